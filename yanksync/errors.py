@@ -1,0 +1,141 @@
+"""What can go wrong, in the branches that a caller acts on.
+
+Every class keeps its facts as attributes and makes its text in ``__str__``. The command line maps
+branches to exit codes in one place (:mod:`yanksync.cli.exits`).
+"""
+
+from __future__ import annotations
+
+
+class YanksyncError(Exception):
+    """Anything that can happen in the world and is told to the user without a traceback."""
+
+
+class ConfigError(YanksyncError):
+    """A setting is unknown, of a wrong type or impossible."""
+
+    def __init__(self, key: str, where: str, problem: str) -> None:
+        self.key = key  #: ``section.key``, "" where the file as a whole is meant
+        self.where = where  #: the file, the environment variable or the flag
+        self.problem = problem
+        super().__init__(key, where, problem)
+
+    def __str__(self) -> str:
+        subject = f"{self.where}: {self.key}" if self.key else self.where
+        return f"{subject}: {self.problem}"
+
+
+class UpstreamError(YanksyncError):
+    """Something about upstream; nothing was changed because of it."""
+
+
+class Unreachable(UpstreamError):
+    """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url  #: without credentials
+        self.problem = problem
+        super().__init__(url, problem)
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
+
+
+class Refused(UpstreamError):
+    """Upstream answered and said no, with a status that is neither 404 nor a failure of its own."""
+
+    def __init__(self, url: str, status: int, problem: str) -> None:
+        self.url = url
+        self.status = status  #: the HTTP status, or the XML-RPC fault code
+        self.problem = problem
+        super().__init__(url, status, problem)
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem} ({self.status})"
+
+
+class Throttled(UpstreamError):
+    """Upstream asked us to come back later (429, 503 with Retry-After, the rate-limit fault)."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self.url = url
+        self.seconds = seconds  #: how long upstream asks us to stay away
+        super().__init__(url, seconds)
+
+    def __str__(self) -> str:
+        return f"{self.url}: upstream asks to wait {self.seconds:.0f} s"
+
+
+class BadAnswer(UpstreamError):
+    """An answer breaks a rule of its format, so nothing is taken from it."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        self.what = what  #: "project demo", "the journal", "the list of projects"
+        self.problem = problem
+        super().__init__(what, problem)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.problem}"
+
+
+class JournalRefused(UpstreamError):
+    """XML-RPC is not offered (404, 405, 410, fault -32601, or a text that says so)."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem
+        super().__init__(url, problem)
+
+    def __str__(self) -> str:
+        return f"{self.url}: no journal: {self.problem}"
+
+
+class JournalReplaced(UpstreamError):
+    """The journal is not the one that was followed so far (design.md, R14)."""
+
+    def __init__(self, serial: int, problem: str) -> None:
+        self.serial = serial  #: the cursor
+        self.problem = problem
+        super().__init__(serial, problem)
+
+    def __str__(self) -> str:
+        return (
+            f"the journal at serial {self.serial} is not the one followed so far: {self.problem}; "
+            "nothing was changed. If upstream was really put back, run 'yanksync approve'"
+        )
+
+
+class StateError(YanksyncError):
+    """The state database cannot be used as it is; it was left untouched."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class PublishError(YanksyncError):
+    """The output could not be written; what is recorded stays unpublished and is tried again."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class LockHeld(YanksyncError):
+    """Another run works on this mirror."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        self.path = path
+        self.holder = holder  #: what the lock file says of the run that holds it
+        super().__init__(path, holder)
+
+    def __str__(self) -> str:
+        return f"{self.path}: another run holds the lock ({self.holder})"

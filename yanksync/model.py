@@ -1,0 +1,118 @@
+"""The frozen values that travel between the stages, each field with the rule that governs it.
+
+Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
+names to :mod:`yanksync.names`; nothing here reads a clock, a path or a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Struct
+
+Hashes = tuple[tuple[str, str], ...]
+"""Pairs of (algorithm, hex digest), both in lower case, sorted by algorithm."""
+
+
+class Yank(Struct, frozen=True):
+    """That a file is yanked, and why.
+
+    A file has one of three cases (PEP 592): ``None`` (not yanked), ``Yank("")`` (yanked, no reason
+    given) and ``Yank("text")``. An instance is always true, so no reason can be lost by asking
+    whether the value is truthy; the reasons ``"false"``, ``"0"`` and ``" "`` are reasons.
+    """
+
+    reason: str = ""
+
+
+class Status(StrEnum):
+    """The project statuses that rule what may be offered (PEP 792). Others are passed on as text."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    DEPRECATED = "deprecated"
+    QUARANTINED = "quarantined"  # PEP 792: no file may be offered
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """One distribution file on a project page (PEP 503, 691)."""
+
+    filename: str  # PEP 691; equals the last part of the URL's path (PEP 503)
+    url: str  # absolute, http or https, without fragment and credentials
+    hashes: Hashes = ()  # PEP 691: always there, may be empty
+    requires_python: str | None = None  # PEP 503: text as given, may be an invalid specifier
+    size: int | None = None  # PEP 700: bytes; None where upstream does not say
+    upload_time: str | None = None  # PEP 700: yyyy-mm-ddThh:mm:ss[.ffffff]Z, as given
+    yanked: Yank | None = None  # PEP 592: per file, though Warehouse yanks whole releases
+    core_metadata: bool | Hashes | None = None  # PEP 658, 714; None: upstream does not say
+    gpg_sig: bool | None = None  # PEP 503; None: upstream does not say
+    provenance: str | None = None  # PEP 740: an absolute https URL
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A project page, whichever form it was read from."""
+
+    name: str  # the normalised name (PEP 503)
+    files: tuple[File, ...] = ()
+    versions: tuple[str, ...] | None = None  # PEP 700; None: not said (HTML, or before 1.1)
+    status: str = Status.ACTIVE  # PEP 792; an unknown status is kept as it is
+    status_reason: str | None = None  # PEP 792
+    serial: int | None = None  # Warehouse's meta._last-serial; None where upstream gives none
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether no file of this project may be offered (PEP 792)."""
+        return self.status == Status.QUARANTINED
+
+
+class ListedProject(Struct, frozen=True):
+    """One row of the list of projects."""
+
+    name: str  # normalised
+    display: str  # as upstream spells it
+    serial: int | None = None  # Warehouse's _last-serial of the project
+
+
+class ProjectList(Struct, frozen=True):
+    """The list of projects (PEP 691), as upstream gave it."""
+
+    serial: int | None  # Warehouse's meta._last-serial
+    projects: tuple[ListedProject, ...]  # in upstream's order, names unique
+    skipped: int = 0  # rows whose name is no valid project name (spec-checklist A.3)
+
+
+class JournalEntry(Struct, frozen=True):
+    """One row of ``changelog_since_serial`` (Warehouse's XML-RPC)."""
+
+    name: str  # the spelling of that moment, not normalised; "" where upstream gave none
+    version: str | None  # None: the entry is about the whole project
+    timestamp: int  # UTC seconds; runs backwards, never a cursor
+    action: str  # free text; "" where upstream gave none
+    serial: int  # strictly ascending in one answer, with gaps
+
+
+class Action(StrEnum):
+    """What a row of the history says (interface.md)."""
+
+    YANK = "yank"
+    UNYANK = "unyank"
+    REMOVE = "remove"
+    QUARANTINE = "quarantine"
+    UNQUARANTINE = "unquarantine"
+    RETURN = "return"
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One difference between two pages of a project, or between a page and nothing."""
+
+    action: Action
+    version: str | None = None  # None: the whole project
+    file: str | None = None  # a single removed file, else None
+    files: tuple[str, ...] = ()  # the files that a yank or unyank of part of a release touches
+    reason: str = ""  # exact; "" for none given and for actions without one
+
+
+def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
+    """Return ``pairs`` as :data:`Hashes`: lower case, sorted by algorithm."""
+    return tuple(sorted((name.lower(), digest.lower()) for name, digest in pairs))
