@@ -1,0 +1,224 @@
+"""Stage 1, pure: what journal entries ask for.
+
+An entry only says "look at that project again" (design.md, R5); what is true stands on the page.
+The rules kept here:
+
+* order comes from serials alone, never from timestamps (R4);
+* every entry asks for a look except the known inert ones, and there is no closed list of verbs (R5);
+* ``remove project`` and ``project quarantined`` as a project's newest entry withdraw it at once;
+* names that are no valid project name are counted and skipped;
+* the first row from ``cursor - 1`` must be the row at the cursor (R14).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from yanksync.errors import JournalReplaced
+from yanksync.model import Action, JournalEntry
+from yanksync.names import NormalizedName, normalized
+
+
+class Kind(StrEnum):
+    """What an entry is about, as far as that rules what follows."""
+
+    INERT = "inert"  # changes no page
+    ROLE = "role"  # inert for a project that the state holds
+    LOOK = "look"  # the page may have changed
+    CREATE = "create"
+    NEW_RELEASE = "new release"
+    YANK = "yank"
+    UNYANK = "unyank"
+    REMOVE_FILE = "remove file"
+    REMOVE_RELEASE = "remove release"
+    REMOVE_PROJECT = "remove project"
+    QUARANTINE_RELEASE = "quarantine release"
+    CLEAR_RELEASE = "clear release"
+    QUARANTINE_PROJECT = "quarantine project"
+    CLEAR_PROJECT = "clear project"
+
+
+WORDS = frozenset({Kind.REMOVE_PROJECT, Kind.QUARANTINE_PROJECT})
+"""As a project's newest entry, these withdraw it before its page is asked for."""
+
+_WITHDRAWALS = WORDS | {
+    Kind.YANK,
+    Kind.REMOVE_FILE,
+    Kind.REMOVE_RELEASE,
+    Kind.QUARANTINE_RELEASE,
+}
+
+_REMOVALS = frozenset(
+    {
+        Kind.REMOVE_FILE,
+        Kind.REMOVE_RELEASE,
+        Kind.REMOVE_PROJECT,
+        Kind.QUARANTINE_RELEASE,
+        Kind.QUARANTINE_PROJECT,
+    }
+)
+
+HISTORY = {
+    Kind.YANK: Action.YANK,
+    Kind.UNYANK: Action.UNYANK,
+    Kind.REMOVE_FILE: Action.REMOVE,
+    Kind.REMOVE_RELEASE: Action.REMOVE,
+    Kind.REMOVE_PROJECT: Action.REMOVE,
+    Kind.QUARANTINE_RELEASE: Action.QUARANTINE,
+    Kind.QUARANTINE_PROJECT: Action.QUARANTINE,
+    Kind.CLEAR_RELEASE: Action.UNQUARANTINE,
+    Kind.CLEAR_PROJECT: Action.UNQUARANTINE,
+    Kind.CREATE: Action.RETURN,
+    Kind.NEW_RELEASE: Action.RETURN,
+}
+"""Which kinds enter the history; the two returns only for what was withdrawn before."""
+
+# Warehouse's role verbs, and those of pypi/legacy (spec-checklist A.1 row 13, A22, A24).
+_ROLE = re.compile(r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) ")
+_INERT = frozenset({"docupdate", "docdestroy", "keyrotate "})
+
+_PROJECT_KINDS = {
+    "create": Kind.CREATE,
+    "remove": Kind.REMOVE_PROJECT,
+    "remove project": Kind.REMOVE_PROJECT,
+    "project quarantined": Kind.QUARANTINE_PROJECT,
+    "project quarantine cleared": Kind.CLEAR_PROJECT,
+}
+_RELEASE_KINDS = {
+    "new release": Kind.NEW_RELEASE,
+    "yank release": Kind.YANK,
+    "unyank release": Kind.UNYANK,
+    "remove": Kind.REMOVE_RELEASE,
+    "remove release": Kind.REMOVE_RELEASE,
+    "release quarantined": Kind.QUARANTINE_RELEASE,
+    "release quarantine cleared": Kind.CLEAR_RELEASE,
+}
+_FILE = "remove file "
+
+
+class Event(Struct, frozen=True):
+    """A journal entry about a project that is mirrored, classified."""
+
+    name: NormalizedName
+    kind: Kind
+    entry: JournalEntry
+
+    @property
+    def file(self) -> str | None:
+        """The removed file, for an entry that removes just one."""
+        return self.entry.action[len(_FILE) :] if self.kind is Kind.REMOVE_FILE else None
+
+    @property
+    def removes(self) -> bool:
+        """Whether files may be missing after this entry (R7)."""
+        return self.kind in _REMOVALS
+
+
+class Mark(Struct, frozen=True):
+    """That a project must be looked at until its page has reached a serial."""
+
+    name: NormalizedName
+    reach: int  # the serial of its newest page-changing entry
+    kind: Kind  # of that entry
+    urgent: bool  # a withdrawal is among its entries
+
+
+class Reading(Struct, frozen=True):
+    """What one answer of the journal comes to."""
+
+    cursor: JournalEntry | None  # the last row; None when there was no new one
+    events: tuple[Event, ...]  # oldest first; the ones with a place in the history, inert ones left out
+    marks: tuple[Mark, ...]  # one a project
+    skipped: int  # rows whose name is no valid project name
+
+
+def classify(entry: JournalEntry) -> Kind:
+    """Return what ``entry`` is about.
+
+    A verb that is not known is :attr:`Kind.LOOK`. Release verbs count only with a version and
+    project verbs only without one: a team may be called ``release``, so ``remove Owner release``
+    and its like must not be read as anything else (spec-checklist A31).
+    """
+    action = entry.action
+    if entry.version is None:
+        if action in _INERT:
+            return Kind.INERT
+        if _ROLE.match(action):
+            return Kind.ROLE
+        return _PROJECT_KINDS.get(action, Kind.LOOK)
+    if action in _INERT:
+        return Kind.INERT
+    if action.startswith(_FILE):
+        return Kind.REMOVE_FILE
+    return _RELEASE_KINDS.get(action, Kind.LOOK)
+
+
+def named(
+    entries: Iterable[JournalEntry], selects: Callable[[NormalizedName], bool]
+) -> tuple[NormalizedName, ...]:
+    """Return the mirrored projects that ``entries`` name, each once."""
+    names = {entry.name: None for entry in entries}
+    found = {name: None for raw in names if (name := normalized(raw)) and selects(name)}
+    return tuple(found)
+
+
+def read(
+    entries: Sequence[JournalEntry],
+    selects: Callable[[NormalizedName], bool],
+    held: Collection[str],
+) -> Reading:
+    """Turn journal rows, ascending by serial, into looks to take and events to remember.
+
+    ``selects`` says whether a project is mirrored; ``held`` are those of the named projects that
+    the state holds a page of, for which role rows are inert (R5).
+    """
+    events: list[Event] = []
+    marks: dict[str, Mark] = {}
+    skipped = 0
+    for entry in entries:
+        name = normalized(entry.name)
+        if name is None:
+            skipped += 1
+            continue
+        if not selects(name):
+            continue
+        kind = classify(entry)
+        if kind is Kind.INERT or (kind is Kind.ROLE and name in held):
+            continue
+        event = Event(name, kind, entry)
+        events.append(event)
+        before = marks.get(name)
+        urgent = kind in _WITHDRAWALS or (before is not None and before.urgent)
+        marks[name] = Mark(name, entry.serial, kind, urgent)
+    cursor = entries[-1] if entries else None
+    return Reading(cursor, tuple(events), tuple(marks.values()), skipped)
+
+
+def check_cursor(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:
+    """Check that a journal asked from ``cursor - 1`` is the one followed so far (R14).
+
+    ``known`` is the row at the cursor as it was read, None when only its serial is known (the
+    cursor came from a list). Raises :class:`JournalReplaced` otherwise. A cursor of 0 is the start
+    of an empty journal and has no row.
+    """
+    if cursor <= 0:
+        return
+    if not rows:
+        raise JournalReplaced(cursor, "it ends before that serial")
+    first = rows[0]
+    if known is None:
+        if first.serial < cursor:  # a gap at the cursor is no proof against it
+            raise JournalReplaced(cursor, f"it answers with serial {first.serial}")
+        return
+    if first.serial != cursor:
+        raise JournalReplaced(cursor, f"it has {first.serial} in its place")
+    if (first.name, first.action) != (known.name, known.action):
+        raise JournalReplaced(
+            cursor,
+            f"it says {first.action!r} of {first.name!r}, "
+            f"not {known.action!r} of {known.name!r}",
+        )

@@ -1,0 +1,195 @@
+"""Pure: what one answer of upstream means for a project (rules R3 and R7).
+
+An answer is weighed against what the state holds and what the journal and the list have said. What
+comes out is a verdict; recording it is the state's work, and whether a removal may be published is
+judged later, over the whole pass (:mod:`yanksync.guards`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from yanksync.journal import Event, Kind
+from yanksync.model import File, Page
+from yanksync.names import NormalizedName
+from yanksync.versions import file_version, same_version
+
+
+class Presence(StrEnum):
+    """Whether a project is there, as far as the state knows."""
+
+    PRESENT = "present"  # a page is held
+    GONE = "gone"  # it was there and was removed; a tombstone keeps its serial
+    NEW = "new"  # never seen, but the journal or the list has named it
+    UNKNOWN = "unknown"  # named by the configuration, never had by upstream
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What the state holds of a project, as far as weighing needs it."""
+
+    name: NormalizedName
+    presence: Presence = Presence.NEW
+    serial: int | None = None  # of the held page, or the tombstone of a removed project
+    page: Page | None = None  # None unless present
+    entry: Kind | None = None  # its newest page-changing entry
+    entry_serial: int | None = None
+    events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
+    listed_at: int | None = None  # serial of the newest list that was read
+    omitted: bool = False  # that list does not have it
+
+
+class Want(Struct, frozen=True, kw_only=True):
+    """Why a project is looked at."""
+
+    reach: int | None = None  # the serial that its page must reach; None: any answer will do
+    doubt: str | None = None  # what an earlier pass saw and did not believe
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A page was answered."""
+
+    page: Page
+
+
+class NotModified(Struct, frozen=True):
+    """304: the page is the held one."""
+
+
+class Missing(Struct, frozen=True):
+    """404: there is no such page, or so it says."""
+
+
+class Record(Struct, frozen=True):
+    """The page is true and newer than, or the same as, what is held: record it."""
+
+    page: Page
+    reached: bool  # False: it is still below the serial to reach, so the project stays pending
+    unexplained: bool = False  # files are missing that nothing explains, seen twice
+
+
+class Keep(Struct, frozen=True):
+    """What is held is still true."""
+
+
+class Gone(Struct, frozen=True):
+    """The project is no longer there."""
+
+    explained: bool
+
+
+class Stale(Struct, frozen=True):
+    """The answer is older than what is known; nothing is taken from it (R3)."""
+
+    why: str
+
+
+class Doubt(Struct, frozen=True):
+    """Nothing explains what the answer leaves out; a later pass must see the same (R7)."""
+
+    seen: str  # what :attr:`Want.doubt` must equal then
+    why: str
+
+
+class Absent(Struct, frozen=True):
+    """Upstream does not have it and, as far as is known, never had."""
+
+
+Verdict = Record | Keep | Gone | Stale | Doubt | Absent
+
+
+def weigh(
+    held: Held, want: Want, answer: Found | NotModified | Missing, *, serials: bool
+) -> Verdict:
+    """Return what ``answer`` means; ``serials``: upstream is known to give serials with its pages."""
+    if isinstance(answer, Missing):
+        return _missing(held, want)
+    if isinstance(answer, NotModified):
+        return _same(held, want)
+    return _found(held, want, answer.page, serials)
+
+
+def _same(held: Held, want: Want) -> Verdict:
+    if want.reach is not None and held.serial is not None and held.serial < want.reach:
+        return Stale(f"the page is still at serial {held.serial}, the journal at {want.reach}")
+    return Keep()
+
+
+def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
+    if page.serial is None:
+        if serials:
+            return Stale("the page has no serial, though upstream gives them")
+    elif held.serial is not None:
+        if page.serial < held.serial:
+            return Stale(f"the page is at serial {page.serial}, below the held {held.serial}")
+        if held.presence is Presence.GONE and page.serial == held.serial:
+            return Stale(f"the page is at serial {page.serial}, that of the project's removal")
+    unexplained = False
+    lost = _unexplained_losses(held, page)
+    if lost:
+        seen = _fingerprint(lost)
+        if want.doubt != seen:
+            return Doubt(seen, f"{len(lost)} file(s) are missing and nothing explains it: {lost[0]}")
+        unexplained = True
+    reached = want.reach is None or page.serial is None or page.serial >= want.reach
+    return Record(page, reached, unexplained)
+
+
+def _missing(held: Held, want: Want) -> Verdict:
+    if held.presence is Presence.GONE and held.entry in (None, Kind.REMOVE_PROJECT):
+        return Keep()
+    if held.entry is Kind.REMOVE_PROJECT:
+        return Gone(explained=True)
+    if _list_explains(held):
+        return Keep() if held.presence is Presence.GONE else Gone(explained=True)
+    if held.entry is not None:
+        return Stale(f"404, but the newest entry of the journal is {held.entry} ({held.entry_serial})")
+    if held.presence is Presence.UNKNOWN:
+        return Absent()
+    if held.presence is Presence.NEW:
+        return Absent() if want.reach is None else Stale("404, but the list of projects has it")
+    seen = "404"
+    if want.doubt != seen:
+        return Doubt(seen, "404, and nothing explains it")
+    return Gone(explained=False)
+
+
+def _list_explains(held: Held) -> bool:
+    # A list older than what is known of the project proves nothing by leaving it out (A69).
+    if not held.omitted or held.listed_at is None:
+        return False
+    newest = max(held.serial or 0, held.entry_serial or 0)
+    return held.listed_at >= newest
+
+
+def _unexplained_losses(held: Held, page: Page) -> tuple[str, ...]:
+    """Return the files that the held page has, the new one lacks and no entry accounts for."""
+    if held.page is None or page.quarantined:
+        return ()
+    kept = {file.filename for file in page.files}
+    lost = [file for file in held.page.files if file.filename not in kept]
+    if not lost:
+        return ()
+    return tuple(
+        sorted(file.filename for file in lost if not _accounted(file, held.page, held.events))
+    )
+
+
+def _accounted(file: File, page: Page, events: Sequence[Event]) -> bool:
+    version = file_version(file.filename, page.name, page.versions)
+    for event in events:
+        if not event.removes:
+            continue
+        if event.entry.version is None or event.file == file.filename:
+            return True
+        if version is not None and same_version(version, event.entry.version):
+            return True
+    return False
+
+
+def _fingerprint(names: Sequence[str]) -> str:
+    text = "\n".join(names).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).hexdigest()
