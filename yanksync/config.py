@@ -1,0 +1,235 @@
+"""One frozen :class:`~yanksync.settings.Settings` from command line, environment, file and defaults.
+
+The rules are those of interface.md, "Configuration": that order, every key also as
+``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
+:class:`~yanksync.errors.ConfigError` that names the key and where it stands. Everything given is
+checked, also what something of higher order overrides.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_value
+from yanksync.errors import ConfigError
+from yanksync.selection import Selection
+from yanksync.settings import (
+    JournalSource,
+    Mirror,
+    Schedule,
+    Settings,
+    Storage,
+    Upstream,
+    is_loopback,
+    redacted,
+)
+
+__all__ = ["Settings", "load", "redacted", "with_simple_url"]
+
+_PREFIX = "YANKSYNC_"
+_FILE = "yanksync.toml"
+_FLAGS = "the command line"
+
+
+class _Given(Struct, frozen=True):
+    """One value that somebody gave, checked."""
+
+    value: Any
+    where: str
+
+
+_Source = dict[tuple[str, str], _Given]
+
+
+def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Settings:
+    """Return the settings of this run.
+
+    :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else
+        ``./yanksync.toml`` where there is one, else no file
+    :param environ: the environment
+    :param flags: what the command line says, as ``section_key=value``; a value is a text as in
+        the environment or a value as in the file, None where the flag was not used
+    :raises ConfigError: for anything that cannot be meant
+
+    ``upstream.simple_url`` is None where nobody names it: see :func:`with_simple_url`.
+    """
+    here = Path.cwd()
+    path, tables = _read(config, environ, here)
+    beside = here if path is None else path.parent
+    merged: _Source = {}
+    for source in (
+        _from_file(tables, str(path), beside),
+        _from_environ(environ, here),
+        _from_flags(flags, here),
+    ):
+        _exclusive(source, merged)
+        merged.update(source)
+    # A default path is named by nobody; beside the file, a cron job's directory does not matter.
+    for key, default in (("output", Mirror().output), ("state", Mirror().state)):
+        merged.setdefault(("mirror", key), _Given(beside / default, str(path)))
+    return _settings(merged, path)
+
+
+def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
+    """Return ``settings`` with ``url`` for the ``simple_url`` that nobody gave.
+
+    :param where: whom to name when the URL cannot be used, such as ``"pip"``
+    :raises ConfigError: when it cannot
+    """
+    try:
+        given = _Given(simple_url(url), where)
+    except Impossible as error:
+        raise ConfigError("upstream.simple_url", where, str(error)) from None
+    upstream = replace(settings.upstream, simple_url=given.value)
+    return replace(settings, upstream=_located(upstream, {("upstream", "simple_url"): given}))
+
+
+def _read(
+    config: Path | None, environ: Mapping[str, str], here: Path
+) -> tuple[Path | None, Mapping[str, object]]:
+    """Return the absolute path of the file in use, None where there is none, and its content."""
+    named = config or environ.get(_PREFIX + "CONFIG") or None
+    path = here / (named or _FILE)
+    try:
+        return path, tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if named is None:
+            return None, {}
+        raise ConfigError("", str(path), "there is no such file") from None
+    except OSError as error:
+        raise ConfigError("", str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("", str(path), f"is not UTF-8 (byte {error.start})") from None
+    except ValueError as error:  # tomllib says the line
+        raise ConfigError("", str(path), f"is not TOML: {error}") from None
+
+
+def _from_file(tables: Mapping[str, object], where: str, base: Path) -> _Source:
+    source: _Source = {}
+    for section, table in tables.items():
+        if section not in KEYS:
+            raise ConfigError(section, where, f"no such section; {_advice(section, KEYS)}")
+        if not isinstance(table, dict):
+            raise ConfigError(section, where, f"must be a table: [{section}]")
+        for name, value in table.items():
+            source |= _checked(section, name, value, where, base)
+    return source
+
+
+def _from_environ(environ: Mapping[str, str], base: Path) -> _Source:
+    source: _Source = {}
+    for variable, text in environ.items():
+        for section in KEYS:
+            prefix = f"{_PREFIX}{section.upper()}_"
+            if variable.startswith(prefix):
+                name = variable.removeprefix(prefix).lower()
+                source |= _checked(section, name, text, f"${variable}", base, written=True)
+    return source
+
+
+def _from_flags(flags: Mapping[str, object], base: Path) -> _Source:
+    source: _Source = {}
+    for flag, value in flags.items():
+        section, _, name = flag.partition("_")
+        if value is not None:
+            written = isinstance(value, str)
+            source |= _checked(section, name, value, _FLAGS, base, written=written)
+    return source
+
+
+def _checked(
+    section: str, name: str, value: Any, where: str, base: Path, *, written: bool = False
+) -> _Source:
+    """Check one value; ``written`` says that it is a text that stands for the value."""
+    if section == "storage":
+        name, key = name.lower(), Key(storage_value)
+    elif name in KEYS[section]:
+        key = KEYS[section][name]
+    else:
+        problem = f"no such key; {_advice(name, KEYS[section])}"
+        raise ConfigError(f"{section}.{name}", where, problem)
+    try:
+        result = key.check(key.read(value) if written else value)
+    except Impossible as error:
+        raise ConfigError(f"{section}.{name}", where, str(error)) from None
+    if isinstance(result, Path):
+        result = base / result
+    return {(section, name): _Given(result, where)}
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    """Say what ``name`` was probably meant to be."""
+    from difflib import get_close_matches  # start-up: only mistakes need it
+
+    homes = [f"[{section}]" for section, keys in KEYS.items() if name in keys]
+    if homes:
+        return f"it belongs to {homes[0]}"
+    if nearest := get_close_matches(name, known, n=1, cutoff=0.5):
+        return f"did you mean {nearest[0]}?"
+    return f"there are {', '.join(known)}"
+
+
+def _exclusive(source: _Source, merged: _Source) -> None:
+    """Let ``every`` or ``cron`` in one source override the other in those of lower order."""
+    every, cron = ("schedule", "every"), ("schedule", "cron")
+    if every in source and cron in source:
+        where = source[cron].where
+        raise ConfigError("schedule.cron", where, "cannot stand beside schedule.every")
+    if every in source or cron in source:
+        merged.pop(every, None)
+        merged.pop(cron, None)
+
+
+def _settings(given: _Source, path: Path | None) -> Settings:
+    """Put the checked values together and check them against each other."""
+    upstream = _located(Upstream(**dict(_section(given, "upstream"))), given)
+    schedule = dict(_section(given, "schedule"))
+    if "cron" in schedule:
+        schedule["every"] = None
+    settings = Settings(
+        upstream=upstream,
+        mirror=_mirror(given, upstream),
+        schedule=Schedule(**schedule),
+        storage=Storage(tuple(sorted(_section(given, "storage")))),
+        source=path,
+    )
+    if settings.mirror.state == settings.mirror.output:
+        where = given["mirror", "state"].where
+        raise ConfigError("mirror.state", where, "is the same path as mirror.output")
+    return settings
+
+
+def _mirror(given: _Source, upstream: Upstream) -> Mirror:
+    values = dict(_section(given, "mirror"))
+    selection = Selection(values.pop("projects", ("*",)), values.pop("exclude", ()))
+    if selection.explicit == ():
+        where = given["mirror", "exclude"].where
+        raise ConfigError("mirror.exclude", where, "leaves none of mirror.projects")
+    if upstream.journal == JournalSource.NONE and selection.explicit is None:
+        where = given["upstream", "journal"].where
+        problem = '"none" needs names without wildcards in mirror.projects'
+        raise ConfigError("upstream.journal", where, problem)
+    return Mirror(selection=selection, **values)
+
+
+def _located(upstream: Upstream, given: _Source) -> Upstream:
+    """Return ``upstream`` with its default ``journal_url``; refuse plain http without leave (R10)."""
+    for name in ("simple_url", "journal_url"):
+        url = urlsplit(getattr(upstream, name) or "")
+        if url.scheme == "http" and not upstream.allow_http and not is_loopback(url.hostname or ""):
+            where = given["upstream", name].where
+            raise ConfigError(f"upstream.{name}", where, "plain http needs upstream.allow_http")
+    if upstream.simple_url is not None and upstream.journal_url is None:
+        return replace(upstream, journal_url=urljoin(upstream.simple_url, "../pypi"))
+    return upstream
+
+
+def _section(given: _Source, section: str) -> Iterator[tuple[str, Any]]:
+    return ((name, entry.value) for (where, name), entry in given.items() if where == section)

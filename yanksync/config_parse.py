@@ -1,0 +1,281 @@
+"""What each key of ``yanksync.toml`` may hold (interface.md, "Configuration").
+
+:data:`KEYS` is the whole table. A key's ``check`` takes a value as TOML gives it and returns the
+value that :mod:`yanksync.settings` holds; its ``read`` brings the text of an environment variable
+to the TOML form first. Both raise :class:`Impossible`, which says what is wrong and names neither
+the key nor where it stands: :mod:`yanksync.config` knows those. Values that may hold credentials
+are never repeated in a message.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from yanksync.selection import Selection
+from yanksync.settings import Compression, JournalSource, YankedPolicy
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
+_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of these silently
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+", re.ASCII)
+_TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_LONGEST_TIME = 366 * 86400.0
+
+OBJECT_STORES = ("s3", "gs", "az")
+"""The schemes of ``output`` that are no directory; :func:`_output` refuses them in this version."""
+
+
+class Impossible(ValueError):
+    """What is wrong with one value, in words that follow "section.key: "."""
+
+
+class Key(Struct, frozen=True):
+    """One key: how its value is checked, and how a text stands for a value."""
+
+    check: Callable[[object], object]
+    read: Callable[[str], object] = str
+
+
+def _wrong(wanted: str, value: object) -> Impossible:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        kind = "a number"
+    else:
+        kind = _TYPES.get(type(value), "a date or time")
+    return Impossible(f"must be {wanted}, not {kind}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong("text", value)
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong("true or false", value)
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _wrong("a list of texts", value)
+    return tuple(map(_text, value))
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _wrong("a whole number", value)
+        if not low <= value <= high:
+            raise Impossible(f"must be from {low} to {high}, not {value}")
+        return value
+
+    return check
+
+
+def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], float]:
+    """Return the check of a time: a number of seconds, or a number with s, m, h or d."""
+
+    def check(value: object) -> float:
+        if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+            seconds = float(match[1]) * _UNITS[match[2]]
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = float(value)
+        elif isinstance(value, str):
+            raise Impossible(f'must be seconds, or a time like "90s", "30m", "2h", not {value!r}')
+        else:
+            raise _wrong('seconds, or a time like "30m"', value)
+        if not (math.isfinite(seconds) and low <= seconds <= high):
+            raise Impossible(f"must be from {low:g} to {high:g} seconds, not {seconds:g}")
+        return seconds
+
+    return check
+
+
+def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
+    def check(value: object) -> StrEnum:
+        try:
+            return choices(_text(value))
+        except ValueError as error:
+            if isinstance(error, Impossible):
+                raise
+            names = ", ".join(f'"{choice}"' for choice in choices)
+            raise Impossible(f"must be one of {names}, not {value!r}") from None
+
+    return check
+
+
+def _reserved(only: str, later: str) -> Callable[[object], str]:
+    """Return the check of a key that has one value, and one that is named but not made yet."""
+
+    def check(value: object) -> str:
+        text = _text(value)
+        if text == later:
+            raise Impossible(f'"{later}" is reserved and not available in this version')
+        if text != only:
+            raise Impossible(f'must be "{only}", not {text!r}')
+        return text
+
+    return check
+
+
+def _split(value: object) -> SplitResult:
+    """Take an http or https URL apart.
+
+    The message never repeats the value: where a password breaks the syntax, no part of the text
+    can be trusted to hold no secret.
+    """
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        valid = False
+    if not valid or _NO_URL_CHARACTER.search(text) or "?" in text or "#" in text:
+        raise Impossible(
+            "must be an http or https URL without query and fragment, "
+            "like https://upstream.example/simple/"
+        )
+    return parts
+
+
+def simple_url(value: object) -> str:
+    """Return the URL of an index with the trailing slash that relative links need (PEP 503).
+
+    :raises Impossible: when it is no http or https URL
+    """
+    parts = _split(value)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/"))
+
+
+def _journal_url(value: object) -> str:
+    return urlunsplit(_split(value))
+
+
+def _contact(value: object) -> str:
+    text = _text(value)
+    if not (text.isascii() and text.isprintable()):  # it becomes part of a header
+        raise Impossible("must be printable ASCII on one line")
+    return text
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    try:
+        return Selection(_texts(value)).projects
+    except ValueError as error:
+        raise Impossible(str(error)) from None
+
+
+def _projects(value: object) -> tuple[str, ...]:
+    # An empty list, easily an unset variable, would withdraw the whole mirror.
+    if not (patterns := _patterns(value)):
+        raise Impossible('names no project; "*" stands for all')
+    return patterns
+
+
+def _compress(value: object) -> tuple[Compression, ...]:
+    names = _texts(value)
+    check = _one_of(Compression)
+    chosen = {check(name) for name in names}
+    if len(chosen) != len(names):
+        raise Impossible("names a compression twice")
+    return tuple(kind for kind in Compression if kind in chosen)
+
+
+def _path(value: object) -> Path:
+    text = _text(value)
+    if not text or "\0" in text:
+        raise Impossible("must be a path")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise Impossible(f"the home directory in {text!r} is not known") from None
+
+
+def _output(value: object) -> Path:
+    scheme, separator, _ = _text(value).partition("://")
+    if separator and scheme in OBJECT_STORES:
+        raise Impossible(f"{scheme}:// is not available in this version; name a directory")
+    if separator:
+        known = ", ".join(f"{name}://" for name in OBJECT_STORES)
+        raise Impossible(f"must be a directory, or start with {known}, not {scheme}://")
+    return _path(value)
+
+
+def _cron(value: object) -> str:
+    # Light on purpose: the values are the scheduler's matter, which start-up does not import.
+    fields = _text(value).split()
+    if len(fields) != 5 or not all(map(_CRON_FIELD.fullmatch, fields)):
+        raise Impossible('must have five fields, like "*/5 * * * *"')
+    return " ".join(fields)
+
+
+def storage_value(value: object) -> str | bool | int | float:
+    """Check one value of ``[storage]``, whose keys are free."""
+    if not isinstance(value, str | bool | int | float):
+        raise _wrong("text, a number, true or false", value)
+    return value
+
+
+def _read_flag(text: str) -> bool:
+    if text.lower() not in (*_TRUE, *_FALSE):
+        raise Impossible(f"must be true or false, not {text!r}")
+    return text.lower() in _TRUE
+
+
+def _read_whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Impossible(f"must be a whole number, not {text!r}") from None
+
+
+def _read_seconds(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # with a unit, or wrong: the check says
+
+
+def _read_list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")] if text.strip() else []
+
+
+KEYS: Mapping[str, Mapping[str, Key]] = {
+    "upstream": {
+        "simple_url": Key(simple_url),
+        "journal_url": Key(_journal_url),
+        "journal": Key(_one_of(JournalSource)),
+        "workers": Key(_whole(1, 256), _read_whole),
+        "timeout": Key(_seconds(0.001, 3600), _read_seconds),
+        "stale_retry": Key(_seconds(0, 3600), _read_seconds),
+        "journal_interval": Key(_seconds(0, 3600), _read_seconds),
+        "allow_http": Key(_flag, _read_flag),
+        "sweep_days": Key(_whole(0, 3650), _read_whole),
+        "contact": Key(_contact),
+    },
+    "mirror": {
+        "output": Key(_output),
+        "state": Key(_path),
+        "projects": Key(_projects, _read_list),
+        "exclude": Key(_patterns, _read_list),
+        "yanked": Key(_one_of(YankedPolicy)),
+        "deleted": Key(_reserved("remove", "yank")),
+        "files": Key(_reserved("link", "copy")),
+        "compress": Key(_compress, _read_list),
+        "list_interval": Key(_seconds(0), _read_seconds),
+    },
+    "schedule": {
+        "every": Key(_seconds(1), _read_seconds),
+        "cron": Key(_cron),
+    },
+    "storage": {},  # free keys: see storage_value
+}

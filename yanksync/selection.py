@@ -1,0 +1,115 @@
+"""Which projects the mirror holds: patterns over normalised names (interface.md, ``projects``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from functools import cached_property
+from hashlib import sha256
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from yanksync.names import NormalizedName, normalized
+
+_WILDCARDS = re.compile(r"[*?\[\]]")
+# One part of a pattern: a bracket (which may hold ranges, so its hyphens stay), or anything else.
+_PART = re.compile(r"\[!?[a-z0-9-]+\]|[a-z0-9*?]+|(?P<separators>[-_.]+)")
+
+
+class Selection(Struct, frozen=True, dict=True):
+    """The projects that ``projects`` selects and ``exclude`` does not.
+
+    Patterns are those of :mod:`fnmatch` (``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``) and are
+    brought to the form of normalised names, so ``Foo.Bar`` and ``Foo_*`` mean ``foo-bar`` and
+    ``foo-*``. Order and repetition mean nothing: equal selections compare and hash equal.
+
+    :raises ValueError: when a pattern is neither a project name nor a pattern of one
+    """
+
+    projects: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "projects", _canonical(self.projects))
+        force_setattr(self, "exclude", _canonical(self.exclude))
+
+    def selects(self, name: str) -> bool:
+        """Whether the project of this *normalised* name is mirrored."""
+        if self.everything:
+            return True
+        return self._included(name) and not self._excluded(name)
+
+    @cached_property
+    def everything(self) -> bool:
+        """Whether every project is mirrored."""
+        return self.projects == ("*",) and not self.exclude
+
+    @cached_property
+    def explicit(self) -> tuple[NormalizedName, ...] | None:
+        """The mirrored names, sorted, when ``projects`` has no wildcard; else None."""
+        if any(_WILDCARDS.search(pattern) for pattern in self.projects):
+            return None
+        return tuple(NormalizedName(name) for name in self.projects if not self._excluded(name))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that is the same in every run for equal selections, and for no others."""
+        # Neither separator occurs in a pattern.
+        text = " ".join(self.projects) + "\n" + " ".join(self.exclude)
+        return sha256(text.encode("ascii")).hexdigest()
+
+    @cached_property
+    def _included(self) -> _Matcher:
+        return _Matcher(self.projects)
+
+    @cached_property
+    def _excluded(self) -> _Matcher:
+        return _Matcher(self.exclude)
+
+
+class _Matcher:
+    """Whether a name is one of some canonical patterns: a set for names, one expression for rest."""
+
+    __slots__ = ("_expression", "_names")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        patterns = frozenset(patterns)
+        self._names = frozenset(p for p in patterns if _WILDCARDS.search(p) is None)
+        rest = sorted(patterns - self._names)
+        self._expression = re.compile("|".join(map(translate, rest))) if rest else None
+
+    def __call__(self, name: str) -> bool:
+        if name in self._names:
+            return True
+        return self._expression is not None and self._expression.match(name) is not None
+
+
+def _canonical(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return ``patterns`` normalised, sorted, each once; only ``*`` when one of them is that."""
+    found = {_normalized_pattern(pattern) for pattern in patterns}
+    return ("*",) if "*" in found else tuple(sorted(found))
+
+
+def _normalized_pattern(pattern: str) -> str:
+    """Return one pattern in the form of normalised names (PEP 503).
+
+    :raises ValueError: when no normalised name can match, because of its form
+    """
+    if _WILDCARDS.search(pattern) is None:
+        name = normalized(pattern)
+        if name is None:
+            raise ValueError(f"{pattern!r} is no valid project name")
+        return name
+    parts, end = [], 0
+    # ASCII only, like names: lower() alone would bring U+212A (the Kelvin sign) to a plain k.
+    lowered = pattern.lower() if pattern.isascii() else pattern
+    for match in _PART.finditer(lowered):
+        if match.start() != end:
+            break
+        parts.append("-" if match["separators"] else match[0])
+        end = match.end()
+    if end != len(lowered):
+        raise ValueError(f"{pattern!r} is no pattern of project names")
+    return re.sub(r"\*+", "*", "".join(parts))

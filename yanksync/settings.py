@@ -1,0 +1,131 @@
+"""The settings of a mirror as frozen values, and the few questions that are asked of them.
+
+How they come to be is :mod:`yanksync.config`'s matter. Every key of interface.md, "Configuration",
+is one field here, with its default.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from yanksync.selection import Selection
+
+StorageValue = str | bool | int | float
+
+_USERINFO = re.compile(r"(?<=//)[^/?#]*@")
+
+
+class JournalSource(StrEnum):
+    """Where changes are learnt from; AUTO is xmlrpc, else listing, else none."""
+
+    AUTO = "auto"
+    XMLRPC = "xmlrpc"
+    LISTING = "listing"
+    NONE = "none"
+
+
+class YankedPolicy(StrEnum):
+    """What PEP 592 lets a mirror do with yanked files."""
+
+    MARK = "mark"
+    OMIT = "omit"
+
+
+class Compression(StrEnum):
+    """The precompressed siblings that a page may have."""
+
+    GZIP = "gzip"
+    BR = "br"
+    ZSTD = "zstd"
+
+
+class Upstream(Struct, frozen=True, kw_only=True):
+    """Section ``[upstream]``: what is mirrored, and how kindly it is asked."""
+
+    simple_url: str | None = None  # with a trailing slash, may hold credentials; None: ask pip
+    journal_url: str | None = None  # None only while simple_url is
+    journal: JournalSource = JournalSource.AUTO
+    workers: int = 16  # simultaneous page requests
+    timeout: float = 30.0  # seconds, connect and between bytes
+    stale_retry: float = 5.0  # seconds (design.md, R3)
+    journal_interval: float = 1.0  # seconds (design.md, R13)
+    allow_http: bool = False  # plain http beyond loopback (design.md, R10)
+    sweep_days: int = 30  # 0: never
+    contact: str = ""  # printable ASCII, for User-Agent
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        """``simple_url`` and ``journal_url``, once :func:`yanksync.config.with_simple_url` ran."""
+        if self.simple_url is None or self.journal_url is None:
+            raise RuntimeError("simple_url was not resolved before it was needed")
+        return self.simple_url, self.journal_url
+
+    def __repr__(self) -> str:
+        """Name the upstream without its credentials: values end up in tracebacks and logs."""
+        url = self.simple_url
+        return f"Upstream(simple_url={None if url is None else redacted(url)!r}, …)"
+
+
+class Mirror(Struct, frozen=True, kw_only=True):
+    """Section ``[mirror]``: what is kept, and where."""
+
+    output: Path = Path("mirror")  # a directory; absolute once loaded
+    state: Path = Path("yanksync.db")  # absolute once loaded
+    selection: Selection = Selection()  # the keys projects and exclude
+    yanked: YankedPolicy = YankedPolicy.MARK
+    deleted: str = "remove"  # the only value in this version
+    files: str = "link"  # the only value in this version
+    compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
+    list_interval: float = 1800.0  # seconds
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """Section ``[schedule]``: exactly one of the two is set."""
+
+    every: float | None = 300.0  # seconds
+    cron: str | None = None  # five fields, single spaces; their values are not checked yet
+
+
+class Storage(Struct, frozen=True):
+    """Section ``[storage]``: options for the object-storage client, passed on as they are."""
+
+    options: tuple[tuple[str, StorageValue], ...] = ()  # sorted by key, keys in lower case
+
+    def __repr__(self) -> str:
+        """Name the keys alone: the values hold secrets."""
+        return f"Storage({', '.join(key for key, _ in self.options)})"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything a run is told, checked once."""
+
+    upstream: Upstream = Upstream()
+    mirror: Mirror = Mirror()
+    schedule: Schedule = Schedule()
+    storage: Storage = Storage()
+    source: Path | None = None  # the file that was read, absolute; None: there is none
+
+    def mirrors(self, name: str) -> bool:
+        """Whether the project of this *normalised* name is mirrored."""
+        return self.mirror.selection.selects(name)
+
+
+def redacted(url: str) -> str:
+    """Return ``url`` with ``***`` for its user name and password, which may both be tokens."""
+    return _USERINFO.sub("***@", url, count=1)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether plain http to ``host`` (without brackets) stays on this machine."""
+    import ipaddress  # start-up: only plain http asks
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
