@@ -1,4 +1,4 @@
-"""One frozen :class:`~yanksync.settings.Settings` from command line, environment, file and defaults.
+"""One frozen :class:`~yanksync.settings.Settings` from flags, environment, file and defaults.
 
 The rules are those of interface.md, "Configuration": that order, every key also as
 ``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
@@ -209,7 +209,7 @@ def _settings(given: _Source, path: Path | None) -> Settings:
 def _mirror(given: _Source, upstream: Upstream) -> Mirror:
     values = dict(_section(given, "mirror"))
     selection = Selection(values.pop("projects", ("*",)), values.pop("exclude", ()))
-    if selection.explicit == ():
+    if selection.explicit == () or selection.exclude == ("*",):
         where = given["mirror", "exclude"].where
         raise ConfigError("mirror.exclude", where, "leaves none of mirror.projects")
     if upstream.journal == JournalSource.NONE and selection.explicit is None:
@@ -220,7 +220,7 @@ def _mirror(given: _Source, upstream: Upstream) -> Mirror:
 
 
 def _located(upstream: Upstream, given: _Source) -> Upstream:
-    """Return ``upstream`` with its default ``journal_url``; refuse plain http without leave (R10)."""
+    """Return ``upstream`` with its default ``journal_url``; refuse plain http (design.md, R10)."""
     for name in ("simple_url", "journal_url"):
         url = urlsplit(getattr(upstream, name) or "")
         if url.scheme == "http" and not upstream.allow_http and not is_loopback(url.hostname or ""):

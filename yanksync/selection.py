@@ -70,7 +70,7 @@ class Selection(Struct, frozen=True, dict=True):
 
 
 class _Matcher:
-    """Whether a name is one of some canonical patterns: a set for names, one expression for rest."""
+    """Whether a name matches one of some canonical patterns: one look-up, one expression."""
 
     __slots__ = ("_expression", "_names")
 
