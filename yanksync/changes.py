@@ -121,8 +121,10 @@ def explains(event: Event, change: Change) -> bool:
     """Return whether ``event`` accounts for ``change``: the same version, or the whole project."""
     if event.kind in (Kind.LOOK, Kind.ROLE):
         return False
-    if event.entry.version is None or change.version is None:
-        return change.version is not None or event.entry.version is None or change.file is not None
+    if event.entry.version is None:
+        return True
+    if change.version is None:  # a file that belongs to no version, or the project as a whole
+        return change.file is not None or change.files != ()
     return same_version(event.entry.version, change.version)
 
 

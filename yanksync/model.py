@@ -116,3 +116,11 @@ class Change(Struct, frozen=True, kw_only=True):
 def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
     """Return ``pairs`` as :data:`Hashes`: lower case, sorted by algorithm."""
     return tuple(sorted((name.lower(), digest.lower()) for name, digest in pairs))
+
+
+class Published(Struct, frozen=True):
+    """What stands in the output for a project."""
+
+    json: bytes  # digest of the JSON form
+    html: bytes  # digest of the HTML form
+    codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form

@@ -1,0 +1,79 @@
+"""Stage 2, pure: what a pass will do, and when something is asked for again.
+
+A plan is a value: ``--dry-run`` prints it.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from yanksync.names import NormalizedName
+
+DAY = 86400.0
+HOUR = 3600.0
+_MINUTE = 60.0
+OVERDUE = 26 * HOUR
+"""How long a page may stay stale before its project is only ``behind``: the CDN's day, and slack."""
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """A project whose page is to be asked for."""
+
+    name: NormalizedName
+    reach: int | None = None  # the serial that its page must reach
+    urgent: bool = False  # a withdrawal is among its entries
+    forced: bool = False  # without ETag: full-resync
+    doubt: str | None = None  # what an earlier pass saw and did not believe
+    sweep: bool = False  # nothing names it; it is asked because its time has come
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a pass would do, as far as can be known before pages are asked for."""
+
+    cursor: int | None  # the journal's serial after reading
+    removals: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: gone
+    quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
+    publications: int = 0  # recorded earlier and not yet published
+    looks: tuple[Look, ...] = ()  # withdrawals first; the first of them, where there are many
+    more: int = 0  # looks beyond those
+
+
+def backoff(attempts: int) -> float:
+    """Return the seconds until the next try after ``attempts`` passes without success (R3).
+
+    The next pass, then a minute, doubling to an hour.
+    """
+    if attempts <= 1:
+        return 0.0
+    return float(min(_MINUTE * 2.0 ** min(attempts - 2, 10), HOUR))
+
+
+def is_overdue(stale_since: float | None, now: float) -> bool:
+    """Return whether a page has been stale for so long that nobody waits for it any more (R3)."""
+    return stale_since is not None and now - stale_since > OVERDUE
+
+
+def sweep_due(name: str, checked: float, sweep_days: int) -> float | None:
+    """Return when the sweep asks for a page checked at ``checked``; None when it never does.
+
+    Between half of ``sweep_days`` and all of it, by a hash of the name, so that pages built in one
+    go are not due in one go.
+    """
+    if sweep_days <= 0:
+        return None
+    part = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") / 2**32
+    return checked + sweep_days * DAY * (0.5 + part / 2)
+
+
+def sweep_share(projects: int, elapsed: float, sweep_days: int) -> int:
+    """Return how many due pages a pass may ask for, ``elapsed`` seconds after the one before.
+
+    At most twice the average share: the whole mirror is asked within ``sweep_days`` without bursts.
+    The average interval of :func:`sweep_due` is three quarters of ``sweep_days``.
+    """
+    if sweep_days <= 0 or projects == 0:
+        return 0
+    average = projects * min(elapsed, DAY) / (sweep_days * DAY * 0.75)
+    return int(2 * average) + 1

@@ -1,0 +1,160 @@
+"""The connection: opening, transactions, backups, and sqlite's errors turned into ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from yanksync.errors import StateError
+from yanksync.state.migrations import VERSION, migrate
+
+_WAIT = 30.0  # seconds for a reader (status, backup) to let go of the database
+
+Row = Sequence[Any]
+
+
+class Database:
+    """One connection to the state database. Not for use by several threads."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open ``path``, making or upgrading it when ``create``.
+
+        Raises :class:`StateError` when it is missing (and not to be made), no database, damaged,
+        made by a newer yanksync, or cannot be opened. It is left as it was then.
+        """
+        self.path = path
+        self._depth = 0
+        if not create and not path.exists():
+            raise StateError(str(path), "there is no such state database; run 'yanksync sync' first")
+        try:
+            if create:
+                path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(str(path), f"cannot make its directory: {error.strerror}") from error
+        with self._errors():
+            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+        try:
+            with self._errors():
+                self._prepare(create)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, create: bool) -> None:
+        connection = self._connection
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise StateError(
+                str(self.path), f"was made by a newer yanksync (schema {version}, known: {VERSION})"
+            )
+        if version < VERSION and not create:
+            raise StateError(str(self.path), "is of an older schema; run 'yanksync sync' first")
+        if create:
+            connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit is on disk when it returns; a digest may be committed only after its file,
+        # and what is recorded only before it is published.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if version < VERSION:
+            self._refuse_foreign()
+            migrate(connection)
+
+    def _refuse_foreign(self) -> None:
+        tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}
+        if tables and "_sqlite_migrations" not in tables:
+            raise StateError(str(self.path), "is a database, but not one of yanksync")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(str(self.path), _advice(error)) from error
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is rolled back."""
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+    def execute(self, sql: str, parameters: Row = ()) -> list[Any]:
+        """Run one statement and return its rows. Raises :class:`StateError`."""
+        with self._errors():
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, parameters: Row = ()) -> Any:
+        """Return the first row of a query, or None."""
+        with self._errors():
+            return self._connection.execute(sql, parameters).fetchone()
+
+    def count(self, sql: str, parameters: Row = ()) -> int:
+        """Return the single integer that a query comes to."""
+        return int(self.one(sql, parameters)[0])
+
+    def stream(self, sql: str, parameters: Row = ()) -> Iterator[Any]:
+        """Yield the rows of a query, holding one at a time."""
+        with self._errors():
+            cursor = self._connection.execute(sql, parameters)
+            while rows := cursor.fetchmany(1000):
+                yield from rows
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        """Run one statement for each of ``rows``. Raises :class:`StateError`."""
+        with self._errors():
+            self._connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together or not at all; nests as savepoints."""
+        outermost = self._depth == 0
+        name = f"level{self._depth}"
+        self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            with suppress(StateError):
+                if outermost:
+                    self.execute("ROLLBACK")
+                else:
+                    self.execute(f"ROLLBACK TO {name}")
+                    self.execute(f"RELEASE {name}")
+            raise
+        self._depth -= 1
+        self.execute("COMMIT" if outermost else f"RELEASE {name}")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Everything inside sees its own writes, and none of them stays (``--dry-run``)."""
+        self.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self.execute("ROLLBACK")
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy to ``target``, which must not exist. Raises :class:`StateError`."""
+        with self._errors():
+            copy = sqlite3.connect(target)
+            try:
+                self._connection.backup(copy)
+            finally:
+                copy.close()
+
+
+def _advice(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        return (
+            f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move it "
+            "away and run 'yanksync full-resync'"
+        )
+    if "locked" in text:
+        return f"{text}: another program keeps it open for writing"
+    return text

@@ -1,0 +1,213 @@
+"""The history: yanks, unyanks, removals, quarantines and returns, each once (rule R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.changes import Unsettled, explains, settle
+from yanksync.journal import HISTORY, Event, Kind
+from yanksync.model import Action, Change, JournalEntry
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One row of the history, as interface.md describes it."""
+
+    serial: int | None
+    timestamp: int  # UTC seconds
+    project: NormalizedName
+    version: str | None
+    action: Action
+    file: str | None
+    files: tuple[str, ...]
+    reason: str | None  # exact; None: unknown
+    source: str  # "journal" or "observed"
+
+
+class History:
+    """The tables ``history`` and ``unsettled``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Add journal entries, oldest first; those recorded before are recognised by serial.
+
+        A ``create`` or ``new release`` is a return only when the newest row of that project or
+        version is a removal. An observed row that an entry explains gives way to it.
+        """
+        for event in events:
+            action = HISTORY.get(event.kind)
+            if action is None or (action is Action.RETURN and not self._was_removed(event)):
+                continue
+            entry = event.entry
+            known = self._db.one("SELECT 1 FROM history WHERE serial = ?", (entry.serial,))
+            if known is not None:
+                continue
+            reason = None if event.kind is Kind.YANK else ""
+            reason = self._replace_observed(event, action, reason)
+            self._db.execute(
+                """INSERT INTO history (place, serial, timestamp, project, version, kind, action,
+                    file, reason) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)""",
+                (entry.serial, entry.timestamp, event.name, _plain(entry.version), event.kind,
+                 action, _plain(event.file), _text(reason)),
+            )  # fmt: skip
+
+    def _was_removed(self, event: Event) -> bool:
+        version = event.entry.version
+        row = self._db.one(
+            """SELECT action FROM history WHERE project = ? AND version IS ? AND file IS NULL
+            AND place < ? ORDER BY place DESC, id DESC LIMIT 1""",
+            (event.name, _plain(version), event.entry.serial),
+        )
+        return row is not None and row[0] == Action.REMOVE
+
+    def _replace_observed(self, event: Event, action: Action, reason: str | None) -> str | None:
+        rows = self._db.execute(
+            """SELECT id, version, file, files, reason FROM history WHERE project = ? AND serial IS NULL
+            AND action = ? AND high >= ?3 AND coalesce(low, -1) < ?3""",
+            (event.name, action, event.entry.serial),
+        )
+        for id_, version, file, files, text in rows:
+            names = () if files is None else msgspec.json.decode(files, type=tuple[str, ...])
+            change = Change(action=action, version=version, file=file, files=names)
+            if explains(event, change):
+                self._db.execute("DELETE FROM history WHERE id = ?", (id_,))
+                reason = _untext(text) if action is Action.YANK else reason
+        return reason
+
+    def events(self, project: str, above: int | None) -> tuple[Event, ...]:
+        """Return the project's journal entries of the history after serial ``above``, oldest first."""
+        rows = self._db.execute(
+            """SELECT serial, timestamp, version, kind, file FROM history
+            WHERE project = ? AND serial > ? ORDER BY serial""",
+            (project, -1 if above is None else above),
+        )
+        return tuple(_event(project, row) for row in rows)
+
+    def withdrawn(self, project: str) -> frozenset[str]:
+        """Return the versions whose newest row of the history is a removal or a quarantine."""
+        rows = self._db.execute(
+            """SELECT version, action FROM history WHERE project = ? AND version IS NOT NULL
+            AND file IS NULL ORDER BY place, id""",
+            (project,),
+        )
+        newest = dict(rows)
+        return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
+
+    def see(self, project: str, seen: Unsettled, now: float, *, settled: bool) -> None:
+        """Take in what a recorded page showed; ``settled``: the journal is known up to its serial."""
+        if settled or seen.high is None:
+            self._settle(project, seen, now)
+        else:
+            self._db.execute(
+                "INSERT INTO unsettled (project, high, seen) VALUES (?, ?, ?)",
+                (project, seen.high, msgspec.json.encode(seen).decode("utf-8", "replace")),
+            )
+
+    def settle(self, cursor: int | None, now: float) -> None:
+        """Settle every page that the journal has reached; all of them when ``cursor`` is None."""
+        rows = self._db.execute(
+            "SELECT id, project, seen FROM unsettled WHERE ?1 IS NULL OR high <= ?1 ORDER BY high, id",
+            (cursor,),
+        )
+        for id_, project, text in rows:
+            self._settle(project, msgspec.json.decode(text, type=Unsettled), now)
+            self._db.execute("DELETE FROM unsettled WHERE id = ?", (id_,))
+
+    def _settle(self, project: str, seen: Unsettled, now: float) -> None:
+        if not seen.changes and not seen.reasons:
+            return
+        outcome = settle(seen, self.events(project, seen.low))
+        for serial, reason in outcome.reasons:
+            self._db.execute(
+                "UPDATE history SET reason = ? WHERE serial = ? AND reason IS NULL",
+                (_text(reason), serial),
+            )
+        self.observe(project, outcome.observed, now, low=seen.low, high=seen.high)
+
+    def observe(
+        self,
+        project: str,
+        changes: Sequence[Change],
+        now: float,
+        *,
+        low: int | None = None,
+        high: int | None = None,
+    ) -> None:
+        """Add changes that no entry explains, seen between the pages of serials ``low``, ``high``."""
+        for change in changes:
+            place = high if high is not None else self._last_place()
+            self._db.execute(
+                """INSERT INTO history (place, timestamp, project, version, action, file, files,
+                    reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (place, int(now), project, _plain(change.version), change.action,
+                 _plain(change.file), _files(change.files), _text(change.reason), low, high),
+            )  # fmt: skip
+
+    def _last_place(self) -> int:
+        return self._db.count("SELECT coalesce(max(place), 0) FROM history")
+
+    def rows(
+        self, project: str | None = None, version: str | None = None, since: float | None = None
+    ) -> Iterator[Row]:
+        """Yield rows, oldest first: of a project, of a version text, from a time on."""
+        found = self._db.stream(
+            """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
+            WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR version = ?2)
+            AND (?3 IS NULL OR timestamp >= ?3) ORDER BY place, serial IS NULL, id""",
+            (project, version, since),
+        )
+        return (_row(row) for row in found)
+
+
+def _event(project: str, row: Sequence[object]) -> Event:
+    serial, timestamp, version, kind, file = row
+    action = str(kind) if file is None else f"remove file {file}"
+    entry = JournalEntry(project, version, timestamp, action, serial)  # type: ignore[arg-type]
+    return Event(NormalizedName(project), Kind(str(kind)), entry)
+
+
+def _row(row: Sequence[object]) -> Row:
+    serial, timestamp, project, version, action, file, files, reason = row
+    return Row(
+        serial=serial,  # type: ignore[arg-type]
+        timestamp=timestamp,  # type: ignore[arg-type]
+        project=project,  # type: ignore[arg-type]
+        version=version,  # type: ignore[arg-type]
+        action=Action(str(action)),
+        file=file,  # type: ignore[arg-type]
+        files=() if files is None else msgspec.json.decode(str(files), type=tuple[str, ...]),
+        reason=_untext(reason),
+        source="observed" if serial is None else "journal",
+    )
+
+
+def _text(reason: str | None) -> str | None:
+    """Return a reason as JSON in ASCII: SQLite's text cannot hold NUL safely, nor lone surrogates."""
+    if reason is None:
+        return None
+    import json
+
+    return json.dumps(reason)
+
+
+def _untext(text: object) -> str | None:
+    if text is None:
+        return None
+    import json
+
+    return str(json.loads(str(text)))
+
+
+def _files(names: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(names).decode() if names else None
+
+
+def _plain(text: str | None) -> str | None:
+    """Return ``text`` as SQLite can keep it: a lone surrogate becomes U+FFFD."""
+    return None if text is None else text.encode("utf-8", "replace").decode()

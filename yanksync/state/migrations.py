@@ -1,0 +1,132 @@
+"""The schema of the state database, as named migrations. DDL stands nowhere else.
+
+``VERSION`` is the number of migrations; it is kept in ``PRAGMA user_version`` as well, so that a
+start on an up-to-date database (288 times a day) need not import sqlite-utils.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+VERSION = 1
+
+_FIRST = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    # Narrow on purpose: the list of projects is a scan of this table. Pages stand apart.
+    """CREATE TABLE projects (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,        -- normalised
+        display TEXT NOT NULL,            -- as upstream spells it
+        presence TEXT NOT NULL,           -- present, gone, new, unknown
+        serial INTEGER,                   -- of the held page, or the tombstone of a removed project
+        quarantined INTEGER NOT NULL DEFAULT 0,  -- by its page or on the journal's word
+        word INTEGER,                     -- serial of the entry that withdrew it on its word
+        etag TEXT,
+        entry TEXT,                       -- kind of its newest page-changing entry
+        entry_serial INTEGER,
+        listed_at INTEGER,                -- serial of the list that left it out; NULL: it is listed
+        checked REAL,                     -- when upstream last confirmed the held page
+        due REAL,                         -- when the sweep asks again
+        yanked INTEGER NOT NULL DEFAULT 0,  -- versions with at least one yanked file
+        json_digest BLOB,                 -- of what stands in the tree; NULL: nothing does
+        html_digest BLOB,
+        codecs TEXT,                      -- precompressed siblings in the tree
+        listed INTEGER NOT NULL DEFAULT 0,  -- belongs in the published list
+        published_serial INTEGER
+    )""",
+    "CREATE INDEX projects_due ON projects (due) WHERE due IS NOT NULL",
+    # The body as upstream sent it, compressed: unknown keys are kept, rendering starts from here.
+    """CREATE TABLE pages (
+        id INTEGER PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
+        media TEXT NOT NULL,
+        url TEXT NOT NULL,
+        header_serial TEXT,
+        body BLOB NOT NULL
+    )""",
+    """CREATE TABLE pending (
+        name TEXT PRIMARY KEY,
+        reach INTEGER,                    -- the serial the page must reach; NULL: one look will do
+        urgent INTEGER NOT NULL DEFAULT 0,
+        forced INTEGER NOT NULL DEFAULT 0,  -- ask without ETag (full-resync)
+        since REAL NOT NULL,              -- start of the read that first asked for it
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_try REAL NOT NULL DEFAULT 0,
+        asked INTEGER NOT NULL DEFAULT 0,   -- the run that last asked for it
+        stale_since REAL,
+        behind INTEGER NOT NULL DEFAULT 0,
+        problem TEXT,
+        doubt TEXT,                       -- what a pass saw and did not believe
+        doubt_run INTEGER,
+        held TEXT,                        -- why a guard keeps it from being asked for
+        held_since REAL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX pending_queue ON pending (behind, urgent DESC, name)",
+    """CREATE TABLE unpublished (
+        id INTEGER PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
+        sort TEXT NOT NULL,               -- page, explained, unexplained, excluded
+        dirty INTEGER NOT NULL DEFAULT 0,   -- writing was begun: the digests say nothing
+        since REAL NOT NULL,
+        approved INTEGER NOT NULL DEFAULT 0,
+        held TEXT,
+        held_since REAL,
+        problem TEXT
+    )""",
+    "CREATE INDEX unpublished_sort ON unpublished (sort)",
+    """CREATE TABLE history (
+        id INTEGER PRIMARY KEY,
+        place INTEGER NOT NULL,           -- its order: the serial, or the serial where it was seen
+        serial INTEGER,                   -- NULL: observed
+        timestamp INTEGER NOT NULL,       -- UTC seconds
+        project TEXT NOT NULL,
+        version TEXT,
+        kind TEXT,                        -- of the journal entry
+        action TEXT NOT NULL,
+        file TEXT,
+        files TEXT,                       -- JSON array
+        reason TEXT,                      -- JSON string, so that every reason is exact; NULL: unknown
+        low INTEGER,                      -- observed: between the pages of these serials
+        high INTEGER
+    )""",
+    "CREATE UNIQUE INDEX history_serial ON history (serial) WHERE serial IS NOT NULL",
+    "CREATE INDEX history_project ON history (project, place)",
+    "CREATE INDEX history_place ON history (place)",
+    """CREATE TABLE unsettled (
+        id INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,
+        high INTEGER NOT NULL,
+        seen TEXT NOT NULL                -- JSON of changes.Unsettled
+    )""",
+    "CREATE INDEX unsettled_high ON unsettled (high)",
+    # Starts of journal and list reads not known to be published in full, and the newest that is.
+    "CREATE TABLE reads (started REAL PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        command TEXT NOT NULL,
+        started REAL NOT NULL,
+        ended REAL,
+        exit INTEGER,
+        cursor INTEGER,
+        asked INTEGER,
+        recorded INTEGER,
+        published INTEGER,
+        removed INTEGER,
+        failed INTEGER,
+        problem TEXT
+    )""",
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date; every migration is one transaction with its own record."""
+    import sqlite_utils
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("yanksync")
+
+    @migrations(name="0001_first")
+    def first(db: sqlite_utils.Database) -> None:
+        for statement in _FIRST:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 1")
+
+    migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

@@ -1,0 +1,203 @@
+"""The projects that wait to be asked for: one row a project, however many entries named it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from yanksync.names import NormalizedName
+from yanksync.plan import Look, backoff, is_overdue
+from yanksync.state.database import Database
+
+_LOOK = "name, reach, urgent, forced, CASE WHEN doubt_run < ?1 THEN doubt END"
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A pending project as ``status`` tells of it."""
+
+    name: NormalizedName
+    reach: int | None
+    since: float
+    attempts: int
+    next_try: float
+    behind: bool
+    problem: str | None
+    held: str | None
+
+
+class Pending:
+    """The table ``pending``.
+
+    Marking says why a project must be looked at; what a look came to is told by :meth:`done`,
+    :meth:`failed` and :meth:`doubted`. ``run`` is the number of the pass: a project is asked for
+    once in it, and once more at its end.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def mark(
+        self,
+        name: str,
+        reach: int | None,
+        since: float,
+        *,
+        urgent: bool = False,
+        forced: bool = False,
+        patient: bool = True,
+    ) -> None:
+        """Ask for a look at ``name``.
+
+        A reach above the one asked for so far is news: it may be asked for at once, even in a pass
+        that asked already, and whatever was held back or given up is taken up again (R3). Without
+        ``patient`` that is so for every mark.
+        """
+        self._db.execute(
+            """INSERT INTO pending (name, reach, since, urgent, forced) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (name) DO UPDATE SET
+                urgent = max(urgent, excluded.urgent), forced = max(forced, excluded.forced),
+                reach = CASE WHEN reach IS NULL OR excluded.reach IS NULL
+                        THEN coalesce(reach, excluded.reach) ELSE max(reach, excluded.reach) END,
+                attempts = CASE WHEN ?6 OR news THEN 0 ELSE attempts END,
+                next_try = CASE WHEN ?6 OR news THEN 0 ELSE next_try END,
+                asked = CASE WHEN ?6 OR news THEN 0 ELSE asked END,
+                behind = CASE WHEN ?6 OR news THEN 0 ELSE behind END,
+                stale_since = CASE WHEN ?6 OR news THEN NULL ELSE stale_since END,
+                held = CASE WHEN ?6 OR news THEN NULL ELSE held END""".replace(
+                "news", "coalesce(excluded.reach > coalesce(reach, -1), 0)"
+            ),
+            (name, reach, since, urgent, forced, not patient),
+        )
+
+    def take(self, run: int, now: float, most: int, *, at_once: bool = False) -> list[Look]:
+        """Return up to ``most`` looks whose time has come and note that ``run`` asks for them.
+
+        Withdrawals first. With ``at_once`` the back-off does not count.
+        """
+        rows = self._db.execute(
+            f"""SELECT {_LOOK} FROM pending
+            WHERE behind = 0 AND held IS NULL AND asked <> ?1 AND (?3 OR next_try <= ?2)
+            ORDER BY behind, urgent DESC, name LIMIT ?4""",
+            (run, now, at_once, most),
+        )
+        names = json.dumps([row[0] for row in rows])
+        self._db.execute(
+            "UPDATE pending SET asked = ? WHERE name IN (SELECT value FROM json_each(?))",
+            (run, names),
+        )
+        return [_look(row) for row in rows]
+
+    def ready(self, now: float, most: int, *, at_once: bool = False) -> tuple[list[Look], int]:
+        """Return the first looks that a pass would take, and how many it would take in all."""
+        where = "behind = 0 AND held IS NULL AND (?3 OR next_try <= ?2) AND ?1 = ?1"
+        rows = self._db.execute(
+            f"SELECT {_LOOK} FROM pending WHERE {where} ORDER BY urgent DESC, name LIMIT ?4",
+            (1 << 62, now, at_once, most),
+        )
+        total = self._db.count(
+            f"SELECT count(*) FROM pending WHERE {where}", (0, now, at_once)
+        )
+        return [_look(row) for row in rows], total
+
+    def again(self, run: int, names: Sequence[str]) -> list[Look]:
+        """Return the looks that ``run`` is to take once more, of ``names``."""
+        rows = self._db.execute(
+            f"""SELECT {_LOOK} FROM pending
+            WHERE asked = ?1 AND held IS NULL AND name IN (SELECT value FROM json_each(?2))""",
+            (run, json.dumps(names)),
+        )
+        return [_look(row) for row in rows]
+
+    def done(self, name: str) -> None:
+        """Nothing is to be asked of ``name`` any more."""
+        self._db.execute("DELETE FROM pending WHERE name = ?", (name,))
+
+    def doubted(self, name: str, seen: str, why: str, run: int, now: float) -> None:
+        """A look left something out that nothing explains; a later pass must see the same (R7)."""
+        self.mark(name, None, now)
+        self._db.execute(
+            """UPDATE pending SET doubt = ?2, problem = ?3, doubt_run = ?4, next_try = ?5
+            WHERE name = ?1""",
+            (name, seen, why, run, now),
+        )
+
+    def problem(self, name: str, why: str) -> None:
+        """Note why the last look brought nothing; the pass will look once more."""
+        self._db.execute("UPDATE pending SET problem = ? WHERE name = ?", (why, name))
+
+    def failed(self, name: str, why: str, now: float, *, stale: bool) -> None:
+        """The pass could not bring ``name`` up to date; try again later (R3).
+
+        ``stale``: an answer came, but an old one. After 26 hours of those it is only ``behind``.
+        """
+        row = self._db.one(
+            "SELECT attempts, stale_since FROM pending WHERE name = ?", (name,)
+        )
+        if row is None:
+            return
+        attempts = row[0] + 1
+        since = (row[1] if row[1] is not None else now) if stale else None
+        self._db.execute(
+            """UPDATE pending SET attempts = ?2, next_try = ?3, problem = ?4, stale_since = ?5,
+                behind = ?6 WHERE name = ?1""",
+            (name, attempts, now + backoff(attempts), why, since, is_overdue(since, now)),
+        )
+
+    def hold(self, names: Iterable[str], why: str, now: float) -> None:
+        """Keep ``names`` from being asked for until a person approves (R8)."""
+        self._db.execute(
+            """UPDATE pending SET held = ?, held_since = coalesce(held_since, ?)
+            WHERE name IN (SELECT value FROM json_each(?))""",
+            (why, now, json.dumps(list(names))),
+        )
+
+    def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
+        """Let held looks be taken; all of them when ``names`` is None. Return their names."""
+        rows = self._db.execute(
+            """UPDATE pending SET held = NULL, held_since = NULL
+            WHERE held IS NOT NULL AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))
+            RETURNING name""",
+            (None if names is None else json.dumps(names),),
+        )
+        return [row[0] for row in rows]
+
+    def waiting(self, most: int) -> list[Waiting]:
+        """Return the first ``most`` projects with something to tell of, longest waiting first."""
+        rows = self._db.execute(
+            """SELECT name, reach, since, attempts, next_try, behind, problem, held FROM pending
+            WHERE problem IS NOT NULL OR behind OR held IS NOT NULL ORDER BY since, name LIMIT ?""",
+            (most,),
+        )
+        return [
+            Waiting(
+                name=row[0], reach=row[1], since=row[2], attempts=row[3], next_try=row[4],
+                behind=bool(row[5]), problem=row[6], held=row[7],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return how many are pending, held and behind."""
+        row = self._db.one(
+            """SELECT coalesce(sum(NOT behind AND held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0),
+                coalesce(sum(behind AND held IS NULL), 0) FROM pending"""
+        )
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def oldest(self) -> float | None:
+        """Return the start of the oldest read that something is still pending of."""
+        row = self._db.one("SELECT min(since) FROM pending WHERE behind = 0 AND held IS NULL")
+        return None if row[0] is None else float(row[0])
+
+
+def _look(row: Sequence[object]) -> Look:
+    name, reach, urgent, forced, doubt = row
+    return Look(
+        name=name,  # type: ignore[arg-type]
+        reach=reach,  # type: ignore[arg-type]
+        urgent=bool(urgent),
+        forced=bool(forced),
+        doubt=doubt,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,225 @@
+"""What the state holds of each project: its page, its serial, and what of it is published."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from yanksync.journal import Kind
+from yanksync.model import ListedProject, Published
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+from yanksync.weigh import Presence
+
+_COLUMNS = (
+    "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
+    "json_digest, html_digest, codecs, published_serial"
+)
+
+
+class Project(Struct, frozen=True, kw_only=True):
+    """The row of one project, without its page."""
+
+    id: int
+    name: NormalizedName
+    presence: Presence
+    serial: int | None
+    quarantined: bool
+    word: int | None
+    etag: str | None
+    entry: Kind | None
+    entry_serial: int | None
+    listed_at: int | None
+    published: Published | None
+    published_serial: int | None
+
+
+class StoredPage(Struct, frozen=True, kw_only=True):
+    """A page as upstream sent it."""
+
+    body: bytes  # compressed with zlib
+    media: str  # the answer's Content-Type
+    url: str  # where it was found in the end, without credentials
+    header_serial: str | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The body, decompressed."""
+        return zlib.decompress(self.body)
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What is recorded when a page is true."""
+
+    serial: int | None
+    quarantined: bool
+    yanked: int  # versions with at least one yanked file
+    etag: str | None
+    checked: float
+    due: float | None
+    stored: StoredPage
+
+
+class Projects:
+    """The tables ``projects`` and ``pages``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, names: Iterable[str]) -> dict[NormalizedName, Project]:
+        """Return the rows of those of ``names`` that there are."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM projects WHERE name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(names)),),
+        )
+        return {row[1]: _project(row) for row in rows}
+
+    def by_id(self, ids: Sequence[int]) -> list[Project]:
+        """Return the rows of these ids."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM projects WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return [_project(row) for row in rows]
+
+    def present(self, names: Iterable[str]) -> set[NormalizedName]:
+        """Return those of ``names`` of which a page is held."""
+        rows = self._db.execute(
+            "SELECT name FROM projects WHERE presence = 'present' "
+            "AND name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(names)),),
+        )
+        return {row[0] for row in rows}
+
+    def add(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Add projects never seen before, as (name, display name); known ones are left alone."""
+        self._db.many(
+            "INSERT OR IGNORE INTO projects (name, display, presence) VALUES (?, ?, 'new')", rows
+        )
+
+    def spell(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Set display names, as (name, display name), and note whether the list changes by it."""
+        for name, display in rows:
+            changed = self._db.execute(
+                "UPDATE projects SET display = ?2 WHERE name = ?1 AND display <> ?2 "
+                "RETURNING listed",
+                (name, display),
+            )
+            if changed and changed[0][0]:
+                self.list_changed()
+
+    def list_changed(self) -> None:
+        """Note that the set of listed projects is not the published one any more."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('list_changed', 1)")
+
+    def note_entry(self, name: str, kind: Kind, serial: int) -> None:
+        """Remember the newest page-changing entry of a project."""
+        self._db.execute(
+            "UPDATE projects SET entry = ?2, entry_serial = ?3 "
+            "WHERE name = ?1 AND coalesce(entry_serial, -1) < ?3",
+            (name, kind, serial),
+        )
+
+    def record(self, name: str, page: Recorded) -> int:
+        """Make ``page`` the held one; return the project's id."""
+        stored = page.stored
+        row = self._db.one(
+            """UPDATE projects SET presence = 'present', serial = ?2, quarantined = ?3, etag = ?4,
+                yanked = ?5, checked = ?6, due = ?7, listed_at = NULL,
+                word = NULL
+            WHERE name = ?1 RETURNING id""",
+            (name, page.serial, page.quarantined, page.etag, page.yanked, page.checked, page.due),
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)",
+            (row[0], stored.media, stored.url, stored.header_serial, stored.body),
+        )
+        return int(row[0])
+
+    def withdraw(self, name: str, serial: int) -> None:
+        """Quarantine a project on the word of the journal's entry ``serial`` (R9)."""
+        self._db.execute(
+            "UPDATE projects SET quarantined = 1, word = ?2 WHERE name = ?1", (name, serial)
+        )
+
+    def remove(self, name: str, tombstone: int | None) -> None:
+        """Mark a project as gone; ``tombstone`` is the serial that a page must exceed (R3)."""
+        self._db.execute(
+            """UPDATE projects SET presence = 'gone', serial = coalesce(?2, serial), etag = NULL,
+                quarantined = 0, word = NULL, yanked = 0, due = NULL WHERE name = ?1""",
+            (name, tombstone),
+        )
+
+    def set_unknown(self, name: str) -> None:
+        """Mark a project that the configuration names and upstream never had."""
+        self._db.execute("UPDATE projects SET presence = 'unknown' WHERE name = ?", (name,))
+
+    def confirm(self, name: str, checked: float, due: float | None) -> None:
+        """Note that upstream confirmed what is held."""
+        self._db.execute(
+            "UPDATE projects SET checked = ?2, due = ?3, listed_at = NULL WHERE name = ?1",
+            (name, checked, due),
+        )
+
+    def postpone(self, name: str, due: float | None) -> None:
+        """Let the sweep ask again at ``due``."""
+        self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
+
+    def due(self, now: float, most: int) -> list[NormalizedName]:
+        """Return up to ``most`` projects whose time for the sweep has come, oldest first."""
+        rows = self._db.execute(
+            "SELECT name FROM projects WHERE due <= ? ORDER BY due LIMIT ?", (now, most)
+        )
+        return [row[0] for row in rows]
+
+    def page(self, project: int) -> StoredPage | None:
+        """Return the held page of a project, by id."""
+        row = self._db.one(
+            "SELECT body, media, url, header_serial FROM pages WHERE id = ?", (project,)
+        )
+        if row is None:
+            return None
+        return StoredPage(body=row[0], media=row[1], url=row[2], header_serial=row[3])
+
+    def published(self) -> int:
+        """Return how many projects stand in the output."""
+        return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
+
+    def listing(self) -> Iterator[ListedProject]:
+        """Yield the projects that the published list shows, by name."""
+        rows = self._db.stream(
+            "SELECT name, display, published_serial FROM projects WHERE listed ORDER BY name"
+        )
+        return (ListedProject(*row) for row in rows)
+
+    def names(self, presence: Presence) -> Iterator[NormalizedName]:
+        """Yield the names of the projects of one presence, in order."""
+        rows = self._db.stream(
+            "SELECT name FROM projects WHERE presence = ? ORDER BY name", (presence,)
+        )
+        return (row[0] for row in rows)
+
+
+def _project(row: Sequence[object]) -> Project:
+    (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[:10]
+    json_digest, html_digest, codecs, published_serial = row[10:]
+    published = None
+    if json_digest is not None:
+        published = Published(json_digest, html_digest, tuple(str(codecs).split()))  # type: ignore[arg-type]
+    return Project(  # the columns' types are those of the schema
+        id=id_,  # type: ignore[arg-type]
+        name=name,  # type: ignore[arg-type]
+        presence=Presence(str(presence)),
+        serial=serial,  # type: ignore[arg-type]
+        quarantined=bool(quarantined),
+        word=word,  # type: ignore[arg-type]
+        etag=etag,  # type: ignore[arg-type]
+        entry=None if entry is None else Kind(str(entry)),
+        entry_serial=entry_serial,  # type: ignore[arg-type]
+        listed_at=listed_at,  # type: ignore[arg-type]
+        published=published,
+        published_serial=published_serial,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,98 @@
+"""The runs, the reads of the journal, and how far behind the mirror is."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from yanksync.state.database import Database
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """What one run came to."""
+
+    exit: int
+    cursor: int | None = None
+    asked: int = 0
+    recorded: int = 0
+    published: int = 0
+    removed: int = 0
+    failed: int = 0
+    problem: str | None = None
+
+
+class Finished(Struct, frozen=True):
+    """When a run ended, and what it came to."""
+
+    ended: float
+    exit: int
+    problem: str | None
+
+
+_KEPT = 10_000  # runs remembered: a month of them
+
+
+class Runs:
+    """The tables ``runs`` and ``reads``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def begin(self, command: str, now: float) -> int:
+        """Note the start of a run; return its number."""
+        row = self._db.one(
+            "INSERT INTO runs (command, started) VALUES (?, ?) RETURNING id", (command, now)
+        )
+        self._db.execute("DELETE FROM runs WHERE id <= ?", (row[0] - _KEPT,))
+        return int(row[0])
+
+    def end(self, number: int, now: float, run: Run) -> None:
+        """Note how a run ended."""
+        self._db.execute(
+            """UPDATE runs SET ended = ?, exit = ?, cursor = ?, asked = ?, recorded = ?,
+                published = ?, removed = ?, failed = ?, problem = ? WHERE id = ?""",
+            (now, run.exit, run.cursor, run.asked, run.recorded, run.published, run.removed,
+             run.failed, run.problem, number),
+        )  # fmt: skip
+
+    def last_success(self) -> float | None:
+        """Return the end of the last run with exit 0."""
+        row = self._db.one("SELECT max(ended) FROM runs WHERE exit = 0")
+        return None if row[0] is None else float(row[0])
+
+    def last_error(self) -> Finished | None:
+        """Return the last run that failed or was held, when it is newer than the last success."""
+        row = self._db.one(
+            """SELECT ended, exit, problem FROM runs WHERE exit IN (1, 4) AND problem IS NOT NULL
+            ORDER BY id DESC LIMIT 1"""
+        )
+        return None if row is None else Finished(row[0], row[1], row[2])
+
+    def previous_start(self, number: int) -> float | None:
+        """Return the start of the run before ``number``."""
+        row = self._db.one("SELECT max(started) FROM runs WHERE id < ?", (number,))
+        return None if row[0] is None else float(row[0])
+
+    def partial_since(self) -> float | None:
+        """Return the start of the first of the newest unbroken row of runs with exit 3."""
+        row = self._db.one(
+            """SELECT min(started) FROM runs WHERE exit = 3
+            AND id > coalesce((SELECT max(id) FROM runs WHERE exit IS NOT NULL AND exit <> 3), 0)"""
+        )
+        return None if row[0] is None else float(row[0])
+
+    def read_began(self, now: float) -> None:
+        """Note that the journal, or the list, was read from ``now`` on."""
+        self._db.execute("INSERT OR IGNORE INTO reads VALUES (?)", (now,))
+
+    def complete(self, outstanding: float | None) -> None:
+        """Drop the reads that a newer complete one makes irrelevant.
+
+        ``outstanding`` is the start of the oldest read that something is still to be done of: every
+        read before it is published in full; None when nothing is outstanding.
+        """
+        row = self._db.one(
+            "SELECT max(started) FROM reads WHERE ?1 IS NULL OR started < ?1", (outstanding,)
+        )
+        if row[0] is not None:
+            self._db.execute("DELETE FROM reads WHERE started < ?", (row[0],))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('complete_read', ?)", (row[0],))

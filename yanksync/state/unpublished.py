@@ -1,0 +1,184 @@
+"""What is recorded and does not stand in the output yet, and what a guard keeps from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from yanksync.guards import Judgement, Removals
+from yanksync.model import Published
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+
+class Sort(StrEnum):
+    """What publishing a project would do, as far as guards care (R8)."""
+
+    PAGE = "page"
+    EXPLAINED = "explained"  # removes the project; the journal or the list says so
+    UNEXPLAINED = "unexplained"  # removes it, or files of it, and nothing says so
+    EXCLUDED = "excluded"  # our own configuration leaves it out
+
+
+class Awaiting(Struct, frozen=True):
+    """A project to be published."""
+
+    id: int
+    sort: Sort
+    dirty: bool  # writing was begun before: the stored digests say nothing
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A removal that a guard holds."""
+
+    name: NormalizedName
+    sort: str
+    why: str
+    since: float
+    approved: bool = False
+
+
+class Unpublished:
+    """The table ``unpublished``, and the digests of what is published."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, project: int, sort: Sort, since: float) -> None:
+        """A project's recorded state is newer than what is published of it.
+
+        What a guard held of it before is no longer what would be published, so it is judged anew.
+        """
+        self._db.execute(
+            """INSERT INTO unpublished (id, sort, since) VALUES (?1, ?2, ?3)
+            ON CONFLICT (id) DO UPDATE SET sort = excluded.sort, held = NULL, held_since = NULL,
+                approved = CASE WHEN sort = excluded.sort THEN approved ELSE 0 END""",
+            (project, sort, since),
+        )
+
+    def add_all(self, since: float) -> None:
+        """Every published project, and every one that should be, is to be rendered again."""
+        self._db.execute(
+            """INSERT OR IGNORE INTO unpublished (id, sort, since)
+            SELECT id, 'page', ? FROM projects WHERE presence = 'present'""",
+            (since,),
+        )
+
+    def take(self, most: int, after: int = 0) -> list[Awaiting]:
+        """Return up to ``most`` projects to publish, by id above ``after``, held ones left out."""
+        rows = self._db.execute(
+            """SELECT id, sort, dirty FROM unpublished WHERE held IS NULL AND id > ?
+            ORDER BY id LIMIT ?""",
+            (after, most),
+        )
+        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+
+    def among(self, ids: Sequence[int]) -> list[Awaiting]:
+        """Return what is to be published of ``ids``."""
+        rows = self._db.execute(
+            """SELECT id, sort, dirty FROM unpublished
+            WHERE held IS NULL AND id IN (SELECT value FROM json_each(?))""",
+            (json.dumps(ids),),
+        )
+        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+
+    def begin(self, ids: Iterable[int]) -> None:
+        """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
+        self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])
+
+    def finish(self, rows: Iterable[tuple[int, Published, bool, int | None]]) -> None:
+        """These projects stand in the output, as (id, what stands there, in the list, serial)."""
+        for id_, published, listed, serial in rows:
+            before = self._db.one("SELECT listed, published_serial FROM projects WHERE id = ?", (id_,))
+            self._note_list(bool(before[0]) != listed, before[1] != serial)
+            self._db.execute(
+                """UPDATE projects SET json_digest = ?, html_digest = ?, codecs = ?, listed = ?,
+                    published_serial = ? WHERE id = ?""",
+                (published.json, published.html, " ".join(published.codecs), listed, serial, id_),
+            )
+            self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
+
+    def removed(self, ids: Sequence[int], *, forget: bool) -> None:
+        """These projects are gone from the output; ``forget`` drops all that is known of them."""
+        for id_ in ids:
+            row = self._db.one("SELECT listed FROM projects WHERE id = ?", (id_,))
+            self._note_list(bool(row[0]), False)
+            self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
+            self._db.execute("DELETE FROM pages WHERE id = ?", (id_,))
+            if forget:
+                self._db.execute("DELETE FROM projects WHERE id = ?", (id_,))
+            else:
+                self._db.execute(
+                    """UPDATE projects SET json_digest = NULL, html_digest = NULL, codecs = NULL,
+                        listed = 0, published_serial = NULL WHERE id = ?""",
+                    (id_,),
+                )
+
+    def _note_list(self, changed: bool, serials: bool) -> None:
+        if changed:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('list_changed', 1)")
+        elif serials:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('list_serials', 1)")
+
+    def problem(self, project: int, why: str) -> None:
+        """Note why a project could not be published."""
+        self._db.execute("UPDATE unpublished SET problem = ? WHERE id = ?", (why, project))
+
+    def removals(self) -> Removals:
+        """Return how many removals wait for a judgement or for a person."""
+        row = self._db.one(
+            """SELECT coalesce(sum(sort = 'explained'), 0), coalesce(sum(sort = 'unexplained'), 0)
+            FROM unpublished WHERE NOT approved AND sort IN ('explained', 'unexplained')"""
+        )
+        return Removals(int(row[0]), int(row[1]))
+
+    def hold(self, judgement: Judgement, now: float) -> None:
+        """Hold what ``judgement`` does not let through; what was approved goes on."""
+        for sort, why in (
+            (Sort.EXPLAINED, judgement.explained),
+            (Sort.UNEXPLAINED, judgement.unexplained),
+        ):
+            if why is not None:
+                self._db.execute(
+                    """UPDATE unpublished SET held = ?, held_since = coalesce(held_since, ?)
+                    WHERE sort = ? AND NOT approved""",
+                    (why, now, sort),
+                )
+
+    def holds(self) -> list[Hold]:
+        """Return what is held, oldest first."""
+        rows = self._db.execute(
+            """SELECT name, sort, held, held_since FROM unpublished JOIN projects USING (id)
+            WHERE held IS NOT NULL ORDER BY held_since, name"""
+        )
+        return [Hold(name=row[0], sort=row[1], why=row[2], since=row[3]) for row in rows]
+
+    def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
+        """Let held removals through, once; all of them when ``names`` is None. Return the names."""
+        rows = self._db.execute(
+            """UPDATE unpublished SET held = NULL, approved = 1 WHERE held IS NOT NULL
+            AND (?1 IS NULL OR id IN (SELECT id FROM projects
+                WHERE name IN (SELECT value FROM json_each(?1)))) RETURNING id""",
+            (None if names is None else json.dumps(names),),
+        )
+        ids = json.dumps([row[0] for row in rows])
+        found = self._db.execute(
+            "SELECT name FROM projects WHERE id IN (SELECT value FROM json_each(?)) ORDER BY name",
+            (ids,),
+        )
+        return [row[0] for row in found]
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many are unpublished, and how many a guard holds."""
+        row = self._db.one(
+            "SELECT coalesce(sum(held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0) FROM unpublished"
+        )
+        return int(row[0]), int(row[1])
+
+    def oldest(self) -> float | None:
+        """Return the start of the oldest read that something is still unpublished of."""
+        row = self._db.one("SELECT min(since) FROM unpublished WHERE held IS NULL")
+        return None if row[0] is None else float(row[0])
