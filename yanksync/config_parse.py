@@ -94,7 +94,7 @@ def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], floa
         else:
             raise _wrong('seconds, or a time like "30m"', value)
         if not (math.isfinite(seconds) and low <= seconds <= high):
-            raise Impossible(f"must be from {low:g} to {high:g} seconds, not {seconds:g}")
+            raise Impossible(f"must be from {low:.9g} to {high:.9g} seconds, not {seconds:.9g}")
         return seconds
 
     return check
