@@ -1,0 +1,107 @@
+"""A page as HTML5 (PEP 503, 592, 658, 714, 740, 792).
+
+The shape is Warehouse's, since consumers break on whitespace (C32): one ``<a>`` on each line,
+``href`` first, the serial as a comment at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from yanksync.model import File, Hashes, Page
+from yanksync.render.policy import plain
+
+_SPECIAL = re.compile("[&<>\"'\r\0]")
+_ENTITIES = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        '"': "&#34;",
+        "'": "&#39;",
+        "\r": "&#13;",
+        "\0": "\ufffd",
+    }
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def render_page(page: Page) -> bytes:
+    """Return the HTML form of an offered page (:func:`yanksync.render.policy.offered`).
+
+    HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss (C31).
+    """
+    title = f"Links for {escape(page.name)}"
+    metas = [f'    <meta name="pypi:repository-version" content="{_version(page)}">\n']
+    if not plain(page):
+        metas.append(_meta("pypi:project-status", page.status))
+    if page.status_reason is not None:
+        metas.append(_meta("pypi:project-status-reason", page.status_reason))
+    serial = "" if page.serial is None else f"<!--SERIAL {page.serial:d}-->\n"
+    return encoded(
+        f'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n{"".join(metas)}'
+        f"    <title>{title}</title>\n  </head>\n  <body>\n    <h1>{title}</h1>\n"
+        f"{''.join(map(_anchor, page.files))}  </body>\n</html>\n{serial}"
+    )
+
+
+def encoded(text: str) -> bytes:
+    """Return ``text`` in UTF-8, lone surrogates as U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text).encode()
+
+
+def escape(text: str) -> str:
+    """Return ``text`` escaped for an attribute or an element; most texts need nothing."""
+    return text.translate(_ENTITIES) if _SPECIAL.search(text) else text
+
+
+_escape_again = lru_cache(maxsize=4096)(escape)  # for texts that repeat: requires-python
+
+
+def _version(page: Page) -> str:
+    """Return the lowest API version that has all that this form carries (C20, B14).
+
+    HTML has neither versions nor sizes, so 1.1 says nothing here.
+    """
+    if not plain(page):
+        return "1.4"
+    return "1.3" if any(file.provenance is not None for file in page.files) else "1.0"
+
+
+def _meta(name: str, content: str) -> str:
+    """Return one ``<meta>`` line."""
+    return f'    <meta name="{name}" content="{escape(content)}">\n'
+
+
+def _anchor(file: File) -> str:
+    """Return the line of one file. A yank always has a value: pip overlooks a bare one (C4)."""
+    python = file.requires_python
+    extra = "" if python is None else f' data-requires-python="{_escape_again(python)}"'
+    if file.core_metadata:  # neither "none" nor "unknown" may be written: pip reads any as "yes"
+        claim = _claim(file.core_metadata)
+        extra += f' data-dist-info-metadata="{claim}" data-core-metadata="{claim}"'
+    if file.gpg_sig is not None:
+        extra += f' data-gpg-sig="{"true" if file.gpg_sig else "false"}"'
+    if file.provenance is not None:
+        extra += f' data-provenance="{escape(file.provenance)}"'
+    if file.yanked is not None:
+        extra += f' data-yanked="{escape(file.yanked.reason)}"'
+    link = escape(file.url) + _fragment(file.hashes)
+    return f'<a href="{link}"{extra}>{escape(file.filename)}</a><br>\n'
+
+
+def _fragment(hashes: Hashes) -> str:
+    """Return the fragment: only sha256, for uv refuses a whole page over sha1 (C25)."""
+    for algorithm, digest in hashes:
+        if algorithm == "sha256":
+            return f"#sha256={escape(digest)}"
+    return ""
+
+
+def _claim(metadata: bool | Hashes) -> str:
+    """Return the metadata claim: the sha256 where there is one, else just that it exists."""
+    return "true" if metadata is True else _fragment(metadata or ())[1:] or "true"

@@ -1,0 +1,48 @@
+"""What the mirror offers of a page, in the one order that both forms are written in. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from yanksync.model import File, Page, Status
+from yanksync.versions import file_versions, sort_key
+
+
+def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:
+    """Return the page as the mirror offers it; both renderers take this.
+
+    Args:
+        page: the page as recorded.
+        yanked: PEP 592's two ways for a mirror: pass the mark on, or leave yanked files out.
+
+    Returns:
+        A page whose files stand in order of version, then name, and its versions in that order
+        (C16). Quarantined projects offer nothing (PEP 792, C42). With "omit" a version is dropped
+        only when files of it were omitted and none remains (C3).
+    """
+    if page.quarantined:
+        return replace(page, files=(), versions=())
+    homes = list(zip(file_versions(page), page.files, strict=True))
+    homes.sort(key=_order)
+    versions = page.versions
+    if yanked == "omit":
+        kept = [home for home in homes if home[1].yanked is None]
+        if len(kept) != len(homes):
+            gone = {version for version, _ in homes} - {version for version, _ in kept}
+            versions = versions and tuple(one for one in versions if one not in gone)
+            homes = kept
+    if versions is not None:
+        versions = tuple(sorted(set(versions), key=sort_key))
+    return replace(page, files=tuple([file for _, file in homes]), versions=versions)
+
+
+def _order(home: tuple[str | None, File]) -> tuple[object, ...]:
+    """Return where a file stands: by its version (those without first), then by its name."""
+    return (*sort_key(home[0]), home[1].filename)
+
+
+def plain(page: Page) -> bool:
+    """Return whether the status says nothing, so that it may be left out (PEP 792)."""
+    return page.status == Status.ACTIVE and page.status_reason is None

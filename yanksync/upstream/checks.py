@@ -1,0 +1,192 @@
+"""Rules for the parts of one file on a page: name, URL, hashes, times. All hostile until checked.
+
+Each function takes upstream's text and returns the value for :class:`yanksync.model.File`. They are
+called for every file of the index, so each has a quick path that one regular expression decides.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+from yanksync.model import Hashes, sorted_hashes
+from yanksync.upstream.rules import Unfit
+
+_PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
+_BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")
+_OUR_ENDINGS = (".metadata", ".asc", ".tmp")
+
+_PLAIN_URL = re.compile(r"(https?://[^/?#]+)/[\w/.~!$'()*+,;=:@&-]*\Z", re.ASCII)
+_BAD_IN_URL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_ORIGIN = re.compile(
+    r"(https?)://([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_LOOPBACK = re.compile(
+    r"(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[?::1\]?", re.IGNORECASE
+)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_HEX = re.compile(r"(?:[0-9a-f]{2})+\Z")
+_ALGORITHM = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_DIGEST_LENGTHS = {
+    "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128,
+    "sha3_224": 56, "sha3_256": 64, "sha3_384": 96, "sha3_512": 128,
+}  # fmt: skip
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z\Z", re.ASCII
+)
+
+
+def check_filename(filename: str) -> None:
+    """Accept only a name that is safe as one part of a path on any system (F2).
+
+    Raises:
+        Unfit: it is not, or it is a name that the mirror itself uses.
+    """
+    if _PLAIN_NAME.match(filename):
+        return
+    if filename == "" or filename[0] in ".-" or _BAD_IN_NAME.search(filename):
+        raise Unfit("its name is not safe as a file name")
+    if len(filename.encode()) > 255:
+        raise Unfit("its name is longer than 255 bytes")
+    lower = filename.lower()
+    if lower.startswith("index.") or lower.endswith(_OUR_ENDINGS):
+        raise Unfit("its name is one that the mirror uses itself")
+
+
+def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
+    """Return the file's absolute URL without fragment (B43, B8, F7).
+
+    The text stays upstream's own; only what is no URL character is percent-encoded (C13).
+
+    Args:
+        raw: the URL as given, absolute or relative.
+        base: what a relative one is resolved against, without credentials.
+        filename: the file's name, already checked; the URL's path must end in it.
+        allow_http: whether plain http is allowed beyond loopback.
+
+    Raises:
+        Unfit: no URL, another scheme than http(s), user information, or another file's name.
+    """
+    match = _PLAIN_URL.match(raw)
+    if match and raw.endswith(filename) and raw[-1 - len(filename)] == "/":
+        problem = origin_problem(match[1], allow_http)
+        if problem is None:
+            return raw
+        raise Unfit(problem)
+    url, name = resolve(raw, base, allow_http)
+    if name != filename:
+        # Half of the clients take the name from the URL, the others from the key (B43).
+        raise Unfit("its URL ends in another name")
+    return url
+
+
+def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
+    """Return ``raw`` as an absolute, clean URL and the decoded last part of its path.
+
+    Raises:
+        Unfit: no URL, another scheme than http(s), or user information.
+    """
+    if _BAD_IN_URL.search(raw) or raw != raw.strip():
+        raise Unfit("its URL has characters that no URL has")
+    try:
+        parts = urlsplit(urljoin(base, raw))
+    except ValueError:
+        raise Unfit("its URL cannot be read") from None
+    problem = origin_problem(f"{parts.scheme}://{parts.netloc}", allow_http)
+    if problem is not None:
+        raise Unfit(problem)
+    url = urlunsplit((parts.scheme, parts.netloc, _encoded(parts.path), _encoded(parts.query), ""))
+    return url, unquote(parts.path.rpartition("/")[2])
+
+
+def _encoded(part: str) -> str:
+    """Percent-encode what may not stand in a path or query; what is encoded already stays."""
+    return quote(_STRAY_PERCENT.sub("%25", part), safe="/%:@!$&'()*+,;=~?")
+
+
+@lru_cache(maxsize=1024)
+def origin_problem(origin: str, allow_http: bool) -> str | None:
+    """Say what is wrong with ``scheme://host[:port]``, or None (F7, design.md R10)."""
+    if "@" in origin:
+        return "its URL has user information"
+    match = _ORIGIN.match(origin)
+    if match is None:
+        return "its URL is not http or https with a host"
+    if match[1].lower() == "http" and not allow_http and not is_loopback(match[2]):
+        return "its URL is plain http"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` (a name or an address, in brackets or not) is this machine."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
+def without_credentials(url: str) -> str:
+    """Return ``url`` without user information, so that none reaches a page or a log (F19)."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+
+
+def check_hashes(raw: dict[str, str]) -> Hashes:
+    """Return digests in lower case, sorted by algorithm (B44).
+
+    Raises:
+        Unfit: a digest is not hexadecimal, has a wrong length, or contradicts another.
+    """
+    sha256 = raw.get("sha256")
+    if sha256 is not None and len(raw) == 1 and _SHA256.match(sha256):
+        return (("sha256", sha256),)
+    hashes = sorted_hashes(raw.items())
+    for algorithm, digest in hashes:
+        if not _ALGORITHM.match(algorithm) or not is_digest(algorithm, digest):
+            raise Unfit("one of its hashes is no digest")
+    if len({algorithm for algorithm, _ in hashes}) != len(hashes):
+        raise Unfit("it has two hashes of one algorithm")
+    return hashes
+
+
+def is_digest(algorithm: str, digest: str) -> bool:
+    """Return whether ``digest`` is lower-case hexadecimal of the length that ``algorithm`` has."""
+    right = _DIGEST_LENGTHS.get(algorithm, len(digest))
+    return len(digest) == right and _HEX.match(digest) is not None
+
+
+def fragment_hash(fragment: str) -> Hashes:
+    """Return the hash in a link's fragment; other fragments say nothing (B61).
+
+    Raises:
+        Unfit: a known algorithm with something that is no digest of it.
+    """
+    for part in fragment.split("&"):
+        algorithm, equals, digest = part.partition("=")
+        if equals and algorithm.lower() in _DIGEST_LENGTHS:
+            return check_hashes({algorithm: digest})
+    return ()
+
+
+def upload_time(raw: object) -> str | None:
+    """Return PEP 700's time verbatim, or None: uv rejects a page over a bad one (C22)."""
+    if not isinstance(raw, str) or _TIME.match(raw) is None:
+        return None
+    try:
+        datetime.fromisoformat(raw[:19])
+    except ValueError:  # the thirtieth of February
+        return None
+    return raw
+
+
+def provenance_url(raw: str) -> str | None:
+    """Return an absolute https URL verbatim, or None where it is none (B51, C45)."""
+    if not raw.startswith("https://"):
+        return None
+    try:
+        url, _ = resolve(raw, "", allow_http=False)
+    except Unfit:
+        return None
+    return url if url == raw else None

@@ -1,0 +1,272 @@
+"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into :class:`yanksync.model.Page`.
+
+msgspec checks the shape, this module the meaning. Keys that we do not know are ignored (B41), of a
+repeated key the last counts, as in every common JSON reader.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.model import File, Hashes, Page, Status, Yank
+from yanksync.names import NormalizedName, normalized
+from yanksync.upstream.checks import (
+    check_filename,
+    check_hashes,
+    file_url,
+    provenance_url,
+    upload_time,
+    without_credentials,
+)
+from yanksync.upstream.rules import (
+    Broken,
+    FileShelf,
+    Notes,
+    PageRules,
+    ParsedPage,
+    Unfit,
+    check_api_version,
+    check_length,
+    check_size,
+    page_serial,
+    shown,
+)
+from yanksync.versions import VersionFinder
+
+T = TypeVar("T")
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class _WireMeta(Struct, gc=False):
+    """The ``meta`` object; types are checked by those who read the fields."""
+
+    api_version: Any = msgspec.field(name="api-version", default=None)
+    last_serial: Any = msgspec.field(name="_last-serial", default=None)
+    project_status: Any = msgspec.field(name="project-status", default=None)  # a stray place: B35
+    status_reason: Any = msgspec.field(name="project-status-reason", default=None)
+
+
+class _WireFile(Struct, rename="kebab", gc=False):
+    """One element of ``files``."""
+
+    filename: str
+    url: str
+    hashes: dict[str, str]
+    yanked: bool | str | None = False
+    requires_python: str | None = None
+    size: Any = None
+    upload_time: Any = None
+    core_metadata: Any = None
+    dist_info_metadata: Any = None
+    data_dist_info_metadata: Any = None
+    gpg_sig: Any = None
+    provenance: Any = None
+
+
+class _WirePage(Struct, rename="kebab", gc=False):
+    """The whole page (B40)."""
+
+    meta: _WireMeta
+    name: str
+    files: list[_WireFile]
+    versions: list[str] | None = None
+    project_status: Any = None
+
+
+_DECODER = msgspec.json.Decoder(_WirePage)
+
+
+def parse_json_page(
+    body: bytes, url: str, project: NormalizedName, rules: PageRules, header_serial: str | None
+) -> ParsedPage:
+    """Read a JSON page.
+
+    Args:
+        body: the page as it came.
+        url: where it came from in the end; relative file URLs start there.
+        project: the project that was asked for.
+        rules: limits.
+        header_serial: the ``X-PyPI-Last-Serial`` header, for a page that has no serial itself.
+
+    Raises:
+        Broken, ValueError, RecursionError: the page cannot be taken (see :mod:`.parsing`).
+    """
+    wire = decode(_DECODER, body)
+    notes = Notes()
+    api_version = check_api_version(wire.meta.api_version, notes)
+    if normalized(wire.name) != project:
+        raise Broken(f"it is the page of {shown(wire.name)}")
+    versions = _versions(wire, api_version, rules)
+    status, reason = _status(wire, notes)
+    check_length(status, rules, "the project status")
+    check_length(reason, rules, "the reason of the project status")
+    page = Page(
+        name=project,
+        files=_files(wire.files, without_credentials(url), rules, notes),
+        versions=versions,
+        status=status,
+        status_reason=reason,
+        serial=page_serial(wire.meta.last_serial, header_serial),
+    )
+    _note_homeless(page, notes)
+    return ParsedPage(page, notes.lines(), json=True)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode ``body``; with lone surrogates, which msgspec refuses, by way of the json module.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or of another shape.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if _SURROGATE.search(body) is None:
+            raise
+    value = json.loads(body.decode(), parse_constant=_no_constant)
+    return msgspec.convert(value, decoder.type)
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are no JSON."""
+    raise Broken(f"{name} is no JSON")
+
+
+def _versions(
+    wire: _WirePage, api_version: tuple[int, int], rules: PageRules
+) -> tuple[str, ...] | None:
+    """Return the versions, each once (B52). From 1.1 they must be there (B40)."""
+    if wire.versions is None:
+        if api_version >= (1, 1):
+            raise Broken("it has no versions, which api-version 1.1 demands")
+        return None
+    if len(wire.versions) > rules.max_files:
+        raise Broken(f"more than {rules.max_files} versions")
+    versions = tuple(dict.fromkeys(wire.versions))
+    for version in versions:
+        check_length(version, rules, "a version")
+    return versions
+
+
+def _status(wire: _WirePage, notes: Notes) -> tuple[str, str | None]:
+    """Return status and reason from wherever they stand (B34, B35).
+
+    The top-level key counts. PEP 792's prose calls its field ``state``, the living specification's
+    example puts it into ``meta``: both are read, with a note.
+    """
+    found = wire.project_status
+    if found is None:
+        found = wire.meta.project_status
+        if found is None:
+            return Status.ACTIVE, None
+        notes.add("project-status stands in meta")
+    reason: object = wire.meta.status_reason
+    if isinstance(found, dict):
+        reason = found.get("reason", reason)
+        status = found.get("status")
+        if status is None and found.get("state") is not None:
+            status = found["state"]
+            notes.add("project-status has the key state instead of status")
+    else:
+        status = found
+    if not isinstance(status, str | None):
+        raise Broken("the project status is no text")  # it might mean "quarantined"
+    if reason is not None and not isinstance(reason, str):
+        notes.add("the reason of the project status is no text")
+        reason = None
+    # An empty reason is the same as none: both say nothing (PEP 792).
+    return status or Status.ACTIVE, reason or None
+
+
+def _files(wires: list[_WireFile], base: str, rules: PageRules, notes: Notes) -> tuple[File, ...]:
+    """Return the files that are fit to be published."""
+    shelf = FileShelf(notes, rules)
+    for wire in wires:
+        try:
+            shelf.add(_file(wire, base, rules, notes))
+        except Unfit as problem:
+            shelf.leave_out(wire.filename, str(problem))
+    return shelf.files()
+
+
+def _file(wire: _WireFile, base: str, rules: PageRules, notes: Notes) -> File:
+    """Return one file.
+
+    Raises:
+        Unfit: the file cannot be published.
+        Broken: it tells us that the page as a whole is not to be trusted.
+    """
+    filename, python, url = wire.filename, wire.requires_python, wire.url
+    check_filename(filename)
+    if python is not None and len(python) > rules.max_string:
+        raise Broken(f"requires-python is longer than {rules.max_string} characters")
+    if len(url) > rules.max_string:
+        raise Unfit("its URL is too long")
+    return File(
+        filename=filename,
+        url=file_url(url, base, filename, rules.allow_http),
+        hashes=check_hashes(wire.hashes),
+        requires_python=python or None,
+        size=check_size(wire.size),
+        upload_time=upload_time(wire.upload_time),
+        yanked=None if wire.yanked is False else _yanked(wire.yanked, rules, notes),
+        core_metadata=_core_metadata(wire, notes),
+        gpg_sig=wire.gpg_sig if isinstance(wire.gpg_sig, bool) else None,
+        provenance=None if wire.provenance is None else _provenance(wire.provenance, notes),
+    )
+
+
+def _yanked(raw: bool | str | None, rules: PageRules, notes: Notes) -> Yank | None:
+    """Return the yank (B48): every string is one, the empty one too; null is none, with a note."""
+    if raw is None:
+        notes.add("yanked is null, which is no value for it; read as not yanked")
+        return None
+    if isinstance(raw, str):
+        check_length(raw, rules, "a yank's reason")
+        return Yank(raw)
+    return Yank() if raw else None
+
+
+def _core_metadata(wire: _WireFile, notes: Notes) -> bool | Hashes | None:
+    """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's (B46)."""
+    claim = wire.core_metadata
+    if claim is None:
+        claim = wire.dist_info_metadata
+    if claim is None:
+        claim = wire.data_dist_info_metadata
+    if claim is None or isinstance(claim, bool):
+        return claim
+    if isinstance(claim, dict) and all(isinstance(digest, str) for digest in claim.values()):
+        try:
+            return check_hashes(claim) or False
+        except Unfit:
+            pass
+    notes.add("a core-metadata is neither true, false nor hashes; not passed on")
+    return None
+
+
+def _provenance(raw: object, notes: Notes) -> str | None:
+    """Return the provenance URL, or None with a note where it is none (B51)."""
+    url = provenance_url(raw) if isinstance(raw, str) else None
+    if url is None:
+        notes.add("a provenance is no absolute https URL; not passed on")
+    return url
+
+
+def _note_homeless(page: Page, notes: Notes) -> None:
+    """Note files that belong to none of the versions listed (F13)."""
+    if page.versions is None:
+        return
+    finder = VersionFinder(page.name, page.versions)
+    homeless = [file.filename for file in page.files if finder.of(file.filename) is None]
+    if homeless:
+        first = shown(homeless[0])
+        notes.add(f"{len(homeless)} files belong to none of the versions listed, as {first}")

@@ -1,0 +1,105 @@
+"""From an answer's bytes to a value, by the Content-Type that upstream gave it (B2).
+
+The one door to the readers: whatever upstream sends, what comes out is a value or a
+:class:`yanksync.errors.BadAnswer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from yanksync.errors import BadAnswer
+from yanksync.model import ProjectList
+from yanksync.names import NormalizedName
+from yanksync.upstream.html_page import parse_html_page
+from yanksync.upstream.json_page import parse_json_page
+from yanksync.upstream.lists import parse_html_list, parse_json_list
+from yanksync.upstream.rules import Broken, PageRules, ParsedPage, shown
+
+__all__ = ["PageRules", "ParsedPage", "is_json", "parse_list", "parse_page"]
+
+T = TypeVar("T")
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+_HTML = ("application/vnd.pypi.simple.v1+html", "text/html")
+
+
+def is_json(content_type: str) -> bool:
+    """Return whether an answer of this type is read as JSON.
+
+    Raises:
+        Broken: it is neither form of the Simple API; ``application/json`` is not (PEP 691).
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == _JSON:
+        return True
+    if kind in _HTML:
+        return False
+    raise Broken(f"its content type is {shown(kind)}, no form of the Simple API")
+
+
+def parse_page(
+    body: bytes,
+    content_type: str,
+    url: str,
+    project: NormalizedName,
+    rules: PageRules,
+    header_serial: str | None = None,
+) -> ParsedPage:
+    """Read a project page.
+
+    Args:
+        body: the decompressed body, already limited in size by the session.
+        content_type: the answer's own Content-Type header.
+        url: the URL after redirects.
+        project: the project that was asked for; a JSON page must be its page.
+        rules: limits.
+        header_serial: the ``X-PyPI-Last-Serial`` header; the page's own serial goes before it.
+
+    Raises:
+        BadAnswer: the page breaks a rule of its format, so nothing of it is taken.
+    """
+
+    def read() -> ParsedPage:
+        if is_json(content_type):
+            return parse_json_page(body, url, project, rules, header_serial)
+        return parse_html_page(body, content_type, url, project, rules, header_serial)
+
+    return _answer(f"project {project}", read)
+
+
+def parse_list(
+    body: bytes, content_type: str, rules: PageRules, header_serial: str | None = None
+) -> ProjectList:
+    """Read the list of projects; arguments as in :func:`parse_page`.
+
+    Raises:
+        BadAnswer: the list breaks a rule of its format, so nothing of it is taken.
+    """
+
+    def read() -> ProjectList:
+        if is_json(content_type):
+            return parse_json_list(body, rules, header_serial)
+        return parse_html_list(body, content_type, rules, header_serial)
+
+    return _answer("the list of projects", read)
+
+
+def _answer(what: str, read: Callable[[], T]) -> T:
+    """Return what ``read`` returns; every way in which reading fails becomes a BadAnswer."""
+    try:
+        return read()
+    except (Broken, msgspec.ValidationError) as problem:
+        text = str(problem)
+    except RecursionError:
+        text = "it is nested too deeply"
+    except UnicodeError:
+        text = "it is no valid text of its charset"
+    except msgspec.DecodeError:
+        text = "it is no JSON"
+    except ValueError as problem:
+        text = f"it cannot be read: {shown(str(problem))}"
+    raise BadAnswer(what, text)

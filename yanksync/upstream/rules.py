@@ -1,0 +1,175 @@
+"""What the readers of upstream's pages share: their limits, their result and how a page fails."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from yanksync.model import File, Page
+
+_KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
+_API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
+_DIGITS = re.compile(r"[0-9]{1,19}\Z")
+_LARGEST = 2**63 - 1  # what SQLite and every client can hold
+_MOST_NOTES = 20
+
+
+class PageRules(Struct, frozen=True, kw_only=True):
+    """Limits on what is taken from upstream (spec-checklist F7, F9)."""
+
+    allow_http: bool = False  # plain http beyond loopback
+    max_files: int = 200_000  # files, and versions, on a page
+    max_string: int = 1 << 20  # characters of a reason, a specifier, a version, a URL
+    max_projects: int = 10_000_000  # rows of the list of projects
+
+
+class ParsedPage(Struct, frozen=True):
+    """A page, and what the operator should know about it."""
+
+    page: Page
+    notes: tuple[str, ...]  # one line each, at most 21
+    json: bool  # whether it was read from the JSON form (design.md R15)
+
+
+class Broken(ValueError):
+    """The page as a whole breaks a rule of its format; becomes ``errors.BadAnswer``."""
+
+
+class Unfit(ValueError):
+    """One file breaks a rule of its own; the page stands without it."""
+
+
+class Notes:
+    """Collects notes, each once, up to a number that nobody minds reading."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+        self._more = 0
+
+    def add(self, line: str) -> None:
+        """Remember ``line``, which must hold no line break (use :func:`shown` on foreign text)."""
+        if line in self._lines:
+            return
+        if len(self._lines) < _MOST_NOTES:
+            self._lines[line] = None
+        else:
+            self._more += 1
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the notes, with a last one that counts those above the number."""
+        more = (f"and {self._more} more notes",) if self._more else ()
+        return (*self._lines, *more)
+
+
+class FileShelf:
+    """Takes the files of one page in, one by one, and keeps the rules that span them."""
+
+    def __init__(self, notes: Notes, rules: PageRules) -> None:
+        self._files: dict[str, File] = {}
+        self._notes = notes
+        self._most = rules.max_files
+        self._left_out = 0
+
+    def add(self, file: File) -> None:
+        """Take ``file``; twins with equal URL and hashes collapse (B42).
+
+        Raises:
+            Broken: two files of one name differ, or there are too many.
+        """
+        other = self._files.setdefault(file.filename, file)
+        if other is file:
+            if len(self._files) > self._most:
+                raise Broken(f"more than {self._most} files")
+            return
+        if other.url != file.url or other.hashes != file.hashes:
+            raise Broken(f"two different files named {shown(file.filename)}")
+        if other.yanked is None and file.yanked is not None:
+            self._files[file.filename] = file  # of twins, the yanked one: no mark may be lost
+
+    def leave_out(self, filename: str, problem: str) -> None:
+        """Note that a file is not taken, and why."""
+        self._left_out += 1
+        self._notes.add(f"file {shown(filename)} left out: {problem}")
+
+    def files(self) -> tuple[File, ...]:
+        """Return what was taken, in upstream's order.
+
+        Raises:
+            Broken: there were files, and none was fit: nothing may read as "no files" (R7).
+        """
+        if self._left_out and not self._files:
+            raise Broken(f"none of its files is fit to publish; {self._notes.lines()[-1]}")
+        return tuple(self._files.values())
+
+
+def shown(text: str) -> str:
+    """Return foreign text fit for one line on a terminal: short, quoted, ASCII."""
+    return ascii(text if len(text) <= 80 else text[:79] + "…")
+
+
+def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
+    """Return ``meta.api-version`` as two numbers; None means 1.0 (B10 to B12).
+
+    Raises:
+        Broken: no ``Major.Minor``, or a major version that we do not know.
+    """
+    if value is None:
+        return (1, 0)
+    match = _API_VERSION.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise Broken(f"api-version {shown(str(value))} is not of the form Major.Minor")
+    major, minor = int(match[1]), int(match[2])
+    if major != _KNOWN_MAJOR:
+        raise Broken(f"api-version {major}.{minor} is not supported, only {_KNOWN_MAJOR}.x is")
+    if minor > _KNOWN_MINOR:
+        notes.add(f"api-version {major}.{minor} is newer than {_KNOWN_MAJOR}.{_KNOWN_MINOR}")
+    return (major, minor)
+
+
+def check_serial(value: object) -> int | None:
+    """Return a serial: an int, a string of digits (other mirrors' habit), or None for none (B20).
+
+    Raises:
+        Broken: anything else; a serial that cannot be compared must not pass for "none".
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and _DIGITS.match(value):
+        value = int(value)
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise Broken(f"the serial {shown(str(value))} is not a number")
+    return value
+
+
+def page_serial(body: object, header: str | None) -> int | None:
+    """Return the page's serial: the body's, else that of ``X-PyPI-Last-Serial`` (B20).
+
+    Raises:
+        Broken: the one that counts is not a number.
+    """
+    serial = check_serial(body)
+    return serial if serial is not None else check_serial((header or "").strip() or None)
+
+
+def check_size(value: object) -> int | None:
+    """Return a file's size; None where upstream does not say (B49, C21).
+
+    Raises:
+        Broken: not a whole number of bytes. True is no number here.
+    """
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise Broken(f"the size {shown(str(value))} is not a whole number of bytes")
+    return value
+
+
+def check_length(text: str | None, rules: PageRules, what: str) -> None:
+    """Refuse a text that is too long; it is never cut (F5, F9).
+
+    Raises:
+        Broken: it is longer than ``rules.max_string``.
+    """
+    if text is not None and len(text) > rules.max_string:
+        raise Broken(f"{what} is longer than {rules.max_string} characters")

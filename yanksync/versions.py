@@ -1,0 +1,220 @@
+"""Versions: which one a file belongs to, and the one order that pages are written in.
+
+Pure. PEP 440 decides where it can; nothing here raises on a version or a file name that it cannot
+read, because indexes hold versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700
+and the Simple API demand neither). The rule of the house (design.md, spec-checklist C16): a file
+belongs to the version whose text stands in its name, else to those equal under PEP 440, else to
+none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+
+from packaging.version import Version
+
+from yanksync.model import File, Page
+
+_Primitives = tuple[int | str | tuple[int | str, ...], ...]
+SortKey = tuple[int, _Primitives, str]
+"""Orders version texts; made of numbers and strings only, so that comparing is cheap."""
+
+_LONGEST = (
+    256  # a longer text is never read as PEP 440: it could cost quadratic time, or an int limit
+)
+_SEPARATORS = re.compile(r"[-_.]+")
+_ARCHIVE = re.compile(r"\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz|tbz2|zip|tar)\Z")
+_BUILT = re.compile(r"\.(?:exe|msi|rpm|dmg|deb)\Z")
+# What stands behind the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
+_PLATFORM = re.compile(
+    r"[-.](?:py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|netbsd|"
+    r"irix|any\b|noarch\b|src\b|i[3-6]86\b|x86_64\b|amd64\b|arm|aarch64\b|"
+    r"[0-9]+\.(?:noarch|src|i[3-6]86|x86_64)\b)"
+)
+
+
+@lru_cache(maxsize=65536)
+def _pep440(text: str) -> _Primitives | None:
+    """Return the PEP 440 order of ``text`` as plain numbers and strings, or None.
+
+    Equal keys are equal versions. The same order as ``packaging.version.Version``, whose own
+    comparisons are too slow for 16 million files.
+    """
+    if len(text) > _LONGEST:
+        return None
+    try:
+        version = Version(text)
+    except ValueError:  # InvalidVersion, or a number beyond Python's limit of digits
+        return None
+    release = version.release
+    while release and release[-1] == 0:
+        release = release[:-1]
+    pre: tuple[int | str, ...] = (2,)  # no pre-release: after them all
+    if version.pre is not None:
+        pre = (1, *version.pre)
+    elif version.post is None and version.dev is not None:
+        pre = (0,)  # 1.0.dev1 comes before 1.0a1
+    post = -1 if version.post is None else version.post
+    dev = (1, 0) if version.dev is None else (0, version.dev)
+    return (version.epoch, release, pre, post, dev, _local(version.local))
+
+
+def _local(local: str | None) -> tuple[int | str, ...]:
+    """Return the order of a local version label: numbers after words (PEP 440)."""
+    if local is None:
+        return ()
+    flat: list[int | str] = []
+    for part in local.split("."):
+        flat += (1, int(part)) if part.isdigit() else (0, part)
+    return tuple(flat)
+
+
+@lru_cache(maxsize=65536)
+def sort_key(version: str | None) -> SortKey:
+    """Return the key that versions are ordered by: none, then non-PEP-440 as text, then PEP 440."""
+    if version is None:
+        return (0, (), "")
+    order = _pep440(version)
+    return (1, (), version) if order is None else (2, order, version)
+
+
+def same_version(a: str, b: str) -> bool:
+    """Return whether two texts name one version: as text, or equal under PEP 440."""
+    if a == b:
+        return True
+    order = _pep440(a)
+    return order is not None and order == _pep440(b)
+
+
+class VersionFinder:
+    """Finds the version that each file of one project belongs to.
+
+    ``versions`` are the texts that the page lists; None where it says none (HTML, or JSON 1.0), and
+    then the version is what the file name says.
+    """
+
+    def __init__(self, project: str, versions: Collection[str] | None) -> None:
+        self._project = project
+        self._versions = None if versions is None else frozenset(versions)
+        self._equals: dict[_Primitives, str] | None = None
+
+    def of(self, filename: str) -> str | None:
+        """Return the version of ``filename``, or None when it belongs to none."""
+        token = _token(filename, self._project)
+        if self._versions is None or token in self._versions:
+            return token
+        return self._equal(token) or self._standing_in(filename)
+
+    def _equal(self, token: str | None) -> str | None:
+        """Return the listed version equal to ``token`` under PEP 440 (of several, the first)."""
+        if token is None:
+            return None
+        if self._equals is None:
+            assert self._versions is not None
+            self._equals = {}
+            for version in sorted(self._versions, key=sort_key):
+                order = _pep440(version)
+                if order is not None:
+                    self._equals.setdefault(order, version)
+        # Wheels and eggs write "_" for the "-" of 1.0-1.
+        for spelling in (token, token.replace("_", "-")):
+            order = _pep440(spelling)
+            if order in self._equals:
+                return self._equals[order]
+        return None
+
+    def _standing_in(self, filename: str) -> str | None:
+        """Return the longest listed version that stands whole behind the project's name."""
+        rest = _behind_name(filename, self._project)
+        best: str | None = None
+        for version in self._versions or ():
+            stands = rest is not None and rest.startswith(version)
+            if stands and (best is None or len(version) > len(best)):
+                assert rest is not None
+                if _ends_version(rest[len(version) :]):
+                    best = version
+        return best
+
+
+def _ends_version(tail: str) -> bool:
+    """Return whether ``tail`` is only an extension, or a platform and an extension."""
+    return bool(_PLATFORM.match(tail) or _ARCHIVE.fullmatch(tail) or _BUILT.fullmatch(tail))
+
+
+def file_version(
+    filename: str, project_name: str, versions: Collection[str] | None = None
+) -> str | None:
+    """Return the version that a file belongs to (spec-checklist C16).
+
+    Args:
+        filename: the file's name, safe or not.
+        project_name: the project's normalised name.
+        versions: the versions that the page lists, or None when it lists none; then the text comes
+            from the file name alone.
+
+    Returns:
+        one of ``versions`` (or the text from the name), None when the file belongs to none.
+    """
+    key = versions if versions is None or isinstance(versions, tuple) else tuple(versions)
+    return _finder(project_name, key).of(filename)
+
+
+@lru_cache(maxsize=4)
+def _finder(project: str, versions: tuple[str, ...] | None) -> VersionFinder:
+    """Keep the finders just used: callers ask for file after file of one page."""
+    return VersionFinder(project, versions)
+
+
+def file_versions(page: Page) -> tuple[str | None, ...]:
+    """Return the version of each of ``page.files``, in their order."""
+    finder = VersionFinder(page.name, page.versions)
+    return tuple([finder.of(file.filename) for file in page.files])
+
+
+def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], ...]:
+    """Return the page's files grouped by version, groups in version order, files in the page's.
+
+    Files that belong to none stand under None. A listed version without files has no group.
+    """
+    groups: dict[str | None, list[File]] = {}
+    for version, file in zip(file_versions(page), page.files, strict=True):
+        groups.setdefault(version, []).append(file)
+    return tuple((version, tuple(groups[version])) for version in sorted(groups, key=sort_key))
+
+
+def _token(filename: str, project: str) -> str | None:
+    """Return the version text in a file name: wheel, egg, sdist, wininst, msi, rpm, dumb."""
+    if filename.endswith(".whl"):
+        parts = filename.split("-", 2)
+        return parts[1] if len(parts) == 3 else None
+    rest = _behind_name(filename, project)
+    if rest is None:
+        return None
+    if rest.endswith(".egg"):
+        return rest[:-4].split("-", 1)[0]
+    archive = _ARCHIVE.search(rest) or _BUILT.search(rest)
+    if archive is None:
+        return None
+    platform = _PLATFORM.search(rest)
+    return rest[: platform.start() if platform else archive.start()] or None
+
+
+def _behind_name(filename: str, project: str) -> str | None:
+    """Return what follows the project's name and a hyphen, or None when the name is another.
+
+    Old sdists carry hyphens in their name part, and any spelling of the name, so each hyphen may be
+    the one; the name's own length is tried first, for it is nearly always right.
+    """
+    length = len(project)
+    if filename[length : length + 1] == "-":
+        head = filename[:length]
+        if head == project or _SEPARATORS.sub("-", head).lower() == project:
+            return filename[length + 1 :]
+    at = filename.find("-", length)
+    while at != -1 and at <= 2 * length + 8:  # runs such as "a__b" make the spelling longer
+        if _SEPARATORS.sub("-", filename[:at]).lower() == project:
+            return filename[at + 1 :]
+        at = filename.find("-", at + 1)
+    return None
