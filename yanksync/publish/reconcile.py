@@ -1,0 +1,108 @@
+"""Pure: what has to change in the output so that it is what it should be.
+
+Nothing applies an event. What should stand there is derived as a whole, compared with the digests
+of what does, and comes out as create, replace, delete or leave alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from yanksync.model import Published
+from yanksync.publish import layout
+
+Compress = Callable[[str, bytes], bytes]
+"""Returns a body compressed by the codec of that name."""
+
+
+class FormWork(Struct, frozen=True, kw_only=True):
+    """What to do with one form of a project page."""
+
+    filename: str
+    body: bytes | None = None  # None: the form stands as it is
+    siblings: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
+    drop: tuple[str, ...] = ()  # codecs whose sibling has to go
+
+
+class Write(Struct, frozen=True, kw_only=True):
+    """A project's page is to be created or replaced."""
+
+    name: str
+    forms: tuple[FormWork, ...]
+    tidy: bool  # a run may have died here: anything else of ours in the directory has to go
+
+
+class Remove(Struct, frozen=True, kw_only=True):
+    """A project's directory is to go."""
+
+    name: str
+
+
+Work = Write | Remove
+
+
+class Rendered(Struct, frozen=True, kw_only=True):
+    """Both forms of a project page, from one value."""
+
+    html: bytes
+    json: bytes
+
+
+def digest(body: bytes) -> bytes:
+    """Return the digest by which the state knows what stands in the output."""
+    return blake2b(body, digest_size=16).digest()
+
+
+def published(rendered: Rendered, codecs: tuple[str, ...]) -> Published:
+    """Return what stands in the output once ``rendered`` is published."""
+    return Published(digest(rendered.json), digest(rendered.html), codecs)
+
+
+def reconcile(
+    name: str,
+    stands: Published | None,
+    wanted: Rendered | None,
+    codecs: tuple[str, ...],
+    compress: Compress,
+    *,
+    dirty: bool,
+) -> Work | None:
+    """Return what to do so that ``wanted`` stands there with siblings of ``codecs``; None: nothing.
+
+    ``stands`` is what a run published last; ``dirty`` says that one has begun to replace it, so
+    that anything may stand there.
+    """
+    if wanted is None:
+        return Remove(name=name) if dirty or stands is not None else None
+    known = None if dirty else stands
+    forms = (
+        _form(layout.V1_JSON, wanted.json, None if known is None else known.json, known, codecs, compress),
+        _form(layout.HTML, wanted.html, None if known is None else known.html, known, codecs, compress),
+    )
+    work = tuple(form for form in forms if form is not None)
+    return Write(name=name, forms=work, tidy=dirty) if work else None
+
+
+def _form(
+    form: layout.Form,
+    body: bytes,
+    before: bytes | None,
+    known: Published | None,
+    codecs: tuple[str, ...],
+    compress: Compress,
+) -> FormWork | None:
+    same = before == digest(body)
+    there = () if known is None else known.codecs
+    write = tuple(codec for codec in codecs if not same or codec not in there)
+    drop = tuple(codec for codec in there if codec not in codecs)
+    if same and not write and not drop:
+        return None
+    return FormWork(
+        filename=form.filename,
+        body=None if same else body,
+        siblings=tuple((codec, compress(codec, body)) for codec in write),
+        drop=drop,
+    )

@@ -1,0 +1,163 @@
+"""What a store of published files can do; and the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from yanksync.publish import layout
+from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+
+
+class Failure(Struct, frozen=True):
+    """A project that could not be published; what stands there may be half of each."""
+
+    name: str
+    why: str
+
+
+class Room(Struct, frozen=True):
+    """What is free where the output goes."""
+
+    bytes: int
+    files: int | None  # inodes; None: the file system does not count them
+
+
+class ListForm(Struct, frozen=True):
+    """One form of the list of projects; ``chunks`` makes its body anew at each call."""
+
+    filename: str
+    chunks: Callable[[], Iterable[bytes]]
+
+
+class Store(Protocol):
+    """Where the published files stand.
+
+    Every method raises :class:`yanksync.errors.PublishError` for what can happen in the world,
+    unless it says otherwise.
+    """
+
+    def prepare(self) -> None:
+        """Make ready for writing, and put away what a run that died may have left."""
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        """Do ``works``, durably: when this returns, all but the failures are on stable storage.
+
+        All forms and siblings of a project go in one uninterrupted step, siblings before the page
+        they belong to (R12).
+        """
+
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+        """Replace the list of projects, durably, each file in one step."""
+
+    def read(self, name: str | None, filename: str) -> bytes | None:
+        """Return a published file of a project, or of the list for None; None when it is not there."""
+
+    def serial(self, name: str | None) -> int | None:
+        """Return the serial that the published page of a project, or the list, carries."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the directories below ``simple/``, in no particular order."""
+
+    def room(self) -> Room | None:
+        """Return what is free; None when there is no such limit."""
+
+
+class MemoryStore:
+    """A store that lives as long as the object; for tests, and for trying things out."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}  #: path below the output → body
+        self.writes: list[str] = []  #: every path put or deleted, in order
+
+    def prepare(self) -> None:
+        """Nothing is left over here."""
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        """Do ``works``; none fails."""
+        for work in works:
+            if isinstance(work, Remove):
+                self._remove(work)
+            else:
+                self._write(work)
+        return ()
+
+    def _write(self, work: Write) -> None:
+        base = layout.directory(work.name)
+        if work.tidy:
+            for filename in layout.filenames():
+                self._drop(f"{base}/{filename}")
+        for form in work.forms:
+            for filename in (form.filename, layout.TWIN.get(form.filename)):
+                if filename is not None:
+                    self._form(f"{base}/{filename}", form)
+
+    def _form(self, path: str, form: FormWork) -> None:
+        for codec in form.drop:
+            self._drop(path + layout.SUFFIX[codec])
+        for codec, body in form.siblings:
+            self._put(path + layout.SUFFIX[codec], body)
+        if form.body is not None:
+            self._put(path, form.body)
+
+    def _remove(self, work: Remove) -> None:
+        base = layout.directory(work.name) + "/"
+        for path in [path for path in self.files if path.startswith(base)]:
+            self._drop(path)
+
+    def _put(self, path: str, body: bytes) -> None:
+        self.files[path] = body
+        self.writes.append(path)
+
+    def _drop(self, path: str) -> None:
+        if self.files.pop(path, None) is not None:
+            self.writes.append(path)
+
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+        """Replace the list of projects."""
+        from yanksync.publish.compress import compress
+
+        base = layout.directory(None)
+        for form in forms:
+            body = b"".join(form.chunks())
+            work = FormWork(
+                filename=form.filename,
+                body=body,
+                siblings=tuple((codec, compress(codec, body)) for codec in codecs),
+                drop=tuple(codec for codec in layout.SUFFIX if codec not in codecs),
+            )
+            for filename in (form.filename, layout.TWIN.get(form.filename)):
+                if filename is not None:
+                    self._form(f"{base}/{filename}", work)
+
+    def read(self, name: str | None, filename: str) -> bytes | None:
+        """Return a published file."""
+        return self.files.get(f"{layout.directory(name)}/{filename}")
+
+    def serial(self, name: str | None) -> int | None:
+        """Return the serial that a published page carries."""
+        body = self.read(name, layout.V1_JSON.filename)
+        return None if body is None else serial_in(body[:HEAD])
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the published projects."""
+        found = {path.split("/")[1] for path in self.files if path.count("/") == 2}
+        return iter(sorted(found))
+
+    def room(self) -> Room | None:
+        """Memory is not counted."""
+        return None
+
+
+HEAD = 512
+"""How many bytes of a JSON form hold its ``meta``, in pages that yanksync or bandersnatch wrote."""
+
+
+def serial_in(head: bytes) -> int | None:
+    """Return the ``_last-serial`` in the first bytes of a JSON form; None when there is none."""
+    import re
+
+    match = re.search(rb'"meta"\s*:\s*\{[^{}]*?"_last-serial"\s*:\s*"?(\d{1,18})', head)
+    return None if match is None else int(match[1])
