@@ -346,6 +346,8 @@ def test_urls(here: Path, url: str, simple_url: str, journal_url: str) -> None:
 def test_an_index_that_is_no_url(here: Path) -> None:
     settings = load(None, {"YANKSYNC_UPSTREAM_JOURNAL_URL": "https://h.example/rpc"})
     assert with_simple_url(settings, INDEX, "pip").upstream.urls[1] == "https://h.example/rpc"
+    allowed = load(None, {"YANKSYNC_UPSTREAM_ALLOW_HTTP": "1"})
+    assert with_simple_url(allowed, "http://h.example/", "pip").upstream.urls[0][:5] == "http:"
     with pytest.raises(RuntimeError, match="not resolved"):
         _ = settings.upstream.urls
     with pytest.raises(ConfigError, match=r"^pip: upstream\.simple_url: must be an http"):
@@ -375,7 +377,7 @@ def test_mirrors(loaded: Callable[[str], Settings]) -> None:
     [
         (INDEX, INDEX),
         ("https://token@h/@scope/", "https://***@h/@scope/"),
-        ("https://u:p@ss@h:1/x", "https://***@h:1/x"),
+        ("https://u:p@ss@h:1/x//y@z", "https://***@h:1/x//y@z"),
     ],
 )
 def test_redacted(url: str, shown: str) -> None:

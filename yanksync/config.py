@@ -177,14 +177,13 @@ def _advice(name: str, known: Iterable[str]) -> str:
 
 
 def _exclusive(source: _Source, merged: _Source) -> None:
-    """Let ``every`` or ``cron`` in one source override the other in those of lower order."""
+    """Refuse ``every`` beside ``cron`` in one source; in another, the one of higher order wins."""
     every, cron = ("schedule", "every"), ("schedule", "cron")
     if every in source and cron in source:
         where = source[cron].where
         raise ConfigError("schedule.cron", where, "cannot stand beside schedule.every")
-    if every in source or cron in source:
-        merged.pop(every, None)
-        merged.pop(cron, None)
+    if every in source:
+        merged.pop(cron, None)  # the other way round, _settings lets cron win
 
 
 def _settings(given: _Source, path: Path | None) -> Settings:

@@ -9,7 +9,6 @@ are never repeated in a message.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -93,7 +92,7 @@ def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], floa
             raise Impossible(f'must be seconds, or a time like "90s", "30m", "2h", not {value!r}')
         else:
             raise _wrong('seconds, or a time like "30m"', value)
-        if not (math.isfinite(seconds) and low <= seconds <= high):
+        if not low <= seconds <= high:  # which NaN is not either
             raise Impossible(f"must be from {low:.9g} to {high:.9g} seconds, not {seconds:.9g}")
         return seconds
 
