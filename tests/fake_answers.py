@@ -62,7 +62,7 @@ def post_reply(
         return Reply(upstream.xmlrpc_status, (("Content-Type", "text/html"),), MAINTENANCE)
     limits: list[tuple[str, str]] = []
     if fault and fault.kind is Kind.RPC_FAULT:
-        xml = fake_rpc.fault(fault.code, fault.text)
+        xml, limits = fake_rpc.fault(fault.code, fault.text), list(fault.headers)
     else:
         with upstream.lock:
             xml, limits = fake_rpc.answer(upstream, call)

@@ -88,7 +88,9 @@ class Fault:
     @classmethod
     def rate_limit(cls, seconds: int = 3542) -> Fault:
         """Answer with the fault that is Warehouse's rate limit (facts 17)."""
-        return cls.rpc_fault(-32500, rate_limit_text(seconds))
+        left = (("RateLimit", f'"xmlrpc.client";r=0;t={seconds}'),)
+        text = rate_limit_text(seconds)
+        return cls(Kind.RPC_FAULT, code=-32500, text=text, headers=left)
 
     @classmethod
     def reset(cls) -> Fault:
@@ -170,7 +172,7 @@ class _Armed:
     times: int | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Switchboard:
     """The switches of the fake upstream that concern answers and not what is true."""
 
@@ -187,8 +189,8 @@ class Switchboard:
     gzip: bool = True
     api_version: str = "1.4"
     requests: list[Request] = field(default_factory=list)
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _armed: list[_Armed] = field(default_factory=list, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _armed: list[_Armed] = field(default_factory=list)
 
     def fail(self, path_regex: str, fault: Fault, times: int | None = 1) -> None:
         """Give ``fault`` to the next ``times`` requests whose path matches (None: for ever).

@@ -9,7 +9,7 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests import fake_rpc
 from tests.fake_answers import Reply, altered, get_reply, post_reply
@@ -53,7 +53,7 @@ class Served:
         self._server.server_close()
         self._server.cut_connections()
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -115,13 +115,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a GET."""
         self._answer(b"")
 
-    do_HEAD = do_GET  # the same, but for the body
+    def do_HEAD(self) -> None:
+        """Answer a HEAD: as a GET, without the body."""
+        self._answer(b"")
 
     def do_POST(self) -> None:
         """Answer a POST: XML-RPC."""
         self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing: the upstream keeps its own log."""
 
     def _answer(self, body: bytes) -> None:

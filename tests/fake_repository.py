@@ -34,6 +34,8 @@ class Repository(Cdn):
         self.clock = clock  # UTC seconds; set it back and timestamps run backwards (facts 9)
         self.tick = 1  # what each mutation adds to the clock
         self.files_url = "https://files.example/files/"
+        # Spoils the JSON value of pages as they are served; what it returns is kept for each moment
+        # of a project, so give another function for another result.
         self.doctor: Callable[[PageDict], PageDict] | None = None
         self._projects: dict[str, StoredProject] = {}
         self._journal = Journal()

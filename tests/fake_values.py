@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -119,12 +120,14 @@ def iso_time(clock: int) -> str:
     return datetime.fromtimestamp(clock, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def default_filenames(name: str, version: str, content: bytes | None) -> list[str]:
-    """Return names for a file of ``version``, the first choice first."""
+def default_filenames(name: str, version: str, content: bytes | None) -> Iterator[str]:
+    """Yield names for a file of ``version``, the first choice first: sdist, wheel, more builds."""
     stem = re.sub(r"[-_.]+", "_", name).lower() + "-" + re.sub(r"[/\\]", "_", version)
-    wheels = [f"{stem}-py3-none-any.whl", *(f"{stem}-{n}-py3-none-any.whl" for n in range(1, 1000))]
-    is_zip = content is not None and content.startswith(b"PK")
-    return wheels if is_zip else [f"{stem}.tar.gz", *wheels]
+    if content is None or not content.startswith(b"PK"):
+        yield f"{stem}.tar.gz"
+    yield f"{stem}-py3-none-any.whl"
+    for build in itertools.count(1):
+        yield f"{stem}-{build}-py3-none-any.whl"
 
 
 def add_action(filename: str) -> str:
