@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import socket
 import zipfile
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -48,7 +50,9 @@ def test_json_page_is_the_truth_with_real_hashes(upstream: FakeUpstream, client:
     assert requests.get(file["url"], timeout=5).content == content
     metadata = requests.get(file["url"] + ".metadata", timeout=5).content
     assert b"Requires-Dist: other>=1" in metadata
-    assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert {i.date_time[0] for i in archive.infolist()} == {1980}  # no clock in it
 
 
 @pytest.mark.parametrize("reason", ["", "false", "0", " ", "\r\n", "q\"'<b>&\u2028\x07\ufffe…😀"])
@@ -93,6 +97,8 @@ def test_single_files_are_yanked_without_a_row(upstream: FakeUpstream) -> None:
     assert sorted(map(str, yanks(upstream))) == ["False", "this one"]
     assert upstream.yank_file("demo", "demo-1.0.tar.gz", None, row=True) == before + 1
     assert upstream.journal[-1].action == "unyank file demo-1.0.tar.gz"
+    upstream.yank("demo", "1.0", "all")
+    assert yanks(upstream) == ["all", "all"]
 
 
 def test_quarantine_hides_and_gives_back(upstream: FakeUpstream, client: Client) -> None:
@@ -169,6 +175,7 @@ def test_empty_versions_and_order(upstream: FakeUpstream, client: Client) -> Non
         (f"{JSON};q=0.1, {HTML};q=0.2", HTML),
         ("application/*", HTML),
         (f"{JSON};charset=utf-8", "text/html"),
+        (f"{JSON};v=1", "text/html"),
         ("application/vnd.pypi.simple.latest+json", "text/html"),
         ("application/json", "text/html"),
         ("*/*", "text/html"),
@@ -219,10 +226,15 @@ def test_etags_are_of_the_bytes_sent(upstream: FakeUpstream, client: Client) -> 
 
 def test_head_has_headers_only(upstream: FakeUpstream, client: Client) -> None:
     upstream.create("demo")
-    url = client.served.simple_url + "demo/"
-    head = client.session.head(url, timeout=5)
-    assert head.content == b""
-    assert head.headers["Content-Length"] == str(len(client.page().content))
+    length = str(len(client.page().content))
+    where = urlsplit(client.served.root_url)
+    question = f"HEAD /simple/demo/ HTTP/1.1\r\nAccept: {JSON}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=5) as raw:
+        raw.sendall(question.encode())
+        answer = raw.makefile("rb").read().decode()  # to the end: no client drops a body unseen
+    assert answer.startswith("HTTP/1.1 200 OK")
+    assert f"Content-Length: {length}" in answer
+    assert answer.endswith("\r\n\r\n")
 
 
 def test_redirects(upstream: FakeUpstream, client: Client) -> None:

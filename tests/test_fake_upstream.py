@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fake_client import Client, client_of
-from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.fake_upstream import FakeUpstream, Fault, Refused, Served, serve
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_first_upload_writes_four_rows_in_one_transaction(upstream: FakeUpstream
     assert actions(upstream)[4:] == [
         ("Foo.Bar", "1.0", "add py3 file foo_bar-1.0-py3-none-any.whl")
     ]
+    assert upstream.journal[4].timestamp == upstream.journal[3].timestamp + 1
 
 
 def test_each_mutation_writes_its_row(upstream: FakeUpstream) -> None:
@@ -81,6 +82,32 @@ def test_each_mutation_writes_its_row(upstream: FakeUpstream) -> None:
         (None, "revoke_invite Maintainer bob"),
         (None, "remove project"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("create", ("DEMO",)),
+        ("upload", ("other", "1.0", "demo-1.0.tar.gz")),
+        ("yank", ("unknown", "1.0")),
+        ("yank", ("demo", "1")),
+        ("remove_file", ("demo", "demo-2.0.tar.gz")),
+        ("clear_project_quarantine", ("demo",)),
+        ("clear_release_quarantine", ("demo", "1.0")),
+        ("archive", ("held",)),
+    ],
+)
+def test_what_is_refused_writes_no_row(
+    upstream: FakeUpstream, method: str, arguments: tuple[str, ...]
+) -> None:
+    upstream.upload("demo", "1.0")
+    upstream.create("held")
+    before = upstream.quarantine_project("held")
+    pages = [upstream.truth(name) for name in ("demo", "held", "other")]
+    with pytest.raises(Refused):
+        getattr(upstream, method)(*arguments)
+    assert upstream.last_serial == before
+    assert [upstream.truth(name) for name in ("demo", "held", "other")] == pages
 
 
 def test_since_serial_is_exclusive_ordered_and_limited(
