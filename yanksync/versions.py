@@ -10,7 +10,7 @@ none.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from packaging.version import Version
@@ -25,13 +25,13 @@ _LONGEST = (
     256  # a longer text is never read as PEP 440: it could cost quadratic time, or an int limit
 )
 _SEPARATORS = re.compile(r"[-_.]+")
-_ARCHIVE = re.compile(r"\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz|tbz2|zip|tar)\Z")
-_BUILT = re.compile(r"\.(?:exe|msi|rpm|dmg|deb)\Z")
+_EXTENSION = re.compile(
+    r"\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)\Z"
+)
 # What stands behind the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
 _PLATFORM = re.compile(
-    r"[-.](?:py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|netbsd|"
-    r"irix|any\b|noarch\b|src\b|i[3-6]86\b|x86_64\b|amd64\b|arm|aarch64\b|"
-    r"[0-9]+\.(?:noarch|src|i[3-6]86|x86_64)\b)"
+    r"[-.](?=py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|"
+    r"netbsd|irix|arm|aarch64|(?:[0-9]+\.)?(?:any|noarch|src|i[3-6]86|x86_64|amd64)\b)"
 )
 
 
@@ -98,49 +98,34 @@ class VersionFinder:
     def __init__(self, project: str, versions: Collection[str] | None) -> None:
         self._project = project
         self._versions = None if versions is None else frozenset(versions)
-        self._equals: dict[_Primitives, str] | None = None
+        self._equals: dict[_Primitives | None, str] | None = None
 
     def of(self, filename: str) -> str | None:
         """Return the version of ``filename``, or None when it belongs to none."""
-        token = _token(filename, self._project)
-        if self._versions is None or token in self._versions:
-            return token
-        return self._equal(token) or self._standing_in(filename)
-
-    def _equal(self, token: str | None) -> str | None:
-        """Return the listed version equal to ``token`` under PEP 440 (of several, the first)."""
-        if token is None:
-            return None
-        if self._equals is None:
-            assert self._versions is not None
-            self._equals = {}
-            for version in sorted(self._versions, key=sort_key):
-                order = _pep440(version)
-                if order is not None:
-                    self._equals.setdefault(order, version)
-        # Wheels and eggs write "_" for the "-" of 1.0-1.
-        for spelling in (token, token.replace("_", "-")):
-            order = _pep440(spelling)
-            if order in self._equals:
-                return self._equals[order]
+        shortest = None
+        for text in _texts(filename, self._project):
+            if self._versions is not None and text in self._versions:
+                return text
+            shortest = text
+        if self._versions is None or shortest is None:
+            return shortest
+        for text in _texts(filename, self._project):
+            found = self._equal(text) or self._equal(text.replace("_", "-"))
+            if found is not None:
+                return found
         return None
 
-    def _standing_in(self, filename: str) -> str | None:
-        """Return the longest listed version that stands whole behind the project's name."""
-        rest = _behind_name(filename, self._project)
-        best: str | None = None
-        for version in self._versions or ():
-            stands = rest is not None and rest.startswith(version)
-            if stands and (best is None or len(version) > len(best)):
-                assert rest is not None
-                if _ends_version(rest[len(version) :]):
-                    best = version
-        return best
-
-
-def _ends_version(tail: str) -> bool:
-    """Return whether ``tail`` is only an extension, or a platform and an extension."""
-    return bool(_PLATFORM.match(tail) or _ARCHIVE.fullmatch(tail) or _BUILT.fullmatch(tail))
+    def _equal(self, text: str) -> str | None:
+        """Return the listed version that is ``text``, or equal to it (of several, the first)."""
+        assert self._versions is not None
+        if text in self._versions:  # wheels and eggs write "_" for the "-" of 1.0-1
+            return text
+        if self._equals is None:
+            self._equals = {}
+            for version in sorted(self._versions, key=sort_key):
+                self._equals.setdefault(_pep440(version), version)
+            self._equals.pop(None, None)
+        return self._equals.get(_pep440(text))
 
 
 def file_version(
@@ -184,21 +169,25 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
     return tuple((version, tuple(groups[version])) for version in sorted(groups, key=sort_key))
 
 
-def _token(filename: str, project: str) -> str | None:
-    """Return the version text in a file name: wheel, egg, sdist, wininst, msi, rpm, dumb."""
+def _texts(filename: str, project: str) -> Iterator[str]:
+    """Yield the texts in a file name that may be its version, the longest first.
+
+    A wheel has one. In other names the version may end before the extension or before anything that
+    looks like a platform; the shortest is the likeliest where no versions are known.
+    """
     if filename.endswith(".whl"):
         parts = filename.split("-", 2)
-        return parts[1] if len(parts) == 3 else None
+        if len(parts) == 3:
+            yield parts[1]
+        return
     rest = _behind_name(filename, project)
-    if rest is None:
-        return None
-    if rest.endswith(".egg"):
-        return rest[:-4].split("-", 1)[0]
-    archive = _ARCHIVE.search(rest) or _BUILT.search(rest)
-    if archive is None:
-        return None
-    platform = _PLATFORM.search(rest)
-    return rest[: platform.start() if platform else archive.start()] or None
+    extension = None if rest is None else _EXTENSION.search(rest)
+    if rest is None or extension is None or extension.start() == 0:
+        return
+    stem = rest[: extension.start()]
+    yield stem
+    for end in reversed([match.start() for match in _PLATFORM.finditer(stem, 1)]):
+        yield stem[:end]
 
 
 def _behind_name(filename: str, project: str) -> str | None:
@@ -210,7 +199,7 @@ def _behind_name(filename: str, project: str) -> str | None:
     length = len(project)
     if filename[length : length + 1] == "-":
         head = filename[:length]
-        if head == project or _SEPARATORS.sub("-", head).lower() == project:
+        if head.replace("_", "-") == project or _SEPARATORS.sub("-", head).lower() == project:
             return filename[length + 1 :]
     at = filename.find("-", length)
     while at != -1 and at <= 2 * length + 8:  # runs such as "a__b" make the spelling longer

@@ -10,7 +10,7 @@ from itertools import islice
 from yanksync.model import ListedProject
 from yanksync.render.html import encoded, escape
 
-_ROWS = 1000  # of about 60 bytes: chunks of about 64 kB
+_ROWS = 1300  # of about 50 bytes: chunks of about 64 kB
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*\Z")
 
 

@@ -27,6 +27,7 @@ _ORIGIN = re.compile(
 _LOOPBACK = re.compile(
     r"(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[?::1\]?", re.IGNORECASE
 )
+_NO_HOST = re.compile(r"https?:(?!//[^/])", re.IGNORECASE)  # "https:///x": clients differ
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -91,8 +92,8 @@ def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
     Raises:
         Unfit: no URL, another scheme than http(s), or user information.
     """
-    if _BAD_IN_URL.search(raw) or raw != raw.strip():
-        raise Unfit("its URL has characters that no URL has")
+    if _BAD_IN_URL.search(raw) or raw != raw.strip() or _NO_HOST.match(raw):
+        raise Unfit("its URL is malformed")
     try:
         parts = urlsplit(urljoin(base, raw))
     except ValueError:

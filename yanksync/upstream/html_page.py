@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urldefrag, urljoin
+from collections.abc import Mapping
+from urllib.parse import urljoin
 
 from yanksync.model import File, Hashes, Page, Status, Yank
 from yanksync.names import NormalizedName
@@ -76,7 +77,7 @@ def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> 
     """Return the files that are fit to be published."""
     shelf = FileShelf(notes, rules)
     for anchor in anchors:
-        link, fragment = urldefrag(anchor.attributes["href"].strip())
+        link, _, fragment = anchor.href.partition("#")
         if link == "" or link.endswith("/"):
             continue  # "../" and its like: no file can be meant
         try:
@@ -120,7 +121,7 @@ def _file(
     )
 
 
-def _core_metadata(attributes: dict[str, str], notes: Notes) -> bool | Hashes | None:
+def _core_metadata(attributes: Mapping[str, str], notes: Notes) -> bool | Hashes | None:
     """Return the metadata claim; PEP 714's attribute before PEP 658's (B65)."""
     claim = attributes.get("data-core-metadata")
     if claim is None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from email.message import Message
 from typing import Any
 
 from msgspec import Struct, field
 
 from yanksync.upstream.rules import Broken
 
+_NONE: Mapping[str, str] = {}
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _SERIAL = re.compile(r"SERIAL ([0-9]{1,19})\Z")
 
 
 class Anchor(Struct):
-    """One ``<a href>``: its attributes, character references resolved once (B62), and its text."""
+    """One ``<a href>``, character references resolved once (B62)."""
 
-    attributes: dict[str, str]
+    href: str
+    attributes: Mapping[str, str]  # all of them; empty where ``href`` is the only one
     text: str = ""
 
 
@@ -44,7 +46,8 @@ class _Target:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "a" and "href" in attributes:
             self.end("a")
-            self.page.anchors.append(Anchor(dict(attributes)))
+            rest = dict(attributes) if len(attributes) > 1 else _NONE
+            self.page.anchors.append(Anchor(attributes["href"].strip(), rest))
             self._text = []
         elif tag == "meta" and "name" in attributes:
             self.page.metas.setdefault(attributes["name"].lower(), attributes.get("content", ""))
@@ -100,9 +103,8 @@ def _charset(content_type: str) -> str:
     Raises:
         Broken: it names one that does not exist, or that is no character set.
     """
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = message.get_content_charset("utf-8")
+    match = _CHARSET.search(content_type)
+    charset = match[1] if match else "utf-8"
     try:
         codec = codecs.lookup(charset)
         "".encode(codec.name)  # codecs such as "hex" are none for text

@@ -40,6 +40,7 @@ from yanksync.versions import VersionFinder
 
 T = TypeVar("T")
 
+_LONE = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -131,8 +132,17 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.DecodeError:
         if _SURROGATE.search(body) is None:
             raise
-    value = json.loads(body.decode(), parse_constant=_no_constant)
+    value = json.loads(
+        body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
+    )
     return msgspec.convert(value, decoder.type)
+
+
+def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object without the keys that hold lone surrogates: msgspec refuses those too, and
+    no key that we know is among them.
+    """
+    return {key: value for key, value in pairs if not _LONE.search(key)}
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -83,7 +83,7 @@ def parse_html_list(
 
 def _linked_name(anchor: Anchor) -> str:
     """Return the anchor's text, or "" where its link leads to no project of that name."""
-    name, link = normalized(anchor.text), anchor.attributes["href"].strip()
+    name, link = normalized(anchor.text), anchor.href
     if name is None or link in (f"{name}/", f"/simple/{name}/"):
         return anchor.text
     try:

@@ -1,0 +1,57 @@
+"""The list of projects, written in chunks."""
+
+from __future__ import annotations
+
+import json
+
+import html5lib
+import pytest
+
+from yanksync.model import ListedProject, ProjectList
+from yanksync.render.project_list import html_rows, json_rows
+from yanksync.upstream.parsing import PageRules, parse_list
+
+JSON = "application/vnd.pypi.simple.v1+json"
+ROWS = (ListedProject("foo-bar", "Foo.Bar", 5), ListedProject("zope", "zope"))
+MANY = [ListedProject(f"p{n}", f"P{n}", n) for n in range(3000)]
+
+
+def test_the_json_list_byte_for_byte() -> None:
+    assert b"".join(json_rows(ROWS, 9)) == (
+        b'{"meta":{"_last-serial":9,"api-version":"1.0"},"projects":['
+        b'{"_last-serial":5,"name":"Foo.Bar"},{"name":"zope"}]}'
+    )
+
+
+def test_the_html_list_byte_for_byte() -> None:
+    assert b"".join(html_rows(ROWS, 9)) == (
+        b'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n'
+        b'    <meta name="pypi:repository-version" content="1.0">\n'
+        b"    <title>Simple index</title>\n  </head>\n  <body>\n"
+        b'<a href="foo-bar/">Foo.Bar</a><br>\n<a href="zope/">zope</a><br>\n'
+        b"  </body>\n</html>\n<!--SERIAL 9-->\n"
+    )
+
+
+@pytest.mark.parametrize("projects", [(), ROWS, MANY], ids=["none", "few", "many"])
+@pytest.mark.parametrize("serial", [None, 0, 9])
+def test_both_forms_read_back(projects: list[ListedProject], serial: int | None) -> None:
+    rows = tuple(projects)
+    page = b"".join(html_rows(rows, serial))
+    assert parse_list(b"".join(json_rows(rows, serial)), JSON, PageRules()) == ProjectList(
+        serial, rows
+    )
+    unnumbered = tuple(ListedProject(row.name, row.display) for row in rows)
+    assert parse_list(page, "text/html", PageRules()) == ProjectList(serial, unnumbered)
+    html5lib.HTMLParser(strict=True).parse(page, transport_encoding="utf-8")
+
+
+def test_chunks_are_neither_the_whole_nor_single_rows() -> None:
+    for chunks in (list(json_rows(iter(MANY), 9)), list(html_rows(iter(MANY)))):
+        assert 3 <= len(chunks) <= 5
+
+
+def test_a_display_name_cannot_break_out_C30() -> None:
+    row = ListedProject("x", '"><script>\ud800')
+    assert json.loads(b"".join(json_rows([row], None)))["projects"][0]["name"] == row.display
+    assert "&#34;&gt;&lt;script&gt;\ufffd</a>".encode() in b"".join(html_rows([row]))

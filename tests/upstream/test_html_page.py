@@ -1,0 +1,199 @@
+"""Reading HTML pages; the ids name lines of the specification checklist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.upstream.build import (
+    CALM,
+    HEX,
+    HTML,
+    NAME,
+    URL,
+    anchor,
+    html_body,
+    only_file,
+    page_of,
+    read,
+)
+from yanksync.errors import BadAnswer
+from yanksync.model import Page, Yank
+
+REFUSED = {
+    "R7 empty": (b"", HTML, "empty"),
+    "R7 blank": (b" \n", HTML, "empty"),
+    "R7 error page": (b"<html><h1>Maintenance</h1></html>", HTML, "neither links"),
+    "B11 major": (html_body(head="").replace(b"1.0", b"2.0"), HTML, "2.0 is not supported"),
+    "B12 form": (html_body(head="").replace(b"1.0", b"1"), HTML, "Major.Minor"),
+    "B42 twins": (html_body(anchor(), anchor(href=f"/other/{NAME}")), HTML, "two different"),
+    "F9 files": (html_body(*(anchor("", f"demo-{n}.zip") for n in "123")), HTML, "more than 2"),
+    "F9 reason": (html_body(anchor(f'data-yanked="{"x" * 101}"')), HTML, "longer than 100"),
+    "F9 python": (html_body(anchor(f'data-requires-python="{"x" * 101}"')), HTML, "longer"),
+    "charset unknown": (html_body(), "text/html; charset=klingon", "charset"),
+    "charset no text": (html_body(), "text/html; charset=hex", "charset"),
+    "charset wrong": (html_body() + b"\xff", HTML, "charset"),
+    "B43 all unfit": (html_body(anchor(href="https://files.example/x.whl")), HTML, "none of its"),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type", "why"), REFUSED.values(), ids=REFUSED)
+def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, why: str) -> None:
+    with pytest.raises(BadAnswer, match=why):
+        read(body, content_type, max_files=2, max_string=100)
+
+
+FIELDS: dict[str, tuple[str, str, Any]] = {
+    "B60 name": (anchor(), "filename", NAME),
+    "B60 white space": (f'<a href=" {NAME} ">\n {NAME} </a>', "filename", NAME),
+    "B60 nested": (f'<a href="{NAME}"><b>demo</b>-1.0.tar.gz</a>', "filename", NAME),
+    "B60 not closed": (f'<a href="{NAME}">{NAME}', "filename", NAME),
+    "B43 relative": (anchor(href=f"../../f/{NAME}"), "url", f"https://upstream.example/f/{NAME}"),
+    "B61 sha256": (anchor(href=f"{NAME}#sha256={HEX}"), "hashes", (("sha256", HEX),)),
+    "B61 not in the URL": (anchor(href=f"{NAME}#sha256={HEX}"), "url", f"{URL}{NAME}"),
+    "B61 unknown": (anchor(href=f"{NAME}#egg=demo"), "hashes", ()),
+    "B61 second": (anchor(href=f"{NAME}#egg=x&md5={HEX[:32]}"), "hashes", (("md5", HEX[:32]),)),
+    "B62 once": (
+        anchor('data-requires-python="&gt;=3 &amp;lt;4"'),
+        "requires_python",
+        ">=3 &lt;4",
+    ),
+    "B62 empty": (anchor('data-requires-python=""'), "requires_python", None),
+    "B63 false": (anchor('data-yanked="false"'), "yanked", Yank("false")),
+    "B64 bare": (anchor("data-yanked"), "yanked", Yank("")),
+    "B65 true": (anchor('data-core-metadata="true"'), "core_metadata", True),
+    "B65 false": (anchor('data-core-metadata="false"'), "core_metadata", False),
+    "B65 hash": (
+        anchor(f'data-core-metadata="sha256={HEX}"'),
+        "core_metadata",
+        (("sha256", HEX),),
+    ),
+    "B65 old": (anchor('data-dist-info-metadata="true"'), "core_metadata", True),
+    "B65 both": (
+        anchor('data-dist-info-metadata="true" data-core-metadata="false"'),
+        "core_metadata",
+        False,
+    ),
+    "B66 signed": (anchor('data-gpg-sig="true"'), "gpg_sig", True),
+    "B66 unsigned": (anchor('data-gpg-sig="false"'), "gpg_sig", False),
+    "B66 unclear": (anchor('data-gpg-sig="no"'), "gpg_sig", None),
+    "B66 provenance": (
+        anchor('data-provenance="https://u.example/p"'),
+        "provenance",
+        "https://u.example/p",
+    ),
+    "B67 case": (f'<A HREF="{NAME}" DATA-YANKED="x">{NAME}</A>', "yanked", Yank("x")),
+    "B67 repeated": (anchor('data-yanked="x" data-yanked="y"'), "yanked", Yank("x")),
+    "B68 size": (anchor(), "size", None),
+    "B68 time": (anchor(), "upload_time", None),
+}
+
+
+@pytest.mark.parametrize(("line", "name", "value"), FIELDS.values(), ids=FIELDS)
+def test_a_field_is_read_as(line: str, name: str, value: Any) -> None:
+    parsed = read(html_body(line), HTML)
+    assert getattr(parsed.page.files[0], name) == value
+    assert parsed.notes == ()
+    assert not parsed.json
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param('data-core-metadata=""', id="B65 empty"),
+        pytest.param('data-core-metadata="sha256=x"', id="B65 no hex"),
+        pytest.param('data-provenance="/p"', id="B66 relative"),
+    ],
+)
+def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> None:
+    parsed = read(html_body(anchor(attributes)), HTML)
+    file = parsed.page.files[0]
+    assert (file.core_metadata, file.provenance) == (None, None)
+    assert "not passed on" in parsed.notes[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(anchor("", "x.whl", "https://files.example/y.whl"), id="B43"),
+        pytest.param('<a href="https://files.example/x.whl">the wheel</a>', id="B60"),
+        pytest.param(anchor("", "x.whl", "javascript:x.whl"), id="F7"),
+        pytest.param(anchor("", "x.whl", "x.whl#sha256=zz"), id="B61"),
+        pytest.param(anchor("", "x.whl", "x" * 600 + "/x.whl"), id="F9"),
+    ],
+)
+def test_an_unfit_file_is_left_out_with_a_note(line: str) -> None:
+    parsed = read(html_body(anchor(), line), HTML, max_string=500)
+    assert [file.filename for file in parsed.page.files] == [NAME]
+    assert "left out" in parsed.notes[0]
+
+
+def test_anchors_that_mean_no_file_are_passed_over_B60() -> None:
+    others = ('<a name="top">top</a>', '<a href="../">up</a>', '<a href="#end">end</a>')
+    parsed = read(html_body(*others), HTML)
+    assert parsed == type(parsed)(Page(name="demo"), (), json=False)
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ('<base href="/f/">', f"https://upstream.example/f/{NAME}"),
+        ('<base href="https://f.example/x/">', f"https://f.example/x/{NAME}"),
+        ('<base target="x"><base href="a/"><base href="b/">', f"{URL}a/{NAME}"),
+        ('<base href="//me:pw@f.example/">', f"https://f.example/{NAME}"),
+    ],
+)
+def test_the_first_base_counts_B8(base: str, url: str) -> None:
+    assert only_file(html_body(anchor(href=NAME), head=base), HTML).url == url
+
+
+def test_status_and_reason_come_from_metas_B66() -> None:
+    head = (
+        '<meta name="pypi:project-status" content="quarantined"><meta name="other">'
+        '<meta name="pypi:project-status-reason" content="a &lt;b&gt;">'
+    )
+    page = page_of(html_body(head=head), HTML)
+    assert page.quarantined
+    assert page.status_reason == "a <b>"
+
+
+@pytest.mark.parametrize(
+    ("comment", "serial"),
+    [
+        ("<!--SERIAL 12-->", 12),
+        ("<!-- x --><!--SERIAL 12-->\n", 12),
+        ("<!--SERIAL x-->", None),
+        ("<!--SERIAL -1-->", None),
+        ("", None),
+    ],
+)
+def test_the_serial_comment_holds_only_a_number_F6(comment: str, serial: int | None) -> None:
+    assert page_of(html_body(tail=comment), HTML).serial == serial
+
+
+def test_text_in_a_reason_is_no_serial() -> None:
+    body = html_body(anchor('data-yanked="<!--SERIAL 5-->"'))
+    assert page_of(body, HTML).serial is None
+
+
+def test_another_charset_is_read() -> None:
+    body = html_body(anchor('data-yanked="naïve"')).decode().encode("latin-1")
+    assert only_file(body, "text/html; charset=ISO-8859-1").yanked == Yank("naïve")
+
+
+def test_deep_nesting_and_long_attributes_do_no_harm_F9() -> None:
+    deep = "<div>" * 50_000 + anchor(f'data-yanked="{"x" * 11_000_000}"')
+    file = only_file(html_body(deep), HTML, max_string=20_000_000)
+    assert file.yanked == Yank("x" * 11_000_000)
+
+
+@CALM
+@given(st.binary(), st.sampled_from([HTML, "text/html;charset=utf-16"]))
+def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
+    try:
+        read(b"<a href=x.whl>" + body, content_type)
+    except BadAnswer as problem:
+        assert problem.what == "project demo"

@@ -1,0 +1,390 @@
+"""Reading JSON pages; the ids name lines of the specification checklist."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.upstream.build import (
+    CALM,
+    DEMO,
+    HEX,
+    JSON,
+    NAME,
+    URL,
+    json_body,
+    json_file,
+    only_file,
+    page_of,
+    read,
+)
+from yanksync.errors import BadAnswer
+from yanksync.model import Page, Yank
+from yanksync.upstream.parsing import PageRules, parse_page
+
+BIG = 2**63
+
+REFUSED = {
+    "B2 no type": (json_body(), "", "content type"),
+    "B2 application/json": (json_body(), "application/json", "content type"),
+    "B2 version 2": (json_body(), "application/vnd.pypi.simple.v2+json", "content type"),
+    "B11 major": (json_body(meta={"api-version": "2.0"}), JSON, "2.0 is not supported"),
+    "B11 zero": (json_body(meta={"api-version": "0.9"}), JSON, "0.9 is not supported"),
+    "B12 three": (json_body(meta={"api-version": "1.0.1"}), JSON, "Major.Minor"),
+    "B12 digits": (json_body(meta={"api-version": "1.\u0661"}), JSON, "Major.Minor"),
+    "B12 float": (json_body(meta={"api-version": 1.0}), JSON, "Major.Minor"),
+    "B20 bool": (json_body(meta={"_last-serial": True}), JSON, "serial"),
+    "B20 negative": (json_body(meta={"_last-serial": -1}), JSON, "serial"),
+    "B20 float": (json_body(meta={"_last-serial": 1.5}), JSON, "serial"),
+    "B20 text": (json_body(meta={"_last-serial": "12a"}), JSON, "serial"),
+    "B20 huge": (json_body(meta={"_last-serial": BIG}), JSON, "serial"),
+    "B40 no meta": (json_body(meta=...), JSON, "`meta`"),
+    "B40 no name": (json_body(name=...), JSON, "`name`"),
+    "B40 another's": (json_body(name="evil"), JSON, "page of 'evil'"),
+    "B40 no files": (json_body(files=...), JSON, "`files`"),
+    "B40 files null": (json_body(files=None), JSON, "files"),
+    "B40 no versions": (json_body(meta={"api-version": "1.1"}), JSON, "versions"),
+    "B42 twins": (json_body(json_file(), json_file(hashes={})), JSON, "two different files"),
+    "B42 no filename": (json_body({"url": "x", "hashes": {}}), JSON, "`filename`"),
+    "B43 no url": (json_body(json_file(url=...)), JSON, "`url`"),
+    "B44 no hashes": (json_body(json_file(hashes=...)), JSON, "`hashes`"),
+    "B45 number": (json_body(json_file(requires_python=3)), JSON, "requires-python"),
+    "B45 long": (json_body(json_file(requires_python="x" * 101)), JSON, "longer than 100"),
+    "B48 number": (json_body(json_file(yanked=1)), JSON, "yanked"),
+    "B48 list": (json_body(json_file(yanked=[])), JSON, "yanked"),
+    "B48 long": (json_body(json_file(yanked="x" * 101)), JSON, "longer than 100"),
+    "B49 bool": (json_body(json_file(size=True)), JSON, "size"),
+    "B49 negative": (json_body(json_file(size=-1)), JSON, "size"),
+    "B49 float": (json_body(json_file(size=1.0)), JSON, "size"),
+    "B49 huge": (json_body(json_file(size=BIG)), JSON, "size"),
+    "B52 number": (json_body(versions=[1]), JSON, "versions"),
+    "B52 many": (json_body(versions=["1", "2", "3"]), JSON, "more than 2 versions"),
+    "B52 long": (json_body(versions=["1" * 101]), JSON, "longer than 100"),
+    "B34 number": (json_body(project_status={"status": 1}), JSON, "status"),
+    "B34 list": (json_body(project_status=[]), JSON, "status"),
+    "B34 long": (json_body(project_status={"status": "x" * 101}), JSON, "longer than 100"),
+    "F9 files": (json_body(*(json_file(f"demo-{n}.zip") for n in "123")), JSON, "more than 2"),
+    "F9 depth": (b'{"x":' + b"[" * 100_000, JSON, "nested"),
+    "F9 depth, surrogate": (b'{"x":"\\ud800","y":' + b"[" * 100_000, JSON, "nested"),
+    "no JSON": (b"<html>", JSON, "no JSON"),
+    "nothing": (b"", JSON, "no JSON"),
+    "cut off": (json_body(json_file())[:-9], JSON, "no JSON"),
+    "a list": (b"[]", JSON, "object"),
+    "C30 NaN": (json_body(x=float("nan")), JSON, "no JSON"),
+    "C30 NaN, surrogate": (json_body(x=float("nan"), y="\ud800"), JSON, "NaN"),
+    "C30 cut off, surrogate": (b'{"y":"\\ud800"', JSON, "cannot be read"),
+    "bad UTF-8": (json_body().replace(b"demo", b"d\xe9mo"), JSON, "charset"),
+    "huge number": (b'{"meta":{"api-version":1' + b"0" * 5000 + b"}}", JSON, "out of range"),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type", "why"), REFUSED.values(), ids=REFUSED)
+def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, why: str) -> None:
+    with pytest.raises(BadAnswer) as caught:
+        read(body, content_type, max_files=2, max_string=100)
+    assert caught.value.what == "project demo"
+    assert why in caught.value.problem
+
+
+LEFT_OUT = {
+    "F2 empty": json_file(""),
+    "F2 slash": json_file("a/b.whl"),
+    "F2 backslash": json_file("a\\b.whl"),
+    "F2 NUL": json_file("a\0b.whl"),
+    "F2 line break": json_file("a\nb.whl"),
+    "F2 DEL": json_file("a\x7fb.whl"),
+    "F2 surrogate": json_file("a\ud800b.whl"),
+    "F2 dots": json_file(".."),
+    "F2 hidden": json_file(".demo.whl"),
+    "F2 option": json_file("-demo.whl"),
+    "F2 drive": json_file("c:demo.whl"),
+    "F2 long": json_file("é" * 126 + ".whl"),
+    "F2 index": json_file("Index.html"),
+    "F2 metadata": json_file("demo.whl.METADATA"),
+    "F2 signature": json_file("demo.whl.asc"),
+    "F2 temporary": json_file("demo.tmp"),
+    "B43 other name": json_file(url="https://files.example/evil-1.0.tar.gz"),
+    "B43 name in query": json_file(url=f"https://files.example/x?{NAME}"),
+    "B43 longer name": json_file(url=f"https://files.example/x{NAME}"),
+    "F3 encoded slash": json_file(url=f"https://files.example/a%2F{NAME}"),
+    "F7 javascript": json_file(url=f"javascript:alert(1)//{NAME}"),
+    "F7 file": json_file(url=f"file:///etc/{NAME}"),
+    "F7 ftp": json_file(url=f"ftp://files.example/{NAME}"),
+    "F7 git": json_file(url=f"git+https://files.example/{NAME}"),
+    "F7 user": json_file(url=f"https://user:pw@files.example/{NAME}"),
+    "F7 http": json_file(url=f"http://files.example/{NAME}"),
+    "F7 http, looks like loopback": json_file(url=f"http://127.0.0.1.files.example/{NAME}"),
+    "F7 no host": json_file(url=f"https:///{NAME}"),
+    "F7 backslash": json_file(url=f"https://files.example\\@evil.example/{NAME}"),
+    "F7 space in front": json_file(url=f" https://files.example/{NAME}"),
+    "F7 bad brackets": json_file(url=f"https://[::1/{NAME}"),
+    "F7 bad brackets, no scheme": json_file(url=f"//[::1/{NAME}"),
+    "F7 bad port": json_file(url=f"https://files.example:http/{NAME}"),
+    "F9 long URL": json_file(url="https://files.example/" + "x" * 500 + f"/{NAME}"),
+    "B44 no hex": json_file(hashes={"sha256": "xy" * 32}),
+    "B44 short": json_file(hashes={"sha256": HEX[:-2]}),
+    "B44 odd": json_file(hashes={"other": "abc"}),
+    "B44 two of one": json_file(hashes={"sha256": HEX, "SHA256": "cd" * 32}),
+    "B44 bad algorithm": json_file(hashes={'sha"': HEX}),
+}
+
+
+@pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
+def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: dict[str, Any]) -> None:
+    parsed = read(json_body(json_file("good-1.zip"), bad), max_string=500)
+    assert [file.filename for file in parsed.page.files] == ["good-1.zip"]
+    (note,) = parsed.notes
+    assert "left out" in note
+    assert note.isascii()
+    assert note.isprintable()
+
+
+@pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
+def test_a_page_with_no_fit_file_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(BadAnswer, match="none of its files"):
+        read(json_body(bad), max_string=500)
+
+
+FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
+    "B43 absolute": ({}, "url", f"https://files.example/packages/{NAME}"),
+    "B43 relative": ({"url": f"../../f/{NAME}"}, "url", f"https://upstream.example/f/{NAME}"),
+    "B43 no scheme": ({"url": f"//f.example/{NAME}"}, "url", f"https://f.example/{NAME}"),
+    "B43 query": ({"url": f"{NAME}?a=1&b"}, "url", f"{URL}{NAME}?a=1&b"),
+    "B61 fragment": ({"url": f"{NAME}#sha256=ab"}, "url", f"{URL}{NAME}"),
+    "C13 space": ({"url": f"a b/é/%zz/{NAME}"}, "url", f"{URL}a%20b/%C3%A9/%25zz/{NAME}"),
+    "C13 encoded": ({"url": f"%2b+/{NAME}"}, "url", f"{URL}%2b+/{NAME}"),
+    "F7 loopback": ({"url": f"http://127.0.0.1:8/{NAME}"}, "url", f"http://127.0.0.1:8/{NAME}"),
+    "F7 loopback 6": ({"url": f"http://[::1]:8/{NAME}"}, "url", f"http://[::1]:8/{NAME}"),
+    "F7 localhost": ({"url": f"http://localhost/{NAME}"}, "url", f"http://localhost/{NAME}"),
+    "B44 sha256": ({}, "hashes", (("sha256", HEX),)),
+    "B44 none": ({"hashes": {}}, "hashes", ()),
+    "B44 case": ({"hashes": {"SHA256": HEX.upper()}}, "hashes", (("sha256", HEX),)),
+    "B44 order": (
+        {"hashes": {"sha256": HEX, "md5": HEX[:32]}},
+        "hashes",
+        (("md5", HEX[:32]), ("sha256", HEX)),
+    ),
+    "B44 unknown": ({"hashes": {"blake2b_256": "abcd"}}, "hashes", (("blake2b_256", "abcd"),)),
+    "B45 absent": ({}, "requires_python", None),
+    "B45 null": ({"requires_python": None}, "requires_python", None),
+    "B45 empty": ({"requires_python": ""}, "requires_python", None),
+    "B45 verbatim": ({"requires_python": " >=3,<x "}, "requires_python", " >=3,<x "),
+    "B46 absent": ({}, "core_metadata", None),
+    "B46 true": ({"core_metadata": True}, "core_metadata", True),
+    "B46 false": ({"core_metadata": False}, "core_metadata", False),
+    "B46 empty": ({"core_metadata": {}}, "core_metadata", False),
+    "B46 hash": ({"core_metadata": {"sha256": HEX}}, "core_metadata", (("sha256", HEX),)),
+    "B46 second": ({"dist_info_metadata": True}, "core_metadata", True),
+    "B46 third": ({"data_dist_info_metadata": True}, "core_metadata", True),
+    "B46 first wins": (
+        {"core_metadata": False, "dist_info_metadata": True},
+        "core_metadata",
+        False,
+    ),
+    "B47 absent": ({}, "gpg_sig", None),
+    "B47 true": ({"gpg_sig": True}, "gpg_sig", True),
+    "B47 text": ({"gpg_sig": "yes"}, "gpg_sig", None),
+    "B48 absent": ({}, "yanked", None),
+    "B49 absent": ({}, "size", None),
+    "B49 null": ({"size": None}, "size", None),
+    "B49 zero": ({"size": 0}, "size", 0),
+    "B50 fraction": (
+        {"upload_time": "2026-11-06T17:37:01.5Z"},
+        "upload_time",
+        "2026-11-06T17:37:01.5Z",
+    ),
+    "B50 whole": ({"upload_time": "2026-11-06T17:37:01Z"}, "upload_time", "2026-11-06T17:37:01Z"),
+    "B50 offset": ({"upload_time": "2026-11-06T17:37:01+00:00"}, "upload_time", None),
+    "B50 no day": ({"upload_time": "2026-02-30T17:37:01Z"}, "upload_time", None),
+    "B50 digits": ({"upload_time": "2026-11-06T17:37:01.1234567Z"}, "upload_time", None),
+    "B50 empty": ({"upload_time": ""}, "upload_time", None),
+    "B50 number": ({"upload_time": 5}, "upload_time", None),
+    "B51 null": ({"provenance": None}, "provenance", None),
+    "B51 URL": ({"provenance": "https://u.example/p"}, "provenance", "https://u.example/p"),
+}
+
+
+@pytest.mark.parametrize(("fields", "name", "value"), FIELDS.values(), ids=FIELDS)
+def test_a_field_is_read_as(fields: dict[str, Any], name: str, value: Any) -> None:
+    parsed = read(json_body(json_file(**fields)))
+    assert getattr(parsed.page.files[0], name) == value
+    assert parsed.notes == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"core_metadata": "sha256=x"}, id="B46 text"),
+        pytest.param({"core_metadata": {"sha256": "x"}}, id="B46 no hex"),
+        pytest.param({"core_metadata": {"sha256": 1}}, id="B46 number"),
+        pytest.param({"provenance": "/p"}, id="B51 relative"),
+        pytest.param({"provenance": "http://u.example/p"}, id="B51 http"),
+        pytest.param({"provenance": "https://a@u.example/p"}, id="B51 user"),
+        pytest.param({"provenance": "https://u.example/ p"}, id="B51 space"),
+        pytest.param({"provenance": 1}, id="B51 number"),
+    ],
+)
+def test_a_claim_that_cannot_hold_is_dropped_with_a_note(fields: dict[str, Any]) -> None:
+    parsed = read(json_body(json_file(**fields)))
+    file = parsed.page.files[0]
+    assert (file.core_metadata, file.provenance) == (None, None)
+    assert "not passed on" in parsed.notes[0]
+
+
+def test_yanked_null_is_not_yanked_with_a_note_B48() -> None:
+    parsed = read(json_body(json_file(yanked=None)))
+    assert parsed.page.files[0].yanked is None
+    assert "null" in parsed.notes[0]
+
+
+def test_http_is_taken_where_the_configuration_allows_it_R10() -> None:
+    body = json_body(json_file(url=f"http://files.example/{NAME}"))
+    assert only_file(body, allow_http=True).url == f"http://files.example/{NAME}"
+
+
+def test_credentials_of_the_page_do_not_reach_the_files_F19() -> None:
+    parsed = read(json_body(json_file(url=NAME)), url="https://me:pw@upstream.example/simple/demo/")
+    assert parsed.page.files[0].url == f"{URL}{NAME}"
+
+
+def test_equal_twins_collapse_and_no_mark_is_lost_B42() -> None:
+    file = only_file(json_body(json_file(), json_file(yanked="bad"), json_file()))
+    assert file.yanked == Yank("bad")
+
+
+PAGES: dict[str, tuple[dict[str, Any], str, Any]] = {
+    "B10 absent": ({"meta": {}}, "versions", None),
+    "B20 number": ({"meta": {"_last-serial": 7}}, "serial", 7),
+    "B20 digits": ({"meta": {"_last-serial": "37059094"}}, "serial", 37059094),
+    "B20 absent": ({}, "serial", None),
+    "B40 spelling": ({"name": "DEMO"}, "name", "demo"),
+    "B41 unknown keys": ({"alternate_locations": [1], "_x": {}}, "files", ()),
+    "B41 lone surrogates": ({"\ud800": {"\ud800": "\ud800"}}, "files", ()),
+    "B52 repeated": ({"versions": ["2", "1", "2"]}, "versions", ("2", "1")),
+    "B52 no PEP 440": ({"versions": ["2004d"]}, "versions", ("2004d",)),
+    "B34 absent": ({}, "status", "active"),
+    "B34 null": ({"project_status": None}, "status", "active"),
+    "B34 no status": ({"project_status": {}}, "status", "active"),
+    "B34 empty": ({"project_status": {"status": ""}}, "status", "active"),
+    "B34 known": ({"project_status": {"status": "archived"}}, "status", "archived"),
+    "B34 unknown": ({"project_status": {"status": "frozen"}}, "status", "frozen"),
+    "B34 reason": (
+        {"project_status": {"status": "archived", "reason": "Because <b>"}},
+        "status_reason",
+        "Because <b>",
+    ),
+    "B35 state": ({"project_status": {"state": "archived"}}, "status", "archived"),
+    "B35 text": ({"project_status": "archived"}, "status", "archived"),
+    "B35 in meta": ({"meta": {"project-status": "quarantined"}}, "status", "quarantined"),
+    "B35 object in meta": (
+        {"meta": {"project-status": {"status": "quarantined", "reason": "x"}}},
+        "status_reason",
+        "x",
+    ),
+    "B35 reason in meta": (
+        {"meta": {"project-status": "archived", "project-status-reason": "x"}},
+        "status_reason",
+        "x",
+    ),
+    "B35 reason no text": (
+        {"project_status": {"status": "archived", "reason": 1}},
+        "status_reason",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "name", "value"), PAGES.values(), ids=PAGES)
+def test_the_page_is_read_as(fields: dict[str, Any], name: str, value: Any) -> None:
+    assert getattr(page_of(json_body(**fields)), name) == value
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [JSON, JSON.upper(), f"{JSON}; charset=utf-8", f" {JSON} ;q=1"],
+)
+def test_the_parser_follows_the_content_type_of_the_answer_B2(content_type: str) -> None:
+    parsed = read(json_body(), content_type)
+    assert parsed.json
+    assert parsed.page == Page(name="demo")
+
+
+@pytest.mark.parametrize(
+    ("body_serial", "header", "serial"),
+    [(7, "5", 7), (None, " 5 ", 5), (None, "", None), (7, "x", 7), (0, "5", 0)],
+)
+def test_the_serial_of_the_body_goes_before_the_header_B20(
+    body_serial: int | None, header: str, serial: int | None
+) -> None:
+    body = json_body(meta={"_last-serial": body_serial})
+    parsed = parse_page(body, JSON, URL, DEMO, PageRules(), header_serial=header)
+    assert parsed.page.serial == serial
+
+
+def test_a_newer_minor_version_is_read_with_a_note_B11() -> None:
+    parsed = read(json_body(meta={"api-version": "1.10"}, versions=[]))
+    assert parsed.notes == ("api-version 1.10 is newer than 1.4",)
+
+
+def test_files_that_belong_to_no_version_stay_with_a_note_F13() -> None:
+    parsed = read(json_body(json_file(), json_file("demo-2.zip"), versions=["2.0"]))
+    assert len(parsed.page.files) == 2
+    assert parsed.notes == (f"1 files belong to none of the versions listed, as '{NAME}'",)
+
+
+def test_a_note_is_made_once() -> None:
+    parsed = read(json_body(*(json_file(f"demo-{n}.zip", yanked=None) for n in range(9))))
+    assert len(parsed.notes) == 1
+
+
+def test_notes_are_limited_in_number() -> None:
+    bad = [json_file(f".{n}") for n in range(30)]
+    notes = read(json_body(json_file(), *bad)).notes
+    assert len(notes) == 21
+    assert notes[-1] == "and 10 more notes"
+
+
+@pytest.mark.parametrize("reason", ["\ud800", "a\udfffb\0", "\udc00\ud800", "x" * (1 << 20)])
+def test_strange_reasons_survive_C30(reason: str) -> None:
+    assert only_file(json_body(json_file(yanked=reason))).yanked == Yank(reason)
+
+
+def test_of_repeated_keys_the_last_counts() -> None:
+    body = json_body(json_file()).replace(b'"url"', b'"yanked": true, "yanked": false, "url"')
+    assert only_file(body).yanked is None
+
+
+SHAPES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+KEYS = ["meta", "name", "files", "versions", "project_status"]
+FILE_KEYS = ["filename", "url", "hashes", "yanked", "requires_python", "size", "core_metadata"]
+
+
+@CALM
+@given(st.binary())
+def test_no_bytes_raise_anything_else(body: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        read(body)
+
+
+@CALM
+@given(
+    st.dictionaries(st.sampled_from(KEYS), SHAPES),
+    st.dictionaries(st.sampled_from(FILE_KEYS), SHAPES),
+)
+def test_no_shape_raises_anything_else(page: dict[str, Any], file: dict[str, Any]) -> None:
+    body = json_body(json_file(**{"filename": NAME, **file}), **page)
+    assert json.loads(body) is not None
+    try:
+        parsed = read(body)
+    except BadAnswer as problem:
+        assert str(problem).isprintable()
+    else:
+        assert parsed.page.name == "demo"
