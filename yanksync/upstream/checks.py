@@ -12,6 +12,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from yanksync.model import Hashes, sorted_hashes
+from yanksync.settings import is_loopback
 from yanksync.upstream.rules import Unfit
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
@@ -21,11 +22,8 @@ _OUR_ENDINGS = (".metadata", ".asc", ".tmp")
 _PLAIN_URL = re.compile(r"(https?://[^/?#]+)/[\w/.~!$'()*+,;=:@&-]*\Z", re.ASCII)
 _BAD_IN_URL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _ORIGIN = re.compile(
-    r"(https?)://([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z",
+    r"(https?)://([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?\Z",
     re.IGNORECASE | re.ASCII,
-)
-_LOOPBACK = re.compile(
-    r"(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[?::1\]?", re.IGNORECASE
 )
 _NO_HOST = re.compile(r"https?:(?!//[^/])", re.IGNORECASE)  # "https:///x": clients differ
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -50,7 +48,9 @@ def check_filename(filename: str) -> None:
     """
     if _PLAIN_NAME.match(filename):
         return
-    if filename == "" or filename[0] in ".-" or _BAD_IN_NAME.search(filename):
+    if filename == "" or filename[0] in ".-" or filename != filename.strip():
+        raise Unfit("its name is not safe as a file name")
+    if _BAD_IN_NAME.search(filename):
         raise Unfit("its name is not safe as a file name")
     if len(filename.encode()) > 255:
         raise Unfit("its name is longer than 255 bytes")
@@ -116,16 +116,11 @@ def origin_problem(origin: str, allow_http: bool) -> str | None:
     if "@" in origin:
         return "its URL has user information"
     match = _ORIGIN.match(origin)
-    if match is None:
+    if match is None or int(match[3] or 0) > 65535:
         return "its URL is not http or https with a host"
-    if match[1].lower() == "http" and not allow_http and not is_loopback(match[2]):
+    if match[1].lower() == "http" and not allow_http and not is_loopback(match[2].strip("[]")):
         return "its URL is plain http"
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` (a name or an address, in brackets or not) is this machine."""
-    return _LOOPBACK.fullmatch(host) is not None
 
 
 def without_credentials(url: str) -> str:

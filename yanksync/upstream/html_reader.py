@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from yanksync.upstream.rules import Broken
 
+_SPACE = " \t\n\f\r"  # what HTML takes for space
 _NONE: Mapping[str, str] = {}
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _SERIAL = re.compile(r"SERIAL ([0-9]{1,19})\Z")
@@ -47,16 +48,16 @@ class _Target:
         if tag == "a" and "href" in attributes:
             self.end("a")
             rest = dict(attributes) if len(attributes) > 1 else _NONE
-            self.page.anchors.append(Anchor(attributes["href"].strip(), rest))
+            self.page.anchors.append(Anchor(attributes["href"].strip(_SPACE), rest))
             self._text = []
         elif tag == "meta" and "name" in attributes:
             self.page.metas.setdefault(attributes["name"].lower(), attributes.get("content", ""))
         elif tag == "base" and "href" in attributes and self.page.base is None:
-            self.page.base = attributes["href"].strip()
+            self.page.base = attributes["href"].strip(_SPACE)
 
     def end(self, tag: str) -> None:
         if tag == "a" and self._text is not None:
-            self.page.anchors[-1].text = "".join(self._text).strip()
+            self.page.anchors[-1].text = "".join(self._text).strip(_SPACE)
             self._text = None
 
     def data(self, text: str) -> None:
