@@ -25,6 +25,7 @@ class Look(Struct, frozen=True, kw_only=True):
     reach: int | None = None  # the serial that its page must reach
     urgent: bool = False  # a withdrawal is among its entries
     forced: bool = False  # without ETag: full-resync
+    since: float = 0.0  # start of the read that first asked for it
     doubt: str | None = None  # what an earlier pass saw and did not believe
     sweep: bool = False  # nothing names it; it is asked because its time has come
 

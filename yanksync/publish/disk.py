@@ -112,9 +112,10 @@ class DiskStore:
 
     def _stage_form(self, base: str, form: FormWork, one: _Staged) -> int | None:
         """Write the temporary files of one form; return the mtime that they were given, in ns."""
-        moment = None
         if form.body is not None:
             moment = _write(base, form.filename, form.body, one)
+        else:
+            moment = os.lstat(f"{base}/{form.filename}").st_mtime_ns
         for codec, body in form.siblings:
             name = form.filename + layout.SUFFIX[codec]
             _write(base, name, body, one, moment)

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from yanksync.state.database import Database
 from yanksync.state.history import History
+from yanksync.state.listed import Listed
 from yanksync.state.meta import Meta
 from yanksync.state.pending import Pending
 from yanksync.state.projects import Projects
@@ -26,6 +27,7 @@ class State:
         self.pending = Pending(self._db)
         self.unpublished = Unpublished(self._db)
         self.history = History(self._db)
+        self.listed = Listed(self._db)
         self.runs = Runs(self._db)
 
     def __enter__(self) -> State:
@@ -54,3 +56,33 @@ class State:
     def backup(self, target: Path) -> None:
         """Write a consistent copy to ``target``, which must not exist."""
         self._db.backup(target)
+
+    def start_over(self) -> None:
+        """Lower every floor and tombstone: upstream was put back or replaced (R14).
+
+        What is published and what the history says stays.
+        """
+        self.history.new_era()
+        self._db.execute("DELETE FROM pending")
+        self._db.execute(
+            """UPDATE projects SET serial = CASE WHEN serial IS NULL THEN NULL ELSE 0 END,
+                entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL"""
+        )
+
+    def distrust_output(self) -> None:
+        """Nothing is known of what stands in the output: the state was lost or put back."""
+        self._db.execute(
+            """INSERT INTO unpublished (id, sort, since, dirty)
+            SELECT id, 'page', 0, 1 FROM projects WHERE presence = 'present'
+            ON CONFLICT (id) DO UPDATE SET dirty = 1"""
+        )
+
+    def narrow(self, left_out: list[str], now: float) -> None:
+        """Let go of projects that the configuration does not select any more."""
+        self._db.many("DELETE FROM pending WHERE name = ?", ((name,) for name in left_out))
+        self._db.many(
+            """INSERT INTO unpublished (id, sort, since)
+            SELECT id, 'excluded', ?2 FROM projects WHERE name = ?1
+            ON CONFLICT (id) DO UPDATE SET sort = 'excluded', held = NULL""",
+            ((name, now) for name in left_out),
+        )

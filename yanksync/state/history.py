@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -34,43 +35,59 @@ class History:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    @property
+    def _era(self) -> int:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'era'")
+        return 0 if row is None else int(row[0])
+
+    def new_era(self) -> None:
+        """From now on serials are those of another journal (R14); what is recorded stays."""
+        self.settle(None, 0.0)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('era', ?)", (self._era + 1,))
+
     def add(self, events: Iterable[Event]) -> None:
         """Add journal entries, oldest first; those recorded before are recognised by serial.
 
         A ``create`` or ``new release`` is a return only when the newest row of that project or
         version is a removal. An observed row that an entry explains gives way to it.
         """
+        era = self._era
         for event in events:
             action = HISTORY.get(event.kind)
             if action is None or (action is Action.RETURN and not self._was_removed(event)):
                 continue
             entry = event.entry
-            known = self._db.one("SELECT 1 FROM history WHERE serial = ?", (entry.serial,))
+            known = self._db.one(
+                "SELECT 1 FROM history WHERE era = ? AND serial = ?", (era, entry.serial)
+            )
             if known is not None:
                 continue
             reason = None if event.kind is Kind.YANK else ""
             reason = self._replace_observed(event, action, reason)
             self._db.execute(
-                """INSERT INTO history (place, serial, timestamp, project, version, kind, action,
-                    file, reason) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)""",
-                (entry.serial, entry.timestamp, event.name, _plain(entry.version), event.kind,
+                """INSERT INTO history (era, place, serial, timestamp, project, version, kind, action,
+                    file, reason) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)""",
+                (era, entry.serial, entry.timestamp, event.name, _plain(entry.version), event.kind,
                  action, _plain(event.file), _text(reason)),
             )  # fmt: skip
 
     def _was_removed(self, event: Event) -> bool:
         version = event.entry.version
         row = self._db.one(
-            """SELECT action FROM history WHERE project = ? AND version IS ? AND file IS NULL
-            AND place < ? ORDER BY place DESC, id DESC LIMIT 1""",
-            (event.name, _plain(version), event.entry.serial),
+            """SELECT action FROM history WHERE project = ?1 AND version IS ?2 AND file IS NULL
+            AND (era < ?3 OR place < ?4) ORDER BY era DESC, place DESC, id DESC LIMIT 1""",
+            (event.name, _plain(version), self._era, event.entry.serial),
         )
         return row is not None and row[0] == Action.REMOVE
 
     def _replace_observed(self, event: Event, action: Action, reason: str | None) -> str | None:
         rows = self._db.execute(
-            """SELECT id, version, file, files, reason FROM history WHERE project = ? AND serial IS NULL
-            AND action = ? AND high >= ?3 AND coalesce(low, -1) < ?3""",
-            (event.name, action, event.entry.serial),
+            """SELECT id, version, file, files, reason FROM history
+            WHERE project = ?1 AND serial IS NULL AND action = ?2 AND era = ?4
+            AND (high IS NULL OR high >= ?3) AND coalesce(low, -1) < ?3
+            AND id > (SELECT coalesce(max(id), 0) FROM history
+                WHERE project = ?1 AND action = 'return')""",
+            (event.name, action, event.entry.serial, self._era),
         )
         for id_, version, file, files, text in rows:
             names = () if files is None else msgspec.json.decode(files, type=tuple[str, ...])
@@ -84,8 +101,8 @@ class History:
         """Return the project's journal entries of the history after serial ``above``, oldest first."""
         rows = self._db.execute(
             """SELECT serial, timestamp, version, kind, file FROM history
-            WHERE project = ? AND serial > ? ORDER BY serial""",
-            (project, -1 if above is None else above),
+            WHERE project = ? AND era = ? AND serial > ? ORDER BY serial""",
+            (project, self._era, -1 if above is None else above),
         )
         return tuple(_event(project, row) for row in rows)
 
@@ -93,7 +110,7 @@ class History:
         """Return the versions whose newest row of the history is a removal or a quarantine."""
         rows = self._db.execute(
             """SELECT version, action FROM history WHERE project = ? AND version IS NOT NULL
-            AND file IS NULL ORDER BY place, id""",
+            AND file IS NULL ORDER BY era, place, id""",
             (project,),
         )
         newest = dict(rows)
@@ -101,12 +118,14 @@ class History:
 
     def see(self, project: str, seen: Unsettled, now: float, *, settled: bool) -> None:
         """Take in what a recorded page showed; ``settled``: the journal is known up to its serial."""
+        if not seen.changes and not seen.reasons:
+            return
         if settled or seen.high is None:
             self._settle(project, seen, now)
         else:
             self._db.execute(
                 "INSERT INTO unsettled (project, high, seen) VALUES (?, ?, ?)",
-                (project, seen.high, msgspec.json.encode(seen).decode("utf-8", "replace")),
+                (project, seen.high, _dump(seen)),
             )
 
     def settle(self, cursor: int | None, now: float) -> None:
@@ -116,17 +135,15 @@ class History:
             (cursor,),
         )
         for id_, project, text in rows:
-            self._settle(project, msgspec.json.decode(text, type=Unsettled), now)
+            self._settle(project, _load(text), now)
             self._db.execute("DELETE FROM unsettled WHERE id = ?", (id_,))
 
     def _settle(self, project: str, seen: Unsettled, now: float) -> None:
-        if not seen.changes and not seen.reasons:
-            return
         outcome = settle(seen, self.events(project, seen.low))
         for serial, reason in outcome.reasons:
             self._db.execute(
-                "UPDATE history SET reason = ? WHERE serial = ? AND reason IS NULL",
-                (_text(reason), serial),
+                "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
+                (_text(reason), self._era, serial),
             )
         self.observe(project, outcome.observed, now, low=seen.low, high=seen.high)
 
@@ -143,14 +160,16 @@ class History:
         for change in changes:
             place = high if high is not None else self._last_place()
             self._db.execute(
-                """INSERT INTO history (place, timestamp, project, version, action, file, files,
-                    reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (place, int(now), project, _plain(change.version), change.action,
+                """INSERT INTO history (era, place, timestamp, project, version, action, file, files,
+                    reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (self._era, place, int(now), project, _plain(change.version), change.action,
                  _plain(change.file), _files(change.files), _text(change.reason), low, high),
             )  # fmt: skip
 
     def _last_place(self) -> int:
-        return self._db.count("SELECT coalesce(max(place), 0) FROM history")
+        return self._db.count(
+            "SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (self._era,)
+        )
 
     def rows(
         self, project: str | None = None, version: str | None = None, since: float | None = None
@@ -159,7 +178,7 @@ class History:
         found = self._db.stream(
             """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
             WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR version = ?2)
-            AND (?3 IS NULL OR timestamp >= ?3) ORDER BY place, serial IS NULL, id""",
+            AND (?3 IS NULL OR timestamp >= ?3) ORDER BY era, place, serial IS NULL, id""",
             (project, version, since),
         )
         return (_row(row) for row in found)
@@ -188,20 +207,20 @@ def _row(row: Sequence[object]) -> Row:
 
 
 def _text(reason: str | None) -> str | None:
-    """Return a reason as JSON in ASCII: SQLite's text cannot hold NUL safely, nor lone surrogates."""
-    if reason is None:
-        return None
-    import json
-
-    return json.dumps(reason)
+    """Return a reason as JSON in ASCII: SQLite's text can hold neither NUL nor lone surrogates."""
+    return None if reason is None else json.dumps(reason)
 
 
 def _untext(text: object) -> str | None:
-    if text is None:
-        return None
-    import json
+    return None if text is None else str(json.loads(str(text)))
 
-    return str(json.loads(str(text)))
+
+def _dump(seen: Unsettled) -> str:
+    return json.dumps(msgspec.to_builtins(seen))
+
+
+def _load(text: str) -> Unsettled:
+    return msgspec.convert(json.loads(text), type=Unsettled)
 
 
 def _files(names: tuple[str, ...]) -> str | None:

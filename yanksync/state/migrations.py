@@ -74,6 +74,7 @@ _FIRST = (
     "CREATE INDEX unpublished_sort ON unpublished (sort)",
     """CREATE TABLE history (
         id INTEGER PRIMARY KEY,
+        era INTEGER NOT NULL DEFAULT 0,   -- which journal: one more each time upstream is put back
         place INTEGER NOT NULL,           -- its order: the serial, or the serial where it was seen
         serial INTEGER,                   -- NULL: observed
         timestamp INTEGER NOT NULL,       -- UTC seconds
@@ -87,9 +88,9 @@ _FIRST = (
         low INTEGER,                      -- observed: between the pages of these serials
         high INTEGER
     )""",
-    "CREATE UNIQUE INDEX history_serial ON history (serial) WHERE serial IS NOT NULL",
+    "CREATE UNIQUE INDEX history_serial ON history (era, serial) WHERE serial IS NOT NULL",
     "CREATE INDEX history_project ON history (project, place)",
-    "CREATE INDEX history_place ON history (place)",
+    "CREATE INDEX history_place ON history (era, place)",
     """CREATE TABLE unsettled (
         id INTEGER PRIMARY KEY,
         project TEXT NOT NULL,

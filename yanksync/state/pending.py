@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from yanksync.names import NormalizedName
-from yanksync.plan import Look, backoff, is_overdue
+from yanksync.plan import DAY, Look, backoff, is_overdue
 from yanksync.state.database import Database
 
-_LOOK = "name, reach, urgent, forced, CASE WHEN doubt_run < ?1 THEN doubt END"
+_LOOK = "name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END"
+# A time of the next try beyond the longest back-off is one that a clock since set back has left.
+_DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + 172800)"
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -78,7 +80,7 @@ class Pending:
         """
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending
-            WHERE behind = 0 AND held IS NULL AND asked <> ?1 AND (?3 OR next_try <= ?2)
+            WHERE behind = 0 AND held IS NULL AND asked <> ?1 AND {_DUE}
             ORDER BY behind, urgent DESC, name LIMIT ?4""",
             (run, now, at_once, most),
         )
@@ -91,7 +93,7 @@ class Pending:
 
     def ready(self, now: float, most: int, *, at_once: bool = False) -> tuple[list[Look], int]:
         """Return the first looks that a pass would take, and how many it would take in all."""
-        where = "behind = 0 AND held IS NULL AND (?3 OR next_try <= ?2) AND ?1 = ?1"
+        where = f"behind = 0 AND held IS NULL AND ?1 = ?1 AND {_DUE}"
         rows = self._db.execute(
             f"SELECT {_LOOK} FROM pending WHERE {where} ORDER BY urgent DESC, name LIMIT ?4",
             (1 << 62, now, at_once, most),
@@ -110,9 +112,34 @@ class Pending:
         )
         return [_look(row) for row in rows]
 
+    def take_behind(self, run: int, now: float, most: int) -> list[Look]:
+        """Return up to ``most`` looks at projects that are behind and were left for a day."""
+        rows = self._db.execute(
+            f"""SELECT {_LOOK} FROM pending WHERE behind AND held IS NULL AND asked <> ?1
+            AND next_try <= ?2 ORDER BY next_try LIMIT ?3""",
+            (run, now, most),
+        )
+        self._db.many("UPDATE pending SET asked = ? WHERE name = ?", [(run, r[0]) for r in rows])
+        return [_look(row) for row in rows]
+
+    def has(self, name: str) -> bool:
+        """Return whether ``name`` waits to be asked for."""
+        return self._db.one("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
+
     def done(self, name: str) -> None:
         """Nothing is to be asked of ``name`` any more."""
         self._db.execute("DELETE FROM pending WHERE name = ?", (name,))
+
+    def reached(self, name: str, serial: int | None) -> None:
+        """A page of ``serial`` is held: what asked for no more than that is done."""
+        self._db.execute(
+            "DELETE FROM pending WHERE name = ?1 AND (reach IS NULL OR ?2 IS NULL OR reach <= ?2)",
+            (name, serial),
+        )
+
+    def forced(self) -> int:
+        """Return how many looks of a full-resync are still to be taken."""
+        return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
     def doubted(self, name: str, seen: str, why: str, run: int, now: float) -> None:
         """A look left something out that nothing explains; a later pass must see the same (R7)."""
@@ -139,10 +166,12 @@ class Pending:
             return
         attempts = row[0] + 1
         since = (row[1] if row[1] is not None else now) if stale else None
+        behind = is_overdue(since, now)
+        wait = DAY if behind else backoff(attempts)
         self._db.execute(
             """UPDATE pending SET attempts = ?2, next_try = ?3, problem = ?4, stale_since = ?5,
                 behind = ?6 WHERE name = ?1""",
-            (name, attempts, now + backoff(attempts), why, since, is_overdue(since, now)),
+            (name, attempts, now + wait, why, since, behind),
         )
 
     def hold(self, names: Iterable[str], why: str, now: float) -> None:
@@ -193,11 +222,12 @@ class Pending:
 
 
 def _look(row: Sequence[object]) -> Look:
-    name, reach, urgent, forced, doubt = row
+    name, reach, urgent, forced, since, doubt = row
     return Look(
         name=name,  # type: ignore[arg-type]
         reach=reach,  # type: ignore[arg-type]
         urgent=bool(urgent),
         forced=bool(forced),
+        since=since,  # type: ignore[arg-type]
         doubt=doubt,  # type: ignore[arg-type]
     )

@@ -1,0 +1,103 @@
+"""Step 0, first part: what the configuration and the output say against what the state remembers.
+
+A change of policy makes what it concerns unpublished and costs no request; a narrowed selection
+lets projects go; a state that is older than the tree stops trusting what it knows of the tree.
+"""
+
+from __future__ import annotations
+
+from yanksync.mirror import Mirror, log
+from yanksync.names import normalized
+from yanksync.state.unpublished import Sort
+from yanksync.weigh import Presence
+
+RENDERING = 1
+"""Raised when the same value renders to other bytes, so that every page is written anew."""
+
+
+def apply_policies(mirror: Mirror) -> None:
+    """Mark for publishing whatever a changed policy or a narrowed selection concerns."""
+    meta, state = mirror.state.meta, mirror.state
+    policy = _policy(mirror)
+    selection = mirror.settings.mirror.selection.fingerprint
+    if meta.text("policy") == policy and meta.text("selection_applied") == selection:
+        return
+    now = mirror.now()
+    with state.transaction():
+        if meta.text("policy") not in (None, policy):
+            log.info("the configuration of the output has changed; rendering every page again")
+            state.unpublished.add_all(now)
+            meta.put(list_changed=1)
+        if meta.text("selection_applied") not in (None, selection):
+            left_out = [
+                name
+                for presence in Presence
+                for name in state.projects.names(presence)
+                if not mirror.settings.mirrors(name)
+            ]
+            state.narrow(left_out, now)
+        meta.put(policy=policy, selection_applied=selection)
+
+
+def needs_widening(mirror: Mirror) -> bool:
+    """Whether the selection is another one than that of the newest list taken in."""
+    known = mirror.state.meta.text("selection")
+    return known not in (None, mirror.settings.mirror.selection.fingerprint)
+
+
+def _policy(mirror: Mirror) -> str:
+    section = mirror.settings.mirror
+    return f"{RENDERING} {section.yanked} {' '.join(section.compress)}"
+
+
+def check_output(mirror: Mirror) -> None:
+    """Notice an output that is newer than the state: one of them was lost or put back.
+
+    The published list carries the serial up to which upstream was followed. While that is above
+    what this state knows, no page is replaced by one of a lower serial, and digests are void.
+    """
+    meta = mirror.state.meta
+    if meta.number("tree_serial") is not None:
+        return
+    stands = mirror.store.serial(None)
+    known = max(meta.cursor or -1, meta.number("list_serial_written") or -1)
+    empty = meta.moment("list_written") is None
+    if empty:
+        newer = stands is not None or next(iter(mirror.store.names()), None) is not None
+    else:
+        newer = stands is not None and stands > known
+    if not newer:
+        return
+    log.warning(
+        "the output is newer than the state (serial %s); its pages are kept until upstream's are "
+        "as new",
+        stands,
+    )
+    with mirror.state.transaction():
+        mirror.state.distrust_output()
+        meta.put(tree_serial=0 if stands is None else stands)
+
+
+def finish_recovery(mirror: Mirror) -> None:
+    """Once upstream is caught up with, let go of directories that the state does not know (R8)."""
+    meta, state = mirror.state.meta, mirror.state
+    tree = meta.number("tree_serial")
+    if tree is None or state.pending.counts()[0]:
+        return
+    if max(meta.cursor or 0, meta.number("list_serial") or 0) < tree:
+        return
+    now = mirror.now()
+    with state.transaction():
+        for name in mirror.store.names():
+            if normalized(name) != name:
+                log.warning("%s: no directory of a project; left alone", name)
+                continue
+            row = state.projects.get([name]).get(normalized(name) or name)  # type: ignore[arg-type]
+            if row is not None and row.presence is Presence.PRESENT:
+                continue
+            state.projects.add([(name, name)])
+            row = state.projects.get([name])[normalized(name)]  # type: ignore[index]
+            state.projects.remove(name, row.serial)
+            state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
+            state.unpublished.begin([row.id])
+        meta.put(tree_serial=None, list_changed=1)

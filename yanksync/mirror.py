@@ -1,0 +1,66 @@
+"""What a pass works with: the settings, the edges and the clock, in one value."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from yanksync.publish.store import Store
+from yanksync.settings import Settings
+from yanksync.state import State
+from yanksync.upstream.source import Upstream
+
+log = logging.getLogger("yanksync")
+
+
+class Progress(Protocol):
+    """Where long work is shown to a person."""
+
+    def expect(self, what: str, total: int) -> None:
+        """``total`` more steps of ``what`` are to come."""
+
+    def advance(self, steps: int) -> None:
+        """``steps`` were done."""
+
+
+class NoProgress:
+    """Shows nothing: cron, tests."""
+
+    def expect(self, what: str, total: int) -> None:
+        """Show nothing."""
+
+    def advance(self, steps: int) -> None:
+        """Show nothing."""
+
+
+@dataclass
+class Tally:
+    """What a pass has come to so far."""
+
+    asked: int = 0  # page requests
+    recorded: int = 0  # pages that are news
+    published: int = 0  # projects whose files changed
+    removed: int = 0  # projects that left the output
+    failed: int = 0  # looks that brought nothing, after the second try
+    explained: int = 0  # removals published in this pass, for the guards (R8)
+    unexplained: int = 0
+    problem: str | None = None  # the first failure of the pass as a whole
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """One mirror, opened for one run."""
+
+    settings: Settings
+    state: State
+    upstream: Upstream
+    store: Store
+    run: int = 0  # the number of this run
+    now: Callable[[], float] = time.time  # UTC seconds
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    progress: Progress = field(default_factory=NoProgress)
+    tally: Tally = field(default_factory=Tally)

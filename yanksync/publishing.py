@@ -1,0 +1,224 @@
+"""Stages 5 to 8: judge, render, publish, mark published.
+
+Rendering starts from the recorded page and the configuration alone, so that a step that died can be
+done again by whoever comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from yanksync.errors import BadAnswer, PublishError
+from yanksync.guards import Removals, judge
+from yanksync.mirror import Mirror, log
+from yanksync.model import ListedProject, Page, Status
+from yanksync.publish import layout
+from yanksync.publish.compress import compress
+from yanksync.publish.reconcile import Rendered, Work, published, reconcile
+from yanksync.publish.store import ListForm
+from yanksync.record import page_of
+from yanksync.render import html, json, project_list
+from yanksync.render.policy import offered
+from yanksync.settings import JournalSource
+from yanksync.state.projects import Project
+from yanksync.state.unpublished import Awaiting, Sort
+from yanksync.weigh import Presence
+
+BATCH = 500
+_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED)
+_RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
+
+Wanted = tuple[Awaiting, Project, Page | None]
+
+
+def finish(mirror: Mirror) -> None:
+    """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
+    after = 0
+    while awaiting := mirror.state.unpublished.take(BATCH, after):
+        after = awaiting[-1].id
+        publish(mirror, [one for one in awaiting if one.sort not in _REMOVALS])
+    withdraw(mirror)
+
+
+def withdraw(mirror: Mirror) -> None:
+    """Judge the removals that wait (R8), then publish those that are let through."""
+    state, tally = mirror.state, mirror.tally
+    with state.transaction():
+        waiting = state.unpublished.removals()
+        judgement = judge(
+            Removals(waiting.explained + tally.explained, waiting.unexplained + tally.unexplained),
+            state.projects.published() + tally.removed,
+        )
+        state.unpublished.hold(judgement, mirror.now())
+    for why in (judgement.explained, judgement.unexplained):
+        if why is not None:
+            log.error("held: %s; see 'yanksync holds'", why)
+    after = 0
+    while awaiting := state.unpublished.take(BATCH, after):
+        after = awaiting[-1].id
+        removals = [one for one in awaiting if one.sort in _REMOVALS]
+        publish(mirror, removals)
+        tally.explained += sum(one.sort is Sort.EXPLAINED for one in removals)
+        tally.unexplained += sum(one.sort is Sort.UNEXPLAINED for one in removals)
+
+
+def publish(
+    mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page] | None = None
+) -> None:
+    """Bring these projects' files to what the state says, and note that they are.
+
+    ``pages`` are those that are at hand; the others are read from the state. Raises
+    :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
+    """
+    if not awaiting:
+        return
+    state = mirror.state
+    if pages is None:
+        with state.transaction():
+            state.unpublished.begin(one.id for one in awaiting)
+    rows = {row.id: row for row in state.projects.by_id([one.id for one in awaiting])}
+    wanted = list(_wanted(mirror, awaiting, rows, pages or {}))
+    if state.meta.number("tree_serial") is not None:
+        wanted = [one for one in wanted if not _tree_is_newer(mirror, one)]
+    works = _render_all(mirror, wanted)
+    failures = {
+        failure.name: failure.why
+        for failure in mirror.store.apply([work for work, _, _, _ in works if work is not None])
+    }
+    _mark(mirror, works, failures)
+    if failures:
+        _tell(mirror, failures, all_failed=len(failures) == len(works))
+
+
+Rendering = tuple[Work | None, Rendered | None, Project, Awaiting]
+
+
+def _tell(mirror: Mirror, failures: Mapping[str, str], *, all_failed: bool) -> None:
+    """Tell of projects that could not be published; when none could, there is no point in more."""
+    for name, why in failures.items():
+        log.error("%s: not published: %s", name, why, extra={"project": name})
+    name, why = next(iter(failures.items()))
+    error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
+    if all_failed:
+        raise error
+    mirror.tally.problem = mirror.tally.problem or str(error)
+
+
+def _wanted(
+    mirror: Mirror,
+    awaiting: Sequence[Awaiting],
+    rows: Mapping[int, Project],
+    pages: Mapping[int, Page],
+) -> Iterator[Wanted]:
+    """Yield what is to be published of each project; one that cannot be read stops nobody else."""
+    for one in awaiting:
+        row = rows[one.id]
+        try:
+            yield one, row, _page(mirror, one, row, pages)
+        except BadAnswer as error:
+            log.error("%s: the held page cannot be read: %s", row.name, error.problem)
+            mirror.state.unpublished.problem(one.id, str(error))
+            mirror.state.pending.mark(row.name, row.serial, mirror.now(), forced=True)
+
+
+def _page(
+    mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
+) -> Page | None:
+    """Return the page to publish; None when the project is to go."""
+    if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
+        return None
+    page = pages.get(one.id)
+    if page is None:
+        stored = mirror.state.projects.page(one.id)
+        if stored is None:
+            raise BadAnswer(f"project {row.name}", "the state holds no page of it")
+        page = page_of(row.name, stored)
+    if row.word is not None:  # withdrawn on the journal's word (R9)
+        return Page(
+            name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial
+        )
+    return page
+
+
+def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
+    """Whether the output holds a later page than this state knows (design.md, state lost)."""
+    one, row, page = wanted
+    if page is None or page.serial is None:
+        return False
+    stands = mirror.store.serial(row.name)
+    if stands is None or stands <= page.serial:
+        return False
+    why = f"the output has its page of serial {stands}, the state only {page.serial}"
+    mirror.state.unpublished.problem(one.id, why)
+    return True
+
+
+def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Rendering]:
+    if len(wanted) < 8:
+        return [_render(mirror, one) for one in wanted]
+    with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
+        return list(pool.map(lambda one: _render(mirror, one), wanted))
+
+
+def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
+    one, row, page = wanted
+    rendered = None
+    if page is not None:
+        shown = offered(page, mirror.settings.mirror.yanked.value)
+        rendered = Rendered(html=html.render_page(shown), json=json.render_page(shown))
+    work = reconcile(
+        row.name, row.published, rendered, mirror.settings.mirror.compress, compress,
+        dirty=one.dirty,
+    )  # fmt: skip
+    return work, rendered, row, one
+
+
+def _mark(mirror: Mirror, works: Iterable[Rendering], failures: Mapping[str, str]) -> None:
+    """Commit what stands in the output now; its files are on stable storage already."""
+    state, tally = mirror.state, mirror.tally
+    codecs = mirror.settings.mirror.compress
+    with state.transaction():
+        for work, rendered, row, one in works:
+            if row.name in failures:
+                state.unpublished.problem(one.id, failures[row.name])
+            elif rendered is None:
+                tally.removed += row.published is not None
+                state.unpublished.removed([one.id], forget=one.sort is Sort.EXCLUDED)
+            else:
+                tally.published += work is not None
+                state.unpublished.finish(
+                    [(one.id, published(rendered, codecs), not row.quarantined, row.serial)]
+                )
+
+
+def publish_list(mirror: Mirror) -> None:
+    """Write the list of projects anew when its projects changed, or its serials long enough ago."""
+    meta = mirror.state.meta
+    now = mirror.now()
+    written = meta.moment("list_written")
+    changed = meta.flag("list_changed") or written is None
+    if not changed:
+        interval = mirror.settings.mirror.list_interval
+        if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
+            return
+    serial = list_serial(mirror)
+    forms = (
+        ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
+        ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),
+    )
+    mirror.store.write_list(forms, mirror.settings.mirror.compress)
+    with mirror.state.transaction():
+        meta.put(list_changed=None, list_serials=None, list_written=now, list_serial_written=serial)
+
+
+def _rows(mirror: Mirror) -> Iterable[ListedProject]:
+    return mirror.state.projects.listing()
+
+
+def list_serial(mirror: Mirror) -> int | None:
+    """Return the serial that our list carries: how far upstream was followed."""
+    meta = mirror.state.meta
+    if meta.text("journal") == JournalSource.XMLRPC:
+        return meta.cursor
+    return meta.number("list_serial")

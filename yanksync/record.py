@@ -1,0 +1,242 @@
+"""Stage 4: answers → state, one transaction for each batch.
+
+Weighs each answer (R3, R7), keeps what is true, and notes what that changed for the history (R6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from yanksync.changes import Unsettled, differences, reasons_of
+from yanksync.errors import BadAnswer
+from yanksync.fetch import Failed, Fetched
+from yanksync.journal import Kind
+from yanksync.mirror import Mirror, log
+from yanksync.model import Action, Change, Page
+from yanksync.names import NormalizedName
+from yanksync.plan import DAY, sweep_due
+from yanksync.settings import JournalSource
+from yanksync.state.projects import Project, Recorded, StoredPage
+from yanksync.state.unpublished import Awaiting, Sort
+from yanksync.upstream.parsing import PageRules, parse_page
+from yanksync.weigh import (
+    Absent,
+    Doubt,
+    Found,
+    Gone,
+    Held,
+    Keep,
+    Presence,
+    Record,
+    Stale,
+    Want,
+    weigh,
+)
+
+# What is held was read before, under the rules of that time; only the form is read again.
+_STORED_RULES = PageRules(allow_http=True)
+
+
+@dataclass
+class Batch:
+    """What recording a batch leaves to do."""
+
+    awaiting: list[Awaiting] = field(default_factory=list)  # pages to publish now
+    pages: dict[int, Page] = field(default_factory=dict)  # theirs, by project id
+    again: list[tuple[Fetched, str, bool]] = field(default_factory=list)  # (look, why, stale)
+
+
+def page_of(name: NormalizedName, stored: StoredPage) -> Page:
+    """Return the value of a stored page. Raises :class:`BadAnswer` when it cannot be read."""
+    return parse_page(
+        stored.text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
+    ).page
+
+
+def record(mirror: Mirror, fetched: Sequence[Fetched]) -> Batch:
+    """Record a batch of answers; return the pages to publish and the looks to take again."""
+    batch = Batch()
+    recorder = _Recorder(mirror, batch)
+    with mirror.state.transaction():
+        rows = mirror.state.projects.get(one.look.name for one in fetched)
+        for one in fetched:
+            row = rows.pop(one.look.name, None)
+            if row is None:  # asked for twice in one batch, or never seen before
+                row = recorder.row(one.look.name)
+            recorder.take(one, row)
+        batch.awaiting = mirror.state.unpublished.among(list(batch.pages))
+        mirror.state.unpublished.begin(awaiting.id for awaiting in batch.awaiting)
+    return batch
+
+
+class _Recorder:
+    """Records the answers of one batch, inside its transaction."""
+
+    def __init__(self, mirror: Mirror, batch: Batch) -> None:
+        self._mirror = mirror
+        self._state = mirror.state
+        self._batch = batch
+        self._now = mirror.now()
+        meta = mirror.state.meta
+        self._serials = meta.flag("serials")
+        self._json = meta.flag("json")
+        self._settled_to = (
+            meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
+        )
+
+    def row(self, name: NormalizedName) -> Project:
+        self._state.projects.add([(name, name)])
+        return self._state.projects.get([name])[name]
+
+    def take(self, one: Fetched, row: Project) -> None:
+        self._mirror.tally.asked += 1
+        answer = one.answer
+        if isinstance(answer, Failed):
+            self._batch.again.append((one, str(answer.error), False))
+            self._state.pending.problem(row.name, str(answer.error))
+            return
+        for note in one.notes:
+            log.warning("%s: %s", row.name, note, extra={"project": row.name})
+        held = self._held(row, isinstance(answer, Found))
+        want = Want(
+            reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt
+        )
+        verdict = weigh(held, want, answer, serials=self._serials)
+        if isinstance(verdict, Record):
+            self._record(one, row, held, verdict)
+        elif isinstance(verdict, Keep):
+            self._keep(one, row)
+        elif isinstance(verdict, Gone):
+            self._gone(one, row, verdict)
+        elif isinstance(verdict, Stale):
+            self._batch.again.append((one, verdict.why, True))
+            self._state.pending.problem(row.name, verdict.why)
+        elif isinstance(verdict, Doubt):
+            self._doubt(row, verdict)
+        elif isinstance(verdict, Absent):
+            self._state.projects.set_unknown(row.name)
+            self._state.pending.done(row.name)
+
+    def _held(self, row: Project, with_page: bool) -> Held:
+        page = None
+        events = ()
+        if with_page and row.presence is Presence.PRESENT:
+            stored = self._state.projects.page(row.id)
+            try:
+                page = None if stored is None else page_of(row.name, stored)
+            except BadAnswer as error:
+                log.error("%s: the held page cannot be read: %s", row.name, error)
+            events = self._state.history.events(row.name, row.serial)
+        return Held(
+            name=row.name,
+            presence=row.presence,
+            serial=row.serial,
+            page=page,
+            entry=row.entry,
+            entry_serial=row.entry_serial,
+            events=events,
+            listed_at=row.listed_at,
+            omitted=row.listed_at is not None,
+        )
+
+    def _due(self, name: str) -> float | None:
+        return sweep_due(name, self._now, self._mirror.settings.upstream.sweep_days)
+
+    def _record(self, one: Fetched, row: Project, held: Held, verdict: Record) -> None:
+        page = verdict.page
+        assert one.stored is not None
+        reasons = reasons_of(page)
+        id_ = self._state.projects.record(
+            row.name,
+            Recorded(
+                serial=page.serial,
+                quarantined=page.quarantined,
+                yanked=len(reasons),
+                etag=one.etag,
+                checked=self._now,
+                due=self._due(row.name),
+                stored=one.stored,
+            ),
+        )
+        self._remember(row, held, page, reasons)
+        self._learn(one, page)
+        sort = Sort.UNEXPLAINED if verdict.unexplained else Sort.PAGE
+        self._state.unpublished.add(id_, sort, one.look.since or self._now)
+        if sort is Sort.PAGE:
+            self._batch.pages[id_] = page
+        self._mirror.tally.recorded += 1
+        self._state.pending.reached(row.name, page.serial)
+        if not verdict.reached:
+            why = f"the page is at serial {page.serial}, the journal at {one.look.reach}"
+            self._state.pending.problem(row.name, why)
+            self._batch.again.append((one, why, True))
+
+    def _remember(
+        self, row: Project, held: Held, page: Page, reasons: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Keep for the history what this page showed (R6)."""
+        changes: tuple[Change, ...] = ()
+        low = row.serial
+        if row.presence is Presence.PRESENT and held.page is not None:
+            withdrawn = self._state.history.withdrawn(row.name)
+            changes = differences(held.page, page, withdrawn=withdrawn)
+            low = -1 if row.serial is None else row.serial
+        elif row.presence is Presence.GONE:
+            changes = differences(None, page)
+            low = -1 if row.serial is None else row.serial
+        settled = self._settled_to is None or (
+            page.serial is not None and page.serial <= self._settled_to
+        )
+        seen = Unsettled(low=low, high=page.serial, changes=changes, reasons=reasons)
+        self._state.history.see(row.name, seen, self._now, settled=settled)
+
+    def _learn(self, one: Fetched, page: Page) -> None:
+        """Note what kind of upstream this is: one that gives serials (R3), one that has JSON (R15)."""
+        if page.serial is not None and not self._serials:
+            self._serials = True
+            self._state.meta.put(serials=1)
+        if one.json and not self._json:
+            self._json = True
+            self._state.meta.put(json=1)
+            self._mirror.upstream.json_only = True
+
+    def _keep(self, one: Fetched, row: Project) -> None:
+        if row.presence is Presence.PRESENT:
+            self._state.projects.confirm(row.name, self._now, self._due(row.name))
+        if isinstance(one.answer, Found) or one.look.sweep:
+            self._state.pending.reached(row.name, row.serial)
+        else:
+            self._state.pending.done(row.name)
+
+    def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
+        if row.presence is Presence.PRESENT:
+            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.serial
+            self._state.projects.remove(row.name, tombstone)
+            sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
+            self._state.unpublished.add(row.id, sort, one.look.since or self._now)
+            if row.entry is not Kind.REMOVE_PROJECT:
+                change = Change(action=Action.REMOVE)
+                self._state.history.observe(row.name, (change,), self._now, low=row.serial)
+        self._state.pending.done(row.name)
+
+    def _doubt(self, row: Project, verdict: Doubt) -> None:
+        log.warning("%s: %s; asking again in a later pass", row.name, verdict.why)
+        self._state.pending.doubted(
+            row.name, verdict.seen, verdict.why, self._mirror.run, self._now
+        )
+        self._state.projects.postpone(row.name, self._now + DAY)
+
+
+def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:
+    """Leave looks that brought nothing, twice, for a later pass (R3)."""
+    now = mirror.now()
+    with mirror.state.transaction():
+        for one, why, stale in again:
+            name = one.look.name
+            mirror.tally.failed += 1
+            log.warning("%s: %s; it will be asked for again", name, why, extra={"project": name})
+            if mirror.state.pending.has(name):
+                mirror.state.pending.failed(name, why, now, stale=stale)
+            else:
+                mirror.state.projects.postpone(name, now + DAY)

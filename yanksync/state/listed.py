@@ -1,0 +1,112 @@
+"""A list of projects held against the state, inside SQLite: 750,000 rows never become objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from yanksync.model import ListedProject
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+
+class Listed:
+    """A temporary table of the list that was just read. Use inside a transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def load(self, projects: Iterable[ListedProject]) -> None:
+        """Take in the rows of the list, those that are mirrored."""
+        self._db.execute("DROP TABLE IF EXISTS temp.listed")
+        self._db.execute(
+            "CREATE TEMP TABLE listed (name TEXT PRIMARY KEY, display TEXT, serial INTEGER) "
+            "WITHOUT ROWID"
+        )
+        self._db.many(
+            "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
+            ((row.name, row.display, row.serial) for row in projects),
+        )
+        self._db.execute(
+            """INSERT INTO projects (name, display, presence)
+            SELECT name, display, 'new' FROM listed WHERE true ON CONFLICT (name) DO NOTHING"""
+        )
+        self._db.execute(
+            """INSERT OR REPLACE INTO meta SELECT 'list_changed', 1 WHERE EXISTS (
+                SELECT 1 FROM projects JOIN listed USING (name)
+                WHERE projects.listed AND projects.display <> listed.display)"""
+        )
+        self._db.execute(
+            """UPDATE projects SET display = listed.display, listed_at = NULL FROM listed
+            WHERE projects.name = listed.name
+            AND (projects.display <> listed.display OR listed_at IS NOT NULL)"""
+        )
+
+    def mark_newer(self, since: float) -> None:
+        """Ask for every project whose held page is below the serial that the list has for it."""
+        self._mark(
+            """presence <> 'present' AND (presence <> 'gone' OR coalesce(projects.serial, -1)
+                < coalesce(listed.serial, 0)) OR projects.serial < listed.serial""",
+            since,
+            forced=False,
+        )
+
+    def mark_missing(self, since: float) -> None:
+        """Ask for every project that the state holds no page of."""
+        self._mark("presence IN ('new', 'unknown')", since, forced=False)
+
+    def mark_all(self, since: float) -> None:
+        """Ask for every project, without ETag, that the list or the state has."""
+        self._mark("true", since, forced=True)
+        self._db.execute(
+            """INSERT INTO pending (name, reach, since, forced)
+            SELECT name, serial, ?, 1 FROM projects WHERE presence = 'present'
+            AND name NOT IN (SELECT name FROM listed)
+            ON CONFLICT (name) DO UPDATE SET forced = 1, asked = 0, next_try = 0, behind = 0""",
+            (since,),
+        )
+
+    def _mark(self, where: str, since: float, *, forced: bool) -> None:
+        self._db.execute(
+            f"""INSERT INTO pending (name, reach, since, forced)
+            SELECT name, CASE WHEN listed.serial IS NULL THEN projects.serial
+                ELSE max(listed.serial, CASE presence WHEN 'present'
+                    THEN coalesce(projects.serial, 0) ELSE 0 END) END, ?1, ?2
+            FROM projects JOIN listed USING (name) WHERE {where}
+            ON CONFLICT (name) DO UPDATE SET
+                forced = max(forced, excluded.forced),
+                attempts = CASE WHEN news THEN 0 ELSE attempts END,
+                next_try = CASE WHEN news THEN 0 ELSE next_try END,
+                asked = CASE WHEN news THEN 0 ELSE asked END,
+                behind = CASE WHEN news THEN 0 ELSE behind END,
+                stale_since = CASE WHEN news THEN NULL ELSE stale_since END,
+                reach = CASE WHEN reach IS NULL OR excluded.reach IS NULL
+                    THEN coalesce(reach, excluded.reach) ELSE max(reach, excluded.reach) END
+            """.replace(
+                "news", "(excluded.forced OR coalesce(excluded.reach > coalesce(reach, -1), 0))"
+            ),
+            (since, forced),
+        )
+
+    def leave(self, serial: int | None, since: float) -> list[NormalizedName]:
+        """Note which held projects the list of ``serial`` leaves out, ask for them, return them.
+
+        A list older than what is held of a project says nothing about it (spec-checklist A69), and
+        quarantined projects are never listed.
+        """
+        rows = self._db.execute(
+            """UPDATE projects SET listed_at = ?1 WHERE presence = 'present' AND NOT quarantined
+            AND name NOT IN (SELECT name FROM listed)
+            AND coalesce(projects.serial, 0) <= ?1 AND coalesce(entry_serial, 0) <= ?1
+            RETURNING name""",
+            (-1 if serial is None else serial,),
+        )
+        self._db.many(
+            """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)
+            ON CONFLICT (name) DO UPDATE SET urgent = 1""",
+            ((row[0], since) for row in rows),
+        )
+        return [row[0] for row in rows]
+
+    def drop(self) -> None:
+        """Let go of the list."""
+        self._db.execute("DROP TABLE IF EXISTS temp.listed")
