@@ -160,6 +160,11 @@ def test_status_and_reason_come_from_metas_B66() -> None:
     assert page.status_reason == "a <b>"
 
 
+def test_of_repeated_metas_the_first_counts_B66() -> None:
+    head = '<meta name="PYPI:Project-Status" content="a"><meta name="pypi:project-status">'
+    assert page_of(html_body(head=head), HTML).status == "a"
+
+
 @pytest.mark.parametrize(
     ("comment", "serial"),
     [
