@@ -20,9 +20,10 @@ LAYERS = {
     1: "versions selection settings journal weigh plan changes guards render "
     "publish.layout publish.reconcile",
     2: "config config_parse default_index lock upstream state publish",
-    3: "fetch metrics",
-    4: "sync verify status",
-    5: "schedule cli __main__",
+    3: "mirror fetch metrics",
+    4: "record publishing follow configure opening",
+    5: "sync verify status",
+    6: "schedule cli __main__",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 # These come with the values: a path may be named in settings, but nothing pure opens one.

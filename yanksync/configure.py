@@ -89,14 +89,14 @@ def finish_recovery(mirror: Mirror) -> None:
     now = mirror.now()
     with state.transaction():
         for name in mirror.store.names():
-            if normalized(name) != name:
+            project = normalized(name)
+            if project != name or project is None:
                 log.warning("%s: no directory of a project; left alone", name)
                 continue
-            row = state.projects.get([name]).get(normalized(name) or name)  # type: ignore[arg-type]
-            if row is not None and row.presence is Presence.PRESENT:
+            state.projects.add([(project, project)])
+            row = state.projects.get([project])[project]
+            if row.presence is Presence.PRESENT:
                 continue
-            state.projects.add([(name, name)])
-            row = state.projects.get([name])[normalized(name)]  # type: ignore[index]
             state.projects.remove(name, row.serial)
             state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
             state.unpublished.begin([row.id])

@@ -123,7 +123,7 @@ def _probe(mirror: Mirror) -> str:
 
 
 def _without_journal(mirror: Mirror) -> str:
-    """Return what to follow instead of the journal: the list if it has serials, else named pages."""
+    """Return what to follow instead: the list if it has serials, else the named pages."""
     try:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror, raw)
@@ -201,10 +201,15 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
                 return
             meta.put(journal_replaced=None)
         take_entries(mirror, [row for row in rows if row.serial > cursor], started)
-        if first and rows and rows[0].serial == cursor and meta.cursor_row is None:
-            if meta.cursor == cursor:
-                meta.move_cursor(cursor, rows[0])
+        if first and meta.cursor == cursor and meta.cursor_row is None:
+            _learn_row(mirror, rows, cursor)
         first = False
+
+
+def _learn_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
+    """Remember the row at a cursor that came from a list, for the check of the next pass (R14)."""
+    if rows and rows[0].serial == cursor:
+        mirror.state.meta.move_cursor(cursor, rows[0])
 
 
 def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -> None:

@@ -4,7 +4,7 @@ An entry only says "look at that project again" (design.md, R5); what is true st
 The rules kept here:
 
 * order comes from serials alone, never from timestamps (R4);
-* every entry asks for a look except the known inert ones, and there is no closed list of verbs (R5);
+* every entry asks for a look except the known inert ones, there is no closed list of verbs (R5);
 * ``remove project`` and ``project quarantined`` as a project's newest entry withdraw it at once;
 * names that are no valid project name are counted and skipped;
 * the first row from ``cursor - 1`` must be the row at the cursor (R14).
@@ -131,7 +131,9 @@ class Reading(Struct, frozen=True):
     """What one answer of the journal comes to."""
 
     cursor: JournalEntry | None  # the last row; None when there was no new one
-    events: tuple[Event, ...]  # oldest first; the ones with a place in the history, inert ones left out
+    events: tuple[
+        Event, ...
+    ]  # oldest first; the ones with a place in the history, inert ones left out
     marks: tuple[Mark, ...]  # one a project
     skipped: int  # rows whose name is no valid project name
 
@@ -219,6 +221,5 @@ def check_cursor(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry 
     if (first.name, first.action) != (known.name, known.action):
         raise JournalReplaced(
             cursor,
-            f"it says {first.action!r} of {first.name!r}, "
-            f"not {known.action!r} of {known.name!r}",
+            f"it says {first.action!r} of {first.name!r}, not {known.action!r} of {known.name!r}",
         )

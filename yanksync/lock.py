@@ -50,7 +50,9 @@ def lock(state: Path) -> Iterator[None]:
         except OSError as error:
             raise LockHeld(str(path), _holder(descriptor)) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {int(time.time())} {socket.gethostname()}".encode(), 0)
+        os.pwrite(
+            descriptor, f"{os.getpid()} {int(time.time())} {socket.gethostname()}".encode(), 0
+        )
         yield
     finally:
         os.close(descriptor)

@@ -27,7 +27,7 @@ class Yank(Struct, frozen=True):
 
 
 class Status(StrEnum):
-    """The project statuses that rule what may be offered (PEP 792). Others are passed on as text."""
+    """The project statuses that rule what may be offered (PEP 792). Others pass as text."""
 
     ACTIVE = "active"
     ARCHIVED = "archived"

@@ -15,7 +15,7 @@ DAY = 86400.0
 HOUR = 3600.0
 _MINUTE = 60.0
 OVERDUE = 26 * HOUR
-"""How long a page may stay stale before its project is only ``behind``: the CDN's day, and slack."""
+"""How long a page may be stale before its project is only ``behind``: the CDN's day, and slack."""
 
 
 class Look(Struct, frozen=True, kw_only=True):

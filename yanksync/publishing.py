@@ -122,9 +122,7 @@ def _wanted(
             mirror.state.pending.mark(row.name, row.serial, mirror.now(), forced=True)
 
 
-def _page(
-    mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
-) -> Page | None:
+def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]) -> Page | None:
     """Return the page to publish; None when the project is to go."""
     if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
         return None
@@ -135,9 +133,7 @@ def _page(
             raise BadAnswer(f"project {row.name}", "the state holds no page of it")
         page = page_of(row.name, stored)
     if row.word is not None:  # withdrawn on the journal's word (R9)
-        return Page(
-            name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial
-        )
+        return Page(name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial)
     return page
 
 

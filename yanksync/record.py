@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from yanksync.changes import Unsettled, differences, reasons_of
 from yanksync.errors import BadAnswer
 from yanksync.fetch import Failed, Fetched
-from yanksync.journal import Kind
+from yanksync.journal import Event, Kind
 from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
@@ -81,9 +81,7 @@ class _Recorder:
         meta = mirror.state.meta
         self._serials = meta.flag("serials")
         self._json = meta.flag("json")
-        self._settled_to = (
-            meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
-        )
+        self._settled_to = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> Project:
         self._state.projects.add([(name, name)])
@@ -99,9 +97,7 @@ class _Recorder:
         for note in one.notes:
             log.warning("%s: %s", row.name, note, extra={"project": row.name})
         held = self._held(row, isinstance(answer, Found))
-        want = Want(
-            reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt
-        )
+        want = Want(reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt)
         verdict = weigh(held, want, answer, serials=self._serials)
         if isinstance(verdict, Record):
             self._record(one, row, held, verdict)
@@ -120,7 +116,7 @@ class _Recorder:
 
     def _held(self, row: Project, with_page: bool) -> Held:
         page = None
-        events = ()
+        events: tuple[Event, ...] = ()
         if with_page and row.presence is Presence.PRESENT:
             stored = self._state.projects.page(row.id)
             try:
@@ -192,7 +188,7 @@ class _Recorder:
         self._state.history.see(row.name, seen, self._now, settled=settled)
 
     def _learn(self, one: Fetched, page: Page) -> None:
-        """Note what kind of upstream this is: one that gives serials (R3), one that has JSON (R15)."""
+        """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
         if page.serial is not None and not self._serials:
             self._serials = True
             self._state.meta.put(serials=1)

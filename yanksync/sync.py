@@ -203,16 +203,14 @@ def _check_room(mirror: Mirror) -> None:
 def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
-    pending, held_looks, behind = state.pending.counts()
+    pending, held_looks, _ = state.pending.counts()
     unpublished, held = state.unpublished.counts()
     if failure is not None:
         tally.problem = tally.problem or str(failure)
         if not isinstance(failure, JournalReplaced):
             log.error("%s", failure)
     outstanding = [
-        since
-        for since in (state.pending.oldest(), state.unpublished.oldest())
-        if since is not None
+        since for since in (state.pending.oldest(), state.unpublished.oldest()) if since is not None
     ]
     with state.transaction():
         state.runs.complete(min(outstanding, default=None))

@@ -104,7 +104,7 @@ Verdict = Record | Keep | Gone | Stale | Doubt | Absent
 def weigh(
     held: Held, want: Want, answer: Found | NotModified | Missing, *, serials: bool
 ) -> Verdict:
-    """Return what ``answer`` means; ``serials``: upstream is known to give serials with its pages."""
+    """Return what ``answer`` means; ``serials``: upstream is known to give pages serials."""
     if isinstance(answer, Missing):
         return _missing(held, want)
     if isinstance(answer, NotModified):
@@ -132,7 +132,9 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
     if lost:
         seen = _fingerprint(lost)
         if want.doubt != seen:
-            return Doubt(seen, f"{len(lost)} file(s) are missing and nothing explains it: {lost[0]}")
+            return Doubt(
+                seen, f"{len(lost)} file(s) are missing and nothing explains it: {lost[0]}"
+            )
         unexplained = True
     reached = want.reach is None or page.serial is None or page.serial >= want.reach
     return Record(page, reached, unexplained)
@@ -146,7 +148,9 @@ def _missing(held: Held, want: Want) -> Verdict:
     if _list_explains(held):
         return Keep() if held.presence is Presence.GONE else Gone(explained=True)
     if held.entry is not None:
-        return Stale(f"404, but the newest entry of the journal is {held.entry} ({held.entry_serial})")
+        return Stale(
+            f"404, but the newest entry of the journal is {held.entry} ({held.entry_serial})"
+        )
     if held.presence is Presence.UNKNOWN:
         return Absent()
     if held.presence is Presence.NEW:

@@ -26,7 +26,7 @@ def compress(codec: str, body: bytes) -> bytes:
 
 
 def stream(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield ``chunks`` compressed by ``codec``; for the list of projects, which is too long to hold."""
+    """Yield ``chunks`` compressed by ``codec``; the list of projects is too long to hold."""
     if codec == "gzip":
         import zlib
 

@@ -266,7 +266,9 @@ def _make_directory(path: str) -> None:
 
 def _open(path: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    return os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), _FILE_MODE)
+    return os.open(
+        path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), _FILE_MODE
+    )
 
 
 def _write(
@@ -304,7 +306,9 @@ def _moment(descriptor: int, final: str) -> int:
         before = os.lstat(final).st_mtime_ns
     except FileNotFoundError:
         return now
-    return max(now, (before // _SECOND + 1) * _SECOND) if now // _SECOND <= before // _SECOND else now
+    return (
+        max(now, (before // _SECOND + 1) * _SECOND) if now // _SECOND <= before // _SECOND else now
+    )
 
 
 def _link(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 _MANY = 32
-"""From so many files on, one call for the whole file system is cheaper (components.md, section 4)."""
+"""From so many files on, one call for the whole file system is cheaper (components.md, 4)."""
 
 
 def sync_files(paths: Sequence[str], root: str) -> None:

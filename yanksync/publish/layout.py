@@ -34,6 +34,11 @@ def directory(name: str | None) -> str:
     return ROOT if name is None else f"{ROOT}/{name}"
 
 
+def twins(filename: str) -> tuple[str, ...]:
+    """Return the names of all files that hold the bytes of the form ``filename``."""
+    return (filename, *([TWIN[filename]] if filename in TWIN else []))
+
+
 def filenames() -> tuple[str, ...]:
     """Return every file name that may stand in a directory of ours, siblings included."""
     forms = (HTML.filename, V1_HTML.filename, V1_JSON.filename)

@@ -79,8 +79,17 @@ def reconcile(
         return Remove(name=name) if dirty or stands is not None else None
     known = None if dirty else stands
     forms = (
-        _form(layout.V1_JSON, wanted.json, None if known is None else known.json, known, codecs, compress),
-        _form(layout.HTML, wanted.html, None if known is None else known.html, known, codecs, compress),
+        _form(
+            layout.V1_JSON,
+            wanted.json,
+            None if known is None else known.json,
+            known,
+            codecs,
+            compress,
+        ),
+        _form(
+            layout.HTML, wanted.html, None if known is None else known.html, known, codecs, compress
+        ),
     )
     work = tuple(form for form in forms if form is not None)
     return Write(name=name, forms=work, tidy=dirty) if work else None

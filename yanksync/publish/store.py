@@ -53,7 +53,7 @@ class Store(Protocol):
         """Replace the list of projects, durably, each file in one step."""
 
     def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file of a project, or of the list for None; None when it is not there."""
+        """Return a published file of a project, or of the list for None; None: not there."""
 
     def serial(self, name: str | None) -> int | None:
         """Return the serial that the published page of a project, or the list, carries."""
@@ -90,9 +90,8 @@ class MemoryStore:
             for filename in layout.filenames():
                 self._drop(f"{base}/{filename}")
         for form in work.forms:
-            for filename in (form.filename, layout.TWIN.get(form.filename)):
-                if filename is not None:
-                    self._form(f"{base}/{filename}", form)
+            for filename in layout.twins(form.filename):
+                self._form(f"{base}/{filename}", form)
 
     def _form(self, path: str, form: FormWork) -> None:
         for codec in form.drop:
@@ -128,9 +127,8 @@ class MemoryStore:
                 siblings=tuple((codec, compress(codec, body)) for codec in codecs),
                 drop=tuple(codec for codec in layout.SUFFIX if codec not in codecs),
             )
-            for filename in (form.filename, layout.TWIN.get(form.filename)):
-                if filename is not None:
-                    self._form(f"{base}/{filename}", work)
+            for filename in layout.twins(form.filename):
+                self._form(f"{base}/{filename}", work)
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file."""

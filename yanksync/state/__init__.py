@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +78,7 @@ class State:
             ON CONFLICT (id) DO UPDATE SET dirty = 1"""
         )
 
-    def narrow(self, left_out: list[str], now: float) -> None:
+    def narrow(self, left_out: Sequence[str], now: float) -> None:
         """Let go of projects that the configuration does not select any more."""
         self._db.many("DELETE FROM pending WHERE name = ?", ((name,) for name in left_out))
         self._db.many(

@@ -28,7 +28,9 @@ class Database:
         self.path = path
         self._depth = 0
         if not create and not path.exists():
-            raise StateError(str(path), "there is no such state database; run 'yanksync sync' first")
+            raise StateError(
+                str(path), "there is no such state database; run 'yanksync sync' first"
+            )
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,7 @@ class Database:
             self.execute("ROLLBACK")
 
     def backup(self, target: Path) -> None:
-        """Write a consistent copy to ``target``, which must not exist. Raises :class:`StateError`."""
+        """Write a consistent copy to ``target``, a new file. Raises :class:`StateError`."""
         with self._errors():
             copy = sqlite3.connect(target)
             try:
@@ -152,8 +154,8 @@ def _advice(error: sqlite3.Error) -> str:
     text = str(error)
     if "not a database" in text or "malformed" in text:
         return (
-            f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move it "
-            "away and run 'yanksync full-resync'"
+            f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move "
+            "it away and run 'yanksync full-resync'"
         )
     if "locked" in text:
         return f"{text}: another program keeps it open for writing"

@@ -65,8 +65,8 @@ class History:
             reason = None if event.kind is Kind.YANK else ""
             reason = self._replace_observed(event, action, reason)
             self._db.execute(
-                """INSERT INTO history (era, place, serial, timestamp, project, version, kind, action,
-                    file, reason) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)""",
+                """INSERT INTO history (era, place, serial, timestamp, project, version, kind,
+                    action, file, reason) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)""",
                 (era, entry.serial, entry.timestamp, event.name, _plain(entry.version), event.kind,
                  action, _plain(event.file), _text(reason)),
             )  # fmt: skip
@@ -98,7 +98,7 @@ class History:
         return reason
 
     def events(self, project: str, above: int | None) -> tuple[Event, ...]:
-        """Return the project's journal entries of the history after serial ``above``, oldest first."""
+        """Return the journal entries of a project after serial ``above``, oldest first."""
         rows = self._db.execute(
             """SELECT serial, timestamp, version, kind, file FROM history
             WHERE project = ? AND era = ? AND serial > ? ORDER BY serial""",
@@ -117,7 +117,7 @@ class History:
         return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
 
     def see(self, project: str, seen: Unsettled, now: float, *, settled: bool) -> None:
-        """Take in what a recorded page showed; ``settled``: the journal is known up to its serial."""
+        """Take in what a recorded page showed; ``settled``: the journal is read up to its serial."""
         if not seen.changes and not seen.reasons:
             return
         if settled or seen.high is None:
@@ -131,7 +131,8 @@ class History:
     def settle(self, cursor: int | None, now: float) -> None:
         """Settle every page that the journal has reached; all of them when ``cursor`` is None."""
         rows = self._db.execute(
-            "SELECT id, project, seen FROM unsettled WHERE ?1 IS NULL OR high <= ?1 ORDER BY high, id",
+            """SELECT id, project, seen FROM unsettled
+            WHERE ?1 IS NULL OR high <= ?1 ORDER BY high, id""",
             (cursor,),
         )
         for id_, project, text in rows:
@@ -156,12 +157,12 @@ class History:
         low: int | None = None,
         high: int | None = None,
     ) -> None:
-        """Add changes that no entry explains, seen between the pages of serials ``low``, ``high``."""
+        """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
         for change in changes:
             place = high if high is not None else self._last_place()
             self._db.execute(
-                """INSERT INTO history (era, place, timestamp, project, version, action, file, files,
-                    reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                """INSERT INTO history (era, place, timestamp, project, version, action, file,
+                    files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (self._era, place, int(now), project, _plain(change.version), change.action,
                  _plain(change.file), _files(change.files), _text(change.reason), low, high),
             )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from yanksync.model import JournalEntry
@@ -33,7 +35,7 @@ class Meta:
         """Return whether a flag is set."""
         return bool(self._get(key))
 
-    def _get(self, key: str) -> object:
+    def _get(self, key: str) -> Any:
         row = self._db.one("SELECT value FROM meta WHERE key = ?", (key,))
         return None if row is None else row[0]
 

@@ -84,7 +84,7 @@ _FIRST = (
         action TEXT NOT NULL,
         file TEXT,
         files TEXT,                       -- JSON array
-        reason TEXT,                      -- JSON string, so that every reason is exact; NULL: unknown
+        reason TEXT,                      -- JSON string: every reason is exact; NULL: unknown
         low INTEGER,                      -- observed: between the pages of these serials
         high INTEGER
     )""",

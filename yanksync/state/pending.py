@@ -98,9 +98,7 @@ class Pending:
             f"SELECT {_LOOK} FROM pending WHERE {where} ORDER BY urgent DESC, name LIMIT ?4",
             (1 << 62, now, at_once, most),
         )
-        total = self._db.count(
-            f"SELECT count(*) FROM pending WHERE {where}", (0, now, at_once)
-        )
+        total = self._db.count(f"SELECT count(*) FROM pending WHERE {where}", (0, now, at_once))
         return [_look(row) for row in rows], total
 
     def again(self, run: int, names: Sequence[str]) -> list[Look]:
@@ -159,9 +157,7 @@ class Pending:
 
         ``stale``: an answer came, but an old one. After 26 hours of those it is only ``behind``.
         """
-        row = self._db.one(
-            "SELECT attempts, stale_since FROM pending WHERE name = ?", (name,)
-        )
+        row = self._db.one("SELECT attempts, stale_since FROM pending WHERE name = ?", (name,))
         if row is None:
             return
         attempts = row[0] + 1
@@ -210,7 +206,8 @@ class Pending:
     def counts(self) -> tuple[int, int, int]:
         """Return how many are pending, held and behind."""
         row = self._db.one(
-            """SELECT coalesce(sum(NOT behind AND held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0),
+            """SELECT coalesce(sum(NOT behind AND held IS NULL), 0),
+                coalesce(sum(held IS NOT NULL), 0),
                 coalesce(sum(behind AND held IS NULL), 0) FROM pending"""
         )
         return int(row[0]), int(row[1]), int(row[2])

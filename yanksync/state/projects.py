@@ -204,7 +204,9 @@ class Projects:
 
 
 def _project(row: Sequence[object]) -> Project:
-    (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[:10]
+    (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
+        :10
+    ]
     json_digest, html_digest, codecs, published_serial = row[10:]
     published = None
     if json_digest is not None:

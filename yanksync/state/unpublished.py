@@ -92,7 +92,9 @@ class Unpublished:
     def finish(self, rows: Iterable[tuple[int, Published, bool, int | None]]) -> None:
         """These projects stand in the output, as (id, what stands there, in the list, serial)."""
         for id_, published, listed, serial in rows:
-            before = self._db.one("SELECT listed, published_serial FROM projects WHERE id = ?", (id_,))
+            before = self._db.one(
+                "SELECT listed, published_serial FROM projects WHERE id = ?", (id_,)
+            )
             self._note_list(bool(before[0]) != listed, before[1] != serial)
             self._db.execute(
                 """UPDATE projects SET json_digest = ?, html_digest = ?, codecs = ?, listed = ?,
@@ -174,7 +176,8 @@ class Unpublished:
     def counts(self) -> tuple[int, int]:
         """Return how many are unpublished, and how many a guard holds."""
         row = self._db.one(
-            "SELECT coalesce(sum(held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0) FROM unpublished"
+            """SELECT coalesce(sum(held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0)
+            FROM unpublished"""
         )
         return int(row[0]), int(row[1])
 

@@ -1,8 +1,8 @@
-"""The wire: one place that asks upstream, with the habits of requests and the limits of R10 and R13.
+"""The wire: one place that asks upstream, with requests' habits and the limits of R10 and R13.
 
-Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address; page
-requests then go through the pool beneath it, because requests' own work for each call costs more
-than the call (RATIONALE.rst). Bodies are read as they come, under a limit of bytes and of time.
+Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address;
+page requests then go through the pool beneath it, because requests' own work for each call costs
+more than the call (RATIONALE.rst). Bodies are read as they come, limited in bytes and in time.
 """
 
 from __future__ import annotations
@@ -142,7 +142,10 @@ class Session:
         pool = adapter.get_connection_with_tls_context(
             prepared, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
         )
-        adapter.cert_verify(pool, prepared.url, settings["verify"], settings["cert"])
+        adapter.cert_verify(  # type: ignore[no-untyped-call]
+            pool, prepared.url, settings["verify"], settings["cert"]
+        )
+        assert isinstance(pool, urllib3.HTTPConnectionPool)
         proxy = select_proxy(prepared.url or url, settings["proxies"])
         plain = proxy is not None and urlsplit(url).scheme == "http"
         headers = {str(key): str(value) for key, value in prepared.headers.items()}
@@ -205,7 +208,9 @@ class Session:
                 f"a redirect to another host, {new.hostname!r}; if that is right, configure it as "
                 "simple_url",
             )
-        if new.scheme == "http" and (old.scheme == "https" or not self._plain_allowed(new.hostname)):
+        if new.scheme == "http" and (
+            old.scheme == "https" or not self._plain_allowed(new.hostname)
+        ):
             raise BadAnswer(shown, "a redirect to plain http")
         if "@" in new.netloc:
             raise BadAnswer(shown, "a redirect to an address with credentials")

@@ -87,9 +87,7 @@ class Upstream:
         answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, PAGE_LIMIT)
         if answer.status != 200:
             return answer.status
-        return RawPage(
-            answer.body, answer.content_type, answer.url, answer.etag, answer.serial
-        )
+        return RawPage(answer.body, answer.content_type, answer.url, answer.etag, answer.serial)
 
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.

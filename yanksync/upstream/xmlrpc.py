@@ -134,7 +134,7 @@ def decode(body: bytes, url: str) -> object:
     parser.StartElementHandler = unmarshaller.start
     parser.EndElementHandler = unmarshaller.end
     parser.CharacterDataHandler = unmarshaller.data
-    unmarshaller.xml(None, None)
+    unmarshaller.xml("utf-8", None)
     try:
         parser.Parse(body, True)
         values = unmarshaller.close()
