@@ -117,7 +117,7 @@ class History:
         return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
 
     def see(self, project: str, seen: Unsettled, now: float, *, settled: bool) -> None:
-        """Take in what a recorded page showed; ``settled``: the journal is read up to its serial."""
+        """Take in what a recorded page showed; ``settled``: the journal is read up to it."""
         if not seen.changes and not seen.reasons:
             return
         if settled or seen.high is None:

@@ -134,7 +134,7 @@ def decode(body: bytes, url: str) -> object:
     parser.StartElementHandler = unmarshaller.start
     parser.EndElementHandler = unmarshaller.end
     parser.CharacterDataHandler = unmarshaller.data
-    unmarshaller.xml("utf-8", None)
+    unmarshaller.xml("", None)  # expat has decoded already
     try:
         parser.Parse(body, True)
         values = unmarshaller.close()
