@@ -22,7 +22,7 @@ LAYERS = {
     2: "config config_parse default_index lock upstream state publish",
     3: "mirror fetch metrics",
     4: "record publishing follow configure opening",
-    5: "sync verify status",
+    5: "sync verify status holds",
     6: "schedule cli __main__",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}

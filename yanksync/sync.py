@@ -13,11 +13,12 @@ from yanksync.fetch import Fetched, Question, fetch
 from yanksync.follow import follow, resync, widen
 from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName
-from yanksync.plan import Look, sweep_share
+from yanksync.plan import Look, Plan, sweep_share
 from yanksync.publishing import finish, publish, publish_list, withdraw
 from yanksync.record import give_up, record
 from yanksync.settings import JournalSource
 from yanksync.state.runs import Run
+from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
@@ -241,3 +242,30 @@ def outcome(mirror: Mirror, code: int) -> Run:
         failed=tally.failed,
         problem=tally.problem,
     )
+
+
+_SHOWN = 1000  # looks that a plan spells out
+
+
+def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
+    """Return what a pass would do, having asked upstream what has changed, and change nothing.
+
+    Raises :class:`yanksync.errors.YanksyncError`.
+    """
+    request = request or Request()
+    state = mirror.state
+    with state.rehearsal():
+        configure.apply_policies(mirror)
+        waiting = state.unpublished.counts()[0]
+        failure = _learn(mirror, request)
+        if failure is not None:
+            raise failure
+        looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
+        return Plan(
+            cursor=state.meta.cursor,
+            removals=tuple(state.unpublished.names(Sort.EXPLAINED)),
+            quarantines=tuple(state.projects.words()),
+            publications=waiting,
+            looks=tuple(looks),
+            more=total - len(looks),
+        )

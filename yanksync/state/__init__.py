@@ -23,6 +23,7 @@ class State:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open the database at ``path``; raises :class:`yanksync.errors.StateError`."""
         self._db = Database(path, create=create)
+        self.path = path
         self.meta = Meta(self._db)
         self.projects = Projects(self._db)
         self.pending = Pending(self._db)

@@ -190,9 +190,16 @@ class Pending:
 
     def waiting(self, most: int) -> list[Waiting]:
         """Return the first ``most`` projects with something to tell of, longest waiting first."""
+        return self._waiting("problem IS NOT NULL OR behind", most)
+
+    def held(self) -> list[Waiting]:
+        """Return the looks that a guard holds, longest first; ``since`` is since when."""
+        return self._waiting("held IS NOT NULL", -1, since="held_since")
+
+    def _waiting(self, where: str, most: int, since: str = "since") -> list[Waiting]:
         rows = self._db.execute(
-            """SELECT name, reach, since, attempts, next_try, behind, problem, held FROM pending
-            WHERE problem IS NOT NULL OR behind OR held IS NOT NULL ORDER BY since, name LIMIT ?""",
+            f"""SELECT name, reach, {since}, attempts, next_try, behind, problem, held FROM pending
+            WHERE {where} ORDER BY {since}, name LIMIT ?""",
             (most,),
         )
         return [

@@ -188,6 +188,18 @@ class Projects:
         """Return how many projects stand in the output."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
+    def yanked_versions(self) -> int:
+        """Return how many versions have at least one yanked file."""
+        return self._db.count(
+            """SELECT coalesce(sum(yanked), 0) FROM projects
+            WHERE presence = 'present' AND NOT quarantined"""
+        )
+
+    def words(self) -> list[NormalizedName]:
+        """Return the projects that the journal's word has withdrawn and no page confirmed yet."""
+        rows = self._db.execute("SELECT name FROM projects WHERE word IS NOT NULL ORDER BY name")
+        return [row[0] for row in rows]
+
     def listing(self) -> Iterator[ListedProject]:
         """Yield the projects that the published list shows, by name."""
         rows = self._db.stream(

@@ -173,6 +173,14 @@ class Unpublished:
         )
         return [row[0] for row in found]
 
+    def names(self, sort: Sort) -> list[NormalizedName]:
+        """Return the names of the projects that wait to be published in this way."""
+        rows = self._db.execute(
+            "SELECT name FROM unpublished JOIN projects USING (id) WHERE sort = ? ORDER BY name",
+            (sort,),
+        )
+        return [row[0] for row in rows]
+
     def counts(self) -> tuple[int, int]:
         """Return how many are unpublished, and how many a guard holds."""
         row = self._db.one(

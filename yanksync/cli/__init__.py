@@ -1,0 +1,84 @@
+"""The command line: thin commands that build values, call one function and print its result."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from yanksync import __version__
+from yanksync.cli import exits
+from yanksync.cli.logs import LogFormat, Logs
+
+# Where each command stands; its module, with what it needs, is imported when it is used.
+COMMANDS = {
+    "sync": "yanksync.cli.work:sync",
+    "full-resync": "yanksync.cli.work:full_resync",
+    "status": "yanksync.cli.look:status",
+    "history": "yanksync.cli.look:history",
+    "holds": "yanksync.cli.look:holds",
+    "approve": "yanksync.cli.tend:approve",
+    "backup": "yanksync.cli.tend:backup",
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a reader's interest."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Configuration file [default: $YANKSYNC_CONFIG, else ./yanksync.toml, if there is one].",
+)
+@click.option("-v", "--verbose", count=True, help="Tell what is done; twice: in detail.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell of failures only.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log is written to standard error.",
+)
+@click.version_option(__version__, prog_name="yanksync")
+@click.pass_context
+def cli(
+    context: click.Context, config: Path | None, verbose: int, quiet: bool, log_format: LogFormat
+) -> None:
+    """Follow a package index's journal and keep a static mirror of its Simple API.
+
+    \b
+    Examples:
+      yanksync sync                 one pass; the first builds the mirror
+      yanksync status               where the mirror stands
+      yanksync history demo         what was yanked, removed and quarantined
+
+    Exit codes: 0 done, 1 failed or the check found something, 2 usage or configuration, 3 done in
+    part, 4 held back by a guard, 75 another run holds the lock.
+    """
+    if verbose and quiet:
+        raise click.UsageError("-v and -q exclude each other")
+    context.obj = Logs(config=config, verbose=verbose, quiet=quiet, form=log_format)
+
+
+def main() -> None:
+    """Run the command line; every way in which it ends goes through :mod:`yanksync.cli.exits`."""
+    sys.exit(exits.guarded(cli))

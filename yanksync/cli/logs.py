@@ -1,0 +1,103 @@
+"""The log on standard error, and what of it cron gets to see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import Literal
+
+from yanksync.cli.exits import DONE, PARTIAL, printable
+from yanksync.config import Settings, load
+
+LogFormat = Literal["text", "json"]
+_KEPT = 10_000  # records kept back at the most
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What the command line says about configuration and log."""
+
+    config: Path | None
+    verbose: int
+    quiet: bool
+    form: LogFormat
+
+    def settings(self) -> Settings:
+        """Read the configuration. Raises :class:`yanksync.errors.ConfigError`."""
+        return load(self.config, os.environ)
+
+    @contextmanager
+    def kept(self) -> Iterator[Kept]:
+        """Log inside. What comes is shown at once on a terminal or with -v, else kept back."""
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        at_once = bool(self.verbose) or sys.stderr.isatty()
+        kept = MemoryHandler(_KEPT, flushLevel=100, target=handler, flushOnClose=False)
+        logger = logging.getLogger("yanksync")
+        logger.setLevel(self._level())
+        logger.propagate = False
+        used: logging.Handler = handler if at_once else kept
+        logger.addHandler(used)
+        try:
+            yield Kept(kept)
+        except BaseException:
+            kept.flush()
+            raise
+        finally:
+            logger.removeHandler(used)
+            kept.close()
+
+    def _level(self) -> int:
+        if self.quiet:
+            return logging.ERROR
+        return (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The records kept back."""
+
+    handler: MemoryHandler
+
+    def end(self, code: int, *, tell: bool) -> None:
+        """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
+        if code == DONE or (code == PARTIAL and not tell):
+            self.handler.buffer.clear()
+        self.handler.flush()
+
+
+class TextFormatter(logging.Formatter):
+    """One line for each record, nothing in it that a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        text = f"yanksync: {record.levelname.lower()}: {printable(record.getMessage())}"
+        return (
+            text if record.exc_info is None else f"{text}\n{self.formatException(record.exc_info)}"
+        )
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object on a line for each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        found = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        project = getattr(record, "project", None)
+        if project is not None:
+            found["project"] = project
+        if record.exc_info is not None:
+            found["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(found)

@@ -1,0 +1,80 @@
+"""The commands that tend the state: ``approve`` and ``backup``."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from yanksync.cli.logs import Logs
+from yanksync.errors import StateError
+from yanksync.holds import approve as let_through
+from yanksync.lock import lock
+from yanksync.names import normalized
+from yanksync.state import State
+
+
+@click.command()
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+@click.pass_obj
+def approve(logs: Logs, projects: tuple[str, ...]) -> int:
+    """Let what a guard holds through, once: everything, or the projects named.
+
+    The next sync acts on it. See 'yanksync holds' first.
+
+    \b
+    Examples:
+      yanksync approve
+      yanksync approve demo other-demo
+    """
+    names = []
+    for text in projects:
+        name = normalized(text)
+        if name is None:
+            raise click.BadParameter(f"{text!r} is no valid project name")
+        names.append(name)
+    path = logs.settings().mirror.state
+    with lock(path), State(path, create=False) as state:
+        done = let_through(state, names)
+    for subject in done:
+        click.echo(f"approved: {subject}")
+    missing = [name for name in names if name not in done]
+    for name in missing:
+        click.echo(f"yanksync: {name}: nothing of it is held", err=True)
+    if not done and not missing:
+        click.echo("yanksync: nothing is held", err=True)
+    return 1 if missing else 0
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(logs: Logs, file: Path) -> int:
+    """Write a consistent copy of the state database to FILE, while it may be in use.
+
+    A FILE that is there already is replaced, in one step.
+
+    \b
+    Example:
+      yanksync backup /var/backups/yanksync.db
+    """
+    path = logs.settings().mirror.state
+    if file.exists() and file.resolve() == path.resolve():
+        raise click.BadParameter("that is the state database itself")
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        with State(path, create=False) as state:
+            state.backup(temporary)
+        with open(temporary, "rb+") as copy:
+            os.fsync(copy.fileno())
+        os.replace(temporary, file)
+    except OSError as error:
+        raise StateError(str(file), f"cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    return 0

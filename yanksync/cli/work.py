@@ -1,0 +1,161 @@
+"""The commands that work: ``sync`` and ``full-resync``."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+import msgspec
+
+from yanksync.cli.exits import LOCKED, PARTIAL, lasted, printable
+from yanksync.cli.logs import Logs
+from yanksync.cli.progress import Bars
+from yanksync.errors import LockHeld, YanksyncError
+from yanksync.lock import held_since
+from yanksync.mirror import Mirror
+from yanksync.names import NormalizedName, normalized
+from yanksync.opening import opened
+from yanksync.plan import Look, Plan
+from yanksync.state.runs import Run
+from yanksync.sync import Request, outcome, rehearse
+from yanksync.sync import sync as make_pass
+
+_dry_run = click.option(
+    "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: print it as JSON.")
+
+
+@click.command()
+@_dry_run
+@_json
+@click.option(
+    "--now", "at_once", is_flag=True, help="Ask for what is pending whatever its back-off."
+)
+@click.pass_obj
+def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool) -> int:
+    """Make one pass: follow the journal and bring every touched project up to date.
+
+    On an empty state it makes the first build. Run it from cron, every five minutes.
+
+    \b
+    Examples:
+      yanksync sync
+      yanksync sync --dry-run
+      yanksync --config /etc/yanksync.toml sync --now
+    """
+    return _run(logs, "sync", Request(at_once=at_once), dry_run=dry_run, as_json=as_json)
+
+
+@click.command()
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+@_dry_run
+@_json
+@click.pass_obj
+def full_resync(logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Fetch every project again, or those named; for a first or a fresh start.
+
+    The journal is read on from where it was, so the history has no hole. When it is interrupted,
+    the next sync or full-resync carries on.
+
+    \b
+    Examples:
+      yanksync full-resync
+      yanksync full-resync demo other-demo
+    """
+    settings = logs.settings()
+    names = tuple(_project(name) for name in projects)
+    for name in names:
+        if not settings.mirrors(name):
+            raise click.BadParameter(f"{name} is not mirrored; see [mirror] projects and exclude")
+    request = Request(everything=not names, projects=names, at_once=True)
+    return _run(logs, "full-resync", request, dry_run=dry_run, as_json=as_json)
+
+
+def _project(text: str) -> NormalizedName:
+    name = normalized(text)
+    if name is None:
+        raise click.BadParameter(f"{text!r} is no valid project name")
+    return name
+
+
+def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: bool) -> int:
+    if as_json and not dry_run:
+        raise click.UsageError("--json goes with --dry-run")
+    settings = logs.settings()
+    try:
+        with (
+            Bars() as bars,
+            logs.kept() as kept,
+            opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
+        ):
+            if dry_run:
+                _print_plan(rehearse(mirror, request), as_json)
+                return 0
+            code = _pass(mirror, request)
+            tell = code == PARTIAL and lasted(mirror.state.runs.partial_since())
+            kept.end(code, tell=tell)
+            if tell:
+                _tell_partial(mirror)
+    except LockHeld as held:
+        if sys.stderr.isatty() or lasted(held_since(settings.mirror.state)):
+            click.echo(f"yanksync: {printable(str(held))}", err=True)
+        return LOCKED
+    if sys.stdout.isatty() and not logs.quiet:
+        click.echo(_summary(outcome(mirror, code)))
+    return code
+
+
+def _pass(mirror: Mirror, request: Request) -> int:
+    """Make the pass and remember how it ended, also when it could not be made."""
+    try:
+        code = make_pass(mirror, request)
+    except YanksyncError as error:
+        mirror.tally.problem = str(error)
+        mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, 1))
+        raise
+    mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, code))
+    return code
+
+
+def _tell_partial(mirror: Mirror) -> None:
+    pending, _, _ = mirror.state.pending.counts()
+    unpublished, _ = mirror.state.unpublished.counts()
+    click.echo(
+        f"yanksync: for more than an hour, not everything could be brought up to date: {pending} "
+        f"projects pending, {unpublished} unpublished; see 'yanksync status'",
+        err=True,
+    )
+
+
+def _summary(run: Run) -> str:
+    ends = {0: "up to date", 1: "failed", 3: "done in part", 4: "held back by a guard"}
+    at = "" if run.cursor is None else f" at serial {run.cursor}"
+    return (
+        f"{ends.get(run.exit, 'ended')}{at}: {run.asked} pages asked for, {run.recorded} recorded, "
+        f"{run.published} published, {run.removed} removed"
+    )
+
+
+def _print_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(plan).decode())
+        return
+    click.echo(f"journal read up to serial {plan.cursor}")
+    for word, names in (("remove", plan.removals), ("quarantine", plan.quarantines)):
+        for name in names:
+            click.echo(f"{word} {name}")
+    if plan.publications:
+        click.echo(f"publish {plan.publications} recorded earlier")
+    for look in plan.looks:
+        click.echo(_look(look))
+    if plan.more:
+        click.echo(f"and {plan.more} more")
+    if not (plan.removals or plan.quarantines or plan.publications or plan.looks):
+        click.echo("nothing to do")
+
+
+def _look(look: Look) -> str:
+    reach = "" if look.reach is None else f" until serial {look.reach}"
+    return f"fetch {look.name}{reach}" + (" (withdrawal)" if look.urgent else "")

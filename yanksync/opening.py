@@ -1,0 +1,66 @@
+"""Opening a mirror for one run: the lock, the state, upstream and the store, and closing them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from yanksync.config import with_simple_url
+from yanksync.lock import lock
+from yanksync.mirror import Mirror, NoProgress, Progress
+from yanksync.publish.disk import DiskStore
+from yanksync.settings import Settings
+from yanksync.state import State
+from yanksync.upstream.source import Upstream
+
+
+@contextmanager
+def opened(
+    settings: Settings, command: str, *, progress: Progress | None = None, rehearse: bool = False
+) -> Iterator[Mirror]:
+    """Open the mirror for a run of ``command``, alone (R11).
+
+    With ``rehearse`` nothing is made that is not there: without a state database the run starts
+    from an empty one in memory. Raises :class:`yanksync.errors.LockHeld`,
+    :class:`yanksync.errors.StateError`, :class:`yanksync.errors.ConfigError`.
+    """
+    path = settings.mirror.state
+    away = rehearse and not path.exists()
+    with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
+        settings = resolved(settings, state)
+        upstream = Upstream(settings, json_only=state.meta.flag("json"))
+        try:
+            yield Mirror(
+                settings,
+                state,
+                upstream,
+                DiskStore(settings.mirror.output),
+                run=0 if rehearse else state.runs.begin(command, time.time()),
+                progress=progress or NoProgress(),
+            )
+        finally:
+            upstream.close()
+
+
+def resolved(settings: Settings, state: State) -> Settings:
+    """Return ``settings`` with the address of upstream filled in where nobody names it.
+
+    pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
+    mirror must not change its upstream because pip's configuration did. ``PIP_INDEX_URL`` in the
+    environment still counts. An address with credentials is not kept (spec-checklist F19).
+    """
+    if settings.upstream.simple_url is not None:
+        return settings
+    known = state.meta.text("simple_url")
+    if known is not None and "PIP_INDEX_URL" not in os.environ:
+        return with_simple_url(settings, known, str(state.path))
+    from yanksync.default_index import default_simple_url
+
+    url = default_simple_url(os.environ)
+    found = with_simple_url(settings, url, "pip")
+    if "@" not in url:
+        state.meta.put(simple_url=url)
+    return found

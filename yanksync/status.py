@@ -1,0 +1,75 @@
+"""Where a mirror stands, from its state alone; read-only, while a run may be at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from yanksync import __version__
+from yanksync.state import State
+from yanksync.state.pending import Waiting
+from yanksync.weigh import Presence
+
+_TOLD = 100  # projects with a problem that are told of
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """What ``status`` says (interface.md). Times are UTC seconds."""
+
+    journal_serial: int | None = None
+    upstream_serial: int | None = None
+    projects: int = 0
+    yanked_releases: int = 0
+    pending: int = 0
+    unpublished: int = 0
+    held: int = 0
+    behind: int = 0
+    lag_seconds: float | None = None
+    last_success: float | None = None
+    last_error: str | None = None
+    last_error_at: float | None = None
+    journal: str | None = None  # what is followed: xmlrpc, listing, none; None before the first run
+    unknown: tuple[str, ...] = ()  # named by the configuration, never had by upstream
+    problems: tuple[Waiting, ...] = ()
+    version: str = __version__
+
+
+def status(path: Path, now: float) -> Status:
+    """Return where the mirror with the state at ``path`` stands at ``now``.
+
+    Before the first run there is no state, and nothing to tell. Raises
+    :class:`yanksync.errors.StateError`.
+    """
+    if not path.exists():
+        return Status()
+    with State(path, create=False) as state:
+        return status_of(state, now)
+
+
+def status_of(state: State, now: float) -> Status:
+    """Return where the mirror of an opened state stands at ``now``."""
+    meta = state.meta
+    pending, held_looks, behind = state.pending.counts()
+    unpublished, held = state.unpublished.counts()
+    error = state.runs.last_error()
+    complete = meta.moment("complete_read")
+    following = meta.text("journal")
+    cursor = meta.number("list_serial") if following == "listing" else meta.cursor
+    return Status(
+        journal_serial=cursor,
+        upstream_serial=meta.number("upstream_serial"),
+        projects=state.projects.published(),
+        yanked_releases=state.projects.yanked_versions(),
+        pending=pending,
+        unpublished=unpublished,
+        held=held + held_looks + (meta.text("journal_replaced") is not None),
+        behind=behind,
+        lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),
+        last_success=state.runs.last_success(),
+        last_error=None if error is None else error.problem,
+        last_error_at=None if error is None else error.ended,
+        journal=following,
+        unknown=tuple(state.projects.names(Presence.UNKNOWN)),
+        problems=tuple(state.pending.waiting(_TOLD)),
+    )
