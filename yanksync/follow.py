@@ -228,11 +228,11 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
         held = state.projects.get(mark.name for mark in reading.marks)
         for mark in reading.marks:
             row = held[mark.name]
+            state.projects.note_entry(mark.name, mark.kind, mark.reach)
             if row.serial is not None and row.serial >= mark.reach:
                 continue  # its page is there already: no request (R3)
             if row.entry_serial is not None and row.entry_serial >= mark.reach:
                 continue  # read before
-            state.projects.note_entry(mark.name, mark.kind, mark.reach)
             state.pending.mark(mark.name, mark.reach, started, urgent=mark.urgent)
             if mark.kind is Kind.REMOVE_PROJECT and row.presence == "present":
                 state.projects.remove(mark.name, mark.reach)

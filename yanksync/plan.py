@@ -76,5 +76,5 @@ def sweep_share(projects: int, elapsed: float, sweep_days: int) -> int:
     """
     if sweep_days <= 0 or projects == 0:
         return 0
-    average = projects * min(elapsed, DAY) / (sweep_days * DAY * 0.75)
+    average = projects * min(max(elapsed, 0.0), DAY) / (sweep_days * DAY * 0.75)
     return int(2 * average) + 1

@@ -46,6 +46,8 @@ def withdraw(mirror: Mirror) -> None:
     state, tally = mirror.state, mirror.tally
     with state.transaction():
         waiting = state.unpublished.removals()
+        if waiting == Removals(0, 0) and not state.unpublished.approved():
+            return
         judgement = judge(
             Removals(waiting.explained + tally.explained, waiting.unexplained + tally.unexplained),
             state.projects.published() + tally.removed,

@@ -200,10 +200,8 @@ class _Recorder:
     def _keep(self, one: Fetched, row: Project) -> None:
         if row.presence is Presence.PRESENT:
             self._state.projects.confirm(row.name, self._now, self._due(row.name))
-        if isinstance(one.answer, Found) or one.look.sweep:
-            self._state.pending.reached(row.name, row.serial)
-        else:
-            self._state.pending.done(row.name)
+        # Not simply done: the journal may have asked for more while the answer was under way (R2).
+        self._state.pending.reached(row.name, row.serial)
 
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
         if row.presence is Presence.PRESENT:

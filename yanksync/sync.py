@@ -172,6 +172,8 @@ def _swept(mirror: Mirror) -> list[Look]:
     if state.meta.text("journal") == JournalSource.NONE:
         return []  # every page is asked for in every pass
     days = mirror.settings.upstream.sweep_days
+    if not state.projects.due(now, 1) and not state.pending.counts()[2]:
+        return []
     last = state.runs.previous_start(mirror.run)
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     most = sweep_share(state.projects.published(), elapsed, days)

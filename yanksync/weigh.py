@@ -40,6 +40,7 @@ class Held(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
     listed_at: int | None = None  # serial of the newest list that was read
     omitted: bool = False  # that list does not have it
+    word: int | None = None  # the entry that quarantined it before its page was seen (R9)
 
 
 class Want(Struct, frozen=True, kw_only=True):
@@ -127,6 +128,8 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
             return Stale(f"the page is at serial {page.serial}, below the held {held.serial}")
         if held.presence is Presence.GONE and page.serial == held.serial:
             return Stale(f"the page is at serial {page.serial}, that of the project's removal")
+        if held.word is not None and page.serial < held.word:
+            return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
     unexplained = False
     lost = _unexplained_losses(held, page)
     if lost:
@@ -142,7 +145,7 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
 
 def _missing(held: Held, want: Want) -> Verdict:
     if held.presence is Presence.GONE and held.entry in (None, Kind.REMOVE_PROJECT):
-        return Keep()
+        return _still_gone(held, want)
     if held.entry is Kind.REMOVE_PROJECT:
         return Gone(explained=True)
     if _list_explains(held):
@@ -159,6 +162,15 @@ def _missing(held: Held, want: Want) -> Verdict:
     if want.doubt != seen:
         return Doubt(seen, "404, and nothing explains it")
     return Gone(explained=False)
+
+
+def _still_gone(held: Held, want: Want) -> Verdict:
+    """Weigh a 404 of a project whose removal is the newest that is known, a list perhaps aside."""
+    known = (held.serial, held.entry_serial)
+    removed_at = max((serial for serial in known if serial is not None), default=None)
+    if want.reach is not None and removed_at is not None and want.reach > removed_at:
+        return Stale(f"404, but the list of projects has it again, at {want.reach}")
+    return Keep()
 
 
 def _list_explains(held: Held) -> bool:

@@ -80,7 +80,8 @@ class State:
         )
 
     def narrow(self, left_out: Sequence[str], now: float) -> None:
-        """Let go of projects that the configuration does not select any more."""
+        """Let go of projects that the configuration does not select any more, and only of those."""
+        self._db.execute("UPDATE unpublished SET sort = 'page' WHERE sort = 'excluded'")
         self._db.many("DELETE FROM pending WHERE name = ?", ((name,) for name in left_out))
         self._db.many(
             """INSERT INTO unpublished (id, sort, since)

@@ -88,14 +88,14 @@ class Listed:
         )
 
     def leave(self, serial: int | None, since: float) -> list[NormalizedName]:
-        """Note which held projects the list of ``serial`` leaves out, ask for them, return them.
+        """Note which held projects the list of ``serial`` is the first to leave out; return them.
 
         A list older than what is held of a project says nothing about it (spec-checklist A69), and
         quarantined projects are never listed.
         """
         rows = self._db.execute(
             """UPDATE projects SET listed_at = ?1 WHERE presence = 'present' AND NOT quarantined
-            AND name NOT IN (SELECT name FROM listed)
+            AND name NOT IN (SELECT name FROM listed) AND listed_at IS NULL
             AND coalesce(projects.serial, 0) <= ?1 AND coalesce(entry_serial, 0) <= ?1
             RETURNING name""",
             (-1 if serial is None else serial,),

@@ -137,6 +137,10 @@ class Unpublished:
         )
         return Removals(int(row[0]), int(row[1]))
 
+    def approved(self) -> bool:
+        """Return whether a person has let something through that is not published yet."""
+        return self._db.one("SELECT 1 FROM unpublished WHERE approved") is not None
+
     def hold(self, judgement: Judgement, now: float) -> None:
         """Hold what ``judgement`` does not let through; what was approved goes on."""
         for sort, why in (

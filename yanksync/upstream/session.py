@@ -17,7 +17,7 @@ import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable
 from yanksync.settings import is_loopback, redacted
@@ -94,7 +94,7 @@ class Session:
         self._wait()
         shown = redacted(url)
         try:
-            response = self._send(url, headers)
+            response = self._sent(url, headers)
             try:
                 return self._read(response, shown, limit)
             except BaseException:
@@ -104,6 +104,13 @@ class Session:
             raise Unreachable(shown, _plain(error)) from error
         except (HTTPError, OSError) as error:
             raise Unreachable(shown, _plain(error)) from error
+
+    def _sent(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._send(url, headers)
+        except ProtocolError:
+            # Servers close idle connections; one that is closed as we speak says nothing of it.
+            return self._send(url, headers)
 
     def _send(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         parts = urlsplit(url)
