@@ -134,6 +134,7 @@ class _Recorder:
             events=events,
             listed_at=row.listed_at,
             omitted=row.listed_at is not None,
+            word=row.word,
         )
 
     def _due(self, name: str) -> float | None:

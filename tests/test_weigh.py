@@ -1,0 +1,250 @@
+"""What one answer means for a project: the whole decision table (rules R3, R7)."""
+
+from __future__ import annotations
+
+import pytest
+
+from yanksync.journal import Event, Kind
+from yanksync.model import File, JournalEntry, Page
+from yanksync.names import NormalizedName
+from yanksync.weigh import (
+    Absent,
+    Doubt,
+    Found,
+    Gone,
+    Held,
+    Keep,
+    Missing,
+    NotModified,
+    Presence,
+    Record,
+    Stale,
+    Verdict,
+    Want,
+    weigh,
+)
+
+DEMO = NormalizedName("demo")
+P, G, N, U = Presence.PRESENT, Presence.GONE, Presence.NEW, Presence.UNKNOWN
+EXPLAINED, UNEXPLAINED = Gone(explained=True), Gone(explained=False)
+
+
+def page(*versions: str, serial: int | None = 10, status: str = "active") -> Page:
+    files = tuple(File(filename=f"demo-{v}.tar.gz", url="https://x.example/") for v in versions)
+    return Page(name=DEMO, files=files, versions=versions, serial=serial, status=status)
+
+
+def held(
+    presence: Presence = P,
+    serial: int | None = 10,
+    *,
+    versions: tuple[str, ...] = ("1.0", "2.0"),
+    events: tuple[Event, ...] = (),
+    entry: tuple[Kind, int] | None = None,
+    omitted: int | None = None,
+    word: int | None = None,
+) -> Held:
+    return Held(
+        name=DEMO,
+        presence=presence,
+        serial=serial,
+        page=page(*versions, serial=serial) if presence is P else None,
+        events=events,
+        entry=None if entry is None else entry[0],
+        entry_serial=None if entry is None else entry[1],
+        listed_at=omitted,
+        omitted=omitted is not None,
+        word=word,
+    )
+
+
+def event(kind: Kind, version: str | None, serial: int = 11, action: str = "") -> Event:
+    return Event(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
+
+
+def verdict(
+    before: Held,
+    answer: Found | Missing | NotModified,
+    reach: int | None = None,
+    doubt: str | None = None,
+    *,
+    serials: bool = True,
+) -> Verdict:
+    return weigh(before, Want(reach=reach, doubt=doubt), answer, serials=serials)
+
+
+@pytest.mark.parametrize(
+    ("before", "serial", "reach", "reached"),
+    [
+        pytest.param(held(), 10, None, True, id="R3-same-serial"),
+        pytest.param(held(), 10, 10, True, id="R3-reach-met"),
+        pytest.param(held(), 12, 11, True, id="B23-beyond-the-reach"),
+        pytest.param(held(), 10, 11, False, id="R3-same-serial-below-the-reach"),
+        pytest.param(held(), 11, 12, False, id="R3-newer-but-below-the-reach"),
+        pytest.param(held(), 9, 12, None, id="R3-F16-below-the-floor"),
+        pytest.param(held(), 9, None, None, id="R3-below-the-floor-without-reach"),
+        pytest.param(held(serial=None), 3, None, True, id="R3-held-without-serial"),
+        pytest.param(held(N, None), 3, None, True, id="R3-first-look"),
+        pytest.param(held(N, None), 3, 5, False, id="R3-first-look-below-the-list"),
+        pytest.param(held(U, None), 3, None, True, id="unknown-appears"),
+        pytest.param(held(G), 9, 12, None, id="R3-below-the-tombstone"),
+        pytest.param(held(G), 10, 12, None, id="R3-at-the-tombstone"),
+        pytest.param(held(G), 11, 12, False, id="R3-above-the-tombstone"),
+        pytest.param(held(G, None), 1, None, True, id="R14-tombstone-lowered"),
+        pytest.param(held(word=15), 14, 15, None, id="R9-below-the-word"),
+        pytest.param(held(word=15), 15, 15, True, id="R9-at-the-word"),
+    ],
+)
+def test_r3_page(before: Held, serial: int, reach: int | None, reached: bool | None) -> None:
+    found = page("1.0", "2.0", serial=serial)
+    outcome = verdict(before, Found(page=found), reach)
+    if reached is None:
+        assert isinstance(outcome, Stale) and str(serial) in outcome.why
+    else:
+        assert outcome == Record(found, reached)
+
+
+@pytest.mark.parametrize("before", [held(), held(N, None), held(G)])
+def test_r3_page_without_serial(before: Held) -> None:
+    found = page("1.0", "2.0", serial=None)
+    assert isinstance(verdict(before, Found(page=found), 11), Stale)
+    assert verdict(before, Found(page=found), 11, serials=False) == Record(found, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "reach", "stale"),
+    [
+        pytest.param(held(), None, False, id="R3-304-no-reach"),
+        pytest.param(held(), 10, False, id="R3-304-reached"),
+        pytest.param(held(), 11, True, id="R3-304-below"),
+        pytest.param(held(serial=None), 11, False, id="R3-304-no-serials"),
+    ],
+)
+def test_r3_not_modified(before: Held, reach: int | None, stale: bool) -> None:
+    outcome = verdict(before, NotModified(), reach)
+    assert isinstance(outcome, Stale) if stale else outcome == Keep()
+
+
+@pytest.mark.parametrize(
+    ("before", "reach", "expected"),
+    [
+        pytest.param(held(entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="R7-removed"),
+        pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="R7-B31-stale-404-at-create"),
+        pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="R7-newest-is-a-yank"),
+        pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="R7-quarantine"),
+        pytest.param(held(entry=(Kind.LOOK, 12), omitted=12), 12, EXPLAINED, id="R7-list-as-new"),
+        pytest.param(held(entry=(Kind.LOOK, 12), omitted=11), 12, Stale, id="R7-A69-old-list"),
+        pytest.param(held(omitted=10), None, EXPLAINED, id="R7-list-at-the-held-serial"),
+        pytest.param(held(omitted=9), None, Doubt, id="R7-A69-list-older-than-the-page"),
+        pytest.param(held(), None, Doubt, id="R7-nothing-explains"),
+        pytest.param(held(serial=None, omitted=0), None, EXPLAINED, id="R7-no-serials"),
+        pytest.param(held(N, None), None, Absent(), id="named-only-by-us"),
+        pytest.param(held(N, None), 5, Stale, id="R7-listed-but-404"),
+        pytest.param(held(N, None, entry=(Kind.CREATE, 5)), 5, Stale, id="R7-created-but-404"),
+        pytest.param(
+            held(N, None, entry=(Kind.REMOVE_PROJECT, 5)), 5, EXPLAINED, id="R7-came-went"
+        ),
+        pytest.param(held(U, None), None, Absent(), id="still-unknown"),
+        pytest.param(held(U, None, entry=(Kind.CREATE, 5)), 5, Stale, id="R7-unknown-created"),
+        pytest.param(held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)), 12, Keep(), id="R7-confirmed"),
+        pytest.param(held(G, 12, entry=(Kind.CREATE, 15)), 15, Stale, id="R7-gap-to-re-creation"),
+        pytest.param(held(G, 12, entry=(Kind.CREATE, 15), omitted=16), 15, Keep(), id="R7-list"),
+        pytest.param(held(G, 10), None, Keep(), id="gone-and-asked-for-by-hand"),
+        pytest.param(held(G, 10), 10, Keep(), id="gone-as-the-tombstone-says"),
+        pytest.param(held(G, 10), 14, Stale, id="R7-gone-but-listed-again"),
+        pytest.param(held(G, None), 14, Keep(), id="gone-without-tombstone"),
+        pytest.param(
+            held(G, 10, entry=(Kind.REMOVE_PROJECT, 14)), 14, Keep(), id="R7-removal-told-late"
+        ),
+        pytest.param(
+            held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)), 14, Stale, id="R7-list-newer-than-removal"
+        ),
+    ],
+)
+def test_r7_missing(before: Held, reach: int | None, expected: Verdict | type[Verdict]) -> None:
+    outcome = verdict(before, Missing(), reach)
+    if isinstance(expected, type):
+        assert isinstance(outcome, expected)
+    else:
+        assert outcome == expected
+
+
+def test_r7_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
+    first = verdict(held(), Missing())
+    assert isinstance(first, Doubt)
+    assert verdict(held(), Missing(), doubt=first.seen) == UNEXPLAINED
+    assert isinstance(verdict(held(), Missing(), doubt="other files"), Doubt)
+
+
+@pytest.mark.parametrize(
+    "known", [held(entry=(Kind.YANK, 12)), held(G, 12, entry=(Kind.CREATE, 15)), held(N, None)]
+)
+def test_r7_a_stale_404_never_counts_however_often_seen(known: Held) -> None:
+    assert isinstance(verdict(known, Missing(), 15, doubt="404"), Stale)
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "explained"),
+    [
+        pytest.param((), "active", False, id="R7-nothing"),
+        pytest.param((), "archived", False, id="R7-archived-hides-nothing"),
+        pytest.param((), "quarantined", True, id="R7-quarantined-page"),
+        pytest.param((event(Kind.REMOVE_RELEASE, "2.0"),), "active", True, id="R7-release"),
+        pytest.param((event(Kind.REMOVE_RELEASE, "2"),), "active", True, id="R7-PEP440-equal"),
+        pytest.param((event(Kind.QUARANTINE_RELEASE, "2.0"),), "active", True, id="R7-quarantine"),
+        pytest.param((event(Kind.REMOVE_PROJECT, None),), "active", True, id="R7-project"),
+        pytest.param(
+            (event(Kind.REMOVE_FILE, "x", action="remove file demo-2.0.tar.gz"),),
+            "active",
+            True,
+            id="R7-file-by-name",
+        ),
+        pytest.param((event(Kind.REMOVE_RELEASE, "1.0"),), "active", False, id="R7-other-version"),
+        pytest.param((event(Kind.YANK, "2.0"),), "active", False, id="R7-a-yank-removes-nothing"),
+        pytest.param((event(Kind.CREATE, None),), "active", False, id="R7-create"),
+    ],
+)
+def test_r7_vanished_files(events: tuple[Event, ...], status: str, explained: bool) -> None:
+    versions = () if status == "quarantined" else ("1.0",)
+    found = page(*versions, serial=12, status=status)
+    outcome = verdict(held(events=events), Found(page=found), 12)
+    if explained:
+        assert outcome == Record(found, True)
+    else:
+        assert isinstance(outcome, Doubt) and "demo-2.0.tar.gz" in outcome.why
+
+
+def test_r7_each_vanished_version_needs_its_own_explanation() -> None:
+    before = held(events=(event(Kind.REMOVE_RELEASE, "1.0"),))
+    outcome = verdict(before, Found(page=page(serial=12)))
+    assert isinstance(outcome, Doubt) and outcome.why.startswith("1 file(s)")
+
+
+def test_r7_a_loss_counts_when_a_later_pass_misses_the_same_files() -> None:
+    one, both = page("1.0", serial=12), page(serial=12)
+    first = verdict(held(), Found(page=one))
+    assert isinstance(first, Doubt)
+    assert verdict(held(), Found(page=one), doubt=first.seen) == Record(one, True, True)
+    assert isinstance(verdict(held(), Found(page=both), doubt=first.seen), Doubt)
+
+
+def test_r7_a_file_without_version_is_explained_by_its_name_alone() -> None:
+    before = Held(
+        name=DEMO,
+        presence=P,
+        serial=10,
+        page=Page(name=DEMO, files=(File(filename="?", url=""),), versions=("1.0",)),
+        events=(event(Kind.REMOVE_RELEASE, "1.0"),),
+    )
+    assert isinstance(verdict(before, Found(page=page("1.0"))), Doubt)
+
+
+def test_r7_names_that_are_no_utf8_are_compared_too() -> None:
+    odd = Page(name=DEMO, files=(File(filename="demo-1\ud800.zip", url=""),))
+    before = Held(name=DEMO, presence=P, serial=10, page=odd)
+    assert isinstance(verdict(before, Found(page=page())), Doubt)
+
+
+def test_a_present_project_whose_page_cannot_be_read_again_takes_the_new_one() -> None:
+    before = Held(name=DEMO, presence=P, serial=10)
+    assert verdict(before, Found(page=page("1.0"))) == Record(page("1.0"), True)
