@@ -118,9 +118,17 @@ def _explained(change: Change, events: Sequence[Event]) -> bool:
 
 
 def explains(event: Event, change: Change) -> bool:
-    """Return whether ``event`` accounts for ``change``: the same version, or the whole project."""
+    """Return whether ``event`` accounts for ``change``: the same version, or the whole project.
+
+    What is missing is explained by an entry that removes; one for a file, only for that file.
+    """
     if event.kind in (Kind.LOOK, Kind.ROLE):
         return False
+    if change.action is Action.REMOVE:
+        if not event.removes:
+            return False
+        if event.file is not None and change.file is not None:
+            return event.file == change.file
     if event.entry.version is None:
         return True
     if change.version is None:  # a file that belongs to no version, or the project as a whole

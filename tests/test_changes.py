@@ -1,0 +1,260 @@
+"""Stage 4: differences between pages, and which entry each belongs to (rule R6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from yanksync.changes import Settled, Unsettled, differences, explains, reasons_of, settle
+from yanksync.journal import Event, Kind
+from yanksync.model import Action, Change, File, JournalEntry, Page, Yank
+from yanksync.names import NormalizedName
+
+DEMO = NormalizedName("demo")
+NO, YES, WHY = None, Yank(), Yank('<b>"why"</b>')
+
+
+def page(
+    *files: tuple[str, Yank | None], versions: tuple[str, ...] | None = None, status: str = "active"
+) -> Page:
+    return Page(
+        name=DEMO,
+        files=tuple(File(filename=name, url="", yanked=yanked) for name, yanked in files),
+        versions=versions,
+        status=status,
+    )
+
+
+def change(action: Action, version: str | None = None, **rest: object) -> Change:
+    return Change(action=action, version=version, **rest)  # type: ignore[arg-type]
+
+
+def event(kind: Kind, version: str | None, serial: int, action: str = "") -> Event:
+    return Event(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
+
+
+ONE, ONEW, TWO = "demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl", "demo-2.0.tar.gz"
+QUARANTINED = page(status="quarantined")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        pytest.param(None, None, [], id="nothing"),
+        pytest.param(None, page((ONE, NO)), [change(Action.RETURN)], id="project-returns"),
+        pytest.param(page((ONE, NO)), None, [change(Action.REMOVE)], id="project-removed"),
+        pytest.param(page((ONE, NO)), QUARANTINED, [change(Action.QUARANTINE)], id="quarantined"),
+        pytest.param(QUARANTINED, QUARANTINED, [], id="still-quarantined"),
+        pytest.param(QUARANTINED, page((ONE, YES)), [change(Action.UNQUARANTINE)], id="cleared"),
+        pytest.param(page((ONE, NO)), page((ONE, NO)), [], id="same"),
+        pytest.param(page((ONE, NO)), page((ONE, NO), (TWO, NO)), [], id="upload-is-none"),
+        pytest.param(page((ONE, NO)), page((ONE, NO), (TWO, YES)), [], id="born-yanked-is-no-yank"),
+        pytest.param(
+            page((ONE, YES)), page((ONE, YES), (ONEW, YES)), [], id="facts5-upload-to-yanked"
+        ),
+        pytest.param(
+            page((ONE, NO)),
+            page((ONE, WHY)),
+            [change(Action.YANK, "1.0", reason=WHY.reason)],
+            id="yank",
+        ),
+        pytest.param(
+            page((ONE, WHY)),
+            page((ONE, YES)),
+            [change(Action.YANK, "1.0")],
+            id="A46-reason-dropped",
+        ),
+        pytest.param(
+            page((ONE, WHY)), page((ONE, NO)), [change(Action.UNYANK, "1.0")], id="unyank"
+        ),
+        pytest.param(
+            page((ONE, NO), (ONEW, NO)),
+            page((ONE, NO), (ONEW, YES)),
+            [change(Action.YANK, "1.0", files=(ONEW,))],
+            id="part-yanked",
+        ),
+        pytest.param(
+            page((ONE, YES), (ONEW, NO)),
+            page((ONE, YES), (ONEW, YES)),
+            [change(Action.YANK, "1.0")],
+            id="rest-yanked-makes-it-whole",
+        ),
+        pytest.param(
+            page((ONE, NO), (ONEW, NO)),
+            page((ONE, WHY), (ONEW, YES)),
+            [
+                change(Action.YANK, "1.0", files=(ONE,), reason=WHY.reason),
+                change(Action.YANK, "1.0", files=(ONEW,)),
+            ],
+            id="two-reasons",
+        ),
+        pytest.param(
+            page((ONE, NO), (TWO, NO)),
+            page((TWO, NO)),
+            [change(Action.REMOVE, "1.0")],
+            id="version",
+        ),
+        pytest.param(
+            page((ONE, NO), (ONEW, NO)),
+            page((ONE, NO)),
+            [change(Action.REMOVE, "1.0", file=ONEW)],
+            id="one-file-of-a-version",
+        ),
+        pytest.param(
+            page(("odd", NO), (ONE, NO)),
+            page((ONE, NO)),
+            [change(Action.REMOVE, None, file="odd")],
+            id="file-of-no-version",
+        ),
+        pytest.param(
+            page((TWO, NO)),
+            page((TWO, NO), (ONE, NO)),
+            [change(Action.RETURN, "1.0")],
+            id="withdrawn-version-returns",
+        ),
+    ],
+)
+def test_differences(before: Page | None, after: Page | None, changes: list[Change]) -> None:
+    assert list(differences(before, after, withdrawn={"1.0"})) == changes
+
+
+def test_r6_a_version_never_withdrawn_is_just_new() -> None:
+    assert differences(page((TWO, NO)), page((TWO, NO), (ONE, NO))) == ()
+
+
+def test_reasons_are_those_of_each_versions_first_yanked_file() -> None:
+    shown = page((ONE, NO), (ONEW, WHY), (TWO, YES), ("odd", YES), ("demo-1.0.zip", YES))
+    assert reasons_of(shown) == (("1.0", WHY.reason), ("2.0", ""))
+
+
+@pytest.mark.parametrize(
+    ("events", "reasons", "settled"),
+    [
+        pytest.param([(Kind.YANK, "1.0", 15)], [("1.0", "why")], [(15, "why")], id="R6-yank"),
+        pytest.param([(Kind.YANK, "1", 15)], [("1.0", "why")], [(15, "why")], id="PEP440-equal"),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0", 16)],
+            [("1.0", "two")],
+            [(16, "two")],
+            id="R6-of-two-yanks-the-last",
+        ),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.UNYANK, "1.0", 16)],
+            [("1.0", "old")],
+            [],
+            id="R6-unyanked-since",
+        ),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.REMOVE_RELEASE, "1.0", 16)],
+            [("1.0", "other")],
+            [],
+            id="R6-removed-since",
+        ),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.LOOK, "1.0", 16), (Kind.ROLE, None, 17)],
+            [("1.0", "why")],
+            [(15, "why")],
+            id="R6-uploads-and-roles-do-not-separate",
+        ),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.QUARANTINE_RELEASE, "1.0", 16)],
+            [("1.0", "why")],
+            [(15, "why")],
+            id="facts35-quarantine-keeps-the-yank",
+        ),
+        pytest.param([(Kind.YANK, "1.0", 15)], [("2.0", "why")], [], id="another-version"),
+        pytest.param([(Kind.YANK, "1.0", 10)], [("1.0", "why")], [], id="R6-held-before"),
+        pytest.param([(Kind.YANK, "1.0", 21)], [("1.0", "why")], [], id="R6-after-the-page"),
+        pytest.param([(Kind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="R6-no-reason-given"),
+        pytest.param(
+            [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0.0", 16)],
+            [("1.0", "a"), ("1.0.0", "b")],
+            [(15, "a"), (16, "b")],
+            id="facts7-equal-versions-coexist",
+        ),
+    ],
+)
+def test_r6_reasons(
+    events: list[tuple[Kind, str | None, int]],
+    reasons: list[tuple[str, str]],
+    settled: list[tuple[int, str]],
+) -> None:
+    seen = Unsettled(low=10, high=20, reasons=tuple(reasons))
+    assert settle(seen, [event(*row) for row in events]) == Settled(tuple(settled), ())
+
+
+def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
+    seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
+    assert settle(seen, []).observed == ()
+    assert settle(
+        Unsettled(low=None, high=None, reasons=(("1.0", "why"),)), [event(Kind.YANK, "1.0", 5)]
+    ).reasons == ((5, "why"),)
+
+
+REMOVED_FILE = "remove file " + ONE
+
+
+@pytest.mark.parametrize(
+    ("seen", "told", "explained"),
+    [
+        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "1.0", 15), True, id="same"),
+        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "1", 15), True, id="equal"),
+        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "2.0", 15), False, id="other"),
+        pytest.param(change(Action.YANK, "1.0"), event(Kind.LOOK, "1.0", 15), False, id="upload"),
+        pytest.param(change(Action.YANK, "1.0"), event(Kind.ROLE, None, 15), False, id="role"),
+        pytest.param(
+            change(Action.UNYANK, "1.0"),
+            event(Kind.NEW_RELEASE, "1.0", 15),
+            True,
+            id="facts5-deleted-and-uploaded-again",
+        ),
+        pytest.param(
+            change(Action.YANK, "1.0", files=(ONE,)), event(Kind.YANK, "1.0", 15), True, id="part"
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0"), event(Kind.REMOVE_PROJECT, None, 15), True, id="project"
+        ),
+        pytest.param(
+            change(Action.REMOVE), event(Kind.REMOVE_RELEASE, "1.0", 15), False, id="only-a-version"
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0"), event(Kind.YANK, "1.0", 15), False, id="yank-removes-none"
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0"), event(Kind.CREATE, None, 15), False, id="create-neither"
+        ),
+        pytest.param(
+            change(Action.REMOVE, None, file="odd"),
+            event(Kind.REMOVE_RELEASE, "1.0", 15),
+            True,
+            id="file-of-no-version",
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0", file=ONE),
+            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            True,
+            id="that-file",
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0", file=ONEW),
+            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            False,
+            id="another-file",
+        ),
+        pytest.param(
+            change(Action.REMOVE, "1.0"),
+            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            True,
+            id="its-last-file",
+        ),
+    ],
+)
+def test_r6_what_explains_a_difference(seen: Change, told: Event, explained: bool) -> None:
+    assert explains(told, seen) is explained
+    outcome = settle(Unsettled(low=10, high=20, changes=(seen,)), [told])
+    assert outcome.observed == (() if explained else (seen,))
+
+
+@pytest.mark.parametrize(("serial", "observed"), [(10, 1), (11, 0), (20, 0), (21, 1)])
+def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
+    seen = Unsettled(low=10, high=20, changes=(change(Action.YANK, "1.0"),))
+    assert len(settle(seen, [event(Kind.YANK, "1.0", serial)]).observed) == observed
