@@ -1,0 +1,202 @@
+"""Stage 1: what journal rows ask for (rules R2, R4, R5, R14; spec-checklist A.1 to A.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from yanksync.errors import JournalReplaced
+from yanksync.journal import HISTORY, Kind, check_cursor, classify, named, read
+from yanksync.model import Action, JournalEntry
+
+ROLES = ("add", "accepted", "invite", "revoke_invite", "change", "remove")
+
+
+def entry(
+    action: str, version: str | None = None, serial: int = 1, name: str = "demo", at: int = 0
+) -> JournalEntry:
+    return JournalEntry(name, version, at, action, serial)
+
+
+def everything(name: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "kind"),
+    [
+        pytest.param("create", None, Kind.CREATE, id="A1-create"),
+        pytest.param("new release", "1.0", Kind.NEW_RELEASE, id="A2-new-release"),
+        pytest.param("add source file d-1.tar.gz", "1", Kind.LOOK, id="A3-upload"),
+        pytest.param("remove file d-1.tar.gz", "1", Kind.REMOVE_FILE, id="A4-file"),
+        pytest.param("remove release", "1.0", Kind.REMOVE_RELEASE, id="A5-release"),
+        pytest.param("remove project", None, Kind.REMOVE_PROJECT, id="A6-project"),
+        pytest.param("yank release", "1.0", Kind.YANK, id="A7-yank"),
+        pytest.param("unyank release", "1.0", Kind.UNYANK, id="A8-unyank"),
+        pytest.param("project quarantined", None, Kind.QUARANTINE_PROJECT, id="A9"),
+        pytest.param("project quarantine cleared", None, Kind.CLEAR_PROJECT, id="A10"),
+        pytest.param("release quarantined", "1.0", Kind.QUARANTINE_RELEASE, id="A11"),
+        pytest.param("release quarantine cleared", "1.0", Kind.CLEAR_RELEASE, id="A12"),
+        *(pytest.param(f"{verb} Owner bob", None, Kind.ROLE, id=f"A13-{verb}") for verb in ROLES),
+        pytest.param("change Owner bob to Maintainer", None, Kind.ROLE, id="A13-change-to"),
+        pytest.param("remove", "1.0", Kind.REMOVE_RELEASE, id="A20-old-release"),
+        pytest.param("remove", None, Kind.REMOVE_PROJECT, id="A20-old-project"),
+        pytest.param("rename from other", None, Kind.LOOK, id="A21-rename"),
+        pytest.param("docupdate", None, Kind.INERT, id="A22-docupdate"),
+        pytest.param("docdestroy", "", Kind.INERT, id="A22-docdestroy"),
+        pytest.param("keyrotate ", "", Kind.INERT, id="A24-keyrotate"),
+        pytest.param("update hosting_mode", None, Kind.LOOK, id="A25-update"),
+        pytest.param("yank file d-1.tar.gz", "1", Kind.LOOK, id="A27-draft-verb"),
+        pytest.param("frobnicate", None, Kind.LOOK, id="A32-unknown"),
+        pytest.param("", None, Kind.LOOK, id="A34-nil"),
+        pytest.param("add Owner file d-1.tar.gz", None, Kind.ROLE, id="A31-team-file"),
+        pytest.param("remove file d-1.tar.gz", None, Kind.LOOK, id="A31-no-version"),
+        pytest.param("remove Owner release", None, Kind.ROLE, id="A31-team-release"),
+        pytest.param("remove release", None, Kind.LOOK, id="A31-release-verb"),
+        pytest.param("remove project", "1.0", Kind.LOOK, id="A31-project-verb"),
+        pytest.param("add Owner bob", "1.0", Kind.LOOK, id="R5-role-with-version"),
+        pytest.param("add Admin bob", None, Kind.LOOK, id="R5-unknown-role"),
+        pytest.param("add Ownership x", None, Kind.LOOK, id="R5-prefix-of-role"),
+        pytest.param("re-add Owner bob", None, Kind.LOOK, id="R5-not-at-the-start"),
+        pytest.param("Remove Project", None, Kind.LOOK, id="facts20-exact"),
+        pytest.param("remove project ", None, Kind.LOOK, id="facts20-untrimmed"),
+    ],
+)
+def test_classify(action: str, version: str | None, kind: Kind) -> None:
+    assert classify(entry(action, version)) is kind
+
+
+@pytest.mark.parametrize(
+    ("rows", "held", "marks"),
+    [
+        pytest.param([("yank release", "1", 5)], True, [("demo", 5, Kind.YANK, True)], id="R5"),
+        pytest.param([("add Owner bob", None, 5)], True, [], id="R5-role-of-held"),
+        pytest.param([("add Owner b", None, 5)], False, [("demo", 5, Kind.ROLE, False)], id="new"),
+        pytest.param([("docupdate", None, 5)], False, [], id="R5-inert"),
+        pytest.param(
+            [("yank release", "1", 5), ("invite Owner bob", None, 6)],
+            True,
+            [("demo", 5, Kind.YANK, True)],
+            id="R5-invitation-raises-no-reach",
+        ),
+        pytest.param(
+            [("yank release", "1", 5), ("add source file x", "1", 9)],
+            True,
+            [("demo", 9, Kind.LOOK, True)],
+            id="R5-urgent-stays",
+        ),
+        pytest.param(
+            [("remove project", None, 5), ("create", None, 6)],
+            True,
+            [("demo", 6, Kind.CREATE, True)],
+            id="newest-entry-decides",
+        ),
+    ],
+)
+def test_marks(
+    rows: list[tuple[str, str | None, int]],
+    held: bool,
+    marks: list[tuple[str, int, Kind, bool]],
+) -> None:
+    reading = read(
+        [entry(action, version, serial) for action, version, serial in rows],
+        everything,
+        {"demo"} if held else set(),
+    )
+    assert [(m.name, m.reach, m.kind, m.urgent) for m in reading.marks] == marks
+    assert reading.cursor is not None and reading.cursor.serial == rows[-1][2]
+
+
+def test_r4_order_is_by_serial_and_never_by_time() -> None:
+    rows = [entry("yank release", "1", 5, at=900), entry("unyank release", "1", 6, at=100)]
+    reading = read(rows, everything, {"demo"})
+    assert [event.entry.serial for event in reading.events] == [5, 6]
+    assert reading.marks[0].reach == 6 and reading.cursor is rows[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "skipped"),
+    [
+        pytest.param("", 1, id="A24-empty"),
+        pytest.param("user:bob", 1, id="A23-user"),
+        pytest.param("../../etc/passwd", 1, id="F3-path"),
+        pytest.param("x" * 201, 1, id="facts29-long"),
+        pytest.param("ſnake", 1, id="C11-not-ascii"),
+        pytest.param("other", 0, id="not-mirrored"),
+    ],
+)
+def test_rows_that_name_nothing_move_only_the_cursor(name: str, skipped: int) -> None:
+    reading = read([entry("yank release", "1", 7, name)], lambda found: found == "demo", set())
+    assert (reading.events, reading.marks, reading.skipped) == ((), (), skipped)
+    assert reading.cursor is not None and reading.cursor.serial == 7
+
+
+def test_a35_spellings_of_one_project_are_one() -> None:
+    rows = [entry("create", None, 1, "Foo.Bar"), entry("new release", "1", 2, "foo_bar")]
+    assert named(rows, everything) == ("foo-bar",)
+    reading = read(rows, everything, set())
+    assert [(mark.name, mark.reach) for mark in reading.marks] == [("foo-bar", 2)]
+    assert named([entry("create", name="a"), entry("create", name="!")], everything) == ("a",)
+    assert named(rows, lambda name: False) == ()
+
+
+def test_no_rows_move_no_cursor() -> None:
+    assert read([], everything, set()).cursor is None
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "file", "removes"),
+    [
+        ("remove file a b.whl", "1", "a b.whl", True),
+        ("remove release", "1", None, True),
+        ("release quarantined", "1", None, True),
+        ("remove project", None, None, True),
+        ("project quarantined", None, None, True),
+        ("yank release", "1", None, False),
+        ("release quarantine cleared", "1", None, False),
+    ],
+)
+def test_r7_what_an_event_removes(
+    action: str, version: str | None, file: str | None, removes: bool
+) -> None:
+    (event,) = read([entry(action, version)], everything, set()).events
+    assert (event.file, event.removes) == (file, removes)
+
+
+def test_a36_references_in_an_action_stay_text() -> None:
+    (event,) = read([entry("remove file &#8230;.whl", "1")], everything, set()).events
+    assert event.file == "&#8230;.whl"
+
+
+def test_r6_only_known_verbs_enter_the_history() -> None:
+    assert {HISTORY[kind] for kind in HISTORY} == set(Action)
+    assert not {Kind.LOOK, Kind.ROLE, Kind.INERT} & set(HISTORY)
+
+
+KNOWN = entry("yank release", "1", 8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursor", "known", "problem"),
+    [
+        pytest.param([], 0, None, None, id="start-of-an-empty-journal"),
+        pytest.param([KNOWN], 8, KNOWN, None, id="same-row"),
+        pytest.param([entry("yank release", "1", 8, at=99)], 8, KNOWN, None, id="time-is-nothing"),
+        pytest.param([], 8, KNOWN, "ends before", id="R14-shorter"),
+        pytest.param([], 8, None, "ends before", id="R14-shorter-and-row-unknown"),
+        pytest.param([entry("x", serial=9)], 8, KNOWN, "has 9 in its place", id="R14-gap"),
+        pytest.param([entry("yank release", serial=8, name="o")], 8, KNOWN, "of 'o'", id="R14-n"),
+        pytest.param([entry("remove release", serial=8)], 8, KNOWN, "'remove release'", id="R14-a"),
+        pytest.param([entry("x", serial=8)], 8, None, None, id="cursor-from-a-list"),
+        pytest.param([entry("x", serial=9)], 8, None, None, id="A39-gap-at-a-list's-cursor"),
+        pytest.param([entry("x", serial=7)], 8, None, "serial 7", id="R14-below"),
+    ],
+)
+def test_r14_check_cursor(
+    rows: list[JournalEntry], cursor: int, known: JournalEntry | None, problem: str | None
+) -> None:
+    if problem is None:
+        check_cursor(rows, cursor, known)
+        return
+    with pytest.raises(JournalReplaced, match=problem) as caught:
+        check_cursor(rows, cursor, known)
+    assert caught.value.serial == cursor
