@@ -1,0 +1,6 @@
+"""The Python part of scripts/bench: yanksync beside its peers and a floor, all on loopback.
+
+``shapes`` makes projects, ``pages`` their forms, ``upstream`` serves them (``nginx`` the files,
+``journal`` the XML-RPC), ``tools`` are what is measured, ``measure`` runs one, ``scenarios`` say in
+which order, ``report`` writes what came of it.
+"""

@@ -1,0 +1,153 @@
+"""Arguments of scripts/bench, and the run they describe."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import report
+from .nginx import clear
+from .scenarios import DEFAULT, SCENARIOS, Bench, Outcome, say
+from .tools import Bandersnatch, Floor, Shadowmire, Tool, Yanksync, Yardstick
+from .upstream import Upstream
+
+_EPILOG = """scenarios:
+{scenarios}
+
+Everything stays on loopback. The machine is noisy: look at ratios within one run, not at seconds.
+Lines marked ! are runs that failed or left pages behind; their figures mean nothing.
+"÷ floor" is against curl fetching the same pages (in empty passes: "import requests"), "÷ peer"
+against the better peer. Logs of the commands stay in the work directory with --keep.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the bench; 1 when a run of yanksync failed."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    options = _parser().parse_args(arguments)
+    if "all" in options.scenario:
+        options.scenario = list(SCENARIOS)
+    work = Path(options.work_dir or tempfile.mkdtemp(prefix="yanksync-bench-")).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    tools = _tools(options, work)
+    outcomes: list[Outcome] = []
+    try:
+        for count in options.projects:
+            outcomes.append(_measure(options, work, tools, count))
+    finally:
+        if any(outcome.runs for outcome in outcomes):
+            path = Path(options.json or time.strftime("bench-%Y-%m-%d.json", time.gmtime()))
+            report.save(path, outcomes, tools, arguments)
+            print(report.table(outcomes, tools))
+            say(f"wrote {path}")
+        if not options.keep:
+            for tool in tools:
+                clear(tool.home)
+            if not options.work_dir:
+                shutil.rmtree(work)
+        else:
+            say(f"kept {work}")
+    own = [run for o in outcomes for runs in o.runs.values() for run in runs.get("yanksync", ())]
+    return 0 if all(run.good for run in own) else 1
+
+
+def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: int) -> Outcome:
+    cache = Path(options.cache_dir)
+    cache.mkdir(parents=True, exist_ok=True)
+    logs = work / "logs"
+    logs.mkdir(exist_ok=True)
+    upstream = Upstream(work, cache.resolve(), options.seed, count, options.delay / 1000)
+    outcome = Outcome(count, upstream.facts, {})
+    bench = Bench(upstream, logs, options.scenario, options.names, outcome, options.fsyncs)
+    if "delay" in options.scenario and not upstream.nginx.can_delay:
+        say("no delay: install libnginx-mod-http-echo")
+    try:
+        for repetition in range(options.repeat):
+            for tool in tools:
+                bench.turn(tool, repetition)
+    except KeyboardInterrupt:
+        say("interrupted; what was measured so far follows")
+    finally:
+        upstream.close()
+    return outcome
+
+
+def _tools(options: argparse.Namespace, work: Path) -> list[Tool]:
+    tools: list[Tool] = [
+        Floor(work),
+        Yardstick(work),
+        Yanksync(work, options.yanksync, options.workers, options.set),
+    ]
+    for program in options.bandersnatch or _found("bandersnatch", options.peers):
+        tools.append(Bandersnatch(work, Path(program).absolute(), options.peer_workers))
+    for python in options.shadowmire:
+        tools.append(Shadowmire(work, Path(python).absolute(), options.peer_workers))
+    return tools
+
+
+def _found(program: str, wanted: bool) -> list[str]:
+    path = shutil.which(program) if wanted else None
+    if wanted and path is None:
+        say(f"no {program} on PATH; name one with --{program}")
+    return [path] if path else []
+
+
+def _parser() -> argparse.ArgumentParser:
+    scenarios = "\n".join(f"  {name:17} {text}" for name, text in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures yanksync against an upstream of its own making, on loopback: beside "
+        "curl fetching the same pages, and beside its peers.",
+        epilog=_EPILOG.format(scenarios=scenarios),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--projects", type=int, nargs="+", default=[5000], metavar="N", help="default: 5000")
+    add("--seed", type=int, default=1, help="of the upstream; default: 1")
+    add("--repeat", type=int, default=3, metavar="N", help="medians of so many; default: 3")
+    add(
+        *("--scenario", "--scenarios"),
+        nargs="+",
+        choices=[*SCENARIOS, "all"],
+        default=list(DEFAULT),
+        metavar="NAME",
+        help=f"default: {' '.join(DEFAULT)}; or all",
+    )
+    add("--names", type=int, default=700_000, metavar="N", help="length of the long list")
+    add("--delay", type=float, default=50.0, metavar="MS", help="of scenario delay; default: 50")
+    add("--workers", type=int, metavar="N", help="yanksync's; default: its own default")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="one more setting of yanksync's, in TOML; several times",
+    )
+    add("--yanksync", default="", metavar="COMMAND", help="default: this checkout's")
+    add("--peers", action="store_true", help="measure bandersnatch too, if it is on PATH")
+    add("--bandersnatch", action="append", metavar="PROGRAM", help="where; several times")
+    add(
+        "--shadowmire",
+        action="append",
+        default=[],
+        metavar="PYTHON",
+        help="measure shadowmire too, with a Python that can import it",
+    )
+    add("--peer-workers", type=int, default=10, metavar="N", help="default: 10")
+    add("--fsyncs", action="store_true", help="count them too, in runs of their own under strace")
+    add("--json", metavar="FILE", help="default: bench-DATE.json here")
+    add("--work-dir", metavar="DIR", help="default: a temporary one")
+    add("--cache-dir", default=_cache(), metavar="DIR", help="of upstreams; default: %(default)s")
+    add("--keep", action="store_true", help="leave mirrors and logs in the work directory")
+    return parser
+
+
+def _cache() -> str:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "yanksync-bench")

@@ -1,0 +1,156 @@
+"""The table and the JSON of a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from .measure import Taken
+from .scenarios import SCENARIOS, Outcome
+from .tools import Floor, Tool, Yanksync, Yardstick
+
+_HEAD = (
+    *("tool", "wall s", "÷ floor", "÷ peer", "CPU s", "÷ peer", "MiB", "requests", "received kB"),
+    *("fsyncs", "ms/project", "CPU s before pages"),
+)
+
+
+def middle(runs: Sequence[Taken], field: str) -> float | None:
+    """Return the median of one figure over the repetitions."""
+    values = [value for run in runs if (value := getattr(run, field)) is not None]
+    return median(values) if values else None
+
+
+def table(outcomes: Iterable[Outcome], tools: Sequence[Tool]) -> str:
+    """Return everything as text: per scenario a line for each tool, medians and ratios."""
+    lines: list[str] = []
+    first: dict[str, float] = {}
+    for outcome in outcomes:
+        lines += [_shape(outcome), ""]
+        for scenario in (name for name in SCENARIOS if name in outcome.runs):
+            lines += [f"{scenario}: {SCENARIOS[scenario]}", *_rows(outcome, scenario, tools), ""]
+        lines += _size(outcome)
+        lines += _growth(outcome, first)
+    return "\n".join(lines)
+
+
+def save(
+    path: Path, outcomes: Sequence[Outcome], tools: Sequence[Tool], argv: Sequence[str]
+) -> None:
+    """Write everything that was measured as JSON."""
+    medians = [
+        {
+            scenario: {
+                tool: {
+                    field: middle(taken, field)
+                    for field in Taken.__struct_fields__
+                    if field not in ("good", "note", "code")
+                }
+                for tool, taken in tools_runs.items()
+            }
+            for scenario, tools_runs in outcome.runs.items()
+        }
+        for outcome in outcomes
+    ]
+    value = {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "arguments": list(argv),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load": os.getloadavg(),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+        "versions": {tool.name: tool.version for tool in tools if tool.version},
+        "outcomes": outcomes,
+        "medians": medians,
+    }
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def _rows(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[str]:
+    runs = outcome.runs[scenario]
+    kinds = {tool.name: type(tool) for tool in tools}
+    base = [name for name in runs if kinds[name] in (Floor, Yardstick)]
+    peers = [name for name in runs if kinds[name] not in (Floor, Yardstick, Yanksync)]
+    floor = min((_of(runs, name, "wall") for name in base), default=None)
+    wall = min((_of(runs, name, "wall") for name in peers), default=None)
+    cpu = min((_of(runs, name, "cpu") for name in peers), default=None)
+    cells = [list(_HEAD)]
+    notes: list[str] = []
+    for name, taken in runs.items():
+        notes += [f"  ! {name}: {run.note}" for run in taken if not run.good]
+        own, used = _of(runs, name, "wall"), _of(runs, name, "cpu")
+        syncs, before = middle(taken, "fsyncs"), middle(taken, "before_pages")
+        cells.append(
+            [
+                name,
+                f"{own:.2f}",
+                _ratio(own, floor),
+                _ratio(own, wall),
+                f"{used:.2f}",
+                _ratio(used, cpu),
+                f"{_of(runs, name, 'peak_mib'):.0f}",
+                f"{_of(runs, name, 'requests'):.0f}",
+                f"{_of(runs, name, 'received') / 1000:.1f}",
+                "" if syncs is None else f"{syncs:.0f}",
+                f"{own / outcome.projects * 1000:.2f}" if scenario in ("cold", "delay") else "",
+                "" if before is None else f"{before:.2f}",
+            ]
+        )
+    widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
+    shown = [i for i in range(len(_HEAD)) if any(row[i] for row in cells[1:])]
+    return [
+        "  "
+        + "  ".join(
+            row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in shown
+        ).rstrip()
+        for row in cells
+    ] + notes
+
+
+def _of(runs: dict[str, list[Taken]], name: str, field: str) -> float:
+    return middle(runs[name], field) or 0.0
+
+
+def _ratio(value: float, base: float | None) -> str:
+    return "" if not base else f"{value / base:.2f}"
+
+
+def _shape(outcome: Outcome) -> str:
+    facts, count = outcome.facts, outcome.projects
+    return (
+        f"{count} projects, {facts['files']} files (median {facts['median']} a project, most "
+        f"{facts['largest']}), {facts['json_bytes'] / count / 1000:.1f} kB of JSON a page"
+    )
+
+
+def _size(outcome: Outcome) -> list[str]:
+    size = outcome.size
+    if size is None:
+        return []
+    text = (
+        f"on disk: state {size.state / 1e6:.1f} MB, tree {size.tree / 1e6:.1f} MB in {size.inodes} "
+        f"files ({size.names / 1e6:.1f} MB in {size.files} names): state ÷ tree "
+        f"{size.state / size.tree:.2f} (÷ names {size.state / size.names:.2f})"
+    )
+    return [text, ""]
+
+
+def _growth(outcome: Outcome, first: dict[str, float]) -> list[str]:
+    """Compare the time per project with that of the first number of projects."""
+    lines = []
+    for name in outcome.runs.get("cold", {}):
+        each = _of(outcome.runs["cold"], name, "wall") / outcome.projects
+        if name in first:
+            lines.append(
+                f"cold, time per project against the first size: {name} {each / first[name]:.2f}"
+            )
+        first.setdefault(name, each)
+    return [*lines, ""] if lines else []

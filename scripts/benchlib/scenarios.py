@@ -1,0 +1,179 @@
+"""Which commands are run in which order, and what happens upstream in between."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from . import measure
+from .measure import Command, Taken
+from .shapes import Name
+from .tools import Floor, Tool, Yanksync, Yardstick
+from .upstream import Upstream
+
+SCENARIOS = {
+    "cold": "full-resync into nothing",
+    "empty": "sync with nothing new",
+    "withdrawals": "sync after 100 yanks and unyanks and 20 uploads",
+    "catchup": "sync after 50,000 journal entries, all about projects held",
+    "delay": "full-resync into nothing, every page answered 50 ms later",
+    "list-empty": "sync with nothing new, the list being long (--names)",
+    "list-withdrawals": "100 yanks and unyanks and 20 uploads, the list being long",
+    "list-add": "sync that adds one project, the list being long: it is written anew",
+}
+DEFAULT = ("cold", "empty", "withdrawals")
+WITHDRAWALS, UPLOADS = 100, 20
+
+
+class Size(Struct, frozen=True):
+    """What a mirror takes on disk."""
+
+    state: int  # bytes of the state database
+    tree: int  # bytes of the published files, each inode once
+    names: int  # the same, each name counted
+    files: int  # names
+    inodes: int
+
+
+class Outcome(Struct):
+    """Everything that was measured against one upstream."""
+
+    projects: int
+    facts: dict[str, int]
+    runs: dict[str, dict[str, list[Taken]]]  # scenario, tool
+    size: Size | None = None
+
+    def add(self, scenario: str, tool: Tool, taken: Taken) -> None:
+        """Take a measurement in."""
+        self.runs.setdefault(scenario, {}).setdefault(tool.name, []).append(taken)
+
+
+class Bench(Struct):
+    """A run of the whole bench against one upstream."""
+
+    upstream: Upstream
+    logs: Path
+    scenarios: Sequence[str]
+    names: int
+    outcome: Outcome
+    count_fsyncs: bool = False
+
+    def turn(self, tool: Tool, repetition: int) -> None:
+        """Measure ``tool`` in every scenario, once."""
+        if isinstance(tool, Floor):
+            tool.urls = list(self.upstream.urls())
+        if isinstance(tool, Yardstick):
+            tool.prepare("")
+            for scenario in self._wanted("empty", "list-empty"):
+                self._measure(scenario, tool, tool.sync(), ())
+            return
+        if self._wanted("delay") and self.upstream.nginx.can_delay:
+            self._fresh(tool, self.upstream.slow_url)
+            self._measure("delay", tool, tool.cold(), self.upstream.names)
+        self._fresh(tool, self.upstream.url)
+        if self._wanted(*(name for name in SCENARIOS if name != "delay")):
+            self._measure("cold", tool, tool.cold(), self.upstream.names)
+            if isinstance(tool, Yanksync):
+                self.outcome.size = size_of(tool)
+        if isinstance(tool, Floor):
+            return
+        self._follow(tool)
+        if self._wanted("list-empty", "list-withdrawals", "list-add"):
+            self._long_list(tool)
+        if self.count_fsyncs and repetition == 0:
+            self._count(tool)
+
+    def _follow(self, tool: Tool) -> None:
+        self._measure("empty", tool, tool.sync(), ())
+        if self._wanted("withdrawals"):
+            changed = self.upstream.withdraw(WITHDRAWALS, UPLOADS)
+            self._measure("withdrawals", tool, tool.sync(), changed)
+        if self._wanted("catchup"):
+            changed = self.upstream.flood(50_000)
+            self._measure("catchup", tool, tool.sync(), changed, watch=True)
+
+    def _long_list(self, tool: Tool) -> None:
+        say(f"{tool.name}: making it hold {self.names} projects")
+        self.upstream.enlarge(self.names)
+        tool.know(self.upstream.extra)
+        changed = self.upstream.add_project()
+        self._measure("", tool, tool.sync(), changed)  # writes the long list for the first time
+        self._measure("list-empty", tool, tool.sync(), ())
+        changed = self.upstream.withdraw(WITHDRAWALS, UPLOADS)
+        self._measure("list-withdrawals", tool, tool.sync(), changed)
+        changed = self.upstream.add_project()
+        self._measure("list-add", tool, tool.sync(), changed)
+
+    def _count(self, tool: Tool) -> None:
+        """Run once more under strace."""
+        self._fresh(tool, self.upstream.url)
+        steps: list[tuple[str, Callable[[], Command]]] = [("cold", tool.cold), ("empty", tool.sync)]
+        if self._wanted("withdrawals"):
+            steps.append(("withdrawals", tool.sync))
+        for scenario, command in steps:
+            if scenario == "withdrawals":
+                self.upstream.withdraw(WITHDRAWALS, UPLOADS)
+            say(f"{tool.name}: {scenario}, counting fsyncs")
+            number = measure.fsyncs(command(), self.logs / f"{_slug(tool)}-{scenario}-strace.log")
+            taken = self.outcome.runs.get(scenario, {}).get(tool.name)
+            if taken:
+                self.outcome.runs[scenario][tool.name] = [
+                    msgspec.structs.replace(one, fsyncs=number) for one in taken
+                ]
+
+    def _fresh(self, tool: Tool, url: str) -> None:
+        self.upstream.reset()
+        tool.prepare(url)
+
+    def _wanted(self, *names: str) -> list[str]:
+        return [name for name in names if name in self.scenarios]
+
+    def _measure(
+        self,
+        scenario: str,
+        tool: Tool,
+        command: Command,
+        changed: Iterable[Name],
+        *,
+        watch: bool = False,
+    ) -> None:
+        """Run; ``changed`` are the projects that the mirror must show as they are now."""
+        os.sync()  # what was written before is not this command's business
+        log = self.logs / f"{_slug(tool)}-{scenario or 'warm-up'}.log"
+        taken = measure.run(command, self.upstream.nginx, log, watch=watch)
+        wrong = tool.stale(changed)
+        if wrong and taken.good:
+            note = f"{len(wrong)} pages are not as upstream has them: {wrong[0]}, see {log}"
+            taken = msgspec.structs.replace(taken, good=False, note=note)
+        shown = taken.note or f"{taken.wall:.2f} s, {taken.cpu:.2f} CPU s, {taken.peak_mib:.0f} MiB"
+        say(f"{tool.name}: {scenario or 'warm-up'}: {shown}")
+        if scenario in self.scenarios:
+            self.outcome.add(scenario, tool, taken)
+
+
+def size_of(tool: Yanksync) -> Size:
+    """Return what the mirror of ``tool`` takes on disk."""
+    state = sum(path.stat().st_size for path in tool.state.parent.glob(f"{tool.state.name}*"))
+    total = files = 0
+    inodes: dict[int, int] = {}
+    for directory, _, names in os.walk(tool.tree):
+        for name in names:
+            status = os.stat(os.path.join(directory, name))
+            inodes[status.st_ino] = status.st_size
+            total += status.st_size
+            files += 1
+    return Size(state, sum(inodes.values()), total, files, len(inodes))
+
+
+def say(text: str) -> None:
+    """Tell what is going on."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def _slug(tool: Tool) -> str:
+    return tool.name.replace(" ", "-")
