@@ -1,0 +1,68 @@
+"""A mirror as an operator has it: a configuration file, cron's command line, a web server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.nginx import Nginx
+from tests.fake_upstream import FakeUpstream, Served, wheel
+
+# The package, wherever the tests are started.
+_ENVIRON = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+
+
+class LiveMirror:
+    """An upstream, the mirror that ``python -m yanksync`` makes of it, and nginx before that."""
+
+    def __init__(self, served: Served, home: Path) -> None:
+        self.upstream = FakeUpstream()
+        served.upstream = self.upstream
+        self.home = home
+        self.output = home / "mirror"
+        self.nginx = Nginx(self.output, home / "nginx")
+        (home / "yanksync.toml").write_text(
+            f'[upstream]\nsimple_url = "{served.simple_url}"\n'
+            'journal = "xmlrpc"\njournal_interval = 0\n'
+        )
+
+    def upload(self, name: str, *versions: str, requires: tuple[str, ...] = ()) -> None:
+        """Upload wheels that install."""
+        for version in versions:
+            self.upstream.upload(name, version, content=wheel(name, version, requires))
+
+    def sync(self, **settings: str) -> None:
+        """Run ``yanksync sync`` as cron does; settings as ``mirror_yanked="omit"``."""
+        self.run("sync", **settings)
+
+    def run(self, *command: str, **settings: str) -> str:
+        """Run yanksync and return what it prints; it must succeed and say nothing else."""
+        environ = {f"YANKSYNC_{key.upper()}": value for key, value in settings.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "yanksync", *command],
+            cwd=self.home,
+            env={**_ENVIRON, **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def close(self) -> None:
+        """Stop the web server."""
+        self.nginx.close()
+
+
+def running(served: Served, home: Path) -> Iterator[LiveMirror]:
+    """Yield a mirror and stop it: the body of a fixture."""
+    mirror = LiveMirror(served, home)
+    try:
+        yield mirror
+    finally:
+        mirror.close()

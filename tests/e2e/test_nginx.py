@@ -1,0 +1,179 @@
+"""``cron/nginx.conf`` on a real nginx, over a tree that yanksync wrote (spec-checklist D)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.mirror import LiveMirror, running
+from tests.e2e.nginx import TEMPLATE
+from tests.fake_upstream import FakeUpstream, serve
+
+pytestmark = pytest.mark.e2e
+
+HTML = "text/html; charset=utf-8"
+V1_HTML = "application/vnd.pypi.simple.v1+html"
+V1_JSON = "application/vnd.pypi.simple.v1+json"
+# What these send, word for word.
+PIP = f"{V1_JSON}, {V1_HTML}; q=0.1, text/html; q=0.01"
+UV = f"{V1_JSON}, {V1_HTML};q=0.2, text/html;q=0.01"
+POETRY = f"{V1_JSON}, */*;q=0.1"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+LATEST = "application/vnd.pypi.simple.latest"
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMirror]:
+    with serve(FakeUpstream()) as served:
+        for mirror in running(served, tmp_path_factory.mktemp("nginx")):
+            for project in ("demo", "flip", "plain"):
+                mirror.upload(project, "1.0", "2.0")
+            mirror.sync()
+            yield mirror
+
+
+def get(
+    mirror: LiveMirror, path: str, accept: str | None = None, **headers: str
+) -> requests.Response:
+    # None keeps requests from sending a header of its own.
+    asked: Mapping[str, str | None] = {"Accept": accept, "Accept-Encoding": None, **headers}
+    return requests.get(
+        mirror.nginx.root_url + path,
+        headers=asked,  # type: ignore[arg-type]
+        allow_redirects=False,
+        timeout=10,
+    )
+
+
+@pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        pytest.param(PIP, V1_JSON, id="pip and PDM"),
+        pytest.param(UV, V1_JSON, id="uv"),
+        pytest.param(POETRY, V1_JSON, id="Poetry"),
+        pytest.param(BROWSER, HTML, id="browser"),
+        pytest.param("*/*", HTML, id="curl"),
+        pytest.param(None, HTML, id="no header"),
+        pytest.param("text/html", HTML, id="old pip"),
+        pytest.param(V1_HTML, V1_HTML, id="v1+html"),
+        pytest.param(V1_JSON.upper(), V1_JSON, id="upper case"),
+        pytest.param(f"{LATEST}+json", V1_JSON, id="latest+json"),
+        pytest.param(f"{LATEST}+html", V1_HTML, id="latest+html"),
+        pytest.param(f"text/html, {V1_JSON};q=0", HTML, id="JSON ruled out"),
+        pytest.param(f"{V1_JSON} ; q=0.00, {V1_HTML}", V1_HTML, id="JSON ruled out for v1+html"),
+        pytest.param(f"{V1_JSON};q=0.01", V1_JSON, id="a weight that is not 0"),
+        pytest.param("application/json", HTML, id="JSON of no API"),
+    ],
+)
+def test_accept_decides_the_form(
+    mirror: LiveMirror, path: str, accept: str | None, content_type: str
+) -> None:
+    answer = get(mirror, path, accept)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == content_type
+    form = {HTML: "index.html", V1_HTML: "index.v1_html", V1_JSON: "index.v1_json"}[content_type]
+    assert answer.content == (mirror.output / path / form).read_bytes()
+
+
+def test_caches_keep_the_forms_apart_and_not_for_long(mirror: LiveMirror) -> None:
+    for accept in (V1_JSON, None):
+        for path in ("simple/", "simple/demo/", "simple/nothing/"):
+            answer = get(mirror, path, accept)
+            assert "Accept" in answer.headers["Vary"].split(", ")
+            assert answer.headers["Cache-Control"] == "public, max-age=600"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/nothing/",
+        "simple/nothing",
+        "simple/empty/",
+        "simple/DEMO/",
+        "simple/demo/demo-1.0.tar.gz",
+        "simple/demo/.index.html.tmp",
+        "simple/.hidden/",
+        "yanksync.db",
+        "../yanksync.db",
+    ],
+)
+def test_what_is_no_page_is_not_found(mirror: LiveMirror, path: str) -> None:
+    (mirror.output / "simple/empty").mkdir(exist_ok=True)
+    for secret in ("simple/demo/.index.html.tmp", "simple/.hidden/index.html", "yanksync.db"):
+        (mirror.output / secret).parent.mkdir(exist_ok=True)
+        (mirror.output / secret).write_text("secret")
+    answer = get(mirror, path, BROWSER)
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["simple", "simple/demo"])
+def test_a_missing_slash_is_redirected_wherever_the_server_stands(
+    mirror: LiveMirror, path: str
+) -> None:
+    answer = get(mirror, path, PIP)
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"/{path}/")
+
+
+def test_the_compressed_sibling_is_sent_to_those_who_take_it(mirror: LiveMirror) -> None:
+    plain = get(mirror, "simple/demo/", PIP)
+    packed = get(mirror, "simple/demo/", PIP, **{"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Content-Type"] == V1_JSON
+    assert set(packed.headers["Vary"].split(", ")) == {"Accept", "Accept-Encoding"}
+    assert packed.content == plain.content
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("accept", [PIP, None])
+def test_a_yank_of_the_same_size_in_the_same_second_is_no_304(
+    mirror: LiveMirror, accept: str | None, encoding: str
+) -> None:
+    def ask(**headers: str) -> requests.Response:
+        return get(mirror, "simple/flip/", accept, **{"Accept-Encoding": encoding}, **headers)
+
+    mirror.upstream.yank("flip", "2.0", "reason A")
+    mirror.sync()
+    # As if the page had been written in the second in which the next one is.
+    for file in (mirror.output / "simple/flip").iterdir():
+        os.utime(file, (time.time() + 5,) * 2)
+    before = ask()
+    assert ask(**{"If-None-Match": before.headers["ETag"]}).status_code == 304
+    mirror.upstream.yank("flip", "2.0", "reason B")
+    mirror.sync()
+    after = ask()
+    assert len(after.content) == len(before.content)
+    for condition, value in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+        again = ask(**{condition: before.headers[value]})
+        assert (again.status_code, "reason B" in again.text) == (200, True)
+        assert ask(**{condition: after.headers[value]}).status_code == 304
+
+
+def test_no_sibling_outlives_compression(mirror: LiveMirror) -> None:
+    directory = mirror.output / "simple/plain"
+    mirror.upstream.yank("plain", "2.0")
+    mirror.sync(mirror_compress="")
+    packed = get(mirror, "simple/plain/", PIP, **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in packed.headers
+    assert [file["yanked"] for file in packed.json()["files"]] == [False, True]
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "index.html",
+        "index.v1_html",
+        "index.v1_json",
+    ]
+    mirror.sync()
+    assert (directory / "index.v1_json.gz").exists()
+
+
+def test_the_template_has_the_two_names_that_it_says() -> None:
+    text = Path(TEMPLATE).read_text()
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    assert [body.count(name) for name in ("@OUTPUT@", "@LISTEN@", "@")] == [1, 1, 4]
