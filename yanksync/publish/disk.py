@@ -72,9 +72,7 @@ class DiskStore:
             raise _error(error, self._root) from error
         finally:
             for one in staged:
-                for path in one.made:
-                    with suppress(OSError):
-                        os.unlink(path)
+                _discard(one)
         return tuple(failures)
 
     def _stage_all(
@@ -93,9 +91,8 @@ class DiskStore:
                 self._stage(work, one)
             except OSError as error:
                 failures.append(Failure(work.name, _why(error)))
-                one.renames.clear()
-                one.deletes.clear()
-                one.keep = None
+                staged.remove(one)
+                _discard(one)  # nothing of it may be synced, and its room helps the others
                 if error.errno in _FATAL:
                     fatal = _why(error)
 
@@ -167,6 +164,7 @@ class DiskStore:
     def _remove(self, name: str) -> None:
         base = f"{self._root}/{name}"
         try:
+            _refuse_link(base)
             entries = os.listdir(base)
         except FileNotFoundError:
             return
@@ -193,9 +191,7 @@ class DiskStore:
         except OSError as error:
             raise _error(error, self._root) from error
         finally:
-            for path in one.made:
-                with suppress(OSError):
-                    os.unlink(path)
+            _discard(one)
 
     def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: _Staged) -> None:
         base, twin = self._root, layout.TWIN.get(form.filename)
@@ -259,9 +255,20 @@ def _make_directory(path: str) -> None:
     try:
         os.mkdir(path, _DIRECTORY_MODE)
     except FileExistsError:
-        # A link would take what we write to wherever it points (spec-checklist F3).
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            raise OSError(errno.ENOTDIR, "is there and no directory of ours", path) from None
+        _refuse_link(path)
+
+
+def _refuse_link(path: str) -> None:
+    """Refuse what is no directory: a link would lead us to wherever it points (F3)."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        raise OSError(errno.ENOTDIR, "is there and no directory of ours", path)
+
+
+def _discard(one: _Staged) -> None:
+    """Delete what was written and is not in place."""
+    for path in one.made:
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def _open(path: str) -> int:

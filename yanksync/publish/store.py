@@ -137,7 +137,7 @@ class MemoryStore:
     def serial(self, name: str | None) -> int | None:
         """Return the serial that a published page carries."""
         body = self.read(name, layout.V1_JSON.filename)
-        return None if body is None else serial_in(body[:HEAD])
+        return None if body is None else serial_in(body)
 
     def names(self) -> Iterator[str]:
         """Yield the names of the published projects."""

@@ -1,0 +1,1 @@
+"""The output: reconciling, and what every store must do."""

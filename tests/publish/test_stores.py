@@ -1,0 +1,159 @@
+"""What every store must do: one contract, held against each."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.publish.work import ALL, FORMS, TWIN_NAMES, rendered, stands, work
+from yanksync.publish import layout
+from yanksync.publish.disk import DiskStore
+from yanksync.publish.store import ListForm, MemoryStore, Store, serial_in
+
+Make = Callable[[Path], Store]
+
+
+@pytest.fixture(params=[DiskStore, lambda path: MemoryStore()], ids=["disk", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    make: Make = request.param
+    made = make(tmp_path / "mirror")
+    made.prepare()
+    return made
+
+
+def there(store: Store, name: str | None = "demo") -> set[str]:
+    return {filename for filename in layout.filenames() if store.read(name, filename) is not None}
+
+
+def with_siblings(*codecs: str) -> set[str]:
+    return {form + suffix for form in FORMS for suffix in ("", *(layout.SUFFIX[c] for c in codecs))}
+
+
+def assert_page(store: Store, text: str, name: str = "demo") -> None:
+    """Assert that all forms say ``text`` and every sibling is the page's own."""
+    for filename in TWIN_NAMES:
+        assert store.read(name, filename) == rendered(text).html
+    assert store.read(name, "index.v1_json") == rendered(text).json
+    for filename in FORMS:
+        packed = store.read(name, filename + ".gz")
+        assert packed is None or gzip.decompress(packed) == store.read(name, filename)
+
+
+def test_nothing_stands_at_first(store: Store) -> None:
+    assert there(store) == there(store, None) == set()
+    assert list(store.names()) == [] and store.serial("demo") is None and store.serial(None) is None
+
+
+def test_create_replace_remove(store: Store) -> None:
+    assert store.apply(work("demo", "one")) == ()
+    assert_page(store, "one")
+    assert store.apply(work("demo", "two", stands("one"))) == ()
+    assert_page(store, "two")
+    assert there(store) == set(FORMS)
+    assert store.apply(work("demo", None, stands("two"))) == ()
+    assert there(store) == set() and list(store.names()) == []
+    assert store.apply(work("demo", None, stands("two"))) == ()  # as after a run that died
+
+
+def test_many_at_once(store: Store) -> None:
+    names = [f"p{number}" for number in range(40)]
+    assert store.apply([one for name in names for one in work(name, name)]) == ()
+    assert sorted(store.names()) == sorted(names)
+    for name in names:
+        assert_page(store, name, name)
+    gone = [one for name in names[:20] for one in work(name, None, stands(name))]
+    assert store.apply(gone) == ()
+    assert sorted(store.names()) == sorted(names[20:])
+
+
+@pytest.mark.parametrize("codecs", [(), ("gzip",), ALL])
+def test_siblings_come_and_go(store: Store, codecs: tuple[str, ...]) -> None:
+    store.apply(work("demo", "one", codecs=("gzip", "br")))
+    assert there(store) == with_siblings("gzip", "br")
+    store.apply(work("demo", "one", stands("one", ("gzip", "br")), codecs))
+    assert there(store) == with_siblings(*codecs)
+    store.apply(work("demo", "two", stands("one", codecs), ("gzip",)))
+    assert there(store) == with_siblings("gzip")
+    assert_page(store, "two")
+    store.apply(work("demo", None, stands("two", ("gzip",))))
+    assert there(store) == set()
+
+
+def test_r1_a_run_that_died_is_tidied_up_after(store: Store) -> None:
+    store.apply(work("demo", "old", codecs=ALL))
+    store.apply(work("demo", "new", None, ("br",), dirty=True))
+    assert there(store) == with_siblings("br")
+    assert_page(store, "new")
+
+
+def forms(text: str) -> list[ListForm]:
+    json = f'{{"meta":{{"api-version":"1.4","_last-serial":9}},"projects":["{text}"]}}'.encode()
+    return [
+        ListForm("index.v1_json", lambda: [json[:9], json[9:]]),
+        ListForm("index.html", lambda: [b"<p>", text.encode()]),
+    ]
+
+
+@pytest.mark.parametrize("codecs", [(), ("gzip",), ALL])
+def test_list_of_projects(store: Store, codecs: tuple[str, ...]) -> None:
+    store.write_list(forms("one"), ("gzip", "br"))
+    assert there(store, None) == with_siblings("gzip", "br")
+    store.write_list(forms("two"), codecs)
+    assert there(store, None) == with_siblings(*codecs)
+    for filename in TWIN_NAMES:
+        assert store.read(None, filename) == b"<p>two"
+    assert b"two" in (store.read(None, "index.v1_json") or b"")
+    for filename in FORMS:
+        packed = store.read(None, filename + ".gz")
+        assert (packed is not None) == ("gzip" in codecs)
+        assert packed is None or gzip.decompress(packed) == store.read(None, filename)
+    assert store.serial(None) == 9 and list(store.names()) == []
+
+
+def test_the_list_and_the_pages_leave_each_other_alone(store: Store) -> None:
+    store.apply(work("demo", "one"))
+    store.write_list(forms("demo"), ())
+    store.apply(work("demo", None, stands("one")))
+    assert there(store, None) == set(FORMS)
+
+
+def test_serial_wherever_it_stands_in_the_page(store: Store) -> None:
+    store.apply(work("demo", "one"))
+    assert store.serial("demo") == 7
+    store.write_list(
+        [
+            ListForm(
+                "index.v1_json",
+                lambda: [b'{"projects":[', b" " * 9000, b'],"meta":{"_last-serial":"12"}}'],
+            )
+        ],
+        (),
+    )
+    assert store.serial(None) == 12
+
+
+@pytest.mark.parametrize(
+    ("head", "serial"),
+    [
+        (b'{"meta":{"api-version":"1.4","_last-serial":123},', 123),
+        (b'{"meta": {"_last-serial": "5"}}', 5),
+        (b'{"meta":{"api-version":"1.4"},"files":[]}', None),
+        (b'{"_last-serial":5}', None),
+        (b"", None),
+        (b"\xff\xfe garbage", None),
+    ],
+)
+def test_serial_in(head: bytes, serial: int | None) -> None:
+    assert serial_in(head) == serial
+
+
+def test_memory_keeps_the_order_siblings_before_their_page(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.apply(work("demo", "one", codecs=("gzip",)))
+    for filename in FORMS:
+        page, sibling = f"simple/demo/{filename}", f"simple/demo/{filename}.gz"
+        assert store.writes.index(sibling) < store.writes.index(page)
+    assert store.room() is None

@@ -1,0 +1,43 @@
+"""Works for the tests of the stores."""
+
+from __future__ import annotations
+
+from yanksync.model import Published
+from yanksync.publish.compress import compress
+from yanksync.publish.reconcile import Rendered, Work, Write, published, reconcile
+
+ALL = ("gzip", "br", "zstd")
+TWIN_NAMES = ("index.html", "index.v1_html")
+FORMS = (*TWIN_NAMES, "index.v1_json")
+
+
+def rendered(text: str = "one", serial: int = 7) -> Rendered:
+    """Return both forms of a page that says ``text``."""
+    json = f'{{"files":[],"meta":{{"api-version":"1.4","_last-serial":{serial}}},"name":"{text}"}}'
+    return Rendered(html=f"<p>{text}</p>".encode(), json=json.encode())
+
+
+def work(
+    name: str = "demo",
+    text: str | None = "one",
+    stands: Published | None = None,
+    codecs: tuple[str, ...] = (),
+    *,
+    dirty: bool = False,
+) -> list[Work]:
+    """Return what it takes to have ``text`` (None: nothing) stand as the page of ``name``."""
+    wanted = None if text is None else rendered(text)
+    found = reconcile(name, stands, wanted, codecs, compress, dirty=dirty)
+    return [] if found is None else [found]
+
+
+def stands(text: str = "one", codecs: tuple[str, ...] = ()) -> Published:
+    """Return what the state knows once ``text`` is published."""
+    return published(rendered(text), codecs)
+
+
+def write(*args: object, **kwargs: object) -> Write:
+    """Return :func:`work` where it is one write."""
+    (one,) = work(*args, **kwargs)  # type: ignore[arg-type]
+    assert isinstance(one, Write)
+    return one
