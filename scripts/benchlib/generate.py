@@ -44,12 +44,22 @@ def upstream_files(cache: Path, seed: int, count: int) -> Path:
     return target
 
 
-def write_page(root: Path, page: PageDict, display: str) -> int:
-    """Write every form of a page below ``root``; return the size of the JSON."""
+def write_page(root: Path, page: PageDict, display: str, when: int | None = None) -> int:
+    """Write every form of a page below ``root``; return the size of the JSON.
+
+    ``when``: the time of the files. nginx makes ETags of time and size, and two changes of a
+    project may come within a second and leave its size alone.
+    """
     name, body = page["name"], pages.page_json(page)
-    (root / "simple" / f"{name}.{pages.JSON}").write_bytes(body)
-    (root / "simple" / f"{name}.{pages.HTML}").write_bytes(pages.page_html(page))
-    (root / "legacy" / f"{name}.json").write_bytes(pages.legacy(page, display))
+    forms = {
+        root / "simple" / f"{name}.{pages.JSON}": body,
+        root / "simple" / f"{name}.{pages.HTML}": pages.page_html(page),
+        root / "legacy" / f"{name}.json": pages.legacy(page, display),
+    }
+    for path, content in forms.items():
+        path.write_bytes(content)
+        if when is not None:
+            os.utime(path, (when, when))
     return len(body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -167,7 +168,8 @@ class Upstream:
 
     def _store(self, name: Name, page: PageDict) -> None:
         self._projects[name.name] = name
-        generate.write_page(self._www / "overlay", page, name.display)
+        when = _WHEN + len(self._rows)
+        generate.write_page(self._www / "overlay", page, name.display, when)
 
     def _page(self, name: str) -> PageDict:
         for layer in ("overlay", "base"):
@@ -187,6 +189,12 @@ class Upstream:
         """Write the list and the journal as they are now."""
         every = sorted([*self._extra, *self._projects.values()], key=lambda name: name.name)
         overlay = self._www / "overlay"
-        (overlay / f"list.{pages.JSON}").write_bytes(pages.list_json(every, self.serial))
-        (overlay / f"list.{pages.HTML}").write_bytes(pages.list_html(every))
+        lists = {
+            pages.JSON: pages.list_json(every, self.serial),
+            pages.HTML: pages.list_html(every),
+        }
+        for form, body in lists.items():
+            path = overlay / f"list.{form}"
+            path.write_bytes(body)
+            os.utime(path, (_WHEN + len(self._rows),) * 2)
         self._journal.replace(self._rows, {name.display: name.serial for name in every})
