@@ -90,7 +90,7 @@ class History:
             (event.name, action, event.entry.serial, self._era),
         )
         for id_, version, file, files, text in rows:
-            names = () if files is None else msgspec.json.decode(files, type=tuple[str, ...])
+            names = _names(files)
             change = Change(action=action, version=version, file=file, files=names)
             if explains(event, change):
                 self._db.execute("DELETE FROM history WHERE id = ?", (id_,))
@@ -107,7 +107,7 @@ class History:
         return tuple(_event(project, row) for row in rows)
 
     def withdrawn(self, project: str) -> frozenset[str]:
-        """Return the versions whose newest row of the history is a removal or a quarantine."""
+        """Return the versions whose newest row of the history is a removal."""
         rows = self._db.execute(
             """SELECT version, action FROM history WHERE project = ? AND version IS NOT NULL
             AND file IS NULL ORDER BY era, place, id""",
@@ -140,7 +140,7 @@ class History:
             self._db.execute("DELETE FROM unsettled WHERE id = ?", (id_,))
 
     def _settle(self, project: str, seen: Unsettled, now: float) -> None:
-        outcome = settle(seen, self.events(project, seen.low))
+        outcome = settle(seen, self.events(project, None))
         for serial, reason in outcome.reasons:
             self._db.execute(
                 "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
@@ -201,7 +201,7 @@ def _row(row: Sequence[object]) -> Row:
         version=version,  # type: ignore[arg-type]
         action=Action(str(action)),
         file=file,  # type: ignore[arg-type]
-        files=() if files is None else msgspec.json.decode(str(files), type=tuple[str, ...]),
+        files=_names(files),
         reason=_untext(reason),
         source="observed" if serial is None else "journal",
     )
@@ -225,9 +225,13 @@ def _load(text: str) -> Unsettled:
 
 
 def _files(names: tuple[str, ...]) -> str | None:
-    return msgspec.json.encode(names).decode() if names else None
+    return json.dumps(names) if names else None
+
+
+def _names(files: object) -> tuple[str, ...]:
+    return () if files is None else tuple(json.loads(str(files)))
 
 
 def _plain(text: str | None) -> str | None:
-    """Return ``text`` as SQLite can keep it: a lone surrogate becomes U+FFFD."""
+    """Return ``text`` as SQLite can keep it: a lone surrogate becomes ``?``."""
     return None if text is None else text.encode("utf-8", "replace").decode()

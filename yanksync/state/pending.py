@@ -67,7 +67,8 @@ class Pending:
                 asked = CASE WHEN ?6 OR news THEN 0 ELSE asked END,
                 behind = CASE WHEN ?6 OR news THEN 0 ELSE behind END,
                 stale_since = CASE WHEN ?6 OR news THEN NULL ELSE stale_since END,
-                held = CASE WHEN ?6 OR news THEN NULL ELSE held END""".replace(
+                held = CASE WHEN ?6 OR news THEN NULL ELSE held END,
+                held_since = CASE WHEN ?6 OR news THEN NULL ELSE held_since END""".replace(
                 "news", "coalesce(excluded.reach > coalesce(reach, -1), 0)"
             ),
             (name, reach, since, urgent, forced, not patient),
@@ -114,8 +115,8 @@ class Pending:
         """Return up to ``most`` looks at projects that are behind and were left for a day."""
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending WHERE behind AND held IS NULL AND asked <> ?1
-            AND next_try <= ?2 ORDER BY next_try LIMIT ?3""",
-            (run, now, most),
+            AND {_DUE} ORDER BY next_try LIMIT ?4""",
+            (run, now, False, most),
         )
         self._db.many("UPDATE pending SET asked = ? WHERE name = ?", [(run, r[0]) for r in rows])
         return [_look(row) for row in rows]
@@ -161,7 +162,7 @@ class Pending:
         if row is None:
             return
         attempts = row[0] + 1
-        since = (row[1] if row[1] is not None else now) if stale else None
+        since = min(now if row[1] is None else row[1], now) if stale else None
         behind = is_overdue(since, now)
         wait = DAY if behind else backoff(attempts)
         self._db.execute(

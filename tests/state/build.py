@@ -1,0 +1,55 @@
+"""A state database in memory's place, and rows to put into it."""
+
+from __future__ import annotations
+
+import zlib
+
+from yanksync.journal import Event, Kind, classify
+from yanksync.model import JournalEntry
+from yanksync.names import NormalizedName
+from yanksync.state import State
+from yanksync.state.projects import Project, Recorded, StoredPage
+
+DEMO = NormalizedName("demo")
+NOW = 1_700_000_000.0
+
+
+def event(action: str, version: str | None, serial: int, name: str = "demo") -> Event:
+    """Return a journal entry, classified."""
+    entry = JournalEntry(name, version, int(NOW) - serial, action, serial)
+    return Event(NormalizedName(name), classify(entry), entry)
+
+
+def stored(body: bytes = b"{}") -> StoredPage:
+    return StoredPage(body=zlib.compress(body), media="x/y", url="https://x.example/simple/demo/")
+
+
+def record(
+    state: State,
+    name: str = "demo",
+    serial: int | None = 10,
+    *,
+    quarantined: bool = False,
+    due: float | None = None,
+) -> int:
+    """Have a page of ``name`` recorded; return the project's id."""
+    state.projects.add([(name, name)])
+    return state.projects.record(
+        name,
+        Recorded(
+            serial=serial,
+            quarantined=quarantined,
+            yanked=1,
+            etag='"e"',
+            checked=NOW,
+            due=due,
+            stored=stored(),
+        ),
+    )
+
+
+def project(state: State, name: str = "demo") -> Project:
+    return state.projects.get([name])[NormalizedName(name)]
+
+
+__all__ = ["DEMO", "NOW", "Event", "Kind", "event", "project", "record", "stored"]
