@@ -30,7 +30,7 @@ def opened(
     path = settings.mirror.state
     away = rehearse and not path.exists()
     with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
-        settings = resolved(settings, state)
+        settings = resolved(settings, state, remember=not rehearse)
         upstream = Upstream(settings, json_only=state.meta.flag("json"))
         try:
             yield Mirror(
@@ -45,7 +45,7 @@ def opened(
             upstream.close()
 
 
-def resolved(settings: Settings, state: State) -> Settings:
+def resolved(settings: Settings, state: State, *, remember: bool = True) -> Settings:
     """Return ``settings`` with the address of upstream filled in where nobody names it.
 
     pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
@@ -61,6 +61,6 @@ def resolved(settings: Settings, state: State) -> Settings:
 
     url = default_simple_url(os.environ)
     found = with_simple_url(settings, url, "pip")
-    if "@" not in url:
+    if remember and "@" not in url:
         state.meta.put(simple_url=url)
     return found

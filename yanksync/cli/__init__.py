@@ -10,7 +10,8 @@ import click
 
 from yanksync import __version__
 from yanksync.cli import exits
-from yanksync.cli.logs import LogFormat, Logs
+from yanksync.cli.exits import LogFormat
+from yanksync.cli.logs import Logs
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
@@ -49,7 +50,7 @@ class Commands(click.Group):
     metavar="FILE",
     help="Configuration file [default: $YANKSYNC_CONFIG, else ./yanksync.toml, if there is one].",
 )
-@click.option("-v", "--verbose", count=True, help="Tell what is done; twice: in detail.")
+@click.option("-v", "--verbose", count=True, help="Tell what is done; twice: also what a bug report needs.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell of failures only.")
 @click.option(
     "--log-format",
@@ -76,6 +77,7 @@ def cli(
     """
     if verbose and quiet:
         raise click.UsageError("-v and -q exclude each other")
+    exits.voice.form, exits.voice.traceback = log_format, verbose > 1
     context.obj = Logs(config=config, verbose=verbose, quiet=quiet, form=log_format)
 
 

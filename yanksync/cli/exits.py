@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
+from typing import Literal
 
 import click
 
-from yanksync.errors import ConfigError, LockHeld, YanksyncError
+from yanksync.errors import ConfigError, JournalReplaced, LockHeld, Throttled, YanksyncError
+
+LogFormat = Literal["text", "json"]
 
 DONE, FAILED, USAGE, PARTIAL, HELD, LOCKED = 0, 1, 2, 3, 4, 75
 PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
+
+
+@dataclass
+class Voice:
+    """How this process tells of failures, as the command line says."""
+
+    form: LogFormat = "text"
+    traceback: bool = False  # of what is a bug, and of nothing else
+
+
+voice = Voice()
 
 
 class Terminated(BaseException):
@@ -23,8 +40,10 @@ class Terminated(BaseException):
 def guarded(command: click.Command) -> int:
     """Run ``command`` with the arguments of the process; return the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a reason may have what the locale cannot write
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        result = command.main(standalone_mode=False)
+        result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else DONE
         sys.stdout.flush()
     except click.exceptions.Exit as error:
@@ -46,14 +65,38 @@ def guarded(command: click.Command) -> int:
 
 def code_of(error: YanksyncError) -> int:
     """Return the exit code of an error."""
-    if isinstance(error, ConfigError):
-        return USAGE
-    return LOCKED if isinstance(error, LockHeld) else FAILED
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return code
+    return FAILED
+
+
+_CODES: dict[type[YanksyncError], int] = {
+    ConfigError: USAGE,
+    LockHeld: LOCKED,
+    JournalReplaced: HELD,
+    Throttled: PARTIAL,
+}
 
 
 def _failed(error: YanksyncError) -> int:
-    print(f"yanksync: {printable(str(error))}", file=sys.stderr)
+    tell(str(error))
     return code_of(error)
+
+
+def tell(message: str, level: str = "error") -> None:
+    """Write one line to standard error, in the form of the log."""
+    if voice.form == "json":
+        line = as_json(time.time(), level, message)
+    else:
+        line = f"yanksync: {printable(message)}"
+    print(line, file=sys.stderr, flush=True)
+
+
+def as_json(moment: float, level: str, message: str, **more: str) -> str:
+    """Return one line of a log in JSON."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    return json.dumps({"time": when, "level": level, "message": message, **more})
 
 
 def lasted(since: float | None) -> bool:
@@ -62,14 +105,13 @@ def lasted(since: float | None) -> bool:
 
 
 def _bug(error: Exception) -> int:
-    import logging
+    if voice.traceback:
+        import traceback
 
-    logging.getLogger("yanksync").debug("the traceback", exc_info=error)
-    print(
-        f"yanksync: internal error: {type(error).__name__}: {printable(str(error))}\n"
-        "This is a bug: please report it, with what 'yanksync -vv …' prints. Nothing is lost; what "
-        "was recorded goes on in the next run.",
-        file=sys.stderr,
+        tell("".join(traceback.format_exception(error)), "debug")
+    tell(
+        f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
+        "what 'yanksync -vv …' prints. Nothing is lost; what was recorded goes on in the next run."
     )
     return FAILED
 
@@ -80,8 +122,7 @@ def _terminate(number: int, frame: object) -> None:
 
 def _leave(message: str) -> None:
     """End at once: everything is closed, and no request under way is waited for."""
-    print(f"yanksync: {message}", file=sys.stderr)
-    sys.stderr.flush()
+    tell(message)
     os._exit(FAILED)
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import Literal
 
-from yanksync.cli.exits import DONE, PARTIAL, printable
+from yanksync.cli.exits import DONE, PARTIAL, LogFormat, as_json, printable
 from yanksync.config import Settings, load
 
-LogFormat = Literal["text", "json"]
 _KEPT = 10_000  # records kept back at the most
 
 
@@ -90,14 +86,10 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        found = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
+        more: dict[str, str] = {}
         project = getattr(record, "project", None)
         if project is not None:
-            found["project"] = project
+            more["project"] = project
         if record.exc_info is not None:
-            found["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(found)
+            more["traceback"] = self.formatException(record.exc_info)
+        return as_json(record.created, record.levelname.lower(), record.getMessage(), **more)

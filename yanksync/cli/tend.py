@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from yanksync.cli.exits import tell
 from yanksync.cli.logs import Logs
 from yanksync.errors import StateError
 from yanksync.holds import approve as let_through
@@ -36,15 +37,17 @@ def approve(logs: Logs, projects: tuple[str, ...]) -> int:
             raise click.BadParameter(f"{text!r} is no valid project name")
         names.append(name)
     path = logs.settings().mirror.state
-    with lock(path), State(path, create=False) as state:
-        done = let_through(state, names)
+    done: tuple[str, ...] = ()
+    if path.exists():  # else no lock file is made, either
+        with lock(path), State(path, create=False) as state:
+            done = let_through(state, names)
     for subject in done:
         click.echo(f"approved: {subject}")
     missing = [name for name in names if name not in done]
     for name in missing:
-        click.echo(f"yanksync: {name}: nothing of it is held", err=True)
+        tell(f"{name}: nothing of it is held")
     if not done and not missing:
-        click.echo("yanksync: nothing is held", err=True)
+        tell("nothing is held", "info")
     return 1 if missing else 0
 
 

@@ -8,12 +8,12 @@ import time
 import click
 import msgspec
 
-from yanksync.cli.exits import LOCKED, PARTIAL, lasted, printable
+from yanksync.cli.exits import LOCKED, PARTIAL, lasted, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld, YanksyncError
 from yanksync.lock import held_since
-from yanksync.mirror import Mirror
+from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
 from yanksync.plan import Look, Plan
@@ -94,16 +94,20 @@ def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: 
                 _print_plan(rehearse(mirror, request), as_json)
                 return 0
             code = _pass(mirror, request)
-            tell = code == PARTIAL and lasted(mirror.state.runs.partial_since())
-            kept.end(code, tell=tell)
-            if tell:
+            late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
+            kept.end(code, tell=late)
+            if late:
                 _tell_partial(mirror)
+            summary = _summary(outcome(mirror, code))
+            if logs.quiet or not sys.stdout.isatty():
+                log.info("%s", summary)
+                summary = ""
     except LockHeld as held:
         if sys.stderr.isatty() or lasted(held_since(settings.mirror.state)):
-            click.echo(f"yanksync: {printable(str(held))}", err=True)
+            tell(str(held))
         return LOCKED
-    if sys.stdout.isatty() and not logs.quiet:
-        click.echo(_summary(outcome(mirror, code)))
+    if summary:  # after the progress bar has gone
+        click.echo(summary)
     return code
 
 
@@ -122,10 +126,10 @@ def _pass(mirror: Mirror, request: Request) -> int:
 def _tell_partial(mirror: Mirror) -> None:
     pending, _, _ = mirror.state.pending.counts()
     unpublished, _ = mirror.state.unpublished.counts()
-    click.echo(
-        f"yanksync: for more than an hour, not everything could be brought up to date: {pending} "
+    tell(
+        f"for more than an hour, not everything could be brought up to date: {pending} "
         f"projects pending, {unpublished} unpublished; see 'yanksync status'",
-        err=True,
+        "warning",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Database:
             )
         if version < VERSION and not create:
             raise StateError(str(self.path), "is of an older schema; run 'yanksync sync' first")
+        if version < VERSION:
+            self._refuse_foreign()
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on disk when it returns; a digest may be committed only after its file,
@@ -62,7 +64,6 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if version < VERSION:
-            self._refuse_foreign()
             migrate(connection)
 
     def _refuse_foreign(self) -> None:
@@ -142,12 +143,11 @@ class Database:
 
     def backup(self, target: Path) -> None:
         """Write a consistent copy to ``target``, a new file. Raises :class:`StateError`."""
-        with self._errors():
-            copy = sqlite3.connect(target)
-            try:
+        try:
+            with closing(sqlite3.connect(target)) as copy:
                 self._connection.backup(copy)
-            finally:
-                copy.close()
+        except sqlite3.Error as error:
+            raise StateError(str(target), f"cannot copy the state: {error}") from error
 
 
 def _advice(error: sqlite3.Error) -> str:

@@ -1,0 +1,141 @@
+"""The cron rule: on no terminal, only what a person must know is told; on one, everything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.runner import HOURS, Cli
+from tests.fake_upstream import FakeUpstream, Fault
+
+
+@pytest.mark.parametrize("command", ["sync", "full-resync"])
+def test_success_is_silent(yanksync: Cli, upstream: FakeUpstream, command: str) -> None:
+    assert yanksync(command).silent
+    upstream.yank("demo", "2.0", "broken")
+    assert yanksync(command).silent
+
+
+def stale(yanksync: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0")
+    upstream.fail("^/simple/demo/", Fault.status(304), times=None)
+    done = yanksync("sync")
+    assert done.code == 3
+    assert done.silent
+
+
+def test_a_part_left_over_is_told_after_an_hour(synced: Cli, upstream: FakeUpstream) -> None:
+    stale(synced, upstream)
+    synced.let_pass(HOURS - 60)
+    assert synced("sync").silent
+    synced.let_pass(61)
+    done = synced("sync")
+    assert (done.code, done.out) == (3, "")
+    assert "for more than an hour" in done.err
+    assert "1 projects pending" in done.err
+
+
+def test_a_success_between_starts_the_hour_anew(synced: Cli, upstream: FakeUpstream) -> None:
+    stale(synced, upstream)
+    synced.let_pass(2 * HOURS)
+    upstream.heal()
+    assert synced("sync", "--now").code == 0
+    stale(synced, upstream)
+
+
+@pytest.mark.parametrize("command", ["sync", "full-resync"])
+def test_a_lock_is_told_of_after_an_hour(synced: Cli, command: str) -> None:
+    with synced.locked(HOURS - 60):
+        done = synced(command)
+        assert done.code == 75
+        assert done.silent
+    with synced.locked(HOURS + 1):
+        done = synced(command)
+    assert (done.code, done.out) == (75, "")
+    assert "another run holds the lock (process 4711 on elsewhere, since " in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_an_old_lock_file_that_nobody_holds_hinders_nobody(synced: Cli) -> None:
+    with synced.locked(2 * HOURS):
+        pass
+    assert synced("sync").silent
+
+
+def test_results_are_printed_without_a_terminal_too(synced: Cli) -> None:
+    assert synced("status").out.startswith("journal           xmlrpc\n")
+    assert synced("sync", "--dry-run").out != ""
+
+
+def test_a_terminal_gets_a_summary_and_a_bar(yanksync: Cli, upstream: FakeUpstream) -> None:
+    for number in range(20):
+        upstream.upload(f"many-{number}", "1.0")
+    code, out, err = yanksync.on_terminal("sync")
+    assert code == 0
+    assert out == (
+        f"up to date at serial {upstream.last_serial}: 22 pages asked for, 22 recorded, "
+        "22 published, 0 removed\r\n"
+    )
+    assert "pages" in err
+    assert "22/22" in err
+
+
+def test_a_terminal_is_told_of_3_and_75_at_once(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0")
+    upstream.fail("^/simple/demo/", Fault.status(304), times=None)
+    code, out, _ = synced.on_terminal("sync")
+    assert code == 3
+    assert out.startswith("done in part at serial ")
+    with synced.locked():
+        code, out, err = synced.on_terminal("sync")
+    assert (code, out) == (75, "")
+    assert "another run holds the lock" in err
+
+
+def test_quiet_on_a_terminal(synced: Cli) -> None:
+    assert synced.on_terminal("-q", "sync") == (0, "", "")
+
+
+def test_verbose_tells_what_is_done(yanksync: Cli) -> None:
+    done = yanksync("-v", "sync")
+    assert done.out == ""
+    assert done.err.endswith(
+        "yanksync: info: up to date at serial 12: 2 pages asked for, 2 recorded, 2 published, "
+        "0 removed\n"
+    )
+
+
+def test_quiet_tells_of_failures(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.fail("^/pypi", Fault.maintenance(), times=None)
+    done = synced("-q", "sync")
+    assert done.code == 1
+    assert done.err.startswith("yanksync: error: ")
+
+
+def lines(err: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_a_log_in_json(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0", "x")
+    (told,) = lines(synced("-v", "--log-format", "json", "sync").err)
+    assert set(told) == {"time", "level", "message"}
+    assert told["level"] == "info"
+    upstream.fail("^/pypi", Fault.maintenance(), times=None)
+    assert [line["level"] for line in lines(synced("--log-format", "json", "sync").err)] == [
+        "error"
+    ]
+
+
+def test_every_way_to_fail_is_json_when_asked_for(synced: Cli) -> None:
+    flags = ("--log-format", "json")
+    with synced.locked(2 * HOURS):
+        told = [synced(*flags, "sync"), synced(*flags, "approve")]
+    told.append(synced(*flags, "approve", "demo"))
+    told.append(synced(*flags, "status", YANKSYNC_MIRROR_YANKED="hide"))
+    told.append(synced(*flags, "backup", "gone/b.db"))
+    assert [done.code for done in told] == [75, 75, 1, 2, 1]
+    for done in told:
+        (line,) = lines(done.err)
+        assert line["level"] == "error"
