@@ -63,6 +63,7 @@ class Runs:
         """Return the last run that failed or was held, when it is newer than the last success."""
         row = self._db.one(
             """SELECT ended, exit, problem FROM runs WHERE exit IN (1, 4) AND problem IS NOT NULL
+            AND id > coalesce((SELECT max(id) FROM runs WHERE exit = 0), 0)
             ORDER BY id DESC LIMIT 1"""
         )
         return None if row is None else Finished(row[0], row[1], row[2])
