@@ -162,7 +162,18 @@ def test_reasons_are_those_of_each_versions_first_yanked_file() -> None:
             id="facts35-quarantine-keeps-the-yank",
         ),
         pytest.param([(Kind.YANK, "1.0", 15)], [("2.0", "why")], [], id="another-version"),
-        pytest.param([(Kind.YANK, "1.0", 10)], [("1.0", "why")], [], id="R6-held-before"),
+        pytest.param(
+            [(Kind.YANK, "1.0", 10)],
+            [("1.0", "why")],
+            [(10, "why")],
+            id="R6-an-entry-that-no-page-showed-so-far",
+        ),
+        pytest.param(
+            [(Kind.YANK, "1.0", 9), (Kind.REMOVE_PROJECT, None, 10)],
+            [("1.0", "why")],
+            [],
+            id="R6-of-the-project-before-its-removal",
+        ),
         pytest.param([(Kind.YANK, "1.0", 21)], [("1.0", "why")], [], id="R6-after-the-page"),
         pytest.param([(Kind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="R6-no-reason-given"),
         pytest.param(

@@ -77,14 +77,18 @@ def reasons_of(page: Page) -> Reasons:
 def settle(seen: Unsettled, events: Iterable[Event]) -> Settled:
     """Give reasons to entries and find what no entry explains.
 
-    ``events`` are the project's entries of the history, oldest first; those at or below
-    ``seen.low`` or above ``seen.high`` are left aside. An entry that quarantines or clears ends no
-    yank (Warehouse refuses yanks meanwhile), so it does not come between an entry and its reason.
+    ``events`` are the project's entries of the history, oldest first; those above ``seen.high`` are
+    left aside, and those at or below ``seen.low`` explain nothing. They may still get the reason:
+    the page before may have hidden the release (a quarantine, a stale page). An entry that
+    quarantines or clears ends no yank (Warehouse refuses yanks meanwhile), so it does not come
+    between an entry and its reason.
     """
-    between = [event for event in events if _between(event.entry.serial, seen)]
+    upto = [event for event in events if seen.high is None or event.entry.serial <= seen.high]
     last: dict[str, Event] = {}
-    for event in between:
-        if event.entry.version is not None and event.kind in _REASONED:
+    for event in upto:
+        if event.kind is Kind.REMOVE_PROJECT:
+            last.clear()
+        elif event.entry.version is not None and event.kind in _REASONED:
             last[event.entry.version] = event
     reasons = []
     for version, event in last.items():
@@ -95,16 +99,13 @@ def settle(seen: Unsettled, events: Iterable[Event]) -> Settled:
             reasons.append((event.entry.serial, reason))
     if seen.low is None:
         return Settled(tuple(reasons), ())
+    low = seen.low
+    between = [event for event in upto if event.entry.serial > low]
     observed = tuple(change for change in seen.changes if not _explained(change, between))
     return Settled(tuple(reasons), observed)
 
 
 _REASONED = frozenset({Kind.YANK, Kind.UNYANK, Kind.REMOVE_RELEASE})
-
-
-def _between(serial: int, seen: Unsettled) -> bool:
-    above = seen.low is None or serial > seen.low
-    return above and (seen.high is None or serial <= seen.high)
 
 
 def _reason(version: str, reasons: Reasons) -> str | None:
