@@ -199,7 +199,7 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
             except JournalReplaced as replaced:
                 _replaced(mirror, replaced, started)
                 return
-            meta.put(journal_replaced=None)
+            meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
         take_entries(mirror, [row for row in rows if row.serial > cursor], started)
         if first and meta.cursor == cursor and meta.cursor_row is None:
             _learn_row(mirror, rows, cursor)
@@ -234,9 +234,10 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
             if row.entry_serial is not None and row.entry_serial >= mark.reach:
                 continue  # read before
             state.pending.mark(mark.name, mark.reach, started, urgent=mark.urgent)
-            if mark.kind is Kind.REMOVE_PROJECT and row.presence == "present":
-                state.projects.remove(mark.name, mark.reach)
-                state.unpublished.add(row.id, Sort.EXPLAINED, started)
+            if mark.kind is Kind.REMOVE_PROJECT:
+                state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
+                if row.presence == "present":
+                    state.unpublished.add(row.id, Sort.EXPLAINED, started)
             elif mark.kind is Kind.QUARANTINE_PROJECT and row.presence == "present":
                 state.projects.withdraw(mark.name, mark.reach)
                 state.unpublished.add(row.id, Sort.PAGE, started)
@@ -307,6 +308,9 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
     if raw is None:
         raise BadAnswer("the list of projects", "304, though nothing was asked for by ETag")
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    if is_json(raw.media) and not mirror.upstream.json_only:
+        mirror.state.meta.put(json=1)  # from here on its HTML would be a fallback's (R15)
+        mirror.upstream.json_only = True
     if projects.skipped:
         log.info("%d listed names are no valid project names; skipped", projects.skipped)
     if not projects.projects and mirror.state.meta.cursor is None:
@@ -371,6 +375,7 @@ def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None
         mirror.state.start_over()
         load(mirror, projects)
         mirror.state.listed.mark_all(started)
+        _leave(mirror, projects, started)
         _mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         meta.put(upstream_serial=None)

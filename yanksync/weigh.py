@@ -146,7 +146,7 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
 def _missing(held: Held, want: Want) -> Verdict:
     if held.presence is Presence.GONE and held.entry in (None, Kind.REMOVE_PROJECT):
         return _still_gone(held, want)
-    if held.entry is Kind.REMOVE_PROJECT:
+    if held.entry is Kind.REMOVE_PROJECT and not _seen_since(held):
         return Gone(explained=True)
     if _list_explains(held):
         return Keep() if held.presence is Presence.GONE else Gone(explained=True)
@@ -156,8 +156,10 @@ def _missing(held: Held, want: Want) -> Verdict:
         )
     if held.presence is Presence.UNKNOWN:
         return Absent()
+    if want.reach is not None:
+        return Stale("404, but the list of projects has it")
     if held.presence is Presence.NEW:
-        return Absent() if want.reach is None else Stale("404, but the list of projects has it")
+        return Absent()
     seen = "404"
     if want.doubt != seen:
         return Doubt(seen, "404, and nothing explains it")
@@ -171,6 +173,12 @@ def _still_gone(held: Held, want: Want) -> Verdict:
     if want.reach is not None and removed_at is not None and want.reach > removed_at:
         return Stale(f"404, but the list of projects has it again, at {want.reach}")
     return Keep()
+
+
+def _seen_since(held: Held) -> bool:
+    """Whether a page came after the newest entry: the journal is not read up to that page yet."""
+    present = held.presence is Presence.PRESENT
+    return present and (held.serial or 0) > (held.entry_serial or 0)
 
 
 def _list_explains(held: Held) -> bool:

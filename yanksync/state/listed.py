@@ -59,7 +59,7 @@ class Listed:
         self._mark("true", since, forced=True)
         self._db.execute(
             """INSERT INTO pending (name, reach, since, forced)
-            SELECT name, serial, ?, 1 FROM projects WHERE presence = 'present'
+            SELECT name, NULL, ?, 1 FROM projects WHERE presence = 'present'
             AND name NOT IN (SELECT name FROM listed)
             ON CONFLICT (name) DO UPDATE SET forced = 1, asked = 0, next_try = 0, behind = 0""",
             (since,),
