@@ -61,8 +61,9 @@ def withdraw(mirror: Mirror) -> None:
         after = awaiting[-1].id
         removals = [one for one in awaiting if one.sort in _REMOVALS]
         publish(mirror, removals)
-        tally.explained += sum(one.sort is Sort.EXPLAINED for one in removals)
-        tally.unexplained += sum(one.sort is Sort.UNEXPLAINED for one in removals)
+        judged = [one.sort for one in removals if not one.approved]
+        tally.explained += judged.count(Sort.EXPLAINED)
+        tally.unexplained += judged.count(Sort.UNEXPLAINED)
 
 
 def publish(

@@ -29,6 +29,7 @@ class Awaiting(Struct, frozen=True):
     id: int
     sort: Sort
     dirty: bool  # writing was begun before: the stored digests say nothing
+    approved: bool = False  # a person has let it through
 
 
 class Hold(Struct, frozen=True, kw_only=True):
@@ -70,11 +71,11 @@ class Unpublished:
     def take(self, most: int, after: int = 0) -> list[Awaiting]:
         """Return up to ``most`` projects to publish, by id above ``after``, held ones left out."""
         rows = self._db.execute(
-            """SELECT id, sort, dirty FROM unpublished WHERE held IS NULL AND id > ?
+            """SELECT id, sort, dirty, approved FROM unpublished WHERE held IS NULL AND id > ?
             ORDER BY id LIMIT ?""",
             (after, most),
         )
-        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+        return [Awaiting(row[0], Sort(row[1]), bool(row[2]), bool(row[3])) for row in rows]
 
     def among(self, ids: Sequence[int]) -> list[Awaiting]:
         """Return what is to be published of ``ids``."""
