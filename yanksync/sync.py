@@ -140,16 +140,17 @@ def _questions(mirror: Mirror, at_once: bool) -> Iterator[Question]:
     state = mirror.state
     read_at = mirror.monotonic()
     while True:
-        if mirror.monotonic() - read_at > _REREAD:
-            with suppress(UpstreamError):  # this pass has read it once; the next will again
-                follow(mirror)
-            withdraw(mirror)
-            read_at = mirror.monotonic()
         with state.transaction():
             looks = state.pending.take(mirror.run, mirror.now(), _CHUNK, at_once=at_once)
         if not looks:
             break
-        yield from _asked(mirror, looks)
+        for question in _asked(mirror, looks):
+            if mirror.monotonic() - read_at > _REREAD:
+                with suppress(UpstreamError):  # this pass has read it once; the next will again
+                    follow(mirror)
+                withdraw(mirror)
+                read_at = mirror.monotonic()
+            yield question
     yield from _asked(mirror, _swept(mirror))
 
 

@@ -91,8 +91,8 @@ class Session:
 
     def _once(self, url: str, headers: dict[str, str], limit: int) -> Answer | str:
         """Return the answer, or where it redirects to."""
-        self._wait()
         shown = redacted(url)
+        self._wait(shown)
         try:
             response = self._sent(url, headers)
             try:
@@ -228,9 +228,11 @@ class Session:
     def _plain_allowed(self, host: str) -> bool:
         return self.allow_http or is_loopback(host)
 
-    def _wait(self) -> None:
-        """Wait until upstream may be asked again (R13); all workers wait alike."""
+    def _wait(self, url: str) -> None:
+        """Wait until upstream may be asked again (R13); all workers wait alike, or give up."""
         while (pause := self._not_before - time.monotonic()) > 0:
+            if pause > _LONGEST_PAUSE:
+                raise Throttled(url, pause)
             time.sleep(min(pause, 0.5))
 
     def _throttle(self, url: str, status: int, retry_after: str | None) -> None:
@@ -240,8 +242,7 @@ class Session:
             raise Unreachable(url, "answered 503 Service Unavailable")
         pause = _DEFAULT_PAUSE if seconds is None else seconds
         with self._lock:
-            until = time.monotonic() + min(pause, _LONGEST_PAUSE)
-            self._not_before = max(self._not_before, until)
+            self._not_before = max(self._not_before, time.monotonic() + pause)
         raise Throttled(url, pause)
 
     @property
