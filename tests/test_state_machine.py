@@ -1,0 +1,312 @@
+"""Random histories of an upstream and its mirror, which must end up equal, and know the history.
+
+``YANKSYNC_HISTORIES`` is the number of histories to run, each with up to ``YANKSYNC_STEPS`` steps.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.fake_upstream import FakeUpstream, Fault, Refused, Served, serve
+from tests.harness import DAY, DONE, HOUR, Counts, Killed, World, assert_equal_to_upstream, normal
+from yanksync.model import Action
+
+NAMES = (("Alpha", "alpha"), ("be.Ta", "BE_ta"), ("Gam_ma", "gam-ma"))  # two spellings of each
+VERSIONS = ("1.0", "1.0.0", "2.0", "3.0rc1", "1!1.0", "1.0+l.1")
+REASONS = (
+    "", "broken", "false", "0", " ", "\r\n", 'a"b\'c<b>&amp;</a>\n', "\u2028\u202e\x07\ufffe",
+    "😀" * 40, "x" * 2048,
+)  # fmt: skip
+
+names = st.sampled_from(NAMES)
+versions = st.sampled_from(VERSIONS)
+reasons = st.sampled_from(REASONS)
+begun = st.lists(st.tuples(names, versions), max_size=4)
+times = st.integers(1, 3)
+actions = st.sampled_from(("add Owner release", "remove Maintainer x", "invite"))
+faults = st.sampled_from(
+    (
+        Fault.status(500), Fault.status(503), Fault.status(429, 0), Fault.status(403),
+        Fault.truncate(), Fault.garbage(), Fault.reset(), Fault.maintenance(),
+        Fault.content_type("text/plain"), Fault.fallback_origin(),
+    )
+)  # fmt: skip
+journal_faults = st.sampled_from(
+    (
+        Fault.status(500), Fault.status(429), Fault.truncate(), Fault.garbage(), Fault.reset(),
+        Fault.maintenance(), Fault.rate_limit(), Fault.entity_bomb(), Fault.status(404),
+        Fault.rpc_fault(-32601, "server error; requested method not found"),
+    )
+)  # fmt: skip
+
+
+class Histories(RuleBasedStateMachine):
+    """Upstream lives, the mirror polls, everything breaks now and then."""
+
+    served: Served
+
+    @initialize(
+        omit=st.booleans(),
+        begun=st.lists(st.tuples(names, versions), max_size=4),
+        disk=st.booleans(),
+    )
+    def begin(self, omit: bool, begun: list[tuple[tuple[str, str], str]], disk: bool) -> None:
+        self.where = Path(tempfile.mkdtemp(prefix="yanksync-"))
+        policy = "omit" if omit else "mark"
+        self.world = World(self.served, self.where, disk=disk, mirror_yanked=policy)
+        self.up = self.world.up
+        self.reasons: dict[int, str] = {}  # of each yank, by its serial
+        self.silent = False  # something changed without a serial
+        self.kept = False
+        for name, version in begun:
+            self.up.upload(name[0], version)
+
+    # What upstream does
+
+    @rule(name=names, version=versions, other=st.booleans())
+    def upload(self, name: tuple[str, str], version: str, other: bool) -> None:
+        self.up.upload(name[other], version)
+
+    @rule(name=names, version=versions, reason=reasons)
+    def yank(self, name: tuple[str, str], version: str, reason: str) -> None:
+        with suppress(Refused):
+            self.reasons[self.up.yank(name[0], version, reason)] = reason
+
+    @rule(name=names, version=versions)
+    def unyank(self, name: tuple[str, str], version: str) -> None:
+        with suppress(Refused):
+            self.up.unyank(name[0], version)
+
+    @rule(name=names, which=st.integers(0, 9))
+    def remove_file(self, name: tuple[str, str], which: int) -> None:
+        project = self.up.project(name[0])
+        if project and project.files:
+            self.up.remove_file(name[0], sorted(project.files)[which % len(project.files)])
+
+    @rule(name=names, version=versions)
+    def remove_release(self, name: tuple[str, str], version: str) -> None:
+        with suppress(Refused):
+            self.up.remove_release(name[0], version)
+
+    @rule(name=names)
+    def remove_project(self, name: tuple[str, str]) -> None:
+        with suppress(Refused):
+            self.up.remove_project(name[0])
+
+    @rule(name=names, version=versions, clear=st.booleans())
+    def quarantine_release(self, name: tuple[str, str], version: str, clear: bool) -> None:
+        with suppress(Refused):
+            if clear:
+                self.up.clear_release_quarantine(name[0], version)
+            else:
+                self.up.quarantine_release(name[0], version)
+
+    @rule(name=names, clear=st.booleans())
+    def quarantine_project(self, name: tuple[str, str], clear: bool) -> None:
+        with suppress(Refused):
+            if clear:
+                self.up.clear_project_quarantine(name[0])
+            else:
+                self.up.quarantine_project(name[0])
+
+    @rule(
+        name=names, action=st.sampled_from(("add Owner release", "remove Maintainer x", "invite"))
+    )
+    def role(self, name: tuple[str, str], action: str) -> None:
+        with suppress(Refused):
+            if action == "invite":
+                self.up.invite(name[0])
+            else:
+                self.up.role(name[0], action)
+
+    @rule(name=names, status=st.sampled_from(("archived", "active", "deprecated")))
+    def set_status(self, name: tuple[str, str], status: str) -> None:
+        with suppress(Refused):
+            self.up.set_status(name[0], status)
+            self.silent = True
+
+    @rule(verb=st.sampled_from(("resurrect", "docupdate", "frobnicate release")), name=names)
+    def strange_row(self, verb: str, name: tuple[str, str]) -> None:
+        self.up.raw_row("../../" + name[0], None, verb, 5)
+        if project := self.up.project(name[0]):
+            self.up.raw_row(project.display, None, verb, 5)
+        self.up.burn_serial()
+
+    # What stands between
+
+    @rule(on=st.booleans())
+    def cdn(self, on: bool) -> None:
+        self.up.cdn = on
+
+    @rule(name=names, count=times)
+    def stale(self, name: tuple[str, str], count: int) -> None:
+        self.up.serve_stale(name[0], count)
+
+    @rule(name=names)
+    def alternate(self, name: tuple[str, str]) -> None:
+        self.up.cdn_alternate(name[0])
+
+    @rule(name=names)
+    def release(self, name: tuple[str, str]) -> None:
+        self.up.cdn_release(name[0])
+
+    @rule()
+    def old_list(self) -> None:
+        self.up.freeze_list()
+
+    # What the mirror does
+
+    @rule(later=st.sampled_from((0.0, 61.0, 300.0, 3 * HOUR, 30 * HOUR)))
+    def poll(self, later: float) -> None:
+        self._poll(later)
+
+    @rule(fault=faults, name=names, count=times)
+    def poll_with_fault(self, fault: Fault, name: tuple[str, str], count: int) -> None:
+        key = normal(name[0])
+        self.up.fail(f"^/simple/{key}/", fault, count)
+        self._poll(300.0)
+        self.up.heal()
+
+    @rule(name=names)
+    def poll_with_404(self, name: tuple[str, str]) -> None:
+        if self.world.counts().pending == 0:  # two such lies in a row are the truth (R7)
+            key = normal(name[0])
+            self.up.fail(f"^/simple/{key}/", Fault.status(404))
+        self._poll(300.0)
+        self.up.heal()
+
+    @rule(fault=journal_faults, pattern=st.sampled_from(("^/pypi", "^/simple/$")))
+    def poll_without_journal(self, fault: Fault, pattern: str) -> None:
+        self.up.fail(pattern, fault)
+        self._poll(300.0)
+        self.up.heal()
+
+    @rule(at=st.integers(0, 3), after=st.booleans())
+    def poll_killed_while_publishing(self, at: int, after: bool) -> None:
+        self.world.kills.at, self.world.kills.after = at, after
+        self._poll(300.0)
+
+    @rule(looks=st.integers(0, 12))
+    def poll_killed(self, looks: int) -> None:
+        self.world.clock.dies = looks
+        self._poll(300.0)
+
+    @rule()
+    def resync(self) -> None:
+        with suppress(Killed):
+            self.world.resync()
+
+    @rule(looks=st.integers(0, 12))
+    def resync_killed(self, looks: int) -> None:
+        self.world.clock.dies = looks
+        self.resync()
+
+    @rule()
+    def change_policy(self) -> None:
+        now = self.world.flags["mirror_yanked"]
+        self.world.configure(mirror_yanked="mark" if now == "omit" else "omit")
+
+    @rule()
+    def back_up(self) -> None:
+        self.world.keep_state("kept.db" if not self.kept else "later.db")
+        if self.kept:
+            (self.where / "later.db").rename(self.where / "kept.db")
+        self.kept = True
+
+    @precondition(lambda self: self.kept)
+    @rule()
+    def put_back(self) -> None:
+        self.world.put_back_state()
+
+    def _poll(self, later: float) -> None:
+        with suppress(Killed):
+            self.world.sync(later=later)
+            self._check_quarantines()
+
+    def _check_quarantines(self) -> None:
+        """R9: what the journal quarantined last, as far as it was read, offers nothing."""
+        cursor = self.world.cursor()
+        newest: dict[str, str] = {}
+        for entry in self.up.journal:
+            read = cursor is not None and entry.serial <= cursor
+            if read and entry.action.startswith(("project q", "remove p", "create")):
+                newest[normal(entry.name)] = entry.action
+        for name, action in newest.items():
+            page = self.world.page(name)
+            if action == "project quarantined" and page is not None:
+                assert page["files"] == []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self._end()
+        finally:
+            shutil.rmtree(self.where)
+
+    def _end(self) -> None:
+        world = self.world
+        self.up.heal()
+        self.up.cdn = False
+        self.up.cdn_clear()
+        self.up.thaw_list()
+        code = world.settle(12, later=25 * HOUR)
+        assert code == DONE, (code, world.error, world.counts())
+        if self.silent:
+            world.sync(later=31 * DAY)
+            for _ in range(3):
+                assert world.sync(later=HOUR) == DONE
+        assert_equal_to_upstream(world)
+        assert world.counts() == Counts(0, 0, 0, 0)
+        assert not list(self.where.rglob("*.tmp"))
+        self._check_history()
+        assert world.sync() == DONE
+        assert len(world.requests) == 1 and world.requests[0].call
+
+    def _check_history(self) -> None:
+        rows = self.world.history()
+        told = {row.serial: row for row in rows if row.serial is not None}
+        assert not [row for row in rows if row.serial is None]  # the journal explains it all
+        start = min(told, default=self.up.last_serial)
+        words = {"yank release": Action.YANK, "unyank release": Action.UNYANK}
+        wanted = {e.serial: e for e in self.up.journal if e.action in words and e.serial >= start}
+        assert {s for s, row in told.items() if row.action in words.values()} == {*wanted}
+        for serial, entry in wanted.items():
+            row = told[serial]
+            assert (row.action, row.version) == (words[entry.action], entry.version)
+            if row.action is Action.YANK:
+                assert row.reason in (None, self.reasons[serial])
+        assert len(told) == len(rows)
+
+
+def _count(variable: str, default: int) -> int:
+    return int(os.environ.get(variable, default))
+
+
+def test_any_history_ends_in_upstreams_state() -> None:
+    with serve(FakeUpstream()) as served:
+        Histories.served = served
+        run_state_machine_as_test(
+            Histories,
+            settings=settings(
+                max_examples=_count("YANKSYNC_HISTORIES", 40),
+                stateful_step_count=_count("YANKSYNC_STEPS", 25),
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
