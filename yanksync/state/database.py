@@ -48,14 +48,13 @@ class Database:
     def _prepare(self, create: bool) -> None:
         connection = self._connection
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        self._refuse_foreign()
         if version > VERSION:
             raise StateError(
                 str(self.path), f"was made by a newer yanksync (schema {version}, known: {VERSION})"
             )
         if version < VERSION and not create:
             raise StateError(str(self.path), "is of an older schema; run 'yanksync sync' first")
-        if version < VERSION:
-            self._refuse_foreign()
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on disk when it returns; a digest may be committed only after its file,
@@ -128,7 +127,12 @@ class Database:
                     self.execute(f"RELEASE {name}")
             raise
         self._depth -= 1
-        self.execute("COMMIT" if outermost else f"RELEASE {name}")
+        try:
+            self.execute("COMMIT" if outermost else f"RELEASE {name}")
+        except StateError:
+            with suppress(StateError):  # else it would stay open, and swallow the next one
+                self.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:

@@ -1,0 +1,257 @@
+"""Opening, transactions, rehearsals, backups; and a database that version 1 has left."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.state.build import NOW, project, record
+from yanksync.errors import StateError
+from yanksync.state import State
+from yanksync.state.database import Database
+from yanksync.state.migrations import VERSION
+
+FIRST = Path(__file__).with_name("first.db")  # made by schema 1; never to be made anew
+
+
+def raw(path: Path, *statements: str) -> list[Any]:
+    """Run statements without any code of ours; return the last one's rows."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        found: list[Any] = []
+        for statement in statements:
+            found = connection.execute(statement).fetchall()
+        return found
+    finally:
+        connection.close()
+
+
+def content(path: Path) -> dict[str, list[Any]]:
+    tables = raw(path, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return {name: raw(path, f"SELECT * FROM {name}") for (name,) in tables}
+
+
+def flags(state: State) -> list[str]:
+    return [name for name in "abcd" if state.meta.flag(name)]
+
+
+def test_a_new_one_is_made_with_its_directories(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "yanksync.db"
+    with State(path) as state:
+        assert state.meta.cursor is None
+    assert raw(path, "PRAGMA user_version") == [(VERSION,)]
+    assert raw(path, "PRAGMA journal_mode") == [("wal",)]
+    with State(path, create=False) as state:
+        assert list(state.history.rows()) == []
+
+
+def test_a_commit_is_on_disk_when_it_returns(path: Path) -> None:
+    database = Database(path)
+    assert database.one("PRAGMA synchronous") == (2,) and database.one("PRAGMA foreign_keys") == (1,)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        pytest.param(["CREATE TABLE t (x)"], "not one of yanksync", id="foreign"),
+        pytest.param(
+            ["CREATE TABLE t (x)", f"PRAGMA user_version = {VERSION}"],
+            "not one of yanksync",
+            id="foreign-of-our-version",
+        ),
+        pytest.param(
+            ["CREATE TABLE t (x)", "PRAGMA user_version = 99"],
+            "not one of yanksync",
+            id="foreign-of-a-newer-version",
+        ),
+        pytest.param(
+            ["CREATE TABLE _sqlite_migrations (x)", "PRAGMA user_version = 99"],
+            "a newer yanksync .schema 99",
+            id="newer",
+        ),
+    ],
+)
+@pytest.mark.parametrize("create", [True, False])
+def test_a_database_that_is_not_ours_is_left_as_it_is(
+    path: Path, statements: list[str], problem: str, create: bool
+) -> None:
+    raw(path, *statements)
+    before = path.read_bytes()
+    with pytest.raises(StateError, match=problem) as caught:
+        State(path, create=create)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, create: bool) -> None:
+    path.write_bytes(b"This is a text and has been one for long.\n" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StateError, match="not a database.*yanksync backup"):
+        State(path, create=create)
+    assert path.read_bytes() == before
+
+
+def test_nothing_is_made_where_nothing_should_be(path: Path) -> None:
+    with pytest.raises(StateError, match="run 'yanksync sync' first"):
+        State(path, create=False)
+    assert not path.exists()
+    path.write_bytes(b"")
+    with pytest.raises(StateError, match="older schema"):
+        State(path, create=False)
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [
+        ("file/yanksync.db", "cannot make its directory"),
+        ("directory", "unable to open"),
+        ("/proc/yanksync.db", "unable to open"),
+    ],
+)
+def test_where_no_database_can_be(tmp_path: Path, where: str, problem: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(StateError, match=problem):
+        State(tmp_path / where)
+
+
+def test_a_damaged_database_says_what_to_do(path: Path) -> None:
+    with State(path) as state:
+        record(state)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+    with pytest.raises(StateError, match="malformed.*full-resync"), State(path) as state:
+        list(state.projects.listing())
+
+
+def test_a_transaction_is_all_or_nothing(state: State) -> None:
+    with state.transaction():
+        state.meta.put(a=1)
+    with pytest.raises(ZeroDivisionError), state.transaction():
+        state.meta.put(b=1)
+        raise ZeroDivisionError
+    assert flags(state) == ["a"]
+
+
+def test_inner_transactions_are_undone_alone(state: State) -> None:
+    with state.transaction():
+        state.meta.put(a=1)
+        with pytest.raises(ZeroDivisionError), state.transaction():
+            state.meta.put(b=1)
+            with state.transaction():
+                state.meta.put(c=1)
+            raise ZeroDivisionError
+        with state.transaction():
+            state.meta.put(d=1)
+    assert flags(state) == ["a", "d"]
+
+
+def test_an_outer_failure_undoes_inner_transactions(state: State) -> None:
+    with pytest.raises(ZeroDivisionError), state.transaction():
+        with state.transaction():
+            state.meta.put(a=1)
+        raise ZeroDivisionError
+    assert flags(state) == []
+
+
+def test_a_failed_commit_leaves_no_transaction_open(path: Path) -> None:
+    database = Database(path)
+    with pytest.raises(StateError, match="FOREIGN KEY"), database.transaction():
+        database.execute("PRAGMA defer_foreign_keys = ON")
+        database.execute("INSERT INTO pages VALUES (99, '', '', NULL, '')")
+    with database.transaction():
+        database.execute("INSERT INTO meta VALUES ('a', 1)")
+    assert (database.count("SELECT count(*) FROM pages"), database.count("SELECT 7")) == (0, 7)
+    database.close()
+
+
+def test_errors_of_statements_name_the_file(path: Path) -> None:
+    database = Database(path)
+    for ask in (
+        lambda: database.execute("SELECT absent"),
+        lambda: database.one("SELECT absent"),
+        lambda: list(database.stream("SELECT absent")),
+        lambda: database.many("DELETE FROM meta WHERE absent", [()]),
+    ):
+        with pytest.raises(StateError, match="yanksync.db: no such column"):
+            ask()
+    database.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_rehearsal_sees_its_writes_and_leaves_nothing(state: State, fails: bool) -> None:
+    record(state)
+    try:
+        with state.rehearsal():
+            with state.transaction():
+                state.meta.put(a=1)
+                state.projects.remove("demo", 99)
+            assert flags(state) == ["a"] and project(state).serial == 99
+            if fails:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        assert fails
+    assert flags(state) == [] and project(state).serial == 10
+    with state.transaction():
+        state.meta.put(b=1)
+    assert flags(state) == ["b"]
+
+
+def test_a_reader_is_not_kept_waiting_by_a_writer(path: Path, state: State) -> None:
+    state.meta.put(a=1)
+    with State(path, create=False) as reader, state.transaction():
+        state.meta.put(b=1)
+        assert flags(reader) == ["a"]
+
+
+def test_a_backup_while_another_connection_writes(path: Path, state: State, tmp_path: Path) -> None:
+    record(state)
+    copy = tmp_path / "copy.db"
+    with State(path, create=False) as other, state.transaction():
+        state.meta.put(a=1)
+        other.backup(copy)
+    assert raw(copy, "PRAGMA integrity_check") == [("ok",)]
+    with State(copy, create=False) as backup:
+        assert project(backup).serial == 10 and flags(backup) == []
+    assert flags(state) == ["a"]
+
+
+def test_a_backup_that_cannot_be_written(state: State, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="unable to open"):
+        state.backup(tmp_path / "nowhere" / "copy.db")
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    shutil.copy(FIRST, path)
+    before = content(path)
+    with State(path) as state:
+        assert state.meta.cursor == 15 and state.meta.cursor_row is not None
+        assert project(state).published is not None and project(state, "shut").word == 14
+        assert [row.reason for row in state.history.rows() if row.serial is None] == ["\0\ud800"]
+        assert state.pending.counts() == (2, 0, 0) and state.unpublished.counts() == (2, 0)
+        state.history.settle(99, NOW)
+        assert [row.reason for row in state.history.rows() if row.serial == 5] == ["why"]
+    assert set(before) <= set(content(path))
+    for table in set(before) - {"_sqlite_migrations", "history", "unsettled"}:
+        assert content(path)[table] == before[table], table
+    assert raw(path, "PRAGMA user_version") == [(VERSION,)]
+
+
+def test_opening_an_up_to_date_database_changes_nothing(path: Path) -> None:
+    shutil.copy(FIRST, path)
+    State(path).close()
+    before = path.read_bytes()
+    for create in (True, False):
+        State(path, create=create).close()
+        assert path.read_bytes() == before
+    if VERSION == 1:
+        assert before == FIRST.read_bytes()
