@@ -117,7 +117,8 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
             yield breaker.watch(answers.get())
             waiting -= 1
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Answers that nobody takes any more (a signal came, the disk is full) are not waited for.
+        pool.shutdown(wait=waiting == 0, cancel_futures=True)
     if breaker.broken is not None:
         raise breaker.broken
 

@@ -160,7 +160,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def _read_all(descriptors: tuple[int, ...]) -> list[str]:
     """Read terminals until the other side is closed."""
-    found = {descriptor: b"" for descriptor in descriptors}
+    found = dict.fromkeys(descriptors, b"")
     still = set(descriptors)
     while still:
         ready, _, _ = select.select(list(still), [], [], _PATIENCE)

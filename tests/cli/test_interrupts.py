@@ -29,7 +29,7 @@ def test_a_signal_in_a_slow_fetch(
     done = ended(run)
     assert time.monotonic() - begun < 10
     assert (done.code, done.out) == (1, "")
-    assert done.err.strip() == "yanksync: interrupted; the next run goes on from here"
+    assert done.err == "yanksync: interrupted; the next run goes on from here\n"
     assert yanksync.leftovers() == []
     upstream.heal()
     assert yanksync("sync").silent  # nothing holds the lock

@@ -74,6 +74,7 @@ def test_a_journal_put_back_is_held_until_approved(synced: Cli, upstream: FakeUp
     upstream.yank("demo", "1.0", "gone with the backup")
     assert synced("sync").code == 0
     upstream.restore(backup)
+    upstream.upload("demo", "3.0")
     upstream.yank("demo", "2.0", "after the backup")
     tree = synced.tree()
     for arguments in (("sync", "--dry-run"), ("sync",)):

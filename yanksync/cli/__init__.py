@@ -50,7 +50,9 @@ class Commands(click.Group):
     metavar="FILE",
     help="Configuration file [default: $YANKSYNC_CONFIG, else ./yanksync.toml, if there is one].",
 )
-@click.option("-v", "--verbose", count=True, help="Tell what is done; twice: also what a bug report needs.")
+@click.option(
+    "-v", "--verbose", count=True, help="Tell what is done; twice: also what a bug report needs."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Tell of failures only.")
 @click.option(
     "--log-format",

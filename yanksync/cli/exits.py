@@ -34,12 +34,14 @@ voice = Voice()
 
 
 class Terminated(BaseException):
-    """SIGTERM came; everything is put in order on the way out."""
+    """SIGTERM or SIGINT came; everything is put in order on the way out."""
 
 
 def guarded(command: click.Command) -> int:
     """Run ``command`` with the arguments of the process; return the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells' "&" leave it
+            signal.signal(number, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a reason may have what the locale cannot write
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
