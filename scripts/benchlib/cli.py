@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -20,7 +22,9 @@ from .upstream import Upstream
 _EPILOG = """scenarios:
 {scenarios}
 
-Everything stays on loopback. The machine is noisy: look at ratios within one run, not at seconds.
+Everything stays on loopback. Machines are noisy: look at ratios within one run, not at seconds.
+"others" is how many processors others kept busy meanwhile, the bench's own nginx among them: where
+it differs much between two lines, so does what they were given, and their walls do not compare.
 Lines marked ! are runs that failed or left pages behind; their figures mean nothing.
 "÷ floor" is against curl fetching the same pages (in empty passes: "import requests"), "÷ peer"
 against the better peer. Logs of the commands stay in the work directory with --keep.
@@ -35,6 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.scenario = list(SCENARIOS)
     work = Path(options.work_dir or tempfile.mkdtemp(prefix="yanksync-bench-")).resolve()
     work.mkdir(parents=True, exist_ok=True)
+    lock = (work / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        say(f"another bench works in {work}")
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):  # as a job of a script, SIGINT may be ignored
+        signal.signal(number, signal.default_int_handler)
     tools = _tools(options, work)
     outcomes: list[Outcome] = []
     try:

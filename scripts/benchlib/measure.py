@@ -47,6 +47,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     good: bool = True
     note: str = ""
     fsyncs: int | None = None
+    others: float = 0.0  # processors that others kept busy meanwhile, our nginx among them
 
 
 def run(command: Command, nginx: Nginx, log: Path, *, watch: bool = False) -> Taken:
@@ -55,6 +56,7 @@ def run(command: Command, nginx: Nginx, log: Path, *, watch: bool = False) -> Ta
     out, pidfile = log.with_suffix(".usage"), log.with_suffix(".pid")
     for stale in (out, pidfile):
         stale.unlink(missing_ok=True)
+    busy = _busy()
     launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(out), str(pidfile), *command.argv]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -73,12 +75,15 @@ def run(command: Command, nginx: Nginx, log: Path, *, watch: bool = False) -> Ta
             _end(process, pidfile)
             watcher.done.set()
             watcher.join()
+    busy = _busy() - busy
     usage = json.loads(out.read_text())
     traffic = nginx.traffic(mark)
     code = usage["code"]
+    cpu = usage["user"] + usage["system"]
     return Taken(
         wall=usage["wall"],
-        cpu=usage["user"] + usage["system"],
+        cpu=cpu,
+        others=max(0.0, busy - cpu) / usage["wall"],
         peak_mib=max(usage["peak_kib"], watcher.peak_kib) / 1024,
         requests=traffic.requests,
         pages=traffic.pages,
@@ -119,6 +124,12 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
         if not key.lower().endswith("_proxy") and not key.startswith(("YANKSYNC_", "PYTHON"))
     }
     return {**kept, "NO_PROXY": "127.0.0.1", "LC_ALL": "C.UTF-8", **more}
+
+
+def _busy() -> float:
+    """Return the seconds that all processors together were busy since the machine started."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICK  # without idle and waiting
 
 
 def _end(process: subprocess.Popen[bytes], pidfile: Path) -> None:

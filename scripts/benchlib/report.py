@@ -17,7 +17,7 @@ from .tools import Floor, Tool, Yanksync, Yardstick
 
 _HEAD = (
     *("tool", "wall s", "÷ floor", "÷ peer", "CPU s", "÷ peer", "MiB", "requests", "received kB"),
-    *("fsyncs", "ms/project", "CPU s before pages"),
+    *("fsyncs", "ms/project", "CPU s before pages", "others"),
 )
 
 
@@ -102,6 +102,7 @@ def _rows(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[str]:
                 "" if syncs is None else f"{syncs:.0f}",
                 f"{own / outcome.projects * 1000:.2f}" if scenario in ("cold", "delay") else "",
                 "" if before is None else f"{before:.2f}",
+                f"{_of(runs, name, 'others'):.1f}",
             ]
         )
     widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
