@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yanksync.errors import BadAnswer, ConfigError, JournalRefused, JournalReplaced
+from yanksync.errors import (
+    BadAnswer,
+    ConfigError,
+    JournalRefused,
+    JournalReplaced,
+    Throttled,
+)
 from yanksync.guards import EXPLAINED_FLOOR, limit
 from yanksync.journal import Kind, check_cursor, named, read
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry, ListedProject, ProjectList
-from yanksync.settings import JournalSource
+from yanksync.settings import JournalSource, redacted
 from yanksync.state.unpublished import Sort
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.rules import Broken
@@ -22,6 +28,7 @@ from yanksync.upstream.source import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough (R15)
 _PASSES = 3
+_PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 _PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
 
 
@@ -34,10 +41,14 @@ def follow(mirror: Mirror) -> None:
     source = _source(mirror)
     started = mirror.now()
     if source is JournalSource.XMLRPC:
+        _stay_away(mirror, started)
         try:
             _follow_journal(mirror, started)
         except JournalRefused:
             _note_refusal(mirror)
+            raise
+        except Throttled as throttled:
+            mirror.state.meta.put(journal_not_before=started + throttled.seconds)
             raise
         mirror.state.meta.put(refused_since=None, refused=None)
     elif source is JournalSource.LISTING:
@@ -53,11 +64,15 @@ def widen(mirror: Mirror) -> None:
     The list names them; the journal is read again from the list's serial, for entries about them
     were skipped so far. Recorded entries are recognised.
     """
-    if _source(mirror) is JournalSource.NONE:
+    meta = mirror.state.meta
+    source = _source(mirror)
+    if source is JournalSource.NONE:
+        return
+    if source is JournalSource.LISTING:  # the list is read anyway, and now in full
+        meta.put(selection=mirror.settings.mirror.selection.fingerprint, list_etag=None)
         return
     started = mirror.now()
-    raw, projects = read_list(mirror)
-    meta = mirror.state.meta
+    _, projects = read_list(mirror)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_missing(started)
@@ -66,7 +81,14 @@ def widen(mirror: Mirror) -> None:
         cursor = meta.cursor
         if cursor is not None and projects.serial is not None and projects.serial < cursor:
             meta.move_cursor(projects.serial, None)
-        meta.put(selection=mirror.settings.mirror.selection.fingerprint, list_etag=raw.etag)
+        meta.put(selection=mirror.settings.mirror.selection.fingerprint)
+
+
+def _stay_away(mirror: Mirror, now: float) -> None:
+    """Ask nothing of a journal that has asked for patience, in this run or one before (R13)."""
+    until = mirror.state.meta.moment("journal_not_before") or 0.0
+    if 0 < until - now <= _PATIENCE:
+        raise Throttled(redacted(mirror.settings.upstream.urls[1]), until - now)
 
 
 def resync(mirror: Mirror) -> None:
