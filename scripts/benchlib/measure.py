@@ -37,6 +37,7 @@ class Taken(Struct, frozen=True, kw_only=True):
 
     wall: float  # seconds
     cpu: float  # seconds, user and system, of all its processes
+    system: float  # of these, seconds in the kernel
     peak_mib: float  # all its processes together
     requests: int = 0
     pages: int = 0  # requests for projects
@@ -83,6 +84,7 @@ def run(command: Command, nginx: Nginx, log: Path, *, watch: bool = False) -> Ta
     return Taken(
         wall=usage["wall"],
         cpu=cpu,
+        system=usage["system"],
         others=max(0.0, busy - cpu) / usage["wall"],
         peak_mib=max(usage["peak_kib"], watcher.peak_kib) / 1024,
         requests=traffic.requests,

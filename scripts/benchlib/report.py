@@ -16,7 +16,18 @@ from .scenarios import SCENARIOS, Outcome
 from .tools import Floor, Tool, Yanksync, Yardstick
 
 _HEAD = (
-    *("tool", "wall s", "÷ floor", "÷ peer", "CPU s", "÷ peer", "MiB", "requests", "received kB"),
+    *(
+        "tool",
+        "wall s",
+        "÷ floor",
+        "÷ peer",
+        "CPU s",
+        "kernel",
+        "÷ peer",
+        "MiB",
+        "requests",
+        "received kB",
+    ),
     *("fsyncs", "ms/project", "CPU s before pages", "others"),
 )
 
@@ -95,6 +106,7 @@ def _rows(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[str]:
                 _ratio(own, floor),
                 _ratio(own, wall),
                 f"{used:.2f}",
+                f"{_of(runs, name, 'system'):.2f}",
                 _ratio(used, cpu),
                 f"{_of(runs, name, 'peak_mib'):.0f}",
                 f"{_of(runs, name, 'requests'):.0f}",
