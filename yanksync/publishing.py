@@ -42,8 +42,13 @@ def finish(mirror: Mirror) -> None:
 
 
 def withdraw(mirror: Mirror) -> None:
-    """Judge the removals that wait (R8), then publish those that are let through."""
+    """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
+
+    Those that are let through are published. Nobody waits for a page to withdraw what a guard
+    does not hold (R9).
+    """
     state, tally = mirror.state, mirror.tally
+    publish(mirror, state.unpublished.words())
     with state.transaction():
         waiting = state.unpublished.removals()
         if waiting == Removals(0, 0) and not state.unpublished.approved():

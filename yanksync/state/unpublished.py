@@ -77,6 +77,17 @@ class Unpublished:
         )
         return [Awaiting(row[0], Sort(row[1]), bool(row[2]), bool(row[3])) for row in rows]
 
+    def words(self) -> list[Awaiting]:
+        """Return the projects that the journal's word has quarantined and that still offer files.
+
+        No guard holds a quarantine (R8).
+        """
+        rows = self._db.execute(
+            """SELECT id, sort, dirty FROM unpublished CROSS JOIN projects USING (id)
+            WHERE sort = 'page' AND held IS NULL AND word IS NOT NULL"""
+        )
+        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+
     def among(self, ids: Sequence[int]) -> list[Awaiting]:
         """Return what is to be published of ``ids``."""
         rows = self._db.execute(
