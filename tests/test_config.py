@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -391,3 +393,15 @@ def test_redacted(url: str, shown: str) -> None:
 )  # fmt: skip
 def test_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_codec_without_its_library_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "yanksync.toml"
+    file.write_text('[mirror]\ncompress = ["br"]\n')
+    code = (
+        "import sys; sys.modules['brotli'] = None\n"
+        "from pathlib import Path; from yanksync.config import load\n"
+        f"load(Path({str(file)!r}), {{}})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "mirror.compress: 'br' needs the package brotli" in done.stderr

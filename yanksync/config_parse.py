@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -180,12 +181,21 @@ def _projects(value: object) -> tuple[str, ...]:
     return patterns
 
 
+_LIBRARIES = {Compression.BR: "brotli", Compression.ZSTD: "zstandard"}
+
+
 def _compress(value: object) -> tuple[Compression, ...]:
     names = _texts(value)
     check = _one_of(Compression)
     chosen = {check(name) for name in names}
     if len(chosen) != len(names):
         raise Impossible("names a compression twice")
+    for kind, library in _LIBRARIES.items():
+        if kind in chosen and find_spec(library) is None:
+            raise Impossible(
+                f"{kind.value!r} needs the package {library}, which is not installed; "
+                "pip install 'yanksync[compress]' brings it"
+            )
     return tuple(kind for kind in Compression if kind in chosen)
 
 
