@@ -51,7 +51,8 @@ def test_a_new_one_is_made_with_its_directories(tmp_path: Path) -> None:
 
 def test_a_commit_is_on_disk_when_it_returns(path: Path) -> None:
     database = Database(path)
-    assert database.one("PRAGMA synchronous") == (2,) and database.one("PRAGMA foreign_keys") == (1,)
+    assert database.one("PRAGMA synchronous") == (2,)
+    assert database.one("PRAGMA foreign_keys") == (1,)
     database.close()
 
 
@@ -92,7 +93,7 @@ def test_a_database_that_is_not_ours_is_left_as_it_is(
 def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, create: bool) -> None:
     path.write_bytes(b"This is a text and has been one for long.\n" * 100)
     before = path.read_bytes()
-    with pytest.raises(StateError, match="not a database.*yanksync backup"):
+    with pytest.raises(StateError, match=r"not a database.*yanksync backup"):
         State(path, create=create)
     assert path.read_bytes() == before
 
@@ -129,45 +130,52 @@ def test_a_damaged_database_says_what_to_do(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
-    with pytest.raises(StateError, match="malformed.*full-resync"), State(path) as state:
+    with pytest.raises(StateError, match=r"malformed.*full-resync"), State(path) as state:
         list(state.projects.listing())
 
 
-def test_a_transaction_is_all_or_nothing(state: State) -> None:
+def put(state: State, *names: str, fails: bool = False) -> None:
+    """Write flags in one transaction, each beyond the first in one further inside."""
     with state.transaction():
-        state.meta.put(a=1)
-    with pytest.raises(ZeroDivisionError), state.transaction():
-        state.meta.put(b=1)
-        raise ZeroDivisionError
+        state.meta.put(**{names[0]: 1})
+        if names[1:]:
+            put(state, *names[1:])
+        if fails:
+            raise ZeroDivisionError
+
+
+def test_a_transaction_is_all_or_nothing(state: State) -> None:
+    put(state, "a")
+    with pytest.raises(ZeroDivisionError):
+        put(state, "b", fails=True)
     assert flags(state) == ["a"]
 
 
 def test_inner_transactions_are_undone_alone(state: State) -> None:
     with state.transaction():
-        state.meta.put(a=1)
-        with pytest.raises(ZeroDivisionError), state.transaction():
-            state.meta.put(b=1)
-            with state.transaction():
-                state.meta.put(c=1)
-            raise ZeroDivisionError
-        with state.transaction():
-            state.meta.put(d=1)
+        put(state, "a")
+        with pytest.raises(ZeroDivisionError):
+            put(state, "b", "c", fails=True)
+        put(state, "d")
     assert flags(state) == ["a", "d"]
 
 
 def test_an_outer_failure_undoes_inner_transactions(state: State) -> None:
-    with pytest.raises(ZeroDivisionError), state.transaction():
-        with state.transaction():
-            state.meta.put(a=1)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        put(state, "a", "b", "c", fails=True)
     assert flags(state) == []
+
+
+def break_a_promise(database: Database) -> None:
+    with database.transaction():
+        database.execute("PRAGMA defer_foreign_keys = ON")
+        database.execute("INSERT INTO pages VALUES (99, '', '', NULL, '')")
 
 
 def test_a_failed_commit_leaves_no_transaction_open(path: Path) -> None:
     database = Database(path)
-    with pytest.raises(StateError, match="FOREIGN KEY"), database.transaction():
-        database.execute("PRAGMA defer_foreign_keys = ON")
-        database.execute("INSERT INTO pages VALUES (99, '', '', NULL, '')")
+    with pytest.raises(StateError, match="FOREIGN KEY"):
+        break_a_promise(database)
     with database.transaction():
         database.execute("INSERT INTO meta VALUES ('a', 1)")
     assert (database.count("SELECT count(*) FROM pages"), database.count("SELECT 7")) == (0, 7)
@@ -182,7 +190,7 @@ def test_errors_of_statements_name_the_file(path: Path) -> None:
         lambda: list(database.stream("SELECT absent")),
         lambda: database.many("DELETE FROM meta WHERE absent", [()]),
     ):
-        with pytest.raises(StateError, match="yanksync.db: no such column"):
+        with pytest.raises(StateError, match=r"yanksync\.db: no such column"):
             ask()
     database.close()
 

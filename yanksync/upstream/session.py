@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +28,7 @@ _REDIRECTS = 5
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _SLOW = 20  # a body may take so many times the timeout between bytes
 _LONGEST_PAUSE = 60.0  # seconds; asked to stay away for longer, a pass leaves the rest for later
+_LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
 _DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
 
 
@@ -78,7 +80,7 @@ class Session:
         for more patience than a pass has), :class:`Refused` (any other status but 200, 304 and
         404), :class:`BadAnswer` (too large, or a redirect that is not followed).
         """
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
         if etag is not None:
             headers["If-None-Match"] = etag
         seen = url
@@ -102,7 +104,7 @@ class Session:
                 raise
         except requests.RequestException as error:
             raise Unreachable(shown, _plain(error)) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, zlib.error) as error:
             raise Unreachable(shown, _plain(error)) from error
 
     def _sent(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
@@ -126,9 +128,9 @@ class Session:
             headers={**route.headers, **headers},
             redirect=False,
             retries=False,
+            assert_same_host=False,  # a plain proxy's pool is asked for other hosts
             timeout=urllib3.Timeout(connect=self.timeout, read=self.timeout),
             preload_content=False,
-            decode_content=True,
         )
 
     def _route(self, url: str) -> _Route:
@@ -164,7 +166,7 @@ class Session:
         status = response.status
         headers = response.headers
         if status in _REDIRECT:
-            response.drain_conn()
+            response.close()  # its body may be endless, and is not looked at
             return headers.get("Location") or ""
         if status in (429, 503):
             self._throttle(url, status, headers.get("Retry-After"))
@@ -185,9 +187,15 @@ class Session:
 
     def _body(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> bytes:
         deadline = time.monotonic() + self.timeout * _SLOW
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        unpack = _Gunzip() if coding == "gzip" and response.status == 200 else None
+        if unpack is None and coding not in ("", "identity", "gzip"):
+            raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
         chunks: list[bytes] = []
         size = 0
-        while chunk := response.read1(_CHUNK):
+        while chunk := response.read1(_CHUNK, decode_content=False):
+            if unpack is not None:
+                chunk = unpack.feed(chunk, limit - size + 1)
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
@@ -195,6 +203,8 @@ class Session:
             if time.monotonic() > deadline:
                 raise Unreachable(url, f"the answer took longer than {self.timeout * _SLOW:.0f} s")
         response.release_conn()
+        if unpack is not None and not unpack.complete:
+            raise Unreachable(url, "the answer was cut off")
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _follow(self, url: str, location: str) -> str:
@@ -205,6 +215,7 @@ class Session:
             target = urljoin(url, location)
             old, new = urlsplit(url), urlsplit(target)
             same = old.hostname == new.hostname
+            same_place = same and (old.scheme, old.port) == (new.scheme, new.port)
         except ValueError as error:
             raise BadAnswer(shown, "a redirect to no valid address") from error
         if new.scheme not in ("http", "https") or not new.hostname:
@@ -219,10 +230,10 @@ class Session:
             old.scheme == "https" or not self._plain_allowed(new.hostname)
         ):
             raise BadAnswer(shown, "a redirect to plain http")
-        if "@" in new.netloc:
+        if "@" in new.netloc and new.netloc != old.netloc:
             raise BadAnswer(shown, "a redirect to an address with credentials")
-        if old.scheme == new.scheme and "@" in old.netloc and old.port == new.port:
-            target = new._replace(netloc=old.netloc).geturl()  # the same place: credentials stay
+        if same_place:
+            target = new._replace(netloc=old.netloc).geturl()  # credentials stay
         return target
 
     def _plain_allowed(self, host: str) -> bool:
@@ -251,17 +262,41 @@ class Session:
         return _LONGEST_PAUSE
 
 
+class _Gunzip:
+    """Unpacks gzip as it comes: never more than is asked for, and it knows whether it was all."""
+
+    def __init__(self) -> None:
+        self._engine = zlib.decompressobj(31)
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        """Return what ``data`` unpacks to, its first ``most`` bytes at the least."""
+        chunks: list[bytes] = []
+        while data and most > 0:
+            if self._engine.eof:  # another member follows
+                self._engine = zlib.decompressobj(31)
+            chunks.append(self._engine.decompress(data, most))
+            most -= len(chunks[-1])
+            data = self._engine.unconsumed_tail or self._engine.unused_data
+        return b"".join(chunks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of what was packed has come."""
+        return self._engine.eof
+
+
 def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | None:
     """Return a Retry-After header as seconds from now; None when there is none that can be read."""
     if retry_after is None:
         return None
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
-        return float(min(int(text), 10**6))
+        return min(float(text), _LONGEST_WISH)
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(parsedate_to_datetime(text).timestamp() - now(), 0.0)
+        wait = parsedate_to_datetime(text).timestamp() - now()
+        return min(max(wait, 0.0), _LONGEST_WISH)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -271,6 +306,8 @@ def _plain(error: Exception) -> str:
     reason = getattr(error, "reason", None)
     if isinstance(reason, Exception):
         return _plain(reason)
+    if len(error.args) == 2 and isinstance(error.args[1], Exception):
+        return _plain(error.args[1])
     text = str(error) or type(error).__name__
     if "): " in text and "object at 0x" in text:
         text = text.split("): ", 1)[1]
