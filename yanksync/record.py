@@ -5,8 +5,11 @@ Weighs each answer (R3, R7), keeps what is true, and notes what that changed for
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from yanksync.changes import Unsettled, differences, reasons_of
 from yanksync.errors import BadAnswer
@@ -16,6 +19,7 @@ from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
 from yanksync.plan import DAY, sweep_due
+from yanksync.publish import layout
 from yanksync.settings import JournalSource
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.unpublished import Awaiting, Sort
@@ -31,11 +35,13 @@ from yanksync.weigh import (
     Record,
     Stale,
     Want,
+    unexplained_losses,
     weigh,
 )
 
 # What is held was read before, under the rules of that time; only the form is read again.
 _STORED_RULES = PageRules(allow_http=True)
+_OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 
 @dataclass
@@ -158,7 +164,8 @@ class _Recorder:
         )
         self._remember(row, held, page, reasons)
         self._learn(one, page)
-        sort = Sort.UNEXPLAINED if verdict.unexplained else Sort.PAGE
+        unexplained = verdict.unexplained or self._still_lost(row, held, page)
+        sort = Sort.UNEXPLAINED if unexplained else Sort.PAGE
         self._state.unpublished.add(id_, sort, one.look.since or self._now)
         if sort is Sort.PAGE:
             self._batch.pages[id_] = page
@@ -168,6 +175,19 @@ class _Recorder:
             why = f"the page is at serial {page.serial}, the journal at {one.look.reach}"
             self._state.pending.problem(row.name, why)
             self._batch.again.append((one, why, True))
+
+    def _still_lost(self, row: Project, held: Held, page: Page) -> bool:
+        """Whether files that stand in the output and wait for the guard are missing still (R8)."""
+        if self._state.unpublished.sort(row.id) is not Sort.UNEXPLAINED:
+            return False
+        form = layout.V1_JSON
+        body = self._mirror.store.read(row.name, form.filename)
+        if body is None:
+            return False
+        stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
+        stands = page_of(row.name, stored)
+        events = self._state.history.events(row.name, row.published_serial)
+        return bool(unexplained_losses(replace(held, page=stands, events=events), page))
 
     def _remember(
         self, row: Project, held: Held, page: Page, reasons: tuple[tuple[str, str], ...]

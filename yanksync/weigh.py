@@ -131,7 +131,7 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
         if held.word is not None and page.serial < held.word:
             return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
     unexplained = False
-    lost = _unexplained_losses(held, page)
+    lost = unexplained_losses(held, page)
     if lost:
         seen = _fingerprint(lost)
         if want.doubt != seen:
@@ -189,7 +189,7 @@ def _list_explains(held: Held) -> bool:
     return held.listed_at >= newest
 
 
-def _unexplained_losses(held: Held, page: Page) -> tuple[str, ...]:
+def unexplained_losses(held: Held, page: Page) -> tuple[str, ...]:
     """Return the files that the held page has, the new one lacks and no entry accounts for."""
     if held.page is None or page.quarantined:
         return ()

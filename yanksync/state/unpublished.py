@@ -68,6 +68,11 @@ class Unpublished:
             (since,),
         )
 
+    def sort(self, project: int) -> Sort | None:
+        """Return what publishing a project would do; None when it is published."""
+        row = self._db.one("SELECT sort FROM unpublished WHERE id = ?", (project,))
+        return None if row is None else Sort(row[0])
+
     def take(self, most: int, after: int = 0) -> list[Awaiting]:
         """Return up to ``most`` projects to publish, by id above ``after``, held ones left out."""
         rows = self._db.execute(

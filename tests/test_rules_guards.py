@@ -1,0 +1,152 @@
+"""Whole passes: what a person must see first (R8), and an upstream that was put back (R14)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fake_upstream import Fault
+from tests.harness import DAY, DONE, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+
+
+def started(world: World, number: int) -> list[str]:
+    names = [f"p{n:03}" for n in range(number)]
+    for name in names:
+        world.up.upload(name, "1.0")
+        world.up.upload(name, "2.0")
+    assert world.sync() == DONE
+    return names
+
+
+def test_R8_explained_removals_above_the_limit_are_held_and_all_else_goes_on(
+    world: World,
+) -> None:
+    names = started(world, 103)
+    for name in names[:101]:
+        world.up.remove_project(name)
+    world.up.yank(names[101], "1.0", "bad")
+    world.up.quarantine_project(names[102])
+    assert world.sync() == HELD
+    assert world.counts().held == 101 and world.page(names[0]) is not None
+    assert world.yanked(names[101])[f"{names[101]}-1.0.tar.gz"] == "bad"
+    assert world.yanked(names[102]) == {}  # quarantines are never held
+    assert world.sync() == HELD
+    assert len(world.approve()) == 101
+    world.up.remove_project(names[101])  # one more is not counted with what was approved
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
+    for name in started(world, 101)[:100]:
+        world.up.remove_project(name)
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
+    names = started(world, 5)
+    gone = {*names[:4]}
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.up.yank(names[4], "1.0", "bad")
+    assert world.sync() == PARTIAL
+    assert world.sync() == HELD
+    assert world.counts().held == 4
+    assert len(world.yanked(names[0])) == 2
+    assert world.yanked(names[4])[f"{names[4]}-1.0.tar.gz"] == "bad"
+    assert world.approve(names[0]) == [names[0]]
+    assert world.sync() == HELD
+    assert len(world.yanked(names[0])) == 1 and len(world.yanked(names[1])) == 2
+    world.approve()
+    assert world.sync() == DONE
+
+
+def test_R8_news_about_a_held_project_does_not_let_its_losses_through(world: World) -> None:
+    names = started(world, 5)
+    gone = {*names[:4]}
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.sync()
+    assert world.sync() == HELD
+    world.up.raw_row(names[0], None, "frobnicate")
+    assert world.sync() == HELD
+    assert len(world.yanked(names[0])) == 2
+
+
+def test_R8_what_is_held_is_free_once_upstream_shows_the_files_again(world: World) -> None:
+    names = started(world, 5)
+    gone = {*names[:4]}
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.sync()
+    assert world.sync() == HELD
+    world.up.doctor = None
+    for name in names:
+        world.up.yank(name, "1.0", "bad")
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("fault", [Fault.half_list(), Fault.empty_list()], ids=["half", "empty"])
+def test_R8_incident20_half_a_list_takes_nothing_away(world: World, fault: Fault) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 210)
+    world.up.upload(names[0], "3.0")
+    world.up.fail("^/simple/$", fault)
+    assert world.sync() == HELD
+    assert len(world.asked) < 5
+    assert len({path.split("/")[1] for path in world.files()}) > 210
+    world.up.heal()
+    world.up.upload(names[0], "4.0")
+    assert world.settle(3) in (DONE, HELD)
+    assert world.page(names[1]) is not None
+    world.approve()
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R8_removals_by_our_own_configuration_do_not_count(world: World) -> None:
+    names = started(world, 110)
+    world.configure(mirror_projects=names[:2])
+    assert world.sync() == DONE
+    assert world.asked == []
+    assert_equal_to_upstream(world)
+
+
+def test_R14_an_upstream_that_was_put_back_changes_nothing_until_approved(world: World) -> None:
+    names = started(world, 5)
+    backup = world.up.snapshot()
+    world.up.yank(names[0], "1.0", "lost")
+    world.up.upload("lost", "1.0")
+    assert world.sync() == DONE
+    files = world.files()
+    world.up.restore(backup)
+    for _ in range(2):
+        assert world.sync() == HELD
+        assert world.asked == [] and world.files() == files
+    world.up.yank(names[1], "1.0", "new")
+    world.up.yank(names[2], "1.0", "new")
+    world.up.upload("other", "1.0")
+    assert world.sync() == HELD  # the serials are there again, the rows are others
+    world.approve()
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert world.cursor() == world.up.last_serial
+    assert world.sync() == DONE and len(world.requests) == 1
+
+
+def test_R14_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
+    names = started(world, 2)
+    world.up.yank(names[0], "1.0")
+    assert world.sync() == DONE
+    true = world.up.journal
+    world.up.replace_journal(true[:-1])
+    assert world.sync() == HELD
+    world.approve()
+    world.up.replace_journal(true)  # it was only a bad answer
+    assert world.sync(later=HOUR) == DONE
+    world.up.replace_journal(true[:-1])
+    assert world.sync(later=DAY) == HELD
