@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.fake_upstream import Fault
@@ -36,7 +38,7 @@ def test_R3_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
     world.up.yank("demo", "1.0")
     world.up.serve_stale("demo")
     tries = []
-    for minute in range(0, 12 * 60):
+    for minute in range(12 * 60):
         assert world.sync(later=60) == PARTIAL
         if world.asked:
             assert world.asked == ["demo", "demo"]
@@ -44,7 +46,7 @@ def test_R3_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
         if minute == 300:
             world.up.upload("demo", "3.0")  # news resets the back-off ...
             world.up.serve_stale("demo", answer=world.up.before("demo"))
-    gaps = [b - a for a, b in zip(tries, tries[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(tries)]
     assert gaps[:6] == [1, 1, 2, 4, 8, 16]
     assert max(gaps) in (60, 61) and 1 in gaps[8:]  # ... and an hour is the longest
 
