@@ -1,0 +1,196 @@
+"""README.rst says what the code does: commands, options, keys, defaults, exit codes, shapes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+import docutils.core
+import docutils.nodes
+import msgspec
+import pytest
+
+from yanksync.cli import COMMANDS, cli, exits
+from yanksync.cli.look import _row_object
+from yanksync.config import load
+from yanksync.config_parse import KEYS
+from yanksync.model import Action
+from yanksync.names import normalized
+from yanksync.settings import Settings
+from yanksync.state.history import Row
+from yanksync.status import Status
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
+DOCUMENTS = ("README.rst", "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
+RESERVED = ("run", "verify")
+
+
+@cache
+def parsed(name: str = "README.rst") -> docutils.nodes.document:
+    """Return a document; whatever docutils has to say against it is an error."""
+    return docutils.core.publish_doctree(
+        (ROOT / name).read_text(encoding="utf-8"),
+        settings_overrides={
+            "report_level": 1,
+            "halt_level": 1,
+            "syntax_highlight": "none",
+            "file_insertion_enabled": False,
+        },
+    )
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """Return the table whose first column has this heading: first cell → the other cells."""
+    for found in parsed().findall(docutils.nodes.table):
+        rows = [
+            [entry.astext() for entry in row.findall(docutils.nodes.entry)]
+            for row in found.findall(docutils.nodes.row)
+        ]
+        if rows[0][0] == heading:
+            return {row[0]: row[1:] for row in rows[1:]}
+    raise AssertionError(f"no table {heading}")
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        yield name, command
+    yield "yanksync", cli
+
+
+def options() -> set[str]:
+    found = {"--help"}
+    for _, command in commands():
+        for parameter in command.params:
+            found.update(option for option in parameter.opts if option.startswith("--"))
+    return found
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_render(name: str) -> None:
+    assert parsed(name).astext()
+
+
+def test_help_texts_are_those_of_the_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/docs", "--check"], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert re.findall(r"^\.\. help: (\S+)$", README, re.MULTILINE) == ["yanksync", *COMMANDS]
+
+
+def test_options_are_the_real_ones() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert named == options() | {"--version"}
+
+
+def test_commands_are_the_real_ones() -> None:
+    named = set(re.findall(r"^ +yanksync ([a-z][a-z-]*)", README, re.MULTILINE))
+    named |= set(re.findall(r"``yanksync ([a-z-]+)", README))
+    assert named == set(COMMANDS)
+    for name in RESERVED:
+        assert f"``{name}``" in README
+        assert name not in COMMANDS
+
+
+def test_every_key_is_told_with_its_variable() -> None:
+    rows = table("Key")
+    keys = [f"{section}.{name}" for section, names in KEYS.items() for name in names]
+    assert list(rows) == keys
+    for key, (variable, *_) in rows.items():
+        assert variable == "YANKSYNC_" + key.replace(".", "_").upper()
+
+
+SPOKEN = {
+    "upstream.simple_url": "what pip uses",
+    "upstream.journal_url": "from simple_url",
+    "schedule.cron": "none",
+}
+
+
+@pytest.mark.parametrize(("key", "cells"), table("Key").items())
+def test_defaults_are_the_real_ones(key: str, cells: list[str]) -> None:
+    section, _, name = key.partition(".")
+    told = cells[2]
+    found = default(section, name)
+    if key in SPOKEN:
+        assert (told, found) == (SPOKEN[key], None)
+        return
+    value = tomllib.loads(f"value = {told}")["value"]
+    assert KEYS[section][name].check(value) == found
+
+
+def default(section: str, name: str) -> Any:
+    settings = Settings()
+    if name in ("projects", "exclude"):
+        return getattr(settings.mirror.selection, name)
+    return getattr(getattr(settings, section), name)
+
+
+def test_exit_codes_are_the_real_ones() -> None:
+    real = (exits.DONE, exits.FAILED, exits.USAGE, exits.PARTIAL, exits.HELD, exits.LOCKED)
+    assert list(table("Code")) == [str(code) for code in real]
+
+
+def test_status_and_history_have_these_keys() -> None:
+    assert set(table("Status key")) == set(msgspec.structs.asdict(Status()))
+    name = normalized("demo")
+    assert name is not None
+    row = Row(
+        serial=1,
+        timestamp=0,
+        project=name,
+        version="1.0",
+        action=Action.YANK,
+        file=None,
+        files=("a",),
+        reason="",
+        source="journal",
+    )
+    assert set(table("History key")) == set(_row_object(row))
+
+
+def test_actions_are_the_real_ones() -> None:
+    told = re.findall(r"[a-z]+", table("History key")["action"][0])
+    assert set(told) - {"or"} == {action.value for action in Action}
+
+
+def blocks(kind: str) -> list[str]:
+    return [
+        node.astext()
+        for node in parsed().findall(docutils.nodes.literal_block)
+        if kind in node["classes"]
+    ]
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_examples_of_a_configuration_load(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "yanksync.toml"
+    path.write_text(text)
+    assert load(path, {}).upstream.simple_url == "https://upstream.example/simple/"
+
+
+def test_paths_that_are_named_exist() -> None:
+    named = set(re.findall(r"(?<![\w./])(?:scripts|cron)/[\w.]+", README))
+    assert {"scripts/demo", "scripts/test", "cron/nginx.conf"} <= named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_no_registry_host_is_named_anywhere() -> None:
+    pattern = r"https?://[a-z.]*(" + "py" + r"pi|pythonhosted|npmjs)[a-z]*[.][a-z]+"
+    done = subprocess.run(
+        ["git", "grep", "-nIE", pattern, "--", "."], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode == 128:
+        pytest.skip("no git checkout")
+    assert done.stdout == ""
