@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 
@@ -23,17 +24,14 @@ class Wire:
         return [head.split(" ", 2)[1] for head in self.heads]
 
 
-Answer = Callable[[str], bytes]
-"""From the head of a request to the bytes that answer it."""
+Answer = Callable[[str], bytes | Iterable[bytes]]
+"""From the head of a request to the bytes that answer it, or their pieces."""
 
 
-def reply(
-    body: bytes = b"", status: str = "200 OK", *, close: bool = False, **more: str
-) -> bytes:
+def reply(body: bytes = b"", status: str = "200 OK", **more: str) -> bytes:
     """Return an answer; ``_`` in a header's name stands for ``-``."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in more.items()]
-    lines += ["Connection: close"] if close else []
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
@@ -48,9 +46,18 @@ def _speak(running: Wire, answer: Answer, client: socket.socket) -> None:
             running.heads.append(head.decode("latin-1"))
             head = b""
             sent = answer(running.heads[-1])
-            client.sendall(sent)
-            if b"Connection: close" in sent:
+            for piece in (sent,) if isinstance(sent, bytes) else sent:
+                client.sendall(piece)
+            if not isinstance(sent, bytes) or b"Connection: close" in sent:
                 return
+
+
+def dripping(length: int, seconds: float, **headers: str) -> Iterator[bytes]:
+    """Yield an answer of ``length`` bytes, a byte every ``seconds``."""
+    yield reply(b" " * length, **headers)[:-length]
+    for _ in range(length):
+        time.sleep(seconds)
+        yield b" "
 
 
 @contextmanager

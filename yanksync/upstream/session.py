@@ -103,9 +103,9 @@ class Session:
                 response.close()  # what is left on the wire belongs to nobody
                 raise
         except requests.RequestException as error:
-            raise Unreachable(shown, _plain(error)) from error
+            raise Unreachable(shown, plain(error)) from error
         except (HTTPError, OSError, zlib.error) as error:
-            raise Unreachable(shown, _plain(error)) from error
+            raise Unreachable(shown, plain(error)) from error
 
     def _sent(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         try:
@@ -175,7 +175,7 @@ class Session:
             if error is not None:
                 raise error(url, f"answered {status} {response.reason or ''}".rstrip())
             raise Refused(url, status, f"answered {response.reason or 'no'}")
-        body = self._body(response, url, limit)
+        body = self.read(response, url, limit)
         return Answer(
             status,
             url,
@@ -185,7 +185,8 @@ class Session:
             headers.get("X-PyPI-Last-Serial"),
         )
 
-    def _body(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> bytes:
+    def read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> bytes:
+        """Return the body, plain or gzip, as it comes; limited in bytes, unpacked, and in time."""
         deadline = time.monotonic() + self.timeout * _SLOW
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         unpack = _Gunzip() if coding == "gzip" and response.status == 200 else None
@@ -301,13 +302,13 @@ def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | Non
         return None
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
     """Return what went wrong without the library's wrapping, URLs and object addresses."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, Exception):
-        return _plain(reason)
+        return plain(reason)
     if len(error.args) == 2 and isinstance(error.args[1], Exception):
-        return _plain(error.args[1])
+        return plain(error.args[1])
     text = str(error) or type(error).__name__
     if "): " in text and "object at 0x" in text:
         text = text.split("): ", 1)[1]

@@ -7,24 +7,29 @@ status 200, the rate limit among them. A document type is refused before anythin
 from __future__ import annotations
 
 import re
+import reprlib
 import time
 import xmlrpc.client
+import zlib
 from collections.abc import Iterator
 from xml.parsers import expat
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
-from yanksync.upstream.session import Session, seconds_of
+from yanksync.upstream.session import Session, plain, seconds_of
 
 PAGE = 50_000
 """Rows in one answer at the most; there is no sign that there are more (facts 13)."""
 
+_LARGEST = xmlrpc.client.MAXINT
+"""The highest serial that can be asked with: Warehouse refuses 2**31, XML-RPC has no such int."""
+
+_LAST_SECOND = 253402300799  # the end of the year 9999
 _LIMIT = 256 << 20  # bytes; 50,000 rows are about 13 MB
-_CHUNK = 1 << 16
-_SLOW = 20
 _WHAT = "the journal"
 _RATE = re.compile(r"Limit may reset in (\d{1,6}) seconds")
 _GONE = re.compile(r"no longer supported|has been (removed|disabled)|not supported", re.IGNORECASE)
@@ -50,8 +55,8 @@ class XmlRpcJournal:
         value = self._call("changelog_last_serial")
         if value is None:
             return None
-        if type(value) is not int or value < 0:
-            raise BadAnswer(_WHAT, f"changelog_last_serial is {value!r}, no serial")
+        if type(value) is not int or not 0 <= value <= _LARGEST:
+            raise BadAnswer(_WHAT, f"changelog_last_serial is {reprlib.repr(value)}, no serial")
         return value
 
     def since(self, serial: int) -> Iterator[tuple[JournalEntry, ...]]:
@@ -62,9 +67,9 @@ class XmlRpcJournal:
         :class:`BadAnswer`.
         """
         while True:
-            rows = _entries(self._call("changelog_since_serial", serial), serial)
+            told, rows = _entries(self._call("changelog_since_serial", serial), serial)
             yield rows
-            if len(rows) < PAGE:
+            if told < PAGE:
                 return
             serial = rows[-1].serial
 
@@ -76,8 +81,8 @@ class XmlRpcJournal:
             return self._ask(body)
         except requests.RequestException as error:
             raise Unreachable(self._shown, _problem(error)) from error
-        except OSError as error:
-            raise Unreachable(self._shown, str(error)) from error
+        except (HTTPError, OSError, zlib.error) as error:
+            raise Unreachable(self._shown, plain(error)) from error
         finally:
             self._next = time.monotonic() + self._interval
 
@@ -85,13 +90,17 @@ class XmlRpcJournal:
         with self._session.requests.post(
             self._url,
             data=body,
-            headers={"Content-Type": "text/xml", "Accept": "text/xml"},  # lower case: facts 18
+            headers={
+                "Content-Type": "text/xml",  # lower case: facts 18
+                "Accept": "text/xml",
+                "Accept-Encoding": "gzip",
+            },
             timeout=self._session.timeout,
             stream=True,
             allow_redirects=False,
         ) as response:
             self._check(response)
-            return decode(self._read(response), self._shown)
+            return decode(self._session.read(response.raw, self._shown, _LIMIT), self._shown)
 
     def _check(self, response: requests.Response) -> None:
         status = response.status_code
@@ -108,18 +117,6 @@ class XmlRpcJournal:
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind not in ("text/xml", "application/xml"):
             raise BadAnswer(_WHAT, f"{self._shown} answered {kind or 'nothing'} instead of XML")
-
-    def _read(self, response: requests.Response) -> bytes:
-        deadline = time.monotonic() + self._session.timeout * _SLOW
-        chunks, size = [], 0
-        for chunk in response.iter_content(_CHUNK):
-            size += len(chunk)
-            if size > _LIMIT:
-                raise BadAnswer(_WHAT, f"the answer is larger than {_LIMIT} bytes")
-            if time.monotonic() > deadline:
-                raise Unreachable(self._shown, "the answer does not come to an end")
-            chunks.append(chunk)
-        return b"".join(chunks)
 
 
 def decode(body: bytes, url: str) -> object:
@@ -158,9 +155,9 @@ def _refuse_doctype(*_: object) -> None:
 
 
 def _fault(fault: xmlrpc.client.Fault, url: str) -> Exception:
-    code, text = fault.faultCode, str(fault.faultString)
-    if type(code) is not int:
-        return BadAnswer(_WHAT, "a fault without a code")
+    code, text = fault.faultCode, fault.faultString
+    if type(code) is not int or not isinstance(text, str):
+        return BadAnswer(_WHAT, "a fault without a code or a text")
     limit = _RATE.search(text)
     if limit is not None or "HTTPTooManyRequests" in text:
         return Throttled(url, float(limit[1]) if limit is not None else 60.0)
@@ -169,8 +166,11 @@ def _fault(fault: xmlrpc.client.Fault, url: str) -> Exception:
     return Refused(url, code, text[:200])
 
 
-def _entries(value: object, since: int) -> tuple[JournalEntry, ...]:
-    """Check the rows of an answer: their shape, their number, their order (facts 13, 27)."""
+def _entries(value: object, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
+    """Check the rows of an answer: their shape, their number, their order (facts 13, 27).
+
+    Returns how many there were, and the entries, each once.
+    """
     if not isinstance(value, list):
         raise BadAnswer(_WHAT, "changelog_since_serial is no list")
     if len(value) > PAGE:
@@ -185,7 +185,7 @@ def _entries(value: object, since: int) -> tuple[JournalEntry, ...]:
             raise BadAnswer(_WHAT, f"serial {entry.serial} follows {last}")
         entries.append(entry)
         last = entry.serial
-    return tuple(entries)
+    return len(value), tuple(entries)
 
 
 def _entry(row: object) -> JournalEntry:
@@ -197,16 +197,17 @@ def _entry(row: object) -> JournalEntry:
             and isinstance(action, str | None)
             and type(timestamp) is int
             and type(serial) is int
+            and serial <= _LARGEST
         ):
-            return JournalEntry(name or "", version, timestamp, action or "", serial)
-    raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {row!r:.200}")
+            moment = min(max(timestamp, 0), _LAST_SECOND)  # for people only (R4)
+            return JournalEntry(name or "", version, moment, action or "", serial)
+    shown = reprlib.repr(row)  # which is short, however deep it is nested
+    raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
 
 
 def _problem(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the answer was cut off"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return str(error)
