@@ -61,7 +61,7 @@ def lock(state: Path) -> Iterator[None]:
 def _holder(descriptor: int) -> str:
     """Return what the holder wrote of itself, for a person."""
     words = os.pread(descriptor, 200, 0).decode("utf-8", "replace").split(" ", 2)
-    if len(words) != 3 or not words[1].isdigit():
+    if len(words) != 3 or not words[1].isdecimal():
         return "unknown"
     return f"process {words[0]} on {words[2]}, since {_moment(int(words[1]))}"
 
@@ -76,4 +76,4 @@ def held_since(state: Path) -> float | None:
         words = lock_path(state).read_text(encoding="utf-8", errors="replace").split(" ", 2)
     except OSError:
         return None
-    return float(words[1]) if len(words) == 3 and words[1].isdigit() else None
+    return float(words[1]) if len(words) == 3 and words[1].isdecimal() else None

@@ -1,0 +1,194 @@
+"""Stage 3: many at once; one failure stops nobody else (rules R3, R7, R13)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+
+import pytest
+
+from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.fetch import Failed, Fetched, Question, ask, fetch
+from yanksync.names import NormalizedName
+from yanksync.plan import Look
+from yanksync.upstream.rules import PageRules
+from yanksync.upstream.source import RawPage
+from yanksync.weigh import Found, Missing, NotModified
+
+JSON = "application/vnd.pypi.simple.v1+json"
+Respond = Callable[[str, str | None], RawPage | int]
+
+
+class Pages:
+    """An upstream of one function."""
+
+    rules = PageRules()
+    longest_pause = 60.0
+
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+        self.asked: list[str] = []
+
+    def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
+        self.asked.append(name)
+        return self._respond(name, etag)
+
+
+def raw(name: str, **more: str) -> RawPage:
+    body = f'{{"meta":{{"api-version":"1.0","_last-serial":7}},"name":"{name}","files":[]}}'
+    answer = {"body": body, "media": JSON, "url": f"https://x.example/{name}/", **more}
+    return RawPage(
+        answer["body"].encode(), answer["media"], answer["url"], '"e"', answer.get("serial")
+    )
+
+
+def good(name: str, etag: str | None) -> RawPage | int:
+    return raw(name)
+
+
+def question(name: str, etag: str | None = None) -> Question:
+    return Question(Look(name=NormalizedName(name)), etag)
+
+
+def questions(count: int) -> Iterator[Question]:
+    return (question(f"p{number}") for number in range(count))
+
+
+def raising(error: Exception) -> Respond:
+    def respond(name: str, etag: str | None) -> RawPage | int:
+        raise error
+
+    return respond
+
+
+def test_a_page_comes_with_what_is_to_be_stored() -> None:
+    found = ask(Pages(good), question("demo"))
+    assert isinstance(found.answer, Found) and found.answer.page.serial == 7
+    assert found.stored is not None and found.stored.text == raw("demo").body
+    assert (found.stored.media, found.etag, found.json) == (JSON, '"e"', True)
+
+
+@pytest.mark.parametrize(("status", "answer"), [(304, NotModified()), (404, Missing())])
+def test_no_page(status: int, answer: object) -> None:
+    found = ask(Pages(lambda name, etag: status), question("demo", '"e"'))
+    assert found.answer == answer and found.stored is None
+
+
+@pytest.mark.parametrize(
+    ("respond", "error"),
+    [
+        (raising(Unreachable("u", "gone")), Unreachable),
+        (raising(Refused("u", 403, "no")), Refused),
+        (lambda name, etag: raw("another"), BadAnswer),
+        (lambda name, etag: raw(name, body="<html>"), BadAnswer),
+        (lambda name, etag: raw(name, media="text/plain"), BadAnswer),
+        (lambda name, etag: raw(name, body="{}"), BadAnswer),
+    ],
+)
+def test_r7_what_fails_is_a_value(respond: Respond, error: type[UpstreamError]) -> None:
+    failed = ask(Pages(respond), question("demo")).answer
+    assert isinstance(failed, Failed) and type(failed.error) is error
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_each_is_answered_once(workers: int) -> None:
+    answers = list(fetch(Pages(good), questions(100), workers))
+    assert sorted(one.look.name for one in answers) == sorted(f"p{n}" for n in range(100))
+    assert list(fetch(Pages(good), [], workers)) == []
+
+
+def test_many_at_once() -> None:
+    barrier = threading.Barrier(4, timeout=5)
+
+    def respond(name: str, etag: str | None) -> RawPage | int:
+        barrier.wait()  # goes on only when four are under way
+        return raw(name)
+
+    assert all(isinstance(one.answer, Found) for one in fetch(Pages(respond), questions(8), 4))
+
+
+def test_one_failure_stops_nobody_else() -> None:
+    def respond(name: str, etag: str | None) -> RawPage | int:
+        if name == "p3":
+            raise Unreachable("u", "reset")
+        if name == "p4":
+            raise ZeroDivisionError  # a bug of ours
+        return raw(name)
+
+    answers = list(fetch(Pages(respond), questions(20), 2))
+    failed = {str(one.look.name): one.answer for one in answers if isinstance(one.answer, Failed)}
+    assert len(answers) == 20 and set(failed) == {"p3", "p4"}
+    assert "internal error" in str(failed["p4"].error)
+
+
+def test_questions_are_drawn_only_as_fast_as_answers_are_taken() -> None:
+    drawn: list[int] = []
+
+    def draw() -> Iterator[Question]:
+        for number in range(1000):
+            assert threading.current_thread() is threading.main_thread()
+            drawn.append(number)
+            yield question(f"p{number}")
+
+    answers = fetch(Pages(good), draw(), 2)
+    assert drawn == []
+    for taken in range(1, 50):
+        next(answers)
+        assert len(drawn) <= taken + 8
+    assert isinstance(answers, Generator)
+    answers.close()
+    assert len(drawn) < 100
+
+
+def until_broken(pages: Pages, workers: int = 2) -> tuple[list[Fetched], UpstreamError]:
+    """Return the answers until the asking ended, and what it ended with."""
+    taken: list[Fetched] = []
+    try:
+        for one in fetch(pages, questions(1000), workers):
+            taken.append(one)
+    except UpstreamError as error:
+        return taken, error
+    raise AssertionError("it went on to the end")
+
+
+@pytest.mark.parametrize("error", [Unreachable("u", "gone"), Throttled("u", 5.0)])
+def test_r7_an_outage_ends_the_asking(error: UpstreamError) -> None:
+    pages = Pages(raising(error))
+    taken, raised = until_broken(pages)
+    assert raised is error and 20 <= len(taken) < 40 and len(pages.asked) < 40
+    assert all(isinstance(one.answer, Failed) for one in taken)
+
+
+def test_more_workers_are_more_patient() -> None:
+    taken, _ = until_broken(Pages(raising(Unreachable("u", "gone"))), workers=16)
+    assert len(taken) >= 32
+
+
+@pytest.mark.parametrize("error", [Refused("u", 403, "no"), BadAnswer("project x", "odd")])
+def test_answers_that_are_no_outage_end_nothing(error: UpstreamError) -> None:
+    assert len(list(fetch(Pages(raising(error)), questions(100), 2))) == 100
+
+
+def test_failures_count_only_in_an_unbroken_row() -> None:
+    lock, calls = threading.Lock(), [0]
+
+    def respond(name: str, etag: str | None) -> RawPage | int:
+        with lock:
+            calls[0] += 1
+            if calls[0] % 10:
+                raise Unreachable("u", "reset")
+        return raw(name)
+
+    assert len(list(fetch(Pages(respond), questions(200), 1))) == 200
+
+
+def test_r13_a_long_retry_after_ends_the_asking_at_once() -> None:
+    def respond(name: str, etag: str | None) -> RawPage | int:
+        if name == "p5":
+            raise Throttled("u", 3600.0)
+        return raw(name)
+
+    pages = Pages(respond)
+    taken, raised = until_broken(pages)
+    assert isinstance(raised, Throttled) and raised.seconds == 3600.0
+    assert len(taken) < 30 and "p5" in {one.look.name for one in taken}
