@@ -207,6 +207,8 @@ def publish_list(mirror: Mirror) -> None:
         if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
             return
     serial = list_serial(mirror)
+    if (serial or 0) < (meta.number("tree_serial") or 0):
+        return  # the one that stands there is newer than this state
     forms = (
         ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
         ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),

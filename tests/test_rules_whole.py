@@ -1,0 +1,201 @@
+"""Whole passes: first build, full-resync, changes of configuration, lost and old state."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fake_upstream import Fault
+from tests.harness import DONE, FAILED, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
+
+
+def started(world: World, *projects: str) -> World:
+    for name in projects or ("demo",):
+        world.up.upload(name, "1.0")
+        world.up.upload(name, "2.0")
+    assert world.sync() == DONE
+    return world
+
+
+def test_the_first_build_starts_where_the_older_of_list_and_journal_ends(world: World) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.upload("other", "1.0")
+    world.up.freeze_list()  # half an hour old
+    world.up.yank("demo", "1.0", "since")
+    world.up.remove_project("other")
+    world.up.upload("new", "1.0")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+    assert world.told() == [(9, "yank", "since"), (10, "remove", "")]
+    assert len(world.asked) == len({*world.asked})
+
+
+def test_an_interrupted_first_build_goes_on(disk: World) -> None:
+    for n in range(30):
+        disk.up.upload(f"p{n}", "1.0")
+    disk.up.fail("^/simple/p1", Fault.status(500), None)
+    assert disk.sync() == PARTIAL
+    disk.up.heal()
+    assert disk.sync() == DONE
+    assert len(disk.asked) == 11  # only those that are missing
+    assert_equal_to_upstream(disk)
+
+
+def test_a_full_resync_asks_for_all_and_leaves_no_hole_in_the_history(disk: World) -> None:
+    started(disk, "demo", "other", "third")
+    disk.up.archive("demo")
+    disk.up.yank("other", "1.0", "bad")
+    before = disk.stamps()
+    assert disk.resync() == DONE
+    assert disk.asked == ["demo", "other", "third"]
+    assert not any("if-none-match" in r.headers for r in disk.up.page_requests())
+    assert disk.told() == [(19, "yank", "bad")]
+    assert_equal_to_upstream(disk)
+    after = disk.stamps()
+    assert all(before[path] == after[path] for path in before if "/third/" in path)
+
+
+@pytest.mark.parametrize("command", ["sync", "resync"])
+def test_an_interrupted_full_resync_is_carried_on(world: World, command: str) -> None:
+    names = [f"p{n:02}" for n in range(30)]
+    started(world, *names)
+    world.up.fail("^/simple/p1", Fault.status(403), None)
+    assert world.resync() == PARTIAL
+    assert len(world.asked) == 40  # p10 to p19 were asked twice
+    world.up.heal()
+    world.up.yank("p11", "1.0", "bad")
+    assert (world.resync() if command == "resync" else world.sync()) == DONE
+    assert world.asked == names[10:20]
+    assert world.up.list_requests() == []
+    assert world.told() == [(181, "yank", "bad")]
+    assert world.resync() == DONE
+    assert world.asked == names  # the next one is a new one
+    assert_equal_to_upstream(world)
+
+
+def test_a_killed_full_resync_is_carried_on(world: World) -> None:
+    names = [f"p{n:02}" for n in range(8)]
+    started(world, *names)
+    world.clock.dies = 6
+    with pytest.raises(Killed):
+        world.resync()
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_a_full_resync_finds_what_left_the_list(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    started(world, "demo", "other")
+    world.up.remove_project("other")
+    assert world.resync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_a_full_resync_of_one_project_asks_for_it_alone(world: World) -> None:
+    started(world, "demo", "other")
+    world.up.archive("demo")
+    assert world.resync("demo") == DONE
+    assert world.asked == ["demo"] and world.up.list_requests() == []
+    assert_equal_to_upstream(world)
+
+
+def test_incident36_narrowing_and_widening(disk: World) -> None:
+    started(disk, "aa-one", "aa-two", "bb-one")
+    disk.configure(mirror_projects=["aa-*"])
+    assert disk.sync() == DONE and disk.asked == []
+    assert_equal_to_upstream(disk)
+    disk.up.yank("bb-one", "1.0", "not ours")
+    disk.up.yank("aa-one", "1.0", "ours")
+    assert disk.sync() == DONE and disk.asked == ["aa-one"]
+    assert [row.project for row in disk.history()] == ["aa-one"]
+    disk.configure(mirror_projects=["*"], mirror_exclude=["aa-two"])
+    disk.up.freeze_list()
+    disk.up.yank("bb-one", "2.0", "ours again")
+    assert disk.sync() == DONE and disk.asked == ["bb-one"]
+    assert_equal_to_upstream(disk)
+    assert disk.told("bb-one") == [(21, "yank", "ours again")]
+    assert disk.told("aa-one") == [(20, "yank", "ours")]
+
+
+def test_incident36_widened_again_before_the_narrowing_was_published(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.configure(mirror_projects=["demo"])
+    disk.kills.at = 0
+    with pytest.raises(Killed):
+        disk.sync()
+    disk.configure(mirror_projects=["*"])
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_named_projects_unknown_quarantined_and_removed(world: World) -> None:
+    world.configure(mirror_projects=["demo", "ghost", "bad"])
+    world.up.upload("demo", "1.0")
+    world.up.upload("bad", "1.0")
+    world.up.quarantine_project("bad")
+    assert world.sync() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    assert world.sync() == DONE and world.asked == []  # the unknown one is not asked for again
+    assert world.yanked("bad") == {} and world.page("ghost") is None
+    world.up.upload("ghost", "1.0")
+    world.up.clear_project_quarantine("bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("also_changed", [False, True])
+def test_a_lost_state_is_built_again_without_going_back(disk: World, also_changed: bool) -> None:
+    started(disk, "demo", "other", "gone")
+    disk.up.yank("demo", "1.0", "bad")
+    disk.sync(later=HOUR)
+    disk.lose_state()
+    if also_changed:
+        disk.up.remove_project("gone")
+        disk.up.cdn_hold("demo", disk.up.before("demo"))  # older than what stands in the tree
+    disk.sync()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    disk.up.cdn_clear()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_state_older_than_the_tree_never_brings_an_old_page_back(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.keep_state()
+    disk.up.yank("demo", "1.0", "bad")
+    disk.up.upload("new", "1.0")
+    disk.up.remove_project("other")
+    assert disk.sync(later=HOUR) == DONE
+    disk.put_back_state()
+    disk.up.cdn_hold("demo", disk.up.before("demo"))
+    disk.sync()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    disk.up.cdn_clear()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+    told = [row for row in disk.told() if row[1] in ("yank", "remove")]
+    assert told == [(13, "yank", "bad"), (18, "remove", "")]
+
+
+def test_a_state_older_than_the_tree_while_upstream_is_away(disk: World) -> None:
+    started(disk, "demo")
+    disk.keep_state()
+    disk.up.yank("demo", "1.0", "bad")
+    disk.sync(later=HOUR)
+    files = disk.files()
+    disk.put_back_state()
+    disk.up.fail("^/", Fault.status(503), None)
+    disk.configure(mirror_yanked="omit")  # which asks for every page to be rendered again
+    for _ in range(2):
+        assert disk.sync() == FAILED
+        assert disk.files() == files
+    disk.up.heal()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_lost_tree_is_found_by_nobody_but_a_changed_page_is_whole(disk: World) -> None:
+    started(disk)
+    disk.drop_tree()
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync(later=HOUR) == DONE
+    assert_equal_to_upstream(disk)
