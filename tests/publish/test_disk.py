@@ -356,7 +356,17 @@ def test_files_reach_the_disk_before_they_are_in_place(
     log = tmp_path / "log"
     trace = ["strace", "-f", "-qq", "-e", "trace=fsync,syncfs,rename,renameat,renameat2"]
     done = subprocess.run(
-        [*trace, "-o", str(log), sys.executable, "-c", SCRIPT, str(tmp_path / "m"), str(projects)],
+        [
+            *trace,
+            "-o",
+            str(log),
+            sys.executable,
+            "-B",
+            "-c",
+            SCRIPT,
+            str(tmp_path / "m"),
+            str(projects),
+        ],
         capture_output=True,
         check=False,
         cwd=Path(__file__).parents[2],

@@ -6,8 +6,10 @@ import pytest
 
 from tests.state.build import DEMO, NOW, event, project, record
 from yanksync.journal import Kind
+from yanksync.model import Published
 from yanksync.state import State
 from yanksync.state.runs import Finished, Run
+from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
 
@@ -35,11 +37,18 @@ def test_a_project_from_its_first_name_to_its_tombstone(state: State) -> None:
 
 
 def test_r9_a_word_stands_until_a_page_is_recorded(state: State) -> None:
-    record(state, serial=10)
+    number = record(state, serial=10)
+    state.unpublished.add(number, Sort.PAGE, NOW)
+    assert state.projects.yanked_versions() == 1
+    assert (state.projects.words(), state.unpublished.words()) == ([], [])
     state.projects.withdraw("demo", 15)
     assert (project(state).quarantined, project(state).word) == (True, 15)
+    assert state.projects.yanked_versions() == 0
+    assert state.projects.words() == ["demo"]
+    assert [one.id for one in state.unpublished.words()] == [number]
     record(state, serial=16)
     assert (project(state).quarantined, project(state).word) == (False, None)
+    assert (state.projects.words(), state.unpublished.words()) == ([], [])
 
 
 def test_the_newest_entry_is_kept_whatever_is_read_again(state: State) -> None:
@@ -50,10 +59,16 @@ def test_the_newest_entry_is_kept_whatever_is_read_again(state: State) -> None:
 
 
 def test_spelling(state: State) -> None:
-    record(state)
+    number = record(state)
     state.projects.spell([("demo", "Demo"), ("other", "Other")])
     assert not state.meta.flag("list_changed"), "it is not listed"
-    assert [row[0] for row in state._db.execute("SELECT display FROM projects")] == ["Demo"]
+    state.unpublished.finish([(number, Published(b"j", b"h"), True, 10)])
+    assert [row.display for row in state.projects.listing()] == ["Demo"]
+    state.meta.put(list_changed=None)
+    state.projects.spell([("demo", "Demo")])
+    assert not state.meta.flag("list_changed"), "it is spelt so already"
+    state.projects.spell([("demo", "DEMO")])
+    assert state.meta.flag("list_changed")
 
 
 def test_r14_starting_over_lowers_every_floor_and_keeps_what_is_there(state: State) -> None:

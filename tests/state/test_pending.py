@@ -179,6 +179,9 @@ def test_r8_news_free_a_held_look_and_a_new_hold_counts_from_then(state: State) 
     state.pending.hold(["demo"], "too many", NOW)
     state.pending.mark("demo", 6, NOW)
     assert state.pending.counts() == (1, 0, 0)
+    for moment in (NOW + 50, NOW + 60):
+        state.pending.hold(["demo"], "too many", moment)
+        assert [(held.name, held.since) for held in state.pending.held()] == [("demo", NOW + 50)]
 
 
 def test_forced(state: State) -> None:

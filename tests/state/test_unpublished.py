@@ -86,6 +86,9 @@ def test_r8_removals_are_counted_held_and_let_through_once(state: State, ids: li
     for id_, sort in zip(ids, sorts, strict=True):
         state.unpublished.add(id_, sort, NOW)
     assert state.unpublished.removals().explained == 1
+    assert state.unpublished.names(Sort.UNEXPLAINED) == ["b"]
+    assert [state.unpublished.sort(id_) for id_ in (*ids, 99)] == [*sorts, None]
+    assert not state.unpublished.approved()
     state.unpublished.hold(TOO_MANY, NOW)
     assert waiting(state) == [(ids[1], Sort.UNEXPLAINED), (ids[2], Sort.PAGE)]
     assert state.unpublished.counts() == (2, 1)
@@ -95,7 +98,7 @@ def test_r8_removals_are_counted_held_and_let_through_once(state: State, ids: li
         ("b", "unexplained", "nothing says so", NOW + 5),
     ]
     assert state.unpublished.approve(["b", "unheard-of"]) == ["b"]
-    assert state.unpublished.approve(["b"]) == []
+    assert state.unpublished.approve(["b"]) == [] and state.unpublished.approved()
     state.unpublished.hold(BOTH, NOW + 9)
     assert [hold.name for hold in state.unpublished.holds()] == ["a"], "what was approved goes on"
     removals = state.unpublished.removals()
