@@ -142,6 +142,32 @@ def test_named_projects_unknown_quarantined_and_removed(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_a_state_kept_while_a_pass_was_under_way_knows_the_tree_is_newer(disk: World) -> None:
+    started(disk, "demo")
+    disk.up.upload("other", "1.0")
+    disk.up.fail("^/simple/other", Fault.status(500), 2)
+    disk.sync()  # the journal was read, the list is the old one
+    disk.keep_state()
+    disk.sync()
+    disk.put_back_state()
+    disk.up.remove_project("other")
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_death_while_the_list_is_written_does_not_make_it_a_strangers(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.up.remove_project("other")
+    disk.kills.at, disk.kills.after = 1, True  # the removal, then the list
+    with pytest.raises(Killed):
+        disk.sync()
+    before = disk.stamps()
+    assert disk.sync() == DONE
+    assert_equal_to_upstream(disk)
+    after = disk.stamps()
+    assert all(before[path] == after[path] for path in before if "/demo/" in path)
+
+
 @pytest.mark.parametrize("also_changed", [False, True])
 def test_a_lost_state_is_built_again_without_going_back(disk: World, also_changed: bool) -> None:
     started(disk, "demo", "other", "gone")

@@ -53,14 +53,18 @@ def _policy(mirror: Mirror) -> str:
 def check_output(mirror: Mirror) -> None:
     """Notice an output that is newer than the state: one of them was lost or put back.
 
-    The published list carries the serial up to which upstream was followed. While that is above
-    what this state knows, no page is replaced by one of a lower serial, and digests are void.
+    The published list carries the serial up to which upstream was followed. When that is above
+    what this state has written there, no page is replaced by one of a lower serial, and digests
+    are void.
     """
     meta = mirror.state.meta
     if meta.number("tree_serial") is not None:
         return
     stands = mirror.store.serial(None)
-    known = max(meta.cursor or -1, meta.number("list_serial_written") or -1)
+    # Not the cursor: a pass may have moved it and written no list. One that died while writing it
+    # has left the first of the two.
+    written = (meta.number("list_serial_writing"), meta.number("list_serial_written"))
+    known = max(-1 if serial is None else serial for serial in written)
     empty = meta.moment("list_written") is None
     if empty:
         newer = stands is not None or next(iter(mirror.store.names()), None) is not None

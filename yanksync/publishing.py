@@ -213,9 +213,16 @@ def publish_list(mirror: Mirror) -> None:
         ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
         ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),
     )
+    meta.put(list_serial_writing=serial)
     mirror.store.write_list(forms, mirror.settings.mirror.compress)
     with mirror.state.transaction():
-        meta.put(list_changed=None, list_serials=None, list_written=now, list_serial_written=serial)
+        meta.put(
+            list_changed=None,
+            list_serials=None,
+            list_written=now,
+            list_serial_written=serial,
+            list_serial_writing=None,
+        )
 
 
 def _rows(mirror: Mirror) -> Iterable[ListedProject]:
