@@ -72,6 +72,7 @@ class Histories(RuleBasedStateMachine):
         self.reasons: dict[int, str] = {}  # of each yank, by its serial
         self.silent = False  # something changed without a serial
         self.kept = False
+        self.distorted = self.muddy = False
         for name, version in begun:
             self.up.upload(name[0], version)
 
@@ -151,14 +152,17 @@ class Histories(RuleBasedStateMachine):
     @rule(on=st.booleans())
     def cdn(self, on: bool) -> None:
         self.up.cdn = on
+        self.distorted |= on
 
     @rule(name=names, count=times)
     def stale(self, name: tuple[str, str], count: int) -> None:
         self.up.serve_stale(name[0], count)
+        self.distorted = True
 
     @rule(name=names)
     def alternate(self, name: tuple[str, str]) -> None:
         self.up.cdn_alternate(name[0])
+        self.distorted = True
 
     @rule(name=names)
     def release(self, name: tuple[str, str]) -> None:
@@ -208,6 +212,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def resync(self) -> None:
+        self._note_baseline()
         with suppress(Killed):
             self.world.resync()
 
@@ -234,9 +239,14 @@ class Histories(RuleBasedStateMachine):
         self.world.put_back_state()
 
     def _poll(self, later: float) -> None:
+        self._note_baseline()
         with suppress(Killed):
             self.world.sync(later=later)
             self._check_quarantines()
+
+    def _note_baseline(self) -> None:
+        """Note that a first look may be an old one: our journal lacks what came after it."""
+        self.muddy |= self.distorted and self.world.cursor() is None
 
     def _check_quarantines(self) -> None:
         """R9: what the journal quarantined last, as far as it was read, offers nothing."""
@@ -244,7 +254,7 @@ class Histories(RuleBasedStateMachine):
         newest: dict[str, str] = {}
         for entry in self.up.journal:
             read = cursor is not None and entry.serial <= cursor
-            if read and entry.action.startswith(("project q", "remove p", "create")):
+            if read and not entry.action.startswith(("add Owner ", "remove M", "invite", "docu")):
                 newest[normal(entry.name)] = entry.action
         for name, action in newest.items():
             page = self.world.page(name)
@@ -281,7 +291,8 @@ class Histories(RuleBasedStateMachine):
     def _check_history(self) -> None:
         rows = self.world.history()
         told = {row.serial: row for row in rows if row.serial is not None}
-        assert not [row for row in rows if row.serial is None]  # the journal explains it all
+        if not self.muddy:
+            assert not [row for row in rows if row.serial is None]  # the journal explains it all
         start = min(told, default=self.up.last_serial)
         words = {"yank release": Action.YANK, "unyank release": Action.UNYANK}
         wanted = {e.serial: e for e in self.up.journal if e.action in words and e.serial >= start}
@@ -291,7 +302,7 @@ class Histories(RuleBasedStateMachine):
             assert (row.action, row.version) == (words[entry.action], entry.version)
             if row.action is Action.YANK:
                 assert row.reason in (None, self.reasons[serial])
-        assert len(told) == len(rows)
+        assert len(told) == len([row for row in rows if row.serial is not None])
 
 
 def _count(variable: str, default: int) -> int:
