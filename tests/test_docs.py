@@ -18,11 +18,13 @@ import msgspec
 import pytest
 
 from yanksync.cli import COMMANDS, cli, exits
-from yanksync.cli.look import _row_object
+from yanksync.cli.look import _held_object, _row_object
 from yanksync.config import load
 from yanksync.config_parse import KEYS
+from yanksync.holds import Held
 from yanksync.model import Action
 from yanksync.names import normalized
+from yanksync.plan import Plan
 from yanksync.settings import Settings
 from yanksync.state.history import Row
 from yanksync.status import Status
@@ -158,6 +160,12 @@ def test_status_and_history_have_these_keys() -> None:
         source="journal",
     )
     assert set(table("History key")) == set(_row_object(row))
+
+
+def test_holds_and_plans_have_these_keys() -> None:
+    held = Held(project=None, what="journal", why="", since=0.0, approve="")
+    assert set(table("Hold key")) == set(_held_object(held))
+    assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
 
 
 def test_actions_are_the_real_ones() -> None:

@@ -96,6 +96,23 @@ def test_full_resync_of_what_is_not_mirrored_is_2(yanksync: Cli, upstream: FakeU
     assert upstream.requests == []
 
 
+def test_full_resync_of_what_upstream_does_not_have(synced: Cli) -> None:
+    code, _, err = synced.on_terminal("full-resync", "typo")
+    assert (code, err) == (0, "yanksync: warning: typo: upstream does not have it\r\n")
+    assert synced("status", "--json").json["unknown"] == ["typo"]
+
+
+def test_a_state_that_is_lost(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0", "broken")
+    assert synced("sync").code == 0
+    before = page(synced, "demo")
+    synced.state.unlink()
+    assert synced("sync").silent
+    assert page(synced, "demo") == before
+    assert synced("status", "--json").json["yanked_releases"] == 1
+    assert synced("history", "--json").json == []  # only a backup keeps that
+
+
 def test_a_stale_page_is_3_and_is_silent(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.status(304), times=None)

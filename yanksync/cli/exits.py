@@ -110,7 +110,8 @@ def _bug(error: Exception) -> int:
     if voice.traceback:
         import traceback
 
-        tell("".join(traceback.format_exception(error)), "debug")
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            tell(line, "debug")
     tell(
         f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
         "what 'yanksync -vv …' prints. Nothing is lost; what was recorded goes on in the next run."

@@ -14,7 +14,7 @@ from pathlib import Path
 from yanksync.cli.exits import DONE, PARTIAL, LogFormat, as_json, printable
 from yanksync.config import Settings, load
 
-_KEPT = 10_000  # records kept back at the most
+_KEPT = 10_000  # warnings kept back at the most; failures are always kept
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Logs:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
         at_once = bool(self.verbose) or sys.stderr.isatty()
-        kept = MemoryHandler(_KEPT, flushLevel=100, target=handler, flushOnClose=False)
+        kept = _Keeper(0, target=handler, flushOnClose=False)
         logger = logging.getLogger("yanksync")
         logger.setLevel(self._level())
         logger.propagate = False
@@ -55,6 +55,19 @@ class Logs:
         if self.quiet:
             return logging.ERROR
         return (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+
+
+class _Keeper(MemoryHandler):
+    """Keeps records until it is told to show them, and not all of a flood of warnings."""
+
+    def shouldFlush(self, record: logging.LogRecord) -> bool:
+        """Never by itself: whether they are shown depends on how the run ends."""
+        return False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep ``record``."""
+        if len(self.buffer) < _KEPT or record.levelno >= logging.ERROR:
+            super().emit(record)
 
 
 @dataclass(frozen=True)

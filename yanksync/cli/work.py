@@ -20,6 +20,7 @@ from yanksync.plan import Look, Plan
 from yanksync.state.runs import Run
 from yanksync.sync import Request, outcome, rehearse
 from yanksync.sync import sync as make_pass
+from yanksync.weigh import Presence
 
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
@@ -94,19 +95,16 @@ def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: 
                 _print_plan(rehearse(mirror, request), as_json)
                 return 0
             code = _pass(mirror, request)
+            summary = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
             if late:
                 _tell_partial(mirror)
-            summary = _summary(outcome(mirror, code))
-            if logs.quiet or not sys.stdout.isatty():
-                log.info("%s", summary)
-                summary = ""
     except LockHeld as held:
         if sys.stderr.isatty() or lasted(held_since(settings.mirror.state)):
             tell(str(held))
         return LOCKED
-    if summary:  # after the progress bar has gone
+    if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
         click.echo(summary)
     return code
 
@@ -121,6 +119,16 @@ def _pass(mirror: Mirror, request: Request) -> int:
         raise
     mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, code))
     return code
+
+
+def _report(mirror: Mirror, request: Request, code: int) -> str:
+    """Log what the pass came to; return the summary, for a terminal."""
+    for row in mirror.state.projects.get(request.projects).values():
+        if row.presence is Presence.UNKNOWN:
+            log.warning("%s: upstream does not have it", row.name)
+    summary = _summary(outcome(mirror, code))
+    log.info("%s", summary)
+    return summary
 
 
 def _tell_partial(mirror: Mirror) -> None:
