@@ -9,7 +9,6 @@ import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 TEMPLATE = Path(__file__).parents[2] / "cron" / "nginx.conf"
 
@@ -23,7 +22,7 @@ pid {home}/nginx.pid;
 error_log {home}/error.log;
 events {{ worker_connections 64; }}
 http {{
-    access_log {home}/access.log;
+    access_log off;
     client_body_temp_path {home}/body;
     proxy_temp_path {home}/proxy;
     fastcgi_temp_path {home}/fastcgi;
@@ -66,7 +65,6 @@ class Nginx:
         # root's worker would be somebody who cannot read pytest's directories
         user = "user root;" if os.geteuid() == 0 else ""
         main.write_text(_MAIN.format(home=home, user=user, both=both, html=html, json=json))
-        self._home = home
         self._addresses = {"html": html, "json": json}
         self.root_url = f"http://{both}/"
         self._process = subprocess.Popen(
@@ -82,20 +80,10 @@ class Nginx:
         """Return the index URL that serves this form and no other."""
         return f"http://{self._addresses[form]}/simple/"
 
-    def requests(self) -> str:
-        """Return the access log so far."""
-        return (self._home / "access.log").read_text()
-
     def close(self) -> None:
         """Stop it, with its workers."""
         self._process.terminate()
         self._process.communicate(timeout=10)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def _await(self, address: str) -> None:
         host, port = address.split(":")
