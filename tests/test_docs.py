@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ import docutils.core
 import docutils.nodes
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.look import _held_object, _row_object
@@ -103,6 +105,19 @@ def test_commands_are_the_real_ones() -> None:
     for name in RESERVED:
         assert f"``{name}``" in README
         assert name not in COMMANDS
+
+
+EXAMPLES = [
+    line.partition("  ")[0]  # then says what it does
+    for line in re.findall(r"^ +yanksync ((?:--config \S+ )?[a-z].*)$", README, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("arguments", sorted(set(EXAMPLES)))
+def test_examples_are_understood(arguments: str) -> None:
+    # An unknown command or option is noticed before --help is.
+    done = CliRunner().invoke(cli, [*shlex.split(arguments), "--help"])
+    assert done.exit_code == 0, done.output
 
 
 def test_every_key_is_told_with_its_variable() -> None:
