@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fake_upstream import FakeUpstream, Served, serve
-from tests.harness import World
+from tests.harness import SCRATCH, World
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +20,19 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def world(served: Served, tmp_path: Path) -> World:
-    """A mirror in memory."""
-    return World(served, tmp_path)
+def where() -> Iterator[Path]:
+    """A directory that waits for no disk."""
+    with tempfile.TemporaryDirectory(prefix="yanksync-", dir=SCRATCH) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
-def disk(served: Served, tmp_path: Path) -> World:
+def world(served: Served, where: Path) -> World:
+    """A mirror in memory."""
+    return World(served, where)
+
+
+@pytest.fixture
+def disk(served: Served, where: Path) -> World:
     """A mirror on disk, with precompressed siblings."""
-    return World(served, tmp_path, disk=True, mirror_compress=["gzip"])
+    return World(served, where, disk=True, mirror_compress=["gzip"])

@@ -22,14 +22,24 @@ from hypothesis.stateful import (
 )
 
 from tests.fake_upstream import FakeUpstream, Fault, Refused, Served, serve
-from tests.harness import DAY, DONE, HOUR, Counts, Killed, World, assert_equal_to_upstream, normal
+from tests.harness import (
+    DAY,
+    DONE,
+    HOUR,
+    SCRATCH,
+    Counts,
+    Killed,
+    World,
+    assert_equal_to_upstream,
+    normal,
+)
 from yanksync.model import Action
 
 NAMES = (("Alpha", "alpha"), ("be.Ta", "BE_ta"), ("Gam_ma", "gam-ma"))  # two spellings of each
 VERSIONS = ("1.0", "1.0.0", "2.0", "3.0rc1", "1!1.0", "1.0+l.1")
 REASONS = (
     "", "broken", "false", "0", " ", "\r\n", 'a"b\'c<b>&amp;</a>\n', "\u2028\u202e\x07\ufffe",
-    "😀" * 40, "x" * 2048,
+    "😀" * 40, "x" * 300,
 )  # fmt: skip
 
 names = st.sampled_from(NAMES)
@@ -65,7 +75,7 @@ class Histories(RuleBasedStateMachine):
         disk=st.booleans(),
     )
     def begin(self, omit: bool, begun: list[tuple[tuple[str, str], str]], disk: bool) -> None:
-        self.where = Path(tempfile.mkdtemp(prefix="yanksync-"))
+        self.where = Path(tempfile.mkdtemp(prefix="yanksync-", dir=SCRATCH))
         policy = "omit" if omit else "mark"
         self.world = World(self.served, self.where, disk=disk, mirror_yanked=policy)
         self.up = self.world.up
@@ -73,6 +83,7 @@ class Histories(RuleBasedStateMachine):
         self.silent = False  # something changed without a serial
         self.kept = False
         self.distorted = self.muddy = False
+        self.base = self.kept_base = 0  # the serial after which the history is whole
         for name, version in begun:
             self.up.upload(name[0], version)
 
@@ -231,12 +242,13 @@ class Histories(RuleBasedStateMachine):
         self.world.keep_state("kept.db" if not self.kept else "later.db")
         if self.kept:
             (self.where / "later.db").rename(self.where / "kept.db")
-        self.kept = True
+        self.kept, self.kept_base = True, self.base
 
     @precondition(lambda self: self.kept)
     @rule()
     def put_back(self) -> None:
         self.world.put_back_state()
+        self.base = self.kept_base
 
     def _poll(self, later: float) -> None:
         self._note_baseline()
@@ -245,8 +257,10 @@ class Histories(RuleBasedStateMachine):
             self._check_quarantines()
 
     def _note_baseline(self) -> None:
-        """Note that a first look may be an old one: our journal lacks what came after it."""
-        self.muddy |= self.distorted and self.world.cursor() is None
+        """Note where the history starts: a first look may be an old one, below the cursor."""
+        if self.world.cursor() is None:
+            self.muddy |= self.distorted
+            self.base = self.up.served_listing().serial
 
     def _check_quarantines(self) -> None:
         """R9: what the journal quarantined last, as far as it was read, offers nothing."""
@@ -275,6 +289,7 @@ class Histories(RuleBasedStateMachine):
         self.up.cdn = False
         self.up.cdn_clear()
         self.up.thaw_list()
+        self._note_baseline()
         code = world.settle(12, later=25 * HOUR)
         assert code == DONE, (code, world.error, world.counts())
         if self.silent:
@@ -292,16 +307,26 @@ class Histories(RuleBasedStateMachine):
         rows = self.world.history()
         told = {row.serial: row for row in rows if row.serial is not None}
         if not self.muddy:
-            assert not [row for row in rows if row.serial is None]  # the journal explains it all
-        start = min(told, default=self.up.last_serial)
+            observed = [row for row in rows if row.serial is None]
+            assert observed == []  # the journal explains it all
         words = {"yank release": Action.YANK, "unyank release": Action.UNYANK}
-        wanted = {e.serial: e for e in self.up.journal if e.action in words and e.serial >= start}
+        wanted = {
+            e.serial: e for e in self.up.journal if e.action in words and e.serial > self.base
+        }
         assert {s for s, row in told.items() if row.action in words.values()} == {*wanted}
         for serial, entry in wanted.items():
             row = told[serial]
             assert (row.action, row.version) == (words[entry.action], entry.version)
             if row.action is Action.YANK:
                 assert row.reason in (None, self.reasons[serial])
+        newest = {(normal(e.name), e.version): e.serial for e in wanted.values()}
+        for (name, version), serial in newest.items():
+            project = self.up.project(name)
+            if project is not None and any(
+                file.version == version and project.yanked(file) is not None
+                for file in project.visible()
+            ):
+                assert told[serial].reason == self.reasons[serial]
         assert len(told) == len([row for row in rows if row.serial is not None])
 
 
