@@ -260,6 +260,17 @@ def test_R7_an_old_removal_does_not_explain_a_404_of_what_came_after(world: Worl
     assert world.page("demo") is not None
 
 
+def test_R7_a_list_without_a_quarantined_project_explains_no_404(world: World) -> None:
+    started(world)
+    world.up.quarantine_project("demo")
+    world.up.fail("^/simple/demo/", Fault.status(404), 2)
+    world.resync()  # reads the list, which leaves it out, before the journal
+    assert world.yanked("demo") == {}
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert [row[1] for row in world.told()] == ["quarantine"]
+
+
 def test_R7_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> None:
     started(world)
     world.up.doctor = lambda page: {**page, "files": page["files"][1:], "versions": ["2.0"]}

@@ -185,6 +185,8 @@ def _list_explains(held: Held) -> bool:
     # A list older than what is known of the project proves nothing by leaving it out (A69).
     if not held.omitted or held.listed_at is None:
         return False
+    if held.word is not None or held.entry is Kind.QUARANTINE_PROJECT:
+        return False  # no list has quarantined projects
     newest = max(held.serial or 0, held.entry_serial or 0)
     return held.listed_at >= newest
 
