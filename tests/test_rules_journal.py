@@ -158,6 +158,31 @@ def test_R6_what_no_entry_explains_is_observed_once(world: World) -> None:
     assert world.told() == [(None, "yank", "silent")]
 
 
+def test_R6_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) -> None:
+    started(world)
+    world.up.fail("^/pypi", Fault.status(500), None)
+    world.up.remove_project("demo")
+    world.up.upload("demo", "1.0", "again.zip")
+    world.up.upload("new", "1.0")
+    world.up.upload("new", "2.0")
+    world.resync()
+    with world.state() as state:  # as an operator would, who waits no longer for the journal
+        assert state.meta.cursor == 6
+    world.configure(upstream_journal="listing")
+    assert world.settle() == DONE
+    world.up.remove_project("demo")
+    world.up.remove_project("new")
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    world.up.heal()
+    world.configure(upstream_journal="xmlrpc")
+    assert world.settle() == DONE
+    assert [(row.project, str(row.action), row.source) for row in world.history()] == [
+        ("demo", "remove", "journal"), ("demo", "return", "journal"),
+        ("demo", "remove", "journal"), ("new", "remove", "journal"),
+    ]  # fmt: skip
+
+
 def test_R6_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
     started(world)
     world.up.remove_project("demo")

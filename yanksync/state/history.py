@@ -82,11 +82,12 @@ class History:
 
     def _replace_observed(self, event: Event, action: Action, reason: str | None) -> str | None:
         rows = self._db.execute(
-            """SELECT id, version, file, files, reason FROM history
+            """SELECT id, version, file, files, reason FROM history AS seen
             WHERE project = ?1 AND serial IS NULL AND action = ?2 AND era = ?4
             AND (high IS NULL OR high >= ?3) AND coalesce(low, -1) < ?3
-            AND id > (SELECT coalesce(max(id), 0) FROM history
-                WHERE project = ?1 AND action = 'return')""",
+            AND NOT EXISTS (SELECT 1 FROM history AS other WHERE other.project = ?1
+                AND other.era = ?4 AND other.action = 'return'
+                AND other.place > seen.place AND other.place < ?3)""",
             (event.name, action, event.entry.serial, self._era),
         )
         for id_, version, file, files, text in rows:
@@ -159,7 +160,7 @@ class History:
     ) -> None:
         """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
         for change in changes:
-            place = high if high is not None else self._last_place()
+            place = high if high is not None else max(self._last_place(), low or 0)
             self._db.execute(
                 """INSERT INTO history (era, place, timestamp, project, version, action, file,
                     files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
