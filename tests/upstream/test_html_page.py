@@ -198,7 +198,9 @@ def test_deep_nesting_and_long_attributes_do_no_harm_F9() -> None:
 @CALM
 @given(st.binary(), st.sampled_from([HTML, "text/html;charset=utf-16"]))
 def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
+    what = "project demo"
     try:
         read(b"<a href=x.whl>" + body, content_type)
     except BadAnswer as problem:
-        assert problem.what == "project demo"
+        what = problem.what
+    assert what == "project demo"
