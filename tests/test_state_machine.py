@@ -240,9 +240,10 @@ class Histories(RuleBasedStateMachine):
             (self.where / "later.db").rename(self.where / "kept.db")
         self.kept, self.kept_base = True, self.base
 
-    @precondition(lambda self: self.kept)
+    @precondition(lambda self: self.kept and not self.silent)
     @rule()
     def put_back(self) -> None:
+        """An older state is noticed by serials, so not where pages changed without one."""
         self.world.put_back_state()
         self.base = self.kept_base
 
