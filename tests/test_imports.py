@@ -21,7 +21,7 @@ LAYERS = {
     "publish.layout publish.reconcile",
     2: "config config_parse default_index lock upstream state publish",
     3: "mirror fetch metrics",
-    4: "record publishing follow configure opening",
+    4: "choose listing record publishing follow configure opening looking",
     5: "sync verify status holds",
     6: "schedule cli __main__",
 }

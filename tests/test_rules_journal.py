@@ -224,7 +224,7 @@ def test_R13_journal_calls_keep_their_distance(world: World) -> None:
     world.up.upload("demo", "1.0")
     assert world.sync() == DONE
     assert [request.call for request in world.up.journal_calls()] == [
-        "changelog_last_serial()", "changelog_last_serial()", "changelog_since_serial(3)",
+        "changelog_last_serial()", "changelog_since_serial(3)",
     ]  # fmt: skip
 
 

@@ -7,12 +7,15 @@ done again by whoever comes next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+from msgspec import Struct
 
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.guards import Removals, judge
 from yanksync.mirror import Mirror, log
-from yanksync.model import ListedProject, Page, Status
+from yanksync.model import ListedProject, Page, Published, Status
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.reconcile import Rendered, Work, published, reconcile
@@ -79,27 +82,92 @@ def publish(
     ``pages`` are those that are at hand; the others are read from the state. Raises
     :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
     """
-    if not awaiting:
-        return
-    state = mirror.state
-    if pages is None:
-        with state.transaction():
-            state.unpublished.begin(one.id for one in awaiting)
-    rows = {row.id: row for row in state.projects.by_id([one.id for one in awaiting])}
-    wanted = list(_wanted(mirror, awaiting, rows, pages or {}))
-    if state.meta.number("tree_serial") is not None:
+    if awaiting:
+        if pages is None:
+            with mirror.state.transaction():
+                mirror.state.unpublished.begin(one.id for one in awaiting)
+        _note(mirror, _apply(mirror, _gather(mirror, awaiting, pages or {})))
+
+
+class Publisher:
+    """Publishes one batch in a thread of its own while the next is fetched.
+
+    The state is used in the caller's thread alone: before (:meth:`begin`) and after
+    (:meth:`settle`). Nothing may be recorded between the two, or it would be taken for published.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._under_way: Future[_Outcome] | None = None
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+
+    def begin(self, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> None:
+        """Begin to publish these projects, whose writing is noted as begun already."""
+        if awaiting:
+            wanted = _gather(self._mirror, awaiting, pages)
+            self._under_way = self._pool.submit(_apply, self._mirror, wanted)
+
+    def settle(self) -> None:
+        """Wait for what is under way and note what stands in the output now.
+
+        Raises what :func:`publish` raises.
+        """
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            _note(self._mirror, under_way.result())
+
+
+class _Rendering(Struct, frozen=True):
+    """One project, as it is published."""
+
+    one: Awaiting
+    row: Project
+    work: Work | None  # None: the output stands as it should
+    stands: Published | None  # what stands there once the work is done; None: nothing
+
+
+class _Outcome(Struct, frozen=True):
+    """What came of a batch."""
+
+    renderings: list[_Rendering]
+    failures: dict[str, str]  # by project: why its files could not be brought to what they should
+
+
+def _gather(
+    mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]
+) -> list[Wanted]:
+    """Read from the state what publishing needs of it."""
+    rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
+    wanted = list(_wanted(mirror, awaiting, rows, pages))
+    if mirror.state.meta.number("tree_serial") is not None:
         wanted = [one for one in wanted if not _tree_is_newer(mirror, one)]
-    works = _render_all(mirror, wanted)
-    failures = {
-        failure.name: failure.why
-        for failure in mirror.store.apply([work for work, _, _, _ in works if work is not None])
-    }
-    _mark(mirror, works, failures)
-    if failures:
-        _tell(mirror, failures, all_failed=len(failures) == len(works))
+    return wanted
 
 
-Rendering = tuple[Work | None, Rendered | None, Project, Awaiting]
+def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
+    """Render and write; touches the output and nothing else."""
+    renderings = _render_all(mirror, wanted)
+    works = [rendering.work for rendering in renderings if rendering.work is not None]
+    failures = {failure.name: failure.why for failure in mirror.store.apply(works)}
+    return _Outcome(renderings, failures)
+
+
+def _note(mirror: Mirror, outcome: _Outcome) -> None:
+    """Commit what stands in the output now; its files are on stable storage already."""
+    _mark(mirror, outcome)
+    if outcome.failures:
+        _tell(mirror, outcome.failures, all_failed=len(outcome.failures) == len(outcome.renderings))
 
 
 def _tell(mirror: Mirror, failures: Mapping[str, str], *, all_failed: bool) -> None:
@@ -158,42 +226,39 @@ def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
     return True
 
 
-def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Rendering]:
+def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
     if len(wanted) < 8:
         return [_render(mirror, one) for one in wanted]
     with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
 
 
-def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
+def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
     one, row, page = wanted
+    codecs = mirror.settings.mirror.compress
     rendered = None
     if page is not None:
         shown = offered(page, mirror.settings.mirror.yanked.value)
         rendered = Rendered(html=html.render_page(shown), json=json.render_page(shown))
-    work = reconcile(
-        row.name, row.published, rendered, mirror.settings.mirror.compress, compress,
-        dirty=one.dirty,
-    )  # fmt: skip
-    return work, rendered, row, one
+    work = reconcile(row.name, row.published, rendered, codecs, compress, dirty=one.dirty)
+    return _Rendering(one, row, work, None if rendered is None else published(rendered, codecs))
 
 
-def _mark(mirror: Mirror, works: Iterable[Rendering], failures: Mapping[str, str]) -> None:
-    """Commit what stands in the output now; its files are on stable storage already."""
+def _mark(mirror: Mirror, outcome: _Outcome) -> None:
     state, tally = mirror.state, mirror.tally
-    codecs = mirror.settings.mirror.compress
+    finished = []
     with state.transaction():
-        for work, rendered, row, one in works:
-            if row.name in failures:
-                state.unpublished.problem(one.id, failures[row.name])
-            elif rendered is None:
+        for rendering in outcome.renderings:
+            one, row = rendering.one, rendering.row
+            if row.name in outcome.failures:
+                state.unpublished.problem(one.id, outcome.failures[row.name])
+            elif rendering.stands is None:
                 tally.removed += row.published is not None
                 state.unpublished.removed([one.id], forget=one.sort is Sort.EXCLUDED)
             else:
-                tally.published += work is not None
-                state.unpublished.finish(
-                    [(one.id, published(rendered, codecs), not row.quarantined, row.serial)]
-                )
+                tally.published += rendering.work is not None
+                finished.append((one.id, rendering.stands, not row.quarantined, row.serial))
+        state.unpublished.finish(finished)
 
 
 def publish_list(mirror: Mirror) -> None:

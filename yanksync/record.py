@@ -227,6 +227,8 @@ class _Recorder:
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
         if row.presence is Presence.PRESENT:
             tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.serial
+            if not verdict.explained and tombstone is not None:
+                tombstone -= 1  # it may have been upstream's fault: then the same page comes back
             self._state.projects.remove(row.name, tombstone)
             sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
             self._state.unpublished.add(row.id, sort, one.look.since or self._now)

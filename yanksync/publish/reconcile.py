@@ -7,6 +7,7 @@ of what does, and comes out as create, replace, delete or leave alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -44,11 +45,16 @@ class Remove(Struct, frozen=True, kw_only=True):
 Work = Write | Remove
 
 
-class Rendered(Struct, frozen=True, kw_only=True):
+class Rendered(Struct, frozen=True, kw_only=True, dict=True):
     """Both forms of a project page, from one value."""
 
     html: bytes
     json: bytes
+
+    @cached_property
+    def digests(self) -> tuple[bytes, bytes]:
+        """The digests of the JSON and of the HTML form."""
+        return digest(self.json), digest(self.html)
 
 
 def digest(body: bytes) -> bytes:
@@ -58,7 +64,7 @@ def digest(body: bytes) -> bytes:
 
 def published(rendered: Rendered, codecs: tuple[str, ...]) -> Published:
     """Return what stands in the output once ``rendered`` is published."""
-    return Published(digest(rendered.json), digest(rendered.html), codecs)
+    return Published(*rendered.digests, codecs)
 
 
 def reconcile(
@@ -78,18 +84,11 @@ def reconcile(
     if wanted is None:
         return Remove(name=name) if dirty or stands is not None else None
     known = None if dirty else stands
+    before = (None, None) if known is None else (known.json, known.html)
+    there = () if known is None else known.codecs
     forms = (
-        _form(
-            layout.V1_JSON,
-            wanted.json,
-            None if known is None else known.json,
-            known,
-            codecs,
-            compress,
-        ),
-        _form(
-            layout.HTML, wanted.html, None if known is None else known.html, known, codecs, compress
-        ),
+        _form(layout.V1_JSON, wanted.json, wanted.digests[0] == before[0], there, codecs, compress),
+        _form(layout.HTML, wanted.html, wanted.digests[1] == before[1], there, codecs, compress),
     )
     work = tuple(form for form in forms if form is not None)
     return Write(name=name, forms=work, tidy=dirty) if work else None
@@ -98,13 +97,11 @@ def reconcile(
 def _form(
     form: layout.Form,
     body: bytes,
-    before: bytes | None,
-    known: Published | None,
+    same: bool,
+    there: tuple[str, ...],
     codecs: tuple[str, ...],
     compress: Compress,
 ) -> FormWork | None:
-    same = before == digest(body)
-    there = () if known is None else known.codecs
     write = tuple(codec for codec in codecs if not same or codec not in there)
     drop = tuple(codec for codec in there if codec not in codecs)
     if same and not write and not drop:

@@ -158,6 +158,14 @@ class Unpublished:
         """Return whether a person has let something through that is not published yet."""
         return self._db.one("SELECT 1 FROM unpublished WHERE approved") is not None
 
+    def doubtful(self) -> list[NormalizedName]:
+        """Return the projects whose unexplained losses are held, the first thousand of them."""
+        rows = self._db.execute(
+            """SELECT name FROM unpublished JOIN projects USING (id)
+            WHERE sort = 'unexplained' AND held IS NOT NULL LIMIT 1000"""
+        )
+        return [row[0] for row in rows]
+
     def hold(self, judgement: Judgement, now: float) -> None:
         """Hold what ``judgement`` does not let through; what was approved goes on."""
         for sort, why in (

@@ -63,6 +63,8 @@ class Upstream:
             workers=section.workers,
             allow_http=section.allow_http,
         )
+        self._last: int | None = None
+        self._asked = False
         self._journal = XmlRpcJournal(self._session, journal_url, section.journal_interval)
 
     def close(self) -> None:
@@ -75,8 +77,13 @@ class Upstream:
         return self._session.longest_pause
 
     def last_serial(self) -> int | None:
-        """Return the journal's newest serial; see :meth:`XmlRpcJournal.last_serial`."""
-        return self._journal.last_serial()
+        """Return the journal's newest serial, asked for once. Raises what :meth:`entries` raises.
+
+        To begin to follow from, an older answer is as good: what came since is read again.
+        """
+        if not self._asked:
+            self._last, self._asked = self._journal.last_serial(), True
+        return self._last
 
     def entries(self, since: int) -> Iterator[tuple[JournalEntry, ...]]:
         """Yield journal entries; see :meth:`XmlRpcJournal.since`."""

@@ -1,0 +1,110 @@
+"""Which source is followed: the journal, the list of projects, or page by page (rule R15).
+
+``journal = "auto"`` decides once and remembers. It leaves XML-RPC only when that is refused for
+good, never for an outage or a limit, and comes back to it when the journal returns.
+"""
+
+from __future__ import annotations
+
+from yanksync.errors import BadAnswer, ConfigError, JournalRefused
+from yanksync.mirror import Mirror, log
+from yanksync.settings import JournalSource
+from yanksync.upstream.parsing import is_json, parse_list
+from yanksync.upstream.rules import Broken
+from yanksync.upstream.source import RawList
+
+_LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
+_PASSES = 3
+_PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
+
+
+def source_of(mirror: Mirror) -> JournalSource:
+    """Return where changes are learnt from."""
+    meta = mirror.state.meta
+    configured = mirror.settings.upstream.journal
+    if configured is not JournalSource.AUTO:
+        if meta.text("journal") != configured:
+            with mirror.state.transaction():
+                mirror.state.history.settle(None, mirror.now())
+                meta.put(journal=configured.value, refused=None, refused_since=None)
+        return configured
+    known = meta.text("journal")
+    if known is None:
+        known = _probe(mirror)
+        meta.put(journal=known)
+    elif known != JournalSource.XMLRPC and meta.cursor is not None:
+        known = _probe_again(mirror, known)
+    return JournalSource(known)
+
+
+def _probe(mirror: Mirror) -> str:
+    try:
+        mirror.upstream.last_serial()
+        return JournalSource.XMLRPC.value
+    except JournalRefused as refusal:
+        log.info("%s", refusal)
+    return _without_journal(mirror)
+
+
+def _without_journal(mirror: Mirror) -> str:
+    """Return what to follow instead: the list if it has serials, else the named pages."""
+    try:
+        raw = mirror.upstream.list(None)
+        listing = raw is not None and _has_serials(mirror, raw)
+    except BadAnswer as error:
+        log.info("%s", error)
+        listing = False
+    if listing:
+        return JournalSource.LISTING.value
+    if mirror.settings.mirror.selection.explicit is None:
+        raise ConfigError(
+            "mirror.projects",
+            str(mirror.settings.source or "the configuration"),
+            "this upstream has neither a journal nor serials in its list of projects, so projects "
+            "have to be named one by one, without wildcards",
+        )
+    return JournalSource.NONE.value
+
+
+def _has_serials(mirror: Mirror, raw: RawList) -> bool:
+    try:
+        if not is_json(raw.media):
+            return False
+    except Broken:
+        return False
+    projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    return bool(projects.projects) and all(row.serial is not None for row in projects.projects)
+
+
+def _probe_again(mirror: Mirror, known: str) -> str:
+    """See now and then whether the journal that was left has returned; its cursor stayed."""
+    meta = mirror.state.meta
+    now = mirror.now()
+    asked = meta.moment("journal_probe") or 0.0
+    if 0 <= now - asked < _PROBE:
+        return known
+    meta.put(journal_probe=now)
+    try:
+        mirror.upstream.last_serial()
+    except JournalRefused:
+        return known
+    log.warning("the journal has returned; following it from serial %s", meta.cursor)
+    meta.put(journal=JournalSource.XMLRPC.value)
+    return JournalSource.XMLRPC.value
+
+
+def note_refusal(mirror: Mirror) -> None:
+    """Leave XML-RPC only when it was refused for good: three passes, over an hour."""
+    meta = mirror.state.meta
+    if mirror.settings.upstream.journal is not JournalSource.AUTO:
+        return
+    now = mirror.now()
+    since = meta.moment("refused_since") or now
+    passes = (meta.number("refused") or 0) + 1
+    meta.put(refused_since=since, refused=passes)
+    if passes >= _PASSES and now - since >= _LASTING:
+        instead = _without_journal(mirror)
+        log.warning("the journal is refused for good; following %r instead", instead)
+        with mirror.state.transaction():
+            mirror.state.history.settle(None, now)
+            meta.put(journal=instead, journal_probe=now, refused=None, refused_since=None)

@@ -1,0 +1,189 @@
+"""Stage 1, the list of projects: for a first build, a full-resync, a wider selection, or instead of
+the journal.
+
+A list is evidence of what is there, and never of what is not unless it is as new as what is known
+(spec-checklist A69); names that leave it are counted before any page is asked for (R8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yanksync.choose import source_of
+from yanksync.errors import BadAnswer
+from yanksync.guards import EXPLAINED_FLOOR, limit
+from yanksync.mirror import Mirror, log
+from yanksync.model import ListedProject, ProjectList
+from yanksync.settings import JournalSource
+from yanksync.upstream.parsing import is_json, parse_list
+from yanksync.upstream.source import RawList
+
+
+def widen(mirror: Mirror) -> None:
+    """Take up the projects that a changed configuration adds (design.md, change of configuration).
+
+    The list names them; the journal is read again from the list's serial, for entries about them
+    were skipped so far. Recorded entries are recognised.
+    """
+    meta = mirror.state.meta
+    source = source_of(mirror)
+    if source is JournalSource.NONE:
+        return
+    if source is JournalSource.LISTING:  # the list is read anyway, and now in full
+        meta.put(selection=mirror.settings.mirror.selection.fingerprint, list_etag=None)
+        return
+    started = mirror.now()
+    _, projects = read_list(mirror)
+    with mirror.state.transaction():
+        load(mirror, projects)
+        mirror.state.listed.mark_missing(started)
+        mark_unlisted(mirror, projects, started)
+        mirror.state.listed.drop()
+        cursor = meta.cursor
+        if cursor is not None and projects.serial is not None and projects.serial < cursor:
+            meta.move_cursor(projects.serial, None)
+        meta.put(selection=mirror.settings.mirror.selection.fingerprint)
+
+
+def resync(mirror: Mirror) -> bool:
+    """Ask for every project again, without ETags; go on with a full-resync that was interrupted.
+
+    Returns whether this began to follow the journal, on an empty state.
+    """
+    meta = mirror.state.meta
+    source = source_of(mirror)
+    if source is JournalSource.NONE:
+        mark_named(mirror, mirror.now(), forced=True)
+        return False
+    if meta.moment("resync") is not None and mirror.state.pending.forced():
+        log.info("going on with the full-resync begun before")
+        return False
+    started = mirror.now()
+    last = None
+    if source is JournalSource.XMLRPC and meta.cursor is None:
+        last = mirror.upstream.last_serial() or 0
+    raw, projects = read_list(mirror)
+    with mirror.state.transaction():
+        load(mirror, projects)
+        mirror.state.listed.mark_all(started)
+        leave(mirror, projects, started)
+        mark_unlisted(mirror, projects, started)
+        mirror.state.listed.drop()
+        meta.put(resync=started)
+        start(mirror, source, raw, projects, last)
+    mirror.state.runs.read_began(started)
+    return last is not None
+
+
+def first_build(mirror: Mirror, started: float) -> None:
+    """Ask for every listed project, and begin to follow the journal from before the list."""
+    last = mirror.upstream.last_serial() or 0
+    raw, projects = read_list(mirror)
+    with mirror.state.transaction():
+        load(mirror, projects)
+        mirror.state.listed.mark_newer(started)
+        mark_unlisted(mirror, projects, started)
+        mirror.state.listed.drop()
+        start(mirror, JournalSource.XMLRPC, raw, projects, last)
+
+
+def start(
+    mirror: Mirror,
+    source: JournalSource,
+    raw: RawList,
+    projects: ProjectList,
+    last: int | None,
+) -> None:
+    """Set where following begins, if it has not begun, and remember the list."""
+    meta = mirror.state.meta
+    if source is JournalSource.XMLRPC and last is not None:
+        # The list may be half an hour older than the journal (A43).
+        start = last if projects.serial is None else min(last, projects.serial)
+        meta.move_cursor(start, None)
+    meta.see_serial(projects.serial)
+    meta.put(
+        list_serial=projects.serial,
+        list_etag=raw.etag,
+        selection=mirror.settings.mirror.selection.fingerprint,
+    )
+
+
+def follow_list(mirror: Mirror, started: float) -> None:
+    """Compare the list of projects with the state (spec-checklist A68)."""
+    meta = mirror.state.meta
+    raw = mirror.upstream.list(meta.text("list_etag"))
+    if raw is None:
+        return
+    projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    if any(row.serial is None for row in projects.projects):
+        raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
+    known = meta.number("list_serial")
+    if known is not None and (projects.serial is None or projects.serial < known):
+        log.info("the list of projects is older than the one read before; not taken")
+        return
+    with mirror.state.transaction():
+        load(mirror, projects)
+        mirror.state.listed.mark_newer(started)
+        leave(mirror, projects, started)
+        mark_unlisted(mirror, projects, started)
+        mirror.state.listed.drop()
+        start(mirror, JournalSource.LISTING, raw, projects, None)
+
+
+def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
+    """Return the list of projects, asked for without ETag."""
+    raw = mirror.upstream.list(None)
+    if raw is None:
+        raise BadAnswer("the list of projects", "304, though nothing was asked for by ETag")
+    projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    if is_json(raw.media) and not mirror.upstream.json_only:
+        mirror.state.meta.put(json=1)  # from here on its HTML would be a fallback's (R15)
+        mirror.upstream.json_only = True
+    if projects.skipped:
+        log.info("%d listed names are no valid project names; skipped", projects.skipped)
+    if not projects.projects and mirror.state.meta.cursor is None:
+        log.warning("the list of projects is empty")
+    return raw, projects
+
+
+def load(mirror: Mirror, projects: ProjectList) -> None:
+    """Hold the list against the state: its mirrored rows only."""
+    selects = mirror.settings.mirrors
+    rows: Sequence[ListedProject] = projects.projects
+    if not mirror.settings.mirror.selection.everything:
+        rows = [row for row in rows if selects(row.name)]
+    mirror.state.listed.load(rows)
+
+
+def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
+    """Ask for the projects that left the list; too many of them are held before that (R8)."""
+    left = mirror.state.listed.leave(projects.serial, started)
+    most = limit(EXPLAINED_FLOOR, mirror.state.projects.published())
+    if len(left) > most:
+        why = f"{len(left)} projects left the list of projects at once, more than {most}"
+        log.error("held: %s; see 'yanksync holds'", why)
+        mirror.state.pending.hold(left, why, mirror.now())
+
+
+def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None:
+    """Ask for named projects that the list does not have: quarantined ones are left out of it."""
+    explicit = mirror.settings.mirror.selection.explicit
+    if explicit is None:
+        return
+    listed = {row.name for row in projects.projects}
+    unlisted = [name for name in explicit if name not in listed]
+    mirror.state.projects.add((name, name) for name in unlisted)
+    rows = mirror.state.projects.get(unlisted)
+    for name in unlisted:
+        if rows[name].presence == "new":
+            mirror.state.pending.mark(name, None, started)
+
+
+def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
+    """Ask for every named project: there is nothing that tells which of them changed."""
+    names = mirror.settings.mirror.selection.explicit or ()
+    with mirror.state.transaction():
+        mirror.state.projects.add((name, name) for name in names)
+        for name in names:
+            mirror.state.pending.mark(name, None, started, forced=forced, patient=not forced)
+        mirror.state.meta.put(selection=mirror.settings.mirror.selection.fingerprint)

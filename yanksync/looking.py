@@ -1,0 +1,186 @@
+"""Stages 3 to 8 for everything that is due: ask, record, publish, batch by batch.
+
+While one batch is rendered and written, the answers of the next come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from yanksync.errors import Unreachable, UpstreamError
+from yanksync.fetch import Failed, Fetched, Question, fetch
+from yanksync.follow import follow
+from yanksync.mirror import Mirror
+from yanksync.plan import Look, sweep_share
+from yanksync.publishing import Publisher, withdraw
+from yanksync.record import give_up, record
+from yanksync.settings import JournalSource, redacted
+from yanksync.weigh import Presence
+
+BATCH = 500  # answers recorded and published together
+_BATCH_BYTES = 8 << 20  # or so many, compressed
+_BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
+_CHUNK = 2000  # looks taken from the queue at once
+_REREAD = 300.0  # seconds after which a long pass reads the journal again
+
+
+@dataclass
+class _Round:
+    """What one round of looking has to carry around."""
+
+    mirror: Mirror
+    publisher: Publisher
+    at_once: bool
+    unread: bool  # the journal is to be read behind the first pages
+    read_at: float = 0.0  # when the journal was read last, monotonic seconds
+    again: list[tuple[Fetched, str, bool]] = field(default_factory=list)
+    failure: UpstreamError | None = None
+    answered: int = 0
+
+
+def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None:
+    """Ask for the pages that are due, record and publish what comes, and ask once more.
+
+    With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
+    """
+    mirror.progress.expect("pages", mirror.state.pending.ready(mirror.now(), 0)[1])
+    with Publisher(mirror) as publisher:
+        turn = _Round(mirror, publisher, at_once, unread, mirror.monotonic())
+        try:
+            _work_off(turn, _questions(turn))
+            if turn.unread:
+                _read_again(turn)
+                _work_off(turn, _questions(turn))
+            _work_off(turn, _asked(mirror, _swept(mirror)))
+            _ask_again(turn)
+        except UpstreamError as error:
+            turn.failure = error
+        publisher.settle()
+    give_up(mirror, turn.again)
+    return turn.failure or _silence(turn)
+
+
+def _work_off(turn: _Round, questions: Iterator[Question]) -> None:
+    mirror = turn.mirror
+    batch: list[Fetched] = []
+    size, begun = 0, mirror.monotonic()
+    try:
+        for one in fetch(mirror.upstream, questions, mirror.settings.upstream.workers):
+            batch.append(one)
+            size += 0 if one.stored is None else len(one.stored.body)
+            late = mirror.monotonic() - begun > _BATCH_SECONDS
+            if len(batch) >= BATCH or size >= _BATCH_BYTES or late:
+                full, batch, size = batch, [], 0
+                _take(turn, full)
+                begun = mirror.monotonic()
+    finally:
+        if batch:
+            _take(turn, batch)
+
+
+def _take(turn: _Round, batch: Sequence[Fetched]) -> None:
+    """Record a batch of answers and begin to publish what they changed."""
+    turn.publisher.settle()  # before anything is recorded over what it is publishing
+    recorded = record(turn.mirror, batch)
+    turn.publisher.begin(recorded.awaiting, recorded.pages)
+    turn.again += recorded.again
+    turn.answered += sum(not isinstance(one.answer, Failed) for one in batch)
+    turn.mirror.progress.advance(len(batch))
+
+
+def _ask_again(turn: _Round) -> None:
+    """Ask once more, a while later, for what was stale or failed; keep what still is (R3)."""
+    if not turn.again:
+        return
+    mirror = turn.mirror
+    mirror.sleep(mirror.settings.upstream.stale_retry)
+    names = [one.look.name for one, _, _ in turn.again]
+    looks = mirror.state.pending.again(mirror.run, names)
+    waiting = {look.name for look in looks}
+    # What does not wait any more was brought up to date by the journal, read meanwhile; looks of the
+    # sweep never waited.
+    turn.again = [
+        entry for entry in turn.again if entry[0].look.sweep and entry[0].look.name not in waiting
+    ]
+    _work_off(turn, iter(list(_asked(mirror, looks))))
+
+
+def _questions(turn: _Round) -> Iterator[Question]:
+    """Yield what to ask, withdrawals first; reads the journal again when the pass gets long."""
+    mirror, state = turn.mirror, turn.mirror.state
+    while True:
+        with state.transaction():
+            looks = state.pending.take(mirror.run, mirror.now(), _CHUNK, at_once=turn.at_once)
+        if not looks:
+            return
+        for question in _asked(mirror, looks):
+            if mirror.monotonic() - turn.read_at > _REREAD:
+                _read_again(turn)
+            yield question
+
+
+def _read_again(turn: _Round) -> None:
+    """Read the journal in the middle of a pass, and let its withdrawals go first.
+
+    What goes wrong is told only when the journal was not read in this pass before.
+    """
+    turn.publisher.settle()
+    try:
+        follow(turn.mirror)
+    except UpstreamError as error:
+        turn.failure = error if turn.unread else None
+    turn.unread = False
+    withdraw(turn.mirror)
+    turn.read_at = turn.mirror.monotonic()
+
+
+def _asked(mirror: Mirror, looks: Sequence[Look]) -> Iterator[Question]:
+    """Yield the questions that ``looks`` come to; one that is answered already costs no request."""
+    rows = mirror.state.projects.get(look.name for look in looks)
+    for look in looks:
+        row = rows.get(look.name)
+        if row is None or look.forced or row.presence is not Presence.PRESENT:
+            yield Question(look, None)
+        elif look.reach is not None and row.serial is not None and row.serial >= look.reach:
+            mirror.state.pending.reached(look.name, row.serial)
+        else:
+            yield Question(look, row.etag)
+
+
+def _swept(mirror: Mirror) -> list[Look]:
+    """Return the looks of the sweep: pages change without a journal entry, too."""
+    state, now = mirror.state, mirror.now()
+    # Losses that a guard holds may be upstream's passing fault: no entry will tell that it is over.
+    held = [
+        Look(name=name, sweep=True, since=now)
+        for name in state.unpublished.doubtful()
+        if not state.pending.has(name)
+    ]
+    if state.meta.text("journal") == JournalSource.NONE:
+        return held  # every page is asked for in every pass
+    return [*held, *_due(mirror, now)]
+
+
+def _due(mirror: Mirror, now: float) -> list[Look]:
+    state = mirror.state
+    days = mirror.settings.upstream.sweep_days
+    if not state.projects.due(now, 1) and not state.pending.counts()[2]:
+        return []
+    last = state.runs.previous_start(mirror.run)
+    elapsed = 0.0 if last is None else max(now - last, 0.0)
+    most = sweep_share(state.projects.published(), elapsed, days)
+    if most == 0:
+        return []
+    names = [name for name in state.projects.due(now, most) if not state.pending.has(name)]
+    left = state.pending.take_behind(mirror.run, now, most)
+    return [*(Look(name=name, sweep=True, since=now) for name in names), *left]
+
+
+def _silence(turn: _Round) -> UpstreamError | None:
+    """Return what to tell when there is no journal and not one page was answered: an outage."""
+    mirror = turn.mirror
+    if mirror.state.meta.text("journal") != JournalSource.NONE or turn.answered or not turn.again:
+        return None
+    why = turn.again[0][1]
+    return Unreachable(redacted(mirror.upstream.simple_url), f"no page could be fetched: {why}")
