@@ -98,8 +98,8 @@ def _ask_again(turn: _Round) -> None:
     names = [one.look.name for one, _, _ in turn.again]
     looks = mirror.state.pending.again(mirror.run, names)
     waiting = {look.name for look in looks}
-    # What does not wait any more was brought up to date by the journal, read meanwhile; looks of the
-    # sweep never waited.
+    # What does not wait any more was brought up to date since, by the journal read meanwhile; looks
+    # of the sweep never waited.
     turn.again = [
         entry for entry in turn.again if entry[0].look.sweep and entry[0].look.name not in waiting
     ]
