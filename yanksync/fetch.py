@@ -6,10 +6,11 @@ decided here (:mod:`yanksync.weigh`).
 
 from __future__ import annotations
 
+import logging
 import queue
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from msgspec import Struct
@@ -21,6 +22,8 @@ from yanksync.state.projects import StoredPage
 from yanksync.upstream.parsing import PageRules, parse_page
 from yanksync.upstream.source import RawPage
 from yanksync.weigh import Found, Missing, NotModified
+
+log = logging.getLogger("yanksync")
 
 _AHEAD = 4  # questions in flight or waiting, for each worker
 _LEVEL = 1  # of zlib: a page is packed once and seldom read (components.md, section 4)
@@ -100,36 +103,72 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
     upstream is gone, or asks for more patience than a pass has, no more are drawn and what is
     under way is still yielded; the error is then raised.
     """
-    answers: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
     breaker = Breaker(workers, upstream.longest_pause)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
-    waiting = 0
+    crew = _Crew(upstream, workers)
     try:
         for question in questions:
-            pool.submit(_work, upstream, question, answers)
-            waiting += 1
-            while waiting and (waiting >= workers * _AHEAD or not answers.empty()):
-                yield breaker.watch(answers.get())
-                waiting -= 1
+            crew.ask(question)
+            while crew.waiting and (crew.waiting >= workers * _AHEAD or crew.has_answers()):
+                yield breaker.watch(crew.answer())
             if breaker.broken is not None:
                 break
-        while waiting:
-            yield breaker.watch(answers.get())
-            waiting -= 1
+        while crew.waiting:
+            yield breaker.watch(crew.answer())
     finally:
-        # Answers that nobody takes any more (a signal came, the disk is full) are not waited for.
-        pool.shutdown(wait=waiting == 0, cancel_futures=True)
+        crew.dismiss()
     if breaker.broken is not None:
         raise breaker.broken
 
 
-def _work(upstream: Pages, question: Question, answers: queue.SimpleQueue[Fetched]) -> None:
-    try:
-        answers.put(ask(upstream, question))
-    except BaseException as error:  # a bug: without an answer the pass would wait for ever
-        problem = Unreachable(question.look.name, f"internal error: {error!r}")
-        answers.put(Fetched(look=question.look, answer=Failed(problem)))
-        raise
+class _Crew:
+    """The threads that ask. As many as there is work for, and no more than ``workers``.
+
+    Two queues and no futures: one would be made and locked several times for each page. The threads
+    are daemons, so that nobody waits for answers that nobody takes any more (a signal came, the
+    disk is full).
+    """
+
+    def __init__(self, upstream: Pages, workers: int) -> None:
+        self._upstream = upstream
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
+        self._dismissed = False
+        self.waiting = 0  #: questions whose answer was not taken yet
+
+    def ask(self, question: Question) -> None:
+        """Let somebody ask ``question``."""
+        self._questions.put(question)
+        self.waiting += 1
+        if self.waiting > len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work, name="fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def has_answers(self) -> bool:
+        """Whether :meth:`answer` would return at once."""
+        return not self._answers.empty()
+
+    def answer(self) -> Fetched:
+        """Return the next answer."""
+        self.waiting -= 1
+        return self._answers.get()
+
+    def dismiss(self) -> None:
+        """Let everybody go, once they have the answer that they wait for."""
+        self._dismissed = True
+        for _ in self._threads:
+            self._questions.put(None)
+
+    def _work(self) -> None:
+        while (question := self._questions.get()) is not None and not self._dismissed:
+            try:
+                self._answers.put(ask(self._upstream, question))
+            except Exception as error:  # a bug: without an answer the pass would wait for ever
+                log.debug("%s: the traceback", question.look.name, exc_info=error)
+                problem = Unreachable(question.look.name, f"internal error: {error!r}")
+                self._answers.put(Fetched(look=question.look, answer=Failed(problem)))
 
 
 class Breaker:

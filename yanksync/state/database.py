@@ -75,7 +75,10 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StateError(str(self.path), _advice(error)) from error
+            raise self._failure(error) from error
+
+    def _failure(self, error: sqlite3.Error) -> StateError:
+        return StateError(str(self.path), _advice(error))
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -84,13 +87,17 @@ class Database:
 
     def execute(self, sql: str, parameters: Row = ()) -> list[Any]:
         """Run one statement and return its rows. Raises :class:`StateError`."""
-        with self._errors():
+        try:  # not the context manager: these are called half a million times in a first build
             return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     def one(self, sql: str, parameters: Row = ()) -> Any:
         """Return the first row of a query, or None."""
-        with self._errors():
+        try:
             return self._connection.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     def count(self, sql: str, parameters: Row = ()) -> int:
         """Return the single integer that a query comes to."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -116,6 +116,12 @@ _FIRST = (
     )""",
 )
 
+# The list of projects is read in order, and from this index alone: a third of the work of looking
+# 700,000 rows up by name.
+_LIST_INDEX = (
+    "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
+)
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -129,5 +135,10 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in _FIRST:
             db.execute(statement)
         db.execute("PRAGMA user_version = 1")
+
+    @migrations(name="0002_list_index")
+    def list_index(db: sqlite_utils.Database) -> None:
+        db.execute(_LIST_INDEX)
+        db.execute("PRAGMA user_version = 2")
 
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

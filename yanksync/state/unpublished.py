@@ -106,19 +106,29 @@ class Unpublished:
         """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
         self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])
 
-    def finish(self, rows: Iterable[tuple[int, Published, bool, int | None]]) -> None:
+    def finish(self, rows: Sequence[tuple[int, Published, bool, int | None]]) -> None:
         """These projects stand in the output, as (id, what stands there, in the list, serial)."""
-        for id_, published, listed, serial in rows:
-            before = self._db.one(
-                "SELECT listed, published_serial FROM projects WHERE id = ?", (id_,)
+        before = {
+            row[0]: (bool(row[1]), row[2])
+            for row in self._db.execute(
+                """SELECT id, listed, published_serial FROM projects
+                WHERE id IN (SELECT value FROM json_each(?))""",
+                (json.dumps([row[0] for row in rows]),),
             )
-            self._note_list(bool(before[0]) != listed, before[1] != serial)
-            self._db.execute(
-                """UPDATE projects SET json_digest = ?, html_digest = ?, codecs = ?, listed = ?,
-                    published_serial = ? WHERE id = ?""",
-                (published.json, published.html, " ".join(published.codecs), listed, serial, id_),
-            )
-            self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
+        }
+        self._note_list(
+            any(before[id_][0] != listed for id_, _, listed, _ in rows),
+            any(before[id_][1] != serial for id_, _, _, serial in rows),
+        )
+        self._db.many(
+            """UPDATE projects SET json_digest = ?, html_digest = ?, codecs = ?, listed = ?,
+                published_serial = ? WHERE id = ?""",
+            [
+                (stands.json, stands.html, " ".join(stands.codecs), listed, serial, id_)
+                for id_, stands, listed, serial in rows
+            ],
+        )
+        self._db.many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
 
     def removed(self, ids: Sequence[int], *, forget: bool) -> None:
         """These projects are gone from the output; ``forget`` drops all that is known of them."""
