@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import report
-from .nginx import clear
+from .nginx import GONE, clear
 from .scenarios import DEFAULT, SCENARIOS, Bench, Outcome, say
 from .tools import Bandersnatch, Floor, Shadowmire, Tool, Yanksync, Yardstick
 from .upstream import Upstream
@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(report.table(outcomes, tools))
             say(f"wrote {path}")
         if not options.keep:
-            for tool in tools:
-                clear(tool.home)
+            for directory in (*(tool.home for tool in tools), work / GONE):
+                clear(directory)
             if not options.work_dir:
                 shutil.rmtree(work)
         else:

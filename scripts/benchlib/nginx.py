@@ -151,6 +151,22 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+GONE = "gone"
+"""Where :func:`set_aside` puts trees, below the work directory."""
+
+
+def set_aside(directory: Path) -> None:
+    """Put a directory tree out of the way, to be deleted when nothing is measured any more.
+
+    ext4 gives a deleted inode out again only minutes later, and looks past it each time until then:
+    deleting between two runs makes every file that the next one creates several times as dear.
+    """
+    if directory.exists():
+        gone = directory.parent / GONE
+        gone.mkdir(exist_ok=True)
+        directory.rename(gone / f"{directory.name}.{os.getpid()}.{len(os.listdir(gone))}")
+
+
 def clear(directory: Path) -> None:
     """Remove a directory tree, quickly and whether or not it is there."""
     if directory.exists():

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .measure import Command
-from .nginx import clear
+from .nginx import set_aside
 from .shapes import Name
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ class Tool:
 
     def prepare(self, url: str) -> None:
         """Start anew, against ``url``."""
-        clear(self.home)
+        set_aside(self.home)
         self.home.mkdir(parents=True)
 
     @property
