@@ -18,7 +18,7 @@ from yanksync.record import give_up, record
 from yanksync.settings import JournalSource, redacted
 from yanksync.weigh import Presence
 
-BATCH = 500  # answers recorded and published together
+BATCH = 200  # answers recorded and published together
 _BATCH_BYTES = 8 << 20  # or so many, compressed
 _BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
 _CHUNK = 2000  # looks taken from the queue at once
