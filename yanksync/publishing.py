@@ -38,7 +38,7 @@ Wanted = tuple[Awaiting, Project, Page | None]
 def finish(mirror: Mirror) -> None:
     """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
     after = 0
-    while awaiting := mirror.state.unpublished.take(BATCH, after):
+    while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
         after = awaiting[-1].id
         publish(mirror, [one for one in awaiting if one.sort not in _REMOVALS])
     withdraw(mirror)
@@ -227,7 +227,7 @@ def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
 
 
 def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
-    if len(wanted) < 8:
+    if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
     with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
