@@ -77,8 +77,8 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
 
 def _check_room(mirror: Mirror) -> None:
     """Refuse a first build that cannot fit, before it fills the disk."""
-    if mirror.state.projects.published():
-        return
+    if mirror.state.meta.moment("list_written") is not None:
+        return  # not counted: that would read every project in every pass
     projects = mirror.state.pending.counts()[0]
     room = mirror.store.room()
     if room is None or projects == 0:
