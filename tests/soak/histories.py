@@ -1,0 +1,163 @@
+"""The histories of the state machine, with every other lie that an upstream can tell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+
+from tests.fake_faults import Kind
+from tests.fake_upstream import Fault, Served, Snapshot
+from tests.harness import DONE, HELD, HOUR, Counts, normal
+from tests.test_state_machine import Histories, names
+
+BATCH = 50  # histories of one seed
+
+
+def _redirect(code: int, to: str) -> Fault:
+    return Fault(Kind.REPLACE, code=code, headers=(("Location", to),))
+
+
+PAGE_LIES = (
+    *(Fault.status(code) for code in (400, 401, 403, 408, 410, 418, 451, 500, 502, 504, 599)),
+    *(Fault.status(429, 0), Fault.status(503, 0), Fault.status(429), Fault.status(204)),
+    *(Fault.truncate(), Fault.garbage(), Fault.reset(), Fault.hang(0.01), Fault.drip(0.02)),
+    *(Fault.maintenance(), Fault.fallback_origin(), Fault.delay(0.01)),
+    *(Fault.content_type(text) for text in ("", "text/plain", "application/json", "text/html")),
+    *(Fault.body(body, "application/vnd.pypi.simple.v1+json") for body in (b"", b"{}", b"[]")),
+    Fault.body(b"[" * 100_000, "application/vnd.pypi.simple.v1+json"),
+    *(_redirect(code, "/simple/loop/") for code in (301, 302, 307, 308)),
+    *(_redirect(302, to) for to in ("//other.example/", "ftp://x/", "http://127.0.0.2:9/", "")),
+)  # fmt: skip
+JOURNAL_LIES = (
+    *(Fault.status(code) for code in (403, 405, 429, 500, 503)),
+    *(Fault.truncate(), Fault.garbage(), Fault.reset(), Fault.hang(0.01), Fault.maintenance()),
+    *(Fault.rate_limit(0), Fault.rate_limit(), Fault.entity_bomb(), Fault.content_type("a/b")),
+    Fault.rpc_fault(-32601, "server error; requested method not found"),
+    Fault.rpc_fault(-32500, "application error"),
+    Fault.rpc_fault(-32700, "parse error; not well formed"),
+    *(_redirect(302, to) for to in ("/pypi", "//other.example/", "http://127.0.0.2:9/")),
+    Fault.body(b"<?xml version='1.0'?><methodResponse>", "text/xml"),
+)  # fmt: skip
+LIST_LIES = (Fault.empty_list(), Fault.half_list(), *JOURNAL_LIES[:10])
+
+
+class Harder(Histories):
+    """Faults that last over many passes, and an upstream that is put back to a backup."""
+
+    tally: ClassVar[Counter[str]] = Counter()
+    snapshot: Snapshot | None = None
+    replaced = False  # the journal was, once
+
+    @rule(lie=st.sampled_from(PAGE_LIES), name=names, times=st.sampled_from((1, 2, 5, None)))
+    def lie_in_a_page(self, lie: Fault, name: tuple[str, str], times: int | None) -> None:
+        self.up.fail(f"^/simple/{normal(name[0])}/", lie, times)
+        self._poll(300.0)
+        self._poll(7200.0)
+        self.tally["faults"] += 1
+
+    @rule(lie=st.sampled_from(PAGE_LIES))
+    def lie_in_all_pages(self, lie: Fault) -> None:
+        self.up.fail("^/simple/.+", lie, None)
+        self._poll(300.0)
+        self.up.heal()
+        self.tally["faults"] += 1
+
+    @rule(lie=st.sampled_from(JOURNAL_LIES), passes=st.integers(1, 3))
+    def lie_in_the_journal(self, lie: Fault, passes: int) -> None:
+        if self.world.cursor() is not None:  # the first answer decides what is followed (R15)
+            self.up.fail("^/pypi", lie, None)
+        for _ in range(passes):
+            self._poll(300.0)
+        self.up.heal()
+        self.tally["faults"] += 1
+
+    @rule(lie=st.sampled_from(LIST_LIES))
+    def lie_in_the_list(self, lie: Fault) -> None:
+        if self.world.cursor() is not None:
+            self.up.fail("^/simple/$", lie, None)
+            self.resync()
+            self.up.heal()
+            self.tally["faults"] += 1
+
+    @rule(name=names)
+    def a_page_without_files(self, name: tuple[str, str]) -> None:
+        if self.world.counts().pending == 0:  # two such lies in a row are the truth (R7)
+            self.up.fail(f"^/simple/{normal(name[0])}/", Fault.empty_page())
+            self.tally["faults"] += 1
+        self._poll(300.0)
+        self.up.heal()
+
+    @rule(name=names)
+    def stale_for_ever(self, name: tuple[str, str]) -> None:
+        self.up.serve_stale(name[0], None)
+        self.tally["faults"] += 1
+
+    @rule()
+    def heal(self) -> None:
+        self.up.heal()
+
+    @rule()
+    def upstream_is_backed_up_or_put_back(self) -> None:
+        """R14: nothing changes until somebody approves."""
+        cursor, self.snapshot = self.world.cursor(), self.snapshot or self.up.snapshot()
+        if cursor is None or cursor < self.snapshot.next_serial:
+            return
+        self.up.heal()
+        self.up.restore(self.snapshot)
+        calm = self.world.counts() == Counts(0, 0, 0, 0)
+        before = self.world.files()
+        self.tally["passes"] += 1
+        self.tally["faults"] += 1
+        self.tally["put back"] += 1
+        assert self.world.sync(later=2 * HOUR) == HELD
+        assert not calm or self.world.files() == before
+        self.world.approve()
+        self.replaced = True
+        self.kept = False
+        self._poll(300.0)
+
+    @invariant()
+    def count(self) -> None:
+        self.tally["steps"] += 1
+
+    def _poll(self, later: float) -> None:
+        self.tally["passes"] += 1
+        super()._poll(later)
+
+    def _check_history(self) -> None:
+        if not self.replaced:  # serials mean something else since
+            super()._check_history()
+
+    def _end(self) -> None:
+        world = self.world
+        if self.replaced or world.counts().behind:  # only the sweep finds what is left of that
+            self.silent = True
+        self.up.heal()
+        before = world.files()
+        super()._end()
+        self.tally["histories"] += 1
+        self.tally["diverged"] += before != world.files()
+        assert world.sync() == DONE
+
+
+def run(
+    served: Served, number: int, histories: int = BATCH, steps: int = 30, *, shrink: bool = False
+) -> None:
+    """Run the histories of one seed; they are the same ones each time."""
+    machine = type("Seeded", (Harder,), {"served": served})
+    run_state_machine_as_test(
+        seed(number)(machine),
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,310 @@
+"""A pass under strace, which is killed at a call, or gets an error from it; then it must heal.
+
+The calls of one healthy pass are listed first. strace counts calls in each thread apart, so a point
+is the n-th call of its sort *on the files of one project* (or of the list, or the state): each is
+written by one thread. What is left is the n-th call of the whole process, whatever it is for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fake_upstream import Fault, Served
+from tests.harness import DONE, HOUR, Counts, HtmlPage, World, assert_equal_to_upstream
+from yanksync.names import NormalizedName
+from yanksync.publish import layout
+
+CALLS = (
+    *("write", "pwrite64", "rename", "fsync", "fdatasync", "syncfs", "unlink", "mkdir", "rmdir"),
+    *("link", "openat", "connect", "ftruncate"),
+)
+ERRORS = ("ENOSPC", "EIO")
+_FAILING = {"write", "pwrite64", "rename", "fsync", "fdatasync", "mkdir", "openat", "unlink"}
+_LINE = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<rest>.*)")
+_PATIENCE = 60.0
+
+
+class Point(NamedTuple):
+    """Where a pass is hit, and with what."""
+
+    group: str  # a project, "list", "state", or "" for anything
+    call: str
+    nth: int
+    what: str = "KILL"  # or an errno; with "+" it is that from there on
+
+    def __str__(self) -> str:
+        return ":".join((self.group, self.call, str(self.nth), self.what))
+
+    @classmethod
+    def parse(cls, text: str) -> Point:
+        group, call, nth, what = text.split(":")
+        return cls(group, call, int(nth), what)
+
+    @property
+    def kills(self) -> bool:
+        return self.what == "KILL"
+
+
+class Scenario:
+    """A mirror that has a rich pass ahead of it, which can be put back to before it."""
+
+    def __init__(self, served: Served, where: Path) -> None:
+        self.where = where
+        self.work, self.kept = where / "work", where / "kept"
+        self.work.mkdir(parents=True)
+        self.world = World(served, self.work, disk=True, mirror_compress=["gzip"])
+        self.world.clock.time = time.time() - 3 * HOUR
+        self.simple = self.work / "out" / layout.ROOT
+        self.tally: Counter[str] = Counter()
+        self._live()
+        config = f"""[upstream]
+simple_url = "{served.simple_url}"
+journal_interval = 0
+stale_retry = 0
+workers = 2
+timeout = 20
+[mirror]
+output = "{self.work}/out"
+state = "{self.work}/state.db"
+compress = ["gzip"]
+"""
+        (where / "yanksync.toml").write_text(config)
+        self.old = self.files()
+        self.keep()
+        self.points = sorted(self._list_points())
+        self.new = self.files()
+        self.serials = {
+            path.split("/")[0]: json.loads(body)["meta"]["_last-serial"]
+            for path, body in self.new.items()
+            if path.endswith(f"/{layout.V1_JSON.filename}")
+        }
+        assert_equal_to_upstream(self.world)
+
+    def _live(self) -> None:
+        """Build the mirror, then let everything happen upstream that a pass can bring."""
+        up = self.world.up
+        names = ("yanked", "taken-back", "removed", "quarantined", "uploaded", "calm", "thrice")
+        for name in names:
+            for version in ("1.0", "2.0"):
+                up.upload(name, version)
+        up.yank("taken-back", "1.0", "too early")
+        assert self.world.sync(later=0) == DONE
+        up.yank("yanked", "1.0", 'broken <b>"x"</b> & co')
+        up.unyank("taken-back", "1.0")
+        up.remove_project("removed")
+        up.quarantine_project("quarantined")
+        up.upload("uploaded", "3.0")
+        up.upload("new", "1.0")
+        up.yank("thrice", "2.0", "one")
+        up.unyank("thrice", "2.0")
+        up.yank("thrice", "2.0", "two")
+
+    def files(self) -> dict[str, bytes]:
+        """Return what is published, by its path below ``simple/``; temporary files are left out."""
+        return {
+            path.relative_to(self.simple).as_posix(): path.read_bytes()
+            for path in self.simple.rglob("*")
+            if path.is_file() and not path.name.endswith(".tmp")
+        }
+
+    def keep(self) -> None:
+        subprocess.run(["cp", "-a", self.work, self.kept], check=True)
+
+    def put_back(self) -> None:
+        """Put state and tree back to before the pass."""
+        shutil.rmtree(self.work)
+        subprocess.run(["cp", "-a", self.kept, self.work], check=True)
+        self.world.up.heal()
+
+    def run(self, *strace: str, **limits: object) -> subprocess.CompletedProcess[str]:
+        """Make a pass in a process of its own, under strace when there is anything to do for it."""
+        command = [sys.executable, "-m", "yanksync", "--config", str(self.where / "yanksync.toml")]
+        if strace:
+            command = ["strace", "-f", "-qq", *strace, *command]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("YANKSYNC_", "COV_"))}
+        return subprocess.run(
+            [*command, "sync"],
+            cwd=Path(__file__).parents[2],
+            env=environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+        )
+
+    def _list_points(self) -> Iterator[Point]:
+        trace = self.where / "trace"
+        done = self.run("-y", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(CALLS)}")
+        assert (done.returncode, done.stdout, done.stderr) == (DONE, "", "")
+        seen: Counter[tuple[str, str, str]] = Counter()
+        for line in trace.read_text().splitlines():
+            match = _LINE.fullmatch(line)
+            if match is None:
+                continue
+            thread, call = match["thread"], match["call"]
+            # The first path alone is what strace selects by: that of the descriptor, or the source.
+            for group in {self._group(match["rest"].split(" = ")[0]), ""}:
+                seen[group, call, thread] += 1
+        most: dict[tuple[str, str], int] = {}
+        for (group, call, _), count in seen.items():
+            most[group, call] = max(most.get((group, call), 0), count)
+        for (group, call), count in most.items():
+            for nth in range(1, count + 1):
+                yield Point(group, call, nth)
+
+    def _group(self, arguments: str) -> str:
+        found = re.search(re.escape(str(self.work)) + r"/([^\">, ]+)", arguments)
+        if found is None:
+            return ""
+        parts = found[1].split("/")
+        if parts[0].startswith("state.db"):
+            return "state"
+        if parts[:2] == ["out", layout.ROOT]:
+            return parts[2] if len(parts) > 2 and "index" not in parts[2] else "list"
+        return ""
+
+    def _paths(self, group: str) -> list[str]:
+        names = [*layout.filenames(), *map(layout.temporary, layout.filenames())]
+        if group == "":
+            return []
+        if group == "state":
+            return [f"{self.work}/state.db{tail}" for tail in ("", "-wal", "-shm", ".lock")]
+        base = self.simple if group == "list" else self.simple / group
+        return [str(base), *(f"{base}/{name}" for name in names)]
+
+    def hit(self, point: Point) -> subprocess.CompletedProcess[str]:
+        """Make a pass that is hit at ``point``; it may go past it."""
+        paths = [text for path in self._paths(point.group) for text in ("-P", path)]
+        lasting = point.what.endswith("+")
+        what = "signal=KILL" if point.kills else f"error={point.what.rstrip('+')}"
+        when = f"{point.nth}+" if lasting else str(point.nth)
+        return self.run(
+            *paths,
+            *("-o", os.devnull, "-e", f"trace={point.call}"),
+            *("-e", f"inject={point.call}:{what}:when={when}"),
+        )
+
+    def prove(self, *points: Point, alone: bool = False) -> None:
+        """Hit the passes that follow at ``points``, one each; whatever that does must heal.
+
+        With ``alone``, a pass without upstream comes first: it must complete what was recorded.
+        """
+        self.put_back()
+        for point in points:
+            done = self.hit(point)
+            if point.kills:
+                self._check_killed(done)
+            else:
+                self._check_failed(done)
+        if self.files() != self.new:
+            self.tally["diverged"] += 1
+        if alone:
+            self._finish_alone()
+        self._heal()
+        self.tally["proven"] += 1
+
+    def _check_killed(self, done: subprocess.CompletedProcess[str]) -> None:
+        assert (done.stdout, done.stderr) == ("", "")
+        assert done.returncode in (-9, 137, DONE), done.returncode
+        self.tally["kills"] += done.returncode != DONE
+        self.tally["past"] += done.returncode == DONE
+        self.check_tree()
+
+    def _check_failed(self, done: subprocess.CompletedProcess[str]) -> None:
+        lines = done.stderr.splitlines()
+        self.tally["errors"] += 1
+        assert done.stdout == ""
+        if "yanksync: " in done.stderr or done.returncode in (DONE, 1, 3):
+            assert "Traceback" not in done.stderr and "internal error" not in done.stderr, done
+            assert done.returncode in (DONE, 1, 3, 75), done
+            assert (done.returncode in (DONE, 3, 75)) == (not lines), done
+            self.tally["told"] += bool(lines)
+            self.tally["long"] = max(self.tally["long"], len(lines))
+        else:  # Python itself could not start: its own words, and nothing was begun
+            self.tally["never begun"] += 1
+            assert self.files() == self.old, done
+        self.check_tree(listed=False)
+
+    def check_tree(self, *, listed: bool = True) -> None:
+        """Each file is the old one or the new one, whole; none is older than its sibling says."""
+        now = self.files()
+        for path, body in now.items():
+            self._check_page(path, gzip.decompress(body) if path.endswith(".gz") else body)
+            if "/" not in path and not listed:
+                continue
+            known = body in (self.old.get(path), self.new.get(path))
+            assert known or path.startswith("quarantined/"), path
+        for path, body in now.items():
+            sibling = f"{path}.gz"
+            if body == self.new.get(path) != self.old.get(path) and sibling in now:
+                assert now[sibling] == self.new[sibling], f"{sibling} is older than its page"
+        for path in {*self.old} & {*self.new}:
+            if "/" not in path or not path.endswith(".gz"):
+                assert path in now, f"{path} is missing"
+
+    def _check_page(self, path: str, body: bytes) -> None:
+        offers: object
+        if "json" in path:
+            page = json.loads(body)
+            offers = page.get("files")
+        else:
+            assert b"</html>" in body, path
+            offers = HtmlPage(body).anchors
+        if path.startswith("quarantined/") and body != self.old[path.removesuffix(".gz")]:
+            assert offers == [], path  # on the journal's word, or confirmed: twice, not the same
+
+    def _finish_alone(self) -> None:
+        """R1: what was recorded is completed by the next run, though upstream is away."""
+        world = self.world
+        world.up.fail(".", Fault.status(503), None)
+        assert world.sync(later=0) != DONE
+        world.up.heal()
+        self.check_tree(listed=False)
+        now = self.files()
+        names = [NormalizedName(name) for name in self.serials if name != "quarantined"]
+        with world.state() as state:
+            rows = state.projects.get(names)
+        for name, row in rows.items():
+            if row.presence == "present" and row.serial == self.serials[name]:
+                wanted = {path for path in self.new if path.startswith(f"{name}/")}
+                assert {path for path in wanted if now.get(path) != self.new[path]} == set(), name
+        self.tally["finished alone"] += 1
+
+    def _heal(self) -> None:
+        world = self.world
+        world.clock.time = time.time()
+        code = world.settle(6)
+        assert code == DONE, (code, world.error, world.counts())
+        assert world.counts() == Counts(0, 0, 0, 0)
+        assert [path for path in self.work.rglob("*.tmp") if path.is_file()] == []
+        now = self.files()
+        assert {path for path in {*now, *self.new} if now.get(path) != self.new.get(path)} == set()
+        assert [row for row in world.history() if row.serial is None] == []
+
+
+def choose(points: list[Point], chance: random.Random) -> Iterator[tuple[Point, ...]]:
+    """Yield what to prove, endlessly: each kill and each error once, then chains of kills."""
+    failing = [point for point in points if point.call in _FAILING and point.group != ""]
+    # Most opens are Python's own, long before anything is begun.
+    hits = [p for p in points if (p.group, p.call) != ("", "openat") or p.nth % 10 == 0]
+    for error in ERRORS:
+        hits += [point._replace(what=error) for point in failing]
+    hits += [point._replace(what="ENOSPC+") for point in failing]
+    chance.shuffle(hits)
+    for point in hits:
+        yield (point,)
+    near = [point for point in points if point.group != ""]
+    while True:
+        yield tuple(chance.choice(near) for _ in range(chance.randint(2, 4)))
