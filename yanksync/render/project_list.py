@@ -26,7 +26,12 @@ def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> I
     )
     rows = iter(projects)
     while chunk := list(islice(rows, _ROWS)):
-        lines = [f'<a href="{escape(row.name)}/">{escape(row.display)}</a><br>\n' for row in chunk]
+        if _all_plain(chunk):
+            lines = [f'<a href="{row.name}/">{row.display}</a><br>\n' for row in chunk]
+        else:
+            lines = [
+                f'<a href="{escape(row.name)}/">{escape(row.display)}</a><br>\n' for row in chunk
+            ]
         yield encoded("".join(lines))
     comment = "" if serial is None else f"<!--SERIAL {serial:d}-->\n"
     yield f"  </body>\n</html>\n{comment}".encode()
@@ -41,9 +46,18 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
     head = f'{{"meta":{{{last}"api-version":"1.0"}},"projects":['
     rows = iter(projects)
     while chunk := list(islice(rows, _ROWS)):
-        yield (head + ",".join(map(_row, chunk))).encode("utf-8", "backslashreplace")
+        if _all_plain(chunk) and None not in [row.serial for row in chunk]:
+            texts = [f'{{"_last-serial":{row.serial:d},"name":"{row.display}"}}' for row in chunk]
+        else:
+            texts = list(map(_row, chunk))
+        yield (head + ",".join(texts)).encode("utf-8", "backslashreplace")
         head = ","
     yield b"]}" if head == "," else f"{head}]}}".encode()
+
+
+def _all_plain(rows: list[ListedProject]) -> bool:
+    """Whether no name among ``rows`` needs escaping: asked once for all of them."""
+    return _PLAIN.match("".join([row.name + row.display for row in rows])) is not None
 
 
 def _row(project: ListedProject) -> str:
