@@ -12,7 +12,7 @@ from yanksync.errors import Unreachable, UpstreamError
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.follow import follow
 from yanksync.mirror import Mirror
-from yanksync.plan import Look, sweep_share
+from yanksync.plan import DAY, Look, sweep_share
 from yanksync.publishing import Publisher, withdraw
 from yanksync.record import give_up, record
 from yanksync.settings import JournalSource, redacted
@@ -165,15 +165,22 @@ def _swept(mirror: Mirror) -> list[Look]:
 def _due(mirror: Mirror, now: float) -> list[Look]:
     state = mirror.state
     days = mirror.settings.upstream.sweep_days
-    if not state.projects.due(now, 1) and not state.pending.counts()[2]:
+    if days > 0 and state.meta.number("sweep_days") != days:
+        with state.transaction():
+            state.projects.schedule(days * DAY)
+            state.meta.put(sweep_days=days)
+    horizon = now + days * DAY
+    if not state.projects.due(now, horizon, 1) and not state.pending.counts()[2]:
         return []
     last = state.runs.previous_start(mirror.run)
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     most = sweep_share(state.projects.published(), elapsed, days)
     if most == 0:
         return []
-    names = [name for name in state.projects.due(now, most) if not state.pending.has(name)]
-    left = state.pending.take_behind(mirror.run, now, most)
+    # Those behind are asked once a day and share the pass's part, so that neither kind waits for
+    # the other for ever.
+    left = state.pending.take_behind(mirror.run, now, max(most // 2, 1))
+    names = state.projects.due(now, horizon, most - len(left))
     return [*(Look(name=name, sweep=True, since=now) for name in names), *left]
 
 

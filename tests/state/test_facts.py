@@ -22,17 +22,19 @@ def test_a_project_from_its_first_name_to_its_tombstone(state: State) -> None:
     stored = state.projects.page(number)
     assert stored is not None and stored.text == b"{}"
     assert state.projects.present(["demo", "other"]) == {"demo"}
-    assert state.projects.due(NOW - 1, 9) == [] and state.projects.due(NOW, 9) == ["demo"]
+    assert state.projects.due(NOW - 1, NOW + 99, 9) == []
+    assert state.projects.due(NOW, NOW + 99, 9) == ["demo"]
     state.projects.postpone("demo", NOW + 9)
-    assert state.projects.due(NOW, 9) == []
+    assert state.projects.due(NOW, NOW + 99, 9) == []
+    assert state.projects.due(NOW, NOW + 8, 9) == ["demo"], "the clock was set back"
     state.projects.confirm("demo", NOW, NOW)
-    assert state.projects.due(NOW, 9) == ["demo"]
+    assert state.projects.due(NOW, NOW + 99, 9) == ["demo"]
     state.projects.remove("demo", None)
     assert project(state).serial == 10, "without an entry the held serial is the tombstone"
     state.projects.remove("demo", 12)
     gone = project(state)
     assert (gone.presence, gone.serial, gone.etag) == (Presence.GONE, 12, None)
-    assert state.projects.due(NOW, 9) == []
+    assert state.projects.due(NOW, NOW + 99, 9) == []
     assert list(state.projects.names(Presence.GONE)) == ["demo"]
 
 

@@ -168,12 +168,32 @@ class Projects:
         """Let the sweep ask again at ``due``."""
         self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
 
-    def due(self, now: float, most: int) -> list[NormalizedName]:
-        """Return up to ``most`` projects whose time for the sweep has come, oldest first."""
-        rows = self._db.execute(
-            "SELECT name FROM projects WHERE due <= ? ORDER BY due LIMIT ?", (now, most)
+    def due(self, now: float, horizon: float, most: int) -> list[NormalizedName]:
+        """Return up to ``most`` projects whose time for the sweep has come, oldest first.
+
+        A time beyond ``horizon`` is one that a clock since set back, or a longer sweep, has left:
+        it has come, too. What waits to be asked for anyway is left out, so that it takes nobody's
+        place.
+        """
+        found: list[NormalizedName] = []
+        for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
+            if len(found) < most:
+                rows = self._db.execute(
+                    f"""SELECT name FROM projects WHERE {where} AND name NOT IN
+                    (SELECT name FROM pending) ORDER BY due LIMIT ?2""",
+                    (bound, most - len(found)),
+                )
+                found += [row[0] for row in rows]
+        return found
+
+    def schedule(self, period: float) -> None:
+        """Give the held pages that the sweep never asked for a time, spread over ``period``."""
+        self._db.execute(
+            """UPDATE projects SET due = checked
+                + ?1 * (0.5 + (id * 2654435761 & 4294967295) / 8589934592.0)
+            WHERE presence = 'present' AND due IS NULL AND checked IS NOT NULL""",
+            (period,),
         )
-        return [row[0] for row in rows]
 
     def page(self, project: int) -> StoredPage | None:
         """Return the held page of a project, by id."""

@@ -70,8 +70,11 @@ class Runs:
 
     def previous_start(self, number: int) -> float | None:
         """Return the start of the run before ``number``."""
-        row = self._db.one("SELECT max(started) FROM runs WHERE id < ?", (number,))
-        return None if row[0] is None else float(row[0])
+        # By number: after the clock was set back, the newest time is not that of the newest run.
+        row = self._db.one(
+            "SELECT started FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", (number,)
+        )
+        return None if row is None else float(row[0])
 
     def partial_since(self) -> float | None:
         """Return the start of the first of the newest unbroken row of runs with exit 3."""
