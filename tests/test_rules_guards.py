@@ -6,6 +6,7 @@ import pytest
 
 from tests.fake_upstream import Fault
 from tests.harness import DAY, DONE, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from yanksync.holds import holds
 
 
 def started(world: World, number: int) -> list[str]:
@@ -150,3 +151,32 @@ def test_R14_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
     assert world.sync(later=HOUR) == DONE
     world.up.replace_journal(true[:-1])
     assert world.sync(later=DAY) == HELD
+
+
+def test_holds_tell_every_kind_apart(world: World) -> None:
+    names = started(world, 5)
+    gone = {*names[:4]}
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.sync()
+    assert world.sync() == HELD
+    with world.state() as state:
+        files = holds(state)
+    assert [(held.project, held.what) for held in files] == [(name, "files") for name in names[:4]]
+    assert {held.since for held in files} == {world.clock.time}
+    assert "without the files that are missing" in files[0].approve
+    assert "4 unexplained removals" in files[0].why
+
+
+def test_holds_tell_of_removals_that_nothing_explains(world: World) -> None:
+    world.configure(upstream_journal="none", mirror_projects=[f"p{n:03}" for n in range(5)])
+    names = started(world, 5)
+    for name in names[:4]:
+        world.up.fail(f"^/simple/{name}/", Fault.status(404), times=None)
+    world.sync()
+    assert world.sync() == HELD
+    with world.state() as state:
+        found = holds(state)
+    assert {(held.project, held.what) for held in found} == {(n, "removal") for n in names[:4]}
+    assert "removes the project" in found[0].approve

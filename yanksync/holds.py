@@ -19,10 +19,8 @@ class Held(Struct, frozen=True, kw_only=True):
     approve: str  # what approving does
 
 
-_WHAT = {
-    "explained": ("removal", "the next run removes the project from the mirror"),
-    "unexplained": ("removal", "the next run removes what upstream no longer shows"),
-}
+_REMOVAL = "the next run removes the project from the mirror"
+_FILES = "the next run publishes the page as upstream shows it, without the files that are missing"
 
 
 def holds(state: State) -> tuple[Held, ...]:
@@ -41,9 +39,14 @@ def holds(state: State) -> tuple[Held, ...]:
             )
         )
     for hold in state.unpublished.holds():
-        what, effect = _WHAT[hold.sort]
         found.append(
-            Held(project=hold.name, what=what, why=hold.why, since=hold.since, approve=effect)
+            Held(
+                project=hold.name,
+                what="files" if hold.files else "removal",
+                why=hold.why,
+                since=hold.since,
+                approve=_FILES if hold.files else _REMOVAL,
+            )
         )
     for waiting in state.pending.held():
         found.append(

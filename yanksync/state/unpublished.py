@@ -12,6 +12,7 @@ from yanksync.guards import Judgement, Removals
 from yanksync.model import Published
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.weigh import Presence
 
 
 class Sort(StrEnum):
@@ -39,7 +40,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     sort: str
     why: str
     since: float
-    approved: bool = False
+    files: bool  # only files go: upstream has the project, and not all of what is published of it
 
 
 class Unpublished:
@@ -192,10 +193,15 @@ class Unpublished:
     def holds(self) -> list[Hold]:
         """Return what is held, oldest first."""
         rows = self._db.execute(
-            """SELECT name, sort, held, held_since FROM unpublished JOIN projects USING (id)
-            WHERE held IS NOT NULL ORDER BY held_since, name"""
+            """SELECT name, sort, held, held_since, presence FROM unpublished
+            JOIN projects USING (id) WHERE held IS NOT NULL ORDER BY held_since, name"""
         )
-        return [Hold(name=row[0], sort=row[1], why=row[2], since=row[3]) for row in rows]
+        return [
+            Hold(
+                name=row[0], sort=row[1], why=row[2], since=row[3], files=row[4] == Presence.PRESENT
+            )
+            for row in rows
+        ]
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
         """Let held removals through, once; all of them when ``names`` is None. Return the names."""
