@@ -119,3 +119,10 @@ def test_a_lock_file_with_another_text(state: Path, text: bytes) -> None:
 
 def test_nobody_ever_held_it(state: Path) -> None:
     assert held_since(state) is None
+
+
+def test_a_full_disk_takes_the_note_and_not_the_lock(tmp_path: Path) -> None:
+    path = lock_path(tmp_path / "state.db")
+    path.symlink_to("/dev/full")  # every write to it fails, as on a full disk
+    with lock(tmp_path / "state.db"):
+        assert path.exists()

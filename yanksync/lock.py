@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yanksync.errors import LockHeld, StateError
@@ -49,10 +49,11 @@ def lock(state: Path) -> Iterator[None]:
             _try(descriptor)
         except OSError as error:
             raise LockHeld(str(path), _holder(descriptor)) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(
-            descriptor, f"{os.getpid()} {int(time.time())} {socket.gethostname()}".encode(), 0
-        )
+        with suppress(OSError):  # a full disk: nobody can be told who holds it, but it is held
+            os.ftruncate(descriptor, 0)
+            os.pwrite(
+                descriptor, f"{os.getpid()} {int(time.time())} {socket.gethostname()}".encode(), 0
+            )
         yield
     finally:
         os.close(descriptor)
