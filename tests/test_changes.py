@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.changes import Settled, Unsettled, differences, explains, reasons_of, settle
+from yanksync.changes import (
+    Settled,
+    Unsettled,
+    differences,
+    explains,
+    latecomers,
+    reasons_of,
+    rehashed,
+    settle,
+)
 from yanksync.journal import Event, Kind
 from yanksync.model import Action, Change, File, JournalEntry, Page, Yank
 from yanksync.names import NormalizedName
@@ -269,3 +278,54 @@ def test_r6_what_explains_a_difference(seen: Change, told: Event, explained: boo
 def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
     seen = Unsettled(low=10, high=20, changes=(change(Action.YANK, "1.0"),))
     assert len(settle(seen, [event(Kind.YANK, "1.0", serial)]).observed) == observed
+
+
+HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ((HASH,), (HASH,), ()),
+        ((HASH,), (OTHER,), ("demo-1.0.zip",)),
+        ((HASH,), (("md5", "aa"),), ()),
+        ((HASH,), (("md5", "aa"), OTHER), ("demo-1.0.zip",)),
+        ((), (OTHER,), ()),
+    ],
+)
+def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
+    before: tuple[tuple[str, str], ...], after: tuple[tuple[str, str], ...], found: tuple[str, ...]
+) -> None:
+    assert rehashed(_uploaded("demo-1.0.zip", hashes=before), _uploaded("demo-1.0.zip")) == ()
+    shown = _uploaded("demo-1.0.zip", hashes=after)
+    assert rehashed(_uploaded("demo-1.0.zip", hashes=before), shown) == found
+    assert rehashed(_uploaded("demo-2.0.zip", hashes=before), shown) == ()
+
+
+@pytest.mark.parametrize(
+    ("moment", "late"),
+    [
+        ("2026-01-15T00:00:00Z", False),
+        ("2026-01-15T00:00:00.000001Z", True),
+        ("2026-01-16T00:00:00", True),
+        ("once", False),
+        (None, False),
+    ],
+)
+def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, late: bool) -> None:
+    wheel = "demo-1.0-py3-none-any.whl"
+    before = _uploaded("demo-1.0.zip", "2026-01-01T00:00:00Z")
+    for old in (before, _uploaded("demo-1.0.zip", "nonsense"), _uploaded("demo-1.0.zip")):
+        new = Page(name=DEMO, files=(*old.files, *_uploaded(wheel, moment).files))
+        assert latecomers(old, new) == ((wheel,) if late and old is before else ())
+    new = Page(name=DEMO, files=(*before.files, *_uploaded("demo-2.0.zip", moment).files))
+    assert latecomers(before, new) == ()
+
+
+def _uploaded(
+    filename: str, moment: str | None = None, hashes: tuple[tuple[str, str], ...] = ()
+) -> Page:
+    url = f"https://files.example/{filename}"
+    return Page(
+        name=DEMO, files=(File(filename=filename, url=url, upload_time=moment, hashes=hashes),)
+    )

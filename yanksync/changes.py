@@ -9,12 +9,15 @@ and what no entry explains becomes an observed change.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
 from yanksync.journal import Event, Kind
 from yanksync.model import Action, Change, File, Page, Yank
 from yanksync.versions import file_version, same_version
+
+_CLOSED = timedelta(days=14)
 
 Reasons = tuple[tuple[str, str], ...]
 """Pairs of (version, reason) of the versions that a page shows yanked."""
@@ -72,6 +75,50 @@ def reasons_of(page: Page) -> Reasons:
         if version is not None:
             found.setdefault(version, file.yanked.reason)
     return tuple(found.items())
+
+
+def rehashed(before: Page, after: Page) -> tuple[str, ...]:
+    """Return the files that keep their name and get another hash: an index gives no name twice."""
+    known = {file.filename: dict(file.hashes) for file in before.files}
+    return tuple(
+        file.filename
+        for file in after.files
+        for hashes in (known.get(file.filename, {}),)
+        if any(hashes.get(name, digest) != digest for name, digest in file.hashes)
+    )
+
+
+def latecomers(before: Page, after: Page) -> tuple[str, ...]:
+    """Return the files that are new on a release whose first file is older by two weeks and more.
+
+    PyPI closes releases after that time (spec-checklist G4).
+    """
+    known = {file.filename for file in before.files}
+    fresh = [file for file in after.files if file.filename not in known and file.upload_time]
+    if not fresh:
+        return ()
+    first: dict[str | None, datetime] = {}
+    for file in before.files:
+        moment = _moment(file)
+        if moment is not None:
+            version = file_version(file.filename, before.name, before.versions)
+            first[version] = min(moment, first.get(version, moment))
+    late = []
+    for file in fresh:
+        moment = _moment(file)
+        version = file_version(file.filename, after.name, after.versions)
+        begun = None if version is None else first.get(version)
+        if moment is not None and begun is not None and moment - begun > _CLOSED:
+            late.append(file.filename)
+    return tuple(late)
+
+
+def _moment(file: File) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(file.upload_time or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def settle(seen: Unsettled, events: Iterable[Event]) -> Settled:

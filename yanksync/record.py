@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from yanksync.changes import Unsettled, differences, reasons_of
+from yanksync.changes import Unsettled, differences, latecomers, reasons_of, rehashed
 from yanksync.errors import BadAnswer
 from yanksync.fetch import Failed, Fetched
 from yanksync.journal import Event, Kind
@@ -55,8 +55,12 @@ class Batch:
 
 def page_of(name: NormalizedName, stored: StoredPage) -> Page:
     """Return the value of a stored page. Raises :class:`BadAnswer` when it cannot be read."""
+    try:
+        text = stored.text
+    except zlib.error as error:
+        raise BadAnswer(f"project {name}", f"what the state holds is damaged: {error}") from error
     return parse_page(
-        stored.text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
+        text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
     ).page
 
 
@@ -162,6 +166,8 @@ class _Recorder:
                 stored=one.stored,
             ),
         )
+        if held.page is not None:
+            _alarm(held.page, page)
         self._remember(row, held, page, reasons)
         self._learn(one, page)
         unexplained = verdict.unexplained or self._still_lost(row, held, page)
@@ -243,6 +249,17 @@ class _Recorder:
             row.name, verdict.seen, verdict.why, self._mirror.run, self._now
         )
         self._state.projects.postpone(row.name, self._now + DAY)
+
+
+def _alarm(before: Page, after: Page) -> None:
+    """Tell of what an honest index never does; the page is what upstream says all the same."""
+    extra = {"project": after.name}
+    for name in rehashed(before, after):
+        why = "the file has another hash than before; who installed it should know why"
+        log.error("%s: %s: %s", after.name, name, why, extra=extra)
+    for name in latecomers(before, after):
+        why = "the file is new on a release of more than two weeks ago"
+        log.warning("%s: %s: %s", after.name, name, why, extra=extra)
 
 
 def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:

@@ -1,0 +1,181 @@
+"""A machine that runs out of things: room, files, the output itself."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cli.runner import Cli, Done, wait_for
+from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+
+MANY = 60
+mounting = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("mount") is None, reason="only root mounts"
+)
+
+
+@pytest.fixture
+def upstream() -> FakeUpstream:
+    upstream = FakeUpstream()
+    for index in range(MANY):
+        upstream.upload(f"p{index}", "1.0")
+    return upstream
+
+
+@pytest.fixture
+def served(upstream: FakeUpstream) -> Iterator[Served]:
+    with serve(upstream) as served:
+        yield served
+
+
+@pytest.fixture
+def yanksync(tmp_path: Path, served: Served) -> Cli:
+    return Cli(tmp_path, served.simple_url)
+
+
+@contextmanager
+def mounted(path: Path, options: str) -> Iterator[None]:
+    path.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", path], check=False)
+    if done.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
+def told(done: Done, why: str) -> None:
+    assert (done.code, done.out) == (1, "")
+    assert why in done.err
+    assert all(line.startswith("yanksync: ") for line in done.err.splitlines())
+
+
+def whole(yanksync: Cli, upstream: FakeUpstream) -> None:
+    """The next runs make everything good, and nothing is left over."""
+    for _ in range(3):
+        done = yanksync("sync", "--now")
+    assert done.silent and done.code == 0
+    assert yanksync.leftovers() == []
+    status = yanksync("status", "--json").json
+    assert status["pending"] == status["unpublished"] == status["held"] == 0
+    pages = sorted(path.parent.name for path in yanksync.output.glob("simple/*/index.v1_json"))
+    assert pages == sorted(upstream.all_names())
+    for name in pages:
+        marked = (
+            b'"yanked":"bad"' in (yanksync.output / "simple" / name / "index.v1_json").read_bytes()
+        )
+        assert marked == any(
+            entry.name == name and entry.action == "yank release" for entry in upstream.journal
+        )
+
+
+def yank_all(upstream: FakeUpstream, reason: str = "bad") -> None:
+    for index in range(MANY):
+        upstream.yank(f"p{index}", "1.0", reason)
+
+
+@mounting
+def test_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
+    with mounted(yanksync.output, "size=4m"):
+        assert yanksync("sync").silent
+        filler = yanksync.output / "filler"
+        fill(filler)
+        before = yanksync.tree()
+        yank_all(upstream)
+        done = yanksync("sync")
+        told(done, "No space left")
+        assert yanksync.tree().keys() == before.keys()
+        assert yanksync.leftovers() == []
+        filler.unlink()
+        whole(yanksync, upstream)
+
+
+@mounting
+def test_a_state_on_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
+    there = yanksync.home / "state"
+    with mounted(there, "size=1m"):
+        yanksync.state = there / "yanksync.db"
+        keep = {"YANKSYNC_MIRROR_STATE": str(yanksync.state)}
+        yanksync.environ |= keep
+        assert yanksync("sync").silent
+        fill(there / "filler")
+        before = yanksync.tree()
+        yank_all(upstream)
+        for _ in range(2):
+            done = yanksync("sync")
+            assert (done.code, done.out) == (1, "")
+            assert "full" in done.err or "disk I/O error" in done.err or "No space" in done.err
+            assert done.err.count("\n") == 1
+        assert yanksync.tree() == before
+        (there / "filler").unlink()
+        whole(yanksync, upstream)
+
+
+@mounting
+def test_an_output_mounted_read_only(yanksync: Cli, upstream: FakeUpstream) -> None:
+    with mounted(yanksync.output, "size=4m"):
+        assert yanksync("sync").silent
+        subprocess.run(["mount", "-o", "remount,ro", str(yanksync.output)], check=True)
+        yank_all(upstream)
+        done = yanksync("sync")
+        told(done, "Read-only file system")
+        assert done.err.count("\n") == 1
+        subprocess.run(["mount", "-o", "remount,rw", str(yanksync.output)], check=True)
+        whole(yanksync, upstream)
+
+
+def test_an_output_that_vanishes_in_the_middle(yanksync: Cli, upstream: FakeUpstream) -> None:
+    upstream.fail("^/simple/p7/", Fault.delay(1.5))
+    run = yanksync.start("sync")
+    wait_for(lambda: len(upstream.page_requests()) >= MANY)
+    shutil.rmtree(yanksync.output)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "Traceback" not in err and "No such file or directory" in err
+    whole(yanksync, upstream)
+
+
+def test_few_open_files(yanksync: Cli, upstream: FakeUpstream) -> None:
+    def limit(most: int) -> Callable[[], None]:
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    yank_all(upstream)
+    done = limited(yanksync, limit(32))
+    assert (done.code, done.err) == (0, "")
+    for most in (6, 9, 12, 15):
+        yank_all(upstream, "again")
+        done = limited(yanksync, limit(most))
+        assert "Traceback (most" not in done.err or "yanksync:" not in done.err
+        assert "internal error" not in done.err
+        assert (done.code == 0) == (done.err == "")
+    yank_all(upstream)
+    whole(yanksync, upstream)
+
+
+def limited(yanksync: Cli, limit: Callable[[], None]) -> Done:
+    done = subprocess.run(
+        [sys.executable, "-m", "yanksync", "sync"],
+        cwd=yanksync.home,
+        env=yanksync.environ,
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        timeout=60,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
