@@ -271,7 +271,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
          "must be seconds, or a time like \"90s\", \"30m\", \"2h\", not '1w'"),
         ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0"),
         ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
-        ("schedule.cron", '"* * * * ;"', 'must have five fields, like "*/5 * * * *"'),
+        ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
     ],
 )  # fmt: skip
 def test_refused_value(

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parent.parent / "yanksync"
 # layer or a lower one; rows of modules that are not made yet harm nobody.
 LAYERS = {
     0: "__init__ model errors names",
-    1: "versions selection settings journal weigh plan changes guards render "
+    1: "versions selection settings crontab journal weigh plan changes guards render "
     "publish.layout publish.reconcile",
-    2: "config config_parse default_index lock upstream state publish",
+    2: "config config_parse default_index lock notify upstream state publish",
     3: "mirror fetch metrics",
     4: "choose listing record publishing follow configure opening looking",
     5: "sync verify status holds",

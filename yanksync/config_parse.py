@@ -18,13 +18,13 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from msgspec import Struct
 
+from yanksync import crontab
 from yanksync.selection import Selection
 from yanksync.settings import Compression, JournalSource, YankedPolicy
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of these silently
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+", re.ASCII)
 _TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _LONGEST_TIME = 366 * 86400.0
@@ -220,11 +220,12 @@ def _output(value: object) -> Path:
 
 
 def _cron(value: object) -> str:
-    # Light on purpose: the values are the scheduler's matter, which start-up does not import.
-    fields = _text(value).split()
-    if len(fields) != 5 or not all(map(_CRON_FIELD.fullmatch, fields)):
-        raise Impossible('must have five fields, like "*/5 * * * *"')
-    return " ".join(fields)
+    text = " ".join(_text(value).split())
+    try:
+        crontab.parse(text)
+    except ValueError as error:
+        raise Impossible(str(error)) from None
+    return text
 
 
 def storage_value(value: object) -> str | bool | int | float:

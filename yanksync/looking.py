@@ -91,7 +91,7 @@ def _take(turn: _Round, batch: Sequence[Fetched]) -> None:
 
 def _ask_again(turn: _Round) -> None:
     """Ask once more, a while later, for what was stale or failed; keep what still is (R3)."""
-    if not turn.again:
+    if not turn.again or turn.mirror.stopping():
         return
     mirror = turn.mirror
     mirror.sleep(mirror.settings.upstream.stale_retry)
@@ -109,7 +109,7 @@ def _ask_again(turn: _Round) -> None:
 def _questions(turn: _Round) -> Iterator[Question]:
     """Yield what to ask, withdrawals first; reads the journal again when the pass gets long."""
     mirror, state = turn.mirror, turn.mirror.state
-    while True:
+    while not mirror.stopping():
         with state.transaction():
             looks = state.pending.take(mirror.run, mirror.now(), _CHUNK, at_once=turn.at_once)
         if not looks:
@@ -139,6 +139,8 @@ def _asked(mirror: Mirror, looks: Sequence[Look]) -> Iterator[Question]:
     """Yield the questions that ``looks`` come to; one that is answered already costs no request."""
     rows = mirror.state.projects.get(look.name for look in looks)
     for look in looks:
+        if mirror.stopping():
+            return
         row = rows.get(look.name)
         if row is None or look.forced or row.presence is not Presence.PRESENT:
             yield Question(look, None)

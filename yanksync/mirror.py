@@ -36,6 +36,11 @@ class NoProgress:
         """Show nothing."""
 
 
+def never() -> bool:
+    """Return that nobody wants the run to end."""
+    return False
+
+
 @dataclass
 class Tally:
     """What a pass has come to so far."""
@@ -62,5 +67,6 @@ class Mirror:
     now: Callable[[], float] = time.time  # UTC seconds
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
     tally: Tally = field(default_factory=Tally)

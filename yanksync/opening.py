@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from yanksync.config import with_simple_url
 from yanksync.lock import lock
-from yanksync.mirror import Mirror, NoProgress, Progress
+from yanksync.mirror import Mirror, NoProgress, Progress, never
 from yanksync.publish.disk import DiskStore
 from yanksync.settings import Settings
 from yanksync.state import State
@@ -19,12 +19,18 @@ from yanksync.upstream.source import Upstream
 
 @contextmanager
 def opened(
-    settings: Settings, command: str, *, progress: Progress | None = None, rehearse: bool = False
+    settings: Settings,
+    command: str,
+    *,
+    progress: Progress | None = None,
+    rehearse: bool = False,
+    stopping: Callable[[], bool] = never,
 ) -> Iterator[Mirror]:
     """Open the mirror for a run of ``command``, alone (R11).
 
     With ``rehearse`` nothing is made that is not there: without a state database the run starts
-    from an empty one in memory. Raises :class:`yanksync.errors.LockHeld`,
+    from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
+    point. Raises :class:`yanksync.errors.LockHeld`,
     :class:`yanksync.errors.StateError`, :class:`yanksync.errors.ConfigError`.
     """
     path = settings.mirror.state
@@ -40,6 +46,7 @@ def opened(
                 DiskStore(settings.mirror.output),
                 run=0 if rehearse else state.runs.begin(command, time.time()),
                 progress=progress or NoProgress(),
+                stopping=stopping,
             )
         finally:
             upstream.close()

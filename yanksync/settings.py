@@ -87,7 +87,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
     """Section ``[schedule]``: exactly one of the two is set."""
 
     every: float | None = 300.0  # seconds
-    cron: str | None = None  # five fields, single spaces; their values are not checked yet
+    cron: str | None = None  # five fields, single spaces, as crontab(5) has them
 
 
 class Storage(Struct, frozen=True):

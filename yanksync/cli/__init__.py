@@ -17,6 +17,7 @@ from yanksync.cli.logs import Logs
 COMMANDS = {
     "sync": "yanksync.cli.work:sync",
     "full-resync": "yanksync.cli.work:full_resync",
+    "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.look:status",
     "history": "yanksync.cli.look:history",
     "holds": "yanksync.cli.look:holds",

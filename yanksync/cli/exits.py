@@ -112,11 +112,16 @@ def _bug(error: Exception) -> int:
 
         for line in "".join(traceback.format_exception(error)).splitlines():
             tell(line, "debug")
-    tell(
+    tell(bug(error))
+    return FAILED
+
+
+def bug(error: Exception) -> str:
+    """Return what to say of an error that nobody foresaw."""
+    return (
         f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
         "what 'yanksync -vv …' prints. Nothing is lost; what was recorded goes on in the next run."
     )
-    return FAILED
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -51,6 +51,22 @@ class Logs:
             logger.removeHandler(used)
             kept.close()
 
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        """Log inside, line by line as things happen, as a service does: of news without -v."""
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        logger = logging.getLogger("yanksync")
+        logger.setLevel(
+            logging.ERROR if self.quiet else logging.DEBUG if self.verbose else logging.INFO
+        )
+        logger.propagate = False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
     def _level(self) -> int:
         if self.quiet:
             return logging.ERROR

@@ -94,8 +94,8 @@ def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: 
             if dry_run:
                 _print_plan(rehearse(mirror, request), as_json)
                 return 0
-            code = _pass(mirror, request)
-            summary = _report(mirror, request, code)
+            code = recorded(mirror, request)
+            told = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
             if late:
@@ -105,12 +105,15 @@ def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: 
             tell(str(held))
         return LOCKED
     if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
-        click.echo(summary)
+        click.echo(told)
     return code
 
 
-def _pass(mirror: Mirror, request: Request) -> int:
-    """Make the pass and remember how it ended, also when it could not be made."""
+def recorded(mirror: Mirror, request: Request) -> int:
+    """Make a pass and remember how it ended, also when it could not be made.
+
+    Raises :class:`yanksync.errors.YanksyncError`.
+    """
     try:
         code = make_pass(mirror, request)
     except YanksyncError as error:
@@ -126,9 +129,9 @@ def _report(mirror: Mirror, request: Request, code: int) -> str:
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
             log.warning("%s: upstream does not have it", row.name)
-    summary = _summary(outcome(mirror, code))
-    log.info("%s", summary)
-    return summary
+    told = summary(outcome(mirror, code))
+    log.info("%s", told)
+    return told
 
 
 def _tell_partial(mirror: Mirror) -> None:
@@ -141,7 +144,8 @@ def _tell_partial(mirror: Mirror) -> None:
     )
 
 
-def _summary(run: Run) -> str:
+def summary(run: Run) -> str:
+    """Return what a run came to, in one line."""
     ends = {0: "up to date", 1: "failed", 3: "done in part", 4: "held back by a guard"}
     at = "" if run.cursor is None else f" at serial {run.cursor}"
     return (

@@ -1,0 +1,72 @@
+"""The command that stays: ``run``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from yanksync.cli.exits import DONE, FAILED, LOCKED, Terminated, bug, code_of
+from yanksync.cli.logs import Logs
+from yanksync.cli.work import recorded, summary
+from yanksync.errors import LockHeld, YanksyncError
+from yanksync.mirror import Mirror, log
+from yanksync.opening import opened
+from yanksync.schedule import Service, Turn
+from yanksync.settings import Settings
+from yanksync.sync import Request, outcome
+
+
+@click.command()
+@click.pass_obj
+def run(logs: Logs) -> int:
+    """Make passes on the schedule of the configuration, in the foreground.
+
+    The first pass begins at once. A pass that fails is tried again after twice the interval, then
+    four times, to an hour. SIGTERM and SIGINT end it once what is in hand is finished, a second one
+    at once; SIGHUP reads the configuration again.
+
+    \b
+    Examples:
+      yanksync run
+      yanksync --config /etc/yanksync.toml run
+      YANKSYNC_SCHEDULE_CRON='*/10 * * * *' yanksync --log-format json run
+    """
+    settings = logs.settings()
+    with logs.flowing():
+        service = Service(settings, Passes(), logs.settings, os.environ)
+        if not service.run():
+            raise Terminated
+    return DONE
+
+
+class Passes:
+    """Makes the passes, and tells of what is news in them."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None  # how the last pass ended
+
+    def __call__(self, settings: Settings, turn: Turn) -> int:
+        """Make one pass; whatever goes wrong is told here, and the next one is tried."""
+        try:
+            with opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror:
+                code = recorded(mirror, Request())
+                self._tell(mirror, code)
+        except LockHeld as held:
+            code = LOCKED
+            if self._last != LOCKED:
+                log.warning("%s; no pass is made until it is free", held)
+        except YanksyncError as error:
+            code = code_of(error)
+            log.error("%s", error)
+        except Exception as error:
+            code = FAILED
+            log.error("%s", bug(error), exc_info=log.isEnabledFor(10))
+        self._last = code
+        return code
+
+    def _tell(self, mirror: Mirror, code: int) -> None:
+        run = outcome(mirror, code)
+        # An empty pass like the one before is no news.
+        news = run.published or run.removed or code != (self._last or DONE)
+        log.log(20 if news else 10, "%s", summary(run))

@@ -1,0 +1,37 @@
+"""Telling the service manager how a service is: the protocol of sd_notify(3), in one datagram.
+
+Outside systemd, where ``NOTIFY_SOCKET`` is not set, nothing is told to anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+class Notifier:
+    """The service manager that started this process, if one did."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address: str | None = None
+        if address.startswith(("/", "@")) and hasattr(socket, "AF_UNIX"):
+            self._address = "\0" + address[1:] if address[0] == "@" else address  # abstract
+        self.watchdog = _watchdog(environ)  #: seconds in which it wants a sign of life, or None
+
+    def tell(self, **facts: str | int) -> None:
+        """Send ``facts``, such as ``READY=1``; a manager that does not listen is no error."""
+        if self._address is None:
+            return
+        message = "\n".join(f"{key}={value}" for key, value in facts.items())
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
+            channel.sendto(message.encode(), self._address)
+
+
+def _watchdog(environ: Mapping[str, str]) -> float | None:
+    text = environ.get("WATCHDOG_USEC", "")
+    meant = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(text) / 1e6 if meant and text.isdecimal() and int(text) > 0 else None

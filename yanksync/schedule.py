@@ -1,0 +1,268 @@
+"""Passes on a schedule, in the foreground, until a signal ends it.
+
+The main thread waits for signals and gives the service manager its signs of life; the scheduler
+starts the passes, one at a time, in a thread beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from yanksync.crontab import WEEKDAYS, parse
+from yanksync.errors import ConfigError
+from yanksync.mirror import log
+from yanksync.notify import Notifier
+from yanksync.settings import Schedule, Settings
+
+_JOB = "pass"
+_JITTER = 0.1  # of the interval, at most _MOST_JITTER: mirrors do not all ask at the same second
+_MOST_JITTER = 30.0
+_LONGEST = 3600.0  # seconds that failed passes come to be apart
+_STUCK = 30  # times the timeout without a sign of life: longer than the slowest answer may take
+_LOOK = 0.2  # seconds between looks whether the last pass has ended
+_FAILED = (1, 2)
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_RELOAD = getattr(signal, "SIGHUP", None)
+
+
+class Turn:
+    """The pass under way, as both threads see it: whether it is to end, and when it last moved.
+
+    It is handed to the pass as its progress, too.
+    """
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._moved = time.monotonic()
+
+    def stopping(self) -> bool:
+        """Whether the pass is to end at the next safe point. Who asks is alive."""
+        self._moved = time.monotonic()
+        return self._stop.is_set()
+
+    def expect(self, what: str, total: int) -> None:
+        """Note a sign of life."""
+        self._moved = time.monotonic()
+
+    def advance(self, steps: int) -> None:
+        """Note a sign of life."""
+        self._moved = time.monotonic()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Mark a pass as under way."""
+        self._moved = time.monotonic()
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._idle.set()
+
+    def stop(self) -> None:
+        """Ask the pass to end."""
+        self._moved = time.monotonic()
+        self._stop.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no pass is under way."""
+        return self._idle.is_set()
+
+    def still(self) -> float:
+        """Return for how many seconds a pass has been under way without a sign of life."""
+        return 0.0 if self.idle else time.monotonic() - self._moved
+
+
+Pass = Callable[[Settings, Turn], int]
+
+
+class Service:
+    """Passes on a schedule.
+
+    :param make_pass: makes one pass and returns its exit code; it raises nothing
+    :param load: reads the configuration anew. Raises :class:`yanksync.errors.ConfigError`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_pass: Pass,
+        load: Callable[[], Settings],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._settings = settings
+        self._make_pass = make_pass
+        self._load = load
+        self._notifier = Notifier(environ)
+        self._turn = Turn()
+        self._failures = 0  # in an unbroken row
+        logging.getLogger("apscheduler").addHandler(logging.NullHandler())
+        logging.getLogger("apscheduler").propagate = False
+        self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)})
+
+    def run(self) -> bool:
+        """Work until a signal comes; return whether everything in hand was finished.
+
+        When not, because a second signal came or upstream keeps a pass from ending, the caller must
+        end the process without waiting for threads. Nothing recorded is lost by that.
+        """
+        with _signals() as inbox:
+            self._scheduler.start()
+            self._scheduler.add_job(
+                self._work,
+                trigger(self._settings.schedule),
+                id=_JOB,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,  # a machine that slept makes the pass when it wakes
+                next_run_time=datetime.now(UTC),
+            )
+            self._notifier.tell(READY=1)
+            log.info("started: %s", _told(self._settings.schedule))
+            while not self._stops(self._heard(inbox, None)):
+                pass
+            self._notifier.tell(STOPPING=1)
+            log.info("stopping: what is in hand is finished first")
+            self._turn.stop()
+            self._scheduler.shutdown(wait=False)
+            while not self._turn.idle:
+                if self._stops(self._heard(inbox, _LOOK)) or self._turn.still() > self._patience():
+                    return False
+            log.info("stopped")
+            return True
+
+    def _work(self) -> None:
+        """Make one pass, in the scheduler's thread; after a failure the next one comes later."""
+        with self._turn.taken():
+            if self._turn.stopping():
+                return
+            code = self._make_pass(self._settings, self._turn)
+            self._failures = self._failures + 1 if code in _FAILED else 0
+            if self._failures and not self._turn.stopping():
+                when = later(self._settings.schedule, self._failures)
+                self._scheduler.modify_job(_JOB, next_run_time=when)
+                seconds = (when - datetime.now(UTC)).total_seconds()
+                log.info("%d failed in a row: the next in %.0f s", self._failures, seconds)
+
+    def _heard(self, inbox: socket.socket, seconds: float | None) -> frozenset[int]:
+        """Wait for signals, ``seconds`` at most; keep the service manager content meanwhile."""
+        watchdog = self._notifier.watchdog
+        if watchdog is not None:
+            seconds = min(watchdog / 2, seconds or watchdog)
+        ready, _, _ = select.select([inbox], [], [], seconds)
+        heard = frozenset(inbox.recv(4096)) if ready else frozenset[int]()
+        if watchdog is not None and self._turn.still() < self._dead():
+            self._notifier.tell(WATCHDOG=1)
+        if _RELOAD in heard:
+            self._reload()
+        return heard
+
+    def _stops(self, heard: frozenset[int]) -> bool:
+        return not heard.isdisjoint(_STOP)
+
+    def _reload(self) -> None:
+        moment = time.monotonic_ns() // 1000
+        self._notifier.tell(RELOADING=1, MONOTONIC_USEC=moment)
+        try:
+            settings = self._load()
+        except ConfigError as error:
+            log.error("the configuration was not taken over: %s", error)
+        else:
+            changed = settings.schedule != self._settings.schedule
+            self._settings = settings
+            if changed and not self._turn.stopping():
+                self._scheduler.reschedule_job(_JOB, trigger=trigger(settings.schedule))
+            log.info("configuration read again: %s", _told(settings.schedule))
+        self._notifier.tell(READY=1)
+
+    def _patience(self) -> float:
+        """How long a pass that is to end may stand still."""
+        return 2 * self._settings.upstream.timeout
+
+    def _dead(self) -> float:
+        """How long a pass may stand still before the watchdog is to bark."""
+        return _STUCK * self._settings.upstream.timeout
+
+
+def trigger(schedule: Schedule, jitter: float = _MOST_JITTER) -> BaseTrigger:
+    """Return when passes are made, each up to ``jitter`` seconds late."""
+    if schedule.cron is None:
+        every = schedule.every or 0.0
+        return IntervalTrigger(seconds=every, jitter=min(every * _JITTER, jitter))
+    cron = parse(schedule.cron)
+    fields = {
+        "minute": _listed(cron.minutes),
+        "hour": _listed(cron.hours),
+        "month": _listed(cron.months),
+    }
+    days = {"day": _listed(cron.days)}
+    weekdays = {"day_of_week": ",".join(WEEKDAYS[day] for day in cron.weekdays)}
+    ways = [days, weekdays] if cron.either else [days | weekdays]
+    return OrTrigger([CronTrigger(**fields, **way) for way in ways], jitter=jitter)
+
+
+def later(schedule: Schedule, failures: int) -> datetime:
+    """Return when to try again after so many failures: twice the interval, doubling, to an hour."""
+    now = datetime.now(UTC)
+    of = trigger(schedule, 0)
+    first = of.get_next_fire_time(None, now)
+    second = of.get_next_fire_time(first, first)
+    interval = (second - first).total_seconds()
+    delay = min(interval * 2.0 ** min(failures, 20), max(_LONGEST, interval))
+    return now + timedelta(seconds=delay)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _told(schedule: Schedule) -> str:
+    if schedule.cron is not None:
+        return f"a pass at once, then by {schedule.cron!r}"
+    return f"a pass at once, then every {schedule.every:g} s"
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """Catch signals inside; each arrives as a byte on the socket, whatever thread it interrupts.
+
+    One that is ignored, as nohup leaves it, stays ignored.
+    """
+    inbox, outbox = socket.socketpair()
+    outbox.setblocking(False)
+    before = {}
+    for number in (*_STOP, *([] if _RELOAD is None else [_RELOAD])):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, _noted)
+    wakeup = signal.set_wakeup_fd(outbox.fileno())
+    try:
+        yield inbox
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            with suppress(TypeError):  # one that C installed cannot be put back
+                signal.signal(number, handler)
+        inbox.close()
+        outbox.close()
+
+
+def _noted(number: int, frame: object) -> None:
+    """Do nothing: the number is on the socket already."""
