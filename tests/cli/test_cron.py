@@ -17,6 +17,22 @@ def test_success_is_silent(yanksync: Cli, upstream: FakeUpstream, command: str) 
     assert yanksync(command).silent
 
 
+def test_incident37_another_hash_is_told_though_all_is_well(
+    synced: Cli, upstream: FakeUpstream
+) -> None:
+    upstream.doctor = lambda page: {
+        **page,
+        "files": [{**file, "hashes": {"sha256": "ab" * 32}} for file in page["files"][:1]]
+        + page["files"][1:],
+    }
+    upstream.yank("demo", "2.0")
+    done = synced("sync")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("yanksync: error: demo: demo-1.0.tar.gz: the file has another hash")
+    assert done.err.count("\n") == 1
+    assert synced("sync").silent
+
+
 def stale(yanksync: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.status(304), times=None)
