@@ -30,7 +30,7 @@ CALLS = (
     *("write", "pwrite64", "rename", "fsync", "fdatasync", "syncfs", "unlink", "mkdir", "rmdir"),
     *("link", "openat", "connect", "ftruncate"),
 )
-ERRORS = ("ENOSPC", "EIO")
+ERRORS = ("ENOSPC", "EIO", "EACCES")
 _FAILING = {"write", "pwrite64", "rename", "fsync", "fdatasync", "mkdir", "openat", "unlink"}
 _LINE = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<rest>.*)")
 _PATIENCE = 60.0
