@@ -156,7 +156,7 @@ def test_an_answer_that_never_ends_does_not_keep_it(
     yanksync: Cli, upstream: FakeUpstream, start: Start
 ) -> None:
     upstream.fail("^/simple/demo/", Fault.drip(8))
-    service = start(YANKSYNC_UPSTREAM_TIMEOUT="0.5")
+    service = start(YANKSYNC_UPSTREAM_TIMEOUT="1")
     wait_for(lambda: upstream.page_requests("demo"))
     begun = time.monotonic()
     assert service.end().code == 1

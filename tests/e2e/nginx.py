@@ -1,4 +1,4 @@
-"""Debian's nginx with the operator's ``cron/nginx.conf``, on free loopback ports."""
+"""Debian's nginx with what ``yanksync show nginx`` prints, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-TEMPLATE = Path(__file__).parents[2] / "cron" / "nginx.conf"
-
-# The template goes into the http context of a configuration that touches nothing outside its
+# The site goes into the http context of a configuration that touches nothing outside its
 # directory. The two servers behind it pass on to the first, as a client that knows one form only.
 _MAIN = """\
 daemon off;
@@ -58,9 +57,8 @@ class Nginx:
         if binary is None:
             raise RuntimeError("these tests need nginx: run scripts/test, or apt-get install nginx")
         home.mkdir(exist_ok=True)
-        both, html, json = _free(3)
-        site = TEMPLATE.read_text().replace("@OUTPUT@", str(output)).replace("@LISTEN@", both)
-        (home / "mirror.conf").write_text(site)
+        both, html, json = free(3)
+        (home / "mirror.conf").write_text(shown("nginx", output, both))
         main = home / "nginx.conf"
         # root's worker would be somebody who cannot read pytest's directories
         user = "user root;" if os.geteuid() == 0 else ""
@@ -99,7 +97,18 @@ class Nginx:
         raise RuntimeError(f"nginx does not start: {self._process.communicate()[1]}")
 
 
-def _free(count: int) -> list[str]:
+def shown(what: str, output: Path, listen: str) -> str:
+    """Return what ``yanksync show`` prints for a mirror with this output."""
+    return subprocess.run(
+        [sys.executable, "-m", "yanksync", "show", what, "--listen", listen],
+        env={**os.environ, "YANKSYNC_MIRROR_OUTPUT": str(output)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def free(count: int) -> list[str]:
     """Return addresses on which nobody listens."""
     with ExitStack() as stack:
         addresses = []

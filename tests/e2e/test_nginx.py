@@ -1,4 +1,4 @@
-"""``cron/nginx.conf`` on a real nginx, over a tree that yanksync wrote (spec-checklist D)."""
+"""``yanksync show nginx`` on a real nginx, over a tree that yanksync wrote (spec-checklist D)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.e2e.mirror import LiveMirror, running
-from tests.e2e.nginx import TEMPLATE
 from tests.fake_upstream import FakeUpstream, serve
 
 pytestmark = pytest.mark.e2e
@@ -27,6 +25,47 @@ UV = f"{V1_JSON}, {V1_HTML};q=0.2, text/html;q=0.01"
 POETRY = f"{V1_JSON}, */*;q=0.1"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 LATEST = "application/vnd.pypi.simple.latest"
+
+FORMS = pytest.mark.parametrize(
+    ("accept", "content_type", "form"),
+    [
+        pytest.param(PIP, V1_JSON, "index.v1_json", id="pip and PDM"),
+        pytest.param(UV, V1_JSON, "index.v1_json", id="uv"),
+        pytest.param(POETRY, V1_JSON, "index.v1_json", id="Poetry"),
+        pytest.param(BROWSER, HTML, "index.html", id="browser"),
+        pytest.param("*/*", HTML, "index.html", id="curl"),
+        pytest.param(None, HTML, "index.html", id="no header"),
+        pytest.param("text/html", HTML, "index.html", id="old pip"),
+        pytest.param(V1_HTML, V1_HTML, "index.v1_html", id="v1+html"),
+        pytest.param(V1_JSON.upper(), V1_JSON, "index.v1_json", id="upper case"),
+        pytest.param(f"{LATEST}+json", V1_JSON, "index.v1_json", id="latest+json"),
+        pytest.param(f"{LATEST}+html", V1_HTML, "index.v1_html", id="latest+html"),
+        pytest.param(f"text/html, {V1_JSON};q=0", HTML, "index.html", id="JSON ruled out"),
+        pytest.param(
+            f"{V1_JSON} ; q=0.00, {V1_HTML}",
+            V1_HTML,
+            "index.v1_html",
+            id="JSON ruled out for v1+html",
+        ),
+        pytest.param(f"{V1_JSON};q=0.01", V1_JSON, "index.v1_json", id="a weight that is not 0"),
+        pytest.param("application/json", HTML, "index.html", id="JSON of no API"),
+    ],
+)
+NO_PAGES = pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/nothing/",
+        "simple/nothing",
+        "simple/empty/",
+        "simple/DEMO/",
+        "simple/demo/demo-1.0.tar.gz",
+        "simple/demo/.index.html.tmp",
+        "simple/.hidden/",
+        "yanksync.db",
+        "../yanksync.db",
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,33 +96,13 @@ def modified(answer: requests.Response) -> datetime:
 
 
 @pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
-@pytest.mark.parametrize(
-    ("accept", "content_type"),
-    [
-        pytest.param(PIP, V1_JSON, id="pip and PDM"),
-        pytest.param(UV, V1_JSON, id="uv"),
-        pytest.param(POETRY, V1_JSON, id="Poetry"),
-        pytest.param(BROWSER, HTML, id="browser"),
-        pytest.param("*/*", HTML, id="curl"),
-        pytest.param(None, HTML, id="no header"),
-        pytest.param("text/html", HTML, id="old pip"),
-        pytest.param(V1_HTML, V1_HTML, id="v1+html"),
-        pytest.param(V1_JSON.upper(), V1_JSON, id="upper case"),
-        pytest.param(f"{LATEST}+json", V1_JSON, id="latest+json"),
-        pytest.param(f"{LATEST}+html", V1_HTML, id="latest+html"),
-        pytest.param(f"text/html, {V1_JSON};q=0", HTML, id="JSON ruled out"),
-        pytest.param(f"{V1_JSON} ; q=0.00, {V1_HTML}", V1_HTML, id="JSON ruled out for v1+html"),
-        pytest.param(f"{V1_JSON};q=0.01", V1_JSON, id="a weight that is not 0"),
-        pytest.param("application/json", HTML, id="JSON of no API"),
-    ],
-)
+@FORMS
 def test_accept_decides_the_form(
-    mirror: LiveMirror, path: str, accept: str | None, content_type: str
+    mirror: LiveMirror, path: str, accept: str | None, content_type: str, form: str
 ) -> None:
     answer = get(mirror, path, accept)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == content_type
-    form = {HTML: "index.html", V1_HTML: "index.v1_html", V1_JSON: "index.v1_json"}[content_type]
     assert answer.content == (mirror.output / path / form).read_bytes()
 
 
@@ -95,21 +114,7 @@ def test_caches_keep_the_forms_apart_and_not_for_long(mirror: LiveMirror) -> Non
             assert answer.headers["Cache-Control"] == "public, max-age=600"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "",
-        "simple/nothing/",
-        "simple/nothing",
-        "simple/empty/",
-        "simple/DEMO/",
-        "simple/demo/demo-1.0.tar.gz",
-        "simple/demo/.index.html.tmp",
-        "simple/.hidden/",
-        "yanksync.db",
-        "../yanksync.db",
-    ],
-)
+@NO_PAGES
 def test_what_is_no_page_is_not_found(mirror: LiveMirror, path: str) -> None:
     (mirror.output / "simple/empty").mkdir(exist_ok=True)
     for secret in ("simple/demo/.index.html.tmp", "simple/.hidden/index.html", "yanksync.db"):
@@ -178,9 +183,3 @@ def test_no_sibling_outlives_compression(mirror: LiveMirror) -> None:
     ]
     mirror.sync()
     assert (directory / "index.v1_json.gz").exists()
-
-
-def test_the_template_has_the_two_names_that_it_says() -> None:
-    text = Path(TEMPLATE).read_text()
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    assert [body.count(name) for name in ("@OUTPUT@", "@LISTEN@", "@")] == [1, 1, 4]

@@ -23,6 +23,7 @@ COMMANDS = {
     "holds": "yanksync.cli.look:holds",
     "approve": "yanksync.cli.tend:approve",
     "backup": "yanksync.cli.tend:backup",
+    "show": "yanksync.cli.show:show",
 }
 
 

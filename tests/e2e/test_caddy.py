@@ -1,0 +1,122 @@
+"""What ``yanksync show caddy`` prints, on a real Caddy: the same answers as nginx gives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.nginx import free, shown
+from tests.e2e.test_nginx import FORMS, NO_PAGES, PIP, V1_JSON
+
+pytestmark = pytest.mark.e2e
+
+CADDY = shutil.which("caddy")
+if CADDY is None:
+    pytest.skip("there is no Caddy (apt-get install caddy)", allow_module_level=True)
+
+PAGES = {
+    "index.html": b"<!DOCTYPE html>html",
+    "index.v1_html": b"<!DOCTYPE html>html",
+    "index.v1_json": b"{}",
+    "index.v1_json.gz": b"packed",
+}
+
+
+@pytest.fixture(scope="module")
+def root_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("caddy")
+    output = home / "mirror"
+    for directory in ("simple", "simple/demo"):
+        (output / directory).mkdir(parents=True)
+        for name, content in PAGES.items():
+            (output / directory / name).write_bytes(content)
+    (output / "simple/empty").mkdir()
+    for secret in ("simple/demo/.index.html.tmp", "simple/.hidden/index.html", "yanksync.db"):
+        (output / secret).parent.mkdir(exist_ok=True)
+        (output / secret).write_text("secret")
+    (address,) = free(1)
+    config = home / "Caddyfile"
+    config.write_text("{\n\tadmin off\n}\n" + shown("caddy", output, address))
+    assert CADDY is not None
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [CADDY, "run", "--adapter", "caddyfile", "--config", str(config)],
+            env={"PATH": os.defpath, "HOME": str(home), "XDG_DATA_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+    try:
+        await_server(process, address, home / "log")
+        yield f"http://{address}/"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def await_server(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    host, port = address.split(":")
+    until = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(ConnectionRefusedError):
+            socket.create_connection((host, int(port)), 1).close()
+            return
+        time.sleep(0.02)
+    raise AssertionError(log.read_text())
+
+
+def get(url: str, accept: str | None = None, encoding: str | None = None) -> requests.Response:
+    asked = {"Accept": accept, "Accept-Encoding": encoding}
+    with requests.get(url, headers=asked, allow_redirects=False, timeout=10, stream=True) as answer:
+        answer.raw.decode_content = False
+        answer.body = answer.raw.read()  # type: ignore[attr-defined]
+    return answer
+
+
+@pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
+@FORMS
+def test_accept_decides_the_form(
+    root_url: str, path: str, accept: str | None, content_type: str, form: str
+) -> None:
+    answer = get(root_url + path, accept)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.body == PAGES[form]  # type: ignore[attr-defined]
+
+
+def test_caches_keep_the_forms_apart_and_not_for_long(root_url: str) -> None:
+    for accept in (V1_JSON, None):
+        for path in ("simple/", "simple/demo/", "simple/nothing/"):
+            answer = get(root_url + path, accept)
+            assert "Accept" in answer.headers["Vary"].split(", ")
+            assert answer.headers["Cache-Control"] == "public, max-age=600"
+
+
+@NO_PAGES
+def test_what_is_no_page_is_not_found(root_url: str, path: str) -> None:
+    answer = get(root_url + path)
+    assert answer.status_code == 404
+    assert b"secret" not in answer.body  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["simple", "simple/demo"])
+def test_a_missing_slash_is_redirected_wherever_the_server_stands(root_url: str, path: str) -> None:
+    answer = get(root_url + path, PIP)
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"/{path}/")
+
+
+def test_the_compressed_sibling_is_sent_to_those_who_take_it(root_url: str) -> None:
+    packed = get(root_url + "simple/demo/", PIP, "gzip, deflate")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Content-Type"] == V1_JSON
+    assert set(packed.headers["Vary"].split(", ")) == {"Accept", "Accept-Encoding"}
+    assert packed.body == b"packed"  # type: ignore[attr-defined]

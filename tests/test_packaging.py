@@ -1,0 +1,114 @@
+"""What is handed out: the wheel and the sdist that ``build`` makes, the man page, the metadata."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import uv
+
+from yanksync import __version__
+from yanksync.cli import COMMANDS
+from yanksync.samples import FILES
+
+ROOT = Path(__file__).resolve().parent.parent
+_LEFT_OUT = (".*", "build", "dist", "*.egg-info", "__pycache__", "bench-*")
+_KEPT = (".ci",)
+
+
+def run(*command: str | Path, where: Path) -> str:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("YANKSYNC")}
+    environ.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        command, cwd=where, env=environ, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheel and the sdist, made of a copy of the sources."""
+    sources = tmp_path_factory.mktemp("sources") / "yanksync"
+    everything = shutil.ignore_patterns(*_LEFT_OUT)
+
+    def left_out(directory: str, names: list[str]) -> set[str]:
+        return everything(directory, names) - set(_KEPT)
+
+    shutil.copytree(ROOT, sources, ignore=left_out)
+    out = tmp_path_factory.mktemp("dist")
+    python = Path(sys.executable)
+    environ_path = f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        [python, "-m", "build", "--installer", "uv", "--outdir", out, sources],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PATH": environ_path},
+        timeout=300,
+    )
+    return out
+
+
+def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    assert sdist.name == f"yanksync-{__version__}.tar.gz"
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for path in (
+        *("README.rst", "LICENSE", "RATIONALE.rst", "Containerfile", "setup.cfg", ".ci/run"),
+        *("scripts/test", "scripts/ruff.toml", "tests/fake_upstream.py", "tests/state/first.db"),
+        *("yanksync/py.typed", *(f"yanksync/templates/{name}" for name in FILES)),
+    ):
+        assert path in names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert tops == {"yanksync", f"yanksync-{__version__}.dist-info"}
+    tool, environment = uv.find_uv_bin(), tmp_path / "clean"
+    run(tool, "venv", "--quiet", "--python", sys.executable, environment, where=tmp_path)
+    installing = (tool, "pip", "install", "--quiet", "--python", environment / "bin/python")
+    run(*installing, wheel, where=tmp_path)
+    program = environment / "bin/yanksync"
+    assert run(program, "--version", where=tmp_path) == f"yanksync, version {__version__}\n"
+    assert f"root   {tmp_path}/mirror;" in run(program, "show", "nginx", where=tmp_path)
+    crontab = run(program, "show", "crontab", where=tmp_path)
+    assert crontab.endswith(f"{program} sync\n")
+    assert "Make passes" in run(program, "run", "--help", where=tmp_path)
+
+
+def test_the_man_page(tmp_path: Path) -> None:
+    page = tmp_path / "yanksync.1"
+    run(sys.executable, ROOT / "scripts/man", page, where=tmp_path)
+    text = page.read_text()
+    assert text.startswith(".TH YANKSYNC 1 ")
+    for name in COMMANDS:
+        assert f"\n.SS {name} ".replace("-", "\\-") in text
+    for line in text.splitlines():
+        if line.startswith("."):
+            assert line.split()[0] in (".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi")
+    if mandoc := shutil.which("mandoc"):
+        done = subprocess.run(
+            [mandoc, "-T", "lint", "-W", "warning", page], capture_output=True, text=True
+        )
+        assert done.stdout == ""
+        shown = subprocess.run(
+            [mandoc, "-T", "utf8", page], capture_output=True, text=True, check=True
+        ).stdout
+        assert "yanksync --config /etc/yanksync.toml sync --now" in shown
+
+
+def test_the_container_file_copies_what_there_is() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    assert "USER 10001:10001" in text
+    assert 'ENTRYPOINT ["yanksync"]' in text
+    assert 'CMD ["run"]' in text

@@ -1,0 +1,52 @@
+"""The command that writes what operators need: ``show``."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from yanksync.cli.logs import Logs
+from yanksync.samples import FILES, UNITS, here, sample
+
+_NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
+_WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}
+
+
+@click.command()
+@click.argument("what", type=click.Choice(list(_WHAT)), metavar="WHAT")
+@click.option(
+    "--listen",
+    default="80",
+    show_default=True,
+    metavar="ADDRESS",
+    help="nginx and Caddy: a port, or address:port; for Caddy also a host name.",
+)
+@click.option(
+    "--user", default="yanksync", show_default=True, help="cron and systemd: who runs it."
+)
+@click.pass_obj
+def show(logs: Logs, what: str, listen: str, user: str) -> int:
+    """Print what a mirror is run and served with, filled in from the configuration.
+
+    WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
+    yanksync.timer or yanksync-run.service.
+
+    \b
+    Examples:
+      yanksync show nginx > /etc/nginx/conf.d/mirror.conf
+      yanksync show caddy --listen mirror.example.org
+      yanksync show crontab --user mirror
+      yanksync show yanksync.timer > /etc/systemd/system/yanksync.timer
+    """
+    for option, value in (("--listen", listen), ("--user", user)):
+        if not re.fullmatch(r"[\w.:\[\]-]+", value):
+            raise click.BadParameter(f"{value!r} is none", param_hint=option)
+    settings = logs.settings()
+    names = _WHAT[what]
+    texts = [sample(name, settings, here(settings, user, listen)) for name in names]
+    for name, text in zip(names, texts, strict=True):
+        if len(names) > 1:
+            click.echo(f"# ---- /etc/systemd/system/{name}")
+        click.echo(text, nl=len(names) > 1)
+    return 0
