@@ -20,9 +20,11 @@ import pytest
 from click.testing import CliRunner
 
 from yanksync.cli import COMMANDS, cli, exits
+from yanksync.cli.check import counts_object, finding_object
 from yanksync.cli.look import _held_object, _row_object
 from yanksync.config import load
 from yanksync.config_parse import KEYS
+from yanksync.findings import Finding, Kind
 from yanksync.holds import Held
 from yanksync.model import Action
 from yanksync.names import normalized
@@ -30,11 +32,11 @@ from yanksync.plan import Plan
 from yanksync.settings import Settings
 from yanksync.state.history import Row
 from yanksync.status import Status
+from yanksync.verify import Checked
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 DOCUMENTS = ("README.rst", "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
-RESERVED = ("verify",)
 
 
 @cache
@@ -103,9 +105,6 @@ def test_commands_are_the_real_ones() -> None:
     named = set(re.findall(r"^ +yanksync ([a-z][a-z-]*)", README, re.MULTILINE))
     named |= set(re.findall(r"``yanksync ([a-z-]+)", README))
     assert named == set(COMMANDS)
-    for name in RESERVED:
-        assert f"``{name}``" in README
-        assert name not in COMMANDS
 
 
 EXAMPLES = [
@@ -182,6 +181,13 @@ def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
     assert set(table("Hold key")) == set(_held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
+
+
+def test_verify_has_these_keys_and_kinds() -> None:
+    assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
+    finding = Finding(kind=Kind.MISSING, project=None, path="")
+    assert set(table("Finding key")) == set(finding_object(finding))
+    assert list(table("Kind")) == [str(kind) for kind in Kind]
 
 
 def test_actions_are_the_real_ones() -> None:

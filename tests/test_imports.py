@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / "yanksync"
 LAYERS = {
     0: "__init__ model errors names",
     1: "versions selection settings crontab journal weigh plan changes guards render "
-    "publish.layout publish.reconcile",
+    "findings publish.layout publish.reconcile",
     2: "config config_parse default_index lock notify samples upstream state publish",
     3: "mirror fetch metrics",
     4: "choose listing record publishing follow configure opening looking",

@@ -93,15 +93,20 @@ def finish_recovery(mirror: Mirror) -> None:
     now = mirror.now()
     with state.transaction():
         for name in mirror.store.names():
-            project = normalized(name)
-            if project != name or project is None:
+            if normalized(name) != name:
                 log.warning("%s: no directory of a project; left alone", name)
-                continue
-            state.projects.add([(project, project)])
-            row = state.projects.get([project])[project]
-            if row.presence is Presence.PRESENT:
-                continue
-            state.projects.remove(name, row.serial)
-            state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
-            state.unpublished.begin([row.id])
+            else:
+                disown(mirror, name, now)
         meta.put(tree_serial=None, list_changed=1)
+
+
+def disown(mirror: Mirror, name: str, now: float) -> None:
+    """Let the directory ``name`` go, once the guard says so, unless the state holds its page."""
+    state = mirror.state
+    state.projects.add([(name, name)])
+    (row,) = state.projects.get([name]).values()
+    if row.presence is Presence.PRESENT:
+        return
+    state.projects.remove(name, row.serial)
+    state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
+    state.unpublished.begin([row.id])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from hashlib import blake2b
 from types import TracebackType
 
 from msgspec import Struct
@@ -202,15 +204,28 @@ def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
     """Return the page to publish; None when the project is to go."""
     if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
         return None
-    page = pages.get(one.id)
-    if page is None:
-        stored = mirror.state.projects.page(one.id)
-        if stored is None:
-            raise BadAnswer(f"project {row.name}", "the state holds no page of it")
-        page = page_of(row.name, stored)
+    return shown_page(row, pages.get(one.id) or held_page(mirror, row))
+
+
+def held_page(mirror: Mirror, row: Project) -> Page:
+    """Return the page that the state holds. Raises :class:`BadAnswer` when it cannot be read."""
+    stored = mirror.state.projects.page(row.id)
+    if stored is None:
+        raise BadAnswer(f"project {row.name}", "the state holds no page of it")
+    return page_of(row.name, stored)
+
+
+def shown_page(row: Project, page: Page) -> Page:
+    """Return the page that is published of a project whose held one is ``page``."""
     if row.word is not None:  # withdrawn on the journal's word (R9)
         return Page(name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial)
     return page
+
+
+def rendering_of(mirror: Mirror, page: Page) -> Rendered:
+    """Return both forms of a page, as the configuration wants it offered."""
+    shown = offered(page, mirror.settings.mirror.yanked.value)
+    return Rendered(html=html.render_page(shown), json=json.render_page(shown))
 
 
 def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
@@ -236,10 +251,7 @@ def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
 def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
     one, row, page = wanted
     codecs = mirror.settings.mirror.compress
-    rendered = None
-    if page is not None:
-        shown = offered(page, mirror.settings.mirror.yanked.value)
-        rendered = Rendered(html=html.render_page(shown), json=json.render_page(shown))
+    rendered = None if page is None else rendering_of(mirror, page)
     work = reconcile(row.name, row.published, rendered, codecs, compress, dirty=one.dirty)
     return _Rendering(one, row, work, None if rendered is None else published(rendered, codecs))
 
@@ -274,11 +286,12 @@ def publish_list(mirror: Mirror) -> None:
     serial = list_serial(mirror)
     if (serial or 0) < (meta.number("tree_serial") or 0):
         return  # the one that stands there is newer than this state
-    forms = (
-        ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
-        ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),
+    digests: dict[str, str] = {}
+    forms = tuple(
+        ListForm(form.filename, partial(_digested, form, digests))
+        for form in list_forms(mirror, serial)
     )
-    meta.put(list_serial_writing=serial)
+    meta.put(list_serial_writing=-1 if serial is None else serial)
     mirror.store.write_list(forms, mirror.settings.mirror.compress)
     with mirror.state.transaction():
         meta.put(
@@ -287,7 +300,25 @@ def publish_list(mirror: Mirror) -> None:
             list_written=now,
             list_serial_written=serial,
             list_serial_writing=None,
+            list_json=digests[layout.V1_JSON.filename],
         )
+
+
+def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
+    """Return both forms of the list of projects, as they follow from the state."""
+    return (
+        ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
+        ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),
+    )
+
+
+def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
+    """Yield a form, and leave in ``digests`` what was written: its serials age (``verify``)."""
+    engine = blake2b(digest_size=16)
+    for chunk in form.chunks():
+        engine.update(chunk)
+        yield chunk
+    digests[form.filename] = engine.hexdigest()
 
 
 def _rows(mirror: Mirror) -> Iterable[ListedProject]:

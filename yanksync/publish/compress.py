@@ -49,3 +49,42 @@ def _run(chunks: Iterable[bytes], step: object, finish: object) -> Iterator[byte
         if out := step(chunk):  # type: ignore[operator]
             yield out
     yield finish()  # type: ignore[operator]
+
+
+def expand(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``."""
+    if codec == "gzip":
+        yield from _gunzip(chunks)
+    elif codec == "br":
+        import brotli
+
+        brotler = brotli.Decompressor()
+        try:
+            yield from map(brotler.process, chunks)
+        except brotli.error as error:
+            raise ValueError(str(error)) from error
+        if not brotler.is_finished():
+            raise ValueError("truncated")
+    else:
+        import zstandard
+
+        zstd = zstandard.ZstdDecompressor().decompressobj()
+        try:
+            yield from map(zstd.decompress, chunks)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
+
+
+def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    import zlib
+
+    engine = zlib.decompressobj(31)
+    try:
+        for chunk in chunks:
+            if engine.eof:
+                raise ValueError("more than one stream")
+            yield engine.decompress(chunk)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not engine.eof or engine.unused_data:
+        raise ValueError("truncated, or followed by something else")

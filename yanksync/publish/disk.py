@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from yanksync.errors import PublishError
+from yanksync.findings import Standing
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.standing import standing, umask
 from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in
 
 _FILE_MODE = 0o644  # under the umask
@@ -244,6 +246,20 @@ class DiskStore:
                         yield entry.name
         except OSError as error:
             raise _error(error, self._root) from error
+
+    def standing(self, name: str | None) -> Standing:
+        """Return what stands in a project's directory, or beside them for None."""
+        path = str(self.output / layout.directory(name))
+        return standing(path, _FILE_MODE, _DIRECTORY_MODE, below=name is None)
+
+    def reset_mode(self, name: str | None) -> None:
+        """Give a directory the mode of a fresh one."""
+        path = str(self.output / layout.directory(name))
+        try:
+            mode = stat.S_IMODE(os.lstat(path).st_mode) & ~0o777
+            os.chmod(path, mode | (_DIRECTORY_MODE & ~umask()))
+        except OSError as error:
+            raise _error(error, path) from error
 
     def room(self) -> Room | None:
         """Return what is free on the file system of the output."""

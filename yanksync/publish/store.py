@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from yanksync.findings import Standing
 from yanksync.publish import layout
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
 
@@ -60,6 +61,15 @@ class Store(Protocol):
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``, in no particular order."""
+
+    def standing(self, name: str | None) -> Standing:
+        """Return what stands in a project's directory, or beside the projects' for None.
+
+        What cannot be read is told in it. Changes nothing.
+        """
+
+    def reset_mode(self, name: str | None) -> None:
+        """Give the directory of a project, or of all of them for None, the mode of a fresh one."""
 
     def room(self) -> Room | None:
         """Return what is free; None when there is no such limit."""
@@ -143,6 +153,21 @@ class MemoryStore:
         """Yield the names of the published projects."""
         found = {path.split("/")[1] for path in self.files if path.count("/") == 2}
         return iter(sorted(found))
+
+    def standing(self, name: str | None) -> Standing:
+        """Return what stands in a directory; there are no modes and nothing is unreadable."""
+        from yanksync.publish.standing import seen_in
+
+        base = layout.directory(name) + "/"
+        entries = tuple(
+            seen_in(path.removeprefix(base), body)
+            for path, body in self.files.items()
+            if path.startswith(base) and "/" not in path.removeprefix(base)
+        )
+        return Standing(there=bool(entries), entries=entries)
+
+    def reset_mode(self, name: str | None) -> None:
+        """There are no modes."""
 
     def room(self) -> Room | None:
         """Memory is not counted."""

@@ -85,6 +85,15 @@ class Projects:
         )
         return [_project(row) for row in rows]
 
+    def after(self, id_: int, most: int) -> list[Project]:
+        """Return up to ``most`` projects with an id above, that are held or stand in the output."""
+        rows = self._db.execute(
+            f"""SELECT {_COLUMNS} FROM projects WHERE id > ?
+            AND (presence = 'present' OR json_digest IS NOT NULL) ORDER BY id LIMIT ?""",
+            (id_, most),
+        )
+        return [_project(row) for row in rows]
+
     def present(self, names: Iterable[str]) -> set[NormalizedName]:
         """Return those of ``names`` of which a page is held."""
         rows = self._db.execute(

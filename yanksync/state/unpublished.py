@@ -103,6 +103,17 @@ class Unpublished:
         )
         return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
 
+    def waiting(self, ids: Sequence[int]) -> dict[int, str | None]:
+        """Return those of ``ids`` that are not published, with why a guard holds them, if one does.
+
+        For the others what stands in the output is what follows from the state.
+        """
+        rows = self._db.execute(
+            "SELECT id, held FROM unpublished WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def begin(self, ids: Iterable[int]) -> None:
         """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
         self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])

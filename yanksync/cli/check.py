@@ -1,0 +1,114 @@
+"""The command that checks: ``verify``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from yanksync.cli.exits import DONE, LOCKED, lasted, printable, tell
+from yanksync.cli.logs import Logs
+from yanksync.cli.progress import Bars
+from yanksync.errors import LockHeld
+from yanksync.findings import NOTES, Finding
+from yanksync.lock import held_since
+from yanksync.opening import opened
+from yanksync.state import State
+from yanksync.verify import Checked, mend
+from yanksync.verify import verify as check
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what is found. Else nothing is changed.")
+@click.option(
+    "--upstream", is_flag=True, help="Also ask upstream for every page, whether it is still true."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
+    """Derive every page again and hold it against what is published.
+
+    Names what is missing, different, stale, extra, left over or has a wrong mode, and what could
+    not be checked; exits 1 when there is any of that. It holds the lock, because in the middle of
+    a run the output and the state differ. What an earlier run recorded and has not published is
+    no difference.
+
+    --repair publishes again what differs and removes what is extra, as a run would: within the
+    guards, which may hold removals (exit 4). Upstream is asked only for what the state has lost,
+    and for what --upstream found.
+
+    \b
+    Examples:
+      yanksync verify
+      yanksync verify --repair
+      yanksync verify --upstream --json
+    """
+    settings = logs.settings()
+    path = settings.mirror.state
+    try:
+        State(path, create=False).close()  # nothing is made or upgraded here
+        report = _Report(as_json=as_json, notes=bool(logs.verbose) or sys.stdout.isatty())
+        with (
+            Bars() as bars,
+            logs.kept() as kept,
+            opened(settings, "verify", progress=bars, rehearse=True) as mirror,
+        ):
+            checked, code = (mend if repair else check)(mirror, report.tell, upstream=upstream)
+            kept.end(code, tell=True)
+    except LockHeld as held:
+        if sys.stderr.isatty() or lasted(held_since(path)):
+            tell(str(held))
+        return LOCKED
+    report.end(checked, code, quiet=logs.quiet)
+    return code
+
+
+class _Report:
+    """Prints findings as they come: there may be millions of them."""
+
+    def __init__(self, *, as_json: bool, notes: bool) -> None:
+        self._json = as_json
+        self._notes = notes
+        self._begun = False
+
+    def tell(self, finding: Finding) -> None:
+        """Print one finding."""
+        if self._json:
+            click.echo(",\n" if self._begun else '{"findings": [\n', nl=False)
+            click.echo(json.dumps(finding_object(finding)), nl=False)
+            self._begun = True
+        elif self._notes or finding.kind not in NOTES:
+            detail = "" if finding.detail is None else f": {finding.detail}"
+            click.echo(printable(f"{finding.kind}  {finding.path}{detail}"))
+
+    def end(self, checked: Checked, code: int, *, quiet: bool) -> None:
+        """Print what it came to."""
+        if self._json:
+            counts = json.dumps(counts_object(checked))
+            click.echo(("\n], " if self._begun else '{"findings": [], ') + counts[1:])
+        elif (code != DONE or sys.stdout.isatty()) and not quiet:
+            click.echo(
+                f"{checked.projects} projects checked: {checked.differences} differences, "
+                f"{checked.unchecked} could not be checked"
+            )
+
+
+def finding_object(finding: Finding) -> dict[str, object]:
+    """Return a finding as it is printed in JSON."""
+    return {
+        "kind": str(finding.kind),
+        "project": finding.project,
+        "path": finding.path,
+        "detail": finding.detail,
+    }
+
+
+def counts_object(checked: Checked) -> dict[str, object]:
+    """Return the counts as they are printed in JSON."""
+    return {
+        "projects": checked.projects,
+        "differences": checked.differences,
+        "unchecked": checked.unchecked,
+        **checked.notes,
+    }

@@ -1,0 +1,133 @@
+"""Pure: what stands in one directory of the output, held against what should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from yanksync.model import Published
+from yanksync.publish import layout
+
+
+class Kind(StrEnum):
+    """What was found."""
+
+    MISSING = "missing"
+    DIFFERENT = "different"  # other bytes than those that follow from the state
+    STALE = "stale"  # a sibling that does not hold what its page should
+    EXTRA = "extra"  # one of our own names that the state knows nothing of
+    MODE = "mode"  # not what a fresh file or directory would have
+    LEFTOVER = "leftover"  # a temporary file of a run that died
+    UPSTREAM = "upstream"  # upstream's page is another than the one held
+    UNCHECKED = "unchecked"  # it could not be looked at
+    # What follows says nothing against the mirror.
+    UNPUBLISHED = "unpublished"  # recorded, and to be published by the next run
+    HELD = "held"  # a guard keeps it as it was
+    PENDING = "pending"  # upstream has news of it that no run has taken in yet
+    FOREIGN = "foreign"  # not of ours: left alone
+
+
+DIFFERENCES = (
+    Kind.MISSING,
+    Kind.DIFFERENT,
+    Kind.STALE,
+    Kind.EXTRA,
+    Kind.MODE,
+    Kind.LEFTOVER,
+    Kind.UPSTREAM,
+)
+NOTES = (Kind.UNPUBLISHED, Kind.HELD, Kind.PENDING, Kind.FOREIGN)
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was found; a path that ends in a slash is a whole directory."""
+
+    kind: Kind
+    project: str | None  # None: the list of projects, or upstream as a whole
+    path: str  # below the output, or the address at upstream
+    detail: str | None = None
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """An entry of a directory, as it stands. Of what is not of ours nothing but the name is told.
+
+    ``digest`` is that of the content, of a sibling's decompressed; None when there is none to take.
+    """
+
+    name: str
+    digest: bytes | None = None
+    problem: str | None = None  # why it could not be read
+    wrong_mode: str | None = None
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A directory as it stands."""
+
+    there: bool = True
+    entries: tuple[Seen, ...] = ()
+    problem: str | None = None  # why it could not be read
+    wrong_mode: str | None = None
+
+
+_OURS = frozenset(layout.filenames())
+_TEMPORARY = frozenset(layout.temporary(name) for name in layout.filenames())
+
+
+def holds_ours(standing: Standing) -> bool:
+    """Whether a directory is one that we made: it holds files of our names, or nothing."""
+    return not standing.entries or any(
+        seen.name in _OURS or seen.name in _TEMPORARY for seen in standing.entries
+    )
+
+
+def files_of(stands: Published) -> dict[str, bytes]:
+    """Return every file that a page consists of, with the digest of its content, decompressed."""
+    found: dict[str, bytes] = {}
+    for form, digest in ((layout.V1_JSON, stands.json), (layout.HTML, stands.html)):
+        for filename in layout.twins(form.filename):
+            found[filename] = digest
+            for codec in stands.codecs:
+                found[filename + layout.SUFFIX[codec]] = digest
+    return found
+
+
+def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -> Iterator[Finding]:
+    """Yield how a directory differs from one with the files ``wanted``."""
+    base = layout.directory(name)
+    if standing.problem is not None:
+        yield _found(Kind.UNCHECKED, name, f"{base}/", standing.problem)
+        return
+    if not standing.there:
+        yield _found(Kind.MISSING, name, f"{base}/")
+        return
+    if standing.wrong_mode is not None:
+        yield _found(Kind.MODE, name, f"{base}/", standing.wrong_mode)
+    entries = {seen.name: seen for seen in standing.entries}
+    for filename, digest in wanted.items():
+        seen = entries.pop(filename, None)
+        path = f"{base}/{filename}"
+        if seen is None:
+            yield _found(Kind.MISSING, name, path)
+            continue
+        if seen.problem is not None:
+            yield _found(Kind.UNCHECKED, name, path, seen.problem)
+        elif seen.digest != digest:
+            sibling = filename.endswith(tuple(layout.SUFFIX.values()))
+            yield _found(Kind.STALE if sibling else Kind.DIFFERENT, name, path)
+        if seen.wrong_mode is not None:
+            yield _found(Kind.MODE, name, path, seen.wrong_mode)
+    for filename in sorted(entries):
+        kind = (
+            Kind.EXTRA
+            if filename in _OURS
+            else Kind.LEFTOVER
+            if filename in _TEMPORARY
+            else Kind.FOREIGN
+        )
+        yield _found(kind, name, f"{base}/{filename}")
+
+
+def _found(kind: Kind, name: str | None, path: str, detail: str | None = None) -> Finding:
+    return Finding(kind=kind, project=name, path=path, detail=detail)

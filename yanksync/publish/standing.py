@@ -1,0 +1,98 @@
+"""Reads what stands in a directory of the output, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+from yanksync.findings import Seen, Standing
+from yanksync.publish import layout
+from yanksync.publish.compress import expand
+
+_OURS = frozenset(layout.filenames())
+_CODEC = {suffix: codec for codec, suffix in layout.SUFFIX.items()}
+_CHUNK = 1 << 18
+_PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
+
+
+def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> Standing:
+    """Return what stands in the directory ``path``; with ``below``, directories in it do not count.
+
+    Modes are held against those that a fresh file or directory would have under the umask.
+    """
+    forbidden = umask()
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            return Standing(problem="is there and no directory")
+        with os.scandir(path) as entries:
+            seen = tuple(
+                _seen(path, entry.name, file_mode & ~forbidden)
+                for entry in entries
+                if not (below and entry.is_dir(follow_symlinks=False))
+            )
+    except FileNotFoundError:
+        return Standing(there=False)
+    except OSError as error:
+        return Standing(problem=error.strerror or str(error))
+    return Standing(entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden))
+
+
+def umask() -> int:
+    """Return the umask of this process."""
+    found = os.umask(0o077)  # it cannot be read without being set
+    os.umask(found)
+    return found
+
+
+def _wrong(mode: int, fresh: int) -> str | None:
+    mode &= _PERMISSIONS
+    return None if mode == fresh or os.name == "nt" else f"{mode:04o}, not {fresh:04o}"
+
+
+def _seen(base: str, name: str, fresh: int) -> Seen:
+    if name not in _OURS:
+        return Seen(name=name)
+    path = f"{base}/{name}"
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode):  # a link may lead anywhere, a pipe may never answer
+            return Seen(name=name, problem="is there and no file")
+        wrong = _wrong(found.st_mode, fresh)
+    except OSError as error:
+        return Seen(name=name, problem=error.strerror or str(error))
+    try:
+        return Seen(name=name, digest=_digest(path, _chunks(path)), wrong_mode=wrong)
+    except ValueError:  # not what its suffix says
+        return Seen(name=name, wrong_mode=wrong)
+    except OSError as error:
+        return Seen(name=name, problem=error.strerror or str(error), wrong_mode=wrong)
+
+
+def seen_in(name: str, body: bytes) -> Seen:
+    """Return how a file with this content is seen."""
+    try:
+        return Seen(name=name, digest=_digest(name, (body,)) if name in _OURS else None)
+    except ValueError:
+        return Seen(name=name)
+
+
+def _digest(path: str, chunks: Iterable[bytes]) -> bytes:
+    codec = _CODEC.get(os.path.splitext(path)[1])
+    return digest_of(chunks if codec is None else expand(codec, chunks))
+
+
+def digest_of(chunks: Iterable[bytes]) -> bytes:
+    """Return the digest of what ``chunks`` come to (:func:`yanksync.publish.reconcile.digest`)."""
+    engine = blake2b(digest_size=16)
+    for chunk in chunks:
+        engine.update(chunk)
+    return engine.digest()
+
+
+def _chunks(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk

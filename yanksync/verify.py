@@ -1,0 +1,347 @@
+"""``verify``: derives every page from the state again and holds it against the output.
+
+Looking changes nothing. Mending marks what differs as unpublished, and lets the ordinary pipeline
+do the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from yanksync import configure
+from yanksync.errors import BadAnswer, UpstreamError, YanksyncError
+from yanksync.fetch import Failed, Fetched, Question, fetch
+from yanksync.findings import (
+    DIFFERENCES,
+    NOTES,
+    Finding,
+    Kind,
+    Standing,
+    compare,
+    files_of,
+    holds_ours,
+)
+from yanksync.mirror import Mirror
+from yanksync.model import Page, Published
+from yanksync.names import NormalizedName, normalized
+from yanksync.plan import Look
+from yanksync.publish import layout
+from yanksync.publish.reconcile import published
+from yanksync.publish.standing import digest_of
+from yanksync.publishing import (
+    finish,
+    held_page,
+    list_forms,
+    list_serial,
+    publish_list,
+    rendering_of,
+    shown_page,
+)
+from yanksync.settings import redacted
+from yanksync.state.projects import Project
+from yanksync.state.unpublished import Sort
+from yanksync.sync import DONE, FAILED, HELD, outcome, sync
+from yanksync.weigh import Found, Missing, Presence
+
+BATCH = 500
+
+Tell = Callable[[Finding], None]
+
+
+@dataclass
+class Checked:
+    """What a check has come to."""
+
+    projects: int = 0  # held against the output
+    kinds: Counter[Kind] = field(default_factory=Counter)
+
+    @property
+    def differences(self) -> int:
+        """How much is not as it should be."""
+        return sum(self.kinds[kind] for kind in DIFFERENCES)
+
+    @property
+    def unchecked(self) -> int:
+        """How much could not be looked at."""
+        return self.kinds[Kind.UNCHECKED]
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """How much there is to say beside that."""
+        return {str(kind): self.kinds[kind] for kind in NOTES}
+
+
+def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:
+    """Hold the output against the state, and with ``upstream`` the state against upstream.
+
+    Everything found goes to ``tell``. Nothing is changed. Returns the counts and the exit code.
+    Raises :class:`yanksync.errors.YanksyncError`.
+    """
+    checked = Checked()
+    with mirror.state.rehearsal():
+        configure.apply_policies(mirror)  # what it concerns is the next run's work
+        for finding in _check(mirror, checked, upstream=upstream):
+            tell(finding)
+    return checked, FAILED if checked.differences or checked.unchecked else DONE
+
+
+def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:
+    """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
+
+    Upstream is asked only for what cannot be made from the state. Raises
+    :class:`yanksync.errors.YanksyncError`.
+    """
+    checked = Checked()
+    if not mirror.store.standing(None).there:
+        mirror.store.prepare()
+    configure.apply_policies(mirror)
+    configure.check_output(mirror)
+    mender = _Mender(mirror)
+    findings = _check(mirror, checked, upstream=upstream)
+    while batch := list(islice(findings, BATCH)):
+        with mirror.state.transaction():
+            for finding in batch:
+                mender.mark(finding)
+        for finding in batch:
+            tell(finding)
+    code = _pass(mirror) if mender.ask else _publish(mirror)
+    return checked, code or (FAILED if mender.left else DONE)
+
+
+def _publish(mirror: Mirror) -> int:
+    """Make the steps of a pass that need no upstream."""
+    mirror.store.prepare()
+    finish(mirror)
+    publish_list(mirror)
+    if mirror.tally.problem is not None:
+        return FAILED
+    return HELD if mirror.state.unpublished.counts()[1] else DONE
+
+
+def _pass(mirror: Mirror) -> int:
+    """Make an ordinary pass."""
+    state = mirror.state
+    mirror = replace(mirror, run=state.runs.begin("verify", mirror.now()))
+    try:
+        code = sync(mirror)
+    except YanksyncError as error:
+        mirror.tally.problem = str(error)
+        state.runs.end(mirror.run, mirror.now(), outcome(mirror, FAILED))
+        raise
+    state.runs.end(mirror.run, mirror.now(), outcome(mirror, code))
+    return code
+
+
+class _Mender:
+    """Marks what was found, so that publishing mends it."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._now = mirror.now()
+        recovering = mirror.state.meta.number("tree_serial") is not None
+        self._recovering = recovering
+        self.ask = recovering  #: whether upstream is needed
+        self.left = 0  #: what cannot be mended from here
+
+    def mark(self, finding: Finding) -> None:
+        """Mark one finding."""
+        directory = finding.path.endswith("/")
+        if finding.kind in NOTES:
+            return
+        if finding.kind is Kind.MODE and directory:
+            self._mirror.store.reset_mode(finding.project)
+        elif finding.project is None:
+            self._mark_whole(finding)
+        elif finding.kind is Kind.EXTRA and directory:
+            if not self._recovering:  # else the pass does so, once it has caught up
+                configure.disown(self._mirror, finding.project, self._now)
+        else:
+            self._mark_project(finding, finding.project)
+
+    def _mark_whole(self, finding: Finding) -> None:
+        if finding.path.startswith(layout.ROOT):
+            self._mirror.state.meta.put(list_changed=1)
+        else:  # upstream as a whole does not answer
+            self.left += 1
+
+    def _mark_project(self, finding: Finding, name: str) -> None:
+        state = self._mirror.state
+        if finding.kind is Kind.UPSTREAM:
+            state.pending.mark(name, None, self._now, patient=False)
+            self.ask = True
+        elif not finding.path.startswith(layout.ROOT):
+            self.left += 1  # upstream does not answer for it
+        else:
+            for row in state.projects.get([name]).values():
+                state.unpublished.add(row.id, Sort.PAGE, self._now)
+                state.unpublished.begin([row.id])
+                self.ask = self.ask or finding.detail == _UNREADABLE
+
+
+_UNREADABLE = "the state's page cannot be read"
+
+
+def _check(mirror: Mirror, checked: Checked, *, upstream: bool) -> Iterator[Finding]:
+    """Yield everything that is found, and count it."""
+    for part in (_projects(mirror, checked), _list(mirror), _extras(mirror)):
+        for finding in part:
+            checked.kinds[finding.kind] += 1
+            yield finding
+    if upstream:
+        for finding in _upstream(mirror):
+            checked.kinds[finding.kind] += 1
+            yield finding
+
+
+def _batches(mirror: Mirror) -> Iterator[list[tuple[Project, bool, str | None]]]:
+    """Yield all projects that are held or published: (row, is unpublished, why it is held)."""
+    after = 0
+    while rows := mirror.state.projects.after(after, BATCH):
+        after = rows[-1].id
+        waiting = mirror.state.unpublished.waiting([row.id for row in rows])
+        yield [(row, row.id in waiting, waiting.get(row.id)) for row in rows]
+
+
+def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
+    mirror.progress.expect("projects", mirror.state.projects.published())
+    for batch in _batches(mirror):
+        for row, waits, held in batch:
+            if waits:
+                yield _waits(row.name, held)
+            elif row.presence is Presence.PRESENT:
+                checked.projects += 1
+                yield from _project(mirror, row)
+        mirror.progress.advance(len(batch))
+
+
+def _waits(name: str, held: str | None) -> Finding:
+    kind = Kind.UNPUBLISHED if held is None else Kind.HELD
+    return Finding(kind=kind, project=name, path=f"{layout.directory(name)}/", detail=held)
+
+
+def _project(mirror: Mirror, row: Project) -> Iterator[Finding]:
+    try:
+        page = shown_page(row, held_page(mirror, row))
+    except BadAnswer:
+        path = f"{layout.directory(row.name)}/"
+        yield Finding(kind=Kind.UNCHECKED, project=row.name, path=path, detail=_UNREADABLE)
+        return
+    stands = published(rendering_of(mirror, page), mirror.settings.mirror.compress)
+    yield from compare(row.name, files_of(stands), mirror.store.standing(row.name))
+
+
+def _list(mirror: Mirror) -> Iterator[Finding]:
+    """Hold the list against the state: its serials against what was written, for they age."""
+    meta = mirror.state.meta
+    busy = meta.number("list_serial_writing") is not None or meta.moment("list_written") is None
+    if busy or meta.flag("list_changed") or meta.number("tree_serial") is not None:
+        path = f"{layout.directory(None)}/"
+        yield Finding(kind=Kind.UNPUBLISHED, project=None, path=path)
+        wanted: dict[str, bytes] = {}
+    else:
+        wanted = files_of(_listed(mirror))
+    for finding in compare(None, wanted, mirror.store.standing(None)):
+        if wanted or finding.kind is not Kind.EXTRA:
+            yield finding
+
+
+def _listed(mirror: Mirror) -> Published:
+    meta = mirror.state.meta
+    forms = list_forms(mirror, meta.number("list_serial_written"))
+    in_json, in_html = (form.chunks for form in forms)
+    written = meta.text("list_json")
+    aged = meta.flag("list_serials") and written is not None
+    return Published(
+        bytes.fromhex(written or "") if aged else digest_of(in_json()),
+        digest_of(in_html()),
+        mirror.settings.mirror.compress,
+    )
+
+
+def _extras(mirror: Mirror) -> Iterator[Finding]:
+    """Yield the directories that the state knows nothing of, and those that wait to go."""
+    if not mirror.store.standing(None).there:
+        return
+    names = mirror.store.names()
+    while batch := list(islice(names, BATCH)):
+        rows = mirror.state.projects.get(batch)
+        waiting = mirror.state.unpublished.waiting([row.id for row in rows.values()])
+        known = {row.name: row for row in rows.values()}
+        for name in batch:
+            row = known.get(NormalizedName(name))
+            if row is not None and row.id in waiting and row.published is None:
+                if row.presence is not Presence.PRESENT:
+                    yield _waits(name, waiting[row.id])
+            elif row is None or (row.presence is not Presence.PRESENT and row.id not in waiting):
+                yield _extra(name, mirror.store.standing(name))
+
+
+def _extra(name: str, standing: Standing) -> Finding:
+    path = f"{layout.directory(name)}/"
+    if normalized(name) != name or (standing.problem is None and not holds_ours(standing)):
+        return Finding(kind=Kind.FOREIGN, project=None, path=path)
+    return Finding(kind=Kind.EXTRA, project=name, path=path)
+
+
+def _upstream(mirror: Mirror) -> Iterator[Finding]:
+    """Ask upstream for every page that is held, with its ETag, whether it is true."""
+    mirror.progress.expect("pages", mirror.state.projects.published())
+    address = redacted(mirror.upstream.simple_url)
+    answered = 0
+    try:
+        for one in fetch(mirror.upstream, _questions(mirror), mirror.settings.upstream.workers):
+            answered += 1
+            yield from _answer(mirror, one, f"{address}{one.look.name}/")
+            mirror.progress.advance(1)
+    except UpstreamError as error:
+        yield Finding(
+            kind=Kind.UNCHECKED,
+            project=None,
+            path=address,
+            detail=f"{error}; after {answered} answers, the other pages were not asked for",
+        )
+
+
+def _questions(mirror: Mirror) -> Iterator[Question]:
+    """Yield what to ask; what waits to be asked for or published anyway is no news."""
+    for batch in _batches(mirror):
+        for row, waits, _ in batch:
+            if waits or row.presence is not Presence.PRESENT:
+                continue
+            if not mirror.state.pending.has(row.name):
+                yield Question(Look(name=row.name), row.etag)
+
+
+def _answer(mirror: Mirror, one: Fetched, path: str) -> Iterator[Finding]:
+    kind, detail = _weighed(mirror, one)
+    if kind is not None:
+        yield Finding(kind=kind, project=one.look.name, path=path, detail=detail)
+
+
+def _weighed(mirror: Mirror, one: Fetched) -> tuple[Kind | None, str | None]:
+    answer = one.answer
+    if isinstance(answer, Failed):
+        return Kind.UNCHECKED, str(answer.error)
+    if isinstance(answer, Missing):
+        return Kind.UPSTREAM, "404"
+    if not isinstance(answer, Found):
+        return None, None  # 304
+    (row,) = mirror.state.projects.get([one.look.name]).values()
+    try:
+        held = held_page(mirror, row)
+    except BadAnswer as error:
+        return Kind.UNCHECKED, error.problem
+    return _compared(answer.page, held, list_serial(mirror))
+
+
+def _compared(page: Page, held: Page, followed: int | None) -> tuple[Kind | None, str | None]:
+    if page == held:
+        return None, None
+    if page.serial is not None and held.serial is not None and page.serial < held.serial:
+        return Kind.UNCHECKED, f"an old page, of serial {page.serial}; {held.serial} is held"
+    if page.serial is not None and followed is not None and page.serial > followed:
+        return Kind.PENDING, f"at serial {page.serial}; upstream was followed to {followed}"
+    return Kind.UPSTREAM, f"its page of serial {page.serial} is not the one that is held"
