@@ -133,7 +133,7 @@ compress = ["gzip"]
         command = [sys.executable, "-m", "yanksync", "--config", str(self.where / "yanksync.toml")]
         if strace:
             command = ["strace", "-f", "-qq", *strace, *command]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("YANKSYNC_", "COV_"))}
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("YANKSYNC_", "COV"))}
         return subprocess.run(
             [*command, "sync"],
             cwd=Path(__file__).parents[2],
