@@ -17,6 +17,7 @@ from tests.fake_upstream import Fault
 from tests.harness import (
     DAY,
     DONE,
+    HELD,
     HTML,
     JSON,
     PARTIAL,
@@ -154,6 +155,7 @@ PROOF = {
     "37 another hash for a file": (
         "test_changes.py::test_incident37_a_file_that_keeps_its_name_and_changes_its_hash",
         f"{THIS}::test_incident37_another_hash_is_an_alarm",
+        f"{THIS}::test_incident37_a_hash_that_comes_back_is_let_go",
     ),
     "38 nginx run with real Accept headers": (
         f"{NGINX}::test_accept_decides_the_form",
@@ -298,10 +300,27 @@ def test_incident37_another_hash_is_an_alarm(
     world.up.role("other")
     world.up.raw_row("demo", None, "frobnicate")
     caplog.clear()
+    before = world.files()
+    assert world.sync() == HELD
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert told[0].startswith("demo: demo-1.0.tar.gz: the file has another hash")
+    assert world.files() == before
+    world.up.yank("demo", "1.0", "news lets nothing through")
+    assert world.sync() == HELD and world.files() == before
+    world.approve()
     assert world.sync() == DONE
-    (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
-    assert record.getMessage().startswith("demo: demo-1.0.tar.gz: the file has another hash")
     page = world.page("demo")
     assert page is not None and page["files"][0]["hashes"]["sha256"] == "ab" * 32
-    caplog.clear()
-    assert world.sync() == DONE and caplog.records == []
+    assert world.sync() == DONE
+
+
+def test_incident37_a_hash_that_comes_back_is_let_go(world: World) -> None:
+    started(world, "demo", "other")
+    world.up.doctor = lambda page: json.loads(
+        json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)
+    )
+    world.up.raw_row("demo", None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.doctor = None
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)

@@ -13,13 +13,14 @@ class Held(Struct, frozen=True, kw_only=True):
     """One thing that waits for a person."""
 
     project: str | None  # None: the journal as a whole
-    what: str  # removal, files, left-list, journal
+    what: str  # removal, files, hash, left-list, journal
     why: str
     since: float  # UTC seconds
     approve: str  # what approving does
 
 
 _REMOVAL = "the next run removes the project from the mirror"
+_HASH = "the next run publishes the page with the new hash"
 _FILES = "the next run publishes the page as upstream shows it, without the files that are missing"
 
 
@@ -39,14 +40,11 @@ def holds(state: State) -> tuple[Held, ...]:
             )
         )
     for hold in state.unpublished.holds():
+        what, effect = ("files", _FILES) if hold.files else ("removal", _REMOVAL)
+        if hold.rehashed:
+            what, effect = "hash", _HASH
         found.append(
-            Held(
-                project=hold.name,
-                what="files" if hold.files else "removal",
-                why=hold.why,
-                since=hold.since,
-                approve=_FILES if hold.files else _REMOVAL,
-            )
+            Held(project=hold.name, what=what, why=hold.why, since=hold.since, approve=effect)
         )
     for waiting in state.pending.held():
         found.append(

@@ -27,11 +27,11 @@ from yanksync.render import html, json, project_list
 from yanksync.render.policy import offered
 from yanksync.settings import JournalSource
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Awaiting, Sort
+from yanksync.state.unpublished import REHASHED, Awaiting, Sort
 from yanksync.weigh import Presence
 
 BATCH = 500
-_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED)
+_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.REHASHED)
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
 
 Wanted = tuple[Awaiting, Project, Page | None]
@@ -42,12 +42,14 @@ def finish(mirror: Mirror) -> None:
     after = 0
     while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
         after = awaiting[-1].id
-        publish(mirror, [one for one in awaiting if one.sort not in _REMOVALS])
+        publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
     withdraw(mirror)
 
 
 def withdraw(mirror: Mirror) -> None:
     """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
+
+    A page on which a file has another hash than before waits for a person in any case (F11).
 
     Those that are let through are published. Nobody waits for a page to withdraw what a guard
     does not hold (R9).
@@ -56,20 +58,22 @@ def withdraw(mirror: Mirror) -> None:
     publish(mirror, state.unpublished.words())
     with state.transaction():
         waiting = state.unpublished.removals()
-        if waiting == Removals(0, 0) and not state.unpublished.approved():
+        rehashed = state.unpublished.rehashed()
+        if waiting == Removals(0, 0) and not rehashed and not state.unpublished.approved():
             return
         judgement = judge(
             Removals(waiting.explained + tally.explained, waiting.unexplained + tally.unexplained),
             state.projects.published() + tally.removed,
         )
         state.unpublished.hold(judgement, mirror.now())
-    for why in (judgement.explained, judgement.unexplained):
+    alarm = f"{rehashed} pages on which {REHASHED}" if rehashed else None
+    for why in (judgement.explained, judgement.unexplained, alarm):
         if why is not None:
             log.error("held: %s; see 'yanksync holds'", why)
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
         after = awaiting[-1].id
-        removals = [one for one in awaiting if one.sort in _REMOVALS]
+        removals = [one for one in awaiting if one.sort in _JUDGED]
         publish(mirror, removals)
         judged = [one.sort for one in removals if not one.approved]
         tally.explained += judged.count(Sort.EXPLAINED)

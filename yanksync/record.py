@@ -166,12 +166,9 @@ class _Recorder:
                 stored=one.stored,
             ),
         )
-        if held.page is not None:
-            _alarm(held.page, page)
         self._remember(row, held, page, reasons)
         self._learn(one, page)
-        unexplained = verdict.unexplained or self._still_lost(row, held, page)
-        sort = Sort.UNEXPLAINED if unexplained else Sort.PAGE
+        sort = self._sort(row, held, verdict)
         self._state.unpublished.add(id_, sort, one.look.since or self._now)
         if sort is Sort.PAGE:
             self._batch.pages[id_] = page
@@ -182,18 +179,38 @@ class _Recorder:
             self._state.pending.problem(row.name, why)
             self._batch.again.append((one, why, True))
 
-    def _still_lost(self, row: Project, held: Held, page: Page) -> bool:
-        """Whether files that stand in the output and wait for the guard are missing still (R8)."""
-        if self._state.unpublished.sort(row.id) is not Sort.UNEXPLAINED:
-            return False
+    def _sort(self, row: Project, held: Held, verdict: Record) -> Sort:
+        """Return what publishing the page would do, as the guards see it (R8, F11).
+
+        While something of the project waits for a guard, the page is held against what stands in
+        the output: news about it must not let through what a person has not seen.
+        """
+        page = verdict.page
+        waiting = self._state.unpublished.sort(row.id)
+        if waiting in (Sort.UNEXPLAINED, Sort.REHASHED):
+            events = self._state.history.events(row.name, row.published_serial)
+            held = replace(held, page=self._standing(row), events=events)
+        if verdict.unexplained or (waiting is Sort.UNEXPLAINED and unexplained_losses(held, page)):
+            return Sort.UNEXPLAINED
+        if held.page is None or any(one.kind is Kind.REMOVE_PROJECT for one in held.events):
+            return Sort.PAGE  # new, or another project of that name (G8)
+        for name in latecomers(held.page, page):
+            why = "the file is new on a release of more than two weeks ago"
+            log.warning("%s: %s: %s", row.name, name, why, extra={"project": row.name})
+        changed = rehashed(held.page, page)
+        for name in changed:
+            why = "the file has another hash than before; who installed it should know why"
+            log.error("%s: %s: %s", row.name, name, why, extra={"project": row.name})
+        return Sort.REHASHED if changed else Sort.PAGE
+
+    def _standing(self, row: Project) -> Page | None:
+        """Return the page of a project that stands in the output."""
         form = layout.V1_JSON
         body = self._mirror.store.read(row.name, form.filename)
         if body is None:
-            return False
+            return None
         stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
-        stands = page_of(row.name, stored)
-        events = self._state.history.events(row.name, row.published_serial)
-        return bool(unexplained_losses(replace(held, page=stands, events=events), page))
+        return page_of(row.name, stored)
 
     def _remember(
         self, row: Project, held: Held, page: Page, reasons: tuple[tuple[str, str], ...]
@@ -249,17 +266,6 @@ class _Recorder:
             row.name, verdict.seen, verdict.why, self._mirror.run, self._now
         )
         self._state.projects.postpone(row.name, self._now + DAY)
-
-
-def _alarm(before: Page, after: Page) -> None:
-    """Tell of what an honest index never does; the page is what upstream says all the same."""
-    extra = {"project": after.name}
-    for name in rehashed(before, after):
-        why = "the file has another hash than before; who installed it should know why"
-        log.error("%s: %s: %s", after.name, name, why, extra=extra)
-    for name in latecomers(before, after):
-        why = "the file is new on a release of more than two weeks ago"
-        log.warning("%s: %s: %s", after.name, name, why, extra=extra)
 
 
 def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:

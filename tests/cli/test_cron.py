@@ -17,9 +17,7 @@ def test_success_is_silent(yanksync: Cli, upstream: FakeUpstream, command: str) 
     assert yanksync(command).silent
 
 
-def test_incident37_another_hash_is_told_though_all_is_well(
-    synced: Cli, upstream: FakeUpstream
-) -> None:
+def test_incident37_another_hash_is_told_and_held(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.doctor = lambda page: {
         **page,
         "files": [{**file, "hashes": {"sha256": "ab" * 32}} for file in page["files"][:1]]
@@ -27,9 +25,11 @@ def test_incident37_another_hash_is_told_though_all_is_well(
     }
     upstream.yank("demo", "2.0")
     done = synced("sync")
-    assert (done.code, done.out) == (0, "")
+    assert (done.code, done.out) == (4, "")
     assert done.err.startswith("yanksync: error: demo: demo-1.0.tar.gz: the file has another hash")
-    assert done.err.count("\n") == 1
+    (held,) = synced("holds", "--json").json
+    assert (held["project"], held["what"]) == ("demo", "hash")
+    assert synced("approve").code == 0
     assert synced("sync").silent
 
 

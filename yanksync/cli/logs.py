@@ -93,14 +93,8 @@ class Kept:
     handler: MemoryHandler
 
     def end(self, code: int, *, tell: bool) -> None:
-        """Show them, unless the run was a success or a passing hindrance (the cron rule).
-
-        An error is told of though all else is well: it is about a single project.
-        """
-        if code == DONE:
-            errors = [one for one in self.handler.buffer if one.levelno >= logging.ERROR]
-            self.handler.buffer[:] = errors
-        elif code == PARTIAL and not tell:
+        """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
+        if code == DONE or (code == PARTIAL and not tell):
             self.handler.buffer.clear()
         self.handler.flush()
 

@@ -21,7 +21,12 @@ class Sort(StrEnum):
     PAGE = "page"
     EXPLAINED = "explained"  # removes the project; the journal or the list says so
     UNEXPLAINED = "unexplained"  # removes it, or files of it, and nothing says so
+    REHASHED = "rehashed"  # a file keeps its name and gets another hash (spec-checklist F11)
     EXCLUDED = "excluded"  # our own configuration leaves it out
+
+
+REHASHED = "a file keeps its name and has another hash than before"
+"""Why a page of :attr:`Sort.REHASHED` is held, however few there are of them."""
 
 
 class Awaiting(Struct, frozen=True):
@@ -40,6 +45,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     sort: str
     why: str
     since: float
+    rehashed: bool  # a file has another hash, and nothing goes
     files: bool  # only files go: upstream has the project, and not all of what is published of it
 
 
@@ -176,15 +182,21 @@ class Unpublished:
         )
         return Removals(int(row[0]), int(row[1]))
 
+    def rehashed(self) -> int:
+        """Return how many pages wait for a person because a file on them has another hash."""
+        return self._db.count(
+            "SELECT count(*) FROM unpublished WHERE sort = 'rehashed' AND NOT approved"
+        )
+
     def approved(self) -> bool:
         """Return whether a person has let something through that is not published yet."""
         return self._db.one("SELECT 1 FROM unpublished WHERE approved") is not None
 
     def doubtful(self) -> list[NormalizedName]:
-        """Return the projects whose unexplained losses are held, the first thousand of them."""
+        """Return the projects whose page upstream may take back, the first thousand of them."""
         rows = self._db.execute(
             """SELECT name FROM unpublished JOIN projects USING (id)
-            WHERE sort = 'unexplained' AND held IS NOT NULL LIMIT 1000"""
+            WHERE sort IN ('unexplained', 'rehashed') AND held IS NOT NULL LIMIT 1000"""
         )
         return [row[0] for row in rows]
 
@@ -193,6 +205,7 @@ class Unpublished:
         for sort, why in (
             (Sort.EXPLAINED, judgement.explained),
             (Sort.UNEXPLAINED, judgement.unexplained),
+            (Sort.REHASHED, REHASHED),
         ):
             if why is not None:
                 self._db.execute(
@@ -209,7 +222,12 @@ class Unpublished:
         )
         return [
             Hold(
-                name=row[0], sort=row[1], why=row[2], since=row[3], files=row[4] == Presence.PRESENT
+                name=row[0],
+                sort=row[1],
+                why=row[2],
+                since=row[3],
+                rehashed=row[1] == Sort.REHASHED,
+                files=row[4] == Presence.PRESENT,
             )
             for row in rows
         ]
