@@ -126,6 +126,18 @@ def test_a_redirect_that_is_not_followed(
         assert len(running.heads) == (6 if location == "/loop" else 1)
 
 
+def test_R7_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> None:
+    def answer(head: str) -> bytes:
+        if head.startswith("GET /gone/ "):
+            return reply(status="404 Not Found")
+        return moved("/gone/")
+
+    with wire(answer) as running:
+        assert get(session, running.url("gone/")).status == 404
+        with pytest.raises(BadAnswer, match="a redirect to .*/gone/, which is not there"):
+            get(session, running.url("simple/x/"))
+
+
 @pytest.mark.parametrize("location", ["/a b/", "/ä/", "/\x00/", "/%zz/", "?", "#x", "/\u2028"])
 def test_a_redirect_to_an_odd_place_is_an_answer_or_an_upstream_error(
     session: Session, location: str

@@ -87,6 +87,11 @@ class Session:
         for _ in range(_REDIRECTS + 1):
             answer = self._once(seen, headers, limit)
             if isinstance(answer, Answer):
+                if answer.status == 404 and seen != url:
+                    # It says that there is nothing elsewhere, and nothing of what was asked (R7).
+                    raise BadAnswer(
+                        redacted(url), f"a redirect to {answer.url}, which is not there"
+                    )
                 return answer
             seen = self._follow(seen, answer)
         raise BadAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
