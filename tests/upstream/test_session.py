@@ -134,7 +134,7 @@ def test_R7_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> 
 
     with wire(answer) as running:
         assert get(session, running.url("gone/")).status == 404
-        with pytest.raises(BadAnswer, match="a redirect to .*/gone/, which is not there"):
+        with pytest.raises(BadAnswer, match=r"a redirect to .*/gone/, which is not there"):
             get(session, running.url("simple/x/"))
 
 
