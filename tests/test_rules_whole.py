@@ -226,3 +226,30 @@ def test_a_lost_tree_is_found_by_nobody_but_a_changed_page_is_whole(disk: World)
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync(later=HOUR) == DONE
     assert_equal_to_upstream(disk)
+
+
+def test_without_a_journal_an_outage_is_a_failure_and_no_remainder(world: World) -> None:
+    world.configure(upstream_journal="none", mirror_projects=["demo", "other"])
+    world.up.upload("demo", "1.0")
+    world.up.upload("other", "1.0")
+    world.up.fail("^/simple/", Fault.status(502), None)
+    assert world.sync() == FAILED
+    world.up.heal()
+    assert world.sync() == DONE
+    world.up.fail("^/simple/other/", Fault.status(502), None)
+    assert world.sync() == PARTIAL  # one of two answered: upstream is there
+
+
+def test_a_journal_that_fails_behind_a_first_build_is_told_and_read_in_the_next_pass(
+    world: World,
+) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.freeze_list()
+    world.up.yank("demo", "1.0", "since")
+    world.up.fail("changelog_since_serial", Fault.status(502), None)
+    assert world.sync() == FAILED
+    assert world.page("demo") is not None and world.told() == []
+    world.up.heal()
+    assert world.sync() == DONE
+    assert world.told() == [(5, "yank", "since")]
+    assert_equal_to_upstream(world)
