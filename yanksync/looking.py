@@ -74,13 +74,16 @@ def _work_off(turn: _Round, questions: Iterator[Question]) -> None:
                 full, batch, size = batch, [], 0
                 _take(turn, full)
                 begun = mirror.monotonic()
-    finally:
-        if batch:
-            _take(turn, batch)
+    except UpstreamError:  # what came before it is as good; a signal, though, is not kept waiting
+        _take(turn, batch)
+        raise
+    _take(turn, batch)
 
 
 def _take(turn: _Round, batch: Sequence[Fetched]) -> None:
     """Record a batch of answers and begin to publish what they changed."""
+    if not batch:
+        return
     turn.publisher.settle()  # before anything is recorded over what it is publishing
     recorded = record(turn.mirror, batch)
     turn.publisher.begin(recorded.awaiting, recorded.pages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +264,26 @@ def test_opening_an_up_to_date_database_changes_nothing(path: Path) -> None:
         assert path.read_bytes() == before
     if VERSION == 1:
         assert before == FIRST.read_bytes()
+
+
+class _Interrupted(Database):
+    """One in which a signal comes right behind the first BEGIN."""
+
+    armed = True
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        found = super().execute(sql, parameters)
+        if sql.startswith("BEGIN") and self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+        return found
+
+
+def test_a_signal_right_behind_the_beginning_leaves_nothing_open(path: Path) -> None:
+    database = _Interrupted(path)
+    with pytest.raises(KeyboardInterrupt), database.transaction():
+        pass
+    with database.transaction():
+        database.execute("INSERT INTO meta VALUES ('a', 1)")
+    database.close()
+    assert raw(path, "SELECT value FROM meta WHERE key = 'a'") == [(1,)]

@@ -118,14 +118,15 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed together or not at all; nests as savepoints."""
-        outermost = self._depth == 0
-        name = f"level{self._depth}"
-        self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
-        self._depth += 1
-        try:
+        depth = self._depth
+        outermost = depth == 0
+        name = f"level{depth}"
+        try:  # a signal may come as soon as it has begun
+            self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
+            self._depth = depth + 1
             yield
         except BaseException:
-            self._depth -= 1
+            self._depth = depth
             with suppress(StateError):
                 if outermost:
                     self.execute("ROLLBACK")
@@ -133,7 +134,7 @@ class Database:
                     self.execute(f"ROLLBACK TO {name}")
                     self.execute(f"RELEASE {name}")
             raise
-        self._depth -= 1
+        self._depth = depth
         try:
             self.execute("COMMIT" if outermost else f"RELEASE {name}")
         except StateError:
