@@ -119,6 +119,7 @@ def test_backup_onto_an_existing_file(synced: Cli, tmp_path: Path) -> None:
 def test_backup_while_a_sync_runs(synced: Cli, upstream: FakeUpstream, tmp_path: Path) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.delay(60))
+    upstream.clear_log()
     run = synced.start("sync")
     wait_for(lambda: upstream.journal_calls())
     assert synced("backup", "copy.db").silent
