@@ -155,8 +155,8 @@ def test_a_second_signal_ends_it_at_once(
 def test_an_answer_that_never_ends_does_not_keep_it(
     yanksync: Cli, upstream: FakeUpstream, start: Start
 ) -> None:
-    upstream.fail("^/simple/demo/", Fault.drip(60))
-    service = start(YANKSYNC_UPSTREAM_TIMEOUT="1")
+    upstream.fail("^/simple/demo/", Fault.drip(14))
+    service = start(YANKSYNC_UPSTREAM_TIMEOUT="3")
     wait_for(lambda: upstream.page_requests("demo"))
     assert service.end().code == 1  # which waits for less than the answer takes
     assert yanksync.leftovers() == []
