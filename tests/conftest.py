@@ -1,4 +1,4 @@
-"""Fixtures of the tests that make whole passes."""
+"""Fixtures of the tests that make whole passes, and of those of the upstream that they follow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fake_client import Client, client_of
 from tests.fake_upstream import FakeUpstream, Served, serve
 from tests.harness import SCRATCH, World
 
@@ -36,3 +37,18 @@ def world(served: Served, where: Path) -> World:
 def disk(served: Served, where: Path) -> World:
     """A mirror on disk, with precompressed siblings."""
     return World(served, where, disk=True, mirror_compress=["gzip"])
+
+
+@pytest.fixture
+def upstream(served: Served) -> FakeUpstream:
+    """A fresh upstream behind the module's server."""
+    fresh = FakeUpstream()
+    served.upstream = fresh
+    return fresh
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[Client]:
+    """Somebody who asks it."""
+    with client_of(served) as ready:
+        yield ready

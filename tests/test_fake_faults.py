@@ -5,33 +5,12 @@ from __future__ import annotations
 import gzip
 import time
 import xmlrpc.client
-from collections.abc import Iterator
 
 import pytest
 import requests
 
-from tests.fake_client import Client, client_of
-from tests.fake_upstream import FakeUpstream, Fault, Served, sdist, serve, wheel
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Served]:
-    with serve(FakeUpstream()) as served:
-        yield served
-
-
-@pytest.fixture
-def upstream(running: Served) -> FakeUpstream:
-    fresh = FakeUpstream()
-    running.upstream = fresh
-    return fresh
-
-
-@pytest.fixture
-def client(running: Served) -> Iterator[Client]:
-    with client_of(running) as ready:
-        yield ready
-
+from tests.fake_client import Client
+from tests.fake_upstream import FakeUpstream, Fault, sdist, wheel
 
 # The CDN
 

@@ -5,33 +5,13 @@ from __future__ import annotations
 import io
 import socket
 import zipfile
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.fake_client import HTML, JSON, Client, client_of
-from tests.fake_upstream import FakeUpstream, Refused, Served, serve, wheel
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Served]:
-    with serve(FakeUpstream()) as served:
-        yield served
-
-
-@pytest.fixture
-def upstream(running: Served) -> FakeUpstream:
-    fresh = FakeUpstream()
-    running.upstream = fresh
-    return fresh
-
-
-@pytest.fixture
-def client(running: Served) -> Iterator[Client]:
-    with client_of(running) as ready:
-        yield ready
+from tests.fake_client import HTML, JSON, Client
+from tests.fake_upstream import FakeUpstream, Refused, wheel
 
 
 def test_json_page_is_the_truth_with_real_hashes(upstream: FakeUpstream, client: Client) -> None:
