@@ -1,17 +1,16 @@
 """Stage 3: looks → pages, many at once; one failure stops nobody else.
 
-Asking, reading and packing for the state happen in worker threads. What an answer means is not
-decided here (:mod:`yanksync.weigh`).
+What came is read and packed for the state here. What it means is not decided here
+(:mod:`yanksync.weigh`).
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -20,12 +19,12 @@ from yanksync.names import NormalizedName
 from yanksync.plan import Look
 from yanksync.state.projects import StoredPage
 from yanksync.upstream.parsing import PageRules, parse_page
-from yanksync.upstream.source import RawPage
+from yanksync.upstream.source import RawPage, Wish
 from yanksync.weigh import Found, Missing, NotModified
 
 log = logging.getLogger("yanksync")
 
-_AHEAD = 4  # questions in flight or waiting, for each worker
+W = TypeVar("W", bound=Wish)
 _LEVEL = 1  # of zlib: a page is packed once and seldom read (components.md, section 4)
 
 
@@ -34,8 +33,10 @@ class Pages(Protocol):
 
     rules: PageRules
 
-    def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
-        """Return a page, or 304 or 404."""
+    def pages(
+        self, wishes: Iterable[W], workers: int
+    ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
+        """Yield a page, 304, 404 or what went wrong, for each of ``wishes``, as they come."""
 
     @property
     def longest_pause(self) -> float:
@@ -47,6 +48,11 @@ class Question(Struct, frozen=True):
 
     look: Look
     etag: str | None
+
+    @property
+    def name(self) -> NormalizedName:
+        """The project to ask about."""
+        return self.look.name
 
 
 class Failed(Struct, frozen=True):
@@ -66,31 +72,31 @@ class Fetched(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def ask(upstream: Pages, question: Question) -> Fetched:
-    """Ask for one page; whatever happens to it in the world comes back as a value."""
-    look = question.look
+def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> Fetched:
+    """Return what came of a look; whatever happens in the world comes back as a value."""
+    if isinstance(came, UpstreamError):
+        return Fetched(look=look, answer=Failed(came))
+    if not isinstance(came, RawPage):
+        return Fetched(look=look, answer=NotModified() if came == 304 else Missing())
     try:
-        raw = upstream.page(look.name, question.etag)
-        if raw == 304:
-            return Fetched(look=look, answer=NotModified())
-        if not isinstance(raw, RawPage):
-            return Fetched(look=look, answer=Missing())
-        parsed = parse_page(
-            raw.body, raw.media, raw.url, look.name, upstream.rules, raw.header_serial
-        )
+        parsed = parse_page(came.body, came.media, came.url, look.name, rules, came.header_serial)
     except UpstreamError as error:
         return Fetched(look=look, answer=Failed(error))
+    except Exception as error:  # a bug, which must not keep the other projects from their pages
+        log.debug("%s: the traceback", look.name, exc_info=error)
+        problem = Unreachable(look.name, f"internal error: {error!r}")
+        return Fetched(look=look, answer=Failed(problem))
     stored = StoredPage(
-        body=zlib.compress(raw.body, _LEVEL),
-        media=raw.media,
-        url=raw.url,
-        header_serial=raw.header_serial,
+        body=zlib.compress(came.body, _LEVEL),
+        media=came.media,
+        url=came.url,
+        header_serial=came.header_serial,
     )
     return Fetched(
         look=look,
         answer=Found(page=parsed.page),
         stored=stored,
-        etag=raw.etag,
+        etag=came.etag,
         json=parsed.json,
         notes=parsed.notes,
     )
@@ -104,71 +110,18 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
     under way is still yielded; the error is then raised.
     """
     breaker = Breaker(workers, upstream.longest_pause)
-    crew = _Crew(upstream, workers)
-    try:
+
+    def drawn() -> Iterator[Question]:
         for question in questions:
-            crew.ask(question)
-            while crew.waiting and (crew.waiting >= workers * _AHEAD or crew.has_answers()):
-                yield breaker.watch(crew.answer())
+            yield question
             if breaker.broken is not None:
-                break
-        while crew.waiting:
-            yield breaker.watch(crew.answer())
-    finally:
-        crew.dismiss()
+                return
+
+    with closing(upstream.pages(drawn(), workers)) as answers:
+        for question, came in answers:
+            yield breaker.watch(read(question.look, came, upstream.rules))
     if breaker.broken is not None:
         raise breaker.broken
-
-
-class _Crew:
-    """The threads that ask. As many as there is work for, and no more than ``workers``.
-
-    Two queues and no futures: one would be made and locked several times for each page. The threads
-    are daemons, so that nobody waits for answers that nobody takes any more (a signal came, the
-    disk is full).
-    """
-
-    def __init__(self, upstream: Pages, workers: int) -> None:
-        self._upstream = upstream
-        self._workers = workers
-        self._threads: list[threading.Thread] = []
-        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Fetched] = queue.SimpleQueue()
-        self._dismissed = False
-        self.waiting = 0  #: questions whose answer was not taken yet
-
-    def ask(self, question: Question) -> None:
-        """Let somebody ask ``question``."""
-        self._questions.put(question)
-        self.waiting += 1
-        if self.waiting > len(self._threads) < self._workers:
-            thread = threading.Thread(target=self._work, name="fetch", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def has_answers(self) -> bool:
-        """Whether :meth:`answer` would return at once."""
-        return not self._answers.empty()
-
-    def answer(self) -> Fetched:
-        """Return the next answer."""
-        self.waiting -= 1
-        return self._answers.get()
-
-    def dismiss(self) -> None:
-        """Let everybody go, once they have the answer that they wait for."""
-        self._dismissed = True
-        for _ in self._threads:
-            self._questions.put(None)
-
-    def _work(self) -> None:
-        while (question := self._questions.get()) is not None and not self._dismissed:
-            try:
-                self._answers.put(ask(self._upstream, question))
-            except Exception as error:  # a bug: without an answer the pass would wait for ever
-                log.debug("%s: the traceback", question.look.name, exc_info=error)
-                problem = Unreachable(question.look.name, f"internal error: {error!r}")
-                self._answers.put(Fetched(look=question.look, answer=Failed(problem)))
 
 
 class Breaker:

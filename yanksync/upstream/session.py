@@ -2,7 +2,8 @@
 
 Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address;
 page requests then go through the pool beneath it, because requests' own work for each call costs
-more than the call (RATIONALE.rst). Bodies are read as they come, limited in bytes and in time.
+more than the call (RATIONALE.rst), and :mod:`.lines` asks on over the connections that stand then.
+Bodies are read as they come, limited in bytes and in time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -18,29 +18,24 @@ import urllib3
 from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable
+from yanksync.errors import BadAnswer, Unreachable
 from yanksync.settings import is_loopback, redacted
+from yanksync.upstream.answers import (
+    SLOW,
+    Answer,
+    Headers,
+    Patience,
+    Unpacker,
+    answer_of,
+    judge,
+    plain,
+)
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _REDIRECTS = 5
-_REDIRECT = frozenset({301, 302, 303, 307, 308})
-_SLOW = 20  # a body may take so many times the timeout between bytes
-_LONGEST_PAUSE = 60.0  # seconds; asked to stay away for longer, a pass leaves the rest for later
-_LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
-_DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
-
-
-class Answer(Struct, frozen=True):
-    """An answer with status 200, 304 or 404, read to its end."""
-
-    status: int
-    url: str  # after redirects, without credentials
-    body: bytes
-    content_type: str
-    etag: str | None
-    serial: str | None  # X-PyPI-Last-Serial, as given
 
 
 class _Route(Struct):
@@ -48,6 +43,7 @@ class _Route(Struct):
 
     pool: urllib3.HTTPConnectionPool
     headers: dict[str, str]
+    host: str  # as the Host header says it
     absolute: bool  # a plain proxy wants the whole URL in the request line
 
 
@@ -64,9 +60,9 @@ class Session:
         adapter = HTTPAdapter(pool_maxsize=workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
+        self.patience = Patience()  #: what upstream asked for (R13)
         self._routes: dict[str, _Route] = {}
         self._lock = threading.Lock()
-        self._not_before = 0.0  # monotonic seconds
 
     def close(self) -> None:
         """Close every connection."""
@@ -80,9 +76,7 @@ class Session:
         for more patience than a pass has), :class:`Refused` (any other status but 200, 304 and
         404), :class:`BadAnswer` (too large, or a redirect that is not followed).
         """
-        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
-        if etag is not None:
-            headers["If-None-Match"] = etag
+        headers = _wishes(accept, etag)
         seen = url
         for _ in range(_REDIRECTS + 1):
             answer = self._once(seen, headers, limit)
@@ -99,7 +93,7 @@ class Session:
     def _once(self, url: str, headers: dict[str, str], limit: int) -> Answer | str:
         """Return the answer, or where it redirects to."""
         shown = redacted(url)
-        self._wait(shown)
+        self.patience.wait(shown)
         try:
             response = self._sent(url, headers)
             try:
@@ -120,16 +114,10 @@ class Session:
             return self._send(url, headers)
 
     def _send(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        parts = urlsplit(url)
         route = self._route(url)
-        target = parts.path or "/"
-        if parts.query:
-            target += "?" + parts.query
-        if route.absolute:
-            target = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
         return route.pool.urlopen(
             "GET",
-            target,
+            _target(url, route),
             headers={**route.headers, **headers},
             redirect=False,
             retries=False,
@@ -137,6 +125,32 @@ class Session:
             timeout=urllib3.Timeout(connect=self.timeout, read=self.timeout),
             preload_content=False,
         )
+
+    def request(self, url: str, accept: str, etag: str | None) -> bytes:
+        """Return a request as it goes over the wire. Raises ``ValueError`` for an odd one."""
+        route = self._route(url)
+        headers = {"Host": route.host, **route.headers, **_wishes(accept, etag)}
+        lines = [f"GET {_target(url, route)} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if any("\r" in line or "\n" in line for line in lines) or not lines[0].isascii():
+            raise ValueError("a request of several lines")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def idle(self, url: str) -> HTTPConnection | None:
+        """Take a connection for ``url`` that stands and is not in use; None: there is none.
+
+        It is the taker's then, until :meth:`give_back`.
+        """
+        pool = self._route(url).pool
+        connection = pool._get_conn()
+        if isinstance(connection, HTTPConnection) and connection.sock is not None:
+            return connection
+        pool._put_conn(connection)
+        return None
+
+    def give_back(self, url: str, connection: HTTPConnection) -> None:
+        """Give back a connection of ``url`` on which nothing is under way."""
+        self._route(url).pool._put_conn(connection)
 
     def _route(self, url: str) -> _Route:
         parts = urlsplit(url)
@@ -165,53 +179,34 @@ class Session:
         headers = {str(key): str(value) for key, value in prepared.headers.items()}
         if plain and proxy is not None:
             headers.update(adapter.proxy_headers(proxy))
-        return _Route(pool, headers, plain and not str(proxy).startswith("socks"))
+        host = urlsplit(prepared.url or url).netloc.rpartition("@")[2]
+        return _Route(pool, headers, host, plain and not str(proxy).startswith("socks"))
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> Answer | str:
-        status = response.status
-        headers = response.headers
-        if status in _REDIRECT:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        target = judge(url, response.status, response.reason or "", headers, self.patience)
+        if target is not None:
             response.close()  # its body may be endless, and is not looked at
-            return headers.get("Location") or ""
-        if status in (429, 503):
-            self._throttle(url, status, headers.get("Retry-After"))
-        if status not in (200, 304, 404):
-            error = Unreachable if status >= 500 else None
-            if error is not None:
-                raise error(url, f"answered {status} {response.reason or ''}".rstrip())
-            raise Refused(url, status, f"answered {response.reason or 'no'}")
-        body = self.read(response, url, limit)
-        return Answer(
-            status,
-            url,
-            body if status == 200 else b"",
-            headers.get("Content-Type", ""),
-            headers.get("ETag"),
-            headers.get("X-PyPI-Last-Serial"),
-        )
+            return target
+        body = self._body(response, url, headers, limit)
+        return answer_of(url, response.status, headers, body)
 
     def read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> bytes:
         """Return the body, plain or gzip, as it comes; limited in bytes, unpacked, and in time."""
-        deadline = time.monotonic() + self.timeout * _SLOW
-        coding = response.headers.get("Content-Encoding", "").strip().lower()
-        unpack = _Gunzip() if coding == "gzip" and response.status == 200 else None
-        if unpack is None and coding not in ("", "identity", "gzip"):
-            raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
-        chunks: list[bytes] = []
-        size = 0
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return self._body(response, url, headers, limit)
+
+    def _body(
+        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, limit: int
+    ) -> bytes:
+        deadline = time.monotonic() + self.timeout * SLOW
+        unpacker = Unpacker(url, response.status, headers, limit)
         while chunk := response.read1(_CHUNK, decode_content=False):
-            if unpack is not None:
-                chunk = unpack.feed(chunk, limit - size + 1)
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise BadAnswer(url, f"the answer is larger than {limit} bytes")
+            unpacker.feed(chunk)
             if time.monotonic() > deadline:
-                raise Unreachable(url, f"the answer took longer than {self.timeout * _SLOW:.0f} s")
+                raise Unreachable(url, too_slow(self.timeout))
         response.release_conn()
-        if unpack is not None and not unpack.complete:
-            raise Unreachable(url, "the answer was cut off")
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return unpacker.body()
 
     def _follow(self, url: str, location: str) -> str:
         shown = redacted(url)
@@ -245,83 +240,25 @@ class Session:
     def _plain_allowed(self, host: str) -> bool:
         return self.allow_http or is_loopback(host)
 
-    def _wait(self, url: str) -> None:
-        """Wait until upstream may be asked again (R13); all workers wait alike, or give up."""
-        while (pause := self._not_before - time.monotonic()) > 0:
-            if pause > _LONGEST_PAUSE:
-                raise Throttled(url, pause)
-            time.sleep(min(pause, 0.5))
 
-    def _throttle(self, url: str, status: int, retry_after: str | None) -> None:
-        """Take in that upstream wants to be left alone; always raises."""
-        seconds = seconds_of(retry_after, time.time)
-        if seconds is None and status == 503:
-            raise Unreachable(url, "answered 503 Service Unavailable")
-        pause = _DEFAULT_PAUSE if seconds is None else seconds
-        with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + pause)
-        raise Throttled(url, pause)
-
-    @property
-    def longest_pause(self) -> float:
-        """The longest pause, in seconds, that a pass waits for; beyond it, it leaves off."""
-        return _LONGEST_PAUSE
+def _wishes(accept: str, etag: str | None) -> dict[str, str]:
+    headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    return headers
 
 
-class _Gunzip:
-    """Unpacks gzip as it comes: never more than is asked for, and it knows whether it was all."""
-
-    def __init__(self) -> None:
-        self._engine = zlib.decompressobj(31)
-
-    def feed(self, data: bytes, most: int) -> bytes:
-        """Return what ``data`` unpacks to, its first ``most`` bytes at the least."""
-        chunks: list[bytes] = []
-        while data and most > 0:
-            if self._engine.eof:  # another member follows
-                self._engine = zlib.decompressobj(31)
-            chunks.append(self._engine.decompress(data, most))
-            most -= len(chunks[-1])
-            data = self._engine.unconsumed_tail or self._engine.unused_data
-        return b"".join(chunks)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the end of what was packed has come."""
-        return self._engine.eof
+def _target(url: str, route: _Route) -> str:
+    """Return what stands in the request line."""
+    parts = urlsplit(url)
+    target = parts.path or "/"
+    if parts.query:
+        target += "?" + parts.query
+    return (
+        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}" if route.absolute else target
+    )
 
 
-def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | None:
-    """Return a Retry-After header as seconds from now; None when there is none that can be read."""
-    if retry_after is None:
-        return None
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_WISH)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        wait = parsedate_to_datetime(text).timestamp() - now()
-        return min(max(wait, 0.0), _LONGEST_WISH)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def plain(error: Exception) -> str:
-    """Return what went wrong without the library's wrapping, URLs and object addresses."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, Exception):
-        return plain(reason)
-    if len(error.args) == 2 and isinstance(error.args[1], Exception):
-        return plain(error.args[1])
-    text = str(error) or type(error).__name__
-    if "): " in text and "object at 0x" in text:
-        text = text.split("): ", 1)[1]
-    name = type(error).__name__
-    known = {
-        "ReadTimeoutError": "no answer in time",
-        "ConnectTimeoutError": "no connection in time",
-        "IncompleteRead": "the answer was cut off",
-        "ProtocolError": "the connection broke",
-    }
-    return f"{known[name]} ({text})" if name in known and name != "ProtocolError" else text
+def too_slow(timeout: float) -> str:
+    """Return what is said of an answer that came, but took too long in all."""
+    return f"the answer took longer than {timeout * SLOW:.0f} s"

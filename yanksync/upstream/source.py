@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.errors import BadAnswer
+from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName
-from yanksync.settings import Settings
-from yanksync.upstream.parsing import PageRules
+from yanksync.settings import Settings, redacted
+from yanksync.upstream.answers import Answer, plain
+from yanksync.upstream.lines import Lines, Outcome, Request
+from yanksync.upstream.parsing import PageRules, is_json
 from yanksync.upstream.rules import Broken
-from yanksync.upstream.session import Answer, Session
+from yanksync.upstream.session import Session
 from yanksync.upstream.xmlrpc import XmlRpcJournal
 
 ACCEPT = (
@@ -27,6 +31,21 @@ ACCEPT_JSON = "application/vnd.pypi.simple.v1+json"
 
 PAGE_LIMIT = 128 << 20  # bytes of a project page; the largest known is a few million
 LIST_LIMIT = 1 << 30  # bytes of the list of projects; 750,000 projects are 45 million
+
+
+class Wish(Protocol):
+    """A page that is wanted, if it is another than the one with ``etag``."""
+
+    @property
+    def name(self) -> NormalizedName:
+        """Of the project."""
+
+    @property
+    def etag(self) -> str | None:
+        """Of the page that is held."""
+
+
+W = TypeVar("W", bound=Wish)
 
 
 class RawPage(Struct, frozen=True):
@@ -74,7 +93,7 @@ class Upstream:
     @property
     def longest_pause(self) -> float:
         """The longest pause, in seconds, that upstream is waited for in a pass."""
-        return self._session.longest_pause
+        return self._session.patience.longest
 
     def last_serial(self) -> int | None:
         """Return the journal's newest serial, asked for once. Raises what :meth:`entries` raises.
@@ -92,9 +111,37 @@ class Upstream:
     def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
         """Return a project's page, or 304 or 404. Raises :class:`yanksync.errors.UpstreamError`."""
         answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, PAGE_LIMIT)
-        if answer.status != 200:
-            return answer.status
-        return RawPage(answer.body, answer.content_type, answer.url, answer.etag, answer.serial)
+        return _raw(answer)
+
+    def pages(
+        self, wishes: Iterable[W], workers: int
+    ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
+        """Yield what :meth:`page` returns or raises for each of ``wishes``, as it comes.
+
+        ``workers`` are asked for at once. ``wishes`` is drawn from only as fast as answers are
+        taken, in the caller's thread.
+        """
+
+        def requests() -> Iterator[Request[W]]:
+            for wish in wishes:
+                url = f"{self.simple_url}{wish.name}/"
+                yield Request(wish, url, self._accept, wish.etag, PAGE_LIMIT)
+
+        try:
+            lines = Lines(self._session, workers)
+        except OSError as error:
+            raise Unreachable(redacted(self.simple_url), plain(error)) from error
+        with closing(lines.ask(requests())) as answers:
+            for wish, outcome in answers:
+                yield wish, self._came(wish, outcome)
+
+    def _came(self, wish: Wish, outcome: Outcome) -> RawPage | int | UpstreamError:
+        if isinstance(outcome, UpstreamError):
+            return outcome
+        try:
+            return _raw(self._checked(outcome, f"project {wish.name}", wish.etag))
+        except BadAnswer as problem:
+            return problem
 
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.
@@ -108,10 +155,15 @@ class Upstream:
             return None
         return RawList(answer.body, answer.content_type, answer.etag, answer.serial)
 
-    def _get(self, url: str, what: str, etag: str | None, limit: int) -> Answer:
-        from yanksync.upstream.parsing import is_json
+    @property
+    def _accept(self) -> str:
+        return ACCEPT_JSON if self.json_only else ACCEPT
 
-        answer = self._session.get(url, ACCEPT_JSON if self.json_only else ACCEPT, etag, limit)
+    def _get(self, url: str, what: str, etag: str | None, limit: int) -> Answer:
+        return self._checked(self._session.get(url, self._accept, etag, limit), what, etag)
+
+    def _checked(self, answer: Answer, what: str, etag: str | None) -> Answer:
+        """Return an answer to what was asked. Raises :class:`BadAnswer` for any other."""
         if answer.status == 304 and etag is None:
             raise BadAnswer(what, "304, though nothing was asked for by ETag")
         if answer.status == 200 and self.json_only:
@@ -122,6 +174,13 @@ class Upstream:
             if not json:
                 raise BadAnswer(what, "HTML from an upstream that has answered JSON (R15)")
         return answer
+
+
+def _raw(answer: Answer) -> RawPage | int:
+    """Return what a page's answer comes to."""
+    if answer.status != 200:
+        return answer.status
+    return RawPage(answer.body, answer.content_type, answer.url, answer.etag, answer.serial)
 
 
 def user_agent(contact: str) -> str:

@@ -20,7 +20,8 @@ from urllib3.exceptions import HTTPError
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
-from yanksync.upstream.session import Session, plain, seconds_of
+from yanksync.upstream.answers import plain, seconds_of
+from yanksync.upstream.session import Session
 
 PAGE = 50_000
 """Rows in one answer at the most; there is no sign that there are more (facts 13)."""

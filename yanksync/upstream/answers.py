@@ -1,0 +1,171 @@
+"""What an answer's status and headers mean, whichever way it came (R7, R10, R13)."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable
+
+Headers = Mapping[str, str]
+"""By name in lower case; values of a repeated header are joined by ``", "``."""
+
+WITH_BODY = frozenset({200, 304, 404})
+"""The statuses that are answers; of all others the body is not read."""
+
+SLOW = 20
+"""A body may take so many times the timeout between bytes."""
+
+_REDIRECT = frozenset({301, 302, 303, 307, 308})
+_LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
+_DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
+
+
+class Answer(Struct, frozen=True):
+    """An answer with status 200, 304 or 404, read to its end."""
+
+    status: int
+    url: str  # after redirects, without credentials
+    body: bytes
+    content_type: str
+    etag: str | None
+    serial: str | None  # X-PyPI-Last-Serial, as given
+
+
+def answer_of(url: str, status: int, headers: Headers, body: bytes) -> Answer:
+    """Return the answer with these headers; only a 200 has a body that counts."""
+    return Answer(
+        status,
+        url,
+        body if status == 200 else b"",
+        headers.get("content-type", ""),
+        headers.get("etag"),
+        headers.get("x-pypi-last-serial"),
+    )
+
+
+class Patience:
+    """How long upstream wants to be left alone (R13). Safe for use by many threads."""
+
+    longest = 60.0  #: seconds; asked to stay away for longer, a pass leaves the rest for later
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._not_before = 0.0  # monotonic seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds there are to wait; 0 or less: none."""
+        return self._not_before - time.monotonic()
+
+    def wait(self, url: str) -> None:
+        """Wait until upstream may be asked again; all alike. Raises :class:`Throttled`."""
+        while (pause := self.left) > 0:
+            if pause > self.longest:
+                raise Throttled(url, pause)
+            time.sleep(min(pause, 0.5))
+
+    def ask_for(self, seconds: float) -> None:
+        """Take in that upstream wants to be left alone for so long."""
+        with self._lock:
+            self._not_before = max(self._not_before, time.monotonic() + seconds)
+
+
+def judge(url: str, status: int, reason: str, headers: Headers, patience: Patience) -> str | None:
+    """Return None for an answer whose body is to be read, or where it redirects to.
+
+    Raises :class:`Throttled` (429, or 503 with a Retry-After), :class:`Unreachable` (any other
+    5xx), :class:`Refused` (any other status but those of :data:`WITH_BODY`).
+    """
+    if status in WITH_BODY:
+        return None
+    if status in _REDIRECT:
+        return headers.get("location", "")
+    if status in (429, 503):
+        pause = seconds_of(headers.get("retry-after"), time.time)
+        if pause is None and status == 503:
+            raise Unreachable(url, "answered 503 Service Unavailable")
+        pause = _DEFAULT_PAUSE if pause is None else pause
+        patience.ask_for(pause)
+        raise Throttled(url, pause)
+    if status >= 500:
+        raise Unreachable(url, f"answered {status} {reason}".rstrip())
+    raise Refused(url, status, f"answered {reason or 'no'}")
+
+
+class Unpacker:
+    """Takes a body as it comes, plain or gzip, and keeps it within a limit of unpacked bytes."""
+
+    def __init__(self, url: str, status: int, headers: Headers, limit: int) -> None:
+        """Raises :class:`BadAnswer` for an encoding that was not asked for."""
+        self._url = url
+        self._left = limit
+        self._limit = limit
+        self._chunks: list[bytes] = []
+        coding = headers.get("content-encoding", "").strip().lower()
+        if coding not in ("", "identity", "gzip"):
+            raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
+        self._engine = zlib.decompressobj(31) if coding == "gzip" and status == 200 else None
+
+    def feed(self, data: bytes) -> None:
+        """Take more of the body. Raises :class:`BadAnswer` (too large) and ``zlib.error``."""
+        if self._engine is None:
+            self._add(data)
+            return
+        while data:
+            if self._engine.eof:  # another member follows
+                self._engine = zlib.decompressobj(31)
+            self._add(self._engine.decompress(data, self._left + 1))
+            data = self._engine.unconsumed_tail or self._engine.unused_data
+
+    def _add(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._left -= len(data)
+        if self._left < 0:
+            raise BadAnswer(self._url, f"the answer is larger than {self._limit} bytes")
+
+    def body(self) -> bytes:
+        """Return the whole. Raises :class:`Unreachable` when what was packed has no end."""
+        if self._engine is not None and not self._engine.eof:
+            raise Unreachable(self._url, "the answer was cut off")
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | None:
+    """Return a Retry-After header as seconds from now; None when there is none that can be read."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _LONGEST_WISH)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        wait = parsedate_to_datetime(text).timestamp() - now()
+        return min(max(wait, 0.0), _LONGEST_WISH)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def plain(error: Exception) -> str:
+    """Return what went wrong without the library's wrapping, URLs and object addresses."""
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, Exception):
+        return plain(reason)
+    if len(error.args) == 2 and isinstance(error.args[1], Exception):
+        return plain(error.args[1])
+    text = str(error) or type(error).__name__
+    if "): " in text and "object at 0x" in text:
+        text = text.split("): ", 1)[1]
+    name = type(error).__name__
+    known = {
+        "ReadTimeoutError": "no answer in time",
+        "ConnectTimeoutError": "no connection in time",
+        "IncompleteRead": "the answer was cut off",
+        "ProtocolError": "the connection broke",
+    }
+    return f"{known[name]} ({text})" if name in known and name != "ProtocolError" else text

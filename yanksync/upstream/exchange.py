@@ -1,0 +1,154 @@
+"""Pure: one answer of HTTP/1.1 (RFC 9112), from bytes as they come.
+
+For the common answer only, and strictly so. Whatever is out of the ordinary is :class:`Odd`: the
+caller then asks again by way of urllib3, which knows all of HTTP, so that this reader never has to
+guess. Costs a few microseconds, where http.client's takes a hundred (RATIONALE.rst).
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from yanksync.upstream.answers import WITH_BODY, Headers
+
+_HEAD_LIMIT = 1 << 16  # bytes, as in http.client
+_LINE_LIMIT = 1 << 10  # bytes of the line before a chunk
+_STATUS = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2})(?: (.*))?")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
+# Headers that rule how the rest is read: of two of them, neither can be trusted.
+_ONCE = frozenset(
+    {"content-length", "transfer-encoding", "content-encoding", "content-type", "etag", "location"}
+)
+
+
+class Odd(Exception):
+    """Not an answer that this reader takes."""
+
+
+class TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class Reply(Struct, frozen=True):
+    """An answer read to its end; one whose body does not count, to the end of its head."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes  # as it came: packed, if it is
+    keep: bool  # whether the connection may be used again
+
+
+class Reader:
+    """Reads one answer."""
+
+    def __init__(self, limit: int) -> None:
+        """``limit``: the most bytes of body that are taken, as they come."""
+        self._limit = limit
+        self._data = bytearray()  # what came and is not understood yet; with a length, the body
+        self._body: bytearray | None = None  # of chunks
+        self._length = 0
+        self._head: tuple[int, str, dict[str, str]] | None = None
+        self.begun = False  #: whether anything has come
+
+    def feed(self, data: bytes) -> Reply | None:
+        """Take more bytes; return the answer once it is complete.
+
+        Raises:
+            Odd: it has to be asked for in another way.
+            TooLarge: its body is beyond the limit.
+        """
+        self.begun = True
+        self._data += data
+        if self._head is None:
+            end = self._data.find(b"\r\n\r\n")
+            if end < 0 and len(self._data) <= _HEAD_LIMIT:
+                return None
+            if not 0 <= end <= _HEAD_LIMIT:
+                raise Odd
+            self._head = _head(self._data[:end].decode("latin-1"))
+            del self._data[: end + 4]
+            self._frame(*self._head)
+        return self._chunked() if self._body is not None else self._counted()
+
+    def _frame(self, status: int, reason: str, headers: dict[str, str]) -> None:
+        """Find out where the body ends."""
+        coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        if status == 304 or status not in WITH_BODY:
+            self._length = 0
+        elif coding is not None:
+            if coding.lower() != "chunked" or length is not None:
+                raise Odd
+            self._body = bytearray()
+        elif length is None or not _LENGTH.fullmatch(length):
+            raise Odd
+        else:
+            self._length = int(length)
+            if self._length > self._limit:
+                raise TooLarge
+
+    def _counted(self) -> Reply | None:
+        if len(self._data) < self._length:
+            return None
+        assert self._head is not None
+        if len(self._data) > self._length and self._head[0] in WITH_BODY:
+            raise Odd  # nobody asked for more
+        return self._reply(bytes(self._data))
+
+    def _chunked(self) -> Reply | None:
+        data, body = self._data, self._body
+        assert body is not None
+        while True:
+            end = data.find(b"\r\n", 0, _LINE_LIMIT)
+            if end < 0:
+                if len(data) >= _LINE_LIMIT:
+                    raise Odd
+                return None
+            match = _CHUNK.fullmatch(data, 0, end)
+            if match is None:
+                raise Odd
+            size = int(match[1], 16)
+            if len(body) + size > self._limit:
+                raise TooLarge
+            start = end + 2
+            if len(data) < start + size + 2:
+                return None
+            if data[start + size : start + size + 2] != b"\r\n":
+                raise Odd  # a trailer, or nonsense
+            if size == 0:
+                if len(data) > start + 2:
+                    raise Odd
+                return self._reply(bytes(body))
+            body += data[start : start + size]
+            del data[: start + size + 2]
+
+    def _reply(self, body: bytes) -> Reply:
+        assert self._head is not None
+        status, reason, headers = self._head
+        close = "close" in headers.get("connection", "").lower()
+        return Reply(status, reason, headers, body, not close and status in WITH_BODY)
+
+
+def _head(text: str) -> tuple[int, str, dict[str, str]]:
+    """Return status, reason and headers. Raises :class:`Odd`."""
+    first, *lines = text.split("\r\n")
+    match = _STATUS.fullmatch(first)
+    if match is None or _CONTROL.search(first):
+        raise Odd
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+            raise Odd
+        name, value = name.lower(), value.strip(" \t")
+        if name in headers:
+            if name in _ONCE:
+                raise Odd
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    return int(match[1]), match[2] or "", headers

@@ -1,0 +1,333 @@
+"""Many questions at once, in one thread: each connection that stands is a line to ask over.
+
+A blocking thread for each request spends more on waking up than on the work (RATIONALE.rst). So the
+crew, threads that ask through urllib3, do what needs patience: the first question of each
+connection, with its proxy, its TLS and its credentials, and whatever turns out to be out of the
+ordinary (a redirect, an odd answer, a connection that was closed as we spoke). The connections that
+they leave are asked over from here, with nothing that blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import selectors
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+from urllib3.connection import HTTPConnection
+
+from yanksync.errors import BadAnswer, Unreachable, UpstreamError
+from yanksync.settings import redacted
+from yanksync.upstream.answers import SLOW, Answer, Unpacker, answer_of, judge, plain
+from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
+from yanksync.upstream.session import Session, too_slow
+
+K = TypeVar("K")
+
+log = logging.getLogger("yanksync")
+
+_AHEAD = 2  # requests drawn and not answered yet, for each worker
+_CHUNK = 1 << 18  # bytes asked of a socket at once
+_LOOK = 0.25  # of the timeout: how often silence is looked for
+
+
+class Request(Struct, Generic[K], frozen=True):
+    """What to ask for (see :meth:`Session.get`), and what the caller knows it by."""
+
+    key: K
+    url: str
+    accept: str
+    etag: str | None
+    limit: int
+
+
+Outcome = Answer | UpstreamError
+Asked = Request[Any]
+
+
+class _Line:
+    """A connection of our own, and the request that is under way on it."""
+
+    __slots__ = ("begun", "connection", "heard", "reader", "request", "socket", "url")
+
+    def __init__(self, url: str, connection: HTTPConnection) -> None:
+        assert connection.sock is not None
+        self.url = url  # that it was made for; all requests go to the same place
+        self.connection = connection
+        self.socket = connection.sock
+        self.request: Asked | None = None
+        self.reader = Reader(0)
+        self.begun = self.heard = 0.0  # monotonic seconds
+
+
+class Lines:
+    """Asks one host over as many connections as there are workers. For one thread."""
+
+    def __init__(self, session: Session, workers: int) -> None:
+        """Raises :class:`OSError` when there is nothing left to wait with."""
+        self._session = session
+        self._workers = workers
+        self._queue: deque[Asked] = deque()
+        self._lines: set[_Line] = set()
+        self._idle: list[_Line] = []
+        self._answers: list[tuple[Asked, Outcome]] = []
+        self._crew = _Crew(session, workers)
+        try:
+            self._selector = selectors.DefaultSelector()
+            self._selector.register(self._crew.bell, selectors.EVENT_READ)
+        except OSError:
+            self._crew.dismiss()
+            raise
+        self._looked = 0.0  # when silence was looked for last
+
+    def ask(self, requests: Iterator[Request[K]]) -> Generator[tuple[K, Outcome], None, None]:
+        """Yield the key of each request with its answer, or with the error, as they come.
+
+        ``requests`` is drawn from only as fast as answers are taken, in the caller's thread.
+        """
+        try:
+            drawing = True
+            while drawing or self._waiting:
+                while drawing and self._waiting < self._workers * _AHEAD:
+                    request = next(requests, None)
+                    drawing = request is not None
+                    if request is not None:
+                        self._queue.append(request)
+                        self._begin()
+                if self._waiting:
+                    for request, outcome in self._turn():
+                        yield request.key, outcome
+        finally:
+            self._close()
+
+    @property
+    def _under_way(self) -> int:
+        return len(self._lines) - len(self._idle) + self._crew.waiting
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._queue) + self._under_way
+
+    def _begin(self) -> None:
+        """Ask what can be asked now."""
+        while self._queue and self._under_way < self._workers:
+            request = self._queue.popleft()
+            if self._session.patience.left > 0 or not self._sent(request):
+                self._crew.ask(request)
+
+    def _sent(self, request: Asked) -> bool:
+        """Send a request over a line that is idle; False: there is none, or this is not for it."""
+        line = self._idle.pop() if self._idle else self._adopted(request.url)
+        if line is None:
+            return False
+        try:
+            wire = self._session.request(request.url, request.accept, request.etag)
+            if line.socket.send(wire) != len(wire):
+                raise BlockingIOError
+        except (OSError, ValueError):
+            self._drop(line)
+            return False
+        line.request, line.reader = request, Reader(request.limit)
+        line.begun = line.heard = time.monotonic()
+        return True
+
+    def _adopted(self, url: str) -> _Line | None:
+        """Make a line of a connection that stands and that nobody uses."""
+        connection = self._session.idle(url)
+        if connection is None:
+            return None
+        line = _Line(url, connection)
+        line.socket.settimeout(0.0)
+        self._selector.register(line.socket, selectors.EVENT_READ, line)
+        self._lines.add(line)
+        return line
+
+    def _turn(self) -> list[tuple[Asked, Outcome]]:
+        """Wait until something happens; return what was answered."""
+        tick = self._session.timeout * _LOOK
+        for key, _ in self._selector.select(tick):
+            if key.data is None:
+                self._answers += self._crew.answers()
+            else:
+                self._hear(key.data)
+        now = time.monotonic()
+        if now - self._looked >= tick:
+            self._looked = now
+            self._drop_silent(now)
+        self._begin()
+        answers, self._answers = self._answers, []
+        return answers
+
+    def _hear(self, line: _Line) -> None:
+        """Take what has come over a line."""
+        request = line.request
+        try:
+            data = _received(line.socket)
+            if data is None:
+                return
+            if request is None:  # the end of an idle connection, or nonsense
+                self._drop(line)
+                return
+            if not data:
+                raise EOFError
+            reply = line.reader.feed(data)
+        except (OSError, EOFError, Odd, TooLarge) as problem:
+            self._drop(line)
+            if request is not None:
+                self._failed(request, problem, begun=line.reader.begun)
+            return
+        if reply is None:
+            line.heard = time.monotonic()
+            return
+        line.request = None
+        if reply.keep:
+            self._idle.append(line)
+        else:
+            self._drop(line)
+        self._answered(request, reply)
+
+    def _failed(self, request: Asked, problem: Exception, *, begun: bool) -> None:
+        url = redacted(request.url)
+        if isinstance(problem, Odd) or not begun:
+            # Servers close idle connections; one that is closed as we speak says nothing of it.
+            self._crew.ask(request)
+        elif isinstance(problem, TooLarge):
+            why = f"the answer is larger than {request.limit} bytes"
+            self._answers.append((request, BadAnswer(url, why)))
+        else:
+            why = "the answer was cut off" if isinstance(problem, EOFError) else plain(problem)
+            self._answers.append((request, Unreachable(url, why)))
+
+    def _answered(self, request: Asked, reply: Reply) -> None:
+        url = redacted(request.url)
+        try:
+            patience = self._session.patience
+            if judge(url, reply.status, reply.reason, reply.headers, patience) is not None:
+                self._crew.ask(request)  # it knows where redirects may lead
+                return
+            self._begin()  # the wire has something to do while we read
+            unpacker = Unpacker(url, reply.status, reply.headers, request.limit)
+            unpacker.feed(reply.body)
+            outcome: Outcome = answer_of(url, reply.status, reply.headers, unpacker.body())
+        except UpstreamError as error:
+            outcome = error
+        except zlib.error as error:
+            outcome = Unreachable(url, plain(error))
+        self._answers.append((request, outcome))
+
+    def _drop_silent(self, now: float) -> None:
+        """Give up what was silent for longer than the timeout, or drips for ever."""
+        timeout = self._session.timeout
+        for line in list(self._lines):
+            request = line.request
+            if request is None:
+                continue
+            if now - line.heard > timeout:
+                why = f"no answer in time (nothing for {timeout:g} s)"
+            elif now - line.begun > timeout * SLOW:
+                why = too_slow(timeout)
+            else:
+                continue
+            self._drop(line)
+            self._answers.append((request, Unreachable(redacted(request.url), why)))
+
+    def _drop(self, line: _Line) -> None:
+        """Close a connection."""
+        self._lines.discard(line)
+        if line in self._idle:
+            self._idle.remove(line)
+        self._selector.unregister(line.socket)
+        line.connection.close()
+
+    def _close(self) -> None:
+        """Give back what is idle, close what is not, and let the crew go."""
+        for line in self._idle:
+            self._selector.unregister(line.socket)
+            line.socket.settimeout(self._session.timeout)
+            self._session.give_back(line.url, line.connection)
+        self._lines.difference_update(self._idle)
+        self._idle.clear()
+        for line in list(self._lines):
+            self._drop(line)
+        self._selector.close()
+        self._crew.dismiss()
+
+
+def _received(line: socket.socket) -> bytes | None:
+    """Return what has come; None: nothing after all, b"": the end."""
+    try:
+        data: bytes = line.recv(_CHUNK)
+        # What TLS has unpacked already, no selector tells of.
+        while data and isinstance(line, ssl.SSLSocket) and line.pending():
+            data += line.recv(_CHUNK)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    return data
+
+
+class _Crew:
+    """The threads that ask with patience: as many as there is work for, at most ``workers``.
+
+    They are daemons, so that nobody waits for answers that nobody takes any more (a signal came,
+    the disk is full).
+    """
+
+    def __init__(self, session: Session, workers: int) -> None:
+        self._session = session
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._questions: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
+        self._dismissed = False
+        self._lock = threading.Lock()  # nobody rings a bell that is gone
+        self.bell, self._button = socket.socketpair()  #: readable when somebody has an answer
+        self.waiting = 0  #: requests whose answer was not taken yet
+
+    def ask(self, request: Asked) -> None:
+        """Let somebody ask."""
+        self._questions.put(request)
+        self.waiting += 1
+        if self.waiting > len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work, name="fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def answers(self) -> Iterator[tuple[Asked, Outcome]]:
+        """Yield the answers that are there."""
+        self.bell.recv(1 << 10)
+        while not self._answers.empty():
+            self.waiting -= 1
+            yield self._answers.get()
+
+    def dismiss(self) -> None:
+        """Let everybody go, once they have the answer that they wait for."""
+        with self._lock:
+            self._dismissed = True
+            self.bell.close()
+            self._button.close()
+        for _ in self._threads:
+            self._questions.put(None)
+
+    def _work(self) -> None:
+        while (request := self._questions.get()) is not None and not self._dismissed:
+            self._answers.put((request, self._outcome(request)))
+            with self._lock:
+                if not self._dismissed:
+                    self._button.send(b"!")
+
+    def _outcome(self, request: Asked) -> Outcome:
+        try:
+            return self._session.get(request.url, request.accept, request.etag, request.limit)
+        except UpstreamError as error:
+            return error
+        except Exception as error:  # a bug: without an answer the pass would wait for ever
+            log.debug("%s: the traceback", redacted(request.url), exc_info=error)
+            return Unreachable(redacted(request.url), f"internal error: {error!r}")
