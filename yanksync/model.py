@@ -1,7 +1,9 @@
 """The frozen values that travel between the stages, each field with the rule that governs it.
 
 Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
-names to :mod:`yanksync.names`; nothing here reads a clock, a path or a socket.
+names to :mod:`yanksync.names`; nothing here reads a clock, a path or a socket. Those that come by
+the hundred thousand are no business of the garbage collector's (``gc=False``): they hold text and
+numbers, so nothing can come back to them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ Hashes = tuple[tuple[str, str], ...]
 """Pairs of (algorithm, hex digest), both in lower case, sorted by algorithm."""
 
 
-class Yank(Struct, frozen=True):
+class Yank(Struct, frozen=True, gc=False):
     """That a file is yanked, and why.
 
     A file has one of three cases (PEP 592): ``None`` (not yanked), ``Yank("")`` (yanked, no reason
@@ -35,7 +37,7 @@ class Status(StrEnum):
     QUARANTINED = "quarantined"  # PEP 792: no file may be offered
 
 
-class File(Struct, frozen=True, kw_only=True):
+class File(Struct, frozen=True, kw_only=True, gc=False):
     """One distribution file on a project page (PEP 503, 691)."""
 
     filename: str  # PEP 691; equals the last part of the URL's path (PEP 503)
@@ -50,7 +52,7 @@ class File(Struct, frozen=True, kw_only=True):
     provenance: str | None = None  # PEP 740: an absolute https URL
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class Page(Struct, frozen=True, kw_only=True, gc=False):
     """A project page, whichever form it was read from."""
 
     name: str  # the normalised name (PEP 503)
@@ -66,7 +68,7 @@ class Page(Struct, frozen=True, kw_only=True):
         return self.status == Status.QUARANTINED
 
 
-class ListedProject(Struct, frozen=True):
+class ListedProject(Struct, frozen=True, gc=False):
     """One row of the list of projects."""
 
     name: str  # normalised
@@ -82,7 +84,7 @@ class ProjectList(Struct, frozen=True):
     skipped: int = 0  # rows whose name is no valid project name (spec-checklist A.3)
 
 
-class JournalEntry(Struct, frozen=True):
+class JournalEntry(Struct, frozen=True, gc=False):
     """One row of ``changelog_since_serial`` (Warehouse's XML-RPC)."""
 
     name: str  # the spelling of that moment, not normalised; "" where upstream gave none

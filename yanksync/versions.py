@@ -97,11 +97,15 @@ class VersionFinder:
 
     def __init__(self, project: str, versions: Collection[str] | None) -> None:
         self._project = project
+        self._length, self._underscored = len(project), project.replace("-", "_")
         self._versions = None if versions is None else frozenset(versions)
         self._equals: dict[_Primitives | None, str] | None = None
 
     def of(self, filename: str) -> str | None:
         """Return the version of ``filename``, or None when it belongs to none."""
+        likely = self._likely(filename)
+        if likely is not None and self._versions is not None and likely in self._versions:
+            return likely  # what the search below would find first
         shortest = None
         for text in _texts(filename, self._project):
             if self._versions is not None and text in self._versions:
@@ -113,6 +117,17 @@ class VersionFinder:
             found = self._equal(text) or self._equal(text.replace("_", "-"))
             if found is not None:
                 return found
+        return None
+
+    def _likely(self, filename: str) -> str | None:
+        """Return the version in the name of a wheel or a common sdist, the first of its texts."""
+        if filename.endswith(".whl"):
+            parts = filename.split("-", 2)
+            return parts[1] if len(parts) == 3 else None
+        if filename.endswith(".tar.gz"):
+            head, rest = filename[: self._length], filename[self._length : -7]
+            if rest[:1] == "-" and (head == self._project or head == self._underscored):
+                return rest[1:]
         return None
 
     def _equal(self, text: str) -> str | None:

@@ -38,6 +38,7 @@ class _Staged:
         self.deletes: list[str] = []  # before any rename: siblings that have to go
         self.made: list[str] = []  # temporary paths
         self.keep: set[str] | None = None  # tidy: the only file names that may stay
+        self.fresh = False  # the directory was made just now: nothing else stands in it
 
 
 class DiskStore:
@@ -101,7 +102,7 @@ class DiskStore:
 
     def _stage(self, work: Write, one: _Staged) -> None:
         base = f"{self._root}/{work.name}"
-        _make_directory(base)
+        one.fresh = _make_directory(base)
         for form in work.forms:
             moment = self._stage_form(base, form, one)
             twin = layout.TWIN.get(form.filename)
@@ -146,7 +147,7 @@ class DiskStore:
             try:
                 for path in one.deletes:
                     _unlink(path)
-                if one.keep is not None:
+                if one.keep is not None and not one.fresh:
                     _tidy(base, one.keep)
                 for temporary, final in one.renames:
                     os.replace(temporary, final)
@@ -270,11 +271,14 @@ class DiskStore:
         return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
-def _make_directory(path: str) -> None:
+def _make_directory(path: str) -> bool:
+    """Return whether the directory was not there before."""
     try:
         os.mkdir(path, _DIRECTORY_MODE)
     except FileExistsError:
         _refuse_link(path)
+        return False
+    return True
 
 
 def _refuse_link(path: str) -> None:
@@ -317,8 +321,10 @@ def _write_chunks(
                 view = view[os.write(descriptor, view) :]
         # All file times are set alike: nginx takes a sibling for its page whatever their times say,
         # but its ETag is made of them (spec-checklist D6, D10).
-        moment = _moment(descriptor, final) if moment is None else moment
-        if moment is not None:
+        if moment is None and one.fresh:
+            moment = os.fstat(descriptor).st_mtime_ns  # as it is
+        else:
+            moment = _moment(descriptor, final) if moment is None else moment
             os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=(moment, moment))
     finally:
         os.close(descriptor)
@@ -349,7 +355,8 @@ def _link(
     """Stage ``filename`` with the bytes staged for ``source``: a hard link where that works."""
     origin = f"{base}/{layout.temporary(source)}"
     temporary, final = f"{base}/{layout.temporary(filename)}", f"{base}/{filename}"
-    _unlink(temporary)
+    if not one.fresh:
+        _unlink(temporary)
     try:
         os.link(origin, temporary)
     except OSError:

@@ -135,8 +135,7 @@ def check_hashes(raw: dict[str, str]) -> Hashes:
     Raises:
         Unfit: a digest is not hexadecimal, has a wrong length, or contradicts another.
     """
-    sha256 = raw.get("sha256")
-    if sha256 is not None and len(raw) == 1 and _SHA256.match(sha256):
+    if len(raw) == 1 and (sha256 := raw.get("sha256")) and _SHA256.match(sha256):
         return (("sha256", sha256),)
     hashes = sorted_hashes(raw.items())
     for algorithm, digest in hashes:
