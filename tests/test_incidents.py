@@ -5,10 +5,8 @@ The numbers and names are those of the list of incidents that this project was b
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +22,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
+from tests.proofs import proofs_in
 
 HERE = Path(__file__).parent
 PUBLISHING, PAGES, JOURNAL = (
@@ -172,15 +171,8 @@ def test_every_incident_has_a_proof() -> None:
 @pytest.mark.parametrize("test", sorted({test for tests in PROOF.values() for test in tests}))
 def test_the_proof_is_there(test: str) -> None:
     path, _, name = test.partition("::")
-    found = _tests_of(HERE / path)
+    found = proofs_in(HERE / path)
     assert found if name == "*" else name in found
-
-
-@cache
-def _tests_of(path: Path) -> frozenset[str]:
-    tree = ast.parse(path.read_text())
-    names = (node.name for node in tree.body if isinstance(node, ast.FunctionDef))
-    return frozenset(name for name in names if name.startswith("test_"))
 
 
 def started(world: World, *projects: str) -> None:

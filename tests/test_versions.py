@@ -14,6 +14,7 @@ from yanksync.versions import (
     file_version,
     file_versions,
     files_by_version,
+    names_project,
     same_version,
     sort_key,
 )
@@ -147,3 +148,23 @@ def test_no_text_raises(filename: str, project: str, versions: list[str] | None)
 @pytest.mark.parametrize("text", ["1" * 5000, "1." * 200 + "1", "\ud800", "1.0\0"])
 def test_texts_beyond_all_measure_are_no_pep_440(text: str) -> None:
     assert sort_key(text)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [
+        ("my-demo-1.0.tar.gz", True),
+        ("My.Demo-1.0.tar.gz", True),
+        ("my__demo-1.0-py3-none-any.whl", True),
+        ("my_demo-1.0.win32.exe", True),
+        ("my-demo-extra-1.0.tar.gz", True),  # nobody can tell: a version may be called so
+        ("my_demo_extra-1.0-py3-none-any.whl", False),
+        ("my-demo-1.0-py3-none-any.whl", False),
+        ("mydemo-1.0.tar.gz", False),
+        ("my-demo.tar.gz", False),
+        ("my-dem\u043e-1.0.tar.gz", False),
+        ("", False),
+    ],
+)
+def test_whether_a_file_is_named_after_its_project_F12(filename: str, expected: bool) -> None:
+    assert names_project(filename, "my-demo") is expected

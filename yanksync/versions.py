@@ -167,6 +167,18 @@ def _finder(project: str, versions: tuple[str, ...] | None) -> VersionFinder:
     return VersionFinder(project, versions)
 
 
+def names_project(filename: str, project: str) -> bool:
+    """Return whether ``filename`` begins with the name of ``project``, in any spelling (F12).
+
+    A wheel's name part must be the whole of it; other names may go on behind a hyphen, as they
+    always did.
+    """
+    if filename.endswith(".whl"):
+        name = filename.partition("-")[0].replace("_", "-")
+        return name == project or _SEPARATORS.sub("-", name).lower() == project
+    return _behind_name(filename, project) is not None
+
+
 def file_versions(page: Page) -> tuple[str | None, ...]:
     """Return the version of each of ``page.files``, in their order."""
     finder = VersionFinder(page.name, page.versions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -35,9 +36,18 @@ def reply(body: bytes = b"", status: str = "200 OK", **more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def _speak(running: Wire, answer: Answer, client: socket.socket) -> None:
+def _speak(
+    running: Wire, answer: Answer, client: socket.socket, tls: ssl.SSLContext | None
+) -> None:
     """Answer the requests of one connection."""
-    with suppress(OSError), client, client.makefile("rb") as lines:
+    with suppress(OSError):
+        if tls is not None:
+            client = tls.wrap_socket(client, server_side=True)
+        _answer(running, answer, client)
+
+
+def _answer(running: Wire, answer: Answer, client: socket.socket) -> None:
+    with client, client.makefile("rb") as lines:
         head = b""
         for line in lines:
             head += line
@@ -61,7 +71,7 @@ def dripping(length: int, seconds: float, **headers: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def wire(answer: Answer) -> Iterator[Wire]:
+def wire(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """Answer every request with the bytes of ``answer``; close after ``Connection: close``."""
     listener = socket.create_server(("127.0.0.1", 0))
     running = Wire(listener.getsockname()[1])
@@ -74,7 +84,7 @@ def wire(answer: Answer) -> Iterator[Wire]:
                 running.connections += 1
                 clients.append(client)
                 speaker = threading.Thread(
-                    target=_speak, args=(running, answer, client), daemon=True
+                    target=_speak, args=(running, answer, client, tls), daemon=True
                 )
                 speaker.start()
 

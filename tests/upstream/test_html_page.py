@@ -204,3 +204,9 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     except BadAnswer as problem:
         what = problem.what
     assert what == "project demo"
+
+
+def test_files_of_another_name_are_listed_and_counted_F12() -> None:
+    parsed = read(html_body(anchor(), anchor("", "other-1.0.zip")), HTML)
+    assert len(parsed.page.files) == 2
+    assert parsed.notes == ("1 files are named after another project, as 'other-1.0.zip'",)

@@ -137,8 +137,8 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
 def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: dict[str, Any]) -> None:
-    parsed = read(json_body(json_file("good-1.zip"), bad), max_string=500)
-    assert [file.filename for file in parsed.page.files] == ["good-1.zip"]
+    parsed = read(json_body(json_file("demo-1.zip"), bad), max_string=500)
+    assert [file.filename for file in parsed.page.files] == ["demo-1.zip"]
     (note,) = parsed.notes
     assert "left out" in note
     assert note.isascii()
@@ -336,6 +336,13 @@ def test_files_that_belong_to_no_version_stay_with_a_note_F13() -> None:
     parsed = read(json_body(json_file(), json_file("demo-2.zip"), versions=["2.0"]))
     assert len(parsed.page.files) == 2
     assert parsed.notes == (f"1 files belong to none of the versions listed, as '{NAME}'",)
+
+
+def test_files_of_another_name_are_listed_and_counted_F12() -> None:
+    strange = ("other-1.0.tar.gz", "demo_extra-1.0-py3-none-any.whl", "demo2-1.0.zip")
+    parsed = read(json_body(*map(json_file, (NAME, *strange))))
+    assert [file.filename for file in parsed.page.files] == [NAME, *strange]
+    assert parsed.notes == (f"3 files are named after another project, as '{strange[0]}'",)
 
 
 def test_a_note_is_made_once() -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import ssl
+import subprocess
 import time
+import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +21,7 @@ from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, Upstream
 from yanksync.upstream.answers import Answer, seconds_of
 from yanksync.upstream.session import Session
 from yanksync.upstream.source import ACCEPT
+from yanksync.upstream.xmlrpc import XmlRpcJournal
 
 LIMIT = 1 << 20
 SECRET = "bob:s3cret@"
@@ -159,6 +165,55 @@ def test_https_is_never_left_for_http(session: Session) -> None:
     assert session._follow("http://a.example/simple/", "/x/") == "http://a.example/x/"
 
 
+def made_by(authority: Path, *names: str) -> ssl.SSLContext:
+    """Return what a server speaks TLS with: a key, and a certificate for ``names``."""
+    key, own = authority / "key.pem", authority / "own.pem"
+    signed = ("-CA", str(authority / "ca.pem"), "-CAkey", str(authority / "ca.key"))
+    openssl(*signed, "-keyout", str(key), "-out", str(own), "-subj", "/CN=x",
+            "-addext", f"subjectAltName={','.join(names)}")  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    return context
+
+
+def openssl(*more: str) -> None:
+    command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    subprocess.run([*command, "-nodes", "-days", "2", *more], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a certificate authority that no machine knows of."""
+    where = tmp_path_factory.mktemp("authority")
+    openssl("-keyout", str(where / "ca.key"), "-out", str(where / "ca.pem"), "-subj", "/CN=test")
+    return where
+
+
+def test_F14_a_certificate_that_nobody_vouches_for_is_refused(
+    session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire(lambda head: reply(b"x"), made_by(authority, "IP:127.0.0.1")) as running:
+        url = running.url().replace("http:", "https:")
+        with pytest.raises(Unreachable, match="certificate"):
+            get(session, url)
+        with pytest.raises(Unreachable):
+            list(XmlRpcJournal(session, url, 0.0).since(0))
+        assert running.heads == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
+        with closing(Session(user_agent="yanksync/test", timeout=5, workers=1)) as vouched:
+            assert get(vouched, url).body == b"x"
+
+
+def test_F14_a_certificate_of_another_name_is_refused(
+    session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
+    with wire(lambda head: reply(b"x"), made_by(authority, "DNS:upstream.example")) as running:
+        with pytest.raises(Unreachable, match="certificate"):
+            get(session, running.url().replace("http:", "https:"))
+        assert running.heads == []
+
+
 def test_credentials_stay_where_they_belong(session: Session) -> None:
     here = "https://bob:pw@host.example/simple/"
     assert session._follow(here, "/x/") == "https://bob:pw@host.example/x/"
@@ -259,6 +314,25 @@ def test_f9_a_bomb_is_not_unpacked(session: Session) -> None:
             assert tracemalloc.get_traced_memory()[1] < 20 << 20
         finally:
             tracemalloc.stop()
+
+
+def endless(packed: bool) -> Iterator[bytes]:
+    """Yield an answer that says nothing of its length and never ends."""
+    engine = zlib.compressobj(wbits=31)
+    coding = "Content-Encoding: gzip\r\n" if packed else ""
+    yield f"HTTP/1.1 200 OK\r\n{coding}Connection: close\r\n\r\n".encode()
+    while True:
+        zeros = b"\0" * 65536
+        yield engine.compress(zeros) + engine.flush(zlib.Z_SYNC_FLUSH) if packed else zeros
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_f9_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: bool) -> None:
+    with (
+        wire(lambda head: endless(packed)) as running,
+        pytest.raises(BadAnswer, match="larger than"),
+    ):
+        get(session, running.url())
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.95])

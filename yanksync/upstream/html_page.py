@@ -25,6 +25,7 @@ from yanksync.upstream.rules import (
     Unfit,
     check_api_version,
     check_length,
+    note_strangers,
     page_serial,
 )
 
@@ -57,6 +58,7 @@ def parse_html_page(
         status_reason=reason,
         serial=page_serial(html.serial, header_serial),
     )
+    note_strangers(page, notes)
     return ParsedPage(page, notes.lines(), json=False)
 
 

@@ -33,6 +33,7 @@ from yanksync.upstream.rules import (
     check_api_version,
     check_length,
     check_size,
+    note_strangers,
     page_serial,
     shown,
 )
@@ -116,6 +117,7 @@ def parse_json_page(
         serial=page_serial(wire.meta.last_serial, header_serial),
     )
     _note_homeless(page, notes)
+    note_strangers(page, notes)
     return ParsedPage(page, notes.lines(), json=True)
 
 

@@ -7,6 +7,7 @@ import re
 from msgspec import Struct
 
 from yanksync.model import File, Page
+from yanksync.versions import names_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
@@ -101,6 +102,18 @@ class FileShelf:
         if self._left_out and not self._files:
             raise Broken(f"none of its files is fit to publish; {self._notes.lines()[-1]}")
         return tuple(self._files.values())
+
+
+def note_strangers(page: Page, notes: Notes) -> None:
+    """Note files that are named after another project: installers pass them over (F12)."""
+    usual = page.name.replace("-", "_") + "-"
+    strange = [
+        one.filename
+        for one in page.files
+        if not one.filename.startswith(usual) and not names_project(one.filename, page.name)
+    ]
+    if strange:
+        notes.add(f"{len(strange)} files are named after another project, as {shown(strange[0])}")
 
 
 def shown(text: str) -> str:
