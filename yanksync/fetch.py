@@ -83,7 +83,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
     except UpstreamError as error:
         return Fetched(look=look, answer=Failed(error))
     except Exception as error:  # a bug, which must not keep the other projects from their pages
-        log.debug("%s: the traceback", look.name, exc_info=error)
+        log.debug("%s: the traceback", look.name, exc_info=error, extra={"project": look.name})
         problem = Unreachable(look.name, f"internal error: {error!r}")
         return Fetched(look=look, answer=Failed(problem))
     stored = StoredPage(

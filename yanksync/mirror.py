@@ -53,6 +53,13 @@ class Tally:
     explained: int = 0  # removals published in this pass, for the guards (R8)
     unexplained: int = 0
     problem: str | None = None  # the first failure of the pass as a whole
+    told: set[str] = field(default_factory=set)  # what the log has been told and need not again
+
+    def tells(self, what: str) -> bool:
+        """Return whether ``what`` is to be logged: once in a pass, however often it is met."""
+        new = what not in self.told
+        self.told.add(what)
+        return new
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def withdraw(mirror: Mirror) -> None:
         state.unpublished.hold(judgement, mirror.now())
     alarm = f"{rehashed} pages on which {REHASHED}" if rehashed else None
     for why in (judgement.explained, judgement.unexplained, alarm):
-        if why is not None:
+        if why is not None and mirror.tally.tells(why):
             log.error("held: %s; see 'yanksync holds'", why)
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
@@ -148,6 +148,7 @@ class _Outcome(Struct, frozen=True):
 
     renderings: list[_Rendering]
     failures: dict[str, str]  # by project: why its files could not be brought to what they should
+    fatal: bool  # nothing could be written, and nothing more can
 
 
 def _gather(
@@ -165,26 +166,36 @@ def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
     """Render and write; touches the output and nothing else."""
     renderings = _render_all(mirror, wanted)
     works = [rendering.work for rendering in renderings if rendering.work is not None]
-    failures = {failure.name: failure.why for failure in mirror.store.apply(works)}
-    return _Outcome(renderings, failures)
+    failures = mirror.store.apply(works)
+    fatal = len(failures) == len(renderings) and any(failure.fatal for failure in failures)
+    return _Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
 
 
 def _note(mirror: Mirror, outcome: _Outcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
-        _tell(mirror, outcome.failures, all_failed=len(outcome.failures) == len(outcome.renderings))
+        _tell(mirror, outcome.failures, fatal=outcome.fatal)
 
 
-def _tell(mirror: Mirror, failures: Mapping[str, str], *, all_failed: bool) -> None:
-    """Tell of projects that could not be published; when none could, there is no point in more."""
-    for name, why in failures.items():
-        log.error("%s: not published: %s", name, why, extra={"project": name})
+def _tell(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
+    """Tell of projects that could not be published, each once in a pass; others never wait.
+
+    Raises :class:`PublishError` instead where there is no point in more: the disk is full.
+    """
     name, why = next(iter(failures.items()))
     error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
-    if all_failed:
+    if fatal:
         raise error
     mirror.tally.problem = mirror.tally.problem or str(error)
+    for name, why in failures.items():
+        if mirror.tally.tells(f"unpublished {name}"):
+            log.error(
+                "%s: not published: %s; the next run tries again",
+                name,
+                why,
+                extra={"project": name},
+            )
 
 
 def _wanted(
@@ -199,7 +210,9 @@ def _wanted(
         try:
             yield one, row, _page(mirror, one, row, pages)
         except BadAnswer as error:
-            log.error("%s: the held page cannot be read: %s", row.name, error.problem)
+            if mirror.tally.tells(f"unreadable {row.name}"):
+                why = f"the held page cannot be read: {error.problem}; it is fetched again"
+                log.error("%s: %s", row.name, why, extra={"project": row.name})
             mirror.state.unpublished.problem(one.id, str(error))
             mirror.state.pending.mark(row.name, row.serial, mirror.now(), forced=True)
 

@@ -105,7 +105,8 @@ class _Recorder:
             self._state.pending.problem(row.name, str(answer.error))
             return
         for note in one.notes:
-            log.warning("%s: %s", row.name, note, extra={"project": row.name})
+            if self._mirror.tally.tells(f"{row.name} {note}"):
+                log.warning("%s: %s", row.name, note, extra={"project": row.name})
         held = self._held(row, isinstance(answer, Found))
         want = Want(reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt)
         verdict = weigh(held, want, answer, serials=self._serials)
@@ -132,7 +133,11 @@ class _Recorder:
             try:
                 page = None if stored is None else page_of(row.name, stored)
             except BadAnswer as error:
-                log.error("%s: the held page cannot be read: %s", row.name, error)
+                if self._mirror.tally.tells(f"unreadable {row.name}"):
+                    why = (
+                        f"the held page cannot be read: {error.problem}; upstream's takes its place"
+                    )
+                    log.error("%s: %s", row.name, why, extra={"project": row.name})
             events = self._state.history.events(row.name, row.serial)
         return Held(
             name=row.name,
@@ -194,13 +199,16 @@ class _Recorder:
             return Sort.UNEXPLAINED
         if held.page is None or any(one.kind is Kind.REMOVE_PROJECT for one in held.events):
             return Sort.PAGE  # new, or another project of that name (G8)
-        for name in latecomers(held.page, page):
-            why = "the file is new on a release of more than two weeks ago"
-            log.warning("%s: %s: %s", row.name, name, why, extra={"project": row.name})
+        if late := latecomers(held.page, page):
+            why = f"{_some(late)}: new on a release of more than two weeks ago"
+            log.warning("%s: %s", row.name, why, extra={"project": row.name})
         changed = rehashed(held.page, page)
-        for name in changed:
-            why = "the file has another hash than before; who installed it should know why"
-            log.error("%s: %s: %s", row.name, name, why, extra={"project": row.name})
+        if changed and self._mirror.tally.tells(f"rehashed {row.name}"):
+            why = (
+                f"{_some(changed)}: the file has another hash than before; the page is held until "
+                "a person approves it"
+            )
+            log.error("%s: %s", row.name, why, extra={"project": row.name})
         return Sort.REHASHED if changed else Sort.PAGE
 
     def _standing(self, row: Project) -> Page | None:
@@ -261,11 +269,17 @@ class _Recorder:
         self._state.pending.done(row.name)
 
     def _doubt(self, row: Project, verdict: Doubt) -> None:
-        log.warning("%s: %s; asking again in a later pass", row.name, verdict.why)
+        why = f"{verdict.why}; it will be asked for again in a later pass"
+        log.warning("%s: %s", row.name, why, extra={"project": row.name})
         self._state.pending.doubted(
             row.name, verdict.seen, verdict.why, self._mirror.run, self._now
         )
         self._state.projects.postpone(row.name, self._now + DAY)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first of ``names`` and how many more there are."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:

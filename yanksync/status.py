@@ -9,6 +9,7 @@ from msgspec import Struct
 from yanksync import __version__
 from yanksync.state import State
 from yanksync.state.pending import Waiting
+from yanksync.state.unpublished import Blocked
 from yanksync.weigh import Presence
 
 _TOLD = 100  # projects with a problem that are told of
@@ -31,7 +32,8 @@ class Status(Struct, frozen=True, kw_only=True):
     last_error_at: float | None = None
     journal: str | None = None  # what is followed: xmlrpc, listing, none; None before the first run
     unknown: tuple[str, ...] = ()  # named by the configuration, never had by upstream
-    problems: tuple[Waiting, ...] = ()
+    problems: tuple[Waiting, ...] = ()  # pending or behind, and why
+    blocked: tuple[Blocked, ...] = ()  # unpublished because their files could not be written
     version: str = __version__
 
 
@@ -72,4 +74,5 @@ def status_of(state: State, now: float) -> Status:
         journal=following,
         unknown=tuple(state.projects.names(Presence.UNKNOWN)),
         problems=tuple(state.pending.waiting(_TOLD)),
+        blocked=tuple(state.unpublished.blocked(_TOLD)),
     )

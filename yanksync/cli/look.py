@@ -56,6 +56,8 @@ def _status_object(found: Status) -> dict[str, object]:
     for problem, waiting in zip(values["problems"], found.problems, strict=True):
         problem["since"] = moment(waiting.since)
         problem["next_try"] = moment(waiting.next_try)
+    for block, blocked in zip(values["blocked"], found.blocked, strict=True):
+        block["since"] = moment(blocked.since)
     return values
 
 
@@ -83,6 +85,7 @@ def _status_text(found: Status) -> str:
     for waiting in found.problems:
         word = "behind" if waiting.behind else "pending"
         lines.append(f"{word}: {waiting.name}: {waiting.problem}")
+    lines += [f"unpublished: {blocked.name}: {blocked.problem}" for blocked in found.blocked]
     return "\n".join(printable(line) for line in lines)
 
 

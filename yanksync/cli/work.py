@@ -128,7 +128,8 @@ def _report(mirror: Mirror, request: Request, code: int) -> str:
     """Log what the pass came to; return the summary, for a terminal."""
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
-            log.warning("%s: upstream does not have it", row.name)
+            why = "upstream does not have it"
+            log.warning("%s: %s", row.name, why, extra={"project": row.name})
     told = summary(outcome(mirror, code))
     log.info("%s", told)
     return told

@@ -87,18 +87,18 @@ class DiskStore:
             if isinstance(work, Remove):
                 continue
             if fatal is not None:
-                failures.append(Failure(work.name, fatal))
+                failures.append(Failure(work.name, fatal, fatal=True))
                 continue
             one = _Staged(work.name)
             staged.append(one)
             try:
                 self._stage(work, one)
             except OSError as error:
-                failures.append(Failure(work.name, _why(error)))
+                failures.append(_failure(work.name, error))
                 staged.remove(one)
                 _discard(one)  # nothing of it may be synced, and its room helps the others
-                if error.errno in _FATAL:
-                    fatal = _why(error)
+                if failures[-1].fatal:
+                    fatal = failures[-1].why
 
     def _stage(self, work: Write, one: _Staged) -> None:
         base = f"{self._root}/{work.name}"
@@ -153,7 +153,7 @@ class DiskStore:
                     os.replace(temporary, final)
                 one.made.clear()
             except OSError as error:
-                failures.append(Failure(one.name, _why(error)))
+                failures.append(_failure(one.name, error))
 
     def _remove_all(
         self, works: Sequence[Work], failures: list[Failure], touched: dict[str, None]
@@ -163,7 +163,7 @@ class DiskStore:
                 try:
                     self._remove(work.name)
                 except OSError as error:
-                    failures.append(Failure(work.name, _why(error)))
+                    failures.append(_failure(work.name, error))
 
     def _remove(self, name: str) -> None:
         base = f"{self._root}/{name}"
@@ -386,6 +386,10 @@ def _tidy(base: str, keep: set[str]) -> None:
 def _unlink(path: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _failure(name: str, error: OSError) -> Failure:
+    return Failure(name, _why(error), fatal=error.errno in _FATAL)
 
 
 def _why(error: OSError) -> str:

@@ -17,6 +17,7 @@ class Failure(Struct, frozen=True):
 
     name: str
     why: str
+    fatal: bool = False  # nothing more will fit or be let in, whatever the project
 
 
 class Room(Struct, frozen=True):

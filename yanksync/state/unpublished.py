@@ -49,6 +49,14 @@ class Hold(Struct, frozen=True, kw_only=True):
     files: bool  # only files go: upstream has the project, and not all of what is published of it
 
 
+class Blocked(Struct, frozen=True, kw_only=True):
+    """A project whose files could not be written."""
+
+    name: NormalizedName
+    since: float  # start of the read that brought what is not published; UTC seconds
+    problem: str
+
+
 class Unpublished:
     """The table ``unpublished``, and the digests of what is published."""
 
@@ -173,6 +181,15 @@ class Unpublished:
     def problem(self, project: int, why: str) -> None:
         """Note why a project could not be published."""
         self._db.execute("UPDATE unpublished SET problem = ? WHERE id = ?", (why, project))
+
+    def blocked(self, most: int) -> list[Blocked]:
+        """Return the first ``most`` projects that could not be published, longest first."""
+        rows = self._db.execute(
+            """SELECT name, since, problem FROM unpublished JOIN projects USING (id)
+            WHERE problem IS NOT NULL AND held IS NULL ORDER BY since, name LIMIT ?""",
+            (most,),
+        )
+        return [Blocked(name=row[0], since=row[1], problem=row[2]) for row in rows]
 
     def removals(self) -> Removals:
         """Return how many removals wait for a judgement or for a person."""
