@@ -157,6 +157,7 @@ def load(mirror: Mirror, projects: ProjectList) -> None:
 
 def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
+    mirror.state.listed.returned()
     left = mirror.state.listed.leave(projects.serial, started)
     most = limit(EXPLAINED_FLOOR, mirror.state.projects.published())
     if len(left) > most:

@@ -28,6 +28,7 @@ class Look(Struct, frozen=True, kw_only=True):
     since: float = 0.0  # start of the read that first asked for it
     doubt: str | None = None  # what an earlier pass saw and did not believe
     sweep: bool = False  # nothing names it; it is asked because its time has come
+    approved: bool = False  # should its project be gone, a person has agreed to that already
 
 
 class Plan(Struct, frozen=True, kw_only=True):

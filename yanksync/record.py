@@ -262,7 +262,8 @@ class _Recorder:
                 tombstone -= 1  # it may have been upstream's fault: then the same page comes back
             self._state.projects.remove(row.name, tombstone)
             sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
-            self._state.unpublished.add(row.id, sort, one.look.since or self._now)
+            since = one.look.since or self._now
+            self._state.unpublished.add(row.id, sort, since, approved=one.look.approved)
             if row.entry is not Kind.REMOVE_PROJECT:
                 change = Change(action=Action.REMOVE)
                 self._state.history.observe(row.name, (change,), self._now, low=row.serial)

@@ -107,6 +107,16 @@ class Listed:
         )
         return [row[0] for row in rows]
 
+    def returned(self) -> None:
+        """Let go of the looks that a guard holds because their projects left the list.
+
+        The list has these again: it was not whole then.
+        """
+        self._db.execute(
+            """UPDATE pending SET held = NULL, held_since = NULL
+            WHERE held IS NOT NULL AND name IN (SELECT name FROM listed)"""
+        )
+
     def drop(self) -> None:
         """Let go of the list."""
         self._db.execute("DROP TABLE IF EXISTS temp.listed")

@@ -11,7 +11,9 @@ from yanksync.names import NormalizedName
 from yanksync.plan import DAY, Look, backoff, is_overdue
 from yanksync.state.database import Database
 
-_LOOK = "name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END"
+# What was held and is not any more was approved.
+_LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
+    held IS NULL AND held_since IS NOT NULL"""
 # A time of the next try beyond the longest back-off is one that a clock since set back has left.
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + 172800)"
 
@@ -180,9 +182,12 @@ class Pending:
         )
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
-        """Let held looks be taken; all of them when ``names`` is None. Return their names."""
+        """Let held looks be taken, and what they find to be gone go; return their names.
+
+        All of them when ``names`` is None.
+        """
         rows = self._db.execute(
-            """UPDATE pending SET held = NULL, held_since = NULL
+            """UPDATE pending SET held = NULL
             WHERE held IS NOT NULL AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))
             RETURNING name""",
             (None if names is None else json.dumps(names),),
@@ -227,7 +232,7 @@ class Pending:
 
 
 def _look(row: Sequence[object]) -> Look:
-    name, reach, urgent, forced, since, doubt = row
+    name, reach, urgent, forced, since, doubt, approved = row
     return Look(
         name=name,  # type: ignore[arg-type]
         reach=reach,  # type: ignore[arg-type]
@@ -235,4 +240,5 @@ def _look(row: Sequence[object]) -> Look:
         forced=bool(forced),
         since=since,  # type: ignore[arg-type]
         doubt=doubt,  # type: ignore[arg-type]
+        approved=bool(approved),
     )

@@ -63,16 +63,18 @@ class Unpublished:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def add(self, project: int, sort: Sort, since: float) -> None:
+    def add(self, project: int, sort: Sort, since: float, *, approved: bool = False) -> None:
         """A project's recorded state is newer than what is published of it.
 
-        What a guard held of it before is no longer what would be published, so it is judged anew.
+        What a guard held of it before is no longer what would be published, so it is judged anew,
+        unless a person has ``approved`` it already.
         """
         self._db.execute(
-            """INSERT INTO unpublished (id, sort, since) VALUES (?1, ?2, ?3)
+            """INSERT INTO unpublished (id, sort, since, approved) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (id) DO UPDATE SET sort = excluded.sort, held = NULL, held_since = NULL,
-                approved = CASE WHEN sort = excluded.sort THEN approved ELSE 0 END""",
-            (project, sort, since),
+                approved = max(excluded.approved,
+                    CASE WHEN sort = excluded.sort THEN approved ELSE 0 END)""",
+            (project, sort, since, approved),
         )
 
     def add_all(self, since: float) -> None:
