@@ -16,6 +16,7 @@ from yanksync.errors import ConfigError
 from yanksync.selection import Selection
 from yanksync.settings import (
     Compression,
+    Health,
     JournalSource,
     Mirror,
     Schedule,
@@ -84,6 +85,10 @@ compress = ["zstd", "gzip"]
 list_interval = "1.5h"
 [schedule]
 cron = " */5  * * * MON-FRI "
+[health]
+metrics = "m/yanksync.prom"
+ping = "http://u:secret@upstream.example/secret?create=1"
+allow_http = true
 [storage]
 Region = "x"
 allow_http = false
@@ -114,6 +119,11 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             list_interval=5400.0,
         ),
         schedule=Schedule(every=None, cron="*/5 * * * MON-FRI"),
+        health=Health(
+            metrics=here / "m" / "yanksync.prom",
+            ping="http://u:secret@upstream.example/secret?create=1",
+            allow_http=True,
+        ),
         storage=Storage((("allow_http", False), ("region", "x"), ("retries", 3))),
         source=here / "yanksync.toml",
     )
@@ -140,6 +150,9 @@ ENVIRON = {
     "YANKSYNC_MIRROR_COMPRESS": "zstd,gzip",
     "YANKSYNC_MIRROR_LIST_INTERVAL": "1.5h",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",
+    "YANKSYNC_HEALTH_METRICS": "m/yanksync.prom",
+    "YANKSYNC_HEALTH_PING": "http://u:secret@upstream.example/secret?create=1",
+    "YANKSYNC_HEALTH_ALLOW_HTTP": "1",
     "YANKSYNC_STORAGE_REGION": "x",
     "YANKSYNC_DEMO": "a word that is no section",
 }
@@ -204,7 +217,7 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
     [
         ("workers = 1", "workers", "no such section; it belongs to [upstream]"),
         ("[upstrem]", "upstrem", "no such section; did you mean upstream?"),
-        ("[x]", "x", "no such section; there are upstream, mirror, schedule, storage"),
+        ("[x]", "x", "no such section; there are upstream, mirror, schedule, health, storage"),
         ("mirror = 1", "mirror", "must be a table: [mirror]"),
         ("[upstream]\nworker = 1", "upstream.worker", "no such key; did you mean workers?"),
         ("[mirror]\nworkers = 1", "mirror.workers", "no such key; it belongs to [upstream]"),
@@ -358,8 +371,27 @@ def test_an_index_that_is_no_url(here: Path) -> None:
         with_simple_url(settings, "http://h.example/", "pip")
 
 
+@pytest.mark.parametrize(
+    "url", ["h.example/secret", "ftp://h/secret", "https://u:secret@h:x/", "https://[::1/secret",
+            "https://h/secret#", "https://h/ secret", "https://h:0/secret", "https://h/\tsecret"],
+)  # fmt: skip
+def test_a_refused_address_is_not_repeated(here: Path, url: str) -> None:
+    error = refusal(None, {"YANKSYNC_HEALTH_PING": url})
+    problem = "must be an http or https URL without fragment"
+    assert str(error) == f"$YANKSYNC_HEALTH_PING: health.ping: {problem}"
+
+
+def test_plain_http_to_others_needs_leave(here: Path) -> None:
+    environ = {"YANKSYNC_HEALTH_PING": "http://h.example/secret"}
+    error = refusal(None, environ)
+    assert str(error) == "$YANKSYNC_HEALTH_PING: health.ping: plain http needs health.allow_http"
+    assert load(None, environ | {"YANKSYNC_HEALTH_ALLOW_HTTP": "yes"}).health.allow_http
+    load(None, {"YANKSYNC_HEALTH_PING": "http://localhost:8000/secret"})
+
+
 def test_no_secret_in_what_is_printed(loaded: Callable[[str], Settings]) -> None:
     text = '[upstream]\nsimple_url = "https://u:hush@h.example/"\n[storage]\nkey = "hush"'
+    text += '\n[health]\nping = "https://h.example/hush"'
     settings = loaded(text)
     assert "https://***@h.example/" in repr(settings)
     assert "Storage(key)" in repr(settings)

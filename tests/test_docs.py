@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from yanksync import metrics
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object, finding_object
 from yanksync.cli.look import _held_object, _row_object
@@ -132,6 +133,8 @@ SPOKEN = {
     "upstream.simple_url": "what pip uses",
     "upstream.journal_url": "from simple_url",
     "schedule.cron": "none",
+    "health.metrics": "none",
+    "health.ping": "none",
 }
 
 
@@ -181,6 +184,12 @@ def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
     assert set(table("Hold key")) == set(_held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
+
+
+def test_metrics_are_the_real_ones() -> None:
+    assert list(table("Metric")) == [f"yanksync_{name}" for name in metrics.HELP]
+    causes = set(re.findall(r"[a-z-]+", table("Metric")["yanksync_failures_total"][0]))
+    assert set(metrics.CAUSES) <= causes
 
 
 def test_verify_has_these_keys_and_kinds() -> None:

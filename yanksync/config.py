@@ -21,6 +21,7 @@ from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_val
 from yanksync.errors import ConfigError
 from yanksync.selection import Selection
 from yanksync.settings import (
+    Health,
     JournalSource,
     Mirror,
     Schedule,
@@ -196,6 +197,7 @@ def _settings(given: _Source, path: Path | None) -> Settings:
         upstream=upstream,
         mirror=_mirror(given, upstream),
         schedule=Schedule(**schedule),
+        health=_health(given),
         storage=Storage(tuple(sorted(_section(given, "storage")))),
         source=path,
     )
@@ -218,16 +220,29 @@ def _mirror(given: _Source, upstream: Upstream) -> Mirror:
     return Mirror(selection=selection, **values)
 
 
+def _health(given: _Source) -> Health:
+    health = Health(**dict(_section(given, "health")))
+    _refuse_plain(given, "health", "ping", allowed=health.allow_http)
+    return health
+
+
 def _located(upstream: Upstream, given: _Source) -> Upstream:
     """Return ``upstream`` with its default ``journal_url``; refuse plain http (design.md, R10)."""
     for name in ("simple_url", "journal_url"):
-        url = urlsplit(getattr(upstream, name) or "")
-        if url.scheme == "http" and not upstream.allow_http and not is_loopback(url.hostname or ""):
-            where = given["upstream", name].where
-            raise ConfigError(f"upstream.{name}", where, "plain http needs upstream.allow_http")
+        _refuse_plain(given, "upstream", name, allowed=upstream.allow_http)
     if upstream.simple_url is not None and upstream.journal_url is None:
         return replace(upstream, journal_url=urljoin(upstream.simple_url, "../pypi"))
     return upstream
+
+
+def _refuse_plain(given: _Source, section: str, name: str, *, allowed: bool) -> None:
+    """Refuse an address of plain http, unless it is on this machine or has leave."""
+    entry = given.get((section, name))
+    url = urlsplit("" if entry is None else entry.value)
+    if entry is None or url.scheme != "http" or allowed or is_loopback(url.hostname or ""):
+        return
+    problem = f"plain http needs {section}.allow_http"
+    raise ConfigError(f"{section}.{name}", entry.where, problem)
 
 
 def _section(given: _Source, section: str) -> Iterator[tuple[str, Any]]:

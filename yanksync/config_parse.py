@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from msgspec import Struct
 
-from yanksync import crontab
+from yanksync import crontab, targets
 from yanksync.selection import Selection
 from yanksync.settings import Compression, JournalSource, YankedPolicy
 
@@ -228,6 +228,25 @@ def _cron(value: object) -> str:
     return text
 
 
+def _target(check: Callable[[str], str]) -> Callable[[object], str]:
+    """Return the check of a text that :mod:`yanksync.targets` knows."""
+
+    def checked(value: object) -> str:
+        try:
+            return check(_text(value))
+        except ValueError as error:
+            raise error if isinstance(error, Impossible) else Impossible(str(error)) from None
+
+    return checked
+
+
+def _metrics(value: object) -> Path:
+    path = _path(value)
+    if path.suffix != ".prom":
+        raise Impossible("must end in .prom: the textfile collector reads no other file")
+    return path
+
+
 def storage_value(value: object) -> str | bool | int | float:
     """Check one value of ``[storage]``, whose keys are free."""
     if not isinstance(value, str | bool | int | float):
@@ -286,6 +305,11 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "schedule": {
         "every": Key(_seconds(1), _read_seconds),
         "cron": Key(_cron),
+    },
+    "health": {
+        "metrics": Key(_metrics),
+        "ping": Key(_target(targets.address)),
+        "allow_http": Key(_flag, _read_flag),
     },
     "storage": {},  # free keys: see storage_value
 }

@@ -6,13 +6,19 @@ branches to exit codes in one place (:mod:`yanksync.cli.exits`).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class YanksyncError(Exception):
     """Anything that can happen in the world and is told to the user without a traceback."""
 
+    cause: ClassVar[str] = "other"  #: one word for it, by which failures are counted
+
 
 class ConfigError(YanksyncError):
     """A setting is unknown, of a wrong type or impossible."""
+
+    cause = "configuration"
 
     def __init__(self, key: str, where: str, problem: str) -> None:
         self.key = key  #: ``section.key``, "" where the file as a whole is meant
@@ -28,9 +34,13 @@ class ConfigError(YanksyncError):
 class UpstreamError(YanksyncError):
     """Something about upstream; nothing was changed because of it."""
 
+    cause = "upstream"
+
 
 class Unreachable(UpstreamError):
     """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
+
+    cause = "unreachable"
 
     def __init__(self, url: str, problem: str) -> None:
         self.url = url  #: without credentials
@@ -43,6 +53,8 @@ class Unreachable(UpstreamError):
 
 class Refused(UpstreamError):
     """Upstream answered and said no, with a status that is neither 404 nor a failure of its own."""
+
+    cause = "refused"
 
     def __init__(self, url: str, status: int, problem: str) -> None:
         self.url = url
@@ -57,6 +69,8 @@ class Refused(UpstreamError):
 class Throttled(UpstreamError):
     """Upstream asked us to come back later (429, 503 with Retry-After, the rate-limit fault)."""
 
+    cause = "throttled"
+
     def __init__(self, url: str, seconds: float) -> None:
         self.url = url
         self.seconds = seconds  #: how long upstream asks us to stay away
@@ -68,6 +82,8 @@ class Throttled(UpstreamError):
 
 class BadAnswer(UpstreamError):
     """An answer breaks a rule of its format, so nothing is taken from it."""
+
+    cause = "bad-answer"
 
     def __init__(self, what: str, problem: str) -> None:
         self.what = what  #: "project demo", "the journal", "the list of projects"
@@ -81,6 +97,8 @@ class BadAnswer(UpstreamError):
 class JournalRefused(UpstreamError):
     """XML-RPC is not offered (404, 405, 410, fault -32601, or a text that says so)."""
 
+    cause = "journal-refused"
+
     def __init__(self, url: str, problem: str) -> None:
         self.url = url
         self.problem = problem
@@ -92,6 +110,8 @@ class JournalRefused(UpstreamError):
 
 class JournalReplaced(UpstreamError):
     """The journal is not the one that was followed so far (design.md, R14)."""
+
+    cause = "journal-replaced"
 
     def __init__(self, serial: int, problem: str) -> None:
         self.serial = serial  #: the cursor
@@ -108,6 +128,8 @@ class JournalReplaced(UpstreamError):
 class StateError(YanksyncError):
     """The state database cannot be used as it is; it was left untouched."""
 
+    cause = "state"
+
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
         self.problem = problem
@@ -120,6 +142,8 @@ class StateError(YanksyncError):
 class PublishError(YanksyncError):
     """The output could not be written; what is recorded stays unpublished and is tried again."""
 
+    cause = "output"
+
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
         self.problem = problem
@@ -131,6 +155,8 @@ class PublishError(YanksyncError):
 
 class LockHeld(YanksyncError):
     """Another run works on this mirror."""
+
+    cause = "locked"
 
     def __init__(self, path: str, holder: str) -> None:
         self.path = path

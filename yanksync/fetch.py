@@ -71,6 +71,11 @@ class Fetched(Struct, frozen=True, kw_only=True):
     json: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def cause(self) -> str:
+        """One word for why it brought nothing, by which failures are counted."""
+        return self.answer.error.cause if isinstance(self.answer, Failed) else "doubt"
+
 
 def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> Fetched:
     """Return what came of a look; whatever happens in the world comes back as a value."""

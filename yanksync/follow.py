@@ -57,7 +57,8 @@ def follow(mirror: Mirror) -> bool:
         follow_list(mirror, started)
     else:
         mark_named(mirror, started)
-    mirror.state.runs.read_began(started)
+    followed = "cursor" if source is JournalSource.XMLRPC else "list_serial"
+    mirror.state.runs.read_began(started, mirror.state.meta.number(followed))
     return read_on
 
 

@@ -71,7 +71,7 @@ def resync(mirror: Mirror) -> bool:
         mirror.state.listed.drop()
         meta.put(resync=started)
         start(mirror, source, raw, projects, last)
-    mirror.state.runs.read_began(started)
+    mirror.state.runs.read_began(started, projects.serial)
     return last is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -54,6 +55,8 @@ class Tally:
     unexplained: int = 0
     problem: str | None = None  # the first failure of the pass as a whole
     told: set[str] = field(default_factory=set)  # what the log has been told and need not again
+    causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes
+    latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page
 
     def tells(self, what: str) -> bool:
         """Return whether ``what`` is to be logged: once in a pass, however often it is met."""

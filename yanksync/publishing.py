@@ -187,6 +187,7 @@ def _tell(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
     error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
     if fatal:
         raise error
+    mirror.tally.causes[error.cause] += len(failures)
     mirror.tally.problem = mirror.tally.problem or str(error)
     for name, why in failures.items():
         if mirror.tally.tells(f"unpublished {name}"):
@@ -277,6 +278,8 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
     state, tally = mirror.state, mirror.tally
     finished = []
     with state.transaction():
+        if mirror.settings.health.metrics is not None:
+            tally.latencies += state.counters.published(_newly_told(outcome), mirror.now())
         for rendering in outcome.renderings:
             one, row = rendering.one, rendering.row
             if row.name in outcome.failures:
@@ -288,6 +291,19 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
                 tally.published += rendering.work is not None
                 finished.append((one.id, rendering.stands, not row.quarantined, row.serial))
         state.unpublished.finish(finished)
+
+
+def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
+    """Yield what upstream's withdrawals are told of by now: (project, serial before, and now)."""
+    for rendering in outcome.renderings:
+        row = rendering.row
+        if (
+            row.name not in outcome.failures
+            and rendering.one.sort is not Sort.EXCLUDED
+            and row.published_serial is not None
+        ):
+            # A project withdrawn on the journal's word has a page that is older than the word.
+            yield row.name, row.published_serial, max(row.serial or 0, row.word or 0)
 
 
 def publish_list(mirror: Mirror) -> None:

@@ -290,6 +290,7 @@ def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:
         for one, why, stale in again:
             name = one.look.name
             mirror.tally.failed += 1
+            mirror.tally.causes["stale" if stale else one.cause] += 1
             log.warning("%s: %s; it will be asked for again", name, why, extra={"project": name})
             if mirror.state.pending.has(name):
                 mirror.state.pending.failed(name, why, now, stale=stale)

@@ -73,7 +73,7 @@ def sample(name: str, settings: Settings, place: Place) -> str:
     return _NAME.sub(fill, template)
 
 
-_OURS = {"WHEN", "CALENDAR"}  # made here
+_OURS = {"WHEN", "CALENDAR", "ALSO"}  # made here
 _SPACED = {"COMMAND"}
 _KEYS = {"OUTPUT": "mirror.output", "STATE": "mirror.state"}
 
@@ -93,6 +93,7 @@ def _values(settings: Settings, place: Place) -> dict[str, str]:
     return {
         "OUTPUT": str(settings.mirror.output),
         "STATE": str(settings.mirror.state.parent),
+        "ALSO": _also(settings, place),
         "COMMAND": place.program + config,
         "USER": place.user,
         "LISTEN": place.listen,
@@ -100,6 +101,18 @@ def _values(settings: Settings, place: Place) -> dict[str, str]:
         "WHEN": when,
         "CALENDAR": "\n".join(f"OnCalendar={line}" for line in calendar(parse(when))),
     }
+
+
+def _also(settings: Settings, place: Place) -> str:
+    """Return the lines of a unit that let it write to what else is configured."""
+    lines = ""
+    if settings.health.metrics is not None:
+        path = str(settings.health.metrics.parent)
+        if not _PLAIN.fullmatch(path):
+            problem = f"{path!r} cannot be written into a unit: rename it, or write it by hand"
+            raise ConfigError("health.metrics", _source(place), problem)
+        lines += f"\nReadWritePaths={path}"
+    return lines
 
 
 def _crontab(schedule: Schedule) -> str:

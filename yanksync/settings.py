@@ -90,6 +90,23 @@ class Schedule(Struct, frozen=True, kw_only=True):
     cron: str | None = None  # five fields, single spaces, as crontab(5) has them
 
 
+class Health(Struct, frozen=True, kw_only=True):
+    """Section ``[health]``: who is told of how a pass went."""
+
+    metrics: Path | None = None  # a file for Prometheus' textfile collector; absolute once loaded
+    ping: str | None = None  # told of the start and the end of each pass; a secret
+    allow_http: bool = False  # a ping over plain http beyond loopback
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody is told."""
+        return self.metrics is not None or self.ping is not None
+
+    def __repr__(self) -> str:
+        """Leave the address out: whoever knows it can ping."""
+        return f"Health(metrics={self.metrics}, …)"
+
+
 class Storage(Struct, frozen=True):
     """Section ``[storage]``: options for the object-storage client, passed on as they are."""
 
@@ -106,6 +123,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     upstream: Upstream = Upstream()
     mirror: Mirror = Mirror()
     schedule: Schedule = Schedule()
+    health: Health = Health()
     storage: Storage = Storage()
     source: Path | None = None  # the file that was read, absolute; None: there is none
 

@@ -27,6 +27,7 @@ class Status(Struct, frozen=True, kw_only=True):
     held: int = 0
     behind: int = 0
     lag_seconds: float | None = None
+    lag_serials: int | None = None
     last_success: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
@@ -68,6 +69,7 @@ def status_of(state: State, now: float) -> Status:
         held=held + held_looks + (meta.text("journal_replaced") is not None),
         behind=behind,
         lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),
+        lag_serials=meta.lag_serials,
         last_success=state.runs.last_success(),
         last_error=None if error is None else error.problem,
         last_error_at=None if error is None else error.ended,

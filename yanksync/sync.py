@@ -100,6 +100,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     pending, held_looks, _ = state.pending.counts()
     unpublished, held = state.unpublished.counts()
     if failure is not None:
+        tally.causes[failure.cause] += 1
         tally.problem = tally.problem or str(failure)
         if not isinstance(failure, JournalReplaced):
             log.error("%s", failure)

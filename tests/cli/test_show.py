@@ -38,6 +38,19 @@ def test_the_units_are_understood(yanksync: Cli, tmp_path: Path) -> None:
     assert "Type=notify\n" in (units / "yanksync-run.service").read_text()
 
 
+@systemd
+def test_a_unit_lets_it_write_what_is_configured(yanksync: Cli, tmp_path: Path) -> None:
+    metrics = {"YANKSYNC_HEALTH_METRICS": "/var/lib/textfile/yanksync.prom"}
+    for name in UNITS[0], UNITS[2]:
+        unit = tmp_path / name
+        unit.write_text(yanksync("show", name, "--user", "root", **metrics).out)
+        assert "\nReadWritePaths=/var/lib/textfile\n" in unit.read_text()
+        analyze("verify", "--man=no", unit)
+    done = yanksync("show", "systemd", YANKSYNC_HEALTH_METRICS="/var/a b/yanksync.prom")
+    assert (done.code, done.out) == (2, "")
+    assert "health.metrics: '/var/a b' cannot be written into a unit" in done.err
+
+
 def test_systemd_is_all_three(yanksync: Cli) -> None:
     text = yanksync("show", "systemd").out
     for name in UNITS:

@@ -179,9 +179,10 @@ def test_only_the_last_runs_are_kept(state: State) -> None:
 )
 def test_lag(state: State, outstanding: float | None, complete: float | None) -> None:
     for started in (100.0, 200.0, 200.0, 300.0):
-        state.runs.read_began(started)
+        state.runs.read_began(started, int(started) + 7)
     for _ in range(2):
         state.runs.complete(outstanding)
         assert state.meta.moment("complete_read") == complete
+        assert state.meta.number("complete_serial") == (None if complete is None else complete + 7)
     state.runs.complete(None)
     assert state.meta.moment("complete_read") == 300.0

@@ -26,9 +26,12 @@ class Logs:
     quiet: bool
     form: LogFormat
 
-    def settings(self) -> Settings:
-        """Read the configuration. Raises :class:`yanksync.errors.ConfigError`."""
-        return load(self.config, os.environ)
+    def settings(self, **flags: object) -> Settings:
+        """Read the configuration; ``flags`` are those of :func:`yanksync.config.load`.
+
+        Raises :class:`yanksync.errors.ConfigError`.
+        """
+        return load(self.config, os.environ, **flags)
 
     @contextmanager
     def kept(self) -> Iterator[Kept]:

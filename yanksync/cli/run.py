@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import click
 
 from yanksync.cli.exits import DONE, FAILED, LOCKED, Terminated, bug, code_of
 from yanksync.cli.logs import Logs
-from yanksync.cli.work import recorded, summary
+from yanksync.cli.work import metrics_option, recorded, summary, watched
 from yanksync.errors import LockHeld, YanksyncError
 from yanksync.mirror import Mirror, log
 from yanksync.opening import opened
@@ -18,8 +19,9 @@ from yanksync.sync import Request, outcome
 
 
 @click.command()
+@metrics_option
 @click.pass_obj
-def run(logs: Logs) -> int:
+def run(logs: Logs, metrics: str | None) -> int:
     """Make passes on the schedule of the configuration, in the foreground.
 
     The first pass begins at once. A pass that fails is tried again after twice the interval, then
@@ -32,9 +34,10 @@ def run(logs: Logs) -> int:
       yanksync --config /etc/yanksync.toml run
       YANKSYNC_SCHEDULE_CRON='*/10 * * * *' yanksync --log-format json run
     """
-    settings = logs.settings()
+    load = partial(logs.settings, health_metrics=metrics)
+    settings = load()
     with logs.flowing():
-        service = Service(settings, Passes(), logs.settings, os.environ)
+        service = Service(settings, Passes(), load, os.environ)
         if not service.run():
             raise Terminated
     return DONE
@@ -49,8 +52,11 @@ class Passes:
     def __call__(self, settings: Settings, turn: Turn) -> int:
         """Make one pass; whatever goes wrong is told here, and the next one is tried."""
         try:
-            with opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror:
-                code = recorded(mirror, Request())
+            with (
+                watched(settings) as watch,
+                opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror,
+            ):
+                code = recorded(mirror, Request(), watch)
                 self._tell(mirror, code)
         except LockHeld as held:
             code = LOCKED

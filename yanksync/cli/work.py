@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -17,15 +20,24 @@ from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
 from yanksync.plan import Look, Plan
+from yanksync.settings import Settings
 from yanksync.state.runs import Run
 from yanksync.sync import Request, outcome, rehearse
 from yanksync.sync import sync as make_pass
 from yanksync.weigh import Presence
 
+if TYPE_CHECKING:
+    from yanksync.health import Watch
+
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: print it as JSON.")
+metrics_option = click.option(
+    "--metrics",
+    metavar="FILE",
+    help="Write how it went for Prometheus; FILE ends in .prom.  [default: health.metrics]",
+)
 
 
 @click.command()
@@ -34,8 +46,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: pr
 @click.option(
     "--now", "at_once", is_flag=True, help="Ask for what is pending whatever its back-off."
 )
+@metrics_option
 @click.pass_obj
-def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool) -> int:
+def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool, metrics: str | None) -> int:
     """Make one pass: follow the journal and bring every touched project up to date.
 
     On an empty state it makes the first build. Run it from cron, every five minutes.
@@ -46,15 +59,20 @@ def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool) -> int:
       yanksync sync --dry-run
       yanksync --config /etc/yanksync.toml sync --now
     """
-    return _run(logs, "sync", Request(at_once=at_once), dry_run=dry_run, as_json=as_json)
+    settings = logs.settings(health_metrics=metrics)
+    request = Request(at_once=at_once)
+    return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json)
 
 
 @click.command()
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
 @_dry_run
 @_json
+@metrics_option
 @click.pass_obj
-def full_resync(logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+def full_resync(
+    logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: bool, metrics: str | None
+) -> int:
     """Fetch every project again, or those named; for a first or a fresh start.
 
     The journal is read on from where it was, so the history has no hole. When it is interrupted,
@@ -65,13 +83,13 @@ def full_resync(logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: b
       yanksync full-resync
       yanksync full-resync demo other-demo
     """
-    settings = logs.settings()
+    settings = logs.settings(health_metrics=metrics)
     names = tuple(_project(name) for name in projects)
     for name in names:
         if not settings.mirrors(name):
             raise click.BadParameter(f"{name} is not mirrored; see [mirror] projects and exclude")
     request = Request(everything=not names, projects=names, at_once=True)
-    return _run(logs, "full-resync", request, dry_run=dry_run, as_json=as_json)
+    return _run(logs, settings, "full-resync", request, dry_run=dry_run, as_json=as_json)
 
 
 def _project(text: str) -> NormalizedName:
@@ -81,20 +99,28 @@ def _project(text: str) -> NormalizedName:
     return name
 
 
-def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: bool) -> int:
+def _run(
+    logs: Logs,
+    settings: Settings,
+    command: str,
+    request: Request,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
     if as_json and not dry_run:
         raise click.UsageError("--json goes with --dry-run")
-    settings = logs.settings()
     try:
         with (
             Bars() as bars,
             logs.kept() as kept,
+            watched(settings, rehearse=dry_run) as watch,
             opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
         ):
             if dry_run:
                 _print_plan(rehearse(mirror, request), as_json)
                 return 0
-            code = recorded(mirror, request)
+            code = recorded(mirror, request, watch)
             told = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
@@ -109,19 +135,47 @@ def _run(logs: Logs, command: str, request: Request, *, dry_run: bool, as_json: 
     return code
 
 
-def recorded(mirror: Mirror, request: Request) -> int:
+@contextmanager
+def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | None]:
+    """Let those who watch be told of the pass inside; None when nobody does."""
+    if rehearse or not settings.health.watched:
+        yield None
+        return
+    from yanksync.health import Watch
+
+    watch = Watch(settings.health)
+    try:
+        yield watch
+    except Exception as error:
+        watch.broke(error)
+        raise
+    finally:
+        watch.leave()
+
+
+def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> int:
     """Make a pass and remember how it ended, also when it could not be made.
 
     Raises :class:`yanksync.errors.YanksyncError`.
     """
+    if watch is not None:
+        watch.begin()
     try:
         code = make_pass(mirror, request)
     except YanksyncError as error:
         mirror.tally.problem = str(error)
-        mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, 1))
+        mirror.tally.causes[error.cause] += 1
+        _remember(mirror, 1, watch)
         raise
-    mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, code))
+    _remember(mirror, code, watch)
     return code
+
+
+def _remember(mirror: Mirror, code: int, watch: Watch | None) -> None:
+    run = outcome(mirror, code)
+    mirror.state.runs.end(mirror.run, time.time(), run)
+    if watch is not None:
+        watch.ended(mirror, code, summary(run))
 
 
 def _report(mirror: Mirror, request: Request, code: int) -> str:

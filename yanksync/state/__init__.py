@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from yanksync.state.counters import Counters
 from yanksync.state.database import Database
 from yanksync.state.history import History
 from yanksync.state.listed import Listed
@@ -31,6 +32,7 @@ class State:
         self.history = History(self._db)
         self.listed = Listed(self._db)
         self.runs = Runs(self._db)
+        self.counters = Counters(self._db)
 
     def __enter__(self) -> State:
         return self

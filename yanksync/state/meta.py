@@ -64,6 +64,12 @@ class Meta:
         self.put(cursor=serial, cursor_row=text)
         self.see_serial(serial)
 
+    @property
+    def lag_serials(self) -> int | None:
+        """How many serials upstream's newest is above the newest read that is published in full."""
+        newest, complete = self.number("upstream_serial"), self.number("complete_serial")
+        return None if newest is None or complete is None else max(newest - complete, 0)
+
     def see_serial(self, serial: int | None) -> None:
         """Remember the newest serial that upstream has shown."""
         if serial is not None and serial > (self.number("upstream_serial") or -1):

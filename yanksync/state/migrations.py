@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -122,6 +122,28 @@ _LIST_INDEX = (
     "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
 )
 
+_TOLD = (
+    # What outlives a pass for Prometheus: counters, and what is too dear to count in each pass.
+    """CREATE TABLE counters (
+        name TEXT NOT NULL,
+        label TEXT NOT NULL,
+        value REAL NOT NULL,
+        PRIMARY KEY (name, label)
+    ) WITHOUT ROWID""",
+    # When a withdrawal was first in the output; NULL: not yet, or nobody asked (metrics).
+    "ALTER TABLE history ADD COLUMN published REAL",
+    # How far the journal, or the list, was read.
+    "ALTER TABLE reads ADD COLUMN serial INTEGER",
+    # Who is still to be told that a project's files changed: one row, however often they did.
+    """CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        hook TEXT NOT NULL,
+        project TEXT NOT NULL,            -- normalised; '': the list of projects
+        before TEXT NOT NULL,             -- codecs of the siblings that may have stood there
+        UNIQUE (hook, project)
+    )""",
+)
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -140,5 +162,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     def list_index(db: sqlite_utils.Database) -> None:
         db.execute(_LIST_INDEX)
         db.execute("PRAGMA user_version = 2")
+
+    @migrations(name="0003_told")
+    def told(db: sqlite_utils.Database) -> None:
+        for statement in _TOLD:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 3")
 
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

@@ -84,9 +84,9 @@ class Runs:
         )
         return None if row[0] is None else float(row[0])
 
-    def read_began(self, now: float) -> None:
-        """Note that the journal, or the list, was read from ``now`` on."""
-        self._db.execute("INSERT OR IGNORE INTO reads VALUES (?)", (now,))
+    def read_began(self, now: float, serial: int | None) -> None:
+        """Note that the journal, or the list, was read from ``now`` on, up to ``serial``."""
+        self._db.execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (now, serial))
 
     def complete(self, outstanding: float | None) -> None:
         """Drop the reads that a newer complete one makes irrelevant.
@@ -95,8 +95,12 @@ class Runs:
         read before it is published in full; None when nothing is outstanding.
         """
         row = self._db.one(
-            "SELECT max(started) FROM reads WHERE ?1 IS NULL OR started < ?1", (outstanding,)
+            "SELECT max(started), serial FROM reads WHERE ?1 IS NULL OR started < ?1",
+            (outstanding,),
         )
         if row[0] is not None:
             self._db.execute("DELETE FROM reads WHERE started < ?", (row[0],))
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('complete_read', ?)", (row[0],))
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('complete_read', ?), ('complete_serial', ?)",
+                tuple(row),
+            )

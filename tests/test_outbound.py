@@ -1,0 +1,67 @@
+"""Messages to a receiver that may be broken: what is tried again, and what is said of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fake_receiver import Receiver, receiver
+from yanksync.outbound import Undelivered, post
+
+
+@pytest.fixture
+def inbox() -> Iterator[Receiver]:
+    with receiver() as inbox:
+        yield inbox
+
+
+def send(url: str, seconds: float = 20.0) -> list[float]:
+    """Send something; return the pauses that were made."""
+    slept: list[float] = []
+    post(url, b"news", {"X-Token": "secret"}, seconds, sleep=slept.append)
+    return slept
+
+
+def test_a_message_arrives_once(inbox: Receiver) -> None:
+    assert send(inbox.url + "in?a=b") == []
+    (told,) = inbox.told
+    assert (told.path, told.body, told.headers["x-token"]) == ("/in?a=b", b"news", "secret")
+    assert told.headers["user-agent"].startswith("yanksync/")
+
+
+@pytest.mark.parametrize("mood", [500, 503, 429, "reset"])
+def test_what_may_pass_is_tried_again(inbox: Receiver, mood: int | str) -> None:
+    inbox.moods.extend([mood, mood])
+    assert send(inbox.url) == [1.0, 2.0]
+    assert len(inbox.told) == 3 and len(inbox.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("mood", "tries", "problem"),
+    [
+        (500, 3, "answered 500"),
+        ("reset", 3, "the connection fails"),
+        (404, 1, "answered 404"),
+        (302, 1, "answered 302"),
+        ("hang", 1, "no answer within 0.5 s"),
+        ("drip", 1, "no answer within 0.5 s"),
+    ],
+)
+def test_what_does_not_arrive_is_told(
+    inbox: Receiver, mood: int | str, tries: int, problem: str
+) -> None:
+    inbox.always = mood
+    with pytest.raises(Undelivered) as caught:
+        send(inbox.url + "secret", 0.5 if problem.startswith("no answer") else 20.0)
+    assert str(caught.value) == problem  # and not where
+    assert inbox.paths == ["/secret"] * tries  # a redirect is not followed
+    assert inbox.taken == []
+
+
+def test_nobody_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Undelivered, match=r"^the connection fails$"):
+        send(f"http://127.0.0.1:{port}/secret")

@@ -1,0 +1,100 @@
+"""Telling those who watch how each pass went: a file for Prometheus, and a ping.
+
+None of this is ever the reason for a pass to fail. A pass that finds the lock held tells nothing:
+the run that holds it does.
+"""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from yanksync import metrics
+from yanksync.errors import LockHeld, YanksyncError
+from yanksync.mirror import Mirror, log
+from yanksync.outbound import Posting, Undelivered, post
+from yanksync.settings import Health
+
+_PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
+_SECONDS = 10.0  # that one ping may take
+_BODY = 10_000  # bytes of a ping
+_DONE, _FAILED, _PARTIAL = 0, 1, 3
+
+
+class _End(Struct, frozen=True):
+    """What the last ping is to say."""
+
+    well: bool
+    body: str
+
+
+class Watch:
+    """Tells of one pass."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._started = time.time()
+        self._start: Posting | None = None
+        self._end: _End | None = None
+
+    def begin(self) -> None:
+        """Ping that the pass begins, now that nobody else works; nobody waits for that."""
+        if self._health.ping is not None:
+            self._start = Posting(_below(self._health.ping, "/start"), b"", {}, _SECONDS)
+            self._start.start()
+
+    def ended(self, mirror: Mirror, code: int, summary: str) -> None:
+        """Write how the pass ended, while its state is at hand."""
+        problem = mirror.tally.problem
+        self._end = _End(code == _DONE, summary if problem is None else f"{summary}\n{problem}")
+        families: tuple[metrics.Family, ...] = ()
+        run = self._run(code)
+        try:
+            if code == _PARTIAL and self._health.ping is not None:
+                since = mirror.state.runs.partial_since()
+                well = since is None or time.time() - since <= _PATIENCE
+                self._end = _End(well, self._end.body)
+            if self._health.metrics is not None:
+                metrics.count(mirror.state, mirror.tally, code)
+                families = metrics.of_state(mirror.state, run.ended)
+        except YanksyncError as error:
+            log.warning("the pass is not counted in the metrics: %s", error)
+        self._write(run, families)
+
+    def broke(self, error: Exception) -> None:
+        """Write that no pass could be made, or none to its end, when :meth:`ended` was not told."""
+        if self._end is None and not isinstance(error, LockHeld):
+            self._end = _End(False, str(error))
+            self._write(self._run(_FAILED), ())
+
+    def leave(self) -> None:
+        """Ping how the pass ended; without the lock, since a receiver may be slow."""
+        if self._health.ping is None or self._end is None:
+            return
+        if self._start is not None:
+            self._start.join(_SECONDS)  # else the two might arrive in the wrong order
+        url = self._health.ping if self._end.well else _below(self._health.ping, "/fail")
+        try:
+            post(url, self._end.body.encode(errors="replace")[:_BODY], {}, _SECONDS)
+        except Undelivered as error:
+            log.warning("health.ping: %s; the next pass pings again", error)
+
+    def _run(self, code: int) -> metrics.Ended:
+        return metrics.Ended(exit=code, started=self._started, ended=time.time())
+
+    def _write(self, run: metrics.Ended, families: tuple[metrics.Family, ...]) -> None:
+        path = self._health.metrics
+        if path is None:
+            return
+        try:
+            metrics.write(path, metrics.text((*metrics.of_pass(run), *families)))
+        except OSError as error:
+            log.error("health.metrics: %s: %s", path, error.strerror or error)
+
+
+def _below(url: str, suffix: str) -> str:
+    """Return the address that says more than that we live, as healthchecks has them."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + suffix))

@@ -1,0 +1,203 @@
+"""What Prometheus is told of a pass: text for the textfile collector of its node exporter.
+
+The conventions are Prometheus': base units, ``_total`` for what only grows, times as such (their
+age is for whoever asks, because the file stands still while no pass is made), and no timestamps on
+the lines. Counters live in the state, so that they grow over all passes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from yanksync import __version__
+from yanksync.mirror import Tally
+from yanksync.state import State
+from yanksync.state.counters import Labelled
+
+BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
+"""Upper bounds, in seconds, of what a withdrawal took: a pass, a CDN's half an hour, its day."""
+
+CAUSES = (
+    "bad-answer",
+    "doubt",
+    "journal-refused",
+    "journal-replaced",
+    "output",
+    "refused",
+    "stale",
+    "state",
+    "throttled",
+    "unreachable",
+)
+"""What failures are counted by. All are always told: a rate needs to see a counter at zero."""
+
+_EXITS = (0, 1, 3, 4)
+_LATENCY = "withdrawal_latency_seconds"
+
+HELP = {
+    "build_info": "The version of yanksync.",
+    "last_run_exit_code": "How the last pass ended, 0 is well.",
+    "last_run_start_timestamp_seconds": "When the last pass began.",
+    "last_run_end_timestamp_seconds": "When the last pass ended.",
+    "last_run_duration_seconds": "How long the last pass took.",
+    "last_success_timestamp_seconds": "When a pass last ended with exit code 0.",
+    "complete_timestamp_seconds": "The start of the newest journal read that is published in full.",
+    "lag_seconds": "How old that read was when the last pass ended.",
+    "lag_serials": "How many serials upstream's newest is above that read.",
+    "journal_serial": "The serial up to which the journal is recorded.",
+    "upstream_serial": "The newest serial that upstream has shown.",
+    "projects": "Projects published.",
+    "yanked_releases": "Versions with at least one yanked file.",
+    "pending_projects": "Projects that wait to be fetched.",
+    "unpublished_projects": "Projects recorded and not yet published.",
+    "held": "What waits for a person.",
+    "behind_projects": "Projects whose page never reached the journal.",
+    "runs_total": "Passes, by exit code.",
+    "failures_total": "Pages and passes that failed, by cause.",
+    "page_requests_total": "Pages asked for.",
+    "pages_recorded_total": "Pages that were news.",
+    "projects_published_total": "Projects whose files were written.",
+    "projects_removed_total": "Projects that left the output.",
+    _LATENCY: "From a yank, removal or quarantine in the journal to its page here.",
+}
+"""What each metric means; their names begin with ``yanksync_``."""
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """How a pass ended. Times are UTC seconds."""
+
+    exit: int
+    started: float
+    ended: float
+
+
+class Family(Struct, frozen=True):
+    """One metric, with samples as what follows its name, labels included, and the value."""
+
+    name: str  # without the prefix
+    kind: str
+    samples: tuple[tuple[str, float | None], ...]  # None: not known, and not told
+
+
+def text(families: Iterable[Family]) -> str:
+    """Return the whole file; a metric of which nothing is known is left out."""
+    return "".join(line + "\n" for family in families for line in _lines(family))
+
+
+def _lines(family: Family) -> Iterator[str]:
+    known = [(suffix, value) for suffix, value in family.samples if value is not None]
+    if known:
+        yield f"# HELP yanksync_{family.name} {HELP[family.name]}"
+        yield f"# TYPE yanksync_{family.name} {family.kind}"
+    for suffix, value in known:
+        number = str(int(value)) if value == int(value) else f"{value:.3f}"
+        yield f"yanksync_{family.name}{suffix} {number}"
+
+
+def _gauges(**values: float | None) -> Iterator[Family]:
+    return (Family(name, "gauge", (("", value),)) for name, value in values.items())
+
+
+def of_pass(run: Ended) -> tuple[Family, ...]:
+    """Return what can be told of a pass without a state."""
+    return (
+        Family("build_info", "gauge", ((_label("version", __version__), 1),)),
+        *_gauges(
+            last_run_exit_code=run.exit,
+            last_run_start_timestamp_seconds=run.started,
+            last_run_end_timestamp_seconds=run.ended,
+            last_run_duration_seconds=max(run.ended - run.started, 0),
+        ),
+    )
+
+
+def of_state(state: State, ended: float) -> tuple[Family, ...]:
+    """Return what the state says at the end of a pass, at ``ended``, the counters included.
+
+    Raises :class:`yanksync.errors.StateError`.
+    """
+    meta, counted = state.meta, state.counters.all()
+    pending, held_looks, behind = state.pending.counts()
+    unpublished, held = state.unpublished.counts()
+    complete = meta.moment("complete_read")
+    listing = meta.text("journal") == "listing"
+    return (
+        *_gauges(
+            last_success_timestamp_seconds=state.runs.last_success(),
+            complete_timestamp_seconds=complete,
+            lag_seconds=None if complete is None else max(ended - complete, 0),
+            lag_serials=meta.lag_serials,
+            journal_serial=meta.number("list_serial") if listing else meta.cursor,
+            upstream_serial=meta.number("upstream_serial"),
+            projects=counted.get(("projects", "")),
+            yanked_releases=counted.get(("yanked_releases", "")),
+            pending_projects=pending,
+            unpublished_projects=unpublished,
+            held=held + held_looks + (meta.text("journal_replaced") is not None),
+            behind_projects=behind,
+        ),
+        *_counters(counted),
+    )
+
+
+def _counters(counted: Mapping[Labelled, float]) -> Iterator[Family]:
+    for name, key, values in (("runs_total", "exit", _EXITS), ("failures_total", "cause", CAUSES)):
+        yield Family(name, "counter", _labelled(counted, name, key, values))
+    for name in ("page_requests", "pages_recorded", "projects_published", "projects_removed"):
+        yield Family(f"{name}_total", "counter", (("", counted.get((f"{name}_total", ""), 0)),))
+    buckets = _labelled(counted, _LATENCY, "le", (*BUCKETS, "+Inf"))
+    samples = [(f"_bucket{label}", value) for label, value in buckets]
+    samples.append(("_sum", counted.get((_LATENCY, "sum"), 0)))
+    samples.append(("_count", counted.get((_LATENCY, "+Inf"), 0)))
+    yield Family(_LATENCY, "histogram", tuple(samples))
+
+
+def _labelled(
+    counted: Mapping[Labelled, float], name: str, key: str, values: Iterable[object]
+) -> tuple[tuple[str, float], ...]:
+    return tuple((_label(key, value), counted.get((name, str(value)), 0)) for value in values)
+
+
+def _label(name: str, value: object) -> str:
+    return f'{{{name}="{value}"}}'  # our own words: there is nothing to escape
+
+
+def count(state: State, tally: Tally, code: int) -> None:
+    """Add what a pass came to to the counters. Raises :class:`yanksync.errors.StateError`."""
+    amounts: dict[Labelled, float] = {
+        ("runs_total", str(code)): 1,
+        ("page_requests_total", ""): tally.asked,
+        ("pages_recorded_total", ""): tally.recorded,
+        ("projects_published_total", ""): tally.published,
+        ("projects_removed_total", ""): tally.removed,
+        (_LATENCY, "sum"): sum(tally.latencies),
+        (_LATENCY, "+Inf"): len(tally.latencies),
+    }
+    for cause, times in tally.causes.items():
+        amounts["failures_total", cause] = times
+    for bound in BUCKETS:
+        amounts[_LATENCY, str(bound)] = sum(latency <= bound for latency in tally.latencies)
+    with state.transaction():
+        state.counters.add({key: amount for key, amount in amounts.items() if amount})
+        if tally.recorded or tally.published or tally.removed or tally.problem is not None:
+            # Each reads every project, so an empty pass leaves them as they are.
+            state.counters.set("projects", state.projects.published())
+            state.counters.set("yanked_releases", state.projects.yanked_versions())
+
+
+def write(path: Path, content: str) -> None:
+    """Replace the file at ``path`` in one step; whoever reads it sees all of it or the old one.
+
+    It is 0644 under the umask, because the exporter is another user. Nothing waits for the disk:
+    after a power cut the next pass writes it anew. Raises :class:`OSError`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")  # not .prom: the exporter must not read it
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    os.replace(temporary, path)

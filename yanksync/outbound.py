@@ -1,0 +1,99 @@
+"""Telling somebody over HTTP: short messages, each within a time that is kept whatever happens.
+
+This is not upstream's wire: who is told is the operator's own choice, nothing is read of the answer
+but its status, and a receiver that hangs, drips or redirects must not hold a pass up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import requests
+
+from yanksync import __version__
+
+_TRIES = 3
+_PAUSE = 1.0  # seconds; doubled with each try
+_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+
+class Undelivered(Exception):
+    """A message did not arrive; says why, and never where: addresses are secrets."""
+
+
+class Posting(threading.Thread):
+    """One attempt. A daemon: a receiver that never ends keeps nobody from leaving."""
+
+    def __init__(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:
+        super().__init__(name="tell", daemon=True)
+        self._url = url
+        self._body = body
+        self._headers = {"User-Agent": f"yanksync/{__version__}", **headers}
+        self._seconds = seconds
+        self.problem: str | None = f"no answer within {seconds:g} s"
+        self.passing = False  #: whether it makes sense to try at once again
+
+    def run(self) -> None:
+        """Send it, and note what came of it."""
+        try:
+            with requests.Session() as session:
+                answer = session.post(
+                    self._url,
+                    data=self._body,
+                    headers=self._headers,
+                    timeout=self._seconds,
+                    allow_redirects=False,  # what is sent is for whom the operator has named
+                    stream=True,  # the body is of no interest, and may be endless
+                )
+                answer.close()
+        except requests.Timeout:
+            return
+        except (requests.RequestException, OSError) as error:
+            self.passing = True
+            self.problem = _kind(error)
+            return
+        self.passing = answer.status_code in _AGAIN
+        self.problem = (
+            None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"
+        )
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Send ``body``; return when an answer with 2xx came.
+
+    Each attempt takes ``seconds`` at the most. What breaks off, or answers that it may pass, is
+    tried three times in all, a second and two apart; who does not answer in time is not. Raises
+    :class:`Undelivered`.
+    """
+    for attempt in range(_TRIES):
+        if attempt:
+            sleep(_PAUSE * 2 ** (attempt - 1))
+        sending = Posting(url, body, headers, seconds)
+        sending.start()
+        sending.join(seconds)  # a name that is not resolved, a header that drips: all of it counts
+        problem = sending.problem
+        if problem is None:
+            return
+        if not sending.passing:
+            break
+    raise Undelivered(problem)
+
+
+def _kind(error: Exception) -> str:
+    """Return what went wrong, without the text of ``requests``, which repeats the address."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate or TLS is not right"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy refuses"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection fails"
+    return f"cannot be sent ({type(error).__name__})"
