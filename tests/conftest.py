@@ -11,6 +11,8 @@ import pytest
 from tests.fake_client import Client, client_of
 from tests.fake_upstream import FakeUpstream, Served, serve
 from tests.harness import SCRATCH, World
+from tests.s3_gate import Gate, gate
+from tests.s3_servers import Server, moto, weed
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +54,24 @@ def client(served: Served) -> Iterator[Client]:
     """Somebody who asks it."""
     with client_of(served) as ready:
         yield ready
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Server]:
+    """A real S3 server that checks signatures, policies and conditions."""
+    with weed() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def motor() -> Iterator[Server]:
+    """A real S3 server that keeps every key there can be."""
+    with moto() as running:
+        yield running
+
+
+@pytest.fixture
+def s3_gate(seaweed: Server) -> Iterator[Gate]:
+    """What stands between a client and the first of them."""
+    with gate(seaweed.url) as standing:
+        yield standing

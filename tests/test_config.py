@@ -83,6 +83,7 @@ deleted = "remove"
 files = "link"
 compress = ["zstd", "gzip"]
 list_interval = "1.5h"
+slash_keys = "none"
 [schedule]
 cron = " */5  * * * MON-FRI "
 [health]
@@ -149,6 +150,7 @@ ENVIRON = {
     "YANKSYNC_MIRROR_FILES": "link",
     "YANKSYNC_MIRROR_COMPRESS": "zstd,gzip",
     "YANKSYNC_MIRROR_LIST_INTERVAL": "1.5h",
+    "YANKSYNC_MIRROR_SLASH_KEYS": "none",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",
     "YANKSYNC_HEALTH_METRICS": "m/yanksync.prom",
     "YANKSYNC_HEALTH_PING": "http://u:secret@upstream.example/secret?create=1",
@@ -176,7 +178,7 @@ def test_order_and_bases(here: Path) -> None:
     upstream = settings.upstream
     assert (upstream.workers, upstream.timeout, upstream.sweep_days) == (4, 3.0, 4)
     # A path that the file names, and one that nobody names, stand beside the file.
-    assert settings.mirror.output.resolve() == file.parent / "out"
+    assert Path(str(settings.mirror.output)).resolve() == file.parent / "out"
     assert settings.mirror.state.resolve() == file.parent / "yanksync.db"
     # One that the environment or a flag names stands in the working directory.
     environ["YANKSYNC_MIRROR_OUTPUT"] = "env"
@@ -244,6 +246,7 @@ def test_refused_in_the_file(
     assert (error.key, error.where, error.problem) == (key, str(here / "yanksync.toml"), problem)
 
 
+S3 = "must be like s3://bucket or s3://bucket/prefix, the "
 TIME = 'must be seconds, or a time like "30m", not '
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
@@ -264,8 +267,12 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
         ("upstream.contact", '"a\\nb"', "must be printable ASCII on one line"),
-        ("mirror.output", '"s3://bucket/x"',
-         "s3:// is not available in this version; name a directory"),
+        ("mirror.output", '"s3://"', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.output", '"s3://bucket/a//b"', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.output", '"s3://bucket/.."', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.output", '"s3://key:hush@bucket"', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.slash_keys", '"html"', "goes with an output of s3:// only"),
+        ("mirror.slash_keys", '"xml"', "must be one of \"none\", \"html\", \"json\", not 'xml'"),
         ("mirror.output", '"file:///x"',
          "must be a directory, or start with s3://, gs://, az://, not file://"),
         ("mirror.output", '""', "must be a path"),

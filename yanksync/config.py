@@ -26,6 +26,7 @@ from yanksync.settings import (
     Mirror,
     Schedule,
     Settings,
+    SlashKeys,
     Storage,
     Upstream,
     is_loopback,
@@ -73,7 +74,7 @@ def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Se
         _exclusive(source, merged)
         merged.update(source)
     # A default path is named by nobody; beside the file, a cron job's directory does not matter.
-    for key, default in (("output", Mirror().output), ("state", Mirror().state)):
+    for key, default in (("output", Path("mirror")), ("state", Mirror().state)):
         merged.setdefault(("mirror", key), _Given(beside / default, str(path)))
     return _settings(merged, path)
 
@@ -204,7 +205,20 @@ def _settings(given: _Source, path: Path | None) -> Settings:
     if settings.mirror.state == settings.mirror.output:
         where = given["mirror", "state"].where
         raise ConfigError("mirror.state", where, "is the same path as mirror.output")
+    _check_slash_keys(settings, given)
     return settings
+
+
+def _check_slash_keys(settings: Settings, given: _Source) -> None:
+    mirror = settings.mirror
+    if mirror.slash_keys is SlashKeys.NONE:
+        return
+    where = given["mirror", "slash_keys"].where
+    if isinstance(mirror.output, Path) or mirror.output.scheme != "s3":
+        raise ConfigError("mirror.slash_keys", where, "goes with an output of s3:// only")
+    if any("virtual_hosted_style_request" in key for key, _ in settings.storage.options):
+        problem = "cannot stand beside storage.virtual_hosted_style_request"
+        raise ConfigError("mirror.slash_keys", where, problem)
 
 
 def _mirror(given: _Source, upstream: Upstream) -> Mirror:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from yanksync import crontab, targets
 from yanksync.selection import Selection
-from yanksync.settings import Compression, JournalSource, YankedPolicy
+from yanksync.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
@@ -28,9 +28,11 @@ _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of t
 _TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _LONGEST_TIME = 366 * 86400.0
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}", re.ASCII)  # any of the three kinds
+_SEGMENT = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+", re.ASCII)  # of a prefix: plain in any URL
 
 OBJECT_STORES = ("s3", "gs", "az")
-"""The schemes of ``output`` that are no directory; :func:`_output` refuses them in this version."""
+"""The schemes of ``output`` that are no directory."""
 
 
 class Impossible(ValueError):
@@ -209,14 +211,31 @@ def _path(value: object) -> Path:
         raise Impossible(f"the home directory in {text!r} is not known") from None
 
 
-def _output(value: object) -> Path:
-    scheme, separator, _ = _text(value).partition("://")
+def _output(value: object) -> Path | Bucket:
+    scheme, separator, rest = _text(value).partition("://")
     if separator and scheme in OBJECT_STORES:
-        raise Impossible(f"{scheme}:// is not available in this version; name a directory")
+        return _bucket(scheme, rest)
     if separator:
         known = ", ".join(f"{name}://" for name in OBJECT_STORES)
         raise Impossible(f"must be a directory, or start with {known}, not {scheme}://")
     return _path(value)
+
+
+def _bucket(scheme: str, rest: str) -> Bucket:
+    bucket, _, prefix = rest.partition("/")
+    prefix = prefix.removesuffix("/")
+    segments = prefix.split("/") if prefix else []
+    if not _BUCKET.fullmatch(bucket) or not all(map(_SEGMENT.fullmatch, segments)):
+        raise Impossible(
+            f"must be like {scheme}://bucket or {scheme}://bucket/prefix, the prefix of letters, "
+            "digits and . _ -"
+        )
+    if find_spec("obstore") is None:
+        raise Impossible(
+            f"{scheme}:// needs the package obstore, which is not installed; "
+            "pip install 'yanksync[s3]' brings it"
+        )
+    return Bucket(scheme=scheme, bucket=bucket, prefix=prefix)
 
 
 def _cron(value: object) -> str:
@@ -301,6 +320,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "files": Key(_reserved("link", "copy")),
         "compress": Key(_compress, _read_list),
         "list_interval": Key(_seconds(0), _read_seconds),
+        "slash_keys": Key(_one_of(SlashKeys)),
     },
     "schedule": {
         "every": Key(_seconds(1), _read_seconds),

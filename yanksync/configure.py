@@ -6,6 +6,8 @@ lets projects go; a state that is older than the tree stops trusting what it kno
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.state.unpublished import Sort
@@ -20,10 +22,17 @@ def apply_policies(mirror: Mirror) -> None:
     meta, state = mirror.state.meta, mirror.state
     policy = _policy(mirror)
     selection = mirror.settings.mirror.selection.fingerprint
-    if meta.text("policy") == policy and meta.text("selection_applied") == selection:
+    place = _place(mirror)
+    moved = (meta.text("place") or "") != place
+    if not moved and meta.text("policy") == policy and meta.text("selection_applied") == selection:
         return
     now = mirror.now()
     with state.transaction():
+        if moved:
+            if meta.text("policy") is not None:
+                log.info("the output has moved; publishing every page again")
+            state.distrust_output()
+            meta.put(list_changed=1, place=place)
         if meta.text("policy") not in (None, policy):
             log.info("the configuration of the output has changed; rendering every page again")
             state.unpublished.add_all(now)
@@ -48,6 +57,15 @@ def needs_widening(mirror: Mirror) -> bool:
 def _policy(mirror: Mirror) -> str:
     section = mirror.settings.mirror
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}"
+
+
+def _place(mirror: Mirror) -> str:
+    """Return where in object storage the output stands, and in which way.
+
+    The same for all directories: one that is moved takes its files along.
+    """
+    output = mirror.settings.mirror.output
+    return "" if isinstance(output, Path) else f"{output} {mirror.settings.mirror.slash_keys}"
 
 
 def check_output(mirror: Mirror) -> None:

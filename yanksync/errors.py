@@ -153,6 +153,22 @@ class PublishError(YanksyncError):
         return f"{self.path}: {self.problem}"
 
 
+class ObjectError(YanksyncError):
+    """Object storage did not do what it was asked."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = url
+        self.problem = problem  #: without credentials
+        super().__init__(url, problem)
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.problem}"
+
+
+class ObjectChanged(ObjectError):
+    """An object is not the one that a condition asks for; it was left alone."""
+
+
 class LockHeld(YanksyncError):
     """Another run works on this mirror."""
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from yanksync.config import with_simple_url
 from yanksync.lock import lock
 from yanksync.mirror import Mirror, NoProgress, Progress, never
+from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
-from yanksync.settings import Settings
+from yanksync.publish.store import Store
+from yanksync.settings import Settings, SlashKeys
 from yanksync.state import State
 from yanksync.upstream.source import Upstream
 
@@ -37,19 +39,35 @@ def opened(
     away = rehearse and not path.exists()
     with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
         settings = resolved(settings, state, remember=not rehearse)
+        store = store_of(settings)
         upstream = Upstream(settings, json_only=state.meta.flag("json"))
         try:
             yield Mirror(
                 settings,
                 state,
                 upstream,
-                DiskStore(settings.mirror.output),
+                store,
                 run=0 if rehearse else state.runs.begin(command, time.time()),
                 progress=progress or NoProgress(),
                 stopping=stopping,
             )
         finally:
             upstream.close()
+            store.close()
+
+
+def store_of(settings: Settings) -> Store:
+    """Return where the output goes. Raises :class:`yanksync.errors.ConfigError`."""
+    output = settings.mirror.output
+    if isinstance(output, Path):
+        return DiskStore(output)
+    from yanksync.objects import Objects  # start-up: a mirror on disk needs no client
+    from yanksync.publish.object_store import ObjectStore
+
+    source = str(settings.source or "the configuration")
+    slash = {SlashKeys.HTML: layout.HTML.filename, SlashKeys.JSON: layout.V1_JSON.filename}
+    objects = Objects(output, settings.storage, source)
+    return ObjectStore(objects, slash.get(settings.mirror.slash_keys))
 
 
 def resolved(settings: Settings, state: State, *, remember: bool = True) -> Settings:

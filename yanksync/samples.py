@@ -26,7 +26,7 @@ FILES = (
     "yanksync.timer",
     "yanksync-run.service",
 )
-UNITS = FILES[3:]
+_SITES, UNITS = FILES[:2], FILES[3:]
 _NAME = re.compile(r"@([A-Z]+)@")
 # What means itself in each of the formats, unquoted. "%" does not, in a crontab or a unit.
 _PLAIN = re.compile(r"[\w./:,=+~@\[\]-]+")
@@ -59,6 +59,9 @@ def sample(name: str, settings: Settings, place: Place) -> str:
 
     :raises ConfigError: when a value would have to be quoted, which each format does in its own way
     """
+    if name in _SITES and not isinstance(settings.mirror.output, Path):
+        problem = f"is object storage, which {name} does not serve; see the README"
+        raise ConfigError("mirror.output", _source(place), problem)
     template = files("yanksync").joinpath("templates", name).read_text(encoding="utf-8")
     values = _values(settings, place)
 
@@ -85,13 +88,13 @@ def _source(place: Place) -> str:
 def _values(settings: Settings, place: Place) -> dict[str, str]:
     when = _crontab(settings.schedule)
     config = "" if place.config is None else f" --config {place.config}"
-    site = place.listen
+    site, output = place.listen, settings.mirror.output
     if site.isdecimal():
         site = f":{site}"
     elif ":" in site:
         site = f"http://{site}"
     return {
-        "OUTPUT": str(settings.mirror.output),
+        "OUTPUT": str(output if isinstance(output, Path) else settings.mirror.state.parent),
         "STATE": str(settings.mirror.state.parent),
         "ALSO": _also(settings, place),
         "COMMAND": place.program + config,

@@ -43,6 +43,14 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
+class SlashKeys(StrEnum):
+    """The form that also stands under the key ``simple/<project>/``, in S3."""
+
+    NONE = "none"
+    HTML = "html"
+    JSON = "json"
+
+
 class Upstream(Struct, frozen=True, kw_only=True):
     """Section ``[upstream]``: what is mirrored, and how kindly it is asked."""
 
@@ -70,10 +78,26 @@ class Upstream(Struct, frozen=True, kw_only=True):
         return f"Upstream(simple_url={None if url is None else redacted(url)!r}, …)"
 
 
+class Bucket(Struct, frozen=True, kw_only=True):
+    """A place in object storage: what ``s3://bucket/prefix`` names."""
+
+    scheme: str  # s3, gs, az
+    bucket: str  # for az: the container
+    prefix: str = ""  # without slashes at its ends
+
+    @property
+    def root(self) -> str:
+        """The bucket as a URL, without a trailing slash."""
+        return f"{self.scheme}://{self.bucket}"
+
+    def __str__(self) -> str:
+        return f"{self.root}/{self.prefix}" if self.prefix else self.root
+
+
 class Mirror(Struct, frozen=True, kw_only=True):
     """Section ``[mirror]``: what is kept, and where."""
 
-    output: Path = Path("mirror")  # a directory; absolute once loaded
+    output: Path | Bucket = Path("mirror")  # a directory, absolute once loaded, or object storage
     state: Path = Path("yanksync.db")  # absolute once loaded
     selection: Selection = Selection()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
@@ -81,6 +105,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     files: str = "link"  # the only value in this version
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
+    slash_keys: SlashKeys = SlashKeys.NONE
 
 
 class Schedule(Struct, frozen=True, kw_only=True):

@@ -208,12 +208,16 @@ def _batches(mirror: Mirror) -> Iterator[list[tuple[Project, bool, str | None]]]
 def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
     mirror.progress.expect("projects", mirror.state.projects.published())
     for batch in _batches(mirror):
+        looked = [
+            row.name for row, waits, _ in batch if row.presence is Presence.PRESENT and not waits
+        ]
+        standings = iter(mirror.store.standings(looked))
         for row, waits, held in batch:
             if waits:
                 yield _waits(row.name, held)
             elif row.presence is Presence.PRESENT:
                 checked.projects += 1
-                yield from _project(mirror, row)
+                yield from _project(mirror, row, next(standings))
         mirror.progress.advance(len(batch))
 
 
@@ -222,7 +226,7 @@ def _waits(name: str, held: str | None) -> Finding:
     return Finding(kind=kind, project=name, path=f"{layout.directory(name)}/", detail=held)
 
 
-def _project(mirror: Mirror, row: Project) -> Iterator[Finding]:
+def _project(mirror: Mirror, row: Project, standing: Standing) -> Iterator[Finding]:
     try:
         page = shown_page(row, held_page(mirror, row))
     except BadAnswer:
@@ -230,7 +234,7 @@ def _project(mirror: Mirror, row: Project) -> Iterator[Finding]:
         yield Finding(kind=Kind.UNCHECKED, project=row.name, path=path, detail=_UNREADABLE)
         return
     stands = published(rendering_of(mirror, page), mirror.settings.mirror.compress)
-    yield from compare(row.name, files_of(stands), mirror.store.standing(row.name))
+    yield from compare(row.name, files_of(stands), standing)
 
 
 def _list(mirror: Mirror) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def test_completion_offers_the_commands(yanksync: Cli) -> None:
         ("[upstream]\nworkers = 'many'", "upstream.workers", "must be a whole number, not text"),
         ("[mirror]\ndeleted = 'yank'", "mirror.deleted", "reserved"),
         ("[mirror]\nfiles = 'copy'", "mirror.files", "reserved"),
-        ("[mirror]\noutput = 's3://bucket/x'", "mirror.output", "not available"),
+        ("[mirror]\noutput = 's3://bucket/a//x'", "mirror.output", "must be like s3://bucket"),
     ],
 )
 def test_wrong_configuration_names_file_and_key(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -52,13 +53,16 @@ class Nginx:
     :raises RuntimeError: when there is no nginx, or it does not start
     """
 
-    def __init__(self, output: Path, home: Path) -> None:
+    def __init__(self, output: Path, home: Path, site: Callable[[str], str] | None = None) -> None:
+        """Serve ``output``, or what ``site`` returns for an address to listen at."""
         binary = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
         if binary is None:
             raise RuntimeError("these tests need nginx: run scripts/test, or apt-get install nginx")
         home.mkdir(exist_ok=True)
         both, html, json = free(3)
-        (home / "mirror.conf").write_text(shown("nginx", output, both))
+        (home / "mirror.conf").write_text(
+            shown("nginx", output, both) if site is None else site(both)
+        )
         main = home / "nginx.conf"
         # root's worker would be somebody who cannot read pytest's directories
         user = "user root;" if os.geteuid() == 0 else ""

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.publish.work import ALL, FORMS, TWIN_NAMES, rendered, stands, work
+from tests.s3_servers import Server
 from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
+from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.store import ListForm, MemoryStore, Store, serial_in
 
-Make = Callable[[Path], Store]
 
-
-@pytest.fixture(params=[DiskStore, lambda path: MemoryStore()], ids=["disk", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    make: Make = request.param
-    made = make(tmp_path / "mirror")
+@pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = make(request, tmp_path)
     made.prepare()
-    return made
+    yield made
+    made.close()
+
+
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    kind, _, slash = request.param.partition("-")
+    if kind == "disk":
+        return DiskStore(tmp_path / "mirror")
+    if kind == "memory":
+        return MemoryStore()
+    server: Server = request.getfixturevalue(kind)
+    return ObjectStore(server.objects(), "index.html" if slash else None)
 
 
 def there(store: Store, name: str | None = "demo") -> set[str]:

@@ -253,6 +253,10 @@ class DiskStore:
         path = str(self.output / layout.directory(name))
         return standing(path, _FILE_MODE, _DIRECTORY_MODE, below=name is None)
 
+    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+        """Yield what stands in these directories."""
+        return map(self.standing, names)
+
     def reset_mode(self, name: str | None) -> None:
         """Give a directory the mode of a fresh one."""
         path = str(self.output / layout.directory(name))
@@ -269,6 +273,9 @@ class DiskStore:
         except (OSError, AttributeError):  # not every system has it
             return None
         return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
+
+    def close(self) -> None:
+        """Every file is closed already."""
 
 
 def _make_directory(path: str) -> bool:

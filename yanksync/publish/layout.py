@@ -11,6 +11,10 @@ CACHE = "public, max-age=600"
 """What a cache may do with a page: PyPI's own rule (spec-checklist D8)."""
 
 
+UNTOUCHED = f"{CACHE}, no-transform"
+"""The rule for a precompressed sibling: who unpacked it on the way would break its name."""
+
+
 class Form(Struct, frozen=True):
     """One representation of a page (PEP 691)."""
 
@@ -27,6 +31,26 @@ TWIN = {HTML.filename: V1_HTML.filename}
 
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """What the name of a precompressed sibling adds, by codec (spec-checklist D10)."""
+
+ENCODING = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
+"""The Content-Encoding (RFC 9110, 8.4.1) that the name of a sibling stands for."""
+
+
+class Headers(Struct, frozen=True):
+    """What is said with a published file, where that is kept with it."""
+
+    content_type: str
+    cache: str
+    encoding: str | None = None
+
+
+def headers(filename: str) -> Headers:
+    """Return the headers of a file of one of our names (spec-checklist D2, D8, D16)."""
+    for form in (HTML, V1_HTML, V1_JSON):
+        if filename == form.filename:
+            return Headers(form.content_type, CACHE)
+    page, dot, suffix = filename.rpartition(".")
+    return Headers(headers(page).content_type, UNTOUCHED, ENCODING[dot + suffix])
 
 
 def directory(name: str | None) -> str:

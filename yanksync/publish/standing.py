@@ -71,12 +71,13 @@ def _seen(base: str, name: str, fresh: int) -> Seen:
         return Seen(name=name, problem=error.strerror or str(error), wrong_mode=wrong)
 
 
-def seen_in(name: str, body: bytes) -> Seen:
+def seen_in(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None) -> Seen:
     """Return how a file with this content is seen."""
     try:
-        return Seen(name=name, digest=_digest(name, (body,)) if name in _OURS else None)
-    except ValueError:
-        return Seen(name=name)
+        digest = _digest(name, chunks) if name in _OURS else None
+    except ValueError:  # not what its suffix says
+        digest = None
+    return Seen(name=name, digest=digest, wrong_mode=wrong_mode)
 
 
 def _digest(path: str, chunks: Iterable[bytes]) -> bytes:

@@ -69,11 +69,17 @@ class Store(Protocol):
         What cannot be read is told in it. Changes nothing.
         """
 
+    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+        """Yield what stands in the directory of each of these projects."""
+
     def reset_mode(self, name: str | None) -> None:
         """Give the directory of a project, or of all of them for None, the mode of a fresh one."""
 
     def room(self) -> Room | None:
         """Return what is free; None when there is no such limit."""
+
+    def close(self) -> None:
+        """Let go of what the store works with; it is not used after that."""
 
 
 class MemoryStore:
@@ -161,11 +167,15 @@ class MemoryStore:
 
         base = layout.directory(name) + "/"
         entries = tuple(
-            seen_in(path.removeprefix(base), body)
+            seen_in(path.removeprefix(base), (body,))
             for path, body in self.files.items()
             if path.startswith(base) and "/" not in path.removeprefix(base)
         )
         return Standing(there=bool(entries), entries=entries)
+
+    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+        """Yield what stands in these directories."""
+        return map(self.standing, names)
 
     def reset_mode(self, name: str | None) -> None:
         """There are no modes."""
@@ -173,6 +183,9 @@ class MemoryStore:
     def room(self) -> Room | None:
         """Memory is not counted."""
         return None
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 HEAD = 512
