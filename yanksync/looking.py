@@ -6,7 +6,8 @@ While one batch is rendered and written, the answers of the next come in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from yanksync.errors import Unreachable, UpstreamError
 from yanksync.fetch import Failed, Fetched, Question, fetch
@@ -25,8 +26,7 @@ _CHUNK = 2000  # looks taken from the queue at once
 _REREAD = 300.0  # seconds after which a long pass reads the journal again
 
 
-@dataclass
-class _Round:
+class _Round(Struct):
     """What one round of looking has to carry around."""
 
     mirror: Mirror

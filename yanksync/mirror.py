@@ -6,8 +6,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from yanksync.publish.store import Store
 from yanksync.settings import Settings
@@ -42,8 +43,7 @@ def never() -> bool:
     return False
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """What a pass has come to so far."""
 
     asked: int = 0  # page requests
@@ -65,8 +65,7 @@ class Tally:
         return new
 
 
-@dataclass(frozen=True)
-class Mirror:
+class Mirror(Struct, frozen=True, eq=False):
     """One mirror, opened for one run."""
 
     settings: Settings

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from yanksync.changes import Unsettled, differences, latecomers, reasons_of, rehashed
@@ -44,8 +44,7 @@ _STORED_RULES = PageRules(allow_http=True)
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     """What recording a batch leaves to do."""
 
     awaiting: list[Awaiting] = field(default_factory=list)  # pages to publish now

@@ -197,7 +197,7 @@ def test_F14_a_certificate_that_nobody_vouches_for_is_refused(
         with pytest.raises(Unreachable, match="certificate"):
             get(session, url)
         with pytest.raises(Unreachable):
-            list(XmlRpcJournal(session, url, 0.0).since(0))
+            list(XmlRpcJournal(session.post, url, 0.0).since(0))
         assert running.heads == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
         with closing(Session(user_agent="yanksync/test", timeout=5, workers=1)) as vouched:

@@ -43,7 +43,7 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture
 def journal(session: Session) -> XmlRpcJournal:
-    return XmlRpcJournal(session, URL, 0.0)
+    return XmlRpcJournal(session.post, URL, 0.0)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture
 def real(session: Session, served: Served) -> XmlRpcJournal:
     """The journal of the fake upstream."""
-    return XmlRpcJournal(session, served.journal_url, 0.0)
+    return XmlRpcJournal(session.post, served.journal_url, 0.0)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
         wire(lambda head: dripping(10**6, 0.01, Content_Type="text/xml")) as running,
         pytest.raises(Unreachable, match="longer than 1 s"),
     ):
-        XmlRpcJournal(session, running.url("pypi"), 0.0).last_serial()
+        XmlRpcJournal(session.post, running.url("pypi"), 0.0).last_serial()
 
 
 def test_f9_a_bomb_is_left_at_the_limit(
@@ -322,7 +322,7 @@ def test_errors_of_the_wire(
 
 def test_f19_credentials(session: Session, served: Served) -> None:
     url = served.journal_url.replace("//", "//bob:s3cret@")
-    journal = XmlRpcJournal(session, url, 0.0)
+    journal = XmlRpcJournal(session.post, url, 0.0)
     assert journal.last_serial() == 5
     assert served.upstream.requests[0].headers["authorization"] == "Basic Ym9iOnMzY3JldA=="
     for fault in (Fault.status(500), Fault.maintenance(), Fault.hang(5), Fault.status(404)):
@@ -333,7 +333,7 @@ def test_f19_credentials(session: Session, served: Served) -> None:
 
 
 def test_r13_calls_are_spaced_whatever_came_of_them(session: Session, served: Served) -> None:
-    journal = XmlRpcJournal(session, served.journal_url, 0.2)
+    journal = XmlRpcJournal(session.post, served.journal_url, 0.2)
     served.upstream.fail("^/pypi", Fault.status(500))
     with pytest.raises(Unreachable):
         journal.last_serial()

@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from typing import Literal
 
 import click
+from msgspec import Struct
 
 from yanksync.errors import ConfigError, JournalReplaced, LockHeld, Throttled, YanksyncError
 
@@ -22,8 +22,7 @@ PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
 
 
-@dataclass
-class Voice:
+class Voice(Struct):
     """How this process tells of failures, as the command line says."""
 
     form: LogFormat = "text"

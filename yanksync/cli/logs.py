@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from logging.handlers import MemoryHandler
 from pathlib import Path
+
+from msgspec import Struct
 
 from yanksync.cli.exits import DONE, PARTIAL, LogFormat, as_json, printable
 from yanksync.config import Settings, load
@@ -17,8 +17,7 @@ from yanksync.config import Settings, load
 _KEPT = 10_000  # warnings kept back at the most; failures are always kept
 
 
-@dataclass(frozen=True)
-class Logs:
+class Logs(Struct, frozen=True):
     """What the command line says about configuration and log."""
 
     config: Path | None
@@ -39,7 +38,7 @@ class Logs:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
         at_once = bool(self.verbose) or sys.stderr.isatty()
-        kept = _Keeper(0, target=handler, flushOnClose=False)
+        kept = Keeper(handler)
         logger = logging.getLogger("yanksync")
         logger.setLevel(self._level())
         logger.propagate = False
@@ -76,29 +75,43 @@ class Logs:
         return (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
 
 
-class _Keeper(MemoryHandler):
-    """Keeps records until it is told to show them, and not all of a flood of warnings."""
+class Keeper(logging.Handler):
+    """Keeps records until it is told to show them, and not all of a flood of warnings.
 
-    def shouldFlush(self, record: logging.LogRecord) -> bool:
-        """Never by itself: whether they are shown depends on how the run ends."""
-        return False
+    Whether they are shown depends on how the run ends.
+    """
+
+    def __init__(self, target: logging.Handler) -> None:
+        """``target`` shows them."""
+        super().__init__()
+        self._target = target
+        self._kept: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep ``record``."""
-        if len(self.buffer) < _KEPT or record.levelno >= logging.ERROR:
-            super().emit(record)
+        if len(self._kept) < _KEPT or record.levelno >= logging.ERROR:
+            self._kept.append(record)
+
+    def flush(self) -> None:
+        """Show what was kept."""
+        kept, self._kept = self._kept, []
+        for record in kept:
+            self._target.handle(record)
+
+    def forget(self) -> None:
+        """Show nothing of what was kept."""
+        self._kept.clear()
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The records kept back."""
 
-    handler: MemoryHandler
+    handler: Keeper
 
     def end(self, code: int, *, tell: bool) -> None:
         """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
         if code == DONE or (code == PARTIAL and not tell):
-            self.handler.buffer.clear()
+            self.handler.forget()
         self.handler.flush()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable
+from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 
 Headers = Mapping[str, str]
 """By name in lower case; values of a repeated header are joined by ``", "``."""
@@ -34,6 +34,10 @@ class Answer(Struct, frozen=True):
     content_type: str
     etag: str | None
     serial: str | None  # X-PyPI-Last-Serial, as given
+
+
+Outcome = Answer | UpstreamError
+"""What came of a question."""
 
 
 def answer_of(url: str, status: int, headers: Headers, body: bytes) -> Answer:
@@ -133,6 +137,11 @@ class Unpacker:
         if self._engine is not None and not self._engine.eof:
             raise Unreachable(self._url, "the answer was cut off")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def too_slow(timeout: float) -> str:
+    """Return what is said of an answer that came, but took too long in all."""
+    return f"the answer took longer than {timeout * SLOW:.0f} s"
 
 
 def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | None:

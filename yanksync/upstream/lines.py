@@ -26,9 +26,9 @@ from urllib3.connection import HTTPConnection
 
 from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.settings import redacted
-from yanksync.upstream.answers import SLOW, Answer, Unpacker, answer_of, judge, plain
+from yanksync.upstream.answers import SLOW, Outcome, Unpacker, answer_of, judge, plain, too_slow
 from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
-from yanksync.upstream.session import Session, too_slow
+from yanksync.upstream.session import Session
 
 K = TypeVar("K")
 
@@ -49,7 +49,6 @@ class Request(Struct, Generic[K], frozen=True):
     limit: int
 
 
-Outcome = Answer | UpstreamError
 Asked = Request[Any]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -32,7 +33,9 @@ from yanksync.upstream.answers import (
     answer_of,
     judge,
     plain,
+    too_slow,
 )
+from yanksync.upstream.exchange import Reply
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _REDIRECTS = 5
@@ -89,6 +92,31 @@ class Session:
                 return answer
             seen = self._follow(seen, answer)
         raise BadAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:
+        """Send ``body`` to ``url``; take at most ``limit`` bytes of the answer, decompressed.
+
+        Follows no redirect, and reads no body but that of a 200. Raises :class:`Unreachable` and
+        :class:`BadAnswer`.
+        """
+        shown = redacted(url)
+        try:
+            with self.requests.post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=self.timeout,
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                status = response.status_code
+                told = {name.lower(): value for name, value in response.headers.items()}
+                read = self._body(response.raw, shown, told, limit) if status == 200 else b""
+                return Reply(status, response.reason or "", told, read, keep=False)
+        except requests.RequestException as error:
+            raise Unreachable(shown, _problem(error)) from error
+        except (HTTPError, OSError, zlib.error) as error:
+            raise Unreachable(shown, plain(error)) from error
 
     def _once(self, url: str, headers: dict[str, str], limit: int) -> Answer | str:
         """Return the answer, or where it redirects to."""
@@ -191,11 +219,6 @@ class Session:
         body = self._body(response, url, headers, limit)
         return answer_of(url, response.status, headers, body)
 
-    def read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> bytes:
-        """Return the body, plain or gzip, as it comes; limited in bytes, unpacked, and in time."""
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return self._body(response, url, headers, limit)
-
     def _body(
         self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, limit: int
     ) -> bytes:
@@ -241,6 +264,14 @@ class Session:
         return self.allow_http or is_loopback(host)
 
 
+def _problem(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return str(error)
+
+
 def _wishes(accept: str, etag: str | None) -> dict[str, str]:
     headers = {"Accept": accept, "Accept-Encoding": "gzip"}
     if etag is not None:
@@ -257,8 +288,3 @@ def _target(url: str, route: _Route) -> str:
     return (
         f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}" if route.absolute else target
     )
-
-
-def too_slow(timeout: float) -> str:
-    """Return what is said of an answer that came, but took too long in all."""
-    return f"the answer took longer than {timeout * SLOW:.0f} s"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Protocol, TypeVar
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -13,12 +15,15 @@ from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName
 from yanksync.settings import Settings, redacted
-from yanksync.upstream.answers import Answer, plain
-from yanksync.upstream.lines import Lines, Outcome, Request
+from yanksync.upstream import poll
+from yanksync.upstream.answers import Answer, Outcome, Patience, plain
+from yanksync.upstream.exchange import Reply
 from yanksync.upstream.parsing import PageRules, is_json
 from yanksync.upstream.rules import Broken
-from yanksync.upstream.session import Session
 from yanksync.upstream.xmlrpc import XmlRpcJournal
+
+if TYPE_CHECKING:
+    from yanksync.upstream.session import Session
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "
@@ -76,24 +81,41 @@ class Upstream:
         self.simple_url, journal_url = section.urls
         self.rules = PageRules(allow_http=section.allow_http)
         self.json_only = json_only
-        self._session = Session(
+        self._section = section
+        self._last: int | None = None
+        self._asked = False
+        self._journal = XmlRpcJournal(self._post, journal_url, section.journal_interval)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if "_session" in vars(self):
+            self._session.close()
+
+    @cached_property
+    def _session(self) -> Session:
+        # Here, because a pass that finds nothing new does without (poll.py).
+        from yanksync.upstream.session import Session
+
+        section = self._section
+        return Session(
             user_agent=user_agent(section.contact),
             timeout=section.timeout,
             workers=section.workers,
             allow_http=section.allow_http,
         )
-        self._last: int | None = None
-        self._asked = False
-        self._journal = XmlRpcJournal(self._session, journal_url, section.journal_interval)
 
-    def close(self) -> None:
-        """Close every connection."""
-        self._session.close()
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:
+        if "_session" not in vars(self):
+            named = {**headers, "User-Agent": user_agent(self._section.contact)}
+            reply = poll.post(url, body, named, self._section.timeout, limit)
+            if reply is not None:
+                return reply
+        return self._session.post(url, body, headers, limit)
 
     @property
     def longest_pause(self) -> float:
         """The longest pause, in seconds, that upstream is waited for in a pass."""
-        return self._session.patience.longest
+        return Patience.longest
 
     def last_serial(self) -> int | None:
         """Return the journal's newest serial, asked for once. Raises what :meth:`entries` raises.
@@ -121,9 +143,14 @@ class Upstream:
         ``workers`` are asked for at once. ``wishes`` is drawn from only as fast as answers are
         taken, in the caller's thread.
         """
+        drawn = iter(wishes)
+        first = next(drawn, None)
+        if first is None:
+            return
+        from yanksync.upstream.lines import Lines, Request
 
         def requests() -> Iterator[Request[W]]:
-            for wish in wishes:
+            for wish in chain((first,), drawn):
                 url = f"{self.simple_url}{wish.name}/"
                 yield Request(wish, url, self._accept, wish.etag, PAGE_LIMIT)
 

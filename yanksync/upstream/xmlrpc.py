@@ -9,27 +9,30 @@ from __future__ import annotations
 import re
 import reprlib
 import time
-import xmlrpc.client
-import zlib
-from collections.abc import Iterator
-from xml.parsers import expat
-
-import requests
-from urllib3.exceptions import HTTPError
+from collections.abc import Callable, Iterator, Mapping
 
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
-from yanksync.upstream.answers import plain, seconds_of
-from yanksync.upstream.session import Session
+from yanksync.upstream.answers import seconds_of
+from yanksync.upstream.exchange import Reply
+from yanksync.upstream.xmlrpc_values import Malformed, call, response
+
+Post = Callable[[str, bytes, Mapping[str, str], int], Reply]
+"""Sends a body to a URL, with headers; takes so many bytes. See :meth:`.session.Session.post`."""
 
 PAGE = 50_000
 """Rows in one answer at the most; there is no sign that there are more (facts 13)."""
 
-_LARGEST = xmlrpc.client.MAXINT
+_LARGEST = 2**31 - 1
 """The highest serial that can be asked with: Warehouse refuses 2**31, XML-RPC has no such int."""
 
 _LAST_SECOND = 253402300799  # the end of the year 9999
+_HEADERS = {
+    "Content-Type": "text/xml",  # lower case: facts 18
+    "Accept": "text/xml",
+    "Accept-Encoding": "gzip",
+}
 _LIMIT = 256 << 20  # bytes; 50,000 rows are about 13 MB
 _WHAT = "the journal"
 _RATE = re.compile(r"Limit may reset in (\d{1,6}) seconds")
@@ -41,8 +44,8 @@ _APPLICATION = -32500
 class XmlRpcJournal:
     """Asks for journal entries, at most one question in ``interval`` seconds (R13)."""
 
-    def __init__(self, session: Session, url: str, interval: float) -> None:
-        self._session = session
+    def __init__(self, post: Post, url: str, interval: float) -> None:
+        self._post = post
         self._url = url
         self._shown = redacted(url)
         self._interval = interval
@@ -77,45 +80,26 @@ class XmlRpcJournal:
     def _call(self, method: str, *arguments: int) -> object:
         while (pause := self._next - time.monotonic()) > 0:
             time.sleep(pause)
-        body = xmlrpc.client.dumps(arguments, method).encode()
         try:
-            return self._ask(body)
-        except requests.RequestException as error:
-            raise Unreachable(self._shown, _problem(error)) from error
-        except (HTTPError, OSError, zlib.error) as error:
-            raise Unreachable(self._shown, plain(error)) from error
+            reply = self._post(self._url, call(method, *arguments), _HEADERS, _LIMIT)
+            self._check(reply)
+            return decode(reply.body, self._shown)
         finally:
             self._next = time.monotonic() + self._interval
 
-    def _ask(self, body: bytes) -> object:
-        with self._session.requests.post(
-            self._url,
-            data=body,
-            headers={
-                "Content-Type": "text/xml",  # lower case: facts 18
-                "Accept": "text/xml",
-                "Accept-Encoding": "gzip",
-            },
-            timeout=self._session.timeout,
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            self._check(response)
-            return decode(self._session.read(response.raw, self._shown, _LIMIT), self._shown)
-
-    def _check(self, response: requests.Response) -> None:
-        status = response.status_code
+    def _check(self, reply: Reply) -> None:
+        status = reply.status
         if status in (404, 405, 410):
             raise JournalRefused(self._shown, f"answered {status}")
         if status in (429, 503):
-            seconds = seconds_of(response.headers.get("Retry-After"), time.time)
+            seconds = seconds_of(reply.headers.get("retry-after"), time.time)
             if seconds is not None or status == 429:
                 raise Throttled(self._shown, 60.0 if seconds is None else seconds)
         if status >= 500:
-            raise Unreachable(self._shown, f"answered {status} {response.reason}")
+            raise Unreachable(self._shown, f"answered {status} {reply.reason}".rstrip())
         if status != 200:
-            raise Refused(self._shown, status, f"answered {response.reason}")
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            raise Refused(self._shown, status, f"answered {reply.reason or 'no'}")
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/xml", "application/xml"):
             raise BadAnswer(_WHAT, f"{self._shown} answered {kind or 'nothing'} instead of XML")
 
@@ -126,37 +110,18 @@ def decode(body: bytes, url: str) -> object:
     Raises :class:`JournalRefused`, :class:`Throttled` or :class:`Refused` for a fault, by what it
     says, and :class:`BadAnswer` for anything that is no XML-RPC response.
     """
-    unmarshaller = xmlrpc.client.Unmarshaller(use_builtin_types=True)
-    parser = expat.ParserCreate(None, None)
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    parser.StartElementHandler = unmarshaller.start
-    parser.EndElementHandler = unmarshaller.end
-    parser.CharacterDataHandler = unmarshaller.data
-    unmarshaller.xml("", None)  # expat has decoded already
     try:
-        parser.Parse(body, True)
-        values = unmarshaller.close()
-    except xmlrpc.client.Fault as fault:
-        raise _fault(fault, url) from fault
-    except BadAnswer:
-        raise
-    except expat.ExpatError as error:
-        raise BadAnswer(_WHAT, f"the answer is no XML: {error}") from error
-    except Exception as error:
-        # The stdlib's unmarshaller raises whatever its builtins raise on values it does not expect.
-        raise BadAnswer(_WHAT, f"the answer is no XML-RPC: {type(error).__name__}") from error
-    if len(values) != 1:
-        raise BadAnswer(_WHAT, "the answer is no XML-RPC response")
-    value: object = values[0]
-    return value
+        said = response(body)
+    except Malformed as problem:
+        raise BadAnswer(_WHAT, f"the answer is {problem}") from problem
+    if said.fault:
+        raise _fault(said.value, url)
+    return said.value
 
 
-def _refuse_doctype(*_: object) -> None:
-    raise BadAnswer(_WHAT, "the answer has a document type, which XML-RPC never needs")
-
-
-def _fault(fault: xmlrpc.client.Fault, url: str) -> Exception:
-    code, text = fault.faultCode, fault.faultString
+def _fault(value: object, url: str) -> Exception:
+    code = value.get("faultCode") if isinstance(value, dict) else None
+    text = value.get("faultString") if isinstance(value, dict) else None
     if type(code) is not int or not isinstance(text, str):
         return BadAnswer(_WHAT, "a fault without a code or a text")
     limit = _RATE.search(text)
@@ -204,11 +169,3 @@ def _entry(row: object) -> JournalEntry:
             return JournalEntry(name or "", version, moment, action or "", serial)
     shown = reprlib.repr(row)  # which is short, however deep it is nested
     raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
-
-
-def _problem(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return str(error)

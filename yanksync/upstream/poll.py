@@ -1,0 +1,124 @@
+"""The one question of a pass that finds nothing new, without what would take longer to load.
+
+Many passes ask the journal once and are told that nothing has changed, and loading requests would
+take them longer than all else (RATIONALE.rst). Where the way is plain, without a proxy and without
+credentials, the question goes over a connection of its own. An answer that is not plainly right is
+no answer: the caller then asks by way of requests.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import zlib
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from yanksync.errors import BadAnswer, Unreachable
+from yanksync.settings import redacted
+from yanksync.upstream.answers import SLOW, Unpacker, plain, too_slow
+from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
+
+_CHUNK = 1 << 18  # bytes asked of the socket at once
+# What requests would heed: where any is set, requests has to be asked what it means.
+_OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: int
+) -> Reply | None:
+    """Send ``body`` to ``url`` and return the answer, its body unpacked; None: ask with requests.
+
+    Args:
+        url: http or https.
+        body: what is sent.
+        headers: of the request, besides those that HTTP itself needs.
+        timeout: seconds, to connect and between bytes.
+        limit: the most bytes of body that are taken, unpacked.
+
+    Raises:
+        Unreachable, BadAnswer: an answer began to come, or none came in time; what requests would
+            say of it is the same.
+    """
+    parts, shown = urlsplit(url), redacted(url)
+    if not url.isascii() or "@" in parts.netloc or not parts.hostname or _is_special(os.environ):
+        return None
+    try:
+        request = _request(parts, body, headers)
+        wire = _connected(parts, timeout)
+    except (OSError, ValueError):
+        return None  # requests may know a way, and says better what is wrong
+    try:
+        with wire:
+            wire.sendall(request)
+            reply = _read(wire, shown, Reader(limit), timeout)
+        unpacker = Unpacker(shown, reply.status, reply.headers, limit)
+        unpacker.feed(reply.body)
+        return Reply(reply.status, reply.reason, reply.headers, unpacker.body(), keep=False)
+    except Odd:
+        return None
+    except TooLarge as error:
+        raise BadAnswer(shown, f"the answer is larger than {limit} bytes") from error
+    except TimeoutError as error:
+        raise Unreachable(shown, "no answer in time") from error
+    except (OSError, zlib.error) as error:
+        raise Unreachable(shown, plain(error)) from error
+
+
+def _is_special(environ: Mapping[str, str]) -> bool:
+    """Return whether this machine is told to go another way, or to show who it is."""
+    if any(name.lower() in _OTHERS for name in environ):
+        return True
+    home = os.path.expanduser("~")
+    return any(os.path.exists(f"{home}/{name}") for name in (".netrc", "_netrc"))
+
+
+def _connected(parts: SplitResult, timeout: float) -> socket.socket:
+    tls = parts.scheme == "https"
+    host = parts.hostname or ""
+    wire = socket.create_connection((host, parts.port or (443 if tls else 80)), timeout)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not tls:
+        return wire
+    try:
+        import ssl
+
+        bundle = _authorities()
+        context = (
+            ssl.create_default_context(capath=bundle)
+            if os.path.isdir(bundle)
+            else ssl.create_default_context(cafile=bundle)
+        )
+        return context.wrap_socket(wire, server_hostname=host)
+    except BaseException:
+        wire.close()
+        raise
+
+
+def _authorities() -> str:
+    """Return where those are whose word is taken for who a server is: where requests would look."""
+    import certifi
+
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named or certifi.where()
+
+
+def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> bytes:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"POST {target} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a request of several lines")
+    return ("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode("latin-1") + body
+
+
+def _read(wire: socket.socket, url: str, reader: Reader, timeout: float) -> Reply:
+    deadline = time.monotonic() + timeout * SLOW
+    while data := wire.recv(_CHUNK):
+        reply = reader.feed(data)
+        if reply is not None:
+            return reply
+        if time.monotonic() > deadline:
+            raise Unreachable(url, too_slow(timeout))
+    raise Unreachable(url, "the answer was cut off")

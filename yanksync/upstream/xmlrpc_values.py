@@ -1,0 +1,142 @@
+"""XML-RPC on the wire: a call that carries numbers, and the value that comes back.
+
+What a journal needs and no more, for two reasons: the standard library's module loads a whole HTTP
+client with it, which every start would pay for, and it reads more types than anybody should trust
+(its own documentation warns of that).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from xml.parsers import expat
+
+from msgspec import Struct
+
+_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,20})\s*\Z", re.ASCII)
+_DOUBLE = re.compile(r"\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z", re.ASCII)
+
+
+class Malformed(ValueError):
+    """It is no XML-RPC response; the text says why."""
+
+
+class Response(Struct, frozen=True):
+    """What came back: text, numbers, truth values, None, lists and dictionaries of these."""
+
+    value: object
+    fault: bool = False
+
+
+def call(method: str, *arguments: int) -> bytes:
+    """Return the body of a call."""
+    values = "".join(f"<param><value><int>{one:d}</int></value></param>" for one in arguments)
+    text = f"<methodCall><methodName>{method}</methodName><params>{values}</params></methodCall>"
+    return f'<?xml version="1.0"?>\n{text}\n'.encode()
+
+
+def response(body: bytes) -> Response:
+    """Return what a response says.
+
+    Raises:
+        Malformed: it is none, or has a document type, which XML-RPC never needs.
+    """
+    reader = _Reader()
+    parser = expat.ParserCreate(None, None)
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError as error:
+        raise Malformed(f"no XML: {error}") from error
+    if reader.root != "methodResponse" or len(reader.values) != 1:
+        raise Malformed("no XML-RPC response")
+    return Response(reader.values[0], reader.fault)
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise Malformed("no XML-RPC: it has a document type, which that never needs")
+
+
+def _integer(text: str) -> int:
+    match = _INTEGER.match(text)
+    if match is None:
+        raise Malformed("no XML-RPC: an int that is none")
+    return int(match[1])
+
+
+def _double(text: str) -> float:
+    match = _DOUBLE.match(text)
+    if match is None:
+        raise Malformed("no XML-RPC: a double that is none")
+    return float(match[1])
+
+
+def _boolean(text: str) -> bool:
+    if text.strip() not in ("0", "1"):
+        raise Malformed("no XML-RPC: a boolean that is none")
+    return text.strip() == "1"
+
+
+_SCALARS: dict[str, Callable[[str], object]] = {
+    "int": _integer,
+    "i4": _integer,
+    "i8": _integer,
+    "string": str,
+    "boolean": _boolean,
+    "double": _double,
+    "nil": lambda text: None,
+}
+_STRUCTURE = frozenset(
+    {"methodResponse", "params", "param", "fault", "value"}
+    | {"array", "data", "struct", "member", "name"}
+)
+
+
+class _Reader:
+    """Takes the elements of a response as they come."""
+
+    def __init__(self) -> None:
+        self.root: str | None = None
+        self.fault = False
+        self.values: list[object] = []  # of the innermost thing that is open
+        self._outer: list[list[object]] = []  # of those around it
+        self._text: list[str] = []
+        self._bare = False  # a value is open and has no type yet: then it is text
+
+    def start(self, tag: str, _: dict[str, str]) -> None:
+        if self.root is None:
+            self.root = tag
+        if tag not in _SCALARS and tag not in _STRUCTURE:
+            raise Malformed("no XML-RPC: a type that no journal has")
+        if tag in ("array", "struct"):
+            self._outer.append(self.values)
+            self.values = []
+        self.fault = self.fault or tag == "fault"
+        self._bare = tag == "value"
+        self._text.clear()
+
+    def text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end(self, tag: str) -> None:
+        read = _SCALARS.get(tag)
+        if read is not None:
+            self.values.append(read("".join(self._text)))
+        elif (tag == "value" and self._bare) or tag == "name":
+            self.values.append("".join(self._text))
+        elif tag in ("array", "struct"):
+            inner, self.values = self.values, self._outer.pop()
+            self.values.append(inner if tag == "array" else _struct(inner))
+        self._bare = False
+
+
+def _struct(inner: list[object]) -> dict[str, object]:
+    """Return the members, which came as name, value, name, value."""
+    names, values = inner[::2], inner[1::2]
+    if len(names) != len(values) or not all(isinstance(name, str) for name in names):
+        raise Malformed("no XML-RPC: a member without a name or a value")
+    return dict(zip(map(str, names), values, strict=True))
