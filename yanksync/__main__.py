@@ -1,6 +1,19 @@
 """``python -m yanksync`` is the console script ``yanksync``."""
 
-from yanksync.cli import main
+import gc
+
+_YOUNG = 50_000  # objects
+
+
+def main() -> None:
+    """Run the command line."""
+    # The collector looks for cycles, of which we make few, each time so many objects have come. By
+    # default that is 700: every few pages, and thirty times before the first line is run.
+    gc.set_threshold(_YOUNG)
+    from yanksync.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

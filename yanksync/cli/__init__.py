@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 from pathlib import Path
@@ -13,8 +12,6 @@ from yanksync import __version__
 from yanksync.cli import exits
 from yanksync.cli.exits import LogFormat
 from yanksync.cli.logs import Logs
-
-_YOUNG = 50_000  # objects
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
@@ -91,7 +88,4 @@ def cli(
 
 def main() -> None:
     """Run the command line; every way in which it ends goes through :mod:`yanksync.cli.exits`."""
-    # The collector looks for cycles, of which we make few, each time so many objects have come; by
-    # default 700, which is every few pages, and 30 times while we start.
-    gc.set_threshold(_YOUNG)
     sys.exit(exits.guarded(cli))

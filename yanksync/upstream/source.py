@@ -18,8 +18,7 @@ from yanksync.settings import Settings, redacted
 from yanksync.upstream import poll
 from yanksync.upstream.answers import Answer, Outcome, Patience, plain
 from yanksync.upstream.exchange import Reply
-from yanksync.upstream.parsing import PageRules, is_json
-from yanksync.upstream.rules import Broken
+from yanksync.upstream.rules import Broken, PageRules
 from yanksync.upstream.xmlrpc import XmlRpcJournal
 
 if TYPE_CHECKING:
@@ -194,6 +193,8 @@ class Upstream:
         if answer.status == 304 and etag is None:
             raise BadAnswer(what, "304, though nothing was asked for by ETag")
         if answer.status == 200 and self.json_only:
+            from yanksync.upstream.parsing import is_json
+
             try:
                 json = is_json(answer.content_type)
             except Broken as problem:
