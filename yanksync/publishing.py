@@ -339,9 +339,10 @@ def publish_list(mirror: Mirror) -> None:
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
     """Return both forms of the list of projects, as they follow from the state."""
+    both = project_list.BothForms(lambda: _rows(mirror), serial)
     return (
-        ListForm(layout.V1_JSON.filename, lambda: project_list.json_rows(_rows(mirror), serial)),
-        ListForm(layout.HTML.filename, lambda: project_list.html_rows(_rows(mirror))),
+        ListForm(layout.V1_JSON.filename, both.json),
+        ListForm(layout.HTML.filename, both.html),
     )
 
 

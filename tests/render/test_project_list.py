@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import html5lib
 import pytest
 
 from yanksync.model import ListedProject, ProjectList
-from yanksync.render.project_list import html_rows, json_rows
+from yanksync.render.project_list import BothForms, html_rows, json_rows
 from yanksync.upstream.parsing import PageRules, parse_list
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -44,6 +45,23 @@ def test_both_forms_read_back(projects: list[ListedProject], serial: int | None)
     unnumbered = tuple(ListedProject(row.name, row.display) for row in rows)
     assert parse_list(page, "text/html", PageRules()) == ProjectList(serial, unnumbered)
     html5lib.HTMLParser(strict=True).parse(page, transport_encoding="utf-8")
+
+
+@pytest.mark.parametrize("projects", [(), ROWS, MANY], ids=["none", "few", "many"])
+def test_both_forms_of_one_reading_are_those_of_two(projects: list[ListedProject]) -> None:
+    readings = []
+
+    def rows() -> Iterator[ListedProject]:
+        readings.append(len(readings))
+        return iter(projects)
+
+    both = BothForms(rows, 9)
+    in_json, in_html = b"".join(json_rows(projects, 9)), b"".join(html_rows(projects))
+    assert (b"".join(both.json()), b"".join(both.html())) == (in_json, in_html)
+    assert len(readings) == 1
+    assert b"".join(both.html()) == in_html, "asked for once more"
+    next(both.json())  # and left there
+    assert (b"".join(both.html()), b"".join(both.json())) == (in_html, in_json)
 
 
 def test_chunks_are_neither_the_whole_nor_single_rows() -> None:

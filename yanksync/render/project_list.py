@@ -4,14 +4,55 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from yanksync.model import ListedProject
 from yanksync.render.html import encoded, escape
 
 _ROWS = 1300  # of about 50 bytes: chunks of about 64 kB
+_HTML_HEAD = (
+    b'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n'
+    b'    <meta name="pypi:repository-version" content="1.0">\n'
+    b"    <title>Simple index</title>\n  </head>\n  <body>\n"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*\Z")
+
+
+class BothForms:
+    """Both forms from one reading of the rows, which takes longer than rendering them."""
+
+    def __init__(self, rows: Callable[[], Iterable[ListedProject]], serial: int | None) -> None:
+        """``rows`` makes the rows anew at each call; ``serial`` is for the JSON form."""
+        self._rows = rows
+        self._serial = serial
+        self._html: deque[bytes] = deque()  # of the reading that made the JSON form last
+        self._whole = False
+
+    def json(self) -> Iterator[bytes]:
+        """Yield the JSON form; that in HTML is kept meanwhile, some 60 bytes a project."""
+        self._whole = False
+        self._html.clear()
+        for chunk, plain in _chunks(self._rows()):
+            self._html.append(_html(chunk, plain))
+            yield _json_head(self._serial) if len(self._html) == 1 else b","
+            yield _json(chunk, plain)
+        if not self._html:
+            yield _json_head(self._serial)
+        self._whole = True
+        yield b"]}"
+
+    def html(self) -> Iterator[bytes]:
+        """Yield the HTML form: the one that was kept, once, else from the rows."""
+        if not self._whole:
+            yield from html_rows(self._rows())
+            return
+        self._whole = False
+        yield _HTML_HEAD
+        while self._html:
+            yield self._html.popleft()
+        yield _html_end(None)
 
 
 def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> Iterator[bytes]:
@@ -19,22 +60,10 @@ def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> I
 
     Links are relative, so that they hold behind any prefix (C17).
     """
-    yield (
-        b'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n'
-        b'    <meta name="pypi:repository-version" content="1.0">\n'
-        b"    <title>Simple index</title>\n  </head>\n  <body>\n"
-    )
-    rows = iter(projects)
-    while chunk := list(islice(rows, _ROWS)):
-        if _all_plain(chunk):
-            lines = [f'<a href="{row.name}/">{row.display}</a><br>\n' for row in chunk]
-        else:
-            lines = [
-                f'<a href="{escape(row.name)}/">{escape(row.display)}</a><br>\n' for row in chunk
-            ]
-        yield encoded("".join(lines))
-    comment = "" if serial is None else f"<!--SERIAL {serial:d}-->\n"
-    yield f"  </body>\n</html>\n{comment}".encode()
+    yield _HTML_HEAD
+    for chunk, plain in _chunks(projects):
+        yield _html(chunk, plain)
+    yield _html_end(serial)
 
 
 def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator[bytes]:
@@ -42,22 +71,45 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
 
     ``meta`` stands first, and in it the serial, which is this mirror's cursor (design.md).
     """
-    last = "" if serial is None else f'"_last-serial":{serial:d},'
-    head = f'{{"meta":{{{last}"api-version":"1.0"}},"projects":['
+    head = _json_head(serial)
+    for chunk, plain in _chunks(projects):
+        yield head + _json(chunk, plain)
+        head = b","
+    yield b"]}" if head == b"," else head + b"]}"
+
+
+def _chunks(projects: Iterable[ListedProject]) -> Iterator[tuple[list[ListedProject], bool]]:
+    """Yield the rows in lists, and whether no name in a list needs escaping: asked once for all."""
     rows = iter(projects)
     while chunk := list(islice(rows, _ROWS)):
-        if _all_plain(chunk) and None not in [row.serial for row in chunk]:
-            texts = [f'{{"_last-serial":{row.serial:d},"name":"{row.display}"}}' for row in chunk]
-        else:
-            texts = list(map(_row, chunk))
-        yield (head + ",".join(texts)).encode("utf-8", "backslashreplace")
-        head = ","
-    yield b"]}" if head == "," else f"{head}]}}".encode()
+        names = "".join([row.name + row.display for row in chunk])
+        yield chunk, _PLAIN.match(names) is not None
 
 
-def _all_plain(rows: list[ListedProject]) -> bool:
-    """Whether no name among ``rows`` needs escaping: asked once for all of them."""
-    return _PLAIN.match("".join([row.name + row.display for row in rows])) is not None
+def _html(chunk: list[ListedProject], plain: bool) -> bytes:
+    if plain:
+        lines = [f'<a href="{row.name}/">{row.display}</a><br>\n' for row in chunk]
+    else:
+        lines = [f'<a href="{escape(row.name)}/">{escape(row.display)}</a><br>\n' for row in chunk]
+    return encoded("".join(lines))
+
+
+def _html_end(serial: int | None) -> bytes:
+    comment = "" if serial is None else f"<!--SERIAL {serial:d}-->\n"
+    return f"  </body>\n</html>\n{comment}".encode()
+
+
+def _json_head(serial: int | None) -> bytes:
+    last = "" if serial is None else f'"_last-serial":{serial:d},'
+    return f'{{"meta":{{{last}"api-version":"1.0"}},"projects":['.encode()
+
+
+def _json(chunk: list[ListedProject], plain: bool) -> bytes:
+    if plain and None not in [row.serial for row in chunk]:
+        texts = [f'{{"_last-serial":{row.serial:d},"name":"{row.display}"}}' for row in chunk]
+    else:
+        texts = list(map(_row, chunk))
+    return ",".join(texts).encode("utf-8", "backslashreplace")
 
 
 def _row(project: ListedProject) -> str:
