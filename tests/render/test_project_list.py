@@ -49,7 +49,7 @@ def test_both_forms_read_back(projects: list[ListedProject], serial: int | None)
 
 @pytest.mark.parametrize("projects", [(), ROWS, MANY], ids=["none", "few", "many"])
 def test_both_forms_of_one_reading_are_those_of_two(projects: list[ListedProject]) -> None:
-    readings = []
+    readings: list[int] = []
 
     def rows() -> Iterator[ListedProject]:
         readings.append(len(readings))
