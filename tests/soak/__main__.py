@@ -4,48 +4,122 @@ from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
+import os
+import queue
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from tests.fake_upstream import FakeUpstream, Served, serve
 from tests.harness import SCRATCH
 from tests.soak import histories, kills
 
+_FORK = multiprocessing.get_context("fork")
+_READERS = 5  # of upstream's documents, each with a fuzz target
+_CHECKED = 5.0  # seconds between looks at whether a worker is still there
+
+
+@dataclass(frozen=True)
+class Came:
+    """What a worker tells: counts to add, and what to print."""
+
+    counts: Counter[str]
+    told: str = ""
+    failed: bool = False
+
+
+@dataclass
+class Shift:
+    """What the workers of one part share."""
+
+    options: argparse.Namespace
+    seed: int
+    end: float  # monotonic seconds
+    most: int  # of what the part counts
+    done: Any  # so many there are, for all to see
+    results: Any
+
+    def over(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return time.monotonic() > self.end or self.done.value >= self.most
+
+    def tell(self, counts: Counter[str], what: str) -> None:
+        """Hand over what was done since, of which ``what`` is counted."""
+        with self.done.get_lock():
+            self.done.value += counts[what]
+        self.results.put(Came(Counter(counts)))
+        counts.clear()
+
+    def tell_failure(self, told: str, error: BaseException) -> None:
+        """Hand over how to see a failure again."""
+        text = "".join(traceback.format_exception(error))
+        self.results.put(Came(Counter(failed=1), f"FAILED: again with: {told}\n{text}", True))
+
 
 def main() -> int:
-    """Run both parts until the time or the numbers are up; return 1 when anything failed."""
+    """Run all parts until the time or the numbers are up; return 1 when anything failed."""
     options = _parser().parse_args()
     logging.disable(logging.CRITICAL)  # thousands of faults are thousands of warnings
-    end = time.monotonic() + 60 * options.minutes
-    failed = 0
-    with serve(FakeUpstream()) as served:
-        if options.point:
-            return _kills(served, options, [tuple(map(kills.Point.parse, options.point))], end)
-        both = options.histories != 0 and options.kills != 0
-        half = end - 30 * options.minutes if both else end
-        if options.histories != 0:
-            failed += _histories(served, options, half)
-        if options.kills != 0:
-            failed += _kills(served, options, None, end)
-    return 1 if failed else 0
+    if options.point:
+        with serve(FakeUpstream()) as served:
+            return _replay(served, tuple(map(kills.Point.parse, options.point)))
+    begun = time.monotonic()
+    end = begun + 60 * options.minutes
+    total: Counter[str] = Counter()
+    if options.documents:
+        total += _documents(options)
+    if options.kills != 0:
+        part = (end - time.monotonic()) / (1 if options.histories == 0 else 2)
+        total += _part("kills", _kill, options, options.kills, time.monotonic() + part)
+    if options.histories != 0:
+        total += _part("histories", _live, options, options.histories, end)
+    mended = total["diverged"] - total["failed"]
+    print(
+        f"all in {time.monotonic() - begun:.0f} s: {total['histories']} histories, "
+        f"{total['kills']} kills, {total['faults']} faults of upstream, {total['errors']} errors "
+        f"of system calls, {total['documents']} damaged documents, {total['diverged']} divergences "
+        f"found, {max(mended, 0)} mended, {total['failed']} failed",
+        flush=True,
+    )
+    return 1 if total["failed"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/soak",
         description="Random histories of an upstream with every fault, and passes killed or failed "
-        "at each of their system calls. Prints the seed or the point of what fails.",
+        "at each of their system calls. Prints the seed or the point of what fails, and counts. "
+        "Kills come first and get half the time at most. "
+        "Ten thousand histories and a thousand kills: --minutes 60 --histories 10000 --kills 1000",
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="time for all (default: 10)")
+    parser.add_argument("--histories", type=int, help="at least so many, if time allows; 0: none")
+    parser.add_argument(
+        "--kills", type=int, help="at least so many kills, if time allows; 0: none, nor errors"
     )
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="time for all (default: 10; halved for each)"
+        "--kill-share", type=float, default=0.67, metavar="SHARE",
+        help="this part of the hits are kills, the others errors (default: 0.67)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--documents", type=int, default=0, help="so many damaged documents for the readers first"
     )
-    parser.add_argument("--histories", type=int, help="at most so many, 0: none")
-    parser.add_argument("--kills", type=int, help="at most so many kills, 0: none, nor errors")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a CPU)"
+    )
     parser.add_argument("--seed", type=int, help="begin with it; a failing one is printed")
     parser.add_argument(
         "--point", action="append", default=[], help="replay: project:call:n:KILL or an errno"
@@ -53,58 +127,123 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _histories(served: Served, options: argparse.Namespace, end: float) -> int:
-    tally = histories.Harder.tally
-    seed = random.randrange(10**6) * 1000 if options.seed is None else options.seed
-    print(f"histories: seeds from {seed} on, {histories.BATCH} each", flush=True)
-    failed, begun = 0, time.monotonic()
-    most = options.histories or sys.maxsize
-    while time.monotonic() < end and tally["histories"] < most:
-        number = min(histories.BATCH, most - tally["histories"])
-        try:
-            histories.run(served, seed, max(number, 10))
-        except Exception as error:
-            failed += 1
-            print(f"FAILED: seed {seed}; again with: scripts/soak --kills 0 --seed {seed}")
-            traceback.print_exception(error)
-        seed += 1
-    print(_told("histories", tally, begun), f"failed seeds: {failed}", flush=True)
-    return failed
+def _documents(options: argparse.Namespace) -> Counter[str]:
+    """Feed damaged documents to the readers of upstream's answers."""
+    each = -(-options.documents // _READERS)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+         f"--numprocesses={options.jobs}", "tests/upstream/test_fuzz.py"],
+        env=os.environ | {"YANKSYNC_FUZZ": str(each)},
+        check=False,
+    )  # fmt: skip
+    return Counter(documents=each * _READERS, failed=done.returncode != 0)
 
 
-def _kills(
-    served: Served,
+def _part(
+    what: str,
+    work: Callable[[Shift, int], None],
     options: argparse.Namespace,
-    chosen: list[tuple[kills.Point, ...]] | None,
+    most: int | None,
     end: float,
-) -> int:
-    seed = random.randrange(10**6) if options.seed is None else options.seed
-    chance = random.Random(seed)
-    where = Path(tempfile.mkdtemp(prefix="yanksync-kills-", dir=SCRATCH))
-    failed, begun = 0, time.monotonic()
+) -> Counter[str]:
+    """Let ``--jobs`` processes work until the time is up or enough is done; return the counts."""
+    seed = random.randrange(10**6) * 1000 if options.seed is None else options.seed
+    begun = time.monotonic()
+    done = _FORK.Value("q", 0)
+    shift = Shift(options, seed, end, most or sys.maxsize, done, _FORK.Queue())
+    print(f"{what}: seeds from {seed} on, {options.jobs} processes", flush=True)
+    workers = [
+        _FORK.Process(target=_worker, args=(work, shift, number), daemon=True)
+        for number in range(options.jobs)
+    ]
+    for worker in workers:
+        worker.start()
+    total: Counter[str] = Counter()
+    for came in _results(shift, workers):
+        total += came.counts
+        if came.told:
+            print(came.told, flush=True)
+    total["failed"] += sum(worker.exitcode != 0 for worker in workers)
+    counts = ", ".join(f"{key} {value}" for key, value in sorted(total.items()))
+    print(f"{what} in {time.monotonic() - begun:.0f} s: {counts}", flush=True)
+    return total
+
+
+def _worker(work: Callable[[Shift, int], None], shift: Shift, number: int) -> None:
     try:
-        scenario = kills.Scenario(served, where)
-        tally = scenario.tally
-        print(f"kills: seed {seed}, {len(scenario.points)} calls in the pass", flush=True)
-        for points in chosen or kills.choose(scenario.points, chance):
-            if time.monotonic() > end or tally["kills"] >= (options.kills or sys.maxsize):
-                break
+        work(shift, number)
+    except Exception as error:  # of the soak itself
+        shift.tell_failure("the same", error)
+    shift.results.put(None)
+
+
+def _results(shift: Shift, workers: Sequence[BaseProcess]) -> Iterator[Came]:
+    """Yield what the workers tell until the last of them has ended, however it has."""
+    left = len(workers)
+    while left:
+        try:
+            came = shift.results.get(timeout=_CHECKED)
+        except queue.Empty:
+            left = min(left, sum(worker.is_alive() for worker in workers))
+            continue
+        if came is None:
+            left -= 1
+        else:
+            yield came
+    for worker in workers:
+        worker.join()
+
+
+def _live(shift: Shift, number: int) -> None:
+    """Run the histories of every ``--jobs``-th seed."""
+    with serve(FakeUpstream()) as served:
+        for seed in count(shift.seed + number, shift.options.jobs):
+            if shift.over():
+                return
+            try:
+                histories.run(served, seed)
+            except Exception as error:
+                again = f"scripts/soak --kills 0 --jobs 1 --histories 1 --seed {seed}"
+                shift.tell_failure(again, error)
+            shift.tell(histories.Harder.tally, "histories")
+
+
+def _kill(shift: Shift, number: int) -> None:
+    """Hit every ``--jobs``-th of the chosen points."""
+    with serve(FakeUpstream()) as served, _scenario(served) as scenario:
+        if number == 0:
+            print(f"kills: {len(scenario.points)} calls in the pass", flush=True)
+        chosen = kills.choose(scenario.points, random.Random(shift.seed), shift.options.kill_share)
+        chance = random.Random(shift.seed + number)
+        for turn, points in enumerate(chosen):
+            if shift.over():
+                return
+            if turn % shift.options.jobs != number:
+                continue
             try:
                 scenario.prove(*points, alone=chance.random() < 0.5)
-            except AssertionError as error:
-                failed += 1
+            except (AssertionError, subprocess.TimeoutExpired) as error:
                 again = " ".join(f"--point {point}" for point in points)
-                print(f"FAILED: again with: scripts/soak {again}")
-                traceback.print_exception(error)
-        print(_told("kills", tally, begun), f"failed: {failed}", flush=True)
+                shift.tell_failure(f"scripts/soak {again}", error)
+            shift.tell(scenario.tally, "kills")
+
+
+def _replay(served: Served, points: tuple[kills.Point, ...]) -> int:
+    """Hit these points once more, with and without a pass alone behind them."""
+    with _scenario(served) as scenario:
+        for alone in (False, True):
+            scenario.prove(*points, alone=alone)
+        print(dict(scenario.tally))
+    return 0
+
+
+@contextmanager
+def _scenario(served: Served) -> Iterator[kills.Scenario]:
+    where = Path(tempfile.mkdtemp(prefix="yanksync-kills-", dir=SCRATCH))
+    try:
+        yield kills.Scenario(served, where)
     finally:
         shutil.rmtree(where)
-    return failed
-
-
-def _told(what: str, tally: dict[str, int], begun: float) -> str:
-    counts = ", ".join(f"{key} {value}" for key, value in sorted(tally.items()))
-    return f"{what} in {time.monotonic() - begun:.0f} s: {counts};"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.fake_upstream import Fault, Served, Snapshot
 from tests.harness import DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import Histories, names
 
-BATCH = 50  # histories of one seed
+BATCH = 25  # histories of one seed
 
 
 def _redirect(code: int, to: str) -> Fault:

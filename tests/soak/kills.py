@@ -294,17 +294,22 @@ compress = ["gzip"]
         assert [row for row in world.history() if row.serial is None] == []
 
 
-def choose(points: list[Point], chance: random.Random) -> Iterator[tuple[Point, ...]]:
-    """Yield what to prove, endlessly: each kill and each error once, then chains of kills."""
+def choose(
+    points: list[Point], chance: random.Random, share: float = 0.5
+) -> Iterator[tuple[Point, ...]]:
+    """Yield what to prove, endlessly: each kill and each error once, then chains of kills.
+
+    ``share`` of the first are kills, until there are no more of either sort.
+    """
     failing = [point for point in points if point.call in _FAILING and point.group != ""]
     # Most opens are Python's own, long before anything is begun.
-    hits = [p for p in points if (p.group, p.call) != ("", "openat") or p.nth % 10 == 0]
-    for error in ERRORS:
-        hits += [point._replace(what=error) for point in failing]
-    hits += [point._replace(what="ENOSPC+") for point in failing]
-    chance.shuffle(hits)
-    for point in hits:
-        yield (point,)
+    kills = [p for p in points if (p.group, p.call) != ("", "openat") or p.nth % 10 == 0]
+    errors = [point._replace(what=what) for what in (*ERRORS, "ENOSPC+") for point in failing]
+    chance.shuffle(kills)
+    chance.shuffle(errors)
+    while kills or errors:
+        first = kills and (not errors or chance.random() < share)
+        yield ((kills if first else errors).pop(),)
     near = [point for point in points if point.group != ""]
     while True:
         yield tuple(chance.choice(near) for _ in range(chance.randint(2, 4)))
