@@ -271,6 +271,21 @@ def test_R7_a_list_without_a_quarantined_project_explains_no_404(world: World) -
     assert [row[1] for row in world.told()] == ["quarantine"]
 
 
+def test_R7_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: World) -> None:
+    """Found by the soak (seed 5018): the quarantine is not the newest entry any more."""
+    started(world)
+    world.up.quarantine_project("demo")
+    world.up.upload("demo", "3.0")
+    world.up.fail("^/simple/demo/", Fault.status(404), None)
+    for _ in range(2):
+        assert world.resync() == PARTIAL
+        assert world.page("demo") is not None
+    world.up.heal()
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert [row[1] for row in world.told()] == ["quarantine"]
+
+
 def test_R7_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> None:
     started(world)
     world.up.doctor = lambda page: {**page, "files": page["files"][1:], "versions": ["2.0"]}

@@ -31,6 +31,8 @@ from yanksync.weigh import (
     Gone,
     Held,
     Keep,
+    Missing,
+    NotModified,
     Presence,
     Record,
     Stale,
@@ -106,7 +108,7 @@ class _Recorder:
         for note in one.notes:
             if self._mirror.tally.tells(f"{row.name} {note}"):
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
-        held = self._held(row, isinstance(answer, Found))
+        held = self._held(row, answer)
         want = Want(reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt)
         verdict = weigh(held, want, answer, serials=self._serials)
         if isinstance(verdict, Record):
@@ -124,10 +126,12 @@ class _Recorder:
             self._state.projects.set_unknown(row.name)
             self._state.pending.done(row.name)
 
-    def _held(self, row: Project, with_page: bool) -> Held:
+    def _held(self, row: Project, answer: Found | NotModified | Missing) -> Held:
         page = None
         events: tuple[Event, ...] = ()
-        if with_page and row.presence is Presence.PRESENT:
+        if isinstance(answer, Missing):
+            events = self._state.history.events(row.name, row.serial)
+        elif isinstance(answer, Found) and row.presence is Presence.PRESENT:
             stored = self._state.projects.page(row.id)
             try:
                 page = None if stored is None else page_of(row.name, stored)

@@ -185,10 +185,19 @@ def _list_explains(held: Held) -> bool:
     # A list older than what is known of the project proves nothing by leaving it out (A69).
     if not held.omitted or held.listed_at is None:
         return False
-    if held.word is not None or held.entry is Kind.QUARANTINE_PROJECT:
+    if held.word is not None or _quarantined_since(held):
         return False  # no list has quarantined projects
     newest = max(held.serial or 0, held.entry_serial or 0)
     return held.listed_at >= newest
+
+
+def _quarantined_since(held: Held) -> bool:
+    """Whether the held page is followed by a quarantine, whatever came after that but its end."""
+    if held.entry is Kind.QUARANTINE_PROJECT:
+        return True
+    ends = (Kind.QUARANTINE_PROJECT, Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT)
+    kinds = [event.kind for event in held.events if event.kind in ends]
+    return kinds[-1:] == [Kind.QUARANTINE_PROJECT]
 
 
 def unexplained_losses(held: Held, page: Page) -> tuple[str, ...]:
