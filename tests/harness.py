@@ -135,6 +135,7 @@ class World:
         self.clock = Clock()
         self.mirror: Mirror | None = None  # that of the last pass
         self.error: str | None = None
+        self._seen: tuple[Counts, int | None] | None = None
 
     def configure(self, **flags: object) -> None:
         """Change the configuration from the next pass on."""
@@ -142,8 +143,11 @@ class World:
 
     @contextmanager
     def state(self) -> Iterator[State]:
-        with State(self.where / "state.db") as state:
-            yield state
+        try:
+            with State(self.where / "state.db") as state:
+                yield state
+        finally:
+            self._seen = None
 
     def sync(self, *, later: float = 300.0, **request: Any) -> int:
         """Make a pass ``later`` seconds after the one before; return its exit code."""
@@ -204,14 +208,22 @@ class World:
         return [(row.serial, str(row.action), row.reason) for row in self.history(project)]
 
     def counts(self) -> Counts:
-        with self.state() as state:
-            pending, held_looks, behind = state.pending.counts()
-            unpublished, held = state.unpublished.counts()
-        return Counts(pending, unpublished, held + held_looks, behind)
+        return self._look()[0]
 
     def cursor(self) -> int | None:
-        with self.state() as state:
-            return state.meta.cursor
+        return self._look()[1]
+
+    def _look(self) -> tuple[Counts, int | None]:
+        """Return what the state says, which nobody changes without opening it."""
+        seen = self._seen
+        if seen is None:
+            with self.state() as state:
+                pending, held_looks, behind = state.pending.counts()
+                unpublished, held = state.unpublished.counts()
+                counts = Counts(pending, unpublished, held + held_looks, behind)
+                seen = (counts, state.meta.cursor)
+            self._seen = seen
+        return seen
 
     @property
     def requests(self) -> list[Asked]:
@@ -273,6 +285,7 @@ class World:
         shutil.copy(self.where / name, self.where / "state.db")
 
     def lose_state(self) -> None:
+        self._seen = None
         for path in self.where.glob("state.db*"):
             path.unlink()
 
