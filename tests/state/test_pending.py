@@ -203,3 +203,21 @@ def test_ready_takes_nothing(state: State) -> None:
         looks, total = state.pending.ready(NOW, 2)
         assert ([look.name for look in looks], total) == (["a", "b"], 3)
     assert DEMO not in taken(state)
+
+
+def test_a_time_beyond_every_back_off_was_left_by_a_clock_since_set_back(state: State) -> None:
+    state.pending.mark("demo", 5, NOW)
+    for _ in range(20):
+        state.pending.failed("demo", "no answer", NOW, stale=False)
+    assert taken(state, NOW) == []  # an hour, the longest there is
+    assert taken(state, NOW - 60) == ["demo"]
+    assert taken(state, NOW + HOUR, run=2) == ["demo"]
+
+
+def test_behind_such_a_time_is_one_beyond_a_day(state: State) -> None:
+    state.pending.mark("demo", 5, NOW)
+    fail_stale(state, NOW)
+    fail_stale(state, NOW + 27 * HOUR)
+    assert state.pending.counts() == (0, 0, 1)
+    assert state.pending.take_behind(RUN, NOW + 27 * HOUR, 9) == []
+    assert [look.name for look in state.pending.take_behind(RUN, NOW + 26 * HOUR, 9)] == ["demo"]

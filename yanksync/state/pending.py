@@ -15,7 +15,7 @@ from yanksync.state.database import Database
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
     held IS NULL AND held_since IS NOT NULL"""
 # A time of the next try beyond the longest back-off is one that a clock since set back has left.
-_DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + 172800)"
+_DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
