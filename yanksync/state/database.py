@@ -11,7 +11,7 @@ from typing import Any
 from yanksync.errors import StateError
 from yanksync.state.migrations import VERSION, migrate
 
-_WAIT = 30.0  # seconds for a reader (status, backup) to let go of the database
+_WAIT = 10.0  # seconds for another program to let go of the database
 
 Row = Sequence[Any]
 
@@ -170,5 +170,8 @@ def _advice(error: sqlite3.Error) -> str:
             "it away and run 'yanksync full-resync'"
         )
     if "locked" in text:
-        return f"{text}: another program keeps it open for writing"
+        return (
+            f"{text}: another program keeps it open for writing. Nothing is lost: end that "
+            "program, or wait for it, and run this again"
+        )
     return text
