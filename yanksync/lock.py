@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yanksync.errors import LockHeld, StateError
+from yanksync.owner import owner
 
 if os.name == "nt":
     import msvcrt
@@ -43,7 +44,8 @@ def lock(state: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
     except OSError as error:
-        raise StateError(str(path), f"cannot make the lock file: {error.strerror}") from error
+        why = f"cannot make the lock file: {error.strerror}{owner(path)}"
+        raise StateError(str(path), why) from error
     try:
         try:
             _try(descriptor)

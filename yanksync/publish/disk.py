@@ -15,6 +15,7 @@ from pathlib import Path
 
 from yanksync.errors import PublishError
 from yanksync.findings import Standing
+from yanksync.owner import owner
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
@@ -55,6 +56,9 @@ class DiskStore:
             self._make(self._root)
             for filename in layout.filenames():
                 _unlink(f"{self._root}/{layout.temporary(filename)}")
+            if not os.access(self._root, os.W_OK | os.X_OK):
+                # Told once, and not for each project; what lets it be is asked for the reason.
+                os.close(_open(f"{self._root}/{layout.temporary(layout.HTML.filename)}"))
         except OSError as error:
             raise _error(error, self._root) from error
 
@@ -400,9 +404,13 @@ def _failure(name: str, error: OSError) -> Failure:
 
 
 def _why(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+    if not error.filename:
+        return error.strerror or str(error)
+    foreign = owner(Path(error.filename)) if error.errno in (errno.EACCES, errno.EPERM) else ""
+    return f"{error.strerror}: {error.filename}{foreign}"
 
 
 def _error(error: OSError, path: str) -> PublishError:
-    return PublishError(str(error.filename or path), error.strerror or str(error))
+    where = str(error.filename or path)
+    foreign = owner(Path(where)) if error.errno in (errno.EACCES, errno.EPERM) else ""
+    return PublishError(where, f"{error.strerror or error}{foreign}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yanksync.errors import StateError
+from yanksync.owner import owner
 from yanksync.state.migrations import VERSION, migrate
 
 _WAIT = 10.0  # seconds for another program to let go of the database
@@ -35,7 +36,8 @@ class Database:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StateError(str(path), f"cannot make its directory: {error.strerror}") from error
+            why = f"cannot make its directory: {error.strerror}{owner(path)}"
+            raise StateError(str(path), why) from error
         with self._errors():
             self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
         try:
@@ -78,7 +80,7 @@ class Database:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StateError:
-        return StateError(str(self.path), _advice(error))
+        return StateError(str(self.path), _advice(error, self.path))
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -162,13 +164,16 @@ class Database:
             raise StateError(str(target), f"cannot copy the state: {error}") from error
 
 
-def _advice(error: sqlite3.Error) -> str:
+def _advice(error: sqlite3.Error, path: Path) -> str:
     text = str(error)
     if "not a database" in text or "malformed" in text:
         return (
             f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move "
             "it away and run 'yanksync full-resync'"
         )
+    if "readonly" in text or "unable to open" in text:
+        # SQLite writes a little to read, too: beside the database, in its directory.
+        return f"{text}{owner(path) or owner(path.parent)}"
     if "locked" in text:
         return (
             f"{text}: another program keeps it open for writing. Nothing is lost: end that "
