@@ -14,11 +14,13 @@ from msgspec import Struct
 from yanksync.upstream.answers import WITH_BODY, Headers
 
 _HEAD_LIMIT = 1 << 16  # bytes, as in http.client
+_LINES_LIMIT = 99  # headers, as in http.client
 _LINE_LIMIT = 1 << 10  # bytes of the line before a chunk
 _STATUS = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2})(?: (.*))?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_BARE = re.compile(rb"(?<!\r)\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 # Headers that rule how the rest is read: of two of them, neither can be trusted.
 _ONCE = frozenset(
@@ -68,6 +70,8 @@ class Reader:
         if self._head is None:
             end = self._data.find(b"\r\n\r\n")
             if end < 0 and len(self._data) <= _HEAD_LIMIT:
+                if _BARE.search(self._data):
+                    raise Odd  # other readers would end the head here: do not wait for what follows
                 return None
             if not 0 <= end <= _HEAD_LIMIT:
                 raise Odd
@@ -96,8 +100,10 @@ class Reader:
         if len(self._data) < self._length:
             return None
         assert self._head is not None
-        if len(self._data) > self._length and self._head[0] in WITH_BODY:
-            raise Odd  # nobody asked for more
+        if len(self._data) > self._length:
+            if self._head[0] in WITH_BODY:
+                raise Odd  # nobody asked for more
+            self._data.clear()
         return self._reply(bytes(self._data))
 
     def _chunked(self) -> Reply | None:
@@ -106,7 +112,7 @@ class Reader:
         while True:
             end = data.find(b"\r\n", 0, _LINE_LIMIT)
             if end < 0:
-                if len(data) >= _LINE_LIMIT:
+                if len(data) >= _LINE_LIMIT or b"\n" in data:
                     raise Odd
                 return None
             match = _CHUNK.fullmatch(data, 0, end)
@@ -116,10 +122,11 @@ class Reader:
             if len(body) + size > self._limit:
                 raise TooLarge
             start = end + 2
-            if len(data) < start + size + 2:
+            after = bytes(data[start + size : start + size + 2])
+            if after != b"\r\n":
+                if after not in (b"", b"\r"):
+                    raise Odd  # a trailer, or nonsense
                 return None
-            if data[start + size : start + size + 2] != b"\r\n":
-                raise Odd  # a trailer, or nonsense
             if size == 0:
                 if len(data) > start + 2:
                     raise Odd
@@ -131,6 +138,8 @@ class Reader:
         assert self._head is not None
         status, reason, headers = self._head
         close = "close" in headers.get("connection", "").lower()
+        if status == 304 and "transfer-encoding" in headers:
+            close = True  # there is no body, but who says that there is one may send it
         return Reply(status, reason, headers, body, not close and status in WITH_BODY)
 
 
@@ -138,14 +147,14 @@ def _head(text: str) -> tuple[int, str, dict[str, str]]:
     """Return status, reason and headers. Raises :class:`Odd`."""
     first, *lines = text.split("\r\n")
     match = _STATUS.fullmatch(first)
-    if match is None or _CONTROL.search(first):
+    if match is None or _CONTROL.search(first) or len(lines) > _LINES_LIMIT:
         raise Odd
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
             raise Odd
-        name, value = name.lower(), value.strip(" \t")
+        name, value = name.lower(), value.lstrip(" \t")  # what follows stays, as in http.client
         if name in headers:
             if name in _ONCE:
                 raise Odd

@@ -9,47 +9,30 @@ they leave are asked over from here, with nothing that blocks.
 
 from __future__ import annotations
 
-import logging
-import queue
 import selectors
-import socket
 import ssl
-import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
-from msgspec import Struct
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.settings import redacted
 from yanksync.upstream.answers import SLOW, Outcome, Unpacker, answer_of, judge, plain, too_slow
+from yanksync.upstream.crew import Asked, Crew, Request
 from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
 from yanksync.upstream.session import Session
 
 K = TypeVar("K")
 
-log = logging.getLogger("yanksync")
-
 _AHEAD = 2  # requests drawn and not answered yet, for each worker
 _CHUNK = 1 << 18  # bytes asked of a socket at once
 _LOOK = 0.25  # of the timeout: how often silence is looked for
-
-
-class Request(Struct, Generic[K], frozen=True):
-    """What to ask for (see :meth:`Session.get`), and what the caller knows it by."""
-
-    key: K
-    url: str
-    accept: str
-    etag: str | None
-    limit: int
-
-
-Asked = Request[Any]
+_ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
 
 
 class _Line:
@@ -77,8 +60,10 @@ class Lines:
         self._queue: deque[Asked] = deque()
         self._lines: set[_Line] = set()
         self._idle: list[_Line] = []
+        self._replies: list[tuple[Asked, str, Reply]] = []  # to be unpacked
         self._answers: list[tuple[Asked, Outcome]] = []
-        self._crew = _Crew(session, workers)
+        self._odd = 0  # answers out of the ordinary, in an unbroken row
+        self._crew = Crew(session, workers)
         try:
             self._selector = selectors.DefaultSelector()
             self._selector.register(self._crew.bell, selectors.EVENT_READ)
@@ -119,19 +104,26 @@ class Lines:
         """Ask what can be asked now."""
         while self._queue and self._under_way < self._workers:
             request = self._queue.popleft()
-            if self._session.patience.left > 0 or not self._sent(request):
-                self._crew.ask(request)
+            if self._session.patience.left > 0 or self._odd >= _ODD:
+                self._give_back()  # the crew asks over what is in the pool
+            elif self._sent(request):
+                continue
+            self._crew.ask(request)
 
     def _sent(self, request: Asked) -> bool:
         """Send a request over a line that is idle; False: there is none, or this is not for it."""
-        line = self._idle.pop() if self._idle else self._adopted(request.url)
+        try:
+            wire = self._session.request(request.url, request.accept, request.etag)
+            line = self._idle.pop() if self._idle else self._adopted(request.url)
+        except (OSError, ValueError, HTTPError):
+            return False  # the crew finds out what is wrong
         if line is None:
             return False
         try:
-            wire = self._session.request(request.url, request.accept, request.etag)
-            if line.socket.send(wire) != len(wire):
-                raise BlockingIOError
-        except (OSError, ValueError):
+            whole = line.socket.send(wire) == len(wire)
+        except OSError:
+            whole = False
+        if not whole:
             self._drop(line)
             return False
         line.request, line.reader = request, Reader(request.limit)
@@ -144,8 +136,12 @@ class Lines:
         if connection is None:
             return None
         line = _Line(url, connection)
-        line.socket.settimeout(0.0)
-        self._selector.register(line.socket, selectors.EVENT_READ, line)
+        try:
+            line.socket.settimeout(0.0)
+            self._selector.register(line.socket, selectors.EVENT_READ, line)
+        except OSError:
+            connection.close()
+            raise
         self._lines.add(line)
         return line
 
@@ -161,7 +157,12 @@ class Lines:
         if now - self._looked >= tick:
             self._looked = now
             self._drop_silent(now)
+        # Only now, when all was heard: over a line whose end or nonsense lies there, nothing more
+        # is asked, nor after a 429. And before the rest: the wire has something to do meanwhile.
         self._begin()
+        for request, url, reply in self._replies:
+            self._answers.append((request, _unpacked(url, reply, request.limit)))
+        self._replies.clear()
         answers, self._answers = self._answers, []
         return answers
 
@@ -169,33 +170,36 @@ class Lines:
         """Take what has come over a line."""
         request = line.request
         try:
-            data = _received(line.socket)
-            if data is None:
-                return
-            if request is None:  # the end of an idle connection, or nonsense
-                self._drop(line)
-                return
-            if not data:
+            data = line.socket.recv(_CHUNK)
+            if request is not None and not data:
                 raise EOFError
-            reply = line.reader.feed(data)
+            reply = None if request is None else line.reader.feed(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            line.heard = time.monotonic()  # a part of what TLS unpacks only as a whole
+            return
         except (OSError, EOFError, Odd, TooLarge) as problem:
             self._drop(line)
             if request is not None:
                 self._failed(request, problem, begun=line.reader.begun)
             return
-        if reply is None:
-            line.heard = time.monotonic()
-            return
-        line.request = None
-        if reply.keep:
-            self._idle.append(line)
-        else:
+        if request is None:  # the end of an idle connection, or nonsense
             self._drop(line)
-        self._answered(request, reply)
+        elif reply is None:
+            line.heard = time.monotonic()
+        else:
+            line.request = None
+            if reply.keep:
+                self._idle.append(line)
+            else:
+                self._drop(line)
+            self._answered(request, reply)
 
     def _failed(self, request: Asked, problem: Exception, *, begun: bool) -> None:
         url = redacted(request.url)
-        if isinstance(problem, Odd) or not begun:
+        if isinstance(problem, Odd):
+            self._odd += 1
+            self._crew.ask(request)
+        elif not begun:
             # Servers close idle connections; one that is closed as we speak says nothing of it.
             self._crew.ask(request)
         elif isinstance(problem, TooLarge):
@@ -206,21 +210,19 @@ class Lines:
             self._answers.append((request, Unreachable(url, why)))
 
     def _answered(self, request: Asked, reply: Reply) -> None:
+        """Sort an answer by what is to be done about it."""
         url = redacted(request.url)
         try:
-            patience = self._session.patience
-            if judge(url, reply.status, reply.reason, reply.headers, patience) is not None:
-                self._crew.ask(request)  # it knows where redirects may lead
-                return
-            self._begin()  # the wire has something to do while we read
-            unpacker = Unpacker(url, reply.status, reply.headers, request.limit)
-            unpacker.feed(reply.body)
-            outcome: Outcome = answer_of(url, reply.status, reply.headers, unpacker.body())
+            place = judge(url, reply.status, reply.reason, reply.headers, self._session.patience)
         except UpstreamError as error:
-            outcome = error
-        except zlib.error as error:
-            outcome = Unreachable(url, plain(error))
-        self._answers.append((request, outcome))
+            self._answers.append((request, error))
+        else:
+            if place is None:
+                self._odd = 0
+                self._replies.append((request, url, reply))
+            else:
+                self._odd += 1
+                self._crew.ask(request)  # it knows where redirects may lead
 
     def _drop_silent(self, now: float) -> None:
         """Give up what was silent for longer than the timeout, or drips for ever."""
@@ -246,87 +248,30 @@ class Lines:
         self._selector.unregister(line.socket)
         line.connection.close()
 
-    def _close(self) -> None:
-        """Give back what is idle, close what is not, and let the crew go."""
+    def _give_back(self) -> None:
+        """Give back what is idle, for others to ask over."""
         for line in self._idle:
             self._selector.unregister(line.socket)
             line.socket.settimeout(self._session.timeout)
             self._session.give_back(line.url, line.connection)
         self._lines.difference_update(self._idle)
         self._idle.clear()
+
+    def _close(self) -> None:
+        """Give back what is idle, close what is not, and let the crew go."""
+        self._give_back()
         for line in list(self._lines):
             self._drop(line)
         self._selector.close()
         self._crew.dismiss()
 
 
-def _received(line: socket.socket) -> bytes | None:
-    """Return what has come; None: nothing after all, b"": the end."""
+def _unpacked(url: str, reply: Reply, limit: int) -> Outcome:
     try:
-        data: bytes = line.recv(_CHUNK)
-        # What TLS has unpacked already, no selector tells of.
-        while data and isinstance(line, ssl.SSLSocket) and line.pending():
-            data += line.recv(_CHUNK)
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return None
-    return data
-
-
-class _Crew:
-    """The threads that ask with patience: as many as there is work for, at most ``workers``.
-
-    They are daemons, so that nobody waits for answers that nobody takes any more (a signal came,
-    the disk is full).
-    """
-
-    def __init__(self, session: Session, workers: int) -> None:
-        self._session = session
-        self._workers = workers
-        self._threads: list[threading.Thread] = []
-        self._questions: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
-        self._dismissed = False
-        self._lock = threading.Lock()  # nobody rings a bell that is gone
-        self.bell, self._button = socket.socketpair()  #: readable when somebody has an answer
-        self.waiting = 0  #: requests whose answer was not taken yet
-
-    def ask(self, request: Asked) -> None:
-        """Let somebody ask."""
-        self._questions.put(request)
-        self.waiting += 1
-        if self.waiting > len(self._threads) < self._workers:
-            thread = threading.Thread(target=self._work, name="fetch", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def answers(self) -> Iterator[tuple[Asked, Outcome]]:
-        """Yield the answers that are there."""
-        self.bell.recv(1 << 10)
-        while not self._answers.empty():
-            self.waiting -= 1
-            yield self._answers.get()
-
-    def dismiss(self) -> None:
-        """Let everybody go, once they have the answer that they wait for."""
-        with self._lock:
-            self._dismissed = True
-            self.bell.close()
-            self._button.close()
-        for _ in self._threads:
-            self._questions.put(None)
-
-    def _work(self) -> None:
-        while (request := self._questions.get()) is not None and not self._dismissed:
-            self._answers.put((request, self._outcome(request)))
-            with self._lock:
-                if not self._dismissed:
-                    self._button.send(b"!")
-
-    def _outcome(self, request: Asked) -> Outcome:
-        try:
-            return self._session.get(request.url, request.accept, request.etag, request.limit)
-        except UpstreamError as error:
-            return error
-        except Exception as error:  # a bug: without an answer the pass would wait for ever
-            log.debug("%s: the traceback", redacted(request.url), exc_info=error)
-            return Unreachable(redacted(request.url), f"internal error: {error!r}")
+        unpacker = Unpacker(url, reply.status, reply.headers, limit)
+        unpacker.feed(reply.body)
+        return answer_of(url, reply.status, reply.headers, unpacker.body())
+    except UpstreamError as error:
+        return error
+    except zlib.error as error:
+        return Unreachable(url, plain(error))

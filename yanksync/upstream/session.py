@@ -8,6 +8,8 @@ Bodies are read as they come, limited in bytes and in time.
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
 import time
 import zlib
@@ -39,6 +41,9 @@ from yanksync.upstream.exchange import Reply
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _REDIRECTS = 5
+_PORTS = {"http": ":80", "https": ":443"}
+# What urllib3 would send as it is; anything else it encodes.
+_REQUEST_LINE = re.compile(r"GET (?:[A-Za-z0-9._~:/?&=@!$'()*+,;\[\]-]|%[0-9A-F]{2})+ HTTP/1\.1")
 
 
 class _Route(Struct):
@@ -155,13 +160,18 @@ class Session:
         )
 
     def request(self, url: str, accept: str, etag: str | None) -> bytes:
-        """Return a request as it goes over the wire. Raises ``ValueError`` for an odd one."""
+        """Return a request as it goes over the wire, the same that :meth:`get` sends.
+
+        Raises ``ValueError`` for an odd one, and what requests raises for proxies and certificates.
+        """
         route = self._route(url)
         headers = {"Host": route.host, **route.headers, **_wishes(accept, etag)}
         lines = [f"GET {_target(url, route)} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if any("\r" in line or "\n" in line for line in lines) or not lines[0].isascii():
+        if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a request of several lines")
+        if not _REQUEST_LINE.fullmatch(lines[0]):
+            raise ValueError("an address that is to be encoded")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def idle(self, url: str) -> HTTPConnection | None:
@@ -171,7 +181,8 @@ class Session:
         """
         pool = self._route(url).pool
         connection = pool._get_conn()
-        if isinstance(connection, HTTPConnection) and connection.sock is not None:
+        # TLS within TLS, to a proxy, is no socket to wait for: it keeps back what it has unpacked.
+        if isinstance(connection, HTTPConnection) and isinstance(connection.sock, socket.socket):
             return connection
         pool._put_conn(connection)
         return None
@@ -207,8 +218,12 @@ class Session:
         headers = {str(key): str(value) for key, value in prepared.headers.items()}
         if plain and proxy is not None:
             headers.update(adapter.proxy_headers(proxy))
-        host = urlsplit(prepared.url or url).netloc.rpartition("@")[2]
-        return _Route(pool, headers, host, plain and not str(proxy).startswith("socks"))
+        parts = urlsplit(prepared.url or url)
+        host = parts.netloc.rpartition("@")[2]
+        absolute = plain and not str(proxy).startswith("socks")
+        if not absolute:
+            host = host.removesuffix(_PORTS[parts.scheme])
+        return _Route(pool, headers, host, absolute)
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> Answer | str:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -216,6 +231,9 @@ class Session:
         if target is not None:
             response.close()  # its body may be endless, and is not looked at
             return target
+        if response.status == 304 and "transfer-encoding" in headers:
+            response.close()  # http.client would wait for a body, and there is none (RFC 9112, 6.3)
+            return answer_of(url, 304, headers, b"")
         body = self._body(response, url, headers, limit)
         return answer_of(url, response.status, headers, body)
 

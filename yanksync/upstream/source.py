@@ -146,7 +146,8 @@ class Upstream:
         first = next(drawn, None)
         if first is None:
             return
-        from yanksync.upstream.lines import Lines, Request
+        from yanksync.upstream.crew import Request
+        from yanksync.upstream.lines import Lines
 
         def requests() -> Iterator[Request[W]]:
             for wish in chain((first,), drawn):

@@ -1,0 +1,102 @@
+"""The threads that ask with patience, and what they are asked for."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from yanksync.errors import Unreachable, UpstreamError
+from yanksync.settings import redacted
+from yanksync.upstream.answers import Outcome
+from yanksync.upstream.session import Session
+
+K = TypeVar("K")
+
+log = logging.getLogger("yanksync")
+
+
+class Request(Struct, Generic[K], frozen=True):
+    """What to ask for (see :meth:`Session.get`), and what the caller knows it by."""
+
+    key: K
+    url: str
+    accept: str
+    etag: str | None
+    limit: int
+
+
+Asked = Request[Any]
+
+
+class Crew:
+    """The threads that ask with patience: as many as there is work for, at most ``workers``.
+
+    They are daemons, so that nobody waits for answers that nobody takes any more (a signal came,
+    the disk is full).
+    """
+
+    def __init__(self, session: Session, workers: int) -> None:
+        self._session = session
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._questions: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
+        self._dismissed = False
+        self._lock = threading.Lock()  # nobody rings a bell that is gone
+        self.bell, self._button = socket.socketpair()  #: readable when somebody has an answer
+        self._button.setblocking(False)
+        self.waiting = 0  #: requests whose answer was not taken yet
+
+    def ask(self, request: Asked) -> None:
+        """Let somebody ask."""
+        self._questions.put(request)
+        self.waiting += 1
+        if self.waiting > len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work, name="fetch", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # there are too many already
+                if not self._threads:
+                    raise Unreachable(redacted(request.url), str(error)) from error
+            else:
+                self._threads.append(thread)
+
+    def answers(self) -> Iterator[tuple[Asked, Outcome]]:
+        """Yield the answers that are there."""
+        self.bell.recv(1 << 10)
+        while not self._answers.empty():
+            self.waiting -= 1
+            yield self._answers.get()
+
+    def dismiss(self) -> None:
+        """Let everybody go, once they have the answer that they wait for."""
+        with self._lock:
+            self._dismissed = True
+            self.bell.close()
+            self._button.close()
+        for _ in self._threads:
+            self._questions.put(None)
+
+    def _work(self) -> None:
+        while (request := self._questions.get()) is not None and not self._dismissed:
+            self._answers.put((request, self._outcome(request)))
+            with self._lock:
+                if not self._dismissed:
+                    with suppress(BlockingIOError):  # it rings already
+                        self._button.send(b"!")
+
+    def _outcome(self, request: Asked) -> Outcome:
+        try:
+            return self._session.get(request.url, request.accept, request.etag, request.limit)
+        except UpstreamError as error:
+            return error
+        except Exception as error:  # a bug: without an answer the pass would wait for ever
+            log.debug("%s: the traceback", redacted(request.url), exc_info=error)
+            return Unreachable(redacted(request.url), f"internal error: {error!r}")
