@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,16 +18,48 @@ class Wire:
         self.port = port
         self.heads: list[str] = []
         self.connections = 0
+        self.speakers: list[threading.Thread] = []
+        self.clients: list[socket.socket] = []
 
     def url(self, path: str = "simple/", userinfo: str = "") -> str:
         return f"http://{userinfo}127.0.0.1:{self.port}/{path}"
+
+    def cut(self) -> None:
+        """End all connections."""
+        for client in self.clients:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """End all connections, and wait until nothing is left of them."""
+        self.cut()
+        for speaker in self.speakers:
+            speaker.join(10)
 
     def paths(self) -> list[str]:
         return [head.split(" ", 2)[1] for head in self.heads]
 
 
-Answer = Callable[[str], bytes | Iterable[bytes]]
-"""From the head of a request to the bytes that answer it, or their pieces."""
+Answer = Callable[[str], bytes | Iterable[bytes] | None]
+"""From the head of a request to the bytes that answer it, or their pieces.
+
+After the pieces the connection is closed, unless they are a list. None: closed at once.
+"""
+
+
+class Kept(list[bytes]):
+    """Pieces that are made as they are sent; the connection is kept."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+
+RESET = b""
+"""A piece: the connection ends with a reset."""
 
 
 def reply(body: bytes = b"", status: str = "200 OK", **more: str) -> bytes:
@@ -40,10 +73,13 @@ def _speak(
     running: Wire, answer: Answer, client: socket.socket, tls: ssl.SSLContext | None
 ) -> None:
     """Answer the requests of one connection."""
-    with suppress(OSError):
+    try:
         if tls is not None:
             client = tls.wrap_socket(client, server_side=True)
+            running.clients.append(client)
         _answer(running, answer, client)
+    except OSError:
+        client.close()
 
 
 def _answer(running: Wire, answer: Answer, client: socket.socket) -> None:
@@ -56,9 +92,14 @@ def _answer(running: Wire, answer: Answer, client: socket.socket) -> None:
             running.heads.append(head.decode("latin-1"))
             head = b""
             sent = answer(running.heads[-1])
+            if sent is None:
+                return
             for piece in (sent,) if isinstance(sent, bytes) else sent:
+                if piece == RESET:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    return
                 client.sendall(piece)
-            if not isinstance(sent, bytes) or b"Connection: close" in sent:
+            if not isinstance(sent, bytes | list) or b"Connection: close" in sent:
                 return
 
 
@@ -75,17 +116,17 @@ def wire(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """Answer every request with the bytes of ``answer``; close after ``Connection: close``."""
     listener = socket.create_server(("127.0.0.1", 0))
     running = Wire(listener.getsockname()[1])
-    clients: list[socket.socket] = []
 
     def accept() -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
                 running.connections += 1
-                clients.append(client)
+                running.clients.append(client)
                 speaker = threading.Thread(
                     target=_speak, args=(running, answer, client, tls), daemon=True
                 )
+                running.speakers.append(speaker)
                 speaker.start()
 
     threading.Thread(target=accept, daemon=True).start()
@@ -94,6 +135,52 @@ def wire(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for client in clients:
+        running.end()
+
+
+class Proxy:
+    """What was asked of a running proxy, and where it is."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.heads: list[str] = []
+
+
+@contextmanager
+def tunnels(target: int) -> Iterator[Proxy]:
+    """Lead every CONNECT to the port ``target`` on loopback, whatever host it names."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = Proxy(listener.getsockname()[1])
+    ends: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near = listener.accept()[0]
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += near.recv(1)
+                running.heads.append(head.decode("latin-1"))
+                far = socket.create_connection(("127.0.0.1", target))
+                ends.extend((near, far))
+                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=_pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield running
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for end in ends:
             with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

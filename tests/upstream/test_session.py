@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import ssl
-import subprocess
 import time
 import zlib
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.upstream.certificates import made_by
 from tests.upstream.server import Wire, dripping, reply, wire
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 from yanksync.upstream.answers import Answer, seconds_of
@@ -163,30 +162,6 @@ def test_https_is_never_left_for_http(session: Session) -> None:
         session._follow("http://host.example/simple/", "http://host.example/x/")
     session.allow_http = True
     assert session._follow("http://a.example/simple/", "/x/") == "http://a.example/x/"
-
-
-def made_by(authority: Path, *names: str) -> ssl.SSLContext:
-    """Return what a server speaks TLS with: a key, and a certificate for ``names``."""
-    key, own = authority / "key.pem", authority / "own.pem"
-    signed = ("-CA", str(authority / "ca.pem"), "-CAkey", str(authority / "ca.key"))
-    openssl(*signed, "-keyout", str(key), "-out", str(own), "-subj", "/CN=x",
-            "-addext", f"subjectAltName={','.join(names)}")  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own, key)
-    return context
-
-
-def openssl(*more: str) -> None:
-    command = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-    subprocess.run([*command, "-nodes", "-days", "2", *more], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a certificate authority that no machine knows of."""
-    where = tmp_path_factory.mktemp("authority")
-    openssl("-keyout", str(where / "ca.key"), "-out", str(where / "ca.pem"), "-subj", "/CN=test")
-    return where
 
 
 def test_F14_a_certificate_that_nobody_vouches_for_is_refused(

@@ -43,7 +43,10 @@ _CHUNK = 1 << 18  # bytes asked of the socket at once
 _REDIRECTS = 5
 _PORTS = {"http": ":80", "https": ":443"}
 # What urllib3 would send as it is; anything else it encodes.
-_REQUEST_LINE = re.compile(r"GET (?:[A-Za-z0-9._~:/?&=@!$'()*+,;\[\]-]|%[0-9A-F]{2})+ HTTP/1\.1")
+_REQUEST_LINE = re.compile(
+    r"GET (?:http://[A-Za-z0-9.:\[\]-]+)?/"
+    r"(?:[A-Za-z0-9._~:/?&=@!$'()*+,;-]|%[0-9A-F]{2})* HTTP/1\.1"
+)
 
 
 class _Route(Struct):
@@ -73,8 +76,10 @@ class Session:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once nothing is under way on it."""
         self.requests.close()
+        for route in list(self._routes.values()):
+            route.pool.close()  # requests only forgets it
 
     def get(self, url: str, accept: str, etag: str | None, limit: int) -> Answer:
         """Ask for ``url`` and read at most ``limit`` bytes of body, decompressed.
