@@ -58,7 +58,7 @@ class Kept(list[bytes]):
         return iter(self._pieces)
 
 
-RESET = b""
+RESET = b"(reset)"
 """A piece: the connection ends with a reset."""
 
 
@@ -95,7 +95,7 @@ def _answer(running: Wire, answer: Answer, client: socket.socket) -> None:
             if sent is None:
                 return
             for piece in (sent,) if isinstance(sent, bytes) else sent:
-                if piece == RESET:
+                if piece is RESET:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
                 client.sendall(piece)
@@ -121,6 +121,7 @@ def wire(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 running.connections += 1
                 running.clients.append(client)
                 speaker = threading.Thread(

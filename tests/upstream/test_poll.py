@@ -10,16 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.fake_upstream import FakeUpstream, serve
+from tests.upstream.certificates import made_by
 from tests.upstream.server import reply, wire
-from tests.upstream.test_session import authority, made_by
 from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
 from yanksync.upstream import poll
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.source import Upstream
-
-__all__ = ["authority"]
 
 HEADERS = {"Content-Type": "text/xml", "User-Agent": "yanksync/test"}
 LIMIT = 1000
