@@ -519,9 +519,9 @@ def test_who_hangs_for_too_long_is_left(session: Session, begins: bytes) -> None
 
 
 def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
-    session.timeout = 0.05
+    session.timeout = 0.25  # a slow machine must not be silent for so long
     came, _, _ = over_a_line(session, lambda head: dripping(10**6, 0.01))
-    assert isinstance(came, Unreachable) and "longer than 1 s" in str(came)
+    assert isinstance(came, Unreachable) and "longer than 5 s" in str(came)
 
 
 def test_what_lies_there_while_the_caller_is_away_counts(session: Session) -> None:
