@@ -85,6 +85,7 @@ PROOF = {
     "10 XML-RPC without document types": (
         f"{XMLRPC}::test_what_is_no_response",
         f"{XMLRPC}::test_fuzz_mutated_answers",
+        "upstream/test_xmlrpc_values.py::test_F10_whatever_comes_it_is_a_value_or_malformed",
     ),
     "11 another hash for a file": (  # no package file is stored whose hash there were to check
         "test_incidents.py::test_incident37_another_hash_is_an_alarm",
@@ -103,6 +104,8 @@ PROOF = {
     "14 TLS is verified": (
         f"{SESSION}::test_F14_a_certificate_that_nobody_vouches_for_is_refused",
         f"{SESSION}::test_F14_a_certificate_of_another_name_is_refused",
+        "upstream/test_poll.py::test_F14_whose_word_is_taken",
+        "upstream/test_poll.py::test_F14_a_certificate_of_another_name",
         f"{SESSION}::test_https_is_never_left_for_http",
         "test_config.py::test_refused_in_the_file",
     ),
@@ -158,4 +161,4 @@ def test_a_test_that_names_a_line_is_of_this_table() -> None:
         for name in proofs_in(path)
         if re.search(r"_[Ff][1-9][0-9]?(?:_|\Z)", name)
     }
-    assert named - known == set()
+    assert named - known == set(), "not in PROOF"
