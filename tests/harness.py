@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from tests.fake_faults import Request as Asked
 from tests.fake_upstream import FakeUpstream, Served
+from yanksync.adopt import Fate, adopt
 from yanksync.config import load
 from yanksync.errors import YanksyncError
 from yanksync.mirror import Mirror
@@ -136,6 +137,8 @@ class World:
         self.mirror: Mirror | None = None  # that of the last pass
         self.error: str | None = None
         self._seen: tuple[Counts, int | None] | None = None
+        self.fates: list[Fate] = []  # what the last adoption said
+        self.lacks: tuple[str, ...] = ()
 
     def configure(self, **flags: object) -> None:
         """Change the configuration from the next pass on."""
@@ -151,6 +154,22 @@ class World:
 
     def sync(self, *, later: float = 300.0, **request: Any) -> int:
         """Make a pass ``later`` seconds after the one before; return its exit code."""
+        return self.work(lambda mirror: sync(mirror, Request(**request)), later)
+
+    def adopt(self, *, rehearse: bool = False) -> int:
+        """Adopt what stands in the output; return the exit code."""
+        self.fates = []
+
+        def run(mirror: Mirror) -> int:
+            adopted = adopt(mirror, self.fates.append, rehearse=rehearse)
+            assert adopted.counts.total() == len(self.fates)
+            self.lacks = adopted.lacks
+            return adopted.code
+
+        return self.work(run, 0.0)
+
+    def work(self, work: Callable[[Mirror], int], later: float = 300.0) -> int:
+        """Do ``work`` with the mirror opened, as a command does; return its exit code."""
         self.clock.time += later
         self.up.clear_log()
         self.error = None
@@ -169,7 +188,7 @@ class World:
                 sleep=self.clock.sleep,
             )
             try:
-                code = sync(mirror, Request(**request))
+                code = work(mirror)
             except YanksyncError as error:
                 self.error, code = str(error), FAILED
             finally:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,13 @@ import pytest
 from click.testing import CliRunner
 
 from yanksync import metrics
+from yanksync.adopt import Adopted, Fate
+from yanksync.adopt import Kind as Fates
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object, finding_object
 from yanksync.cli.look import _held_object, _row_object
+from yanksync.cli.take import counts_object as counts_of_adoption
+from yanksync.cli.take import fate_object
 from yanksync.config import load
 from yanksync.config_parse import KEYS
 from yanksync.findings import Finding, Kind
@@ -197,6 +202,16 @@ def test_verify_has_these_keys_and_kinds() -> None:
     finding = Finding(kind=Kind.MISSING, project=None, path="")
     assert set(table("Finding key")) == set(finding_object(finding))
     assert list(table("Kind")) == [str(kind) for kind in Kind]
+
+
+def test_adopt_has_these_keys_and_kinds() -> None:
+    assert list(table("Fate")) == [str(kind) for kind in Fates]
+    adopted = Adopted(code=0, counts=Counter(), lacks=())
+    counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
+    assert set(table("Adopt key")) == {"fates", "kept …", *counts}
+    assert set(fate_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {
+        *("kind", "project", "path", "detail")
+    }
 
 
 def test_actions_are_the_real_ones() -> None:

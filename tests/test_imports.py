@@ -21,9 +21,9 @@ LAYERS = {
     "findings publish.layout publish.reconcile",
     2: "config config_parse default_index lock notify objects outbound owner samples upstream "
     "state publish",
-    3: "mirror fetch metrics",
+    3: "mirror fetch metrics worth",
     4: "choose listing record publishing follow configure opening looking",
-    5: "sync verify status holds health",
+    5: "sync verify status holds health adopt",
     6: "schedule cli __main__",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from yanksync.findings import holds_ours
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
+
+_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED)  # what waits to go already is judged as it is
 
 RENDERING = 1
 """Raised when the same value renders to other bytes, so that every page is written anew."""
@@ -113,7 +116,7 @@ def finish_recovery(mirror: Mirror) -> None:
         for name in mirror.store.names():
             if normalized(name) != name:
                 log.warning("%s: no directory of a project; left alone", name)
-            else:
+            elif not state.pending.has(name):  # else its page is only late: what stands there stays
                 disown(mirror, name, now)
         meta.put(tree_serial=None, list_changed=1)
 
@@ -123,8 +126,10 @@ def disown(mirror: Mirror, name: str, now: float) -> None:
     state = mirror.state
     state.projects.add([(name, name)])
     (row,) = state.projects.get([name]).values()
-    if row.presence is Presence.PRESENT:
+    if row.presence is Presence.PRESENT or state.unpublished.sort(row.id) in _REMOVALS:
         return
+    if row.published is None and not holds_ours(mirror.store.standing(name)):
+        return  # somebody else's
     state.projects.remove(name, row.serial)
     state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
     state.unpublished.begin([row.id])

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from types import TracebackType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.guards import Removals, judge
@@ -158,8 +159,14 @@ def _gather(
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
     wanted = list(_wanted(mirror, awaiting, rows, pages))
     if mirror.state.meta.number("tree_serial") is not None:
-        wanted = [one for one in wanted if not _tree_is_newer(mirror, one)]
+        wanted = [_distrusted(one) for one in wanted if not _tree_is_newer(mirror, one)]
     return wanted
+
+
+def _distrusted(wanted: Wanted) -> Wanted:
+    """Where nothing is known of what stands, anything may: a stale sibling, too (R12)."""
+    one, row, page = wanted
+    return (replace(one, dirty=True), row, page) if row.published is None else wanted
 
 
 def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:

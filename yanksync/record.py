@@ -270,6 +270,9 @@ class _Recorder:
             if row.entry is not Kind.REMOVE_PROJECT:
                 change = Change(action=Action.REMOVE)
                 self._state.history.observe(row.name, (change,), self._now, low=row.serial)
+        elif row.published is not None:  # adopted, and never seen at upstream: no history
+            self._state.projects.remove(row.name, row.serial)
+            self._state.unpublished.add(row.id, Sort.EXPLAINED, one.look.since or self._now)
         self._state.pending.done(row.name)
 
     def _doubt(self, row: Project, verdict: Doubt) -> None:

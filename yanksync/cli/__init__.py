@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.look:status",
     "history": "yanksync.cli.look:history",
+    "adopt": "yanksync.cli.take:adopt",
     "verify": "yanksync.cli.check:verify",
     "holds": "yanksync.cli.look:holds",
     "approve": "yanksync.cli.tend:approve",

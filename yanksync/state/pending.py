@@ -127,6 +127,14 @@ class Pending:
         """Return whether ``name`` waits to be asked for."""
         return self._db.one("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
 
+    def reaches(self, names: Iterable[str]) -> dict[str, int | None]:
+        """Return those of ``names`` that wait, with the serial that their page must reach."""
+        rows = self._db.execute(
+            "SELECT name, reach FROM pending WHERE name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(names)),),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def done(self, name: str) -> None:
         """Nothing is to be asked of ``name`` any more."""
         self._db.execute("DELETE FROM pending WHERE name = ?", (name,))

@@ -166,6 +166,10 @@ class Projects:
         """Mark a project that the configuration names and upstream never had."""
         self._db.execute("UPDATE projects SET presence = 'unknown' WHERE name = ?", (name,))
 
+    def omit(self, name: str, serial: int) -> None:
+        """Note that the list of ``serial`` does not have a project."""
+        self._db.execute("UPDATE projects SET listed_at = ? WHERE name = ?", (serial, name))
+
     def confirm(self, name: str, checked: float, due: float | None) -> None:
         """Note that upstream confirmed what is held."""
         self._db.execute(

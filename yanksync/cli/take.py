@@ -1,0 +1,160 @@
+"""The command that takes over a tree: ``adopt``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from yanksync.adopt import Adopted, Fate, Kind
+from yanksync.adopt import adopt as take_over
+from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, printable, tell
+from yanksync.cli.logs import Logs
+from yanksync.cli.progress import Bars
+from yanksync.errors import ConfigError, LockHeld, YanksyncError
+from yanksync.mirror import Mirror
+from yanksync.opening import opened
+from yanksync.publish import layout
+from yanksync.settings import Settings
+from yanksync.sync import outcome
+
+_QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to
+
+
+@click.command()
+@click.argument(
+    "directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False)
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> int:
+    """Take over a tree that bandersnatch, shadowmire or another yanksync made.
+
+    DIR is the directory that has the tree's simple/ in it: of bandersnatch's, the directory web.
+    It must be the configured output, except with --dry-run, and is the output when left out. The
+    state must be empty.
+
+    Pages that are right are taken over without asking upstream for them, and written anew where
+    their bytes are not those that a sync writes. The next sync asks for all others, and withdraws
+    what upstream no longer has, within the guards. Prints what becomes of what.
+
+    \b
+    Examples:
+      yanksync adopt --dry-run
+      yanksync adopt --dry-run --json /srv/pypi/web
+      yanksync adopt
+    """
+    settings = _settings(logs.settings(), directory, dry_run=dry_run)
+    report = _Report(as_json=as_json, every=bool(logs.verbose))
+    try:
+        with (
+            Bars() as bars,
+            logs.kept() as kept,
+            opened(settings, "adopt", progress=bars, rehearse=dry_run) as mirror,
+        ):
+            adopted = _take_over(mirror, report, dry_run=dry_run)
+            kept.end(adopted.code, tell=True)
+    except LockHeld as held:
+        tell(str(held))
+        return LOCKED
+    report.end(adopted, dry_run=dry_run, quiet=logs.quiet)
+    return adopted.code
+
+
+def _take_over(mirror: Mirror, report: _Report, *, dry_run: bool) -> Adopted:
+    """Adopt, and remember how it ended: as done in part when the next sync has something to ask."""
+    if dry_run:
+        return take_over(mirror, report.tell, rehearse=True)
+    runs = mirror.state.runs
+    try:
+        adopted = take_over(mirror, report.tell)
+    except YanksyncError as error:
+        mirror.tally.problem = str(error)
+        runs.end(mirror.run, time.time(), outcome(mirror, FAILED))
+        raise
+    waits = adopted.code == DONE and any(mirror.state.pending.counts())
+    runs.end(mirror.run, time.time(), outcome(mirror, PARTIAL if waits else adopted.code))
+    return adopted
+
+
+def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> Settings:
+    """Return the settings with ``directory`` as the output; it has to be that of each sync."""
+    output = settings.mirror.output
+    if directory is not None and directory.resolve() != (
+        output.resolve() if isinstance(output, Path) else output
+    ):
+        if not dry_run:
+            raise ConfigError(
+                "mirror.output",
+                str(settings.source or "the configuration"),
+                f"is {output}, and a tree is adopted in place: set it to {directory.resolve()}",
+            )
+        output = directory.resolve()
+    if isinstance(output, Path) and not (output / layout.ROOT).is_dir():
+        web = output / "web"
+        if (web / layout.ROOT).is_dir():
+            raise click.UsageError(f"the tree of bandersnatch is {web}: name that directory")
+    return replace(settings, mirror=replace(settings.mirror, output=output))
+
+
+class _Report:
+    """Prints what becomes of what, as it is found."""
+
+    def __init__(self, *, as_json: bool, every: bool) -> None:
+        self._json = as_json
+        self._every = every or as_json
+        self._begun = False
+
+    def tell(self, fate: Fate) -> None:
+        """Print one thing's fate."""
+        if not self._every and fate.kind in _QUIET:
+            return
+        if self._json:
+            click.echo(",\n" if self._begun else '{"fates": [\n', nl=False)
+            click.echo(json.dumps(fate_object(fate)), nl=False)
+            self._begun = True
+        else:
+            detail = "" if fate.detail is None else f": {fate.detail}"
+            click.echo(printable(f"{fate.kind}  {fate.path}{detail}"))
+
+    def end(self, adopted: Adopted, *, dry_run: bool, quiet: bool) -> None:
+        """Print what it came to."""
+        if self._json:
+            numbers = json.dumps(counts_object(adopted))
+            click.echo(("\n], " if self._begun else '{"fates": [], ') + numbers[1:])
+        elif not quiet:
+            counts = adopted.counts
+            taken = "would be taken over" if dry_run else "taken over"
+            click.echo(
+                f"{counts[Kind.KEPT]} projects {taken} as they are, {counts[Kind.REWRITTEN]} "
+                f"written anew; to be fetched: {counts[Kind.FETCH]} that are not right, "
+                f"{counts[Kind.MISSING]} that are missing; {counts[Kind.GONE]} gone upstream, "
+                f"{counts[Kind.LEFT_OUT]} not selected, {counts[Kind.FOREIGN]} not ours"
+            )
+            if adopted.lacks:
+                click.echo(
+                    f"upstream's pages also have {', '.join(adopted.lacks)}, these have not; the "
+                    "sweep brings that, or 'yanksync full-resync' at once"
+                )
+            if not dry_run:
+                click.echo("next: yanksync sync")
+
+
+def fate_object(fate: Fate) -> dict[str, object]:
+    """Return a fate as it is printed in JSON."""
+    return {
+        "kind": str(fate.kind),
+        "project": fate.project,
+        "path": fate.path,
+        "detail": fate.detail,
+    }
+
+
+def counts_object(adopted: Adopted) -> dict[str, object]:
+    """Return what an adoption came to as it is printed in JSON."""
+    counts: dict[str, object] = {str(kind): adopted.counts[kind] for kind in Kind}
+    return {**counts, "lacks": list(adopted.lacks)}

@@ -1,0 +1,187 @@
+"""What a page that stands in a tree is worth: whether it says what upstream says (``adopt``).
+
+A page is taken over without asking upstream for it only when nothing speaks against it: it is in
+JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
+and its yanks still have their reasons. Everything else is asked for. What no page can tell, whether
+the program that wrote it was right, is asked of a sample (:func:`ground_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from yanksync.findings import Standing, files_of
+from yanksync.model import File, Page, Published, Yank
+from yanksync.names import NormalizedName
+from yanksync.publish import layout
+from yanksync.upstream.html_reader import read_html
+from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
+from yanksync.upstream.rules import Broken
+
+_NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
+
+
+class Ground(Struct, frozen=True):
+    """What a sample of upstream's pages has told of a tree."""
+
+    origins: frozenset[str] = frozenset()  # scheme://host of upstream's files
+    base: str = _NOWHERE  # the origin that the tree's relative links stand for
+    problem: str | None = None  # what upstream contradicts: then no page is trusted
+    lacks: tuple[str, ...] = ()  # what upstream's pages say and the tree's leave out
+
+
+class Pair(Struct, frozen=True):
+    """A page of the tree and upstream's own, of one project."""
+
+    ours: Page
+    theirs: Page
+
+
+def address(name: NormalizedName, ground: Ground) -> str:
+    """Return the address against which a page of the tree is read: relative links lead two up."""
+    return f"{ground.base}/simple/{name}/"
+
+
+def read_page(name: NormalizedName, body: bytes, ground: Ground, rules: PageRules) -> ParsedPage:
+    """Read the JSON form of a page in the tree. Raises
+    :class:`yanksync.errors.BadAnswer`."""
+    media = layout.V1_JSON.content_type
+    return parse_page(body, media, address(name, ground), name, rules, None)
+
+
+def ground_of(pairs: Iterable[Pair]) -> Ground:
+    """Return what ``pairs`` come to; the tree's pages were read with an empty :class:`Ground`."""
+    origins: set[str] = set()
+    bases: set[str | None] = set()
+    lacks: set[str] = set()
+    for pair in pairs:
+        origins.update(_origin(file) for file in pair.theirs.files)
+        if pair.ours.serial is None or pair.ours.serial != pair.theirs.serial:
+            continue
+        problem = _contradiction(pair.ours, pair.theirs)
+        if problem is not None:
+            return Ground(problem=f"{pair.ours.name}: {problem}")
+        bases.update(_bases(pair))
+        lacks.update(_lacks(pair))
+    base = bases.pop() if len(bases) == 1 else None
+    return Ground(frozenset(origins), base or _NOWHERE, lacks=tuple(sorted(lacks)))
+
+
+def _lacks(pair: Pair) -> Iterable[str]:
+    """Yield what the tree's page leaves out, by the names of the Simple API."""
+    ours = {file.filename: file for file in pair.ours.files}
+    for theirs in pair.theirs.files:
+        file = ours[theirs.filename]
+        if theirs.core_metadata and not file.core_metadata:
+            yield "core-metadata"
+        if theirs.provenance is not None and file.provenance is None:
+            yield "provenance"
+    if pair.theirs.status != pair.ours.status:
+        yield "project-status"
+
+
+def _bases(pair: Pair) -> Iterable[str | None]:
+    """Yield what the relative links of a page stand for; None where that cannot be said."""
+    theirs = {file.filename: file.url for file in pair.theirs.files}
+    for file in pair.ours.files:
+        if _origin(file) == _NOWHERE:
+            url = theirs[file.filename]
+            origin = _origin_of(url)
+            yield origin if url == origin + file.url.removeprefix(_NOWHERE) else None
+
+
+def _contradiction(ours: Page, theirs: Page) -> str | None:
+    """Say what two pages of one serial disagree on, where the one can only be wrong."""
+    there = {file.filename: file for file in theirs.files}
+    here = {file.filename: file for file in ours.files}
+    if there.keys() != here.keys():
+        return (
+            f"it has other files than upstream's page, which is at serial {theirs.serial} as well"
+        )
+    for name, file in here.items():
+        if dict(file.hashes).get("sha256") != dict(there[name].hashes).get("sha256"):
+            return f"{name} has another hash than upstream says"
+        if (file.yanked is None) != (there[name].yanked is None):
+            return f"upstream and the tree disagree on whether {name} is yanked"
+    return None
+
+
+def objection(
+    parsed: ParsedPage, in_html: bytes | None, reach: int | None, ground: Ground
+) -> str | None:
+    """Say why a page of the tree has to be asked for again; None when it is right.
+
+    Args:
+        parsed: the JSON form, read with ``ground``.
+        in_html: the HTML form beside it, if there is one.
+        reach: the serial that upstream's list has for the project.
+        ground: what the sample told.
+    """
+    page = parsed.page
+    if ground.problem is not None:
+        return f"no page is trusted: {ground.problem}"
+    if page.serial is None or reach is None:
+        return "it has no serial" if page.serial is None else "upstream's list has no serial of it"
+    if page.serial != reach:
+        return f"it is at serial {page.serial}, upstream at {reach}"
+    if any(" left out: " in note or note.endswith("more notes") for note in parsed.notes):
+        return "a file on it cannot be published"
+    for file in page.files:
+        if _origin(file) not in ground.origins:
+            return "its links do not lead to upstream's files"
+        if file.size is None or file.upload_time is None or "sha256" not in dict(file.hashes):
+            return "size, time or hash of a file are missing"
+    return _lost_reason(page, in_html)
+
+
+def _lost_reason(page: Page, in_html: bytes | None) -> str | None:
+    """Say that a yank may have lost its reason: other mirrors write ``true`` for all of them.
+
+    The HTML form, where they keep the reason, says whether there was none.
+    """
+    bare = [file.filename for file in page.files if file.yanked == Yank()]
+    if not bare:
+        return None
+    lost = "a yank's reason is lost"
+    try:
+        html = read_html(in_html or b"", layout.HTML.content_type)
+    except (Broken, UnicodeDecodeError):
+        return lost
+    if html.serial != str(page.serial):
+        return lost
+    marks = {anchor.text: anchor.attributes.get("data-yanked") for anchor in html.anchors}
+    return None if all(marks.get(name) == "" for name in bare) else lost
+
+
+def _origin(file: File) -> str:
+    return _origin_of(file.url)
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def stands_as(standing: Standing) -> Published | None:
+    """Return what stands in a project's directory, if it is of one piece.
+
+    None when a form is missing or cannot be read, its twin differs, a sibling is stale, or
+    something of our names is there beside: then nothing can be built on what stands.
+    """
+    if standing.problem is not None or not standing.there:
+        return None
+    seen = {one.name: one for one in standing.entries if one.name in layout.filenames()}
+    if any(one.digest is None for one in seen.values()):
+        return None
+    digests = {name: one.digest for name, one in seen.items()}
+    in_json, in_html = digests.get(layout.V1_JSON.filename), digests.get(layout.HTML.filename)
+    if in_json is None or in_html is None:
+        return None
+    codecs = tuple(
+        codec for codec, suffix in layout.SUFFIX.items() if layout.V1_JSON.filename + suffix in seen
+    )
+    stands = Published(in_json, in_html, codecs)
+    return stands if files_of(stands) == digests else None
