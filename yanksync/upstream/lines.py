@@ -30,7 +30,7 @@ from yanksync.upstream.session import Session
 K = TypeVar("K")
 
 _AHEAD = 2  # requests drawn and not answered yet, for each worker
-_CHUNK = 1 << 18  # bytes asked of a socket at once
+_CHUNK = 1 << 16  # bytes asked of a socket at once; more costs more (RATIONALE.rst)
 _LOOK = 0.25  # of the timeout: how often silence is looked for
 _ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
 
