@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import sqlite3
@@ -24,7 +25,7 @@ from tests.harness import (
 )
 from tests.publish.audit import audited
 from yanksync.config import load
-from yanksync.findings import Finding
+from yanksync.findings import Finding, Kind
 from yanksync.mirror import Mirror
 from yanksync.publish.disk import DiskStore
 from yanksync.upstream.source import Upstream
@@ -271,7 +272,38 @@ def test_held_projects_are_told_as_such(disk: World) -> None:
         disk.up.remove_project(name)
     assert disk.sync() == HELD
     _, code, checked = check(disk)
-    assert (code, checked.notes["held"], checked.projects) == (DONE, 101, 0)
+    assert (code, checked.notes["held"], checked.projects) == (DONE, 101, 101)
+
+
+def test_what_is_held_must_stand_as_it_was_published_last(disk: World) -> None:
+    started(disk)
+    disk.up.doctor = lambda page: json.loads(
+        json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)
+    )
+    disk.up.raw_row("demo", None, "frobnicate")
+    assert disk.sync() == HELD
+    assert check(disk)[1] == DONE
+    page = disk.where / "out/simple/demo/index.v1_json"
+    page.write_bytes(b"{}")
+    (page.parent / "index.html.gz").unlink()
+    found, code, checked = check(disk)
+    assert code == FAILED and checked.differences == 2
+    assert {(str(one.kind), one.path) for one in found if one.kind is not Kind.HELD} == {
+        ("different", "simple/demo/index.v1_json"),
+        ("missing", "simple/demo/index.html.gz"),
+    }
+    _, code = repair(disk)
+    assert code == HELD  # what was published last is not known any more, and what is held is
+    assert page.read_bytes() == b"{}"
+    assert ("ab" * 32).encode() not in (page.parent / "index.html").read_bytes()
+    disk.up.doctor = None
+    disk.up.yank("other", "2.0", "nobody waits for it")
+    assert disk.settle() == HELD  # nobody can tell any more that upstream has taken it back
+    assert disk.yanked("other")["other-2.0.tar.gz"] == "nobody waits for it"
+    assert disk.approve() == ["demo"]
+    assert disk.sync() == DONE
+    assert clean(disk)
+    assert_equal_to_upstream(disk)
 
 
 @pytest.mark.parametrize("damage", [b"no zlib", zlib.compress(b"no json"), None])

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from yanksync.changes import Unsettled, differences, latecomers, reasons_of, rehashed
-from yanksync.errors import BadAnswer
+from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
 from yanksync.journal import Event, Kind
 from yanksync.mirror import Mirror, log
@@ -197,7 +197,10 @@ class _Recorder:
         waiting = self._state.unpublished.sort(row.id)
         if waiting in (Sort.UNEXPLAINED, Sort.REHASHED):
             events = self._state.history.events(row.name, row.published_serial)
-            held = replace(held, page=self._standing(row), events=events)
+            stands = self._standing(row)
+            if stands is None and row.published is not None:
+                return waiting  # damaged or lost: nobody can tell any more that it is harmless
+            held = replace(held, page=stands, events=events)
         if verdict.unexplained or (waiting is Sort.UNEXPLAINED and unexplained_losses(held, page)):
             return Sort.UNEXPLAINED
         if held.page is None or any(one.kind is Kind.REMOVE_PROJECT for one in held.events):
@@ -215,13 +218,16 @@ class _Recorder:
         return Sort.REHASHED if changed else Sort.PAGE
 
     def _standing(self, row: Project) -> Page | None:
-        """Return the page of a project that stands in the output."""
+        """Return the page of a project that stands in the output; None when none can be read."""
         form = layout.V1_JSON
-        body = self._mirror.store.read(row.name, form.filename)
-        if body is None:
+        try:
+            body = self._mirror.store.read(row.name, form.filename)
+            if body is None:
+                return None
+            stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
+            return page_of(row.name, stored)
+        except (BadAnswer, PublishError):
             return None
-        stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
-        return page_of(row.name, stored)
 
     def _remember(
         self, row: Project, held: Held, page: Page, reasons: tuple[tuple[str, str], ...]

@@ -178,6 +178,9 @@ class _Mender:
             self.left += 1  # upstream does not answer for it
         else:
             for row in state.projects.get([name]).values():
+                if state.unpublished.waiting([row.id]).get(row.id) is not None:
+                    self.left += 1  # the state has the page that is held, and no more the old one
+                    continue
                 state.unpublished.add(row.id, Sort.PAGE, self._now)
                 state.unpublished.begin([row.id])
                 self.ask = self.ask or finding.detail == _UNREADABLE
@@ -210,13 +213,20 @@ def _batches(mirror: Mirror) -> Iterator[list[tuple[Project, bool, str | None]]]
 def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
     mirror.progress.expect("projects", mirror.state.projects.published())
     for batch in _batches(mirror):
+        kept = mirror.state.unpublished.kept([row.id for row, _, held in batch if held is not None])
         looked = [
-            row.name for row, waits, _ in batch if row.presence is Presence.PRESENT and not waits
+            row.name
+            for row, waits, _ in batch
+            if row.id in kept or (row.presence is Presence.PRESENT and not waits)
         ]
         standings = iter(mirror.store.standings(looked))
         for row, waits, held in batch:
             if waits:
                 yield _waits(row.name, held)
+                if row.id in kept:  # it must stand as it was published last
+                    checked.projects += 1
+                    wanted = {} if row.published is None else files_of(row.published)
+                    yield from compare(row.name, wanted, next(standings))
             elif row.presence is Presence.PRESENT:
                 checked.projects += 1
                 yield from _project(mirror, row, next(standings))

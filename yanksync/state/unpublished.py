@@ -130,6 +130,15 @@ class Unpublished:
         )
         return {row[0]: row[1] for row in rows}
 
+    def kept(self, ids: Sequence[int]) -> frozenset[int]:
+        """Return those of ``ids`` that a guard holds and whose stored digests say what stands."""
+        rows = self._db.execute(
+            """SELECT id FROM unpublished WHERE held IS NOT NULL AND NOT dirty
+            AND id IN (SELECT value FROM json_each(?))""",
+            (json.dumps(ids),),
+        )
+        return frozenset(row[0] for row in rows)
+
     def begin(self, ids: Iterable[int]) -> None:
         """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
         self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])
