@@ -231,7 +231,6 @@ compress = ["gzip"]
             assert done.returncode in (DONE, 1, 3, 75), done
             assert (done.returncode in (DONE, 3, 75)) == (not lines), done
             self.tally["told"] += bool(lines)
-            self.tally["long"] = max(self.tally["long"], len(lines))
         else:  # Python itself could not start: its own words, and nothing was begun
             self.tally["never begun"] += 1
             assert self.files() == self.old, done

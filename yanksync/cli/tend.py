@@ -71,6 +71,8 @@ def backup(logs: Logs, file: Path) -> int:
         with suppress(FileNotFoundError):
             temporary.unlink()
         with State(path, create=False) as state:
+            # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
         with open(temporary, "rb+") as copy:
             os.fsync(copy.fileno())
