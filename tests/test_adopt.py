@@ -417,6 +417,32 @@ def test_what_is_no_tree_is_refused(disk: World) -> None:
     assert disk.cursor() is None
 
 
+def test_pages_of_ours_that_leave_yanked_files_out_are_fetched(disk: World) -> None:
+    disk.configure(mirror_yanked="omit")
+    filled(disk)
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == DONE
+    disk.lose_state()
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"fetch": 3}
+    assert disk.sync() == DONE
+    disk.configure(mirror_yanked="mark")
+    assert disk.sync() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_pages_of_others_are_taken_over_and_their_yanked_files_left_out(disk: World) -> None:
+    disk.configure(mirror_yanked="omit")
+    tree = filled(disk)
+    disk.up.yank("demo", "1.0")
+    tree.make()
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"rewritten": 3}
+    assert disk.sync() == DONE
+    assert disk.asked == []
+    assert_equal_to_upstream(disk)
+
+
 def test_a_list_that_stands_is_not_cut_short_by_a_pass_that_fails(disk: World) -> None:
     tree = filled(disk, *(f"p{number}" for number in range(30)))
     tree.root = "https://mirror.example"  # so nothing is taken over

@@ -36,11 +36,20 @@ from yanksync.publish import layout
 from yanksync.publish.reconcile import published
 from yanksync.publishing import finish, publish, rendering_of
 from yanksync.record import record
-from yanksync.settings import JournalSource
+from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED
 from yanksync.weigh import Found, Presence
-from yanksync.worth import Ground, Pair, address, ground_of, objection, read_page, stands_as
+from yanksync.worth import (
+    Ground,
+    Pair,
+    address,
+    ground_of,
+    objection,
+    read_page,
+    stands_as,
+    written_by_us,
+)
 
 BATCH = 200
 SAMPLE = 20
@@ -178,6 +187,7 @@ class _Adoption:
         self._started = mirror.now()
         self._met: set[str] = set()
         self._lists = mirror.state.meta.text("journal") != JournalSource.NONE
+        self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT
         self.ground = Ground()
 
     def run(self) -> None:
@@ -266,6 +276,8 @@ class _Adoption:
         page = parsed.page
         in_html = self._mirror.store.read(name, layout.HTML.filename)
         why = objection(parsed, in_html, reach, self.ground)
+        if why is None and self._omits and written_by_us(body):
+            why = "its yanked files have been left out, if it has any"
         if why is not None:
             self._note(Kind.FETCH, name, why)
             return None, page.serial, known

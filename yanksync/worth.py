@@ -8,6 +8,7 @@ the program that wrote it was right, is asked of a sample (:func:`ground_of`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -163,6 +164,11 @@ def _origin(file: File) -> str:
 def _origin_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def written_by_us(body: bytes) -> bool:
+    """Whether a JSON form is yanksync's: other mirrors write the serial as a text (B20)."""
+    return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 
 def stands_as(standing: Standing) -> Published | None:

@@ -77,6 +77,28 @@ def test_a_mirror_from_build_to_removal(mirror: Mirror, upstream: FakeUpstream) 
     assert not mirror.output.exists()
 
 
+def test_a_lost_state_adopts_what_is_in_the_bucket(mirror: Mirror, upstream: FakeUpstream) -> None:
+    assert mirror("sync").silent
+    upstream.yank("demo", "2.0", "broken")
+    upstream.upload("gone", "1.0")
+    assert mirror("sync").silent
+    for path in mirror.home.glob("yanksync.db*"):
+        path.unlink()
+    upstream.yank("other", "1.0", "broken")
+    upstream.remove_project("gone")
+    mirror.gate.forget()
+    said = mirror("adopt", "--json").json
+    assert (said["kept"], said["fetch"], said["gone"]) == (1, 1, 1)
+    assert said["rewritten"] == said["foreign"] == 0
+    assert [request for request in mirror.gate.requests if request[0] == "PUT"] == []
+    assert mirror("sync").silent
+    assert mirror.yanked("demo")["demo-2.0.tar.gz"] == "broken"
+    assert mirror.reasons("other") == {True}
+    assert sorted(mirror.store.names()) == ["demo", "other"]
+    assert mirror("verify").silent
+    assert mirror("adopt", str(mirror.home)).code == 2
+
+
 def test_an_empty_pass_asks_the_storage_once(mirror: Mirror) -> None:
     assert mirror("sync").silent
     mirror.gate.forget()
