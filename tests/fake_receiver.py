@@ -67,9 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
         inbox.told.append(told)
         mood = inbox.mood()
         if isinstance(mood, int):
-            self._answer(mood)
             if 200 <= mood < 300:
                 inbox.taken.append(told)
+            self._answer(mood)
             return
         self.close_connection = True
         if mood == "hang":

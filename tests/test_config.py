@@ -17,6 +17,7 @@ from yanksync.selection import Selection
 from yanksync.settings import (
     Compression,
     Health,
+    Hooks,
     JournalSource,
     Mirror,
     Schedule,
@@ -86,6 +87,14 @@ list_interval = "1.5h"
 slash_keys = "none"
 [schedule]
 cron = " */5  * * * MON-FRI "
+[hooks]
+command = ["/bin/purge", "-a"]
+webhook = "http://u:secret@upstream.example/secret?a=b"
+webhook_header = "Authorization:  Bearer secret"
+manifest = "manifests"
+manifest_keep = "90d"
+timeout = 5
+allow_http = true
 [health]
 metrics = "m/yanksync.prom"
 ping = "http://u:secret@upstream.example/secret?create=1"
@@ -120,6 +129,15 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             list_interval=5400.0,
         ),
         schedule=Schedule(every=None, cron="*/5 * * * MON-FRI"),
+        hooks=Hooks(
+            command=("/bin/purge", "-a"),
+            webhook="http://u:secret@upstream.example/secret?a=b",
+            webhook_header="Authorization: Bearer secret",
+            manifest=here / "manifests",
+            manifest_keep=90 * 86400.0,
+            timeout=5.0,
+            allow_http=True,
+        ),
         health=Health(
             metrics=here / "m" / "yanksync.prom",
             ping="http://u:secret@upstream.example/secret?create=1",
@@ -152,6 +170,13 @@ ENVIRON = {
     "YANKSYNC_MIRROR_LIST_INTERVAL": "1.5h",
     "YANKSYNC_MIRROR_SLASH_KEYS": "none",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",
+    "YANKSYNC_HOOKS_COMMAND": "/bin/purge, -a",
+    "YANKSYNC_HOOKS_WEBHOOK": "http://u:secret@upstream.example/secret?a=b",
+    "YANKSYNC_HOOKS_WEBHOOK_HEADER": "Authorization: Bearer secret",
+    "YANKSYNC_HOOKS_MANIFEST": "manifests",
+    "YANKSYNC_HOOKS_MANIFEST_KEEP": "90d",
+    "YANKSYNC_HOOKS_TIMEOUT": "5s",
+    "YANKSYNC_HOOKS_ALLOW_HTTP": "true",
     "YANKSYNC_HEALTH_METRICS": "m/yanksync.prom",
     "YANKSYNC_HEALTH_PING": "http://u:secret@upstream.example/secret?create=1",
     "YANKSYNC_HEALTH_ALLOW_HTTP": "1",
@@ -219,7 +244,8 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
     [
         ("workers = 1", "workers", "no such section; it belongs to [upstream]"),
         ("[upstrem]", "upstrem", "no such section; did you mean upstream?"),
-        ("[x]", "x", "no such section; there are upstream, mirror, schedule, health, storage"),
+        ("[x]", "x",
+         "no such section; there are upstream, mirror, schedule, hooks, health, storage"),
         ("mirror = 1", "mirror", "must be a table: [mirror]"),
         ("[upstream]\nworker = 1", "upstream.worker", "no such key; did you mean workers?"),
         ("[mirror]\nworkers = 1", "mirror.workers", "no such key; it belongs to [upstream]"),
@@ -379,6 +405,44 @@ def test_an_index_that_is_no_url(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        ('command = "purge"', "command", "must be a list of texts, not text"),
+        ('command = [""]', "command", "must name a program"),
+        ('command = ["bin/purge"]', "command",
+         "must begin with a name that is on PATH, or with an absolute path"),
+        ('command = ["a\\u0000"]', "command", "must not hold NUL"),
+        ('webhook_header = "A: secret"', "webhook_header", "needs hooks.webhook"),
+        ('webhook = "http://h.example/secret"', "webhook", "plain http needs hooks.allow_http"),
+        ('webhook = "https://h.example/secret#"', "webhook",
+         "must be an http or https URL without fragment"),
+        ('webhook = "https://h/"\nwebhook_header = "Host: secret"', "webhook_header",
+         "Host is set by yanksync"),
+        *((f'webhook = "https://h/"\nwebhook_header = {value!r}', "webhook_header",
+           'must be one header, like "Authorization: Bearer …", in printable ASCII')
+          for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
+        ('manifest = "mirror/simple/x"', "manifest", "is below simple/ of mirror.output"),
+        ('manifest_keep = "1m"', "manifest_keep",
+         "must be from 3600 to 316224000 seconds, not 60"),
+        ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),
+    ],
+)  # fmt: skip
+def test_hooks_that_cannot_be_meant(
+    loaded: Callable[[str], Settings], text: str, key: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(f"[hooks]\n{text}")
+    assert (caught.value.key, caught.value.problem) == (f"hooks.{key}", problem)
+    assert "secret" not in str(caught.value)
+
+
+def test_hooks_may_be_taken_away_by_the_environment(loaded: Callable[[str], Settings]) -> None:
+    settings = loaded('[hooks]\ncommand = ["true"]')
+    assert settings.hooks.names == ("command",)
+    assert load(settings.source, {"YANKSYNC_HOOKS_COMMAND": ""}).hooks.names == ()
+
+
+@pytest.mark.parametrize(
     "url", ["h.example/secret", "ftp://h/secret", "https://u:secret@h:x/", "https://[::1/secret",
             "https://h/secret#", "https://h/ secret", "https://h:0/secret", "https://h/\tsecret"],
 )  # fmt: skip
@@ -398,7 +462,8 @@ def test_plain_http_to_others_needs_leave(here: Path) -> None:
 
 def test_no_secret_in_what_is_printed(loaded: Callable[[str], Settings]) -> None:
     text = '[upstream]\nsimple_url = "https://u:hush@h.example/"\n[storage]\nkey = "hush"'
-    text += '\n[health]\nping = "https://h.example/hush"'
+    text += '\n[health]\nping = "https://h.example/hush"\n[hooks]\ncommand = ["hush"]'
+    text += '\nwebhook = "https://h.example/hush"\nwebhook_header = "A: hush"'
     settings = loaded(text)
     assert "https://***@h.example/" in repr(settings)
     assert "Storage(key)" in repr(settings)

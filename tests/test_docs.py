@@ -32,6 +32,7 @@ from yanksync.config import load
 from yanksync.config_parse import KEYS
 from yanksync.findings import Finding, Kind
 from yanksync.holds import Held
+from yanksync.hooks import message
 from yanksync.model import Action
 from yanksync.names import normalized
 from yanksync.plan import Plan
@@ -102,7 +103,9 @@ def test_help_texts_are_those_of_the_commands() -> None:
 
 
 def test_options_are_the_real_ones() -> None:
-    ours = re.sub(r"^ +(podman|systemctl|useradd) .*$", "", README, flags=re.MULTILINE)
+    ours = re.sub(
+        r"^ +(podman|systemctl|useradd|cut|sed|tar|curl) .*$", "", README, flags=re.MULTILINE
+    )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
     assert named == options() | {"--version"}
 
@@ -138,6 +141,9 @@ SPOKEN = {
     "upstream.simple_url": "what pip uses",
     "upstream.journal_url": "from simple_url",
     "schedule.cron": "none",
+    "hooks.webhook": "none",
+    "hooks.webhook_header": "none",
+    "hooks.manifest": "none",
     "health.metrics": "none",
     "health.ping": "none",
 }
@@ -189,6 +195,10 @@ def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
     assert set(table("Hold key")) == set(_held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
+
+
+def test_a_webhook_has_these_keys() -> None:
+    assert set(table("Webhook key")) == set(message(["demo"], 1))
 
 
 def test_metrics_are_the_real_ones() -> None:

@@ -22,6 +22,7 @@ from yanksync.errors import ConfigError
 from yanksync.selection import Selection
 from yanksync.settings import (
     Health,
+    Hooks,
     JournalSource,
     Mirror,
     Schedule,
@@ -198,6 +199,7 @@ def _settings(given: _Source, path: Path | None) -> Settings:
         upstream=upstream,
         mirror=_mirror(given, upstream),
         schedule=Schedule(**schedule),
+        hooks=_hooks(given),
         health=_health(given),
         storage=Storage(tuple(sorted(_section(given, "storage")))),
         source=path,
@@ -206,7 +208,17 @@ def _settings(given: _Source, path: Path | None) -> Settings:
         where = given["mirror", "state"].where
         raise ConfigError("mirror.state", where, "is the same path as mirror.output")
     _check_slash_keys(settings, given)
+    _check_manifest(settings, given)
     return settings
+
+
+def _check_manifest(settings: Settings, given: _Source) -> None:
+    output, manifest = settings.mirror.output, settings.hooks.manifest
+    if manifest is None or not isinstance(output, Path):
+        return
+    if output / "simple" in (manifest, *manifest.parents):
+        where = given["hooks", "manifest"].where
+        raise ConfigError("hooks.manifest", where, "is below simple/ of mirror.output")
 
 
 def _check_slash_keys(settings: Settings, given: _Source) -> None:
@@ -232,6 +244,15 @@ def _mirror(given: _Source, upstream: Upstream) -> Mirror:
         problem = '"none" needs names without wildcards in mirror.projects'
         raise ConfigError("upstream.journal", where, problem)
     return Mirror(selection=selection, **values)
+
+
+def _hooks(given: _Source) -> Hooks:
+    hooks = Hooks(**dict(_section(given, "hooks")))
+    if hooks.webhook_header is not None and hooks.webhook is None:
+        where = given["hooks", "webhook_header"].where
+        raise ConfigError("hooks.webhook_header", where, "needs hooks.webhook")
+    _refuse_plain(given, "hooks", "webhook", allowed=hooks.allow_http)
+    return hooks
 
 
 def _health(given: _Source) -> Health:

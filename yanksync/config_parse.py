@@ -259,6 +259,13 @@ def _target(check: Callable[[str], str]) -> Callable[[object], str]:
     return checked
 
 
+def _command(value: object) -> tuple[str, ...]:
+    try:
+        return targets.command(_texts(value))
+    except ValueError as error:
+        raise error if isinstance(error, Impossible) else Impossible(str(error)) from None
+
+
 def _metrics(value: object) -> Path:
     path = _path(value)
     if path.suffix != ".prom":
@@ -325,6 +332,15 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "schedule": {
         "every": Key(_seconds(1), _read_seconds),
         "cron": Key(_cron),
+    },
+    "hooks": {
+        "command": Key(_command, _read_list),
+        "webhook": Key(_target(targets.address)),
+        "webhook_header": Key(_target(targets.header)),
+        "manifest": Key(_path),
+        "manifest_keep": Key(_seconds(3600, 10 * _LONGEST_TIME), _read_seconds),
+        "timeout": Key(_seconds(0.1, 300), _read_seconds),
+        "allow_http": Key(_flag, _read_flag),
     },
     "health": {
         "metrics": Key(_metrics),

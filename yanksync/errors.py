@@ -156,6 +156,8 @@ class PublishError(YanksyncError):
 class ObjectError(YanksyncError):
     """Object storage did not do what it was asked."""
 
+    cause = "output"
+
     def __init__(self, url: str, problem: str) -> None:
         self.url = url
         self.problem = problem  #: without credentials
@@ -167,6 +169,12 @@ class ObjectError(YanksyncError):
 
 class ObjectChanged(ObjectError):
     """An object is not the one that a condition asks for; it was left alone."""
+
+
+class Undelivered(YanksyncError):
+    """Somebody could not be told of something; says why, and never where: that may be a secret."""
+
+    cause = "undelivered"
 
 
 class LockHeld(YanksyncError):

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from yanksync import metrics
-from yanksync.errors import LockHeld, YanksyncError
+from yanksync.errors import LockHeld, Undelivered, YanksyncError
 from yanksync.mirror import Mirror, log
-from yanksync.outbound import Posting, Undelivered, post
+from yanksync.outbound import Posting, post
 from yanksync.settings import Health
 
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's

@@ -135,6 +135,10 @@ def _read_again(turn: _Round) -> None:
         turn.failure = error if turn.unread else None
     turn.unread = False
     withdraw(turn.mirror)
+    if turn.mirror.settings.hooks.names:
+        from yanksync import hooks  # a withdrawal is not to wait in caches for the end of the pass
+
+        hooks.deliver(turn.mirror, meanwhile=True)
     turn.read_at = turn.mirror.monotonic()
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.mirror import Tally
+from yanksync.settings import HOOKS
 from yanksync.state import State
 from yanksync.state.counters import Labelled
 
@@ -31,6 +32,7 @@ CAUSES = (
     "stale",
     "state",
     "throttled",
+    "undelivered",
     "unreachable",
 )
 """What failures are counted by. All are always told: a rate needs to see a counter at zero."""
@@ -56,6 +58,7 @@ HELP = {
     "unpublished_projects": "Projects recorded and not yet published.",
     "held": "What waits for a person.",
     "behind_projects": "Projects whose page never reached the journal.",
+    "undelivered": "Changes that a hook is still to be told of, by hook.",
     "runs_total": "Passes, by exit code.",
     "failures_total": "Pages and passes that failed, by cause.",
     "page_requests_total": "Pages asked for.",
@@ -140,8 +143,14 @@ def of_state(state: State, ended: float) -> tuple[Family, ...]:
             held=held + held_looks + (meta.text("journal_replaced") is not None),
             behind_projects=behind,
         ),
+        Family("undelivered", "gauge", _undelivered(state)),
         *_counters(counted),
     )
+
+
+def _undelivered(state: State) -> tuple[tuple[str, float], ...]:
+    waiting = state.outbox.counts()
+    return tuple((_label("hook", hook), waiting.get(hook, 0)) for hook in HOOKS)
 
 
 def _counters(counted: Mapping[Labelled, float]) -> Iterator[Family]:

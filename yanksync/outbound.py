@@ -13,14 +13,11 @@ from collections.abc import Callable, Mapping
 import requests
 
 from yanksync import __version__
+from yanksync.errors import Undelivered
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds; doubled with each try
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
-
-
-class Undelivered(Exception):
-    """A message did not arrive; says why, and never where: addresses are secrets."""
 
 
 class Posting(threading.Thread):
@@ -32,7 +29,7 @@ class Posting(threading.Thread):
         self._body = body
         self._headers = {"User-Agent": f"yanksync/{__version__}", **headers}
         self._seconds = seconds
-        self.problem: str | None = f"no answer within {seconds:g} s"
+        self.problem: str | None = f"no answer within {seconds:.3g} s"
         self.passing = False  #: whether it makes sense to try at once again
 
     def run(self) -> None:
@@ -70,16 +67,20 @@ def post(
 ) -> None:
     """Send ``body``; return when an answer with 2xx came.
 
-    Each attempt takes ``seconds`` at the most. What breaks off, or answers that it may pass, is
-    tried three times in all, a second and two apart; who does not answer in time is not. Raises
-    :class:`Undelivered`.
+    What breaks off, or answers that it may pass, is tried three times, a second and two apart, and
+    all of it takes ``seconds`` at the most. Raises :class:`Undelivered`.
     """
+    until = time.monotonic() + seconds
     for attempt in range(_TRIES):
+        pause = _PAUSE * 2 ** (attempt - 1) if attempt else 0.0
+        left = until - time.monotonic() - pause
+        if attempt and left <= 0:
+            break
         if attempt:
-            sleep(_PAUSE * 2 ** (attempt - 1))
-        sending = Posting(url, body, headers, seconds)
+            sleep(pause)
+        sending = Posting(url, body, headers, left)
         sending.start()
-        sending.join(seconds)  # a name that is not resolved, a header that drips: all of it counts
+        sending.join(left)  # a name that is not resolved, a header that drips: all of it counts
         problem = sending.problem
         if problem is None:
             return

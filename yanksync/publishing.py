@@ -27,6 +27,7 @@ from yanksync.record import page_of
 from yanksync.render import html, json, project_list
 from yanksync.render.policy import offered
 from yanksync.settings import JournalSource
+from yanksync.state.outbox import LIST
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import REHASHED, Awaiting, Sort
 from yanksync.weigh import Presence
@@ -287,6 +288,8 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
     with state.transaction():
         if mirror.settings.health.metrics is not None:
             tally.latencies += state.counters.published(_newly_told(outcome), mirror.now())
+        if hooks := mirror.settings.hooks.names:
+            state.outbox.add(hooks, _changed(outcome))
         for rendering in outcome.renderings:
             one, row = rendering.one, rendering.row
             if row.name in outcome.failures:
@@ -311,6 +314,15 @@ def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
         ):
             # A project withdrawn on the journal's word has a page that is older than the word.
             yield row.name, row.published_serial, max(row.serial or 0, row.word or 0)
+
+
+def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the projects whose files were touched, with the siblings that may have stood there."""
+    for rendering in outcome.renderings:
+        row, dirty = rendering.row, rendering.one.dirty
+        if rendering.work is not None and row.name not in outcome.failures:
+            stood = () if row.published is None else row.published.codecs
+            yield row.name, tuple(layout.SUFFIX) if dirty else stood
 
 
 def publish_list(mirror: Mirror) -> None:
@@ -342,6 +354,10 @@ def publish_list(mirror: Mirror) -> None:
             list_serial_writing=None,
             list_json=digests[layout.V1_JSON.filename],
         )
+        if hooks := mirror.settings.hooks.names:
+            before = (meta.text("list_codecs") or "").split()
+            mirror.state.outbox.add(hooks, [(LIST, before)])
+            meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:

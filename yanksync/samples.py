@@ -108,13 +108,17 @@ def _values(settings: Settings, place: Place) -> dict[str, str]:
 
 def _also(settings: Settings, place: Place) -> str:
     """Return the lines of a unit that let it write to what else is configured."""
+    metrics, manifest = settings.health.metrics, settings.hooks.manifest
+    also = {
+        "health.metrics": None if metrics is None else metrics.parent,
+        "hooks.manifest": manifest,
+    }
     lines = ""
-    if settings.health.metrics is not None:
-        path = str(settings.health.metrics.parent)
-        if not _PLAIN.fullmatch(path):
-            problem = f"{path!r} cannot be written into a unit: rename it, or write it by hand"
-            raise ConfigError("health.metrics", _source(place), problem)
-        lines += f"\nReadWritePaths={path}"
+    for key, path in also.items():
+        if path is not None and not _PLAIN.fullmatch(str(path)):
+            problem = f"'{path}' cannot be written into a unit: rename it, or write it by hand"
+            raise ConfigError(key, _source(place), problem)
+        lines += "" if path is None else f"\nReadWritePaths={path}"
     return lines
 
 

@@ -115,6 +115,32 @@ class Schedule(Struct, frozen=True, kw_only=True):
     cron: str | None = None  # five fields, single spaces, as crontab(5) has them
 
 
+class Hooks(Struct, frozen=True, kw_only=True):
+    """Section ``[hooks]``: who is told of what has changed in the output."""
+
+    command: tuple[str, ...] = ()  # program and arguments; gets paths on standard input
+    webhook: str | None = None  # gets JSON; may hold credentials
+    webhook_header: str | None = None  # "Name: value", a secret
+    manifest: Path | None = None  # a directory, absolute once loaded
+    manifest_keep: float = 30 * 86400.0  # seconds
+    timeout: float = 30.0  # seconds that one delivery may take
+    allow_http: bool = False  # a webhook over plain http beyond loopback
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those that are configured, under which the state keeps what they await."""
+        given = (bool(self.command), self.webhook is not None, self.manifest is not None)
+        return tuple(name for name, is_given in zip(HOOKS, given, strict=True) if is_given)
+
+    def __repr__(self) -> str:
+        """Name the hooks alone: addresses and headers hold secrets."""
+        return f"Hooks({', '.join(self.names)})"
+
+
+HOOKS = ("command", "webhook", "manifest")
+"""Who can be told of changes."""
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """Section ``[health]``: who is told of how a pass went."""
 
@@ -148,6 +174,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     upstream: Upstream = Upstream()
     mirror: Mirror = Mirror()
     schedule: Schedule = Schedule()
+    hooks: Hooks = Hooks()
     health: Health = Health()
     storage: Storage = Storage()
     source: Path | None = None  # the file that was read, absolute; None: there is none

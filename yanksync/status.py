@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ class Status(Struct, frozen=True, kw_only=True):
     unpublished: int = 0
     held: int = 0
     behind: int = 0
+    undelivered: int = 0
     lag_seconds: float | None = None
     lag_serials: int | None = None
     last_success: float | None = None
@@ -35,11 +37,14 @@ class Status(Struct, frozen=True, kw_only=True):
     unknown: tuple[str, ...] = ()  # named by the configuration, never had by upstream
     problems: tuple[Waiting, ...] = ()  # pending or behind, and why
     blocked: tuple[Blocked, ...] = ()  # unpublished because their files could not be written
+    hook_problems: tuple[str, ...] = ()  # why hooks could not be told
     version: str = __version__
 
 
-def status(path: Path, now: float) -> Status:
+def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return where the mirror with the state at ``path`` stands at ``now``.
+
+    ``hooks`` are the names of those that are configured.
 
     Before the first run there is no state, and nothing to tell. Raises
     :class:`yanksync.errors.StateError`.
@@ -47,10 +52,10 @@ def status(path: Path, now: float) -> Status:
     if not path.exists():
         return Status()
     with State(path, create=False) as state:
-        return status_of(state, now)
+        return status_of(state, now, hooks)
 
 
-def status_of(state: State, now: float) -> Status:
+def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return where the mirror of an opened state stands at ``now``."""
     meta = state.meta
     pending, held_looks, behind = state.pending.counts()
@@ -68,6 +73,7 @@ def status_of(state: State, now: float) -> Status:
         unpublished=unpublished,
         held=held + held_looks + (meta.text("journal_replaced") is not None),
         behind=behind,
+        undelivered=sum(state.outbox.counts().get(name, 0) for name in hooks),
         lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),
         lag_serials=meta.lag_serials,
         last_success=state.runs.last_success(),
@@ -77,4 +83,12 @@ def status_of(state: State, now: float) -> Status:
         unknown=tuple(state.projects.names(Presence.UNKNOWN)),
         problems=tuple(state.pending.waiting(_TOLD)),
         blocked=tuple(state.unpublished.blocked(_TOLD)),
+        hook_problems=tuple(_hook_problems(state, hooks)),
     )
+
+
+def _hook_problems(state: State, hooks: Sequence[str]) -> Iterator[str]:
+    for name in hooks:
+        why = state.meta.text(f"undelivered_{name}")
+        if why is not None:
+            yield f"{name}: {why}"

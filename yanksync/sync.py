@@ -36,7 +36,17 @@ def sync(mirror: Mirror, request: Request | None = None) -> int:
     Raises :class:`yanksync.errors.YanksyncError` only for what makes any pass impossible: the state
     or the output cannot be used. What was recorded before that is safe and goes on in the next.
     """
-    request = request or Request()
+    try:
+        failure = _bring_up_to_date(mirror, request or Request())
+    except PublishError:
+        tell_hooks(mirror)  # of what was published before the disk was full
+        raise
+    tell_hooks(mirror)
+    return _conclude(mirror, failure)
+
+
+def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
+    """Do all that a pass does with upstream and the output; return what upstream did not let do."""
     mirror.store.prepare()
     configure.apply_policies(mirror)
     configure.check_output(mirror)
@@ -48,7 +58,18 @@ def sync(mirror: Mirror, request: Request | None = None) -> int:
         configure.finish_recovery(mirror)
         withdraw(mirror)
         publish_list(mirror)
-    return _conclude(mirror, failure)
+    return failure
+
+
+def tell_hooks(mirror: Mirror) -> None:
+    """Tell the hooks of the configuration what has changed; what they do not take is kept.
+
+    Raises :class:`yanksync.errors.StateError`.
+    """
+    if mirror.settings.hooks.names:
+        from yanksync import hooks  # start-up: most mirrors have none
+
+        hooks.deliver(mirror)
 
 
 def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool]:
@@ -120,7 +141,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
         return FAILED
     if held or held_looks:
         return HELD
-    return PARTIAL if pending or unpublished else DONE
+    return PARTIAL if pending or unpublished or tally.undelivered else DONE
 
 
 def outcome(mirror: Mirror, code: int) -> Run:

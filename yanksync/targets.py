@@ -1,4 +1,4 @@
-"""Pure: whom the configuration may name to be told of things.
+"""Pure: whom the configuration may name to be told of things: addresses, a header, a command.
 
 Each check returns the value as it is used, and raises :class:`ValueError` with what is wrong. A
 message never repeats the value: it may be a secret.
@@ -7,9 +7,15 @@ message never repeats the value: it may be a secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
+
+_HEADER = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
+)
+_OURS = frozenset(("content-length", "content-type", "host", "transfer-encoding"))
 
 
 def address(text: str) -> str:
@@ -22,3 +28,26 @@ def address(text: str) -> str:
     if not valid or _NO_URL_CHARACTER.search(text) or "#" in text:
         raise ValueError("must be an http or https URL without fragment")
     return text
+
+
+def header(text: str) -> str:
+    """Return a line of an HTTP header, such as ``Authorization: Bearer …``."""
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise ValueError('must be one header, like "Authorization: Bearer …", in printable ASCII')
+    if match[1].lower() in _OURS:
+        raise ValueError(f"{match[1]} is set by yanksync")
+    return f"{match[1]}: {match[2]}"
+
+
+def command(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return a program and its arguments; no shell reads them."""
+    if not arguments:
+        return ()  # none is run
+    if not arguments[0]:
+        raise ValueError("must name a program")
+    if any("\0" in argument for argument in arguments):
+        raise ValueError("must not hold NUL")
+    if "/" in arguments[0] and not arguments[0].startswith("/"):
+        raise ValueError("must begin with a name that is on PATH, or with an absolute path")
+    return tuple(arguments)

@@ -45,7 +45,7 @@ from yanksync.publishing import (
 from yanksync.settings import redacted
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
-from yanksync.sync import DONE, FAILED, HELD, outcome, sync
+from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
 from yanksync.weigh import Found, Missing, Presence
 
 BATCH = 500
@@ -118,9 +118,12 @@ def _publish(mirror: Mirror) -> int:
     mirror.store.prepare()
     finish(mirror)
     publish_list(mirror)
+    tell_hooks(mirror)
     if mirror.tally.problem is not None:
         return FAILED
-    return HELD if mirror.state.unpublished.counts()[1] else DONE
+    if mirror.state.unpublished.counts()[1]:
+        return HELD
+    return PARTIAL if mirror.tally.undelivered else DONE
 
 
 def _pass(mirror: Mirror) -> int:

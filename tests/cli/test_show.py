@@ -40,11 +40,15 @@ def test_the_units_are_understood(yanksync: Cli, tmp_path: Path) -> None:
 
 @systemd
 def test_a_unit_lets_it_write_what_is_configured(yanksync: Cli, tmp_path: Path) -> None:
-    metrics = {"YANKSYNC_HEALTH_METRICS": "/var/lib/textfile/yanksync.prom"}
+    metrics = {
+        "YANKSYNC_HEALTH_METRICS": "/var/lib/textfile/yanksync.prom",
+        "YANKSYNC_HOOKS_MANIFEST": "/var/lib/manifests",
+    }
     for name in UNITS[0], UNITS[2]:
         unit = tmp_path / name
         unit.write_text(yanksync("show", name, "--user", "root", **metrics).out)
-        assert "\nReadWritePaths=/var/lib/textfile\n" in unit.read_text()
+        writes = "\nReadWritePaths=/var/lib/textfile\nReadWritePaths=/var/lib/manifests\n"
+        assert writes in unit.read_text()
         analyze("verify", "--man=no", unit)
     done = yanksync("show", "systemd", YANKSYNC_HEALTH_METRICS="/var/a b/yanksync.prom")
     assert (done.code, done.out) == (2, "")

@@ -42,7 +42,8 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
       yanksync status --json
       yanksync status --max-lag 1800    (for a monitoring system)
     """
-    found = status_at(logs.settings().mirror.state, time.time())
+    settings = logs.settings()
+    found = status_at(settings.mirror.state, time.time(), settings.hooks.names)
     click.echo(json.dumps(_status_object(found)) if as_json else _status_text(found))
     late = max_lag is not None and (found.lag_seconds is None or found.lag_seconds > max_lag)
     return FAILED if late else 0
@@ -82,6 +83,9 @@ def _status_text(found: Status) -> str:
         lines.append(f"last error        {moment(found.last_error_at)}  {found.last_error}")
     if found.unknown:
         lines.append(f"unknown upstream  {', '.join(found.unknown)}")
+    if found.undelivered:
+        lines.append(f"undelivered       {found.undelivered}")
+    lines += [f"hook {problem}" for problem in found.hook_problems]
     for waiting in found.problems:
         word = "behind" if waiting.behind else "pending"
         lines.append(f"{word}: {waiting.name}: {waiting.problem}")

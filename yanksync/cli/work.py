@@ -194,7 +194,8 @@ def _tell_partial(mirror: Mirror) -> None:
     unpublished, _ = mirror.state.unpublished.counts()
     tell(
         f"for more than an hour, not everything could be brought up to date: {pending} "
-        f"projects pending, {unpublished} unpublished; see 'yanksync status'",
+        f"projects pending, {unpublished} unpublished, {mirror.tally.undelivered} changes that a "
+        "hook was not told of; see 'yanksync status'",
         "warning",
     )
 

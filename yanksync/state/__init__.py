@@ -12,6 +12,7 @@ from yanksync.state.database import Database
 from yanksync.state.history import History
 from yanksync.state.listed import Listed
 from yanksync.state.meta import Meta
+from yanksync.state.outbox import Outbox
 from yanksync.state.pending import Pending
 from yanksync.state.projects import Projects
 from yanksync.state.runs import Runs
@@ -33,6 +34,7 @@ class State:
         self.listed = Listed(self._db)
         self.runs = Runs(self._db)
         self.counters = Counters(self._db)
+        self.outbox = Outbox(self._db)
 
     def __enter__(self) -> State:
         return self

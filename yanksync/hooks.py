@@ -1,0 +1,156 @@
+"""Tells the hooks of the configuration what has changed in the output, once it stands there.
+
+Each hook is told in portions, oldest first, and what it has taken is forgotten. A hook that fails
+keeps the rest for the next pass and nobody waiting: after its first failure it is left alone, and
+none is begun anew after a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from yanksync import manifest
+from yanksync.errors import Undelivered
+from yanksync.mirror import Mirror, log
+from yanksync.publish import layout
+from yanksync.state.outbox import LIST
+
+PORTION = 250
+"""Projects that a hook is told of at once: a thousand addresses."""
+
+MANY = 10_000
+"""Of more changes than this a hook is told in one word: everything. A first build would be told in
+three million addresses, and whoever purges them one by one is done sooner with a whole cache."""
+
+EVERYTHING = f"{layout.ROOT}/*"
+"""Stands for every path there is."""
+
+_LONGEST = 60.0  # seconds after which a pass begins no more portions of a hook
+_FORMS = ("", layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
+
+
+def deliver(mirror: Mirror, *, meanwhile: bool = False) -> None:
+    """Tell every hook what it waits for, and note in the tally what is left.
+
+    ``meanwhile`` says that the pass goes on, so that its manifest must wait. Raises
+    :class:`yanksync.errors.StateError`.
+    """
+    outbox, names = mirror.state.outbox, mirror.settings.hooks.names
+    if meanwhile and mirror.state.meta.moment("list_written") is None:
+        return  # a first build: nobody has anything of it yet
+    waiting = outbox.counts()
+    if not waiting:
+        return
+    outbox.keep_only(names)
+    for name in names:
+        if name in waiting and not mirror.stopping() and not (meanwhile and name == "manifest"):
+            _tell(mirror, name, waiting[name])
+    mirror.tally.undelivered = sum(outbox.counts().values())
+
+
+def _tell(mirror: Mirror, name: str, count: int) -> None:
+    """Tell one hook; a failure is logged when it is news, and kept for ``status``."""
+    key = f"undelivered_{name}"
+    before = mirror.state.meta.text(key)
+    try:
+        _HOOKS[name](mirror, count)
+    except Undelivered as error:
+        why = str(error)
+        mirror.tally.causes[error.cause] += 1
+        left = "what it was to be told is kept for the next pass"
+        level = logging.DEBUG if why == before else logging.ERROR  # a service tells it once
+        log.log(level, "hooks.%s: %s; %s", name, why, left)
+        if why != before:
+            mirror.state.meta.put(**{key: why})
+    else:
+        if before is not None:
+            log.info("hooks.%s: takes what it is told again", name)
+            mirror.state.meta.put(**{key: None})
+
+
+def _run_command(mirror: Mirror, count: int) -> None:
+    from yanksync.hook_command import run
+
+    settings = mirror.settings.hooks
+    for projects in _portions(mirror, "command", count):
+        run(settings.command, _paths(projects), settings.timeout)
+
+
+def _call_webhook(mirror: Mirror, count: int) -> None:
+    from yanksync.outbound import post
+
+    settings = mirror.settings.hooks
+    headers = {"Content-Type": "application/json"}
+    if settings.webhook_header is not None:
+        name, _, value = settings.webhook_header.partition(": ")
+        headers[name] = value
+    assert settings.webhook is not None
+    for projects in _portions(mirror, "webhook", count):
+        body = json.dumps(message(projects, mirror.state.meta.cursor)).encode()
+        post(settings.webhook, body, headers, settings.timeout, sleep=mirror.sleep)
+
+
+def message(projects: Sequence[str] | None, serial: int | None) -> dict[str, object]:
+    """Return what a webhook is told of ``projects``, of everything for None."""
+    named = [] if projects is None else [name for name in projects if name != LIST]
+    return {
+        "event": "changed",
+        "serial": serial,
+        "all": projects is None,
+        "list": projects is None or LIST in projects,
+        "projects": named,
+        "paths": list(_paths(projects)),
+    }
+
+
+def _write_manifest(mirror: Mirror, count: int) -> None:
+    settings, outbox = mirror.settings.hooks, mirror.state.outbox
+    assert settings.manifest is not None
+    changes = outbox.changes("manifest", mirror.settings.mirror.compress)
+    try:
+        manifest.write(settings.manifest, mirror.run, mirror.now(), manifest.lines(changes))
+        outbox.taken("manifest")
+        manifest.tidy(settings.manifest, mirror.now() - settings.manifest_keep)
+    except OSError as error:
+        raise Undelivered(f"{settings.manifest}: {error.strerror or error}") from None
+
+
+_HOOKS: dict[str, Callable[[Mirror, int], None]] = {
+    "command": _run_command,
+    "webhook": _call_webhook,
+    "manifest": _write_manifest,
+}
+
+
+def _portions(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
+    """Yield what to tell a hook at once, None for everything; asked on, it has taken it."""
+    outbox = mirror.state.outbox
+    if count > MANY:
+        yield None
+        outbox.taken(name)
+        return
+    until = mirror.monotonic() + _LONGEST
+    while not mirror.stopping():
+        projects, upto = outbox.take(name, PORTION)
+        if not projects:
+            return
+        yield projects
+        outbox.taken(name, upto)
+        if mirror.monotonic() > until:
+            log.info("hooks.%s: the rest is for the next pass", name)
+            return
+
+
+def _paths(projects: Sequence[str] | None) -> Iterator[str]:
+    """Yield the addresses of ``projects`` below that of the mirror, in every form.
+
+    Compressed siblings are left out: nobody asks for them by name.
+    """
+    if projects is None:
+        yield EVERYTHING
+        return
+    for project in projects:
+        base = layout.directory(project or None)
+        yield from (f"{base}/{form}" for form in _FORMS)

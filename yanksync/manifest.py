@@ -1,0 +1,81 @@
+"""What a run changed in the output, as a file of lines: ``put PATH`` and ``delete PATH``.
+
+Paths are below the output. Whoever copies what is put and removes what is deleted, file by file in
+the order of their names, has what the output has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from yanksync.publish import layout
+from yanksync.state.outbox import Change
+
+_FORMAT = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-\d{8,}\.txt", re.ASCII)
+_FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
+
+
+def lines(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the lines that ``changes`` come to: siblings before their page, as they are written.
+
+    What is deleted may never have stood there; what is put stands there now.
+    """
+    for change in changes:
+        base = layout.directory(change.project)
+        now = change.now or ()
+        gone = [codec for codec in layout.SUFFIX if codec in change.before and codec not in now]
+        for form in _FORMS:
+            for codec in gone:
+                yield f"delete {base}/{form}{layout.SUFFIX[codec]}"
+            for codec in now:
+                yield f"put {base}/{form}{layout.SUFFIX[codec]}"
+            yield f"{'delete' if change.now is None else 'put'} {base}/{form}"
+        if change.now is None:
+            yield f"delete {base}/"
+
+
+def write(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
+    """Write a new manifest of ``found``, durably and in one step; return its path.
+
+    Its name is later than that of every other one, whatever the clock says. Raises
+    :class:`OSError`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    newest = max((moment for _, moment in _there(directory)), default=0)
+    stamp = time.strftime(_FORMAT, time.gmtime(max(int(now), newest + 1)))
+    path = directory / f"{stamp}-{run:08d}.txt"
+    temporary = directory / ".manifest.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.writelines(f"{line}\n" for line in found)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, path)
+    if os.name != "nt":
+        entry = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(entry)
+        finally:
+            os.close(entry)
+    return path
+
+
+def tidy(directory: Path, before: float) -> None:
+    """Remove manifests that are older than ``before``. Raises :class:`OSError`."""
+    for path, moment in _there(directory):
+        if moment < before:
+            path.unlink(missing_ok=True)
+
+
+def _there(directory: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the manifests in ``directory``, with their times; nothing else there is of ours."""
+    for path in directory.iterdir():
+        if match := _NAME.fullmatch(path.name):
+            found = datetime.strptime(match[1], _FORMAT).replace(tzinfo=UTC)
+            yield path, int(found.timestamp())

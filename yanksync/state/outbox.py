@@ -1,0 +1,84 @@
+"""Who is still to be told that files in the output changed.
+
+One row for each hook and project, however often its files changed since the hook was told. It is
+written in the transaction that notes the files as published, so that a run that dies in between
+loses nothing, and it goes when the hook has taken it: each change is told once or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+LIST = ""
+"""Stands for the list of projects, where a name of a project is expected."""
+
+
+class Change(Struct, frozen=True):
+    """A project whose files changed, or the list of projects."""
+
+    project: NormalizedName | None  # None: the list
+    before: frozenset[str]  # codecs of the siblings that may have stood there
+    now: tuple[str, ...] | None  # those that stand there now; None: nothing does
+
+
+class Outbox:
+    """The table ``outbox``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, hooks: Sequence[str], changes: Iterable[tuple[str, Iterable[str]]]) -> None:
+        """Note for ``hooks`` what changed, as (project or :data:`LIST`, codecs before)."""
+        self._db.many(
+            """INSERT INTO outbox (hook, project, before) VALUES (?, ?, ?)
+            ON CONFLICT (hook, project) DO UPDATE SET before =
+                CASE WHEN instr(before, excluded.before) THEN before
+                ELSE before || ' ' || excluded.before END""",
+            ((hook, project, " ".join(before)) for project, before in changes for hook in hooks),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return how much waits for each hook for which something does."""
+        rows = self._db.execute("SELECT hook, count(*) FROM outbox GROUP BY hook")
+        return {row[0]: int(row[1]) for row in rows}
+
+    def keep_only(self, hooks: Sequence[str]) -> None:
+        """Forget what waits for hooks that are not configured any more."""
+        for hook in self.counts():
+            if hook not in hooks:
+                self._db.execute("DELETE FROM outbox WHERE hook = ?", (hook,))
+
+    def take(self, hook: str, most: int) -> tuple[list[str], int]:
+        """Return the ``most`` oldest projects (or :data:`LIST`) that wait for ``hook``.
+
+        The number with them is what :meth:`taken` is told once the hook has them.
+        """
+        rows = self._db.execute(
+            "SELECT project, id FROM outbox WHERE hook = ? ORDER BY id LIMIT ?", (hook, most)
+        )
+        return [row[0] for row in rows], rows[-1][1] if rows else 0
+
+    def taken(self, hook: str, upto: int | None = None) -> None:
+        """Note that ``hook`` has been told of everything up to ``upto``, or of all."""
+        self._db.execute(
+            "DELETE FROM outbox WHERE hook = ?1 AND (?2 IS NULL OR id <= ?2)", (hook, upto)
+        )
+
+    def changes(self, hook: str, list_codecs: Sequence[str]) -> Iterator[Change]:
+        """Yield what waits for ``hook``, oldest first, with what stands in the output now."""
+        rows = self._db.stream(
+            """SELECT project, before, json_digest IS NOT NULL, codecs FROM outbox
+            LEFT JOIN projects ON projects.name = outbox.project WHERE hook = ?
+            ORDER BY outbox.project = '', outbox.id""",
+            (hook,),
+        )
+        for project, before, stands, codecs in rows:
+            now: tuple[str, ...] | None = tuple(list_codecs)
+            if project != LIST:
+                now = tuple(str(codecs or "").split()) if stands else None
+            yield Change(project or None, frozenset(str(before).split()), now)
