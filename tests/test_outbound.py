@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,18 @@ def test_a_message_arrives_once(inbox: Receiver) -> None:
     (told,) = inbox.told
     assert (told.path, told.body, told.headers["x-token"]) == ("/in?a=b", b"news", "secret")
     assert told.headers["user-agent"].startswith("yanksync/")
+
+
+def test_a_given_authorization_is_the_one_that_is_sent(
+    inbox: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    post(inbox.url, b"", {"Authorization": "Bearer secret"}, 20.0)
+    assert inbox.told[0].headers["authorization"] == "Bearer secret"
+    post(inbox.url.replace("//", "//me:secret@"), b"", {}, 20.0)
+    assert inbox.told[1].headers["authorization"] == "Basic bWU6c2VjcmV0"
 
 
 @pytest.mark.parametrize("mood", [500, 503, 429, "reset"])

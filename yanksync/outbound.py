@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import requests
+from requests.utils import get_auth_from_url
 
 from yanksync import __version__
 from yanksync.errors import Undelivered
@@ -36,6 +37,11 @@ class Posting(threading.Thread):
         """Send it, and note what came of it."""
         try:
             with requests.Session() as session:
+                # What the operator says of this very address comes before what .netrc does.
+                if any(named := get_auth_from_url(self._url)):
+                    session.auth = named
+                elif any(name.lower() == "authorization" for name in self._headers):
+                    session.auth = _as_given
                 answer = session.post(
                     self._url,
                     data=self._body,
@@ -55,6 +61,10 @@ class Posting(threading.Thread):
         self.problem = (
             None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"
         )
+
+
+def _as_given(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def post(
