@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
@@ -25,37 +26,66 @@ def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
     with TemporaryFile() as stdin, TemporaryFile() as output:
         stdin.write("".join(f"{line}\n" for line in lines).encode())
         stdin.seek(0)
+        child = _Child(command, stdin, output)
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=os.path.abspath(os.sep),
-                start_new_session=True,  # a group of its own: its children end with it
-            )
-        except OSError as error:
-            raise Undelivered(f"{command[0]} cannot be started: {error.strerror}") from None
-        try:
-            code = process.wait(seconds)
+            code = child.begun().wait(seconds)
         except subprocess.TimeoutExpired:
-            _kill(process)
+            child.kill()
             raise Undelivered(f"{command[0]} was killed after {seconds:g} s") from None
         except BaseException:  # a signal: it must not work on when the lock is free
-            _kill(process)
+            child.kill()
             raise
         if code:
             how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
             raise Undelivered(f"{command[0]} {how}{_last_line(output)}")
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
+class _Child(threading.Thread):
+    """Starts the command, in a thread: a signal to ours cannot come between it and its handle."""
+
+    def __init__(self, command: Sequence[str], stdin: IO[bytes], output: IO[bytes]) -> None:
+        super().__init__(name="hook")
+        self._command = command
+        self._stdin = stdin
+        self._output = output
+        self._process: subprocess.Popen[bytes] | None = None
+        self._problem: str | None = None
+
+    def run(self) -> None:
+        """Start it."""
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=self._stdin,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                cwd=os.path.abspath(os.sep),
+                start_new_session=True,  # a group of its own: its children end with it
+            )
+        except OSError as error:
+            self._problem = error.strerror or str(error)
+
+    def begun(self) -> subprocess.Popen[bytes]:
+        """Return the process, once it runs. Raises :class:`Undelivered`."""
+        self.start()
+        self.join()
+        if self._process is None:
+            raise Undelivered(f"{self._command[0]} cannot be started: {self._problem}")
+        return self._process
+
+    def kill(self) -> None:
+        """End it, with all that it has started."""
+        if self.is_alive():
+            self.join()
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        with suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
 
 
 def _last_line(output: IO[bytes]) -> str:
