@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -148,25 +149,35 @@ class Proxy:
 
 
 @contextmanager
-def tunnels(target: int) -> Iterator[Proxy]:
-    """Lead every CONNECT to the port ``target`` on loopback, whatever host it names."""
+def tunnels(target: int, tls: ssl.SSLContext | None = None, slowly: float = 0.0) -> Iterator[Proxy]:
+    """Lead every CONNECT to the port ``target`` on loopback, whatever host it names.
+
+    ``slowly``: seconds between pieces of what comes back.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     running = Proxy(listener.getsockname()[1])
     ends: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def lead(near: socket.socket) -> None:
+        with suppress(OSError):
+            near = near if tls is None else tls.wrap_socket(near, server_side=True)
+            far = socket.create_connection(("127.0.0.1", target))
+            ends.extend((near, far))
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += near.recv(1)
+            running.heads.append(head.decode("latin-1"))
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            _pump(near, far, slowly)
 
     def accept() -> None:
         with suppress(OSError):
             while True:
-                near = listener.accept()[0]
-                head = b""
-                while not head.endswith(b"\r\n\r\n"):
-                    head += near.recv(1)
-                running.heads.append(head.decode("latin-1"))
-                far = socket.create_connection(("127.0.0.1", target))
-                ends.extend((near, far))
-                near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=_pump, args=pair, daemon=True).start()
+                near, _ = listener.accept()
+                near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threads.append(threading.Thread(target=lead, args=(near,), daemon=True))
+                threads[-1].start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -177,11 +188,21 @@ def tunnels(target: int) -> Iterator[Proxy]:
         for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(10)
+        for end in ends:
             end.close()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+def _pump(near: socket.socket, far: socket.socket, slowly: float) -> None:
+    """Pass on what comes, until an end is closed."""
+    while True:
+        for ready in select.select((near, far), (), ())[0]:
+            if ready is near:
+                data = near.recv(1 << 18)
+                far.sendall(data)
+            elif data := far.recv(1000 if slowly else 1 << 18):
+                time.sleep(slowly)
+                near.sendall(data)
+            if not data:
+                return

@@ -136,9 +136,10 @@ def test_never_more_than_that(session: Session) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 64])
-def test_any_number_of_workers(session: Session, workers: int) -> None:
-    with wire(named) as running:
-        assert bodies(ask(session, questions(running, 200), workers)) == all_named(200)
+def test_any_number_of_workers(workers: int) -> None:
+    many = Session(user_agent="yanksync/test", timeout=5, workers=workers)
+    with wire(named) as running, closing(many):
+        assert bodies(ask(many, questions(running, 200), workers)) == all_named(200)
         assert len(running.heads) == 200 and running.connections <= workers
 
 
@@ -639,6 +640,30 @@ def test_no_thread_can_be_started(session: Session) -> None:
             threading.stack_size(before)
 
 
+def test_no_more_threads_can_be_started(session: Session) -> None:
+    drawn = threading.Event()
+
+    def answer(head: str) -> bytes:
+        drawn.wait(10)
+        return named(head)
+
+    def draw(running: Wire) -> Iterator[Request[int]]:
+        for number, one in enumerate(questions(running, 3)):
+            yield one
+            while number == 0 and not running.heads:
+                time.sleep(0.01)
+            threading.stack_size(1 << 46)
+        drawn.set()
+
+    before = threading.stack_size()
+    try:
+        with wire(answer) as running:
+            assert bodies(ask(session, draw(running))) == all_named(3)
+            assert running.connections == 1
+    finally:
+        threading.stack_size(before)
+
+
 def test_nobody_there(session: Session) -> None:
     with wire(named) as running:
         ask(session, questions(running, 9))
@@ -703,6 +728,29 @@ def test_r13_the_pause_is_for_the_connections_that_stand_too(session: Session) -
         assert isinstance(came.pop(20), Throttled)
         assert len(bodies(came)) == 99
         assert running.connections <= WORKERS + 1  # after a 429 its own is not used again
+
+
+def test_r13_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Session) -> None:
+    heard, together, times = threading.Event(), threading.Barrier(2), dict[str, float]()
+
+    def answer(head: str) -> bytes:
+        path = head.split(" ", 2)[1]
+        times[path] = time.monotonic()
+        if path in ("/p0", "/p1"):
+            together.wait(10)  # over two connections
+        if path == "/p2":
+            return reply(status="429 Slow Down", Retry_After="1")
+        if path == "/p3":
+            heard.wait(10)
+        return named(head)
+
+    with wire(answer) as running:
+        for key, outcome in Lines(session, 2).ask(questions(running, 9)):
+            assert isinstance(outcome, Throttled if key == 2 else Answer)
+            if key == 2:
+                heard.set()
+        assert min(times[f"/p{number}"] for number in range(4, 9)) - times["/p2"] > 0.9
+        assert running.connections <= 3
 
 
 def test_r13_a_long_pause_ends_the_asking(session: Session) -> None:
@@ -876,3 +924,31 @@ def test_tls_through_a_proxy(vouched: Session, authority: Path) -> None:
     (head,) = {head.partition("\r\n")[2] for head in running.heads}
     assert "Host: host.example\r\n" in head and "Proxy-Authorization" not in head
     assert "Authorization: Basic Ym9iOnMzY3JldA==\r\n" in head
+
+
+def test_a_record_of_tls_that_comes_in_pieces_is_no_silence(
+    vouched: Session, authority: Path
+) -> None:
+    def answer(head: str) -> bytes:
+        return reply(LARGE[:16000]) if "/p1 " in head else named(head)
+
+    vouched.timeout = 0.5
+    own = made_by(authority, "DNS:host.example")
+    with wire(answer, own) as running, tunnels(running.port, slowly=0.05) as proxy:
+        vouched.requests.proxies["https"] = f"http://127.0.0.1:{proxy.port}/"
+        requests = [question(f"https://host.example/p{number}", number) for number in range(2)]
+        assert bodies(ask(vouched, requests, 1)) == {0: b"/p0", 1: LARGE[:16000]}
+        assert by_crew(vouched, requests[0].url) == 1
+
+
+def test_tls_within_tls_is_left_to_the_crew(vouched: Session, authority: Path) -> None:
+    def answer(head: str) -> bytes:
+        return reply(LARGE) if "/p5 " in head else named(head)
+
+    own = made_by(authority, "DNS:host.example", "IP:127.0.0.1")
+    with wire(answer, own) as running, tunnels(running.port, own) as proxy:
+        vouched.requests.proxies["https"] = f"https://127.0.0.1:{proxy.port}/"
+        urls = [f"https://host.example/p{number}" for number in range(20)]
+        came = ask(vouched, [question(url, key) for key, url in enumerate(urls)], 2)
+        assert bodies(came) == {**all_named(20), 5: LARGE}
+        assert running.connections <= 2 and by_crew(vouched, urls[0]) == 20
