@@ -128,8 +128,8 @@ def wire(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
                 speaker = threading.Thread(
                     target=_speak, args=(running, answer, client, tls), daemon=True
                 )
-                running.speakers.append(speaker)
                 speaker.start()
+                running.speakers.append(speaker)
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -176,8 +176,9 @@ def tunnels(target: int, tls: ssl.SSLContext | None = None, slowly: float = 0.0)
             while True:
                 near, _ = listener.accept()
                 near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threads.append(threading.Thread(target=lead, args=(near,), daemon=True))
-                threads[-1].start()
+                thread = threading.Thread(target=lead, args=(near,), daemon=True)
+                thread.start()
+                threads.append(thread)
 
     threading.Thread(target=accept, daemon=True).start()
     try:
