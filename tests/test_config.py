@@ -85,6 +85,7 @@ files = "link"
 compress = ["zstd", "gzip"]
 list_interval = "1.5h"
 slash_keys = "none"
+lease = 300
 [schedule]
 cron = " */5  * * * MON-FRI "
 [hooks]
@@ -169,6 +170,7 @@ ENVIRON = {
     "YANKSYNC_MIRROR_COMPRESS": "zstd,gzip",
     "YANKSYNC_MIRROR_LIST_INTERVAL": "1.5h",
     "YANKSYNC_MIRROR_SLASH_KEYS": "none",
+    "YANKSYNC_MIRROR_LEASE": "5m",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",
     "YANKSYNC_HOOKS_COMMAND": "/bin/purge, -a",
     "YANKSYNC_HOOKS_WEBHOOK": "http://u:secret@upstream.example/secret?a=b",
@@ -204,7 +206,7 @@ def test_order_and_bases(here: Path) -> None:
     assert (upstream.workers, upstream.timeout, upstream.sweep_days) == (4, 3.0, 4)
     # A path that the file names, and one that nobody names, stand beside the file.
     assert Path(str(settings.mirror.output)).resolve() == file.parent / "out"
-    assert settings.mirror.state.resolve() == file.parent / "yanksync.db"
+    assert Path(str(settings.mirror.state)).resolve() == file.parent / "yanksync.db"
     # One that the environment or a flag names stands in the working directory.
     environ["YANKSYNC_MIRROR_OUTPUT"] = "env"
     mirror = load(file, environ, mirror_state="flag.db").mirror

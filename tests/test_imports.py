@@ -19,10 +19,10 @@ LAYERS = {
     0: "__init__ model errors names",
     1: "versions selection settings targets crontab journal weigh plan changes guards render "
     "findings publish.layout publish.reconcile",
-    2: "config config_parse default_index lock notify objects outbound hook_command owner samples "
-    "upstream state publish",
+    2: "config config_parse default_index fence lease lock notify objects outbound hook_command "
+    "owner samples upstream state publish",
     3: "mirror fetch metrics worth manifest hooks",
-    4: "choose listing record publishing follow configure opening looking",
+    4: "choose listing record publishing follow configure opening looking remote states",
     5: "sync verify status holds health adopt",
     6: "schedule cli __main__",
 }

@@ -75,7 +75,7 @@ def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Se
         _exclusive(source, merged)
         merged.update(source)
     # A default path is named by nobody; beside the file, a cron job's directory does not matter.
-    for key, default in (("output", Path("mirror")), ("state", Mirror().state)):
+    for key, default in (("output", Path("mirror")), ("state", Path("yanksync.db"))):
         merged.setdefault(("mirror", key), _Given(beside / default, str(path)))
     return _settings(merged, path)
 
@@ -209,6 +209,7 @@ def _settings(given: _Source, path: Path | None) -> Settings:
         raise ConfigError("mirror.state", where, "is the same path as mirror.output")
     _check_slash_keys(settings, given)
     _check_manifest(settings, given)
+    _check_remote(settings, given)
     return settings
 
 
@@ -219,6 +220,19 @@ def _check_manifest(settings: Settings, given: _Source) -> None:
     if output / "simple" in (manifest, *manifest.parents):
         where = given["hooks", "manifest"].where
         raise ConfigError("hooks.manifest", where, "is below simple/ of mirror.output")
+
+
+def _check_remote(settings: Settings, given: _Source) -> None:
+    """Refuse a state in object storage where a run's lease would not keep others out."""
+    state, output = settings.mirror.state, settings.mirror.output
+    if isinstance(state, Path):
+        return
+    where = given["mirror", "state"].where
+    if isinstance(output, Path) or output.scheme != state.scheme:
+        problem = f"may only be in {state.scheme}:// when mirror.output is there, too"
+        raise ConfigError("mirror.state", where, problem)
+    if f"{state}/".startswith(f"{output}/simple/"):
+        raise ConfigError("mirror.state", where, "is among the pages of mirror.output")
 
 
 def _check_slash_keys(settings: Settings, given: _Source) -> None:

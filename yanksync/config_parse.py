@@ -221,6 +221,13 @@ def _output(value: object) -> Path | Bucket:
     return _path(value)
 
 
+def _state(value: object) -> Path | Bucket:
+    place = _output(value)
+    if isinstance(place, Bucket) and not place.prefix:
+        raise Impossible(f"must name one object, like {place}/yanksync.db")
+    return place
+
+
 def _bucket(scheme: str, rest: str) -> Bucket:
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.removesuffix("/")
@@ -319,7 +326,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     },
     "mirror": {
         "output": Key(_output),
-        "state": Key(_path),
+        "state": Key(_state),
+        "lease": Key(_seconds(5, 86400), _read_seconds),
         "projects": Key(_projects, _read_list),
         "exclude": Key(_patterns, _read_list),
         "yanked": Key(_one_of(YankedPolicy)),

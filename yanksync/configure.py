@@ -6,8 +6,6 @@ lets projects go; a state that is older than the tree stops trusting what it kno
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from yanksync.findings import holds_ours
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
@@ -25,7 +23,7 @@ def apply_policies(mirror: Mirror) -> None:
     meta, state = mirror.state.meta, mirror.state
     policy = _policy(mirror)
     selection = mirror.settings.mirror.selection.fingerprint
-    place = _place(mirror)
+    place = mirror.settings.mirror.place
     moved = (meta.text("place") or "") != place
     if not moved and meta.text("policy") == policy and meta.text("selection_applied") == selection:
         return
@@ -60,15 +58,6 @@ def needs_widening(mirror: Mirror) -> bool:
 def _policy(mirror: Mirror) -> str:
     section = mirror.settings.mirror
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}"
-
-
-def _place(mirror: Mirror) -> str:
-    """Return where in object storage the output stands, and in which way.
-
-    The same for all directories: one that is moved takes its files along.
-    """
-    output = mirror.settings.mirror.output
-    return "" if isinstance(output, Path) else f"{output} {mirror.settings.mirror.slash_keys}"
 
 
 def check_output(mirror: Mirror) -> None:

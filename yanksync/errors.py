@@ -158,9 +158,10 @@ class ObjectError(YanksyncError):
 
     cause = "output"
 
-    def __init__(self, url: str, problem: str) -> None:
+    def __init__(self, url: str, problem: str, *, answered: bool = False) -> None:
         self.url = url
         self.problem = problem  #: without credentials
+        self.answered = answered  #: whether it said so itself, so that nothing was done
         super().__init__(url, problem)
 
     def __str__(self) -> str:
@@ -182,10 +183,18 @@ class LockHeld(YanksyncError):
 
     cause = "locked"
 
-    def __init__(self, path: str, holder: str) -> None:
+    def __init__(self, path: str, holder: str, since: float | None = None) -> None:
         self.path = path
         self.holder = holder  #: what the lock file says of the run that holds it
-        super().__init__(path, holder)
+        self.since = since  #: UTC seconds, where the error knows it
+        super().__init__(path, holder, since)
 
     def __str__(self) -> str:
         return f"{self.path}: another run holds the lock ({self.holder})"
+
+
+class LeaseLost(LockHeld):
+    """This run may not work on the mirror any more; nothing was written since."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: lease lost: {self.holder}; the run that has it goes on from here"

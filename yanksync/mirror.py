@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
@@ -14,6 +14,9 @@ from yanksync.publish.store import Store
 from yanksync.settings import Settings
 from yanksync.state import State
 from yanksync.upstream.source import Upstream
+
+if TYPE_CHECKING:  # start-up: only a state in object storage has one
+    from yanksync.fence import Fence
 
 log = logging.getLogger("yanksync")
 
@@ -79,4 +82,5 @@ class Mirror(Struct, frozen=True, eq=False):
     sleep: Callable[[float], None] = time.sleep
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
+    fence: Fence | None = None  # several machines may work on this mirror
     tally: Tally = field(default_factory=Tally)

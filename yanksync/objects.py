@@ -11,7 +11,7 @@ the empty key in the bucket ``mirror/simple/demo``; a test holds a real server t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.errors import ConfigError, ObjectChanged, ObjectError
+from yanksync.errors import ConfigError, ObjectChanged, ObjectError, YanksyncError
 from yanksync.settings import Bucket, Storage, StorageValue, is_loopback
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ class Patience(Struct, frozen=True):
 
     timeout: float  # seconds for one try
     retry_timeout: float  # seconds from the first try on, after which there is no other
+    pause: float = 15.0  # seconds between two tries at the most
 
     @property
     def longest(self) -> float:
         """Return how many seconds a request may take in all, retries included."""
-        return self.timeout + self.retry_timeout
+        return self.timeout + self.retry_timeout + self.pause
 
 
 NEW = ""
@@ -103,23 +104,31 @@ class Objects:
     """The objects of a bucket below a prefix. May be used by several threads."""
 
     def __init__(
-        self, place: Bucket, storage: Storage, source: str, patience: Patience | None = None
+        self,
+        place: Bucket,
+        storage: Storage,
+        source: str,
+        patience: Patience | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
         """Make the client; asks nothing of anybody.
 
         ``source`` is whom to name for what is wrong with ``storage``; ``patience`` overrides what
-        it says of times. Raises :class:`ConfigError`.
+        it says of times; ``before`` is called before each request, and may raise. Raises
+        :class:`ConfigError`.
         """
         import obstore  # start-up: only a mirror in object storage needs it
 
         self._obstore = obstore
         self.place = place
+        self._before = before
         self._given = (storage, source, patience)
         self._client = _client(place, *self._given)
         self._secrets = _secrets(storage)
 
     def get(self, key: str, most: int | None = None) -> Found | None:
         """Return an object, or its first ``most`` bytes; None when it is not there."""
+        self._before()
         options: Any = None if most is None else {"range": (0, most)}
         try:
             found = self._obstore.get(*self._at(key), options=options)
@@ -139,6 +148,15 @@ class Objects:
             size=found.meta["size"],
         )
 
+    def etag(self, key: str) -> str | None:
+        """Return the ETag of an object; None when it is not there."""
+        self._before()
+        try:
+            return self._obstore.head(*self._at(key))["e_tag"]
+        except Exception as error:
+            self._unless_missing(error, key)
+            return None
+
     def _chunks(self, found: Any, key: str) -> Iterator[bytes]:
         try:
             for chunk in found.stream():
@@ -150,14 +168,31 @@ class Objects:
         """Write an object in one step; return its ETag.
 
         ``match`` is the ETag that it must have now, :data:`NEW` that it must not be there, None
-        that nothing is known. Raises :class:`ObjectChanged` when that is not so; then the try whose
-        answer was lost may still have been the one that changed it.
+        that nothing is asked. Raises :class:`ObjectChanged` when that is not so, unless it has
+        become what ``body`` says: then the answer to this put was lost. Raises
+        :class:`ObjectError`.
         """
+        for left in range(_RETRIES, -1, -1):
+            try:
+                return self._put_once(key, body, content, match)
+            except ObjectError as error:
+                if match is None or (error.answered and not isinstance(error, ObjectChanged)):
+                    raise
+                # The client does not try a put with a condition again when the connection is lost.
+                found = self.get(key)
+                if found is not None and found.body() == bytes(body):
+                    return found.etag
+                if left == 0 or error.answered:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _put_once(self, key: str, body: Any, content: Content, match: str | None) -> str | None:
         given = {
             "Content-Type": content.type,
             "Cache-Control": content.cache,
             "Content-Encoding": content.encoding,
         }
+        self._before()
         mode: Any = "overwrite" if match is None else "create" if match == NEW else {"e_tag": match}
         try:
             done = self._obstore.put(
@@ -181,6 +216,7 @@ class Objects:
         paths = [self._path(key) for key in keys if not key.endswith("/")]
         if not paths:
             return
+        self._before()
         try:
             self._obstore.delete(self._client, paths)
         except (FileNotFoundError, NotSupportedError):
@@ -191,6 +227,7 @@ class Objects:
             raise self._error(error, keys[0]) from None
 
     def _delete_one(self, key: str) -> None:
+        self._before()
         try:
             self._obstore.delete(*self._at(key))
         except Exception as error:
@@ -200,9 +237,16 @@ class Objects:
         """Yield all objects below a directory, those of each of its directories together."""
         start = len(self.place.prefix) + 1 if self.place.prefix else 0
         try:
-            for page in self._obstore.list(self._client, self._path(directory)):
+            pages = iter(self._obstore.list(self._client, self._path(directory)))
+            while True:
+                self._before()
+                page = next(pages, None)
+                if page is None:
+                    return
                 for meta in page:
                     yield Listed(meta["path"][start:], meta["e_tag"])
+        except YanksyncError:
+            raise
         except Exception as error:
             raise self._error(error, directory) from None
 
@@ -226,10 +270,12 @@ class Objects:
         url = f"{self.place.root}/{self._path(key)}"
         if isinstance(error, AlreadyExistsError | PreconditionError):
             # 409 on an unconditional put is named like this, too, and is no change of ours to see.
-            return ObjectChanged(url, "somebody else has changed it")
+            return ObjectChanged(url, "somebody else has changed it", answered=True)
         if isinstance(error, FileNotFoundError) and not _NO_BUCKET.search(str(error)):
-            return ObjectChanged(url, "it is not there any more")
-        return ObjectError(url, problem(str(error), self._secrets))
+            return ObjectChanged(url, "it is not there any more", answered=True)
+        text = str(error)
+        answered = _STATUS.search(text) is not None
+        return ObjectError(url, problem(text, self._secrets), answered=answered)
 
 
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
@@ -297,8 +343,9 @@ def _client(
     connection: Any = {key: _plain(options.pop(key)) for key in _CLIENT & options.keys()}
     connection = {"timeout": f"{_TIMEOUT:g}s", "user_agent": f"yanksync/{__version__}"} | connection
     if patience is not None:
-        connection["timeout"] = f"{patience.timeout}s"
+        connection["timeout"] = f"{int(patience.timeout * 1000)}ms"
         retry["retry_timeout"] = timedelta(seconds=patience.retry_timeout)
+        retry["backoff"] = {"max_backoff": timedelta(seconds=patience.pause)}
     given: Any = {key: _plain(value) for key, value in options.items()}
     if single:
         given["disable_bulk_delete"] = True

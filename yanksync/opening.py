@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yanksync.config import with_simple_url
-from yanksync.lock import lock
 from yanksync.mirror import Mirror, NoProgress, Progress, never
 from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Store
 from yanksync.settings import Settings, SlashKeys
 from yanksync.state import State
+from yanksync.states import exclusive
 from yanksync.upstream.source import Upstream
+
+if TYPE_CHECKING:  # start-up: only a state in object storage needs it
+    from yanksync.remote import Leased
 
 
 @contextmanager
@@ -35,11 +39,9 @@ def opened(
     point. Raises :class:`yanksync.errors.LockHeld`,
     :class:`yanksync.errors.StateError`, :class:`yanksync.errors.ConfigError`.
     """
-    path = settings.mirror.state
-    away = rehearse and not path.exists()
-    with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
+    with exclusive(settings, rehearse=rehearse) as (state, held):
         settings = resolved(settings, state, remember=not rehearse)
-        store = store_of(settings)
+        store = store_of(settings, held)
         upstream = Upstream(settings, json_only=state.meta.flag("json"))
         try:
             yield Mirror(
@@ -50,13 +52,14 @@ def opened(
                 run=0 if rehearse else state.runs.begin(command, time.time()),
                 progress=progress or NoProgress(),
                 stopping=stopping,
+                fence=None if held is None else held.fence,
             )
         finally:
             upstream.close()
             store.close()
 
 
-def store_of(settings: Settings) -> Store:
+def store_of(settings: Settings, held: Leased | None = None) -> Store:
     """Return where the output goes. Raises :class:`yanksync.errors.ConfigError`."""
     output = settings.mirror.output
     if isinstance(output, Path):
@@ -66,8 +69,10 @@ def store_of(settings: Settings) -> Store:
 
     source = str(settings.source or "the configuration")
     slash = {SlashKeys.HTML: layout.HTML.filename, SlashKeys.JSON: layout.V1_JSON.filename}
-    objects = Objects(output, settings.storage, source)
-    return ObjectStore(objects, slash.get(settings.mirror.slash_keys))
+    form = slash.get(settings.mirror.slash_keys)
+    if held is not None:
+        return ObjectStore(held.output(), form, held.fence)
+    return ObjectStore(Objects(output, settings.storage, source), form)
 
 
 def resolved(settings: Settings, state: State, *, remember: bool = True) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 from types import TracebackType
@@ -161,6 +162,8 @@ def _gather(
     wanted = list(_wanted(mirror, awaiting, rows, pages))
     if mirror.state.meta.number("tree_serial") is not None:
         wanted = [_distrusted(one) for one in wanted if not _tree_is_newer(mirror, one)]
+    if mirror.fence is not None:
+        mirror.fence.load(mirror.state, [row.name for _, row, _ in wanted])
     return wanted
 
 
@@ -301,6 +304,8 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
                 tally.published += rendering.work is not None
                 finished.append((one.id, rendering.stands, not row.quarantined, row.serial))
         state.unpublished.finish(finished)
+        if mirror.fence is not None:
+            mirror.fence.save(state, [rendering.row.name for rendering in outcome.renderings])
 
 
 def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
@@ -344,7 +349,8 @@ def publish_list(mirror: Mirror) -> None:
         for form in list_forms(mirror, serial)
     )
     meta.put(list_serial_writing=-1 if serial is None else serial)
-    mirror.store.write_list(forms, mirror.settings.mirror.compress)
+    with _fenced_list(mirror):
+        mirror.store.write_list(forms, mirror.settings.mirror.compress)
     with mirror.state.transaction():
         meta.put(
             list_changed=None,
@@ -358,6 +364,18 @@ def publish_list(mirror: Mirror) -> None:
             before = (meta.text("list_codecs") or "").split()
             mirror.state.outbox.add(hooks, [(LIST, before)])
             meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
+
+
+@contextmanager
+def _fenced_list(mirror: Mirror) -> Iterator[None]:
+    """Let the list be put on conditions, and note what came of it even if it failed."""
+    if mirror.fence is not None:
+        mirror.fence.load(mirror.state, [""])
+    try:
+        yield
+    finally:
+        if mirror.fence is not None:
+            mirror.fence.save(mirror.state, [""])
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:

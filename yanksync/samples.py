@@ -88,14 +88,15 @@ def _source(place: Place) -> str:
 def _values(settings: Settings, place: Place) -> dict[str, str]:
     when = _crontab(settings.schedule)
     config = "" if place.config is None else f" --config {place.config}"
-    site, output = place.listen, settings.mirror.output
+    site, output, state = place.listen, settings.mirror.output, settings.mirror.state
+    home = state.parent if isinstance(state, Path) else Path("/var/tmp")  # where it is worked on
     if site.isdecimal():
         site = f":{site}"
     elif ":" in site:
         site = f"http://{site}"
     return {
-        "OUTPUT": str(output if isinstance(output, Path) else settings.mirror.state.parent),
-        "STATE": str(settings.mirror.state.parent),
+        "OUTPUT": str(output if isinstance(output, Path) else home),
+        "STATE": str(home),
         "ALSO": _also(settings, place),
         "COMMAND": place.program + config,
         "USER": place.user,

@@ -98,7 +98,8 @@ class Mirror(Struct, frozen=True, kw_only=True):
     """Section ``[mirror]``: what is kept, and where."""
 
     output: Path | Bucket = Path("mirror")  # a directory, absolute once loaded, or object storage
-    state: Path = Path("yanksync.db")  # absolute once loaded
+    state: Path | Bucket = Path("yanksync.db")  # absolute once loaded, or one object
+    lease: float = 300.0  # seconds for which a run has a state in object storage for itself
     selection: Selection = Selection()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
     deleted: str = "remove"  # the only value in this version
@@ -106,6 +107,14 @@ class Mirror(Struct, frozen=True, kw_only=True):
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
     slash_keys: SlashKeys = SlashKeys.NONE
+
+    @property
+    def place(self) -> str:
+        """Where in object storage the output stands, and in which way.
+
+        The same for all directories: one that is moved takes its files along.
+        """
+        return "" if isinstance(self.output, Path) else f"{self.output} {self.slash_keys}"
 
 
 class Schedule(Struct, frozen=True, kw_only=True):

@@ -169,6 +169,7 @@ class _Mender:
     def _mark_whole(self, finding: Finding) -> None:
         if finding.path.startswith(layout.ROOT):
             self._mirror.state.meta.put(list_changed=1)
+            self._doubt("")
         else:  # upstream as a whole does not answer
             self.left += 1
 
@@ -186,7 +187,19 @@ class _Mender:
                     continue
                 state.unpublished.add(row.id, Sort.PAGE, self._now)
                 state.unpublished.begin([row.id])
+                self._doubt(name)
                 self.ask = self.ask or finding.detail == _UNREADABLE
+
+    def _doubt(self, name: str) -> None:
+        mirror = self._mirror
+        if mirror.fence is None:
+            return
+        anything = Published(b"", b"", mirror.settings.mirror.compress)
+        names = [
+            *files_of(anything),
+            *([] if mirror.settings.mirror.slash_keys == "none" else [""]),
+        ]
+        mirror.fence.doubt(mirror.state, name, names)
 
 
 _UNREADABLE = "the state's page cannot be read"

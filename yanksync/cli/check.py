@@ -12,9 +12,9 @@ from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld
 from yanksync.findings import NOTES, Finding
-from yanksync.lock import held_since
 from yanksync.opening import opened
 from yanksync.state import State
+from yanksync.states import busy_since, looked_at
 from yanksync.verify import Checked, mend
 from yanksync.verify import verify as check
 
@@ -45,9 +45,9 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
       yanksync verify --upstream --json
     """
     settings = logs.settings()
-    path = settings.mirror.state
     try:
-        State(path, create=False).close()  # nothing is made or upgraded here
+        with looked_at(settings) as path:
+            State(path, create=False).close()  # nothing is made or upgraded here
         report = _Report(as_json=as_json, notes=bool(logs.verbose) or sys.stdout.isatty())
         with (
             Bars() as bars,
@@ -57,7 +57,7 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
             checked, code = (mend if repair else check)(mirror, report.tell, upstream=upstream)
             kept.end(code, tell=True)
     except LockHeld as held:
-        if sys.stderr.isatty() or lasted(held_since(path)):
+        if sys.stderr.isatty() or lasted(busy_since(settings, held)):
             tell(str(held))
         return LOCKED
     report.end(checked, code, quiet=logs.quiet)

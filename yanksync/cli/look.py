@@ -17,6 +17,7 @@ from yanksync.holds import holds as held_things
 from yanksync.names import normalized
 from yanksync.state import State
 from yanksync.state.history import Row
+from yanksync.states import looked_at
 from yanksync.status import Status
 from yanksync.status import status as status_at
 from yanksync.versions import same_version
@@ -43,7 +44,8 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
       yanksync status --max-lag 1800    (for a monitoring system)
     """
     settings = logs.settings()
-    found = status_at(settings.mirror.state, time.time(), settings.hooks.names)
+    with looked_at(settings) as path:
+        found = status_at(path, time.time(), settings.hooks.names)
     click.echo(json.dumps(_status_object(found)) if as_json else _status_text(found))
     late = max_lag is not None and (found.lag_seconds is None or found.lag_seconds > max_lag)
     return FAILED if late else 0
@@ -122,14 +124,14 @@ def history(
     if project is not None and name is None:
         raise click.BadParameter(f"{project!r} is no valid project name")
     start = None if since is None else _date(since)
-    path = logs.settings().mirror.state
-    if not path.exists():
-        click.echo("[]" if as_json else "", nl=as_json)
-        return 0
-    with State(path, create=False) as state:
-        rows = state.history.rows(name, since=start)
-        chosen = (row for row in rows if version is None or _is_version(row, version))
-        _print_rows(chosen, as_json)
+    with looked_at(logs.settings()) as path:
+        if not path.exists():
+            click.echo("[]" if as_json else "", nl=as_json)
+            return 0
+        with State(path, create=False) as state:
+            rows = state.history.rows(name, since=start)
+            chosen = (row for row in rows if version is None or _is_version(row, version))
+            _print_rows(chosen, as_json)
     return 0
 
 
@@ -199,11 +201,11 @@ def holds(logs: Logs, as_json: bool) -> int:
       yanksync holds
       yanksync approve demo
     """
-    path = logs.settings().mirror.state
     found: tuple[Held, ...] = ()
-    if path.exists():
-        with State(path, create=False) as state:
-            found = held_things(state)
+    with looked_at(logs.settings()) as path:
+        if path.exists():
+            with State(path, create=False) as state:
+                found = held_things(state)
     if as_json:
         click.echo(json.dumps([_held_object(held) for held in found]))
     else:

@@ -12,9 +12,9 @@ from yanksync.cli.exits import tell
 from yanksync.cli.logs import Logs
 from yanksync.errors import StateError
 from yanksync.holds import approve as let_through
-from yanksync.lock import lock
 from yanksync.names import normalized
 from yanksync.state import State
+from yanksync.states import looked_at, opened_state
 
 
 @click.command()
@@ -36,10 +36,9 @@ def approve(logs: Logs, projects: tuple[str, ...]) -> int:
         if name is None:
             raise click.BadParameter(f"{text!r} is no valid project name")
         names.append(name)
-    path = logs.settings().mirror.state
     done: tuple[str, ...] = ()
-    if path.exists():  # else no lock file is made, either
-        with lock(path), State(path, create=False) as state:
+    with opened_state(logs.settings()) as state:
+        if state is not None:
             done = let_through(state, names)
     for subject in done:
         click.echo(f"approved: {subject}")
@@ -63,14 +62,15 @@ def backup(logs: Logs, file: Path) -> int:
     Example:
       yanksync backup /var/backups/yanksync.db
     """
-    path = logs.settings().mirror.state
-    if file.exists() and file.resolve() == path.resolve():
+    settings = logs.settings()
+    path = settings.mirror.state
+    if isinstance(path, Path) and file.exists() and file.resolve() == path.resolve():
         raise click.BadParameter("that is the state database itself")
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with suppress(FileNotFoundError):
             temporary.unlink()
-        with State(path, create=False) as state:
+        with looked_at(settings) as path, State(path, create=False) as state:
             # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)

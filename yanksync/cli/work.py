@@ -15,13 +15,13 @@ from yanksync.cli.exits import LOCKED, PARTIAL, lasted, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld, YanksyncError
-from yanksync.lock import held_since
 from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
 from yanksync.plan import Look, Plan
 from yanksync.settings import Settings
 from yanksync.state.runs import Run
+from yanksync.states import busy_since
 from yanksync.sync import Request, outcome, rehearse
 from yanksync.sync import sync as make_pass
 from yanksync.weigh import Presence
@@ -127,7 +127,7 @@ def _run(
             if late:
                 _tell_partial(mirror)
     except LockHeld as held:
-        if sys.stderr.isatty() or lasted(held_since(settings.mirror.state)):
+        if sys.stderr.isatty() or lasted(busy_since(settings, held)):
             tell(str(held))
         return LOCKED
     if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
@@ -162,6 +162,8 @@ def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> in
         watch.begin()
     try:
         code = make_pass(mirror, request)
+    except LockHeld:  # the lease was lost: what this run did is not its own to remember
+        raise
     except YanksyncError as error:
         mirror.tally.problem = str(error)
         mirror.tally.causes[error.cause] += 1

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from msgspec.structs import replace
 
-from yanksync.errors import ObjectError, PublishError
+from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
 from yanksync.findings import Seen, Standing
-from yanksync.objects import Content, Listed, Objects
+from yanksync.objects import NEW, Content, Listed, Objects
 from yanksync.publish import layout
 from yanksync.publish.compress import stream
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
@@ -52,15 +52,36 @@ class _Luck:
                 self.why = why
 
 
+class Conditions(Protocol):
+    """What is known of the objects that stand there; see :mod:`yanksync.fence`."""
+
+    def match(self, name: str | None, filename: str) -> str | None:
+        """Return the condition for putting a file; None: it is not known what stands there."""
+
+    def note(self, name: str | None, filename: str, etag: str | None) -> None:
+        """A file has this ETag now; None: nobody knows."""
+
+    def gone(self, name: str | None, filenames: Iterable[str]) -> None:
+        """These files do not stand there any more."""
+
+    def lost(self, url: str) -> LeaseLost:
+        """Return the error for an object that is not the one that is known of."""
+
+
 class ObjectStore:
     """A bucket, or a part of one, to be served by the storage itself or through a CDN."""
 
-    def __init__(self, objects: Objects, slash: str | None = None) -> None:
+    def __init__(
+        self, objects: Objects, slash: str | None = None, fence: Conditions | None = None
+    ) -> None:
         """Publish to ``objects``.
 
         ``slash`` is the form that also stands under the name of its directory, with the slash at
-        its end: what clients ask for where nothing knows of index documents (D15).
+        its end: what clients ask for where nothing knows of index documents (D15). With ``fence``
+        each put is on a condition, and every method may raise
+        :class:`yanksync.errors.LeaseLost`.
         """
+        self._fence = fence
         self._objects = objects
         self._slash = slash
         self._pool: ThreadPoolExecutor | None = None
@@ -137,14 +158,29 @@ class ObjectStore:
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
         content = Content(type=said.content_type, cache=said.cache, encoding=said.encoding)
-        self._objects.put(f"{layout.directory(name)}/{filename}", body, content)
+        key = f"{layout.directory(name)}/{filename}"
+        if self._fence is None:
+            self._objects.put(key, body, content)
+            return
+        match = self._fence.match(name, filename)
+        if match is None:  # a put before was given up, and may have arrived
+            match = self._objects.etag(key) or NEW
+        self._fence.note(name, filename, None)
+        try:
+            etag = self._objects.put(key, body, content, match)
+        except ObjectChanged as error:
+            raise self._fence.lost(error.url) from None
+        self._fence.note(name, filename, etag)
 
     def _delete(self, name: str | None, filenames: Iterable[str]) -> None:
         """Delete files of a project: siblings first, as for those that are replaced."""
         pages = {form.filename for form in (layout.HTML, layout.V1_HTML, layout.V1_JSON)}
+        pages.add(_SLASH)
         found = set(filenames)
         for part in (found - pages, found & pages):
             self._objects.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
+            if self._fence is not None:
+                self._fence.gone(name, part)
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
         """Replace the list of projects, each file in one step."""
@@ -177,7 +213,7 @@ class ObjectStore:
         """
         first = next(self._objects.list(layout.ROOT), None)
         if first is not None and first.key == layout.ROOT:
-            self._objects.delete([f"{layout.ROOT}/"])
+            self._delete(None, [_SLASH])
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""

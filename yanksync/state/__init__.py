@@ -16,6 +16,8 @@ from yanksync.state.outbox import Outbox
 from yanksync.state.pending import Pending
 from yanksync.state.projects import Projects
 from yanksync.state.runs import Runs
+from yanksync.state.tags import TagTable
+from yanksync.state.touched import Touched
 from yanksync.state.unpublished import Unpublished
 
 
@@ -33,6 +35,8 @@ class State:
         self.history = History(self._db)
         self.listed = Listed(self._db)
         self.runs = Runs(self._db)
+        self.tags = TagTable(self._db)
+        self.change = Touched(self._db)
         self.counters = Counters(self._db)
         self.outbox = Outbox(self._db)
 

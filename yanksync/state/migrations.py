@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 3
+VERSION = 4
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -144,6 +144,14 @@ _TOLD = (
     )""",
 )
 
+# What stands in object storage, for conditional puts (yanksync.fence); '' is the list of projects.
+_TAGS = """CREATE TABLE tags (
+    project TEXT NOT NULL,
+    file TEXT NOT NULL,
+    etag TEXT,                            -- NULL: put, and nobody knows whether it arrived
+    PRIMARY KEY (project, file)
+) WITHOUT ROWID"""
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -168,5 +176,10 @@ def migrate(connection: sqlite3.Connection) -> None:
         for statement in _TOLD:
             db.execute(statement)
         db.execute("PRAGMA user_version = 3")
+
+    @migrations(name="0004_tags")
+    def tags(db: sqlite_utils.Database) -> None:
+        db.execute(_TAGS)
+        db.execute("PRAGMA user_version = 4")
 
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

@@ -59,6 +59,11 @@ class Runs:
         row = self._db.one("SELECT max(ended) FROM runs WHERE exit = 0")
         return None if row[0] is None else float(row[0])
 
+    def last_exit(self) -> int | None:
+        """Return how the newest run that ended did."""
+        row = self._db.one("SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1")
+        return None if row is None else int(row[0])
+
     def last_error(self) -> Finished | None:
         """Return the last run that failed or was held, when it is newer than the last success."""
         row = self._db.one(

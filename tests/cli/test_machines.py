@@ -1,0 +1,390 @@
+"""More than one machine: the state in object storage, one run at a time, whatever stands still."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.runner import Cli, Done, ended
+from tests.fake_upstream import FakeUpstream, Served
+from tests.s3_gate import Gate, Mishap, gate, puts_of
+from tests.s3_servers import Server, fresh_place
+from yanksync.lease import read_note
+from yanksync.objects import Content
+from yanksync.publish.object_store import ObjectStore
+from yanksync.remote import LARGEST
+from yanksync.settings import Bucket
+
+LOCKED = 75
+Wanted = Callable[[str, str], bool]  # method, key
+
+
+class Machine(Cli):
+    """A machine that has nothing but a configuration, and a way of its own to the storage."""
+
+    def __init__(self, home: Path, served: Served, server: Server, gate: Gate, place: Bucket):
+        home.mkdir()
+        super().__init__(home, None)
+        self.gate = gate
+        self.server = server
+        self.place = place
+        self.key = f"{place.prefix}/state/yanksync.db"
+        self.simple_url = served.simple_url
+        self.environ["TMPDIR"] = str(home)
+        self.settle()
+
+    def settle(self, mirror: str = "", output: str = "", **storage: str | bool) -> None:
+        state = f"s3://{self.place.bucket}/{self.key}"
+        self.configure(
+            f'simple_url = "{self.simple_url}"',
+            mirror=f'output = "{output or self.place}"\nstate = "{state}"\n{mirror}',
+            storage=self.server.behind(self.gate.url).toml(**storage),
+        )
+
+    def until_it_is_free(self, *args: str) -> Done:
+        """Run until no lease is in the way."""
+        while (done := self(*args)).code == LOCKED:
+            assert done.silent
+            time.sleep(0.5)
+        return done
+
+    def hurry(self) -> None:
+        """Take leases that do not outlast a test's patience."""
+        self.settle("lease = 8")
+
+    def scratch(self) -> list[str]:
+        return [path.name for path in self.home.iterdir() if path.name != "yanksync.toml"]
+
+    def state_puts(self) -> int:
+        return self.gate.asked("PUT").count(f"/mirror/{self.key}")
+
+
+class Fleet:
+    """Two machines with one mirror, and somebody who looks at the bucket."""
+
+    def __init__(self, first: Machine, second: Machine) -> None:
+        self.first, self.second = first, second
+        self.place = first.place
+        self.objects = first.server.objects(self.place)
+        self.store = ObjectStore(self.objects)
+
+    def etags(self) -> dict[str, str | None]:
+        """Return everything published."""
+        return {listed.key: listed.etag for listed in self.objects.list("simple")}
+
+    def yanked(self, name: str) -> dict[str, bool | str]:
+        body = self.store.read(name, "index.v1_json")
+        assert body is not None
+        return {file["filename"]: file["yanked"] for file in json.loads(body)["files"]}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, served: Served, seaweed: Server) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        place = fresh_place()
+        first, second = (
+            Machine(tmp_path / name, served, seaweed, stack.enter_context(gate(seaweed.url)), place)
+            for name in ("first", "second")
+        )
+        made = Fleet(first, second)
+        yield made
+        made.store.close()
+
+
+def stopped(process: subprocess.Popen[str]) -> None:
+    """Let a process stand still, as a machine does that is suspended."""
+    process.send_signal(signal.SIGSTOP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+
+
+def test_either_machine_goes_on_where_the_other_ended(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    assert fleet.yanked("demo") == {"demo-1.0.tar.gz": False, "demo-2.0.tar.gz": False}
+    upstream.yank("demo", "2.0", "broken")
+    upstream.clear_log()
+    assert fleet.second("sync").silent
+    assert [request.project for request in upstream.page_requests()] == ["demo"]
+    assert fleet.yanked("demo")["demo-2.0.tar.gz"] == "broken"
+    upstream.remove_project("other")
+    assert fleet.first("sync").silent
+    assert list(fleet.store.names()) == ["demo"]
+    assert fleet.second("verify").silent
+    assert "broken" in fleet.second("history", "demo").out
+    told = fleet.second("status", "--json").json
+    assert (told["projects"], told["yanked_releases"]) == (1, 1)
+    assert fleet.first("holds").silent
+    assert "nothing is held" in fleet.second("approve").err
+    copy = fleet.second.home / "copy.db"
+    assert fleet.second("backup", str(copy)).silent
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM projects").fetchone() == (2,)
+    copy.unlink()
+    assert fleet.first.scratch() == fleet.second.scratch() == []
+
+
+def test_an_empty_pass_puts_no_state_and_is_known_of(fleet: Fleet) -> None:
+    assert fleet.first("sync").silent
+    before = fleet.second("status", "--json").json
+    fleet.first.gate.forget()
+    assert fleet.first("sync").silent
+    asked = [(method, key.rpartition("/")[2]) for method, key in fleet.first.gate.requests]
+    assert asked == [
+        ("GET", "yanksync.db.lease"), ("PUT", "yanksync.db.lease"), ("GET", "yanksync.db"),
+        ("GET", "index.v1_json"), ("PUT", "yanksync.db.lease"),
+    ]  # fmt: skip
+    after = fleet.second("status", "--json").json
+    assert after["last_success"] >= before["last_success"]
+    assert after["lag_seconds"] <= before["lag_seconds"] + 1
+    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    assert note is not None and not note.held and not note.unclean
+    assert fleet.second("status", "--max-lag", "3000").code == 0
+    assert fleet.first("sync", "--dry-run").code == 0
+    assert fleet.first("verify").silent
+    assert fleet.first.state_puts() == 0
+
+
+def test_nobody_works_beside_another(fleet: Fleet, upstream: FakeUpstream) -> None:
+    fleet.first.settle("lease = '1h'")
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    fleet.second.gate.forget()
+    done = fleet.second("sync")
+    assert (done.code, done.silent) == (LOCKED, True)
+    assert fleet.second("verify").code == fleet.second("approve").code == LOCKED
+    written = {key.rpartition("/")[2] for key in fleet.second.gate.asked("PUT")}
+    assert written == {"yanksync.db.lease.now"}  # what time it is for the storage
+    told = fleet.second.on_terminal("sync")
+    assert told[0] == LOCKED and "another run holds the lock (process " in told[2]
+    rule.go.set()
+    assert ended(process).code == 0
+    assert fleet.second("sync").silent
+
+
+def test_a_run_that_stood_still_before_a_put_overwrites_nothing(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "the first sees this")
+    rule = fleet.first.gate.when(Mishap.PAUSE, _the_first_look_at_the_output, times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    stopped(process)
+    rule.go.set()
+    upstream.yank("demo", "2.0", "only the second sees this")
+    assert fleet.second.until_it_is_free("sync").code == 0
+    assert fleet.yanked("demo") == {
+        "demo-1.0.tar.gz": "the first sees this", "demo-2.0.tar.gz": "only the second sees this",
+    }  # fmt: skip
+    before = fleet.etags()
+    fleet.first.gate.forget()
+    process.send_signal(signal.SIGCONT)
+    assert ended(process).code == LOCKED
+    assert fleet.etags() == before
+    assert fleet.first.gate.asked("PUT") == []  # it knew by its clock
+    assert fleet.second("verify").silent and fleet.first("sync").silent
+    assert fleet.etags() == before
+
+
+def _the_first_look_at_the_output(method: str, key: str) -> bool:
+    return method == "GET" and key.endswith("/simple/index.v1_json")
+
+
+def test_a_put_that_was_under_way_overwrites_nothing(fleet: Fleet, upstream: FakeUpstream) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "the first sees this")
+    rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    stopped(process)  # its request is on the way, and nobody can call it back
+    upstream.yank("demo", "2.0", "only the second sees this")
+    assert fleet.second.until_it_is_free("sync").code == 0
+    before = fleet.etags()
+    fleet.first.gate.forget()
+    rule.go.set()
+    process.send_signal(signal.SIGCONT)
+    assert ended(process).code == LOCKED
+    assert fleet.etags() == before
+    assert fleet.second("verify").silent and fleet.second("sync").silent
+
+
+@pytest.mark.parametrize("where", ["demo/index.v1_json", "yanksync.db"])
+def test_a_run_that_died_is_healed_by_whoever_comes_next(
+    fleet: Fleet, upstream: FakeUpstream, where: str
+) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    for name in ("demo", "other", "new"):
+        upstream.upload(name, "3.0")
+    upstream.yank("demo", "1.0", "broken")
+    rule = fleet.first.gate.when(Mishap.PAUSE, _puts_to(where), times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    process.kill()
+    process.communicate()
+    rule.go.set()
+    upstream.remove_project("other")
+    assert fleet.second.until_it_is_free("sync").code in (0, 3)
+    done = fleet.second("sync")
+    assert (done.code, done.err) == (0, "")
+    assert sorted(fleet.store.names()) == ["demo", "new"]
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+    assert fleet.second("verify").silent
+    assert fleet.second("status", "--json").json["unpublished"] == 0
+
+
+def _puts_to(name: str) -> Wanted:
+    return lambda method, key: method == "PUT" and key.endswith(f"/{name}")
+
+
+def test_a_state_that_cannot_be_put_is_no_loss(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    fleet.first.gate.when(
+        Mishap.DENIED, lambda method, key: method == "PUT" and key.endswith(".db")
+    )
+    done = fleet.first("sync")
+    assert done.code == 1 and "yanksync.db: AccessDenied" in done.err
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+    upstream.yank("demo", "2.0", "as well")
+    assert fleet.second.until_it_is_free("sync").code == 0
+    assert fleet.yanked("demo")["demo-2.0.tar.gz"] == "as well"
+    assert [row["version"] for row in fleet.second("history", "--json").json] == ["1.0", "2.0"]
+    assert fleet.second("verify").silent
+
+
+@pytest.mark.parametrize("name", ["index.v1_json", "yanksync.db", "yanksync.db.lease"])
+def test_a_put_whose_answer_got_lost_is_our_own(
+    fleet: Fleet, upstream: FakeUpstream, name: str
+) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    fleet.first.gate.when(
+        Mishap.ANSWER_LOST,
+        lambda method, key: method == "PUT" and key.endswith(f"/{name}"),
+        times=1,
+    )
+    assert fleet.first("sync").silent
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+    assert fleet.second("sync").silent and fleet.second("verify").silent
+
+
+def test_a_put_that_may_have_arrived_is_made_again(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    fleet.first.gate.when(Mishap.ANSWER_LOST, puts_of("demo"))
+    fleet.first.gate.when(Mishap.CUT, lambda method, key: "/simple/demo/" in key)
+    done = fleet.first("sync")
+    assert done.code == 1 and "demo: not published" in done.err
+    fleet.first.gate.heal()
+    upstream.yank("demo", "2.0", "as well")
+    assert fleet.second.until_it_is_free("sync").code == 0
+    assert fleet.yanked("demo")["demo-2.0.tar.gz"] == "as well"
+    assert fleet.second("verify").silent
+
+
+def test_somebody_else_at_the_output(fleet: Fleet, upstream: FakeUpstream) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    content = Content(type="text/html; charset=utf-8", cache="public, max-age=600")
+    fleet.objects.put("simple/demo/index.html", b"<p>evil", content)
+    fleet.objects.put("simple/index.html", b"<p>evil", content)
+    assert fleet.first("verify").code == 1
+    assert fleet.first("verify", "--repair").code == 0
+    assert fleet.second("verify").silent
+    fleet.objects.put("simple/demo/index.html", b"<p>evil", content)
+    upstream.yank("demo", "1.0", "broken")
+    assert fleet.first("sync").code == LOCKED  # for all that it can know, another run was here
+    assert fleet.store.read("demo", "index.html") == b"<p>evil"
+    assert fleet.second.until_it_is_free("sync").code == 0
+    assert fleet.second("verify").silent
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+
+
+def test_a_mirror_whose_state_was_a_file(fleet: Fleet, upstream: FakeUpstream) -> None:
+    first = fleet.first
+    first.configure(
+        f'simple_url = "{first.simple_url}"',
+        mirror=f'output = "{first.place}"',
+        storage=first.server.toml(),
+    )
+    assert first("sync").silent
+    assert first("backup", str(first.home / "copy.db")).silent
+    body = (first.home / "copy.db").read_bytes()
+    fleet.objects.put("state/yanksync.db", body, Content())
+    upstream.yank("demo", "1.0", "broken")
+    upstream.clear_log()
+    assert fleet.second("sync").code == 0
+    assert [request.project for request in upstream.page_requests()] == ["demo"]
+    assert fleet.second("verify").silent
+
+
+def test_a_lost_state_is_made_anew(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    upstream.remove_project("other")
+    fleet.objects.delete(["state/yanksync.db"])
+    assert fleet.second("sync").code in (0, 3, 4)
+    before = fleet.etags()
+    assert any(key.startswith("simple/demo/") for key in before)
+    assert fleet.second("sync").code in (0, 4)
+
+
+def test_what_is_too_large_to_carry(fleet: Fleet) -> None:
+    assert fleet.first("sync").silent
+    fleet.objects.put("state/yanksync.db", bytes(LARGEST + 1), Content())
+    for command in ("sync", "status"):
+        done = fleet.first(command)
+        assert done.code == 1 and done.err.count("\n") == 1
+        assert "is 200 MB; above 200 MB" in done.err and "name the file in mirror.state" in done.err
+
+
+def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
+    fleet.objects.put("state/yanksync.db", b"no database" * 100, Content())
+    done = fleet.first("status")
+    assert done.code == 1
+    assert done.err.startswith(f"yanksync: s3://mirror/{fleet.first.key}: file is not a database")
+    fleet.objects.put("state/yanksync.db.lease", b"mine", Content())
+    for command in ("sync", "status"):
+        done = fleet.first(command)
+        assert done.code == 1 and "yanksync.db.lease: is no lease of yanksync" in done.err
+    missing = fleet.second
+    missing.key = f"{missing.place.prefix}/nowhere.db"
+    missing.settle()
+    done = missing("verify")
+    assert done.code == 1
+    assert done.err == (
+        f"yanksync: s3://mirror/{missing.key}: there is no such state database; run "
+        "'yanksync sync' first\n"
+    )
+    assert missing("status", "--json").json["projects"] == 0
+    assert missing("history", "--json").json == []
+
+
+def test_where_a_state_may_not_be(fleet: Fleet, tmp_path: Path) -> None:
+    machine = fleet.first
+    for output, told in (
+        (str(tmp_path / "out"), "may only be in s3:// when mirror.output is there, too"),
+        ("gs://mirror/x", "may only be in s3:// when mirror.output is there, too"),
+    ):
+        machine.settle(output=output)
+        done = machine("sync")
+        assert done.code == 2 and f"mirror.state: {told}" in done.err
+    machine.key = f"{machine.place.prefix}/simple/yanksync.db"
+    machine.settle()
+    assert "is among the pages of mirror.output" in machine("sync").err
+    done = machine("sync", YANKSYNC_MIRROR_STATE="s3://mirror")
+    assert done.code == 2 and "must name one object" in done.err

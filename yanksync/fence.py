@@ -1,0 +1,93 @@
+"""The fence around the output of a mirror that several machines may work on, one at a time.
+
+A lease alone cannot keep a run from writing that was stopped, or whose request was under way, while
+the lease ran out. So each put of a page carries a condition: the ETag that the state names
+(``If-Match``), or that nothing stands there (``If-None-Match: *``). The argument:
+
+1. A run learns the ETags from the state, which it fetched after it took the lease, or from answers
+   of the storage that came while it held the lease. So each condition names an object that was
+   there before its lease ended.
+2. Whoever takes over lists the output before it writes anything, and from then on conditions its
+   own puts on what it has seen. What the run before it managed to write until then is in the list;
+   it is compared with the state, and what differs is put again.
+3. Once the new holder has put an object, its ETag is another. Whatever the old run still sends for
+   it fails with 412, however late it arrives. It ends there, and writes nothing more.
+
+So nothing of the new holder is overwritten by the old one, whatever the clocks say. What is left:
+
+- An ETag in S3 is that of the bytes. A page that went A, B, A while a run stood still would let its
+  put pass. Pages carry the serial, which only grows, so this needs an upstream without serials.
+- Deletions know no condition. A run that stood still in just that moment deletes, when it wakes,
+  what its state said had to go. If the project came back meanwhile, its page is missing until the
+  next ``verify --repair`` or the next change of it.
+- A run that stood still before it put a *new* page puts it even if the new holder had put and
+  removed it again meanwhile. ``verify`` names it as extra.
+
+Whether a put that failed has arrived nobody knows; then the ETag is asked for before the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from yanksync.errors import LeaseLost
+from yanksync.lease import Lease
+from yanksync.objects import NEW
+from yanksync.state import State
+from yanksync.state.tags import Tags
+
+LIST = ""
+"""The list of projects, where others have the name of a project."""
+
+
+class Fence:
+    """The ETags of the projects in hand, between the state's thread and those that put."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._lock = threading.Lock()
+        self._tags: dict[str, Tags] = {}
+        self.wrote = False  #: whether anything was put or deleted
+
+    def load(self, state: State, names: Iterable[str]) -> None:
+        """Take these projects in hand; in the state's thread."""
+        found = state.tags.of(names)
+        with self._lock:
+            self._tags |= found
+
+    def save(self, state: State, names: Iterable[str]) -> None:
+        """Note what stands there of these projects, and let them go; in the state's thread."""
+        with self._lock:
+            done = {name: self._tags.pop(name) for name in names if name in self._tags}
+        state.tags.put(done)
+
+    def match(self, name: str | None, filename: str) -> str | None:
+        """Return the condition for putting a file; None: it is not known what stands there."""
+        with self._lock:
+            return self._tags[name or LIST].get(filename, NEW)
+
+    def note(self, name: str | None, filename: str, etag: str | None) -> None:
+        """A file has this ETag now; None: nobody knows."""
+        with self._lock:
+            self.wrote = True
+            self._tags[name or LIST][filename] = etag
+
+    def gone(self, name: str | None, filenames: Iterable[str]) -> None:
+        """These files do not stand there any more."""
+        with self._lock:
+            self.wrote = True
+            for filename in filenames:
+                self._tags[name or LIST].pop(filename, None)
+
+    def doubt(self, state: State, name: str, filenames: Iterable[str]) -> None:
+        """Somebody else was at the output: ask for these files' ETags before they are put."""
+        state.tags.put({name: state.tags.of([name])[name] | dict.fromkeys(filenames)})
+
+    def check(self) -> None:
+        """Raise :class:`LeaseLost` unless a request may still be made."""
+        self._lease.check()
+
+    def lost(self, url: str) -> LeaseLost:
+        """Return the error for an object that is not the one that the state knows."""
+        return self._lease.give_up(f"{url} is not what this run knows of")

@@ -1,0 +1,203 @@
+"""The lease of a mirror whose state lives in object storage: who may work on it, and how long.
+
+The lease is one small object beside the state, and every change of it is a conditional put on the
+ETag of the one before. So of several that reach for it one gets it, and whoever lost it cannot
+write it again.
+
+*Who holds it* counts its time on a monotonic clock from before the put that took or renewed it was
+sent, renews it at half its time, and asks :meth:`Lease.check` before each request; a request is
+begun only if the lease outlasts the longest that it can take, retries included.
+
+*Who wants it* cannot know that clock. It compares two times that the storage itself gave: when the
+lease was last written and when a probe was, just now. Only a lease that was not renewed for longer
+than its whole time is taken over. No clock of any machine is compared with that of another.
+
+The clocks decide who waits for whom and save futile work; that nothing is overwritten does not
+hang on them, but on the ETags (:mod:`yanksync.fence`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from datetime import datetime
+
+import msgspec
+
+from yanksync.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
+from yanksync.objects import NEW, Content, Objects, Patience
+
+_SLACK = 2.0  # seconds: storage tells times in whole ones
+_PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
+_JSON = Content(type="application/json", cache="no-store")
+
+
+def clock() -> float:
+    """Return seconds on a clock that nobody sets, and that goes on while the machine sleeps."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+def patience(seconds: float) -> Patience:
+    """Return how long a request may take under a lease of so many seconds: far less than half."""
+    return Patience(min(30.0, seconds / 8), min(60.0, seconds / 8), min(15.0, seconds / 16))
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What the lease's object says."""
+
+    token: str  # of one run, and of no other
+    holder: str  # for a person
+    since: float  # UTC seconds by the holder's clock, for a person
+    seconds: float  # how long it lasts from its last writing on
+    count: int  # changes with each writing, so that the ETag does, too
+    held: bool
+    unclean: bool  # state and output may not fit together: they have to be compared
+    complete: float | None = None  # start of the newest read published in full, UTC seconds
+    success: float | None = None  # end of the last run with exit 0, UTC seconds
+
+
+class Lease:
+    """A lease that is held from :meth:`take` to :meth:`release`."""
+
+    def __init__(self, objects: Objects, key: str, seconds: float) -> None:
+        self._objects = objects  # with no check before its requests
+        self._key = key
+        self._seconds = seconds
+        self._longest = patience(seconds).longest
+        self._lock = threading.Lock()
+        self._etag: str | None = None
+        self._until = 0.0  # on our clock
+        self._lost: str | None = None
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+        host = socket.gethostname()
+        self.note = Note(
+            token=secrets.token_hex(16),
+            holder=f"process {os.getpid()} on {host}",
+            since=time.time(),
+            seconds=seconds,
+            count=0,
+            held=True,
+            unclean=True,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is, for a person."""
+        return f"{self._objects.place.root}/{self._key}"
+
+    def take(self) -> Note | None:
+        """Take the lease; return what it said before, None when there was none.
+
+        Raises :class:`LockHeld` when somebody else holds it, :class:`ObjectError` or
+        :class:`StateError` when that cannot be found out.
+        """
+        found = self._objects.get(self._key)
+        before, etag = None, NEW
+        if found is not None:
+            before, etag = _read(found.body(), self.url), found.etag or ""
+            if before.held:
+                age = (self._probe() - found.modified).total_seconds()
+                if age <= before.seconds + _SLACK:
+                    raise LockHeld(self.url, before.holder, before.since)
+        if before is not None:
+            self.note = msgspec.structs.replace(
+                self.note, complete=before.complete, success=before.success
+            )
+        with self._lock:
+            if not self._write(self.note, etag):
+                raise LockHeld(self.url, "it was faster", None)
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
+        return before
+
+    def _probe(self) -> datetime:
+        """Return the time that it is for the storage."""
+        key = f"{self._key}.now"
+        self._objects.put(key, secrets.token_bytes(8), _JSON)
+        found = self._objects.get(key)
+        if found is None:
+            raise ObjectError(f"{self._objects.place.root}/{key}", "is gone as soon as written")
+        return found.modified
+
+    def check(self, longest: float | None = None) -> None:
+        """Raise :class:`LeaseLost` unless the lease outlasts a request of up to so many seconds."""
+        left = self._until - clock()
+        if self._lost is None and left <= (self._longest if longest is None else longest):
+            self._lost = "it could not be renewed in time"
+        if self._lost is not None:
+            raise LeaseLost(self.url, self._lost)
+
+    def give_up(self, why: str) -> LeaseLost:
+        """Make nothing more of the lease, and return the error to raise."""
+        self._lost = self._lost or why
+        self._done.set()
+        return LeaseLost(self.url, self._lost)
+
+    def renew(self) -> None:
+        """Let the lease last for its whole time from now on. Raises :class:`LeaseLost`."""
+        with self._lock:
+            self.check()
+            note = msgspec.structs.replace(self.note, count=self.note.count + 1)
+            if not self._write(note, self._etag or ""):
+                self._lost = "another run has taken it over"
+        self.check()
+
+    def release(self, *, unclean: bool, complete: float | None, success: float | None) -> None:
+        """Let the next one have it. Raises :class:`ObjectError` or :class:`LeaseLost`."""
+        self.stop()
+        with self._lock:
+            self.check()
+            note = msgspec.structs.replace(
+                self.note,
+                count=self.note.count + 1,
+                held=False,
+                unclean=unclean,
+                complete=complete,
+                success=success,
+            )
+            if not self._write(note, self._etag or ""):
+                raise LeaseLost(self.url, "another run has taken it over")
+
+    def stop(self) -> None:
+        """Renew no more."""
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _write(self, note: Note, match: str) -> bool:
+        """Write the lease; return whether it is ours. Raises :class:`ObjectError`."""
+        begun = clock()
+        try:
+            etag = self._objects.put(self._key, msgspec.json.encode(note), _JSON, match)
+        except ObjectChanged:
+            return False
+        self.note, self._etag, self._until = note, etag, begun + note.seconds
+        return True
+
+    def _keep(self) -> None:
+        """Renew at half the time; until it succeeds or it is too late."""
+        while not self._done.wait(max(self._until - self._seconds / 2 - clock(), 0.0)):
+            try:
+                self.renew()
+            except LeaseLost:
+                return
+            except (ObjectError, StateError):
+                self._done.wait(self._seconds * _PAUSE)
+
+
+def _read(body: bytes, url: str) -> Note:
+    try:
+        return msgspec.json.decode(body, type=Note)
+    except msgspec.MsgspecError:
+        raise StateError(url, "is no lease of yanksync; look what it is, or delete it") from None
+
+
+def read_note(objects: Objects, key: str) -> Note | None:
+    """Return what the lease says, without taking it; None when there is none."""
+    found = objects.get(key)
+    return None if found is None else _read(found.body(), f"{objects.place.root}/{key}")

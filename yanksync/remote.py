@@ -1,0 +1,331 @@
+"""A state that lives in object storage: fetched, worked on, and put back on a condition.
+
+A run takes the lease (:mod:`yanksync.lease`), fetches the state into a directory of its own, works
+behind the fence (:mod:`yanksync.fence`), puts the state back on the ETag that it fetched, and lets
+the lease go. One that dies on the way leaves the lease to run out, and a state that is older than
+the output. So a run that takes the lease over, or finds neither lease nor state, first compares the
+ETags of everything listed with those in the state: what differs is marked as unpublished and put
+again, and the state counts as older than the tree (design.md, "State lost or older than the tree"),
+which keeps a page of a higher serial from being replaced by one of a lower.
+
+An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
+"""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, StateError
+from yanksync.fence import LIST, Fence
+from yanksync.lease import Lease, Note, patience, read_note
+from yanksync.mirror import log
+from yanksync.objects import NEW, Content, Objects, Patience
+from yanksync.publish import layout
+from yanksync.publish.object_store import ObjectStore
+from yanksync.settings import Bucket, Settings
+from yanksync.state import State
+from yanksync.state.runs import Run
+from yanksync.state.tags import Tags
+from yanksync.state.unpublished import Sort
+from yanksync.weigh import Presence
+
+LARGEST = 200_000_000  # bytes of a state that is carried to and fro
+_CONTENT = Content(type="application/vnd.sqlite3", cache="no-store")
+_NAME = "yanksync.db"
+
+
+def _place(settings: Settings) -> tuple[Bucket, str]:
+    """Return the bucket of the state, and its key."""
+    place = settings.mirror.state
+    assert isinstance(place, Bucket)
+    return Bucket(scheme=place.scheme, bucket=place.bucket), place.prefix
+
+
+def _source(settings: Settings) -> str:
+    return str(settings.source or "the configuration")
+
+
+def _home() -> Path:
+    """Make a directory for the copy to work on."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="yanksync-"))
+    except OSError as error:
+        raise StateError("TMPDIR", f"cannot make a directory there: {error.strerror}") from error
+
+
+def _fetch(objects: Objects, key: str, target: Path) -> str | None:
+    """Fetch the state into ``target``; return its ETag, None when there is none."""
+    found = objects.get(key)
+    if found is None:
+        return None
+    url = f"{objects.place.root}/{key}"
+    if found.size > LARGEST:
+        raise StateError(url, _too_large(found.size))
+    try:
+        with open(target, "wb") as file:
+            for chunk in found.chunks:
+                file.write(chunk)
+    except OSError as error:
+        raise StateError(str(target.parent), f"no room for a copy: {error.strerror}") from error
+    return found.etag
+
+
+def _too_large(size: int) -> str:
+    return (
+        f"is {size / 1e6:.0f} MB; above {LARGEST // 1_000_000} MB, carrying it to and fro for each "
+        "run is no good. Copy it to a machine that makes all runs, and name the file in "
+        "mirror.state"
+    )
+
+
+@contextmanager
+def looked_at(settings: Settings) -> Iterator[Path]:
+    """Yield where the state can be looked at; there may be none. Takes no lease.
+
+    Raises :class:`StateError`, :class:`yanksync.errors.ConfigError`.
+    """
+    place, key = _place(settings)
+    objects = Objects(place, settings.storage, _source(settings))
+    home = _home()
+    try:
+        try:
+            note = read_note(objects, f"{key}.lease")
+            fetched = _fetch(objects, key, home / _NAME)
+        except ObjectError as error:
+            raise StateError(error.url, error.problem) from error
+        if fetched is not None and note is not None:
+            with State(home / _NAME) as state:
+                _take_over(state, note)
+        yield home / _NAME
+    except StateError as error:
+        raise _named(error, settings, home) from error
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _named(error: StateError, settings: Settings, home: Path) -> StateError:
+    """Return ``error`` with the state's own address for that of the copy."""
+    here = Path(error.path).parent == home
+    return StateError(str(settings.mirror.state), error.problem) if here else error
+
+
+def _take_over(state: State, note: Note) -> None:
+    """Let the state know of empty passes that did not put it."""
+    known = state.meta.moment("complete_read")
+    if note.complete is not None and (known is None or known < note.complete):
+        state.meta.put(complete_read=note.complete)
+    last = state.runs.last_success()
+    if note.success is not None and (last is None or last < note.success):
+        run = state.runs.begin("empty", note.success)
+        state.runs.end(run, note.success, Run(exit=0, cursor=state.meta.cursor))
+
+
+class Leased:
+    """A state that was fetched under a lease."""
+
+    def __init__(
+        self, settings: Settings, home: Path, lease: Lease, before: Note | None, *, rehearse: bool
+    ) -> None:
+        self._settings = settings
+        self._lease = lease
+        self._before = before
+        self._rehearse = rehearse
+        self._place, self._key = _place(settings)
+        self._objects = self._client(self._place, Patience(settings.mirror.lease / 3, 0.0, 0.0))
+        self.path = home / _NAME
+        self.keep = False  #: the directory holds what is nowhere else
+        self.fence = Fence(lease)
+        try:
+            self._etag = _fetch(self._objects, self._key, self.path)
+        except ObjectError as error:
+            raise StateError(error.url, error.problem) from error
+
+    def _client(self, place: Bucket, patience: Patience) -> Objects:
+        check = partial(self._lease.check, patience.longest)
+        return Objects(place, self._settings.storage, _source(self._settings), patience, check)
+
+    @property
+    def new(self) -> bool:
+        """Whether there was no state to fetch."""
+        return self._etag is None
+
+    def output(self) -> Objects:
+        """Return a client for the output that makes no request without the lease."""
+        output = self._settings.mirror.output
+        assert isinstance(output, Bucket)
+        return self._client(output, patience(self._settings.mirror.lease))
+
+    @contextmanager
+    def working(self, state: State) -> Iterator[None]:
+        """Make state and output fit; when all went well inside, put the state and release."""
+        unclean = self._before is None or self._before.held or self._before.unclean
+        try:
+            place = state.meta.text("place") or ""
+            unclean = unclean or self.new or place != self._settings.mirror.place
+            if self._before is not None:
+                _take_over(state, self._before)
+            if unclean:
+                self._compare(state)
+            last = state.runs.last_exit()
+            state.change.watch()
+            yield
+        except LeaseLost:
+            self._lease.stop()
+            raise
+        except BaseException:  # what is in the output is not all noted
+            with suppress(ObjectError, StateError, LeaseLost):
+                self._put(state)
+                self._release(state, unclean=True)
+            self._lease.stop()
+            raise
+        changed = state.change.touched() or state.runs.last_exit() != last
+        if self._rehearse:
+            changed = self.fence.wrote or (changed and not unclean)
+        else:
+            changed = changed or (unclean and not self.new)
+        try:
+            if changed:
+                self._put(state)
+        except StateError:
+            with suppress(StateError, LeaseLost):
+                self._release(state, unclean=True)
+            raise
+        self._release(state, unclean=unclean and not changed)
+
+    def _compare(self, state: State) -> None:
+        """Hold what is listed against the state, and mark what differs as to be put again."""
+        try:
+            differs = compare(state, self.output())
+        except ObjectError as error:
+            raise StateError(error.url, error.problem) from error
+        if differs and not self.new:
+            log.warning(
+                "the last run did not end as it should: %d objects' ETags are not those that the "
+                "state knows; what differs is published again",
+                differs,
+            )
+
+    def _put(self, state: State) -> None:
+        """Put the state back where it came from, if it is still the one that was fetched."""
+        copy = self.path.with_name("put.db")
+        url = f"{self._place.root}/{self._key}"
+        copy.unlink(missing_ok=True)
+        state.backup(copy)
+        size = copy.stat().st_size
+        if size > LARGEST:
+            self.keep = True
+            raise StateError(url, f"{_too_large(size)}. Of this run it is in {copy}")
+        self._lease.renew()
+        try:
+            with open(copy, "rb") as file:
+                body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._etag = self._objects.put(self._key, body, _CONTENT, self._etag or NEW)
+        except ObjectChanged as error:
+            raise self._lease.give_up(f"{error.url} is not what this run fetched") from None
+        except ObjectError as error:
+            raise StateError(error.url, error.problem) from error
+
+    def _release(self, state: State, *, unclean: bool) -> None:
+        try:
+            self._lease.release(
+                unclean=unclean,
+                complete=state.meta.moment("complete_read"),
+                success=state.runs.last_success(),
+            )
+        except ObjectError as error:  # it runs out by itself
+            log.warning("the lease could not be released: %s", error)
+
+
+@contextmanager
+def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
+    """Hold the lease, and the state that was fetched under it, in a directory that goes again.
+
+    With ``rehearse`` the state is put back only if something came of it. Raises
+    :class:`yanksync.errors.LockHeld`, :class:`StateError`, :class:`yanksync.errors.ConfigError`.
+    """
+    place, key = _place(settings)
+    seconds = settings.mirror.lease
+    objects = Objects(place, settings.storage, _source(settings), patience(seconds))
+    lease = Lease(objects, f"{key}.lease", seconds)
+    home = _home()
+    held = None
+    try:
+        try:
+            before = lease.take()
+        except ObjectError as error:
+            raise StateError(error.url, error.problem) from error
+        held = Leased(settings, home, lease, before, rehearse=rehearse)
+        yield held
+    except StateError as error:
+        raise _named(error, settings, home) from error
+    finally:
+        lease.stop()
+        if held is None or not held.keep:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def compare(state: State, output: Objects) -> int:
+    """Take the ETags of the output for those that count; return how many projects had others.
+
+    Those are marked as unpublished, whatever the state knows of them, and to be written whole.
+    Raises :class:`ObjectError` or :class:`yanksync.errors.PublishError`.
+    """
+    now = time.time()
+    differs, top = 0, Tags()
+    missing = state.tags.names() - {LIST}
+    with state.transaction():
+        for name, found in _listed(output):
+            if name == LIST:
+                top |= found  # they do not stand together in a listing
+                continue
+            missing.discard(name)
+            differs += _differs(state, name, found, now)
+        for name in missing:
+            differs += _differs(state, name, {}, now)
+        if state.tags.of([LIST])[LIST] != top:
+            differs += 1
+            state.tags.put({LIST: top})
+            state.meta.put(list_changed=1)
+        if differs and state.meta.number("tree_serial") is None:
+            state.meta.put(tree_serial=ObjectStore(output).serial(None) or 0)
+    return differs
+
+
+def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
+    """Yield what is listed of each project, and of the list in as many parts as it comes in."""
+
+    def project(key: str) -> str:
+        path = key.removeprefix(layout.ROOT).removeprefix("/")
+        name, slash, _ = path.partition("/")
+        if slash or (name and name not in layout.filenames()):
+            return name  # with no file name: it is the object under the name with the slash
+        return LIST
+
+    rows = output.list(layout.ROOT)
+    for name, group in groupby(rows, key=lambda listed: project(listed.key)):
+        base = layout.directory(name or None)
+        yield (
+            name,
+            {listed.key.removeprefix(base).removeprefix("/"): listed.etag for listed in group},
+        )
+
+
+def _differs(state: State, name: str, found: Tags, now: float) -> bool:
+    if state.tags.of([name])[name] == found:
+        return False
+    state.tags.put({name: found})
+    for row in state.projects.get([name]).values():
+        if state.unpublished.sort(row.id) is None:
+            if row.presence is not Presence.PRESENT:
+                continue  # the recovery lets it go, unless upstream has it again
+            state.unpublished.add(row.id, Sort.PAGE, now)
+        state.unpublished.begin([row.id])
+    return True

@@ -1,0 +1,44 @@
+"""The ETags of what stands in object storage, for a state that lives there too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from yanksync.state.database import Database
+
+Tags = dict[str, str | None]
+"""By file name; None: something was put there, and nobody knows whether it arrived."""
+
+
+class TagTable:
+    """The table ``tags``. The list of projects stands there under the empty name."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def of(self, names: Iterable[str]) -> dict[str, Tags]:
+        """Return the tags of each of ``names``, also of those that have none."""
+        found: dict[str, Tags] = {name: {} for name in names}
+        rows = self._db.execute(
+            "SELECT project, file, etag FROM tags "
+            "WHERE project IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(found)),),
+        )
+        for project, file, etag in rows:
+            found[project][file] = etag
+        return found
+
+    def put(self, tags: Mapping[str, Tags]) -> None:
+        """Make these the tags of their projects; nothing is written where nothing differs."""
+        known = self.of(tags)
+        changed = {name: found for name, found in tags.items() if known[name] != found}
+        self._db.many("DELETE FROM tags WHERE project = ?", ((name,) for name in changed))
+        self._db.many(
+            "INSERT INTO tags VALUES (?, ?, ?)",
+            ((name, file, etag) for name, found in changed.items() for file, etag in found.items()),
+        )
+
+    def names(self) -> set[str]:
+        """Return the projects that have any."""
+        return {row[0] for row in self._db.execute("SELECT DISTINCT project FROM tags")}

@@ -1,0 +1,41 @@
+"""Whether a run has changed what the state says of the mirror, and not only of runs."""
+
+from __future__ import annotations
+
+from yanksync.state.database import Database
+
+_ABOUT_RUNS = ("runs", "reads", "counters", "_sqlite_migrations", "sqlite_sequence")
+_MEANWHILE = ("complete_read", "list_serial_writing")
+
+
+class Touched:
+    """Watches one connection with triggers of its own, which nobody else gets to see."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def watch(self) -> None:
+        """Begin to watch."""
+        self._db.execute("CREATE TEMP TABLE touched (once INTEGER PRIMARY KEY)")
+        rows = self._db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+        # Not "OR IGNORE": the statement that the trigger fires for has the last word on conflicts.
+        note = "BEGIN INSERT INTO touched SELECT 1 WHERE NOT EXISTS (SELECT * FROM touched); END"
+        for (table,) in rows:
+            if table in _ABOUT_RUNS:
+                continue
+            for event in ("INSERT", "UPDATE", "DELETE"):
+                when, order = "", "AFTER"
+                if table == "meta":
+                    order = "BEFORE"
+                    row = "OLD" if event == "DELETE" else "NEW"
+                    when = f"WHEN {row}.key NOT IN {_MEANWHILE}"
+                    if event == "INSERT":
+                        when += " AND NEW.value IS NOT (SELECT value FROM meta WHERE key = NEW.key)"
+                self._db.execute(
+                    f"CREATE TEMP TRIGGER touched_{table}_{event} {order} {event} ON main.{table} "
+                    f"{when} {note}"
+                )
+
+    def touched(self) -> bool:
+        """Return whether anything has changed since."""
+        return self._db.one("SELECT 1 FROM touched") is not None
