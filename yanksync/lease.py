@@ -163,6 +163,12 @@ class Lease:
             if not self._write(note, self._etag or ""):
                 raise LeaseLost(self.url, "another run has taken it over")
 
+    def hand_back(self) -> None:
+        """Let the next one have it as it was found, if we still do. Raises as :meth:`release`."""
+        if self._etag is not None and self.note.held:
+            note = self.note
+            self.release(unclean=True, complete=note.complete, success=note.success)
+
     def stop(self) -> None:
         """Renew no more."""
         self._done.set()

@@ -182,8 +182,10 @@ class Leased:
             raise
         except BaseException:  # what is in the output is not all noted
             with suppress(ObjectError, StateError, LeaseLost):
-                self._put(state)
-                self._release(state, unclean=True)
+                if self.fence.wrote or not self._rehearse:
+                    self._put(state)
+                    unclean = True
+                self._release(state, unclean=unclean)
             self._lease.stop()
             raise
         changed = state.change.touched() or state.runs.last_exit() != last
@@ -265,6 +267,8 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
         held = Leased(settings, home, lease, before, rehearse=rehearse)
         yield held
     except StateError as error:
+        with suppress(ObjectError, StateError, LeaseLost):
+            lease.hand_back()
         raise _named(error, settings, home) from error
     finally:
         lease.stop()

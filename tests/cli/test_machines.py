@@ -350,6 +350,21 @@ def test_what_is_too_large_to_carry(fleet: Fleet) -> None:
         done = fleet.first(command)
         assert done.code == 1 and done.err.count("\n") == 1
         assert "is 200 MB; above 200 MB" in done.err and "name the file in mirror.state" in done.err
+    fleet.objects.delete(["state/yanksync.db"])
+    assert fleet.second("sync").code != LOCKED  # whoever refused it keeps nobody out
+
+
+def test_a_dry_run_that_fails_changes_nothing(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    before = read_note(fleet.objects, "state/yanksync.db.lease")
+    fleet.first.gate.forget()
+    fleet.first.simple_url = "http://127.0.0.1:9/simple/"
+    fleet.first.settle()
+    assert fleet.first("sync", "--dry-run").code == 1
+    assert fleet.first.state_puts() == 0
+    after = read_note(fleet.objects, "state/yanksync.db.lease")
+    assert before is not None and after is not None
+    assert (after.held, after.unclean) == (before.held, before.unclean) == (False, False)
 
 
 def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
