@@ -151,6 +151,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+_FEW = 2_500_000  # free inodes, of which a tree of a long list takes 700,000
 GONE = "gone"
 """Where :func:`set_aside` puts trees, below the work directory."""
 
@@ -159,9 +160,14 @@ def set_aside(directory: Path) -> None:
     """Put a directory tree out of the way, to be deleted when nothing is measured any more.
 
     ext4 gives a deleted inode out again only minutes later, and looks past it each time until then:
-    deleting between two runs makes every file that the next one creates several times as dear.
+    deleting between two runs makes every file that the next one creates several times as dear. In
+    memory nothing is dear but inodes.
     """
-    if directory.exists():
+    if not directory.exists():
+        return
+    if 0 < os.statvfs(directory).f_favail < _FEW:
+        clear(directory)
+    else:
         gone = directory.parent / GONE
         gone.mkdir(exist_ok=True)
         directory.rename(gone / f"{directory.name}.{os.getpid()}.{len(os.listdir(gone))}")
