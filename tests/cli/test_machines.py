@@ -403,3 +403,22 @@ def test_where_a_state_may_not_be(fleet: Fleet, tmp_path: Path) -> None:
     assert "is among the pages of mirror.output" in machine("sync").err
     done = machine("sync", YANKSYNC_MIRROR_STATE="s3://mirror")
     assert done.code == 2 and "must name one object" in done.err
+
+
+def test_a_run_that_is_told_to_end_keeps_nobody_waiting(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    process.send_signal(signal.SIGTERM)
+    rule.go.set()
+    done = ended(process)
+    assert done.code == 1 and "interrupted" in done.err
+    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    assert note is not None and not note.held and note.unclean
+    assert fleet.second("sync").code == 0
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+    assert fleet.second("verify").silent and fleet.first("sync").silent
