@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tests.harness import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
 from yanksync.errors import LockHeld
 from yanksync.lock import lock
+from yanksync.publish.reconcile import Work
+from yanksync.publish.store import Failure, Store
 
 REASONS = (
     "quotes \" and '", "<b>&amp;</b>", "two\nlines", "\r\n", "😀 emoji", "x" * 2048, "false", "0",
@@ -188,6 +192,43 @@ def test_R1_incident32_a_death_while_publishing_is_made_good_first(
     assert disk.settle() == DONE
     assert_equal_to_upstream(disk)
     assert not list(disk.where.rglob("*.tmp"))
+
+
+class RefusesOnce:
+    """A store that cannot write what it is first asked to; passes all else on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.refused: list[str] = []
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        if self.refused:
+            return self._store.apply(works)
+        self.refused = [work.name for work in works]
+        return tuple(Failure(name, "the disk says no") for name in self.refused)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_R1_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World) -> None:
+    # Without serials a page that was yanked and unyanked again is the old one to the byte.
+    disk.up.page_serials = disk.up.list_serials = False
+    disk.up.xmlrpc_status = 404
+    disk.configure(mirror_projects=["demo"])
+    started(disk)
+    disk.up.yank("demo", "1.0", "bad")
+    disk.kills.at, disk.kills.after = 0, True
+    with pytest.raises(Killed):
+        disk.sync()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad", "it died with this in place"
+    disk.up.unyank("demo", "1.0")
+    store = RefusesOnce(disk.kills.store)
+    disk.kills.store = cast(Store, store)
+    assert disk.settle() == DONE
+    assert store.refused == ["demo"]
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] is False
+    assert_equal_to_upstream(disk)
 
 
 @pytest.mark.parametrize("looks", range(12))
