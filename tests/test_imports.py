@@ -22,7 +22,8 @@ LAYERS = {
     2: "config config_parse default_index fence lease lock notify objects outbound hook_command "
     "owner samples upstream state publish",
     3: "mirror fetch metrics worth manifest hooks",
-    4: "choose listing record publishing follow configure opening looking remote states",
+    4: "choose listing list_output record publishing follow configure opening looking remote "
+    "states",
     5: "sync verify status holds health adopt",
     6: "schedule cli __main__",
 }

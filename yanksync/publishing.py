@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
-from hashlib import blake2b
 from types import TracebackType
 
 from msgspec import Struct
@@ -19,16 +16,13 @@ from msgspec.structs import replace
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.guards import Removals, judge
 from yanksync.mirror import Mirror, log
-from yanksync.model import ListedProject, Page, Published, Status
+from yanksync.model import Page, Published, Status
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.reconcile import Rendered, Work, published, reconcile
-from yanksync.publish.store import ListForm
 from yanksync.record import page_of
-from yanksync.render import html, json, project_list
+from yanksync.render import html, json
 from yanksync.render.policy import offered
-from yanksync.settings import JournalSource
-from yanksync.state.outbox import LIST
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import REHASHED, Awaiting, Sort
 from yanksync.weigh import Presence
@@ -328,81 +322,3 @@ def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
         if rendering.work is not None and row.name not in outcome.failures:
             stood = () if row.published is None else row.published.codecs
             yield row.name, tuple(layout.SUFFIX) if dirty else stood
-
-
-def publish_list(mirror: Mirror) -> None:
-    """Write the list of projects anew when its projects changed, or its serials long enough ago."""
-    meta = mirror.state.meta
-    now = mirror.now()
-    written = meta.moment("list_written")
-    changed = meta.flag("list_changed") or written is None
-    if not changed:
-        interval = mirror.settings.mirror.list_interval
-        if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
-            return
-    serial = list_serial(mirror)
-    if (serial or 0) < (meta.number("tree_serial") or 0):
-        return  # the one that stands there is newer than this state
-    digests: dict[str, str] = {}
-    forms = tuple(
-        ListForm(form.filename, partial(_digested, form, digests))
-        for form in list_forms(mirror, serial)
-    )
-    meta.put(list_serial_writing=-1 if serial is None else serial)
-    with _fenced_list(mirror):
-        mirror.store.write_list(forms, mirror.settings.mirror.compress)
-    with mirror.state.transaction():
-        meta.put(
-            list_changed=None,
-            list_serials=None,
-            list_written=now,
-            list_serial_written=serial,
-            list_serial_writing=None,
-            list_json=digests[layout.V1_JSON.filename],
-        )
-        if hooks := mirror.settings.hooks.names:
-            before = (meta.text("list_codecs") or "").split()
-            mirror.state.outbox.add(hooks, [(LIST, before)])
-            meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
-
-
-@contextmanager
-def _fenced_list(mirror: Mirror) -> Iterator[None]:
-    """Let the list be put on conditions, and note what came of it even if it failed."""
-    if mirror.fence is not None:
-        mirror.fence.load(mirror.state, [""])
-    try:
-        yield
-    finally:
-        if mirror.fence is not None:
-            mirror.fence.save(mirror.state, [""])
-
-
-def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
-    """Return both forms of the list of projects, as they follow from the state."""
-    both = project_list.BothForms(lambda: _rows(mirror), serial)
-    return (
-        ListForm(layout.V1_JSON.filename, both.json),
-        ListForm(layout.HTML.filename, both.html),
-    )
-
-
-def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
-    """Yield a form, and leave in ``digests`` what was written: its serials age (``verify``)."""
-    engine = blake2b(digest_size=16)
-    for chunk in form.chunks():
-        engine.update(chunk)
-        yield chunk
-    digests[form.filename] = engine.hexdigest()
-
-
-def _rows(mirror: Mirror) -> Iterable[ListedProject]:
-    return mirror.state.projects.listing()
-
-
-def list_serial(mirror: Mirror) -> int | None:
-    """Return the serial that our list carries: how far upstream was followed."""
-    meta = mirror.state.meta
-    if meta.text("journal") == JournalSource.XMLRPC:
-        return meta.cursor
-    return meta.number("list_serial")

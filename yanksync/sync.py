@@ -7,12 +7,13 @@ from msgspec import Struct
 from yanksync import configure
 from yanksync.errors import JournalReplaced, PublishError, Throttled, UpstreamError
 from yanksync.follow import follow
+from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
 from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName
 from yanksync.plan import Plan
-from yanksync.publishing import finish, publish_list, withdraw
+from yanksync.publishing import finish, withdraw
 from yanksync.state.runs import Run
 from yanksync.state.unpublished import Sort
 

@@ -26,6 +26,7 @@ from yanksync.findings import (
     files_of,
     holds_ours,
 )
+from yanksync.list_output import list_forms, list_serial, publish_list
 from yanksync.mirror import Mirror
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
@@ -36,9 +37,6 @@ from yanksync.publish.standing import digest_of
 from yanksync.publishing import (
     finish,
     held_page,
-    list_forms,
-    list_serial,
-    publish_list,
     rendering_of,
     shown_page,
 )

@@ -1,0 +1,97 @@
+"""Stage 8 for the list of projects: when it is written anew, and what from.
+
+It goes behind the pages: whoever follows this mirror by its list finds no page older than it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from hashlib import blake2b
+
+from yanksync.mirror import Mirror
+from yanksync.model import ListedProject
+from yanksync.publish import layout
+from yanksync.publish.store import ListForm
+from yanksync.render import project_list
+from yanksync.settings import JournalSource
+from yanksync.state.outbox import LIST
+
+
+def publish_list(mirror: Mirror) -> None:
+    """Write the list of projects anew when its projects changed, or its serials long enough ago."""
+    meta = mirror.state.meta
+    now = mirror.now()
+    written = meta.moment("list_written")
+    changed = meta.flag("list_changed") or written is None
+    if not changed:
+        interval = mirror.settings.mirror.list_interval
+        if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
+            return
+    serial = list_serial(mirror)
+    if (serial or 0) < (meta.number("tree_serial") or 0):
+        return  # the one that stands there is newer than this state
+    digests: dict[str, str] = {}
+    forms = tuple(
+        ListForm(form.filename, partial(_digested, form, digests))
+        for form in list_forms(mirror, serial)
+    )
+    meta.put(list_serial_writing=-1 if serial is None else serial)
+    with _fenced_list(mirror):
+        mirror.store.write_list(forms, mirror.settings.mirror.compress)
+    with mirror.state.transaction():
+        meta.put(
+            list_changed=None,
+            list_serials=None,
+            list_written=now,
+            list_serial_written=serial,
+            list_serial_writing=None,
+            list_json=digests[layout.V1_JSON.filename],
+        )
+        if hooks := mirror.settings.hooks.names:
+            before = (meta.text("list_codecs") or "").split()
+            mirror.state.outbox.add(hooks, [(LIST, before)])
+            meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
+
+
+@contextmanager
+def _fenced_list(mirror: Mirror) -> Iterator[None]:
+    """Let the list be put on conditions, and note what came of it even if it failed."""
+    if mirror.fence is not None:
+        mirror.fence.load(mirror.state, [""])
+    try:
+        yield
+    finally:
+        if mirror.fence is not None:
+            mirror.fence.save(mirror.state, [""])
+
+
+def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
+    """Return both forms of the list of projects, as they follow from the state."""
+    both = project_list.BothForms(lambda: _rows(mirror), serial)
+    return (
+        ListForm(layout.V1_JSON.filename, both.json),
+        ListForm(layout.HTML.filename, both.html),
+    )
+
+
+def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
+    """Yield a form, and leave in ``digests`` what was written: its serials age (``verify``)."""
+    engine = blake2b(digest_size=16)
+    for chunk in form.chunks():
+        engine.update(chunk)
+        yield chunk
+    digests[form.filename] = engine.hexdigest()
+
+
+def _rows(mirror: Mirror) -> Iterable[ListedProject]:
+    return mirror.state.projects.listing()
+
+
+def list_serial(mirror: Mirror) -> int | None:
+    """Return the serial that our list carries: how far upstream was followed."""
+    meta = mirror.state.meta
+    if meta.text("journal") == JournalSource.XMLRPC:
+        return meta.cursor
+    return meta.number("list_serial")

@@ -1,0 +1,149 @@
+"""Files that are written beside those that they will replace, and put in their place later."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from yanksync.publish import layout
+
+FILE_MODE = 0o644  # under the umask
+DIRECTORY_MODE = 0o755
+_CHUNK = 1 << 20  # bytes
+_SECOND = 1_000_000_000  # nanoseconds
+
+
+class Staged:
+    """What is written for one project and not yet in place."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.renames: list[tuple[str, str]] = []  # (temporary path, final path), in order
+        self.deletes: list[str] = []  # before any rename: siblings that have to go
+        self.made: list[str] = []  # temporary paths
+        self.keep: set[str] | None = None  # tidy: the only file names that may stay
+        self.fresh = False  # the directory was made just now: nothing else stands in it
+
+
+def make_directory(path: str) -> bool:
+    """Return whether the directory was not there before."""
+    try:
+        os.mkdir(path, DIRECTORY_MODE)
+    except FileExistsError:
+        refuse_link(path)
+        return False
+    return True
+
+
+def refuse_link(path: str) -> None:
+    """Refuse what is no directory: a link would lead us to wherever it points (F3)."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        raise OSError(errno.ENOTDIR, "is there and no directory of ours", path)
+
+
+def discard(one: Staged) -> None:
+    """Delete what was written and is not in place."""
+    for path in one.made:
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def create(path: str) -> int:
+    """Open a new or emptied file for writing; return its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(
+        path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), FILE_MODE
+    )
+
+
+def write(base: str, filename: str, body: bytes, one: Staged, moment: int | None = None) -> int:
+    """Stage ``body`` for ``filename`` in the directory ``base``; see :func:`write_chunks`."""
+    return write_chunks(base, filename, (body,), one, moment)
+
+
+def write_chunks(
+    base: str, filename: str, chunks: Iterable[bytes], one: Staged, moment: int | None
+) -> int:
+    """Stage a file; give it the mtime ``moment``, in ns, or a fitting one. Return its mtime."""
+    temporary, final = f"{base}/{layout.temporary(filename)}", f"{base}/{filename}"
+    one.made.append(temporary)
+    one.renames.append((temporary, final))
+    descriptor = create(temporary)
+    try:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        # All file times are set alike: nginx takes a sibling for its page whatever their times say,
+        # but its ETag is made of them (spec-checklist D6, D10).
+        if moment is None and one.fresh:
+            moment = os.fstat(descriptor).st_mtime_ns  # as it is
+        else:
+            moment = _moment(descriptor, final) if moment is None else moment
+            os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=(moment, moment))
+    finally:
+        os.close(descriptor)
+    return moment
+
+
+def chunks_of(path: str) -> Iterator[bytes]:
+    """Yield what a file holds."""
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _moment(descriptor: int, final: str) -> int:
+    """Return the mtime for a new file: now, but a whole second after the one it replaces (R12)."""
+    now = os.fstat(descriptor).st_mtime_ns
+    try:
+        before = os.lstat(final).st_mtime_ns
+    except FileNotFoundError:
+        return now
+    return (
+        max(now, (before // _SECOND + 1) * _SECOND) if now // _SECOND <= before // _SECOND else now
+    )
+
+
+def link(
+    base: str, source: str, filename: str, body: bytes | None, one: Staged, moment: int | None
+) -> None:
+    """Stage ``filename`` with the bytes staged for ``source``: a hard link where that works."""
+    origin = f"{base}/{layout.temporary(source)}"
+    temporary, final = f"{base}/{layout.temporary(filename)}", f"{base}/{filename}"
+    if not one.fresh:
+        unlink(temporary)
+    try:
+        os.link(origin, temporary)
+    except OSError:
+        if body is None:
+            body = Path(origin).read_bytes()
+        write(base, filename, body, one, moment)
+        return
+    one.made.append(temporary)
+    one.renames.append((temporary, final))
+
+
+def page_last(one: Staged, base: str, filename: str) -> None:
+    """Put the rename of a page behind those of its siblings (R12)."""
+    last = [pair for pair in one.renames if pair[1] == f"{base}/{filename}"]
+    one.renames = [pair for pair in one.renames if pair[1] != f"{base}/{filename}"] + last
+
+
+def tidy(base: str, keep: set[str]) -> None:
+    """Delete what a run that died has left: our own names only, staged files aside."""
+    staged = {layout.temporary(name) for name in keep}
+    for filename in layout.filenames():
+        for name in (filename, layout.temporary(filename)):
+            if name not in keep and name not in staged:
+                unlink(f"{base}/{name}")
+
+
+def unlink(path: str) -> None:
+    """Delete a file, if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
