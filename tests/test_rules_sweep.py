@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tests.harness import DAY, DONE, HOUR, World, assert_equal_to_upstream
 from yanksync.plan import sweep_share
 
@@ -65,6 +67,22 @@ def test_a_sweep_that_was_off_begins_when_it_is_turned_on(world: World) -> None:
     assert sweep(world, DAY) == {}
     world.configure(upstream_sweep_days="1")
     assert sorted(sweep(world, DAY)) == names
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_what_is_behind_is_asked_for_each_day_though_nothing_is_published(
+    world: World, days: int
+) -> None:
+    (name,) = started(world, 1, days=days)
+    old = world.up.before(name)
+    world.up.remove_project(name)
+    world.up.cdn_hold(name, old)
+    for _ in range(14):
+        world.sync(later=2 * HOUR)
+    assert world.page(name) is None and world.counts().behind == 1
+    world.up.cdn_release(name)
+    assert world.settle(later=DAY) == DONE
+    assert world.counts() == (0, 0, 0, 0)
 
 
 def test_a_project_that_is_behind_takes_nobodys_place(world: World) -> None:

@@ -184,12 +184,10 @@ def _due(mirror: Mirror, now: float) -> list[Look]:
     last = state.runs.previous_start(mirror.run)
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     most = sweep_share(state.projects.published(), elapsed, days)
-    if most == 0:
-        return []
     # Those behind are asked once a day and share the pass's part, so that neither kind waits for
-    # the other for ever.
+    # the other for ever. They are asked without a sweep, too, and when nothing is published.
     left = state.pending.take_behind(mirror.run, now, max(most // 2, 1))
-    names = state.projects.due(now, horizon, most - len(left))
+    names = state.projects.due(now, horizon, most - len(left)) if most > len(left) else []
     return [*(Look(name=name, sweep=True, since=now) for name in names), *left]
 
 

@@ -13,6 +13,7 @@ from tests.fake_faults import Kind
 from tests.fake_upstream import Fault, Served, Snapshot
 from tests.harness import DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import Histories, names
+from yanksync.weigh import Presence
 
 BATCH = 25  # histories of one seed
 
@@ -97,6 +98,10 @@ class Harder(Histories):
         cursor, page = self.world.cursor(), self.world.page(normal(name))
         if cursor is None or page is None or self.world.counts().pending:
             return False
+        with self.world.state() as state:  # which may have been put back: then it knows less
+            row = next(iter(state.projects.get([normal(name)]).values()), None)
+        if row is None or row.presence is not Presence.PRESENT or not row.published:
+            return False
         unread = [entry.action for entry in self.up.journal if entry.serial > cursor]
         removes = ("remove re", "remove f", "remove p", "release q", "project q")
         return bool(page["files"]) and not any(one.startswith(removes) for one in unread)
@@ -118,7 +123,7 @@ class Harder(Histories):
             return
         self.up.heal()
         self.up.restore(self.snapshot)
-        calm = self.world.counts() == Counts(0, 0, 0, 0)
+        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._policy_is_new()
         before = self.world.files()
         self.tally["passes"] += 1
         self.tally["faults"] += 1
@@ -129,6 +134,11 @@ class Harder(Histories):
         self.replaced = True
         self.kept = False
         self._poll(300.0)
+
+    def _policy_is_new(self) -> bool:
+        """Whether the next pass renders every page anew, whatever upstream says."""
+        with self.world.state() as state:
+            return str(self.world.flags["mirror_yanked"]) not in (state.meta.text("policy") or "")
 
     @invariant()
     def count(self) -> None:
