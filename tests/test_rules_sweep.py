@@ -74,9 +74,10 @@ def test_what_is_behind_is_asked_for_each_day_though_nothing_is_published(
     world: World, days: int
 ) -> None:
     (name,) = started(world, 1, days=days)
-    old = world.up.before(name)
     world.up.remove_project(name)
-    world.up.cdn_hold(name, old)
+    assert world.sync() == DONE and world.page(name) is None
+    world.up.serve_stale(name, None)
+    world.resync(name)
     for _ in range(14):
         world.sync(later=2 * HOUR)
     assert world.page(name) is None and world.counts().behind == 1
