@@ -322,6 +322,24 @@ def test_R9_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -
         assert_equal_to_upstream(world)
 
 
+def test_R9_a_quarantine_holds_for_a_project_that_was_never_held(world: World) -> None:
+    started(world, "other")
+    world.up.upload("demo", "1.0")
+    world.up.cdn_hold("demo")  # with its file, below the quarantine
+    world.up.quarantine_project("demo")
+    for _ in range(3):
+        world.sync()
+        page = world.page("demo")
+        assert page is None or page["files"] == []
+        assert world.listed() == ["other"]
+    world.up.cdn_release("demo")
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    world.up.clear_project_quarantine("demo")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 def test_R9_incident15_a_quarantined_release_leaves_and_comes_back_yanked(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
