@@ -322,11 +322,16 @@ def test_R9_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -
         assert_equal_to_upstream(world)
 
 
-def test_R9_a_quarantine_holds_for_a_project_that_was_never_held(world: World) -> None:
+@pytest.mark.parametrize("behind", [(), ("add Owner bob",), ("some new verb",)])
+def test_R9_a_quarantine_holds_for_a_project_that_was_never_held(
+    world: World, behind: tuple[str, ...]
+) -> None:
     started(world, "other")
     world.up.upload("demo", "1.0")
     world.up.cdn_hold("demo")  # with its file, below the quarantine
     world.up.quarantine_project("demo")
+    for action in behind:
+        world.up.role("demo", action)
     for _ in range(3):
         world.sync()
         page = world.page("demo")

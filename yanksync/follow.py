@@ -122,9 +122,11 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
                 state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
                 if row.presence == "present":
                     state.unpublished.add(row.id, Sort.EXPLAINED, started)
-            elif mark.kind is Kind.QUARANTINE_PROJECT and row.presence == "present":
-                state.projects.withdraw(mark.name, mark.reach)
-                state.unpublished.add(row.id, Sort.PAGE, started)
+            elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
+                # One that was never held, too: no page from before that may bring files (R9).
+                state.projects.withdraw(mark.name, mark.quarantine)
+                if row.presence == "present":
+                    state.unpublished.add(row.id, Sort.PAGE, started)
         last = rows[-1]
         state.meta.move_cursor(last.serial, last)
         state.history.settle(last.serial, started)

@@ -125,6 +125,7 @@ class Mark(Struct, frozen=True):
     reach: int  # the serial of its newest page-changing entry
     kind: Kind  # of that entry
     urgent: bool  # a withdrawal is among its entries
+    quarantine: int | None = None  # the serial of its last one that nothing ended
 
 
 class Reading(Struct, frozen=True):
@@ -195,7 +196,12 @@ def read(
         events.append(event)
         before = marks.get(name)
         urgent = kind in _WITHDRAWALS or (before is not None and before.urgent)
-        marks[name] = Mark(name, entry.serial, kind, urgent)
+        quarantine = None if before is None else before.quarantine
+        if kind is Kind.QUARANTINE_PROJECT:
+            quarantine = entry.serial
+        elif kind in (Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT):
+            quarantine = None
+        marks[name] = Mark(name, entry.serial, kind, urgent, quarantine)
     cursor = entries[-1] if entries else None
     return Reading(cursor, tuple(events), tuple(marks.values()), skipped)
 

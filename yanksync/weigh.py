@@ -128,9 +128,8 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
             return Stale(f"the page is at serial {page.serial}, below the held {held.serial}")
         if held.presence is Presence.GONE and page.serial == held.serial:
             return Stale(f"the page is at serial {page.serial}, that of the project's removal")
-    word = _quarantine(held)
-    if word is not None and page.serial is not None and page.serial < word:
-        return Stale(f"the page is at serial {page.serial}, the quarantine at {word}")
+    if held.word is not None and page.serial is not None and page.serial < held.word:
+        return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
     unexplained = False
     lost = unexplained_losses(held, page)
     if lost:
@@ -142,16 +141,6 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
         unexplained = True
     reached = want.reach is None or page.serial is None or page.serial >= want.reach
     return Record(page, reached, unexplained)
-
-
-def _quarantine(held: Held) -> int | None:
-    """Return the serial of the quarantine that no page has shown yet (R9).
-
-    Of a project that was never held, too: better no page than one with what was quarantined.
-    """
-    if held.word is None and held.entry is Kind.QUARANTINE_PROJECT:
-        return held.entry_serial
-    return held.word
 
 
 def _missing(held: Held, want: Want) -> Verdict:

@@ -230,7 +230,10 @@ class Projects:
 
     def words(self) -> list[NormalizedName]:
         """Return the projects that the journal's word has withdrawn and no page confirmed yet."""
-        rows = self._db.execute("SELECT name FROM projects WHERE word IS NOT NULL ORDER BY name")
+        rows = self._db.execute(
+            "SELECT name FROM projects WHERE word IS NOT NULL AND presence = 'present' "
+            "ORDER BY name"
+        )
         return [row[0] for row in rows]
 
     def listing(self) -> Iterator[ListedProject]:
