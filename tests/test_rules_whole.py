@@ -156,6 +156,21 @@ def test_a_state_kept_while_a_pass_was_under_way_knows_the_tree_is_newer(disk: W
     assert_equal_to_upstream(disk)
 
 
+def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(disk: World) -> None:
+    started(disk, "demo")
+    disk.keep_state()
+    disk.up.upload("other", "1.0")
+    disk.kills.at, disk.kills.after = 0, True  # its page is there, the list is still the old one
+    with pytest.raises(Killed):
+        disk.sync()
+    assert disk.page("other") is not None
+    disk.put_back_state()
+    disk.up.remove_project("other")
+    assert disk.settle() == DONE
+    assert disk.page("other") is None
+    assert_equal_to_upstream(disk)
+
+
 def test_a_death_while_the_list_is_written_does_not_make_it_a_strangers(disk: World) -> None:
     started(disk, "demo", "other")
     disk.up.remove_project("other")

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from yanksync.choose import note_refusal, source_of
 from yanksync.errors import JournalRefused, JournalReplaced, Throttled
-from yanksync.journal import Kind, check_cursor, named, read
+from yanksync.findings import holds_ours
+from yanksync.journal import Kind, Mark, check_cursor, named, read
 from yanksync.listing import (
     first_build,
     follow_list,
@@ -25,7 +26,9 @@ from yanksync.listing import (
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry
 from yanksync.settings import JournalSource, redacted
+from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
+from yanksync.weigh import Presence
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 
@@ -118,20 +121,31 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
             if row.entry_serial is not None and row.entry_serial >= mark.reach:
                 continue  # read before
             state.pending.mark(mark.name, mark.reach, started, urgent=mark.urgent)
-            if mark.kind is Kind.REMOVE_PROJECT:
-                state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
-                if row.presence == "present":
-                    state.unpublished.add(row.id, Sort.EXPLAINED, started)
-            elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
-                # One that was never held, too: no page from before that may bring files (R9).
-                state.projects.withdraw(mark.name, mark.quarantine)
-                if row.presence == "present":
-                    state.unpublished.add(row.id, Sort.PAGE, started)
+            _take_its_word(mirror, mark, row, started)
         last = rows[-1]
         state.meta.move_cursor(last.serial, last)
         state.history.settle(last.serial, started)
     if reading.skipped:
         log.info("%d journal rows name no valid project; skipped", reading.skipped)
+
+
+def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> None:
+    """Withdraw what the journal says is withdrawn, before any page says so (R9)."""
+    state = mirror.state
+    present = row.presence is Presence.PRESENT
+    if mark.kind is Kind.REMOVE_PROJECT:
+        state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
+        if present:
+            state.unpublished.add(row.id, Sort.EXPLAINED, started)
+        elif row.published is None and holds_ours(mirror.store.standing(mark.name)):
+            # A run published it that this state does not know of: the state was put back.
+            state.unpublished.add(row.id, Sort.EXPLAINED, started)
+            state.unpublished.begin([row.id])
+    elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
+        # One that was never held, too: no page from before that may bring files.
+        state.projects.withdraw(mark.name, mark.quarantine)
+        if present:
+            state.unpublished.add(row.id, Sort.PAGE, started)
 
 
 def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
