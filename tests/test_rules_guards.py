@@ -154,6 +154,25 @@ def test_R14_an_upstream_that_was_put_back_changes_nothing_until_approved(world:
     assert world.sync() == DONE and len(world.requests) == 1
 
 
+def test_R14_the_state_and_then_upstream_were_put_back(disk: World) -> None:
+    names = started(disk, 4)
+    backup = disk.up.snapshot()
+    disk.up.yank(names[0], "1.0", "lost")
+    assert disk.sync() == DONE
+    disk.keep_state()
+    disk.up.upload("lost", "1.0")
+    assert disk.sync() == DONE
+    disk.put_back_state()
+    disk.up.restore(backup)
+    disk.up.yank(names[1], "1.0", "new")  # with fewer serials than the output has seen
+    for _ in range(2):
+        assert disk.sync() == HELD
+    disk.approve()
+    assert disk.settle() == DONE
+    assert disk.page("lost") is None and disk.listed() == names
+    assert_equal_to_upstream(disk)
+
+
 def test_R14_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
     names = started(world, 2)
     world.up.yank(names[0], "1.0")

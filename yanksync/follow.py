@@ -26,6 +26,7 @@ from yanksync.listing import (
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry
 from yanksync.settings import JournalSource, redacted
+from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -166,6 +167,8 @@ def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         meta.put(upstream_serial=None)
+        if meta.number("tree_serial") is not None:  # serials of now and of then do not compare
+            meta.put(tree_serial=OTHER_ERA)
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
         meta.put(
             approve_journal=None, journal_replaced=None, journal_replaced_since=None, resync=started

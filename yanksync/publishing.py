@@ -23,6 +23,7 @@ from yanksync.publish.reconcile import Rendered, Work, published, reconcile
 from yanksync.record import page_of
 from yanksync.render import html, json
 from yanksync.render.policy import offered
+from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import REHASHED, Awaiting, Sort
 from yanksync.weigh import Presence
@@ -154,8 +155,10 @@ def _gather(
     """Read from the state what publishing needs of it."""
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
     wanted = list(_wanted(mirror, awaiting, rows, pages))
-    if mirror.state.meta.number("tree_serial") is not None:
-        wanted = [_distrusted(one) for one in wanted if not _tree_is_newer(mirror, one)]
+    tree = mirror.state.meta.number("tree_serial")
+    if tree is not None:
+        known = [one for one in wanted if tree == OTHER_ERA or not _tree_is_newer(mirror, one)]
+        wanted = list(map(_distrusted, known))
     if mirror.fence is not None:
         mirror.fence.load(mirror.state, [row.name for _, row, _ in wanted])
     return wanted

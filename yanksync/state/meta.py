@@ -9,6 +9,9 @@ import msgspec
 from yanksync.model import JournalEntry
 from yanksync.state.database import Database
 
+OTHER_ERA = -1
+"""As ``tree_serial``: what stands in the output is of an upstream that was put back since."""
+
 
 class Meta:
     """Named facts, each read and written by itself. A missing one is None."""
