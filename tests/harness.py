@@ -368,7 +368,7 @@ def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
         if name not in but:
             _assert_page(world, name, omit=omit)
     _assert_list(world, [name for name in world.up.names() if settings.mirrors(name)], but)
-    _assert_files(files, settings.mirror.compress)
+    _assert_files(files, settings.mirror.compress, legacy=settings.mirror.legacy_json)
 
 
 def _assert_page(world: World, name: str, *, omit: bool) -> None:
@@ -438,9 +438,9 @@ def _assert_list(world: World, names: Sequence[str], but: Sequence[str]) -> None
         assert str(link).rstrip("/").rsplit("/")[-1] == name
 
 
-def _assert_files(files: Mapping[str, bytes], codecs: Sequence[str]) -> None:
+def _assert_files(files: Mapping[str, bytes], codecs: Sequence[str], *, legacy: bool) -> None:
     """Twins are equal, siblings say the same, and nothing else is there."""
-    forms = (HTML, V1_HTML, JSON)
+    forms = (HTML, V1_HTML, JSON, *(["index.legacy_json"] if legacy else []))
     suffixes = [".gz"] if "gzip" in codecs else []
     allowed = {form + suffix for form in forms for suffix in ("", *suffixes)}
     homes = {path.rpartition("/")[0] for path in files}

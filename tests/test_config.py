@@ -84,6 +84,7 @@ deleted = "remove"
 files = "link"
 compress = ["zstd", "gzip"]
 list_interval = "1.5h"
+legacy_json = true
 slash_keys = "none"
 lease = 300
 [schedule]
@@ -128,6 +129,7 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             yanked=YankedPolicy.OMIT,
             compress=(Compression.GZIP, Compression.ZSTD),
             list_interval=5400.0,
+            legacy_json=True,
         ),
         schedule=Schedule(every=None, cron="*/5 * * * MON-FRI"),
         hooks=Hooks(
@@ -169,6 +171,7 @@ ENVIRON = {
     "YANKSYNC_MIRROR_FILES": "link",
     "YANKSYNC_MIRROR_COMPRESS": "zstd,gzip",
     "YANKSYNC_MIRROR_LIST_INTERVAL": "1.5h",
+    "YANKSYNC_MIRROR_LEGACY_JSON": "yes",
     "YANKSYNC_MIRROR_SLASH_KEYS": "none",
     "YANKSYNC_MIRROR_LEASE": "5m",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",

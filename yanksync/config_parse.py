@@ -335,6 +335,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "files": Key(_reserved("link", "copy")),
         "compress": Key(_compress, _read_list),
         "list_interval": Key(_seconds(0), _read_seconds),
+        "legacy_json": Key(_flag, _read_flag),
         "slash_keys": Key(_one_of(SlashKeys)),
     },
     "schedule": {

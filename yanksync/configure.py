@@ -57,7 +57,8 @@ def needs_widening(mirror: Mirror) -> bool:
 
 def _policy(mirror: Mirror) -> str:
     section = mirror.settings.mirror
-    return f"{RENDERING} {section.yanked} {' '.join(section.compress)}"
+    legacy = " legacy" if section.legacy_json else ""
+    return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"
 
 
 def check_output(mirror: Mirror) -> None:

@@ -85,7 +85,10 @@ def holds_ours(standing: Standing) -> bool:
 def files_of(stands: Published) -> dict[str, bytes]:
     """Return every file that a page consists of, with the digest of its content, decompressed."""
     found: dict[str, bytes] = {}
-    for form, digest in ((layout.V1_JSON, stands.json), (layout.HTML, stands.html)):
+    forms = [(layout.V1_JSON, stands.json), (layout.HTML, stands.html)]
+    if stands.legacy is not None:
+        forms.append((layout.LEGACY, stands.legacy))
+    for form, digest in forms:
         for filename in layout.twins(form.filename):
             found[filename] = digest
             for codec in stands.codecs:

@@ -108,7 +108,8 @@ def message(projects: Sequence[str] | None, serial: int | None) -> dict[str, obj
 def _write_manifest(mirror: Mirror, count: int) -> None:
     settings, outbox = mirror.settings.hooks, mirror.state.outbox
     assert settings.manifest is not None
-    changes = outbox.changes("manifest", mirror.settings.mirror.compress)
+    section = mirror.settings.mirror
+    changes = outbox.changes("manifest", section.compress, list_legacy=section.legacy_json)
     try:
         manifest.write(settings.manifest, mirror.run, mirror.now(), manifest.lines(changes))
         outbox.taken("manifest")

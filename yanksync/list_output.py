@@ -16,7 +16,10 @@ from yanksync.publish import layout
 from yanksync.publish.store import ListForm
 from yanksync.render import project_list
 from yanksync.settings import JournalSource
-from yanksync.state.outbox import LIST
+from yanksync.state.outbox import LEGACY, LIST
+
+LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
+"""Where the state keeps the digest of what was written, of the forms with serials in them."""
 
 
 def publish_list(mirror: Mirror) -> None:
@@ -32,6 +35,7 @@ def publish_list(mirror: Mirror) -> None:
     serial = list_serial(mirror)
     if (serial or 0) < (meta.number("tree_serial") or 0):
         return  # the one that stands there is newer than this state
+    followed = meta.text(LIST_DIGESTS[layout.LEGACY.filename]) is not None
     digests: dict[str, str] = {}
     forms = tuple(
         ListForm(form.filename, partial(_digested, form, digests))
@@ -47,10 +51,12 @@ def publish_list(mirror: Mirror) -> None:
             list_written=now,
             list_serial_written=serial,
             list_serial_writing=None,
-            list_json=digests[layout.V1_JSON.filename],
+            **{key: digests.get(filename) for filename, key in LIST_DIGESTS.items()},
         )
         if hooks := mirror.settings.hooks.names:
             before = (meta.text("list_codecs") or "").split()
+            if followed:
+                before.append(LEGACY)
             mirror.state.outbox.add(hooks, [(LIST, before)])
             meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
 
@@ -68,12 +74,16 @@ def _fenced_list(mirror: Mirror) -> Iterator[None]:
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
-    """Return both forms of the list of projects, as they follow from the state."""
+    """Return all forms of the list of projects, as they follow from the state."""
     both = project_list.BothForms(lambda: _rows(mirror), serial)
-    return (
+    forms = (
         ListForm(layout.V1_JSON.filename, both.json),
         ListForm(layout.HTML.filename, both.html),
     )
+    if not mirror.settings.mirror.legacy_json:
+        return forms
+    serials = partial(project_list.serial_rows, lambda: _rows(mirror))
+    return (*forms, ListForm(layout.LEGACY.filename, serials))
 
 
 def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yanksync.publish import layout
-from yanksync.state.outbox import Change
+from yanksync.state.outbox import LEGACY, Change
 
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-\d{8,}\.txt", re.ASCII)
@@ -28,14 +28,16 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
     """
     for change in changes:
         base = layout.directory(change.project)
-        now = change.now or ()
-        gone = [codec for codec in layout.SUFFIX if codec in change.before and codec not in now]
-        for form in _FORMS:
-            for codec in gone:
-                yield f"delete {base}/{form}{layout.SUFFIX[codec]}"
+        followed = change.legacy or LEGACY in change.before
+        for form in (layout.LEGACY.filename, *_FORMS) if followed else _FORMS:
+            stands = change.now is not None and (change.legacy or form in _FORMS)
+            now = change.now if stands and change.now is not None else ()
+            for codec in layout.SUFFIX:
+                if codec in change.before and codec not in now:
+                    yield f"delete {base}/{form}{layout.SUFFIX[codec]}"
             for codec in now:
                 yield f"put {base}/{form}{layout.SUFFIX[codec]}"
-            yield f"{'delete' if change.now is None else 'put'} {base}/{form}"
+            yield f"{'put' if stands else 'delete'} {base}/{form}"
         if change.now is None:
             yield f"delete {base}/"
 

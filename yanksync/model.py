@@ -126,3 +126,4 @@ class Published(Struct, frozen=True):
     json: bytes  # digest of the JSON form
     html: bytes  # digest of the HTML form
     codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form
+    legacy: bytes | None = None  # digest of the form for followers; None: it is not there

@@ -24,6 +24,7 @@ from yanksync.record import page_of
 from yanksync.render import html, json
 from yanksync.render.policy import offered
 from yanksync.state.meta import OTHER_ERA
+from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import REHASHED, Awaiting, Sort
 from yanksync.weigh import Presence
@@ -249,9 +250,14 @@ def shown_page(row: Project, page: Page) -> Page:
 
 
 def rendering_of(mirror: Mirror, page: Page) -> Rendered:
-    """Return both forms of a page, as the configuration wants it offered."""
+    """Return all forms of a page, as the configuration wants it offered."""
     shown = offered(page, mirror.settings.mirror.yanked.value)
-    return Rendered(html=html.render_page(shown), json=json.render_page(shown))
+    legacy = None
+    if mirror.settings.mirror.legacy_json:
+        from yanksync.render.legacy import render_document  # start-up: few are followed
+
+        legacy = render_document(shown)
+    return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
 
 
 def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
@@ -324,4 +330,6 @@ def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
         row, dirty = rendering.row, rendering.one.dirty
         if rendering.work is not None and row.name not in outcome.failures:
             stood = () if row.published is None else row.published.codecs
-            yield row.name, tuple(layout.SUFFIX) if dirty else stood
+            codecs = tuple(layout.SUFFIX) if dirty else stood
+            followed = row.published is not None and row.published.legacy is not None
+            yield row.name, (*codecs, LEGACY) if followed else codecs

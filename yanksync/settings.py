@@ -106,6 +106,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     files: str = "link"  # the only value in this version
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
+    legacy_json: bool = False  # also what followers of the older JSON API read
     slash_keys: SlashKeys = SlashKeys.NONE
 
     @property

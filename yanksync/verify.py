@@ -26,7 +26,7 @@ from yanksync.findings import (
     files_of,
     holds_ours,
 )
-from yanksync.list_output import list_forms, list_serial, publish_list
+from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial, publish_list
 from yanksync.mirror import Mirror
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
@@ -192,7 +192,7 @@ class _Mender:
         mirror = self._mirror
         if mirror.fence is None:
             return
-        anything = Published(b"", b"", mirror.settings.mirror.compress)
+        anything = Published(b"", b"", mirror.settings.mirror.compress, b"")
         names = [
             *files_of(anything),
             *([] if mirror.settings.mirror.slash_keys == "none" else [""]),
@@ -281,13 +281,19 @@ def _list(mirror: Mirror) -> Iterator[Finding]:
 def _listed(mirror: Mirror) -> Published:
     meta = mirror.state.meta
     forms = list_forms(mirror, meta.number("list_serial_written"))
-    in_json, in_html = (form.chunks for form in forms)
-    written = meta.text("list_json")
-    aged = meta.flag("list_serials") and written is not None
+    aged = meta.flag("list_serials")
+    digests = {}
+    for form in forms:
+        key = LIST_DIGESTS.get(form.filename)
+        written = meta.text(key) if aged and key is not None else None
+        digests[form.filename] = (
+            digest_of(form.chunks()) if written is None else bytes.fromhex(written)
+        )
     return Published(
-        bytes.fromhex(written or "") if aged else digest_of(in_json()),
-        digest_of(in_html()),
+        digests[layout.V1_JSON.filename],
+        digests[layout.HTML.filename],
         mirror.settings.mirror.compress,
+        digests.get(layout.LEGACY.filename),
     )
 
 

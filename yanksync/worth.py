@@ -189,5 +189,5 @@ def stands_as(standing: Standing) -> Published | None:
     codecs = tuple(
         codec for codec, suffix in layout.SUFFIX.items() if layout.V1_JSON.filename + suffix in seen
     )
-    stands = Published(in_json, in_html, codecs)
+    stands = Published(in_json, in_html, codecs, digests.get(layout.LEGACY.filename))
     return stands if files_of(stands) == digests else None

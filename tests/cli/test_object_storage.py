@@ -77,6 +77,24 @@ def test_a_mirror_from_build_to_removal(mirror: Mirror, upstream: FakeUpstream) 
     assert not mirror.output.exists()
 
 
+def test_what_followers_read_comes_and_goes(mirror: Mirror, upstream: FakeUpstream) -> None:
+    name = "index.legacy_json"
+    mirror.settle("legacy_json = true\nlist_interval = 0")
+    upstream.yank("demo", "2.0", "broken")
+    assert mirror("sync").silent
+    for project, known in (("demo", b'"yanked_reason":"broken"'), (None, b'"demo":')):
+        assert known in (mirror.store.read(project, name) or b"")
+        found = mirror.objects.get(f"simple/{project or ''}/{name}".replace("//", "/"))
+        assert found is not None
+        assert (found.content.type, found.content.cache) == ("application/json", "no-cache")
+    assert mirror("verify").silent
+    mirror.settle()
+    assert mirror("sync").silent
+    assert mirror.store.read("demo", name) is None and mirror.store.read(None, name) is None
+    assert mirror.yanked("demo")["demo-2.0.tar.gz"] == "broken" and mirror.reasons("demo") == {True}
+    assert mirror("verify").silent
+
+
 def test_a_lost_state_adopts_what_is_in_the_bucket(mirror: Mirror, upstream: FakeUpstream) -> None:
     assert mirror("sync").silent
     upstream.yank("demo", "2.0", "broken")

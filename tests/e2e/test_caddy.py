@@ -15,7 +15,15 @@ import pytest
 import requests
 
 from tests.e2e.nginx import free, shown
-from tests.e2e.test_nginx import FORMS, NO_PAGES, PIP, V1_JSON
+from tests.e2e.test_nginx import (
+    FOLLOWED,
+    FORMS,
+    NO_PAGES,
+    NOT_FOLLOWED,
+    PIP,
+    V1_JSON,
+    assert_followed,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -28,6 +36,7 @@ PAGES = {
     "index.v1_html": b"<!DOCTYPE html>html",
     "index.v1_json": b"{}",
     "index.v1_json.gz": b"packed",
+    "index.legacy_json": b"{}",
 }
 
 
@@ -40,7 +49,12 @@ def root_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for name, content in PAGES.items():
             (output / directory / name).write_bytes(content)
     (output / "simple/empty").mkdir()
-    for secret in ("simple/demo/.index.html.tmp", "simple/.hidden/index.html", "yanksync.db"):
+    for secret in (
+        "simple/demo/.index.html.tmp",
+        "simple/.hidden/index.html",
+        "yanksync.db",
+        "json/Demo",
+    ):
         (output / secret).parent.mkdir(exist_ok=True)
         (output / secret).write_text("secret")
     (address,) = free(1)
@@ -120,3 +134,15 @@ def test_the_compressed_sibling_is_sent_to_those_who_take_it(root_url: str) -> N
     assert packed.headers["Content-Type"] == V1_JSON
     assert set(packed.headers["Vary"].split(", ")) == {"Accept", "Accept-Encoding"}
     assert packed.body == b"packed"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("path", "serial"), FOLLOWED)
+def test_followers_find_what_they_read(root_url: str, path: str, serial: str | None) -> None:
+    assert_followed(get(root_url + path), serial)
+
+
+@NOT_FOLLOWED
+def test_what_no_follower_reads_is_not_found(root_url: str, path: str) -> None:
+    answer = get(root_url + path)
+    assert answer.status_code == 404
+    assert b"secret" not in answer.body  # type: ignore[attr-defined]

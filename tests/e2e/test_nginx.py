@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -66,6 +67,24 @@ NO_PAGES = pytest.mark.parametrize(
         "../yanksync.db",
     ],
 )
+ANY_SERIAL = "9223372036854775807"
+FOLLOWED = [
+    pytest.param("pypi/demo/json", ANY_SERIAL, id="bandersnatch"),
+    pytest.param("json/demo", ANY_SERIAL, id="shadowmire"),
+    pytest.param("local.json", None, id="shadowmire's list"),
+]
+NOT_FOLLOWED = pytest.mark.parametrize(
+    "path",
+    [
+        "json/Demo",
+        "json/nothing",
+        "json/",
+        "pypi/demo/json/",
+        "pypi/nothing/json",
+        "pypi",
+        "json/a/b",
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +112,14 @@ def get(
 
 def modified(answer: requests.Response) -> datetime:
     return parsedate_to_datetime(answer.headers["Last-Modified"])
+
+
+def assert_followed(answer: requests.Response, serial: str | None) -> None:
+    """A follower takes the answer, and no cache keeps it."""
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers.get("X-PyPI-Last-Serial") == serial
 
 
 @pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
@@ -183,3 +210,21 @@ def test_no_sibling_outlives_compression(mirror: LiveMirror) -> None:
     ]
     mirror.sync()
     assert (directory / "index.v1_json.gz").exists()
+
+
+@pytest.mark.parametrize(("path", "serial"), FOLLOWED)
+def test_followers_find_what_they_read(mirror: LiveMirror, path: str, serial: str | None) -> None:
+    mirror.sync(mirror_legacy_json="true")
+    answer = get(mirror, path)
+    assert_followed(answer, serial)
+    said = json.loads(answer.content)
+    assert said.get("last_serial", said.get("demo")) > 0
+    mirror.sync()
+    assert get(mirror, path).status_code == 404
+
+
+@NOT_FOLLOWED
+def test_what_no_follower_reads_is_not_found(mirror: LiveMirror, path: str) -> None:
+    mirror.sync(mirror_legacy_json="true")
+    assert get(mirror, path).status_code == 404
+    mirror.sync()

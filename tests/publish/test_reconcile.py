@@ -91,6 +91,6 @@ def test_streamed_siblings(codec: str, chunks: list[bytes]) -> None:
 
 def test_layout() -> None:
     assert layout.twins("index.v1_json") == ("index.v1_json",)
-    assert len(set(layout.filenames())) == 12
+    assert len(set(layout.filenames())) == 16
     assert layout.directory("demo") == "simple/demo" and layout.directory(None) == "simple"
     assert layout.temporary("index.html").startswith(".")

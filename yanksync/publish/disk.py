@@ -35,7 +35,7 @@ from yanksync.publish.staging import (
     write_chunks,
 )
 from yanksync.publish.standing import standing, umask
-from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in
+from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in, unlisted
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -186,6 +186,7 @@ class DiskStore:
         """Replace the list of projects, durably, each file in one step."""
         one = Staged("")
         try:
+            one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
             for form in forms:
                 self._stage_list(form, codecs, one)
             durable.sync_files(one.made, self._root)

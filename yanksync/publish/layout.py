@@ -11,8 +11,9 @@ CACHE = "public, max-age=600"
 """What a cache may do with a page: PyPI's own rule (spec-checklist D8)."""
 
 
-UNTOUCHED = f"{CACHE}, no-transform"
-"""The rule for a precompressed sibling: who unpacked it on the way would break its name."""
+REVALIDATED = "no-cache"
+"""The rule for :data:`LEGACY`: a server can say only of what it reads itself that it is as new as
+the list (RATIONALE.rst, "A JSON API for followers")."""
 
 
 class Form(Struct, frozen=True):
@@ -25,6 +26,11 @@ class Form(Struct, frozen=True):
 HTML = Form("index.html", "text/html; charset=utf-8")
 V1_HTML = Form("index.v1_html", "application/vnd.pypi.simple.v1+html")
 V1_JSON = Form("index.v1_json", "application/vnd.pypi.simple.v1+json")
+LEGACY = Form("index.legacy_json", "application/json")
+"""For followers that read the older JSON API; only there when the configuration asks for it."""
+
+FORMS = (HTML, V1_HTML, V1_JSON, LEGACY)
+"""All there are, whether they are configured or not."""
 
 TWIN = {HTML.filename: V1_HTML.filename}
 """Forms that hold the same bytes as another one, a hard link where the file system can."""
@@ -45,12 +51,16 @@ class Headers(Struct, frozen=True):
 
 
 def headers(filename: str) -> Headers:
-    """Return the headers of a file of one of our names (spec-checklist D2, D8, D16)."""
-    for form in (HTML, V1_HTML, V1_JSON):
+    """Return the headers of a file of one of our names (spec-checklist D2, D8, D16).
+
+    Who unpacked a precompressed sibling on the way would break its name: "no-transform".
+    """
+    for form in FORMS:
         if filename == form.filename:
-            return Headers(form.content_type, CACHE)
+            return Headers(form.content_type, REVALIDATED if form is LEGACY else CACHE)
     page, dot, suffix = filename.rpartition(".")
-    return Headers(headers(page).content_type, UNTOUCHED, ENCODING[dot + suffix])
+    said = headers(page)
+    return Headers(said.content_type, f"{said.cache}, no-transform", ENCODING[dot + suffix])
 
 
 def directory(name: str | None) -> str:
@@ -63,10 +73,14 @@ def twins(filename: str) -> tuple[str, ...]:
     return (filename, *([TWIN[filename]] if filename in TWIN else []))
 
 
+def family(filename: str) -> tuple[str, ...]:
+    """Return the name of a form and those of all siblings that it may have."""
+    return tuple(filename + suffix for suffix in ("", *SUFFIX.values()))
+
+
 def filenames() -> tuple[str, ...]:
     """Return every file name that may stand in a directory of ours, siblings included."""
-    forms = (HTML.filename, V1_HTML.filename, V1_JSON.filename)
-    return tuple(form + suffix for form in forms for suffix in ("", *SUFFIX.values()))
+    return tuple(name for form in FORMS for name in family(form.filename))
 
 
 def temporary(filename: str) -> str:

@@ -26,7 +26,7 @@ from yanksync.publish import layout
 from yanksync.publish.compress import stream
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
 from yanksync.publish.standing import seen_in
-from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in
+from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in, unlisted
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""
@@ -174,7 +174,7 @@ class ObjectStore:
 
     def _delete(self, name: str | None, filenames: Iterable[str]) -> None:
         """Delete files of a project: siblings first, as for those that are replaced."""
-        pages = {form.filename for form in (layout.HTML, layout.V1_HTML, layout.V1_JSON)}
+        pages = {form.filename for form in layout.FORMS}
         pages.add(_SLASH)
         found = set(filenames)
         for part in (found - pages, found & pages):
@@ -185,14 +185,18 @@ class ObjectStore:
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
         """Replace the list of projects, each file in one step."""
         try:
+            gone = unlisted(forms)
             for form in forms:
-                self._write_form(form, codecs)
+                self._write_form(form, codecs, gone)
+                gone = ()
             if self._slash is None:
                 self._drop_slash()
         except ObjectError as error:
             raise _error(error) from error
 
-    def _write_form(self, form: ListForm, codecs: tuple[str, ...]) -> None:
+    def _write_form(
+        self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...] = ()
+    ) -> None:
         names = layout.twins(form.filename)
         unwanted = [layout.SUFFIX[codec] for codec in layout.SUFFIX if codec not in codecs]
         with _spooled(form.chunks()) as page:
@@ -200,7 +204,8 @@ class ObjectStore:
                 with _spooled(stream(codec, _chunks(page))) as sibling:
                     for name in names:
                         self._put(None, name + layout.SUFFIX[codec], _mapped(sibling))
-            self._delete(None, [name + suffix for name in names for suffix in unwanted])
+            stale = [name + suffix for name in names for suffix in unwanted]
+            self._delete(None, [*stale, *gone])
             for name in names:
                 self._put(None, name, _mapped(page))
             if form.filename == self._slash:

@@ -46,10 +46,11 @@ Work = Write | Remove
 
 
 class Rendered(Struct, frozen=True, kw_only=True, dict=True):
-    """Both forms of a project page, from one value."""
+    """All forms of a project page, from one value."""
 
     html: bytes
     json: bytes
+    legacy: bytes | None = None  # None: not wanted
 
     @cached_property
     def digests(self) -> tuple[bytes, bytes]:
@@ -64,7 +65,8 @@ def digest(body: bytes) -> bytes:
 
 def published(rendered: Rendered, codecs: tuple[str, ...]) -> Published:
     """Return what stands in the output once ``rendered`` is published."""
-    return Published(*rendered.digests, codecs)
+    legacy = None if rendered.legacy is None else digest(rendered.legacy)
+    return Published(*rendered.digests, codecs, legacy)
 
 
 def reconcile(
@@ -83,15 +85,30 @@ def reconcile(
     """
     if wanted is None:
         return Remove(name=name) if dirty or stands is not None else None
+    if stands is not None and stands.legacy is not None and wanted.legacy is None:
+        dirty = True  # tidying is what takes a form away
     known = None if dirty else stands
     before = (None, None) if known is None else (known.json, known.html)
     there = () if known is None else known.codecs
     forms = (
+        _legacy(known, wanted, codecs, compress),
         _form(layout.V1_JSON, wanted.json, wanted.digests[0] == before[0], there, codecs, compress),
         _form(layout.HTML, wanted.html, wanted.digests[1] == before[1], there, codecs, compress),
     )
     work = tuple(form for form in forms if form is not None)
     return Write(name=name, forms=work, tidy=dirty) if work else None
+
+
+def _legacy(
+    known: Published | None, wanted: Rendered, codecs: tuple[str, ...], compress: Compress
+) -> FormWork | None:
+    """Say what to do with the form for followers. It goes first: it is never behind the page."""
+    if wanted.legacy is None:
+        return None
+    stood = None if known is None else known.legacy
+    there = () if known is None or stood is None else known.codecs
+    same = stood is not None and digest(wanted.legacy) == stood
+    return _form(layout.LEGACY, wanted.legacy, same, there, codecs, compress)
 
 
 def _form(

@@ -34,6 +34,12 @@ class ListForm(Struct, frozen=True):
     chunks: Callable[[], Iterable[bytes]]
 
 
+def unlisted(forms: Sequence[ListForm]) -> tuple[str, ...]:
+    """Return the files that have to go when the list is written in ``forms`` alone."""
+    legacy = layout.LEGACY.filename
+    return () if legacy in [form.filename for form in forms] else layout.family(legacy)
+
+
 class Store(Protocol):
     """Where the published files stand.
 
@@ -52,7 +58,10 @@ class Store(Protocol):
         """
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
-        """Replace the list of projects, durably, each file in one step."""
+        """Replace the list of projects, durably, each file in one step.
+
+        The form for followers goes when it is not among ``forms``.
+        """
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file of a project, or of the list for None; None: not there."""
@@ -136,6 +145,8 @@ class MemoryStore:
         from yanksync.publish.compress import compress
 
         base = layout.directory(None)
+        for filename in unlisted(forms):
+            self._drop(f"{base}/{filename}")
         for form in forms:
             body = b"".join(form.chunks())
             work = FormWork(

@@ -78,6 +78,20 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
     yield b"]}" if head == b"," else head + b"]}"
 
 
+def serial_rows(rows: Callable[[], Iterable[ListedProject]]) -> Iterator[bytes]:
+    """Yield the serial of each project, by name, as shadowmire's ``local.json`` has them.
+
+    ``rows`` makes the rows anew. Projects without a serial are left out: a follower could not tell
+    when they change.
+    """
+    head = "{"
+    known = (row for row in rows() if row.serial is not None)
+    while chunk := list(islice(known, _ROWS)):
+        yield (head + ",".join([f'"{row.name}":{row.serial:d}' for row in chunk])).encode()
+        head = ","
+    yield b"}" if head == "," else b"{}"
+
+
 def _chunks(projects: Iterable[ListedProject]) -> Iterator[tuple[list[ListedProject], bool]]:
     """Yield the rows in lists, and whether no name in a list needs escaping: asked once for all."""
     rows = iter(projects)

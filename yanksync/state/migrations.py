@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 4
+VERSION = 5
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -152,6 +152,9 @@ _TAGS = """CREATE TABLE tags (
     PRIMARY KEY (project, file)
 ) WITHOUT ROWID"""
 
+# What followers of the older JSON API read of a project; NULL: that form does not stand there.
+_LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -181,5 +184,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     def tags(db: sqlite_utils.Database) -> None:
         db.execute(_TAGS)
         db.execute("PRAGMA user_version = 4")
+
+    @migrations(name="0005_legacy")
+    def legacy(db: sqlite_utils.Database) -> None:
+        db.execute(_LEGACY)
+        db.execute("PRAGMA user_version = 5")
 
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

@@ -17,13 +17,17 @@ from yanksync.state.database import Database
 LIST = ""
 """Stands for the list of projects, where a name of a project is expected."""
 
+LEGACY = "legacy"
+"""Stands among the codecs of siblings for the form that followers read."""
+
 
 class Change(Struct, frozen=True):
     """A project whose files changed, or the list of projects."""
 
     project: NormalizedName | None  # None: the list
-    before: frozenset[str]  # codecs of the siblings that may have stood there
+    before: frozenset[str]  # codecs of the siblings that may have stood there, and LEGACY
     now: tuple[str, ...] | None  # those that stand there now; None: nothing does
+    legacy: bool = False  # whether the form for followers stands there now
 
 
 class Outbox:
@@ -69,16 +73,20 @@ class Outbox:
             "DELETE FROM outbox WHERE hook = ?1 AND (?2 IS NULL OR id <= ?2)", (hook, upto)
         )
 
-    def changes(self, hook: str, list_codecs: Sequence[str]) -> Iterator[Change]:
+    def changes(
+        self, hook: str, list_codecs: Sequence[str], *, list_legacy: bool = False
+    ) -> Iterator[Change]:
         """Yield what waits for ``hook``, oldest first, with what stands in the output now."""
         rows = self._db.stream(
-            """SELECT project, before, json_digest IS NOT NULL, codecs FROM outbox
+            """SELECT project, before, json_digest IS NOT NULL, codecs, legacy_digest IS NOT NULL
+            FROM outbox
             LEFT JOIN projects ON projects.name = outbox.project WHERE hook = ?
             ORDER BY outbox.project = '', outbox.id""",
             (hook,),
         )
-        for project, before, stands, codecs in rows:
+        for project, before, stands, codecs, legacy in rows:
             now: tuple[str, ...] | None = tuple(list_codecs)
             if project != LIST:
                 now = tuple(str(codecs or "").split()) if stands else None
-            yield Change(project or None, frozenset(str(before).split()), now)
+            followed = list_legacy if project == LIST else bool(legacy)
+            yield Change(project or None, frozenset(str(before).split()), now, followed)

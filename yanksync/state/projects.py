@@ -16,7 +16,7 @@ from yanksync.weigh import Presence
 
 _COLUMNS = (
     "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
-    "json_digest, html_digest, codecs, published_serial"
+    "json_digest, html_digest, codecs, published_serial, legacy_digest"
 )
 
 
@@ -256,10 +256,10 @@ def _project(row: Sequence[object]) -> Project:
     (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
         :10
     ]
-    json_digest, html_digest, codecs, published_serial = row[10:]
+    json_digest, html_digest, codecs, published_serial, legacy = row[10:]
     published = None
     if json_digest is not None:
-        published = Published(json_digest, html_digest, tuple(str(codecs).split()))  # type: ignore[arg-type]
+        published = Published(json_digest, html_digest, tuple(str(codecs).split()), legacy)  # type: ignore[arg-type]
     return Project(  # the columns' types are those of the schema
         id=id_,  # type: ignore[arg-type]
         name=name,  # type: ignore[arg-type]

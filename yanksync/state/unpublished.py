@@ -158,10 +158,18 @@ class Unpublished:
             any(before[id_][1] != serial for id_, _, _, serial in rows),
         )
         self._db.many(
-            """UPDATE projects SET json_digest = ?, html_digest = ?, codecs = ?, listed = ?,
-                published_serial = ? WHERE id = ?""",
+            """UPDATE projects SET json_digest = ?, html_digest = ?, legacy_digest = ?, codecs = ?,
+                listed = ?, published_serial = ? WHERE id = ?""",
             [
-                (stands.json, stands.html, " ".join(stands.codecs), listed, serial, id_)
+                (
+                    stands.json,
+                    stands.html,
+                    stands.legacy,
+                    " ".join(stands.codecs),
+                    listed,
+                    serial,
+                    id_,
+                )
                 for id_, stands, listed, serial in rows
             ],
         )
@@ -178,8 +186,9 @@ class Unpublished:
                 self._db.execute("DELETE FROM projects WHERE id = ?", (id_,))
             else:
                 self._db.execute(
-                    """UPDATE projects SET json_digest = NULL, html_digest = NULL, codecs = NULL,
-                        listed = 0, published_serial = NULL WHERE id = ?""",
+                    """UPDATE projects SET json_digest = NULL, html_digest = NULL,
+                        legacy_digest = NULL, codecs = NULL, listed = 0, published_serial = NULL
+                    WHERE id = ?""",
                     (id_,),
                 )
 

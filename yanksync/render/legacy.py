@@ -1,0 +1,140 @@
+"""A page in the older JSON API, as far as other mirrors need it to follow this one.
+
+What bandersnatch and shadowmire read: the files by version, each with its yank in two fields. What
+only the packages' metadata says (classifiers, dependencies, summaries) is not on a page, so it is
+not here either.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from yanksync.model import File, Hashes, Page, Yank
+from yanksync.render.json import encoded
+from yanksync.versions import files_by_version, sort_key
+
+_TYPES = {
+    ".whl": "bdist_wheel",
+    ".egg": "bdist_egg",
+    ".exe": "bdist_wininst",
+    ".msi": "bdist_msi",
+    ".rpm": "bdist_rpm",
+    ".dmg": "bdist_dmg",
+    ".deb": "bdist_deb",
+}
+_MICROSECONDS = slice(0, 19)  # of yyyy-mm-ddThh:mm:ss.ffffffZ: what stands before them
+
+
+class _File(Struct, kw_only=True, gc=False):
+    """A file, with every key that a follower looks up without asking whether it is there."""
+
+    comment_text: str = ""
+    core_metadata: bool | dict[str, str] | UnsetType = msgspec.field(name="core-metadata")
+    digests: dict[str, str]
+    downloads: int = -1
+    filename: str
+    has_sig: bool = False
+    md5_digest: str | None
+    packagetype: str
+    python_version: str
+    requires_python: str | None
+    size: int | None
+    upload_time: str | None
+    upload_time_iso_8601: str | None
+    url: str
+    yanked: bool
+    yanked_reason: str | None
+
+
+class _Info(Struct, kw_only=True):
+    """What stands here is true of the project or of its newest version."""
+
+    name: str
+    requires_python: str | None
+    version: str | None
+    yanked: bool
+    yanked_reason: str | None
+
+
+class _Document(Struct):
+    """The whole document."""
+
+    info: _Info
+    last_serial: int | UnsetType
+    releases: dict[str, list[_File]]
+    urls: list[_File]
+
+
+def render_document(page: Page) -> bytes:
+    """Return the document of an offered page (:func:`yanksync.render.policy.offered`).
+
+    A file that belongs to no version stands under ``""``: it must not be lost, nor its mark.
+    Versions without files have an empty list. Texts are exact, as in the page's JSON form.
+    """
+    groups = {version or "": files for version, files in files_by_version(page)}
+    versions = sorted({*groups, *(page.versions or ())}, key=sort_key)
+    releases = {version: [_file(file) for file in groups.get(version, ())] for version in versions}
+    newest = _newest(groups)
+    files = releases[newest] if newest is not None else []
+    yanked = bool(files) and all(file.yanked for file in files)
+    return encoded(
+        _Document(
+            info=_Info(
+                name=page.name,
+                requires_python=files[0].requires_python if files else None,
+                version=newest,
+                yanked=yanked,
+                yanked_reason=files[0].yanked_reason if yanked else None,
+            ),
+            last_serial=UNSET if page.serial is None else page.serial,
+            releases=releases,
+            urls=files,
+        )
+    )
+
+
+def _newest(groups: dict[str, tuple[File, ...]]) -> str | None:
+    """Return the newest version with files; one that is not yanked in full goes before others."""
+    return max(
+        groups,
+        key=lambda text: (any(file.yanked is None for file in groups[text]), sort_key(text)),
+        default=None,
+    )
+
+
+def _file(file: File) -> _File:
+    hashes, metadata, at = dict(file.hashes), file.core_metadata, file.upload_time
+    kind = _TYPES.get(file.filename[-4:].lower(), "sdist")
+    return _File(
+        core_metadata=UNSET if metadata is None else _claim(metadata),
+        digests=hashes,
+        filename=file.filename,
+        md5_digest=hashes.get("md5"),
+        packagetype=kind,
+        python_version=_python(kind, file.filename),
+        requires_python=file.requires_python,
+        size=file.size,
+        upload_time=None if at is None else at[_MICROSECONDS],
+        upload_time_iso_8601=at,
+        url=file.url,
+        yanked=file.yanked is not None,
+        yanked_reason=_reason(file.yanked),
+    )
+
+
+def _reason(yank: Yank | None) -> str | None:
+    """Return the reason as the older API has it: null when there is none."""
+    return None if yank is None or yank.reason == "" else yank.reason
+
+
+def _python(kind: str, filename: str) -> str:
+    if kind == "bdist_wheel":
+        parts = filename.rsplit("-", 3)
+        return parts[1] if len(parts) == 4 else "any"
+    return "source" if kind == "sdist" else "any"
+
+
+def _claim(metadata: bool | Hashes) -> bool | dict[str, str]:
+    """Return the metadata's hashes; without any there is nothing to claim (B46)."""
+    return metadata if isinstance(metadata, bool) else dict(metadata) or False
