@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def followed(disk: World, request: pytest.FixtureRequest) -> World:
 
 def test_what_happens_upstream_is_in_the_documents(followed: World) -> None:
     up = followed.up
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: up.yank("demo", "2.0", 'a "<b>" \U0001f600'),
         lambda: up.unyank("demo", "1.0"),
         lambda: up.yank("other", "1.0"),
@@ -66,7 +67,8 @@ def test_what_happens_upstream_is_in_the_documents(followed: World) -> None:
         lambda: up.clear_project_quarantine("other"),
         lambda: up.upload("new", "1.0"),
         lambda: up.remove_project("third"),
-    ):
+    )
+    for change in changes:
         change()
         assert followed.sync() == DONE
         assert_follows(followed)

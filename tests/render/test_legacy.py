@@ -40,7 +40,7 @@ def test_the_document_byte_for_byte() -> None:
 @given(pages)
 def test_it_says_of_each_file_what_the_page_says(page: Page) -> None:
     for mode in ("mark", "omit"):
-        shown = offered(page, mode)  # type: ignore[arg-type]
+        shown = offered(page, mode)
         there, simple = json.loads(render_document(shown)), json.loads(json_form.render_page(shown))
         files = {one["filename"]: one for release in there["releases"].values() for one in release}
         assert sum(map(len, there["releases"].values())) == len(files) == len(simple["files"])
