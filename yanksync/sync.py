@@ -105,9 +105,10 @@ def _check_room(mirror: Mirror) -> None:
     room = mirror.store.room()
     if room is None or projects == 0:
         return
-    siblings = len(mirror.settings.mirror.compress)
-    files = projects * (3 + 2 * siblings)  # a directory, two inodes for three forms, siblings
-    size = projects * (4096 * (1 + 2 * siblings) + 24_000)
+    siblings, legacy = len(mirror.settings.mirror.compress), mirror.settings.mirror.legacy_json
+    forms = 3 if legacy else 2  # with two inodes for three names
+    files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
+    size = projects * (4096 * (1 + forms * siblings) + 12_000 * forms)
     if size > room.bytes or (room.files is not None and files > room.files):
         raise PublishError(
             str(mirror.settings.mirror.output),

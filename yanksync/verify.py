@@ -192,7 +192,8 @@ class _Mender:
         mirror = self._mirror
         if mirror.fence is None:
             return
-        anything = Published(b"", b"", mirror.settings.mirror.compress, b"")
+        legacy = b"" if mirror.settings.mirror.legacy_json else None
+        anything = Published(b"", b"", mirror.settings.mirror.compress, legacy)
         names = [
             *files_of(anything),
             *([] if mirror.settings.mirror.slash_keys == "none" else [""]),

@@ -64,7 +64,9 @@ class Scenario:
         self.where = where
         self.work, self.kept = where / "work", where / "kept"
         self.work.mkdir(parents=True)
-        self.world = World(served, self.work, disk=True, mirror_compress=["gzip"])
+        self.world = World(
+            served, self.work, disk=True, mirror_compress=["gzip"], mirror_legacy_json=True
+        )
         self.world.clock.time = time.time() - 3 * HOUR
         self.simple = self.work / "out" / layout.ROOT
         self.tally: Counter[str] = Counter()
@@ -79,6 +81,7 @@ timeout = 20
 output = "{self.work}/out"
 state = "{self.work}/state.db"
 compress = ["gzip"]
+legacy_json = true
 """
         (where / "yanksync.toml").write_text(config)
         self.old = self.files()
@@ -257,7 +260,7 @@ compress = ["gzip"]
         offers: object
         if "json" in path:
             page = json.loads(body)
-            offers = page.get("files")
+            offers = page.get("files", page.get("urls"))
         else:
             assert b"</html>" in body, path
             offers = HtmlPage(body).anchors
