@@ -156,7 +156,10 @@ def test_a_state_kept_while_a_pass_was_under_way_knows_the_tree_is_newer(disk: W
     assert_equal_to_upstream(disk)
 
 
-def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(disk: World) -> None:
+@pytest.mark.parametrize("quarantine", [False, True])
+def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(
+    disk: World, quarantine: bool
+) -> None:
     started(disk, "demo")
     disk.keep_state()
     disk.up.upload("other", "1.0")
@@ -165,9 +168,16 @@ def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(disk
         disk.sync()
     assert disk.page("other") is not None
     disk.put_back_state()
-    disk.up.remove_project("other")
+    if quarantine:
+        disk.up.quarantine_project("other")
+        disk.up.fail("^/simple/", Fault.garbage(), None)
+        disk.sync()
+        assert disk.page("other") is None, "on the journal's word (R9)"
+        disk.up.heal()
+    else:
+        disk.up.remove_project("other")
     assert disk.settle() == DONE
-    assert disk.page("other") is None
+    assert quarantine or disk.page("other") is None
     assert_equal_to_upstream(disk)
 
 

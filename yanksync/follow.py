@@ -138,15 +138,17 @@ def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> 
         state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
         if present:
             state.unpublished.add(row.id, Sort.EXPLAINED, started)
-        elif row.published is None and holds_ours(mirror.store.standing(mark.name)):
-            # A run published it that this state does not know of: the state was put back.
-            state.unpublished.add(row.id, Sort.EXPLAINED, started)
-            state.unpublished.begin([row.id])
     elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
         # One that was never held, too: no page from before that may bring files.
         state.projects.withdraw(mark.name, mark.quarantine)
         if present:
             state.unpublished.add(row.id, Sort.PAGE, started)
+    else:
+        return
+    if not present and row.published is None and holds_ours(mirror.store.standing(mark.name)):
+        # A run published it that this state does not know of: the state was put back.
+        state.unpublished.add(row.id, Sort.EXPLAINED, started)
+        state.unpublished.begin([row.id])
 
 
 def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
