@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yanksync.objects import Objects, Patience
+from yanksync.object_client import Patience
+from yanksync.objects import Objects
 from yanksync.settings import Bucket, Storage
 
 BUCKET = "mirror"

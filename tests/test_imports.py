@@ -19,8 +19,8 @@ LAYERS = {
     0: "__init__ model errors names",
     1: "versions selection settings targets crontab journal weigh plan changes guards render "
     "findings publish.layout publish.reconcile",
-    2: "config config_parse default_index fence lease lock notify objects outbound hook_command "
-    "owner samples upstream state publish",
+    2: "config config_parse default_index fence lease lock notify objects object_client outbound "
+    "hook_command owner samples upstream state publish",
     3: "mirror fetch metrics worth manifest hooks",
     4: "choose listing list_output record publishing follow configure opening looking remote "
     "states",
@@ -38,7 +38,7 @@ OWNER = {
     "urllib3": "upstream",
     "sqlite_utils": "state",
     "sqlite3": "state",
-    "obstore": "objects",
+    "obstore": "objects object_client",
     "apscheduler": "schedule",
     "click": "cli",
 }

@@ -28,7 +28,8 @@ from datetime import datetime
 import msgspec
 
 from yanksync.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
-from yanksync.objects import NEW, Content, Objects, Patience
+from yanksync.object_client import Patience
+from yanksync.objects import NEW, Content, Objects
 
 _SLACK = 2.0  # seconds: storage tells times in whole ones
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again

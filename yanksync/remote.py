@@ -27,7 +27,8 @@ from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, StateError
 from yanksync.fence import LIST, Fence
 from yanksync.lease import Lease, Note, patience, read_note
 from yanksync.mirror import log
-from yanksync.objects import NEW, Content, Objects, Patience
+from yanksync.object_client import Patience
+from yanksync.objects import NEW, Content, Objects
 from yanksync.publish import layout
 from yanksync.publish.object_store import ObjectStore
 from yanksync.settings import Bucket, Settings

@@ -1,0 +1,204 @@
+"""The client of object storage: made of ``[storage]``, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from yanksync import __version__
+from yanksync.errors import ConfigError
+from yanksync.settings import Bucket, Storage, StorageValue, is_loopback
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Client
+
+_CLIENT = frozenset(
+    (
+        "allow_http",
+        "allow_invalid_certificates",
+        "connect_timeout",
+        "default_content_type",
+        "pool_idle_timeout",
+        "pool_max_idle_per_host",
+        "proxy_url",
+        "proxy_ca_certificate",
+        "proxy_excludes",
+        "randomize_addresses",
+        "read_timeout",
+        "root_certificate",
+        "timeout",
+        "user_agent",
+    )
+)  # keys of [storage] about the connection; the others name the storage and the credentials
+_NOT_HERE = ("bucket", "bucket_name", "container", "container_name", "prefix")
+_SHOWN = frozenset(
+    {*_CLIENT, "max_retries", "retry_timeout", "region", "endpoint", "virtual_hosted_style_request"}
+) - {"proxy_url"}  # keys whose values hold no secret
+RETRIES = 3
+"""How often a request is tried again."""
+_RETRY_TIMEOUT = 60.0  # seconds from the first try on, after which there is no other
+_TIMEOUT = 30.0  # seconds for one try
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Patience(Struct, frozen=True):
+    """How long one request may take."""
+
+    timeout: float  # seconds for one try
+    retry_timeout: float  # seconds from the first try on, after which there is no other
+    pause: float = 15.0  # seconds between two tries at the most
+
+    @property
+    def longest(self) -> float:
+        """Return how many seconds a request may take in all, retries included."""
+        return self.timeout + self.retry_timeout + self.pause
+
+
+NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
+STATUS = re.compile(r"status code: (\d{3}[^:]*)")
+"""What the client's words for an answer of a server look like, and for one without a bucket."""
+_CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
+_MESSAGE = re.compile(r"<Message>([^<]{1,200})</Message>")
+_RETRIED = re.compile(r"after (\d+) retries")
+_QUERY = re.compile(r"\?\S*")
+_LONGEST = 300  # characters of what a client has to say
+_HINTS = (
+    (NO_BUCKET, "make the bucket first"),
+    (
+        re.compile("169.254.169.254"),
+        "no credentials: neither [storage] nor the environment has any",
+    ),
+    (
+        re.compile("SignatureDoesNotMatch|InvalidAccessKeyId|AuthorizationHeaderMalformed"),
+        "see access_key_id, secret_access_key and region in [storage] or the environment",
+    ),
+    (re.compile("AccessDenied|403 Forbidden"), "see what these credentials may do"),
+)
+
+
+def problem(text: str, secrets: Sequence[str] = ()) -> str:
+    """Return in one line what an error of the client says, without secrets and signatures."""
+    status, code = STATUS.search(text), _CODE.search(text)
+    hint = next((f"; {advice}" for pattern, advice in _HINTS if pattern.search(text)), "")
+    if status is not None:
+        message = _MESSAGE.search(text)
+        said = status[1].strip() if code is None else f"{code[1]} ({status[1].strip()})"
+        said += f": {message[1].strip()}" if message is not None else ""
+        said = said.rstrip(".")
+    else:
+        said = text.partition("\n\nDebug source")[0]
+    retried = _RETRIED.search(text)
+    if retried is not None and status is not None:
+        said += f", after {retried[1]} retries"
+    for secret in secrets:
+        said = said.replace(secret, "***")
+    return " ".join(_QUERY.sub("", said).split())[:_LONGEST] + hint
+
+
+def secrets_in(storage: Storage) -> tuple[str, ...]:
+    """Return the values of ``storage`` that may be no part of a message."""
+    return tuple(
+        value
+        for key, value in storage.options
+        if key not in _SHOWN and isinstance(value, str) and value
+    )
+
+
+def client_for(
+    place: Bucket,
+    storage: Storage,
+    source: str,
+    patience: Patience | None,
+    *,
+    single: bool = False,  # each deletion is a request of its own
+) -> Client:
+    """Return a client for the bucket of ``place``; it asks nothing of anybody yet.
+
+    ``source`` is whom to name for what is wrong with ``storage``; ``patience`` overrides what that
+    says of times. Raises :class:`ConfigError`.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    options = dict(storage.options)
+    _check(options, source)
+    retry = _retry(options, source)
+    connection: Any = {key: _plain(options.pop(key)) for key in _CLIENT & options.keys()}
+    connection = {"timeout": f"{_TIMEOUT:g}s", "user_agent": f"yanksync/{__version__}"} | connection
+    if patience is not None:
+        connection["timeout"] = f"{int(patience.timeout * 1000)}ms"
+        retry["retry_timeout"] = timedelta(seconds=patience.retry_timeout)
+        retry["backoff"] = {"max_backoff": timedelta(seconds=patience.pause)}
+    given: Any = {key: _plain(value) for key, value in options.items()}
+    if single:
+        given["disable_bulk_delete"] = True
+    make: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[place.scheme]
+    try:
+        client: Client = make(
+            place.bucket, config=given, client_options=connection, retry_config=retry
+        )
+    except (BaseError, ValueError, TypeError) as error:
+        raise ConfigError(_culprit(str(error), options), source, _why(error, storage)) from None
+    return client
+
+
+def _check(options: dict[str, StorageValue], source: str) -> None:
+    """Refuse what the client would stumble over, or take in another sense."""
+    for key in _NOT_HERE:
+        if key in options:
+            raise ConfigError(f"storage.{key}", source, "belongs into mirror.output")
+    for key in ("endpoint", "aws_endpoint", "aws_endpoint_url", "endpoint_url"):
+        if key in options:
+            _check_endpoint(f"storage.{key}", str(options[key]), options, source)
+
+
+def _check_endpoint(key: str, text: str, options: dict[str, StorageValue], source: str) -> None:
+    try:
+        url = urlsplit(text)
+        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        valid = False
+    if not valid or "@" in text:
+        raise ConfigError(key, source, "must be an http or https URL like https://s3.example.org")
+    if url.scheme == "http" and "allow_http" not in options:
+        if not is_loopback(url.hostname or ""):
+            raise ConfigError(key, source, "plain http needs storage.allow_http = true")
+        options["allow_http"] = True
+
+
+def _retry(options: dict[str, StorageValue], source: str) -> Any:
+    times = options.pop("max_retries", RETRIES)
+    if not str(times).isdecimal():
+        raise ConfigError("storage.max_retries", source, "must be a whole number")
+    match = _DURATION.fullmatch(str(options.pop("retry_timeout", _RETRY_TIMEOUT)))
+    if match is None:
+        raise ConfigError("storage.retry_timeout", source, 'must be seconds, or a time like "60s"')
+    seconds = float(match[1]) * _UNITS[match[2]]
+    return {"max_retries": int(times), "retry_timeout": timedelta(seconds=seconds)}
+
+
+def _plain(value: StorageValue) -> str | bool:
+    """Return a value as the client takes it: it reads numbers and times from text."""
+    return value if isinstance(value, bool) else str(value)
+
+
+def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
+    """Return the key that an error of the client names, if it names one."""
+    named = [key for key in options if re.search(rf"\b{re.escape(key)}\b", text)]
+    return f"storage.{named[0]}" if named else "storage"
+
+
+def _why(error: Exception, storage: Storage) -> str:
+    text = str(error).partition("\n\nDebug source")[0]
+    for _, value in storage.options:  # the client repeats what it cannot read
+        if isinstance(value, str) and len(value) > 1:
+            text = text.replace(f'"{value}"', '"***"')
+    if "is not valid for store" in text:
+        return "the client of this storage knows no such key"
+    return " ".join(text.split())[:_LONGEST]
