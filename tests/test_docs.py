@@ -24,10 +24,10 @@ from yanksync import metrics
 from yanksync.adopt import Adopted, Fate
 from yanksync.adopt import Kind as Fates
 from yanksync.cli import COMMANDS, cli, exits
-from yanksync.cli.check import counts_object, finding_object
+from yanksync.cli.check import counts_object
 from yanksync.cli.look import _held_object, _row_object
+from yanksync.cli.rows import row_object
 from yanksync.cli.take import counts_object as counts_of_adoption
-from yanksync.cli.take import fate_object
 from yanksync.config import load
 from yanksync.config_parse import KEYS
 from yanksync.findings import Finding, Kind
@@ -210,7 +210,7 @@ def test_metrics_are_the_real_ones() -> None:
 def test_verify_has_these_keys_and_kinds() -> None:
     assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
     finding = Finding(kind=Kind.MISSING, project=None, path="")
-    assert set(table("Finding key")) == set(finding_object(finding))
+    assert set(table("Finding key")) == set(row_object(finding))
     assert list(table("Kind")) == [str(kind) for kind in Kind]
 
 
@@ -219,7 +219,7 @@ def test_adopt_has_these_keys_and_kinds() -> None:
     adopted = Adopted(code=0, counts=Counter(), lacks=())
     counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
     assert set(table("Adopt key")) == {"fates", "kept …", *counts}
-    assert set(fate_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {
+    assert set(row_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {
         *("kind", "project", "path", "detail")
     }
 

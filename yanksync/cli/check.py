@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
-from yanksync.cli.exits import DONE, LOCKED, lasted, printable, tell
+from yanksync.cli.exits import DONE, LOCKED, lasted, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
+from yanksync.cli.rows import Rows
 from yanksync.errors import LockHeld
 from yanksync.findings import NOTES, Finding
 from yanksync.opening import opened
@@ -65,43 +65,26 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
 
 
 class _Report:
-    """Prints findings as they come: there may be millions of them."""
+    """Prints findings as they come."""
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
+        self._rows = Rows("findings", as_json=as_json)
         self._json = as_json
         self._notes = notes
-        self._begun = False
 
     def tell(self, finding: Finding) -> None:
         """Print one finding."""
-        if self._json:
-            click.echo(",\n" if self._begun else '{"findings": [\n', nl=False)
-            click.echo(json.dumps(finding_object(finding)), nl=False)
-            self._begun = True
-        elif self._notes or finding.kind not in NOTES:
-            detail = "" if finding.detail is None else f": {finding.detail}"
-            click.echo(printable(f"{finding.kind}  {finding.path}{detail}"))
+        if self._json or self._notes or finding.kind not in NOTES:
+            self._rows.tell(finding)
 
     def end(self, checked: Checked, code: int, *, quiet: bool) -> None:
         """Print what it came to."""
-        if self._json:
-            counts = json.dumps(counts_object(checked))
-            click.echo(("\n], " if self._begun else '{"findings": [], ') + counts[1:])
-        elif (code != DONE or sys.stdout.isatty()) and not quiet:
+        self._rows.end(counts_object(checked))
+        if not self._json and (code != DONE or sys.stdout.isatty()) and not quiet:
             click.echo(
                 f"{checked.projects} projects checked: {checked.differences} differences, "
                 f"{checked.unchecked} could not be checked"
             )
-
-
-def finding_object(finding: Finding) -> dict[str, object]:
-    """Return a finding as it is printed in JSON."""
-    return {
-        "kind": str(finding.kind),
-        "project": finding.project,
-        "path": finding.path,
-        "detail": finding.detail,
-    }
 
 
 def counts_object(checked: Checked) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from msgspec.structs import replace
 
 from yanksync.adopt import Adopted, Fate, Kind
 from yanksync.adopt import adopt as take_over
-from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, printable, tell
+from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
+from yanksync.cli.rows import Rows
 from yanksync.errors import ConfigError, LockHeld, YanksyncError
 from yanksync.mirror import Mirror
 from yanksync.opening import opened
@@ -105,28 +105,19 @@ class _Report:
     """Prints what becomes of what, as it is found."""
 
     def __init__(self, *, as_json: bool, every: bool) -> None:
+        self._rows = Rows("fates", as_json=as_json)
         self._json = as_json
         self._every = every or as_json
-        self._begun = False
 
     def tell(self, fate: Fate) -> None:
         """Print one thing's fate."""
-        if not self._every and fate.kind in _QUIET:
-            return
-        if self._json:
-            click.echo(",\n" if self._begun else '{"fates": [\n', nl=False)
-            click.echo(json.dumps(fate_object(fate)), nl=False)
-            self._begun = True
-        else:
-            detail = "" if fate.detail is None else f": {fate.detail}"
-            click.echo(printable(f"{fate.kind}  {fate.path}{detail}"))
+        if self._every or fate.kind not in _QUIET:
+            self._rows.tell(fate)
 
     def end(self, adopted: Adopted, *, dry_run: bool, quiet: bool) -> None:
         """Print what it came to."""
-        if self._json:
-            numbers = json.dumps(counts_object(adopted))
-            click.echo(("\n], " if self._begun else '{"fates": [], ') + numbers[1:])
-        elif not quiet:
+        self._rows.end(counts_object(adopted))
+        if not self._json and not quiet:
             counts = adopted.counts
             taken = "would be taken over" if dry_run else "taken over"
             click.echo(
@@ -142,16 +133,6 @@ class _Report:
                 )
             if not dry_run:
                 click.echo("next: yanksync sync")
-
-
-def fate_object(fate: Fate) -> dict[str, object]:
-    """Return a fate as it is printed in JSON."""
-    return {
-        "kind": str(fate.kind),
-        "project": fate.project,
-        "path": fate.path,
-        "detail": fate.detail,
-    }
 
 
 def counts_object(adopted: Adopted) -> dict[str, object]:

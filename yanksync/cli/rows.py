@@ -1,0 +1,72 @@
+"""What ``verify`` finds and what ``adopt`` does: a row for each thing, printed as it comes.
+
+There may be millions of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+import click
+
+from yanksync.cli.exits import printable
+
+
+class Row(Protocol):
+    """One thing, and what there is to say of it."""
+
+    @property
+    def kind(self) -> StrEnum:
+        """What it is, or what becomes of it."""
+
+    @property
+    def project(self) -> str | None:
+        """The project that it belongs to."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    @property
+    def detail(self) -> str | None:
+        """More, for people."""
+
+
+class Rows:
+    """Prints rows as lines, or as an array in a JSON object of which counts are the rest."""
+
+    def __init__(self, key: str, *, as_json: bool) -> None:
+        """``key`` is that of the array."""
+        self._key = json.dumps(key)
+        self._json = as_json
+        self._begun = False
+
+    def tell(self, row: Row) -> None:
+        """Print one row."""
+        if self._json:
+            click.echo(",\n" if self._begun else f"{{{self._key}: [\n", nl=False)
+            click.echo(json.dumps(row_object(row)), nl=False)
+            self._begun = True
+        else:
+            detail = "" if row.detail is None else f": {row.detail}"
+            click.echo(printable(f"{row.kind}  {row.path}{detail}"))
+
+    def end(self, counts: Mapping[str, object]) -> None:
+        """Print what the rows came to; of lines, nothing."""
+        if self._json:
+            click.echo(
+                ("\n], " if self._begun else f"{{{self._key}: [], ") + json.dumps(counts)[1:]
+            )
+
+
+def row_object(row: Row) -> dict[str, object]:
+    """Return a row as it is printed in JSON."""
+    return {
+        "kind": str(row.kind),
+        "project": row.project,
+        "path": row.path,
+        "detail": row.detail,
+    }
