@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fake_upstream import Fault
-from tests.harness import DAY, DONE, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.harness import DAY, DONE, HELD, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
 from yanksync.holds import holds
 
 
@@ -170,6 +170,30 @@ def test_R14_the_state_and_then_upstream_were_put_back(disk: World) -> None:
     disk.approve()
     assert disk.settle() == DONE
     assert disk.page("lost") is None and disk.listed() == names
+    assert_equal_to_upstream(disk)
+
+
+def test_R14_a_state_put_back_unnoticed_believes_in_no_page_of_another_upstream(
+    disk: World,
+) -> None:
+    names = started(disk, 3)
+    backup = disk.up.snapshot()
+    disk.up.upload(names[2], "3.0")
+    assert disk.sync() == DONE
+    disk.keep_state()
+    disk.up.yank(names[0], "1.0", "lost")
+    disk.up.upload("lost", "1.0")
+    disk.kills.at, disk.kills.after = 0, True  # both pages are there, the list is still the old one
+    with pytest.raises(Killed):
+        disk.sync()
+    assert disk.page("lost") is not None and "lost" in disk.yanked(names[0]).values()
+    disk.put_back_state()
+    disk.up.restore(backup)
+    disk.up.upload(names[1], "9.0")
+    assert disk.sync() == HELD
+    disk.approve()
+    assert disk.settle() == DONE
+    assert disk.page("lost") is None
     assert_equal_to_upstream(disk)
 
 

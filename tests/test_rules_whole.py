@@ -210,6 +210,29 @@ def test_a_lost_state_is_built_again_without_going_back(disk: World, also_change
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.parametrize("command", ["sync", "resync", "listing"])
+def test_a_quarantine_while_the_state_was_lost_does_not_wait_for_a_first_build(
+    disk: World, command: str
+) -> None:
+    disk.configure(upstream_workers=1)
+    if command == "listing":
+        disk.configure(upstream_journal="listing")
+    started(disk, "demo", "bad", "gone", "other")
+    disk.lose_state()
+    disk.up.quarantine_project("bad")  # and no list names it any more
+    disk.up.remove_project("gone")
+    disk.up.fail("^/simple/(demo|gone)/", Fault.status(503), None)
+    (disk.resync if command == "resync" else disk.sync)()
+    first = [request.project for request in disk.up.page_requests()][:2]
+    assert sorted(map(str, first)) == ["bad", "gone"], "before all that is listed"
+    page = disk.page("bad")
+    assert page is not None and page["files"] == []
+    assert disk.page("gone") is not None
+    disk.up.heal()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
 def test_a_state_older_than_the_tree_never_brings_an_old_page_back(disk: World) -> None:
     started(disk, "demo", "other")
     disk.keep_state()

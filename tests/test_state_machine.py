@@ -259,11 +259,11 @@ class Histories(RuleBasedStateMachine):
             self.base = self.up.served_listing().serial
 
     def _check_quarantines(self) -> None:
-        """R9: what the journal quarantined last, as far as it was read, offers nothing."""
+        """R9: what the journal quarantined last, as far as this state read it, offers nothing."""
         cursor = self.world.cursor()
         newest: dict[str, str] = {}
         for entry in self.up.journal:
-            read = cursor is not None and entry.serial <= cursor
+            read = cursor is not None and self.base < entry.serial <= cursor
             if read and not entry.action.startswith(("add Owner ", "remove M", "invite", "docu")):
                 newest[normal(entry.name)] = entry.action
         for name, action in newest.items():

@@ -168,9 +168,9 @@ def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None
         leave(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
-        meta.put(upstream_serial=None)
-        if meta.number("tree_serial") is not None:  # serials of now and of then do not compare
-            meta.put(tree_serial=OTHER_ERA)
+        # Serials of now and of then do not compare, and directories may stand that a state put back
+        # unnoticed does not know.
+        meta.put(upstream_serial=None, tree_serial=OTHER_ERA)
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
         meta.put(
             approve_journal=None, journal_replaced=None, journal_replaced_since=None, resync=started

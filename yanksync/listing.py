@@ -8,15 +8,20 @@ A list is evidence of what is there, and never of what is not unless it is as ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from yanksync.choose import source_of
 from yanksync.errors import BadAnswer
+from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, limit
 from yanksync.mirror import Mirror, log
 from yanksync.model import ListedProject, ProjectList
+from yanksync.names import normalized
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
+
+_STANDING = 2000  # directories of the output held against the state at once
 
 
 def widen(mirror: Mirror) -> None:
@@ -68,6 +73,7 @@ def resync(mirror: Mirror) -> bool:
         mirror.state.listed.mark_all(started)
         leave(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
+        mark_standing(mirror, started)
         mirror.state.listed.drop()
         meta.put(resync=started)
         start(mirror, source, raw, projects, last)
@@ -83,6 +89,7 @@ def first_build(mirror: Mirror, started: float) -> None:
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
         mark_unlisted(mirror, projects, started)
+        mark_standing(mirror, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
 
@@ -126,6 +133,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
         mirror.state.listed.mark_newer(started)
         leave(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
+        mark_standing(mirror, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
 
@@ -178,6 +186,27 @@ def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None
     for name in unlisted:
         if rows[name].presence == "new":
             mirror.state.pending.mark(name, None, started)
+
+
+def mark_standing(mirror: Mirror, started: float) -> None:
+    """Ask first for what stands in the output and is on no list, when the state was lost.
+
+    It was quarantined or removed while nobody looked: its files are not to be offered until a whole
+    first build is through (R9). An adoption goes through all that stands there anyway.
+    """
+    meta, state = mirror.state.meta, mirror.state
+    lost = meta.number("tree_serial") is not None and meta.number("list_serial") is None
+    if not lost or meta.number("adopting") is not None:
+        return
+    selects = mirror.settings.mirrors
+    names = (name for name in mirror.store.names() if normalized(name) == name and selects(name))
+    while batch := list(islice(names, _STANDING)):
+        known = state.projects.get(batch)
+        strays = [name for name in batch if name not in known]
+        for name in strays:
+            if holds_ours(mirror.store.standing(name)):
+                state.projects.add([(name, name)])
+                state.pending.mark(name, None, started, urgent=True)
 
 
 def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:

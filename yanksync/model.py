@@ -123,7 +123,7 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
 class Published(Struct, frozen=True):
     """What stands in the output for a project."""
 
-    json: bytes  # digest of the JSON form
+    json: bytes  # digest of the JSON form; empty: something does, nobody knows what
     html: bytes  # digest of the HTML form
     codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there

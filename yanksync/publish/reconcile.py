@@ -87,6 +87,8 @@ def reconcile(
         return Remove(name=name) if dirty or stands is not None else None
     if stands is not None and stands.legacy is not None and wanted.legacy is None:
         dirty = True  # tidying is what takes a form away
+    if stands is not None and not stands.json:
+        dirty = True  # a digest that was made void
     known = None if dirty else stands
     before = (None, None) if known is None else (known.json, known.html)
     there = () if known is None else known.codecs

@@ -70,14 +70,17 @@ class State:
     def start_over(self) -> None:
         """Lower every floor and tombstone: upstream was put back or replaced (R14).
 
-        What is published and what the history says stays.
+        What is published and what the history says stays. The digests of what is published are
+        void: this state may have been put back, too, and nobody noticed.
         """
         self.history.new_era()
         self._db.execute("DELETE FROM pending")
         self._db.execute(
             """UPDATE projects SET serial = CASE WHEN serial IS NULL THEN NULL ELSE 0 END,
-                entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL"""
+                entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL,
+                json_digest = CASE WHEN json_digest IS NULL THEN NULL ELSE x'' END"""
         )
+        self._db.execute("UPDATE unpublished SET dirty = 1")
 
     def distrust_output(self) -> None:
         """Nothing is known of what stands in the output: the state was lost or put back."""
