@@ -9,6 +9,7 @@ import os
 import queue
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from tests.soak import histories, kills
 _FORK = multiprocessing.get_context("fork")
 _READERS = 5  # of upstream's documents, each with a fuzz target
 _CHECKED = 5.0  # seconds between looks at whether a worker is still there
+_TOLD = 60.0  # seconds between lines that tell how far it is
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,15 @@ class Shift:
         """Whether nothing more is to be begun."""
         return time.monotonic() > self.end or self.done.value >= self.most
 
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is finished and counted."""
+        with self.done.get_lock():
+            self.done.value = sys.maxsize
+
     def tell(self, counts: Counter[str], what: str) -> None:
         """Hand over what was done since, of which ``what`` is counted."""
         with self.done.get_lock():
-            self.done.value += counts[what]
+            self.done.value = min(self.done.value + counts[what], sys.maxsize)
         self.results.put(Came(Counter(counts)))
         counts.clear()
 
@@ -84,7 +91,7 @@ def main() -> int:
     if options.kills != 0:
         part = (end - time.monotonic()) / (1 if options.histories == 0 else 2)
         total += _part("kills", _kill, options, options.kills, time.monotonic() + part)
-    if options.histories != 0:
+    if options.histories != 0 and not options.stopped:
         total += _part("histories", _live, options, options.histories, end)
     mended = total["diverged"] - total["failed"]
     print(
@@ -124,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--point", action="append", default=[], help="replay: project:call:n:KILL or an errno"
     )
+    parser.set_defaults(stopped=False)
     return parser
 
 
@@ -151,6 +159,7 @@ def _part(
     begun = time.monotonic()
     done = _FORK.Value("q", 0)
     shift = Shift(options, seed, end, most or sys.maxsize, done, _FORK.Queue())
+    _stop_by_signal(shift, options)
     print(f"{what}: seeds from {seed} on, {options.jobs} processes", flush=True)
     workers = [
         _FORK.Process(target=_worker, args=(work, shift, number), daemon=True)
@@ -159,17 +168,40 @@ def _part(
     for worker in workers:
         worker.start()
     total: Counter[str] = Counter()
+    told = begun
     for came in _results(shift, workers):
         total += came.counts
         if came.told:
             print(came.told, flush=True)
+        if time.monotonic() - told > _TOLD:
+            told = time.monotonic()
+            print(_so_far(what, total, told - begun), flush=True)
     total["failed"] += sum(worker.exitcode != 0 for worker in workers)
-    counts = ", ".join(f"{key} {value}" for key, value in sorted(total.items()))
-    print(f"{what} in {time.monotonic() - begun:.0f} s: {counts}", flush=True)
+    print(_so_far(what, total, time.monotonic() - begun), flush=True)
     return total
 
 
+def _stop_by_signal(shift: Shift, options: argparse.Namespace) -> None:
+    """Let Ctrl-C and SIGTERM end the run with the sum of what was done; a second one ends it."""
+
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        options.stopped = True
+        shift.stop()
+        print("stopping; what is under way is finished first", file=sys.stderr, flush=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _so_far(what: str, total: Counter[str], seconds: float) -> str:
+    counts = ", ".join(f"{key} {value}" for key, value in sorted(total.items()))
+    return f"{what} in {seconds:.0f} s: {counts}"
+
+
 def _worker(work: Callable[[Shift, int], None], shift: Shift, number: int) -> None:
+    os.setpgid(0, 0)  # the passes of this process, too, must not hear of Ctrl-C
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         work(shift, number)
     except Exception as error:  # of the soak itself

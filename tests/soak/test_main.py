@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,19 @@ def test_it_works_in_several_processes_and_sums_up() -> None:
         r"system calls, 0 damaged documents, \d+ divergences found, \d+ mended, 0 failed",
         last,
     )
+
+
+def test_it_is_stopped_by_a_signal_and_sums_up() -> None:
+    command = [sys.executable, "-m", "tests.soak", "--jobs", "2", "--kills", "0"]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None and "seeds from" in run.stdout.readline()
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, err) == (0, "stopping; what is under way is finished first\n")
+    assert re.search(r"^all in \d+ s: \d+ histories, .* 0 failed$", out, re.MULTILINE)
 
 
 def test_a_point_is_replayed() -> None:
