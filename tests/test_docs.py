@@ -102,6 +102,28 @@ def test_help_texts_are_those_of_the_commands() -> None:
     assert re.findall(r"^\.\. help: (\S+)$", README, re.MULTILINE) == ["yanksync", *COMMANDS]
 
 
+UNRUN = {  # what each of these sections says of itself
+    "In a container": "these lines were read and not run",
+    "Prove it": "everything, in minutes",
+    "Measure it": "5,000 projects, the median of three",
+    "What is published": "<output>/simple/index.html",
+    "How it works": "finish -> journal",
+}
+HELP = {"Commands", *COMMANDS}
+
+
+def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
+    tests = [*(ROOT / "tests/e2e").glob("test_readme*.py"), ROOT / "tests/test_manifest.py"]
+    run = "".join(path.read_text(encoding="utf-8") for path in tests)
+    for section in parsed().findall(docutils.nodes.section):
+        title = section[0].astext()
+        blocks = list(section.findall(docutils.nodes.literal_block))
+        if title in UNRUN:
+            assert UNRUN[title] in section.astext().replace("\n", " ")
+        elif blocks and title not in HELP:
+            assert f'SECTIONS["{title}"]' in run, title
+
+
 def test_options_are_the_real_ones() -> None:
     ours = re.sub(
         r"^ +(podman|systemctl|useradd|cut|sed|tar|curl) .*$", "", README, flags=re.MULTILINE

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.machine import SECTIONS
 from tests.fake_upstream import Served
 from tests.harness import DAY, DONE, PARTIAL, Killed, World
 from yanksync import manifest
 from yanksync.state.outbox import Change
 
-README = (Path(__file__).parent.parent / "README.rst").read_text(encoding="utf-8")
+LINES, RSYNC, AIR_GAP = SECTIONS["A manifest"]  # README.rst
 ALL = ["index.html", "index.v1_html", "index.v1_json"]
 
 
@@ -53,6 +54,8 @@ def test_lines() -> None:
         "put simple/index.html",
     ]
     removed = Change("demo", frozenset({"gzip"}), None)  # type: ignore[arg-type]
+    demo = Change("demo", frozenset({"gzip", "br"}), ("gzip",))  # type: ignore[arg-type]
+    assert list(manifest.lines([demo]))[:3] == LINES.splitlines()
     assert list(manifest.lines([removed])) == [
         *(f"delete simple/demo/{form}{suffix}" for form in ALL for suffix in (".gz", "")),
         "delete simple/demo/",
@@ -176,13 +179,6 @@ def test_who_follows_them_misses_no_run_that_dies(world: World, after: bool) -> 
         assert tree(copy) == tree(world.where / "out"), what
 
 
-def recipe(word: str) -> str:
-    """Return the line of README.rst that begins with ``word``, in the section on manifests."""
-    section = README.partition("\nA manifest\n")[2].partition("\nCommands\n")[0]
-    (line,) = re.findall(rf"^ +({word} .*)$", section, re.MULTILINE)
-    return str(line)
-
-
 def shell(line: str, **values: Path) -> None:
     for name, value in values.items():
         line = line.replace(name, str(value))
@@ -195,9 +191,8 @@ def test_rsync_follows_them(world: World) -> None:
     for what in ("a first build", *history(world)):
         assert world.settle() == DONE, what
         for path in [path for path in found(world) if path not in seen]:
-            values = {"MANIFEST": path, "backup:/srv/mirror": copy}
-            line = recipe("cut").replace("backup:/srv/mirror", "COPY").replace("/srv/mirror", "OUT")
-            shell(line, MANIFEST=values["MANIFEST"], COPY=copy, OUT=out)
+            line = RSYNC.replace("backup:/srv/mirror", "COPY").replace("/srv/mirror", "OUT")
+            shell(line, MANIFEST=path, COPY=copy, OUT=out)
             seen.add(path)
         assert tree(copy) == tree(out), what
 
@@ -209,9 +204,9 @@ def test_an_archive_crosses_an_air_gap(world: World) -> None:
         assert world.settle() == DONE, what
         for path in [path for path in found(world) if path not in seen]:
             archive = world.where / "changes.tgz"
-            pack = recipe("sed -n 's/.put").replace("/srv/mirror", "OUT")
+            pack, *unpack = AIR_GAP.replace("/srv/mirror", "OUT").splitlines()
             shell(pack, MANIFEST=path, OUT=out, **{"changes.tgz": archive})
-            shell(f"cd {copy} && " + recipe("tar"), **{"changes.tgz": archive})
-            shell(f"cd {copy} && " + recipe("sed -n 's/.delete"), MANIFEST=path)
+            for line in unpack:
+                shell(f"cd {copy} && {line}", MANIFEST=path, **{"changes.tgz": archive})
             seen.add(path)
         assert tree(copy) == tree(out), what

@@ -13,13 +13,10 @@ from pathlib import Path
 import pytest
 import uv
 
+from tests.sources import ROOT, copy_sources
 from yanksync import __version__
 from yanksync.cli import COMMANDS
 from yanksync.samples import FILES
-
-ROOT = Path(__file__).resolve().parent.parent
-_LEFT_OUT = (".*", "build", "dist", "*.egg-info", "__pycache__", "bench-*")
-_KEPT = (".ci",)
 
 
 def run(*command: str | Path, where: Path) -> str:
@@ -35,13 +32,7 @@ def run(*command: str | Path, where: Path) -> str:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the wheel and the sdist, made of a copy of the sources."""
-    sources = tmp_path_factory.mktemp("sources") / "yanksync"
-    everything = shutil.ignore_patterns(*_LEFT_OUT)
-
-    def left_out(directory: str, names: list[str]) -> set[str]:
-        return everything(directory, names) - set(_KEPT)
-
-    shutil.copytree(ROOT, sources, ignore=left_out)
+    sources = copy_sources(tmp_path_factory.mktemp("sources") / "yanksync")
     out = tmp_path_factory.mktemp("dist")
     python = Path(sys.executable)
     environ_path = f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import pip
 import pytest
 
 from tests.cli.runner import Cli
-from tests.e2e.nginx import Nginx
+from tests.e2e.clients import Client
 from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_gate import Gate, Mishap, gate, puts, puts_of
 from tests.s3_servers import Server, fresh_place
@@ -314,62 +312,10 @@ def test_pip_installs_from_plain_keys(
             assert mirror("sync").silent
             assert mirror("verify").silent
             index = f"{motor.url}/mirror/{mirror.place.prefix}/simple/"
-            said = _pip(index, home)
-            assert said["install"][0]["metadata"]["version"] == "1.0"
+            assert Client("pip", form, home).ask(index, "real").picks == {"real": "1.0"}
             mirror.settle()
             assert mirror("sync").silent  # they are not wanted any more
             assert mirror("verify").silent
             plain = {listed.key for listed in mirror.objects.list("")}
             assert not plain & {"simple", "simple/real", "simple/demo"}
             mirror.store.close()
-
-
-@pytest.mark.e2e
-def test_the_proxy_of_the_readme(
-    tmp_path: Path, served: Served, upstream: FakeUpstream, motor: Server
-) -> None:
-    """Index documents and negotiation before the bucket, as README.rst has them."""
-    for version in ("1.0", "2.0"):
-        upstream.upload("real", version, content=wheel("real", version))
-    upstream.yank("real", "2.0", "broken")
-    readme = (Path(__file__).parents[2] / "README.rst").read_text(encoding="utf-8")
-    block = readme.partition(".. code-block:: nginx\n\n")[2].partition("\n- ")[0]
-    with gate(motor.url) as standing:
-        mirror = Mirror(tmp_path, served, motor, standing)
-        mirror.settle("compress = []")
-        assert mirror("sync").silent
-        bucket = f"{standing.url}/mirror/{mirror.place.prefix}"
-        assert "127.0.0.1:8080" in block and "http://127.0.0.1:8333/mirror/pypi" in block
-        nginx = Nginx(
-            tmp_path,
-            tmp_path / "nginx",
-            lambda address: block.replace("127.0.0.1:8080", address).replace(
-                "http://127.0.0.1:8333/mirror/pypi", bucket
-            ),
-        )
-        try:
-            for form, filename in (("html", "index.html"), ("json", "index.v1_json")):
-                standing.forget()
-                index = nginx.simple(form)
-                assert _pip(index, tmp_path)["install"][0]["metadata"]["version"] == "1.0"
-                key = f"/mirror/{mirror.place.prefix}/simple/real/{filename}"
-                assert standing.asked("GET") == [key]
-                with urllib.request.urlopen(f"{nginx.root_url}simple/") as answer:
-                    assert b"real" in answer.read() and answer.headers["Vary"] == "Accept"
-        finally:
-            nginx.close()
-            mirror.store.close()
-
-
-def _pip(index: str, home: Path) -> dict[str, list[dict[str, dict[str, str]]]]:
-    report = home / "report.json"
-    assert int(pip.__version__.partition(".")[0]) >= 25
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--isolated", "--disable-pip-version-check",
-         "--dry-run", "--ignore-installed", "--no-cache-dir", "--no-deps",
-         "--report", str(report), "--index-url", index, "real"],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "PIP_CONFIG_FILE": "/dev/null"},
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(report.read_text()))

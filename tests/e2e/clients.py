@@ -58,8 +58,12 @@ class Client:
 
     def resolve(self, mirror: LiveMirror, *requirements: str, cached: bool = False) -> Verdict:
         """Resolve ``requirements``; ``cached``: with what an earlier such call has kept."""
+        return self.ask(mirror.nginx.simple(self.form), *requirements, cached=cached)
+
+    def ask(self, index: str, *requirements: str, cached: bool = False) -> Verdict:
+        """Resolve ``requirements`` from an index."""
         resolve = self._pip if self.tool == "pip" else self._uv
-        return resolve(mirror.nginx.simple(self.form), requirements, cached)
+        return resolve(index, requirements, cached)
 
     def _pip(self, index: str, requirements: Sequence[str], cached: bool) -> Verdict:
         cache = ["--cache-dir", str(self._cache)] if cached else ["--no-cache-dir"]

@@ -1,143 +1,56 @@
-"""README's commands, section by section, run as they stand there: only the root is another.
-
-``/etc``, ``/opt``, ``/srv`` and ``/var`` are directories of the test. What would change this
-machine (users, services) is a program of the same name that only notes what it was asked; nginx and
-Caddy are the real ones.
-"""
+"""README's commands, section by section, run as they stand there: only the root is another."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import docutils.core
-import docutils.nodes
 import pytest
+import yaml
 
+from tests.e2e.machine import SECTIONS, Prepared
+from tests.fake_receiver import receiver
 from tests.fake_trees import Tree
-from tests.fake_upstream import FakeUpstream, Served, serve
+from tests.fake_upstream import FakeUpstream, serve
 
 pytestmark = pytest.mark.e2e
 
 HELD = 4
-README = Path(__file__).parents[2] / "README.rst"
-_ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|var)/)")
-_NGINX = """\
-pid {root}/nginx.pid; error_log {root}/error.log; events {{}}
-http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
-fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;
-include {root}/etc/nginx/conf.d/*.conf; }}
-"""
-
-
-def sections() -> dict[str, list[str]]:
-    """Return the literal blocks of each section: title → blocks, configurations among them."""
-    document = docutils.core.publish_doctree(
-        README.read_text(encoding="utf-8"), settings_overrides={"syntax_highlight": "none"}
-    )
-    return {
-        section[0].astext(): [
-            block.astext() for block in section.findall(docutils.nodes.literal_block)
-        ]
-        for section in document.findall(docutils.nodes.section)
-    }
-
-
-SECTIONS = sections()
-
-
-class Machine:
-    """A machine that has just what a section of README needs."""
-
-    def __init__(self, root: Path, upstream: FakeUpstream, served: Served) -> None:
-        self.root = root
-        self.upstream = upstream
-        self.called = root / "called"
-        self.output = root / "srv/mirror"
-        self._bin = root / "bin"
-        for directory in (
-            *("bin", "etc/systemd/system", "etc/nginx/conf.d", "etc/caddy", "srv"),
-            *("var/lib/yanksync", "var/backups", "opt/yanksync/bin"),
-        ):
-            (root / directory).mkdir(parents=True)
-        self._program("yanksync", f'exec {sys.executable} -m yanksync "$@"')
-        shutil.copy(self._bin / "yanksync", root / "opt/yanksync/bin/yanksync")
-        for name in ("useradd", "systemctl", "install"):
-            self._program(name, f'echo "{name} $*" >> {self.called}')
-        self.configure(served.simple_url)
-
-    def _program(self, name: str, body: str) -> None:
-        path = self._bin / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-    def configure(self, simple_url: str) -> None:
-        """Write README's own first configuration, with an upstream that exists."""
-        text = SECTIONS["A first mirror"][0].replace("https://upstream.example/simple/", simple_url)
-        text = self.rooted(text).replace("[upstream]", "[upstream]\njournal_interval = 0\n")
-        for place in (self.root, self.root / "etc"):
-            (place / "yanksync.toml").write_text(text)
-
-    def rooted(self, text: str) -> str:
-        """Return ``text`` with the directories of a machine below the test's."""
-        return _ROOTED.sub(f"{self.root}/", text)
-
-    def run(self, block: str, code: int = 0) -> str:
-        """Run the lines of a block in a shell that stops at the first failure, ending in ``code``.
-
-        Returns what they print; on a success nothing may be said beside it.
-        """
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", self.rooted(block)],
-            cwd=self.root,
-            env={
-                **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
-                "PATH": f"{self._bin}:/usr/sbin:{os.defpath}",
-                "HOME": str(self.root),
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert (done.returncode, code or done.stderr) == (code, code or ""), (block, done.stderr)
-        return done.stdout
-
-    def nginx(self) -> None:
-        """Let ``nginx`` be the real one, with a main configuration of its own."""
-        real = shutil.which("nginx", path=f"/usr/sbin:{os.defpath}")
-        main = self.root / "nginx.conf"
-        main.write_text(_NGINX.format(root=self.root))
-        where = f"-p {self.root} -e {self.root}/error.log -c {main}"
-        # No server runs here that could be told to read it again.
-        self._program("nginx", f'[ "$1" != -s ] || exit 0\nexec {real} {where} -q "$@"')
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[Prepared]:
     upstream = FakeUpstream()
     for name in ("demo", "demo-tools", "unrelated"):
         upstream.upload(name, "1.0")
         upstream.upload(name, "2.0")
     with serve(upstream) as served:
-        yield Machine(tmp_path, upstream, served)
+        yield Prepared(tmp_path, upstream, served)
 
 
-def test_a_first_mirror(machine: Machine) -> None:
+def test_a_first_mirror(machine: Prepared) -> None:
     _, commands, *_ = SECTIONS["A first mirror"]
     assert "last success" in machine.run(commands)
     names = {path.name for path in (machine.output / "simple").iterdir() if path.is_dir()}
     assert names == {"demo", "demo-tools"}
 
 
-def test_under_cron(machine: Machine) -> None:
+def test_a_first_mirror_of_an_index_without_a_journal(machine: Prepared) -> None:
+    *_, configuration = SECTIONS["A first mirror"]
+    machine.upstream.upload("other-demo", "1.0")
+    machine.configure(configuration, machine.served)
+    machine.run("yanksync sync")
+    pages = (machine.root / "mirror/simple").glob("*/index.v1_json")
+    assert {path.parent.name for path in pages} == {"demo", "other-demo"}
+    assert {
+        asked.path for asked in machine.upstream.requests if asked.path.startswith("/pypi")
+    } == set()
+
+
+def test_under_cron(machine: Prepared) -> None:
     entry, show, lag, backup = SECTIONS["Under cron"]
     *_, line = entry.splitlines()
     schedule, user, command = re.fullmatch(r"((?:\S+ ){5}) *(\S+)  *(.*)", line).groups()  # type: ignore[union-attr]
@@ -150,7 +63,7 @@ def test_under_cron(machine: Machine) -> None:
     assert (machine.root / "var/backups/yanksync.db").stat().st_size
 
 
-def test_with_a_systemd_timer(machine: Machine) -> None:
+def test_with_a_systemd_timer(machine: Prepared) -> None:
     (commands,) = SECTIONS["With a systemd timer"]
     machine.run(commands)
     units = machine.root / "etc/systemd/system"
@@ -167,7 +80,7 @@ def start_of(unit: Path) -> str:
     return str(line)
 
 
-def test_as_a_service(machine: Machine) -> None:
+def test_as_a_service(machine: Prepared) -> None:
     (commands,) = SECTIONS["As a service"]
     machine.run(commands)
     unit = machine.root / "etc/systemd/system/yanksync-run.service"
@@ -175,7 +88,7 @@ def test_as_a_service(machine: Machine) -> None:
     assert "enable --now yanksync-run.service" in machine.called.read_text()
 
 
-def test_serve_it(machine: Machine) -> None:
+def test_serve_it(machine: Prepared) -> None:
     nginx, caddy = SECTIONS["Serve it"]
     machine.nginx()
     machine.run(nginx)
@@ -187,9 +100,8 @@ def test_serve_it(machine: Machine) -> None:
     )
 
 
-def test_moving_over(machine: Machine) -> None:
-    title = "Moving over from bandersnatch or shadowmire"
-    look, adopt, approve = SECTIONS[title]
+def test_moving_over(machine: Prepared) -> None:
+    look, adopt, approve = SECTIONS["Moving over from bandersnatch or shadowmire"]
     gone = [f"demo-{number}" for number in range(101)]
     for name in gone:
         machine.upstream.upload(name, "1.0")
@@ -210,3 +122,72 @@ def test_moving_over(machine: Machine) -> None:
     machine.run("yanksync sync")
     names = {path.name for path in (machine.output / "simple").iterdir() if path.is_dir()}
     assert names == {"demo", "demo-tools"}
+
+
+def test_following_this_mirror(machine: Prepared) -> None:
+    follow, followed = SECTIONS["Following this mirror"]
+    machine.configure(follow, machine.served)
+    machine.run("yanksync sync")
+    assert (machine.root / "mirror/simple/demo/index.html").exists()
+    assert json.loads(machine.run("yanksync status --json"))["journal"] == "listing"
+    machine.configure(f"{follow}\n{followed}", machine.served)
+    machine.run("yanksync sync")
+    known = json.loads((machine.root / "mirror/simple/demo/index.legacy_json").read_text())
+    assert set(known["releases"]) == {"1.0", "2.0"}
+
+
+def test_caches_and_copies(machine: Prepared) -> None:
+    configuration, addresses, *_ = SECTIONS["Caches and copies"]
+    told = machine.root / "told"
+    machine.program("purge", f"cat >> {told}", "usr/local/bin")
+    with receiver() as inbox:
+        text = configuration.replace("https://hooks.example/", inbox.url)
+        machine.configure(text, machine.served)
+        machine.run("yanksync sync")
+        assert addresses in told.read_text()
+        (call,) = inbox.taken
+        assert (call.path, call.headers["authorization"]) == ("/mirror", "Bearer s3cret")
+        assert set(addresses.splitlines()) <= set(call.json["paths"])
+    (manifest,) = (machine.root / "var/lib/yanksync/manifests").iterdir()
+    assert "put simple/demo/index.html.gz\nput simple/demo/index.html\n" in manifest.read_text()
+
+
+def test_cloudfront_is_told_of_paths(machine: Prepared) -> None:
+    """Its program is one that notes what it is asked."""
+    (command,) = (block for block in SECTIONS["A command"] if "cloudfront" in block)
+    machine.program("aws", f'printf "%s\\n" "$*" >> {machine.called}; test ! -e {machine.root}/no')
+    for told in ("simple/demo/\nsimple/demo/index.html", "simple/*"):
+        machine.run(f"printf '{told}\\n' | (\n{command}\n)")
+    create = "cloudfront create-invalidation --distribution-id E1EXAMPLE --paths"
+    assert machine.called.read_text().splitlines() == [
+        f"{create} /simple/demo/ /simple/demo/index.html",
+        f"{create} /simple/*",
+    ]
+    (machine.root / "no").touch()
+    machine.run(f"echo simple/ | (\n{command}\n)", 123)  # not 0, so it is told again
+
+
+def test_health(machine: Prepared) -> None:
+    check, configuration, alerts = SECTIONS["Health"]
+    machine.run(check, 2)
+    textfile = machine.root / "var/lib/node_exporter/textfile"
+    textfile.mkdir(parents=True)
+    with receiver() as inbox:
+        text = configuration.replace("https://checks.example/", inbox.url)
+        machine.configure(text, machine.served)
+        machine.run("yanksync sync")
+        path = "/0f8c1a66-0000-0000-0000-000000000000"
+        assert inbox.paths == [f"{path}/start", path]
+    machine.run(check)
+    written = (textfile / "yanksync.prom").read_text()
+    for rule in yaml.safe_load(alerts)["groups"][0]["rules"]:
+        for metric in re.findall(r"yanksync_\w+", rule["expr"]):
+            assert re.search(rf"^{metric}[ {{]", written, re.MULTILINE), metric
+
+
+def test_shell_completion(machine: Prepared) -> None:
+    (commands,) = SECTIONS["Shell completion and man page"]
+    machine.run(commands)
+    asked = "COMP_WORDS=(yanksync app); COMP_CWORD=1; _yanksync_completion yanksync; "
+    said = machine.run(f"bash --norc -c '. ~/.bashrc; {asked}echo ${{COMPREPLY[@]}}; complete -p'")
+    assert said.splitlines()[0] == "approve" and "yanksync" in said.splitlines()[-1]

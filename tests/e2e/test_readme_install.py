@@ -1,0 +1,195 @@
+"""README's sections *Install*, *Object storage* and *More than one machine*, word for word.
+
+yanksync is built and installed as README says, into an environment of its own, from the index that
+this machine's pip uses; the storage is a real S3 server, with a policy and signatures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+from tests.e2e.clients import Client
+from tests.e2e.machine import SECTIONS, Machine
+from tests.e2e.nginx import Nginx
+from tests.fake_upstream import FakeUpstream, Served, wheel
+from tests.s3_servers import Server, weed
+from tests.sources import copy_sources
+from yanksync import __version__
+from yanksync.settings import Bucket
+
+pytestmark = pytest.mark.e2e
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine on which README's lines have installed it."""
+    install, more = SECTIONS["Install"]
+    for_storage, *_ = SECTIONS["Object storage"]
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine.program("python3", f'exec {sys.executable} "$@"')
+    checkout = copy_sources(machine.root / "checkout")
+    index = {  # where this machine's pip finds packages
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("PIP_", "SSL_", "XDG_")) or name.lower().endswith("_proxy")
+    }
+    index |= {"PIP_QUIET": "2", "HOME": os.environ.get("HOME", "/")}
+    for block in (install, more, for_storage):
+        machine.run(block, where=checkout, **index)
+    (machine.root / "etc/yanksync.toml").touch()
+    return machine
+
+
+def test_install(installed: Machine) -> None:
+    assert installed.run("command -v yanksync") == f"{installed.root}/usr/local/bin/yanksync\n"
+    for program in ("yanksync", "/opt/yanksync/bin/python -m yanksync"):
+        assert installed.run(f"{program} --version").endswith(f"version {__version__}\n")
+    installed.run("/opt/yanksync/bin/python -c 'import brotli, zstandard, obstore'")
+    crontab = installed.run("yanksync show crontab")
+    assert crontab.endswith(f"  yanksync  {installed.root}/opt/yanksync/bin/yanksync sync\n")
+
+
+@pytest.fixture
+def bucket() -> Iterator[Server]:
+    """A server with an empty bucket that is named as in README."""
+    with weed() as server:
+        yield server
+
+
+@pytest.fixture
+def upstream(served: Served) -> FakeUpstream:
+    fresh = FakeUpstream()
+    for version in ("1.0", "2.0"):
+        fresh.upload("demo", version, content=wheel("demo", version))
+    fresh.yank("demo", "2.0", "broken")
+    served.upstream = fresh
+    return fresh
+
+
+def credentials(server: Server) -> dict[str, str]:
+    """Return what README leaves to the environment, and where the storage is."""
+    return {
+        "AWS_ACCESS_KEY_ID": server.key,
+        "AWS_SECRET_ACCESS_KEY": server.secret,
+        "YANKSYNC_STORAGE_ENDPOINT": server.url,
+    }
+
+
+def keys(server: Server, prefix: str) -> set[str]:
+    objects = server.objects(Bucket(scheme="s3", bucket="mirror", prefix=prefix))
+    return {listed.key for listed in objects.list("")}
+
+
+def status(server: Server, method: str, path: str) -> int:
+    """Return what somebody without credentials is answered."""
+    body = b"evil" if method == "PUT" else None
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{server.url}/mirror{path}", body, method=method)
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_object_storage(
+    installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    _, configuration, policy, site = SECTIONS["Object storage"]
+    installed.configure(configuration, served)
+    environ = credentials(bucket)
+    installed.run("yanksync sync", **environ)
+    pages = {f"demo/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")}
+    lists = {page.removeprefix("demo/") for page in pages}
+    assert keys(bucket, "pypi/simple") == pages | lists
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket.url,
+        aws_access_key_id=bucket.key,
+        aws_secret_access_key=bucket.secret,
+        region_name="eu-central-1",
+    )
+    page = "/pypi/simple/demo/index.html"
+    assert status(bucket, "GET", page) == 403
+    client.put_bucket_policy(Bucket="mirror", Policy=policy)
+    client.put_object(Bucket="mirror", Key="state/yanksync.db", Body=b"secret")
+    assert [status(bucket, "GET", path) for path in (page, "/pypi/simple/index.v1_json")] == [
+        200
+    ] * 2
+    for method, path in (
+        *(("PUT", page), ("DELETE", page), ("GET", "/state/yanksync.db")),
+        *(("GET", "?list-type=2"), ("GET", "?list-type=2&prefix=pypi/simple/")),
+    ):
+        assert status(bucket, method, path) == 403, (method, path)
+    nginx = Nginx(tmp_path, tmp_path / "nginx", lambda address: proxied(site, address, bucket))
+    try:
+        for form in ("html", "json"):
+            pip = Client("pip", form, tmp_path)
+            assert pip.ask(nginx.simple(form), "demo").picks == {"demo": "1.0"}
+        for accept, kind in (("*/*", HTML), ("text/html", HTML), (JSON, JSON)):
+            asked = urllib.request.Request(
+                f"{nginx.root_url}simple/demo/", headers={"Accept": accept}
+            )
+            with urllib.request.urlopen(asked) as answer:
+                assert answer.headers["Content-Type"] == kind
+                assert "Accept" in answer.headers.get_all("Vary", [])
+                assert answer.headers["Cache-Control"] == "public, max-age=600"
+                assert b"broken" in answer.read()
+        for missing in ("simple/none/", "simple/demo/index.html", "state/yanksync.db"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(nginx.root_url + missing)
+    finally:
+        nginx.close()
+
+
+def proxied(site: str, address: str, server: Server) -> str:
+    """Return README's site, listening at ``address`` and asking ``server``."""
+    assert "127.0.0.1:8080" in site and "http://127.0.0.1:8333/" in site
+    return site.replace("127.0.0.1:8080", address).replace("http://127.0.0.1:8333", server.url)
+
+
+def test_more_than_one_machine(
+    installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream
+) -> None:
+    configuration, job, exports = SECTIONS["More than one machine"]
+    environ = {**credentials(bucket), "TMPDIR": str(installed.root)}
+    installed.configure(configuration, served)
+    installed.run("yanksync sync", **environ)
+    assert keys(bucket, "state") == {"yanksync.db", "yanksync.db.lease"}
+    # Another one, without a file: everything comes from the environment.
+    (installed.root / "yanksync.toml").unlink()
+    upstream.yank("demo", "1.0", "as well")
+    upstream.clear_log()
+    asked = "https://upstream.example/simple/"
+    installed.run(exports.replace(asked, served.simple_url), **environ)
+    assert [request.project for request in upstream.page_requests()] == ["demo"]
+    # A third, as the CronJob would start it.
+    spec = yaml.safe_load(job)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    given = {
+        one["name"]: one["value"].replace(asked, served.simple_url) for one in container["env"]
+    }
+    upstream.unyank("demo", "2.0")
+    installed.run(" ".join(["yanksync", *container["args"]]), **environ, **given)
+    told = json.loads(installed.run("yanksync history --json", **environ, **given))
+    assert [(row["version"], row["action"]) for row in told] == [("1.0", "yank"), ("2.0", "unyank")]
+    # The state comes back to one machine, as it went there.
+    copy = installed.root / "copy.db"
+    installed.run(f"yanksync backup {copy}", **environ, **given)
+    before = keys(bucket, "pypi")
+    given["YANKSYNC_MIRROR_STATE"] = str(copy)
+    installed.run("yanksync sync && yanksync verify", **environ, **given)
+    assert keys(bucket, "pypi") == before
