@@ -13,6 +13,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import docutils.core
@@ -83,7 +84,14 @@ class Machine:
         """Return ``text`` with the directories of a machine below the test's."""
         return _ROOTED.sub(f"{self.root}/", text)
 
-    def run(self, block: str, code: int = 0, where: Path | None = None, **environ: str) -> str:
+    def run(
+        self,
+        block: str,
+        code: int = 0,
+        *,
+        where: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> str:
         """Run the lines of a block in a shell that stops at the first failure, ending in ``code``.
 
         Returns what they print; on a success nothing may be said beside it.
@@ -91,7 +99,7 @@ class Machine:
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", self.rooted(block)],
             cwd=where or self.root,
-            env=self._environ | environ,
+            env={**self._environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -48,7 +48,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     }
     index |= {"PIP_QUIET": "2", "HOME": os.environ.get("HOME", "/")}
     for block in (install, more, for_storage):
-        machine.run(block, where=checkout, **index)
+        machine.run(block, where=checkout, environ=index)
     (machine.root / "etc/yanksync.toml").touch()
     return machine
 
@@ -111,7 +111,7 @@ def test_object_storage(
     _, configuration, policy, site = SECTIONS["Object storage"]
     installed.configure(configuration, served)
     environ = credentials(bucket)
-    installed.run("yanksync sync", **environ)
+    installed.run("yanksync sync", environ=environ)
     pages = {f"demo/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")}
     lists = {page.removeprefix("demo/") for page in pages}
     assert keys(bucket, "pypi/simple") == pages | lists
@@ -167,14 +167,14 @@ def test_more_than_one_machine(
     configuration, job, exports = SECTIONS["More than one machine"]
     environ = {**credentials(bucket), "TMPDIR": str(installed.root)}
     installed.configure(configuration, served)
-    installed.run("yanksync sync", **environ)
+    installed.run("yanksync sync", environ=environ)
     assert keys(bucket, "state") == {"yanksync.db", "yanksync.db.lease"}
     # Another one, without a file: everything comes from the environment.
     (installed.root / "yanksync.toml").unlink()
     upstream.yank("demo", "1.0", "as well")
     upstream.clear_log()
     asked = "https://upstream.example/simple/"
-    installed.run(exports.replace(asked, served.simple_url), **environ)
+    installed.run(exports.replace(asked, served.simple_url), environ=environ)
     assert [request.project for request in upstream.page_requests()] == ["demo"]
     # A third, as the CronJob would start it.
     spec = yaml.safe_load(job)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
@@ -183,13 +183,13 @@ def test_more_than_one_machine(
         one["name"]: one["value"].replace(asked, served.simple_url) for one in container["env"]
     }
     upstream.unyank("demo", "2.0")
-    installed.run(" ".join(["yanksync", *container["args"]]), **environ, **given)
-    told = json.loads(installed.run("yanksync history --json", **environ, **given))
+    installed.run(" ".join(["yanksync", *container["args"]]), environ=environ | given)
+    told = json.loads(installed.run("yanksync history --json", environ=environ | given))
     assert [(row["version"], row["action"]) for row in told] == [("1.0", "yank"), ("2.0", "unyank")]
     # The state comes back to one machine, as it went there.
     copy = installed.root / "copy.db"
-    installed.run(f"yanksync backup {copy}", **environ, **given)
+    installed.run(f"yanksync backup {copy}", environ=environ | given)
     before = keys(bucket, "pypi")
     given["YANKSYNC_MIRROR_STATE"] = str(copy)
-    installed.run("yanksync sync && yanksync verify", **environ, **given)
+    installed.run("yanksync sync && yanksync verify", environ=environ | given)
     assert keys(bucket, "pypi") == before
