@@ -51,7 +51,7 @@ def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     """
     if not path.exists():
         return Status()
-    with State(path, create=False) as state:
+    with State(path, create=False, look=True) as state:
         return status_of(state, now, hooks)
 
 

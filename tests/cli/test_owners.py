@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Served
+from tests.cli.runner import Cli, wait_for
+from tests.fake_upstream import FakeUpstream, Fault, Served
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 
@@ -61,15 +61,38 @@ def test_a_mirror_that_is_all_roots(
         done = other(command)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
         assert "yanksync.db" in done.err and SAYS in done.err
-    for command in ("status", "history", "holds", "backup copy.db"):
-        done = other(*command.split())
-        if mode == 0o777:  # SQLite needs to write beside the database even to read it
-            assert (done.code, done.err) == (0, "")
-        else:
-            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-            assert SAYS in done.err
+    for command in ("status", "history", "holds"):  # a monitor's
+        done = other(command)
+        assert (done.code, done.err) == (0, "")
+        assert bool(done.out) == bool(roots(command).out)
+    done = other("backup", "copy.db")
+    if mode == 0o777:  # SQLite needs to write beside the database even to read it
+        assert (done.code, done.err) == (0, "")
+    else:
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert SAYS in done.err
     assert (roots.content(), roots.tree()) == before
     assert roots("sync").silent
+
+
+def test_a_monitor_looks_at_a_state_that_only_root_may_write_while_a_run_does(
+    roots: Cli, other: Dropped, upstream: FakeUpstream
+) -> None:
+    roots.home.chmod(0o755)
+    upstream.yank("demo", "1.0", "bad")
+    upstream.fail("^/simple/demo/", Fault.delay(6.0))
+
+    def pending() -> bool:
+        done = other("status", "--json")
+        assert (done.code, done.err) == (0, "")
+        return bool(done.json["pending"])
+
+    assert not pending()
+    run = roots.start("sync")
+    wait_for(pending)
+    assert run.communicate(timeout=60) == ("", "") and run.returncode == 0
+    assert other("status", "--json").json["pending"] == 0
+    assert "bad" in other("history").out
 
 
 def test_a_directory_where_no_state_can_be_made(other: Dropped) -> None:

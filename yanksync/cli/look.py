@@ -128,7 +128,7 @@ def history(
         if not path.exists():
             click.echo("[]" if as_json else "", nl=as_json)
             return 0
-        with State(path, create=False) as state:
+        with State(path, create=False, look=True) as state:
             rows = state.history.rows(name, since=start)
             chosen = (row for row in rows if version is None or _is_version(row, version))
             _print_rows(chosen, as_json)
@@ -204,7 +204,7 @@ def holds(logs: Logs, as_json: bool) -> int:
     found: tuple[Held, ...] = ()
     with looked_at(logs.settings()) as path:
         if path.exists():
-            with State(path, create=False) as state:
+            with State(path, create=False, look=True) as state:
                 found = held_things(state)
     if as_json:
         click.echo(json.dumps([_held_object(held) for held in found]))

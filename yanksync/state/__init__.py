@@ -24,9 +24,13 @@ from yanksync.state.unpublished import Unpublished
 class State:
     """What a mirror remembers, opened. Use it as a context manager, or close it."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open the database at ``path``; raises :class:`yanksync.errors.StateError`."""
-        self._db = Database(path, create=create)
+    def __init__(self, path: Path, *, create: bool = True, look: bool = False) -> None:
+        """Open the database at ``path``, which is made or upgraded when ``create``.
+
+        ``look``: it is only read, which needs no right to write it. Raises
+        :class:`yanksync.errors.StateError`.
+        """
+        self._db = Database(path, create=create, look=look)
         self.path = path
         self.meta = Meta(self._db)
         self.projects = Projects(self._db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -20,8 +21,8 @@ Row = Sequence[Any]
 class Database:
     """One connection to the state database. Not for use by several threads."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open ``path``, making or upgrading it when ``create``.
+    def __init__(self, path: Path, *, create: bool = True, look: bool = False) -> None:
+        """Open ``path``, making or upgrading it when ``create``; ``look``: only to read it.
 
         Raises :class:`StateError` when it is missing (and not to be made), no database, damaged,
         made by a newer yanksync, or cannot be opened. It is left as it was then.
@@ -38,8 +39,12 @@ class Database:
         except OSError as error:
             why = f"cannot make its directory: {error.strerror}{owner(path)}"
             raise StateError(str(path), why) from error
+        address = _still(path) if look else None
+        self._still = address is not None
         with self._errors():
-            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+            self._connection = sqlite3.connect(
+                address or path, timeout=_WAIT, isolation_level=None, uri=self._still
+            )
         try:
             with self._errors():
                 self._prepare(create)
@@ -57,6 +62,8 @@ class Database:
             )
         if version < VERSION and not create:
             raise StateError(str(self.path), "is of an older schema; run 'yanksync sync' first")
+        if self._still:
+            return
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on disk when it returns; a digest may be committed only after its file,
@@ -80,6 +87,8 @@ class Database:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StateError:
+        if self._still and _wal(self.path).exists():
+            return StateError(str(self.path), "a run began to write it meanwhile; look again")
         return StateError(str(self.path), _advice(error, self.path))
 
     def close(self) -> None:
@@ -162,6 +171,23 @@ class Database:
                 self._connection.backup(copy)
         except sqlite3.Error as error:
             raise StateError(str(target), f"cannot copy the state: {error}") from error
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _still(path: Path) -> str | None:
+    """Return the address of a database that we may not write and nobody does; else None.
+
+    SQLite writes beside a database even to read it. Nobody has it open while there is no log beside
+    it, so then it may be read as a file that does not change: a monitor needs no right to write.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return None
+    if not os.access(path, os.R_OK) or _wal(path).exists():
+        return None
+    return f"{path.absolute().as_uri()}?immutable=1"
 
 
 def _advice(error: sqlite3.Error, path: Path) -> str:
