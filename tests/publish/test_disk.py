@@ -262,17 +262,20 @@ def test_what_stands_in_a_projects_place_is_left_alone(
     assert list(store.names()) == ["other"] and store.read("demo", "x") is None
 
 
-def test_f3_a_link_in_place_of_a_temporary_file_is_not_followed(
-    store: DiskStore, demo: Path, tmp_path: Path
+@pytest.mark.parametrize("hard", [True, False])
+def test_f3_a_link_in_place_of_a_temporary_file_is_not_written_through(
+    store: DiskStore, demo: Path, tmp_path: Path, hard: bool
 ) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"foreign")
     demo.mkdir()
-    (demo / ".index.html.tmp").symlink_to(target)
-    (failure,) = store.apply([*work("demo", "one"), *work("other", "one")])
-    assert failure.name == "demo" and target.read_bytes() == b"foreign"
-    assert store.read("other", "index.html") == rendered("one").html
-    assert store.apply(work("demo", "one", dirty=True)) == ()
+    temporary = demo / ".index.html.tmp"
+    temporary.hardlink_to(target) if hard else temporary.symlink_to(target)
+    assert store.apply([*work("demo", "one"), *work("other", "one")]) == ()
+    assert target.read_bytes() == b"foreign"
+    for name in ("demo", "other"):
+        assert store.read(name, "index.html") == rendered("one").html
+    assert temporaries(store) == []
 
 
 def test_a_directory_with_foreign_files_stays_without_the_page(

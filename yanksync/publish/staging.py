@@ -13,6 +13,9 @@ from yanksync.publish import layout
 
 FILE_MODE = 0o644  # under the umask
 DIRECTORY_MODE = 0o755
+_NEW = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
 _CHUNK = 1 << 20  # bytes
 _SECOND = 1_000_000_000  # nanoseconds
 
@@ -53,11 +56,15 @@ def discard(one: Staged) -> None:
 
 
 def create(path: str) -> int:
-    """Open a new or emptied file for writing; return its descriptor."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    return os.open(
-        path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), FILE_MODE
-    )
+    """Open a new file for writing, in place of what a run that died has left; return its descriptor.
+
+    It is nobody else's: no link that stands under the name is written through (F3).
+    """
+    try:
+        return os.open(path, _NEW, FILE_MODE)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, _NEW, FILE_MODE)
 
 
 def write(base: str, filename: str, body: bytes, one: Staged, moment: int | None = None) -> int:
