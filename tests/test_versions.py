@@ -37,6 +37,7 @@ FROM_NAME = {
     "msi": ("foo-bar-1.0.win32.msi", "1.0"),
     "dumb": ("foo-bar-1.0.macosx-10.9-x86_64.tar.gz", "1.0"),
     "rpm": ("foo-bar-1.0-1.noarch.rpm", "1.0"),
+    "variants": ("foo_bar-1.0-variants.json", "1.0"),
     "other project": ("foo-1.0.tar.gz", None),
     "longer project": ("foo-bar-baz-1.0.tar.gz", "baz-1.0"),  # no versions known to tell
     "other extension": ("foo-bar-1.0.txt", None),

@@ -104,7 +104,7 @@ def test_r3_page(before: Held, serial: int, reach: int | None, reached: bool | N
         assert outcome == Record(found, reached)
 
 
-@pytest.mark.parametrize("before", [held(), held(N, None), held(G)])
+@pytest.mark.parametrize("before", [held(), held(N, None), held(G), held(word=15)])
 def test_r3_page_without_serial(before: Held) -> None:
     found = page("1.0", "2.0", serial=None)
     assert isinstance(verdict(before, Found(page=found), 11), Stale)
@@ -129,6 +129,13 @@ def test_r3_not_modified(before: Held, reach: int | None, stale: bool) -> None:
     ("before", "reach", "expected"),
     [
         pytest.param(held(entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="R7-removed"),
+        pytest.param(held(serial=12, entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="R7-at"),
+        pytest.param(
+            held(serial=None, entry=(Kind.REMOVE_PROJECT, 12)),
+            12,
+            EXPLAINED,
+            id="R7-no-page-serial",
+        ),
         pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="R7-B31-stale-404-at-create"),
         pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="R7-newest-is-a-yank"),
         pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="R7-quarantine"),

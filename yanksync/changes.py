@@ -78,13 +78,17 @@ def reasons_of(page: Page) -> Reasons:
 
 
 def rehashed(before: Page, after: Page) -> tuple[str, ...]:
-    """Return the files that keep their name and get another hash: an index gives no name twice."""
+    """Return the files that keep their name and get another hash: an index gives no name twice.
+
+    But what describes a release's variants may change under its name (PEP 825, a draft).
+    """
     known = {file.filename: dict(file.hashes) for file in before.files}
     return tuple(
         file.filename
         for file in after.files
         for hashes in (known.get(file.filename, {}),)
         if any(hashes.get(name, digest) != digest for name, digest in file.hashes)
+        and not file.filename.endswith("-variants.json")
     )
 
 

@@ -23,7 +23,7 @@ from yanksync.publish import layout
 from yanksync.settings import JournalSource
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.unpublished import Awaiting, Sort
-from yanksync.upstream.parsing import PageRules, parse_page
+from yanksync.upstream.parsing import PageRules, of_every_page, parse_page
 from yanksync.weigh import (
     Absent,
     Doubt,
@@ -106,7 +106,7 @@ class _Recorder:
             self._state.pending.problem(row.name, str(answer.error))
             return
         for note in one.notes:
-            if self._mirror.tally.tells(f"{row.name} {note}"):
+            if self._mirror.tally.tells(note if of_every_page(note) else f"{row.name} {note}"):
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
         held = self._held(row, answer)
         want = Want(reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt)

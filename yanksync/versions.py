@@ -26,7 +26,8 @@ _LONGEST = (
 )
 _SEPARATORS = re.compile(r"[-_.]+")
 _EXTENSION = re.compile(
-    r"\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)\Z"
+    r"(?:\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)|"
+    r"-variants\.json)\Z"  # PEP 825, a draft
 )
 # What stands behind the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
 _PLATFORM = re.compile(

@@ -78,6 +78,16 @@ def test_what_is_not_known_is_left_out_C21_C22() -> None:
     assert b'<a href="https://files.example/demo-1.0.zip">demo' in html.render_page(page)
 
 
+def test_one_line_a_file_and_nothing_between_C32() -> None:
+    other = replace(BARE, filename="demo-2.0.zip", url="https://files.example/demo-2.0.zip")
+    written = html.render_page(Page(name="demo", files=(BARE, other))).decode()
+    assert written.partition("<h1>Links for demo</h1>\n")[2] == (
+        '<a href="https://files.example/demo-1.0.zip">demo-1.0.zip</a><br>\n'
+        '<a href="https://files.example/demo-2.0.zip">demo-2.0.zip</a><br>\n'
+        "  </body>\n</html>\n"
+    )
+
+
 PROVEN = replace(SIZED, provenance="https://upstream.example/p")
 CLAIMS = {
     "C20 HTML upstream": (Page(name="demo", files=(BARE,)), "1.0", "1.0"),
@@ -102,6 +112,7 @@ def test_the_version_claims_what_the_page_carries(page: Page, in_json: str, in_h
     assert ("versions" in got) == (in_json != "1.0")
     assert all(("size" in file) == (in_json != "1.0") for file in got["files"])
     assert ("project-status" in got) == (not plain(page))
+    assert (b'"pypi:project-status"' in html.render_page(page)) == (not plain(page))
     assert f'repository-version" content="{in_html}"'.encode() in html.render_page(page)
 
 

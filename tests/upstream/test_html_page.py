@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.upstream.build import (
     CALM,
+    DEMO,
     HEX,
     HTML,
     NAME,
@@ -22,6 +23,7 @@ from tests.upstream.build import (
 )
 from yanksync.errors import BadAnswer
 from yanksync.model import Page, Yank
+from yanksync.upstream.parsing import PageRules, parse_page
 
 REFUSED = {
     "R7 empty": (b"", HTML, "empty"),
@@ -177,6 +179,17 @@ def test_of_repeated_metas_the_first_counts_B66() -> None:
 )
 def test_the_serial_comment_holds_only_a_number_F6(comment: str, serial: int | None) -> None:
     assert page_of(html_body(tail=comment), HTML).serial == serial
+
+
+@pytest.mark.parametrize(
+    ("comment", "header", "serial"),
+    [("<!--SERIAL 7-->", "5", 7), ("", " 5 ", 5), ("", "", None), ("<!--SERIAL 0-->", "5", 0)],
+)
+def test_the_serial_of_the_body_goes_before_the_header_B20(
+    comment: str, header: str, serial: int | None
+) -> None:
+    parsed = parse_page(html_body(tail=comment), HTML, URL, DEMO, PageRules(), header)
+    assert parsed.page.serial == serial
 
 
 def test_text_in_a_reason_is_no_serial() -> None:

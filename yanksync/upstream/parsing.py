@@ -17,9 +17,9 @@ from yanksync.names import NormalizedName
 from yanksync.upstream.html_page import parse_html_page
 from yanksync.upstream.json_page import parse_json_page
 from yanksync.upstream.lists import parse_html_list, parse_json_list
-from yanksync.upstream.rules import Broken, PageRules, ParsedPage, shown
+from yanksync.upstream.rules import Broken, PageRules, ParsedPage, of_every_page, shown
 
-__all__ = ["PageRules", "ParsedPage", "is_json", "parse_list", "parse_page"]
+__all__ = ["PageRules", "ParsedPage", "is_json", "of_every_page", "parse_list", "parse_page"]
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _LARGEST = 2**63 - 1  # what SQLite and every client can hold
 _MOST_NOTES = 20
+_NEWER = "api-version {}.{} is newer than {}.{}"
 
 
 class PageRules(Struct, frozen=True, kw_only=True):
@@ -136,8 +137,13 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
     if major != _KNOWN_MAJOR:
         raise Broken(f"api-version {major}.{minor} is not supported, only {_KNOWN_MAJOR}.x is")
     if minor > _KNOWN_MINOR:
-        notes.add(f"api-version {major}.{minor} is newer than {_KNOWN_MAJOR}.{_KNOWN_MINOR}")
+        notes.add(_NEWER.format(major, minor, _KNOWN_MAJOR, _KNOWN_MINOR))
     return (major, minor)
+
+
+def of_every_page(note: str) -> bool:
+    """Return whether a note is about upstream and not the page: to be told once (B11)."""
+    return note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:
