@@ -44,7 +44,7 @@ def test_it_works_in_several_processes_and_sums_up() -> None:
 
 
 def test_it_is_stopped_by_a_signal_and_sums_up() -> None:
-    command = [sys.executable, *"-m tests.soak --jobs 2 --kills 0 --seed 5".split()]
+    command = [sys.executable, *["-m", "tests.soak", "--jobs", "2", "--kills", "0", "--seed", "5"]]
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

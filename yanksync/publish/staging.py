@@ -56,7 +56,7 @@ def discard(one: Staged) -> None:
 
 
 def create(path: str) -> int:
-    """Open a new file for writing, in place of what a run that died has left; return its descriptor.
+    """Open a new file to write, in place of what a run that died has left; return its descriptor.
 
     It is nobody else's: no link that stands under the name is written through (F3).
     """
