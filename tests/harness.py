@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 from tests.fake_faults import Request as Asked
 from tests.fake_upstream import FakeUpstream, Served
-from yanksync.adopt import Fate, adopt
+from yanksync.adopt import adopt
 from yanksync.config import load
 from yanksync.errors import YanksyncError
+from yanksync.fates import Fate
 from yanksync.mirror import Mirror
 from yanksync.names import NormalizedName
 from yanksync.publish.disk import DiskStore

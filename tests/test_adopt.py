@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +25,10 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.adopt import Kind
-from yanksync.findings import Finding
+from yanksync.fates import Kind
+from yanksync.findings import DIFFERENCES, Finding
 from yanksync.findings import Kind as KindOf
+from yanksync.publish.store import LARGEST
 from yanksync.verify import mend, verify
 
 
@@ -249,6 +253,91 @@ def test_thousands_of_deleted_projects_wait_for_a_person(disk: World) -> None:
     assert disk.told() == []
 
 
+@pytest.mark.parametrize("gone", [5, 101])
+def test_a_tree_of_html_alone_lets_go_what_upstream_did(disk: World, gone: int) -> None:
+    names = [f"p{number:03}" for number in range(gone)]
+    tree = filled(disk, "demo", "other", *names)
+    tree.make()
+    for path in tree.simple.rglob(f"*/{JSON}"):
+        path.unlink()
+    for name in names:
+        disk.up.remove_project(name)
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"fetch": 2, "gone": gone}
+    disk.up.fail("^/simple/other/", Fault.status(503), None)
+    assert disk.sync() == (HELD if gone > 100 else PARTIAL)  # the list explains them
+    assert disk.listed() == sorted(["demo", "other", *(names if gone > 100 else ())])
+    found: list[Finding] = []
+    assert disk.work(lambda mirror: verify(mirror, found.append)[1]) == FAILED
+    assert {one.path for one in found if one.kind in DIFFERENCES} == {"simple/other/"}
+    disk.up.heal()
+    disk.approve()
+    assert disk.sync(later=HOUR) == DONE
+    assert_equal_to_upstream(disk)
+    assert disk.told() == []
+
+
+def test_empty_directories_are_what_a_run_that_died_has_left(disk: World) -> None:
+    tree = filled(disk)
+    tree.make("demo")
+    for name in ("other", *(f"gone{number}" for number in range(5))):
+        (tree.simple / name).mkdir()
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"rewritten": 1, "fetch": 1, "missing": 1, "gone": 5}
+    assert disk.sync() == DONE
+    assert_equal_to_upstream(disk)
+    assert not list(tree.simple.glob("gone*"))
+
+
+def _directory(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _huge(path: Path) -> None:
+    path.write_bytes(b"{")
+    os.truncate(path, LARGEST + 1)
+
+
+@pytest.mark.parametrize("form", [JSON, HTML])
+@pytest.mark.parametrize("make", [_directory, _pipe, _huge])
+def test_what_is_no_page_keeps_nobody_waiting(
+    disk: World, form: str, make: Callable[[Path], None]
+) -> None:
+    tree = filled(disk)
+    disk.up.yank("demo", "1.0")
+    tree.make()
+    (tree.simple / "demo" / form).unlink()
+    make(tree.simple / "demo" / form)
+    assert disk.adopt() == DONE
+    said = "a yank's reason is lost" if form == HTML else "it has no JSON form"
+    assert why(disk, "demo") == ("is larger than any page" if make is _huge else said)
+    assert Counter(became(disk).values()) == {"fetch": 1, "rewritten": 2}
+    for reason in ("bad", "worse"):
+        disk.up.yank("other", "1.0", reason)
+        assert disk.sync(later=HOUR) == (FAILED if make is _directory else DONE)
+        assert disk.yanked("other")["other-1.0.tar.gz"] == reason
+    if make is _directory:
+        assert disk.counts().unpublished == 1
+        (tree.simple / "demo" / form).rmdir()
+        assert disk.sync(later=HOUR) == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_few_of_many_are_taken_over_without_asking(disk: World) -> None:
+    tree = filled(disk, "demo", "other")
+    tree.make()
+    for number in range(1000):
+        (tree.simple / f"p{number}").mkdir()
+        (tree.simple / f"p{number}" / JSON).write_text("{}")
+    disk.configure(mirror_projects=["demo", "other"])
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"rewritten": 2, "left-out": 1000}
+
+
 def test_a_project_that_was_deleted_and_returned_is_there(disk: World) -> None:
     tree = filled(disk, "demo", "back")
     tree.make()
@@ -341,6 +430,8 @@ def test_an_adoption_that_died_is_carried_on(disk: World, then: str, after: bool
     assert disk.sync(later=HOUR) == DONE
     assert_equal_to_upstream(disk)
     assert disk.told() == []
+    assert disk.adopt() == FAILED
+    assert disk.error is not None and "only an empty state can adopt a tree" in disk.error
 
 
 def test_an_adoption_needs_upstream_and_goes_on_when_it_is_back(disk: World) -> None:

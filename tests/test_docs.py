@@ -21,8 +21,6 @@ import pytest
 from click.testing import CliRunner
 
 from yanksync import metrics
-from yanksync.adopt import Adopted, Fate
-from yanksync.adopt import Kind as Fates
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object
 from yanksync.cli.look import _held_object, _row_object
@@ -30,6 +28,8 @@ from yanksync.cli.rows import row_object
 from yanksync.cli.take import counts_object as counts_of_adoption
 from yanksync.config import load
 from yanksync.config_parse import KEYS
+from yanksync.fates import Adopted, Fate
+from yanksync.fates import Kind as Fates
 from yanksync.findings import Finding, Kind
 from yanksync.holds import Held
 from yanksync.hooks import message

@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent / "yanksync"
 LAYERS = {
     0: "__init__ model errors names",
     1: "versions selection settings targets crontab journal weigh plan changes guards render "
-    "findings publish.layout publish.reconcile",
+    "findings fates publish.layout publish.reconcile",
     2: "config config_parse default_index fence lease lock notify objects object_client outbound "
     "hook_command owner samples upstream state publish",
-    3: "mirror fetch metrics worth manifest hooks",
+    3: "mirror fetch metrics worth ground manifest hooks",
     4: "choose listing list_output record publishing follow configure opening looking remote "
     "states",
     5: "sync verify status holds health adopt",

@@ -14,20 +14,17 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from enum import StrEnum
-from hashlib import blake2b
-from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
 
-from msgspec import Struct
-
 from yanksync import configure
 from yanksync.choose import source_of
-from yanksync.errors import BadAnswer, PublishError, StateError, YanksyncError
-from yanksync.fetch import Failed, Fetched, Question, fetch
+from yanksync.errors import BadAnswer, PublishError, StateError
+from yanksync.fates import Adopted, Fate, Kind
+from yanksync.fetch import Fetched
 from yanksync.findings import Standing, holds_ours
 from yanksync.follow import follow
+from yanksync.ground import sample
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
@@ -40,52 +37,11 @@ from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED
 from yanksync.weigh import Found, Presence
-from yanksync.worth import (
-    Ground,
-    Pair,
-    address,
-    ground_of,
-    objection,
-    read_page,
-    stands_as,
-    written_by_us,
-)
+from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200
-SAMPLE = 20
-"""How many of upstream's pages are asked for, to know what the tree's are worth."""
-
-
-class Kind(StrEnum):
-    """What becomes of something in the tree."""
-
-    KEPT = "kept"  # right, and byte for byte what would be published
-    REWRITTEN = "rewritten"  # right, and published anew from what it says
-    FETCH = "fetch"  # not right: the next sync asks upstream for it
-    MISSING = "missing"  # upstream has it and the tree does not: likewise
-    GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
-    LEFT_OUT = "left-out"  # the configuration does not select it
-    FOREIGN = "foreign"  # not of ours: left alone
-
-
-class Fate(Struct, frozen=True, kw_only=True):
-    """What becomes of one thing; a path that ends in a slash is a directory."""
-
-    kind: Kind
-    project: str | None
-    path: str  # below the output
-    detail: str | None = None  # why
-
 
 Tell = Callable[[Fate], None]
-
-
-class Adopted(Struct, frozen=True, kw_only=True):
-    """What an adoption came to."""
-
-    code: int  # the exit code
-    counts: Counter[Kind]
-    lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample
 
 
 def adopt(mirror: Mirror, tell: Tell, *, rehearse: bool = False) -> Adopted:
@@ -111,9 +67,10 @@ def adopt(mirror: Mirror, tell: Tell, *, rehearse: bool = False) -> Adopted:
 
 def _check_state(mirror: Mirror) -> None:
     state = mirror.state
-    if state.meta.number("adopting") is not None:
+    written = state.meta.moment("list_written")
+    if written is None and state.meta.number("adopting") is not None:
         return
-    known = (state.meta.cursor, state.meta.number("list_serial"), state.meta.moment("list_written"))
+    known = (state.meta.cursor, state.meta.number("list_serial"), written)
     if any(fact is not None for fact in known) or any(state.pending.counts()):
         raise StateError(
             str(state.path),
@@ -128,11 +85,11 @@ def _check_tree(mirror: Mirror) -> None:
     if not mirror.store.standing(None).there:
         raise PublishError(output, f"there is no directory {layout.ROOT!r} in it, so no tree")
     for name in mirror.store.names():
-        if len(name) > 1 or holds_pages(mirror.store.standing(name)):
+        if len(name) > 1 or _holds_pages(mirror.store.standing(name)):
             continue
         for seen in mirror.store.standing(name).entries:
             inner = mirror.store.standing(f"{name}/{seen.name}")
-            if inner.problem is None and holds_pages(inner):
+            if inner.problem is None and _holds_pages(inner):
                 raise PublishError(
                     output,
                     f"{layout.ROOT}/{name}/{seen.name}/ is a project: the tree was made with "
@@ -140,8 +97,7 @@ def _check_tree(mirror: Mirror) -> None:
                 )
 
 
-def holds_pages(standing: Standing) -> bool:
-    """Whether a directory has files of our names in it."""
+def _holds_pages(standing: Standing) -> bool:
     return bool(standing.entries) and holds_ours(standing)
 
 
@@ -192,7 +148,7 @@ class _Adoption:
 
     def run(self) -> None:
         """Look at everything, and take over what is right."""
-        self.ground = _sample(self._mirror)
+        self.ground = sample(self._mirror)
         if self.ground.problem is not None:
             log.warning("no page of the tree is trusted: %s", self.ground.problem)
         self._tell_foreign()
@@ -228,11 +184,11 @@ class _Adoption:
         state = self._mirror.state
         rows = {str(name): row for name, row in state.projects.get(names).items()}
         reaches = state.pending.reaches(names)
-        standing: list[tuple[NormalizedName, Published | None, int | None]] = []
+        standing: list[tuple[NormalizedName, Published, int | None]] = []
         right: list[Fetched] = []
         for raw, stands in zip(names, self._mirror.store.standings(names), strict=True):
             name = normalized(raw)
-            if name != raw or not (stands.problem or holds_pages(stands)):
+            if name != raw or not (stands.problem or holds_ours(stands)):
                 why = "no normalised name, so nothing asks for it" if name != raw else None
                 self._note(Kind.FOREIGN, raw, why)
                 continue
@@ -258,23 +214,23 @@ class _Adoption:
 
     def _judge(
         self, name: NormalizedName, row: Project | None, reach: int | None, stands: Standing
-    ) -> tuple[Fetched | None, int | None, Published | None]:
+    ) -> tuple[Fetched | None, int | None, Published]:
         """Return the page to take over if it is right, its serial, and what stands there."""
-        known = stands_as(stands)
+        known, store = stands_as(stands), self._mirror.store
         if self._lists and reach is None:
             self._note(Kind.GONE, name, "upstream's list does not have it")
-            return None, self._mirror.store.serial(name), known
-        body = self._mirror.store.read(name, layout.V1_JSON.filename)
-        if body is None or stands.problem is not None:
-            self._note(Kind.FETCH, name, stands.problem or "it has no JSON form")
-            return None, None, known
+            return None, self._serial(name), known
         try:
+            body = None if stands.problem else store.read(name, layout.V1_JSON.filename)
+            if body is None:
+                self._note(Kind.FETCH, name, stands.problem or "it has no JSON form")
+                return None, None, known
             parsed = read_page(name, body, self.ground, self._mirror.upstream.rules)
-        except BadAnswer as error:
+            in_html = store.read(name, layout.HTML.filename)
+        except (BadAnswer, PublishError) as error:
             self._note(Kind.FETCH, name, error.problem)
             return None, None, known
         page = parsed.page
-        in_html = self._mirror.store.read(name, layout.HTML.filename)
         why = objection(parsed, in_html, reach, self.ground)
         if why is None and self._omits and written_by_us(body):
             why = "its yanked files have been left out, if it has any"
@@ -286,6 +242,12 @@ class _Adoption:
         )
         self._note(Kind.KEPT if rendered == known else Kind.REWRITTEN, name)
         return self._fetched(name, reach, page, body), page.serial, known
+
+    def _serial(self, name: NormalizedName) -> int | None:
+        try:
+            return self._mirror.store.serial(name)
+        except PublishError:  # whatever it is, it goes
+            return None
 
     def _fetched(self, name: NormalizedName, reach: int | None, page: Page, body: bytes) -> Fetched:
         """Return a page of the tree as if upstream had answered with it, by no ETag."""
@@ -299,7 +261,7 @@ class _Adoption:
 
     def _record(
         self,
-        standing: Sequence[tuple[NormalizedName, Published | None, int | None]],
+        standing: Sequence[tuple[NormalizedName, Published, int | None]],
         right: Sequence[Fetched],
     ) -> None:
         """Remember what stands in the tree, and the pages that are right; publish those."""
@@ -308,11 +270,7 @@ class _Adoption:
             state.projects.add((name, name) for name, _, _ in standing)
             rows = state.projects.get(name for name, _, _ in standing)
             state.unpublished.finish(
-                [
-                    (rows[name].id, stands, True, serial)
-                    for name, stands, serial in standing
-                    if stands is not None
-                ]
+                [(rows[name].id, stands, True, serial) for name, stands, serial in standing]
             )
             if self._lists:
                 waiting = state.pending.reaches(rows)
@@ -337,46 +295,4 @@ def beside(output: Path) -> Iterator[str]:
             )
     except OSError as error:
         raise PublishError(str(output), error.strerror or str(error)) from error
-    return (name for name in found if name != f"{layout.ROOT}/")
-
-
-def _sample(mirror: Mirror) -> Ground:
-    """Ask upstream for a few pages and hold the tree's against them.
-
-    They are chosen by a hash of the name: spread over the tree, and the same in every run. Raises
-    :class:`yanksync.errors.UpstreamError` when upstream is away.
-    """
-    chosen: list[tuple[NormalizedName, Page]] = []
-    hashed = nsmallest(10 * SAMPLE, mirror.store.names(), key=_spread)
-    reaches = mirror.state.pending.reaches(hashed)
-    for name in hashed:
-        ours = _page(mirror, name) if reaches.get(name) is not None else None
-        if ours is not None and ours.serial == reaches[name] and ours.files:
-            chosen.append((NormalizedName(name), ours))
-    pages = dict(chosen[:SAMPLE])
-    questions = [Question(Look(name=name), None) for name in pages]
-    pairs, failed = [], None
-    for one in fetch(mirror.upstream, questions, mirror.settings.upstream.workers):
-        if isinstance(one.answer, Found):
-            pairs.append(Pair(pages[one.look.name], one.answer.page))
-        elif isinstance(one.answer, Failed):
-            failed = one.answer.error
-    if failed is not None and not pairs:
-        raise failed
-    return ground_of(pairs)
-
-
-def _spread(name: str) -> bytes:
-    return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-
-
-def _page(mirror: Mirror, name: str) -> Page | None:
-    if normalized(name) != name:
-        return None
-    try:
-        body = mirror.store.read(name, layout.V1_JSON.filename)
-        if body is None:
-            return None
-        return read_page(NormalizedName(name), body, Ground(), mirror.upstream.rules).page
-    except YanksyncError:
-        return None
+    return (name for name in found if name.rstrip("/") != layout.ROOT)

@@ -31,6 +31,7 @@ from yanksync.weigh import Presence
 
 BATCH = 500
 _JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.REHASHED)
+_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
 
 Wanted = tuple[Awaiting, Project, Page | None]
@@ -158,7 +159,7 @@ def _gather(
     wanted = list(_wanted(mirror, awaiting, rows, pages))
     tree = mirror.state.meta.number("tree_serial")
     if tree is not None:
-        known = [one for one in wanted if tree == OTHER_ERA or not _tree_is_newer(mirror, one)]
+        known = wanted if tree == OTHER_ERA else _not_below(mirror, wanted)
         wanted = list(map(_distrusted, known))
     if mirror.fence is not None:
         mirror.fence.load(mirror.state, [row.name for _, row, _ in wanted])
@@ -168,7 +169,8 @@ def _gather(
 def _distrusted(wanted: Wanted) -> Wanted:
     """Where nothing is known of what stands, anything may: a stale sibling, too (R12)."""
     one, row, page = wanted
-    return (replace(one, dirty=True), row, page) if row.published is None else wanted
+    known = row.published is not None and row.published.json
+    return wanted if known else (replace(one, dirty=True), row, page)
 
 
 def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
@@ -260,6 +262,30 @@ def rendering_of(mirror: Mirror, page: Page) -> Rendered:
     return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
 
 
+def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Leave out what the output has a later page of, and that of which nobody can say.
+
+    Raises :class:`PublishError` when nothing at all can be read any more.
+    """
+    found: list[Wanted] = []
+    unread: dict[str, str] = {}
+    in_a_row = 0
+    for one in wanted:
+        try:
+            if not _tree_is_newer(mirror, one):
+                found.append(one)
+            in_a_row = 0
+        except PublishError as error:
+            in_a_row += 1
+            if in_a_row == _IN_A_ROW:
+                raise
+            unread[one[1].name] = str(error)
+            mirror.state.unpublished.problem(one[0].id, str(error))
+    if unread:
+        _tell(mirror, unread, fatal=False)
+    return found
+
+
 def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
     """Whether the output holds a later page than this state knows (design.md, state lost)."""
     one, row, page = wanted
@@ -328,6 +354,7 @@ def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the projects whose files were touched, with the siblings that may have stood there."""
     for rendering in outcome.renderings:
         row, dirty = rendering.row, rendering.one.dirty
+        dirty = dirty or (row.published is not None and not row.published.json)
         if rendering.work is not None and row.name not in outcome.failures:
             stood = () if row.published is None else row.published.codecs
             codecs = tuple(layout.SUFFIX) if dirty else stood

@@ -171,23 +171,25 @@ def written_by_us(body: bytes) -> bool:
     return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 
-def stands_as(standing: Standing) -> Published | None:
-    """Return what stands in a project's directory, if it is of one piece.
+_PIECES = Published(b"", b"")
 
-    None when a form is missing or cannot be read, its twin differs, a sibling is stale, or
-    something of our names is there beside: then nothing can be built on what stands.
+
+def stands_as(standing: Standing) -> Published:
+    """Return what stands in a project's directory.
+
+    Nothing can be built on it, and its digests are void, when it is not of one piece: a form is
+    missing or cannot be read, its twin differs, a sibling is stale, or something of our names is
+    there beside.
     """
-    if standing.problem is not None or not standing.there:
-        return None
     seen = {one.name: one for one in standing.entries if one.name in layout.filenames()}
     if any(one.digest is None for one in seen.values()):
-        return None
+        return _PIECES
     digests = {name: one.digest for name, one in seen.items()}
     in_json, in_html = digests.get(layout.V1_JSON.filename), digests.get(layout.HTML.filename)
     if in_json is None or in_html is None:
-        return None
+        return _PIECES
     codecs = tuple(
         codec for codec, suffix in layout.SUFFIX.items() if layout.V1_JSON.filename + suffix in seen
     )
     stands = Published(in_json, in_html, codecs, digests.get(layout.LEGACY.filename))
-    return stands if files_of(stands) == digests else None
+    return stands if files_of(stands) == digests else _PIECES

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli, wait_for
+from tests.fake_trees import Tree
 from tests.fake_upstream import FakeUpstream, Fault, Served
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
@@ -172,6 +173,32 @@ def test_what_cannot_be_read_is_told_and_not_taken_for_missing(
     assert other("sync").silent
     assert other("verify").silent
     assert (other.output / "simple/new/index.html").exists()
+
+
+def test_pages_of_another_tree_that_cannot_be_read_keep_nobody_waiting(
+    other: Dropped, upstream: FakeUpstream
+) -> None:
+    upstream.upload("third", "1.0")
+    Tree(upstream, other.output).make()
+    os.chown(other.output, OTHER, OTHER)
+    for path in other.output.rglob("*"):
+        os.chown(path, OTHER, OTHER)
+    hidden = other.output / "simple/demo/index.v1_json"
+    os.chown(hidden, 0, 0)
+    hidden.chmod(0o600)
+    done = other("adopt")
+    assert (done.code, done.err) == (0, "")
+    assert "fetch  simple/demo/: Permission denied" in done.out
+    assert "2 written anew" in done.out
+    upstream.yank("other", "1.0", "bad")
+    done = other("sync")  # whether it is newer nobody can say
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "error: demo: not published: " in done.err and f"{hidden} {SAYS}" in done.err
+    assert b"bad" in (other.output / "simple/other/index.html").read_bytes()
+    assert f"unpublished: demo: {hidden}: Permission denied" in other("status").out
+    hidden.chmod(0o644)
+    assert other("sync").silent
+    assert other("verify").silent
 
 
 def test_a_configuration_that_cannot_be_read(roots: Cli, other: Dropped) -> None:

@@ -323,11 +323,19 @@ def _fails(store: DiskStore) -> tuple[Failure, ...]:
 
 
 def test_a_page_that_cannot_be_read(store: DiskStore, demo: Path) -> None:
-    (demo / "index.v1_json").mkdir(parents=True)
-    with pytest.raises(PublishError, match="Is a directory"):
+    demo.mkdir(parents=True)
+    (demo / "index.v1_json").symlink_to("index.v1_json")
+    with pytest.raises(PublishError, match="Too many levels of symbolic links"):
         store.read("demo", "index.v1_json")
-    with pytest.raises(PublishError, match="Is a directory"):
+    with pytest.raises(PublishError, match="Too many levels of symbolic links"):
         store.serial("demo")
+
+
+def test_what_is_no_file_is_no_page(store: DiskStore, demo: Path) -> None:
+    (demo / "index.v1_json").mkdir(parents=True)
+    os.mkfifo(demo / "index.html")
+    assert store.read("demo", "index.v1_json") is store.read("demo", "index.html") is None
+    assert store.serial("demo") is None
 
 
 @pytest.mark.parametrize("many", [3, 40])

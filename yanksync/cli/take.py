@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from yanksync.adopt import Adopted, Fate, Kind
 from yanksync.adopt import adopt as take_over
 from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
 from yanksync.errors import ConfigError, LockHeld, YanksyncError
+from yanksync.fates import Adopted, Fate, Kind
 from yanksync.mirror import Mirror
 from yanksync.opening import opened
 from yanksync.publish import layout

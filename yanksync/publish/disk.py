@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from yanksync.errors import PublishError
 from yanksync.findings import Standing
@@ -35,7 +36,7 @@ from yanksync.publish.staging import (
     write_chunks,
 )
 from yanksync.publish.standing import standing, umask
-from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in, unlisted
+from yanksync.publish.store import HEAD, LARGEST, Failure, ListForm, Room, serial_in, unlisted
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -222,25 +223,32 @@ class DiskStore:
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
+        path = f"{self.output}/{layout.directory(name)}/{filename}"
         try:
-            return (self.output / layout.directory(name) / filename).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            file = _opened(path)
+            if file is None:
+                return None
+            with file:
+                body = file.read(LARGEST + 1)
         except OSError as error:
-            raise _error(error, str(self.output)) from error
+            raise _error(error, path) from error
+        if len(body) > LARGEST:
+            raise PublishError(path, "is larger than any page")
+        return body
 
     def serial(self, name: str | None) -> int | None:
         """Return the serial that a published page carries: from its head, or wherever it stands."""
-        path = self.output / layout.directory(name) / layout.V1_JSON.filename
+        path = f"{self.output}/{layout.directory(name)}/{layout.V1_JSON.filename}"
         try:
-            with open(path, "rb") as file:
+            file = _opened(path)
+            if file is None:
+                return None
+            with file:
                 head = file.read(HEAD)
                 found = serial_in(head)
-                return found if found is not None else serial_in(head + file.read())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+                return found if found is not None else serial_in(head + file.read(LARGEST))
         except OSError as error:
-            raise _error(error, str(path)) from error
+            raise _error(error, path) from error
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``."""
@@ -280,6 +288,17 @@ class DiskStore:
 
     def close(self) -> None:
         """Every file is closed already."""
+
+
+def _opened(path: str) -> BinaryIO | None:
+    """Open a published file; None when there is none: what else has its name is no page.
+
+    A pipe of that name would never answer.
+    """
+    try:
+        return open(path, "rb") if stat.S_ISREG(os.stat(path).st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _failure(name: str, error: OSError) -> Failure:

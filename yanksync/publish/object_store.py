@@ -26,7 +26,7 @@ from yanksync.publish import layout
 from yanksync.publish.compress import stream
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
 from yanksync.publish.standing import seen_in
-from yanksync.publish.store import HEAD, Failure, ListForm, Room, serial_in, unlisted
+from yanksync.publish.store import HEAD, LARGEST, Failure, ListForm, Room, serial_in, unlisted
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""
@@ -224,6 +224,9 @@ class ObjectStore:
         """Return a published file; None when it is not there."""
         try:
             found = self._objects.get(f"{layout.directory(name)}/{filename}")
+            if found is not None and found.size > LARGEST:
+                where = f"{self._objects.place}/{layout.directory(name)}/{filename}"
+                raise PublishError(where, "is larger than any page")
             return None if found is None else found.body()
         except ObjectError as error:
             raise _error(error) from error

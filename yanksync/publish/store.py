@@ -64,7 +64,10 @@ class Store(Protocol):
         """
 
     def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file of a project, or of the list for None; None: not there."""
+        """Return a published file of a project, or of the list for None; None: not there.
+
+        What is larger than :data:`LARGEST` is an error.
+        """
 
     def serial(self, name: str | None) -> int | None:
         """Return the serial that the published page of a project, or the list, carries."""
@@ -198,6 +201,9 @@ class MemoryStore:
     def close(self) -> None:
         """There is nothing to let go of."""
 
+
+LARGEST = 128 << 20
+"""Bytes of a published page that are read at the most; as much as is taken of upstream's."""
 
 HEAD = 512
 """How many bytes of a JSON form hold its ``meta``, in pages that yanksync or bandersnatch wrote."""

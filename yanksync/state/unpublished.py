@@ -133,7 +133,8 @@ class Unpublished:
     def kept(self, ids: Sequence[int]) -> frozenset[int]:
         """Return those of ``ids`` that a guard holds and whose stored digests say what stands."""
         rows = self._db.execute(
-            """SELECT id FROM unpublished WHERE held IS NOT NULL AND NOT dirty
+            """SELECT id FROM unpublished JOIN projects USING (id)
+            WHERE held IS NOT NULL AND NOT dirty AND json_digest IS NOT x''
             AND id IN (SELECT value FROM json_each(?))""",
             (json.dumps(ids),),
         )

@@ -1,0 +1,37 @@
+"""What becomes of a tree that is taken over (``adopt``), thing by thing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What becomes of something in the tree."""
+
+    KEPT = "kept"  # right, and byte for byte what would be published
+    REWRITTEN = "rewritten"  # right, and published anew from what it says
+    FETCH = "fetch"  # not right: the next sync asks upstream for it
+    MISSING = "missing"  # upstream has it and the tree does not: likewise
+    GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
+    LEFT_OUT = "left-out"  # the configuration does not select it
+    FOREIGN = "foreign"  # not of ours: left alone
+
+
+class Fate(Struct, frozen=True, kw_only=True):
+    """What becomes of one thing; a path that ends in a slash is a directory."""
+
+    kind: Kind
+    project: str | None
+    path: str  # below the output
+    detail: str | None = None  # why
+
+
+class Adopted(Struct, frozen=True, kw_only=True):
+    """What an adoption came to."""
+
+    code: int  # the exit code
+    counts: Counter[Kind]
+    lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample
