@@ -205,6 +205,9 @@ def _path(value: object) -> Path:
     text = _text(value)
     if not text or "\0" in text:
         raise Impossible("must be a path")
+    scheme, separator, _ = text.partition("://")
+    if separator and "/" not in scheme:
+        raise Impossible(f"must be a path on this machine, not {scheme}://")
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.cli.buckets import Fleet, Machine, Mirror
 from tests.cli.runner import Cli
 from tests.fake_upstream import FakeUpstream, Served, serve
+from tests.s3_gate import Gate, gate
+from tests.s3_servers import Server, fresh_place
 
 
 @pytest.fixture
@@ -39,3 +43,25 @@ def synced(yanksync: Cli) -> Cli:
     """The program after its first build."""
     assert yanksync("sync").code == 0
     return yanksync
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, served: Served, seaweed: Server, s3_gate: Gate) -> Iterator[Mirror]:
+    """A mirror in a bucket, configured and never run."""
+    made = Mirror(tmp_path, served, seaweed, s3_gate)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, served: Served, seaweed: Server) -> Iterator[Fleet]:
+    """Two machines of one mirror in a bucket."""
+    with ExitStack() as stack:
+        place = fresh_place()
+        first, second = (
+            Machine(tmp_path / name, served, seaweed, stack.enter_context(gate(seaweed.url)), place)
+            for name in ("first", "second")
+        )
+        made = Fleet(first, second)
+        yield made
+        made.store.close()

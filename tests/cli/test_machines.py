@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import sqlite3
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, Done, ended
-from tests.fake_upstream import FakeUpstream, Served
-from tests.s3_gate import Gate, Mishap, gate, puts_of
-from tests.s3_servers import Server, fresh_place
+from tests.cli.buckets import LOCKED, Fleet, stopped
+from tests.cli.runner import ended
+from tests.fake_upstream import FakeUpstream
+from tests.s3_gate import Mishap, puts_of
 from yanksync.lease import read_note
 from yanksync.objects import Content
-from yanksync.publish.object_store import ObjectStore
 from yanksync.remote import LARGEST
-from yanksync.settings import Bucket
 
-LOCKED = 75
 Wanted = Callable[[str, str], bool]  # method, key
-
-
-class Machine(Cli):
-    """A machine that has nothing but a configuration, and a way of its own to the storage."""
-
-    def __init__(self, home: Path, served: Served, server: Server, gate: Gate, place: Bucket):
-        home.mkdir()
-        super().__init__(home, None)
-        self.gate = gate
-        self.server = server
-        self.place = place
-        self.key = f"{place.prefix}/state/yanksync.db"
-        self.simple_url = served.simple_url
-        self.environ["TMPDIR"] = str(home)
-        self.settle()
-
-    def settle(self, mirror: str = "", output: str = "", **storage: str | bool) -> None:
-        state = f"s3://{self.place.bucket}/{self.key}"
-        self.configure(
-            f'simple_url = "{self.simple_url}"',
-            mirror=f'output = "{output or self.place}"\nstate = "{state}"\n{mirror}',
-            storage=self.server.behind(self.gate.url).toml(**storage),
-        )
-
-    def until_it_is_free(self, *args: str) -> Done:
-        """Run until no lease is in the way."""
-        while (done := self(*args)).code == LOCKED:
-            assert done.silent
-            time.sleep(0.5)
-        return done
-
-    def hurry(self) -> None:
-        """Take leases that do not outlast a test's patience."""
-        self.settle("lease = 8")
-
-    def scratch(self) -> list[str]:
-        return [path.name for path in self.home.iterdir() if path.name != "yanksync.toml"]
-
-    def state_puts(self) -> int:
-        return self.gate.asked("PUT").count(f"/mirror/{self.key}")
-
-
-class Fleet:
-    """Two machines with one mirror, and somebody who looks at the bucket."""
-
-    def __init__(self, first: Machine, second: Machine) -> None:
-        self.first, self.second = first, second
-        self.place = first.place
-        self.objects = first.server.objects(self.place)
-        self.store = ObjectStore(self.objects)
-
-    def etags(self) -> dict[str, str | None]:
-        """Return everything published."""
-        return {listed.key: listed.etag for listed in self.objects.list("simple")}
-
-    def yanked(self, name: str) -> dict[str, bool | str]:
-        body = self.store.read(name, "index.v1_json")
-        assert body is not None
-        return {file["filename"]: file["yanked"] for file in json.loads(body)["files"]}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, served: Served, seaweed: Server) -> Iterator[Fleet]:
-    with ExitStack() as stack:
-        place = fresh_place()
-        first, second = (
-            Machine(tmp_path / name, served, seaweed, stack.enter_context(gate(seaweed.url)), place)
-            for name in ("first", "second")
-        )
-        made = Fleet(first, second)
-        yield made
-        made.store.close()
-
-
-def stopped(process: subprocess.Popen[str]) -> None:
-    """Let a process stand still, as a machine does that is suspended."""
-    process.send_signal(signal.SIGSTOP)
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
 
 
 def test_either_machine_goes_on_where_the_other_ended(fleet: Fleet, upstream: FakeUpstream) -> None:

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
+from tests.cli.buckets import FORMS, Mirror
 from tests.e2e.clients import Client
 from tests.fake_upstream import FakeUpstream, Served, wheel
-from tests.s3_gate import Gate, Mishap, gate, puts, puts_of
-from tests.s3_servers import Server, fresh_place
+from tests.s3_gate import Mishap, gate, puts, puts_of
+from tests.s3_servers import Server
 from yanksync.objects import Content
-from yanksync.publish.object_store import ObjectStore
 from yanksync.settings import Bucket
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-FORMS = ("index.html", "index.v1_html", "index.v1_json")
-
-
-class Mirror(Cli):
-    """The program, configured to publish to a server of its own behind a gate."""
-
-    def __init__(self, home: Path, served: Served, server: Server, gate: Gate) -> None:
-        super().__init__(home, None)
-        self.served = served
-        self.gate = gate
-        self.server = server
-        self.place = fresh_place()
-        self.objects = server.objects(self.place)
-        self.store = ObjectStore(self.objects)
-        self.settle()
-
-    def settle(self, mirror: str = "", **storage: str | bool) -> None:
-        """Write the configuration."""
-        self.configure(
-            f'simple_url = "{self.served.simple_url}"',
-            mirror=f'output = "{self.place}"\n{mirror}',
-            storage=self.server.behind(self.gate.url).toml(**storage),
-        )
-
-    def yanked(self, name: str) -> dict[str, bool | str]:
-        body = self.store.read(name, "index.v1_json")
-        assert body is not None
-        return {file["filename"]: file["yanked"] for file in json.loads(body)["files"]}
-
-    def reasons(self, name: str) -> set[bool]:
-        """Whether each form of a page knows of the yank."""
-        return {b"broken" in (self.store.read(name, form) or b"") for form in FORMS}
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, served: Served, seaweed: Server, s3_gate: Gate) -> Iterator[Mirror]:
-    made = Mirror(tmp_path, served, seaweed, s3_gate)
-    yield made
-    made.store.close()
 
 
 def test_a_mirror_from_build_to_removal(mirror: Mirror, upstream: FakeUpstream) -> None:
