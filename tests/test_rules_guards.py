@@ -197,6 +197,50 @@ def test_R14_a_state_put_back_unnoticed_believes_in_no_page_of_another_upstream(
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_R14_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, lost: bool) -> None:
+    names = started(disk, 3)
+    backup = disk.up.snapshot()
+    disk.keep_state()
+    disk.up.yank(names[0], "1.0", "lost")
+    disk.up.upload("lost", "1.0")
+    assert disk.sync(later=HOUR) == DONE
+    disk.lose_state() if lost else disk.put_back_state()
+    disk.up.restore(backup)
+    if lost:
+        disk.sync()
+    files = disk.files()
+    for _ in range(2):
+        assert disk.sync() == HELD
+        assert disk.files() == files and "lost" in disk.yanked(names[0]).values()
+    with disk.state() as state:
+        (held,) = holds(state)
+    assert "the output is of serial" in held.why
+    disk.approve()
+    assert disk.settle() == DONE
+    assert disk.page("lost") is None
+    assert_equal_to_upstream(disk)
+
+
+def test_R14_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream(
+    disk: World,
+) -> None:
+    names = started(disk, 3)
+    disk.keep_state()
+    lagging = disk.up.snapshot()
+    disk.up.yank(names[0], "1.0", "bad")
+    assert disk.sync(later=HOUR) == DONE
+    ahead = disk.up.snapshot()
+    disk.put_back_state()
+    disk.up.restore(lagging)
+    assert disk.sync() == HELD
+    disk.up.restore(ahead)
+    assert disk.settle() == DONE
+    with disk.state() as state:
+        assert holds(state) == ()
+    assert_equal_to_upstream(disk)
+
+
 def test_R14_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
     names = started(world, 2)
     world.up.yank(names[0], "1.0")

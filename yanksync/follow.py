@@ -78,7 +78,7 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
     if meta.cursor is None:
         first_build(mirror, started)
         return
-    cursor = meta.cursor
+    cursor, tree = meta.cursor, meta.number("tree_serial") or 0
     first = True
     for rows in mirror.upstream.entries(max(cursor - 1, 0)):
         if first:
@@ -87,11 +87,24 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
             except JournalReplaced as replaced:
                 _replaced(mirror, replaced, started)
                 return
-            meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
+            if cursor >= tree:
+                _trust(mirror)
         take_entries(mirror, [row for row in rows if row.serial > cursor], started)
         if first and meta.cursor == cursor and meta.cursor_row is None:
             _learn_row(mirror, rows, cursor)
         first = False
+    end = meta.cursor or 0
+    if end < tree:
+        # The state was put back, too, or lost: it knows no row that could be another.
+        older = JournalReplaced(end, f"it ends there, and the output is of serial {tree}")
+        _replaced(mirror, older, started)
+    elif cursor < tree:
+        _trust(mirror)
+
+
+def _trust(mirror: Mirror) -> None:
+    """Note that the journal is the one followed so far, or what upstream has for it since."""
+    mirror.state.meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
 
 
 def _learn_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
