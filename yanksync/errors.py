@@ -178,6 +178,19 @@ class Undelivered(YanksyncError):
     cause = "undelivered"
 
 
+class Unwritten(YanksyncError):
+    """Standard output takes nothing more, for another reason than that its reader has gone."""
+
+    cause = "stdout"
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"standard output: cannot be written: {self.problem}"
+
+
 class LockHeld(YanksyncError):
     """Another run works on this mirror."""
 

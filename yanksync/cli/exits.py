@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import sys
 import time
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, NoReturn
 
 import click
 from msgspec import Struct
 
-from yanksync.errors import ConfigError, JournalReplaced, LockHeld, Throttled, YanksyncError
+from yanksync.cli import streams
+from yanksync.errors import (
+    ConfigError,
+    JournalReplaced,
+    LockHeld,
+    Throttled,
+    Unwritten,
+    YanksyncError,
+)
 
 LogFormat = Literal["text", "json"]
 
@@ -41,27 +49,29 @@ def guarded(command: click.Command) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells' "&" leave it
             signal.signal(number, _terminate)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a reason may have what the locale cannot write
-        sys.stdout.reconfigure(errors="backslashreplace")
+    streams.prepare()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else DONE
         sys.stdout.flush()
+        return code
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):  # where nobody can be told, the code is told
+            error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt, Terminated):
         _leave("interrupted; the next run goes on from here")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
+        streams.give_up()
         return FAILED
     except YanksyncError as error:
+        if isinstance(error, Unwritten):
+            streams.give_up()
         return _failed(error)
     except Exception as error:
         return _bug(error)
-    return code
 
 
 def code_of(error: YanksyncError) -> int:
@@ -91,7 +101,8 @@ def tell(message: str, level: str = "error") -> None:
         line = as_json(time.time(), level, message)
     else:
         line = f"yanksync: {printable(message)}"
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a full disk behind it, say: the code tells enough
+        print(line, file=sys.stderr, flush=True)
 
 
 def as_json(moment: float, level: str, message: str, **more: str) -> str:
@@ -127,7 +138,7 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _leave(message: str) -> None:
+def _leave(message: str) -> NoReturn:
     """End at once: everything is closed, and no request under way is waited for."""
     tell(message)
     os._exit(FAILED)
