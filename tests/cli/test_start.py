@@ -32,7 +32,7 @@ def test_help_has_an_example(yanksync: Cli, command: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [(), ("nope",), ("sync", "extra"), ("-v", "-q", "status"), ("sync", "--json"),
-     ("--log-format", "xml", "status"), ("status", "--max-lag", "-1"), ("backup",),
+     ("--log-format", "xml", "status"), ("status", "--max-lag", "-1"), ("backup",), ("backup", ""),
      ("full-resync", "-x"), ("full-resync", "nope/"), ("history", "no pe"), ("approve", "../x"),
      ("history", "--since", "yesterday")],
 )  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -161,4 +163,19 @@ def test_the_state_is_not_its_own_backup(synced: Cli) -> None:
     done = synced("backup", "./yanksync.db")
     assert done.code == 2
     assert "that is the state database itself" in done.err
+    for part in ("yanksync.db-wal", "./yanksync.db-shm", "yanksync.db.lock"):
+        assert synced("backup", part).code == 2
     assert synced.content() == before
+
+
+def test_a_backup_replaces_only_a_regular_file(synced: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "device")  # as /dev/null is, for root
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text("precious")
+    for name in ("device", "link"):
+        done = synced("backup", name)
+        assert (done.code, done.out) == (2, "")
+        assert f"{name} is there and no regular file; name another" in done.err
+    assert stat.S_ISFIFO((tmp_path / "device").lstat().st_mode)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere").read_text() == "precious"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,9 +64,7 @@ def backup(logs: Logs, file: Path) -> int:
       yanksync backup /var/backups/yanksync.db
     """
     settings = logs.settings()
-    path = settings.mirror.state
-    if isinstance(path, Path) and file.exists() and file.resolve() == path.resolve():
-        raise click.BadParameter("that is the state database itself")
+    _check_target(file, settings.mirror.state)
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with suppress(FileNotFoundError):
@@ -83,3 +82,22 @@ def backup(logs: Logs, file: Path) -> int:
         with suppress(OSError):
             temporary.unlink()
     return 0
+
+
+def _check_target(file: Path, state: object) -> None:
+    """Refuse to replace what is no backup: a device, a link, the state or what belongs to it.
+
+    Root could replace ``/dev/null``, and everybody a file that SQLite is using.
+    """
+    if not file.name:
+        raise click.BadParameter("it is empty: name the file to write", param_hint="'FILE'")
+    if isinstance(state, Path):
+        own = [Path(f"{state}{suffix}").resolve() for suffix in ("", "-wal", "-shm", ".lock")]
+        if file.resolve() in own:
+            raise click.BadParameter("that is the state database itself, or a part of it")
+    try:
+        mode = file.lstat().st_mode
+    except OSError:  # it is not there, or writing it will tell why not
+        return
+    if not stat.S_ISREG(mode):
+        raise click.BadParameter(f"{file} is there and no regular file; name another")
