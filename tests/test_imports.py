@@ -23,7 +23,7 @@ LAYERS = {
     "hook_command owner samples upstream state publish",
     3: "mirror fetch metrics worth ground manifest hooks",
     4: "choose listing list_output record publishing follow configure opening looking remote "
-    "states",
+    "standins states",
     5: "sync verify status holds health adopt",
     6: "schedule cli __main__",
 }

@@ -186,10 +186,10 @@ def _note(mirror: Mirror, outcome: _Outcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
-        _tell(mirror, outcome.failures, fatal=outcome.fatal)
+        tell_failures(mirror, outcome.failures, fatal=outcome.fatal)
 
 
-def _tell(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
+def tell_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
     """Tell of projects that could not be published, each once in a pass; others never wait.
 
     Raises :class:`PublishError` instead where there is no point in more: the disk is full.
@@ -282,7 +282,7 @@ def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
             unread[one[1].name] = str(error)
             mirror.state.unpublished.problem(one[0].id, str(error))
     if unread:
-        _tell(mirror, unread, fatal=False)
+        tell_failures(mirror, unread, fatal=False)
     return found
 
 

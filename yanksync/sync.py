@@ -58,8 +58,17 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
         failure = look(mirror, at_once=request.at_once, unread=unread) or failure
         configure.finish_recovery(mirror)
         withdraw(mirror)
+        _stand_in(mirror)
         publish_list(mirror)
     return failure
+
+
+def _stand_in(mirror: Mirror) -> None:
+    """Let those who follow this mirror find what a guard holds (see :mod:`yanksync.standins`)."""
+    if mirror.settings.mirror.legacy_json and (held := mirror.state.unpublished.undocumented()):
+        from yanksync.standins import stand_in  # start-up: it is seldom needed
+
+        stand_in(mirror, held)
 
 
 def tell_hooks(mirror: Mirror) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from yanksync.lease import read_note
 from yanksync.objects import Content
 from yanksync.remote import LARGEST
 
+HELD = 4
 Wanted = Callable[[str, str], bool]  # method, key
 
 
@@ -336,3 +338,33 @@ def test_a_run_that_is_told_to_end_keeps_nobody_waiting(
     assert fleet.second("sync").code == 0
     assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
     assert fleet.second("verify").silent and fleet.first("sync").silent
+
+
+def test_what_followers_read_of_a_held_page(fleet: Fleet, upstream: FakeUpstream) -> None:
+    assert fleet.first("sync").silent
+    (file, *_) = json.loads(fleet.store.read("demo", "index.v1_json") or b"")["files"]
+    upstream.doctor = lambda page: json.loads(
+        json.dumps(page).replace(file["hashes"]["sha256"], "ab" * 32)
+    )
+    upstream.upload("demo", "3.0")
+    assert fleet.first("sync").code == HELD
+    before = fleet.etags()
+    for machine in (fleet.first, fleet.second):
+        machine.settle("legacy_json = true\nlist_interval = 0")
+        assert machine("sync").code == HELD
+    assert (
+        fleet.etags().items()
+        >= {key: etag for key, etag in before.items() if "/demo/" in key}.items()
+    )
+    known = json.loads(fleet.store.read("demo", "index.legacy_json") or b"")
+    assert known["releases"].keys() == {"1.0", "2.0"}
+    assert known["releases"]["1.0"][0]["digests"]["sha256"] == file["hashes"]["sha256"]
+    assert fleet.second("verify").code == 0
+    assert fleet.second("approve").code == 0
+    assert fleet.first("sync").silent
+    known = json.loads(fleet.store.read("demo", "index.legacy_json") or b"")
+    assert known["releases"].keys() == {"1.0", "2.0", "3.0"}
+    for machine in (fleet.second, fleet.first):
+        machine.settle()
+    assert fleet.first("sync").silent and fleet.second("verify").silent
+    assert not [key for key in fleet.etags() if "legacy" in key]

@@ -140,6 +140,25 @@ class Unpublished:
         )
         return frozenset(row[0] for row in rows)
 
+    def undocumented(self) -> list[int]:
+        """Return whom a guard holds as published before there was the form for followers.
+
+        Only those whose stored digests say what stands.
+        """
+        rows = self._db.execute(
+            """SELECT id FROM unpublished JOIN projects USING (id)
+            WHERE held IS NOT NULL AND NOT dirty AND json_digest IS NOT NULL
+            AND json_digest IS NOT x'' AND legacy_digest IS NULL"""
+        )
+        return [row[0] for row in rows]
+
+    def documented(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """These projects have the form for followers now, as (id, its digest)."""
+        self._db.many(
+            "UPDATE projects SET legacy_digest = ? WHERE id = ?",
+            ((digest, id_) for id_, digest in rows),
+        )
+
     def begin(self, ids: Iterable[int]) -> None:
         """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
         self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])

@@ -1,0 +1,110 @@
+"""What a guard holds back, in the form for followers, when that is asked for in the meantime.
+
+A held project stays as it was published, and its page is not rendered again: the state may have no
+more than the page that is held. But who follows this mirror takes a project that is listed and has
+no document for deleted. So the document is made of the page that stands in the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.errors import BadAnswer, PublishError
+from yanksync.mirror import Mirror, log
+from yanksync.model import File, Page, Published
+from yanksync.publish import layout
+from yanksync.publish.compress import compress
+from yanksync.publish.reconcile import FormWork, Write, digest
+from yanksync.publishing import BATCH, held_page, tell_failures
+from yanksync.render.legacy import render_document
+from yanksync.render.policy import offered
+from yanksync.state.projects import Project
+from yanksync.weigh import Presence
+from yanksync.worth import Ground, read_page
+
+
+class _StandIn(Struct, frozen=True):
+    """A document to be put beside a page that stays as it is."""
+
+    row: Project
+    stands: Published
+    document: bytes
+
+
+def stand_in(mirror: Mirror, held: Sequence[int]) -> None:
+    """Put a document beside the pages of these projects, which a guard holds and which lack one.
+
+    Raises :class:`PublishError` when nothing more can be written, and
+    :class:`yanksync.errors.StateError`.
+    """
+    for start in range(0, len(held), BATCH):
+        if not mirror.stopping():
+            _stand_in(mirror, held[start : start + BATCH])
+
+
+def _stand_in(mirror: Mirror, held: Sequence[int]) -> None:
+    state = mirror.state
+    made = list(_made(mirror, state.projects.by_id(held)))
+    names = [one.row.name for one in made]
+    if mirror.fence is not None:
+        mirror.fence.load(state, names)
+    failures = mirror.store.apply([_work(one) for one in made])
+    failed = {failure.name: failure.why for failure in failures}
+    with state.transaction():
+        done = [one for one in made if one.row.name not in failed]
+        state.unpublished.documented((one.row.id, digest(one.document)) for one in done)
+        if hooks := mirror.settings.hooks.names:
+            state.outbox.add(hooks, [(one.row.name, one.stands.codecs) for one in done])
+        if mirror.fence is not None:
+            mirror.fence.save(state, names)
+    if failed:
+        fatal = len(failed) == len(made) and any(failure.fatal for failure in failures)
+        tell_failures(mirror, failed, fatal=fatal)
+
+
+def _work(one: _StandIn) -> Write:
+    siblings = tuple((codec, compress(codec, one.document)) for codec in one.stands.codecs)
+    form = FormWork(filename=layout.LEGACY.filename, body=one.document, siblings=siblings)
+    return Write(name=one.row.name, forms=(form,), tidy=False)
+
+
+def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
+    for row in rows:
+        stands = row.published
+        if stands is None:
+            continue
+        try:
+            document = _document(mirror, row, stands)
+        except (BadAnswer, PublishError) as error:
+            if mirror.tally.tells(f"no stand-in {row.name}"):
+                log.warning(
+                    "%s: is held, and nothing for followers can be made of its page: %s",
+                    row.name,
+                    error,
+                    extra={"project": row.name},
+                )
+        else:
+            yield _StandIn(row, stands, document)
+
+
+def _document(mirror: Mirror, row: Project, stands: Published) -> bytes:
+    body = mirror.store.read(row.name, layout.V1_JSON.filename)
+    if body is None or digest(body) != stands.json:
+        raise PublishError(layout.directory(row.name), "it is not the one that was published")
+    page = read_page(row.name, body, Ground(), mirror.upstream.rules).page
+    if row.presence is Presence.PRESENT:
+        page = _marked(page, held_page(mirror, row))
+    return render_document(offered(page, mirror.settings.mirror.yanked.value))
+
+
+def _marked(page: Page, recorded: Page) -> Page:
+    """Return ``page`` with the yanks that were recorded since: nothing is written without (R1)."""
+    yanks = {file.filename: file.yanked for file in recorded.files if file.yanked is not None}
+
+    def marked(file: File) -> File:
+        return replace(file, yanked=yanks.get(file.filename, file.yanked))
+
+    return replace(page, files=tuple(map(marked, page.files)))
