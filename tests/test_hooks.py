@@ -15,6 +15,7 @@ import pytest
 from tests.fake_receiver import Receiver, receiver
 from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, FAILED, PARTIAL, Killed, World
+from tests.limits import small_files
 from yanksync import hooks
 from yanksync.errors import Undelivered
 from yanksync.hook_command import run
@@ -293,6 +294,12 @@ def test_what_can_go_wrong_with_a_command(command: list[str], problem: str) -> N
     with pytest.raises(Undelivered) as caught:
         run(command, ["simple/demo/"], 0.5 if "killed" in problem else 20.0)
     assert str(caught.value) == problem
+
+
+def test_no_room_for_what_a_command_is_told() -> None:
+    problem = "^no temporary file can be made: File too large$"
+    with small_files(1000), pytest.raises(Undelivered, match=problem):
+        run(["true"], ["simple/demo/"] * 1000, 20.0)
 
 
 def test_a_command_need_not_read(tmp_path: Path) -> None:

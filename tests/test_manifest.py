@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.machine import SECTIONS
 from tests.fake_upstream import Served
 from tests.harness import DAY, DONE, PARTIAL, Killed, World
+from tests.limits import small_files
 from yanksync import manifest
 from yanksync.state.outbox import Change
 
@@ -177,6 +178,20 @@ def test_who_follows_them_misses_no_run_that_dies(world: World, after: bool) -> 
         assert world.settle() == DONE, what
         follow(world, copy, seen)
         assert tree(copy) == tree(world.where / "out"), what
+
+
+def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    with small_files(1000), pytest.raises(OSError, match="File too large"):
+        manifest.write(tmp_path, 1, 0.0, ["put simple/demo/index.html"] * 1000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "20261399T000000Z-00000001.txt"  # no date
+    theirs.write_text("theirs")
+    ours = manifest.write(tmp_path, 1, 0.0, ["put simple/demo/index.html"])
+    manifest.tidy(tmp_path, 1e9)
+    assert (theirs.read_text(), ours.exists()) == ("theirs", False)
 
 
 def shell(line: str, **values: Path) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, HELD, HOUR, PARTIAL, World
+from tests.limits import small_files
 from yanksync import errors, metrics
 
 
@@ -213,6 +214,22 @@ def test_every_kind_of_error_has_a_cause_that_is_told() -> None:
 
     never = {"other", "upstream", "configuration", "locked"}  # no pass ends so
     assert {kind.cause for kind in kinds(errors.YanksyncError)} - never < set(metrics.CAUSES)
+
+
+def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "yanksync.prom"
+    metrics.write(path, "old")
+    with small_files(1000), pytest.raises(OSError, match="File too large"):
+        metrics.write(path, "x" * 2000)
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
+
+
+def test_no_link_is_written_through(tmp_path: Path) -> None:
+    path, precious = tmp_path / "yanksync.prom", tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / ".yanksync.prom.tmp").symlink_to(precious)
+    metrics.write(path, "new")
+    assert (path.read_text(), precious.read_text()) == ("new", "precious")
 
 
 def test_the_file_is_replaced_in_one_step(tmp_path: Path) -> None:

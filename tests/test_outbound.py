@@ -81,6 +81,13 @@ def test_all_attempts_share_the_time(inbox: Receiver) -> None:
     assert len(inbox.told) <= 2  # a slow machine may have no time for the second either
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example", "me:s\u2603cret@127.0.0.1:9"])
+def test_an_address_that_nobody_can_have(host: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Undelivered, match=r"^cannot be sent \([A-Za-z]+\)$"):
+        send(f"https://{host}/secret")
+    assert capfd.readouterr().err == ""  # no thread has died
+
+
 def test_nobody_is_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -20,12 +20,13 @@ from yanksync.settings import Health
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
 _SECONDS = 10.0  # that one ping may take
 _BODY = 10_000  # bytes of a ping
-_DONE, _FAILED, _PARTIAL = 0, 1, 3
+_DONE, _FAILED, _PARTIAL, _LOCKED = 0, 1, 3, 75
 
 
 class _End(Struct, frozen=True):
     """What the last ping is to say."""
 
+    code: int  # the exit code
     well: bool
     body: str
 
@@ -48,14 +49,15 @@ class Watch:
     def ended(self, mirror: Mirror, code: int, summary: str) -> None:
         """Write how the pass ended, while its state is at hand."""
         problem = mirror.tally.problem
-        self._end = _End(code == _DONE, summary if problem is None else f"{summary}\n{problem}")
+        body = summary if problem is None else f"{summary}\n{problem}"
+        self._end = _End(code, code == _DONE, body)
         families: tuple[metrics.Family, ...] = ()
         run = self._run(code)
         try:
             if code == _PARTIAL and self._health.ping is not None:
                 since = mirror.state.runs.partial_since()
                 well = since is None or time.time() - since <= _PATIENCE
-                self._end = _End(well, self._end.body)
+                self._end = _End(code, well, body)
             if self._health.metrics is not None:
                 metrics.count(mirror.state, mirror.tally, code)
                 families = metrics.of_state(mirror.state, run.ended)
@@ -63,10 +65,21 @@ class Watch:
             log.warning("the pass is not counted in the metrics: %s", error)
         self._write(run, families)
 
-    def broke(self, error: Exception) -> None:
-        """Write that no pass could be made, or none to its end, when :meth:`ended` was not told."""
-        if self._end is None and not isinstance(error, LockHeld):
-            self._end = _End(False, str(error))
+    def broke(self, error: BaseException) -> None:
+        """Write that no pass could be made, or none to its end.
+
+        A state in object storage may be refused behind a pass that has :meth:`ended` well. Whoever
+        was killed, or kept out, has nothing to say.
+        """
+        ended, self._end = self._end, None
+        if isinstance(error, LockHeld):
+            if ended is not None:  # the lease was lost: what was written is not to be believed
+                self._write(self._run(_LOCKED), ())
+        elif isinstance(error, Exception):
+            if ended is not None and ended.code == _FAILED:
+                self._end = ended  # it has said so
+                return
+            self._end = _End(_FAILED, False, str(error))
             self._write(self._run(_FAILED), ())
 
     def leave(self) -> None:

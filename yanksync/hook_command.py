@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -23,9 +23,7 @@ def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
     ends, so that one that does not read or does not stop writing costs no memory. Raises
     :class:`Undelivered`, with the last line that it wrote.
     """
-    with TemporaryFile() as stdin, TemporaryFile() as output:
-        stdin.write("".join(f"{line}\n" for line in lines).encode())
-        stdin.seek(0)
+    with _file(lines) as stdin, _file(()) as output:
         child = _Child(command, stdin, output)
         try:
             code = child.begun().wait(seconds)
@@ -38,6 +36,19 @@ def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
         if code:
             how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
             raise Undelivered(f"{command[0]} {how}{_last_line(output)}")
+
+
+def _file(lines: Iterable[str]) -> IO[bytes]:
+    """Return a file that holds ``lines`` and has no name. Raises :class:`Undelivered`."""
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(TemporaryFile())
+            file.write("".join(f"{line}\n" for line in lines).encode())
+            file.seek(0)
+            stack.pop_all()
+            return file
+    except OSError as error:
+        raise Undelivered(f"no temporary file can be made: {error.strerror}") from error
 
 
 class _Child(threading.Thread):

@@ -24,6 +24,7 @@ import socket
 import threading
 import time
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -31,6 +32,8 @@ from yanksync.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, Sta
 from yanksync.object_client import Patience
 from yanksync.objects import NEW, Content, Objects
 
+LONGEST = 86400.0
+"""Seconds that a lease may last at the most."""
 _SLACK = 2.0  # seconds: storage tells times in whole ones
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
 _JSON = Content(type="application/json", cache="no-store")
@@ -47,18 +50,23 @@ def patience(seconds: float) -> Patience:
     return Patience(min(30.0, seconds / 8), min(60.0, seconds / 8), min(15.0, seconds / 16))
 
 
+_Moment = Annotated[float, msgspec.Meta(ge=0, le=253402300799)]  # UTC seconds, to the year 9999
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What the lease's object says."""
 
     token: str  # of one run, and of no other
     holder: str  # for a person
-    since: float  # UTC seconds by the holder's clock, for a person
-    seconds: float  # how long it lasts from its last writing on
+    since: _Moment  # by the holder's clock, for a person
+    seconds: Annotated[
+        float, msgspec.Meta(gt=0, le=LONGEST)
+    ]  # how long it lasts from its last writing on
     count: int  # changes with each writing, so that the ETag does, too
     held: bool
     unclean: bool  # state and output may not fit together: they have to be compared
-    complete: float | None = None  # start of the newest read published in full, UTC seconds
-    success: float | None = None  # end of the last run with exit 0, UTC seconds
+    complete: _Moment | None = None  # start of the newest read published in full
+    success: _Moment | None = None  # end of the last run with exit 0
 
 
 class Lease:

@@ -6,13 +6,13 @@ the order of their names, has what the output has.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from yanksync import whole
 from yanksync.publish import layout
 from yanksync.state.outbox import LEGACY, Change
 
@@ -52,19 +52,7 @@ def write(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
     newest = max((moment for _, moment in _there(directory)), default=0)
     stamp = time.strftime(_FORMAT, time.gmtime(max(int(now), newest + 1)))
     path = directory / f"{stamp}-{run:08d}.txt"
-    temporary = directory / ".manifest.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.writelines(f"{line}\n" for line in found)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(temporary, path)
-    if os.name != "nt":
-        entry = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(entry)
-        finally:
-            os.close(entry)
+    whole.replace(path, ".manifest.tmp", (f"{line}\n" for line in found), lasting=True)
     return path
 
 
@@ -78,6 +66,11 @@ def tidy(directory: Path, before: float) -> None:
 def _there(directory: Path) -> Iterator[tuple[Path, int]]:
     """Yield the manifests in ``directory``, with their times; nothing else there is of ours."""
     for path in directory.iterdir():
-        if match := _NAME.fullmatch(path.name):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
             found = datetime.strptime(match[1], _FORMAT).replace(tzinfo=UTC)
-            yield path, int(found.timestamp())
+        except ValueError:  # a month 13
+            continue
+        yield path, int(found.timestamp())

@@ -7,13 +7,12 @@ the lines. Counters live in the state, so that they grow over all passes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
-from yanksync import __version__
+from yanksync import __version__, whole
 from yanksync.mirror import Tally
 from yanksync.settings import HOOKS
 from yanksync.state import State
@@ -199,14 +198,10 @@ def count(state: State, tally: Tally, code: int) -> None:
 
 
 def write(path: Path, content: str) -> None:
-    """Replace the file at ``path`` in one step; whoever reads it sees all of it or the old one.
+    """Replace the file at ``path`` in one step; it can be read by the exporter, another user.
 
-    It is 0644 under the umask, because the exporter is another user. Nothing waits for the disk:
-    after a power cut the next pass writes it anew. Raises :class:`OSError`.
+    Nothing waits for the disk: after a power cut the next pass writes it anew. Raises
+    :class:`OSError`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")  # not .prom: the exporter must not read it
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    os.replace(temporary, path)
+    # The temporary one is not .prom: the exporter must not read it.
+    whole.replace(path, f".{path.name}.tmp", [content], lasting=False)

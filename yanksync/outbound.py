@@ -57,6 +57,9 @@ class Posting(threading.Thread):
             self.passing = True
             self.problem = _kind(error)
             return
+        except Exception as error:  # of the libraries below, for addresses that nobody can have
+            self.problem = _kind(error)
+            return
         self.passing = answer.status_code in _AGAIN
         self.problem = (
             None if answer.ok and answer.status_code < 300 else f"answered {answer.status_code}"

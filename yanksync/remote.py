@@ -3,10 +3,8 @@
 A run takes the lease (:mod:`yanksync.lease`), fetches the state into a directory of its own, works
 behind the fence (:mod:`yanksync.fence`), puts the state back on the ETag that it fetched, and lets
 the lease go. One that dies on the way leaves the lease to run out, and a state that is older than
-the output. So a run that takes the lease over, or finds neither lease nor state, first compares the
-ETags of everything listed with those in the state: what differs is marked as unpublished and put
-again, and the state counts as older than the tree (design.md, "State lost or older than the tree"),
-which keeps a page of a higher serial from being replaced by one of a lower.
+the output. So a run that takes the lease over, or finds neither lease nor state, first holds what
+stands in the output against the state (:mod:`yanksync.takeover`).
 
 An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
 """
@@ -16,27 +14,21 @@ from __future__ import annotations
 import mmap
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, StateError
-from yanksync.fence import LIST, Fence
+from yanksync.fence import Fence
 from yanksync.lease import Lease, Note, patience, read_note
 from yanksync.mirror import log
 from yanksync.object_client import Patience
 from yanksync.objects import NEW, Content, Objects
-from yanksync.publish import layout
-from yanksync.publish.object_store import ObjectStore
 from yanksync.settings import Bucket, Settings
 from yanksync.state import State
 from yanksync.state.runs import Run
-from yanksync.state.tags import Tags
-from yanksync.state.unpublished import Sort
-from yanksync.weigh import Presence
+from yanksync.takeover import compare
 
 LARGEST = 200_000_000  # bytes of a state that is carried to and fro
 _CONTENT = Content(type="application/vnd.sqlite3", cache="no-store")
@@ -119,12 +111,17 @@ def _named(error: StateError, settings: Settings, home: Path) -> StateError:
 
 
 def _take_over(state: State, note: Note) -> None:
-    """Let the state know of empty passes that did not put it."""
-    known = state.meta.moment("complete_read")
-    if note.complete is not None and (known is None or known < note.complete):
+    """Let the state know of empty passes that did not put it.
+
+    A lease that was let go is newer than the state, whatever the clocks of machines say; one that
+    was not tells of the time before the run that held it, which may have put the state.
+    """
+    known, last = state.meta.moment("complete_read"), state.runs.last_success()
+    if note.complete is not None and (not note.held or known is None or known < note.complete):
         state.meta.put(complete_read=note.complete)
-    last = state.runs.last_success()
-    if note.success is not None and (last is None or last < note.success):
+    if note.success in (None, last):
+        return
+    if not note.held or last is None or last < note.success:
         run = state.runs.begin("empty", note.success)
         state.runs.end(run, note.success, Run(exit=0, cursor=state.meta.cursor))
 
@@ -226,8 +223,8 @@ class Leased:
         if size > LARGEST:
             self.keep = True
             raise StateError(url, f"{_too_large(size)}. Of this run it is in {copy}")
-        self._lease.renew()
         try:
+            self._lease.renew()
             with open(copy, "rb") as file:
                 body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 self._etag = self._objects.put(self._key, body, _CONTENT, self._etag or NEW)
@@ -267,70 +264,13 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
             raise StateError(error.url, error.problem) from error
         held = Leased(settings, home, lease, before, rehearse=rehearse)
         yield held
-    except StateError as error:
+    except BaseException as error:  # nothing was begun, or it is released already
         with suppress(ObjectError, StateError, LeaseLost):
             lease.hand_back()
-        raise _named(error, settings, home) from error
+        if isinstance(error, StateError):
+            raise _named(error, settings, home) from error
+        raise
     finally:
         lease.stop()
         if held is None or not held.keep:
             shutil.rmtree(home, ignore_errors=True)
-
-
-def compare(state: State, output: Objects) -> int:
-    """Take the ETags of the output for those that count; return how many projects had others.
-
-    Those are marked as unpublished, whatever the state knows of them, and to be written whole.
-    Raises :class:`ObjectError` or :class:`yanksync.errors.PublishError`.
-    """
-    now = time.time()
-    differs, top = 0, Tags()
-    missing = state.tags.names() - {LIST}
-    with state.transaction():
-        for name, found in _listed(output):
-            if name == LIST:
-                top |= found  # they do not stand together in a listing
-                continue
-            missing.discard(name)
-            differs += _differs(state, name, found, now)
-        for name in missing:
-            differs += _differs(state, name, {}, now)
-        if state.tags.of([LIST])[LIST] != top:
-            differs += 1
-            state.tags.put({LIST: top})
-            state.meta.put(list_changed=1)
-        if differs and state.meta.number("tree_serial") is None:
-            state.meta.put(tree_serial=ObjectStore(output).serial(None) or 0)
-    return differs
-
-
-def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
-    """Yield what is listed of each project, and of the list in as many parts as it comes in."""
-
-    def project(key: str) -> str:
-        path = key.removeprefix(layout.ROOT).removeprefix("/")
-        name, slash, _ = path.partition("/")
-        if slash or (name and name not in layout.filenames()):
-            return name  # with no file name: it is the object under the name with the slash
-        return LIST
-
-    rows = output.list(layout.ROOT)
-    for name, group in groupby(rows, key=lambda listed: project(listed.key)):
-        base = layout.directory(name or None)
-        yield (
-            name,
-            {listed.key.removeprefix(base).removeprefix("/"): listed.etag for listed in group},
-        )
-
-
-def _differs(state: State, name: str, found: Tags, now: float) -> bool:
-    if state.tags.of([name])[name] == found:
-        return False
-    state.tags.put({name: found})
-    for row in state.projects.get([name]).values():
-        if state.unpublished.sort(row.id) is None:
-            if row.presence is not Presence.PRESENT:
-                continue  # the recovery lets it go, unless upstream has it again
-            state.unpublished.add(row.id, Sort.PAGE, now)
-        state.unpublished.begin([row.id])
-    return True

@@ -140,7 +140,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
         since for since in (state.pending.oldest(), state.unpublished.oldest()) if since is not None
     ]
     with state.transaction():
-        state.runs.complete(min(outstanding, default=None))
+        state.runs.complete(min(outstanding, default=None), mirror.now())
         if state.meta.moment("resync") is not None and not state.pending.forced():
             state.meta.put(resync=None)
     if isinstance(failure, JournalReplaced):

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.json import encode
+from msgspec.structs import replace
 
-from tests.cli.buckets import LOCKED, Fleet, stopped
+from tests.cli.buckets import LOCKED, Fleet, Machine, stopped
 from tests.cli.runner import ended
-from tests.fake_upstream import FakeUpstream
+from tests.fake_receiver import Receiver, receiver
+from tests.fake_upstream import FakeUpstream, Fault
 from tests.s3_gate import Mishap, puts_of
-from yanksync.lease import read_note
+from tests.test_metrics import parsed
+from yanksync.lease import Note, read_note
 from yanksync.objects import Content
 from yanksync.remote import LARGEST
 
@@ -183,6 +188,95 @@ def test_a_state_that_cannot_be_put_is_no_loss(fleet: Fleet, upstream: FakeUpstr
     assert fleet.second("verify").silent
 
 
+@pytest.fixture
+def inbox() -> Iterator[Receiver]:
+    with receiver() as inbox:
+        yield inbox
+
+
+def watched(machine: Machine, inbox: Receiver) -> Path:
+    """Let somebody be told of a machine's passes; return the file for Prometheus."""
+    with machine.config.open("a") as file:
+        file.write(f'[health]\nping = "{inbox.url}"\nmetrics = "yanksync.prom"\n')
+    return machine.home / "yanksync.prom"
+
+
+def test_a_pass_whose_state_cannot_be_put_has_failed(
+    fleet: Fleet, upstream: FakeUpstream, inbox: Receiver
+) -> None:
+    path = watched(fleet.first, inbox)
+    assert fleet.first("sync").silent
+    assert inbox.paths == ["/start", "/"]
+    upstream.yank("demo", "1.0", "broken")
+    fleet.first.gate.when(Mishap.DENIED, _puts_to("yanksync.db"))
+    done = fleet.first("sync")
+    assert done.code == 1
+    assert inbox.paths[2:] == ["/start", "/fail"]
+    assert "AccessDenied" in inbox.told[-1].body.decode()
+    assert parsed(path.read_text())["last_run_exit_code"] == 1
+
+
+def test_a_pass_that_lost_its_lease_at_the_end_has_nothing_to_say(
+    fleet: Fleet, upstream: FakeUpstream, inbox: Receiver
+) -> None:
+    path = watched(fleet.first, inbox)
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    rule = fleet.first.gate.when(Mishap.PAUSE, _puts_to("yanksync.db"), times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    fleet.objects.put("state/yanksync.db", b"of somebody else", Content())
+    rule.go.set()
+    assert ended(process).code == LOCKED
+    assert inbox.paths[2:] == ["/start"]
+    assert parsed(path.read_text())["last_run_exit_code"] == LOCKED
+
+
+def test_a_lease_that_cannot_be_renewed_for_the_state_keeps_nobody_out(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "broken")
+    fleet.first.gate.when(Mishap.SLOW_DOWN, _puts_to("yanksync.db.lease"), skip=1, times=2)
+    done = fleet.first("sync")
+    assert done.code == 1 and "yanksync.db.lease: SlowDown" in done.err
+    assert fleet.second("sync").silent
+    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
+    assert fleet.second("verify").silent
+
+
+def test_a_run_that_is_told_to_end_before_it_began_keeps_nobody_waiting(fleet: Fleet) -> None:
+    assert fleet.first("sync").silent
+    rule = fleet.first.gate.when(
+        Mishap.PAUSE, lambda method, key: method == "GET" and key.endswith(".db"), times=1
+    )
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    process.send_signal(signal.SIGTERM)
+    rule.go.set()
+    done = ended(process)
+    assert done.code == 1 and "interrupted" in done.err
+    assert fleet.second("sync").silent
+
+
+def test_the_clock_of_a_machine_was_ahead(fleet: Fleet, upstream: FakeUpstream) -> None:
+    """What it left in the lease, and in the state, says nothing of when that was."""
+    assert fleet.first("sync").silent
+    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    assert note is not None
+    ahead = replace(note, complete=time.time() + 9e6, success=time.time() + 9e6)
+    body = encode(ahead)
+    fleet.objects.put("state/yanksync.db.lease", body, Content())
+    upstream.yank("demo", "1.0", "broken")
+    assert fleet.second("sync").silent  # puts what the lease told into the state
+    upstream.fail("^/", Fault.status(500), times=None)
+    for _ in range(2):
+        assert fleet.second("sync").code == 1
+        told = fleet.first("status", "--json").json
+        assert 0 < told["lag_seconds"] < 600
+        assert fleet.first("status", "--max-lag", "0").code == 1
+
+
 @pytest.mark.parametrize("name", ["index.v1_json", "yanksync.db", "yanksync.db.lease"])
 def test_a_put_whose_answer_got_lost_is_our_own(
     fleet: Fleet, upstream: FakeUpstream, name: str
@@ -288,10 +382,11 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     done = fleet.first("status")
     assert done.code == 1
     assert done.err.startswith(f"yanksync: s3://mirror/{fleet.first.key}: file is not a database")
-    fleet.objects.put("state/yanksync.db.lease", b"mine", Content())
-    for command in ("sync", "status"):
-        done = fleet.first(command)
-        assert done.code == 1 and "yanksync.db.lease: is no lease of yanksync" in done.err
+    for body in (b"mine", b'{"seconds":1e300', *map(encode, _nobodys())):
+        fleet.objects.put("state/yanksync.db.lease", body, Content())
+        for command in ("sync", "status"):
+            done = fleet.first(command)
+            assert done.code == 1 and "yanksync.db.lease: is no lease of yanksync" in done.err
     missing = fleet.second
     missing.key = f"{missing.place.prefix}/nowhere.db"
     missing.settle()
@@ -303,6 +398,14 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     )
     assert missing("status", "--json").json["projects"] == 0
     assert missing("history", "--json").json == []
+
+
+def _nobodys() -> Iterator[Note]:
+    """Yield what no lease says: it would keep everybody out for ever, or cannot be told."""
+    note = Note(token="", holder="", since=0, seconds=1, count=0, held=True, unclean=True)
+    yield replace(note, seconds=1e300)
+    yield replace(note, complete=1e18)
+    yield replace(note, success=-1)
 
 
 def test_where_a_state_may_not_be(fleet: Fleet, tmp_path: Path) -> None:

@@ -181,8 +181,26 @@ def test_lag(state: State, outstanding: float | None, complete: float | None) ->
     for started in (100.0, 200.0, 200.0, 300.0):
         state.runs.read_began(started, int(started) + 7)
     for _ in range(2):
-        state.runs.complete(outstanding)
+        state.runs.complete(outstanding, 300.0)
         assert state.meta.moment("complete_read") == complete
         assert state.meta.number("complete_serial") == (None if complete is None else complete + 7)
-    state.runs.complete(None)
+    state.runs.complete(None, 300.0)
     assert state.meta.moment("complete_read") == 300.0
+
+
+def test_lag_after_the_clock_was_set_back(state: State) -> None:
+    state.runs.read_began(9000.0, 7)
+    state.runs.complete(None, 9000.0)
+    state.pending.mark("demo", 8, 9000.0)
+    run(state, 9000.0, 0)
+    state.runs.complete(9000.0, 100.0)  # upstream does not answer
+    assert state.meta.moment("complete_read") == 100.0
+    state.runs.read_began(200.0, 8)
+    assert state.pending.oldest() == 200.0
+    state.runs.complete(200.0, 200.0)
+    assert state.meta.moment("complete_read") == 100.0
+    state.pending.done("demo")
+    state.runs.complete(None, 200.0)
+    assert (state.meta.moment("complete_read"), state.meta.number("complete_serial")) == (200.0, 8)
+    run(state, 200.0, 0)
+    assert state.runs.last_success() == 210.0

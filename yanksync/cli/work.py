@@ -146,7 +146,7 @@ def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | N
     watch = Watch(settings.health)
     try:
         yield watch
-    except Exception as error:
+    except BaseException as error:
         watch.broke(error)
         raise
     finally:

@@ -193,6 +193,9 @@ class ObjectStore:
                 self._drop_slash()
         except ObjectError as error:
             raise _error(error) from error
+        except OSError as error:  # it is too long for memory
+            why = f"no room for the list of projects: {error.strerror}"
+            raise PublishError(tempfile.gettempdir(), why) from error
 
     def _write_form(
         self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...] = ()

@@ -56,8 +56,9 @@ class Runs:
 
     def last_success(self) -> float | None:
         """Return the end of the last run with exit 0."""
-        row = self._db.one("SELECT max(ended) FROM runs WHERE exit = 0")
-        return None if row[0] is None else float(row[0])
+        # By number: the latest time may be one that a clock since set back has left.
+        row = self._db.one("SELECT ended FROM runs WHERE exit = 0 ORDER BY id DESC LIMIT 1")
+        return None if row is None else float(row[0])
 
     def last_exit(self) -> int | None:
         """Return how the newest run that ended did."""
@@ -90,15 +91,24 @@ class Runs:
         return None if row[0] is None else float(row[0])
 
     def read_began(self, now: float, serial: int | None) -> None:
-        """Note that the journal, or the list, was read from ``now`` on, up to ``serial``."""
+        """Note that the journal, or the list, was read from ``now`` on, up to ``serial``.
+
+        What was read later than that was read by a clock that has been set back since.
+        """
+        if self._db.execute("DELETE FROM reads WHERE started > ? RETURNING 1", (now,)):
+            for table in ("pending", "unpublished"):
+                self._db.execute(f"UPDATE {table} SET since = ?1 WHERE since > ?1", (now,))
         self._db.execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (now, serial))
 
-    def complete(self, outstanding: float | None) -> None:
+    def complete(self, outstanding: float | None, now: float) -> None:
         """Drop the reads that a newer complete one makes irrelevant.
 
         ``outstanding`` is the start of the oldest read that something is still to be done of: every
         read before it is published in full; None when nothing is outstanding.
         """
+        self._db.execute(
+            "UPDATE meta SET value = ?1 WHERE key = 'complete_read' AND value > ?1", (now,)
+        )
         row = self._db.one(
             "SELECT max(started), serial FROM reads WHERE ?1 IS NULL OR started < ?1",
             (outstanding,),

@@ -1,0 +1,81 @@
+"""What stands in object storage held against a state that may be older than it.
+
+A run that takes a lease over does not know how far the one before it came. The ETags of everything
+listed are compared with those in the state: what differs is marked as unpublished and put again,
+and the state counts as older than the tree (design.md, "State lost or older than the tree"), which
+keeps a page of a higher serial from being replaced by one of a lower.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import groupby
+
+from yanksync.fence import LIST
+from yanksync.objects import Objects
+from yanksync.publish import layout
+from yanksync.publish.object_store import ObjectStore
+from yanksync.state import State
+from yanksync.state.tags import Tags
+from yanksync.state.unpublished import Sort
+from yanksync.weigh import Presence
+
+
+def compare(state: State, output: Objects) -> int:
+    """Take the ETags of the output for those that count; return how many projects had others.
+
+    Those are marked as unpublished, whatever the state knows of them, and to be written whole.
+    Raises :class:`ObjectError` or :class:`yanksync.errors.PublishError`.
+    """
+    now = time.time()
+    differs, top = 0, Tags()
+    missing = state.tags.names() - {LIST}
+    with state.transaction():
+        for name, found in _listed(output):
+            if name == LIST:
+                top |= found  # they do not stand together in a listing
+                continue
+            missing.discard(name)
+            differs += _differs(state, name, found, now)
+        for name in missing:
+            differs += _differs(state, name, {}, now)
+        if state.tags.of([LIST])[LIST] != top:
+            differs += 1
+            state.tags.put({LIST: top})
+            state.meta.put(list_changed=1)
+        if differs and state.meta.number("tree_serial") is None:
+            state.meta.put(tree_serial=ObjectStore(output).serial(None) or 0)
+    return differs
+
+
+def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
+    """Yield what is listed of each project, and of the list in as many parts as it comes in."""
+
+    def project(key: str) -> str:
+        path = key.removeprefix(layout.ROOT).removeprefix("/")
+        name, slash, _ = path.partition("/")
+        if slash or (name and name not in layout.filenames()):
+            return name  # with no file name: it is the object under the name with the slash
+        return LIST
+
+    rows = output.list(layout.ROOT)
+    for name, group in groupby(rows, key=lambda listed: project(listed.key)):
+        base = layout.directory(name or None)
+        yield (
+            name,
+            {listed.key.removeprefix(base).removeprefix("/"): listed.etag for listed in group},
+        )
+
+
+def _differs(state: State, name: str, found: Tags, now: float) -> bool:
+    if state.tags.of([name])[name] == found:
+        return False
+    state.tags.put({name: found})
+    for row in state.projects.get([name]).values():
+        if state.unpublished.sort(row.id) is None:
+            if row.presence is not Presence.PRESENT:
+                continue  # the recovery lets it go, unless upstream has it again
+            state.unpublished.add(row.id, Sort.PAGE, now)
+        state.unpublished.begin([row.id])
+    return True
