@@ -226,7 +226,7 @@ PROOF: dict[str, tuple[str, ...]] = {
     "B54": (f"{PUBLISHING}::test_R1_incident5_the_yank_of_one_file_is_kept_for_that_file",),
     "B60": (HTML_FIELD, f"{HTML}::test_anchors_that_mean_no_file_are_passed_over_B60"),
     "B61": (HTML_FIELD, HTML_LEFT_OUT),
-    "B62": (HTML_FIELD,),
+    "B62": (HTML_FIELD, f"{HTML}::test_a_reason_is_read_as_html5_wants_it_B62"),
     "B63": (HTML_FIELD, f"{YANKED}::test_a_yank_is_read_and_written"),
     "B64": (HTML_FIELD, f"{YANKED}::test_a_yank_is_read_and_written"),
     "B65": (HTML_FIELD, HTML_DROPPED),

@@ -106,19 +106,32 @@ def test_A64_A66_no_other_method_of_the_journal_is_ever_called(world: World, sou
 
 def test_A21_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) -> None:
     started(world, "demo", "other")
-    world.up.replace_journal(world.up.journal)
-    key, kept = "demo", world.up.project("demo")
-    assert kept is not None
-    world.up.commit(key, None, [])
+    world.up.commit("demo", None, [])
     assert world.sync() == DONE and world.page("demo") is not None
     for _ in range(4):
         world.sync(later=31 * DAY)
     assert world.page("demo") is None and world.listed() == ["other"]
     assert world.told() == [(None, "remove", "")]
     assert_equal_to_upstream(world)
-    world.up.commit(key, kept, [])  # it was upstream's fault: the same page, with the same serial
-    world.up.raw_row("demo", None, "frobnicate")
+
+
+def test_A21_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
+    world: World,
+) -> None:
+    started(world, "demo", "other")
+    kept, older = world.up.project("demo"), world.up.before("demo")
+    world.up.commit("demo", None, [])
+    for _ in range(4):
+        world.sync(later=31 * DAY)
+    assert world.page("demo") is None
+    world.up.commit("demo", kept, [])  # with the serial that it had: it was upstream's fault
+    world.up.cdn_hold("demo", older)
+    for _ in range(3):
+        world.resync()
+        assert world.page("demo") is None
+    world.up.cdn_release("demo")
     assert world.settle() == DONE
+    assert world.page("demo") is not None
     assert_equal_to_upstream(world)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import html5lib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +101,30 @@ def test_a_field_is_read_as(line: str, name: str, value: Any) -> None:
     assert getattr(parsed.page.files[0], name) == value
     assert parsed.notes == ()
     assert not parsed.json
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("&#150;", "&#x80", "&#xD800;", "&#0;", "&#x110000;", "&#xFDD0;", "&#13;", "&#38;lt;"),
+        *("&amp", "&lt b", "&ltb", "&copy=1", "&notit;", "&notin;", "&hellip;", "&NewLine;"),
+        *(
+            "&nGt;",
+            "&unknown;",
+            "&amp;amp;",
+            "a\r\nb",
+            "a\rb",
+            "\0",
+            "\x85\ufffe",
+            "<!--x-->",
+            "<>",
+        ),
+    ],
+)
+def test_a_reason_is_read_as_html5_wants_it_B62(written: str) -> None:
+    body = html_body(anchor(f'data-yanked="{written}"'))
+    tree = html5lib.parse(body, namespaceHTMLElements=False, transport_encoding="utf-8")
+    assert only_file(body, HTML).yanked == Yank(tree.find(".//a").get("data-yanked"))
 
 
 @pytest.mark.parametrize(
