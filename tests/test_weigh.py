@@ -53,7 +53,6 @@ def held(
         entry=None if entry is None else entry[0],
         entry_serial=None if entry is None else entry[1],
         listed_at=omitted,
-        omitted=omitted is not None,
         word=word,
     )
 

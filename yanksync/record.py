@@ -151,7 +151,6 @@ class _Recorder:
             entry_serial=row.entry_serial,
             events=events,
             listed_at=row.listed_at,
-            omitted=row.listed_at is not None,
             word=row.word,
         )
 

@@ -38,8 +38,7 @@ class Held(Struct, frozen=True, kw_only=True):
     entry: Kind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
     events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
-    listed_at: int | None = None  # serial of the newest list that was read
-    omitted: bool = False  # that list does not have it
+    listed_at: int | None = None  # serial of the list that left it out; None: none did
     word: int | None = None  # the entry that quarantined it before its page was seen (R9)
 
 
@@ -183,7 +182,7 @@ def _seen_since(held: Held) -> bool:
 
 def _list_explains(held: Held) -> bool:
     # A list older than what is known of the project proves nothing by leaving it out (A69).
-    if not held.omitted or held.listed_at is None:
+    if held.listed_at is None:
         return False
     if held.word is not None or _quarantined_since(held):
         return False  # no list has quarantined projects
