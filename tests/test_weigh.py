@@ -175,6 +175,41 @@ def test_r7_missing(before: Held, reach: int | None, expected: Verdict | type[Ve
         assert outcome == expected
 
 
+QUARANTINE, CLEARED, REMOVED = Kind.QUARANTINE_PROJECT, Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT
+
+
+@pytest.mark.parametrize(
+    ("before", "explained"),
+    [
+        pytest.param(held(entry=(Kind.LOOK, 14), omitted=20), True, id="no-quarantine"),
+        pytest.param(held(entry=(QUARANTINE, 12), omitted=20), False, id="the-newest-entry"),
+        pytest.param(held(word=12, entry=(Kind.LOOK, 14), omitted=20), False, id="R9-the-word"),
+        *(
+            pytest.param(
+                held(
+                    events=tuple(event(kind, None, 11 + at) for at, kind in enumerate(kinds)),
+                    entry=(Kind.LOOK, 14),
+                    omitted=20,
+                ),
+                explained,
+                id="-".join(kinds),
+            )
+            for kinds, explained in (
+                ((QUARANTINE,), False),
+                ((QUARANTINE, CLEARED), True),
+                ((QUARANTINE, REMOVED), True),
+                ((CLEARED, QUARANTINE), False),
+                ((QUARANTINE, Kind.REMOVE_RELEASE), False),
+                ((Kind.REMOVE_RELEASE,), True),
+            )
+        ),
+    ],
+)
+def test_r7_no_list_has_what_is_quarantined(before: Held, explained: bool) -> None:
+    outcome = verdict(before, Missing(), 14)
+    assert outcome == EXPLAINED if explained else isinstance(outcome, Stale)
+
+
 def test_r7_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
     first = verdict(held(), Missing())
     assert isinstance(first, Doubt)

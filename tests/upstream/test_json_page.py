@@ -67,6 +67,11 @@ REFUSED = {
     "B34 number": (json_body(project_status={"status": 1}), JSON, "status"),
     "B34 list": (json_body(project_status=[]), JSON, "status"),
     "B34 long": (json_body(project_status={"status": "x" * 101}), JSON, "longer than 100"),
+    "B34 long reason": (
+        json_body(project_status={"status": "archived", "reason": "x" * 101}),
+        JSON,
+        "longer than 100",
+    ),
     "F9 files": (json_body(*(json_file(f"demo-{n}.zip") for n in "123")), JSON, "more than 2"),
     "F9 depth": (b'{"x":' + b"[" * 100_000, JSON, "nested"),
     "F9 depth, surrogate": (b'{"x":"\\ud800","y":' + b"[" * 100_000, JSON, "nested"),
@@ -279,7 +284,17 @@ PAGES: dict[str, tuple[dict[str, Any], str, Any]] = {
         "status_reason",
         "Because <b>",
     ),
+    "B34 empty reason": (
+        {"project_status": {"status": "archived", "reason": ""}},
+        "status_reason",
+        None,
+    ),
     "B35 state": ({"project_status": {"state": "archived"}}, "status", "archived"),
+    "B35 status and state": (
+        {"project_status": {"status": "quarantined", "state": "active"}},
+        "status",
+        "quarantined",
+    ),
     "B35 text": ({"project_status": "archived"}, "status", "archived"),
     "B35 in meta": ({"meta": {"project-status": "quarantined"}}, "status", "quarantined"),
     "B35 object in meta": (
@@ -298,6 +313,40 @@ PAGES: dict[str, tuple[dict[str, Any], str, Any]] = {
         None,
     ),
 }
+
+
+NOTED = {
+    "B34 no reason": ({"project_status": {"status": "archived", "reason": None}}, None),
+    "B34 a reason": ({"project_status": {"status": "archived", "reason": "x"}}, None),
+    "B34 a reason alone": ({"project_status": {"reason": "x"}}, None),
+    "B35 state": ({"project_status": {"state": "archived"}}, "key state"),
+    "B35 in meta": ({"meta": {"project-status": "archived"}}, "stands in meta"),
+    "B35 reason no text": ({"project_status": {"reason": 1}}, "no text"),
+    "B41 unknown keys": ({"x": 1, "meta": {"_x": 1}}, None),
+    "B52 as many as may be": ({"versions": ["1", "2"]}, None),
+    "F9 as long as may be": (
+        {"versions": ["1" * 100], "project_status": {"status": "x" * 100, "reason": "x" * 100}},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "note"), NOTED.values(), ids=NOTED)
+def test_what_is_told_of_a_page(fields: dict[str, Any], note: str | None) -> None:
+    notes = read(json_body(**fields), max_files=2, max_string=100).notes
+    assert len(notes) == (note is not None)
+    assert note is None or note in notes[0]
+
+
+def test_texts_may_be_as_long_as_the_limit_F9() -> None:
+    url = f"https://files.example/{NAME}"
+    file = json_file(
+        url=url.replace("e/", "e/" + "x" * (99 - len(url)) + "/"),
+        requires_python="x" * 100,
+        yanked="x" * 100,
+    )
+    assert len(file["url"]) == 100
+    assert only_file(json_body(file), max_string=100).url == file["url"]
 
 
 @pytest.mark.parametrize(("fields", "name", "value"), PAGES.values(), ids=PAGES)
