@@ -43,14 +43,17 @@ class Logs(Struct, frozen=True):
         logger.setLevel(self._level())
         logger.propagate = False
         used: logging.Handler = handler if at_once else kept
+        count = Counter()
         logger.addHandler(used)
+        logger.addHandler(count)
         try:
-            yield Kept(kept)
+            yield Kept(kept, count)
         except BaseException:
             kept.flush()
             raise
         finally:
             logger.removeHandler(used)
+            logger.removeHandler(count)
             kept.close()
 
     @contextmanager
@@ -103,10 +106,28 @@ class Keeper(logging.Handler):
         self._kept.clear()
 
 
+class Counter(logging.Handler):
+    """Counts failures."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.failures = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count ``record``."""
+        self.failures += 1
+
+
 class Kept(Struct, frozen=True):
-    """The records kept back."""
+    """The records kept back, and what is known of all there were."""
 
     handler: Keeper
+    count: Counter
+
+    @property
+    def failed(self) -> bool:
+        """Whether a failure was logged, shown already or not."""
+        return self.count.failures > 0
 
     def end(self, code: int, *, tell: bool) -> None:
         """Show them, unless the run was a success or a passing hindrance (the cron rule)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from yanksync.cli.exits import LOCKED, PARTIAL, lasted, tell
+from yanksync.cli.exits import HELD, LOCKED, PARTIAL, lasted, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld, YanksyncError
@@ -124,6 +124,8 @@ def _run(
             told = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
+            if code == HELD and not kept.failed:  # told when it began: the cron rule
+                _tell_held(mirror)
             if late:
                 _tell_partial(mirror)
     except LockHeld as held:
@@ -189,6 +191,11 @@ def _report(mirror: Mirror, request: Request, code: int) -> str:
     told = summary(outcome(mirror, code))
     log.info("%s", told)
     return told
+
+
+def _tell_held(mirror: Mirror) -> None:
+    held = mirror.state.pending.counts()[1] + mirror.state.unpublished.counts()[1]
+    tell(f"still held, until a person has looked: {held}; see 'yanksync holds'")
 
 
 def _tell_partial(mirror: Mirror) -> None:
