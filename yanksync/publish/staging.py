@@ -105,15 +105,12 @@ def chunks_of(path: str) -> Iterator[bytes]:
 
 
 def _moment(descriptor: int, final: str) -> int:
-    """Return the mtime for a new file: now, but a whole second after the one it replaces (R12)."""
+    """Return the mtime for a new file: now, but a second after the one it replaces (R12)."""
     now = os.fstat(descriptor).st_mtime_ns
     try:
-        before = os.lstat(final).st_mtime_ns
+        return max(now, os.lstat(final).st_mtime_ns + _SECOND)
     except FileNotFoundError:
         return now
-    return (
-        max(now, (before // _SECOND + 1) * _SECOND) if now // _SECOND <= before // _SECOND else now
-    )
 
 
 def link(
