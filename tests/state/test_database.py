@@ -113,7 +113,7 @@ def test_nothing_is_made_where_nothing_should_be(path: Path) -> None:
     ("where", "problem"),
     [
         ("file/yanksync.db", "cannot make its directory"),
-        ("directory", "unable to open"),
+        ("directory", "is a directory; mirror.state must name a file"),
         ("/proc/yanksync.db", "unable to open"),
     ],
 )

@@ -63,7 +63,11 @@ class DiskStore:
             raise _error(error, self._root) from error
 
     def _make(self, path: str) -> None:
-        os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
+        try:
+            os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
+        except FileExistsError:
+            why = "is there and no directory: move it away, or change mirror.output"
+            raise OSError(errno.ENOTDIR, why, path) from None
 
     def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
         """Do ``works``, durably; what could not be done comes back as failures."""
@@ -306,13 +310,15 @@ def _failure(name: str, error: OSError) -> Failure:
 
 
 def _why(error: OSError) -> str:
-    if not error.filename:
+    # Of a rename, what stands in the way has a name that says more than our temporary file's.
+    name = error.filename2 or error.filename
+    if not name:
         return error.strerror or str(error)
-    foreign = owner(Path(error.filename)) if error.errno in (errno.EACCES, errno.EPERM) else ""
-    return f"{error.strerror}: {error.filename}{foreign}"
+    foreign = owner(Path(name)) if error.errno in (errno.EACCES, errno.EPERM) else ""
+    return f"{error.strerror}: {name}{foreign}"
 
 
 def _error(error: OSError, path: str) -> PublishError:
-    where = str(error.filename or path)
+    where = str(error.filename2 or error.filename or path)
     foreign = owner(Path(where)) if error.errno in (errno.EACCES, errno.EPERM) else ""
     return PublishError(where, f"{error.strerror or error}{foreign}")

@@ -77,7 +77,8 @@ class Database:
     def _refuse_foreign(self) -> None:
         tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}
         if tables and "_sqlite_migrations" not in tables:
-            raise StateError(str(self.path), "is a database, but not one of yanksync")
+            why = "is a database, but not one of yanksync; change mirror.state"
+            raise StateError(str(self.path), why)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -192,6 +193,8 @@ def _still(path: Path) -> str | None:
 
 def _advice(error: sqlite3.Error, path: Path) -> str:
     text = str(error)
+    if path.is_dir():
+        return "is a directory; mirror.state must name a file"
     if "not a database" in text or "malformed" in text:
         return (
             f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move "
