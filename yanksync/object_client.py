@@ -62,7 +62,9 @@ class Patience(Struct, frozen=True):
 
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 STATUS = re.compile(r"status code: (\d{3}[^:]*)")
-"""What the client's words for an answer of a server look like, and for one without a bucket."""
+CONFLICT = re.compile("ConditionalRequestConflict|OperationAborted")
+"""What the client's words for an answer of a server look like; for one without a bucket; and for
+S3's 409, which says that another request for the object was not finished, and not how it ended."""
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,200})</Message>")
 _RETRIED = re.compile(r"after (\d+) retries")

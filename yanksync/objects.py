@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from yanksync.errors import ObjectChanged, ObjectError, YanksyncError
 from yanksync.object_client import (
+    CONFLICT,
     NO_BUCKET,
     RETRIES,
     STATUS,
@@ -232,12 +233,11 @@ class Objects:
     def _error(self, error: Exception, key: str) -> ObjectError:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        url = f"{self.place.root}/{self._path(key)}"
-        if isinstance(error, AlreadyExistsError | PreconditionError):
-            # 409 on an unconditional put is named like this, too, and is no change of ours to see.
+        url, text = f"{self.place.root}/{self._path(key)}", str(error)
+        conflict = CONFLICT.search(text) is not None
+        if isinstance(error, AlreadyExistsError | PreconditionError) and not conflict:
             return ObjectChanged(url, "somebody else has changed it", answered=True)
-        if isinstance(error, FileNotFoundError) and not NO_BUCKET.search(str(error)):
+        if isinstance(error, FileNotFoundError) and not NO_BUCKET.search(text):
             return ObjectChanged(url, "it is not there any more", answered=True)
-        text = str(error)
-        answered = STATUS.search(text) is not None
+        answered = STATUS.search(text) is not None and not conflict
         return ObjectError(url, problem(text, self._secrets), answered=answered)

@@ -12,11 +12,13 @@ An empty pass puts no state. The lease tells the next when it was, so that the l
 from __future__ import annotations
 
 import mmap
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, StateError
@@ -139,7 +141,6 @@ class Leased:
         self._place, self._key = _place(settings)
         self._objects = self._client(self._place, Patience(settings.mirror.lease / 3, 0.0, 0.0))
         self.path = home / _NAME
-        self.keep = False  #: the directory holds what is nowhere else
         self.fence = Fence(lease)
         try:
             self._etag = _fetch(self._objects, self._key, self.path)
@@ -221,8 +222,7 @@ class Leased:
         state.backup(copy)
         size = copy.stat().st_size
         if size > LARGEST:
-            self.keep = True
-            raise StateError(url, f"{_too_large(size)}. Of this run it is in {copy}")
+            raise StateError(url, f"{_too_large(size)}. {self._kept(copy, url)}")
         try:
             self._lease.renew()
             with open(copy, "rb") as file:
@@ -232,6 +232,16 @@ class Leased:
             raise self._lease.give_up(f"{error.url} is not what this run fetched") from None
         except ObjectError as error:
             raise StateError(error.url, error.problem) from error
+
+    def _kept(self, copy: Path, url: str) -> str:
+        """Put aside what is nowhere else; return where. The next one takes the place of this."""
+        home = self.path.parent
+        place = home.with_name(f"yanksync-{blake2b(url.encode(), digest_size=8).hexdigest()}.db")
+        try:
+            os.replace(copy, place)
+        except OSError as error:
+            return f"Of this run it could not be kept in {place}: {error.strerror}"
+        return f"Of this run it is in {place}"
 
     def _release(self, state: State, *, unclean: bool) -> None:
         try:
@@ -272,5 +282,4 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
         raise
     finally:
         lease.stop()
-        if held is None or not held.keep:
-            shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)

@@ -364,6 +364,29 @@ def test_what_is_too_large_to_carry(fleet: Fleet) -> None:
     assert fleet.second("sync").code != LOCKED  # whoever refused it keeps nobody out
 
 
+def test_what_grows_too_large_to_carry_is_kept_once(fleet: Fleet, upstream: FakeUpstream) -> None:
+    first, filled = fleet.first, fleet.first.home / "filled.db"
+    assert first("sync").silent
+    found = fleet.objects.get("state/yanksync.db")
+    assert found is not None
+    filled.write_bytes(found.body())
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        connection.execute("CREATE TABLE filler (room)")
+        room = (LARGEST - found.size) // 1000 * 999  # four bytes of a page lead to the next
+        connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (room,))
+    fleet.objects.put("state/yanksync.db", filled.read_bytes(), Content())
+    filled.unlink()
+    for number in range(40):
+        upstream.upload(f"p{number}", "1.0")
+    for _ in range(2):
+        done = first("sync")
+        assert done.code == 1 and "is 200 MB; above 200 MB" in done.err
+        (kept,) = first.scratch()
+        assert f"Of this run it is in {first.home}/{kept}\n" in done.err
+    with closing(sqlite3.connect(first.home / kept)) as connection:
+        assert connection.execute("SELECT count(*) FROM projects").fetchone() == (42,)
+
+
 def test_a_dry_run_that_fails_changes_nothing(fleet: Fleet, upstream: FakeUpstream) -> None:
     assert fleet.first("sync").silent
     before = read_note(fleet.objects, "state/yanksync.db.lease")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.limits import small_files
 from tests.publish.work import ALL, FORMS, rendered, stands, work
 from tests.s3_gate import Gate, Mishap, puts, puts_of
 from tests.s3_servers import Server
@@ -15,7 +16,7 @@ from yanksync.errors import ConfigError, ObjectChanged, ObjectError, PublishErro
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.reconcile import Work
-from yanksync.publish.store import ListForm
+from yanksync.publish.store import LARGEST, ListForm
 from yanksync.settings import Bucket, Storage
 
 TYPES = {
@@ -143,6 +144,22 @@ def test_conditions(request: pytest.FixtureRequest, kind: str) -> None:
     assert objects.get("a") is None
 
 
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("mishap", [Mishap.CONFLICT, Mishap.SLOW_DOWN, Mishap.CUT])
+def test_a_condition_that_nobody_broke(
+    seaweed: Server, s3_gate: Gate, mishap: Mishap, new: bool
+) -> None:
+    objects = seaweed.behind(s3_gate.url).objects(max_retries="1")
+    match = NEW if new else objects.put("a", b"one", Content())
+    s3_gate.when(mishap, puts, times=1)
+    assert objects.put("a", b"two", Content(), match) is not None
+    s3_gate.when(mishap, puts)
+    match = NEW if new else objects.etag("a")
+    with pytest.raises(ObjectError) as caught:
+        objects.put("b" if new else "a", b"three", Content(), match)
+    assert not isinstance(caught.value, ObjectChanged)  # so no lease is lost by it
+
+
 @pytest.mark.parametrize(
     ("mishap", "told"),
     [
@@ -206,6 +223,20 @@ def test_the_list_fails_as_a_whole(gated: ObjectStore, s3_gate: Gate) -> None:
         gated.write_list([ListForm("index.v1_json", lambda: [b"{}"])], ())
     with pytest.raises(PublishError):
         gated.write_list([ListForm("index.v1_json", lambda: [b""])], ("gzip",))
+
+
+def test_no_room_for_the_list_of_projects(seaweed: Server) -> None:
+    store = ObjectStore(seaweed.objects())
+    told = "no room for the list of projects: File too large$"
+    with small_files(1000), pytest.raises(PublishError, match=told):
+        store.write_list([ListForm("index.v1_json", lambda: [b"x" * 2000])], ())
+
+
+def test_what_is_no_page_is_not_read(seaweed: Server) -> None:
+    store = ObjectStore(seaweed.objects())
+    store._objects.put("simple/demo/index.v1_json", bytes(LARGEST + 1), Content())
+    with pytest.raises(PublishError, match=r"/index\.v1_json: is larger than any page"):
+        store.read("demo", "index.v1_json")
 
 
 def test_what_cannot_be_read_is_told(gated: ObjectStore, s3_gate: Gate) -> None:
