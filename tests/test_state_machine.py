@@ -71,7 +71,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(
         omit=st.booleans(),
-        begun=st.lists(st.tuples(names, versions), max_size=4),
+        begun=begun,
         disk=st.booleans(),
     )
     def begin(self, omit: bool, begun: list[tuple[tuple[str, str], str]], disk: bool) -> None:
@@ -134,9 +134,7 @@ class Histories(RuleBasedStateMachine):
             else:
                 self.up.quarantine_project(name[0])
 
-    @rule(
-        name=names, action=st.sampled_from(("add Owner release", "remove Maintainer x", "invite"))
-    )
+    @rule(name=names, action=actions)
     def role(self, name: tuple[str, str], action: str) -> None:
         with suppress(Refused):
             if action == "invite":

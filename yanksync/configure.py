@@ -6,6 +6,7 @@ lets projects go; a state that is older than the tree stops trusting what it kno
 
 from __future__ import annotations
 
+from yanksync import settings
 from yanksync.findings import holds_ours
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
@@ -21,11 +22,11 @@ RENDERING = 1
 def apply_policies(mirror: Mirror) -> None:
     """Mark for publishing whatever a changed policy or a narrowed selection concerns."""
     meta, state = mirror.state.meta, mirror.state
-    policy = _policy(mirror)
+    wanted = policy(mirror.settings.mirror)
     selection = mirror.settings.mirror.selection.fingerprint
     place = mirror.settings.mirror.place
     moved = (meta.text("place") or "") != place
-    if not moved and meta.text("policy") == policy and meta.text("selection_applied") == selection:
+    if not moved and meta.text("policy") == wanted and meta.text("selection_applied") == selection:
         return
     now = mirror.now()
     with state.transaction():
@@ -34,7 +35,7 @@ def apply_policies(mirror: Mirror) -> None:
                 log.info("the output has moved; publishing every page again")
             state.distrust_output()
             meta.put(list_changed=1, place=place)
-        if meta.text("policy") not in (None, policy):
+        if meta.text("policy") not in (None, wanted):
             log.info("the configuration of the output has changed; rendering every page again")
             state.unpublished.add_all(now)
             meta.put(list_changed=1)
@@ -46,7 +47,7 @@ def apply_policies(mirror: Mirror) -> None:
                 if not mirror.settings.mirrors(name)
             ]
             state.narrow(left_out, now)
-        meta.put(policy=policy, selection_applied=selection)
+        meta.put(policy=wanted, selection_applied=selection)
 
 
 def needs_widening(mirror: Mirror) -> bool:
@@ -55,8 +56,8 @@ def needs_widening(mirror: Mirror) -> bool:
     return known not in (None, mirror.settings.mirror.selection.fingerprint)
 
 
-def _policy(mirror: Mirror) -> str:
-    section = mirror.settings.mirror
+def policy(section: settings.Mirror) -> str:
+    """Return what the bytes of every page depend on, beside the page."""
     legacy = " legacy" if section.legacy_json else ""
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from tests.fake_faults import Kind
 from tests.fake_upstream import Fault, Served, Snapshot
-from tests.harness import DONE, HELD, HOUR, Counts, normal
-from tests.test_state_machine import Histories, names
+from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
+from tests.test_state_machine import Histories, begun, names
+from yanksync.config import load
+from yanksync.configure import policy
 from yanksync.weigh import Presence
 
 BATCH = 25  # histories of one seed
@@ -52,6 +55,26 @@ class Harder(Histories):
     tally: ClassVar[Counter[str]] = Counter()
     snapshot: Snapshot | None = None
     replaced = False  # the journal was, once
+    manifests: Path | None = None  # what a hook is told of, if it is
+
+    @initialize(
+        omit=st.booleans(), begun=begun, disk=st.booleans(), told=st.booleans(), gzip=st.booleans()
+    )
+    def begin(
+        self, omit: bool, begun: list[tuple[tuple[str, str], str]], disk: bool,
+        told: bool = False, gzip: bool = False,
+    ) -> None:  # fmt: skip
+        super().begin(omit, begun, disk)
+        self.copy: dict[str, bytes] = {}  # of whoever follows the manifests
+        self.read: set[str] = set()
+        if told:
+            self.manifests = self.where / "manifests"
+            self.world.configure(
+                hooks_manifest=str(self.manifests),
+                hooks_manifest_keep=str(366 * DAY),
+                health_metrics=str(self.where / "yanksync.prom"),
+            )
+        self.world.configure(mirror_compress=["gzip"] if gzip else [])
 
     @rule(lie=st.sampled_from(PAGE_LIES), name=names, times=st.sampled_from((1, 2, 5, None)))
     def lie_in_a_page(self, lie: Fault, name: tuple[str, str], times: int | None) -> None:
@@ -111,6 +134,11 @@ class Harder(Histories):
         self.up.serve_stale(name[0], None)
         self.tally["faults"] += 1
 
+    @rule(gzip=st.booleans(), legacy=st.booleans())
+    def change_forms(self, gzip: bool, legacy: bool) -> None:
+        compress = ["gzip"] if gzip else []
+        self.world.configure(mirror_compress=compress, mirror_legacy_json=legacy)
+
     @rule()
     def heal(self) -> None:
         self.up.heal()
@@ -138,7 +166,7 @@ class Harder(Histories):
     def _policy_is_new(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
         with self.world.state() as state:
-            return str(self.world.flags["mirror_yanked"]) not in (state.meta.text("policy") or "")
+            return state.meta.text("policy") != policy(load(None, {}, **self.world.flags).mirror)
 
     @invariant()
     def count(self) -> None:
@@ -147,6 +175,22 @@ class Harder(Histories):
     def _poll(self, later: float) -> None:
         self.tally["passes"] += 1
         super()._poll(later)
+        self._copy()
+
+    def _copy(self) -> None:
+        """Take in the manifests that are new, as whoever keeps a copy of the output does."""
+        if self.manifests is None or not self.manifests.is_dir():
+            return
+        files = self.world.files()
+        new = {path.name: path for path in self.manifests.glob("*.txt")}.items()
+        for name, path in sorted(item for item in new if item[0] not in self.read):
+            self.read.add(name)
+            for line in path.read_text().splitlines():
+                verb, _, target = line.partition(" ")
+                if verb == "put" and target in files:
+                    self.copy[target] = files[target]
+                elif not target.endswith("/"):  # a directory is empty by then
+                    self.copy.pop(target, None)
 
     def _check_history(self) -> None:
         if not self.replaced:  # serials mean something else since
@@ -162,6 +206,15 @@ class Harder(Histories):
         self.tally["histories"] += 1
         self.tally["diverged"] += before != world.files()
         assert world.sync() == DONE
+        if self.manifests is not None:
+            self._copy()
+            files = world.files()
+            differ = [
+                path for path in {*self.copy} | {*files} if self.copy.get(path) != files.get(path)
+            ]
+            assert differ == [], [
+                (path, path in self.copy, path in files) for path in sorted(differ)
+            ]
 
 
 def run(
