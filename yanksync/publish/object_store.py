@@ -14,18 +14,15 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from typing import IO, Any, Protocol
 
-from msgspec.structs import replace
-
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
-from yanksync.findings import Seen, Standing
-from yanksync.objects import NEW, Content, Listed, Objects
+from yanksync.findings import Standing
+from yanksync.objects import NEW, Content, Objects
 from yanksync.publish import layout
 from yanksync.publish.compress import stream
+from yanksync.publish.object_standing import OURS, SLASH, files_in, standing
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
-from yanksync.publish.standing import seen_in
 from yanksync.publish.store import HEAD, LARGEST, Failure, ListForm, Room, serial_in, unlisted
 
 WORKERS = 32
@@ -33,7 +30,6 @@ WORKERS = 32
 
 _IN_A_ROW = 4  # projects that failed one after the other: the rest of the batch is not tried
 _CHUNK = 1 << 20  # bytes
-_OURS = frozenset(layout.filenames())
 
 
 class _Luck:
@@ -141,19 +137,18 @@ class ObjectStore:
                 if form.body is not None:
                     self._put(work.name, filename, form.body)
             if form.filename == self._slash and form.body is not None:
-                self._put(work.name, _SLASH, form.body)
+                self._put(work.name, SLASH, form.body)
 
     def _written(self, form: FormWork) -> Iterator[str]:
         for filename in layout.twins(form.filename):
             yield filename
             yield from (filename + layout.SUFFIX[codec] for codec, _ in form.siblings)
         if form.filename == self._slash:
-            yield _SLASH
+            yield SLASH
 
     def _there(self, name: str) -> set[str]:
         """Return which of our files a project has."""
-        found = map(partial(_filename, name), self._objects.list(layout.directory(name)))
-        return {filename for filename in found if filename in _OURS or filename == _SLASH}
+        return files_in(self._objects, name) & {*OURS, SLASH}
 
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
@@ -175,7 +170,7 @@ class ObjectStore:
     def _delete(self, name: str | None, filenames: Iterable[str]) -> None:
         """Delete files of a project: siblings first, as for those that are replaced."""
         pages = {form.filename for form in layout.FORMS}
-        pages.add(_SLASH)
+        pages.add(SLASH)
         found = set(filenames)
         for part in (found - pages, found & pages):
             self._objects.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
@@ -212,7 +207,7 @@ class ObjectStore:
             for name in names:
                 self._put(None, name, _mapped(page))
             if form.filename == self._slash:
-                self._put(None, _SLASH, _mapped(page))
+                self._put(None, SLASH, _mapped(page))
 
     def _drop_slash(self) -> None:
         """Remove the list from the key with the slash, if the configuration once wanted it there.
@@ -221,7 +216,7 @@ class ObjectStore:
         """
         first = next(self._objects.list(layout.ROOT), None)
         if first is not None and first.key == layout.ROOT:
-            self._delete(None, [_SLASH])
+            self._delete(None, [SLASH])
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
@@ -260,53 +255,11 @@ class ObjectStore:
 
     def standing(self, name: str | None) -> Standing:
         """Return what stands below a project's name, or beside the projects' for None."""
-        try:
-            if name is None:  # a listing would be one of everything
-                seen = tuple(map(self._seen_in_list, sorted(_OURS)))
-                entries = tuple(one for one in seen if one is not None)
-                return Standing(there=bool(entries) or self._anything(), entries=entries)
-            entries = tuple(map(partial(self._seen, name), sorted(self._all(name))))
-            return Standing(there=bool(entries), entries=entries)
-        except ObjectError as error:
-            return Standing(problem=str(error))
+        return standing(self._objects, self._slash, name)
 
     def standings(self, names: Sequence[str]) -> Iterator[Standing]:
         """Yield what stands below each of ``names``, looking at several at a time."""
         return self._workers().map(self.standing, names)
-
-    def _anything(self) -> bool:
-        return next(self._objects.list(layout.ROOT), None) is not None
-
-    def _all(self, name: str) -> set[str]:
-        """Return what a project has, be it ours or not."""
-        found = map(partial(_filename, name), self._objects.list(layout.directory(name)))
-        return {filename for filename in found if self._slash is None or filename != _SLASH}
-
-    def _seen_in_list(self, filename: str) -> Seen | None:
-        seen = self._seen(None, filename)
-        return None if seen.problem == _GONE else seen
-
-    def _seen(self, name: str | None, filename: str) -> Seen:
-        if filename not in _OURS:
-            return Seen(name=filename)
-        try:
-            found = self._objects.get(f"{layout.directory(name)}/{filename}")
-            if found is None:
-                return Seen(name=filename, problem=_GONE)
-            seen = seen_in(filename, found.chunks, _wrong(filename, found.content))
-            return self._with_slash(name, seen) if filename == self._slash else seen
-        except ObjectError as error:
-            return Seen(name=filename, problem=error.problem)
-
-    def _with_slash(self, name: str | None, seen: Seen) -> Seen:
-        """Return ``seen``, and whether the same stands under the name of the directory."""
-        found = self._objects.get(f"{layout.directory(name)}/")
-        if found is not None:
-            wrong = _wrong(seen.name, found.content)
-            same = wrong is None and seen_in(seen.name, found.chunks).digest == seen.digest
-            if same:
-                return seen
-        return replace(seen, wrong_mode="not the same under the name with the slash alone")
 
     def reset_mode(self, name: str | None) -> None:
         """There are no modes of directories."""
@@ -314,29 +267,6 @@ class ObjectStore:
     def room(self) -> Room | None:
         """There is always more."""
         return None
-
-
-_GONE = "is not there"
-_SLASH = ""
-"""The file name, so to say, of the object ``simple/<project>/``."""
-
-
-def _filename(name: str, listed: Listed) -> str:
-    """Return the part of a key behind the directory of a project."""
-    return listed.key.removeprefix(layout.directory(name)).removeprefix("/")
-
-
-def _wrong(filename: str, content: Content) -> str | None:
-    """Return what an object wrongly says of itself: a web server's matter elsewhere (D2, D16)."""
-    said = layout.headers(filename)
-    for what, found, wanted in (
-        ("content type", content.type, said.content_type),
-        ("cache rule", content.cache, said.cache),
-        ("encoding", content.encoding, said.encoding),
-    ):
-        if (found or None) != wanted:
-            return f"{what} {found or 'missing'}, not {wanted or 'any'}"
-    return None
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:

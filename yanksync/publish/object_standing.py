@@ -1,0 +1,85 @@
+"""Reads what stands in object storage, and changes nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from yanksync.errors import ObjectError
+from yanksync.findings import Seen, Standing
+from yanksync.objects import Content, Objects
+from yanksync.publish import layout
+from yanksync.publish.standing import seen_in
+
+OURS = frozenset(layout.filenames())
+SLASH = ""
+"""The file name, so to say, of the object ``simple/<project>/``."""
+_GONE = "is not there"
+
+
+def files_in(objects: Objects, name: str) -> set[str]:
+    """Return the names of all that stands below a project's, be it ours or not.
+
+    Raises :class:`ObjectError`.
+    """
+    directory = layout.directory(name)
+    keys = (listed.key for listed in objects.list(directory))
+    return {key.removeprefix(directory).removeprefix("/") for key in keys}
+
+
+def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
+    """Return what stands below a project's name, or beside the projects' for None.
+
+    ``slash`` is the form that also stands under the name of its directory.
+    """
+    see = partial(_seen, objects, slash, name)
+    try:
+        if name is None:  # a listing would be one of everything
+            found = tuple(seen for seen in map(see, sorted(OURS)) if seen.problem != _GONE)
+            return Standing(there=bool(found) or _anything(objects), entries=found)
+        filenames = files_in(objects, name) - ({SLASH} if slash is not None else set())
+        return Standing(there=bool(filenames), entries=tuple(map(see, sorted(filenames))))
+    except ObjectError as error:
+        return Standing(problem=str(error))
+
+
+def _anything(objects: Objects) -> bool:
+    return next(objects.list(layout.ROOT), None) is not None
+
+
+def _seen(objects: Objects, slash: str | None, name: str | None, filename: str) -> Seen:
+    if filename not in OURS:
+        return Seen(name=filename)
+    try:
+        found = objects.get(f"{layout.directory(name)}/{filename}")
+        if found is None:
+            return Seen(name=filename, problem=_GONE)
+        seen = seen_in(filename, found.chunks, _wrong(filename, found.content))
+        return _with_slash(objects, name, seen) if filename == slash else seen
+    except ObjectError as error:
+        return Seen(name=filename, problem=error.problem)
+
+
+def _with_slash(objects: Objects, name: str | None, seen: Seen) -> Seen:
+    """Return ``seen``, and whether the same stands under the name of the directory."""
+    found = objects.get(f"{layout.directory(name)}/")
+    if found is not None:
+        wrong = _wrong(seen.name, found.content)
+        same = wrong is None and seen_in(seen.name, found.chunks).digest == seen.digest
+        if same:
+            return seen
+    return replace(seen, wrong_mode="not the same under the name with the slash alone")
+
+
+def _wrong(filename: str, content: Content) -> str | None:
+    """Return what an object wrongly says of itself: a web server's matter elsewhere (D2, D16)."""
+    said = layout.headers(filename)
+    for what, found, wanted in (
+        ("content type", content.type, said.content_type),
+        ("cache rule", content.cache, said.cache),
+        ("encoding", content.encoding, said.encoding),
+    ):
+        if (found or None) != wanted:
+            return f"{what} {found or 'missing'}, not {wanted or 'any'}"
+    return None
