@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
-from tests import fake_rpc
+from tests import fake_legacy, fake_rpc
 from tests.fake_faults import MAINTENANCE, Fault, Kind
 from tests.fake_render import Body, Form, Listing, Look, PageDict, body_of
 from tests.fake_repository import Repository
@@ -40,9 +40,11 @@ def get_reply(upstream: Repository, target: str, headers: Headers, fault: Fault 
             return _page(upstream, target, name, headers, fault)
         case ["simple"] | ["simple", _] | ["pypi"]:
             return _moved(target, path + "/")  # before anything is looked up (facts 43)
+        case ["pypi", name, "json"]:
+            return _document(upstream, unquote(name))
         case ["pypi", ""]:
             return _moved(target, "/")  # facts 18
-        case ["files", name, filename]:
+        case ["files" | "packages", name, filename]:
             return _file(upstream, name, unquote(filename))
         case [""]:
             return Reply(200, (("Content-Type", "text/html; charset=UTF-8"),), b"<p>Fake</p>\n")
@@ -191,6 +193,15 @@ def _conditional(
     if gzipped:
         sent.append(("Content-Encoding", "gzip"))
     return Reply(200, tuple(sent), body.data)
+
+
+def _document(upstream: Repository, name: str) -> Reply:
+    found = fake_legacy.document(upstream, name)
+    if found is None:
+        return NOT_FOUND
+    body, serial = found
+    sent = (("Content-Type", "application/json"), ("X-PyPI-Last-Serial", str(serial)))
+    return Reply(200, sent, body)
 
 
 def _file(upstream: Repository, name: str, filename: str) -> Reply:

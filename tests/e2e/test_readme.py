@@ -125,7 +125,7 @@ def test_moving_over(machine: Prepared) -> None:
 
 
 def test_following_this_mirror(machine: Prepared) -> None:
-    follow, followed = SECTIONS["Following this mirror"]
+    follow, followed, _ = SECTIONS["Following this mirror"]  # the last: test_bandersnatch.py
     machine.configure(follow, machine.served)
     machine.run("yanksync sync")
     assert (machine.root / "mirror/simple/demo/index.html").exists()
