@@ -302,6 +302,12 @@ def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
     assert rehashed(_uploaded("demo-2.0.zip", hashes=before), shown) == ()
 
 
+def test_C15_what_describes_variants_may_change_under_its_name() -> None:
+    for name, found in (("demo-1.0-variants.json", 0), ("demo-1.0-variants.json.zip", 1)):
+        before, after = (_uploaded(name, hashes=(one,)) for one in (HASH, OTHER))
+        assert len(rehashed(before, after)) == found
+
+
 @pytest.mark.parametrize(
     ("moment", "late"),
     [
@@ -318,6 +324,7 @@ def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, la
     for old in (before, _uploaded("demo-1.0.zip", "nonsense"), _uploaded("demo-1.0.zip")):
         new = Page(name=DEMO, files=(*old.files, *_uploaded(wheel, moment).files))
         assert latecomers(old, new) == ((wheel,) if late and old is before else ())
+        assert latecomers(new, new) == (), "it was there already"
     new = Page(name=DEMO, files=(*before.files, *_uploaded("demo-2.0.zip", moment).files))
     assert latecomers(before, new) == ()
 

@@ -106,6 +106,33 @@ def test_marks(
     assert reading.cursor is not None and reading.cursor.serial == rows[-1][2]
 
 
+PUT, END = "project quarantined", "project quarantine cleared"
+
+
+@pytest.mark.parametrize(
+    ("actions", "quarantine"),
+    [
+        ([PUT], 1),
+        ([PUT, "frobnicate"], 1),
+        ([PUT, "add Owner bob"], 1),
+        ([PUT, END], None),
+        ([PUT, "remove project"], None),
+        ([PUT, "remove project", "create"], None),
+        ([PUT, END, "frobnicate"], None),
+        ([END, PUT], 2),
+        ([PUT, END, PUT], 3),
+        ([PUT, PUT], 2),
+        (["create"], None),
+    ],
+)
+def test_r9_a_quarantine_stands_until_it_is_ended(
+    actions: list[str], quarantine: int | None
+) -> None:
+    rows = [entry(action, serial=at) for at, action in enumerate(actions, 1)]
+    (mark,) = read(rows, everything, set()).marks
+    assert mark.quarantine == quarantine
+
+
 def test_r4_order_is_by_serial_and_never_by_time() -> None:
     rows = [entry("yank release", "1", 5, at=900), entry("unyank release", "1", 6, at=100)]
     reading = read(rows, everything, {"demo"})

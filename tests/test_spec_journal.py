@@ -6,13 +6,14 @@ with.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.fake_upstream import FakeUpstream
-from tests.harness import DAY, DONE, World, assert_equal_to_upstream
+from tests.fake_upstream import FakeUpstream, Fault
+from tests.harness import DAY, DONE, HELD, World, assert_equal_to_upstream
 from tests.upstream.build import HEX
 
 Act = Callable[[FakeUpstream], object]
@@ -189,6 +190,42 @@ def test_A69_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: W
     world.resync()
     assert world.settle() == DONE
     assert world.page("new") is not None and world.listed() == ["demo", "new"]
+
+
+def test_A69_nor_is_one_followed_that_is_older_than_the_list_before(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    started(world, "demo", "other")
+    older = world.up.listing()
+    world.up.upload("Demo", "3.0")
+    world.up.remove_project("other")
+    assert world.sync() == DONE
+    files, newest = world.files(), world.up.last_serial
+    world.up._frozen_list = older  # from another cache
+    for _ in range(3):
+        assert world.sync() == DONE
+        assert world.files() == files and world.asked == []
+    rows = [{"name": name, "_last-serial": 99} for name in ("demo", "new")]
+    said = json.dumps({"meta": {"api-version": "1.0"}, "projects": rows}).encode()
+    world.up.fail("^/simple/$", Fault.body(said, "application/vnd.pypi.simple.v1+json"))
+    assert world.sync() == DONE, "nor one of no time at all"
+    assert world.files() == files and world.asked == []
+    with world.state() as state:
+        assert state.meta.number("list_serial") == newest
+    world.up.thaw_list()
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_A69_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    names = [f"p{number:03}" for number in range(210)]
+    started(world, *names)
+    world.up.yank(names[0], "1.0")
+    world.up.fail("^/simple/$", Fault.half_list())
+    assert world.sync() == HELD
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
 
 
 def test_G5_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: World) -> None:

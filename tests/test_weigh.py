@@ -135,6 +135,9 @@ def test_r3_not_modified(before: Held, reach: int | None, stale: bool) -> None:
             EXPLAINED,
             id="R7-no-page-serial",
         ),
+        pytest.param(
+            held(serial=14, entry=(Kind.REMOVE_PROJECT, 12)), 14, Stale, id="R7-seen-since"
+        ),
         pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="R7-B31-stale-404-at-create"),
         pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="R7-newest-is-a-yank"),
         pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="R7-quarantine"),

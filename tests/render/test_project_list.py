@@ -62,6 +62,9 @@ def test_both_forms_of_one_reading_are_those_of_two(projects: list[ListedProject
     assert b"".join(both.html()) == in_html, "asked for once more"
     next(both.json())  # and left there
     assert (b"".join(both.html()), b"".join(both.json())) == (in_html, in_json)
+    next(both.json())  # and left there, behind a whole one
+    assert b"".join(both.html()) == in_html
+    assert b"".join(BothForms(rows, 9).html()) == in_html, "the first that is asked for"
 
 
 def test_chunks_are_neither_the_whole_nor_single_rows() -> None:
