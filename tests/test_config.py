@@ -457,6 +457,15 @@ def test_a_refused_address_is_not_repeated(here: Path, url: str) -> None:
     assert str(error) == f"$YANKSYNC_HEALTH_PING: health.ping: {problem}"
 
 
+@pytest.mark.parametrize("key", ["UPSTREAM_SIMPLE_URL", "UPSTREAM_JOURNAL_URL", "HEALTH_PING"])
+@pytest.mark.parametrize("secret", ["s\u2603cret", "s%E2%98%83cret"])
+def test_credentials_that_cannot_be_sent_are_refused(here: Path, key: str, secret: str) -> None:
+    given = {"YANKSYNC_UPSTREAM_SIMPLE_URL": INDEX}
+    error = refusal(None, given | {f"YANKSYNC_{key}": f"https://me:{secret}@upstream.example/"})
+    assert error.problem == "holds credentials that are not Latin-1, as HTTP wants them"
+    assert load(None, {f"YANKSYNC_{key}": "https://me:s%C3%A9cret@upstream.example/"} | given)
+
+
 def test_plain_http_to_others_needs_leave(here: Path) -> None:
     environ = {"YANKSYNC_HEALTH_PING": "http://h.example/secret"}
     error = refusal(None, environ)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -24,7 +24,6 @@ from yanksync.settings import Bucket, Compression, JournalSource, SlashKeys, Yan
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
-_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of these silently
 _TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _LONGEST_TIME = 366 * 86400.0
@@ -33,6 +32,10 @@ _SEGMENT = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+", re.ASCII)  # of a prefix: pl
 
 OBJECT_STORES = ("s3", "gs", "az")
 """The schemes of ``output`` that are no directory."""
+
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Impossible(ValueError):
@@ -129,37 +132,21 @@ def _reserved(only: str, later: str) -> Callable[[object], str]:
     return check
 
 
-def _split(value: object) -> SplitResult:
-    """Take an http or https URL apart.
+def _checked(take: Callable[[object], T], check: Callable[[T], V]) -> Callable[[object], V]:
+    """Return the check of a value of a type, by a function that raises :class:`ValueError`."""
 
-    The message never repeats the value: where a password breaks the syntax, no part of the text
-    can be trusted to hold no secret.
-    """
-    text = _text(value)
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        valid = False
-    if not valid or _NO_URL_CHARACTER.search(text) or "?" in text or "#" in text:
-        raise Impossible(
-            "must be an http or https URL without query and fragment, "
-            "like https://upstream.example/simple/"
-        )
-    return parts
+    def checked(value: object) -> V:
+        taken = take(value)
+        try:
+            return check(taken)
+        except ValueError as error:
+            raise Impossible(str(error)) from None
+
+    return checked
 
 
-def simple_url(value: object) -> str:
-    """Return the URL of an index with the trailing slash that relative links need (PEP 503).
-
-    :raises Impossible: when it is no http or https URL
-    """
-    parts = _split(value)
-    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/"))
-
-
-def _journal_url(value: object) -> str:
-    return urlunsplit(_split(value))
+simple_url = _checked(_text, targets.index)
+"""Returns the URL of an index. Raises :class:`Impossible`."""
 
 
 def _contact(value: object) -> str:
@@ -169,11 +156,7 @@ def _contact(value: object) -> str:
     return text
 
 
-def _patterns(value: object) -> tuple[str, ...]:
-    try:
-        return Selection(_texts(value)).projects
-    except ValueError as error:
-        raise Impossible(str(error)) from None
+_patterns = _checked(_texts, lambda texts: Selection(texts).projects)
 
 
 def _projects(value: object) -> tuple[str, ...]:
@@ -248,32 +231,9 @@ def _bucket(scheme: str, rest: str) -> Bucket:
     return Bucket(scheme=scheme, bucket=bucket, prefix=prefix)
 
 
-def _cron(value: object) -> str:
-    text = " ".join(_text(value).split())
-    try:
-        crontab.parse(text)
-    except ValueError as error:
-        raise Impossible(str(error)) from None
-    return text
-
-
-def _target(check: Callable[[str], str]) -> Callable[[object], str]:
-    """Return the check of a text that :mod:`yanksync.targets` knows."""
-
-    def checked(value: object) -> str:
-        try:
-            return check(_text(value))
-        except ValueError as error:
-            raise error if isinstance(error, Impossible) else Impossible(str(error)) from None
-
-    return checked
-
-
-def _command(value: object) -> tuple[str, ...]:
-    try:
-        return targets.command(_texts(value))
-    except ValueError as error:
-        raise error if isinstance(error, Impossible) else Impossible(str(error)) from None
+def _cron(text: str) -> str:
+    crontab.parse(text)
+    return " ".join(text.split())
 
 
 def _metrics(value: object) -> Path:
@@ -317,7 +277,7 @@ def _read_list(text: str) -> list[str]:
 KEYS: Mapping[str, Mapping[str, Key]] = {
     "upstream": {
         "simple_url": Key(simple_url),
-        "journal_url": Key(_journal_url),
+        "journal_url": Key(_checked(_text, targets.plain_address)),
         "journal": Key(_one_of(JournalSource)),
         "workers": Key(_whole(1, 256), _read_whole),
         "timeout": Key(_seconds(0.001, 3600), _read_seconds),
@@ -343,12 +303,12 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     },
     "schedule": {
         "every": Key(_seconds(1), _read_seconds),
-        "cron": Key(_cron),
+        "cron": Key(_checked(_text, _cron)),
     },
     "hooks": {
-        "command": Key(_command, _read_list),
-        "webhook": Key(_target(targets.address)),
-        "webhook_header": Key(_target(targets.header)),
+        "command": Key(_checked(_texts, targets.command), _read_list),
+        "webhook": Key(_checked(_text, targets.address)),
+        "webhook_header": Key(_checked(_text, targets.header)),
         "manifest": Key(_path),
         "manifest_keep": Key(_seconds(3600, 10 * _LONGEST_TIME), _read_seconds),
         "timeout": Key(_seconds(0.1, 300), _read_seconds),
@@ -356,7 +316,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     },
     "health": {
         "metrics": Key(_metrics),
-        "ping": Key(_target(targets.address)),
+        "ping": Key(_checked(_text, targets.address)),
         "allow_http": Key(_flag, _read_flag),
     },
     "storage": {},  # free keys: see storage_value

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
+_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of these silently
 
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
@@ -20,14 +20,38 @@ _OURS = frozenset(("content-length", "content-type", "host", "transfer-encoding"
 
 def address(text: str) -> str:
     """Return an http or https URL; a query may stand in it, a fragment may not."""
+    _check(text, "#", "must be an http or https URL without fragment")
+    return text
+
+
+def plain_address(text: str) -> str:
+    """Return an http or https URL with neither."""
+    problem = (
+        "must be an http or https URL without query and fragment, "
+        "like https://upstream.example/simple/"
+    )
+    _check(text, "?#", problem)
+    return urlunsplit(urlsplit(text))
+
+
+def index(text: str) -> str:
+    """Return the URL of an index with the trailing slash that relative links need (PEP 503)."""
+    parts = urlsplit(plain_address(text))
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/"))
+
+
+def _check(text: str, without: str, problem: str) -> None:
     try:
         parts = urlsplit(text)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets that do not match, a port that is no number
         valid = False
-    if not valid or _NO_URL_CHARACTER.search(text) or "#" in text:
-        raise ValueError("must be an http or https URL without fragment")
-    return text
+    if not valid or _NO_URL_CHARACTER.search(text) or any(mark in text for mark in without):
+        raise ValueError(problem)
+    try:  # as they are sent
+        unquote(f"{parts.username}{parts.password}").encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError("holds credentials that are not Latin-1, as HTTP wants them") from None
 
 
 def header(text: str) -> str:
