@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.fake_upstream import Fault
-from tests.harness import DAY, DONE, HELD, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
+from tests.harness import (
+    DAY,
+    DONE,
+    FAILED,
+    HELD,
+    HOUR,
+    PARTIAL,
+    Killed,
+    World,
+    assert_equal_to_upstream,
+)
 from yanksync.holds import holds
 
 
@@ -103,6 +113,65 @@ def test_R8_incident20_half_a_list_takes_nothing_away(world: World, fault: Fault
     world.up.heal()
     world.up.upload(names[0], "4.0")
     assert world.settle(3) == DONE  # it heals by itself when the list does
+    assert_equal_to_upstream(world)
+
+
+def test_R7_an_empty_list_and_no_pages_are_an_outage_until_seen_twice(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 3)
+    world.up.upload(names[0], "3.0")
+    world.up.fail("^/simple/$", Fault.empty_list(), times=None)
+    world.up.fail("^/simple/p", Fault.status(404), times=None)
+    assert world.sync() == PARTIAL
+    assert all(len(world.yanked(name)) == 2 for name in names)
+    world.up.heal()
+    world.up.upload(names[0], "4.0")
+    assert world.settle(3) == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R7_an_empty_list_that_stays_waits_for_a_person(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 5)
+    for name in names:
+        world.up.remove_project(name)
+    assert world.sync() == PARTIAL
+    assert world.settle() == HELD
+    assert all(len(world.yanked(name)) == 2 for name in names)
+    assert sorted(world.approve()) == names
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R7_a_project_that_is_quarantined_alone_leaves_the_list_empty(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    started(world, 1)
+    world.up.quarantine_project("p000")
+    assert world.sync() == DONE  # R9: at once, whatever the list is worth
+    assert world.yanked("p000") == {}
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_R7_nothing_begins_with_an_empty_list(world: World, everything: bool) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.fail("^/simple/$", Fault.empty_list())
+    assert world.sync(everything=everything) == FAILED
+    assert world.mirror is not None and world.mirror.tally.problem is not None
+    assert "it is empty, though the journal is at" in world.mirror.tally.problem
+    assert world.sync(everything=everything) == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R7_no_selection_is_widened_by_an_empty_list(world: World) -> None:
+    world.configure(mirror_projects="demo")
+    world.up.upload("demo", "1.0")
+    world.up.upload("other", "1.0")
+    assert world.sync() == DONE
+    world.configure(mirror_projects="*")
+    world.up.fail("^/simple/$", Fault.empty_list())
+    assert world.sync() == FAILED
+    assert world.sync() == DONE
     assert_equal_to_upstream(world)
 
 

@@ -35,10 +35,11 @@ def widen(mirror: Mirror) -> None:
     if source is JournalSource.NONE:
         return
     if source is JournalSource.LISTING:  # the list is read anyway, and now in full
-        meta.put(selection=mirror.settings.mirror.selection.fingerprint, list_etag=None)
+        meta.put(selection=mirror.settings.mirror.selection.text, list_etag=None)
         return
     started = mirror.now()
     _, projects = read_list(mirror)
+    _refuse_empty(mirror, projects, meta.cursor or 0)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_missing(started)
@@ -47,7 +48,7 @@ def widen(mirror: Mirror) -> None:
         cursor = meta.cursor
         if cursor is not None and projects.serial is not None and projects.serial < cursor:
             meta.move_cursor(projects.serial, None)
-        meta.put(selection=mirror.settings.mirror.selection.fingerprint)
+        meta.put(selection=mirror.settings.mirror.selection.text)
 
 
 def resync(mirror: Mirror) -> bool:
@@ -68,6 +69,8 @@ def resync(mirror: Mirror) -> bool:
     if source is JournalSource.XMLRPC and meta.cursor is None:
         last = mirror.upstream.last_serial() or 0
     raw, projects = read_list(mirror)
+    if last is not None:
+        _refuse_empty(mirror, projects, last)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_all(started)
@@ -85,6 +88,7 @@ def first_build(mirror: Mirror, started: float) -> None:
     """Ask for every listed project, and begin to follow the journal from before the list."""
     last = mirror.upstream.last_serial() or 0
     raw, projects = read_list(mirror)
+    _refuse_empty(mirror, projects, last)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
@@ -111,7 +115,7 @@ def start(
     meta.put(
         list_serial=projects.serial,
         list_etag=raw.etag,
-        selection=mirror.settings.mirror.selection.fingerprint,
+        selection=mirror.settings.mirror.selection.text,
     )
 
 
@@ -154,6 +158,20 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
     return raw, projects
 
 
+def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
+    """Take no projects from an empty list when there is a journal: they would never be missed.
+
+    Projects that are named are asked for whatever the list says. Raises :class:`BadAnswer`.
+    """
+    if projects.projects or not last or mirror.settings.mirror.selection.explicit is not None:
+        return
+    raise BadAnswer(
+        "the list of projects",
+        f"it is empty, though the journal is at serial {last}, so nothing is taken from it; the "
+        "next run asks again",
+    )
+
+
 def load(mirror: Mirror, projects: ProjectList) -> None:
     """Hold the list against the state: its mirrored rows only."""
     selects = mirror.settings.mirrors
@@ -166,7 +184,7 @@ def load(mirror: Mirror, projects: ProjectList) -> None:
 def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
     mirror.state.listed.returned()
-    left = mirror.state.listed.leave(projects.serial, started)
+    left = mirror.state.listed.leave(projects.serial, started, empty=not projects.projects)
     most = limit(EXPLAINED_FLOOR, mirror.state.projects.published())
     if len(left) > most:
         why = f"{len(left)} projects left the list of projects at once, more than {most}"
@@ -216,4 +234,4 @@ def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
         mirror.state.projects.add((name, name) for name in names)
         for name in names:
             mirror.state.pending.mark(name, None, started, forced=forced, patient=not forced)
-        mirror.state.meta.put(selection=mirror.settings.mirror.selection.fingerprint)
+        mirror.state.meta.put(selection=mirror.settings.mirror.selection.text)

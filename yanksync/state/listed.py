@@ -87,18 +87,23 @@ class Listed:
             (since, forced),
         )
 
-    def leave(self, serial: int | None, since: float) -> list[NormalizedName]:
+    def leave(
+        self, serial: int | None, since: float, *, empty: bool = False
+    ) -> list[NormalizedName]:
         """Note which held projects the list of ``serial`` is the first to leave out; return them.
 
         A list older than what is held of a project says nothing about it (spec-checklist A69), and
-        quarantined projects are never listed.
+        quarantined projects are never listed. An ``empty`` list is noted as if it were older than
+        everything: a reason to look, and no evidence (R7).
         """
         rows = self._db.execute(
-            """UPDATE projects SET listed_at = ?1 WHERE presence = 'present' AND NOT quarantined
-            AND name NOT IN (SELECT name FROM listed) AND listed_at IS NULL
+            """UPDATE projects SET listed_at = CASE WHEN ?2 THEN -1 ELSE ?1 END
+            WHERE presence = 'present' AND NOT quarantined
+            AND name NOT IN (SELECT name FROM listed)
+            AND (listed_at IS NULL OR listed_at < 0 AND NOT ?2)
             AND coalesce(projects.serial, 0) <= ?1 AND coalesce(entry_serial, 0) <= ?1
             RETURNING name""",
-            (-1 if serial is None else serial,),
+            (-1 if serial is None else serial, empty),
         )
         self._db.many(
             """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)
