@@ -6,6 +6,7 @@ import pytest
 
 from tests.fake_upstream import Fault
 from tests.harness import DONE, FAILED, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
+from yanksync.weigh import Presence
 
 
 def started(world: World, *projects: str) -> World:
@@ -103,6 +104,7 @@ def test_incident36_narrowing_and_widening(disk: World) -> None:
     started(disk, "aa-one", "aa-two", "bb-one")
     disk.configure(mirror_projects=["aa-*"])
     assert disk.sync() == DONE and disk.asked == []
+    assert disk.up.list_requests() == []  # narrowing needs no request
     assert_equal_to_upstream(disk)
     disk.up.yank("bb-one", "1.0", "not ours")
     disk.up.yank("aa-one", "1.0", "ours")
@@ -115,6 +117,21 @@ def test_incident36_narrowing_and_widening(disk: World) -> None:
     assert_equal_to_upstream(disk)
     assert disk.told("bb-one") == [(21, "yank", "ours again")]
     assert disk.told("aa-one") == [(20, "yank", "ours")]
+
+
+def test_narrowed_to_names_and_back(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.configure(mirror_projects=["demo", "ghost"])
+    assert disk.sync() == DONE
+    with disk.state() as state:  # nobody knew of it, so it was looked for
+        assert list(state.projects.names(Presence.UNKNOWN)) == ["ghost"]
+    disk.configure(mirror_projects=["demo"])
+    assert disk.sync() == DONE and disk.up.list_requests() == [] and disk.asked == []
+    disk.up.yank("other", "1.0", "meanwhile")
+    assert disk.sync() == DONE and disk.asked == []
+    disk.configure(mirror_projects=["*"])
+    assert disk.sync() == DONE
+    assert_equal_to_upstream(disk)
 
 
 def test_incident36_widened_again_before_the_narrowing_was_published(disk: World) -> None:

@@ -10,6 +10,7 @@ from yanksync import settings
 from yanksync.findings import holds_ours
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
+from yanksync.selection import Selection
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
@@ -23,7 +24,7 @@ def apply_policies(mirror: Mirror) -> None:
     """Mark for publishing whatever a changed policy or a narrowed selection concerns."""
     meta, state = mirror.state.meta, mirror.state
     wanted = policy(mirror.settings.mirror)
-    selection = mirror.settings.mirror.selection.fingerprint
+    selection = mirror.settings.mirror.selection.text
     place = mirror.settings.mirror.place
     moved = (meta.text("place") or "") != place
     if not moved and meta.text("policy") == wanted and meta.text("selection_applied") == selection:
@@ -47,13 +48,29 @@ def apply_policies(mirror: Mirror) -> None:
                 if not mirror.settings.mirrors(name)
             ]
             state.narrow(left_out, now)
+            if needs_widening(mirror) and not _wider(mirror):
+                meta.put(selection=selection)
         meta.put(policy=wanted, selection_applied=selection)
 
 
 def needs_widening(mirror: Mirror) -> bool:
     """Whether the selection is another one than that of the newest list taken in."""
     known = mirror.state.meta.text("selection")
-    return known not in (None, mirror.settings.mirror.selection.fingerprint)
+    return known not in (None, mirror.settings.mirror.selection.text)
+
+
+def _wider(mirror: Mirror) -> bool:
+    """Whether the selection may have projects that the one before had not, as far as is known."""
+    new = mirror.settings.mirror.selection
+    try:
+        before = Selection.of_text(mirror.state.meta.text("selection") or "")
+    except ValueError:  # kept in another form once
+        return True
+    if not before.covers(new):
+        return True
+    # A name that nobody knows has to be looked for, to be told of as unknown.
+    named = new.explicit or ()
+    return len(mirror.state.projects.get(named)) < len(named)
 
 
 def policy(section: settings.Mirror) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 from functools import cached_property
-from hashlib import sha256
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -54,11 +53,25 @@ class Selection(Struct, frozen=True, dict=True):
         return tuple(NormalizedName(name) for name in self.projects if not self._excluded(name))
 
     @cached_property
-    def fingerprint(self) -> str:
+    def text(self) -> str:
         """A text that is the same in every run for equal selections, and for no others."""
         # Neither separator occurs in a pattern.
-        text = " ".join(self.projects) + "\n" + " ".join(self.exclude)
-        return sha256(text.encode("ascii")).hexdigest()
+        return " ".join(self.projects) + "\n" + " ".join(self.exclude)
+
+    @classmethod
+    def of_text(cls, text: str) -> Selection:
+        """Return the selection whose :attr:`text` this is.
+
+        :raises ValueError: when it is none's
+        """
+        projects, _, exclude = text.partition("\n")
+        return cls(tuple(projects.split(" ")), tuple(exclude.split(" ")) if exclude else ())
+
+    def covers(self, other: Selection) -> bool:
+        """Whether all that ``other`` selects is certainly selected here, too."""
+        return all(_covered(p, self.projects, self._included) for p in other.projects) and all(
+            _covered(p, other.exclude, other._excluded) for p in self.exclude
+        )
 
     @cached_property
     def _included(self) -> _Matcher:
@@ -84,6 +97,13 @@ class _Matcher:
         if name in self._names:
             return True
         return self._expression is not None and self._expression.match(name) is not None
+
+
+def _covered(pattern: str, patterns: tuple[str, ...], matches: _Matcher) -> bool:
+    """Whether ``patterns`` match all that ``pattern`` does, as far as is easy to see."""
+    if pattern in patterns or "*" in patterns:
+        return True
+    return _WILDCARDS.search(pattern) is None and matches(pattern)
 
 
 def _canonical(patterns: Iterable[str]) -> tuple[str, ...]:
