@@ -163,6 +163,17 @@ def test_R7_nothing_begins_with_an_empty_list(world: World, everything: bool) ->
     assert_equal_to_upstream(world)
 
 
+def test_R7_a_list_that_stays_empty_is_true(world: World) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.remove_project("demo")
+    assert world.sync() == FAILED
+    assert world.sync(later=HOUR - 1) == FAILED
+    assert world.sync(later=1) == DONE
+    world.up.upload("demo", "2.0")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 def test_R7_no_selection_is_widened_by_an_empty_list(world: World) -> None:
     world.configure(mirror_projects="demo")
     world.up.upload("demo", "1.0")

@@ -21,6 +21,8 @@ from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
 
+_CACHED = 3600.0  # seconds; a CDN may keep a list for half of that (A69)
+
 _STANDING = 2000  # directories of the output held against the state at once
 
 
@@ -161,14 +163,22 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
 def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
     """Take no projects from an empty list when there is a journal: they would never be missed.
 
-    Projects that are named are asked for whatever the list says. Raises :class:`BadAnswer`.
+    One that stays empty for longer than a CDN keeps it is true (R7). Projects that are named are
+    asked for whatever the list says. Raises :class:`BadAnswer`.
     """
+    meta = mirror.state.meta
     if projects.projects or not last or mirror.settings.mirror.selection.explicit is not None:
+        meta.put(list_empty_since=None)
         return
+    now = mirror.now()
+    since = meta.moment("list_empty_since")
+    if since is not None and now - since >= _CACHED:
+        return
+    meta.put(list_empty_since=now if since is None else since)
     raise BadAnswer(
         "the list of projects",
-        f"it is empty, though the journal is at serial {last}, so nothing is taken from it; the "
-        "next run asks again",
+        f"it is empty, though the journal is at serial {last}; nothing is taken from it before "
+        "it has been so for an hour",
     )
 
 
