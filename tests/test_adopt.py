@@ -28,8 +28,9 @@ from tests.harness import (
 from yanksync.fates import Kind
 from yanksync.findings import DIFFERENCES, Finding
 from yanksync.findings import Kind as KindOf
+from yanksync.mend import mend
 from yanksync.publish.store import LARGEST
-from yanksync.verify import mend, verify
+from yanksync.verify import verify
 
 
 def filled(disk: World, *names: str) -> Tree:

@@ -26,10 +26,11 @@ from tests.harness import (
 from tests.publish.audit import audited
 from yanksync.config import load
 from yanksync.findings import Finding, Kind
+from yanksync.mend import mend
 from yanksync.mirror import Mirror
 from yanksync.publish.disk import DiskStore
 from yanksync.upstream.source import Upstream
-from yanksync.verify import Checked, mend, verify
+from yanksync.verify import Checked, verify
 
 DEMO = "simple/demo/"
 

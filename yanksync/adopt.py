@@ -31,9 +31,10 @@ from yanksync.names import NormalizedName, normalized
 from yanksync.plan import DAY, Look
 from yanksync.publish import layout
 from yanksync.publish.reconcile import published
-from yanksync.publishing import finish, publish, rendering_of
+from yanksync.publishing import finish, publish
 from yanksync.record import record
 from yanksync.settings import JournalSource, YankedPolicy
+from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED
 from yanksync.weigh import Found, Presence

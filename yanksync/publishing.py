@@ -16,13 +16,11 @@ from msgspec.structs import replace
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.guards import Removals, judge
 from yanksync.mirror import Mirror, log
-from yanksync.model import Page, Published, Status
+from yanksync.model import Page, Published
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import Rendered, Work, published, reconcile
-from yanksync.record import page_of
-from yanksync.render import html, json
-from yanksync.render.policy import offered
+from yanksync.publish.reconcile import Work, published, reconcile
+from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.meta import OTHER_ERA
 from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
@@ -234,32 +232,6 @@ def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
     if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
         return None
     return shown_page(row, pages.get(one.id) or held_page(mirror, row))
-
-
-def held_page(mirror: Mirror, row: Project) -> Page:
-    """Return the page that the state holds. Raises :class:`BadAnswer` when it cannot be read."""
-    stored = mirror.state.projects.page(row.id)
-    if stored is None:
-        raise BadAnswer(f"project {row.name}", "the state holds no page of it")
-    return page_of(row.name, stored)
-
-
-def shown_page(row: Project, page: Page) -> Page:
-    """Return the page that is published of a project whose held one is ``page``."""
-    if row.word is not None:  # withdrawn on the journal's word (R9)
-        return Page(name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial)
-    return page
-
-
-def rendering_of(mirror: Mirror, page: Page) -> Rendered:
-    """Return all forms of a page, as the configuration wants it offered."""
-    shown = offered(page, mirror.settings.mirror.yanked.value)
-    legacy = None
-    if mirror.settings.mirror.legacy_json:
-        from yanksync.render.legacy import render_document  # start-up: few are followed
-
-        legacy = render_document(shown)
-    return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
 
 
 def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:

@@ -18,9 +18,10 @@ from yanksync.model import File, Page, Published
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.reconcile import FormWork, Write, digest
-from yanksync.publishing import BATCH, held_page, tell_failures
+from yanksync.publishing import BATCH, tell_failures
 from yanksync.render.legacy import render_document
 from yanksync.render.policy import offered
+from yanksync.showing import held_page
 from yanksync.state.projects import Project
 from yanksync.weigh import Presence
 from yanksync.worth import Ground, read_page

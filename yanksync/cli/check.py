@@ -12,10 +12,11 @@ from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
 from yanksync.errors import LockHeld
 from yanksync.findings import NOTES, Finding
+from yanksync.mend import mend
 from yanksync.opening import opened
 from yanksync.state import State
 from yanksync.states import busy_since, looked_at
-from yanksync.verify import Checked, mend
+from yanksync.verify import Checked
 from yanksync.verify import verify as check
 
 

@@ -1,0 +1,132 @@
+"""``verify --repair``: marks what differs as unpublished; the ordinary pipeline does the rest."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from msgspec.structs import replace
+
+from yanksync import configure
+from yanksync.errors import YanksyncError
+from yanksync.findings import NOTES, Finding, Kind, files_of
+from yanksync.list_output import publish_list
+from yanksync.mirror import Mirror
+from yanksync.model import Published
+from yanksync.publish import layout
+from yanksync.publishing import finish
+from yanksync.state.unpublished import Sort
+from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
+from yanksync.verify import BATCH, UNREADABLE, Checked, Tell, check
+
+
+def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:
+    """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
+
+    Upstream is asked only for what cannot be made from the state. Raises
+    :class:`yanksync.errors.YanksyncError`.
+    """
+    checked = Checked()
+    if not mirror.store.standing(None).there:
+        mirror.store.prepare()
+    configure.apply_policies(mirror)
+    configure.check_output(mirror)
+    mender = _Mender(mirror)
+    findings = check(mirror, checked, upstream=upstream)
+    while batch := list(islice(findings, BATCH)):
+        with mirror.state.transaction():
+            for finding in batch:
+                mender.mark(finding)
+        for finding in batch:
+            tell(finding)
+    code = _pass(mirror) if mender.ask else _publish(mirror)
+    return checked, code or (FAILED if mender.left else DONE)
+
+
+def _publish(mirror: Mirror) -> int:
+    """Make the steps of a pass that need no upstream."""
+    mirror.store.prepare()
+    finish(mirror)
+    publish_list(mirror)
+    tell_hooks(mirror)
+    if mirror.tally.problem is not None:
+        return FAILED
+    if mirror.state.unpublished.counts()[1]:
+        return HELD
+    return PARTIAL if mirror.tally.undelivered else DONE
+
+
+def _pass(mirror: Mirror) -> int:
+    """Make an ordinary pass."""
+    state = mirror.state
+    mirror = replace(mirror, run=state.runs.begin("verify", mirror.now()))
+    try:
+        code = sync(mirror)
+    except YanksyncError as error:
+        mirror.tally.problem = str(error)
+        state.runs.end(mirror.run, mirror.now(), outcome(mirror, FAILED))
+        raise
+    state.runs.end(mirror.run, mirror.now(), outcome(mirror, code))
+    return code
+
+
+class _Mender:
+    """Marks what was found, so that publishing mends it."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._now = mirror.now()
+        recovering = mirror.state.meta.number("tree_serial") is not None
+        self._recovering = recovering
+        self.ask = recovering  #: whether upstream is needed
+        self.left = 0  #: what cannot be mended from here
+
+    def mark(self, finding: Finding) -> None:
+        """Mark one finding."""
+        directory = finding.path.endswith("/")
+        if finding.kind in NOTES:
+            return
+        if finding.kind is Kind.MODE and directory:
+            self._mirror.store.reset_mode(finding.project)
+        elif finding.project is None:
+            self._mark_whole(finding)
+        elif finding.kind is Kind.EXTRA and directory:
+            if not self._recovering:  # else the pass does so, once it has caught up
+                configure.disown(self._mirror, finding.project, self._now)
+        else:
+            self._mark_project(finding, finding.project)
+
+    def _mark_whole(self, finding: Finding) -> None:
+        if finding.path.startswith(layout.ROOT):
+            self._mirror.state.meta.put(list_changed=1)
+            self._doubt("")
+        else:  # upstream as a whole does not answer
+            self.left += 1
+
+    def _mark_project(self, finding: Finding, name: str) -> None:
+        state = self._mirror.state
+        if finding.kind is Kind.UPSTREAM:
+            state.pending.mark(name, None, self._now, patient=False)
+            self.ask = True
+        elif not finding.path.startswith(layout.ROOT):
+            self.left += 1  # upstream does not answer for it
+        else:
+            for row in state.projects.get([name]).values():
+                if state.unpublished.waiting([row.id]).get(row.id) is not None:
+                    self.left += 1  # the state has the page that is held, and no more the old one
+                    continue
+                state.unpublished.add(row.id, Sort.PAGE, self._now)
+                state.unpublished.begin([row.id])
+                self._doubt(name)
+                self.ask = self.ask or finding.detail == UNREADABLE
+
+    def _doubt(self, name: str) -> None:
+        mirror = self._mirror
+        if mirror.fence is None:
+            return
+        legacy = b"" if mirror.settings.mirror.legacy_json else None
+        anything = Published(b"", b"", mirror.settings.mirror.compress, legacy)
+        names = [
+            *files_of(anything),
+            *([] if mirror.settings.mirror.slash_keys == "none" else [""]),
+        ]
+        mirror.fence.doubt(mirror.state, name, names)

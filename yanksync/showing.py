@@ -1,0 +1,38 @@
+"""What is published of a project: its held page as the configuration wants it, in all forms."""
+
+from __future__ import annotations
+
+from yanksync.errors import BadAnswer
+from yanksync.mirror import Mirror
+from yanksync.model import Page, Status
+from yanksync.publish.reconcile import Rendered
+from yanksync.record import page_of
+from yanksync.render import html, json
+from yanksync.render.policy import offered
+from yanksync.state.projects import Project
+
+
+def held_page(mirror: Mirror, row: Project) -> Page:
+    """Return the page that the state holds. Raises :class:`BadAnswer` when it cannot be read."""
+    stored = mirror.state.projects.page(row.id)
+    if stored is None:
+        raise BadAnswer(f"project {row.name}", "the state holds no page of it")
+    return page_of(row.name, stored)
+
+
+def shown_page(row: Project, page: Page) -> Page:
+    """Return the page that is published of a project whose held one is ``page``."""
+    if row.word is not None:  # withdrawn on the journal's word (R9)
+        return Page(name=page.name, versions=(), status=Status.QUARANTINED, serial=page.serial)
+    return page
+
+
+def rendering_of(mirror: Mirror, page: Page) -> Rendered:
+    """Return all forms of a page, as the configuration wants it offered."""
+    shown = offered(page, mirror.settings.mirror.yanked.value)
+    legacy = None
+    if mirror.settings.mirror.legacy_json:
+        from yanksync.render.legacy import render_document  # start-up: few are followed
+
+        legacy = render_document(shown)
+    return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
