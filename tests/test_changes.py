@@ -115,6 +115,12 @@ QUARANTINED = page(status="quarantined")
             id="file-of-no-version",
         ),
         pytest.param(
+            page(("odd", NO), ("odd2", NO), (ONE, NO)),
+            page(("odd", WHY), ("odd2", WHY), (ONE, NO)),
+            [change(Action.YANK, None, files=("odd", "odd2"), reason=WHY.reason)],
+            id="files-of-no-version-are-named",
+        ),
+        pytest.param(
             page((TWO, NO)),
             page((TWO, NO), (ONE, NO)),
             [change(Action.RETURN, "1.0")],
@@ -202,6 +208,38 @@ def test_r6_reasons(
     assert settle(seen, [event(*row) for row in events]) == Settled(tuple(settled), ())
 
 
+HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
+
+
+@pytest.mark.parametrize(
+    ("yanks", "changes", "settled"),
+    [
+        pytest.param([("1.0", 15)], [HOMELESS], [(15, "why")], id="it-can-only-be-this"),
+        pytest.param([("1.0", 9)], [HOMELESS], [], id="it-was-yanked-before"),
+        pytest.param([("1.0", 15), ("2.0", 16)], [HOMELESS], [], id="one-of-two"),
+        pytest.param(
+            [("1.0", 15)],
+            [HOMELESS, change(Action.YANK, None, files=("odd2",), reason="other")],
+            [],
+            id="two-reasons",
+        ),
+        pytest.param(
+            [("1.0", 15)], [change(Action.UNYANK, None, files=("odd",))], [], id="an-unyank"
+        ),
+        pytest.param([("1.0", 15)], [change(Action.YANK, "2.0", reason="x")], [], id="another's"),
+        pytest.param(
+            [("1.0", 15), ("3.0", 16)], [HOMELESS], [(15, "why"), (16, "three")], id="one-is-known"
+        ),
+    ],
+)
+def test_r6_the_reason_of_files_that_belong_to_no_version(
+    yanks: list[tuple[str, int]], changes: list[Change], settled: list[tuple[int, str]]
+) -> None:
+    seen = Unsettled(low=10, high=20, changes=tuple(changes), reasons=(("3.0", "three"),))
+    events = [event(Kind.YANK, version, serial) for version, serial in yanks]
+    assert sorted(settle(seen, events).reasons) == settled
+
+
 def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
     seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
     assert settle(seen, []).observed == ()
@@ -230,6 +268,7 @@ REMOVED_FILE = "remove file " + ONE
         pytest.param(
             change(Action.YANK, "1.0", files=(ONE,)), event(Kind.YANK, "1.0", 15), True, id="part"
         ),
+        pytest.param(HOMELESS, event(Kind.YANK, "1.0", 15), True, id="files-of-no-version"),
         pytest.param(
             change(Action.REMOVE, "1.0"), event(Kind.REMOVE_PROJECT, None, 15), True, id="project"
         ),

@@ -90,7 +90,10 @@ PROOF: dict[str, tuple[str, ...]] = {
     ),
     "C13": (f"{OUTPUT}::test_C13_C14_files_of_any_name_end_their_links_in_it",),
     "C14": (f"{OUTPUT}::test_C13_C14_files_of_any_name_end_their_links_in_it",),
-    "C15": (f"{OUTPUT}::test_C15_a_file_that_may_change_under_its_name_is_no_alarm",),
+    "C15": (
+        f"{OUTPUT}::test_C15_a_file_that_may_change_under_its_name_is_no_alarm",
+        "test_changes.py::test_C15_what_describes_variants_may_change_under_its_name",
+    ),
     "C16": (
         f"{POLICY}::test_files_stand_by_version_then_name_C16",
         f"{PAGES}::test_the_order_of_upstream_does_not_matter",
@@ -201,7 +204,10 @@ PROOF: dict[str, tuple[str, ...]] = {
     "G3": (
         f"{WITHDRAWALS}::test_C8_G3_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_it",
     ),
-    "G4": ("test_changes.py::test_g4_a_file_on_a_release_that_had_long_been_closed",),
+    "G4": (
+        f"{HEADS}::test_G4_a_file_on_a_release_of_long_ago_is_listed_and_told_of",
+        "test_changes.py::test_g4_a_file_on_a_release_that_had_long_been_closed",
+    ),
     "G5": (f"{SPEC}::test_G5_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it",),
     "G6": (f"{ANSWERS}::test_R9_incident15_a_quarantined_release_leaves_and_comes_back_yanked",),
     "G7": (f"{RULES}::test_R1_incident6_a_project_whose_releases_are_all_yanked_stays", PICKED),

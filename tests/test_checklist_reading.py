@@ -54,7 +54,11 @@ PROOF: dict[str, tuple[str, ...]] = {
     **{f"A{row}": (VERB, CLASSIFY) for row in (*range(1, 13), 26, 27)},
     "A13": (VERB, CLASSIFY, f"{PAGES}::test_R5_role_rows_are_inert_for_projects_that_are_held"),
     "A20": (CLASSIFY,),
-    "A21": (CLASSIFY, f"{SPEC}::test_A21_a_name_that_died_without_a_row_is_found_by_the_sweep"),
+    "A21": (
+        CLASSIFY,
+        f"{SPEC}::test_A21_a_name_that_died_without_a_row_is_found_by_the_sweep",
+        f"{SPEC}::test_A21_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it",
+    ),
     "A22": (CLASSIFY, f"{PAGES}::test_R5_role_rows_are_inert_for_projects_that_are_held"),
     "A23": (NO_NAME, f"{JOURNAL}::test_R10_hostile_names_never_reach_the_tree"),
     "A24": (NO_NAME, CLASSIFY),
@@ -135,6 +139,7 @@ PROOF: dict[str, tuple[str, ...]] = {
     ),
     "A69": (
         f"{SPEC}::test_A69_a_list_that_is_older_than_what_is_known_takes_nothing_away",
+        f"{SPEC}::test_A69_nor_is_one_followed_that_is_older_than_the_list_before",
         f"{WEIGH}::test_r7_missing",
         f"{GUARDS}::test_R8_incident20_half_a_list_takes_nothing_away",
     ),

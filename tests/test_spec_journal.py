@@ -238,6 +238,21 @@ def test_G5_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: 
     assert world.told() == [(7, "yank", "kept here alone"), (8, "unyank", "")]
 
 
+@pytest.mark.parametrize("also", [True, False], ids=["beside-another-file", "alone"])
+def test_C14_the_yank_of_a_file_of_no_known_version_is_told_once(world: World, also: bool) -> None:
+    world.up.upload("demo", "1.0", "whatever.exe")
+    if also:
+        world.up.upload("demo", "1.0")
+    assert world.sync() == DONE
+    before = world.up.last_serial
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    world.up.unyank("demo", "1.0")
+    assert world.sync() == DONE
+    assert world.told() == [(before + 1, "yank", "bad"), (before + 2, "unyank", "")]
+    assert_equal_to_upstream(world)
+
+
 @pytest.mark.parametrize("passes", [1, 2], ids=["at-once", "in-two-passes"])
 def test_G8_a_name_registered_anew_is_a_project_of_its_own(world: World, passes: int) -> None:
     """The same file name with another hash is an alarm, except in another project."""

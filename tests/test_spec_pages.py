@@ -159,3 +159,17 @@ def test_B30_a_project_without_files_is_one(world: World) -> None:
     started(world)
     assert world.yanked("empty") == {} and world.listed() == ["demo", "empty"]
     assert_equal_to_upstream(world)
+
+
+def test_G4_a_file_on_a_release_of_long_ago_is_listed_and_told_of(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.up.upload("demo", "1.0", upload_time="2026-01-01T00:00:00Z")
+    assert world.sync() == DONE
+    world.up.upload("demo", "1.0", "demo-1.0.zip", upload_time="2026-03-01T00:00:00Z")
+    world.up.upload("demo", "2.0", upload_time="2026-03-01T00:00:00Z")
+    caplog.clear()
+    assert world.sync() == DONE
+    told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert told == ["demo: demo-1.0.zip: new on a release of more than two weeks ago"]
+    assert_equal_to_upstream(world)

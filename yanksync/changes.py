@@ -142,16 +142,27 @@ def settle(seen: Unsettled, events: Iterable[Event]) -> Settled:
         elif event.entry.version is not None and event.kind in _REASONED:
             last[event.entry.version] = event
     reasons = []
+    silent = []  # yanks of versions that no yanked file is known to belong to
     for version, event in last.items():
         if event.kind is not Kind.YANK:
             continue
         reason = _reason(version, seen.reasons)
         if reason is not None:
             reasons.append((event.entry.serial, reason))
+        else:
+            silent.append(event.entry.serial)
     if seen.low is None:
         return Settled(tuple(reasons), ())
     low = seen.low
     between = [event for event in upto if event.entry.serial > low]
+    homeless = {
+        change.reason
+        for change in seen.changes
+        if change.action is Action.YANK and change.version is None
+    }
+    silent = [serial for serial in silent if serial > low]
+    if len(silent) == len(homeless) == 1:
+        reasons.append((silent[0], homeless.pop()))
     observed = tuple(change for change in seen.changes if not _explained(change, between))
     return Settled(tuple(reasons), observed)
 
@@ -226,7 +237,9 @@ def _yanks(before: Page, after: Page) -> Iterable[Change]:
         if file.filename in known and known[file.filename] != file.yanked:
             groups.setdefault((version, file.yanked), []).append(file.filename)
     for (version, yank), names in groups.items():
-        whole = all(file.yanked == yank for file in members[version])
+        # Files that belong to no version are no release: without one and without files, a change
+        # is about the whole project.
+        whole = version is not None and all(file.yanked == yank for file in members[version])
         yield Change(
             action=Action.UNYANK if yank is None else Action.YANK,
             version=version,
