@@ -7,6 +7,7 @@ import pytest
 from yanksync.errors import JournalReplaced
 from yanksync.journal import HISTORY, Kind, check_cursor, classify, named, read
 from yanksync.model import Action, JournalEntry
+from yanksync.weigh import Presence
 
 ROLES = ("add", "accepted", "invite", "revoke_invite", "change", "remove")
 
@@ -106,6 +107,41 @@ def test_marks(
     assert reading.cursor is not None and reading.cursor.serial == rows[-1][2]
 
 
+@pytest.mark.parametrize(
+    ("action", "version", "urgent"),
+    [
+        ("yank release", "1", True),
+        ("remove file x", "1", True),
+        ("remove release", "1", True),
+        ("remove project", None, True),
+        ("release quarantined", "1", True),
+        ("project quarantined", None, True),
+        ("unyank release", "1", False),
+        ("release quarantine cleared", "1", False),
+        ("project quarantine cleared", None, False),
+        ("new release", "1", False),
+        ("create", None, False),
+        ("frobnicate", None, False),
+    ],
+)
+def test_withdrawals_are_urgent_whatever_comes_behind(
+    action: str, version: str | None, urgent: bool
+) -> None:
+    rows = [entry(action, version, 1), entry("frobnicate", None, 2)]
+    for some in (rows[:1], rows, rows[::-1]):
+        (mark,) = read(some, everything, set()).marks
+        assert mark.urgent == urgent
+
+
+def test_the_words_that_states_keep_stay() -> None:
+    assert [kind.value for kind in Kind] == [
+        *("inert", "role", "look", "create", "new release", "yank", "unyank", "remove file"),
+        *("remove release", "remove project", "quarantine release", "clear release"),
+        *("quarantine project", "clear project"),
+    ]
+    assert [one.value for one in Presence] == ["present", "gone", "new", "unknown"]
+
+
 PUT, END = "project quarantined", "project quarantine cleared"
 
 
@@ -152,7 +188,7 @@ def test_r4_order_is_by_serial_and_never_by_time() -> None:
     ],
 )
 def test_rows_that_name_nothing_move_only_the_cursor(name: str, skipped: int) -> None:
-    reading = read([entry("yank release", "1", 7, name)], lambda found: found == "demo", set())
+    reading = read([entry("yank release", "1", 7, name)], lambda found: found != "other", set())
     assert (reading.events, reading.marks, reading.skipped) == ((), (), skipped)
     assert reading.cursor is not None and reading.cursor.serial == 7
 
@@ -209,6 +245,7 @@ KNOWN = entry("yank release", "1", 8)
         pytest.param([KNOWN], 8, KNOWN, None, id="same-row"),
         pytest.param([entry("yank release", "1", 8, at=99)], 8, KNOWN, None, id="time-is-nothing"),
         pytest.param([], 8, KNOWN, "ends before", id="R14-shorter"),
+        pytest.param([], 1, None, "ends before", id="R14-the-first-row-of-all"),
         pytest.param([], 8, None, "ends before", id="R14-shorter-and-row-unknown"),
         pytest.param([entry("x", serial=9)], 8, KNOWN, "has 9 in its place", id="R14-gap"),
         pytest.param([entry("yank release", serial=8, name="o")], 8, KNOWN, "of 'o'", id="R14-n"),

@@ -43,6 +43,7 @@ def test_B1_B4_B5_B6_what_is_sent_word_for_word(world: World) -> None:
     world.up.upload("FOO-bar", "3.0")
     assert world.sync() == DONE
     (page_request,) = world.up.page_requests()
+    assert world.mirror is not None and world.mirror.tally.asked == 1
     assert page_request.path == "/simple/foo-bar/"
     assert page_request.headers["accept"] == "application/vnd.pypi.simple.v1+json"
 
@@ -91,6 +92,18 @@ def test_B8_relative_urls_start_where_the_redirects_end(world: World, form: str)
         where = "moved/to/demo/" if form == HTML else "moved/to/"
         assert page is not None
         assert [file["url"] for file in page["files"]] == [running.url(f"{where}{name}")]
+
+
+def test_B22_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
+    started(world, "demo", "other")
+    world.up.yank("demo", "1.0", "bad")
+    world.up.fail("^/simple/demo/", Fault.status(500), times=None)
+    for _ in range(20):
+        assert world.sync(later=2 * HOUR) == PARTIAL
+        assert world.counts() == (1, 0, 0, 0)
+    world.up.heal()
+    assert world.sync(later=2 * HOUR) == DONE
+    assert_equal_to_upstream(world)
 
 
 @pytest.mark.parametrize("code", [300, 406])
