@@ -36,6 +36,16 @@ REFUSED = {
     "F9 files": (html_body(*(anchor("", f"demo-{n}.zip") for n in "123")), HTML, "more than 2"),
     "F9 reason": (html_body(anchor(f'data-yanked="{"x" * 101}"')), HTML, "longer than 100"),
     "F9 python": (html_body(anchor(f'data-requires-python="{"x" * 101}"')), HTML, "longer"),
+    "F9 status": (
+        html_body(head=f'<meta name="pypi:project-status" content="{"x" * 101}">'),
+        HTML,
+        "longer than 100",
+    ),
+    "F9 status reason": (
+        html_body(head=f'<meta name="pypi:project-status-reason" content="{"x" * 101}">'),
+        HTML,
+        "longer than 100",
+    ),
     "charset unknown": (html_body(), "text/html; charset=klingon", "charset"),
     "charset no text": (html_body(), "text/html; charset=hex", "charset"),
     "charset wrong": (html_body() + b"\xff", HTML, "charset"),
@@ -147,15 +157,25 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> Non
     [
         pytest.param(anchor("", "x.whl", "https://files.example/y.whl"), id="B43"),
         pytest.param('<a href="https://files.example/x.whl">the wheel</a>', id="B60"),
+        pytest.param(anchor("", "index.html"), id="F2 index"),
+        pytest.param(anchor("", ".x.whl"), id="F2 hidden"),
+        pytest.param(anchor("", "-x.whl"), id="F2 option"),
+        pytest.param(anchor("", "x.whl.metadata"), id="F2 metadata"),
+        pytest.param(anchor("", "x" * 252 + ".whl"), id="F2 long"),
         pytest.param(anchor("", "x.whl", "javascript:x.whl"), id="F7"),
         pytest.param(anchor("", "x.whl", "x.whl#sha256=zz"), id="B61"),
-        pytest.param(anchor("", "x.whl", "x" * 600 + "/x.whl"), id="F9"),
+        pytest.param(anchor("", "x.whl", "x" * 495 + "/x.whl"), id="F9"),
     ],
 )
 def test_an_unfit_file_is_left_out_with_a_note(line: str) -> None:
     parsed = read(html_body(anchor(), line), HTML, max_string=500)
     assert [file.filename for file in parsed.page.files] == [NAME]
     assert "left out" in parsed.notes[0]
+
+
+def test_a_url_may_be_as_long_as_the_limit_F9() -> None:
+    link = f"{'x' * (499 - len(NAME))}/{NAME}"
+    assert only_file(html_body(anchor(href=link)), HTML, max_string=500).url == f"{URL}{link}"
 
 
 def test_anchors_that_mean_no_file_are_passed_over_B60() -> None:
@@ -185,6 +205,24 @@ def test_status_and_reason_come_from_metas_B66() -> None:
     page = page_of(html_body(head=head), HTML)
     assert page.quarantined
     assert page.status_reason == "a <b>"
+
+
+def test_other_elements_are_neither_metas_nor_bases_B66() -> None:
+    others = '<p name="pypi:project-status" content="quarantined"><link href="/f/" rel="x">'
+    page = page_of(html_body(others, anchor(href=NAME)), HTML)
+    assert (page.status, page.files[0].url) == ("active", f"{URL}{NAME}")
+
+
+def test_an_empty_status_says_nothing_B34() -> None:
+    empty = '<meta name="pypi:project-status" content=""><meta name="pypi:project-status-reason">'
+    assert page_of(html_body(head=empty), HTML) == Page(name="demo")
+
+
+@pytest.mark.parametrize("inside", ["", "<b>", "<span><i>"])
+def test_anchors_that_nobody_closed_B60(inside: str) -> None:
+    names = ["demo-1.zip", "demo-2.zip", "demo-3.zip"]
+    body = html_body("".join(f"<a href={name}>{inside}{name}\n" for name in names))
+    assert [file.filename for file in page_of(body, HTML).files] == names
 
 
 def test_of_repeated_metas_the_first_counts_B66() -> None:
