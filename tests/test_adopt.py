@@ -415,19 +415,23 @@ def test_what_the_configuration_leaves_out_goes_within_the_guards(disk: World) -
 
 
 @pytest.mark.parametrize("then", ["adopt", "sync"])
-@pytest.mark.parametrize("after", [False, True])
-def test_an_adoption_that_died_is_carried_on(disk: World, then: str, after: bool) -> None:
+@pytest.mark.parametrize(("at", "after"), [(0, False), (1, False), (1, True)])
+def test_an_adoption_that_died_is_carried_on(disk: World, then: str, at: int, after: bool) -> None:
     names = [f"p{number:03}" for number in range(450)]
     tree = filled(disk, *names)
     tree.make(*names[:-1])
     disk.up.yank("p003", "1.0", "bad")
-    disk.up.remove_project("p004")
-    disk.kills.at, disk.kills.after = 1, after
+    for number in range(4, 400, 9):
+        disk.up.remove_project(f"p{number:03}")
+    for number in range(5, 400, 90):
+        disk.up.quarantine_project(f"p{number:03}")
+    disk.kills.at, disk.kills.after = at, after
     with pytest.raises(Killed):
         disk.adopt()
     if then == "adopt":
         assert disk.adopt() == DONE
         assert "taken over before" in {fate.detail for fate in disk.fates}
+        assert Counter(became(disk).values())["gone"] == 49
     assert disk.sync(later=HOUR) == DONE
     assert_equal_to_upstream(disk)
     assert disk.told() == []

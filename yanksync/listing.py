@@ -220,11 +220,10 @@ def mark_standing(mirror: Mirror, started: float) -> None:
     """Ask first for what stands in the output and is on no list, when the state was lost.
 
     It was quarantined or removed while nobody looked: its files are not to be offered until a whole
-    first build is through (R9). An adoption goes through all that stands there anyway.
+    first build is through (R9).
     """
     meta, state = mirror.state.meta, mirror.state
-    lost = meta.number("tree_serial") is not None and meta.number("list_serial") is None
-    if not lost or meta.number("adopting") is not None:
+    if meta.number("tree_serial") is None or meta.number("list_serial") is not None:
         return
     selects = mirror.settings.mirrors
     names = (name for name in mirror.store.names() if normalized(name) == name and selects(name))

@@ -171,7 +171,8 @@ def written_by_us(body: bytes) -> bool:
     return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 
-_PIECES = Published(b"", b"")
+PIECES = Published(b"", b"")
+"""What stands there, and nobody knows what: its digests are void."""
 
 
 def stands_as(standing: Standing) -> Published:
@@ -183,13 +184,13 @@ def stands_as(standing: Standing) -> Published:
     """
     seen = {one.name: one for one in standing.entries if one.name in layout.filenames()}
     if any(one.digest is None for one in seen.values()):
-        return _PIECES
+        return PIECES
     digests = {name: one.digest for name, one in seen.items()}
     in_json, in_html = digests.get(layout.V1_JSON.filename), digests.get(layout.HTML.filename)
     if in_json is None or in_html is None:
-        return _PIECES
+        return PIECES
     codecs = tuple(
         codec for codec, suffix in layout.SUFFIX.items() if layout.V1_JSON.filename + suffix in seen
     )
     stands = Published(in_json, in_html, codecs, digests.get(layout.LEGACY.filename))
-    return stands if files_of(stands) == digests else _PIECES
+    return stands if files_of(stands) == digests else PIECES
