@@ -15,6 +15,18 @@ class YanksyncError(Exception):
     cause: ClassVar[str] = "other"  #: one word for it, by which failures are counted
 
 
+class _Located(YanksyncError):
+    """Something is wrong with one thing: a file, an address, a page."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where  #: "/srv/mirror", "https://upstream.example/", "project demo"
+        self.problem = problem  #: without credentials, as the other
+        super().__init__(where, problem)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}"
+
+
 class ConfigError(YanksyncError):
     """A setting is unknown, of a wrong type or impossible."""
 
@@ -37,18 +49,10 @@ class UpstreamError(YanksyncError):
     cause = "upstream"
 
 
-class Unreachable(UpstreamError):
+class Unreachable(_Located, UpstreamError):
     """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
 
     cause = "unreachable"
-
-    def __init__(self, url: str, problem: str) -> None:
-        self.url = url  #: without credentials
-        self.problem = problem
-        super().__init__(url, problem)
-
-    def __str__(self) -> str:
-        return f"{self.url}: {self.problem}"
 
 
 class Refused(UpstreamError):
@@ -80,18 +84,10 @@ class Throttled(UpstreamError):
         return f"{self.url}: upstream asks to wait {self.seconds:.0f} s"
 
 
-class BadAnswer(UpstreamError):
+class BadAnswer(_Located, UpstreamError):
     """An answer breaks a rule of its format, so nothing is taken from it."""
 
     cause = "bad-answer"
-
-    def __init__(self, what: str, problem: str) -> None:
-        self.what = what  #: "project demo", "the journal", "the list of projects"
-        self.problem = problem
-        super().__init__(what, problem)
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.problem}"
 
 
 class JournalRefused(UpstreamError):
@@ -125,47 +121,26 @@ class JournalReplaced(UpstreamError):
         )
 
 
-class StateError(YanksyncError):
+class StateError(_Located):
     """The state database cannot be used as it is; it was left untouched."""
 
     cause = "state"
 
-    def __init__(self, path: str, problem: str) -> None:
-        self.path = path
-        self.problem = problem
-        super().__init__(path, problem)
 
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
-
-
-class PublishError(YanksyncError):
+class PublishError(_Located):
     """The output could not be written; what is recorded stays unpublished and is tried again."""
 
     cause = "output"
 
-    def __init__(self, path: str, problem: str) -> None:
-        self.path = path
-        self.problem = problem
-        super().__init__(path, problem)
 
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
-
-
-class ObjectError(YanksyncError):
+class ObjectError(_Located):
     """Object storage did not do what it was asked."""
 
     cause = "output"
 
-    def __init__(self, url: str, problem: str, *, answered: bool = False) -> None:
-        self.url = url
-        self.problem = problem  #: without credentials
+    def __init__(self, where: str, problem: str, *, answered: bool = False) -> None:
+        super().__init__(where, problem)
         self.answered = answered  #: whether it said so itself, so that nothing was done
-        super().__init__(url, problem)
-
-    def __str__(self) -> str:
-        return f"{self.url}: {self.problem}"
 
 
 class ObjectChanged(ObjectError):

@@ -44,6 +44,17 @@ def _place(settings: Settings) -> tuple[Bucket, str]:
     return Bucket(scheme=place.scheme, bucket=place.bucket), place.prefix
 
 
+@contextmanager
+def _storage() -> Iterator[None]:
+    """What object storage does not do inside is told as an error of the state."""
+    try:
+        yield
+    except ObjectChanged:
+        raise
+    except ObjectError as error:
+        raise StateError(error.where, error.problem) from error
+
+
 def _source(settings: Settings) -> str:
     return str(settings.source or "the configuration")
 
@@ -91,11 +102,9 @@ def looked_at(settings: Settings) -> Iterator[Path]:
     objects = Objects(place, settings.storage, _source(settings))
     home = _home()
     try:
-        try:
+        with _storage():
             note = read_note(objects, f"{key}.lease")
             fetched = _fetch(objects, key, home / _NAME)
-        except ObjectError as error:
-            raise StateError(error.url, error.problem) from error
         if fetched is not None and note is not None:
             with State(home / _NAME) as state:
                 _take_over(state, note)
@@ -108,7 +117,7 @@ def looked_at(settings: Settings) -> Iterator[Path]:
 
 def _named(error: StateError, settings: Settings, home: Path) -> StateError:
     """Return ``error`` with the state's own address for that of the copy."""
-    here = Path(error.path).parent == home
+    here = Path(error.where).parent == home
     return StateError(str(settings.mirror.state), error.problem) if here else error
 
 
@@ -142,10 +151,8 @@ class Leased:
         self._objects = self._client(self._place, Patience(settings.mirror.lease / 3, 0.0, 0.0))
         self.path = home / _NAME
         self.fence = Fence(lease)
-        try:
+        with _storage():
             self._etag = _fetch(self._objects, self._key, self.path)
-        except ObjectError as error:
-            raise StateError(error.url, error.problem) from error
 
     def _client(self, place: Bucket, patience: Patience) -> Objects:
         check = partial(self._lease.check, patience.longest)
@@ -203,10 +210,8 @@ class Leased:
 
     def _compare(self, state: State) -> None:
         """Hold what is listed against the state, and mark what differs as to be put again."""
-        try:
+        with _storage():
             differs = compare(state, self.output())
-        except ObjectError as error:
-            raise StateError(error.url, error.problem) from error
         if differs and not self.new:
             log.warning(
                 "the last run did not end as it should: %d objects' ETags are not those that the "
@@ -224,14 +229,13 @@ class Leased:
         if size > LARGEST:
             raise StateError(url, f"{_too_large(size)}. {self._kept(copy, url)}")
         try:
-            self._lease.renew()
-            with open(copy, "rb") as file:
-                body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._etag = self._objects.put(self._key, body, _CONTENT, self._etag or NEW)
-        except ObjectChanged as error:
-            raise self._lease.give_up(f"{error.url} is not what this run fetched") from None
-        except ObjectError as error:
-            raise StateError(error.url, error.problem) from error
+            with _storage():
+                self._lease.renew()
+                with open(copy, "rb") as file:
+                    body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                    self._etag = self._objects.put(self._key, body, _CONTENT, self._etag or NEW)
+        except ObjectChanged:
+            raise self._lease.give_up(f"{url} is not what this run fetched") from None
 
     def _kept(self, copy: Path, url: str) -> str:
         """Put aside what is nowhere else; return where. The next one takes the place of this."""
@@ -268,10 +272,8 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
     home = _home()
     held = None
     try:
-        try:
+        with _storage():
             before = lease.take()
-        except ObjectError as error:
-            raise StateError(error.url, error.problem) from error
         held = Leased(settings, home, lease, before, rehearse=rehearse)
         yield held
     except BaseException as error:  # nothing was begun, or it is released already

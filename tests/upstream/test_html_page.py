@@ -278,7 +278,7 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     try:
         read(b"<a href=x.whl>" + body, content_type)
     except BadAnswer as problem:
-        what = problem.what
+        what = problem.where
     assert what == "project demo"
 
 

@@ -91,7 +91,7 @@ REFUSED = {
 def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, why: str) -> None:
     with pytest.raises(BadAnswer) as caught:
         read(body, content_type, max_files=2, max_string=100)
-    assert caught.value.what == "project demo"
+    assert caught.value.where == "project demo"
     assert why in caught.value.problem
 
 

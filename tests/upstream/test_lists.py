@@ -73,7 +73,7 @@ REFUSED = {
 def test_a_list_that_breaks_a_rule_is_refused(body: bytes, content_type: str) -> None:
     with pytest.raises(BadAnswer) as caught:
         read(body, content_type)
-    assert caught.value.what == "the list of projects"
+    assert caught.value.where == "the list of projects"
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     try:
         read(b"<a href=x>" + body if content_type is HTML else body, content_type)
     except BadAnswer as problem:
-        what = problem.what
+        what = problem.where
     assert what == "the list of projects"

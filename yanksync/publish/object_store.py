@@ -164,7 +164,7 @@ class ObjectStore:
         try:
             etag = self._objects.put(key, body, content, match)
         except ObjectChanged as error:
-            raise self._fence.lost(error.url) from None
+            raise self._fence.lost(error.where) from None
         self._fence.note(name, filename, etag)
 
     def _delete(self, name: str | None, filenames: Iterable[str]) -> None:
@@ -296,4 +296,4 @@ def _mapped(file: IO[bytes]) -> Any:
 
 
 def _error(error: ObjectError) -> PublishError:
-    return PublishError(error.url, error.problem)
+    return PublishError(error.where, error.problem)
