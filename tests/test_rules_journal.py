@@ -293,6 +293,20 @@ def test_R15_without_a_journal_the_list_is_followed(world: World, source: str) -
     assert request.status == 304
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault.status(403), Fault.status(301), Fault.maintenance()], ids=["403", "301", "200"]
+)
+def test_R15_an_answer_that_may_mean_no_journal_says_what_to_do(world: World, fault: Fault) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.fail("^/pypi", fault, None)
+    assert world.sync() == FAILED
+    assert world.mirror is not None
+    assert str(world.mirror.tally.problem).count("set upstream.journal to") == 1
+    world.configure(upstream_journal="listing")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 @pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
 def test_R15_any_index_can_be_mirrored_by_name(world: World, html: bool) -> None:
     world.up.html_only = html

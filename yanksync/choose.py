@@ -6,7 +6,7 @@ good, never for an outage or a limit, and comes back to it when the journal retu
 
 from __future__ import annotations
 
-from yanksync.errors import BadAnswer, ConfigError, JournalRefused
+from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused
 from yanksync.mirror import Mirror, log
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
@@ -15,6 +15,7 @@ from yanksync.upstream.source import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
 _PASSES = 3
+_HINT = 'if this upstream has no journal, set upstream.journal to "listing" or "none"'
 _PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
 
 
@@ -43,6 +44,10 @@ def _probe(mirror: Mirror) -> str:
         return JournalSource.XMLRPC.value
     except JournalRefused as refusal:
         log.info("%s", refusal)
+    except Refused as error:  # a person may know better than to ask again
+        raise Refused(error.url, error.status, f"{error.problem}; {_HINT}") from error
+    except BadAnswer as error:
+        raise BadAnswer(error.what, f"{error.problem}; {_HINT}") from error
     return _without_journal(mirror)
 
 

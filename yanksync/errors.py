@@ -91,7 +91,7 @@ class BadAnswer(_Located, UpstreamError):
 
 
 class JournalRefused(UpstreamError):
-    """XML-RPC is not offered (404, 405, 410, fault -32601, or a text that says so)."""
+    """XML-RPC is not offered (404, 405, 410, 501, fault -32601, or a text that says so)."""
 
     cause = "journal-refused"
 

@@ -252,6 +252,7 @@ def test_a61_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
         (Fault.status(404), JournalRefused),
         (Fault.status(405), JournalRefused),
         (Fault.status(410), JournalRefused),
+        (Fault.status(501), JournalRefused),
         (Fault.status(429), Throttled),
         (Fault.status(429, 7), Throttled),
         (Fault.status(503, 7), Throttled),

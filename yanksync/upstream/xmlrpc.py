@@ -89,7 +89,7 @@ class XmlRpcJournal:
 
     def _check(self, reply: Reply) -> None:
         status = reply.status
-        if status in (404, 405, 410):
+        if status in (404, 405, 410, 501):  # 501: a server of files alone may say so of any POST
             raise JournalRefused(self._shown, f"answered {status}")
         if status in (429, 503):
             seconds = seconds_of(reply.headers.get("retry-after"), time.time)
