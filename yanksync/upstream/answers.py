@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -20,6 +20,11 @@ WITH_BODY = frozenset({200, 304, 404})
 SLOW = 20
 """A body may take so many times the timeout between bytes."""
 
+_KNOWN = {
+    "ReadTimeoutError": "no answer in time",
+    "ConnectTimeoutError": "no connection in time",
+    "IncompleteRead": "the answer was cut off",
+}
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
 _DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
@@ -162,19 +167,47 @@ def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | Non
 
 def plain(error: Exception) -> str:
     """Return what went wrong without the library's wrapping, URLs and object addresses."""
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, Exception):
-        return plain(reason)
-    if len(error.args) == 2 and isinstance(error.args[1], Exception):
-        return plain(error.args[1])
-    text = str(error) or type(error).__name__
+    chain = list(_behind(error))
+    names = {type(one).__name__ for one in chain}
+    proxy = "the proxy: " if "ProxyError" in names else ""
+    for one in reversed(chain):
+        words = _words(one, names)
+        if words is not None:
+            return proxy + words
+    text = str(chain[-1]) or type(chain[-1]).__name__
     if "): " in text and "object at 0x" in text:
         text = text.split("): ", 1)[1]
+    return proxy + text
+
+
+def _words(error: Exception, names: Collection[str]) -> str | None:
+    """Return what ``error``, behind or among those of ``names``, means; None: no more than it says.
+
+    By name: whoever only asks the journal loads neither TLS nor urllib3.
+    """
     name = type(error).__name__
-    known = {
-        "ReadTimeoutError": "no answer in time",
-        "ConnectTimeoutError": "no connection in time",
-        "IncompleteRead": "the answer was cut off",
-        "ProtocolError": "the connection broke",
-    }
-    return f"{known[name]} ({text})" if name in known and name != "ProtocolError" else text
+    if name in _KNOWN:
+        return f"{_KNOWN[name]} ({error})"
+    if name == "SSLCertVerificationError":
+        why = getattr(error, "verify_message", None) or error
+        return (
+            f"its certificate is not trusted: {why}; REQUESTS_CA_BUNDLE may name a file of other "
+            "authorities"
+        )
+    if not isinstance(error, OSError) or not error.strerror or "SSL" in name:
+        return None
+    if name == "gaierror":
+        return f"the name of the host is not known: {error.strerror}"
+    if "NewConnectionError" in names or isinstance(error, ConnectionRefusedError):
+        return f"no connection: {error.strerror}"
+    broke = isinstance(error, ConnectionError)
+    return f"the connection broke: {error.strerror}" if broke else error.strerror
+
+
+def _behind(error: BaseException | None) -> Iterator[Exception]:
+    """Yield ``error`` and what caused it, to the root."""
+    while isinstance(error, Exception):
+        yield error
+        reason = getattr(error, "reason", None)
+        inner = (one for one in (reason, *error.args) if isinstance(one, Exception))
+        error = next(inner, error.__cause__)

@@ -124,7 +124,7 @@ class Session:
                 read = self._body(response.raw, shown, told, limit) if status == 200 else b""
                 return Reply(status, response.reason or "", told, read, keep=False)
         except requests.RequestException as error:
-            raise Unreachable(shown, _problem(error)) from error
+            raise Unreachable(shown, plain(error)) from error
         except (HTTPError, OSError, zlib.error) as error:
             raise Unreachable(shown, plain(error)) from error
 
@@ -285,14 +285,6 @@ class Session:
 
     def _plain_allowed(self, host: str) -> bool:
         return self.allow_http or is_loopback(host)
-
-
-def _problem(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return str(error)
 
 
 def _wishes(accept: str, etag: str | None) -> dict[str, str]:
