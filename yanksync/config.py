@@ -204,9 +204,13 @@ def _settings(given: _Source, path: Path | None) -> Settings:
         storage=Storage(tuple(sorted(_section(given, "storage")))),
         source=path,
     )
-    if settings.mirror.state == settings.mirror.output:
+    state, output = settings.mirror.state, settings.mirror.output
+    if state == output:
         where = given["mirror", "state"].where
         raise ConfigError("mirror.state", where, "is the same path as mirror.output")
+    if isinstance(state, Path) and isinstance(output, Path) and output / "simple" in state.parents:
+        where = given["mirror", "state"].where
+        raise ConfigError("mirror.state", where, "is among the pages of mirror.output")
     _check_slash_keys(settings, given)
     _check_manifest(settings, given)
     _check_remote(settings, given)

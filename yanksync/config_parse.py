@@ -77,6 +77,8 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _whole(low: int, high: int) -> Callable[[object], int]:
     def check(value: object) -> int:
+        if isinstance(value, float):
+            raise Impossible(f"must be a whole number, not {value!r}")
         if not isinstance(value, int) or isinstance(value, bool):
             raise _wrong("a whole number", value)
         if not low <= value <= high:
@@ -191,6 +193,10 @@ def _path(value: object) -> Path:
     scheme, separator, _ = text.partition("://")
     if separator and "/" not in scheme:
         raise Impossible(f"must be a path on this machine, not {scheme}://")
+    if text.startswith("$"):
+        raise Impossible(f"variables are not replaced here: write the path itself, not {text!r}")
+    if text.partition(":")[0] in OBJECT_STORES:
+        raise Impossible(f'lacks a slash: "{text.partition(":")[0]}://" begins a bucket')
     try:
         return Path(text).expanduser()
     except RuntimeError:

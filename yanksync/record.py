@@ -123,8 +123,15 @@ class _Recorder:
         elif isinstance(verdict, Doubt):
             self._doubt(row, verdict)
         elif isinstance(verdict, Absent):
-            self._state.projects.set_unknown(row.name)
-            self._state.pending.done(row.name)
+            self._unknown(row)
+
+    def _unknown(self, row: Project) -> None:
+        named = self._mirror.settings.mirror.selection.explicit or ()
+        if row.presence is Presence.NEW and row.name in named:
+            why = "upstream does not have it; is that its name in mirror.projects?"
+            log.warning("%s: %s", row.name, why, extra={"project": row.name})
+        self._state.projects.set_unknown(row.name)
+        self._state.pending.done(row.name)
 
     def _held(self, row: Project, answer: Found | NotModified | Missing) -> Held:
         page = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.fake_upstream import FakeUpstream, Fault, Served
 
 
 def page(yanksync: Cli, name: str) -> dict[str, object]:
@@ -100,6 +100,22 @@ def test_full_resync_of_what_upstream_does_not_have(synced: Cli) -> None:
     code, _, err = synced.on_terminal("full-resync", "typo")
     assert (code, err) == (0, "yanksync: warning: typo: upstream does not have it\r\n")
     assert synced("status", "--json").json["unknown"] == ["typo"]
+
+
+def test_a_name_that_upstream_never_had_is_told_once(yanksync: Cli, served: Served) -> None:
+    yanksync.configure(f'simple_url = "{served.simple_url}"', mirror='projects = ["demo", "Ty_po"]')
+    code, _, err = yanksync.on_terminal("sync")
+    why = "upstream does not have it; is that its name in mirror.projects?"
+    assert code == 0
+    assert err.count(f"yanksync: warning: ty-po: {why}\r\n") == 1
+    assert yanksync.on_terminal("sync")[2] == ""
+    assert yanksync("status", "--json").json["unknown"] == ["ty-po"]
+
+
+def test_a_rehearsal_without_a_journal(yanksync: Cli, served: Served) -> None:
+    upstream = f'simple_url = "{served.simple_url}"\njournal = "none"'
+    yanksync.configure(upstream, mirror='projects = ["demo"]')
+    assert yanksync("sync", "--dry-run").out == "fetch demo\n"
 
 
 def test_a_state_that_is_lost(synced: Cli, upstream: FakeUpstream) -> None:

@@ -223,7 +223,8 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(plan).decode())
         return
-    click.echo(f"journal read up to serial {plan.cursor}")
+    if plan.cursor is not None:  # else there is no journal
+        click.echo(f"journal read up to serial {plan.cursor}")
     for word, names in (("remove", plan.removals), ("quarantine", plan.quarantines)):
         for name in names:
             click.echo(f"{word} {name}")
