@@ -186,3 +186,16 @@ def test_G4_a_file_on_a_release_of_long_ago_is_listed_and_told_of(
     told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert told == ["demo: demo-1.0.zip: new on a release of more than two weeks ago"]
     assert_equal_to_upstream(world)
+
+
+def test_a_name_that_upstream_never_had_is_not_asked_for_with_every_list(world: World) -> None:
+    world.configure(upstream_journal="listing", mirror_projects=["demo", "ghost"])
+    started(world)
+    assert world.asked == ["demo", "ghost"]
+    for version in ("3.0", "4.0"):
+        world.up.upload("demo", version)
+        assert world.sync() == DONE
+        assert world.asked == ["demo"]
+    world.up.upload("ghost", "1.0")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import html5lib
@@ -73,6 +72,15 @@ def test_chunks_are_neither_the_whole_nor_single_rows() -> None:
 
 
 def test_a_display_name_cannot_break_out_C30() -> None:
-    row = ListedProject("x", '"><script>\ud800')
-    assert json.loads(b"".join(json_rows([row], None)))["projects"][0]["name"] == row.display
-    assert "&#34;&gt;&lt;script&gt;\ufffd</a>".encode() in b"".join(html_rows([row]))
+    rows = [ListedProject("x", '"><script>\ud800', 5), ListedProject("z", "Z&", 7)]
+    assert (
+        b"".join(html_rows(rows)).partition(b"<body>\n")[2]
+        == (
+            '<a href="x/">&#34;&gt;&lt;script&gt;\ufffd</a><br>\n<a href="z/">Z&amp;</a><br>\n'
+            "  </body>\n</html>\n"
+        ).encode()
+    )
+    assert b"".join(json_rows(rows, None)) == (
+        b'{"meta":{"api-version":"1.0"},"projects":['
+        b'{"_last-serial":5,"name":"\\"><script>\\ud800"},{"_last-serial":7,"name":"Z&"}]}'
+    )

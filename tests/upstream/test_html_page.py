@@ -63,6 +63,7 @@ FIELDS: dict[str, tuple[str, str, Any]] = {
     "B60 name": (anchor(), "filename", NAME),
     "B60 white space": (f'<a href=" {NAME} ">\n {NAME} </a>', "filename", NAME),
     "B60 nested": (f'<a href="{NAME}"><b>demo</b>-1.0.tar.gz</a>', "filename", NAME),
+    "B60 text behind it": (f"{anchor()} 2026-11-06 17:37 <b>1.2M</b>", "filename", NAME),
     "B60 not closed": (f'<a href="{NAME}">{NAME}', "filename", NAME),
     "B43 relative": (anchor(href=f"../../f/{NAME}"), "url", f"https://upstream.example/f/{NAME}"),
     "B61 sha256": (anchor(href=f"{NAME}#sha256={HEX}"), "hashes", (("sha256", HEX),)),
@@ -78,7 +79,9 @@ FIELDS: dict[str, tuple[str, str, Any]] = {
     "B63 false": (anchor('data-yanked="false"'), "yanked", Yank("false")),
     "B64 bare": (anchor("data-yanked"), "yanked", Yank("")),
     "B65 true": (anchor('data-core-metadata="true"'), "core_metadata", True),
+    "B65 TRUE": (anchor('data-core-metadata="TRUE"'), "core_metadata", True),
     "B65 false": (anchor('data-core-metadata="false"'), "core_metadata", False),
+    "B65 False": (anchor('data-core-metadata="False"'), "core_metadata", False),
     "B65 hash": (
         anchor(f'data-core-metadata="sha256={HEX}"'),
         "core_metadata",
@@ -188,6 +191,7 @@ def test_anchors_that_mean_no_file_are_passed_over_B60() -> None:
     ("base", "url"),
     [
         ('<base href="/f/">', f"https://upstream.example/f/{NAME}"),
+        ('<base href="\n https://f.example/x/ ">', f"https://f.example/x/{NAME}"),
         ('<base href="https://f.example/x/">', f"https://f.example/x/{NAME}"),
         ('<base target="x"><base href="a/"><base href="b/">', f"{URL}a/{NAME}"),
         ('<base href="//me:pw@f.example/">', f"https://f.example/{NAME}"),
@@ -263,6 +267,15 @@ def test_text_in_a_reason_is_no_serial() -> None:
 def test_another_charset_is_read() -> None:
     body = html_body(anchor('data-yanked="naïve"')).decode().encode("latin-1")
     assert only_file(body, "text/html; charset=ISO-8859-1").yanked == Yank("naïve")
+
+
+def test_the_charset_of_the_answer_goes_before_the_pages_own() -> None:
+    head = (
+        '<meta charset="iso-8859-1"><meta http-equiv="Content-Type" content="text/html;charset=x">'
+    )
+    body = html_body(anchor('data-yanked="naïve"'), head=head)
+    for content_type in (HTML, "text/html"):
+        assert only_file(body, content_type).yanked == Yank("naïve")
 
 
 def test_deep_nesting_and_long_attributes_do_no_harm_F9() -> None:
