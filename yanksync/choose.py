@@ -47,7 +47,7 @@ def _probe(mirror: Mirror) -> str:
     except Refused as error:  # a person may know better than to ask again
         raise Refused(error.url, error.status, f"{error.problem}; {_HINT}") from error
     except BadAnswer as error:
-        raise BadAnswer(error.what, f"{error.problem}; {_HINT}") from error
+        raise BadAnswer(error.where, f"{error.problem}; {_HINT}") from error
     return _without_journal(mirror)
 
 
