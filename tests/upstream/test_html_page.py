@@ -269,6 +269,20 @@ def test_another_charset_is_read() -> None:
     assert only_file(body, "text/html; charset=ISO-8859-1").yanked == Yank("naïve")
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/html",
+        "TEXT/HTML ; charset=utf-8",
+        "application/vnd.pypi.simple.v1+html",
+        "Application/vnd.pypi.simple.V1+HTML; charset=UTF-8",
+    ],
+)
+def test_the_types_that_are_read_as_html_B2(content_type: str) -> None:
+    parsed = read(html_body(anchor()), content_type)
+    assert [file.filename for file in parsed.page.files] == [NAME] and not parsed.json
+
+
 def test_the_charset_of_the_answer_goes_before_the_pages_own() -> None:
     head = (
         '<meta charset="iso-8859-1"><meta http-equiv="Content-Type" content="text/html;charset=x">'

@@ -95,6 +95,12 @@ def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, wh
     assert why in caught.value.problem
 
 
+def test_what_is_said_of_a_page_that_is_refused() -> None:
+    with pytest.raises(BadAnswer) as caught:
+        read(json_body(meta={"api-version": "2.0"}))
+    assert caught.value.problem == "api-version 2.0 is not supported, only 1.x is"
+
+
 LEFT_OUT = {
     "F2 empty": json_file(""),
     "F2 slash": json_file("a/b.whl"),
