@@ -287,12 +287,13 @@ def test_one_hook_does_not_wait_for_the_other(served: Served, where: Path, inbox
         (["sh", "-c", "kill -9 $$"], "sh was ended by signal 9"),
         (["sh", "-c", "exit 2"], "sh ended with 2"),
         (["sh", "-c", "echo one; echo two >&2; exit 2"], "sh ended with 2: two"),
-        (["yes"], "yes was killed after 0.5 s"),
+        (["sleep", "600"], "sleep was killed after 0.5 s"),
+        (["yes"], "yes was killed: it wrote more than 16 MiB"),
     ],
 )
 def test_what_can_go_wrong_with_a_command(command: list[str], problem: str) -> None:
     with pytest.raises(Undelivered) as caught:
-        run(command, ["simple/demo/"], 0.5 if "killed" in problem else 20.0)
+        run(command, ["simple/demo/"], 0.5 if "killed after" in problem else 60.0)
     assert str(caught.value) == problem
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
@@ -14,6 +15,8 @@ from typing import IO
 from yanksync.errors import Undelivered
 
 _LAST = 2000  # bytes of its output that are looked at
+_MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk
+_LOOK = 0.05  # seconds between looks at that
 
 
 def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
@@ -26,16 +29,29 @@ def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
     with _file(lines) as stdin, _file(()) as output:
         child = _Child(command, stdin, output)
         try:
-            code = child.begun().wait(seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            raise Undelivered(f"{command[0]} was killed after {seconds:g} s") from None
+            code = _wait(child.begun(), output, seconds)
         except BaseException:  # a signal: it must not work on when the lock is free
             child.kill()
             raise
+        if isinstance(code, str):
+            child.kill()
+            raise Undelivered(f"{command[0]} {code}")
         if code:
             how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
             raise Undelivered(f"{command[0]} {how}{_last_line(output)}")
+
+
+def _wait(process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -> int | str:
+    """Return how a command ended, or why it is to be killed."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return process.wait(max(min(_LOOK, end - time.monotonic()), 0.0))
+        except subprocess.TimeoutExpired:
+            if os.fstat(output.fileno()).st_size > _MOST:
+                return f"was killed: it wrote more than {_MOST >> 20} MiB"
+            if time.monotonic() >= end:
+                return f"was killed after {seconds:g} s"
 
 
 def _file(lines: Iterable[str]) -> IO[bytes]:
