@@ -101,8 +101,9 @@ def test_a_timer(cron: str, written: list[str]) -> None:
     ("arguments", "problem"),
     [
         (("show", "apache"), "'apache' is not one of"),
-        (("show", "nginx", "--listen", "80; root /"), "is none"),
-        (("show", "crontab", "--user", "a b"), "is none"),
+        (("show", "nginx", "--listen", "80; root /"), "is no port, address:port or host name"),
+        (("show", "nginx", "--listen", "127.0.0.1:65536"), "65536 is not from 1 to 65535"),
+        (("show", "crontab", "--user", "a b"), "'a b' is no name of a user"),
     ],
 )
 def test_wrong_usage(yanksync: Cli, arguments: tuple[str, ...], problem: str) -> None:

@@ -34,7 +34,7 @@ def test_help_has_an_example(yanksync: Cli, command: str) -> None:
     [(), ("nope",), ("sync", "extra"), ("-v", "-q", "status"), ("sync", "--json"),
      ("--log-format", "xml", "status"), ("status", "--max-lag", "-1"), ("backup",), ("backup", ""),
      ("full-resync", "-x"), ("full-resync", "nope/"), ("history", "no pe"), ("approve", "../x"),
-     ("history", "--since", "yesterday")],
+     ("history", "--since", "yesterday"), ("status", "--max-lag", "nan")],
 )  # fmt: skip
 def test_wrong_usage_is_told_and_is_2(yanksync: Cli, arguments: tuple[str, ...]) -> None:
     done = yanksync(*arguments)

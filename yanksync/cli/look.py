@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,11 +26,21 @@ from yanksync.versions import same_version
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def _number(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse nan, which no lag is above: a check that always passes."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds")
+    return value
+
+
 @click.command()
 @_json
 @click.option(
     "--max-lag",
     type=click.FloatRange(min=0),
+    callback=_number,
     metavar="SECONDS",
     help="Exit 1 when the mirror is further behind upstream than this.",
 )

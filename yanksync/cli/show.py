@@ -39,9 +39,11 @@ def show(logs: Logs, what: str, listen: str, user: str) -> int:
       yanksync show crontab --user mirror
       yanksync show yanksync.timer > /etc/systemd/system/yanksync.timer
     """
-    for option, value in (("--listen", listen), ("--user", user)):
-        if not re.fullmatch(r"[\w.:\[\]-]+", value):
-            raise click.BadParameter(f"{value!r} is none", param_hint=option)
+    _check("--listen", listen, "port, address:port or host name")
+    _check("--user", user, "name of a user")
+    port = listen.rpartition(":")[2]
+    if re.fullmatch("[0-9]+", port) and not 1 <= int(port) <= 65535:
+        raise click.BadParameter(f"the port {port} is not from 1 to 65535", param_hint="--listen")
     settings = logs.settings()
     names = _WHAT[what]
     texts = [sample(name, settings, here(settings, user, listen)) for name in names]
@@ -50,3 +52,9 @@ def show(logs: Logs, what: str, listen: str, user: str) -> int:
             click.echo(f"# ---- /etc/systemd/system/{name}")
         click.echo(text, nl=len(names) > 1)
     return 0
+
+
+def _check(option: str, value: str, what: str) -> None:
+    """Refuse what would mean something else in one of the files."""
+    if not re.fullmatch(r"[\w.:\[\]-]+", value):
+        raise click.BadParameter(f"{value!r} is no {what}", param_hint=option)
