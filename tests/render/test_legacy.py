@@ -102,6 +102,24 @@ def test_the_newest_version_is_one_that_is_not_yanked() -> None:
     }
 
 
+@pytest.mark.parametrize("yanked", [None, Yank("bad")])
+def test_versions_stand_in_their_order_and_the_last_is_the_newest(yanked: Yank | None) -> None:
+    versions = ("1.10", "1.9", "2004d", "1.9rc1")
+    files = tuple(replace(FULL, filename=f"demo-{one}.zip", yanked=yanked) for one in versions)
+    said = document(Page(name="demo", files=files, versions=versions))
+    assert [*said["releases"]] == ["2004d", "1.9rc1", "1.9", "1.10"]  # type: ignore[misc]
+    assert said["info"]["version"] == "1.10"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("claim", [False, True, (), None])
+def test_the_metadata_claim_is_that_of_the_page(claim: bool | tuple[()] | None) -> None:
+    page = Page(name="demo", files=(replace(BARE, core_metadata=claim),))
+    (file,) = json.loads(render_document(offered(page, "mark")))["urls"]
+    (simple,) = json.loads(json_form.render_page(page))["files"]
+    assert file.get("core-metadata") == simple.get("core-metadata")
+    assert (file.get("core-metadata") is None) == (claim is None)
+
+
 def test_a_quarantined_project_has_no_file() -> None:
     said = document(replace(PAGE, status="quarantined"))
     assert said["releases"] == {} and said["urls"] == [] and said["last_serial"] == 7
