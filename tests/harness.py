@@ -309,6 +309,15 @@ class World:
         for path in self.where.glob("state.db*"):
             path.unlink()
 
+    def keep_tree(self) -> None:
+        """Keep a copy of the whole output, on disk, to be put back by :meth:`put_back_tree`."""
+        shutil.rmtree(self.where / "kept-out", ignore_errors=True)
+        shutil.copytree(self.where / "out", self.where / "kept-out")
+
+    def put_back_tree(self) -> None:
+        self.drop_tree()
+        (self.where / "kept-out").rename(self.where / "out")
+
     def drop_tree(self) -> None:
         """Lose the whole output, on disk."""
         shutil.rmtree(self.where / "out")
@@ -445,7 +454,8 @@ def _assert_files(files: Mapping[str, bytes], codecs: Sequence[str], *, legacy: 
     suffixes = [".gz"] if "gzip" in codecs else []
     allowed = {form + suffix for form in forms for suffix in ("", *suffixes)}
     homes = {path.rpartition("/")[0] for path in files}
-    assert {*files} == {f"{home}/{name}" for home in homes for name in allowed}
+    wanted = {f"{home}/{name}" for home in homes for name in allowed}
+    assert {*files} == wanted, sorted({*files} ^ wanted)
     for home in homes:
         assert files[f"{home}/{HTML}"] == files[f"{home}/{V1_HTML}"]
         for form in forms if suffixes else ():

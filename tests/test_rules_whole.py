@@ -285,11 +285,63 @@ def test_a_state_older_than_the_tree_while_upstream_is_away(disk: World) -> None
     assert_equal_to_upstream(disk)
 
 
-def test_a_lost_tree_is_found_by_nobody_but_a_changed_page_is_whole(disk: World) -> None:
-    started(disk)
-    disk.drop_tree()
+@pytest.mark.parametrize("all_of_it", [True, False])
+def test_a_lost_tree_is_written_again(disk: World, all_of_it: bool) -> None:
+    started(disk, "demo", "other")
+    if all_of_it:
+        disk.drop_tree()
+    else:
+        (disk.where / "out/simple/index.v1_json").unlink()
+        (disk.where / "out/simple/demo/index.html").unlink()
+    assert disk.sync() == DONE
+    assert disk.asked == [], "from the state alone"
+    assert_equal_to_upstream(disk)
+    before = disk.stamps()
+    assert disk.sync() == DONE
+    assert disk.stamps() == before
+
+
+def test_a_tree_put_back_from_a_backup_hands_out_nothing_that_was_withdrawn(disk: World) -> None:
+    started(disk, "demo", "bad", "other", *(f"gone-{n}" for n in range(5)))
+    disk.keep_tree()
+    disk.up.yank("demo", "1.0", "bad")
+    disk.up.quarantine_project("bad")
+    for n in range(5):  # more than may go unexplained
+        disk.up.remove_project(f"gone-{n}")
+    assert disk.sync(later=HOUR) == DONE
+    disk.put_back_tree()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] is False
+    disk.up.fail("^/", Fault.status(503), None)  # it needs nobody for that
+    disk.sync()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    page = disk.page("bad")
+    assert page is not None and page["files"] == []
+    disk.up.heal()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_tree_that_was_copied_with_its_times_is_the_same_tree(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.keep_tree()
+    disk.put_back_tree()
+    before = disk.stamps()
+    assert disk.sync() == DONE
+    assert disk.stamps() == before
+
+
+def test_a_policy_that_was_changed_and_changed_back_while_the_state_was_put_back(
+    disk: World,
+) -> None:
+    started(disk, "demo")
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync(later=HOUR) == DONE
+    disk.keep_state()
+    disk.configure(mirror_yanked="omit")
+    assert disk.sync() == DONE and list(disk.yanked("demo")) == ["demo-2.0.tar.gz"]
+    disk.configure(mirror_yanked="mark")
+    disk.put_back_state()
+    assert disk.settle() == DONE
     assert_equal_to_upstream(disk)
 
 

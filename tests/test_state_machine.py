@@ -163,7 +163,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=names, count=times)
     def stale(self, name: tuple[str, str], count: int) -> None:
-        self.up.serve_stale(name[0], count)
+        missing = self.up.before(name[0]).project is None
+        self.up.serve_stale(name[0], 1 if missing else count)  # two 404s are the truth (R7)
 
     @rule(name=names)
     def alternate(self, name: tuple[str, str]) -> None:
@@ -306,7 +307,8 @@ class Histories(RuleBasedStateMachine):
         known = {(normal(e.name), version) for e in early for version in (e.version, None)}
         whole = {normal(e.name) for e in early if e.version is None}  # explains every version
         seen = [row for row in rows if row.serial is None and row.project not in whole]
-        assert [row for row in seen if (row.project, row.version) not in known] == []
+        unknown = [row for row in seen if (row.project, row.version) not in known]
+        assert unknown == [], unknown
         words = {"yank release": Action.YANK, "unyank release": Action.UNYANK}
         wanted = {
             e.serial: e for e in self.up.journal if e.action in words and e.serial > self.base

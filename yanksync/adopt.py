@@ -108,7 +108,7 @@ def _begin(mirror: Mirror) -> None:
     if meta.number("adopting") == _FOLLOWED:
         return
     configure.apply_policies(mirror)
-    tree = mirror.store.serial(None)
+    tree = mirror.store.list_stands().serial
     source = source_of(mirror)
     if source is JournalSource.XMLRPC:
         _check_age(mirror, tree, mirror.upstream.last_serial())

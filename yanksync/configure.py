@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from yanksync import settings
 from yanksync.findings import holds_ours
+from yanksync.journal import Kind
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
+from yanksync.publish.store import ListStands
 from yanksync.selection import Selection
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -79,36 +81,44 @@ def policy(section: settings.Mirror) -> str:
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"
 
 
-def check_output(mirror: Mirror) -> None:
-    """Notice an output that is newer than the state: one of them was lost or put back.
+def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
+    """Notice an output that this state did not write: one of them was lost or put back.
 
     The published list carries the serial up to which upstream was followed. When that is above
-    what this state has written there, no page is replaced by one of a lower serial, and digests
-    are void.
+    what this state has written there, or the list is another one, or gone, no page is replaced by
+    one of a lower serial, and digests are void. With ``all_is_looked_at`` another list is no reason
+    to write everything again.
     """
     meta = mirror.state.meta
     if meta.number("tree_serial") is not None:
         return
-    stands = mirror.store.serial(None)
-    # Not the cursor: a pass may have moved it and written no list. One that died while writing it
-    # has left the first of the two.
-    written = (meta.number("list_serial_writing"), meta.number("list_serial_written"))
-    known = max(-1 if serial is None else serial for serial in written)
-    empty = meta.moment("list_written") is None
-    if empty:
-        newer = stands is not None or next(iter(mirror.store.names()), None) is not None
-    else:
-        newer = stands is not None and stands > known
-    if not newer:
+    stands = mirror.store.list_stands()
+    why = _unlike(mirror, stands, by_stamp=not all_is_looked_at)
+    if why is None:
         return
-    log.warning(
-        "the output is newer than the state (serial %s); its pages are kept until upstream's are "
-        "as new",
-        stands,
-    )
+    log.warning("%s; its pages are kept until upstream's are as new", why)
     with mirror.state.transaction():
         mirror.state.distrust_output()
-        meta.put(tree_serial=0 if stands is None else stands)
+        meta.put(tree_serial=stands.serial or 0, list_changed=1)
+
+
+def _unlike(mirror: Mirror, stands: ListStands, *, by_stamp: bool) -> str | None:
+    """Return what shows that the output is not as this state left it; None when nothing does."""
+    meta = mirror.state.meta
+    newer = f"the output is newer than the state (serial {stands.serial})"
+    if meta.moment("list_written") is None:
+        there = stands.serial is not None or next(iter(mirror.store.names()), None) is not None
+        return newer if there else None
+    # Not the cursor: a pass may have moved it and written no list. One that died while writing it
+    # has left the first of the two.
+    writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
+    known = max(-1 if serial is None else serial for serial in (writing, written))
+    if stands.serial is not None and stands.serial > known:
+        return newer
+    stamp = meta.text("list_stamp")
+    if by_stamp and writing is None and stamp not in (None, stands.stamp):
+        return "the list of projects in the output is not the one that the last run wrote there"
+    return None
 
 
 def finish_recovery(mirror: Mirror) -> None:
@@ -138,6 +148,8 @@ def disown(mirror: Mirror, name: str, now: float) -> None:
         return
     if row.published is None and not holds_ours(mirror.store.standing(name)):
         return  # somebody else's
+    # An output that was put back may hold what went long ago, on the journal's word.
+    explained = row.presence is Presence.GONE and row.entry is Kind.REMOVE_PROJECT
     state.projects.remove(name, row.serial)
-    state.unpublished.add(row.id, Sort.UNEXPLAINED, now)
+    state.unpublished.add(row.id, Sort.EXPLAINED if explained else Sort.UNEXPLAINED, now)
     state.unpublished.begin([row.id])

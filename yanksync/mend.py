@@ -29,7 +29,7 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     if not mirror.store.standing(None).there:
         mirror.store.prepare()
     configure.apply_policies(mirror)
-    configure.check_output(mirror)
+    configure.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)
     findings = check(mirror, checked, upstream=upstream)
     while batch := list(islice(findings, BATCH)):

@@ -256,7 +256,7 @@ def test_what_cannot_be_read_is_told(gated: ObjectStore, s3_gate: Gate) -> None:
 def test_an_empty_page_has_no_serial_and_stops_nobody(seaweed: Server) -> None:
     store = ObjectStore(seaweed.objects())
     store._objects.put("simple/index.v1_json", b"", Content())
-    assert store.serial(None) is None
+    assert store.list_stands().serial is None
     assert store.standing(None).there
 
 
@@ -274,7 +274,7 @@ def test_wrong_credentials_and_a_missing_bucket_are_named(seaweed: Server) -> No
     with pytest.raises(PublishError, match=r"NoSuchBucket .*make the bucket first$"):
         list(store.names())
     with pytest.raises(PublishError, match="make the bucket first"):
-        store.serial(None)
+        store.list_stands()
 
 
 def test_nobody_listens() -> None:

@@ -13,7 +13,7 @@ from tests.s3_servers import Server
 from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.object_store import ObjectStore
-from yanksync.publish.store import ListForm, MemoryStore, Store, serial_in
+from yanksync.publish.store import ListForm, ListStands, MemoryStore, Store, serial_in
 
 
 @pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])
@@ -54,7 +54,11 @@ def assert_page(store: Store, text: str, name: str = "demo") -> None:
 
 def test_nothing_stands_at_first(store: Store) -> None:
     assert there(store) == there(store, None) == set()
-    assert list(store.names()) == [] and store.serial("demo") is None and store.serial(None) is None
+    assert (
+        list(store.names()) == []
+        and store.serial("demo") is None
+        and store.list_stands() == ListStands(None, "")
+    )
 
 
 def test_create_replace_remove(store: Store) -> None:
@@ -120,7 +124,19 @@ def test_list_of_projects(store: Store, codecs: tuple[str, ...]) -> None:
         packed = store.read(None, filename + ".gz")
         assert (packed is not None) == ("gzip" in codecs)
         assert packed is None or gzip.decompress(packed) == store.read(None, filename)
-    assert store.serial(None) == 9 and list(store.names()) == []
+    assert store.list_stands().serial == 9 and list(store.names()) == []
+
+
+def test_one_list_is_told_from_another(store: Store) -> None:
+    seen = []
+    for text in ("one", "two", "six"):  # of one size, in one second
+        store.write_list(forms(text), ())
+        stands = store.list_stands()
+        assert stands == store.list_stands()
+        store.apply(work("demo", text))
+        assert stands == store.list_stands()
+        seen.append(stands.stamp)
+    assert len({*seen, ""}) == 4
 
 
 def test_the_list_and_the_pages_leave_each_other_alone(store: Store) -> None:
@@ -142,7 +158,7 @@ def test_serial_wherever_it_stands_in_the_page(store: Store) -> None:
         ],
         (),
     )
-    assert store.serial(None) == 12
+    assert store.list_stands().serial == 12
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,22 @@ class Harder(Histories):
         self.world.configure(mirror_compress=compress, mirror_legacy_json=legacy)
 
     @rule()
+    def back_up_tree(self) -> None:
+        if self.world.disk and (self.where / "out").is_dir():
+            self.world.keep_tree()
+
+    @rule(lost=st.booleans())
+    def put_back_tree(self, lost: bool) -> None:
+        """It is noticed by its list, which is written when projects come and go, or serials age."""
+        kept, lists = self.where / "kept-out", "simple/index.v1_json"
+        if not self.world.disk or not (self.where / "out" / lists).is_file():
+            return
+        if lost:
+            self.world.drop_tree()
+        elif kept.is_dir() and _stamp(kept / lists) != _stamp(self.where / "out" / lists):
+            self.world.put_back_tree()
+
+    @rule()
     def heal(self) -> None:
         self.up.heal()
 
@@ -215,6 +231,10 @@ class Harder(Histories):
             assert differ == [], [
                 (path, path in self.copy, path in files) for path in sorted(differ)
             ]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    return (int(path.stat().st_mtime), path.stat().st_size) if path.exists() else None
 
 
 def run(

@@ -36,7 +36,16 @@ from yanksync.publish.staging import (
     write_chunks,
 )
 from yanksync.publish.standing import standing, umask
-from yanksync.publish.store import HEAD, LARGEST, Failure, ListForm, Room, serial_in, unlisted
+from yanksync.publish.store import (
+    HEAD,
+    LARGEST,
+    Failure,
+    ListForm,
+    ListStands,
+    Room,
+    serial_in,
+    unlisted,
+)
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -240,17 +249,31 @@ class DiskStore:
             raise PublishError(path, "is larger than any page")
         return body
 
-    def serial(self, name: str | None) -> int | None:
+    def serial(self, name: str) -> int | None:
         """Return the serial that a published page carries: from its head, or wherever it stands."""
+        return self._stands(name).serial
+
+    def list_stands(self) -> ListStands:
+        """Return what tells the published list from another one: its time and its size.
+
+        Whole seconds: they are kept by whatever copies a tree with its times, and a list that
+        replaces another is at least one younger.
+        """
+        return self._stands(None)
+
+    def _stands(self, name: str | None) -> ListStands:
         path = f"{self.output}/{layout.directory(name)}/{layout.V1_JSON.filename}"
         try:
             file = _opened(path)
             if file is None:
-                return None
+                return ListStands(None, "")
             with file:
                 head = file.read(HEAD)
                 found = serial_in(head)
-                return found if found is not None else serial_in(head + file.read(LARGEST))
+                if found is None:
+                    found = serial_in(head + file.read(LARGEST))
+                at = os.fstat(file.fileno())
+                return ListStands(found, f"{int(at.st_mtime)} {at.st_size}")
         except OSError as error:
             raise _error(error, path) from error
 

@@ -23,7 +23,16 @@ from yanksync.publish import layout
 from yanksync.publish.compress import stream
 from yanksync.publish.object_standing import OURS, SLASH, files_in, standing
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
-from yanksync.publish.store import HEAD, LARGEST, Failure, ListForm, Room, serial_in, unlisted
+from yanksync.publish.store import (
+    HEAD,
+    LARGEST,
+    Failure,
+    ListForm,
+    ListStands,
+    Room,
+    serial_in,
+    unlisted,
+)
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""
@@ -229,17 +238,25 @@ class ObjectStore:
         except ObjectError as error:
             raise _error(error) from error
 
-    def serial(self, name: str | None) -> int | None:
+    def serial(self, name: str) -> int | None:
         """Return the serial that a published page carries: from its head, or wherever it stands."""
-        key = f"{layout.directory(name)}/{layout.V1_JSON.filename}"
+        return self._stands(name).serial
+
+    def list_stands(self) -> ListStands:
+        """Return what tells the published list from another one: its ETag."""
+        return self._stands(None)
+
+    def _stands(self, name: str | None) -> ListStands:
+        key, stamp = f"{layout.directory(name)}/{layout.V1_JSON.filename}", "unknown"
         with suppress(ObjectError):  # of an empty object there is no first part
             found = self._objects.get(key, HEAD)
             if found is None:
-                return None
+                return ListStands(None, "")
+            stamp = found.etag or stamp
             serial = serial_in(found.body())
             if serial is not None or found.size <= HEAD:
-                return serial
-        return serial_in(self.read(name, layout.V1_JSON.filename) or b"")
+                return ListStands(serial, stamp)
+        return ListStands(serial_in(self.read(name, layout.V1_JSON.filename) or b""), stamp)
 
     def names(self) -> Iterator[str]:
         """Yield the names that stand below ``simple/`` as a directory would."""

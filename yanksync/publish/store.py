@@ -40,6 +40,13 @@ def unlisted(forms: Sequence[ListForm]) -> tuple[str, ...]:
     return () if legacy in [form.filename for form in forms] else layout.family(legacy)
 
 
+class ListStands(Struct, frozen=True):
+    """The published list of projects, as it stands."""
+
+    serial: int | None  # None: it carries none, or is not there
+    stamp: str  # tells it from another one, at little cost; empty: it is not there
+
+
 class Store(Protocol):
     """Where the published files stand.
 
@@ -69,8 +76,11 @@ class Store(Protocol):
         What is larger than :data:`LARGEST` is an error.
         """
 
-    def serial(self, name: str | None) -> int | None:
-        """Return the serial that the published page of a project, or the list, carries."""
+    def serial(self, name: str) -> int | None:
+        """Return the serial that the published page of a project carries."""
+
+    def list_stands(self) -> ListStands:
+        """Return what tells the published list from another one."""
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``, in no particular order."""
@@ -165,10 +175,17 @@ class MemoryStore:
         """Return a published file."""
         return self.files.get(f"{layout.directory(name)}/{filename}")
 
-    def serial(self, name: str | None) -> int | None:
+    def serial(self, name: str) -> int | None:
         """Return the serial that a published page carries."""
         body = self.read(name, layout.V1_JSON.filename)
         return None if body is None else serial_in(body)
+
+    def list_stands(self) -> ListStands:
+        """Return what tells the published list from another one: a hash."""
+        body = self.read(None, layout.V1_JSON.filename)
+        if body is None:
+            return ListStands(None, "")
+        return ListStands(serial_in(body), str(hash(body)))
 
     def names(self) -> Iterator[str]:
         """Yield the names of the published projects."""
