@@ -216,6 +216,7 @@ HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
     [
         pytest.param([("1.0", 15)], [HOMELESS], [(15, "why")], id="it-can-only-be-this"),
         pytest.param([("1.0", 9)], [HOMELESS], [], id="it-was-yanked-before"),
+        pytest.param([("1.0", 10)], [HOMELESS], [], id="by-the-page-before"),
         pytest.param([("1.0", 15), ("2.0", 16)], [HOMELESS], [], id="one-of-two"),
         pytest.param(
             [("1.0", 15)],
