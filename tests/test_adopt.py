@@ -328,6 +328,27 @@ def test_what_is_no_page_keeps_nobody_waiting(
     assert_equal_to_upstream(disk)
 
 
+def test_pages_that_cannot_be_read_keep_nobody_waiting(disk: World) -> None:
+    names = [f"p{number}" for number in range(6)]
+    tree = filled(disk, "demo", "gone", *names)
+    tree.make()
+    disk.up.remove_project("gone")
+    for name in ("gone", *names):
+        (tree.simple / name / JSON).unlink()
+        (tree.simple / name / JSON).symlink_to(JSON)
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values())["fetch"] == 6
+    assert why(disk, "p0") == "Too many levels of symbolic links"
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == FAILED
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    assert disk.counts() == (0, 6, 0, 0) and disk.page("gone") is None
+    for name in names:
+        (tree.simple / name / JSON).unlink()
+    assert disk.sync(later=HOUR) == DONE
+    assert_equal_to_upstream(disk)
+
+
 def test_a_few_of_many_are_taken_over_without_asking(disk: World) -> None:
     tree = filled(disk, "demo", "other")
     tree.make()

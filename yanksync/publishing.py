@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 
 from msgspec import Struct
@@ -237,8 +238,10 @@ def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
 def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
     """Leave out what the output has a later page of, and that of which nobody can say.
 
-    Raises :class:`PublishError` when nothing at all can be read any more.
+    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
+    may take minutes.
     """
+    remote = not isinstance(mirror.settings.mirror.output, Path)
     found: list[Wanted] = []
     unread: dict[str, str] = {}
     in_a_row = 0
@@ -249,7 +252,7 @@ def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
             in_a_row = 0
         except PublishError as error:
             in_a_row += 1
-            if in_a_row == _IN_A_ROW:
+            if remote and in_a_row == _IN_A_ROW:
                 raise
             unread[one[1].name] = str(error)
             mirror.state.unpublished.problem(one[0].id, str(error))

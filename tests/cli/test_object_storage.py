@@ -127,6 +127,29 @@ def test_a_first_build_goes_on_where_the_storage_failed(
     assert mirror("verify").silent
 
 
+def test_a_lost_state_asks_a_storage_that_answers_nothing_no_more(
+    mirror: Mirror, upstream: FakeUpstream
+) -> None:
+    names = [f"p{number}" for number in range(10)]
+    for name in names:
+        upstream.upload(name, "1.0")
+    assert mirror("sync").silent
+    for path in mirror.home.glob("yanksync.db*"):
+        path.unlink()
+
+    def looks(method: str, key: str) -> bool:
+        return method == "GET" and "/simple/p" in key
+
+    mirror.gate.when(Mishap.DENIED, looks)
+    mirror.gate.forget()
+    done = mirror("sync")
+    assert done.code == 1 and "AccessDenied" in done.err
+    assert len({key for method, key in mirror.gate.requests if looks(method, key)}) == 4
+    mirror.gate.heal()
+    assert mirror("sync").code == 0
+    assert mirror("verify").silent
+
+
 def test_a_list_that_could_not_be_put_is_put_again(mirror: Mirror, upstream: FakeUpstream) -> None:
     assert mirror("sync").silent
     upstream.upload("new", "1.0")
