@@ -21,6 +21,7 @@ class Mishap(StrEnum):
 
     SLOW_DOWN = "503"  # the answer that S3 gives to who asks too much
     DENIED = "403"
+    UNKNOWN = "501"  # what somebody says who has never heard of it
     CONFLICT = "409"  # another request for the object is not finished yet
     HANG = "hang"  # no answer at all, for as long as the gate stands
     CUT = "cut"  # the connection is lost before the server sees the request
@@ -163,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(503, "SlowDown", "Please reduce your request rate.")
         elif mishap is Mishap.DENIED:
             self._refuse(403, "AccessDenied", "Access Denied.")
+        elif mishap is Mishap.UNKNOWN:
+            self._refuse(501, "NotImplemented", "A header implies functionality that is not there.")
         elif mishap is Mishap.CONFLICT:
             self._refuse(409, "ConditionalRequestConflict", "A conflicting operation occurred.")
         elif mishap is Mishap.HANG:

@@ -2,7 +2,9 @@
 
 A lease alone cannot keep a run from writing that was stopped, or whose request was under way, while
 the lease ran out. So each put of a page carries a condition: the ETag that the state names
-(``If-Match``), or that nothing stands there (``If-None-Match: *``). The argument:
+(``If-Match``), or that nothing stands there (``If-None-Match: *``). So does each deletion, with the
+ETag that the state names, or that a listing has just shown of what the state does not know. The
+argument:
 
 1. A run learns the ETags from the state, which it fetched after it took the lease, or from answers
    of the storage that came while it held the lease. So each condition names an object that was
@@ -16,12 +18,14 @@ the lease ran out. So each put of a page carries a condition: the ETag that the 
 So nothing of the new holder is overwritten by the old one, whatever the clocks say. What is left:
 
 - An ETag in S3 is that of the bytes. A page that went A, B, A while a run stood still would let its
-  put pass. Pages carry the serial, which only grows, so this needs an upstream without serials.
-- Deletions know no condition. A run that stood still in just that moment deletes, when it wakes,
-  what its state said had to go. If the project came back meanwhile, its page is missing until the
-  next ``verify --repair`` or the next change of it.
+  put or its deletion pass. Pages carry the serial, which only grows, so this needs an upstream
+  without serials.
 - A run that stood still before it put a *new* page puts it even if the new holder had put and
   removed it again meanwhile. ``verify`` names it as extra.
+- Storage that does not know conditional deletions, and ignores the header (S3 itself has them since
+  2025; some that speak like it do not): there a run that stood still in just that moment deletes,
+  when it wakes, what its state said had to go. If the project came back meanwhile, its page is
+  missing until the next ``verify --repair`` or the next change of it.
 
 Whether a put that failed has arrived nobody knows; then the ETag is asked for before the next one.
 """

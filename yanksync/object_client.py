@@ -119,6 +119,7 @@ def client_for(
     patience: Patience | None,
     *,
     single: bool = False,  # each deletion is a request of its own
+    match: str | None = None,  # sent with each request: the ETag that the object must have
 ) -> Client:
     """Return a client for the bucket of ``place``; it asks nothing of anybody yet.
 
@@ -138,7 +139,9 @@ def client_for(
         retry["retry_timeout"] = timedelta(seconds=patience.retry_timeout)
         retry["backoff"] = {"max_backoff": timedelta(seconds=patience.pause)}
     given: Any = {key: _plain(value) for key, value in options.items()}
-    if single:
+    if match is not None:
+        connection["default_headers"] = {"If-Match": match}
+    if single or match is not None:
         given["disable_bulk_delete"] = True
     make: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[place.scheme]
     try:

@@ -143,6 +143,63 @@ def test_a_put_that_was_under_way_overwrites_nothing(fleet: Fleet, upstream: Fak
     assert fleet.second("verify").silent and fleet.second("sync").silent
 
 
+def test_a_deletion_that_was_under_way_deletes_nothing_of_another(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    upstream.remove_project("demo")
+    rule = fleet.first.gate.when(Mishap.PAUSE, _deletions, times=1)
+    process = fleet.first.start("sync")
+    assert rule.caught.wait(60)
+    stopped(process)
+    upstream.upload("demo", "7.0")  # it comes back meanwhile
+    assert fleet.second.until_it_is_free("sync").code == 0
+    before = fleet.etags()
+    assert fleet.yanked("demo") == {"demo-7.0.tar.gz": False}
+    fleet.first.gate.forget()
+    rule.go.set()
+    process.send_signal(signal.SIGCONT)
+    assert ended(process).code == LOCKED
+    assert fleet.etags() == before
+    assert fleet.first.gate.asked("DELETE") == fleet.first.gate.asked("POST") == []
+    assert fleet.second("verify").silent and fleet.second("sync").silent
+
+
+def _deletions(method: str, key: str) -> bool:
+    return method in ("DELETE", "POST")
+
+
+def test_a_deletion_of_what_somebody_else_changed(fleet: Fleet, upstream: FakeUpstream) -> None:
+    fleet.first.hurry()
+    assert fleet.first("sync").silent
+    fleet.objects.put("simple/demo/index.html", b"<p>mine", Content())
+    upstream.remove_project("demo")
+    assert fleet.first("sync").code == LOCKED
+    assert fleet.store.read("demo", "index.html") == b"<p>mine"
+    assert fleet.second.until_it_is_free("sync").code == 0
+    assert list(fleet.store.names()) == ["other"]
+    assert fleet.second("verify").silent
+
+
+@pytest.mark.parametrize("mishap", [Mishap.ANSWER_LOST, Mishap.DENIED, Mishap.UNKNOWN])
+def test_a_deletion_that_goes_wrong_on_the_way(
+    fleet: Fleet, upstream: FakeUpstream, mishap: Mishap
+) -> None:
+    fleet.first.settle('legacy_json = true\ncompress = ["gzip"]\nlist_interval = 0')
+    fleet.second.settle("compress = []\nlist_interval = 0")  # siblings and forms go
+    assert fleet.first("sync").silent
+    upstream.remove_project("demo")
+    fleet.second.gate.when(mishap, _deletions, times=3)
+    done = fleet.second("sync")
+    assert done.code == (1 if mishap is Mishap.DENIED else 0)
+    assert fleet.second("sync").silent and fleet.second("verify").silent
+    assert {key.rpartition("/")[2] for key in fleet.etags()} == {
+        "index.html", "index.v1_html", "index.v1_json",
+    }  # fmt: skip
+    assert list(fleet.store.names()) == ["other"]
+
+
 @pytest.mark.parametrize("where", ["demo/index.v1_json", "yanksync.db"])
 def test_a_run_that_died_is_healed_by_whoever_comes_next(
     fleet: Fleet, upstream: FakeUpstream, where: str

@@ -144,6 +144,41 @@ def test_conditions(request: pytest.FixtureRequest, kind: str) -> None:
     assert objects.get("a") is None
 
 
+@pytest.mark.parametrize("kind", ["seaweed", "motor"])
+@pytest.mark.parametrize("key", ["a/b", "a/"])
+def test_deletions_on_a_condition(request: pytest.FixtureRequest, kind: str, key: str) -> None:
+    if (kind, key) == ("seaweed", "a/"):
+        return  # it loses what is put there
+    server: Server = request.getfixturevalue(kind)
+    objects = server.objects()
+    first = objects.put(key, b"one", Content())
+    second = objects.put(key, b"two", Content())
+    assert first is not None and second is not None
+    with pytest.raises(ObjectChanged):
+        objects.delete_known(key, first)
+    found = objects.get(key)
+    assert found is not None and found.body() == b"two"
+    objects.delete_known(key, second)
+    assert objects.get(key) is None
+    objects.delete_known(key, second)  # it is gone, whoever did it
+
+
+@pytest.mark.parametrize("mishap", [Mishap.ANSWER_LOST, Mishap.CUT, Mishap.UNKNOWN])
+def test_a_deletion_on_a_condition_that_goes_wrong(
+    seaweed: Server, s3_gate: Gate, mishap: Mishap
+) -> None:
+    objects = seaweed.behind(s3_gate.url).objects()
+    etag, other = (objects.put(name, name.encode(), Content()) for name in ("a", "b"))
+    assert etag is not None and other is not None
+    rule = s3_gate.when(mishap, lambda method, key: method == "DELETE", times=1)
+    objects.delete_known("a", etag)
+    assert rule.times == 0 and objects.get("a") is None
+    s3_gate.when(mishap, lambda method, key: method == "DELETE", times=1)
+    with pytest.raises(ObjectChanged):
+        objects.delete_known("b", etag)
+    assert objects.get("b") is not None
+
+
 @pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("mishap", [Mishap.CONFLICT, Mishap.SLOW_DOWN, Mishap.CUT])
 def test_a_condition_that_nobody_broke(

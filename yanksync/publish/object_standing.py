@@ -18,14 +18,16 @@ SLASH = ""
 _GONE = "is not there"
 
 
-def files_in(objects: Objects, name: str) -> set[str]:
-    """Return the names of all that stands below a project's, be it ours or not.
+def files_in(objects: Objects, name: str) -> dict[str, str | None]:
+    """Return the names of all that stands below a project's, be it ours or not, with their ETags.
 
     Raises :class:`ObjectError`.
     """
     directory = layout.directory(name)
-    keys = (listed.key for listed in objects.list(directory))
-    return {key.removeprefix(directory).removeprefix("/") for key in keys}
+    return {
+        listed.key.removeprefix(directory).removeprefix("/"): listed.etag
+        for listed in objects.list(directory)
+    }
 
 
 def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
@@ -38,7 +40,7 @@ def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
         if name is None:  # a listing would be one of everything
             found = tuple(seen for seen in map(see, sorted(OURS)) if seen.problem != _GONE)
             return Standing(there=bool(found) or _anything(objects), entries=found)
-        filenames = files_in(objects, name) - ({SLASH} if slash is not None else set())
+        filenames = files_in(objects, name).keys() - ({SLASH} if slash is not None else set())
         return Standing(there=bool(filenames), entries=tuple(map(see, sorted(filenames))))
     except ObjectError as error:
         return Standing(problem=str(error))

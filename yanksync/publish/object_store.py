@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, Protocol
@@ -83,7 +83,7 @@ class ObjectStore:
 
         ``slash`` is the form that also stands under the name of its directory, with the slash at
         its end: what clients ask for where nothing knows of index documents (D15). With ``fence``
-        each put is on a condition, and every method may raise
+        each put and each deletion is on a condition, and every method may raise
         :class:`yanksync.errors.LeaseLost`.
         """
         self._fence = fence
@@ -131,13 +131,14 @@ class ObjectStore:
             self._write(work)
 
     def _write(self, work: Write) -> None:
-        gone: set[str] = set()
-        if work.tidy:
-            keep = {name for form in work.forms for name in self._written(form)}
-            gone = self._there(work.name) - keep
+        gone: dict[str, str | None] = {}
         for form in work.forms:
             for filename in layout.twins(form.filename):
-                gone.update(filename + layout.SUFFIX[codec] for codec in form.drop)
+                gone.update((filename + layout.SUFFIX[codec], None) for codec in form.drop)
+        if work.tidy:
+            keep = {name for form in work.forms for name in self._written(form)}
+            there = self._there(work.name)
+            gone |= {name: etag for name, etag in there.items() if name not in keep}
         self._delete(work.name, gone)
         for form in work.forms:
             for filename in layout.twins(form.filename):
@@ -155,9 +156,10 @@ class ObjectStore:
         if form.filename == self._slash:
             yield SLASH
 
-    def _there(self, name: str) -> set[str]:
-        """Return which of our files a project has."""
-        return files_in(self._objects, name) & {*OURS, SLASH}
+    def _there(self, name: str) -> dict[str, str | None]:
+        """Return which of our files a project has, with their ETags."""
+        found = files_in(self._objects, name).items()
+        return {filename: etag for filename, etag in found if filename in OURS or filename == SLASH}
 
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
@@ -176,15 +178,37 @@ class ObjectStore:
             raise self._fence.lost(error.where) from None
         self._fence.note(name, filename, etag)
 
-    def _delete(self, name: str | None, filenames: Iterable[str]) -> None:
-        """Delete files of a project: siblings first, as for those that are replaced."""
+    def _delete(self, name: str | None, gone: Mapping[str, str | None]) -> None:
+        """Delete files of a project: siblings first, as for those that are replaced.
+
+        ``gone`` says for each what ETag a listing has just shown; None: none was made.
+        """
         pages = {form.filename for form in layout.FORMS}
         pages.add(SLASH)
-        found = set(filenames)
-        for part in (found - pages, found & pages):
-            self._objects.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
-            if self._fence is not None:
-                self._fence.gone(name, part)
+        for part in (gone.keys() - pages, gone.keys() & pages):
+            if self._fence is None:
+                self._objects.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
+            else:
+                for filename in sorted(part):
+                    self._delete_known(self._fence, name, filename, gone[filename])
+
+    def _delete_known(
+        self, fence: Conditions, name: str | None, filename: str, listed: str | None
+    ) -> None:
+        """Delete a file if it is still the one that the state knows of."""
+        key = f"{layout.directory(name)}/{filename}"
+        match = fence.match(name, filename)
+        if match == NEW:
+            match = listed  # somebody else's, under a name of ours
+        elif match is None:  # a put was given up, and may have arrived
+            match = self._objects.etag(key)
+        if match is not None:
+            fence.note(name, filename, None)
+            try:
+                self._objects.delete_known(key, match)
+            except ObjectChanged as error:
+                raise fence.lost(error.where) from None
+        fence.gone(name, [filename])
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
         """Replace the list of projects, each file in one step."""
@@ -212,7 +236,7 @@ class ObjectStore:
                     for name in names:
                         self._put(None, name + layout.SUFFIX[codec], _mapped(sibling))
             stale = [name + suffix for name in names for suffix in unwanted]
-            self._delete(None, [*stale, *gone])
+            self._delete(None, dict.fromkeys([*stale, *gone]))
             for name in names:
                 self._put(None, name, _mapped(page))
             if form.filename == self._slash:
@@ -225,7 +249,7 @@ class ObjectStore:
         """
         first = next(self._objects.list(layout.ROOT), None)
         if first is not None and first.key == layout.ROOT:
-            self._delete(None, [SLASH])
+            self._delete(None, {SLASH: first.etag})
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
