@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from yanksync.journal import Event, Kind
 from yanksync.model import File, JournalEntry, Page
@@ -270,6 +271,17 @@ def test_r7_a_loss_counts_when_a_later_pass_misses_the_same_files() -> None:
     assert isinstance(first, Doubt)
     assert verdict(held(), Found(page=one), doubt=first.seen) == Record(one, True, True)
     assert isinstance(verdict(held(), Found(page=both), doubt=first.seen), Doubt)
+
+
+def test_r7_other_files_are_another_doubt() -> None:
+    files = tuple(File(filename=name, url="https://x.example/") for name in ("a", "bc", "ab", "c"))
+    before = replace(held(), page=Page(name=DEMO, files=files, serial=10))
+    seen = set()
+    for left in (files[:2], files[2:], files[:1], ()):
+        outcome = verdict(before, Found(page=Page(name=DEMO, files=left, serial=11)))
+        assert isinstance(outcome, Doubt)
+        seen.add(outcome.seen)
+    assert len(seen) == 4
 
 
 def test_r7_a_file_without_version_is_explained_by_its_name_alone() -> None:
