@@ -127,6 +127,7 @@ def test_a_dry_run_changes_nothing(disk: World) -> None:
 
 def test_a_page_that_is_not_right_is_fetched(disk: World) -> None:
     names = ["lost", "none", "old", "html", "bare", "broken", "elsewhere", "poor", "right", "named"]
+    names.append("empty")
     tree = filled(disk, *names)
     disk.up.yank("lost", "1.0", "why")
     disk.up.yank("none", "1.0")
@@ -138,6 +139,7 @@ def test_a_page_that_is_not_right_is_fetched(disk: World) -> None:
     change(tree, "elsewhere", lambda page: page["files"][0].update(url=moved(page)))
     change(tree, "poor", lambda page: page["files"][0].update({"upload-time": ""}))
     change(tree, "named", lambda page: page.update(name="other"))
+    change(tree, "empty", lambda page: page.update(files=[], versions=[]))
     assert disk.adopt() == DONE
     assert {name: became(disk)[f"simple/{name}/"] for name in names} == {
         name: "rewritten" if name in ("right", "none") else "fetch" for name in names
@@ -145,6 +147,7 @@ def test_a_page_that_is_not_right_is_fetched(disk: World) -> None:
     assert why(disk, "lost") == "a yank's reason is lost"
     assert str(why(disk, "old")).startswith("it is at serial")
     assert why(disk, "html") == "it has no JSON form"
+    assert why(disk, "empty") == "it has no files"
     assert why(disk, "bare") == "it has no serial"
     assert why(disk, "elsewhere") == "its links do not lead to upstream's files"
     assert why(disk, "poor") == "size, time or hash of a file are missing"

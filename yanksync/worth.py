@@ -130,6 +130,8 @@ def objection(
         return f"it is at serial {page.serial}, upstream at {reach}"
     if any(" left out: " in note or note.endswith("more notes") for note in parsed.notes):
         return "a file on it cannot be published"
+    if not page.files:
+        return "it has no files"  # a filter, or an error once, may have left all of them out (R7)
     for file in page.files:
         if _origin(file) not in ground.origins:
             return "its links do not lead to upstream's files"
