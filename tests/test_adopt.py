@@ -72,6 +72,17 @@ def test_right_pages_are_taken_over_and_never_asked_for(
     assert disk.told() == [(disk.up.last_serial, "yank", "bad")]
 
 
+def test_relative_links_that_lead_elsewhere_are_no_use(disk: World) -> None:
+    tree = filled(disk)
+    tree.root = "../../files"
+    tree.make()
+    assert disk.adopt() == DONE
+    assert {*became(disk).values()} == {"fetch"}
+    assert why(disk, "demo") == "its links do not lead to upstream's files"
+    assert disk.sync() == DONE
+    assert_equal_to_upstream(disk)
+
+
 def test_a_tree_of_our_own_is_not_written_again(disk: World) -> None:
     tree = filled(disk)
     disk.up.yank("demo", "1.0", "bad")
