@@ -13,9 +13,12 @@ from tests.upstream.build import (
     CALM,
     DEMO,
     HEX,
+    HTML,
     JSON,
     NAME,
     URL,
+    anchor,
+    html_body,
     json_body,
     json_file,
     only_file,
@@ -132,6 +135,11 @@ LEFT_OUT = {
     "F7 http, looks like loopback": json_file(url=f"http://127.0.0.1.files.example/{NAME}"),
     "F7 no host": json_file(url=f"https:///{NAME}"),
     "F7 backslash": json_file(url=f"https://files.example\\@evil.example/{NAME}"),
+    "F7 backslash in the path": json_file(url=f"https://files.example/a\\{NAME}/{NAME}"),
+    "F7 NUL": json_file(url=f"https://files.example/a\0/{NAME}"),
+    "F7 line break": json_file(url=f"https://files.example/a\n/{NAME}"),
+    "F7 DEL": json_file(url=f"https://files.example/a\x7f/{NAME}"),
+    "F7 surrogate": json_file(url=f"https://files.example/a\ud800/{NAME}"),
     "F7 space in front": json_file(url=f" https://files.example/{NAME}"),
     "F7 bad brackets": json_file(url=f"https://[::1/{NAME}"),
     "F7 bad brackets, no scheme": json_file(url=f"//[::1/{NAME}"),
@@ -170,6 +178,11 @@ FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "B61 fragment": ({"url": f"{NAME}#sha256=ab"}, "url", f"{URL}{NAME}"),
     "C13 space": ({"url": f"a b/é/%zz/{NAME}"}, "url", f"{URL}a%20b/%C3%A9/%25zz/{NAME}"),
     "C13 encoded": ({"url": f"%2b+/{NAME}"}, "url", f"{URL}%2b+/{NAME}"),
+    "F7 capitals": (
+        {"url": f"HTTPS://Files.Example/{NAME}"},
+        "url",
+        f"https://Files.Example/{NAME}",
+    ),
     "F7 loopback": ({"url": f"http://127.0.0.1:8/{NAME}"}, "url", f"http://127.0.0.1:8/{NAME}"),
     "F7 loopback 6": ({"url": f"http://[::1]:8/{NAME}"}, "url", f"http://[::1]:8/{NAME}"),
     "F7 localhost": ({"url": f"http://localhost/{NAME}"}, "url", f"http://localhost/{NAME}"),
@@ -344,6 +357,32 @@ def test_what_is_told_of_a_page(fields: dict[str, Any], note: str | None) -> Non
     assert note is None or note in notes[0]
 
 
+DIGITS = {
+    "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128,
+    "sha3_224": 56, "sha3_256": 64, "sha3_384": 96, "sha3_512": 128,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("algorithm", "digits"), DIGITS.items())
+def test_a_digest_has_the_length_of_its_algorithm_B44_B61(algorithm: str, digits: int) -> None:
+    right = (algorithm, "a" * digits)
+    assert only_file(json_body(json_file(hashes=dict([right])))).hashes == (right,)
+    link = f"{NAME}#{algorithm}={right[1]}"
+    assert only_file(html_body(anchor(href=link)), HTML).hashes == (right,)
+    for wrong in (digits - 2, digits - 1, digits + 2):
+        for body, form in (
+            (json_body(json_file(hashes={algorithm: "a" * wrong})), JSON),
+            (html_body(anchor(href=f"{NAME}#{algorithm}={'a' * wrong}")), HTML),
+        ):
+            with pytest.raises(BadAnswer, match="is no digest"):
+                read(body, form)
+
+
+def test_as_many_files_as_may_be_F9() -> None:
+    files = [json_file(f"demo-{number}.zip") for number in "12"]
+    assert len(page_of(json_body(*files), max_files=2).files) == 2
+
+
 def test_texts_may_be_as_long_as_the_limit_F9() -> None:
     url = f"https://files.example/{NAME}"
     file = json_file(
@@ -407,7 +446,7 @@ def test_a_note_is_made_once() -> None:
 
 def test_notes_are_limited_in_number() -> None:
     bad = [json_file(f".{n}") for n in range(30)]
-    notes = read(json_body(json_file(), *bad)).notes
+    notes = read(json_body(json_file(), *bad, *bad[:9])).notes
     assert len(notes) == 21
     assert notes[-1] == "and 10 more notes"
 
