@@ -562,6 +562,16 @@ def test_pages_of_ours_that_leave_yanked_files_out_are_fetched(disk: World) -> N
     assert_equal_to_upstream(disk)
 
 
+def test_what_pages_of_ours_may_leave_out_no_sample_finds(disk: World) -> None:
+    disk.configure(mirror_yanked="omit")
+    filled(disk)
+    assert disk.sync() == DONE
+    disk.lose_state()
+    assert disk.adopt() == DONE
+    assert Counter(became(disk).values()) == {"fetch": 3}
+    assert why(disk, "demo") == "its yanked files have been left out, if it has any"
+
+
 def test_pages_of_others_are_taken_over_and_their_yanked_files_left_out(disk: World) -> None:
     disk.configure(mirror_yanked="omit")
     tree = filled(disk)
