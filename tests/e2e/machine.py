@@ -103,7 +103,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,  # the installation asks an index for packages
         )
         assert (done.returncode, code or done.stderr) == (code, code or ""), (block, done.stderr)
         return done.stdout

@@ -46,7 +46,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
         for name, value in os.environ.items()
         if name.startswith(("PIP_", "SSL_", "XDG_")) or name.lower().endswith("_proxy")
     }
-    index |= {"PIP_QUIET": "2", "HOME": os.environ.get("HOME", "/")}
+    index |= {"PIP_QUIET": "2", "PIP_NO_COMPILE": "1", "HOME": os.environ.get("HOME", "/")}
     for block in (install, more, for_storage):
         machine.run(block, where=checkout, environ=index)
     (machine.root / "etc/yanksync.toml").touch()
