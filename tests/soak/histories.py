@@ -167,7 +167,7 @@ class Harder(Histories):
             return
         self.up.heal()
         self.up.restore(self.snapshot)
-        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._policy_is_new()
+        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
         before = self.world.files()
         self.tally["passes"] += 1
         self.tally["faults"] += 1
@@ -179,10 +179,13 @@ class Harder(Histories):
         self.kept = False
         self._poll(300.0)
 
-    def _policy_is_new(self) -> bool:
+    def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
+        wanted = policy(load(None, {}, **self.world.flags).mirror)
+        stands = self.world.kills.store.list_stands()
         with self.world.state() as state:
-            return state.meta.text("policy") != policy(load(None, {}, **self.world.flags).mirror)
+            known = (state.meta.text("policy"), state.meta.text("list_stamp"))
+        return known != (wanted, stands.stamp)
 
     @invariant()
     def count(self) -> None:
