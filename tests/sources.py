@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _LEFT_OUT = (".*", "build", "dist", "*.egg-info", "__pycache__", "bench-*")
-_KEPT = (".ci",)
+_KEPT = (".ci", ".dockerignore")
 
 
 def copy_sources(target: Path) -> Path:

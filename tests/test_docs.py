@@ -103,7 +103,6 @@ def test_help_texts_are_those_of_the_commands() -> None:
 
 
 UNRUN = {  # what each of these sections says of itself
-    "In a container": "these lines were read and not run",
     "Prove it": "everything, in minutes",
     "Measure it": "5,000 projects, the median of three",
     "What is published": "<output>/simple/index.html",
@@ -114,6 +113,7 @@ HELP = {"Commands", *COMMANDS}
 
 def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
     tests = [*(ROOT / "tests/e2e").glob("test_readme*.py"), ROOT / "tests/test_manifest.py"]
+    tests += (ROOT / "tests/container").glob("test_*.py")
     run = "".join(path.read_text(encoding="utf-8") for path in tests)
     for section in parsed().findall(docutils.nodes.section):
         title = section[0].astext()
@@ -125,9 +125,8 @@ def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
 
 
 def test_options_are_the_real_ones() -> None:
-    ours = re.sub(
-        r"^ +(podman|systemctl|useradd|cut|sed|tar|curl) .*$", "", README, flags=re.MULTILINE
-    )
+    others = r"^ +(podman|systemctl|useradd|cut|sed|tar|curl) (.*\\\n)*.*$"
+    ours = re.sub(others, "", README, flags=re.MULTILINE)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
     assert named == options() | {"--version"}
 
