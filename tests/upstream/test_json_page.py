@@ -280,6 +280,10 @@ def test_credentials_of_the_page_do_not_reach_the_files_F19() -> None:
 def test_equal_twins_collapse_and_no_mark_is_lost_B42() -> None:
     file = only_file(json_body(json_file(), json_file(yanked="bad"), json_file()))
     assert file.yanked == Yank("bad")
+    file = only_file(json_body(json_file(yanked="first"), json_file(yanked="second")))
+    assert file.yanked == Yank("first")
+    file = only_file(json_body(json_file(size=1), json_file(size=2)))
+    assert file.size == 1, "else the first counts"
 
 
 PAGES: dict[str, tuple[dict[str, Any], str, Any]] = {
