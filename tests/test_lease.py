@@ -11,7 +11,7 @@ import pytest
 from tests.s3_gate import Gate, Mishap
 from tests.s3_servers import Server
 from yanksync.errors import LeaseLost, LockHeld
-from yanksync.lease import Lease, patience, read_note
+from yanksync.lease import Lease, clock, patience, read_note
 from yanksync.objects import Content, Objects
 
 KEY = "yanksync.db.lease"
@@ -91,6 +91,19 @@ def _taken(lease: Lease) -> bool:
     except LockHeld:
         return False
     return True
+
+
+def test_its_time_counts_from_before_it_is_asked_for(objects: Objects, s3_gate: Gate) -> None:
+    rule = s3_gate.when(Mishap.PAUSE, lambda method, key: method == "PUT", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(held, objects, 300)
+        assert rule.caught.wait(60)
+        asked = clock()
+        wait_until(lambda: clock() > asked + 1)
+        rule.go.set()
+        lease = taking.result()
+    lease.stop()
+    assert lease._until <= asked + 300
 
 
 def test_whoever_overwrites_it_has_it(objects: Objects) -> None:
