@@ -182,8 +182,9 @@ class Engine:
         self.podman("volume", "prune", "--force")
         names = self.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
         ours = {name for name in names if "<none>" not in name}
-        for name in ours - {DEBIAN, SYSTEMD}:
-            self.podman("rmi", "--force", name)
+        for name in ours:
+            if not name.startswith(("localhost/debian:", "localhost/systemd:")):
+                self.podman("rmi", "--force", name)
         self.podman("image", "prune", "--force")
 
 
