@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.clouds.servers import started
 from tests.fake_client import Client, client_of
 from tests.fake_upstream import FakeUpstream, Served, serve
 from tests.harness import SCRATCH, World
 from tests.s3_gate import Gate, gate
-from tests.s3_servers import Server, moto, weed
+from tests.s3_servers import Server, moto
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,11 @@ def client(served: Served) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[Server]:
-    """A real S3 server that checks signatures, policies and conditions."""
-    with weed() as running:
+    """A real S3 server that checks signatures, policies and conditions, or another cloud's.
+
+    ``scripts/clouds`` names that in ``$YANKSYNC_TEST_CLOUD``.
+    """
+    with started(os.environ.get("YANKSYNC_TEST_CLOUD", "")) as running:
         yield running
 
 

@@ -56,13 +56,14 @@ class Gate:
 
     def __init__(self, server_url: str) -> None:
         self.target = urlsplit(server_url).netloc
+        self.base = urlsplit(server_url).path  # Azurite's has the name of the account
         self.requests: list[tuple[str, str]] = []  # method and key, as they came
         self.headers: list[dict[str, str]] = []
         self.rules: list[Rule] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._http = _Server(self)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}{self.base}"
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -150,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _pass(self) -> None:
-        gate, key = self.server.gate, unquote(urlsplit(self.path).path)
+        gate = self.server.gate
+        key = unquote(urlsplit(self.path).path).removeprefix(gate.base)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with gate.lock:
             gate.requests.append((self.command, key))

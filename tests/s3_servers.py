@@ -40,6 +40,7 @@ class Server:
     url: str
     key: str = "testkey"
     secret: str = "testsecret"
+    scheme: str = "s3"
 
     def behind(self, url: str) -> Server:
         """Return the same server, as it is reached through a gate."""
@@ -74,12 +75,13 @@ class Server:
         self, place: Bucket | None = None, patience: Patience | None = None, **options: str | bool
     ) -> Objects:
         """Return a client for a place of its own, or for ``place``."""
-        return Objects(place or fresh_place(), self.storage(**options), "the test", patience)
+        place = place or fresh_place(self.scheme)
+        return Objects(place, self.storage(**options), "the test", patience)
 
 
-def fresh_place() -> Bucket:
+def fresh_place(scheme: str = "s3") -> Bucket:
     """Return a part of the bucket that no test has used."""
-    return Bucket(scheme="s3", bucket=BUCKET, prefix=f"{os.getpid()}/t{next(_numbers)}")
+    return Bucket(scheme=scheme, bucket=BUCKET, prefix=f"{os.getpid()}/t{next(_numbers)}")
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def weed() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="weed-") as home:
         config = Path(home, "s3.json")
         config.write_text(json.dumps({"identities": [_ADMIN, _READER]}))
-        ports = _free_ports(5)
+        ports = free_ports(5)
         names = ("s3", "master", "volume", "filer", "admin")
         command = [
             str(_SCRIPTS / "weed"),
@@ -106,9 +108,9 @@ def weed() -> Iterator[Server]:
             *(f"-{name}.port={port}" for name, port in zip(names, ports, strict=True)),
         ]
         environ = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret"}
-        with _running(command, {**environ, "S3_BUCKET": BUCKET}, home):
+        with running(command, {**environ, "S3_BUCKET": BUCKET}, home):
             server = Server("weed", f"http://127.0.0.1:{ports[0]}")
-            _wait(f"{server.url}/healthz")
+            wait_for(f"{server.url}/healthz")
             _wait_for_bucket(server)
             yield server
 
@@ -129,11 +131,11 @@ _READER = {
 def moto() -> Iterator[Server]:
     """Run moto with a bucket; it believes everybody."""
     with tempfile.TemporaryDirectory(prefix="moto-") as home:
-        (port,) = _free_ports(1)
+        (port,) = free_ports(1)
         command = [str(_SCRIPTS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-        with _running(command, {}, home):
+        with running(command, {}, home):
             server = Server("moto", f"http://127.0.0.1:{port}")
-            _wait(f"{server.url}/moto-api/")
+            wait_for(f"{server.url}/moto-api/")
             for what, body in (("", None), ("?policy", json.dumps(POLICY).encode())):
                 url = f"{server.url}/{BUCKET}{what}"
                 headers = {"Content-Type": "application/json"}
@@ -157,7 +159,8 @@ POLICY = {
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str], home: str) -> Iterator[None]:
+def running(command: list[str], environ: dict[str, str], home: str) -> Iterator[None]:
+    """Run a server whose files are below ``home``, and end it."""
     with open(Path(home, "log"), "wb") as log:
         process = subprocess.Popen(
             command,
@@ -176,7 +179,7 @@ def _running(command: list[str], environ: dict[str, str], home: str) -> Iterator
             os.makedirs(home, exist_ok=True)  # for whoever removes it in the end
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports of which that 10,000 above is free as well: weed takes it for gRPC."""
     taken: list[int] = []
     start = 20_000 + os.getpid() * 7 % 20_000
@@ -197,13 +200,16 @@ def _free(port: int) -> bool:
     return True
 
 
-def _wait(url: str) -> None:
+def wait_for(url: str, *, refused: bool = False) -> None:
+    """Return once a URL can be read; with ``refused``, once it is answered in any way."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
-        except (urllib.error.URLError, OSError):
+        except (urllib.error.URLError, OSError) as error:
+            if refused and isinstance(error, urllib.error.HTTPError):
+                return
             assert time.monotonic() < end, f"{url} does not come up"
             time.sleep(0.05)
 

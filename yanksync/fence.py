@@ -17,15 +17,16 @@ argument:
 
 So nothing of the new holder is overwritten by the old one, whatever the clocks say. What is left:
 
-- An ETag in S3 is that of the bytes. A page that went A, B, A while a run stood still would let its
-  put or its deletion pass. Pages carry the serial, which only grows, so this needs an upstream
-  without serials.
+- An ETag in S3 is that of the bytes, and Google's, too; Azure's is of one put. A page that went
+  A, B, A while a run stood still would let its put or its deletion pass. Pages carry the serial,
+  which only grows, so this needs an upstream without serials.
 - A run that stood still before it put a *new* page puts it even if the new holder had put and
   removed it again meanwhile. ``verify`` names it as extra.
-- Storage that does not know conditional deletions, and ignores the header (S3 itself has them since
-  2025; some that speak like it do not): there a run that stood still in just that moment deletes,
-  when it wakes, what its state said had to go. If the project came back meanwhile, its page is
-  missing until the next ``verify --repair`` or the next change of it.
+- Storage without conditional deletions. Some that speaks like S3 ignores the header (S3 itself has
+  them since 2025), and the client knows none for Azure and Google, where the ETag is looked at
+  first. There a run that stood still in just that moment deletes, when it wakes, what its state
+  said had to go. If the project came back meanwhile, its page is missing until the next
+  ``verify --repair`` or the next change of it.
 
 Whether a put that failed has arrived nobody knows; then the ETag is asked for before the next one.
 """

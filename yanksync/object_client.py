@@ -36,8 +36,26 @@ _CLIENT = frozenset(
     )
 )  # keys of [storage] about the connection; the others name the storage and the credentials
 _NOT_HERE = ("bucket", "bucket_name", "container", "container_name", "prefix")
+_ENDPOINTS = (
+    "endpoint",
+    "aws_endpoint",
+    "aws_endpoint_url",
+    "endpoint_url",
+    "azure_endpoint",
+    "azure_storage_endpoint",
+    "base_url",
+    "google_base_url",
+)
 _SHOWN = frozenset(
-    {*_CLIENT, "max_retries", "retry_timeout", "region", "endpoint", "virtual_hosted_style_request"}
+    {
+        *_CLIENT,
+        *_ENDPOINTS,
+        "account_name",
+        "max_retries",
+        "region",
+        "retry_timeout",
+        "virtual_hosted_style_request",
+    }
 ) - {"proxy_url"}  # keys whose values hold no secret
 RETRIES = 3
 """How often a request is tried again."""
@@ -66,15 +84,25 @@ CONFLICT = re.compile("ConditionalRequestConflict|OperationAborted")
 """What the client's words for an answer of a server look like; for one without a bucket; and for
 S3's 409, which says that another request for the object was not finished, and not how it ended."""
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<]{1,200})</Message>")
+_MESSAGE = re.compile(r"<Message>([^<\n]{1,200})")  # Azure's has an id and a time below
 _RETRIED = re.compile(r"after (\d+) retries")
 _QUERY = re.compile(r"\?\S*")
 _LONGEST = 300  # characters of what a client has to say
 _HINTS = (
+    (re.compile("ContainerNotFound"), "make the container first"),
     (NO_BUCKET, "make the bucket first"),
     (
-        re.compile("169.254.169.254"),
+        re.compile(r"169\.254\.169\.254|metadata\.google\.internal"),
         "no credentials: neither [storage] nor the environment has any",
+    ),
+    (re.compile("LeaseIdMissing"), "somebody has locked it with a lease of Azure's"),
+    (
+        re.compile("InvalidResourceName|OutOfRangeInput"),
+        "a container has 3 to 63 lower-case letters, digits and hyphens",
+    ),
+    (
+        re.compile("AuthenticationFailed|AuthenticationInfo|AuthorizationFailure"),
+        "see account_name, account_key or sas_key in [storage] or the environment",
     ),
     (
         re.compile("SignatureDoesNotMatch|InvalidAccessKeyId|AuthorizationHeaderMalformed"),
@@ -101,6 +129,20 @@ def problem(text: str, secrets: Sequence[str] = ()) -> str:
     for secret in secrets:
         said = said.replace(secret, "***")
     return " ".join(_QUERY.sub("", said).split())[:_LONGEST] + hint
+
+
+def broke_condition(text: str) -> bool:
+    """Whether a 409 or 412 says that the condition of a put was not met.
+
+    S3 and Google say that with 412, Azure with 412 or, when the object must not be there, 409. With
+    the same Azure tells of what is locked or cannot be replaced; that is another matter.
+    """
+    code, status = _CODE.search(text), STATUS.search(text)
+    if code is None or status is None:
+        return True
+    if status[1].startswith("409"):
+        return code[1] == "BlobAlreadyExists"
+    return not code[1].startswith("Lease")
 
 
 def secrets_in(storage: Storage) -> tuple[str, ...]:
@@ -158,7 +200,7 @@ def _check(options: dict[str, StorageValue], source: str) -> None:
     for key in _NOT_HERE:
         if key in options:
             raise ConfigError(f"storage.{key}", source, "belongs into mirror.output")
-    for key in ("endpoint", "aws_endpoint", "aws_endpoint_url", "endpoint_url"):
+    for key in _ENDPOINTS:
         if key in options:
             _check_endpoint(f"storage.{key}", str(options[key]), options, source)
 
@@ -196,6 +238,8 @@ def _plain(value: StorageValue) -> str | bool:
 def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
     """Return the key that an error of the client names, if it names one."""
     named = [key for key in options if re.search(rf"\b{re.escape(key)}\b", text)]
+    for words, part in (("Invalid Access Key", "_key"), ("SAS", "sas")):
+        named += [key for key in options if words in text and part in key]
     return f"storage.{named[0]}" if named else "storage"
 
 

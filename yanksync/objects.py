@@ -3,9 +3,15 @@
 Whatever the client raises comes out as :class:`yanksync.errors.ObjectError`, in one line and
 without credentials; a missing object is None.
 
-The client strips a slash from the end of a key. But it takes a bucket's name as it is and puts a
-slash and the key behind it. So the object ``simple/demo/`` is, to a client of its own, the one with
-the empty key in the bucket ``mirror/simple/demo``; a test holds a real server to it.
+The client strips a slash from the end of a key. But that for S3 takes a bucket's name as it is and
+puts a slash and the key behind it. So the object ``simple/demo/`` is, to a client of its own, the
+one with the empty key in the bucket ``mirror/simple/demo``; a test holds a real server to it. Those
+for Google and Azure escape the name: no such object can be written or deleted there.
+
+ETags are in quotes here, always, so that one can be compared with another: Azure gives them with
+quotes in headers and without in listings. Google conditions a put not on an ETag but on the
+generation of the object, which is in no listing. So there the generation that has the ETag is
+asked for first, and the put is on the condition that it is still the same.
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ from yanksync.object_client import (
     RETRIES,
     STATUS,
     Patience,
+    broke_condition,
     client_for,
     problem,
     secrets_in,
@@ -69,6 +76,11 @@ NEW = ""
 _CHANGED = "somebody else has changed it"
 
 
+def quoted(etag: str | None) -> str | None:
+    """Return an ETag in the form that headers have (RFC 9110, 8.8.3), however it was given."""
+    return etag if not etag or etag.endswith('"') else f'"{etag}"'
+
+
 class Objects:
     """The objects of a bucket below a prefix. May be used by several threads."""
 
@@ -95,6 +107,11 @@ class Objects:
         self._client = client_for(place, *self._given)
         self._secrets = secrets_in(storage)
 
+    @property
+    def slashes(self) -> bool:
+        """Whether keys may end with a slash."""
+        return self.place.scheme == "s3"
+
     def get(self, key: str, most: int | None = None) -> Found | None:
         """Return an object, or its first ``most`` bytes; None when it is not there."""
         self._before()
@@ -111,7 +128,7 @@ class Objects:
         )
         return Found(
             chunks=self._chunks(found, key),
-            etag=found.meta["e_tag"],
+            etag=quoted(found.meta["e_tag"]),
             modified=found.meta["last_modified"],
             content=content,
             size=found.meta["size"],
@@ -119,12 +136,17 @@ class Objects:
 
     def etag(self, key: str) -> str | None:
         """Return the ETag of an object; None when it is not there."""
+        return self._tags(key)[0]
+
+    def _tags(self, key: str) -> tuple[str | None, str | None]:
+        """Return the ETag and the generation of an object, as far as it has them."""
         self._before()
         try:
-            return self._obstore.head(*self._at(key))["e_tag"]
+            meta = self._obstore.head(*self._at(key))
         except Exception as error:
             self._unless_missing(error, key)
-            return None
+            return None, None
+        return quoted(meta["e_tag"]), meta["version"]
 
     def _chunks(self, found: Any, key: str) -> Iterator[bytes]:
         try:
@@ -161,8 +183,8 @@ class Objects:
             "Cache-Control": content.cache,
             "Content-Encoding": content.encoding,
         }
+        mode: Any = self._mode(key, match)
         self._before()
-        mode: Any = "overwrite" if match is None else "create" if match == NEW else {"e_tag": match}
         try:
             done = self._obstore.put(
                 *self._at(key),
@@ -173,7 +195,18 @@ class Objects:
             )
         except Exception as error:
             raise self._error(error, key) from None
-        return done["e_tag"]
+        return quoted(done["e_tag"])
+
+    def _mode(self, key: str, match: str | None) -> Any:
+        """Return the condition of a put in the client's words."""
+        if match is None or match == NEW:
+            return "overwrite" if match is None else "create"
+        if self.place.scheme != "gs":
+            return {"e_tag": match}
+        etag, generation = self._tags(key)
+        if etag != match:
+            raise ObjectChanged(f"{self.place.root}/{self._path(key)}", _CHANGED, answered=True)
+        return {"version": generation}
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there are no error."""
@@ -201,9 +234,13 @@ class Objects:
         The client has no condition for that, but sends the headers that it is made with, so one is
         made for each ETag (4 ms). It also sends them to whoever gives out credentials. When it
         fails though the object is still the one, be it that somebody does not know the header, the
-        object is deleted without, right after that look. Raises :class:`ObjectChanged`,
+        object is deleted without, right after that look. So it always is in other storage than S3:
+        Azure's deletions are batches, and Google's know no ETag. Raises :class:`ObjectChanged`,
         :class:`ObjectError`.
         """
+        if self.place.scheme != "s3":
+            self._delete_if(key, etag)
+            return
         client, path = self._at(key, etag)
         for left in range(RETRIES, -1, -1):
             self._before()
@@ -220,6 +257,20 @@ class Objects:
             if found.answered or left == 0:
                 self._delete_one(key)  # what is wrong is wrong with this, too
                 return
+
+    def _delete_if(self, key: str, etag: str) -> None:
+        for left in range(RETRIES, -1, -1):
+            now = self.etag(key)
+            if now is None:
+                return
+            if now != etag:
+                raise ObjectChanged(f"{self.place.root}/{self._path(key)}", _CHANGED, answered=True)
+            try:
+                self._delete_one(key)
+                return
+            except ObjectError as error:
+                if error.answered or left == 0:
+                    raise
 
     def _delete_one(self, key: str) -> None:
         self._before()
@@ -239,7 +290,7 @@ class Objects:
                 if page is None:
                     return
                 for meta in page:
-                    yield Listed(meta["path"][start:], meta["e_tag"])
+                    yield Listed(meta["path"][start:], quoted(meta["e_tag"]))
         except YanksyncError:
             raise
         except Exception as error:
@@ -251,6 +302,7 @@ class Objects:
     def _at(self, key: str, match: str | None = None) -> tuple[Client, str]:
         """Return the client and the path that stand for a key; ``match`` is for deletions."""
         if key.endswith("/"):
+            assert self.slashes
             within = Bucket(scheme="s3", bucket=f"{self.place.bucket}/{self._path(key[:-1])}")
             return client_for(within, *self._given, single=True, match=match), ""
         if match is not None:
@@ -266,7 +318,7 @@ class Objects:
 
         url, text = f"{self.place.root}/{self._path(key)}", str(error)
         conflict = CONFLICT.search(text) is not None
-        if isinstance(error, AlreadyExistsError | PreconditionError) and not conflict:
+        if isinstance(error, AlreadyExistsError | PreconditionError) and broke_condition(text):
             return ObjectChanged(url, _CHANGED, answered=True)
         if isinstance(error, FileNotFoundError) and not NO_BUCKET.search(text):
             return ObjectChanged(url, "it is not there any more", answered=True)

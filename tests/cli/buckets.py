@@ -28,7 +28,7 @@ class Mirror(Cli):
         self.served = served
         self.gate = gate
         self.server = server
-        self.place = fresh_place()
+        self.place = fresh_place(server.scheme)
         self.objects = server.objects(self.place)
         self.store = ObjectStore(self.objects)
         self.settle()
@@ -69,7 +69,7 @@ class Machine(Cli):
     def settle(
         self, mirror: str = "", output: str = "", hooks: str = "", **storage: str | bool
     ) -> None:
-        state = f"s3://{self.place.bucket}/{self.key}"
+        state = f"{self.place.root}/{self.key}"
         self.configure(
             f'simple_url = "{self.simple_url}"',
             mirror=f'output = "{output or self.place}"\nstate = "{state}"\n{mirror}',

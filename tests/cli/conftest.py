@@ -57,7 +57,7 @@ def mirror(tmp_path: Path, served: Served, seaweed: Server, s3_gate: Gate) -> It
 def fleet(tmp_path: Path, served: Served, seaweed: Server) -> Iterator[Fleet]:
     """Two machines of one mirror in a bucket."""
     with ExitStack() as stack:
-        place = fresh_place()
+        place = fresh_place(seaweed.scheme)
         first, second = (
             Machine(tmp_path / name, served, seaweed, stack.enter_context(gate(seaweed.url)), place)
             for name in ("first", "second")

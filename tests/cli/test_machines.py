@@ -59,9 +59,10 @@ def test_an_empty_pass_puts_no_state_and_is_known_of(fleet: Fleet) -> None:
     fleet.first.gate.forget()
     assert fleet.first("sync").silent
     asked = [(method, key.rpartition("/")[2]) for method, key in fleet.first.gate.requests]
+    look = [("HEAD", "yanksync.db.lease")] * (fleet.place.scheme == "gs")  # for its generation
     assert asked == [
-        ("GET", "yanksync.db.lease"), ("PUT", "yanksync.db.lease"), ("GET", "yanksync.db"),
-        ("GET", "index.v1_json"), ("PUT", "yanksync.db.lease"),
+        ("GET", "yanksync.db.lease"), *look, ("PUT", "yanksync.db.lease"), ("GET", "yanksync.db"),
+        ("GET", "index.v1_json"), *look, ("PUT", "yanksync.db.lease"),
     ]  # fmt: skip
     after = fleet.second("status", "--json").json
     assert after["last_success"] >= before["last_success"]
@@ -143,6 +144,7 @@ def test_a_put_that_was_under_way_overwrites_nothing(fleet: Fleet, upstream: Fak
     assert fleet.second("verify").silent and fleet.second("sync").silent
 
 
+@pytest.mark.s3
 def test_a_deletion_that_was_under_way_deletes_nothing_of_another(
     fleet: Fleet, upstream: FakeUpstream
 ) -> None:
@@ -182,7 +184,10 @@ def test_a_deletion_of_what_somebody_else_changed(fleet: Fleet, upstream: FakeUp
     assert fleet.second("verify").silent
 
 
-@pytest.mark.parametrize("mishap", [Mishap.ANSWER_LOST, Mishap.DENIED, Mishap.UNKNOWN])
+@pytest.mark.parametrize(
+    "mishap",
+    [Mishap.ANSWER_LOST, Mishap.DENIED, pytest.param(Mishap.UNKNOWN, marks=pytest.mark.s3)],
+)
 def test_a_deletion_that_goes_wrong_on_the_way(
     fleet: Fleet, upstream: FakeUpstream, mishap: Mishap
 ) -> None:
@@ -461,7 +466,9 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     fleet.objects.put("state/yanksync.db", b"no database" * 100, Content())
     done = fleet.first("status")
     assert done.code == 1
-    assert done.err.startswith(f"yanksync: s3://mirror/{fleet.first.key}: file is not a database")
+    assert done.err.startswith(
+        f"yanksync: {fleet.place.root}/{fleet.first.key}: file is not a database"
+    )
     for body in (b"mine", b'{"seconds":1e300', *map(encode, _nobodys())):
         fleet.objects.put("state/yanksync.db.lease", body, Content())
         for command in ("sync", "status"):
@@ -473,7 +480,7 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     done = missing("verify")
     assert done.code == 1
     assert done.err == (
-        f"yanksync: s3://mirror/{missing.key}: there is no such state database; run "
+        f"yanksync: {fleet.place.root}/{missing.key}: there is no such state database; run "
         "'yanksync sync' first\n"
     )
     assert missing("status", "--json").json["projects"] == 0
@@ -490,17 +497,16 @@ def _nobodys() -> Iterator[Note]:
 
 def test_where_a_state_may_not_be(fleet: Fleet, tmp_path: Path) -> None:
     machine = fleet.first
-    for output, told in (
-        (str(tmp_path / "out"), "may only be in s3:// when mirror.output is there, too"),
-        ("gs://mirror/x", "may only be in s3:// when mirror.output is there, too"),
-    ):
+    told = f"may only be in {fleet.place.scheme}:// when mirror.output is there, too"
+    elsewhere = "gs" if fleet.place.scheme == "s3" else "s3"
+    for output in (str(tmp_path / "out"), f"{elsewhere}://mirror/x"):
         machine.settle(output=output)
         done = machine("sync")
         assert done.code == 2 and f"mirror.state: {told}" in done.err
     machine.key = f"{machine.place.prefix}/simple/yanksync.db"
     machine.settle()
     assert "is among the pages of mirror.output" in machine("sync").err
-    done = machine("sync", YANKSYNC_MIRROR_STATE="s3://mirror")
+    done = machine("sync", YANKSYNC_MIRROR_STATE=fleet.place.root)
     assert done.code == 2 and "must name one object" in done.err
 
 

@@ -97,7 +97,7 @@ def test_a_mishap_in_mid_batch_leaves_it_unpublished(
         upstream.yank(name, "1.0", "broken")
     mirror.gate.when(mishap, puts_of("demo"), skip=2)  # the forms are put one after the other
     done = mirror("sync")
-    assert done.code == 1 and "demo: not published: s3://mirror/" in done.err
+    assert done.code == 1 and f"demo: not published: {mirror.place.root}/" in done.err
     assert mirror.reasons("other") == {True}
     told = mirror("status", "--json").json
     assert (told["unpublished"], told["pending"]) == (1, 0)
@@ -210,11 +210,13 @@ def test_a_directory_moves_into_a_bucket_and_back(mirror: Mirror) -> None:
 
 
 def test_a_bucket_that_is_not_there(mirror: Mirror, upstream: FakeUpstream) -> None:
-    mirror.place = Bucket(scheme="s3", bucket="nobody-made-it")
+    mirror.place = Bucket(scheme=mirror.place.scheme, bucket="nobody-made-it")
     mirror.settle()
     done = mirror("sync")
     assert done.code == 1 and done.err.count("\n") == 1
-    assert "s3://nobody-made-it/" in done.err and "make the bucket first" in done.err
+    advice = {"s3": "make the bucket first", "az": "make the container first"}
+    assert f"{mirror.place.root}/" in done.err
+    assert advice.get(mirror.place.scheme, "no bucket named") in done.err  # fake-gcs-server's words
     assert upstream.requests == []  # nothing was asked for that could not be kept
 
 
@@ -245,6 +247,7 @@ def test_wrong_keys_and_places_are_usage(mirror: Mirror) -> None:
     assert done.code == 0 and "s3://" not in done.out
 
 
+@pytest.mark.s3
 def test_credentials_come_from_the_environment(mirror: Mirror, seaweed: Server) -> None:
     mirror.configure(
         f'simple_url = "{mirror.served.simple_url}"',
@@ -273,10 +276,11 @@ def test_without_the_client(mirror: Mirror) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "mirror.output: s3:// needs the package obstore" in done.stderr
+    assert f"mirror.output: {mirror.place.scheme}:// needs the package obstore" in done.stderr
     assert "pip install 'yanksync[s3]'" in done.stderr
 
 
+@pytest.mark.s3
 def test_pip_installs_from_plain_keys(
     tmp_path: Path, served: Served, upstream: FakeUpstream, motor: Server
 ) -> None:

@@ -13,7 +13,8 @@ from tests.publish.work import ALL, FORMS, rendered, stands, work
 from tests.s3_gate import Gate, Mishap, puts, puts_of
 from tests.s3_servers import Server
 from yanksync.errors import ConfigError, ObjectChanged, ObjectError, PublishError
-from yanksync.objects import NEW, Content, Objects
+from yanksync.object_client import broke_condition
+from yanksync.objects import NEW, Content, Objects, quoted
 from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.reconcile import Work
 from yanksync.publish.store import LARGEST, ListForm
@@ -68,7 +69,8 @@ def test_siblings_before_their_page_and_deletions_first(gated: ObjectStore, s3_g
     for form in FORMS:
         assert keys.index(f"{form}.gz") < keys.index(form)
     methods = [method for method, _ in s3_gate.requests]
-    assert methods.index("POST") < methods.index("PUT")  # POST: the deletion of several
+    deletions = {"POST", "DELETE"}  # POST: the deletion of several
+    assert min(map(methods.index, deletions & set(methods))) < methods.index("PUT")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,7 @@ def test_deletions_on_a_condition(request: pytest.FixtureRequest, kind: str, key
     objects.delete_known(key, second)  # it is gone, whoever did it
 
 
+@pytest.mark.s3
 @pytest.mark.parametrize("mishap", [Mishap.ANSWER_LOST, Mishap.CUT, Mishap.UNKNOWN])
 def test_a_deletion_on_a_condition_that_goes_wrong(
     seaweed: Server, s3_gate: Gate, mishap: Mishap
@@ -177,6 +180,30 @@ def test_a_deletion_on_a_condition_that_goes_wrong(
     with pytest.raises(ObjectChanged):
         objects.delete_known("b", etag)
     assert objects.get("b") is not None
+
+
+def test_etags_are_in_quotes() -> None:
+    # Azure lists them without and answers with them; the list is held against the answers.
+    assert quoted("0x1DF4") == quoted('"0x1DF4"') == '"0x1DF4"'
+    assert (quoted('W/"a"'), quoted(None)) == ('W/"a"', None)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "broke"),
+    [
+        ("412 Precondition Failed", "PreconditionFailed", True),
+        ("412 Precondition Failed", "ConditionNotMet", True),
+        ("409 Conflict", "BlobAlreadyExists", True),
+        ("409 Conflict", "ContainerBeingDeleted", False),
+        ("409 Conflict", "BlobImmutableDueToPolicy", False),
+        ("409 Conflict", "ConditionalRequestConflict", False),
+        ("412 Precondition Failed", "LeaseIdMissing", False),
+    ],
+)
+def test_not_every_409_and_412_is_a_broken_condition(status: str, code: str, broke: bool) -> None:
+    said = f"Server returned non-2xx status code: {status}: <Error><Code>{code}</Code></Error>"
+    assert broke_condition(said) == broke
+    assert broke_condition("Server returned non-2xx status code: 412 Precondition Failed: ")
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -219,6 +246,7 @@ def test_a_mishap_concerns_one_project(
     assert gated.read("p3", "index.html") == rendered("two").html
 
 
+@pytest.mark.s3  # a server that is slow breaks the gate's second
 @pytest.mark.parametrize("mishap", [Mishap.SLOW_DOWN, Mishap.DENIED, Mishap.HANG, Mishap.CUT])
 def test_an_outage_in_mid_batch_ends_it_soon(
     gated: ObjectStore, s3_gate: Gate, mishap: Mishap
@@ -245,7 +273,7 @@ def test_what_passes_is_tried_again(gated: ObjectStore, s3_gate: Gate, mishap: M
 
 def test_a_deletion_that_fails_is_told(gated: ObjectStore, s3_gate: Gate) -> None:
     gated.apply(many("one", 2))
-    s3_gate.when(Mishap.DENIED, lambda method, key: method == "POST", times=1)
+    s3_gate.when(Mishap.DENIED, lambda method, key: method in ("POST", "DELETE"), times=1)
     (failure,) = gated.apply(work("p0", None, stands("one")))
     assert failure.name == "p0" and "AccessDenied" in failure.why
     assert gated.apply(work("p0", None, stands("one"))) == ()
@@ -254,7 +282,7 @@ def test_a_deletion_that_fails_is_told(gated: ObjectStore, s3_gate: Gate) -> Non
 
 def test_the_list_fails_as_a_whole(gated: ObjectStore, s3_gate: Gate) -> None:
     s3_gate.when(Mishap.DENIED, puts)
-    with pytest.raises(PublishError, match=r"^s3://mirror/.*/simple/index.v1_json: AccessDenied"):
+    with pytest.raises(PublishError, match=r"^..://mirror/.*/simple/index.v1_json: AccessDenied"):
         gated.write_list([ListForm("index.v1_json", lambda: [b"{}"])], ())
     with pytest.raises(PublishError):
         gated.write_list([ListForm("index.v1_json", lambda: [b""])], ("gzip",))
@@ -295,6 +323,7 @@ def test_an_empty_page_has_no_serial_and_stops_nobody(seaweed: Server) -> None:
     assert store.standing(None).there
 
 
+@pytest.mark.s3
 def test_wrong_credentials_and_a_missing_bucket_are_named(seaweed: Server) -> None:
     place = Bucket(scheme="s3", bucket="nobody-made-it")
     for objects, told in (

@@ -40,7 +40,8 @@ def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
         if name is None:  # a listing would be one of everything
             found = tuple(seen for seen in map(see, sorted(OURS)) if seen.problem != _GONE)
             return Standing(there=bool(found) or _anything(objects), entries=found)
-        filenames = files_in(objects, name).keys() - ({SLASH} if slash is not None else set())
+        ignored = slash is not None or not objects.slashes
+        filenames = files_in(objects, name).keys() - ({SLASH} if ignored else set())
         return Standing(there=bool(filenames), entries=tuple(map(see, sorted(filenames))))
     except ObjectError as error:
         return Standing(problem=str(error))

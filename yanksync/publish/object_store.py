@@ -158,8 +158,9 @@ class ObjectStore:
 
     def _there(self, name: str) -> dict[str, str | None]:
         """Return which of our files a project has, with their ETags."""
+        ours = {*OURS, SLASH} if self._objects.slashes else OURS
         found = files_in(self._objects, name).items()
-        return {filename: etag for filename, etag in found if filename in OURS or filename == SLASH}
+        return {filename: etag for filename, etag in found if filename in ours}
 
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
@@ -217,7 +218,7 @@ class ObjectStore:
             for form in forms:
                 self._write_form(form, codecs, gone)
                 gone = ()
-            if self._slash is None:
+            if self._slash is None and self._objects.slashes:
                 self._drop_slash()
         except ObjectError as error:
             raise _error(error) from error

@@ -1,0 +1,1 @@
+"""Tests with servers of other clouds, which scripts/clouds installs."""
