@@ -78,6 +78,15 @@ def test_one_for_each_run_that_changed_something(world: World) -> None:
     ]
 
 
+def test_a_state_that_was_lost_does_not_know_what_stands_beside_the_list(world: World) -> None:
+    before = set(found(world))
+    world.lose_state()
+    world.configure(mirror_compress=[])
+    assert world.settle() == DONE
+    told = [line for path in found(world) if path not in before for line in read(path)]
+    assert {f"delete simple/{form}.gz" for form in ALL} <= {*told}
+
+
 def test_the_names_sort_whatever_the_clock_says(world: World) -> None:
     for later in (300.0, -9000.0, 1.0):
         world.up.yank("demo", "2.0", str(later))

@@ -301,6 +301,35 @@ def test_a_lost_tree_is_written_again(disk: World, all_of_it: bool) -> None:
     assert disk.stamps() == before
 
 
+def test_a_tree_that_was_lost_after_a_death_while_the_list_was_written(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.up.remove_project("other")
+    disk.kills.at, disk.kills.after = 1, True  # the removal, then the list
+    with pytest.raises(Killed):
+        disk.sync()
+    disk.drop_tree()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_tree_that_is_lost_again_before_all_is_recovered(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.drop_tree()
+    disk.up.yank("other", "1.0", "bad")
+    disk.up.fail("^/simple/other/", Fault.status(503), None)
+    assert disk.sync() == PARTIAL
+    assert disk.page("demo") is not None
+    disk.drop_tree()
+    assert disk.sync() == PARTIAL
+    assert disk.page("demo") is not None
+    before = disk.stamps()
+    assert disk.sync() == PARTIAL
+    assert disk.stamps() == before
+    disk.up.heal()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
 def test_a_tree_put_back_from_a_backup_hands_out_nothing_that_was_withdrawn(disk: World) -> None:
     started(disk, "demo", "bad", "other", *(f"gone-{n}" for n in range(5)))
     disk.keep_tree()

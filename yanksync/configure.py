@@ -9,10 +9,12 @@ from __future__ import annotations
 from yanksync import settings
 from yanksync.findings import holds_ours
 from yanksync.journal import Kind
+from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.publish.store import ListStands
 from yanksync.selection import Selection
+from yanksync.state.meta import OTHER_ERA
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
@@ -36,6 +38,7 @@ def apply_policies(mirror: Mirror) -> None:
         if moved:
             if meta.text("policy") is not None:
                 log.info("the output has moved; publishing every page again")
+                meta.put(list_codecs=ANY_SIBLINGS)
             state.distrust_output()
             meta.put(list_changed=1, place=place)
         if meta.text("policy") not in (None, wanted):
@@ -90,33 +93,46 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     to write everything again.
     """
     meta = mirror.state.meta
-    if meta.number("tree_serial") is not None:
-        return
-    stands = mirror.store.list_stands()
-    why = _unlike(mirror, stands, by_stamp=not all_is_looked_at)
+    stands, tree = mirror.store.list_stands(), meta.number("tree_serial")
+    why = _unlike(mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at)
     if why is None:
         return
     log.warning("%s; its pages are kept until upstream's are as new", why)
     with mirror.state.transaction():
         mirror.state.distrust_output()
-        meta.put(tree_serial=stands.serial or 0, list_changed=1)
+        serial = stands.serial or 0
+        meta.put(
+            tree_serial=serial
+            if tree is None
+            else tree
+            if tree == OTHER_ERA
+            else max(serial, tree),
+            list_changed=1,
+            list_codecs=ANY_SIBLINGS,
+            list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
+        )
 
 
-def _unlike(mirror: Mirror, stands: ListStands, *, by_stamp: bool) -> str | None:
-    """Return what shows that the output is not as this state left it; None when nothing does."""
+def _unlike(mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: bool) -> str | None:
+    """Return what shows that the output is not as this state left it; None when nothing does.
+
+    While it is ``recovering`` from that, only another list is news.
+    """
     meta = mirror.state.meta
     newer = f"the output is newer than the state (serial {stands.serial})"
-    if meta.moment("list_written") is None:
+    if not recovering and meta.moment("list_written") is None:
         there = stands.serial is not None or next(iter(mirror.store.names()), None) is not None
         return newer if there else None
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
     writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
     known = max(-1 if serial is None else serial for serial in (writing, written))
-    if stands.serial is not None and stands.serial > known:
+    if not recovering and stands.serial is not None and stands.serial > known:
         return newer
     stamp = meta.text("list_stamp")
-    if by_stamp and writing is None and stamp not in (None, stands.stamp):
+    if not by_stamp or stamp in (None, stands.stamp):
+        return None
+    if writing is None or not stands.stamp:  # else it may be the one that was being written
         return "the list of projects in the output is not the one that the last run wrote there"
     return None
 

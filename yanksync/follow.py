@@ -13,6 +13,7 @@ from yanksync.choose import note_refusal, source_of
 from yanksync.errors import JournalRefused, JournalReplaced, Throttled
 from yanksync.findings import holds_ours
 from yanksync.journal import Kind, Mark, check_cursor, named, read
+from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import (
     first_build,
     follow_list,
@@ -183,7 +184,7 @@ def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None
         mirror.state.listed.drop()
         # Serials of now and of then do not compare, and directories may stand that a state put back
         # unnoticed does not know.
-        meta.put(upstream_serial=None, tree_serial=OTHER_ERA)
+        meta.put(upstream_serial=None, tree_serial=OTHER_ERA, list_codecs=ANY_SIBLINGS)
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
         meta.put(
             approve_journal=None, journal_replaced=None, journal_replaced_since=None, resync=started

@@ -21,6 +21,9 @@ from yanksync.state.outbox import LEGACY, LIST
 LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
 """Where the state keeps the digest of what was written, of the forms with serials in them."""
 
+ANY_SIBLINGS = " ".join((*layout.SUFFIX, LEGACY))
+"""As ``list_codecs``: nobody knows what stands beside the list."""
+
 
 def publish_list(mirror: Mirror) -> None:
     """Write the list of projects anew when its projects changed, or its serials long enough ago."""

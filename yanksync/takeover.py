@@ -45,7 +45,8 @@ def compare(state: State, output: Objects) -> int:
             state.tags.put({LIST: top})
             state.meta.put(list_changed=1)
         if differs and state.meta.number("tree_serial") is None:
-            state.meta.put(tree_serial=ObjectStore(output).list_stands().serial or 0)
+            stands = ObjectStore(output).list_stands()
+            state.meta.put(tree_serial=stands.serial or 0, list_stamp=stands.stamp)
     return differs
 
 

@@ -152,8 +152,16 @@ class Harder(Histories):
             return
         if lost:
             self.world.drop_tree()
-        elif kept.is_dir() and _stamp(kept / lists) != _stamp(self.where / "out" / lists):
+        elif (
+            kept.is_dir()
+            and _stamp(kept / lists) != _stamp(self.where / "out" / lists)
+            and not self._died_at_the_list()  # then any list may be the one that was being written
+        ):
             self.world.put_back_tree()
+
+    def _died_at_the_list(self) -> bool:
+        with self.world.state() as state:
+            return state.meta.number("list_serial_writing") is not None
 
     @rule()
     def heal(self) -> None:
