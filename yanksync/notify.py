@@ -10,6 +10,8 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
+_PATIENCE = 1.0  # seconds
+
 
 class Notifier:
     """The service manager that started this process, if one did."""
@@ -27,7 +29,7 @@ class Notifier:
             return
         message = "\n".join(f"{key}={value}" for key, value in facts.items())
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.setblocking(False)
+            channel.settimeout(_PATIENCE)  # its queue may be full: "ready" must not get lost
             channel.sendto(message.encode(), self._address)
 
 

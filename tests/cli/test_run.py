@@ -248,8 +248,9 @@ def test_a_service_manager_is_told(
         assert manager.recv(4096) == b"WATCHDOG=1"
         assert manager.recv(4096) == b"WATCHDOG=1"
         service.process.send_signal(signal.SIGHUP)
-        messages = []
+        messages: list[bytes] = []
         while b"READY=1" not in messages:
+            assert len(messages) < 600, "a minute of signs of life"
             messages.append(manager.recv(4096))
         assert b"RELOADING=1\nMONOTONIC_USEC=" in b"|".join(messages)
         assert service.end().code == 0

@@ -8,7 +8,13 @@ from typing import ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.fake_faults import Kind
 from tests.fake_upstream import Fault, Served, Snapshot
@@ -16,6 +22,7 @@ from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import Histories, begun, names
 from yanksync.config import load
 from yanksync.configure import policy
+from yanksync.state import State
 from yanksync.weigh import Presence
 
 BATCH = 25  # histories of one seed
@@ -55,6 +62,7 @@ class Harder(Histories):
     tally: ClassVar[Counter[str]] = Counter()
     snapshot: Snapshot | None = None
     replaced = False  # the journal was, once
+    mixed = False  # the policy was another one since the state was backed up
     manifests: Path | None = None  # what a hook is told of, if it is
 
     @initialize(
@@ -136,8 +144,30 @@ class Harder(Histories):
 
     @rule(gzip=st.booleans(), legacy=st.booleans())
     def change_forms(self, gzip: bool, legacy: bool) -> None:
+        self.mixed = True
         compress = ["gzip"] if gzip else []
         self.world.configure(mirror_compress=compress, mirror_legacy_json=legacy)
+
+    @rule()
+    def change_policy(self) -> None:
+        self.mixed = True
+        super().change_policy()
+
+    @rule()
+    def back_up(self) -> None:
+        self.mixed = False
+        super().back_up()
+
+    @precondition(lambda self: self.kept and not self.silent)
+    @rule()
+    def put_back(self) -> None:
+        """Pages of another policy and no list: a run that was killed leaves no trace of them."""
+        if not self.mixed or self._stamp_of("state.db") != self._stamp_of("kept.db"):
+            super().put_back()
+
+    def _stamp_of(self, name: str) -> str | None:
+        with State(self.where / name) as state:
+            return state.meta.text("list_stamp")
 
     @rule()
     def back_up_tree(self) -> None:
