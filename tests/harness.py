@@ -391,7 +391,8 @@ def _assert_page(world: World, name: str, *, omit: bool) -> None:
         wanted = {key: file for key, file in wanted.items() if file["yanked"] is False}
     stored = world.up.project(name)
     assert stored is not None
-    assert sorted(in_json["versions"]) == sorted({stored.files[key].version for key in wanted})
+    versions = sorted({stored.files[key].version for key in wanted})
+    assert sorted(in_json["versions"]) == versions, (name, in_json, truth)
     if status == "quarantined":
         assert truth["files"] == in_json["files"] == in_html.anchors == []
     assert in_json["name"] == name

@@ -250,6 +250,23 @@ def test_a_quarantine_while_the_state_was_lost_does_not_wait_for_a_first_build(
     assert_equal_to_upstream(disk)
 
 
+def test_an_old_page_of_what_was_quarantined_while_the_state_was_lost_is_not_taken(
+    disk: World,
+) -> None:
+    started(disk, "demo", "bad")
+    disk.lose_state()
+    disk.up.quarantine_project("bad")
+    disk.up.serve_stale("bad", None)
+    disk.sync()
+    with disk.state() as state:
+        assert state.projects.get(["bad"])["bad"].presence == "new"  # type: ignore[index]
+    disk.up.cdn_clear()
+    assert disk.settle() == DONE
+    page = disk.page("bad")
+    assert page is not None and page["files"] == []
+    assert_equal_to_upstream(disk)
+
+
 def test_a_state_older_than_the_tree_never_brings_an_old_page_back(disk: World) -> None:
     started(disk, "demo", "other")
     disk.keep_state()

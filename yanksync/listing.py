@@ -78,7 +78,7 @@ def resync(mirror: Mirror) -> bool:
         mirror.state.listed.mark_all(started)
         leave(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
-        mark_standing(mirror, started)
+        mark_standing(mirror, projects, started)
         mirror.state.listed.drop()
         meta.put(resync=started)
         start(mirror, source, raw, projects, last)
@@ -95,7 +95,7 @@ def first_build(mirror: Mirror, started: float) -> None:
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
         mark_unlisted(mirror, projects, started)
-        mark_standing(mirror, started)
+        mark_standing(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
 
@@ -139,7 +139,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
         mirror.state.listed.mark_newer(started)
         leave(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
-        mark_standing(mirror, started)
+        mark_standing(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
 
@@ -216,7 +216,7 @@ def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None
             mirror.state.pending.mark(name, None, started)
 
 
-def mark_standing(mirror: Mirror, started: float) -> None:
+def mark_standing(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask first for what stands in the output and is on no list, when the state was lost.
 
     It was quarantined or removed while nobody looked: its files are not to be offered until a whole
@@ -233,6 +233,8 @@ def mark_standing(mirror: Mirror, started: float) -> None:
         for name in strays:
             if holds_ours(mirror.store.standing(name)):
                 state.projects.add([(name, name)])
+                if projects.serial is not None and projects.projects:
+                    state.projects.omit(name, projects.serial)  # no older page has it back
                 state.pending.mark(name, None, started, urgent=True)
 
 

@@ -129,6 +129,10 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
             return Stale(f"the page is at serial {page.serial}, that of the project's removal")
     if held.word is not None and page.serial is not None and page.serial < held.word:
         return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
+    if _contradicts_list(held, page):
+        return Stale(
+            f"the page is at serial {page.serial}, and the list of {held.listed_at} has none"
+        )
     unexplained = False
     lost = unexplained_losses(held, page)
     if lost:
@@ -140,6 +144,16 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
         unexplained = True
     reached = want.reach is None or page.serial is None or page.serial >= want.reach
     return Record(page, reached, unexplained)
+
+
+def _contradicts_list(held: Held, page: Page) -> bool:
+    """Whether a list as new leaves out a project that is not known, and whose page has files.
+
+    It was quarantined or removed while the state was lost, and the page is from before that.
+    """
+    if held.presence is not Presence.NEW or held.listed_at is None or page.serial is None:
+        return False
+    return page.serial <= held.listed_at and bool(page.files)
 
 
 def _missing(held: Held, want: Want) -> Verdict:
