@@ -332,6 +332,6 @@ def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
         dirty = dirty or (row.published is not None and not row.published.json)
         if rendering.work is not None and row.name not in outcome.failures:
             stood = () if row.published is None else row.published.codecs
-            codecs = tuple(layout.SUFFIX) if dirty else stood
+            codecs = (*layout.SUFFIX, LEGACY) if dirty else stood
             followed = row.published is not None and row.published.legacy is not None
             yield row.name, (*codecs, LEGACY) if followed else codecs
