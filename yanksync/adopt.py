@@ -38,7 +38,7 @@ from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED
 from yanksync.weigh import Found, Presence
-from yanksync.worth import PIECES, Ground, address, objection, read_page, stands_as, written_by_us
+from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200
 
@@ -117,31 +117,10 @@ def _begin(mirror: Mirror) -> None:
     follow(mirror)
     if source is JournalSource.LISTING:
         _check_age(mirror, tree, meta.number("list_serial"))
-    if source is not JournalSource.NONE:
-        _note_strays(mirror)
     meta.put(adopting=_FOLLOWED)
 
 
 _BEGUN, _FOLLOWED = 1, 2
-
-
-def _note_strays(mirror: Mirror) -> None:
-    """Let what stands there and is on no list be asked for, and go, whoever carries this on."""
-    state, now = mirror.state, mirror.now()
-    listed_at = state.meta.number("list_serial")
-    mirrors = mirror.settings.mirrors
-    names = (name for name in mirror.store.names() if normalized(name) == name and mirrors(name))
-    while batch := list(islice(names, BATCH)):
-        waiting = state.pending.reaches(batch)
-        unlisted = [name for name in batch if waiting.get(name) is None]
-        strays = [name for name in unlisted if holds_ours(mirror.store.standing(name))]
-        with state.transaction():
-            state.projects.add((name, name) for name in strays)
-            for name, row in state.projects.get(strays).items():
-                if row.presence is Presence.NEW and row.published is None:
-                    state.unpublished.finish([(row.id, PIECES, True, None)])
-                    state.projects.omit(name, -1 if listed_at is None else listed_at)
-                    state.pending.mark(name, None, now, urgent=True)
 
 
 def _check_age(mirror: Mirror, tree: int | None, upstream: int | None) -> None:

@@ -38,7 +38,7 @@ def apply_policies(mirror: Mirror) -> None:
         if moved:
             if meta.text("policy") is not None:
                 log.info("the output has moved; publishing every page again")
-                meta.put(list_codecs=ANY_SIBLINGS)
+                meta.put(list_codecs=ANY_SIBLINGS, list_stamp=None)  # none is written there yet
             state.distrust_output()
             meta.put(list_changed=1, place=place)
         if meta.text("policy") not in (None, wanted):
@@ -98,15 +98,11 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     if why is None:
         return
     log.warning("%s; its pages are kept until upstream's are as new", why)
+    newest = max(stands.serial or 0, tree or 0)
     with mirror.state.transaction():
         mirror.state.distrust_output()
-        serial = stands.serial or 0
         meta.put(
-            tree_serial=serial
-            if tree is None
-            else tree
-            if tree == OTHER_ERA
-            else max(serial, tree),
+            tree_serial=tree if tree == OTHER_ERA else newest,
             list_changed=1,
             list_codecs=ANY_SIBLINGS,
             list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it

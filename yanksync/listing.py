@@ -15,7 +15,7 @@ from yanksync.errors import BadAnswer
 from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, limit
 from yanksync.mirror import Mirror, log
-from yanksync.model import ListedProject, ProjectList
+from yanksync.model import PIECES, ListedProject, ProjectList
 from yanksync.names import normalized
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
@@ -77,8 +77,8 @@ def resync(mirror: Mirror) -> bool:
         load(mirror, projects)
         mirror.state.listed.mark_all(started)
         leave(mirror, projects, started)
-        mark_unlisted(mirror, projects, started)
         mark_standing(mirror, projects, started)
+        mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         meta.put(resync=started)
         start(mirror, source, raw, projects, last)
@@ -94,8 +94,8 @@ def first_build(mirror: Mirror, started: float) -> None:
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
-        mark_unlisted(mirror, projects, started)
         mark_standing(mirror, projects, started)
+        mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
 
@@ -138,8 +138,8 @@ def follow_list(mirror: Mirror, started: float) -> None:
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
         leave(mirror, projects, started)
-        mark_unlisted(mirror, projects, started)
         mark_standing(mirror, projects, started)
+        mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
 
@@ -217,25 +217,28 @@ def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None
 
 
 def mark_standing(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask first for what stands in the output and is on no list, when the state was lost.
+    """Ask first for what stands in the output and is on no list, on a state that is empty.
 
-    It was quarantined or removed while nobody looked: its files are not to be offered until a whole
-    first build is through (R9).
+    It was quarantined or removed while nobody looked, be it that the state was lost or that another
+    program made the tree: its files are not to be offered until a whole first build is through
+    (R9), and a 404 is explained by the list.
     """
     meta, state = mirror.state.meta, mirror.state
     if meta.number("tree_serial") is None or meta.number("list_serial") is not None:
         return
+    listed_at = projects.serial if projects.projects else None
     selects = mirror.settings.mirrors
     names = (name for name in mirror.store.names() if normalized(name) == name and selects(name))
     while batch := list(islice(names, _STANDING)):
         known = state.projects.get(batch)
-        strays = [name for name in batch if name not in known]
-        for name in strays:
-            if holds_ours(mirror.store.standing(name)):
-                state.projects.add([(name, name)])
-                if projects.serial is not None and projects.projects:
-                    state.projects.omit(name, projects.serial)  # no older page has it back
-                state.pending.mark(name, None, started, urgent=True)
+        unlisted = [name for name in batch if name not in known]
+        strays = [name for name in unlisted if holds_ours(mirror.store.standing(name))]
+        state.projects.add((name, name) for name in strays)
+        rows = state.projects.get(strays)
+        state.unpublished.finish([(row.id, PIECES, False, None) for row in rows.values()])
+        for name in rows:
+            state.projects.omit(name, -1 if listed_at is None else listed_at)
+            state.pending.mark(name, None, started, urgent=True)
 
 
 def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:

@@ -127,3 +127,7 @@ class Published(Struct, frozen=True):
     html: bytes  # digest of the HTML form
     codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
+
+
+PIECES = Published(b"", b"")
+"""What stands there, and nobody knows what: its digests are void."""

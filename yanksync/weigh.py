@@ -131,7 +131,7 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
         return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
     if _contradicts_list(held, page):
         return Stale(
-            f"the page is at serial {page.serial}, and the list of {held.listed_at} has none"
+            f"the page is at serial {page.serial}; the list at {held.listed_at} leaves it out"
         )
     unexplained = False
     lost = unexplained_losses(held, page)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync.findings import Standing, files_of
-from yanksync.model import File, Page, Published, Yank
+from yanksync.model import PIECES, File, Page, Published, Yank
 from yanksync.names import NormalizedName
 from yanksync.publish import layout
 from yanksync.upstream.html_reader import read_html
@@ -171,10 +171,6 @@ def _origin_of(url: str) -> str:
 def written_by_us(body: bytes) -> bool:
     """Whether a JSON form is yanksync's: other mirrors write the serial as a text (B20)."""
     return re.search(rb'"_last-serial":\s*\d', body) is not None
-
-
-PIECES = Published(b"", b"")
-"""What stands there, and nobody knows what: its digests are void."""
 
 
 def stands_as(standing: Standing) -> Published:
