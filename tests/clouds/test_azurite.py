@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
+import subprocess
+import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -14,11 +18,12 @@ import pytest
 from tests.cli.buckets import LOCKED, Fleet, Mirror
 from tests.cli.runner import ended
 from tests.clouds.servers import ACCOUNT, KEY, asked
-from tests.fake_upstream import FakeUpstream
+from tests.e2e.machine import SECTIONS
+from tests.fake_upstream import FakeUpstream, Served
 from tests.publish.test_object_store import ENCODINGS, TYPES
 from tests.publish.work import ALL, work
 from tests.s3_gate import Mishap, puts_of
-from tests.s3_servers import Server, fresh_place
+from tests.s3_servers import BUCKET, Server, fresh_place
 from yanksync.errors import ConfigError, ObjectChanged, ObjectError
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish.object_store import ObjectStore
@@ -38,6 +43,32 @@ def sas(permissions: str = "rwdlacx") -> str:
              said["sv"], "", ""]  # fmt: skip
     digest = hmac.new(base64.b64decode(KEY), "\n".join(lines).encode(), hashlib.sha256).digest()
     return urlencode({**said, "sig": base64.b64encode(digest).decode()})
+
+
+def test_readmes_configuration(
+    seaweed: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    """README's block, with the addresses and the account of here, and credentials as it says."""
+    _, _, block, *_ = SECTIONS["Object storage"]
+    assert (
+        block.count("examplemirror") == 1 and block.count("https://upstream.example/simple/") == 1
+    )
+    block = block.replace("https://upstream.example/simple/", served.simple_url)
+    config = tmp_path / "yanksync.toml"
+    config.write_text(block.replace("examplemirror", ACCOUNT) + f'\nendpoint = "{seaweed.url}"\n')
+    environ = os.environ | {
+        "AZURE_STORAGE_ACCOUNT_KEY": KEY,
+        "YANKSYNC_UPSTREAM_JOURNAL_INTERVAL": "0",
+    }
+    command = [sys.executable, "-m", "yanksync", "--config", str(config)]
+    for reason in ("broken", "worse"):
+        upstream.yank("demo", "1.0", reason)
+        done = subprocess.run([*command, "sync"], env=environ, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        page = asked("GET", f"{seaweed.url}/{BUCKET}/pypi/simple/demo/index.v1_json")[2]
+        assert f'"yanked":"{reason}"'.encode() in page
+        upstream.unyank("demo", "1.0")
+    assert asked("HEAD", f"{seaweed.url}/{BUCKET}/state/yanksync.db")[0] == 200
 
 
 def test_a_story(fleet: Fleet, upstream: FakeUpstream) -> None:

@@ -108,7 +108,7 @@ def status(server: Server, method: str, path: str) -> int:
 def test_object_storage(
     installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
 ) -> None:
-    _, configuration, _, policy, site = SECTIONS["Object storage"]  # Azure: scripts/clouds
+    _, configuration, _, policy, site = SECTIONS["Object storage"]  # Azure: tests/clouds
     installed.configure(configuration, served)
     environ = credentials(bucket)
     installed.run("yanksync sync", environ=environ)
