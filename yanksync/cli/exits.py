@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -70,6 +71,11 @@ def guarded(command: click.Command) -> int:
         if isinstance(error, Unwritten):
             streams.give_up()
         return _failed(error)
+    except (ImportError, OSError) as error:  # modules are loaded where they are needed
+        if os.strerror(errno.EMFILE) not in str(error):
+            return _bug(error)
+        tell(f"{error}; allow this process more open files (ulimit -n)")
+        return FAILED
     except Exception as error:
         return _bug(error)
 

@@ -53,10 +53,10 @@ def _whole(root: str) -> bool:
 def _syncfs() -> Callable[[int], int] | None:
     if not sys.platform.startswith("linux"):
         return None
-    import ctypes  # start-up: only a large batch needs it
-
     try:
+        import ctypes  # start-up: only a large batch needs it
+
         call = ctypes.CDLL(None, use_errno=True).syncfs
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError):  # too many open files end an import, too
         return None
     return lambda descriptor: int(call(descriptor))
