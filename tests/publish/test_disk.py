@@ -396,28 +396,3 @@ def test_files_reach_the_disk_before_they_are_in_place(
         assert (before, after) == (["syncfs"], ["syncfs"])
     else:
         assert len(before) == 3 * projects and len(after) == projects + 1
-
-
-def test_too_many_open_files_are_told_as_what_they_are(tmp_path: Path) -> None:
-    for n in range(40):
-        (tmp_path / str(n)).write_bytes(b"x")
-    code = """if True:
-        import os, resource, sys
-        from yanksync.publish import durable
-        assert "ctypes" not in sys.modules
-        resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-        paths = [entry.path for entry in os.scandir(sys.argv[1])]
-        try:
-            while True:
-                os.open(os.devnull, os.O_RDONLY)
-        except OSError:
-            pass
-        try:
-            durable.sync_files(paths, sys.argv[1])
-        except OSError as error:
-            print(error.strerror)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.stderr) == ("Too many open files\n", "")

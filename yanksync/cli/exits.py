@@ -71,13 +71,8 @@ def guarded(command: click.Command) -> int:
         if isinstance(error, Unwritten):
             streams.give_up()
         return _failed(error)
-    except (ImportError, OSError) as error:  # modules are loaded where they are needed
-        if os.strerror(errno.EMFILE) not in str(error):
-            return _bug(error)
-        tell(f"{error}; allow this process more open files (ulimit -n)")
-        return FAILED
     except Exception as error:
-        return _bug(error)
+        return _unforeseen(error)
 
 
 def code_of(error: YanksyncError) -> int:
@@ -122,7 +117,10 @@ def lasted(since: float | None) -> bool:
     return since is not None and time.time() - since > PATIENCE
 
 
-def _bug(error: Exception) -> int:
+def _unforeseen(error: Exception) -> int:
+    if os.strerror(errno.EMFILE) in str(error):  # even modules, loaded late, may end with it
+        tell(f"{error}; allow this process more open files (ulimit -n)")
+        return FAILED
     if voice.traceback:
         import traceback
 
