@@ -347,6 +347,28 @@ def test_a_tree_that_is_lost_again_before_all_is_recovered(disk: World) -> None:
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_tree_that_is_lost_after_a_death_before_there_was_a_list(
+    disk: World, begun: bool, after: bool
+) -> None:
+    if begun:  # then it is the list of a tree that was lost before
+        started(disk, "demo", "other")
+        disk.drop_tree()
+    else:
+        disk.up.upload("demo", "1.0")
+    disk.kills.at, disk.kills.after = 1, after  # the pages, then the list
+    with pytest.raises(Killed):
+        disk.sync()
+    assert disk.page("demo") is not None
+    disk.drop_tree()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+    before = disk.stamps()
+    assert disk.sync() == DONE
+    assert disk.stamps() == before
+
+
 def test_a_tree_put_back_from_a_backup_hands_out_nothing_that_was_withdrawn(disk: World) -> None:
     started(disk, "demo", "bad", "other", *(f"gone-{n}" for n in range(5)))
     disk.keep_tree()

@@ -117,8 +117,7 @@ def _unlike(mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: b
     meta = mirror.state.meta
     newer = f"the output is newer than the state (serial {stands.serial})"
     if not recovering and meta.moment("list_written") is None:
-        there = stands.serial is not None or next(iter(mirror.store.names()), None) is not None
-        return newer if there else None
+        return newer if stands.serial is not None or not _is_empty(mirror) else _lost(mirror)
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
     writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
@@ -126,11 +125,24 @@ def _unlike(mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: b
     if not recovering and stands.serial is not None and stands.serial > known:
         return newer
     stamp = meta.text("list_stamp")
-    if not by_stamp or stamp in (None, stands.stamp):
+    if not by_stamp or stamp is None:
         return None
+    if stamp == stands.stamp:
+        return None if stamp else _lost(mirror)
     if writing is None or not stands.stamp:  # else it may be the one that was being written
         return "the list of projects in the output is not the one that the last run wrote there"
     return None
+
+
+def _lost(mirror: Mirror) -> str | None:
+    """Say that pages were lost that a run wrote which came to no list; None when none were."""
+    if mirror.state.projects.any_written() and _is_empty(mirror):
+        return "nothing is left of the pages that the last run wrote into the output"
+    return None
+
+
+def _is_empty(mirror: Mirror) -> bool:
+    return next(iter(mirror.store.names()), None) is None
 
 
 def finish_recovery(mirror: Mirror) -> None:

@@ -63,6 +63,7 @@ class Harder(Histories):
     snapshot: Snapshot | None = None
     replaced = False  # the journal was, once
     mixed = False  # the policy was another one since the state was backed up
+    unseen = False  # a state was put back, and the list tells nobody
     manifests: Path | None = None  # what a hook is told of, if it is
 
     @initialize(
@@ -144,9 +145,11 @@ class Harder(Histories):
 
     @rule(gzip=st.booleans(), legacy=st.booleans())
     def change_forms(self, gzip: bool, legacy: bool) -> None:
-        self.mixed = True
-        compress = ["gzip"] if gzip else []
-        self.world.configure(mirror_compress=compress, mirror_legacy_json=legacy)
+        """Where a page of a later serial may stand than is held, a sibling would carry the held."""
+        if not self.unseen:
+            self.mixed = True
+            compress = ["gzip"] if gzip else []
+            self.world.configure(mirror_compress=compress, mirror_legacy_json=legacy)
 
     @rule()
     def change_policy(self) -> None:
@@ -162,8 +165,10 @@ class Harder(Histories):
     @rule()
     def put_back(self) -> None:
         """Pages of another policy and no list: a run that was killed leaves no trace of them."""
-        if not self.mixed or self._stamp_of("state.db") != self._stamp_of("kept.db"):
+        seen = self._stamp_of("state.db") != self._stamp_of("kept.db")
+        if seen or not self.mixed:
             super().put_back()
+            self.unseen = self.unseen or not seen
 
     def _stamp_of(self, name: str) -> str | None:
         with State(self.where / name) as state:

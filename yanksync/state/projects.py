@@ -221,6 +221,15 @@ class Projects:
         """Return how many projects stand in the output."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
+    def any_written(self) -> bool:
+        """Return whether a page stands in the output as far as is known: not begun, nor doubted."""
+        return bool(
+            self._db.count(
+                """SELECT EXISTS (SELECT 1 FROM projects p WHERE json_digest > x'' AND NOT EXISTS
+                (SELECT 1 FROM unpublished u WHERE u.id = p.id AND u.dirty))"""
+            )
+        )
+
     def yanked_versions(self) -> int:
         """Return how many versions have at least one yanked file."""
         return self._db.count(
