@@ -117,7 +117,10 @@ def _unlike(mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: b
     meta = mirror.state.meta
     newer = f"the output is newer than the state (serial {stands.serial})"
     if not recovering and meta.moment("list_written") is None:
-        return newer if stands.serial is not None or not _is_empty(mirror) else _lost(mirror)
+        if stands.serial is None:
+            unfinished = "the output has pages, and no list that this state wrote"
+            return _lost(mirror) if _is_empty(mirror) else unfinished
+        return newer
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
     writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
