@@ -108,6 +108,36 @@ def test_R6_incident4_three_rows_in_three_passes(world: World) -> None:
     assert world.told() == [(7, "yank", "first"), (8, "unyank", ""), (9, "yank", "second")]
 
 
+def test_R6_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
+    started(world)
+    old = world.up.answer("demo")
+    world.up.upload("demo", "3.0")
+    behind = world.up.answer("demo")
+    world.up.remove_release("demo", "3.0")
+    for answer in (old, behind):
+        world.up.serve_stale("demo", None, answer)
+        assert world.sync(later=HOUR) == PARTIAL
+    world.up.cdn_clear()
+    assert world.settle() == DONE
+    assert world.told() == [(9, "remove", "")]
+    assert_equal_to_upstream(world)
+
+
+def test_R6_a_quarantine_that_looked_like_a_removal_without_the_journal(world: World) -> None:
+    started(world, "demo", "other")
+    missing = world.up.before("new")
+    world.up.quarantine_project("demo")
+    world.up.serve_stale("demo", None, missing)
+    world.up.fail("^/pypi", Fault.status(503), None)
+    assert world.resync() in (PARTIAL, FAILED)
+    assert world.told() == [(None, "remove", "")]
+    world.up.heal()
+    world.up.cdn_clear()
+    assert world.settle() == DONE
+    assert world.told() == [(13, "quarantine", "")]
+    assert_equal_to_upstream(world)
+
+
 def test_R6_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
     started(world)
     before = world.up.snapshot()

@@ -242,7 +242,7 @@ class _Recorder:
         changes: tuple[Change, ...] = ()
         low = row.serial
         if row.presence is Presence.PRESENT and held.page is not None:
-            withdrawn = self._state.history.withdrawn(row.name)
+            withdrawn = self._state.history.withdrawn(row.name, page.serial)
             changes = differences(held.page, page, withdrawn=withdrawn)
             low = -1 if row.serial is None else row.serial
         elif row.presence is Presence.GONE:

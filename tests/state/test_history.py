@@ -103,7 +103,11 @@ def test_withdrawn_are_the_versions_that_were_removed_last(state: State) -> None
             event("remove project", None, 6),
         ]
     )
-    assert state.history.withdrawn("demo") == {"1.0"}
+    assert state.history.withdrawn("demo", None) == {"1.0"}
+    assert state.history.withdrawn("demo", 2) == {"1.0", "2.0"}  # a page that is behind
+    assert state.history.withdrawn("demo", 0) == set()
+    state.history.new_era()
+    assert state.history.withdrawn("demo", 0) == {"1.0"}
 
 
 @pytest.mark.parametrize("reason", ODD)
@@ -170,6 +174,18 @@ def test_r15_a_late_entry_replaces_the_observed_row_that_it_explains(
     assert (15, "yank", "1.0", "why") in told(state) and len(told(state)) == 4
     state.history.add([event("remove file kept.zip", "1.0", 16)])
     assert len(told(state)) == 4
+
+
+@pytest.mark.parametrize(
+    ("verb", "version"), [("project quarantined", None), ("release quarantined", "1.0")]
+)
+def test_r15_a_late_quarantine_replaces_the_removal_that_it_looked_like(
+    state: State, verb: str, version: str | None
+) -> None:
+    change = Change(action=Action.REMOVE, version=version)
+    state.history.see("demo", seen(10, None, change), NOW, settled=True)
+    state.history.add([event(verb, version, 15)])
+    assert told(state) == [(15, "quarantine", version, "")]
 
 
 @pytest.mark.parametrize("serial", [10, 21])

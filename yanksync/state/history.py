@@ -81,18 +81,19 @@ class History:
         return row is not None and row[0] == Action.REMOVE
 
     def _replace_observed(self, event: Event, action: Action, reason: str | None) -> str | None:
+        missing = Action.REMOVE if event.removes else action  # what is quarantined may look removed
         rows = self._db.execute(
-            """SELECT id, version, file, files, reason FROM history AS seen
-            WHERE project = ?1 AND serial IS NULL AND action = ?2 AND era = ?4
+            """SELECT id, action, version, file, files, reason FROM history AS seen
+            WHERE project = ?1 AND serial IS NULL AND action IN (?2, ?5) AND era = ?4
             AND (high IS NULL OR high >= ?3) AND coalesce(low, -1) < ?3
             AND NOT EXISTS (SELECT 1 FROM history AS other WHERE other.project = ?1
                 AND other.era = ?4 AND other.action = 'return'
                 AND other.place > seen.place AND other.place < ?3)""",
-            (event.name, action, event.entry.serial, self._era),
+            (event.name, action, event.entry.serial, self._era, missing),
         )
-        for id_, version, file, files, text in rows:
+        for id_, seen, version, file, files, text in rows:
             names = _names(files)
-            change = Change(action=action, version=version, file=file, files=names)
+            change = Change(action=Action(seen), version=version, file=file, files=names)
             if explains(event, change):
                 self._db.execute("DELETE FROM history WHERE id = ?", (id_,))
                 reason = _untext(text) if action is Action.YANK else reason
@@ -107,12 +108,15 @@ class History:
         )
         return tuple(_event(project, row) for row in rows)
 
-    def withdrawn(self, project: str) -> frozenset[str]:
-        """Return the versions whose newest row of the history is a removal."""
+    def withdrawn(self, project: str, upto: int | None) -> frozenset[str]:
+        """Return the versions whose newest row of the history up to a serial is a removal.
+
+        ``upto`` is the serial of a page, which shows nothing of what came after it; None: all.
+        """
         rows = self._db.execute(
-            """SELECT version, action FROM history WHERE project = ? AND version IS NOT NULL
-            AND file IS NULL ORDER BY era, place, id""",
-            (project,),
+            """SELECT version, action FROM history WHERE project = ?1 AND version IS NOT NULL
+            AND file IS NULL AND (?2 IS NULL OR era < ?3 OR place <= ?2) ORDER BY era, place, id""",
+            (project, upto, self._era),
         )
         newest = dict(rows)
         return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
