@@ -302,6 +302,28 @@ def test_R14_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, 
     assert_equal_to_upstream(disk)
 
 
+def test_R14_a_tree_of_before_upstream_was_put_back_is_held_again(disk: World) -> None:
+    names = started(disk, 3)
+    backup = disk.up.snapshot()
+    disk.up.yank(names[0], "1.0", "lost")
+    disk.up.upload("lost", "1.0")
+    assert disk.sync(later=HOUR) == DONE
+    disk.keep_tree()
+    disk.up.restore(backup)
+    assert disk.sync() == HELD
+    disk.approve()
+    assert disk.settle() == DONE
+    disk.put_back_tree()
+    files = disk.files()
+    for _ in range(2):
+        assert disk.sync() == HELD
+        assert disk.files() == files
+    disk.approve()
+    assert disk.settle() == DONE
+    assert disk.page("lost") is None
+    assert_equal_to_upstream(disk)
+
+
 def test_R14_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream(
     disk: World,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -219,7 +220,8 @@ class Harder(Histories):
         assert not calm or self.world.files() == before
         self.world.approve()
         self.replaced = True
-        self.kept = False
+        self.kept = False  # what is of before is held again (R14)
+        shutil.rmtree(self.where / "kept-out", ignore_errors=True)
         self._poll(300.0)
 
     def _is_all_written_again(self) -> bool:
