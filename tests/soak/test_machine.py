@@ -165,7 +165,8 @@ def test_few_open_files(yanksync: Cli, upstream: FakeUpstream) -> None:
         done = limited(yanksync, limit(most))
         assert "Traceback (most" not in done.err or "yanksync:" not in done.err
         assert "internal error" not in done.err
-        assert (done.code == 0) == (done.err == "")
+        assert done.code in (0, 1, 3)
+        assert (done.code == 1) == (done.err != "")  # 3 is told when it has lasted an hour
     yank_all(upstream)
     whole(yanksync, upstream)
 
