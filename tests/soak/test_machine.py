@@ -148,6 +148,7 @@ def test_an_output_that_vanishes_in_the_middle(
     wait_for(lambda: len(upstream.page_requests()) >= MANY)
     yanksync.output.rename(tmp_path / "gone")  # at once, whatever is written just now
     _, err = run.communicate(timeout=60)
+    shutil.rmtree(tmp_path / "gone")
     assert run.returncode == 1
     assert "Traceback" not in err and "No such file or directory" in err
     whole(yanksync, upstream)
