@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 CALLS = ("os.rename", "os.remove", "os.link", "open")
@@ -23,7 +24,11 @@ class Audit:
         """Let ``event`` on a file of that name fail with ``number``, for as long as we watch."""
         self._refused[event, filename] = number
 
-    def take(self, event: str, arguments: tuple[object, ...]) -> None:
+    def see(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event in CALLS:
+            self._take(event, arguments)
+
+    def _take(self, event: str, arguments: tuple[object, ...]) -> None:
         path = arguments[1] if event in ("os.rename", "os.link") else arguments[0]
         if not isinstance(path, str) or not path.startswith(self._below):
             return
@@ -38,23 +43,23 @@ class Audit:
         return [name for found, name in self.calls if found == event]
 
 
-_watching: list[Audit] = []
-
-
-def _hook(event: str, arguments: tuple[object, ...]) -> None:
-    if _watching and event in CALLS:
-        _watching[-1].take(event, arguments)
-
-
-sys.addaudithook(_hook)  # stays for good, and costs next to nothing while nobody watches
+# A hook stays for good. While nobody watches it is no Python: threads that begin to be traced are
+# audited too, and if another one gets its turn there, it fails ("while another trace function …").
+_nobody: Callable[..., object] = "".format
+_hook: partial[object] = partial(_nobody)
+sys.addaudithook(_hook)
 
 
 @contextmanager
 def audited(below: Path) -> Iterator[Audit]:
     """Watch what is done below a directory."""
     audit = Audit(below)
-    _watching.append(audit)
+    _tell(audit.see)
     try:
         yield audit
     finally:
-        _watching.remove(audit)
+        _tell(_nobody)
+
+
+def _tell(whom: Callable[..., object]) -> None:
+    _hook.__setstate__((whom, (), {}, {}))  # type: ignore[attr-defined]
