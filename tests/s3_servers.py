@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,6 +87,16 @@ def fresh_place(scheme: str = "s3") -> Bucket:
 @contextmanager
 def weed() -> Iterator[Server]:
     """Run SeaweedFS with a bucket, an administrator and a reader."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(_weed())
+        except Ended:  # somebody was quicker to take one of its ten ports
+            server = stack.enter_context(_weed())
+        yield server
+
+
+@contextmanager
+def _weed() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="weed-") as home:
         config = Path(home, "s3.json")
         config.write_text(json.dumps({"identities": [_ADMIN, _READER]}))
@@ -108,9 +118,9 @@ def weed() -> Iterator[Server]:
             *(f"-{name}.port={port}" for name, port in zip(names, ports, strict=True)),
         ]
         environ = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret"}
-        with running(command, {**environ, "S3_BUCKET": BUCKET}, home):
+        with running(command, {**environ, "S3_BUCKET": BUCKET}, home) as process:
             server = Server("weed", f"http://127.0.0.1:{ports[0]}")
-            wait_for(f"{server.url}/healthz")
+            wait_for(f"{server.url}/healthz", process)
             _wait_for_bucket(server)
             yield server
 
@@ -159,8 +169,10 @@ POLICY = {
 
 
 @contextmanager
-def running(command: list[str], environ: dict[str, str], home: str) -> Iterator[None]:
-    """Run a server whose files are below ``home``, and end it."""
+def running(
+    command: list[str], environ: dict[str, str], home: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server whose files are below ``home``, and end it; what it says is in ``home/log``."""
     with open(Path(home, "log"), "wb") as log:
         process = subprocess.Popen(
             command,
@@ -171,7 +183,7 @@ def running(command: list[str], environ: dict[str, str], home: str) -> Iterator[
             stderr=log,
         )
         try:
-            yield
+            yield process
         finally:
             process.kill()  # weed takes seconds to end by itself, and all of it is thrown away
             process.wait()
@@ -180,10 +192,13 @@ def running(command: list[str], environ: dict[str, str], home: str) -> Iterator[
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of which that 10,000 above is free as well: weed takes it for gRPC."""
+    """Return ports of which that 10,000 above is free as well: weed takes it for gRPC.
+
+    Both are below those that the system gives to connections, which come and go.
+    """
     taken: list[int] = []
-    start = 20_000 + os.getpid() * 7 % 20_000
-    for port in itertools.chain(range(start, 45_000), range(20_000, start)):
+    start = 10_000 + os.getpid() * 16 % 12_000
+    for port in itertools.chain(range(start, 22_000), range(10_000, start)):
         if len(taken) == count:
             break
         if _free(port) and _free(port + 10_000):
@@ -200,8 +215,17 @@ def _free(port: int) -> bool:
     return True
 
 
-def wait_for(url: str, *, refused: bool = False) -> None:
-    """Return once a URL can be read; with ``refused``, once it is answered in any way."""
+class Ended(AssertionError):
+    """A server ended before it was up."""
+
+
+def wait_for(
+    url: str, process: subprocess.Popen[bytes] | None = None, *, refused: bool = False
+) -> None:
+    """Return once a URL can be read; with ``refused``, once it is answered in any way.
+
+    Raises :class:`Ended` when ``process``, which is to answer, has ended.
+    """
     end = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -210,6 +234,8 @@ def wait_for(url: str, *, refused: bool = False) -> None:
         except (urllib.error.URLError, OSError) as error:
             if refused and isinstance(error, urllib.error.HTTPError):
                 return
+            if process is not None and process.poll() is not None:
+                raise Ended(f"{url} does not come up: {process.args!r}") from error
             assert time.monotonic() < end, f"{url} does not come up"
             time.sleep(0.05)
 
