@@ -126,6 +126,26 @@ def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
     return replace(page, files=tuple(files.values()), versions=versions)
 
 
+def shown_before(
+    before: Page, lost: Sequence[LostFile], shown: Page, events: Sequence[Event]
+) -> Page:
+    """Return what was published before ``shown``, as the history compares the two.
+
+    Journal entries tell of yanks before a page gives their reasons. Where they did, the mark on a
+    lost file is no news.
+    """
+    files = {file.filename: file for file in shown.files}
+    return with_lost(
+        before,
+        [
+            replace(one, file=files.get(one.file.filename, one.file))
+            if any(_marks(event, one) for event in _since(events, one.low))
+            else one
+            for one in lost
+        ],
+    )
+
+
 def removals(page: Page, lost: Iterable[LostFile]) -> tuple[Change, ...]:
     """Return what the history says when these vanished files are let go.
 
@@ -210,15 +230,21 @@ def _with_marks_of(lost: LostFile, page: Page, events: Sequence[Event]) -> LostF
 def _with_events(lost: LostFile, events: Sequence[Event], mark: Yank | None) -> LostFile:
     """Return ``lost`` as the newest yank or unyank of its release says."""
     for event in reversed(events):
-        if event.kind not in (Kind.YANK, Kind.UNYANK) or lost.version is None:
-            continue
-        if event.entry.version is None or not same_version(lost.version, event.entry.version):
+        if not _marks(event, lost):
             continue
         if event.kind is Kind.YANK:
             # The entry gives no reason; that of the page, or the one known before, stays.
             return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
         return _marked(lost, None) if lost.vanished and mark is None else lost
     return lost
+
+
+def _marks(event: Event, lost: LostFile) -> bool:
+    """Return whether an entry yanks or unyanks the release of a lost file."""
+    version = event.entry.version
+    if event.kind not in (Kind.YANK, Kind.UNYANK) or version is None or lost.version is None:
+        return False
+    return same_version(lost.version, version)
 
 
 def _marked(lost: LostFile, yanked: Yank | None) -> LostFile:

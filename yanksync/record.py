@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from yanksync.changes import Unsettled, differences, latecomers, reasons_of
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
-from yanksync.journal import Kind
-from yanksync.losses import LostFile, Moment, confirm, lost_files, with_lost
+from yanksync.journal import Event, Kind
+from yanksync.losses import LostFile, Moment, confirm, lost_files, shown_before, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
@@ -197,7 +197,8 @@ class _Recorder:
         assert one.stored is not None
         before = self._before(row)
         was_lost = () if before is None else self.lost.get(row.id, ())
-        lost = self._losses(row, before, was_lost, page)
+        events = () if before is None else self._events(row, was_lost)
+        lost = self._losses(row, before, was_lost, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
             row.name,
@@ -211,8 +212,9 @@ class _Recorder:
                 stored=one.stored,
             ),
         )
-        present = row.presence is Presence.PRESENT
-        showed = None if before is None or not present else with_lost(before, was_lost)
+        showed = None
+        if before is not None and row.presence is Presence.PRESENT:
+            showed = shown_before(before, was_lost, shown, events)
         self._remember(row, showed, shown, reasons_of(page))
         self._learn(one, page)
         self._state.unpublished.add(row.id, Sort.PAGE, one.look.since or self._now)
@@ -228,16 +230,25 @@ class _Recorder:
             self._state.pending.problem(row.name, why)
             self._batch.again.append((one, why, True))
 
+    def _events(self, row: Project, lost: Sequence[LostFile]) -> tuple[Event, ...]:
+        """Return the journal entries since the pages that had the files."""
+        lows = [row.serial, *(one.low for one in lost)]
+        lowest = None if None in lows else min(low for low in lows if low is not None)
+        return self._state.history.events(row.name, lowest)
+
     def _losses(
-        self, row: Project, before: Page | None, lost: Sequence[LostFile], page: Page
+        self,
+        row: Project,
+        before: Page | None,
+        lost: Sequence[LostFile],
+        page: Page,
+        events: Sequence[Event],
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8)."""
         if before is None:
             return ()
-        lows = [row.serial, *(one.low for one in lost)]
-        lowest = None if None in lows else min(low for low in lows if low is not None)
-        events = self._state.history.events(row.name, lowest)
-        return lost_files(replace(before, serial=row.serial), lost, page, events, self._moment)
+        held = replace(before, serial=row.serial)
+        return lost_files(held, lost, page, events, self._moment)
 
     def _put_losses(
         self, row: Project, before: Sequence[LostFile], lost: Sequence[LostFile]

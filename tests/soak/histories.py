@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -18,15 +21,16 @@ from hypothesis.stateful import (
 )
 
 from tests.fake_faults import Kind
-from tests.fake_upstream import Fault, Served, Snapshot
+from tests.fake_upstream import Fault, Refused, Served, Snapshot
 from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
-from tests.test_state_machine import Histories, begun, names
+from tests.test_state_machine import REASONS, VERSIONS, Histories, begun, names
 from yanksync.config import load
 from yanksync.configure import policy
 from yanksync.state import State
 from yanksync.weigh import Presence
 
 BATCH = 25  # histories of one seed
+OTHER = "ab" * 32  # the digest of a file that was exchanged
 
 
 def _redirect(code: int, to: str) -> Fault:
@@ -139,6 +143,115 @@ class Harder(Histories):
         removes = ("remove re", "remove f", "remove p", "release q", "project q")
         return bool(page["files"]) and not any(one.startswith(removes) for one in unread)
 
+    @rule(
+        name=names, rehash=st.booleans(), passes=st.integers(1, 2), reason=st.sampled_from(REASONS)
+    )
+    def a_file_is_lost_and_a_release_is_yanked(
+        self, name: tuple[str, str], rehash: bool, passes: int, reason: str
+    ) -> None:
+        """R8: only the loss is held, and it hides no yank."""
+        key, project = normal(name[0]), self.up.project(name[0])
+        files = self._recorded(key) if self._is_a_lie(name[0]) else []
+        if project is None or not files:
+            return
+        lost = files[0]
+        self.up.doctor = partial(_without, key, lost, rehash)
+        for _ in range(passes):  # within guard.confirm_after
+            self.up.raw_row(project.display, None, "frobnicate", 5)
+            self._poll(150.0)
+        for version in VERSIONS:
+            with suppress(Refused):
+                self.reasons[self.up.yank(name[0], version, reason)] = reason
+        self._poll(150.0)
+        page = self.world.page(key)
+        assert page is not None
+        if self.world.flags["mirror_yanked"] == "mark":
+            assert lost in {file["filename"] for file in page["files"]}
+        hashes = [file["hashes"] for file in page["files"] if file["filename"] == lost]
+        assert hashes != [{"sha256": OTHER}]
+        self.up.doctor = None
+        self.up.raw_row(project.display, None, "frobnicate", 5)
+        self.tally["faults"] += 1
+        self.tally["lost files"] += 1
+
+    def _recorded(self, key: str) -> list[str]:
+        """Return the files on the page that the state holds, if the output shows them, too."""
+        page = self.world.page(key)
+        with self.world.state() as state:
+            row = next(iter(state.projects.get([key]).values()))
+            stored = state.projects.page(row.id)
+        if page is None or stored is None:
+            return []
+        held = {file["filename"] for file in json.loads(stored.text)["files"]}
+        return [file["filename"] for file in page["files"] if file["filename"] in held]
+
+    @rule()
+    def the_whole_host_answers_404(self) -> None:
+        """R7: an outage removes nothing."""
+        before = {path.split("/")[1] for path in self.world.files()}
+        self.up.fail("^/", Fault.status(404), None)
+        if self.world.cursor() is not None and self.world.counts() == Counts(0, 0, 0, 0):
+            for later in (300.0, 2 * HOUR):
+                self._poll(later)
+            assert {path.split("/")[1] for path in self.world.files()} == before
+        self.up.heal()
+        self.tally["faults"] += 1
+
+    @rule(name=names)
+    def upstream_loses_what_a_page_has_shown(self, name: tuple[str, str]) -> None:
+        """R14: a page that was ahead of the journal is no floor for a journal without it."""
+        project = self.up.project(name[0])
+        calm = self.world.counts() == Counts(0, 0, 0, 0)
+        if project is None or not calm or self.world.cursor() != self.up.last_serial:
+            return
+        self.up.heal()
+        self.up.raw_row(project.display, None, "frobnicate", 5)
+        snapshot = self.up.snapshot()
+        self.up.upload(name[0], "9.0")
+        journal = [entry for entry in self.up.journal if entry.serial < snapshot.next_serial]
+        self.up.replace_journal(journal)
+        self._poll(300.0)
+        with self.world.state() as state:
+            ahead = state.ahead.upto(2**31)
+        self.up.restore(snapshot)
+        for _ in range(6):
+            self.up.raw_row("somebody-else", None, "frobnicate", 5)
+        for version in VERSIONS:
+            with suppress(Refused):
+                self.reasons[self.up.yank(name[0], version, "exploit")] = "exploit"
+        self.tally["faults"] += 1
+        if ahead:
+            self.tally["gone back"] += 1
+            self._approve_other_upstream()
+
+    @rule()
+    def the_address_of_upstream_changes(self) -> None:
+        """R14: the journal tells that it is the same one, if its row at the cursor is known."""
+        address = str(self.world.flags["upstream_simple_url"])
+        old, new = (
+            ("127.0.0.1", "localhost") if "127.0.0.1" in address else ("localhost", "127.0.0.1")
+        )
+        self.up.heal()
+        with self.world.state() as state:
+            known = state.meta.cursor_row is not None or state.meta.text("followed_url") is None
+        self.world.configure(upstream_simple_url=address.replace(old, new))
+        self.tally["moved"] += 1
+        if known:
+            self._poll(300.0)
+            with self.world.state() as state:
+                assert state.meta.text("journal_replaced") is None
+        else:
+            self._approve_other_upstream()
+
+    def _approve_other_upstream(self) -> None:
+        self.tally["passes"] += 1
+        assert self.world.sync(later=2 * HOUR) == HELD
+        self.world.approve()
+        self.replaced = True
+        self.kept = False  # what is of before is held again (R14)
+        shutil.rmtree(self.where / "kept-out", ignore_errors=True)
+        self._poll(300.0)
+
     @rule(name=names)
     def stale_for_ever(self, name: tuple[str, str]) -> None:
         self.up.serve_stale(name[0], None)
@@ -218,11 +331,7 @@ class Harder(Histories):
         self.tally["put back"] += 1
         assert self.world.sync(later=2 * HOUR) == HELD
         assert not calm or self.world.files() == before
-        self.world.approve()
-        self.replaced = True
-        self.kept = False  # what is of before is held again (R14)
-        shutil.rmtree(self.where / "kept-out", ignore_errors=True)
-        self._poll(300.0)
+        self._approve_other_upstream()
 
     def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
@@ -265,6 +374,7 @@ class Harder(Histories):
         if self.replaced or world.counts().behind:  # only the sweep finds what is left of that
             self.silent = True
         self.up.heal()
+        self.up.doctor = None
         before = world.files()
         super()._end()
         self.tally["histories"] += 1
@@ -279,6 +389,18 @@ class Harder(Histories):
             assert differ == [], [
                 (path, path in self.copy, path in files) for path in sorted(differ)
             ]
+
+
+def _without(key: str, lost: str, rehash: bool, page: dict[str, Any]) -> dict[str, Any]:
+    """Return the page of ``key`` without one file, or with another hash for it."""
+    if page["name"] != key:
+        return page
+    files = [
+        {**file, "hashes": {"sha256": OTHER}} if file["filename"] == lost else file
+        for file in page["files"]
+        if rehash or file["filename"] != lost
+    ]
+    return {**page, "files": files}
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
