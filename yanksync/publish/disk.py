@@ -7,6 +7,7 @@ then their directories reach the disk, and only then does the state commit the d
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from yanksync.publish.staging import (
     discard,
     link,
     make_directory,
+    mature,
     page_last,
     refuse_link,
     tidy,
@@ -35,7 +37,7 @@ from yanksync.publish.staging import (
     write,
     write_chunks,
 )
-from yanksync.publish.standing import standing, umask
+from yanksync.publish.standing import NO_TARGET, standing, umask
 from yanksync.publish.store import (
     HEAD,
     LARGEST,
@@ -47,6 +49,8 @@ from yanksync.publish.store import (
     unlisted,
 )
 
+log = logging.getLogger("yanksync")
+
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
 
@@ -57,6 +61,7 @@ class DiskStore:
     def __init__(self, output: Path) -> None:
         self.output = output
         self._root = str(output / layout.ROOT)
+        self._told: set[str] = set()  # what the file system refuses is told once in a run
 
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""
@@ -76,6 +81,8 @@ class DiskStore:
             os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
         except FileExistsError:
             why = "is there and no directory: move it away, or change mirror.output"
+            if os.path.islink(path):
+                why = f"{NO_TARGET}: mount what it leads to, or correct it"
             raise OSError(errno.ENOTDIR, why, path) from None
 
     def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
@@ -84,17 +91,46 @@ class DiskStore:
         failures: list[Failure] = []
         try:
             self._stage_all(works, staged, failures)
-            durable.sync_files([path for one in staged for path in one.made], self._root)
+            self._settle(staged)
             touched: dict[str, None] = {}
             self._replace_all(staged, failures, touched)
             self._remove_all(works, failures, touched)
-            durable.sync_directories([*touched, self._root], self._root)
+            self._sync_directories([*touched, self._root])
         except OSError as error:
             raise _error(error, self._root) from error
         finally:
             for one in staged:
                 discard(one)
         return tuple(failures)
+
+    def _settle(self, staged: Sequence[Staged]) -> None:
+        """Bring what is staged to stable storage, with times that may replace those before."""
+        mature(staged)
+        paths = [path for one in staged for path in one.made]
+        self._tell_unsynced(durable.sync_files(paths, self._root), "files")
+        undated = next((one.undated for one in staged if one.undated is not None), None)
+        if undated is not None:
+            self._tell(
+                f"the file system does not let the times of files be set ({undated.strerror}). "
+                "Pages are published with the time of their writing, and nothing is lost. To have "
+                "equal times on a page and its compressed copies, let the user that runs yanksync "
+                "own the files"
+            )
+
+    def _sync_directories(self, paths: Sequence[str]) -> None:
+        self._tell_unsynced(durable.sync_directories(paths, self._root), "directories")
+
+    def _tell_unsynced(self, refused: OSError | None, what: str) -> None:
+        if refused is not None:
+            self._tell(
+                f"the file system cannot sync {what} ({refused.strerror}). Pages are published all "
+                "the same. After a power failure, run 'yanksync verify --repair'"
+            )
+
+    def _tell(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            log.warning("%s: %s", self._root, why)
 
     def _stage_all(
         self, works: Sequence[Work], staged: list[Staged], failures: list[Failure]
@@ -203,13 +239,13 @@ class DiskStore:
             one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
             for form in forms:
                 self._stage_list(form, codecs, one)
-            durable.sync_files(one.made, self._root)
+            self._settle([one])
             for path in one.deletes:
                 unlink(path)
             for temporary, final in one.renames:
                 os.replace(temporary, final)
             one.made.clear()
-            durable.sync_directories([self._root], self._root)
+            self._sync_directories([self._root])
         except OSError as error:
             raise _error(error, self._root) from error
         finally:
@@ -300,7 +336,7 @@ class DiskStore:
         """Give a directory the mode of a fresh one."""
         path = str(self.output / layout.directory(name))
         try:
-            mode = stat.S_IMODE(os.lstat(path).st_mode) & ~0o777
+            mode = stat.S_IMODE(os.stat(path).st_mode) & ~0o777
             os.chmod(path, mode | (DIRECTORY_MODE & ~umask()))
         except OSError as error:
             raise _error(error, path) from error

@@ -14,17 +14,20 @@ from yanksync.publish.compress import expand
 _OURS = frozenset(layout.filenames())
 _CODEC = {suffix: codec for codec, suffix in layout.SUFFIX.items()}
 _CHUNK = 1 << 18
+NO_TARGET = "is a symbolic link that leads to nothing"
 _PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
 
 
 def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> Standing:
-    """Return what stands in the directory ``path``; with ``below``, directories in it do not count.
+    """Return what stands in the directory ``path``.
 
-    Modes are held against those that a fresh file or directory would have under the umask.
+    With ``below`` it is ``simple/``: the directories in it do not count, and it may be a symbolic
+    link, for operators put it on another disk; the directory of a project may not. Modes are held
+    against those that a fresh file or directory would have under the umask.
     """
     forbidden = umask()
     try:
-        found = os.lstat(path)
+        found = os.stat(path) if below else os.lstat(path)
         if not stat.S_ISDIR(found.st_mode):
             return Standing(problem="is there and no directory")
         with os.scandir(path) as entries:
@@ -34,7 +37,7 @@ def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> 
                 if not (below and entry.is_dir(follow_symlinks=False))
             )
     except FileNotFoundError:
-        return Standing(there=False)
+        return Standing(problem=NO_TARGET) if os.path.islink(path) else Standing(there=False)
     except OSError as error:
         return Standing(problem=error.strerror or str(error))
     return Standing(entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden))
