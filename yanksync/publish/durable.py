@@ -23,7 +23,7 @@ def sync_files(paths: Sequence[str], root: str) -> OSError | None:
     """
     if len(paths) >= _MANY and _whole(root):
         return None
-    return _sync_all(paths, os.O_RDONLY)
+    return _sync_all(paths, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
 
 
 def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
