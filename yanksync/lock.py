@@ -15,12 +15,16 @@ from yanksync.owner import owner
 if os.name == "nt":
     import msvcrt
 
+    _HELD: type[OSError] = PermissionError
+
     def _try(descriptor: int) -> None:
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must read
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
 
 else:
     import fcntl
+
+    _HELD = BlockingIOError
 
     def _try(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +41,7 @@ def lock(state: Path) -> Iterator[None]:
 
     The file stays when the lock is let go: deleting it would let two runs hold two locks of one
     name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
-    the file cannot be made.
+    the file cannot be made, or its file system has no locks.
     """
     path = lock_path(state)
     try:
@@ -49,8 +53,10 @@ def lock(state: Path) -> Iterator[None]:
     try:
         try:
             _try(descriptor)
-        except OSError as error:
+        except _HELD as error:
             raise LockHeld(str(path), _holder(descriptor)) from error
+        except OSError as error:  # NFS without a lock service, some FUSE and SMB file systems
+            raise StateError(str(path), _unlockable(error)) from error
         with suppress(OSError):  # a full disk: nobody can be told who holds it, but it is held
             os.ftruncate(descriptor, 0)
             os.pwrite(
@@ -59,6 +65,13 @@ def lock(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _unlockable(error: OSError) -> str:
+    return (
+        f"cannot be locked: {error.strerror or error}. Nothing was done, for without a lock two "
+        "runs could work at once. Put mirror.state on a local disk, or on a file system with locks"
+    )
 
 
 def _holder(descriptor: int) -> str:

@@ -231,40 +231,55 @@ def _page(
 def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
     """Leave out what the output has a later page of, and that of which nobody can say.
 
+    Upstream is asked for these: until it has answered, the state does not count as caught up.
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
     may take minutes.
     """
     remote = not isinstance(mirror.settings.mirror.output, Path)
-    found: list[Wanted] = []
+    known = {one[1].name: serial for one in wanted if (serial := _known(one)) is not None}
+    later: dict[str, int] = {}
     unread: dict[str, str] = {}
     in_a_row = 0
-    for one in wanted:
-        try:
-            if not _tree_is_newer(mirror, one):
-                found.append(one)
-            in_a_row = 0
-        except PublishError as error:
+    for name, stands in zip(known, mirror.store.serials(list(known)), strict=True):
+        if isinstance(stands, PublishError):
             in_a_row += 1
             if remote and in_a_row == _IN_A_ROW:
-                raise
-            unread[one[1].name] = str(error)
-            mirror.state.unpublished.problem(one[0].id, str(error))
+                raise stands
+            unread[name] = str(stands)
+            continue
+        in_a_row = 0
+        if stands is not None and stands > known[name]:
+            later[name] = stands
+    _leave_out(mirror, wanted, later, unread)
+    return [one for one in wanted if one[1].name not in later and one[1].name not in unread]
+
+
+def _known(wanted: Wanted) -> int | None:
+    """Return the serial up to which the state knows a project; None: any page may be replaced."""
+    one, row, page = wanted
+    if one.sort is Sort.EXCLUDED or (page is not None and page.serial is None):
+        return None
+    serials = (row.serial, row.published_serial) if page is None else (page.serial, row.word)
+    return max((serial for serial in serials if serial is not None), default=None)
+
+
+def _leave_out(
+    mirror: Mirror, wanted: Sequence[Wanted], later: Mapping[str, int], unread: Mapping[str, str]
+) -> None:
+    """Note why projects are not published, and ask upstream for them."""
+    state, now = mirror.state, mirror.now()
+    with state.transaction():
+        for one, row, page in wanted:
+            if row.name in later:
+                serial, held = later[row.name], row.serial if page is None else page.serial
+                why = f"the output has its page of serial {serial}, the state only {held}"
+                state.unpublished.problem(one.id, why)
+                state.pending.mark(row.name, serial, now)
+            elif row.name in unread:
+                state.unpublished.problem(one.id, unread[row.name])
+                state.pending.mark(row.name, None, now)
     if unread:
         tell_failures(mirror, unread, fatal=False)
-    return found
-
-
-def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
-    """Whether the output holds a later page than this state knows (design.md, state lost)."""
-    one, row, page = wanted
-    if page is None or page.serial is None:
-        return False
-    stands = mirror.store.serial(row.name)
-    if stands is None or stands <= page.serial:
-        return False
-    why = f"the output has its page of serial {stands}, the state only {page.serial}"
-    mirror.state.unpublished.problem(one.id, why)
-    return True
 
 
 def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:

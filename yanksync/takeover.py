@@ -45,8 +45,9 @@ def compare(state: State, output: Objects) -> int:
             state.tags.put({LIST: top})
             state.meta.put(list_changed=1)
         if differs and state.meta.number("tree_serial") is None:
-            stands = ObjectStore(output).list_stands()
-            state.meta.put(tree_serial=stands.serial or 0, list_stamp=stands.stamp)
+            store = ObjectStore(output)
+            stamp = store.list_stands().stamp
+            state.meta.put(tree_serial=store.list_serial() or 0, list_stamp=stamp)
     return differs
 
 
