@@ -132,5 +132,16 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
         yield _found(kind, name, f"{base}/{filename}")
 
 
+def is_right(name: str, wanted: Published, standing: Standing) -> bool:
+    """Return True if exactly ``wanted`` is published, as a fresh run would write it.
+
+    The directory's own mode does not count: writing the files again does not change it.
+    """
+    return all(
+        finding.kind is Kind.FOREIGN or (finding.kind is Kind.MODE and finding.path.endswith("/"))
+        for finding in compare(name, files_of(wanted), standing)
+    )
+
+
 def _found(kind: Kind, name: str | None, path: str, detail: str | None = None) -> Finding:
     return Finding(kind=kind, project=name, path=path, detail=detail)

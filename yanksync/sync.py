@@ -52,12 +52,14 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     configure.apply_policies(mirror)
     configure.check_output(mirror)
     finish(mirror)
+    recovering = mirror.state.meta.number("tree_serial") is not None
     failure, unread = _learn(mirror, request)
     if not isinstance(failure, JournalReplaced):
         withdraw(mirror)
         failure = look(mirror, at_once=request.at_once, unread=unread) or failure
         configure.finish_recovery(mirror)
-        withdraw(mirror)
+        # What upstream's answers confirmed without a new page may be published from here on.
+        (finish if recovering else withdraw)(mirror)
         _stand_in(mirror)
         publish_list(mirror)
     return failure
@@ -143,6 +145,8 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
         state.runs.complete(min(outstanding, default=None), mirror.now())
         if state.meta.moment("resync") is not None and not state.pending.forced():
             state.meta.put(resync=None)
+        if failure is None and not mirror.stopping() and state.meta.flag("building"):
+            state.meta.put(building=None)
     if isinstance(failure, JournalReplaced):
         log.error("%s", failure)
         return HELD

@@ -18,7 +18,7 @@ from yanksync.findings import Standing
 from yanksync.owner import owner
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
 from yanksync.publish.staging import (
     DIRECTORY_MODE,
     FILE_MODE,
@@ -29,6 +29,7 @@ from yanksync.publish.staging import (
     link,
     make_directory,
     page_last,
+    published_in,
     refuse_link,
     tidy,
     unlink,
@@ -84,8 +85,12 @@ class DiskStore:
         failures: list[Failure] = []
         try:
             self._stage_all(works, staged, failures)
-            durable.sync_files([path for one in staged for path in one.made], self._root)
-            touched: dict[str, None] = {}
+            touched = {
+                f"{self._root}/{work.name}": None for work in works if isinstance(work, Keep)
+            }
+            made = [path for one in staged for path in one.made]
+            made += [path for base in touched for path in published_in(base)]
+            durable.sync_files(made, self._root)
             self._replace_all(staged, failures, touched)
             self._remove_all(works, failures, touched)
             durable.sync_directories([*touched, self._root], self._root)
@@ -101,7 +106,7 @@ class DiskStore:
     ) -> None:
         fatal: str | None = None
         for work in works:
-            if isinstance(work, Remove):
+            if not isinstance(work, Write):
                 continue
             if fatal is not None:
                 failures.append(Failure(work.name, fatal, fatal=True))

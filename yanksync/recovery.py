@@ -1,0 +1,152 @@
+"""Looks at what is published before writing over it, where the state may not know what that is.
+
+A run that died may have written pages it did not note. A state that was put back, or lost, may be
+older than the output. Reading is cheaper than writing, and a page that is right keeps its inode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.errors import PublishError
+from yanksync.findings import Standing
+from yanksync.mirror import Mirror
+from yanksync.model import Page
+from yanksync.state.meta import OTHER_ERA, UNREAD
+from yanksync.state.projects import Project
+from yanksync.state.unpublished import Awaiting
+
+_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
+
+
+class Wanted(Struct, frozen=True):
+    """A project to be published."""
+
+    one: Awaiting
+    row: Project
+    page: Page | None  # None: the project is to go
+    standing: Standing | None = None  # what is published of it; None: the state knows
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing of it is published, as was looked up."""
+        return self.standing is not None and not self.standing.there
+
+
+def look(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+    """Look up what is published of ``wanted``, where the state does not know.
+
+    Returns those that may be published, and by name why the page of others cannot be read. While
+    the output may be newer than the state, no page is replaced by an older one and none comes back.
+
+    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
+    may take minutes.
+    """
+    tree = mirror.state.meta.number("tree_serial")
+    wanted = list(_looked_up(mirror, wanted, recovering=tree is not None))
+    if tree is None or tree == OTHER_ERA:
+        return wanted, {}
+    return _Sieve(mirror, tree).sift(wanted)
+
+
+def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:
+    unsure = [one for one in wanted if _is_unsure(one, recovering=recovering)]
+    names = [one.row.name for one in unsure]
+    found = dict(zip(names, mirror.store.standings(names), strict=True))
+    for one in wanted:
+        standing = found.get(one.row.name)
+        if standing is None:
+            yield one
+        else:
+            # Where anything is published, a stale sibling may be, too (R12).
+            dirty = replace(one.one, dirty=standing.there)
+            yield replace(one, one=dirty, standing=standing)
+
+
+def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:
+    if wanted.page is None:
+        return False
+    published = wanted.row.published
+    if published is None:
+        return wanted.one.dirty or recovering
+    return wanted.one.dirty or not published.json
+
+
+class _Sieve:
+    """Keeps what may be older than the output from being published."""
+
+    def __init__(self, mirror: Mirror, tree: int) -> None:
+        self._mirror = mirror
+        self._tree = tree
+        self._catching_up = mirror.state.meta.text("catching_up")
+        self._remote = not isinstance(mirror.settings.mirror.output, Path)
+
+    def sift(self, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+        """Return what may be published, and by name why others cannot be judged."""
+        state = self._mirror.state
+        found: list[Wanted] = []
+        unread: dict[str, str] = {}
+        in_a_row = 0
+        for one in wanted:
+            try:
+                why = self._why_not(one)
+                in_a_row = 0
+            except PublishError as error:
+                in_a_row += 1
+                if self._remote and in_a_row == _IN_A_ROW:
+                    raise
+                why = unread[one.row.name] = str(error)
+            if why is None:
+                found.append(one)
+            else:
+                state.unpublished.problem(one.one.id, why)
+        kept = {one.row.id for one in found}
+        absent = [one.row.id for one in wanted if one.absent and one.row.id not in kept]
+        if absent:
+            state.note_absent(absent)
+        return found, unread
+
+    def _why_not(self, wanted: Wanted) -> str | None:
+        """Say why a page may be older than the output; None when it may be published."""
+        page, row = wanted.page, wanted.row
+        if page is None:
+            return None
+        if self._is_unconfirmed(page) and (wanted.absent or page.serial is None):
+            return "the output may be newer than the state; waiting for upstream's page"
+        if page.serial is None or wanted.absent:
+            return None
+        stands = self._mirror.store.serial(row.name)
+        if stands is None or stands <= max(page.serial, row.word or 0):
+            return None
+        return f"the output has its page of serial {stands}, the state only {page.serial}"
+
+    def _is_unconfirmed(self, page: Page) -> bool:
+        """Return True unless upstream has said since that this page is not from the past."""
+        if self._catching_up is None:
+            return False
+        if self._mirror.state.pending.has(page.name):
+            return True
+        read = self._catching_up != UNREAD
+        return not (read or (self._tree and page.serial is not None and page.serial >= self._tree))
+
+
+def let_go(mirror: Mirror) -> None:
+    """Forget removals of projects of which nothing is published: they take nothing away.
+
+    A run that died may have removed them before, or the state was put back to a time before that.
+    """
+    waiting = mirror.state.unsure_removals()
+    if not waiting:
+        return
+    standings = mirror.store.standings([name for _, name in waiting])
+    gone = [
+        id_
+        for (id_, _), standing in zip(waiting, standings, strict=True)
+        if standing.problem is None and not standing.there
+    ]
+    with mirror.state.transaction():
+        mirror.state.unpublished.removed(gone, forget=False)
