@@ -133,14 +133,16 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
 
 
 def is_right(name: str, wanted: Published, standing: Standing) -> bool:
-    """Return True if exactly ``wanted`` is published, as a fresh run would write it.
+    """Return True if exactly ``wanted`` is published, as a fresh run would write it."""
+    return all(map(_is_harmless, compare(name, files_of(wanted), standing)))
 
-    The directory's own mode does not count: writing the files again does not change it.
-    """
-    return all(
-        finding.kind is Kind.FOREIGN or (finding.kind is Kind.MODE and finding.path.endswith("/"))
-        for finding in compare(name, files_of(wanted), standing)
-    )
+
+def _is_harmless(finding: Finding) -> bool:
+    directory = finding.path.endswith("/")
+    if finding.kind is Kind.MODE:
+        return directory  # writing its files again does not change it
+    # An object under the directory's name is ours, and was wanted by another configuration.
+    return finding.kind is Kind.FOREIGN and not directory
 
 
 def _found(kind: Kind, name: str | None, path: str, detail: str | None = None) -> Finding:

@@ -16,7 +16,7 @@ from yanksync.errors import PublishError
 from yanksync.findings import Standing
 from yanksync.mirror import Mirror
 from yanksync.model import Page
-from yanksync.state.meta import OTHER_ERA, UNREAD
+from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Awaiting
 
@@ -47,10 +47,10 @@ def look(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[s
     may take minutes.
     """
     tree = mirror.state.meta.number("tree_serial")
-    wanted = list(_looked_up(mirror, wanted, recovering=tree is not None))
     if tree is None or tree == OTHER_ERA:
-        return wanted, {}
-    return _Sieve(mirror, tree).sift(wanted)
+        return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
+    newest, unread = _not_below(mirror, wanted)
+    return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
 
 
 def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:
@@ -76,62 +76,68 @@ def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:
     return wanted.one.dirty or not published.json
 
 
-class _Sieve:
-    """Keeps what may be older than the output from being published."""
+def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+    """Leave out projects of which the output has a later page, or one that cannot be read."""
+    remote = not isinstance(mirror.settings.mirror.output, Path)
+    found: list[Wanted] = []
+    unread: dict[str, str] = {}
+    in_a_row = 0
+    for one in wanted:
+        try:
+            why = _tree_is_newer(mirror, one)
+            in_a_row = 0
+        except PublishError as error:
+            in_a_row += 1
+            if remote and in_a_row == _IN_A_ROW:
+                raise
+            why = unread[one.row.name] = str(error)
+        if why is None:
+            found.append(one)
+        else:
+            mirror.state.unpublished.problem(one.one.id, why)
+    return found, unread
 
-    def __init__(self, mirror: Mirror, tree: int) -> None:
-        self._mirror = mirror
-        self._tree = tree
-        self._catching_up = mirror.state.meta.text("catching_up")
-        self._remote = not isinstance(mirror.settings.mirror.output, Path)
 
-    def sift(self, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
-        """Return what may be published, and by name why others cannot be judged."""
-        state = self._mirror.state
-        found: list[Wanted] = []
-        unread: dict[str, str] = {}
-        in_a_row = 0
-        for one in wanted:
-            try:
-                why = self._why_not(one)
-                in_a_row = 0
-            except PublishError as error:
-                in_a_row += 1
-                if self._remote and in_a_row == _IN_A_ROW:
-                    raise
-                why = unread[one.row.name] = str(error)
-            if why is None:
-                found.append(one)
-            else:
-                state.unpublished.problem(one.one.id, why)
-        kept = {one.row.id for one in found}
-        absent = [one.row.id for one in wanted if one.absent and one.row.id not in kept]
-        if absent:
-            state.note_absent(absent)
-        return found, unread
+def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> str | None:
+    """Say that the output has a later page than this state; None when it has not."""
+    page, row = wanted.page, wanted.row
+    if page is None or page.serial is None:
+        return None
+    stands = mirror.store.serial(row.name)
+    if stands is None or stands <= max(page.serial, row.word or 0):
+        return None
+    return f"the output has its page of serial {stands}, the state only {page.serial}"
 
-    def _why_not(self, wanted: Wanted) -> str | None:
-        """Say why a page may be older than the output; None when it may be published."""
-        page, row = wanted.page, wanted.row
-        if page is None:
-            return None
-        if self._is_unconfirmed(page) and (wanted.absent or page.serial is None):
-            return "the output may be newer than the state; waiting for upstream's page"
-        if page.serial is None or wanted.absent:
-            return None
-        stands = self._mirror.store.serial(row.name)
-        if stands is None or stands <= max(page.serial, row.word or 0):
-            return None
-        return f"the output has its page of serial {stands}, the state only {page.serial}"
 
-    def _is_unconfirmed(self, page: Page) -> bool:
-        """Return True unless upstream has said since that this page is not from the past."""
-        if self._catching_up is None:
-            return False
-        if self._mirror.state.pending.has(page.name):
-            return True
-        read = self._catching_up != UNREAD
-        return not (read or (self._tree and page.serial is not None and page.serial >= self._tree))
+def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Wanted]:
+    """Leave out pages that may be from the past: one that is absent may have been removed since.
+
+    So may one be that has no serial, which nobody can compare with what is published.
+    """
+    catching_up = mirror.state.meta.text("catching_up")
+    if catching_up is None:
+        return list(wanted)
+    found: list[Wanted] = []
+    absent: list[int] = []
+    for one in wanted:
+        page = one.page
+        doubtful = page is not None and (one.absent or page.serial is None)
+        if page is None or not doubtful or _is_confirmed(mirror, page, tree, catching_up):
+            found.append(one)
+        else:
+            why = "the output may be newer than the state; waiting for upstream"
+            mirror.state.unpublished.problem(one.one.id, why)
+            absent += [one.row.id] if one.absent else []
+    if absent:
+        mirror.state.note_absent(absent)
+    return found
+
+
+def _is_confirmed(mirror: Mirror, page: Page, tree: int, catching_up: str) -> bool:
+    """Return True if upstream has shown since then that this page is not from the past."""
+    if mirror.state.pending.has(page.name):
+        return False
+    return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
 
 
 def let_go(mirror: Mirror) -> None:

@@ -52,14 +52,14 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     configure.apply_policies(mirror)
     configure.check_output(mirror)
     finish(mirror)
-    recovering = mirror.state.meta.number("tree_serial") is not None
+    catching_up = mirror.state.meta.text("catching_up") is not None
     failure, unread = _learn(mirror, request)
     if not isinstance(failure, JournalReplaced):
         withdraw(mirror)
         failure = look(mirror, at_once=request.at_once, unread=unread) or failure
         configure.finish_recovery(mirror)
         # What upstream's answers confirmed without a new page may be published from here on.
-        (finish if recovering else withdraw)(mirror)
+        (finish if catching_up else withdraw)(mirror)
         _stand_in(mirror)
         publish_list(mirror)
     return failure
