@@ -77,21 +77,6 @@ def reasons_of(page: Page) -> Reasons:
     return tuple(found.items())
 
 
-def rehashed(before: Page, after: Page) -> tuple[str, ...]:
-    """Return the files that keep their name and get another hash: an index gives no name twice.
-
-    But what describes a release's variants may change under its name (PEP 825, a draft).
-    """
-    known = {file.filename: dict(file.hashes) for file in before.files}
-    return tuple(
-        file.filename
-        for file in after.files
-        for hashes in (known.get(file.filename, {}),)
-        if any(hashes.get(name, digest) != digest for name, digest in file.hashes)
-        and not file.filename.endswith("-variants.json")
-    )
-
-
 def latecomers(before: Page, after: Page) -> tuple[str, ...]:
     """Return the files that are new on a release whose first file is older by two weeks and more.
 

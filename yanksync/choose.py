@@ -16,6 +16,7 @@ from yanksync.upstream.source import RawList
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
 _PASSES = 3
 _HINT = 'if this upstream has no journal, set upstream.journal to "listing" or "none"'
+_CHECK = "check upstream.simple_url: it must be the address of a Simple API, ending in /simple/"
 _PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
 
 
@@ -52,23 +53,28 @@ def _probe(mirror: Mirror) -> str:
 
 
 def _without_journal(mirror: Mirror) -> str:
-    """Return what to follow instead: the list if it has serials, else the named pages."""
+    """Return what to follow instead: the list if it has serials, else the named pages.
+
+    Raises :class:`ConfigError` and :class:`UpstreamError`.
+    """
+    if mirror.settings.mirror.selection.explicit is not None:
+        return JournalSource.NONE.value  # the list of all projects is never fetched for a few
     try:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror, raw)
     except BadAnswer as error:
+        if mirror.upstream.root_is_missing():
+            raise BadAnswer(error.where, f"{error.problem}; {_CHECK}") from error
         log.info("%s", error)
         listing = False
     if listing:
         return JournalSource.LISTING.value
-    if mirror.settings.mirror.selection.explicit is None:
-        raise ConfigError(
-            "mirror.projects",
-            str(mirror.settings.source or "the configuration"),
-            "this upstream has neither a journal nor serials in its list of projects, so projects "
-            "have to be named one by one, without wildcards",
-        )
-    return JournalSource.NONE.value
+    raise ConfigError(
+        "mirror.projects",
+        str(mirror.settings.source or "the configuration"),
+        "this upstream has neither a journal nor serials in its list of projects, so projects "
+        "have to be named one by one, without wildcards",
+    )
 
 
 def _has_serials(mirror: Mirror, raw: RawList) -> bool:

@@ -21,6 +21,7 @@ from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_val
 from yanksync.errors import ConfigError
 from yanksync.selection import Selection
 from yanksync.settings import (
+    Guard,
     Health,
     Hooks,
     JournalSource,
@@ -198,6 +199,7 @@ def _settings(given: _Source, path: Path | None) -> Settings:
     settings = Settings(
         upstream=upstream,
         mirror=_mirror(given, upstream),
+        guard=Guard(**dict(_section(given, "guard"))),
         schedule=Schedule(**schedule),
         hooks=_hooks(given),
         health=_health(given),

@@ -107,6 +107,14 @@ def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], floa
     return check
 
 
+def _percent(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _wrong("a number of percent", value)
+    if not 0 <= value <= 100:  # which NaN is not either
+        raise Impossible(f"must be from 0 to 100 percent, not {value:.9g}")
+    return float(value)
+
+
 def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
     def check(value: object) -> StrEnum:
         try:
@@ -276,6 +284,13 @@ def _read_seconds(text: str) -> float | str:
         return text  # with a unit, or wrong: the check says
 
 
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Impossible(f"must be a number, not {text!r}") from None
+
+
 def _read_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")] if text.strip() else []
 
@@ -306,6 +321,12 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "list_interval": Key(_seconds(0), _read_seconds),
         "legacy_json": Key(_flag, _read_flag),
         "slash_keys": Key(_one_of(SlashKeys)),
+    },
+    "guard": {
+        "explained": Key(_percent, _read_number),
+        "unexplained": Key(_percent, _read_number),
+        "selection": Key(_percent, _read_number),
+        "confirm_after": Key(_seconds(0, 7 * 86400), _read_seconds),
     },
     "schedule": {
         "every": Key(_seconds(1), _read_seconds),

@@ -1,7 +1,7 @@
 """Step 0, first part: what the configuration and the output say against what the state remembers.
 
-A change of policy makes what it concerns unpublished and costs no request; a narrowed selection
-lets projects go; a state that is older than the tree stops trusting what it knows of the tree.
+A change of policy makes what it concerns unpublished and costs no request; a state that is older
+than the tree stops trusting what it knows of the tree.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.publish.store import ListStands
-from yanksync.selection import Selection
 from yanksync.state.meta import OTHER_ERA, UNREAD
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -32,13 +31,12 @@ RENDERING = 1
 
 
 def apply_policies(mirror: Mirror) -> None:
-    """Mark for publishing whatever a changed policy or a narrowed selection concerns."""
+    """Mark for publishing whatever a changed policy concerns."""
     meta, state = mirror.state.meta, mirror.state
     wanted = policy(mirror.settings.mirror)
-    selection = mirror.settings.mirror.selection.text
     place = mirror.settings.mirror.place
     moved = (meta.text("place") or "") != place
-    if not moved and meta.text("policy") == wanted and meta.text("selection_applied") == selection:
+    if not moved and meta.text("policy") == wanted:
         return
     now = mirror.now()
     with state.transaction():
@@ -52,37 +50,13 @@ def apply_policies(mirror: Mirror) -> None:
             log.info("the configuration of the output has changed; rendering every page again")
             state.unpublished.add_all(now)
             meta.put(list_changed=1)
-        if meta.text("selection_applied") not in (None, selection):
-            left_out = [
-                name
-                for presence in Presence
-                for name in state.projects.names(presence)
-                if not mirror.settings.mirrors(name)
-            ]
-            state.narrow(left_out, now)
-            if needs_widening(mirror) and not _wider(mirror):
-                meta.put(selection=selection)
-        meta.put(policy=wanted, selection_applied=selection)
+        meta.put(policy=wanted)
 
 
 def needs_widening(mirror: Mirror) -> bool:
     """Whether the selection is another one than that of the newest list taken in."""
     known = mirror.state.meta.text("selection")
     return known not in (None, mirror.settings.mirror.selection.text)
-
-
-def _wider(mirror: Mirror) -> bool:
-    """Whether the selection may have projects that the one before had not, as far as is known."""
-    new = mirror.settings.mirror.selection
-    try:
-        before = Selection.of_text(mirror.state.meta.text("selection") or "")
-    except ValueError:  # kept in another form once
-        return True
-    if not before.covers(new):
-        return True
-    # A name that nobody knows has to be looked for, to be told of as unknown.
-    named = new.explicit or ()
-    return len(mirror.state.projects.get(named)) < len(named)
 
 
 def policy(section: settings.Mirror) -> str:
@@ -131,11 +105,23 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
             )
             if unlike.newer:
                 meta.put(catching_up=UNREAD)
+    _note_building(mirror)
+
+
+def _note_building(mirror: Mirror) -> None:
+    """Note that this is a first build; say how far it is when an earlier run began it."""
+    meta = mirror.state.meta
     if meta.flag("building") or meta.moment("list_written") is None:
         done, total = mirror.state.projects.progress()
         if 0 < done < total:
             mirror.say(f"resuming a first build: {done:,} of {total:,} done")
         meta.put(building=1)
+
+
+def note_built(mirror: Mirror) -> None:
+    """Note that a pass reached every project, so that no first build is under way any more."""
+    if mirror.state.meta.flag("building") and not mirror.stopping():
+        mirror.state.meta.put(building=None)
 
 
 def _unlike(

@@ -105,19 +105,55 @@ class JournalRefused(UpstreamError):
 
 
 class JournalReplaced(UpstreamError):
-    """The journal is not the one that was followed so far (design.md, R14)."""
+    """Upstream is not the one that was followed so far: put back, or another one (R14)."""
 
     cause = "journal-replaced"
 
-    def __init__(self, serial: int, problem: str) -> None:
-        self.serial = serial  #: the cursor
+    def __init__(self, serial: int | None, problem: str) -> None:
+        self.serial = serial  #: up to which upstream was followed; None: it has no serials
         self.problem = problem
         super().__init__(serial, problem)
 
     def __str__(self) -> str:
+        at = "" if self.serial is None else f" up to serial {self.serial}"
         return (
-            f"the journal at serial {self.serial} is not the one followed so far: {self.problem}; "
-            "nothing was changed. If upstream was really put back, run 'yanksync approve'"
+            f"upstream is not the one followed so far{at}: {self.problem}; nothing was changed. "
+            "If upstream was really put back or replaced, run 'yanksync approve'"
+        )
+
+
+class StaleList(UpstreamError):
+    """The list of projects is older than the one that was read before; nothing is taken from it."""
+
+    cause = "stale"
+
+    def __init__(self, serial: int | None, known: int) -> None:
+        self.serial = serial  #: of this list
+        self.known = known  #: of the one before
+        super().__init__(serial, known)
+
+    def __str__(self) -> str:
+        return (
+            f"the list of projects is at serial {self.serial}, older than the one read before "
+            f"({self.known}); it is not taken, and the next run asks again"
+        )
+
+
+class NothingFound(UpstreamError):
+    """A first build found none of the projects that it is to mirror; nothing is published."""
+
+    cause = "nothing-found"
+
+    def __init__(self, url: str, projects: tuple[str, ...]) -> None:
+        self.url = url
+        self.projects = projects  #: the patterns of ``mirror.projects``
+        super().__init__(url, projects)
+
+    def __str__(self) -> str:
+        names = ", ".join(self.projects[:5]) + (", …" if len(self.projects) > 5 else "")
+        return (
+            f"{self.url}: upstream has none of the projects in mirror.projects ({names}); nothing "
+            "is published. Check upstream.simple_url and the names"
         )
 
 

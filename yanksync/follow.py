@@ -12,22 +12,15 @@ from collections.abc import Sequence
 from yanksync.choose import note_refusal, source_of
 from yanksync.errors import JournalRefused, JournalReplaced, Throttled
 from yanksync.findings import holds_ours
-from yanksync.journal import Kind, Mark, check_cursor, named, read
-from yanksync.list_output import ANY_SIBLINGS
-from yanksync.listing import (
-    first_build,
-    follow_list,
-    leave,
-    load,
-    mark_named,
-    mark_unlisted,
-    read_list,
-    start,
-)
+from yanksync.journal import Event, Kind, Mark, check_cursor, named, read
+from yanksync.listing import first_build, follow_list, mark_named
+from yanksync.losses import told
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry
+from yanksync.names import NormalizedName, normalized
+from yanksync.restart import restart, trust
 from yanksync.settings import JournalSource, redacted
-from yanksync.state.meta import OTHER_ERA, READ, UNREAD
+from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -59,7 +52,10 @@ def follow(mirror: Mirror) -> bool:
             raise
         mirror.state.meta.put(refused_since=None, refused=None)
     elif source is JournalSource.LISTING:
-        follow_list(mirror, started)
+        try:
+            follow_list(mirror, started)
+        except JournalReplaced as replaced:
+            restart(mirror, replaced, started)
     else:
         mark_named(mirror, started)
     _note_read(mirror)
@@ -95,10 +91,15 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
             try:
                 check_cursor(rows, cursor, meta.cursor_row)
             except JournalReplaced as replaced:
-                _replaced(mirror, replaced, started)
+                restart(mirror, replaced, started)
                 return
-            if cursor >= tree:
-                _trust(mirror)
+        try:
+            _check_ahead(mirror, rows)
+        except JournalReplaced as replaced:
+            restart(mirror, replaced, started)
+            return
+        if first and cursor >= tree:
+            trust(mirror)
         take_entries(mirror, [row for row in rows if row.serial > cursor], started)
         if first and meta.cursor == cursor and meta.cursor_row is None:
             _learn_row(mirror, rows, cursor)
@@ -107,14 +108,29 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
     if end < tree:
         # The state was put back, too, or lost: it knows no row that could be another.
         older = JournalReplaced(end, f"it ends there, and the output is of serial {tree}")
-        _replaced(mirror, older, started)
+        restart(mirror, older, started)
     elif cursor < tree:
-        _trust(mirror)
+        trust(mirror)
 
 
-def _trust(mirror: Mirror) -> None:
-    """Note that the journal is the one followed so far, or what upstream has for it since."""
-    mirror.state.meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
+def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
+    """Check that the journal has the serials of the pages that were ahead of it (R14).
+
+    A page's serial is that of an entry about its project (Warehouse). Where upstream has lost its
+    newest entries since, their serials are given out anew: the page would hide what comes.
+    Raises :class:`JournalReplaced`.
+    """
+    if not rows:
+        return
+    ahead = mirror.state.ahead.upto(rows[-1].serial)
+    if not ahead:
+        return
+    serials = {serial for _, serial in ahead}
+    known = {(normalized(row.name), row.serial) for row in rows if row.serial in serials}
+    for name, serial in ahead:
+        if (name, serial) not in known:
+            why = f"the page of {name} is of serial {serial}, and the journal has no such entry"
+            raise JournalReplaced(mirror.state.meta.cursor, why)
 
 
 def _learn_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
@@ -149,8 +165,29 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
         last = rows[-1]
         state.meta.move_cursor(last.serial, last)
         state.history.settle(last.serial, started)
+        state.ahead.confirm(last.serial)
+        _tell_losses(mirror, reading.events, started)
     if reading.skipped:
         log.info("%d journal rows name no valid project; skipped", reading.skipped)
+
+
+def _tell_losses(mirror: Mirror, events: Sequence[Event], started: float) -> None:
+    """Let go of held files that these entries remove, and mark those that they yank (R8)."""
+    state = mirror.state
+    if not state.lost.any():
+        return
+    ids = state.lost.named()
+    about: dict[str, list[Event]] = {}
+    for event in events:
+        if event.name in ids:
+            about.setdefault(event.name, []).append(event)
+    for name, newer in about.items():
+        project = ids[NormalizedName(name)]
+        before = state.lost.one(project)
+        lost = told(before, newer)
+        if lost != before:
+            state.lost.put(project, lost)
+            state.unpublished.add_page(project, started)
 
 
 def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> None:
@@ -159,12 +196,12 @@ def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> 
     present = row.presence is Presence.PRESENT
     if mark.kind is Kind.REMOVE_PROJECT:
         state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
-        if present:
+        if present or row.published is not None:
             state.unpublished.add(row.id, Sort.EXPLAINED, started)
     elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
         # One that was never held, too: no page from before that may bring files.
         state.projects.withdraw(mark.name, mark.quarantine)
-        if present:
+        if present or row.published is not None:  # its removal may be held: this is no removal
             state.unpublished.add(row.id, Sort.PAGE, started)
     else:
         return
@@ -172,30 +209,3 @@ def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> 
         # A run published it that this state does not know of: the state was put back.
         state.unpublished.add(row.id, Sort.EXPLAINED, started)
         state.unpublished.begin([row.id])
-
-
-def _replaced(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
-    """Hold everything until a person approves that the journal is another one (R14)."""
-    meta = mirror.state.meta
-    if not meta.flag("approve_journal"):
-        if meta.text("journal_replaced") is None:
-            meta.put(journal_replaced_since=mirror.now())
-        meta.put(journal_replaced=replaced.problem)
-        raise replaced
-    last = mirror.upstream.last_serial() or 0
-    raw, projects = read_list(mirror)
-    with mirror.state.transaction():
-        mirror.state.start_over()
-        load(mirror, projects)
-        mirror.state.listed.mark_all(started)
-        leave(mirror, projects, started)
-        mark_unlisted(mirror, projects, started)
-        mirror.state.listed.drop()
-        # Serials of now and of then do not compare, and directories may stand that a state put back
-        # unnoticed does not know.
-        meta.put(upstream_serial=None, tree_serial=OTHER_ERA, list_codecs=ANY_SIBLINGS)
-        start(mirror, JournalSource.XMLRPC, raw, projects, last)
-        meta.put(
-            approve_journal=None, journal_replaced=None, journal_replaced_since=None, resync=started
-        )
-    log.warning("following the journal from serial %s on, as approved", meta.cursor)

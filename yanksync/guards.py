@@ -1,23 +1,28 @@
 """Stage 5, pure: which removals a person must look at first (rule R8).
 
-Explained removals are held above max(100, 1 %) of the projects in a pass, unexplained ones above
-max(3, 1 %). Quarantines and what our own configuration leaves out are never counted.
+A pass may take away only so much of what is published. What upstream's journal explains is
+followed, malware included; what nothing explains may be upstream's fault. Quarantines are never
+counted.
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from yanksync.settings import Guard
+
 EXPLAINED_FLOOR = 100
 UNEXPLAINED_FLOOR = 3
-_SHARE = 100  # one in a hundred
+SELECTION_FLOOR = 3
+LISTED_SHARE = 1.0  # percent of the projects that may leave the list at once
 
 
 class Removals(Struct, frozen=True):
-    """How many removals one pass would publish."""
+    """What one pass would take away: projects, and projects of which files vanish."""
 
     explained: int
     unexplained: int
+    everything: bool = False  # no file would be left in the mirror
 
 
 class Judgement(Struct, frozen=True):
@@ -32,20 +37,31 @@ class Judgement(Struct, frozen=True):
         return self.explained is not None or self.unexplained is not None
 
 
-def limit(floor: int, projects: int) -> int:
-    """Return how many removals of a sort one pass may publish, of ``projects`` published ones."""
-    return max(floor, projects // _SHARE)
+def limit(floor: int, percent: float, projects: int) -> int:
+    """Return how many of ``projects`` published ones a pass may take away."""
+    return max(floor, int(projects * percent / 100))
 
 
-def judge(removals: Removals, projects: int) -> Judgement:
+def judge(removals: Removals, projects: int, guard: Guard) -> Judgement:
     """Judge the removals of a pass over a mirror of ``projects`` published projects."""
-    return Judgement(
-        _over("explained", removals.explained, limit(EXPLAINED_FLOOR, projects)),
-        _over("unexplained", removals.unexplained, limit(UNEXPLAINED_FLOOR, projects)),
-    )
+    most = limit(UNEXPLAINED_FLOOR, guard.unexplained, projects)
+    unexplained = _over("unexplained", removals.unexplained, most, projects)
+    if unexplained is None and removals.unexplained and removals.everything:
+        unexplained = "nothing explains it, and no file would be left in the mirror"
+    most = limit(EXPLAINED_FLOOR, guard.explained, projects)
+    return Judgement(_over("explained", removals.explained, most, projects), unexplained)
 
 
-def _over(sort: str, count: int, most: int) -> str | None:
+def selection_holds(lost: int, projects: int, guard: Guard) -> str | None:
+    """Return why a changed selection that leaves out ``lost`` projects is held, or None."""
+    if lost and lost >= projects:
+        return f"it takes away all {projects} published projects"
+    if lost > limit(SELECTION_FLOOR, guard.selection, projects):
+        return f"it takes away {lost} of {projects} published projects"
+    return None
+
+
+def _over(sort: str, count: int, most: int, projects: int) -> str | None:
     if count <= most:
         return None
-    return f"{count} {sort} removals in one pass, more than {most}"
+    return f"{count} {sort} removals in one pass, of {projects} published projects; {most} may go"

@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from itertools import islice
 
 from yanksync.choose import source_of
-from yanksync.errors import BadAnswer
+from yanksync.errors import BadAnswer, JournalReplaced, StaleList
 from yanksync.findings import holds_ours
-from yanksync.guards import EXPLAINED_FLOOR, limit
+from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
 from yanksync.model import PIECES, ListedProject, ProjectList
 from yanksync.names import normalized
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
+from yanksync.weigh import Presence
 
 _CACHED = 3600.0  # seconds; a CDN may keep a list for half of that (A69)
 
@@ -40,6 +41,9 @@ def widen(mirror: Mirror) -> None:
         meta.put(selection=mirror.settings.mirror.selection.text, list_etag=None)
         return
     started = mirror.now()
+    if mirror.settings.mirror.selection.explicit is not None:
+        mark_missing_named(mirror, started)
+        return
     _, projects = read_list(mirror)
     _refuse_empty(mirror, projects, meta.cursor or 0)
     with mirror.state.transaction():
@@ -70,6 +74,12 @@ def resync(mirror: Mirror) -> bool:
     last = None
     if source is JournalSource.XMLRPC and meta.cursor is None:
         last = mirror.upstream.last_serial() or 0
+    if source is JournalSource.XMLRPC and mirror.settings.mirror.selection.explicit is not None:
+        with mirror.state.transaction():
+            mark_all_named(mirror, started)
+            start(mirror, source, None, None, last)
+            meta.put(resync=started)
+        return last is not None
     raw, projects = read_list(mirror)
     if last is not None:
         _refuse_empty(mirror, projects, last)
@@ -89,6 +99,11 @@ def resync(mirror: Mirror) -> bool:
 def first_build(mirror: Mirror, started: float) -> None:
     """Ask for every listed project, and begin to follow the journal from before the list."""
     last = mirror.upstream.last_serial() or 0
+    if mirror.settings.mirror.selection.explicit is not None:
+        with mirror.state.transaction():
+            mark_missing_named(mirror, started)
+            start(mirror, JournalSource.XMLRPC, None, None, last)
+        return
     raw, projects = read_list(mirror)
     _refuse_empty(mirror, projects, last)
     with mirror.state.transaction():
@@ -103,22 +118,20 @@ def first_build(mirror: Mirror, started: float) -> None:
 def start(
     mirror: Mirror,
     source: JournalSource,
-    raw: RawList,
-    projects: ProjectList,
+    raw: RawList | None,
+    projects: ProjectList | None,
     last: int | None,
 ) -> None:
-    """Set where following begins, if it has not begun, and remember the list."""
+    """Set where following begins, if it has not begun, and remember the list, if one was read."""
     meta = mirror.state.meta
+    listed = None if projects is None else projects.serial
     if source is JournalSource.XMLRPC and last is not None:
         # The list may be half an hour older than the journal (A43).
-        start = last if projects.serial is None else min(last, projects.serial)
-        meta.move_cursor(start, None)
-    meta.see_serial(projects.serial)
-    meta.put(
-        list_serial=projects.serial,
-        list_etag=raw.etag,
-        selection=mirror.settings.mirror.selection.text,
-    )
+        meta.move_cursor(last if listed is None else min(last, listed), None)
+    meta.see_serial(listed)
+    meta.put(selection=mirror.settings.mirror.selection.text)
+    if raw is not None:
+        meta.put(list_serial=listed, list_etag=raw.etag)
 
 
 def follow_list(mirror: Mirror, started: float) -> None:
@@ -132,9 +145,9 @@ def follow_list(mirror: Mirror, started: float) -> None:
         raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
     known = meta.number("list_serial")
     if known is not None and (projects.serial is None or projects.serial < known):
-        log.info("the list of projects is older than the one read before; not taken")
-        return
+        _refuse_older(mirror, projects.serial, known, started)
     with mirror.state.transaction():
+        meta.put(list_older_since=None)
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
         leave(mirror, projects, started)
@@ -142,6 +155,22 @@ def follow_list(mirror: Mirror, started: float) -> None:
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
+
+
+def _refuse_older(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
+    """Take nothing from a list that is older than one read before.
+
+    A cache may give one for a while. Raises :class:`StaleList`; :class:`JournalReplaced` when lists
+    have been older for longer than a cache keeps them.
+    """
+    meta = mirror.state.meta
+    since = meta.moment("list_older_since")
+    if since is None or since > now:
+        meta.put(list_older_since=now)
+    elif now - since > _CACHED:
+        at = "has no serial" if serial is None else f"is at serial {serial}"
+        raise JournalReplaced(known, f"for more than an hour, its list of projects {at}")
+    raise StaleList(serial, known)
 
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
@@ -195,7 +224,7 @@ def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
     mirror.state.listed.returned()
     left = mirror.state.listed.leave(projects.serial, started, empty=not projects.projects)
-    most = limit(EXPLAINED_FLOOR, mirror.state.projects.published())
+    most = limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
     if len(left) > most:
         why = f"{len(left)} projects left the list of projects at once, more than {most}"
         log.error("held: %s; see 'yanksync holds'", why)
@@ -248,4 +277,23 @@ def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
         mirror.state.projects.add((name, name) for name in names)
         for name in names:
             mirror.state.pending.mark(name, None, started, forced=forced, patient=not forced)
+        mirror.state.meta.put(selection=mirror.settings.mirror.selection.text)
+
+
+def mark_all_named(mirror: Mirror, started: float) -> None:
+    """Ask for every named project without ETag, and for those that are held besides."""
+    mark_named(mirror, started, forced=True)
+    with mirror.state.transaction():
+        for name in list(mirror.state.projects.names(Presence.PRESENT)):
+            mirror.state.pending.mark(name, None, started, forced=True, patient=False)
+
+
+def mark_missing_named(mirror: Mirror, started: float) -> None:
+    """Ask for the named projects that the state holds no page of; no list is needed for that."""
+    names = mirror.settings.mirror.selection.explicit or ()
+    with mirror.state.transaction():
+        mirror.state.projects.add((name, name) for name in names)
+        for row in mirror.state.projects.get(names).values():
+            if row.presence in (Presence.NEW, Presence.UNKNOWN):
+                mirror.state.pending.mark(row.name, None, started)
         mirror.state.meta.put(selection=mirror.settings.mirror.selection.text)

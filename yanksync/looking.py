@@ -23,6 +23,7 @@ BATCH = 200  # answers recorded and published together
 _BATCH_BYTES = 8 << 20  # or so many, compressed
 _BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
 _CHUNK = 2000  # looks taken from the queue at once
+_CONTROLS = 3  # other projects asked for, to tell an outage from a removal
 _REREAD = 300.0  # seconds after which a long pass reads the journal again
 
 
@@ -37,6 +38,8 @@ class _Round(Struct):
     again: list[tuple[Fetched, str, bool]] = field(default_factory=list)
     failure: UpstreamError | None = None
     answered: int = 0
+    well: int = 0  # answers that show that upstream is well
+    missing: list[Fetched] = field(default_factory=list)  # 404s that nothing explains
 
 
 def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None:
@@ -54,6 +57,7 @@ def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None
                 _work_off(turn, _questions(turn))
             _work_off(turn, _asked(mirror, _swept(mirror)))
             _ask_again(turn)
+            _judge_missing(turn)
         except UpstreamError as error:
             turn.failure = error
         publisher.settle()
@@ -88,6 +92,8 @@ def _take(turn: _Round, batch: Sequence[Fetched]) -> None:
     recorded = record(turn.mirror, batch)
     turn.publisher.begin(recorded.awaiting, recorded.pages)
     turn.again += recorded.again
+    turn.missing += recorded.missing
+    turn.well += recorded.well
     turn.answered += sum(not isinstance(one.answer, Failed) for one in batch)
     turn.mirror.progress.advance(len(batch))
 
@@ -107,6 +113,44 @@ def _ask_again(turn: _Round) -> None:
         entry for entry in turn.again if entry[0].look.sweep and entry[0].look.name not in waiting
     ]
     _work_off(turn, iter(list(_asked(mirror, looks))))
+
+
+def _judge_missing(turn: _Round) -> None:
+    """Take 404s that nothing explains for what they say, unless upstream is out (R7)."""
+    if not turn.missing:
+        return
+    mirror = turn.mirror
+    try:
+        why = _outage(turn)
+    except UpstreamError as error:
+        why = str(error)
+    if why is None:
+        turn.publisher.settle()
+        turn.again += record(mirror, turn.missing, is_up=True).again
+        return
+    turn.again += [(one, "404, and upstream may be out", False) for one in turn.missing]
+    raise Unreachable(
+        redacted(mirror.upstream.simple_url),
+        f"{why}; yanksync takes that for an outage and removes nothing. If upstream has moved, "
+        "correct upstream.simple_url",
+    )
+
+
+def _outage(turn: _Round) -> str | None:
+    """Return what shows that all of upstream is missing, and not single projects; else None.
+
+    Raises :class:`UpstreamError` when upstream does not answer any more.
+    """
+    upstream = turn.mirror.upstream
+    if upstream.root_is_missing():
+        return "the root of the index answered 404, too"
+    if turn.well:
+        return None
+    missing = [one.look.name for one in turn.missing]
+    for name in turn.mirror.state.projects.others(missing, _CONTROLS):
+        if upstream.page(name, None) != 404:
+            return None
+    return "every page that was asked for answered 404"
 
 
 def _questions(turn: _Round) -> Iterator[Question]:
@@ -163,7 +207,7 @@ def _swept(mirror: Mirror) -> list[Look]:
     # Losses that a guard holds may be upstream's passing fault: no entry will tell that it is over.
     held = [
         Look(name=name, sweep=True, since=now)
-        for name in state.unpublished.doubtful()
+        for name in {*state.unpublished.doubtful(), *(name for name, _ in state.lost.held())}
         if not state.pending.has(name)
     ]
     if state.meta.text("journal") == JournalSource.NONE:

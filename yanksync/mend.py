@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from yanksync import configure
 from yanksync.errors import YanksyncError
 from yanksync.findings import NOTES, Finding, Kind, files_of
+from yanksync.holds import count_held
 from yanksync.list_output import publish_list
 from yanksync.mirror import Mirror
 from yanksync.model import Published
+from yanksync.narrowing import settle_selection
 from yanksync.publish import layout
 from yanksync.publishing import finish
 from yanksync.state.unpublished import Sort
@@ -29,6 +31,7 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     if not mirror.store.standing(None).there:
         mirror.store.prepare()
     configure.apply_policies(mirror)
+    mirror = settle_selection(mirror)
     configure.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)
     findings = check(mirror, checked, upstream=upstream)
@@ -50,7 +53,7 @@ def _publish(mirror: Mirror) -> int:
     tell_hooks(mirror)
     if mirror.tally.problem is not None:
         return FAILED
-    if mirror.state.unpublished.counts()[1]:
+    if count_held(mirror.state):
         return HELD
     return PARTIAL if mirror.tally.undelivered else DONE
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync import __version__, whole
+from yanksync.holds import count_held
 from yanksync.mirror import Tally
 from yanksync.settings import HOOKS
 from yanksync.state import State
@@ -123,8 +124,8 @@ def of_state(state: State, ended: float) -> tuple[Family, ...]:
     Raises :class:`yanksync.errors.StateError`.
     """
     meta, counted = state.meta, state.counters.all()
-    pending, held_looks, behind = state.pending.counts()
-    unpublished, held = state.unpublished.counts()
+    pending, _, behind = state.pending.counts()
+    unpublished, _ = state.unpublished.counts()
     complete = meta.moment("complete_read")
     listing = meta.text("journal") == "listing"
     return (
@@ -139,7 +140,7 @@ def of_state(state: State, ended: float) -> tuple[Family, ...]:
             yanked_releases=counted.get(("yanked_releases", "")),
             pending_projects=pending,
             unpublished_projects=unpublished,
-            held=held + held_looks + (meta.text("journal_replaced") is not None),
+            held=count_held(state),
             behind_projects=behind,
         ),
         Family("undelivered", "gauge", _undelivered(state)),

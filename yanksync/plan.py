@@ -27,17 +27,26 @@ class Look(Struct, frozen=True, kw_only=True):
     forced: bool = False  # without ETag: full-resync
     since: float = 0.0  # start of the read that first asked for it
     doubt: str | None = None  # what an earlier pass saw and did not believe
+    doubt_since: float | None = None  # UTC seconds
     sweep: bool = False  # nothing names it; it is asked because its time has come
     approved: bool = False  # should its project be gone, a person has agreed to that already
+
+
+class Removal(Struct, frozen=True):
+    """A project that a pass would remove from the mirror."""
+
+    name: NormalizedName
+    why: str
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What a pass would do, as far as can be known before pages are asked for."""
 
     cursor: int | None  # the journal's serial after reading
-    removals: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: gone
+    removals: tuple[Removal, ...] = ()  # known before pages are asked for
+    held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
-    publications: int = 0  # recorded earlier and not yet published
+    publications: int = 0  # pages recorded earlier and not yet published
     looks: tuple[Look, ...] = ()  # withdrawals first; the first of them, where there are many
     more: int = 0  # looks beyond those
 

@@ -15,7 +15,8 @@ from msgspec import Struct
 from yanksync import recovery
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.findings import is_right
-from yanksync.guards import Removals, judge
+from yanksync.judging import judge_removals
+from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.publish import layout
@@ -25,11 +26,11 @@ from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import REHASHED, Awaiting, Sort
+from yanksync.state.unpublished import Awaiting, Sort
 from yanksync.weigh import Presence
 
 BATCH = 500
-_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.REHASHED)
+_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
 
 
@@ -49,8 +50,6 @@ def finish(mirror: Mirror) -> None:
 def withdraw(mirror: Mirror) -> None:
     """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
 
-    A page on which a file has another hash than before waits for a person in any case (F11).
-
     Those that are let through are published. Nobody waits for a page to withdraw what a guard
     does not hold (R9).
     """
@@ -58,19 +57,10 @@ def withdraw(mirror: Mirror) -> None:
     publish(mirror, state.unpublished.words())
     recovery.let_go(mirror)
     with state.transaction():
-        waiting = state.unpublished.removals()
-        rehashed = state.unpublished.rehashed()
-        if waiting == Removals(0, 0) and not rehashed and not state.unpublished.approved():
-            return
-        judgement = judge(
-            Removals(waiting.explained + tally.explained, waiting.unexplained + tally.unexplained),
-            state.projects.published() + tally.removed,
-        )
-        state.unpublished.hold(judgement, mirror.now())
-    alarm = f"{rehashed} pages on which {REHASHED}" if rehashed else None
-    for why in (judgement.explained, judgement.unexplained, alarm):
-        if why is not None and mirror.tally.tells(why):
-            log.error("held: %s; see 'yanksync holds'", why)
+        lossy = judge_removals(mirror)
+    if lossy is None:
+        return
+    publish(mirror, state.unpublished.among(lossy))
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
         after = awaiting[-1].id
@@ -209,10 +199,12 @@ def _wanted(
     pages: Mapping[int, Page],
 ) -> Iterator[Wanted]:
     """Yield what is to be published of each project; one that cannot be read stops nobody else."""
+    lost = mirror.state.lost.of([one.id for one in awaiting if one.id not in pages])
     for one in awaiting:
         row = rows[one.id]
         try:
-            yield Wanted(one, row, _page(mirror, one, row, pages))
+            page = _page(mirror, one, row, pages.get(one.id), lost.get(one.id, ()))
+            yield Wanted(one, row, page)
         except BadAnswer as error:
             if mirror.tally.tells(f"unreadable {row.name}"):
                 why = f"the held page cannot be read: {error.problem}; it is fetched again"
@@ -221,11 +213,13 @@ def _wanted(
             mirror.state.pending.mark(row.name, row.serial, mirror.now(), forced=True)
 
 
-def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]) -> Page | None:
+def _page(
+    mirror: Mirror, one: Awaiting, row: Project, page: Page | None, lost: Sequence[LostFile]
+) -> Page | None:
     """Return the page to publish; None when the project is to go."""
     if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
         return None
-    return shown_page(row, pages.get(one.id) or held_page(mirror, row))
+    return shown_page(row, page or with_lost(held_page(mirror, row), lost))
 
 
 def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:

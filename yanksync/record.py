@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from yanksync.changes import Unsettled, differences, latecomers, reasons_of, rehashed
+from yanksync.changes import Unsettled, differences, latecomers, reasons_of
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
-from yanksync.journal import Event, Kind
+from yanksync.journal import Kind
+from yanksync.losses import LostFile, Moment, confirm, lost_files, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
-from yanksync.plan import DAY, sweep_due
+from yanksync.plan import DAY, Look, sweep_due
 from yanksync.publish import layout
 from yanksync.settings import JournalSource
 from yanksync.state.projects import Project, Recorded, StoredPage
@@ -36,8 +37,8 @@ from yanksync.weigh import (
     Presence,
     Record,
     Stale,
+    Verdict,
     Want,
-    unexplained_losses,
     weigh,
 )
 
@@ -50,8 +51,11 @@ class Batch(Struct):
     """What recording a batch leaves to do."""
 
     awaiting: list[Awaiting] = field(default_factory=list)  # pages to publish now
-    pages: dict[int, Page] = field(default_factory=dict)  # theirs, by project id
+    pages: dict[int, Page] = field(default_factory=dict)  # as they are published, by project id
     again: list[tuple[Fetched, str, bool]] = field(default_factory=list)  # (look, why, stale)
+    missing: list[Fetched] = field(default_factory=list)  # 404s that nothing explains: maybe an
+    # outage, which only the other answers of the pass tell
+    well: int = 0  # answers that show that upstream is well
 
 
 def page_of(name: NormalizedName, stored: StoredPage) -> Page:
@@ -65,12 +69,16 @@ def page_of(name: NormalizedName, stored: StoredPage) -> Page:
     ).page
 
 
-def record(mirror: Mirror, fetched: Sequence[Fetched]) -> Batch:
-    """Record a batch of answers; return the pages to publish and the looks to take again."""
+def record(mirror: Mirror, fetched: Sequence[Fetched], *, is_up: bool = False) -> Batch:
+    """Record a batch of answers; return the pages to publish and the looks to take again.
+
+    Without ``is_up`` a 404 that nothing explains is put aside.
+    """
     batch = Batch()
-    recorder = _Recorder(mirror, batch)
+    recorder = _Recorder(mirror, batch, is_up=is_up)
     with mirror.state.transaction():
         rows = mirror.state.projects.get(one.look.name for one in fetched)
+        recorder.lost = mirror.state.lost.of([row.id for row in rows.values()])
         for one in fetched:
             row = rows.pop(one.look.name, None)
             if row is None:  # asked for twice in one batch, or never seen before
@@ -84,22 +92,27 @@ def record(mirror: Mirror, fetched: Sequence[Fetched]) -> Batch:
 class _Recorder:
     """Records the answers of one batch, inside its transaction."""
 
-    def __init__(self, mirror: Mirror, batch: Batch) -> None:
+    def __init__(self, mirror: Mirror, batch: Batch, *, is_up: bool) -> None:
         self._mirror = mirror
         self._state = mirror.state
         self._batch = batch
+        self._is_up = is_up
         self._now = mirror.now()
+        self._moment = Moment(self._now, mirror.run, mirror.settings.guard.confirm_after)
+        self.lost: dict[int, tuple[LostFile, ...]] = {}  #: of the projects in the batch
         meta = mirror.state.meta
         self._serials = meta.flag("serials")
         self._json = meta.flag("json")
-        self._settled_to = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
+        self._cursor = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> Project:
         self._state.projects.add([(name, name)])
-        return self._state.projects.get([name])[name]
+        row = self._state.projects.get([name])[name]
+        self.lost[row.id] = self._state.lost.one(row.id)
+        return row
 
     def take(self, one: Fetched, row: Project) -> None:
-        self._mirror.tally.asked += 1
+        self._mirror.tally.asked += not self._is_up
         answer = one.answer
         if isinstance(answer, Failed):
             self._batch.again.append((one, str(answer.error), False))
@@ -108,22 +121,37 @@ class _Recorder:
         for note in one.notes:
             if self._mirror.tally.tells(note if of_every_page(note) else f"{row.name} {note}"):
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
-        held = self._held(row, answer)
-        want = Want(reach=None if one.look.sweep else one.look.reach, doubt=one.look.doubt)
-        verdict = weigh(held, want, answer, serials=self._serials)
+        verdict = weigh(
+            self._held(row, answer), self._want(one.look), answer, serials=self._serials
+        )
+        said = row.entry is Kind.REMOVE_PROJECT or row.listed_at is not None
+        if not isinstance(answer, Missing) or (said and isinstance(verdict, Keep | Gone)):
+            self._batch.well += 1
+        self._follow(one, row, verdict)
+
+    def _follow(self, one: Fetched, row: Project, verdict: Verdict) -> None:
+        """Do what the verdict says."""
         if isinstance(verdict, Record):
-            self._record(one, row, held, verdict)
+            self._record(one, row, verdict)
         elif isinstance(verdict, Keep):
             self._keep(one, row)
-        elif isinstance(verdict, Gone):
-            self._gone(one, row, verdict)
         elif isinstance(verdict, Stale):
             self._batch.again.append((one, verdict.why, True))
             self._state.pending.problem(row.name, verdict.why)
-        elif isinstance(verdict, Doubt):
-            self._doubt(row, verdict)
         elif isinstance(verdict, Absent):
             self._unknown(row)
+        elif not self._is_up and verdict != Gone(explained=True):
+            self._batch.missing.append(one)
+        elif isinstance(verdict, Gone):
+            self._gone(one, row, verdict)
+        else:
+            self._doubt(row, verdict)
+
+    def _want(self, look: Look) -> Want:
+        """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
+        age = self._now - (self._now + 1 if look.doubt_since is None else look.doubt_since)
+        ripe = age >= max(self._moment.confirm_after, 0.0)
+        return Want(reach=None if look.sweep else look.reach, doubt=look.doubt if ripe else None)
 
     def _unknown(self, row: Project) -> None:
         named = self._mirror.settings.mirror.selection.explicit or ()
@@ -134,94 +162,112 @@ class _Recorder:
         self._state.pending.done(row.name)
 
     def _held(self, row: Project, answer: Found | NotModified | Missing) -> Held:
-        page = None
-        events: tuple[Event, ...] = ()
-        if isinstance(answer, Missing):
-            events = self._state.history.events(row.name, row.serial)
-        elif isinstance(answer, Found) and row.presence is Presence.PRESENT:
-            stored = self._state.projects.page(row.id)
-            try:
-                page = None if stored is None else page_of(row.name, stored)
-            except BadAnswer as error:
-                if self._mirror.tally.tells(f"unreadable {row.name}"):
-                    why = (
-                        f"the held page cannot be read: {error.problem}; upstream's takes its place"
-                    )
-                    log.error("%s: %s", row.name, why, extra={"project": row.name})
-            events = self._state.history.events(row.name, row.serial)
+        missing = isinstance(answer, Missing)
         return Held(
             name=row.name,
             presence=row.presence,
             serial=row.serial,
-            page=page,
             entry=row.entry,
             entry_serial=row.entry_serial,
-            events=events,
+            events=self._state.history.events(row.name, row.serial) if missing else (),
             listed_at=row.listed_at,
             word=row.word,
         )
 
+    def _before(self, row: Project) -> Page | None:
+        """Return the page that was recorded, and is published; None when there is none."""
+        if row.presence is not Presence.PRESENT and (
+            row.published is None or row.entry is Kind.REMOVE_PROJECT
+        ):
+            return None  # new, or another project of that name
+        stored = self._state.projects.page(row.id)
+        try:
+            return None if stored is None else page_of(row.name, stored)
+        except BadAnswer as error:
+            if self._mirror.tally.tells(f"unreadable {row.name}"):
+                why = f"the held page cannot be read: {error.problem}; upstream's takes its place"
+                log.error("%s: %s", row.name, why, extra={"project": row.name})
+        return self._standing(row)
+
     def _due(self, name: str) -> float | None:
         return sweep_due(name, self._now, self._mirror.settings.upstream.sweep_days)
 
-    def _record(self, one: Fetched, row: Project, held: Held, verdict: Record) -> None:
+    def _record(self, one: Fetched, row: Project, verdict: Record) -> None:
         page = verdict.page
         assert one.stored is not None
-        reasons = reasons_of(page)
-        id_ = self._state.projects.record(
+        before = self._before(row)
+        was_lost = () if before is None else self.lost.get(row.id, ())
+        lost = self._losses(row, before, was_lost, page)
+        shown = with_lost(page, lost)
+        self._state.projects.record(
             row.name,
             Recorded(
                 serial=page.serial,
                 quarantined=page.quarantined,
-                yanked=len(reasons),
+                yanked=len(reasons_of(shown)),
                 etag=one.etag,
                 checked=self._now,
                 due=self._due(row.name),
                 stored=one.stored,
             ),
         )
-        self._remember(row, held, page, reasons)
+        present = row.presence is Presence.PRESENT
+        showed = None if before is None or not present else with_lost(before, was_lost)
+        self._remember(row, showed, shown, reasons_of(page))
         self._learn(one, page)
-        sort = self._sort(row, held, verdict)
-        self._state.unpublished.add(id_, sort, one.look.since or self._now)
-        if sort is Sort.PAGE:
-            self._batch.pages[id_] = page
+        self._state.unpublished.add(row.id, Sort.PAGE, one.look.since or self._now)
+        self._batch.pages[row.id] = shown
         self._mirror.tally.recorded += 1
         self._state.pending.reached(row.name, page.serial)
+        self._put_losses(row, was_lost, lost)
+        if before is not None and (late := latecomers(before, page)):
+            why = f"{_some(late)}: new on a release of more than two weeks ago"
+            log.warning("%s: %s", row.name, why, extra={"project": row.name})
         if not verdict.reached:
             why = f"the page is at serial {page.serial}, the journal at {one.look.reach}"
             self._state.pending.problem(row.name, why)
             self._batch.again.append((one, why, True))
 
-    def _sort(self, row: Project, held: Held, verdict: Record) -> Sort:
-        """Return what publishing the page would do, as the guards see it (R8, F11).
+    def _losses(
+        self, row: Project, before: Page | None, lost: Sequence[LostFile], page: Page
+    ) -> tuple[LostFile, ...]:
+        """Return the files that stay published although ``page`` takes them away (R8)."""
+        if before is None:
+            return ()
+        lows = [row.serial, *(one.low for one in lost)]
+        lowest = None if None in lows else min(low for low in lows if low is not None)
+        events = self._state.history.events(row.name, lowest)
+        return lost_files(replace(before, serial=row.serial), lost, page, events, self._moment)
 
-        While something of the project waits for a guard, the page is held against what stands in
-        the output: news about it must not let through what a person has not seen.
-        """
-        page = verdict.page
-        waiting = self._state.unpublished.sort(row.id)
-        if waiting in (Sort.UNEXPLAINED, Sort.REHASHED):
-            events = self._state.history.events(row.name, row.published_serial)
-            stands = self._standing(row)
-            if stands is None and row.published is not None:
-                return waiting  # damaged or lost: nobody can tell any more that it is harmless
-            held = replace(held, page=stands, events=events)
-        if verdict.unexplained or (waiting is Sort.UNEXPLAINED and unexplained_losses(held, page)):
-            return Sort.UNEXPLAINED
-        if held.page is None or any(one.kind is Kind.REMOVE_PROJECT for one in held.events):
-            return Sort.PAGE  # new, or another project of that name (G8)
-        if late := latecomers(held.page, page):
-            why = f"{_some(late)}: new on a release of more than two weeks ago"
+    def _put_losses(
+        self, row: Project, before: Sequence[LostFile], lost: Sequence[LostFile]
+    ) -> None:
+        """Keep what is lost; what is not confirmed yet is looked at again (R7)."""
+        if tuple(before) != tuple(lost):
+            self._state.lost.put(row.id, lost)
+            self.lost[row.id] = tuple(lost)
+        for one in lost:
+            if one not in before and not one.vanished:
+                why = (
+                    f"{one.file.filename}: the file has another hash than before; it stays as it "
+                    "was published until a person approves the change, see 'yanksync holds'"
+                )
+                if self._mirror.tally.tells(f"{row.name} {why}"):
+                    log.error("%s: %s", row.name, why, extra={"project": row.name})
+        open_ = [one for one in lost if not one.confirmed]
+        if not open_:
+            return
+        since = min(one.since for one in open_)
+        names = _some([one.file.filename for one in open_])
+        why = (
+            f"{names}: missing on upstream's page, and nothing explains it; it stays published, "
+            "and the page is asked for again in a later pass"
+        )
+        if self._mirror.tally.tells(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        changed = rehashed(held.page, page)
-        if changed and self._mirror.tally.tells(f"rehashed {row.name}"):
-            why = (
-                f"{_some(changed)}: the file has another hash than before; the page is held until "
-                "a person approves it"
-            )
-            log.error("%s: %s", row.name, why, extra={"project": row.name})
-        return Sort.REHASHED if changed else Sort.PAGE
+        self._state.pending.again_at(
+            row.name, why, since, since + self._mirror.settings.guard.confirm_after
+        )
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
@@ -236,21 +282,19 @@ class _Recorder:
             return None
 
     def _remember(
-        self, row: Project, held: Held, page: Page, reasons: tuple[tuple[str, str], ...]
+        self, row: Project, before: Page | None, page: Page, reasons: tuple[tuple[str, str], ...]
     ) -> None:
-        """Keep for the history what this page showed (R6)."""
+        """Keep for the history what was published ``before`` and is from now on (R6)."""
         changes: tuple[Change, ...] = ()
         low = row.serial
-        if row.presence is Presence.PRESENT and held.page is not None:
+        if before is not None:
             withdrawn = self._state.history.withdrawn(row.name, page.serial)
-            changes = differences(held.page, page, withdrawn=withdrawn)
+            changes = differences(before, page, withdrawn=withdrawn)
             low = -1 if row.serial is None else row.serial
         elif row.presence is Presence.GONE:
             changes = differences(None, page)
             low = -1 if row.serial is None else row.serial
-        settled = self._settled_to is None or (
-            page.serial is not None and page.serial <= self._settled_to
-        )
+        settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
         seen = Unsettled(low=low, high=page.serial, changes=changes, reasons=reasons)
         self._state.history.see(row.name, seen, self._now, settled=settled)
 
@@ -259,6 +303,8 @@ class _Recorder:
         if page.serial is not None and not self._serials:
             self._serials = True
             self._state.meta.put(serials=1)
+        if self._cursor is not None and page.serial is not None and page.serial > self._cursor:
+            self._state.ahead.add(page.name, page.serial)
         if one.json and not self._json:
             self._json = True
             self._state.meta.put(json=1)
@@ -269,6 +315,8 @@ class _Recorder:
             self._state.projects.confirm(row.name, self._now, self._due(row.name))
         # Not simply done: the journal may have asked for more while the answer was under way (R2).
         self._state.pending.reached(row.name, row.serial)
+        if (lost := self.lost.get(row.id, ())) and isinstance(one.answer, NotModified):
+            self._put_losses(row, lost, [confirm(each, self._moment) for each in lost])
 
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
         if row.presence is Presence.PRESENT:
@@ -288,10 +336,15 @@ class _Recorder:
         self._state.pending.done(row.name)
 
     def _doubt(self, row: Project, verdict: Doubt) -> None:
-        why = f"{verdict.why}; it will be asked for again in a later pass"
+        why = f"{verdict.why}; it stays published, and is asked for again in a later pass"
         log.warning("%s: %s", row.name, why, extra={"project": row.name})
         self._state.pending.doubted(
-            row.name, verdict.seen, verdict.why, self._mirror.run, self._now
+            row.name,
+            verdict.seen,
+            verdict.why,
+            run=self._mirror.run,
+            now=self._now,
+            confirm_after=self._moment.confirm_after,
         )
         self._state.projects.postpone(row.name, self._now + DAY)
 

@@ -133,3 +133,24 @@ def _normalized_pattern(pattern: str) -> str:
     if end != len(lowered):
         raise ValueError(f"{pattern!r} is no pattern of project names")
     return re.sub(r"\*+", "*", "".join(parts))
+
+
+class Wider(Selection, frozen=True, dict=True):
+    """A selection that also has the projects of another one; its text stays its own."""
+
+    also: Selection = Selection()
+
+    def selects(self, name: str) -> bool:
+        """Whether one of the two selects the project of this *normalised* name."""
+        return super().selects(name) or self.also.selects(name)
+
+    @cached_property
+    def everything(self) -> bool:
+        """Whether one of the two mirrors every project."""
+        return Selection(self.projects, self.exclude).everything or self.also.everything
+
+    @cached_property
+    def explicit(self) -> tuple[NormalizedName, ...] | None:
+        """The names of both, sorted, when neither has a wildcard; else None."""
+        own, other = Selection(self.projects, self.exclude).explicit, self.also.explicit
+        return None if own is None or other is None else tuple(sorted({*own, *other}))

@@ -118,6 +118,18 @@ class Mirror(Struct, frozen=True, kw_only=True):
         return "" if isinstance(self.output, Path) else f"{self.output} {self.slash_keys}"
 
 
+class Guard(Struct, frozen=True, kw_only=True):
+    """Section ``[guard]``: how much one pass may take away before a person must approve it.
+
+    Percentages are of the projects that are published.
+    """
+
+    explained: float = 50.0  # percent; removals that upstream's journal or list explains
+    unexplained: float = 1.0  # percent; losses that nothing explains
+    selection: float = 10.0  # percent; what a change of projects or exclude leaves out
+    confirm_after: float = 600.0  # seconds; a loss counts only when it is seen again after them
+
+
 class Schedule(Struct, frozen=True, kw_only=True):
     """Section ``[schedule]``: exactly one of the two is set."""
 
@@ -183,6 +195,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     upstream: Upstream = Upstream()
     mirror: Mirror = Mirror()
+    guard: Guard = Guard()
     schedule: Schedule = Schedule()
     hooks: Hooks = Hooks()
     health: Health = Health()
@@ -197,6 +210,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 def redacted(url: str) -> str:
     """Return ``url`` with ``***`` for its user name and password, which may both be tokens."""
     return _USERINFO.sub("***@", url, count=1)
+
+
+def without_userinfo(url: str) -> str:
+    """Return ``url`` without user name and password."""
+    return _USERINFO.sub("", url, count=1)
 
 
 def is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync import __version__
+from yanksync.holds import count_held
 from yanksync.state import State
 from yanksync.state.pending import Waiting
 from yanksync.state.unpublished import Blocked
@@ -58,8 +59,8 @@ def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
 def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return where the mirror of an opened state stands at ``now``."""
     meta = state.meta
-    pending, held_looks, behind = state.pending.counts()
-    unpublished, held = state.unpublished.counts()
+    pending, _, behind = state.pending.counts()
+    unpublished, _ = state.unpublished.counts()
     error = state.runs.last_error()
     complete = meta.moment("complete_read")
     following = meta.text("journal")
@@ -71,7 +72,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
         yanked_releases=state.projects.yanked_versions(),
         pending=pending,
         unpublished=unpublished,
-        held=held + held_looks + (meta.text("journal_replaced") is not None),
+        held=count_held(state),
         behind=behind,
         undelivered=sum(state.outbox.counts().get(name, 0) for name in hooks),
         lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from yanksync import configure
-from yanksync.errors import JournalReplaced, PublishError, Throttled, UpstreamError
+from yanksync.errors import (
+    JournalReplaced,
+    NothingFound,
+    PublishError,
+    StaleList,
+    Throttled,
+    UpstreamError,
+)
 from yanksync.follow import follow
+from yanksync.holds import count_held, holds
+from yanksync.judging import judge_removals
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
 from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName
-from yanksync.plan import Plan
+from yanksync.narrowing import settle_selection
+from yanksync.plan import Plan, Removal
 from yanksync.publishing import finish, withdraw
+from yanksync.restart import check_address, is_other_upstream
+from yanksync.settings import redacted
 from yanksync.state.runs import Run
 from yanksync.state.unpublished import Sort
 
@@ -51,18 +65,36 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     mirror.store.prepare()
     configure.apply_policies(mirror)
     configure.check_output(mirror)
+    configured, mirror = mirror, settle_selection(mirror)
     finish(mirror)
     catching_up = mirror.state.meta.text("catching_up") is not None
     failure, unread = _learn(mirror, request)
-    if not isinstance(failure, JournalReplaced):
+    if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         withdraw(mirror)
         failure = look(mirror, at_once=request.at_once, unread=unread) or failure
+        if mirror is not configured:  # what is new in the selection is known by now
+            settle_selection(configured)
+            finish(mirror)
         configure.finish_recovery(mirror)
         # What upstream's answers confirmed without a new page may be published from here on.
         (finish if catching_up else withdraw)(mirror)
         _stand_in(mirror)
-        publish_list(mirror)
+        failure = failure or _nothing_found(mirror)
+        if not isinstance(failure, NothingFound):
+            publish_list(mirror)
+    if failure is None:
+        configure.note_built(mirror)
     return failure
+
+
+def _nothing_found(mirror: Mirror) -> NothingFound | None:
+    """Return what is wrong with a first build that finds none of the projects it is to mirror."""
+    state, selection = mirror.state, mirror.settings.mirror.selection
+    if state.meta.moment("list_written") is not None or selection.everything:
+        return None
+    if state.projects.published() or state.pending.counts()[0] or state.unpublished.counts()[0]:
+        return None
+    return NothingFound(redacted(mirror.upstream.simple_url), selection.projects)
 
 
 def _stand_in(mirror: Mirror) -> None:
@@ -91,6 +123,7 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
     """
     unread = False
     try:
+        check_address(mirror)
         if request.everything:
             unread = resync(mirror)
         elif configure.needs_widening(mirror):
@@ -131,9 +164,11 @@ def _check_room(mirror: Mirror) -> None:
 def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
-    pending, held_looks, _ = state.pending.counts()
-    unpublished, held = state.unpublished.counts()
-    if failure is not None:
+    pending = state.pending.counts()[0]
+    unpublished = state.unpublished.counts()[0]
+    if isinstance(failure, StaleList):
+        log.error("%s", failure)
+    elif failure is not None:
         tally.causes[failure.cause] += 1
         tally.problem = tally.problem or str(failure)
         if not isinstance(failure, JournalReplaced):
@@ -142,19 +177,18 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
         since for since in (state.pending.oldest(), state.unpublished.oldest()) if since is not None
     ]
     with state.transaction():
-        state.runs.complete(min(outstanding, default=None), mirror.now())
+        if not isinstance(failure, NothingFound):
+            state.runs.complete(min(outstanding, default=None), mirror.now())
         if state.meta.moment("resync") is not None and not state.pending.forced():
             state.meta.put(resync=None)
-        if failure is None and not mirror.stopping() and state.meta.flag("building"):
-            state.meta.put(building=None)
     if isinstance(failure, JournalReplaced):
         log.error("%s", failure)
         return HELD
-    if isinstance(failure, Throttled):
+    if isinstance(failure, Throttled | StaleList):
         return PARTIAL
     if tally.problem is not None:
         return FAILED
-    if held or held_looks:
+    if count_held(state):
         return HELD
     return PARTIAL if pending or unpublished or tally.undelivered else DONE
 
@@ -183,16 +217,32 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     state = mirror.state
     with state.rehearsal():
         configure.apply_policies(mirror)
-        waiting = state.unpublished.counts()[0]
+        mirror = settle_selection(mirror)
         failure, _ = _learn(mirror, request)
         if failure is not None:
             raise failure
+        judge_removals(mirror)
         looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return Plan(
             cursor=state.meta.cursor,
-            removals=tuple(state.unpublished.names(Sort.EXPLAINED)),
+            removals=tuple(_removals(mirror)),
+            held=tuple(f"{held.project or held.what}: {held.why}" for held in holds(state)),
             quarantines=tuple(state.projects.words()),
-            publications=waiting,
+            publications=len(state.unpublished.names(Sort.PAGE)),
             looks=tuple(looks),
             more=total - len(looks),
         )
+
+
+_WHY_REMOVED = {
+    Sort.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
+    Sort.EXPLAINED: "upstream says that it was removed",
+    Sort.UNEXPLAINED: "upstream has no page of it any more, seen twice",
+}
+
+
+def _removals(mirror: Mirror) -> Iterator[Removal]:
+    """Yield the projects that the pass would remove, held ones left out."""
+    for sort, why in _WHY_REMOVED.items():
+        for name in mirror.state.unpublished.names(sort):
+            yield Removal(name, why)

@@ -24,9 +24,11 @@ from yanksync.findings import (
     holds_ours,
 )
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
+from yanksync.losses import with_lost
 from yanksync.mirror import Mirror
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
+from yanksync.narrowing import settle_selection
 from yanksync.plan import Look
 from yanksync.publish import layout
 from yanksync.publish.reconcile import published
@@ -77,6 +79,7 @@ def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Check
     checked = Checked()
     with mirror.state.rehearsal():
         configure.apply_policies(mirror)  # what it concerns is the next run's work
+        mirror = settle_selection(mirror)
         for finding in check(mirror, checked, upstream=upstream):
             tell(finding)
     return checked, FAILED if checked.differences or checked.unchecked else DONE
@@ -132,8 +135,11 @@ def _waits(name: str, held: str | None) -> Finding:
 
 
 def _project(mirror: Mirror, row: Project, standing: Standing) -> Iterator[Finding]:
+    lost = mirror.state.lost.one(row.id)
+    for why in {one.held for one in lost if one.held is not None}:
+        yield _waits(row.name, why)
     try:
-        page = shown_page(row, held_page(mirror, row))
+        page = shown_page(row, with_lost(held_page(mirror, row), lost))
     except BadAnswer:
         path = f"{layout.directory(row.name)}/"
         yield Finding(kind=Kind.UNCHECKED, project=row.name, path=path, detail=UNREADABLE)

@@ -7,16 +7,13 @@ judged later, over the whole pass (:mod:`yanksync.guards`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
-from hashlib import blake2b
 
 from msgspec import Struct
 
 from yanksync.journal import Event, Kind
-from yanksync.model import File, Page
+from yanksync.model import Page, Status
 from yanksync.names import NormalizedName
-from yanksync.versions import file_version, same_version
 
 
 class Presence(StrEnum):
@@ -34,7 +31,6 @@ class Held(Struct, frozen=True, kw_only=True):
     name: NormalizedName
     presence: Presence = Presence.NEW
     serial: int | None = None  # of the held page, or the tombstone of a removed project
-    page: Page | None = None  # None unless present
     entry: Kind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
     events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
@@ -68,7 +64,6 @@ class Record(Struct, frozen=True):
 
     page: Page
     reached: bool  # False: it is still below the serial to reach, so the project stays pending
-    unexplained: bool = False  # files are missing that nothing explains, seen twice
 
 
 class Keep(Struct, frozen=True):
@@ -88,7 +83,7 @@ class Stale(Struct, frozen=True):
 
 
 class Doubt(Struct, frozen=True):
-    """Nothing explains what the answer leaves out; a later pass must see the same (R7)."""
+    """Nothing explains that the project is missing; a later pass must see the same (R7)."""
 
     seen: str  # what :attr:`Want.doubt` must equal then
     why: str
@@ -129,21 +124,22 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
             return Stale(f"the page is at serial {page.serial}, that of the project's removal")
     if held.word is not None and page.serial is not None and page.serial < held.word:
         return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
+    if _says_nothing(held, page):
+        return Absent()
     if _contradicts_list(held, page):
         return Stale(
             f"the page is at serial {page.serial}; the list at {held.listed_at} leaves it out"
         )
-    unexplained = False
-    lost = unexplained_losses(held, page)
-    if lost:
-        seen = _fingerprint(lost)
-        if want.doubt != seen:
-            return Doubt(
-                seen, f"{len(lost)} file(s) are missing and nothing explains it: {lost[0]}"
-            )
-        unexplained = True
-    reached = want.reach is None or page.serial is None or page.serial >= want.reach
-    return Record(page, reached, unexplained)
+    return Record(page, want.reach is None or page.serial is None or page.serial >= want.reach)
+
+
+def _says_nothing(held: Held, page: Page) -> bool:
+    """Whether the page may just as well stand for a project that there is not.
+
+    Indexes such as Nexus answer every name with an empty page.
+    """
+    unheld = held.presence in (Presence.NEW, Presence.UNKNOWN)
+    return unheld and not page.files and page.serial is None and page.status == Status.ACTIVE
 
 
 def _contradicts_list(held: Held, page: Page) -> bool:
@@ -211,33 +207,3 @@ def _quarantined_since(held: Held) -> bool:
     ends = (Kind.QUARANTINE_PROJECT, Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT)
     kinds = [event.kind for event in held.events if event.kind in ends]
     return kinds[-1:] == [Kind.QUARANTINE_PROJECT]
-
-
-def unexplained_losses(held: Held, page: Page) -> tuple[str, ...]:
-    """Return the files that the held page has, the new one lacks and no entry accounts for."""
-    if held.page is None or page.quarantined:
-        return ()
-    kept = {file.filename for file in page.files}
-    lost = [file for file in held.page.files if file.filename not in kept]
-    if not lost:
-        return ()
-    return tuple(
-        sorted(file.filename for file in lost if not _accounted(file, held.page, held.events))
-    )
-
-
-def _accounted(file: File, page: Page, events: Sequence[Event]) -> bool:
-    version = file_version(file.filename, page.name, page.versions)
-    for event in events:
-        if not event.removes:
-            continue
-        if event.entry.version is None or event.file == file.filename:
-            return True
-        if version is not None and same_version(version, event.entry.version):
-            return True
-    return False
-
-
-def _fingerprint(names: Sequence[str]) -> str:
-    text = "\n".join(names).encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16).hexdigest()

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from yanksync.cli.exits import FAILED, printable
+from yanksync.cli.exits import FAILED, printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.holds import Held
+from yanksync.holds import JOURNAL, SELECTION, Held
 from yanksync.holds import holds as held_things
+from yanksync.model import Hashes
 from yanksync.names import normalized
 from yanksync.state import State
 from yanksync.state.history import Row
@@ -42,7 +43,7 @@ def _number(
     type=click.FloatRange(min=0),
     callback=_number,
     metavar="SECONDS",
-    help="Exit 1 when the mirror is further behind upstream than this.",
+    help="Exit 1 when the mirror is further behind upstream than this, or something is held.",
 )
 @click.pass_obj
 def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
@@ -58,8 +59,14 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
     with looked_at(settings) as path:
         found = status_at(path, time.time(), settings.hooks.names)
     click.echo(json.dumps(_status_object(found)) if as_json else _status_text(found))
-    late = max_lag is not None and (found.lag_seconds is None or found.lag_seconds > max_lag)
-    return FAILED if late else 0
+    if max_lag is None:
+        return 0
+    late = found.lag_seconds is None or found.lag_seconds > max_lag
+    if late or found.held:
+        why = "it is behind upstream" if late else f"{found.held} held, see 'yanksync holds'"
+        tell(f"the mirror needs a look: {why}")
+        return FAILED
+    return 0
 
 
 def _status_object(found: Status) -> dict[str, object]:
@@ -221,7 +228,8 @@ def holds(logs: Logs, as_json: bool) -> int:
         click.echo(json.dumps([_held_object(held) for held in found]))
     else:
         for held in found:
-            click.echo(printable(_held_text(held)))
+            for line in _held_lines(held):
+                click.echo(printable(line))
     return 0
 
 
@@ -232,15 +240,33 @@ def _held_object(held: Held) -> dict[str, object]:
         "why": held.why,
         "since": moment(held.since),
         "approve": held.approve,
+        "files": [
+            {
+                "filename": file.filename,
+                "old": dict(file.old),
+                "new": None if file.new is None else dict(file.new),
+            }
+            for file in held.files
+        ],
     }
 
 
-def _held_text(held: Held) -> str:
-    subject = held.project or "the journal"
-    return (
+def _held_lines(held: Held) -> Iterator[str]:
+    subject = held.project or {"selection": SELECTION}.get(held.what, JOURNAL)
+    yield (
         f"{subject}  {held.what} held since {moment(held.since)}: {held.why}. "
         f"If approved, {held.approve}."
     )
+    for file in held.files:
+        if file.new is None:
+            yield f"  {file.filename}  missing upstream"
+        else:
+            values = f"published {_digests(file.old)}, upstream {_digests(file.new)}"
+            yield f"  {file.filename}  {values}"
+
+
+def _digests(hashes: Hashes) -> str:
+    return " ".join(f"{name}={digest}" for name, digest in hashes) or "without a hash"
 
 
 def moment(seconds: float | None) -> str | None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from yanksync.cli.exits import HELD, LOCKED, PARTIAL, lasted, tell
+from yanksync.cli.exits import HELD, LOCKED, PARTIAL, lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld, YanksyncError
+from yanksync.holds import count_held
 from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
@@ -194,8 +195,8 @@ def _report(mirror: Mirror, request: Request, code: int) -> str:
 
 
 def _tell_held(mirror: Mirror) -> None:
-    held = mirror.state.pending.counts()[1] + mirror.state.unpublished.counts()[1]
-    tell(f"still held, until a person has looked: {held}; see 'yanksync holds'")
+    held = count_held(mirror.state)
+    tell(f"held until a person approves it: {held}; see 'yanksync holds'")
 
 
 def _tell_partial(mirror: Mirror) -> None:
@@ -225,16 +226,19 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
         return
     if plan.cursor is not None:  # else there is no journal
         click.echo(f"journal read up to serial {plan.cursor}")
-    for word, names in (("remove", plan.removals), ("quarantine", plan.quarantines)):
-        for name in names:
-            click.echo(f"{word} {name}")
+    for removal in plan.removals:
+        click.echo(f"remove {removal.name}: {removal.why}")
+    for name in plan.quarantines:
+        click.echo(f"quarantine {name}")
+    for held in plan.held:
+        click.echo(printable(f"hold {held}"))
     if plan.publications:
         click.echo(f"publish {plan.publications} recorded earlier")
     for look in plan.looks:
         click.echo(_look(look))
     if plan.more:
         click.echo(f"and {plan.more} more")
-    if not (plan.removals or plan.quarantines or plan.publications or plan.looks):
+    if not any((plan.removals, plan.quarantines, plan.held, plan.publications, plan.looks)):
         click.echo("nothing to do")
 
 

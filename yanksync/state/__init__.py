@@ -8,11 +8,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from msgspec.structs import replace
+
 from yanksync.names import NormalizedName
+from yanksync.state.ahead import Ahead
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
 from yanksync.state.history import History
 from yanksync.state.listed import Listed
+from yanksync.state.lost_files import LostFiles
 from yanksync.state.meta import Meta
 from yanksync.state.outbox import Outbox
 from yanksync.state.pending import Pending
@@ -38,6 +42,8 @@ class State:
         self.projects = Projects(self._db)
         self.pending = Pending(self._db)
         self.unpublished = Unpublished(self._db)
+        self.lost = LostFiles(self._db)
+        self.ahead = Ahead(self._db)
         self.history = History(self._db)
         self.listed = Listed(self._db)
         self.runs = Runs(self._db)
@@ -81,12 +87,15 @@ class State:
         """
         self.history.new_era()
         self._db.execute("DELETE FROM pending")
+        self._db.execute("DELETE FROM ahead")
         self._db.execute(
             """UPDATE projects SET serial = CASE WHEN serial IS NULL THEN NULL ELSE 0 END,
                 entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL,
                 json_digest = CASE WHEN json_digest IS NULL THEN NULL ELSE x'' END"""
         )
         self._db.execute("UPDATE unpublished SET dirty = 1")
+        for project, lost in self.lost.of_all().items():
+            self.lost.put(project, [replace(one, low=one.low and 0) for one in lost])
 
     def distrust_output(self) -> None:
         """Nothing is known of what stands in the output: the state was lost or put back."""

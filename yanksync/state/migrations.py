@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 5
+VERSION = 6
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -155,6 +155,35 @@ _TAGS = """CREATE TABLE tags (
 # What followers of the older JSON API read of a project; NULL: that form does not stand there.
 _LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
 
+_GUARDS = (
+    # Files that stay published though upstream's page lacks them, or has another hash for them.
+    """CREATE TABLE lost_files (
+        project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+        filename TEXT NOT NULL,
+        vanished INTEGER NOT NULL,        -- else it has another hash
+        confirmed INTEGER NOT NULL,       -- a second look has seen it, too
+        approved INTEGER NOT NULL,        -- a person has let it go
+        held INTEGER NOT NULL,
+        lost TEXT NOT NULL,               -- JSON of losses.LostFile
+        PRIMARY KEY (project, filename)
+    ) WITHOUT ROWID""",
+    # Serials of pages that were above the journal when they came: the journal must confirm them.
+    """CREATE TABLE ahead (
+        project TEXT PRIMARY KEY,         -- normalised
+        serial INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX ahead_serial ON ahead (serial)",
+    # When a pass first saw what it did not believe.
+    "ALTER TABLE pending ADD COLUMN doubt_since REAL",
+    # Whole pages are not held any more: those that were are asked for again.
+    """INSERT OR IGNORE INTO pending (name, forced, since)
+        SELECT name, 1, since FROM unpublished JOIN projects USING (id)
+        WHERE presence = 'present' AND sort IN ('unexplained', 'rehashed')""",
+    """UPDATE unpublished SET sort = 'page', held = NULL, held_since = NULL
+        WHERE sort IN ('unexplained', 'rehashed')
+        AND id IN (SELECT id FROM projects WHERE presence = 'present')""",
+)
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -189,5 +218,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     def legacy(db: sqlite_utils.Database) -> None:
         db.execute(_LEGACY)
         db.execute("PRAGMA user_version = 5")
+
+    @migrations(name="0006_guards")
+    def guards(db: sqlite_utils.Database) -> None:
+        for statement in _GUARDS:
+            db.execute(statement)
+        db.execute("PRAGMA user_version = 6")
 
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

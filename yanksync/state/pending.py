@@ -13,7 +13,7 @@ from yanksync.state.database import Database
 
 # What was held and is not any more was approved.
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
-    held IS NULL AND held_since IS NOT NULL"""
+    doubt_since, held IS NULL AND held_since IS NOT NULL"""
 # A time of the next try beyond the longest back-off is one that a clock since set back has left.
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
@@ -150,13 +150,31 @@ class Pending:
         """Return how many looks of a full-resync are still to be taken."""
         return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
-    def doubted(self, name: str, seen: str, why: str, run: int, now: float) -> None:
-        """A look left something out that nothing explains; a later pass must see the same (R7)."""
+    def doubted(
+        self, name: str, seen: str, why: str, *, run: int, now: float, confirm_after: float
+    ) -> None:
+        """A look left something out that nothing explains; a later pass must see the same (R7).
+
+        ``confirm_after`` is how many seconds later, at the earliest.
+        """
         self.mark(name, None, now)
         self._db.execute(
-            """UPDATE pending SET doubt = ?2, problem = ?3, doubt_run = ?4, next_try = ?5
-            WHERE name = ?1""",
+            """UPDATE pending SET problem = ?3,
+                doubt_run = CASE WHEN doubt IS ?2 THEN coalesce(doubt_run, ?4) ELSE ?4 END,
+                doubt_since = CASE WHEN doubt IS ?2 THEN coalesce(doubt_since, ?5) ELSE ?5 END,
+                doubt = ?2 WHERE name = ?1""",
             (name, seen, why, run, now),
+        )
+        self._db.execute(
+            "UPDATE pending SET next_try = max(doubt_since + ?2, ?3) WHERE name = ?1",
+            (name, confirm_after, now),
+        )
+
+    def again_at(self, name: str, why: str, since: float, moment: float) -> None:
+        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said."""
+        self.mark(name, None, since)
+        self._db.execute(
+            "UPDATE pending SET problem = ?, next_try = ? WHERE name = ?", (why, moment, name)
         )
 
     def problem(self, name: str, why: str) -> None:
@@ -240,7 +258,7 @@ class Pending:
 
 
 def _look(row: Sequence[object]) -> Look:
-    name, reach, urgent, forced, since, doubt, approved = row
+    name, reach, urgent, forced, since, doubt, doubt_since, approved = row
     return Look(
         name=name,  # type: ignore[arg-type]
         reach=reach,  # type: ignore[arg-type]
@@ -248,5 +266,6 @@ def _look(row: Sequence[object]) -> Look:
         forced=bool(forced),
         since=since,  # type: ignore[arg-type]
         doubt=doubt,  # type: ignore[arg-type]
+        doubt_since=doubt_since,  # type: ignore[arg-type]
         approved=bool(approved),
     )

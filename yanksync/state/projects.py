@@ -226,6 +226,37 @@ class Projects:
         """Return how many projects stand in the output."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
+    def others(self, names: Sequence[str], most: int) -> list[NormalizedName]:
+        """Return up to ``most`` published projects that are held and not among ``names``."""
+        rows = self._db.execute(
+            """SELECT name FROM projects WHERE presence = 'present' AND json_digest IS NOT NULL
+            AND name NOT IN (SELECT value FROM json_each(?)) LIMIT ?""",
+            (json.dumps(names), most),
+        )
+        return [row[0] for row in rows]
+
+    def forget_etags(self) -> None:
+        """Ask for every page anew: the ETags are those of another upstream."""
+        self._db.execute("UPDATE projects SET etag = NULL WHERE etag IS NOT NULL")
+
+    def set_yanked(self, project: int, yanked: int) -> None:
+        """Note of how many versions a yanked file is published."""
+        self._db.execute("UPDATE projects SET yanked = ? WHERE id = ?", (yanked, project))
+
+    def published_names(self) -> Iterator[NormalizedName]:
+        """Yield the names of the projects that stand in the output, in order."""
+        rows = self._db.stream(
+            "SELECT name FROM projects WHERE json_digest IS NOT NULL ORDER BY name"
+        )
+        return (row[0] for row in rows)
+
+    def published_ids(self, most: int) -> list[int]:
+        """Return up to ``most`` of the projects that stand in the output."""
+        rows = self._db.execute(
+            "SELECT id FROM projects WHERE json_digest IS NOT NULL LIMIT ?", (most,)
+        )
+        return [row[0] for row in rows]
+
     def any_written(self) -> bool:
         """Return whether a page stands in the output as far as is known: not begun, nor doubted."""
         return bool(self._db.count(f"SELECT EXISTS (SELECT 1 FROM projects p WHERE {_WRITTEN})"))

@@ -12,7 +12,6 @@ from yanksync.guards import Judgement, Removals
 from yanksync.model import Published
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
-from yanksync.weigh import Presence
 
 
 class Sort(StrEnum):
@@ -20,13 +19,8 @@ class Sort(StrEnum):
 
     PAGE = "page"
     EXPLAINED = "explained"  # removes the project; the journal or the list says so
-    UNEXPLAINED = "unexplained"  # removes it, or files of it, and nothing says so
-    REHASHED = "rehashed"  # a file keeps its name and gets another hash (spec-checklist F11)
+    UNEXPLAINED = "unexplained"  # removes it, and nothing says so
     EXCLUDED = "excluded"  # our own configuration leaves it out
-
-
-REHASHED = "a file keeps its name and has another hash than before"
-"""Why a page of :attr:`Sort.REHASHED` is held, however few there are of them."""
 
 
 class Awaiting(Struct, frozen=True):
@@ -39,14 +33,12 @@ class Awaiting(Struct, frozen=True):
 
 
 class Hold(Struct, frozen=True, kw_only=True):
-    """A removal that a guard holds."""
+    """A project whose removal a guard holds."""
 
     name: NormalizedName
     sort: str
     why: str
     since: float
-    rehashed: bool  # a file has another hash, and nothing goes
-    files: bool  # only files go: upstream has the project, and not all of what is published of it
 
 
 class Blocked(Struct, frozen=True, kw_only=True):
@@ -75,6 +67,13 @@ class Unpublished:
                 approved = max(excluded.approved,
                     CASE WHEN sort = excluded.sort THEN approved ELSE 0 END)""",
             (project, sort, since, approved),
+        )
+
+    def add_page(self, project: int, since: float) -> None:
+        """A project's page is to be rendered again; what waits for it already stays as it is."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO unpublished (id, sort, since) VALUES (?, 'page', ?)",
+            (project, since),
         )
 
     def add_all(self, since: float) -> None:
@@ -202,6 +201,7 @@ class Unpublished:
             self._note_list(bool(row[0]), False)
             self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
             self._db.execute("DELETE FROM pages WHERE id = ?", (id_,))
+            self._db.execute("DELETE FROM lost_files WHERE project = ?", (id_,))
             if forget:
                 self._db.execute("DELETE FROM projects WHERE id = ?", (id_,))
             else:
@@ -239,12 +239,6 @@ class Unpublished:
         )
         return Removals(int(row[0]), int(row[1]))
 
-    def rehashed(self) -> int:
-        """Return how many pages wait for a person because a file on them has another hash."""
-        return self._db.count(
-            "SELECT count(*) FROM unpublished WHERE sort = 'rehashed' AND NOT approved"
-        )
-
     def approved(self) -> bool:
         """Return whether a person has let something through that is not published yet."""
         return self._db.one("SELECT 1 FROM unpublished WHERE approved") is not None
@@ -253,7 +247,7 @@ class Unpublished:
         """Return the projects whose page upstream may take back, the first thousand of them."""
         rows = self._db.execute(
             """SELECT name FROM unpublished JOIN projects USING (id)
-            WHERE sort IN ('unexplained', 'rehashed') AND held IS NOT NULL LIMIT 1000"""
+            WHERE sort = 'unexplained' AND held IS NOT NULL LIMIT 1000"""
         )
         return [row[0] for row in rows]
 
@@ -262,7 +256,6 @@ class Unpublished:
         for sort, why in (
             (Sort.EXPLAINED, judgement.explained),
             (Sort.UNEXPLAINED, judgement.unexplained),
-            (Sort.REHASHED, REHASHED),
         ):
             if why is not None:
                 self._db.execute(
@@ -274,20 +267,10 @@ class Unpublished:
     def holds(self) -> list[Hold]:
         """Return what is held, oldest first."""
         rows = self._db.execute(
-            """SELECT name, sort, held, held_since, presence FROM unpublished
+            """SELECT name, sort, held, held_since FROM unpublished
             JOIN projects USING (id) WHERE held IS NOT NULL ORDER BY held_since, name"""
         )
-        return [
-            Hold(
-                name=row[0],
-                sort=row[1],
-                why=row[2],
-                since=row[3],
-                rehashed=row[1] == Sort.REHASHED,
-                files=row[4] == Presence.PRESENT,
-            )
-            for row in rows
-        ]
+        return [Hold(name=row[0], sort=row[1], why=row[2], since=row[3]) for row in rows]
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
         """Let held removals through, once; all of them when ``names`` is None. Return the names."""
@@ -304,10 +287,19 @@ class Unpublished:
         )
         return [row[0] for row in found]
 
-    def names(self, sort: Sort) -> list[NormalizedName]:
-        """Return the names of the projects that wait to be published in this way."""
+    def ids(self, *sorts: Sort) -> list[int]:
+        """Return the projects that wait to be published in one of these ways."""
         rows = self._db.execute(
-            "SELECT name FROM unpublished JOIN projects USING (id) WHERE sort = ? ORDER BY name",
+            "SELECT id FROM unpublished WHERE sort IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorts),),
+        )
+        return [row[0] for row in rows]
+
+    def names(self, sort: Sort) -> list[NormalizedName]:
+        """Return the names of the projects to be published in this way that no guard holds."""
+        rows = self._db.execute(
+            "SELECT name FROM unpublished JOIN projects USING (id) "
+            "WHERE sort = ? AND held IS NULL ORDER BY name",
             (sort,),
         )
         return [row[0] for row in rows]

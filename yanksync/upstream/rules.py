@@ -13,6 +13,7 @@ _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _LARGEST = 2**63 - 1  # what SQLite and every client can hold
+_LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
 _MOST_NOTES = 20
 _NEWER = "api-version {}.{} is newer than {}.{}"
 
@@ -156,8 +157,8 @@ def check_serial(value: object) -> int | None:
         return None
     if isinstance(value, str) and _DIGITS.match(value):
         value = int(value)
-    if type(value) is not int or not 0 <= value <= _LARGEST:
-        raise Broken(f"the serial {shown(str(value))} is not a number")
+    if type(value) is not int or not 0 <= value <= _LARGEST_SERIAL:
+        raise Broken(f"the serial {shown(str(value))} is no serial number")
     return value
 
 

@@ -40,6 +40,7 @@ from yanksync.upstream.answers import (
 from yanksync.upstream.exchange import Reply
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
+_NO_HEAD = (405, 501)  # the server has no HEAD
 _REDIRECTS = 5
 _PORTS = {"http": ":80", "https": ":443"}
 # What urllib3 would send as it is; anything else it encodes.
@@ -102,6 +103,29 @@ class Session:
                 return answer
             seen = self._follow(seen, answer)
         raise BadAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
+
+    def status(self, url: str, accept: str) -> int:
+        """Return the status that ``url`` answers with; no body is read, no redirect followed.
+
+        Raises :class:`Unreachable` and :class:`Throttled`.
+        """
+        shown = redacted(url)
+        self.patience.wait(shown)
+        try:
+            for method in ("HEAD", "GET"):
+                with self.requests.request(
+                    method,
+                    url,
+                    headers={"Accept": accept},
+                    timeout=self.timeout,
+                    stream=True,
+                    allow_redirects=False,
+                ) as response:
+                    if response.status_code not in _NO_HEAD:
+                        break
+            return response.status_code
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise Unreachable(shown, plain(error)) from error
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:
         """Send ``body`` to ``url``; take at most ``limit`` bytes of the answer, decompressed.

@@ -182,6 +182,13 @@ class Upstream:
             return None
         return RawList(answer.body, answer.content_type, answer.etag, answer.serial)
 
+    def root_is_missing(self) -> bool:
+        """Return whether the root of the index answers 404; its list is not fetched.
+
+        Raises :class:`yanksync.errors.UpstreamError`.
+        """
+        return self._session.status(self.simple_url, self._accept) == 404
+
     @property
     def _accept(self) -> str:
         return ACCEPT_JSON if self.json_only else ACCEPT

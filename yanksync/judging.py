@@ -1,0 +1,96 @@
+"""Stage 5: judges what waits to be removed, and lets go of what no guard holds (rule R8).
+
+Called inside a transaction; what it lets go of is unpublished from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from yanksync.changes import reasons_of
+from yanksync.errors import BadAnswer
+from yanksync.guards import Removals, judge
+from yanksync.losses import removals, with_lost
+from yanksync.mirror import Mirror, log
+from yanksync.showing import held_page
+from yanksync.state.unpublished import Sort
+
+_REHASHED = "its file has another hash than the one that is published"
+
+
+def judge_removals(mirror: Mirror) -> list[int] | None:
+    """Hold what goes beyond the guards' limits, and let the rest go.
+
+    Returns the projects that are to be published without files they lost; None when there is
+    nothing to judge and nothing approved.
+    """
+    state = mirror.state
+    waiting = state.unpublished.removals()
+    lossy, rehashed = state.lost.to_judge(), state.lost.rehashed()
+    approved = state.lost.approved()
+    if waiting == Removals(0, 0) and not (lossy or rehashed or approved):
+        return [] if state.unpublished.approved() else None
+    _judge(mirror, waiting, lossy)
+    state.lost.hold(rehashed, _REHASHED, mirror.now(), vanished=False)
+    let_go = _let_go(mirror, {*approved, *lossy})
+    mirror.tally.unexplained += len(set(let_go) - set(approved))
+    return let_go
+
+
+def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
+    state, tally = mirror.state, mirror.tally
+    projects = state.projects.published() + tally.removed
+    found = Removals(
+        waiting.explained + tally.explained,
+        waiting.unexplained + len(lossy) + tally.unexplained,
+        _is_everything(mirror, lossy),
+    )
+    judgement = judge(found, projects, mirror.settings.guard)
+    state.unpublished.hold(judgement, mirror.now())
+    for why in (judgement.explained, judgement.unexplained):
+        if why is not None and tally.tells(why):
+            log.error("held: %s; see 'yanksync holds'", why)
+    if judgement.unexplained is not None:
+        state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
+
+
+def _is_everything(mirror: Mirror, lossy: list[int]) -> bool:
+    """Return whether the removals would leave no file in the mirror."""
+    state = mirror.state
+    going = set(state.unpublished.ids(Sort.UNEXPLAINED, Sort.EXPLAINED))
+    left = state.projects.published_ids(len(going) + len(lossy) + 1)
+    if any(project not in going and project not in lossy for project in left):
+        return False
+    return not any(_keeps_files(mirror, project) for project in left if project not in going)
+
+
+def _keeps_files(mirror: Mirror, project: int) -> bool:
+    (row,) = mirror.state.projects.by_id([project])
+    lost = [one for one in mirror.state.lost.one(project) if not one.vanished]
+    try:
+        return bool(with_lost(held_page(mirror, row), lost).files)
+    except BadAnswer:
+        return False
+
+
+def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
+    """Forget the lost files that no guard holds; return the projects that have fewer files now."""
+    state, now = mirror.state, mirror.now()
+    found = []
+    for row in state.projects.by_id(list(projects)):
+        lost = state.lost.one(row.id)
+        left = [one for one in lost if not one.approved and (one.held or not one.confirmed)]
+        if len(left) == len(lost):
+            continue
+        gone = [one for one in lost if one not in left]
+        state.lost.put(row.id, left)
+        state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
+        found.append(row.id)
+        try:
+            page = with_lost(held_page(mirror, row), left)
+        except BadAnswer:  # it is told of when it is to be published
+            continue
+        state.projects.set_yanked(row.id, len(reasons_of(page)))
+        low = gone[0].low
+        state.history.observe(row.name, removals(page, gone), now, low=low, high=row.serial)
+    return found

@@ -1,0 +1,157 @@
+"""Step 0: a changed ``projects`` or ``exclude`` that leaves out projects that are published.
+
+A slip (a typo, an unset variable) must not empty a mirror: a large narrowing waits for a person,
+and so does one whose new names upstream does not have. Until it is decided the projects that it
+leaves out are mirrored as before, so that their yanks and removals are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from msgspec.structs import replace
+
+from yanksync.configure import needs_widening
+from yanksync.guards import selection_holds
+from yanksync.holds import SELECTION
+from yanksync.mirror import Mirror, log
+from yanksync.names import NormalizedName
+from yanksync.selection import Selection, Wider
+from yanksync.weigh import Presence
+
+_SHOWN = 10  # names in a message
+
+
+def settle_selection(mirror: Mirror) -> Mirror:
+    """Let go of what the selection leaves out, unless a person must approve that first.
+
+    Returns the mirror to work with: while that is open it also selects what it did before.
+    """
+    meta = mirror.state.meta
+    wanted = mirror.settings.mirror.selection
+    applied = meta.text("selection_applied")
+    if applied == wanted.text:
+        if meta.text("selection_wanted") is not None:  # the slip was mended
+            _put(mirror, wanted)
+        return mirror
+    before = _selection(applied)
+    if before is None:
+        _put(mirror, wanted)
+        return mirror
+    if needs_widening(mirror) and not _is_wider(mirror):
+        meta.put(selection=wanted.text)
+    left_out = [
+        name for name in mirror.state.projects.published_names() if not wanted.selects(name)
+    ]
+    if left_out and meta.text("selection_approved") != wanted.text:
+        why = _why_held(mirror, before, left_out)
+        if why is not None or _waits_for_names(mirror, before):
+            _hold(mirror, why)
+            return _with(mirror, before)
+    _narrow(mirror)
+    return mirror
+
+
+def _selection(text: str | None) -> Selection | None:
+    try:
+        return None if text is None else Selection.of_text(text)
+    except ValueError:  # kept in another form once
+        return None
+
+
+def _with(mirror: Mirror, before: Selection) -> Mirror:
+    """Return the mirror as one that also selects what ``before`` does."""
+    own = mirror.settings.mirror.selection
+    wider = Wider(projects=own.projects, exclude=own.exclude, also=before)
+    section = replace(mirror.settings.mirror, selection=wider)
+    return replace(mirror, settings=replace(mirror.settings, mirror=section))
+
+
+def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedName]) -> str | None:
+    """Return why a person must approve that the projects ``left_out`` go; None: they may go."""
+    published = mirror.state.projects.published()
+    why = selection_holds(len(left_out), published, mirror.settings.guard)
+    if why is not None:
+        return f"{why}: {_some(left_out)}"
+    rows = mirror.state.projects.get(_added(mirror, before))
+    unknown = [
+        row.name for row in rows.values() if row.presence in (Presence.UNKNOWN, Presence.GONE)
+    ]
+    if not unknown:
+        return None
+    near = get_close_matches(unknown[0], left_out, 1)
+    hint = f"; is {near[0]} meant?" if near else ""
+    return f"it takes away {_some(left_out)}, and upstream does not have {_some(unknown)}{hint}"
+
+
+def _added(mirror: Mirror, before: Selection) -> list[NormalizedName]:
+    names = mirror.settings.mirror.selection.explicit or ()
+    return [name for name in names if not before.selects(name)]
+
+
+def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
+    """Whether upstream was not asked yet for a name that is new: it may be misspelt."""
+    added = _added(mirror, before)
+    rows = mirror.state.projects.get(added)
+    return any(name not in rows or rows[name].presence is Presence.NEW for name in added)
+
+
+def _hold(mirror: Mirror, why: str | None) -> None:
+    meta = mirror.state.meta
+    wanted = mirror.settings.mirror.selection.text
+    same = meta.text("selection_wanted") == wanted and meta.text("selection_held") == why
+    if not same:
+        meta.put(
+            selection_wanted=wanted,
+            selection_held=why,
+            selection_held_since=None if why is None else mirror.now(),
+            selection_approved=None,
+        )
+    if why is not None and mirror.tally.tells(SELECTION):
+        log.error(
+            "held: mirror.projects or mirror.exclude has changed, and %s; nothing is removed. "
+            "Correct the configuration, or run 'yanksync approve'",
+            why,
+        )
+
+
+def _narrow(mirror: Mirror) -> None:
+    """Let go of every project that the selection leaves out."""
+    state, wanted = mirror.state, mirror.settings.mirror.selection
+    left_out = [
+        name
+        for presence in Presence
+        for name in state.projects.names(presence)
+        if not wanted.selects(name)
+    ]
+    with state.transaction():
+        state.narrow(left_out, mirror.now())
+        _put(mirror, wanted)
+
+
+def _put(mirror: Mirror, selection: Selection) -> None:
+    """Note that the selection is the one that is mirrored, and that nothing of it is held."""
+    mirror.state.meta.put(
+        selection_applied=selection.text,
+        selection_wanted=None,
+        selection_held=None,
+        selection_held_since=None,
+        selection_approved=None,
+    )
+
+
+def _is_wider(mirror: Mirror) -> bool:
+    """Whether the selection may have projects that the one before had not, as far as is known."""
+    new = mirror.settings.mirror.selection
+    before = _selection(mirror.state.meta.text("selection"))
+    if before is None or not before.covers(new):
+        return True
+    # A name that nobody knows has to be looked for, to be told of as unknown.
+    named = new.explicit or ()
+    return len(mirror.state.projects.get(named)) < len(named)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

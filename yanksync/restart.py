@@ -1,0 +1,136 @@
+"""What happens when upstream is not the one that was followed so far (rule R14).
+
+It was put back to an earlier state, or ``simple_url`` names another one. Nothing is changed before
+a person approves it; then every floor is lowered, and every project is asked for again.
+"""
+
+from __future__ import annotations
+
+from yanksync.choose import source_of
+from yanksync.errors import JournalReplaced
+from yanksync.journal import check_cursor
+from yanksync.list_output import ANY_SIBLINGS
+from yanksync.listing import leave, load, mark_all_named, mark_unlisted, read_list, start
+from yanksync.mirror import Mirror, log
+from yanksync.settings import JournalSource, without_userinfo
+from yanksync.state.meta import OTHER_ERA
+
+
+def is_other_upstream(mirror: Mirror) -> bool:
+    """Whether ``simple_url`` is not the address that was followed so far."""
+    known = mirror.state.meta.text("followed_url")
+    return known is not None and known != _address(mirror)
+
+
+def check_address(mirror: Mirror) -> None:
+    """Check that upstream is still the one followed so far when its address is another one.
+
+    What was learnt about the old one is forgotten. Its journal tells whether it is the same index.
+    Raises :class:`JournalReplaced` when it does not, :class:`yanksync.errors.UpstreamError`.
+    """
+    meta, address = mirror.state.meta, _address(mirror)
+    if not is_other_upstream(mirror):
+        if meta.text("followed_url") is None:
+            meta.put(followed_url=address)
+        elif meta.text("other_url") is not None:  # the old address has come back
+            trust(mirror)
+            meta.put(other_url=None)
+        return
+    if meta.text("other_url") != address:
+        _forget(mirror)
+    why = _unlike(mirror)
+    if why is not None:
+        old = meta.text("followed_url")
+        problem = f"upstream.simple_url is {address} now, it was {old}, and {why}"
+        restart(mirror, JournalReplaced(meta.cursor, problem), mirror.now())
+        return
+    log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
+    trust(mirror)
+    meta.put(followed_url=address, other_url=None)
+
+
+def _address(mirror: Mirror) -> str:
+    return without_userinfo(mirror.upstream.simple_url)
+
+
+def _forget(mirror: Mirror) -> None:
+    """Forget what was learnt about the upstream of before: its forms, its journal, its ETags."""
+    state = mirror.state
+    with state.transaction():
+        state.projects.forget_etags()
+        trust(mirror)
+        state.meta.put(
+            other_url=_address(mirror),
+            json=None,
+            serials=None,
+            journal=None,
+            list_etag=None,
+            list_empty_since=None,
+            list_older_since=None,
+            refused=None,
+            refused_since=None,
+            journal_probe=None,
+            journal_not_before=None,
+        )
+    mirror.upstream.json_only = False
+
+
+def _unlike(mirror: Mirror) -> str | None:
+    """Return why the journal of this upstream is not the one followed; None when it is."""
+    meta = mirror.state.meta
+    cursor, known = meta.cursor, meta.cursor_row
+    if source_of(mirror) is not JournalSource.XMLRPC or cursor is None or known is None:
+        return "no journal tells whether both are the same index"
+    rows = next(iter(mirror.upstream.entries(max(cursor - 1, 0))), ())
+    try:
+        check_cursor(rows, cursor, known)
+    except JournalReplaced as replaced:
+        return f"its journal is another one: {replaced.problem}"
+    return None
+
+
+def trust(mirror: Mirror) -> None:
+    """Note that upstream is the one followed so far, or has what it had again."""
+    mirror.state.meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
+
+
+def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
+    """Start again with this upstream if a person has approved that; else hold everything.
+
+    Raises ``replaced`` in that case, and :class:`yanksync.errors.UpstreamError`.
+    """
+    meta = mirror.state.meta
+    if not meta.flag("approve_journal"):
+        if meta.text("journal_replaced") is None:
+            meta.put(journal_replaced_since=mirror.now())
+        meta.put(journal_replaced=replaced.problem)
+        raise replaced
+    source = source_of(mirror)
+    named = mirror.settings.mirror.selection.explicit is not None
+    last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
+    raw, projects = (
+        (None, None)
+        if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC)
+        else read_list(mirror)
+    )
+    with mirror.state.transaction():
+        mirror.state.start_over()
+        # Serials of now and of then do not compare, and directories may stand that a state put back
+        # unnoticed does not know.
+        meta.put(
+            upstream_serial=None, tree_serial=OTHER_ERA, list_codecs=ANY_SIBLINGS,
+            cursor=None, cursor_row=None, list_serial=None, list_etag=None, list_older_since=None,
+        )  # fmt: skip
+        if raw is None or projects is None:
+            mark_all_named(mirror, started)
+        else:
+            load(mirror, projects)
+            mirror.state.listed.mark_all(started)
+            leave(mirror, projects, started)
+            mark_unlisted(mirror, projects, started)
+            mirror.state.listed.drop()
+        start(mirror, source, raw, projects, last)
+        trust(mirror)
+        meta.put(followed_url=_address(mirror), other_url=None, resync=started)
+    at = "" if meta.cursor is None else f" from serial {meta.cursor} on"
+    log.warning("following this upstream%s, as approved; every project is asked for again", at)

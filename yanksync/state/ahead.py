@@ -1,0 +1,26 @@
+"""Pages whose serial was above the journal's when they came, until the journal confirms it."""
+
+from __future__ import annotations
+
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+
+class Ahead:
+    """The table ``ahead``: of each project the highest serial that is to be confirmed."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add(self, project: str, serial: int) -> None:
+        """Note that the page of ``project`` is at ``serial``, which the journal has not reached."""
+        self._db.execute("INSERT OR REPLACE INTO ahead VALUES (?, ?)", (project, serial))
+
+    def upto(self, serial: int) -> list[tuple[NormalizedName, int]]:
+        """Return the projects with a serial at or below ``serial``, and that serial."""
+        rows = self._db.execute("SELECT project, serial FROM ahead WHERE serial <= ?", (serial,))
+        return [(row[0], row[1]) for row in rows]
+
+    def confirm(self, serial: int) -> None:
+        """Forget what is at or below ``serial``: the journal has it."""
+        self._db.execute("DELETE FROM ahead WHERE serial <= ?", (serial,))

@@ -1,0 +1,145 @@
+"""The files that stay published though upstream's page lacks them (:mod:`yanksync.losses`)."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from yanksync.losses import LostFile
+from yanksync.names import NormalizedName
+from yanksync.state.database import Database
+
+
+class LostFiles:
+    """The table ``lost_files``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def of(self, ids: Sequence[int]) -> dict[int, tuple[LostFile, ...]]:
+        """Return the lost files of those projects that have some, by project id."""
+        rows = self._db.execute(
+            """SELECT project, lost FROM lost_files
+            WHERE project IN (SELECT value FROM json_each(?)) ORDER BY project, filename""",
+            (json.dumps(ids),),
+        )
+        found: dict[int, list[LostFile]] = defaultdict(list)
+        for project, text in rows:
+            found[project].append(_load(text))
+        return {project: tuple(lost) for project, lost in found.items()}
+
+    def one(self, project: int) -> tuple[LostFile, ...]:
+        """Return the lost files of one project."""
+        return self.of([project]).get(project, ())
+
+    def put(self, project: int, lost: Iterable[LostFile]) -> None:
+        """Make these the lost files of a project."""
+        self._db.execute("DELETE FROM lost_files WHERE project = ?", (project,))
+        self._db.many(
+            "INSERT INTO lost_files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    project, _plain(one.file.filename), one.vanished, one.confirmed, one.approved,
+                    one.held is not None, _dump(one),
+                )
+                for one in lost
+            ),
+        )  # fmt: skip
+
+    def any(self) -> bool:
+        """Return whether there are any."""
+        return self._db.one("SELECT 1 FROM lost_files") is not None
+
+    def of_all(self) -> dict[int, tuple[LostFile, ...]]:
+        """Return all lost files, by project id."""
+        return self.of([row[0] for row in self._db.execute("SELECT project FROM lost_files")])
+
+    def named(self) -> dict[NormalizedName, int]:
+        """Return the projects that have some: their ids by name."""
+        rows = self._db.execute(
+            "SELECT name, id FROM projects WHERE id IN (SELECT project FROM lost_files)"
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def to_judge(self) -> list[int]:
+        """Return the projects of which files vanished, and no person has let them go."""
+        rows = self._db.execute(
+            "SELECT DISTINCT project FROM lost_files WHERE vanished AND NOT approved"
+        )
+        return [row[0] for row in rows]
+
+    def rehashed(self) -> list[int]:
+        """Return the projects of which a file has another hash than the published one."""
+        rows = self._db.execute(
+            "SELECT DISTINCT project FROM lost_files WHERE NOT vanished AND NOT approved"
+        )
+        return [row[0] for row in rows]
+
+    def approved(self) -> list[int]:
+        """Return the projects of which a person has let files go."""
+        return [
+            row[0]
+            for row in self._db.execute("SELECT DISTINCT project FROM lost_files WHERE approved")
+        ]
+
+    def hold(self, ids: Iterable[int], why: str, now: float, *, vanished: bool) -> None:
+        """Hold the losses of these projects: the vanished files, or those with another hash."""
+        for project, lost in self.of(list(ids)).items():
+            found = tuple(
+                replace(one, held=why, held_since=now)
+                if not one.approved and one.held is None and one.vanished is vanished
+                else one
+                for one in lost
+            )
+            if found != lost:  # what is held already must not touch the database in every pass
+                self.put(project, found)
+
+    def held(self) -> list[tuple[NormalizedName, LostFile]]:
+        """Return the files that a guard holds, by project and name."""
+        rows = self._db.execute(
+            """SELECT name, lost FROM lost_files JOIN projects ON id = project
+            WHERE lost_files.held AND NOT approved ORDER BY name, filename"""
+        )
+        return [(row[0], _load(row[1])) for row in rows]
+
+    def held_projects(self) -> int:
+        """Return of how many projects a guard holds files."""
+        return self._db.count(
+            "SELECT count(DISTINCT project) FROM lost_files WHERE held AND NOT approved"
+        )
+
+    def approve(self, names: Sequence[str] | None) -> list[tuple[int, NormalizedName]]:
+        """Let held files go, once: all of them when ``names`` is None. Return whose they were."""
+        rows = self._db.execute(
+            """SELECT DISTINCT id, name FROM lost_files JOIN projects ON id = project
+            WHERE lost_files.held AND NOT approved
+            AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1))) ORDER BY name""",
+            (None if names is None else json.dumps(names),),
+        )
+        for project, _ in rows:
+            self.put(
+                project,
+                [
+                    one if one.held is None else replace(one, held=None, approved=True)
+                    for one in self.one(project)
+                ],
+            )
+        return [(row[0], row[1]) for row in rows]
+
+
+def _dump(lost: LostFile) -> str:
+    # By way of the json module: names and reasons may hold lone surrogates, which msgspec refuses.
+    return json.dumps(msgspec.to_builtins(lost))
+
+
+def _load(text: str) -> LostFile:
+    return msgspec.convert(json.loads(text), type=LostFile)
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` as SQLite can keep it: a lone surrogate becomes ``?``."""
+    return text.encode("utf-8", "replace").decode()
