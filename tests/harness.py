@@ -24,6 +24,7 @@ from yanksync.adopt import adopt
 from yanksync.config import load
 from yanksync.errors import YanksyncError
 from yanksync.fates import Fate
+from yanksync.holds import approve, count_held
 from yanksync.mirror import Mirror
 from yanksync.names import NormalizedName
 from yanksync.publish.disk import DiskStore
@@ -212,12 +213,8 @@ class World:
 
     def approve(self, *names: str) -> list[str]:
         """Let what is held through, once."""
-        chosen = list(names) or None
-        with self.state() as state, state.transaction():
-            done = [*state.unpublished.approve(chosen), *state.pending.approve(chosen)]
-            if chosen is None and state.meta.text("journal_replaced") is not None:
-                state.meta.put(approve_journal=1)
-        return sorted(done)
+        with self.state() as state:
+            return list(approve(state, names))
 
     def history(self, project: str | None = None) -> list[Row]:
         with self.state() as state:
@@ -238,9 +235,9 @@ class World:
         seen = self._seen
         if seen is None:
             with self.state() as state:
-                pending, held_looks, behind = state.pending.counts()
-                unpublished, held = state.unpublished.counts()
-                counts = Counts(pending, unpublished, held + held_looks, behind)
+                pending, _, behind = state.pending.counts()
+                unpublished, _ = state.unpublished.counts()
+                counts = Counts(pending, unpublished, count_held(state), behind)
                 seen = (counts, state.meta.cursor)
             self._seen = seen
         return seen

@@ -363,7 +363,7 @@ def test_pages_that_cannot_be_read_keep_nobody_waiting(disk: World) -> None:
     assert_equal_to_upstream(disk)
 
 
-def test_a_few_of_many_are_taken_over_without_asking(disk: World) -> None:
+def test_a_few_of_many_are_asked_for_without_the_list(disk: World) -> None:
     tree = filled(disk, "demo", "other")
     tree.make()
     for number in range(1000):
@@ -371,7 +371,7 @@ def test_a_few_of_many_are_taken_over_without_asking(disk: World) -> None:
         (tree.simple / f"p{number}" / JSON).write_text("{}")
     disk.configure(mirror_projects=["demo", "other"])
     assert disk.adopt() == DONE
-    assert Counter(became(disk).values()) == {"rewritten": 2, "left-out": 1000}
+    assert Counter(became(disk).values()) == {"fetch": 2, "left-out": 1000}
 
 
 def test_a_project_that_was_deleted_and_returned_is_there(disk: World) -> None:
@@ -441,7 +441,7 @@ def test_what_the_configuration_leaves_out_goes_within_the_guards(disk: World) -
     tree.make()
     disk.configure(mirror_projects=["demo"])
     assert disk.adopt() == DONE
-    assert Counter(became(disk).values()) == {"rewritten": 1, "left-out": 5}
+    assert Counter(became(disk).values()) == {"fetch": 1, "left-out": 5}
     assert disk.sync() == HELD
     assert disk.counts().held == 5
     disk.approve()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.fake_upstream import Fault
@@ -16,7 +18,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import holds
+from yanksync.holds import SELECTION, holds
 
 
 def started(world: World, number: int) -> list[str]:
@@ -31,6 +33,7 @@ def started(world: World, number: int) -> list[str]:
 def test_R8_explained_removals_above_the_limit_are_held_and_all_else_goes_on(
     world: World,
 ) -> None:
+    world.configure(guard_explained=1)
     names = started(world, 103)
     for name in names[:101]:
         world.up.remove_project(name)
@@ -54,6 +57,20 @@ def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_R8_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> None:
+    names = started(world, 230)
+    for name in names[:115]:
+        world.up.remove_project(name)
+    assert world.sync() == DONE
+    for name in names[115:216]:
+        world.up.remove_project(name)
+    assert world.sync() == HELD  # more than 100, and more than half of what is left
+    assert world.counts().held == 101
+    world.approve()
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
     names = started(world, 5)
     gone = {*names[:4]}
@@ -61,8 +78,8 @@ def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
     for name in names:
         world.up.raw_row(name, None, "frobnicate")
     world.up.yank(names[4], "1.0", "bad")
-    assert world.sync() == PARTIAL
     assert world.sync() == HELD
+    assert world.sync(later=HOUR) == HELD
     assert world.counts().held == 4
     assert len(world.yanked(names[0])) == 2
     assert world.yanked(names[4])[f"{names[4]}-1.0.tar.gz"] == "bad"
@@ -84,6 +101,87 @@ def test_R8_news_about_a_held_project_does_not_let_its_losses_through(world: Wor
     world.up.raw_row(names[0], None, "frobnicate")
     assert world.sync() == HELD
     assert len(world.yanked(names[0])) == 2
+
+
+def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
+    names = started(world, 5)
+    gone = {f"{name}-1.0.tar.gz" for name in names[:4]}
+    world.up.doctor = lambda page: {
+        **page,
+        "files": [file for file in page["files"] if file["filename"] not in gone],
+    }
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.yank(names[0], "2.0", "exploit")
+    world.up.yank(names[1], "1.0", "the file that is held")
+    world.up.upload(names[2], "3.0")
+    world.up.remove_release(names[3], "1.0")
+    assert world.sync() == HELD
+    assert world.yanked(names[0]) == {
+        f"{names[0]}-1.0.tar.gz": False, f"{names[0]}-2.0.tar.gz": "exploit",
+    }  # fmt: skip
+    assert world.yanked(names[1])[f"{names[1]}-1.0.tar.gz"] is True  # the reason is on no page
+    assert f"{names[2]}-3.0.tar.gz" in world.yanked(names[2])
+    assert f"{names[3]}-1.0.tar.gz" not in world.yanked(names[3])  # explained by now
+    assert world.counts().held == 3
+    world.up.quarantine_project(names[0])
+    world.up.remove_project(names[1])
+    assert world.sync() == HELD
+    assert world.yanked(names[0]) == {} and world.page(names[1]) is None
+    assert world.approve() == [names[2]]
+    world.up.doctor = None
+    for name in (names[0], *names[2:]):
+        world.up.raw_row(name, None, "frobnicate")
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R8_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) -> None:
+    started(world, 2)
+    old = world.page("p000")
+    assert old is not None
+    world.up.doctor = lambda page: json.loads(
+        json.dumps(page).replace(old["files"][0]["hashes"]["sha256"], "ab" * 32)
+    )
+    world.up.raw_row("p000", None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.yank("p000", "1.0", "tampered")
+    world.up.yank("p000", "2.0", "exploit")
+    assert world.sync() == HELD
+    page = world.page("p000")
+    assert page is not None
+    assert [file["hashes"] for file in page["files"]] == [file["hashes"] for file in old["files"]]
+    assert [file["yanked"] for file in page["files"]] == ["tampered", "exploit"]
+    with world.state() as state:
+        (held,) = holds(state)
+    assert (held.project, held.what) == ("p000", "hash")
+    (file,) = held.files
+    assert dict(file.old) == old["files"][0]["hashes"]
+    assert dict(file.new or ()) == {"sha256": "ab" * 32}
+
+
+def test_R8_an_approval_is_for_the_hash_that_was_held(world: World) -> None:
+    started(world, 2)
+    old = world.page("p000")
+    assert old is not None
+
+    def rehashed(digest: str) -> None:
+        world.up.doctor = lambda page: json.loads(
+            json.dumps(page).replace(old["files"][0]["hashes"]["sha256"], digest)
+        )
+        world.up.raw_row("p000", None, "frobnicate")
+
+    rehashed("ab" * 32)
+    assert world.sync() == HELD
+    assert world.approve("p000") == ["p000"]
+    rehashed("cd" * 32)
+    assert world.sync() == HELD
+    page = world.page("p000")
+    assert page is not None and page["files"][0]["hashes"]["sha256"] == "ab" * 32
+    with world.state() as state:
+        (held,) = holds(state)
+    assert dict(held.files[0].new or ()) == {"sha256": "cd" * 32}
 
 
 def test_R8_what_is_held_is_free_once_upstream_shows_the_files_again(world: World) -> None:
@@ -138,7 +236,7 @@ def test_R7_an_empty_list_that_stays_waits_for_a_person(world: World) -> None:
     assert world.sync() == PARTIAL
     assert world.settle() == HELD
     assert all(len(world.yanked(name)) == 2 for name in names)
-    assert sorted(world.approve()) == names
+    assert world.approve() == names
     assert world.settle() == DONE
     assert_equal_to_upstream(world)
 
@@ -204,12 +302,30 @@ def test_R8_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: Wo
     assert_equal_to_upstream(world)
 
 
-def test_R8_removals_by_our_own_configuration_do_not_count(world: World) -> None:
+def test_R8_a_large_narrowing_waits_for_a_person(world: World) -> None:
     names = started(world, 110)
     world.configure(mirror_projects=names[:2])
+    world.up.yank(names[5], "1.0", "bad")  # what is held hides no withdrawal
+    assert world.sync() == HELD
+    assert world.yanked(names[5])[f"{names[5]}-1.0.tar.gz"] == "bad"
+    assert world.counts().held == 1 and world.listed() == names
+    with world.state() as state:
+        (held,) = holds(state)
+    assert held.what == "selection" and "108 of 110 published projects: p002, p003" in held.why
+    assert world.approve() == [SELECTION]
     assert world.sync() == DONE
     assert world.asked == []
+    assert world.listed() == names[:2]
     assert_equal_to_upstream(world)
+
+
+def test_R8_a_small_narrowing_is_followed_at_once(world: World) -> None:
+    names = started(world, 110)
+    world.configure(mirror_projects=names[11:])
+    assert world.sync() == DONE
+    assert world.asked == [] and world.listed() == names[11:]
+    world.configure(mirror_projects=names[21:])
+    assert world.sync() == HELD  # 10 of 99
 
 
 def test_R14_an_upstream_that_was_put_back_changes_nothing_until_approved(world: World) -> None:
@@ -368,8 +484,9 @@ def test_holds_tell_every_kind_apart(world: World) -> None:
     with world.state() as state:
         files = holds(state)
     assert [(held.project, held.what) for held in files] == [(name, "files") for name in names[:4]]
-    assert {held.since for held in files} == {world.clock.time}
-    assert "without the files that are missing" in files[0].approve
+    assert {held.since for held in files} == {world.clock.time - 300}
+    assert "removes these files" in files[0].approve
+    assert [file.filename for file in files[0].files] == [f"{names[0]}-1.0.tar.gz"]
     assert "4 unexplained removals" in files[0].why
 
 
@@ -379,7 +496,7 @@ def test_holds_tell_of_removals_that_nothing_explains(world: World) -> None:
     for name in names[:4]:
         world.up.fail(f"^/simple/{name}/", Fault.status(404), times=None)
     world.sync()
-    assert world.sync() == HELD
+    assert world.sync(later=HOUR) == HELD
     with world.state() as state:
         found = holds(state)
     assert {(held.project, held.what) for held in found} == {(n, "removal") for n in names[:4]}

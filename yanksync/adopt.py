@@ -28,6 +28,7 @@ from yanksync.ground import sample
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
+from yanksync.narrowing import settle_selection
 from yanksync.plan import DAY, Look
 from yanksync.publish import layout
 from yanksync.publish.reconcile import published
@@ -108,6 +109,7 @@ def _begin(mirror: Mirror) -> None:
     if meta.number("adopting") == _FOLLOWED:
         return
     configure.apply_policies(mirror)
+    settle_selection(mirror)  # nothing is published yet that it could leave out
     tree = mirror.store.list_stands().serial
     source = source_of(mirror)
     if source is JournalSource.XMLRPC:
@@ -143,7 +145,11 @@ class _Adoption:
         self._rehearse = rehearse
         self._started = mirror.now()
         self._met: set[str] = set()
-        self._lists = mirror.state.meta.text("journal") != JournalSource.NONE
+        # With names alone no list is read that would tell what upstream has.
+        self._lists = (
+            mirror.state.meta.text("journal") != JournalSource.NONE
+            and mirror.settings.mirror.selection.explicit is None
+        )
         self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT
         self.ground = Ground()
 

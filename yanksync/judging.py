@@ -43,7 +43,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     found = Removals(
         waiting.explained + tally.explained,
         waiting.unexplained + len(lossy) + tally.unexplained,
-        _is_everything(mirror, lossy),
+        _is_everything(mirror, state.lost.confirmed()),
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
@@ -66,7 +66,7 @@ def _is_everything(mirror: Mirror, lossy: list[int]) -> bool:
 
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
-    lost = [one for one in mirror.state.lost.one(project) if not one.vanished]
+    lost = [one for one in mirror.state.lost.one(project) if not (one.vanished and one.confirmed)]
     try:
         return bool(with_lost(held_page(mirror, row), lost).files)
     except BadAnswer:

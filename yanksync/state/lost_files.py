@@ -72,6 +72,13 @@ class LostFiles:
         )
         return [row[0] for row in rows]
 
+    def confirmed(self) -> list[int]:
+        """Return those of :meth:`to_judge` of which a second look has said the same."""
+        rows = self._db.execute(
+            "SELECT DISTINCT project FROM lost_files WHERE vanished AND confirmed AND NOT approved"
+        )
+        return [row[0] for row in rows]
+
     def rehashed(self) -> list[int]:
         """Return the projects of which a file has another hash than the published one."""
         rows = self._db.execute(
