@@ -22,7 +22,7 @@ LAYERS = {
     2: "config config_parse default_index fence lease lock notify objects object_client outbound "
     "hook_command owner samples whole upstream state publish",
     3: "mirror fetch metrics worth ground manifest hooks",
-    4: "choose listing list_output record showing publishing follow configure opening looking "
+    4: "choose listing list_output record showing publishing recovery follow configure opening looking "
     "remote standins states takeover",
     5: "sync verify mend status holds health adopt",
     6: "schedule cli __main__",

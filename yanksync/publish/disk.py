@@ -17,7 +17,7 @@ from yanksync.findings import Standing
 from yanksync.owner import owner
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
 from yanksync.publish.refusals import Refusals
 from yanksync.publish.serials import LARGEST, newest, serial_of
 from yanksync.publish.staging import (
@@ -31,6 +31,7 @@ from yanksync.publish.staging import (
     make_directory,
     mature,
     page_last,
+    published_in,
     refuse_link,
     tidy,
     unlink,
@@ -87,8 +88,10 @@ class DiskStore:
         failures: list[Failure] = []
         try:
             self._stage_all(works, staged, failures)
-            self._settle(staged)
-            touched: dict[str, None] = {}
+            touched = {
+                f"{self._root}/{work.name}": None for work in works if isinstance(work, Keep)
+            }
+            self._settle(staged, [path for base in touched for path in published_in(base)])
             self._replace_all(staged, failures, touched)
             self._remove_all(works, failures, touched)
             self._sync_directories([*touched, self._root])
@@ -99,11 +102,14 @@ class DiskStore:
                 discard(one)
         return tuple(failures)
 
-    def _settle(self, staged: Sequence[Staged]) -> None:
-        """Bring what is staged to stable storage, with times that may replace those before."""
+    def _settle(self, staged: Sequence[Staged], kept: Sequence[str]) -> None:
+        """Bring what is staged to stable storage, with times that may replace those before.
+
+        So is ``kept``: files that a run that died may have written and not synced.
+        """
         mature(staged)
         self._refusals.undated(next((one.undated for one in staged if one.undated), None))
-        paths = [path for one in staged for path in one.made]
+        paths = [*(path for one in staged for path in one.made), *kept]
         self._refusals.unsynced(durable.sync_files(paths, self._root), "files")
 
     def _sync_directories(self, paths: Sequence[str]) -> None:
@@ -114,7 +120,7 @@ class DiskStore:
     ) -> None:
         fatal: str | None = None
         for work in works:
-            if isinstance(work, Remove):
+            if not isinstance(work, Write):
                 continue
             if fatal is not None:
                 failures.append(Failure(work.name, fatal, fatal=True))

@@ -125,7 +125,7 @@ class ObjectStore:
     def _do(self, work: Work) -> None:
         if isinstance(work, Remove):
             self._delete(work.name, self._there(work.name))
-        else:
+        elif isinstance(work, Write):
             self._write(work)
 
     def _write(self, work: Write) -> None:

@@ -191,6 +191,17 @@ def tidy(base: str, keep: set[str]) -> None:
                 unlink(f"{base}/{name}")
 
 
+def published_in(base: str) -> list[str]:
+    """Return the paths of our files in the directory ``base``."""
+    ours = set(layout.filenames())
+    with os.scandir(base) as entries:
+        return [
+            entry.path
+            for entry in entries
+            if entry.name in ours and entry.is_file(follow_symlinks=False)
+        ]
+
+
 def unlink(path: str) -> None:
     """Delete a file, if it is there."""
     with suppress(FileNotFoundError):

@@ -127,7 +127,7 @@ class MemoryStore:
         for work in works:
             if isinstance(work, Remove):
                 self._remove(work)
-            else:
+            elif isinstance(work, Write):
                 self._write(work)
         return ()
 
