@@ -6,6 +6,7 @@ repeated key the last counts, as in every common JSON reader.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import Any, NoReturn, TypeVar
@@ -127,6 +128,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     Raises:
         ValueError, RecursionError: it is no JSON, or of another shape.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)  # not JSON, but harmless (RFC 8259, section 8.1)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
