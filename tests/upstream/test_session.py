@@ -15,7 +15,7 @@ import pytest
 
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.certificates import made_by
-from tests.upstream.server import Wire, dripping, reply, wire
+from tests.upstream.server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 from yanksync.upstream.answers import Answer, seconds_of
 from yanksync.upstream.session import Session
@@ -348,8 +348,32 @@ def test_compressed_nonsense(session: Session, encoding: str, error: type[Upstre
 
 def test_gzip_of_several_members(session: Session) -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two")
-    with wire(lambda head: reply(packed, Content_Encoding="GZIP")) as running:
-        assert get(session, running.url()).body == b"one two"
+    for name in ("GZIP", "x-gzip", "X-GZip"):
+        sent = reply(packed, Content_Encoding=name)
+        with wire(lambda head, sent=sent: sent) as running:  # type: ignore[misc]
+            assert get(session, running.url()).body == b"one two"
+
+
+def test_interim_responses_are_skipped_and_the_answer_is_read(session: Session) -> None:
+    with wire(lambda head: INTERIM + HINT * 13 + reply(b"x")) as running:
+        for _ in range(3):
+            assert get(session, running.url()).body == b"x"
+            assert session.post(running.url(), b"<x/>", {}, LIMIT).body == b"x"
+        assert running.connections == 1  # no answer is left on it for the next question
+
+
+@pytest.mark.parametrize("head", [HINT, b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_interim_responses_without_end_are_an_error(session: Session, head: bytes) -> None:
+    with wire(lambda _: iter([head * 17 + reply(b"x")])) as running:
+        for why in failures(session, running.url()):
+            assert "more than 16 interim responses" in why
+
+
+def test_another_protocol_is_no_answer(session: Session) -> None:
+    with wire(lambda _: SWITCH + reply(b"x")) as running:
+        with pytest.raises(Refused, match="101"):
+            get(session, running.url())
+        assert session.post(running.url(), b"<x/>", {}, LIMIT).status == 101
 
 
 @pytest.mark.parametrize("tail", [b"5\r\nhel", b"5\r\nhello\r\n", b"zz\r\n"])

@@ -38,6 +38,7 @@ from yanksync.upstream.answers import (
     too_slow,
 )
 from yanksync.upstream.exchange import Reply
+from yanksync.upstream.interim import FinalAdapter
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
@@ -69,7 +70,7 @@ class Session:
         self.allow_http = allow_http
         self.requests = requests.Session()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = user_agent
-        adapter = HTTPAdapter(pool_maxsize=workers, max_retries=0)
+        adapter = FinalAdapter(pool_maxsize=workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
         self.patience = Patience()  #: what upstream asked for (R13)
