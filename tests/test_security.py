@@ -15,6 +15,7 @@ from tests.proofs import proofs_in
 
 HERE = Path(__file__).parent
 HOSTILE, SESSION, XMLRPC = "test_hostile.py", "upstream/test_session.py", "upstream/test_xmlrpc.py"
+REDIRECTS = "upstream/test_redirects.py"
 JSON, HTML, DISK = (
     "upstream/test_json_page.py",
     "upstream/test_html_page.py",
@@ -67,6 +68,7 @@ PROOF = {
     ),
     "8 redirects": (  # provenance is passed on and never fetched
         f"{SESSION}::test_a_redirect_that_is_not_followed",
+        f"{REDIRECTS}::test_a_host_that_is_not_named_may_not",
         f"{SESSION}::test_https_is_never_left_for_http",
         f"{SESSION}::test_credentials_stay_where_they_belong",
     ),
@@ -132,6 +134,8 @@ PROOF = {
     ),
     "19 credentials": (
         f"{SESSION}::test_f19_credentials_are_sent_and_never_told",
+        f"{REDIRECTS}::test_credentials_and_cookies_stay_at_home",
+        f"{REDIRECTS}::test_an_address_overrides_netrc",
         f"{XMLRPC}::test_f19_credentials",
         "upstream/test_lines.py::test_f19_no_credentials_in_what_is_told",
         "upstream/test_source.py::test_f19_no_credentials_in_what_is_stored",
