@@ -20,7 +20,7 @@ LAYERS = {
     1: "versions selection settings targets crontab journal weigh plan changes guards render "
     "findings fates publish.layout publish.reconcile",
     2: "config config_parse default_index fence lease lock notify objects object_client outbound "
-    "hook_command owner samples whole upstream state publish",
+    "hook_command hook_environment owner samples whole upstream state publish",
     3: "mirror fetch metrics worth ground manifest hooks",
     4: "choose listing list_output record showing publishing recovery follow configure opening looking "
     "remote standins states takeover",

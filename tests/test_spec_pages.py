@@ -22,7 +22,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from tests.upstream.build import html_body
+from tests.upstream.build import html_body, json_file
 from tests.upstream.server import reply, wire
 
 
@@ -136,6 +136,30 @@ def test_B11_a_newer_minor_version_is_told_of_once_and_not_for_each_page(
     (told,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert "api-version 1.5 is newer than 1.4" in told
     assert_equal_to_upstream(world)
+
+
+def test_links_that_expire_are_told_of_once_in_a_pass(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, query = ("one", "two", "three"), "?se=2026&sig=abc"
+    for name in names:
+        world.up.upload(name, "1.0")
+        page = {
+            "meta": {"api-version": "1.0", "_last-serial": world.up.last_serial},
+            "name": name,
+            "files": [
+                json_file(f"{name}-1.0.tar.gz", url=f"https://f.example/{name}-1.0.tar.gz{query}")
+            ],
+        }
+        sent = Fault.body(json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
+        world.up.fail(f"^/simple/{name}/", sent, times=None)
+    assert world.sync() == DONE
+    (told,) = [record for record in caplog.records if "signature" in record.getMessage()]
+    assert told.levelno == logging.WARNING
+    assert told.getMessage().partition(": ")[0] in names  # the first one
+    for name in names:
+        published = world.page(name) or {}
+        assert published["files"][0]["url"].endswith(query)
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "1", "1.x", "latest"])

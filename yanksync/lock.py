@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -30,6 +31,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+# Whoever may write in the directory could lead us to a file of others, which would be overwritten.
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
 def lock_path(state: Path) -> Path:
     """Return the lock file of the state database at ``state``."""
     return state.with_name(state.name + ".lock")
@@ -46,8 +51,11 @@ def lock(state: Path) -> Iterator[None]:
     path = lock_path(state)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        descriptor = os.open(path, _FLAGS, 0o644)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
+            why = "is a symbolic link, and no lock is opened through one; remove it"
+            raise StateError(str(path), why) from error
         why = f"cannot make the lock file: {error.strerror}{owner(path)}"
         raise StateError(str(path), why) from error
     try:

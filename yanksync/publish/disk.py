@@ -222,7 +222,7 @@ class DiskStore:
             one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
             for form in forms:
                 self._stage_list(form, codecs, one)
-            self._settle([one])
+            self._settle([one], ())
             for path in one.deletes:
                 unlink(path)
             for temporary, final in one.renames:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.model import File, Page, sorted_hashes
+from yanksync.upstream import signed
 from yanksync.versions import names_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
@@ -33,7 +34,7 @@ class ParsedPage(Struct, frozen=True):
     """A page, and what the operator should know about it."""
 
     page: Page
-    notes: tuple[str, ...]  # one line each, at most 21
+    notes: tuple[str, ...]  # one line each, at most 22
     json: bool  # whether it was read from the JSON form (design.md R15)
 
 
@@ -172,7 +173,7 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
 
 def of_every_page(note: str) -> bool:
     """Return whether a note is about upstream and not the page: to be told once (B11)."""
-    return note.startswith(_NEWER.partition("{")[0])
+    return note == signed.NOTE or note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:
