@@ -11,7 +11,6 @@ from yanksync.changes import (
     explains,
     latecomers,
     reasons_of,
-    rehashed,
     settle,
 )
 from yanksync.journal import Event, Kind
@@ -23,7 +22,9 @@ NO, YES, WHY = None, Yank(), Yank('<b>"why"</b>')
 
 
 def page(
-    *files: tuple[str, Yank | None], versions: tuple[str, ...] | None = None, status: str = "active"
+    *files: tuple[str, Yank | None],
+    versions: tuple[str, ...] | None = None,
+    status: str = "active",
 ) -> Page:
     return Page(
         name=DEMO,
@@ -56,9 +57,17 @@ QUARANTINED = page(status="quarantined")
         pytest.param(QUARANTINED, page((ONE, YES)), [change(Action.UNQUARANTINE)], id="cleared"),
         pytest.param(page((ONE, NO)), page((ONE, NO)), [], id="same"),
         pytest.param(page((ONE, NO)), page((ONE, NO), (TWO, NO)), [], id="upload-is-none"),
-        pytest.param(page((ONE, NO)), page((ONE, NO), (TWO, YES)), [], id="born-yanked-is-no-yank"),
         pytest.param(
-            page((ONE, YES)), page((ONE, YES), (ONEW, YES)), [], id="facts5-upload-to-yanked"
+            page((ONE, NO)),
+            page((ONE, NO), (TWO, YES)),
+            [],
+            id="born-yanked-is-no-yank",
+        ),
+        pytest.param(
+            page((ONE, YES)),
+            page((ONE, YES), (ONEW, YES)),
+            [],
+            id="facts5-upload-to-yanked",
         ),
         pytest.param(
             page((ONE, NO)),
@@ -73,7 +82,10 @@ QUARANTINED = page(status="quarantined")
             id="A46-reason-dropped",
         ),
         pytest.param(
-            page((ONE, WHY)), page((ONE, NO)), [change(Action.UNYANK, "1.0")], id="unyank"
+            page((ONE, WHY)),
+            page((ONE, NO)),
+            [change(Action.UNYANK, "1.0")],
+            id="unyank",
         ),
         pytest.param(
             page((ONE, NO), (ONEW, NO)),
@@ -225,11 +237,17 @@ HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
             id="two-reasons",
         ),
         pytest.param(
-            [("1.0", 15)], [change(Action.UNYANK, None, files=("odd",))], [], id="an-unyank"
+            [("1.0", 15)],
+            [change(Action.UNYANK, None, files=("odd",))],
+            [],
+            id="an-unyank",
         ),
         pytest.param([("1.0", 15)], [change(Action.YANK, "2.0", reason="x")], [], id="another's"),
         pytest.param(
-            [("1.0", 15), ("3.0", 16)], [HOMELESS], [(15, "why"), (16, "three")], id="one-is-known"
+            [("1.0", 15), ("3.0", 16)],
+            [HOMELESS],
+            [(15, "why"), (16, "three")],
+            id="one-is-known",
         ),
     ],
 )
@@ -245,7 +263,8 @@ def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
     seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
     assert settle(seen, []).observed == ()
     assert settle(
-        Unsettled(low=None, high=None, reasons=(("1.0", "why"),)), [event(Kind.YANK, "1.0", 5)]
+        Unsettled(low=None, high=None, reasons=(("1.0", "why"),)),
+        [event(Kind.YANK, "1.0", 5)],
     ).reasons == ((5, "why"),)
 
 
@@ -267,20 +286,35 @@ REMOVED_FILE = "remove file " + ONE
             id="facts5-deleted-and-uploaded-again",
         ),
         pytest.param(
-            change(Action.YANK, "1.0", files=(ONE,)), event(Kind.YANK, "1.0", 15), True, id="part"
+            change(Action.YANK, "1.0", files=(ONE,)),
+            event(Kind.YANK, "1.0", 15),
+            True,
+            id="part",
         ),
         pytest.param(HOMELESS, event(Kind.YANK, "1.0", 15), True, id="files-of-no-version"),
         pytest.param(
-            change(Action.REMOVE, "1.0"), event(Kind.REMOVE_PROJECT, None, 15), True, id="project"
+            change(Action.REMOVE, "1.0"),
+            event(Kind.REMOVE_PROJECT, None, 15),
+            True,
+            id="project",
         ),
         pytest.param(
-            change(Action.REMOVE), event(Kind.REMOVE_RELEASE, "1.0", 15), False, id="only-a-version"
+            change(Action.REMOVE),
+            event(Kind.REMOVE_RELEASE, "1.0", 15),
+            False,
+            id="only-a-version",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0"), event(Kind.YANK, "1.0", 15), False, id="yank-removes-none"
+            change(Action.REMOVE, "1.0"),
+            event(Kind.YANK, "1.0", 15),
+            False,
+            id="yank-removes-none",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0"), event(Kind.CREATE, None, 15), False, id="create-neither"
+            change(Action.REMOVE, "1.0"),
+            event(Kind.CREATE, None, 15),
+            False,
+            id="create-neither",
         ),
         pytest.param(
             change(Action.REMOVE, None, file="odd"),
@@ -320,34 +354,6 @@ def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -
     assert len(settle(seen, [event(Kind.YANK, "1.0", serial)]).observed) == observed
 
 
-HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "found"),
-    [
-        ((HASH,), (HASH,), ()),
-        ((HASH,), (OTHER,), ("demo-1.0.zip",)),
-        ((HASH,), (("md5", "aa"),), ()),
-        ((HASH,), (("md5", "aa"), OTHER), ("demo-1.0.zip",)),
-        ((), (OTHER,), ()),
-    ],
-)
-def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
-    before: tuple[tuple[str, str], ...], after: tuple[tuple[str, str], ...], found: tuple[str, ...]
-) -> None:
-    assert rehashed(_uploaded("demo-1.0.zip", hashes=before), _uploaded("demo-1.0.zip")) == ()
-    shown = _uploaded("demo-1.0.zip", hashes=after)
-    assert rehashed(_uploaded("demo-1.0.zip", hashes=before), shown) == found
-    assert rehashed(_uploaded("demo-2.0.zip", hashes=before), shown) == ()
-
-
-def test_C15_what_describes_variants_may_change_under_its_name() -> None:
-    for name, found in (("demo-1.0-variants.json", 0), ("demo-1.0-variants.json.zip", 1)):
-        before, after = (_uploaded(name, hashes=(one,)) for one in (HASH, OTHER))
-        assert len(rehashed(before, after)) == found
-
-
 @pytest.mark.parametrize(
     ("moment", "late"),
     [
@@ -361,7 +367,11 @@ def test_C15_what_describes_variants_may_change_under_its_name() -> None:
 def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, late: bool) -> None:
     wheel = "demo-1.0-py3-none-any.whl"
     before = _uploaded("demo-1.0.zip", "2026-01-01T00:00:00Z")
-    for old in (before, _uploaded("demo-1.0.zip", "nonsense"), _uploaded("demo-1.0.zip")):
+    for old in (
+        before,
+        _uploaded("demo-1.0.zip", "nonsense"),
+        _uploaded("demo-1.0.zip"),
+    ):
         new = Page(name=DEMO, files=(*old.files, *_uploaded(wheel, moment).files))
         assert latecomers(old, new) == ((wheel,) if late and old is before else ())
         assert latecomers(new, new) == (), "it was there already"
@@ -369,10 +379,6 @@ def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, la
     assert latecomers(before, new) == ()
 
 
-def _uploaded(
-    filename: str, moment: str | None = None, hashes: tuple[tuple[str, str], ...] = ()
-) -> Page:
+def _uploaded(filename: str, moment: str | None = None) -> Page:
     url = f"https://files.example/{filename}"
-    return Page(
-        name=DEMO, files=(File(filename=filename, url=url, upload_time=moment, hashes=hashes),)
-    )
+    return Page(name=DEMO, files=(File(filename=filename, url=url, upload_time=moment),))

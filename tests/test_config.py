@@ -16,6 +16,7 @@ from yanksync.errors import ConfigError
 from yanksync.selection import Selection
 from yanksync.settings import (
     Compression,
+    Guard,
     Health,
     Hooks,
     JournalSource,
@@ -88,6 +89,11 @@ list_interval = "1.5h"
 legacy_json = true
 slash_keys = "none"
 lease = 300
+[guard]
+explained = 60
+unexplained = 2.5
+selection = 0
+confirm_after = "1h"
 [schedule]
 cron = " */5  * * * MON-FRI "
 [hooks]
@@ -133,6 +139,7 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             list_interval=5400.0,
             legacy_json=True,
         ),
+        guard=Guard(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
         schedule=Schedule(every=None, cron="*/5 * * * MON-FRI"),
         hooks=Hooks(
             command=("/bin/purge", "-a"),
@@ -177,6 +184,10 @@ ENVIRON = {
     "YANKSYNC_MIRROR_LEGACY_JSON": "yes",
     "YANKSYNC_MIRROR_SLASH_KEYS": "none",
     "YANKSYNC_MIRROR_LEASE": "5m",
+    "YANKSYNC_GUARD_EXPLAINED": "60",
+    "YANKSYNC_GUARD_UNEXPLAINED": " 2.5",
+    "YANKSYNC_GUARD_SELECTION": "0",
+    "YANKSYNC_GUARD_CONFIRM_AFTER": "1h",
     "YANKSYNC_SCHEDULE_CRON": "*/5 * * * MON-FRI",
     "YANKSYNC_HOOKS_COMMAND": "/bin/purge, -a",
     "YANKSYNC_HOOKS_WEBHOOK": "http://u:secret@upstream.example/secret?a=b",
@@ -253,7 +264,7 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ("workers = 1", "workers", "no such section; it belongs to [upstream]"),
         ("[upstrem]", "upstrem", "no such section; did you mean upstream?"),
         ("[x]", "x",
-         "no such section; there are upstream, mirror, schedule, hooks, health, storage"),
+         "no such section; there are upstream, mirror, guard, schedule, hooks, health, storage"),
         ("mirror = 1", "mirror", "must be a table: [mirror]"),
         ("[upstream]\nworker = 1", "upstream.worker", "no such key; did you mean workers?"),
         ("[mirror]\nworkers = 1", "mirror.workers", "no such key; it belongs to [upstream]"),
@@ -343,6 +354,12 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.compress", '["xz"]', "must be one of \"gzip\", \"br\", \"zstd\", not 'xz'"),
         ("mirror.list_interval", '"1w"',
          "must be seconds, or a time like \"90s\", \"30m\", \"2h\", not '1w'"),
+        ("guard.explained", '"50"', "must be a number of percent, not text"),
+        ("guard.explained", "true", "must be a number of percent, not true or false"),
+        ("guard.unexplained", "-0.5", "must be from 0 to 100 percent, not -0.5"),
+        ("guard.unexplained", "nan", "must be from 0 to 100 percent, not nan"),
+        ("guard.selection", "100.1", "must be from 0 to 100 percent, not 100.1"),
+        ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 691200"),
         ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0"),
         ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
         ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
@@ -374,6 +391,7 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         ("YANKSYNC_UPSTREAM_WORKERS", "many", "must be a whole number, not 'many'"),
         ("YANKSYNC_UPSTREAM_ALLOW_HTTP", "on", "must be true or false, not 'on'"),
         ("YANKSYNC_MIRROR_PROJECTS", " ", 'names no project; "*" stands for all'),
+        ("YANKSYNC_GUARD_SELECTION", "10%", "must be a number, not '10%'"),
         ("YANKSYNC_UPSTREAM_TIMEOUT", "inf", "must be from 0.001 to 3600 seconds, not inf"),
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from yanksync.guards import Removals, judge
+from yanksync.guards import Judgement, Removals, judge, limit, selection_holds
+from yanksync.settings import Guard
+
+GUARD = Guard()
 
 
 @pytest.mark.parametrize(
@@ -12,22 +18,106 @@ from yanksync.guards import Removals, judge
     [
         pytest.param(0, 0, 0, (False, False), id="R8-nothing"),
         pytest.param(100, 3, 0, (False, False), id="R8-floors"),
+        pytest.param(100, 0, 100, (False, False), id="R8-explained-may-be-everything"),
         pytest.param(101, 0, 0, (True, False), id="R8-explained-floor"),
+        pytest.param(101, 0, 201, (True, False), id="R8-more-than-half-of-201"),
+        pytest.param(101, 0, 202, (False, False), id="R8-half-of-202"),
+        pytest.param(375_000, 0, 750_000, (False, False), id="R8-half-of-pypi"),
+        pytest.param(375_001, 0, 750_001, (True, False), id="R8-more-than-half-of-pypi"),
         pytest.param(0, 4, 0, (False, True), id="R8-unexplained-floor"),
         pytest.param(101, 4, 10, (True, True), id="R8-both"),
         pytest.param(100, 4, 399, (False, True), id="R8-a-share-below-the-floor"),
         pytest.param(100, 4, 400, (False, False), id="R8-one-percent-of-400"),
         pytest.param(7500, 7500, 750_000, (False, False), id="R8-one-percent-of-pypi"),
-        pytest.param(7501, 7501, 750_099, (True, True), id="R8-more"),
+        pytest.param(7501, 7501, 750_099, (False, True), id="R8-more"),
     ],
 )
 def test_r8(explained: int, unexplained: int, projects: int, held: tuple[bool, bool]) -> None:
-    judgement = judge(Removals(explained, unexplained), projects)
+    judgement = judge(Removals(explained, unexplained), projects, GUARD)
     assert (judgement.explained is not None, judgement.unexplained is not None) == held
     assert judgement.holds == any(held)
 
 
-def test_r8_the_reason_has_both_numbers() -> None:
-    assert (
-        judge(Removals(101, 0), 0).explained == "101 explained removals in one pass, more than 100"
+@pytest.mark.parametrize("projects", [1, 2, 3, 400])
+def test_r8_nothing_unexplained_takes_everything_whatever_the_limits_are(
+    projects: int,
+) -> None:
+    guard = replace(GUARD, unexplained=100.0, explained=100.0)
+    judgement = judge(Removals(0, projects, everything=True), projects, guard)
+    assert judgement.explained is None
+    assert judgement.unexplained == "nothing explains it, and no file would be left in the mirror"
+    assert judge(Removals(0, projects), projects, guard) == Judgement()
+
+
+def test_r8_what_the_journal_explains_may_be_everything() -> None:
+    assert judge(Removals(2, 0, everything=True), 2, GUARD) == Judgement()
+
+
+@pytest.mark.parametrize(
+    ("lost", "projects", "held"),
+    [
+        pytest.param(0, 0, False, id="nothing-is-published"),
+        pytest.param(0, 55, False, id="nothing-goes"),
+        pytest.param(3, 4, False, id="floor"),
+        pytest.param(4, 39, True, id="above-the-floor"),
+        pytest.param(4, 40, False, id="ten-percent"),
+        pytest.param(5, 49, True, id="more-than-ten-percent"),
+        pytest.param(1, 1, True, id="the-only-one"),
+        pytest.param(3, 3, True, id="all-of-the-floor"),
+        pytest.param(75_000, 750_000, False, id="ten-percent-of-pypi"),
+        pytest.param(75_001, 750_000, True, id="more-of-pypi"),
+    ],
+)
+def test_r8_a_changed_selection(lost: int, projects: int, held: bool) -> None:
+    why = selection_holds(lost, projects, GUARD)
+    assert (why is not None) is held
+    assert why is None or str(projects) in why
+
+
+def test_r8_no_percentage_lets_a_selection_take_everything() -> None:
+    guard = replace(GUARD, selection=100.0)
+    assert selection_holds(3999, 4000, guard) is None
+    assert selection_holds(4000, 4000, guard) == "it takes away all 4000 published projects"
+
+
+@pytest.mark.parametrize(
+    ("floor", "percent", "projects", "most"),
+    [
+        (100, 50.0, 200, 100),
+        (100, 50.0, 203, 101),
+        (3, 1.0, 499, 4),
+        (3, 0.0, 10**6, 3),
+        (3, 0.1, 5000, 5),
+        (3, 100.0, 9, 9),
+        (100, 100.0, 0, 100),
+    ],
+)
+def test_r8_the_limit_is_rounded_down_and_never_below_the_floor(
+    floor: int, percent: float, projects: int, most: int
+) -> None:
+    assert limit(floor, percent, projects) == most
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 100))
+def test_r8_a_higher_percentage_holds_no_more(
+    count: int, projects: int, one: float, other: float
+) -> None:
+    low, high = sorted((one, other))
+    strict = Guard(explained=low, unexplained=low, selection=low)
+    loose = Guard(explained=high, unexplained=high, selection=high)
+    found = Removals(count, count)
+    for field in ("explained", "unexplained"):
+        held = getattr(judge(found, projects, loose), field)
+        assert held is None or getattr(judge(found, projects, strict), field) is not None
+    held = selection_holds(count, projects, loose)
+    assert held is None or selection_holds(count, projects, strict) is not None
+
+
+def test_r8_the_reason_has_all_numbers() -> None:
+    judgement = judge(Removals(101, 4), 150, GUARD)
+    assert judgement.explained == (
+        "101 explained removals in one pass, of 150 published projects; 100 may go"
+    )
+    assert judgement.unexplained == (
+        "4 unexplained removals in one pass, of 150 published projects; 3 may go"
     )

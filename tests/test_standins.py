@@ -16,7 +16,7 @@ GONE = [f"p{number}" for number in range(101)]  # more than the guard lets throu
 
 @pytest.fixture
 def holding(disk: World) -> World:
-    """A mirror on which a hundred and one removals and a page with another hash are held."""
+    """A mirror on which a hundred and one removals and another hash of a file are held."""
     disk.configure(mirror_list_interval="0", mirror_compress=["gzip"])
     for name in (*GONE, "demo", "hashed"):
         disk.up.upload(name, "1.0")
@@ -32,7 +32,7 @@ def holding(disk: World) -> World:
     disk.up.yank("hashed", "2.0", "bad")
     assert disk.sync() == HELD
     assert disk.counts().held == 102
-    assert disk.yanked("hashed") == {"hashed-1.0.tar.gz": False, "hashed-2.0.tar.gz": False}
+    assert disk.yanked("hashed") == {"hashed-1.0.tar.gz": False, "hashed-2.0.tar.gz": "bad"}
     return disk
 
 
@@ -66,8 +66,8 @@ def test_it_is_made_of_the_page_that_stands_there(holding: World) -> None:
     assert holding.sync() == HELD and holding.stamps() == after
 
 
-def test_no_mark_that_is_recorded_is_missing_on_it(holding: World) -> None:
-    """The page stays held as a whole; what is written anew is not written without the mark."""
+def test_a_page_of_which_a_file_is_held_needs_none(holding: World) -> None:
+    """One file is held, and its page is not: it is rendered, with the hash that was published."""
     found = switched_on(holding)
     (fresh,) = found["hashed"]["releases"]["2.0"]
     assert (fresh["yanked"], fresh["yanked_reason"]) == (True, "bad")
@@ -92,7 +92,7 @@ def test_switched_off_it_goes_with_the_hold_too(holding: World) -> None:
     holding.configure(mirror_legacy_json=False)
     assert holding.sync() == HELD
     left = documents(holding)
-    assert left.keys() == {*GONE, "hashed"}  # what is held stays as it is
+    assert left.keys() == {*GONE}  # what is held stays as it is
     assert check(holding)[2].differences == 0
     holding.approve()
     assert holding.sync() == DONE

@@ -107,7 +107,7 @@ def count_held(state: State) -> int:
     return (
         state.unpublished.counts()[1]
         + state.pending.counts()[1]
-        + state.lost.held_projects()
+        + state.lost.held_groups()
         + len(_whole(state))
     )
 

@@ -86,6 +86,8 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         state.lost.put(row.id, left)
         state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
         found.append(row.id)
+        if not left:
+            state.pending.decided(row.name)
         try:
             page = with_lost(held_page(mirror, row), left)
         except BadAnswer:  # it is told of when it is to be published

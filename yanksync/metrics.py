@@ -27,6 +27,7 @@ CAUSES = (
     "doubt",
     "journal-refused",
     "journal-replaced",
+    "nothing-found",
     "output",
     "refused",
     "stale",

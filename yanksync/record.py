@@ -221,7 +221,7 @@ class _Recorder:
         self._batch.pages[row.id] = shown
         self._mirror.tally.recorded += 1
         self._state.pending.reached(row.name, page.serial)
-        self._put_losses(row, was_lost, lost)
+        self._put_losses(row, self.lost.get(row.id, ()), lost)
         if before is not None and (late := latecomers(before, page)):
             why = f"{_some(late)}: new on a release of more than two weeks ago"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
@@ -257,14 +257,19 @@ class _Recorder:
         if tuple(before) != tuple(lost):
             self._state.lost.put(row.id, lost)
             self.lost[row.id] = tuple(lost)
-        for one in lost:
-            if one not in before and not one.vanished:
-                why = (
-                    f"{one.file.filename}: the file has another hash than before; it stays as it "
-                    "was published until a person approves the change, see 'yanksync holds'"
-                )
-                if self._mirror.tally.tells(f"{row.name} {why}"):
-                    log.error("%s: %s", row.name, why, extra={"project": row.name})
+        known = {(one.file.filename, one.hashes) for one in before}
+        rehashed = [
+            one.file.filename
+            for one in lost
+            if not one.vanished and (one.file.filename, one.hashes) not in known
+        ]
+        if rehashed:
+            why = (
+                f"{_some(rehashed)}: another hash than before; what was published stays until a "
+                "person approves the change, see 'yanksync holds'"
+            )
+            if self._mirror.tally.tells(f"{row.name} {why}"):
+                log.error("%s: %s", row.name, why, extra={"project": row.name})
         open_ = [one for one in lost if not one.confirmed]
         if not open_:
             return

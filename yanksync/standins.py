@@ -1,8 +1,8 @@
-"""What a guard holds back, in the form for followers, when that is asked for in the meantime.
+"""Writes the form for followers beside pages whose removal a guard holds.
 
-A held project stays as it was published, and its page is not rendered again: the state may have no
-more than the page that is held. But who follows this mirror takes a project that is listed and has
-no document for deleted. So the document is made of the page that stands in the output.
+Such a page stays as it was published and is not rendered again: upstream has no page of it any
+more. But a program that follows this mirror takes a listed project without that form for deleted.
+So it is made of the page in the output.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.mirror import Mirror, log
-from yanksync.model import File, Page, Published
+from yanksync.model import Published
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.reconcile import FormWork, Write, digest
 from yanksync.publishing import BATCH, tell_failures
 from yanksync.render.legacy import render_document
 from yanksync.render.policy import offered
-from yanksync.showing import held_page
 from yanksync.state.projects import Project
-from yanksync.weigh import Presence
 from yanksync.worth import Ground, read_page
 
 
@@ -96,16 +93,4 @@ def _document(mirror: Mirror, row: Project, stands: Published) -> bytes:
     if body is None or digest(body) != stands.json:
         raise PublishError(layout.directory(row.name), "it is not the one that was published")
     page = read_page(row.name, body, Ground(), mirror.upstream.rules).page
-    if row.presence is Presence.PRESENT:
-        page = _marked(page, held_page(mirror, row))
     return render_document(offered(page, mirror.settings.mirror.yanked.value))
-
-
-def _marked(page: Page, recorded: Page) -> Page:
-    """Return ``page`` with the yanks that were recorded since: nothing is written without (R1)."""
-    yanks = {file.filename: file.yanked for file in recorded.files if file.yanked is not None}
-
-    def marked(file: File) -> File:
-        return replace(file, yanked=yanks.get(file.filename, file.yanked))
-
-    return replace(page, files=tuple(map(marked, page.files)))

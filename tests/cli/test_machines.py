@@ -546,13 +546,14 @@ def test_what_followers_read_of_a_held_page(fleet: Fleet, upstream: FakeUpstream
         >= {key: etag for key, etag in before.items() if "/demo/" in key}.items()
     )
     known = json.loads(fleet.store.read("demo", "index.legacy_json") or b"")
-    assert known["releases"].keys() == {"1.0", "2.0"}
+    assert known["releases"].keys() == {"1.0", "2.0", "3.0"}  # only the file's hash is held
     assert known["releases"]["1.0"][0]["digests"]["sha256"] == file["hashes"]["sha256"]
     assert fleet.second("verify").code == 0
     assert fleet.second("approve").code == 0
     assert fleet.first("sync").silent
     known = json.loads(fleet.store.read("demo", "index.legacy_json") or b"")
     assert known["releases"].keys() == {"1.0", "2.0", "3.0"}
+    assert known["releases"]["1.0"][0]["digests"]["sha256"] == "ab" * 32
     for machine in (fleet.second, fleet.first):
         machine.settle()
     assert fleet.first("sync").silent and fleet.second("verify").silent

@@ -54,7 +54,7 @@ def test_a_rehearsal_changes_nothing(synced: Cli, upstream: FakeUpstream, comman
     content, tree = synced.content(), synced.tree()
     done = synced(command, "--dry-run")
     assert done.code == 0
-    assert "remove other\n" in done.out
+    assert "remove other: upstream says that it was removed\n" in done.out
     assert "fetch demo until serial 14 (withdrawal)\n" in done.out
     assert (synced.content(), synced.tree()) == (content, tree)
 

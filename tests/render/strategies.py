@@ -46,5 +46,5 @@ pages = st.builds(
     versions=st.none() | st.lists(versions, unique=True).map(tuple),
     status=statuses,
     status_reason=st.none() | reasons.filter(bool),
-    serial=st.none() | st.integers(0, 2**63 - 1),
+    serial=st.none() | st.integers(0, 2**31 - 1),
 )

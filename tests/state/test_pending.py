@@ -152,16 +152,32 @@ def test_reached(state: State, reach: int | None, serial: int | None, left: bool
 
 
 def test_r7_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
-    state.pending.doubted("demo", "fingerprint", "files are missing", RUN, NOW)
-    assert only(state).problem == "files are missing"
-    (same,) = state.pending.take(RUN, NOW, 9)
-    assert same.doubt is None
-    (later,) = state.pending.take(RUN + 1, NOW, 9)
-    assert later.doubt == "fingerprint" and later.reach is None
+    def doubt(seen: str, run: int, now: float) -> None:
+        state.pending.doubted("demo", seen, f"{seen} was seen", run=run, now=now, confirm_after=600)
+
+    doubt("404", RUN, NOW)
+    assert only(state).problem == "404 was seen"
+    (same,) = state.pending.take(RUN, NOW, 9, at_once=True)
+    assert (same.doubt, same.doubt_since) == (None, NOW)
+    assert state.pending.take(RUN + 1, NOW + 599, 9) == []  # the look that confirms it comes later
+    doubt("404", RUN + 1, NOW + 599)  # it was asked for by hand: since when it is doubted stays
+    (later,) = state.pending.take(RUN + 1, NOW + 600, 9)
+    assert (later.doubt, later.doubt_since, later.reach) == ("404", NOW, None)
     state.pending.mark("demo", 5, NOW)
-    state.pending.doubted("demo", "other", "more are missing", RUN + 1, NOW)
-    (last,) = state.pending.take(RUN + 2, NOW, 9)
-    assert (last.doubt, last.reach) == ("other", 5)
+    doubt("other", RUN + 1, NOW + 600)
+    (last,) = state.pending.take(RUN + 2, NOW + 1200, 9)
+    assert (last.doubt, last.doubt_since, last.reach) == ("other", NOW + 600, 5)
+
+
+def test_r7_a_page_that_misses_files_is_asked_for_again_in_time(state: State) -> None:
+    state.pending.again_at("demo", "demo-1.0.zip is missing", NOW, NOW + 600)
+    assert only(state).problem == "demo-1.0.zip is missing"
+    assert state.pending.take(RUN + 1, NOW + 599, 9) == []
+    (look,) = state.pending.take(RUN + 1, NOW + 600, 9)
+    assert (look.since, look.reach, look.doubt) == (NOW, None, None)
+    state.pending.mark("demo", 7, NOW + 1)  # news does not wait for that
+    (look,) = state.pending.take(RUN + 2, NOW + 1, 9)
+    assert (look.since, look.reach) == (NOW, 7)
 
 
 def test_r8_held_looks_wait_for_a_person(state: State) -> None:

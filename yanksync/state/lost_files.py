@@ -113,10 +113,11 @@ class LostFiles:
         )
         return [(row[0], _load(row[1])) for row in rows]
 
-    def held_projects(self) -> int:
-        """Return of how many projects a guard holds files."""
+    def held_groups(self) -> int:
+        """Return how many holds there are: a project's vanished files, and its changed hashes."""
         return self._db.count(
-            "SELECT count(DISTINCT project) FROM lost_files WHERE held AND NOT approved"
+            """SELECT count(*) FROM (SELECT DISTINCT project, vanished FROM lost_files
+            WHERE held AND NOT approved)"""
         )
 
     def approve(self, names: Sequence[str] | None) -> list[tuple[int, NormalizedName]]:

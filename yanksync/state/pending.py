@@ -177,6 +177,14 @@ class Pending:
             "UPDATE pending SET problem = ?, next_try = ? WHERE name = ?", (why, moment, name)
         )
 
+    def decided(self, name: str) -> None:
+        """Forget a look that was only to confirm what is decided by now."""
+        self._db.execute(
+            """DELETE FROM pending
+            WHERE name = ? AND reach IS NULL AND NOT forced AND doubt IS NULL""",
+            (name,),
+        )
+
     def problem(self, name: str, why: str) -> None:
         """Note why the last look brought nothing; the pass will look once more."""
         self._db.execute("UPDATE pending SET problem = ? WHERE name = ?", (why, name))
