@@ -8,7 +8,6 @@ leaves out are mirrored as before, so that their yanks and removals are followed
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from msgspec.structs import replace
 
@@ -80,6 +79,8 @@ def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedNa
     ]
     if not unknown:
         return None
+    from difflib import get_close_matches  # start-up: few ever need it
+
     near = get_close_matches(unknown[0], left_out, 1)
     hint = f"; is {near[0]} meant?" if near else ""
     return f"it takes away {_some(left_out)}, and upstream does not have {_some(unknown)}{hint}"
