@@ -29,7 +29,7 @@ from yanksync.fates import Kind
 from yanksync.findings import DIFFERENCES, Finding
 from yanksync.findings import Kind as KindOf
 from yanksync.mend import mend
-from yanksync.publish.store import LARGEST
+from yanksync.publish.serials import LARGEST
 from yanksync.verify import verify
 
 

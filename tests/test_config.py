@@ -75,6 +75,7 @@ journal_interval = 0
 allow_http = true
 sweep_days = 0
 contact = "ops@upstream.example"
+redirect_hosts = ["CDN.example", "files.example:0443", "[::1]:8080"]
 [mirror]
 output = "out"
 state = "/var/state.db"
@@ -127,6 +128,7 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             allow_http=True,
             sweep_days=0,
             contact="ops@upstream.example",
+            redirect_hosts=("cdn.example", "files.example:443", "[::1]:8080"),
         ),
         mirror=Mirror(
             output=here / "out",
@@ -169,6 +171,7 @@ ENVIRON = {
     "YANKSYNC_UPSTREAM_ALLOW_HTTP": "Yes",
     "YANKSYNC_UPSTREAM_SWEEP_DAYS": "0",
     "YANKSYNC_UPSTREAM_CONTACT": "ops@upstream.example",
+    "YANKSYNC_UPSTREAM_REDIRECT_HOSTS": "cdn.example, files.example:443,[::1]:8080",
     "YANKSYNC_MIRROR_OUTPUT": "out",
     "YANKSYNC_MIRROR_STATE": "/var/state.db",
     "YANKSYNC_MIRROR_PROJECTS": "Foo, bar*",
@@ -291,6 +294,10 @@ def test_refused_in_the_file(
 
 
 S3 = "must be like s3://bucket or s3://bucket/prefix, the "
+HOSTS = (
+    'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, path, '
+    "credentials and wildcards, not "
+)
 TIME = 'must be seconds, or a time like "30m", not '
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
@@ -311,6 +318,16 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
         ("upstream.contact", '"a\\nb"', "must be printable ASCII on one line"),
+        ("upstream.redirect_hosts", '"cdn.example"', "must be a list of texts, not text"),
+        ("upstream.redirect_hosts", '["https://cdn.example"]', HOSTS + "'https://cdn.example'"),
+        ("upstream.redirect_hosts", '["cdn.example/pages"]', HOSTS + "'cdn.example/pages'"),
+        ("upstream.redirect_hosts", '["me:hush@cdn.example"]', HOSTS + "'***@cdn.example'"),
+        ("upstream.redirect_hosts", '["//cdn.example/?sig=hush"]', HOSTS + "'//cdn.example/'"),
+        ("upstream.redirect_hosts", '["cdn.example", "*.example"]', HOSTS + "'*.example'"),
+        ("upstream.redirect_hosts", '["cdn.example:65536"]', HOSTS + "'cdn.example:65536'"),
+        ("upstream.redirect_hosts", '["cdn.example:0"]', HOSTS + "'cdn.example:0'"),
+        ("upstream.redirect_hosts", '["::1"]', HOSTS + "'::1'"),
+        ("upstream.redirect_hosts", '[""]', HOSTS + "''"),
         ("mirror.output", '"s3://"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/a//b"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/.."', S3 + "prefix of letters, digits and . _ -"),

@@ -20,10 +20,10 @@ LAYERS = {
     1: "versions selection settings targets crontab journal weigh plan changes losses guards "
     "render findings fates publish.layout publish.reconcile",
     2: "config config_parse default_index fence lease lock notify objects object_client outbound "
-    "hook_command owner samples whole upstream state publish",
+    "hook_command hook_environment owner samples whole upstream state publish",
     3: "mirror fetch holds metrics worth ground manifest hooks",
-    4: "choose listing list_output record showing judging publishing restart follow configure "
-    "narrowing opening looking remote standins states takeover",
+    4: "choose listing list_output record showing judging publishing recovery restart follow "
+    "configure narrowing opening looking remote standins states takeover",
     5: "sync verify mend status health adopt",
     6: "schedule cli __main__",
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import small_files
 from yanksync.errors import LockHeld, StateError
 from yanksync.lock import held_since, lock, lock_path
 
@@ -121,8 +122,20 @@ def test_nobody_ever_held_it(state: Path) -> None:
     assert held_since(state) is None
 
 
-def test_a_full_disk_takes_the_note_and_not_the_lock(tmp_path: Path) -> None:
-    path = lock_path(tmp_path / "state.db")
-    path.symlink_to("/dev/full")  # every write to it fails, as on a full disk
-    with lock(tmp_path / "state.db"):
-        assert path.exists()
+def test_a_full_disk_takes_the_note_and_not_the_lock(state: Path) -> None:
+    with small_files(0), lock(state):
+        assert lock_path(state).read_bytes() == b""
+        with pytest.raises(LockHeld, match="unknown"):
+            take(state)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_lock_is_opened_through_a_link(state: Path, tmp_path: Path, there: bool) -> None:
+    precious = tmp_path / "precious"
+    if there:
+        precious.write_text("of somebody else")
+    lock_path(state).symlink_to(precious)
+    with pytest.raises(StateError, match=r"is a symbolic link.*; remove it") as caught:
+        take(state)
+    assert caught.value.where == str(lock_path(state))
+    assert precious.read_text() == "of somebody else" if there else not precious.exists()

@@ -43,6 +43,8 @@ def test_a_given_authorization_is_the_one_that_is_sent(
     assert inbox.told[0].headers["authorization"] == "Bearer secret"
     post(inbox.url.replace("//", "//me:secret@"), b"", {}, 20.0)
     assert inbox.told[1].headers["authorization"] == "Basic bWU6c2VjcmV0"
+    post(inbox.url.replace("//", "//token@"), b"", {}, 20.0)
+    assert inbox.told[2].headers["authorization"] == "Basic dG9rZW46"
 
 
 @pytest.mark.parametrize("mood", [500, 503, 429, "reset"])

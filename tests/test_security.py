@@ -15,6 +15,7 @@ from tests.proofs import proofs_in
 
 HERE = Path(__file__).parent
 HOSTILE, SESSION, XMLRPC = "test_hostile.py", "upstream/test_session.py", "upstream/test_xmlrpc.py"
+REDIRECTS = "upstream/test_redirects.py"
 JSON, HTML, DISK = (
     "upstream/test_json_page.py",
     "upstream/test_html_page.py",
@@ -44,6 +45,7 @@ PROOF = {
         "test_journal.py::test_rows_that_name_nothing_move_only_the_cursor",
         f"{DISK}::test_what_stands_in_a_projects_place_is_left_alone",
         f"{DISK}::test_f3_a_link_in_place_of_a_temporary_file_is_not_written_through",
+        "test_lock.py::test_no_lock_is_opened_through_a_link",
     ),
     "4 names that collide or look alike": (
         f"{HOSTILE}::test_F3_F4_names_that_are_paths_or_look_alike",
@@ -67,6 +69,7 @@ PROOF = {
     ),
     "8 redirects": (  # provenance is passed on and never fetched
         f"{SESSION}::test_a_redirect_that_is_not_followed",
+        f"{REDIRECTS}::test_a_host_that_is_not_named_may_not",
         f"{SESSION}::test_https_is_never_left_for_http",
         f"{SESSION}::test_credentials_stay_where_they_belong",
     ),
@@ -132,6 +135,9 @@ PROOF = {
     ),
     "19 credentials": (
         f"{SESSION}::test_f19_credentials_are_sent_and_never_told",
+        f"{REDIRECTS}::test_credentials_and_cookies_stay_at_home",
+        f"{REDIRECTS}::test_an_address_overrides_netrc",
+        "cli/test_hook_environment.py::test_a_command_of_a_run_sees_none",
         f"{XMLRPC}::test_f19_credentials",
         "upstream/test_lines.py::test_f19_no_credentials_in_what_is_told",
         "upstream/test_source.py::test_f19_no_credentials_in_what_is_stored",

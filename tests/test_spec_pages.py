@@ -11,8 +11,18 @@ import logging
 import pytest
 
 from tests.fake_upstream import Fault
-from tests.harness import DAY, DONE, HOUR, HTML, JSON, PARTIAL, World, assert_equal_to_upstream
-from tests.upstream.build import html_body
+from tests.harness import (
+    DAY,
+    DONE,
+    FAILED,
+    HOUR,
+    HTML,
+    JSON,
+    PARTIAL,
+    World,
+    assert_equal_to_upstream,
+)
+from tests.upstream.build import html_body, json_file
 from tests.upstream.server import reply, wire
 
 
@@ -128,6 +138,30 @@ def test_B11_a_newer_minor_version_is_told_of_once_and_not_for_each_page(
     assert_equal_to_upstream(world)
 
 
+def test_links_that_expire_are_told_of_once_in_a_pass(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, query = ("one", "two", "three"), "?se=2026&sig=abc"
+    for name in names:
+        world.up.upload(name, "1.0")
+        page = {
+            "meta": {"api-version": "1.0", "_last-serial": world.up.last_serial},
+            "name": name,
+            "files": [
+                json_file(f"{name}-1.0.tar.gz", url=f"https://f.example/{name}-1.0.tar.gz{query}")
+            ],
+        }
+        sent = Fault.body(json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
+        world.up.fail(f"^/simple/{name}/", sent, times=None)
+    assert world.sync() == DONE
+    (told,) = [record for record in caplog.records if "signature" in record.getMessage()]
+    assert told.levelno == logging.WARNING
+    assert told.getMessage().partition(": ")[0] in names  # the first one
+    for name in names:
+        published = world.page(name) or {}
+        assert published["files"][0]["url"].endswith(query)
+
+
 @pytest.mark.parametrize("version", ["2.0", "0.9", "1", "1.x", "latest"])
 def test_B11_B12_of_a_version_that_is_not_known_nothing_is_taken(
     world: World, version: str
@@ -199,3 +233,65 @@ def test_a_name_that_upstream_never_had_is_not_asked_for_with_every_list(world: 
     world.up.upload("ghost", "1.0")
     assert world.sync() == DONE
     assert_equal_to_upstream(world)
+
+
+HELLO = "<!DOCTYPE html><html><head><title>{}</title></head><body>{}</body></html>"
+ERROR_PAGES = {
+    "maintenance": ("We will be back", '<a href="https://status.example/">status</a>'),
+    "moved": ("demo", '<meta http-equiv="refresh" content="0; url=/new/"><p>Moved'),
+    "browser": ("Index of /simple/demo/", '<a href="/">/</a><a href="/about">about</a>'),
+    "files": ("Help", '<a href="README.txt">README.txt</a><a href="/r/i/demo/1.0">1.0</a>'),
+}
+
+
+@pytest.mark.parametrize(("title", "content"), ERROR_PAGES.values(), ids=ERROR_PAGES)
+def test_R7_an_html_page_without_a_distribution_changes_nothing(
+    world: World, title: str, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = '<a href="/f/demo-1.0.zip">demo-1.0.zip</a><a href="/about">about</a>'
+    with wire(lambda _: reply(body.encode(), Content_Type="text/html")) as running:
+        world.configure(
+            upstream_simple_url=running.url(), upstream_journal="none", mirror_projects=["demo"]
+        )
+        assert world.sync() == DONE
+        assert world.yanked("demo") == {"demo-1.0.zip": False}
+        before, good, body = world.files(), body, HELLO.format(title, content)
+        for _ in range(4):
+            assert world.sync(later=DAY) in (FAILED, PARTIAL)
+            assert world.files() == before
+        assert "it is no project page" in caplog.text
+        body = good.replace("<a ", '<a data-yanked="bad" ')
+        assert world.settle(later=DAY) == DONE
+        assert world.yanked("demo") == {"demo-1.0.zip": "bad"}
+
+
+def test_R7_the_empty_page_of_a_project_is_no_error(world: World) -> None:
+    body = HELLO.format("Links for demo", "<h1>Links for demo</h1>")
+    with wire(lambda _: reply(body.encode(), Content_Type="text/html")) as running:
+        world.configure(
+            upstream_simple_url=running.url(), upstream_journal="none", mirror_projects=["demo"]
+        )
+        assert world.sync() == DONE
+        assert world.sync(later=DAY) == DONE
+
+
+def test_a_file_that_is_left_out_is_named_and_hides_no_yank(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = {"url": "demo-1.0.zip", "filename": "demo-1.0.zip", "hashes": {}, "yanked": "bad"}
+    bad = [
+        {"url": f"demo-{number}.zip", "filename": f"demo-{number}.zip", "hashes": {}, **more}
+        for number, more in enumerate([{"yanked": 1}, {"size": -1}, {"requires-python": 3}], 2)
+    ]
+    page = {"meta": {"api-version": "1.0"}, "name": "demo", "files": [*bad, good]}
+    body = json.dumps(page).encode()
+    media = "application/vnd.pypi.simple.v1+json"
+    with wire(lambda _: reply(b"\xef\xbb\xbf" + body, Content_Type=media)) as running:
+        world.configure(
+            upstream_simple_url=running.url(), upstream_journal="none", mirror_projects=["demo"]
+        )
+        assert world.sync() == DONE
+    assert world.yanked("demo") == {"demo-1.0.zip": "bad"}
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    for number in (2, 3, 4):
+        assert any(f"demo: file 'demo-{number}.zip' left out: " in line for line in told)

@@ -307,6 +307,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "allow_http": Key(_flag, _read_flag),
         "sweep_days": Key(_whole(0, 3650), _read_whole),
         "contact": Key(_contact),
+        "redirect_hosts": Key(_checked(_texts, targets.hosts), _read_list),
     },
     "mirror": {
         "output": Key(_output),

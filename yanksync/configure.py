@@ -6,6 +6,11 @@ than the tree stops trusting what it knows of the tree.
 
 from __future__ import annotations
 
+import logging
+from itertools import islice
+
+from msgspec import Struct
+
 from yanksync import settings
 from yanksync.findings import holds_ours
 from yanksync.journal import Kind
@@ -13,11 +18,13 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.publish.store import ListStands
-from yanksync.state.meta import OTHER_ERA
+from yanksync.state.meta import OTHER_ERA, UNREAD
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
 _REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED)  # what waits to go already is judged as it is
+
+_BATCH = 2000  # directories of the output compared with the state at once
 
 RENDERING = 1
 """Raised when the same value renders to other bytes, so that every page is written anew."""
@@ -58,6 +65,20 @@ def policy(section: settings.Mirror) -> str:
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"
 
 
+class _Unlike(Struct, frozen=True):
+    """How the output is not as this state left it."""
+
+    why: str  # what shows it
+    newer: bool  # the output may have changes that the state does not know
+
+
+_KEPT = (
+    "yanksync replaces no page by an older one, and brings none back before it has read what "
+    "changed upstream"
+)
+_WRITTEN = "yanksync compares every page with the state, and writes those that differ"
+
+
 def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     """Notice an output that this state did not write: one of them was lost or put back.
 
@@ -66,67 +87,99 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     one of a lower serial, and digests are void. With ``all_is_looked_at`` another list is no reason
     to write everything again.
     """
-    meta = mirror.state.meta
+    meta, known = mirror.state.meta, mirror.state.projects.any()
     stands, tree = mirror.store.list_stands(), meta.number("tree_serial")
-    why = _unlike(mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at)
-    if why is None:
-        return
-    log.warning("%s; its pages are kept until upstream's are as new", why)
-    newest = max(stands.serial or 0, tree or 0)
-    with mirror.state.transaction():
-        mirror.state.distrust_output()
-        meta.put(
-            tree_serial=tree if tree == OTHER_ERA else newest,
-            list_changed=1,
-            list_codecs=ANY_SIBLINGS,
-            list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
-        )
+    unlike = _unlike(mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at)
+    if unlike is not None:
+        # A state that knows nothing yet was reported as missing when it was opened.
+        level = logging.WARNING if known else logging.INFO
+        log.log(level, "%s; %s", unlike.why, _KEPT if unlike.newer else _WRITTEN)
+        newest = max(stands.serial or 0, tree or 0)
+        with mirror.state.transaction():
+            mirror.state.distrust_output()
+            meta.put(
+                tree_serial=tree if tree == OTHER_ERA else newest,
+                list_changed=1,
+                list_codecs=ANY_SIBLINGS,
+                list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
+            )
+            if unlike.newer:
+                meta.put(catching_up=UNREAD)
+    _note_building(mirror)
 
 
-def _unlike(mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: bool) -> str | None:
+def _note_building(mirror: Mirror) -> None:
+    """Note that this is a first build; say how far it is when an earlier run began it."""
+    meta = mirror.state.meta
+    if meta.flag("building") or meta.moment("list_written") is None:
+        done, total = mirror.state.projects.progress()
+        if 0 < done < total:
+            mirror.say(f"resuming a first build: {done:,} of {total:,} done")
+        meta.put(building=1)
+
+
+def note_built(mirror: Mirror) -> None:
+    """Note that a pass reached every project, so that no first build is under way any more."""
+    if mirror.state.meta.flag("building") and not mirror.stopping():
+        mirror.state.meta.put(building=None)
+
+
+def _unlike(
+    mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: bool
+) -> _Unlike | None:
     """Return what shows that the output is not as this state left it; None when nothing does.
 
     While it is ``recovering`` from that, only another list is news.
     """
     meta = mirror.state.meta
-    newer = f"the output is newer than the state (serial {stands.serial})"
-    if not recovering and meta.moment("list_written") is None:
-        if stands.serial is None:
-            unfinished = "the output has pages, and no list that this state wrote"
-            return _lost(mirror) if _is_empty(mirror) else unfinished
-        return newer
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
     writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
     known = max(-1 if serial is None else serial for serial in (writing, written))
     if not recovering and stands.serial is not None and stands.serial > known:
-        return newer
+        return _Unlike(f"the output is newer than the state (serial {stands.serial})", newer=True)
+    if not recovering and meta.moment("list_written") is None:
+        return _unfinished(mirror)
     stamp = meta.text("list_stamp")
     if not by_stamp or stamp is None:
         return None
     if stamp == stands.stamp:
         return None if stamp else _lost(mirror)
     if writing is None or not stands.stamp:  # else it may be the one that was being written
-        return "the list of projects in the output is not the one that the last run wrote there"
+        why = "the list of projects in the output is not the one that the last run wrote there"
+        # Without a serial nobody can tell which of the two is older.
+        return _lost(mirror) or _Unlike(why, newer=stands.serial is None)
     return None
 
 
-def _lost(mirror: Mirror) -> str | None:
-    """Say that pages were lost that a run wrote which came to no list; None when none were."""
-    if mirror.state.projects.any_written() and _is_empty(mirror):
-        return "nothing is left of the pages that the last run wrote into the output"
+def _unfinished(mirror: Mirror) -> _Unlike | None:
+    """Compare the directories of an output without a list with those that the state began."""
+    state = mirror.state
+    names, found = mirror.store.names(), 0
+    mirror.progress.expect("published projects", state.projects.written())
+    while batch := list(islice(names, _BATCH)):
+        begun = state.projects.begun(batch)
+        for name in batch:
+            if name not in begun and holds_ours(mirror.store.standing(name)):
+                return _Unlike("the output has pages that the state does not know", newer=True)
+        found += sum(begun.values())
+        mirror.progress.advance(len(batch))
+    missing = state.projects.written() - found
+    return _Unlike(f"{missing} published pages are missing", newer=False) if missing else None
+
+
+def _lost(mirror: Mirror) -> _Unlike | None:
+    """Return that nothing is published any more; None when something is, or nothing was."""
+    if mirror.state.projects.any_written() and next(iter(mirror.store.names()), None) is None:
+        return _Unlike("nothing is left of the pages that the last run published", newer=False)
     return None
-
-
-def _is_empty(mirror: Mirror) -> bool:
-    return next(iter(mirror.store.names()), None) is None
 
 
 def finish_recovery(mirror: Mirror) -> None:
     """Once upstream is caught up with, let go of directories that the state does not know (R8)."""
     meta, state = mirror.state.meta, mirror.state
     tree = meta.number("tree_serial")
-    if tree is None or state.pending.counts()[0]:
+    if tree is None or state.pending.counts()[0] or meta.text("catching_up") == UNREAD:
         return
     if max(meta.cursor or 0, meta.number("list_serial") or 0) < tree:
         return
@@ -137,7 +190,7 @@ def finish_recovery(mirror: Mirror) -> None:
                 log.warning("%s: no directory of a project; left alone", name)
             elif not state.pending.has(name):  # else its page is only late: what stands there stays
                 disown(mirror, name, now)
-        meta.put(tree_serial=None, list_changed=1)
+        meta.put(tree_serial=None, catching_up=None, list_changed=1)
 
 
 def disown(mirror: Mirror, name: str, now: float) -> None:

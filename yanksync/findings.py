@@ -132,5 +132,18 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
         yield _found(kind, name, f"{base}/{filename}")
 
 
+def is_right(name: str, wanted: Published, standing: Standing) -> bool:
+    """Return True if exactly ``wanted`` is published, as a fresh run would write it."""
+    return all(map(_is_harmless, compare(name, files_of(wanted), standing)))
+
+
+def _is_harmless(finding: Finding) -> bool:
+    directory = finding.path.endswith("/")
+    if finding.kind is Kind.MODE:
+        return directory  # writing its files again does not change it
+    # An object under the directory's name is ours, and was wanted by another configuration.
+    return finding.kind is Kind.FOREIGN and not directory
+
+
 def _found(kind: Kind, name: str | None, path: str, detail: str | None = None) -> Finding:
     return Finding(kind=kind, project=name, path=path, detail=detail)

@@ -20,6 +20,7 @@ from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName, normalized
 from yanksync.restart import restart, trust
 from yanksync.settings import JournalSource, redacted
+from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -57,9 +58,18 @@ def follow(mirror: Mirror) -> bool:
             restart(mirror, replaced, started)
     else:
         mark_named(mirror, started)
+    _note_read(mirror)
     followed = "cursor" if source is JournalSource.XMLRPC else "list_serial"
     mirror.state.runs.read_began(started, mirror.state.meta.number(followed))
     return read_on
+
+
+def _note_read(mirror: Mirror) -> None:
+    """Note that upstream was read to its end, and at least as far as the output had been."""
+    meta = mirror.state.meta
+    read = max(meta.cursor or 0, meta.number("list_serial") or 0)
+    if meta.text("catching_up") == UNREAD and read >= (meta.number("tree_serial") or 0):
+        meta.put(catching_up=READ)
 
 
 def _stay_away(mirror: Mirror, now: float) -> None:

@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from yanksync.errors import Undelivered
+from yanksync.hook_environment import environment
 
 _LAST = 2000  # bytes of its output that are looked at
 _MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk
@@ -87,6 +88,7 @@ class _Child(threading.Thread):
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 cwd=os.path.abspath(os.sep),
+                env=environment(os.environ),
                 start_new_session=True,  # a group of its own: its children end with it
             )
         except OSError as error:

@@ -16,6 +16,7 @@ from yanksync.publish import layout
 from yanksync.publish.store import ListForm
 from yanksync.render import project_list
 from yanksync.settings import JournalSource
+from yanksync.state.meta import UNREAD
 from yanksync.state.outbox import LEGACY, LIST
 
 LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
@@ -36,7 +37,8 @@ def publish_list(mirror: Mirror) -> None:
         if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
             return
     serial = list_serial(mirror)
-    if (serial or 0) < (meta.number("tree_serial") or 0):
+    newest = meta.number("tree_serial") or 0
+    if (serial or 0) < newest or (serial is None and meta.text("catching_up") == UNREAD):
         return  # the one that stands there is newer than this state
     followed = meta.text(LIST_DIGESTS[layout.LEGACY.filename]) is not None
     digests: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -15,6 +16,8 @@ from yanksync.owner import owner
 if os.name == "nt":
     import msvcrt
 
+    _HELD: type[OSError] = PermissionError
+
     def _try(descriptor: int) -> None:
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must read
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
@@ -22,8 +25,14 @@ if os.name == "nt":
 else:
     import fcntl
 
+    _HELD = BlockingIOError
+
     def _try(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Whoever may write in the directory could lead us to a file of others, which would be overwritten.
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def lock_path(state: Path) -> Path:
@@ -37,20 +46,25 @@ def lock(state: Path) -> Iterator[None]:
 
     The file stays when the lock is let go: deleting it would let two runs hold two locks of one
     name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
-    the file cannot be made.
+    the file cannot be made, or its file system has no locks.
     """
     path = lock_path(state)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        descriptor = os.open(path, _FLAGS, 0o644)
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
+            why = "is a symbolic link, and no lock is opened through one; remove it"
+            raise StateError(str(path), why) from error
         why = f"cannot make the lock file: {error.strerror}{owner(path)}"
         raise StateError(str(path), why) from error
     try:
         try:
             _try(descriptor)
-        except OSError as error:
+        except _HELD as error:
             raise LockHeld(str(path), _holder(descriptor)) from error
+        except OSError as error:  # NFS without a lock service, some FUSE and SMB file systems
+            raise StateError(str(path), _unlockable(error)) from error
         with suppress(OSError):  # a full disk: nobody can be told who holds it, but it is held
             os.ftruncate(descriptor, 0)
             os.pwrite(
@@ -59,6 +73,13 @@ def lock(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _unlockable(error: OSError) -> str:
+    return (
+        f"cannot be locked: {error.strerror or error}. Nothing was done, for without a lock two "
+        "runs could work at once. Put mirror.state on a local disk, or on a file system with locks"
+    )
 
 
 def _holder(descriptor: int) -> str:

@@ -7,11 +7,11 @@ from itertools import islice
 from msgspec.structs import replace
 
 from yanksync import configure
-from yanksync.errors import YanksyncError
+from yanksync.errors import PublishError, YanksyncError
 from yanksync.findings import NOTES, Finding, Kind, files_of
 from yanksync.holds import count_held
 from yanksync.list_output import publish_list
-from yanksync.mirror import Mirror
+from yanksync.mirror import Mirror, log
 from yanksync.model import Published
 from yanksync.narrowing import settle_selection
 from yanksync.publish import layout
@@ -89,7 +89,7 @@ class _Mender:
         if finding.kind in NOTES:
             return
         if finding.kind is Kind.MODE and directory:
-            self._mirror.store.reset_mode(finding.project)
+            self._reset_mode(finding.project)
         elif finding.project is None:
             self._mark_whole(finding)
         elif finding.kind is Kind.EXTRA and directory:
@@ -97,6 +97,14 @@ class _Mender:
                 configure.disown(self._mirror, finding.project, self._now)
         else:
             self._mark_project(finding, finding.project)
+
+    def _reset_mode(self, name: str | None) -> None:
+        """Give a directory its mode; one of another user keeps nothing else waiting."""
+        try:
+            self._mirror.store.reset_mode(name)
+        except PublishError as error:
+            self.left += 1
+            log.error("%s; its mode stays as it is", error)
 
     def _mark_whole(self, finding: Finding) -> None:
         if finding.path.startswith(layout.ROOT):

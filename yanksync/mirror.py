@@ -30,6 +30,9 @@ class Progress(Protocol):
     def advance(self, steps: int) -> None:
         """``steps`` were done."""
 
+    def say(self, text: str) -> None:
+        """Show one line."""
+
 
 class NoProgress:
     """Shows nothing: cron, tests."""
@@ -38,6 +41,9 @@ class NoProgress:
         """Show nothing."""
 
     def advance(self, steps: int) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
         """Show nothing."""
 
 
@@ -84,3 +90,10 @@ class Mirror(Struct, frozen=True, eq=False):
     progress: Progress = field(default_factory=NoProgress)
     fence: Fence | None = None  # several machines may work on this mirror
     tally: Tally = field(default_factory=Tally)
+
+    def say(self, text: str) -> None:
+        """Log ``text`` as information; a person at a terminal sees it at any log level."""
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", text)
+        else:
+            self.progress.say(text)

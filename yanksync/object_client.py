@@ -145,12 +145,17 @@ def broke_condition(text: str) -> bool:
     return not code[1].startswith("Lease")
 
 
+def may_be_shown(key: str) -> bool:
+    """Return whether the value of this key of ``[storage]`` is no secret."""
+    return key in _SHOWN
+
+
 def secrets_in(storage: Storage) -> tuple[str, ...]:
     """Return the values of ``storage`` that may be no part of a message."""
     return tuple(
         value
         for key, value in storage.options
-        if key not in _SHOWN and isinstance(value, str) and value
+        if not may_be_shown(key) and isinstance(value, str) and value
     )
 
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 
 import requests
-from requests.utils import get_auth_from_url
 
 from yanksync import __version__
 from yanksync.errors import Undelivered
+from yanksync.targets import credentials
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds; doubled with each try
@@ -38,7 +38,7 @@ class Posting(threading.Thread):
         try:
             with requests.Session() as session:
                 # What the operator says of this very address comes before what .netrc does.
-                if any(named := get_auth_from_url(self._url)):
+                if named := credentials(self._url):
                     session.auth = named
                 elif any(name.lower() == "authorization" for name in self._headers):
                     session.auth = _as_given

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
 from msgspec import Struct
-from msgspec.structs import replace
 
+from yanksync import recovery
 from yanksync.errors import BadAnswer, PublishError
+from yanksync.findings import is_right
 from yanksync.judging import judge_removals
 from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import Work, published, reconcile
+from yanksync.publish.reconcile import Keep, Work, Write, published, reconcile
+from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
-from yanksync.state.meta import OTHER_ERA
 from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Awaiting, Sort
@@ -31,18 +31,19 @@ from yanksync.weigh import Presence
 
 BATCH = 500
 _JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
-_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
-
-Wanted = tuple[Awaiting, Project, Page | None]
 
 
 def finish(mirror: Mirror) -> None:
     """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
     after = 0
     while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
+        if after == 0:
+            waiting = mirror.state.unpublished.counts()[0]
+            mirror.progress.expect("pages recorded earlier", waiting)
         after = awaiting[-1].id
         publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
+        mirror.progress.advance(len(awaiting))
     withdraw(mirror)
 
 
@@ -54,6 +55,7 @@ def withdraw(mirror: Mirror) -> None:
     """
     state, tally = mirror.state, mirror.tally
     publish(mirror, state.unpublished.words())
+    recovery.let_go(mirror)
     with state.transaction():
         lossy = judge_removals(mirror)
     if lossy is None:
@@ -145,21 +147,12 @@ def _gather(
 ) -> list[Wanted]:
     """Read from the state what publishing needs of it."""
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
-    wanted = list(_wanted(mirror, awaiting, rows, pages))
-    tree = mirror.state.meta.number("tree_serial")
-    if tree is not None:
-        known = wanted if tree == OTHER_ERA else _not_below(mirror, wanted)
-        wanted = list(map(_distrusted, known))
+    wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)))
+    if unread:
+        tell_failures(mirror, unread, fatal=False)
     if mirror.fence is not None:
-        mirror.fence.load(mirror.state, [row.name for _, row, _ in wanted])
+        mirror.fence.load(mirror.state, [one.row.name for one in wanted])
     return wanted
-
-
-def _distrusted(wanted: Wanted) -> Wanted:
-    """Where nothing is known of what stands, anything may: a stale sibling, too (R12)."""
-    one, row, page = wanted
-    known = row.published is not None and row.published.json
-    return wanted if known else (replace(one, dirty=True), row, page)
 
 
 def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
@@ -210,7 +203,8 @@ def _wanted(
     for one in awaiting:
         row = rows[one.id]
         try:
-            yield one, row, _page(mirror, one, row, pages.get(one.id), lost.get(one.id, ()))
+            page = _page(mirror, one, row, pages.get(one.id), lost.get(one.id, ()))
+            yield Wanted(one, row, page)
         except BadAnswer as error:
             if mirror.tally.tells(f"unreadable {row.name}"):
                 why = f"the held page cannot be read: {error.problem}; it is fetched again"
@@ -228,45 +222,6 @@ def _page(
     return shown_page(row, page or with_lost(held_page(mirror, row), lost))
 
 
-def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
-    """Leave out what the output has a later page of, and that of which nobody can say.
-
-    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
-    may take minutes.
-    """
-    remote = not isinstance(mirror.settings.mirror.output, Path)
-    found: list[Wanted] = []
-    unread: dict[str, str] = {}
-    in_a_row = 0
-    for one in wanted:
-        try:
-            if not _tree_is_newer(mirror, one):
-                found.append(one)
-            in_a_row = 0
-        except PublishError as error:
-            in_a_row += 1
-            if remote and in_a_row == _IN_A_ROW:
-                raise
-            unread[one[1].name] = str(error)
-            mirror.state.unpublished.problem(one[0].id, str(error))
-    if unread:
-        tell_failures(mirror, unread, fatal=False)
-    return found
-
-
-def _tree_is_newer(mirror: Mirror, wanted: Wanted) -> bool:
-    """Whether the output holds a later page than this state knows (design.md, state lost)."""
-    one, row, page = wanted
-    if page is None or page.serial is None:
-        return False
-    stands = mirror.store.serial(row.name)
-    if stands is None or stands <= page.serial:
-        return False
-    why = f"the output has its page of serial {stands}, the state only {page.serial}"
-    mirror.state.unpublished.problem(one.id, why)
-    return True
-
-
 def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
     if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
@@ -275,11 +230,15 @@ def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
 
 
 def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
-    one, row, page = wanted
+    one, row, standing = wanted.one, wanted.row, wanted.standing
     codecs = mirror.settings.mirror.compress
-    rendered = None if page is None else rendering_of(mirror, page)
-    work = reconcile(row.name, row.published, rendered, codecs, compress, dirty=one.dirty)
-    return _Rendering(one, row, work, None if rendered is None else published(rendered, codecs))
+    rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
+    stands = None if rendered is None else published(rendered, codecs)
+    if stands is not None and standing is not None and is_right(row.name, stands, standing):
+        return _Rendering(one, row, Keep(name=row.name), stands)
+    known = row.published if standing is None else None
+    work = reconcile(row.name, known, rendered, codecs, compress, dirty=one.dirty)
+    return _Rendering(one, row, work, stands)
 
 
 def _mark(mirror: Mirror, outcome: _Outcome) -> None:
@@ -298,7 +257,7 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
                 tally.removed += row.published is not None
                 state.unpublished.removed([one.id], forget=one.sort is Sort.EXCLUDED)
             else:
-                tally.published += rendering.work is not None
+                tally.published += isinstance(rendering.work, Write)
                 finished.append((one.id, rendering.stands, not row.quarantined, row.serial))
         state.unpublished.finish(finished)
         if mirror.fence is not None:

@@ -66,6 +66,10 @@ class Turn:
         """Note a sign of life."""
         self._moved = time.monotonic()
 
+    def say(self, text: str) -> None:
+        """Note a sign of life."""
+        self._moved = time.monotonic()
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Mark a pass as under way."""

@@ -64,6 +64,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
     allow_http: bool = False  # plain http beyond loopback (design.md, R10)
     sweep_days: int = 30  # 0: never
     contact: str = ""  # printable ASCII, for User-Agent
+    redirect_hosts: tuple[str, ...] = ()  # "host" or "host:port", in lower case
 
     @property
     def urls(self) -> tuple[str, str]:

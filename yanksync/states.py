@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yanksync.errors import LockHeld
+from yanksync.errors import LockHeld, YanksyncError
 from yanksync.lock import held_since, lock
+from yanksync.publish import layout
 from yanksync.settings import Settings
 from yanksync.state import State
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.remote import Leased
+
+log = logging.getLogger("yanksync")
+
+_MISSING = (
+    "%s is missing, though %s has pages: the state was lost, or another program made them. The "
+    "next sync begins with an empty state: it fetches every project again and replaces no page by "
+    "an older one; the history is lost. If you have a copy made with 'yanksync backup', put it "
+    "there first; to take over the tree of another program, run 'yanksync adopt'"
+)
 
 
 @contextmanager
@@ -32,10 +44,15 @@ def exclusive(settings: Settings, *, rehearse: bool) -> Iterator[tuple[State, Le
             State(held.path) as state,
             held.working(state),
         ):
+            if held.new:
+                _report_missing(settings)
             yield state, held
         return
-    away = rehearse and not path.exists()
+    missing = not path.exists()
+    away = rehearse and missing
     with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
+        if missing:
+            _report_missing(settings)
         yield state, None
 
 
@@ -50,6 +67,7 @@ def opened_state(settings: Settings) -> Iterator[State | None]:
         with exclusive(settings, rehearse=False) as (state, held):
             yield None if held is None or held.new else state
     elif not path.exists():  # no lock file is made, either
+        _report_missing(settings, ask=False)
         yield None
     else:
         with lock(path), State(path, create=False) as state:
@@ -64,12 +82,38 @@ def looked_at(settings: Settings) -> Iterator[Path]:
     """
     path = settings.mirror.state
     if isinstance(path, Path):
+        if not path.exists():
+            _report_missing(settings, ask=False)
         yield path
     else:
         from yanksync import remote
 
         with remote.looked_at(settings) as fetched:
+            if not fetched.exists():
+                _report_missing(settings)
             yield fetched
+
+
+def _report_missing(settings: Settings, *, ask: bool = True) -> None:
+    """Warn that there is no state, if there is an output that one was made for.
+
+    Without ``ask`` no object storage is asked: a command that needs no network does not begin to.
+    """
+    output = settings.mirror.output
+    with suppress(OSError, YanksyncError):  # a command that needs the output reports what is wrong
+        if isinstance(output, Path):
+            with os.scandir(output / layout.ROOT) as entries:
+                found = any(entry.is_dir(follow_symlinks=False) for entry in entries)
+        elif ask:
+            from yanksync.objects import Objects  # start-up: a mirror on disk needs no client
+
+            source = str(settings.source or "the configuration")
+            objects = Objects(output, settings.storage, source)
+            found = next(objects.list(layout.ROOT), None) is not None
+        else:
+            return
+        if found:
+            log.warning(_MISSING, settings.mirror.state, output)
 
 
 def busy_since(settings: Settings, held: LockHeld) -> float | None:

@@ -67,6 +67,7 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     configure.check_output(mirror)
     configured, mirror = mirror, settle_selection(mirror)
     finish(mirror)
+    catching_up = mirror.state.meta.text("catching_up") is not None
     failure, unread = _learn(mirror, request)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         withdraw(mirror)
@@ -75,11 +76,14 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
             settle_selection(configured)
             finish(mirror)
         configure.finish_recovery(mirror)
-        withdraw(mirror)
+        # What upstream's answers confirmed without a new page may be published from here on.
+        (finish if catching_up else withdraw)(mirror)
         _stand_in(mirror)
         failure = failure or _nothing_found(mirror)
         if failure is None or _has_begun(mirror):
             publish_list(mirror)
+    if failure is None:
+        configure.note_built(mirror)
     return failure
 
 

@@ -17,6 +17,7 @@ from yanksync.objects import Objects
 from yanksync.publish import layout
 from yanksync.publish.object_store import ObjectStore
 from yanksync.state import State
+from yanksync.state.meta import UNREAD
 from yanksync.state.tags import Tags
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
@@ -44,9 +45,12 @@ def compare(state: State, output: Objects) -> int:
             differs += 1
             state.tags.put({LIST: top})
             state.meta.put(list_changed=1)
-        if differs and state.meta.number("tree_serial") is None:
-            stands = ObjectStore(output).list_stands()
-            state.meta.put(tree_serial=stands.serial or 0, list_stamp=stands.stamp)
+        if differs:
+            state.meta.put(catching_up=UNREAD)
+            if state.meta.number("tree_serial") is None:
+                store = ObjectStore(output)
+                stamp = store.list_stands().stamp
+                state.meta.put(tree_serial=store.list_serial() or 0, list_stamp=stamp)
     return differs
 
 

@@ -1,7 +1,7 @@
 """Pure: whom the configuration may name to be told of things: addresses, a header, a command.
 
 Each check returns the value as it is used, and raises :class:`ValueError` with what is wrong. A
-message never repeats the value: it may be a secret.
+message never repeats a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of t
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
 )
+_HOST = re.compile(r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 _OURS = frozenset(("content-length", "content-type", "host", "transfer-encoding"))
 
 
@@ -52,6 +53,32 @@ def _check(text: str, without: str, problem: str) -> None:
         unquote(f"{parts.username}{parts.password}").encode("latin-1")
     except UnicodeEncodeError:
         raise ValueError("holds credentials that are not Latin-1, as HTTP wants them") from None
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """Return the user name and password that an address holds; None: it holds neither."""
+    parts = urlsplit(url)
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def hosts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return names of hosts, each with a port or without, in lower case."""
+    return tuple(map(_host, texts))
+
+
+def _host(text: str) -> str:
+    match = _HOST.fullmatch(text.lower())
+    if match is None or not 0 < int(match[2] or 1) < 65536:
+        shown = text.partition("?")[0]  # what follows may be a signature
+        if "@" in shown:
+            shown = "***@" + shown.rpartition("@")[2]
+        raise ValueError(
+            'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, '
+            f"path, credentials and wildcards, not {shown!r}"
+        )
+    return match[1] if match[2] is None else f"{match[1]}:{int(match[2])}"
 
 
 def header(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from yanksync.publish import durable
 from yanksync.publish.staging import create
+
+log = logging.getLogger("yanksync")
 
 
 def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool) -> None:
@@ -19,16 +22,19 @@ def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(temporary)
+    unsynced = None
     descriptor = create(str(half))
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(chunks)
         if lasting:
-            durable.sync_files([str(half)], str(path.parent))
+            unsynced = durable.sync_files([str(half)], str(path.parent))
         os.replace(half, path)
     except BaseException:
         with suppress(OSError):
             half.unlink()
         raise
     if lasting:
-        durable.sync_directories([str(path.parent)], str(path.parent))
+        unsynced = durable.sync_directories([str(path.parent)], str(path.parent)) or unsynced
+    if unsynced is not None:
+        log.warning("%s: %s", path, durable.unsynced(unsynced))

@@ -17,7 +17,8 @@ from yanksync.object_client import broke_condition
 from yanksync.objects import NEW, Content, Objects, quoted
 from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.reconcile import Work
-from yanksync.publish.store import LARGEST, ListForm
+from yanksync.publish.serials import LARGEST
+from yanksync.publish.store import ListForm
 from yanksync.settings import Bucket, Storage
 
 TYPES = {

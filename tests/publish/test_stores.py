@@ -13,7 +13,8 @@ from tests.s3_servers import Server
 from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.object_store import ObjectStore
-from yanksync.publish.store import ListForm, ListStands, MemoryStore, Store, serial_in
+from yanksync.publish.serials import serial_in
+from yanksync.publish.store import ListForm, ListStands, MemoryStore, Store
 
 
 @pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])

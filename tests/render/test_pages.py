@@ -78,6 +78,26 @@ def test_what_is_not_known_is_left_out_C21_C22() -> None:
     assert b'<a href="https://files.example/demo-1.0.zip">demo' in html.render_page(page)
 
 
+@pytest.mark.parametrize(
+    ("time", "versions", "written"),
+    [
+        ("2026-11-06T17:37:01Z", None, ' data-upload-time="2026-11-06T17:37:01Z"'),
+        ("2026-11-06T17:37:01Z", ("1.0",), ""),
+        (None, None, ""),
+    ],
+)
+def test_the_html_form_has_a_time_where_upstreams_may_have_C22(
+    time: str | None, versions: tuple[str, ...] | None, written: str
+) -> None:
+    page = Page(name="demo", files=(replace(BARE, upload_time=time),), versions=versions)
+    line = f'<a href="https://files.example/demo-1.0.zip"{written}>demo-1.0.zip</a>'
+    assert line.encode() in html.render_page(page)
+    if versions is None:
+        assert read(html.render_page(page), HTML).page == page
+    in_json = json.loads(json_form.render_page(page))["files"][0]
+    assert in_json.get("upload-time") == time
+
+
 def test_one_line_a_file_and_nothing_between_C32() -> None:
     other = replace(BARE, filename="demo-2.0.zip", url="https://files.example/demo-2.0.zip")
     written = html.render_page(Page(name="demo", files=(BARE, other))).decode()
@@ -171,7 +191,7 @@ def by_html(page: Page) -> Page:
             file,
             requires_python=file.requires_python and kept(file.requires_python),
             size=None,
-            upload_time=None,
+            upload_time=file.upload_time if page.versions is None else None,
             yanked=None if file.yanked is None else Yank(kept(file.yanked.reason)),
             core_metadata=file.core_metadata or None,
         )

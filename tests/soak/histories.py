@@ -188,14 +188,17 @@ class Harder(Histories):
     @rule()
     def the_whole_host_answers_404(self) -> None:
         """R7: an outage removes nothing."""
-        before = {path.split("/")[1] for path in self.world.files()}
+        before = self._published()
         self.up.fail("^/", Fault.status(404), None)
         if self.world.cursor() is not None and self.world.counts() == Counts(0, 0, 0, 0):
             for later in (300.0, 2 * HOUR):
                 self._poll(later)
-            assert {path.split("/")[1] for path in self.world.files()} == before
+            assert self._published() == before
         self.up.heal()
         self.tally["faults"] += 1
+
+    def _published(self) -> set[str]:
+        return {path.split("/")[1] for path in self.world.files() if path.count("/") == 2}
 
     @rule(name=names)
     def upstream_loses_what_a_page_has_shown(self, name: tuple[str, str]) -> None:
@@ -206,16 +209,13 @@ class Harder(Histories):
             return
         self.up.heal()
         self.up.raw_row(project.display, None, "frobnicate", 5)
-        snapshot = self.up.snapshot()
-        self.up.upload(name[0], "9.0")
-        journal = [entry for entry in self.up.journal if entry.serial < snapshot.next_serial]
-        self.up.replace_journal(journal)
+        self.up.doctor = partial(_ahead, normal(name[0]), self.up.last_serial + 2)
         self._poll(300.0)
+        self.up.doctor = None
         with self.world.state() as state:
             ahead = state.ahead.upto(2**31)
-        self.up.restore(snapshot)
-        for _ in range(6):
-            self.up.raw_row("somebody-else", None, "frobnicate", 5)
+        for _ in range(6):  # the serial goes to an entry about something else
+            self.up.raw_row("../../else", None, "frobnicate", 5)
         for version in VERSIONS:
             with suppress(Refused):
                 self.reasons[self.up.yank(name[0], version, "exploit")] = "exploit"
@@ -246,7 +246,8 @@ class Harder(Histories):
     def _approve_other_upstream(self) -> None:
         self.tally["passes"] += 1
         assert self.world.sync(later=2 * HOUR) == HELD
-        self.world.approve()
+        with self.world.state() as state:  # and nothing else that is held
+            state.meta.put(approve_journal=1)
         self.replaced = True
         self.kept = False  # what is of before is held again (R14)
         shutil.rmtree(self.where / "kept-out", ignore_errors=True)
@@ -401,6 +402,12 @@ def _without(key: str, lost: str, rehash: bool, page: dict[str, Any]) -> dict[st
         if rehash or file["filename"] != lost
     ]
     return {**page, "files": files}
+
+
+def _ahead(key: str, serial: int, page: dict[str, Any]) -> dict[str, Any]:
+    """Return the page of ``key`` as one of a serial that the journal never had."""
+    meta = {**page["meta"], "_last-serial": serial}
+    return {**page, "meta": meta} if page["name"] == key else page
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # 
 DEMO = NormalizedName("demo")
 
 
-def json_file(filename: str = NAME, **fields: Any) -> dict[str, Any]:
+def json_file(filename: Any = NAME, **fields: Any) -> dict[str, Any]:
     """Return an element of ``files``; ``_`` stands for ``-``, ``...`` leaves a field out."""
     there = {
         "filename": filename,

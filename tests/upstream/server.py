@@ -70,6 +70,17 @@ def reply(body: bytes = b"", status: str = "200 OK", **more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
+INTERIM = (
+    b"HTTP/1.1 100 Continue\r\n\r\n"
+    b"HTTP/1.1 102 Processing\r\n\r\n"
+    b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n"
+)
+"""Responses that may come before an answer, any number of them (RFC 9110, 15.2)."""
+
+HINT = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+
+
 def _speak(
     running: Wire, answer: Answer, client: socket.socket, tls: ssl.SSLContext | None
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from yanksync.upstream.answers import WITH_BODY
 from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
+from yanksync.upstream.interim import FinalResponse
 
 LIMIT = 1000
 FUZZ = settings(
@@ -43,6 +44,8 @@ def chunks(*bodies: bytes, size: bytes = b"%x") -> bytes:
     return b"".join(size % len(body) + b"\r\n" + body + b"\r\n" for body in (*bodies, b""))
 
 
+CONTINUE = ok(b"", status=b"100 Continue")
+HINT = ok(b"Link: </x>\r\nContent-Length: 3\r\n", status=b"103 Early Hints")
 TAKEN = {
     "a length": (ok(b"Content-Length: 5\r\n", b"hello"), b"hello"),
     "a length with zeros": (ok(b"Content-Length: 0005\r\n", b"hello"), b"hello"),
@@ -66,6 +69,9 @@ TAKEN = {
     "a 304 with a length beyond all": (ok(b"Content-Length: 9999\r\n", status=b"304 N"), b""),
     "headers twice": (ok(b"Vary: a\r\nContent-Length: 1\r\nvary: b\r\n", b"x"), b"x"),
     "many headers": (ok(b"a: b\r\n" * 98 + b"Content-Length: 1\r\n", b"x"), b"x"),
+    "a promise": (CONTINUE + ok(b"Content-Length: 1\r\n", b"x"), b"x"),
+    "hints": (HINT + CONTINUE + HINT + ok(CHUNKED, chunks(b"x")), b"x"),
+    "hints, and a 304": (HINT + ok(b"", b"", b"304 Not Modified"), b""),
     "a long head": (ok(b"a: " + b"b" * 60_000 + b"\r\nContent-Length: 1\r\n", b"x"), b"x"),
 }  # fmt: skip
 
@@ -86,8 +92,7 @@ ODD = {
     "HTTP/1.0": b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/2": b"HTTP/2 200\r\nContent-Length: 0\r\n\r\n",
-    "a promise": ok(b"", status=b"100 Continue"),
-    "hints": ok(b"Link: </x>\r\n", status=b"103 Early Hints"),
+    "hints without end": ok(b"Link: </x>\r\n", status=b"103 Early Hints") * 17,
     "another protocol": ok(b"Upgrade: x\r\n", status=b"101 Switching Protocols"),
     "a status of two digits": ok(b"Content-Length: 0\r\n", status=b"20 OK"),
     "a status of four digits": ok(b"Content-Length: 0\r\n", status=b"2000 OK"),
@@ -235,11 +240,11 @@ def test_a_reader_knows_whether_anything_has_come() -> None:
 
 
 class ByHttpClient:
-    """What http.client makes of the same bytes."""
+    """What http.client makes of the same bytes, interim responses skipped."""
 
     def __init__(self, data: bytes) -> None:
         stream = _Stream(data)
-        response = HTTPResponse(_Socket(stream), method="GET")  # type: ignore[arg-type]
+        response = FinalResponse(_Socket(stream), method="GET")  # type: ignore[arg-type]
         response.begin()
         self.status, self.reason = response.status, response.reason
         self.headers = {
@@ -291,6 +296,7 @@ HEADERS = st.lists(
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
     """Return the bytes of an answer that is as it ought to be."""
+    interim = draw(st.sampled_from([b"", b"", b"", CONTINUE, HINT, HINT + CONTINUE]))
     status = draw(st.sampled_from([200, 200, 200, 304, 404, 301, 429, 500]))
     reason = draw(st.sampled_from(["", " ", " OK", " Not Found", " \xe9 x"]))
     lines = [
@@ -311,7 +317,7 @@ def answers(draw: st.DrawFn) -> bytes:
         body = chunks(*filter(None, bodies), size=size)
     lines = draw(st.permutations(lines))
     head = "\r\n".join([f"HTTP/1.1 {status}{reason}", *lines, "", ""])
-    return head.encode("latin-1") + body
+    return interim + head.encode("latin-1") + body
 
 
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import permutations
 from typing import Any
 
 import html5lib
@@ -24,15 +26,17 @@ from tests.upstream.build import (
 )
 from yanksync.errors import BadAnswer
 from yanksync.model import Page, Yank
-from yanksync.upstream.parsing import PageRules, parse_page
+from yanksync.names import NormalizedName
+from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
+
+TIME = "2026-11-06T17:37:01.5Z"
 
 REFUSED = {
     "R7 empty": (b"", HTML, "empty"),
     "R7 blank": (b" \n", HTML, "empty"),
-    "R7 error page": (b"<html><h1>Maintenance</h1></html>", HTML, "neither links"),
+    "R7 error page": (b"<html><h1>Maintenance</h1></html>", HTML, "looks like 'Maintenance'"),
     "B11 major": (html_body(head="").replace(b"1.0", b"2.0"), HTML, "2.0 is not supported"),
     "B12 form": (html_body(head="").replace(b"1.0", b"1"), HTML, "Major.Minor"),
-    "B42 twins": (html_body(anchor(), anchor(href=f"/other/{NAME}")), HTML, "two different"),
     "F9 files": (html_body(*(anchor("", f"demo-{n}.zip") for n in "123")), HTML, "more than 2"),
     "F9 reason": (html_body(anchor(f'data-yanked="{"x" * 101}"')), HTML, "longer than 100"),
     "F9 python": (html_body(anchor(f'data-requires-python="{"x" * 101}"')), HTML, "longer"),
@@ -49,7 +53,7 @@ REFUSED = {
     "charset unknown": (html_body(), "text/html; charset=klingon", "charset"),
     "charset no text": (html_body(), "text/html; charset=hex", "charset"),
     "charset wrong": (html_body() + b"\xff", HTML, "charset"),
-    "B43 all unfit": (html_body(anchor(href="https://files.example/x.whl")), HTML, "none of its"),
+    "B43 all unfit": (html_body(anchor(href=f"javascript:/{NAME}")), HTML, "none of its"),
 }
 
 
@@ -105,6 +109,9 @@ FIELDS: dict[str, tuple[str, str, Any]] = {
     "B67 repeated": (anchor('data-yanked="x" data-yanked="y"'), "yanked", Yank("x")),
     "B68 size": (anchor(), "size", None),
     "B68 time": (anchor(), "upload_time", None),
+    "B50 time": (anchor(f'data-upload-time="{TIME}"'), "upload_time", TIME),
+    "B50 no time": (anchor('data-upload-time="yesterday"'), "upload_time", None),
+    "B50 empty time": (anchor("data-upload-time"), "upload_time", None),
 }
 
 
@@ -158,22 +165,149 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> Non
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(anchor("", "x.whl", "https://files.example/y.whl"), id="B43"),
-        pytest.param('<a href="https://files.example/x.whl">the wheel</a>', id="B60"),
-        pytest.param(anchor("", "index.html"), id="F2 index"),
+        pytest.param(anchor("", "x.whl", "https://files.example/get?file=1"), id="B43 no name"),
+        pytest.param(anchor("", "x.whl", "https://files.example/?/x.whl"), id="B43 in the query"),
+        pytest.param(anchor("", "x.whl", "https://files.example/x.whl/"), id="B43 a directory"),
+        pytest.param(anchor("", "x.whl", "https://x.whl"), id="B43 a host"),
+        pytest.param(anchor("", "file", "https://files.example/a%2Fx.whl"), id="F3"),
         pytest.param(anchor("", ".x.whl"), id="F2 hidden"),
         pytest.param(anchor("", "-x.whl"), id="F2 option"),
-        pytest.param(anchor("", "x.whl.metadata"), id="F2 metadata"),
+        pytest.param(anchor("", "index.zip"), id="F2 index"),
         pytest.param(anchor("", "x" * 252 + ".whl"), id="F2 long"),
         pytest.param(anchor("", "x.whl", "javascript:x.whl"), id="F7"),
         pytest.param(anchor("", "x.whl", "x.whl#sha256=zz"), id="B61"),
         pytest.param(anchor("", "x.whl", "x" * 495 + "/x.whl"), id="F9"),
+        pytest.param(anchor(f'data-requires-python="{"x" * 501}"', "x.whl"), id="F9 python"),
+        pytest.param(anchor(f'data-yanked="{"x" * 501}"', "x.whl"), id="F9 reason"),
     ],
 )
 def test_an_unfit_file_is_left_out_with_a_note(line: str) -> None:
     parsed = read(html_body(anchor(), line), HTML, max_string=500)
     assert [file.filename for file in parsed.page.files] == [NAME]
-    assert "left out" in parsed.notes[0]
+    (note,) = parsed.notes
+    assert re.match(r"file '(.?x|index|a/x|javascript:x).*' left out: ", note)
+
+
+EXTENSIONS = [
+    *(".whl", ".egg", ".zip", ".exe", ".msi", ".rpm", ".deb", ".dmg", ".tar", ".tgz", ".tbz"),
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.Z", ".tar.zst", ".ZIP"),
+]
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_link_to_a_distribution_makes_a_project_page_R7(extension: str) -> None:
+    body = f'<a href="demo-1.0{extension}">x</a><a href="/help/">help</a>'.encode()
+    assert [file.filename for file in page_of(body, HTML).files] == [f"demo-1.0{extension}"]
+
+
+NAVIGATION = [
+    *("/about", "/simple/", "/r/i/demo/1.0", "README.txt", "?C=N;O=D", "https://status.zip", "#x"),
+    *("demo-1.0.zip.asc", "demo-1.0.whl.metadata", "index.html", "mailto:a@upstream.example", "."),
+    *("https://upstream.example/login?next=/demo-1.0.zip", "javascript:void(0)", "//[::1", "zip"),
+]
+
+
+@pytest.mark.parametrize("link", NAVIGATION)
+def test_links_to_no_distribution_are_no_files_B60(link: str) -> None:
+    text = link.rpartition("/")[2] if "zip" not in link else "here"
+    parsed = read(html_body(anchor(), f'<a href="{link}">{text}</a>'), HTML)
+    assert [file.filename for file in parsed.page.files] == [NAME]
+    assert parsed.notes == ()
+    with pytest.raises(BadAnswer, match="no project page"):
+        read(f'<a href="{link}">{text}</a>'.encode(), HTML)
+
+
+NO_PAGES = {
+    "maintenance": ('<h1>Soon</h1><a href="https://status.example/">status</a>', "'Soon'"),
+    "moved": ('<meta http-equiv="Refresh" content="0; url=/x"><title>demo</title>', "a redirect"),
+    "file browser": ("<title>Index of /simple/demo/</title><script>list()</script>", "a script"),
+    "log in": ('<title>demo</title><a href="/login">log in</a>', "links to '/login'"),
+    "another project": ("<h1>Links for demo2</h1>", "'Links for demo2'"),
+    "part of a name": ("<h1>Links for my-demo and demo.x</h1>", "'Links for my-demo"),
+    "no title": ("<p>demo</p>", "no title"),
+    "title in a comment": ("<!-- <title>demo</title> -->", "no title"),
+    "not closed": ("<h1><h2>Sorry", "'Sorry'"),
+    "control characters": ("<title>\x1b[2J\u202e</title>", "'\\x1b[2J"),
+}
+
+
+@pytest.mark.parametrize(("body", "looks"), NO_PAGES.values(), ids=NO_PAGES)
+def test_a_page_that_only_looks_empty_is_refused_R7(body: str, looks: str) -> None:
+    with pytest.raises(BadAnswer, match="no project page") as caught:
+        read(body.encode(), HTML)
+    assert looks in caught.value.problem and caught.value.problem.isprintable()
+
+
+EMPTY_PAGES = {
+    "title": "<title>Links for demo</title>",
+    "heading": "<title>Simple index</title><h1>Links for <b>Demo</b></h1>",
+    "listing": '<h1>Index of /simple/demo/</h1><a href="?C=N">Name</a><a href="../">../</a>',
+    "parent": '<h2>demo</h2><a href="/simple/">up</a><a href="#top">top</a>',
+    "not closed": "<h3>root/pypi: links for demo.",
+    "meta": '<meta name="pypi:repository-version" content="1.0"><a href="/help">help</a>',
+}
+
+
+@pytest.mark.parametrize("body", EMPTY_PAGES.values(), ids=EMPTY_PAGES)
+def test_an_empty_page_that_names_the_project_is_one_R7(body: str) -> None:
+    assert read(body.encode(), HTML) == ParsedPage(Page(name="demo"), (), json=False)
+
+
+@pytest.mark.parametrize("title", ["Foo.Bar", "foo_bar", "FOO-bar:", "Links for foo--bar"])
+def test_any_spelling_of_the_name_will_do_R7(title: str) -> None:
+    body = f"<title>{title}</title>".encode()
+    assert parse_page(body, HTML, URL, NormalizedName("foo-bar"), PageRules()).page.files == ()
+
+
+def test_a_file_is_named_by_its_url_B60() -> None:
+    long = "demo-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"
+    lines = (f'<a href="{long}">demo-1.0-cp312-cp3..&gt;</a>', anchor("", "demo-2.0.zip"))
+    parsed = read(html_body(*lines, '<a href="d%20%2B.zip"><img></a>'), HTML)
+    assert [file.filename for file in parsed.page.files] == [long, "demo-2.0.zip", "d +.zip"]
+    assert parsed.page.files[2].url == f"{URL}d%20%2B.zip"
+    assert f"2 files have another name than the text of their link: '{long}', 'd +.zip'" in (
+        parsed.notes
+    )
+
+
+TWINS = {
+    "two addresses": (("a/", HEX, ""), ("b/", HEX, ""), HEX, None),
+    "hash once": (("a/", "", ""), ("b/", HEX, ""), HEX, None),
+    "hash once, first": (("a/", HEX, ""), ("b/", "", ""), HEX, None),
+    "mark once": (("a/", HEX, ""), ("b/", HEX, "data-yanked=bad"), HEX, Yank("bad")),
+    "mark once, first": (("a/", "", "data-yanked"), ("b/", HEX, ""), HEX, Yank("")),
+    "a mark and another": (
+        ("a/", HEX, "data-yanked=one"),
+        ("b/", HEX, "data-yanked=two"),
+        HEX,
+        Yank("one"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "two", "wanted", "yanked"), TWINS.values(), ids=TWINS)
+def test_a_file_that_is_listed_twice_is_one_file_B42(
+    one: tuple[str, str, str], two: tuple[str, str, str], wanted: str, yanked: Yank | None
+) -> None:
+    lines = [
+        anchor(attributes, NAME, f"{place}{NAME}{digest and '#sha256=' + digest}")
+        for place, digest, attributes in (one, two)
+    ]
+    parsed = read(html_body(*lines), HTML)
+    (file,) = parsed.page.files
+    assert (file.url, file.hashes) == (f"{URL}a/{NAME}", (("sha256", wanted),))
+    assert (file.yanked, parsed.notes) == (yanked, ())
+
+
+def test_a_file_with_two_hashes_is_left_out_and_nothing_else_B42() -> None:
+    other = anchor("data-yanked", "demo-2.0.zip")
+    lines = [anchor("", NAME, f"{NAME}#sha256={digit * 64}") for digit in "ab"]
+    for order in permutations([*lines, anchor("", NAME, NAME), other]):
+        parsed = read(html_body(*order), HTML)
+        assert [file.filename for file in parsed.page.files] == ["demo-2.0.zip"]
+        assert parsed.notes == (f"file '{NAME}' left out: it is listed with two different hashes",)
+    with pytest.raises(BadAnswer, match=f"none of its files is fit.*'{NAME}'.*two different"):
+        read(html_body(*lines), HTML)
 
 
 def test_a_url_may_be_as_long_as_the_limit_F9() -> None:

@@ -51,22 +51,14 @@ REFUSED = {
     "B40 no files": (json_body(files=...), JSON, "`files`"),
     "B40 files null": (json_body(files=None), JSON, "files"),
     "B40 no versions": (json_body(meta={"api-version": "1.1"}), JSON, "versions"),
-    "B42 twins": (json_body(json_file(), json_file(hashes={})), JSON, "two different files"),
-    "B42 no filename": (json_body({"url": "x", "hashes": {}}), JSON, "`filename`"),
-    "B43 no url": (json_body(json_file(url=...)), JSON, "`url`"),
-    "B44 no hashes": (json_body(json_file(hashes=...)), JSON, "`hashes`"),
-    "B45 number": (json_body(json_file(requires_python=3)), JSON, "requires-python"),
-    "B45 long": (json_body(json_file(requires_python="x" * 101)), JSON, "longer than 100"),
-    "B48 number": (json_body(json_file(yanked=1)), JSON, "yanked"),
-    "B48 list": (json_body(json_file(yanked=[])), JSON, "yanked"),
-    "B48 long": (json_body(json_file(yanked="x" * 101)), JSON, "longer than 100"),
-    "B49 bool": (json_body(json_file(size=True)), JSON, "size"),
-    "B49 negative": (json_body(json_file(size=-1)), JSON, "size"),
-    "B49 float": (json_body(json_file(size=1.0)), JSON, "size"),
+    "B42 twins": (
+        json_body(json_file(), json_file(hashes={"sha256": "cd" * 32})),
+        JSON,
+        f"none of its files is fit to publish; file '{NAME}' left out: it is listed with two",
+    ),
     "B49 huge": (json_body(json_file(size=BIG)), JSON, "size"),
-    "B52 number": (json_body(versions=[1]), JSON, "versions"),
+    "B52 text": (json_body(versions="1.0"), JSON, "versions"),
     "B52 many": (json_body(versions=["1", "2", "3"]), JSON, "more than 2 versions"),
-    "B52 long": (json_body(versions=["1" * 101]), JSON, "longer than 100"),
     "B34 number": (json_body(project_status={"status": 1}), JSON, "status"),
     "B34 list": (json_body(project_status=[]), JSON, "status"),
     "B34 long": (json_body(project_status={"status": "x" * 101}), JSON, "longer than 100"),
@@ -76,6 +68,7 @@ REFUSED = {
         "longer than 100",
     ),
     "F9 files": (json_body(*(json_file(f"demo-{n}.zip") for n in "123")), JSON, "more than 2"),
+    "F9 elements": (json_body(1, 2, 3), JSON, "more than 2 files"),
     "F9 depth": (b'{"x":' + b"[" * 100_000, JSON, "nested"),
     "F9 depth, surrogate": (b'{"x":"\\ud800","y":' + b"[" * 100_000, JSON, "nested"),
     "no JSON": (b"<html>", JSON, "no JSON"),
@@ -104,7 +97,7 @@ def test_what_is_said_of_a_page_that_is_refused() -> None:
     assert caught.value.problem == "api-version 2.0 is not supported, only 1.x is"
 
 
-LEFT_OUT = {
+LEFT_OUT: dict[str, Any] = {
     "F2 empty": json_file(""),
     "F2 slash": json_file("a/b.whl"),
     "F2 backslash": json_file("a\\b.whl"),
@@ -151,21 +144,113 @@ LEFT_OUT = {
     "B44 odd": json_file(hashes={"other": "abc"}),
     "B44 two of one": json_file(hashes={"sha256": HEX, "SHA256": "cd" * 32}),
     "B44 bad algorithm": json_file(hashes={'sha"': HEX}),
+    "B42 no filename": json_file(filename=...),
+    "B42 no filename nor url": json_file(filename=..., url=...),
+    "B42 filename null": json_file(filename=None),
+    "B43 no url": json_file(url=...),
+    "B43 number": json_file(url=5),
+    "B44 no hashes": json_file(hashes=...),
+    "B44 null": json_file(hashes=None),
+    "B44 digest null": json_file(hashes={"sha256": None}),
+    "B45 number": json_file(requires_python=3),
+    "B45 long": json_file(requires_python="x" * 501),
+    "B48 number": json_file(yanked=1),
+    "B48 list": json_file(yanked=["\x1b[2J"]),
+    "B48 object": json_file(yanked={}),
+    "B48 long": json_file(yanked="x" * 501),
+    "B49 bool": json_file(size=True),
+    "B49 negative": json_file(size=-1),
+    "B49 float": json_file(size=1.0),
+    "B49 text": json_file(size="5"),
+    "null": None,
+    "text": "\n",
+    "list": [[]],
+    "nothing": {},
+    "lone surrogate": json_file(filename="a\ud800b.whl", size=[], requires_python=1),
 }
 
 
 @pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
-def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: dict[str, Any]) -> None:
-    parsed = read(json_body(json_file("demo-1.zip"), bad), max_string=500)
-    assert [file.filename for file in parsed.page.files] == ["demo-1.zip"]
+def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: Any) -> None:
+    parsed = read(json_body(json_file("demo-1.zip", yanked="bad"), bad), max_string=500)
+    (file,) = parsed.page.files
+    assert (file.filename, file.yanked) == ("demo-1.zip", Yank("bad"))
     (note,) = parsed.notes
     assert "left out" in note
     assert note.isascii()
     assert note.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        (json_file(hashes="x"), NAME),
+        (json_file(filename=..., url=f"https://files.example/{NAME}"), NAME),
+        (json_file(filename=5, url=f"https://files.example/a/b%2B{NAME}?x#y"), f"b+{NAME}"),
+        (json_file(filename=..., url=None), "number 2"),
+        (7, "number 2"),
+    ],
+)
+def test_a_file_that_is_left_out_is_named(bad: Any, name: str) -> None:
+    (note,) = read(json_body(json_file("demo-1.zip"), bad)).notes
+    assert note.startswith(f"file '{name}' left out: it is invalid: ")
+
+
+BAD: list[dict[str, Any]] = [
+    *({"size": -1}, {"size": "x"}, {"yanked": 5}, {"yanked": []}, {"hashes": None}, {"url": ...}),
+    *({"hashes": {"md5": "x"}}, {"requires_python": []}, {"url": "ftp://files.example/x.zip"}),
+]
+ROWS = st.lists(st.sampled_from(BAD) | st.none() | st.just("yanked"), max_size=15)
+
+
+@CALM
+@given(ROWS, st.sampled_from(["", "\ud800"]))
+def test_bad_files_among_good_ones_are_named_and_hide_nothing(rows: list[Any], more: str) -> None:
+    files, bad = [json_file("demo-0.zip")], []
+    good: dict[str, Yank | None] = {"demo-0.zip": None}
+    for number, row in enumerate(rows, 1):
+        name = f"demo-{number}.zip"
+        files.append(json_file(name, **(row if isinstance(row, dict) else {"yanked": bool(row)})))
+        if isinstance(row, dict):
+            bad.append(name)
+        else:
+            good[name] = Yank() if row else None
+    parsed = read(json_body(*files, x=more))
+    assert {file.filename: file.yanked for file in parsed.page.files} == good
+    assert len(parsed.notes) == len(bad)
+    assert all(any(f"'{name}' left out" in note for note in parsed.notes) for name in bad)
+
+
+@pytest.mark.parametrize("mark", ["", "why", True, 5, []])
+def test_a_mark_that_is_left_out_with_its_file_is_not_lost_in_a_twin(mark: Any) -> None:
+    """A file that is listed twice, once unfit and yanked, must not be published unmarked."""
+    for unfit in (json_file(yanked=mark, size=-1), json_file(yanked=mark, url=f"ftp://x/{NAME}")):
+        for twins in ((unfit, json_file()), (json_file(), unfit)):
+            parsed = read(json_body(*twins, json_file("demo-2.zip")))
+            assert [file.filename for file in parsed.page.files] == ["demo-2.zip"]
+    parsed = read(json_body(json_file(url=f"ftp://x/{NAME}"), json_file()))
+    assert [file.filename for file in parsed.page.files] == [NAME]
+
+
+def test_versions_that_are_none_are_dropped_with_a_note_B52() -> None:
+    versions = ["1.0", 2, None, "x" * 101, "3.0"]
+    parsed = read(json_body(versions=versions), max_string=100)
+    assert parsed.page.versions == ("1.0", "3.0")
+    assert parsed.notes == (
+        "a version is no text; it is left out of the versions",
+        "a version is longer than 100 characters; not passed on",
+    )
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    for mark in ("\ufeff", "\ufeff "):
+        for status in ("active", "\ud800"):
+            body = json_body(json_file(), project_status=status)
+            assert read(mark.encode() + body) == read(body)
+
+
 @pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
-def test_a_page_with_no_fit_file_is_refused(bad: dict[str, Any]) -> None:
+def test_a_page_with_no_fit_file_is_refused(bad: Any) -> None:
     with pytest.raises(BadAnswer, match="none of its files"):
         read(json_body(bad), max_string=500)
 
@@ -284,6 +369,14 @@ def test_equal_twins_collapse_and_no_mark_is_lost_B42() -> None:
     assert file.yanked == Yank("first")
     file = only_file(json_body(json_file(size=1), json_file(size=2)))
     assert file.size == 1, "else the first counts"
+    more = json_file(size=5, requires_python=">=3", upload_time="2026-11-06T17:37:01Z")
+    file = only_file(json_body(json_file(hashes={"md5": HEX[:32]}), more))
+    assert file.hashes == (("md5", HEX[:32]), ("sha256", HEX))
+    assert (file.size, file.requires_python, file.upload_time) == (
+        5,
+        ">=3",
+        "2026-11-06T17:37:01Z",
+    ), "what only the other says counts, too"
 
 
 PAGES: dict[str, tuple[dict[str, Any], str, Any]] = {

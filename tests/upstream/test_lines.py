@@ -17,7 +17,18 @@ from pathlib import Path
 import pytest
 
 from tests.upstream.certificates import made_by
-from tests.upstream.server import RESET, Kept, Wire, dripping, reply, tunnels, wire
+from tests.upstream.server import (
+    HINT,
+    INTERIM,
+    RESET,
+    SWITCH,
+    Kept,
+    Wire,
+    dripping,
+    reply,
+    tunnels,
+    wire,
+)
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 from yanksync.fetch import Question
 from yanksync.names import NormalizedName
@@ -322,7 +333,10 @@ def test_one_that_is_so_now_and_then_is_asked_over_lines(session: Session) -> No
         CHUNKED + b"2\r\nhe\r\n3;a=b\r\nllo\r\n0\r\n\r\n",
         reply(packed(b"hello"), Content_Encoding="gzip"),
         reply(packed(b"he") + packed(b"llo"), Content_Encoding="GZip"),
+        reply(packed(b"hello"), Content_Encoding="x-gzip"),
         reply(b"hello", Content_Encoding="identity"),
+        INTERIM + reply(b"hello"),
+        HINT * 16 + reply(b"hello"),
     ],
 )
 def test_common_answers_need_no_crew(session: Session, sent: bytes) -> None:
@@ -356,7 +370,6 @@ def test_a_304_and_a_404(session: Session) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\nConnection: close\r\n\r\nx",
         CHUNKED + b"1\nx\r\n0\n\n",
         CHUNKED + b"1\r\nx\r\n0\r\n\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" + reply(b"x"),
         b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 1\r\n\r\nx",
         reply(b"x", A="\0"),
     ],
@@ -432,6 +445,9 @@ NONE = reply(b"x" * 99, "403 Forbidden")
         (reply(status="503 Later"), Unreachable, "answered 503"),
         (NONE, Refused, "403"),
         (reply(status="204 None"), Refused, "204"),
+        (SWITCH, Refused, "101"),
+        ((HINT * 17 + reply(b"x"),), Unreachable, "more than 16 interim responses"),
+        ((HINT,), Unreachable, "cut off"),
         (b"nonsense\r\n\r\n", Unreachable, "nonsense"),
         ((b"nonsense",), Unreachable, "cut off"),
         ((b"HTTP/1.1 200 O",), Unreachable, "cut off"),

@@ -44,6 +44,11 @@ def test_invalid_names_are_counted_and_skipped(name: str) -> None:
     assert got.skipped == 1
 
 
+def test_a_byte_order_mark_is_ignored() -> None:
+    for body in (as_json(row("good")), as_json(row("good"), x="\ud800")):
+        assert read(b"\xef\xbb\xbf" + body) == read(body)
+
+
 def test_spellings_collapse_to_the_highest_serial() -> None:
     got = read(as_json(row("A-b", 5), row("a.B", 9), row("a_b", 7), row("a--b")))
     assert got == ProjectList(None, (ListedProject("a-b", "a.B", 9),))
@@ -65,6 +70,7 @@ REFUSED = {
     "nothing": (b"", JSON),
     "R7 nothing": (b"", HTML),
     "R7 error page": (b"<h1>Maintenance</h1>", HTML),
+    "R7 error page with a link": (b'<a href="https://status.example/x/">status</a>', HTML),
     "B2": (as_json(), "application/json"),
 }
 
@@ -94,8 +100,13 @@ def test_html_rows_are_read(href: str) -> None:
 
 @pytest.mark.parametrize("href", ["/help/", "", "http://[::1/foo/", "/simple/foo/extra/"])
 def test_links_to_something_else_are_skipped(href: str) -> None:
-    got = read(f'<a href="{href}">foo</a>'.encode(), HTML)
-    assert got == ProjectList(None, (), skipped=1)
+    got = read(f'<a href="{href}">foo</a><a href="bar/">bar</a>'.encode(), HTML)
+    assert got == ProjectList(None, (ListedProject("bar", "bar"),), skipped=1)
+
+
+def test_an_empty_list_says_that_it_is_one() -> None:
+    body = b'<meta name="pypi:repository-version" content="1.0"><a href="/help/">?</a>'
+    assert read(body, HTML) == ProjectList(None, (), skipped=1)
 
 
 @CALM

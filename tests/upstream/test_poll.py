@@ -11,7 +11,7 @@ import pytest
 
 from tests.fake_upstream import FakeUpstream, serve
 from tests.upstream.certificates import made_by
-from tests.upstream.server import reply, wire
+from tests.upstream.server import HINT, INTERIM, SWITCH, reply, wire
 from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
@@ -66,8 +66,14 @@ def test_an_answer_of_any_status_is_one() -> None:
 
 
 def test_a_packed_answer_is_unpacked() -> None:
-    answer = told(reply(PACKED, Content_Encoding="gzip"))
-    assert answer is not None and answer.body == b"<y/>"
+    for name in ("gzip", "x-gzip"):
+        answer = told(reply(PACKED, Content_Encoding=name))
+        assert answer is not None and answer.body == b"<y/>"
+
+
+def test_interim_responses_are_skipped() -> None:
+    answer = told(INTERIM + reply(b"<y/>"))
+    assert answer is not None and (answer.status, answer.body) == (200, b"<y/>")
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,8 @@ def test_a_packed_answer_is_unpacked() -> None:
         b"HTTP/1.1 200 OK\r\n\r\nuntil it is closed",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"nonsense\r\n\r\n",
+        SWITCH + reply(b"x"),
+        HINT * 17 + reply(b"x"),
     ],
 )
 def test_what_is_out_of_the_ordinary_is_left_to_requests(sent: bytes) -> None:

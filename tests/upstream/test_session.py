@@ -15,7 +15,7 @@ import pytest
 
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.certificates import made_by
-from tests.upstream.server import Wire, dripping, reply, wire
+from tests.upstream.server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 from yanksync.upstream.answers import Answer, seconds_of
 from yanksync.upstream.session import Session
@@ -120,7 +120,7 @@ def test_a_redirect_on_the_same_host_is_followed(
 @pytest.mark.parametrize(
     ("location", "problem"),
     [
-        ("http://127.0.0.2:PORT/", "another host, '127.0.0.2'"),
+        ("http://127.0.0.2:PORT/", "another host, '127.0.0.2:.*upstream.redirect_hosts"),
         ("https://example.invalid/", "another host"),
         ("http://localhost:PORT/", "another host"),
         ("ftp://127.0.0.1/", "no http address"),
@@ -173,11 +173,12 @@ def test_a_redirect_to_an_odd_place_is_an_answer_or_an_upstream_error(
 
 def test_https_is_never_left_for_http(session: Session) -> None:
     with pytest.raises(BadAnswer, match="plain http"):
-        session._follow("https://127.0.0.1/simple/", "http://127.0.0.1/simple/")
+        session._follow("https://127.0.0.1/simple/", "http://127.0.0.1/simple/", "127.0.0.1")
     with pytest.raises(BadAnswer, match="plain http"):
-        session._follow("http://host.example/simple/", "http://host.example/x/")
+        session._follow("http://host.example/simple/", "http://host.example/x/", "host.example")
     session.allow_http = True
-    assert session._follow("http://a.example/simple/", "/x/") == "http://a.example/x/"
+    here = "http://a.example/simple/"
+    assert session._follow(here, "/x/", "a.example") == "http://a.example/x/"
 
 
 def test_F14_a_certificate_that_nobody_vouches_for_is_refused(
@@ -204,9 +205,11 @@ def test_F14_a_certificate_of_another_name_is_refused(
 
 
 def test_credentials_stay_where_they_belong(session: Session) -> None:
-    here = "https://bob:pw@host.example/simple/"
-    assert session._follow(here, "/x/") == "https://bob:pw@host.example/x/"
-    assert session._follow(here, "https://host.example:444/x/") == "https://host.example:444/x/"
+    here, home = "https://bob:pw@host.example/simple/", "host.example"
+    for same in ("/x/", "https://host.example/x/", "https://host.example:443/x/"):
+        assert session._follow(here, same, home) == "https://bob:pw@host.example/x/"
+    other = "https://host.example:444/x/"
+    assert session._follow(here, other, home) == other
 
 
 def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
@@ -348,8 +351,32 @@ def test_compressed_nonsense(session: Session, encoding: str, error: type[Upstre
 
 def test_gzip_of_several_members(session: Session) -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two")
-    with wire(lambda head: reply(packed, Content_Encoding="GZIP")) as running:
-        assert get(session, running.url()).body == b"one two"
+    for name in ("GZIP", "x-gzip", "X-GZip"):
+        sent = reply(packed, Content_Encoding=name)
+        with wire(lambda head, sent=sent: sent) as running:  # type: ignore[misc]
+            assert get(session, running.url()).body == b"one two"
+
+
+def test_interim_responses_are_skipped_and_the_answer_is_read(session: Session) -> None:
+    with wire(lambda head: INTERIM + HINT * 13 + reply(b"x")) as running:
+        for _ in range(3):
+            assert get(session, running.url()).body == b"x"
+            assert session.post(running.url(), b"<x/>", {}, LIMIT).body == b"x"
+        assert running.connections == 1  # no answer is left on it for the next question
+
+
+@pytest.mark.parametrize("head", [HINT, b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_interim_responses_without_end_are_an_error(session: Session, head: bytes) -> None:
+    with wire(lambda _: iter([head * 17 + reply(b"x")])) as running:
+        for why in failures(session, running.url()):
+            assert "more than 16 interim responses" in why
+
+
+def test_another_protocol_is_no_answer(session: Session) -> None:
+    with wire(lambda _: SWITCH + reply(b"x")) as running:
+        with pytest.raises(Refused, match="101"):
+            get(session, running.url())
+        assert session.post(running.url(), b"<x/>", {}, LIMIT).status == 101
 
 
 @pytest.mark.parametrize("tail", [b"5\r\nhel", b"5\r\nhello\r\n", b"zz\r\n"])

@@ -85,6 +85,7 @@ def cli(
         raise click.UsageError("-v and -q exclude each other")
     exits.voice.form, exits.voice.traceback = log_format, verbose > 1
     context.obj = Logs(config=config, verbose=verbose, quiet=quiet, form=log_format)
+    context.with_resource(context.obj.direct())
 
 
 def main() -> None:

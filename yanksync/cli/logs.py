@@ -33,10 +33,22 @@ class Logs(Struct, frozen=True):
         return load(self.config, os.environ, **flags)
 
     @contextmanager
+    def direct(self) -> Iterator[None]:
+        """Print what is logged inside at once, where nothing else takes care of it."""
+        logger, handler = logging.getLogger("yanksync"), self._handler()
+        handler.addFilter(lambda record: logger.handlers == [handler])
+        logger.setLevel(logging.ERROR if self.quiet else logging.WARNING)
+        logger.propagate = False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+    @contextmanager
     def kept(self) -> Iterator[Kept]:
         """Log inside. What comes is shown at once on a terminal or with -v, else kept back."""
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        handler = self._handler()
         at_once = bool(self.verbose) or sys.stderr.isatty()
         kept = Keeper(handler)
         logger = logging.getLogger("yanksync")
@@ -59,8 +71,7 @@ class Logs(Struct, frozen=True):
     @contextmanager
     def flowing(self) -> Iterator[None]:
         """Log inside, line by line as things happen, as a service does: of news without -v."""
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        handler = self._handler()
         logger = logging.getLogger("yanksync")
         logger.setLevel(
             logging.ERROR if self.quiet else logging.DEBUG if self.verbose else logging.INFO
@@ -71,6 +82,11 @@ class Logs(Struct, frozen=True):
             yield
         finally:
             logger.removeHandler(handler)
+
+    def _handler(self) -> logging.Handler:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        return handler
 
     def _level(self) -> int:
         if self.quiet:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from yanksync.cli.exits import tell
+
 
 class Bars:
     """One bar at a time; a context manager that leaves the terminal in order."""
@@ -38,6 +40,12 @@ class Bars:
         """Move the bar on."""
         if self._bar is not None:
             self._bar.update(steps)
+
+    def say(self, text: str) -> None:
+        """Print one line where the bars are."""
+        if self._shown:
+            self._end()
+            tell(text, "info")
 
     def _end(self) -> None:
         if self._bar is not None:

@@ -14,6 +14,7 @@ from yanksync.cli.logs import Logs
 from yanksync.errors import StateError
 from yanksync.holds import approve as let_through
 from yanksync.names import normalized
+from yanksync.publish import durable
 from yanksync.state import State
 from yanksync.states import looked_at, opened_state
 
@@ -73,14 +74,15 @@ def backup(logs: Logs, file: Path) -> int:
             # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
-        with open(temporary, "rb+") as copy:
-            os.fsync(copy.fileno())
+        refused = durable.sync_files([str(temporary)], str(file.parent))
         os.replace(temporary, file)
     except OSError as error:
         raise StateError(str(file), f"cannot be written: {error.strerror}") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+    if refused is not None:
+        tell(f"{file}: {durable.unsynced(refused)}", "warning")
     return 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import importlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 GZIP_LEVEL = 6  # components.md, section 4: level 9 gains half a percent for a third more time
 
@@ -52,12 +55,15 @@ def _run(chunks: Iterable[bytes], step: object, finish: object) -> Iterator[byte
 
 
 def expand(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``."""
+    """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``.
+
+    Raises :class:`OSError` where the codec's library is not installed: siblings may have been
+    written by another configuration, or on another machine.
+    """
     if codec == "gzip":
         yield from _gunzip(chunks)
     elif codec == "br":
-        import brotli
-
+        brotli = _library("brotli")
         brotler = brotli.Decompressor()
         try:
             yield from map(brotler.process, chunks)
@@ -66,13 +72,20 @@ def expand(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         if not brotler.is_finished():
             raise ValueError("truncated")
     else:
-        import zstandard
-
+        zstandard = _library("zstandard")
         zstd = zstandard.ZstdDecompressor().decompressobj()
         try:
             yield from map(zstd.decompress, chunks)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        why = f"cannot be read: the Python package {name} is not installed"
+        raise OSError(errno.ENOSYS, why) from error
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:

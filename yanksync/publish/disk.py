@@ -11,14 +11,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from yanksync.errors import PublishError
 from yanksync.findings import Standing
 from yanksync.owner import owner
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
+from yanksync.publish.refusals import Refusals
+from yanksync.publish.serials import LARGEST, newest, serial_of
 from yanksync.publish.staging import (
     DIRECTORY_MODE,
     FILE_MODE,
@@ -28,24 +29,24 @@ from yanksync.publish.staging import (
     discard,
     link,
     make_directory,
+    mature,
     page_last,
+    published_in,
     refuse_link,
     tidy,
     unlink,
     write,
     write_chunks,
 )
-from yanksync.publish.standing import standing, umask
-from yanksync.publish.store import (
-    HEAD,
-    LARGEST,
-    Failure,
-    ListForm,
-    ListStands,
-    Room,
-    serial_in,
-    unlisted,
+from yanksync.publish.standing import (
+    NO_TARGET,
+    chunks_in,
+    opened,
+    serials_in,
+    standing,
+    umask,
 )
+from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -57,6 +58,7 @@ class DiskStore:
     def __init__(self, output: Path) -> None:
         self.output = output
         self._root = str(output / layout.ROOT)
+        self._refusals = Refusals(self._root)
 
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""
@@ -76,6 +78,8 @@ class DiskStore:
             os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
         except FileExistsError:
             why = "is there and no directory: move it away, or change mirror.output"
+            if os.path.islink(path):
+                why = f"{NO_TARGET}: mount what it leads to, or correct it"
             raise OSError(errno.ENOTDIR, why, path) from None
 
     def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
@@ -84,11 +88,13 @@ class DiskStore:
         failures: list[Failure] = []
         try:
             self._stage_all(works, staged, failures)
-            durable.sync_files([path for one in staged for path in one.made], self._root)
-            touched: dict[str, None] = {}
+            touched = {
+                f"{self._root}/{work.name}": None for work in works if isinstance(work, Keep)
+            }
+            self._settle(staged, [path for base in touched for path in published_in(base)])
             self._replace_all(staged, failures, touched)
             self._remove_all(works, failures, touched)
-            durable.sync_directories([*touched, self._root], self._root)
+            self._sync_directories([*touched, self._root])
         except OSError as error:
             raise _error(error, self._root) from error
         finally:
@@ -96,12 +102,25 @@ class DiskStore:
                 discard(one)
         return tuple(failures)
 
+    def _settle(self, staged: Sequence[Staged], kept: Sequence[str]) -> None:
+        """Bring what is staged to stable storage, with times that may replace those before.
+
+        So is ``kept``: files that a run that died may have written and not synced.
+        """
+        mature(staged)
+        self._refusals.undated(next((one.undated for one in staged if one.undated), None))
+        paths = [*(path for one in staged for path in one.made), *kept]
+        self._refusals.unsynced(durable.sync_files(paths, self._root), "files")
+
+    def _sync_directories(self, paths: Sequence[str]) -> None:
+        self._refusals.unsynced(durable.sync_directories(paths, self._root), "directories")
+
     def _stage_all(
         self, works: Sequence[Work], staged: list[Staged], failures: list[Failure]
     ) -> None:
         fatal: str | None = None
         for work in works:
-            if isinstance(work, Remove):
+            if not isinstance(work, Write):
                 continue
             if fatal is not None:
                 failures.append(Failure(work.name, fatal, fatal=True))
@@ -203,13 +222,13 @@ class DiskStore:
             one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
             for form in forms:
                 self._stage_list(form, codecs, one)
-            durable.sync_files(one.made, self._root)
+            self._settle([one], ())
             for path in one.deletes:
                 unlink(path)
             for temporary, final in one.renames:
                 os.replace(temporary, final)
             one.made.clear()
-            durable.sync_directories([self._root], self._root)
+            self._sync_directories([self._root])
         except OSError as error:
             raise _error(error, self._root) from error
         finally:
@@ -238,7 +257,7 @@ class DiskStore:
         """Return a published file; None when it is not there."""
         path = f"{self.output}/{layout.directory(name)}/{filename}"
         try:
-            file = _opened(path)
+            file = opened(path)
             if file is None:
                 return None
             with file:
@@ -250,8 +269,20 @@ class DiskStore:
         return body
 
     def serial(self, name: str) -> int | None:
-        """Return the serial that a published page carries: from its head, or wherever it stands."""
-        return self._stands(name).serial
+        """Return the highest serial in the published files of a project."""
+        base = f"{self._root}/{name}"
+        try:
+            return newest(serials_in(base))
+        except OSError as error:
+            raise _error(error, base) from error
+
+    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+        """Yield the serial of each project, or why it cannot be read."""
+        for name in names:
+            try:
+                yield self.serial(name)
+            except PublishError as error:
+                yield error
 
     def list_stands(self) -> ListStands:
         """Return what tells the published list from another one: its time and its size.
@@ -259,19 +290,13 @@ class DiskStore:
         Whole seconds: they are kept by whatever copies a tree with its times, and a list that
         replaces another is at least one younger.
         """
-        return self._stands(None)
-
-    def _stands(self, name: str | None) -> ListStands:
-        path = f"{self.output}/{layout.directory(name)}/{layout.V1_JSON.filename}"
+        path = f"{self._root}/{layout.V1_JSON.filename}"
         try:
-            file = _opened(path)
+            file = opened(path)
             if file is None:
                 return ListStands(None, "")
             with file:
-                head = file.read(HEAD)
-                found = serial_in(head)
-                if found is None:
-                    found = serial_in(head + file.read(LARGEST))
+                found = serial_of(path, chunks_in(file))
                 at = os.fstat(file.fileno())
                 return ListStands(found, f"{int(at.st_mtime)} {at.st_size}")
         except OSError as error:
@@ -300,7 +325,7 @@ class DiskStore:
         """Give a directory the mode of a fresh one."""
         path = str(self.output / layout.directory(name))
         try:
-            mode = stat.S_IMODE(os.lstat(path).st_mode) & ~0o777
+            mode = stat.S_IMODE(os.stat(path).st_mode) & ~0o777
             os.chmod(path, mode | (DIRECTORY_MODE & ~umask()))
         except OSError as error:
             raise _error(error, path) from error
@@ -315,17 +340,6 @@ class DiskStore:
 
     def close(self) -> None:
         """Every file is closed already."""
-
-
-def _opened(path: str) -> BinaryIO | None:
-    """Open a published file; None when there is none: what else has its name is no page.
-
-    A pipe of that name would never answer.
-    """
-    try:
-        return open(path, "rb") if stat.S_ISREG(os.stat(path).st_mode) else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _failure(name: str, error: OSError) -> Failure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,30 +12,50 @@ _MANY = 32
 """From so many files on, one call for the whole file system is cheaper (components.md, 4)."""
 
 
-def sync_files(paths: Sequence[str], root: str) -> None:
-    """Return when the contents of ``paths``, all below ``root``, are on stable storage."""
+NO_SUCH_CALL = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system answers that lacks a call: some of FUSE, SMB and NFS. Nothing was lost."""
+
+
+def sync_files(paths: Sequence[str], root: str) -> OSError | None:
+    """Bring the contents of ``paths``, all below ``root``, to stable storage.
+
+    Returns the error of a file system that has no such call.
+    """
     if len(paths) >= _MANY and _whole(root):
-        return
-    for path in dict.fromkeys(paths):
-        _sync(path, os.O_RDONLY)
+        return None
+    return _sync_all(paths, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
 
 
-def sync_directories(paths: Sequence[str], root: str) -> None:
-    """Return when the entries of the directories ``paths`` are on stable storage."""
+def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
+    """Bring the entries of the directories ``paths`` to stable storage; see :func:`sync_files`."""
     if os.name == "nt":  # directories cannot be opened there, and NTFS keeps a journal of them
-        return
+        return None
     if len(paths) >= _MANY and _whole(root):
-        return
+        return None
+    return _sync_all(paths, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+
+
+def _sync_all(paths: Sequence[str], flags: int) -> OSError | None:
+    refused = None
     for path in dict.fromkeys(paths):
-        _sync(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        descriptor = os.open(path, flags)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in NO_SUCH_CALL:
+                raise
+            refused = error
+        finally:
+            os.close(descriptor)
+    return refused
 
 
-def _sync(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def unsynced(error: OSError) -> str:
+    """Return what to say of a file system that has no call to sync something."""
+    return (
+        f"the file system cannot bring this to the disk at once ({error.strerror or error}); it "
+        "was written all the same. After a power failure, see whether it is still whole"
+    )
 
 
 def _whole(root: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -10,7 +12,9 @@ from yanksync.errors import ObjectError
 from yanksync.findings import Seen, Standing
 from yanksync.objects import Content, Objects
 from yanksync.publish import layout
+from yanksync.publish.serials import HEAD, serial_of
 from yanksync.publish.standing import seen_in
+from yanksync.publish.store import ListStands
 
 OURS = frozenset(layout.filenames())
 SLASH = ""
@@ -28,6 +32,48 @@ def files_in(objects: Objects, name: str) -> dict[str, str | None]:
         listed.key.removeprefix(directory).removeprefix("/"): listed.etag
         for listed in objects.list(directory)
     }
+
+
+def serials_in(
+    objects: Objects, name: str | None, files: Mapping[str, str | None]
+) -> Iterator[int | None]:
+    """Yield the serials in these files of a project, or of the list of projects for None.
+
+    ``files`` has their ETags, as far as they are known: equal ones are read once. Raises
+    :class:`ObjectError`.
+    """
+    once = {etag or filename: filename for filename, etag in files.items()}
+    for filename in once.values():
+        key = f"{layout.directory(name)}/{filename}"
+        try:
+            yield _serial(objects, key)
+        except OSError as error:  # that of a codec
+            raise ObjectError(f"{objects.place}/{key}", error.strerror or str(error)) from error
+
+
+def _serial(objects: Objects, key: str) -> int | None:
+    if layout.V1_JSON.filename in key:  # the serial stands in front
+        with suppress(ObjectError):  # of an empty object there is no first part
+            found = objects.get(key, HEAD)
+            serial = None if found is None else serial_of(key, found.chunks)
+            if serial is not None or found is None or found.size <= HEAD:
+                return serial
+    found = objects.get(key)
+    return None if found is None else serial_of(key, found.chunks)
+
+
+def list_stands(objects: Objects) -> ListStands:
+    """Return what tells the published list from another one. Raises :class:`ObjectError`."""
+    key, stamp = f"{layout.ROOT}/{layout.V1_JSON.filename}", "unknown"
+    with suppress(ObjectError):  # of an empty object there is no first part
+        found = objects.get(key, HEAD)
+        if found is None:
+            return ListStands(None, "")
+        stamp = found.etag or stamp
+        serial = serial_of(key, found.chunks)
+        if serial is not None or found.size <= HEAD:
+            return ListStands(serial, stamp)
+    return ListStands(_serial(objects, key), stamp)
 
 
 def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
@@ -62,6 +108,8 @@ def _seen(objects: Objects, slash: str | None, name: str | None, filename: str) 
         return _with_slash(objects, name, seen) if filename == slash else seen
     except ObjectError as error:
         return Seen(name=filename, problem=error.problem)
+    except OSError as error:  # a codec that is not installed
+        return Seen(name=filename, problem=error.strerror)
 
 
 def _with_slash(objects: Objects, name: str | None, seen: Seen) -> Seen:

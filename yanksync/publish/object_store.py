@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import IO, Any, Protocol
 
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
@@ -21,18 +20,17 @@ from yanksync.findings import Standing
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish import layout
 from yanksync.publish.compress import stream
-from yanksync.publish.object_standing import OURS, SLASH, files_in, standing
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
-from yanksync.publish.store import (
-    HEAD,
-    LARGEST,
-    Failure,
-    ListForm,
-    ListStands,
-    Room,
-    serial_in,
-    unlisted,
+from yanksync.publish.object_standing import (
+    OURS,
+    SLASH,
+    files_in,
+    list_stands,
+    serials_in,
+    standing,
 )
+from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.serials import LARGEST, newest
+from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""
@@ -127,7 +125,7 @@ class ObjectStore:
     def _do(self, work: Work) -> None:
         if isinstance(work, Remove):
             self._delete(work.name, self._there(work.name))
-        else:
+        elif isinstance(work, Write):
             self._write(work)
 
     def _write(self, work: Write) -> None:
@@ -264,24 +262,39 @@ class ObjectStore:
             raise _error(error) from error
 
     def serial(self, name: str) -> int | None:
-        """Return the serial that a published page carries: from its head, or wherever it stands."""
-        return self._stands(name).serial
+        """Return the highest serial in the published files of a project."""
+        try:
+            return newest(serials_in(self._objects, name, self._there(name)))
+        except ObjectError as error:
+            raise _error(error) from error
+
+    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+        """Yield the serial of each project, or why it cannot be read; several at a time."""
+        return self._workers().map(self._serial_or_error, names)
+
+    def _serial_or_error(self, name: str) -> int | PublishError | None:
+        try:
+            return self.serial(name)
+        except PublishError as error:
+            return error
+
+    def list_serial(self) -> int | None:
+        """Return the highest serial in the JSON form of the list of projects and its siblings.
+
+        These are put before its other forms.
+        """
+        family = layout.family(layout.V1_JSON.filename)
+        try:
+            return newest(serials_in(self._objects, None, dict.fromkeys(family)))
+        except ObjectError as error:
+            raise _error(error) from error
 
     def list_stands(self) -> ListStands:
         """Return what tells the published list from another one: its ETag."""
-        return self._stands(None)
-
-    def _stands(self, name: str | None) -> ListStands:
-        key, stamp = f"{layout.directory(name)}/{layout.V1_JSON.filename}", "unknown"
-        with suppress(ObjectError):  # of an empty object there is no first part
-            found = self._objects.get(key, HEAD)
-            if found is None:
-                return ListStands(None, "")
-            stamp = found.etag or stamp
-            serial = serial_in(found.body())
-            if serial is not None or found.size <= HEAD:
-                return ListStands(serial, stamp)
-        return ListStands(serial_in(self.read(name, layout.V1_JSON.filename) or b""), stamp)
+        try:
+            return list_stands(self._objects)
+        except ObjectError as error:
+            raise _error(error) from error
 
     def names(self) -> Iterator[str]:
         """Yield the names that stand below ``simple/`` as a directory would."""

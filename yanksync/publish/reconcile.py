@@ -42,7 +42,13 @@ class Remove(Struct, frozen=True, kw_only=True):
     name: str
 
 
-Work = Write | Remove
+class Keep(Struct, frozen=True, kw_only=True):
+    """A project's files are as they should be, but whoever wrote them may not have synced them."""
+
+    name: str
+
+
+Work = Write | Remove | Keep
 
 
 class Rendered(Struct, frozen=True, kw_only=True, dict=True):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from yanksync.publish import layout
+from yanksync.publish import durable, layout
 
 FILE_MODE = 0o644  # under the umask
 DIRECTORY_MODE = 0o755
@@ -18,6 +19,8 @@ _NEW = (
 )
 _CHUNK = 1 << 20  # bytes
 _SECOND = 1_000_000_000  # nanoseconds
+_REFUSALS = durable.NO_SUCH_CALL | {errno.EPERM, errno.EACCES}  # a time may not be set
+_PATIENCE = 2 * _SECOND  # how long a file waits for a time that it cannot be given
 
 
 class Staged:
@@ -30,6 +33,8 @@ class Staged:
         self.made: list[str] = []  # temporary paths
         self.keep: set[str] | None = None  # tidy: the only file names that may stay
         self.fresh = False  # the directory was made just now: nothing else stands in it
+        self.undated: OSError | None = None  # why a file's time could not be set
+        self.early: dict[str, int] = {}  # temporary paths that are too old by so many ns
 
 
 def make_directory(path: str) -> bool:
@@ -43,7 +48,10 @@ def make_directory(path: str) -> bool:
 
 
 def refuse_link(path: str) -> None:
-    """Refuse what is no directory: a link would lead us to wherever it points (F3)."""
+    """Refuse what is no directory: a link would lead us to wherever it points.
+
+    ``simple/`` alone may be a link, as the operator's choice of another disk.
+    """
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         raise OSError(errno.ENOTDIR, "is there and no directory of ours", path)
 
@@ -91,10 +99,46 @@ def write_chunks(
             moment = os.fstat(descriptor).st_mtime_ns  # as it is
         else:
             moment = _moment(descriptor, final) if moment is None else moment
-            os.utime(descriptor if os.utime in os.supports_fd else temporary, ns=(moment, moment))
+            try:
+                where = descriptor if os.utime in os.supports_fd else temporary
+                os.utime(where, ns=(moment, moment))
+            except OSError as error:
+                _undated(one, error, descriptor, temporary, final)
     finally:
         os.close(descriptor)
     return moment
+
+
+def _undated(one: Staged, error: OSError, descriptor: int, temporary: str, final: str) -> None:
+    """Note that a file keeps the time of its writing, and whether that is late enough (R12).
+
+    On a share that is mounted for one user, a new file may belong to another, who alone may set
+    its time.
+    """
+    if error.errno not in _REFUSALS:
+        raise error
+    one.undated = error
+    lacks = _moment(descriptor, final) - os.fstat(descriptor).st_mtime_ns
+    if lacks > 0:
+        one.early[temporary] = lacks
+
+
+def mature(staged: Sequence[Staged]) -> None:
+    """Write files again that are too old to replace others, when it is late enough (R12).
+
+    That is for those whose time cannot be set: it comes from writing. One that would have to wait
+    for long replaces a file from the future; it stays as it is.
+    """
+    lacking = {path: lacks for one in staged for path, lacks in one.early.items()}
+    waiting = [path for path, lacks in lacking.items() if lacks <= _PATIENCE]
+    if not waiting:
+        return
+    time.sleep((max(lacking[path] for path in waiting) + _SECOND // 20) / _SECOND)
+    for path in waiting:
+        with open(path, "rb+") as file:
+            first = file.read(1)
+            file.seek(0)
+            file.write(first)
 
 
 def chunks_of(path: str) -> Iterator[bytes]:
@@ -145,6 +189,17 @@ def tidy(base: str, keep: set[str]) -> None:
         for name in (filename, layout.temporary(filename)):
             if name not in keep and name not in staged:
                 unlink(f"{base}/{name}")
+
+
+def published_in(base: str) -> list[str]:
+    """Return the paths of our files in the directory ``base``."""
+    ours = set(layout.filenames())
+    with os.scandir(base) as entries:
+        return [
+            entry.path
+            for entry in entries
+            if entry.name in ours and entry.is_file(follow_symlinks=False)
+        ]
 
 
 def unlink(path: str) -> None:

@@ -6,25 +6,30 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from typing import BinaryIO
 
 from yanksync.findings import Seen, Standing
 from yanksync.publish import layout
 from yanksync.publish.compress import expand
+from yanksync.publish.serials import serial_of
 
 _OURS = frozenset(layout.filenames())
 _CODEC = {suffix: codec for codec, suffix in layout.SUFFIX.items()}
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # bytes; compressed, they may come to a thousand times as much
+NO_TARGET = "is a symbolic link that leads to nothing"
 _PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
 
 
 def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> Standing:
-    """Return what stands in the directory ``path``; with ``below``, directories in it do not count.
+    """Return what stands in the directory ``path``.
 
-    Modes are held against those that a fresh file or directory would have under the umask.
+    With ``below`` it is ``simple/``: the directories in it do not count, and it may be a symbolic
+    link, for operators put it on another disk; the directory of a project may not. Modes are held
+    against those that a fresh file or directory would have under the umask.
     """
     forbidden = umask()
     try:
-        found = os.lstat(path)
+        found = os.stat(path) if below else os.lstat(path)
         if not stat.S_ISDIR(found.st_mode):
             return Standing(problem="is there and no directory")
         with os.scandir(path) as entries:
@@ -34,7 +39,7 @@ def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> 
                 if not (below and entry.is_dir(follow_symlinks=False))
             )
     except FileNotFoundError:
-        return Standing(there=False)
+        return Standing(problem=NO_TARGET) if os.path.islink(path) else Standing(there=False)
     except OSError as error:
         return Standing(problem=error.strerror or str(error))
     return Standing(entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden))
@@ -95,5 +100,42 @@ def digest_of(chunks: Iterable[bytes]) -> bytes:
 
 def _chunks(path: str) -> Iterator[bytes]:
     with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+        yield from chunks_in(file)
+
+
+def chunks_in(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what is left of an open file."""
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def opened(path: str) -> BinaryIO | None:
+    """Open a published file; None when there is none: what else has its name is no page.
+
+    A pipe of that name would never answer.
+    """
+    try:
+        return open(path, "rb") if stat.S_ISREG(os.stat(path).st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def serials_in(path: str) -> Iterator[int | None]:
+    """Yield the serials in the published files of the directory ``path``. Raises OSError."""
+    seen = set()
+    for filename in layout.filenames():
+        file = opened(f"{path}/{filename}")
+        if file is None:
+            continue
+        with file:
+            inode = os.fstat(file.fileno()).st_ino
+            if inode not in seen:  # else it is a twin: one file with two names
+                seen.add(inode)
+                yield _serial(f"{path}/{filename}", file)
+
+
+def _serial(path: str, file: BinaryIO) -> int | None:
+    try:
+        return serial_of(path, chunks_in(file))
+    except OSError as error:  # that of a codec names no file
+        raise OSError(error.errno, error.strerror, path) from error

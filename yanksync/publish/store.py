@@ -7,9 +7,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from yanksync.errors import PublishError
 from yanksync.findings import Standing
 from yanksync.publish import layout
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
+from yanksync.publish.serials import newest, serial_in, serial_of
 
 
 class Failure(Struct, frozen=True):
@@ -73,11 +75,17 @@ class Store(Protocol):
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file of a project, or of the list for None; None: not there.
 
-        What is larger than :data:`LARGEST` is an error.
+        What is larger than :data:`yanksync.publish.serials.LARGEST` is an error.
         """
 
     def serial(self, name: str) -> int | None:
-        """Return the serial that the published page of a project carries."""
+        """Return the highest serial in the published files of a project, siblings included.
+
+        A run that died may have replaced some of them.
+        """
+
+    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+        """Yield for each of ``names`` what :meth:`serial` returns, or raises."""
 
     def list_stands(self) -> ListStands:
         """Return what tells the published list from another one."""
@@ -119,7 +127,7 @@ class MemoryStore:
         for work in works:
             if isinstance(work, Remove):
                 self._remove(work)
-            else:
+            elif isinstance(work, Write):
                 self._write(work)
         return ()
 
@@ -176,9 +184,13 @@ class MemoryStore:
         return self.files.get(f"{layout.directory(name)}/{filename}")
 
     def serial(self, name: str) -> int | None:
-        """Return the serial that a published page carries."""
-        body = self.read(name, layout.V1_JSON.filename)
-        return None if body is None else serial_in(body)
+        """Return the highest serial in the published files of a project."""
+        found = {filename: self.read(name, filename) for filename in layout.filenames()}
+        return newest(serial_of(name, [body]) for name, body in found.items() if body is not None)
+
+    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+        """Yield the serial of each project."""
+        return map(self.serial, names)
 
     def list_stands(self) -> ListStands:
         """Return what tells the published list from another one: a hash."""
@@ -217,18 +229,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """There is nothing to let go of."""
-
-
-LARGEST = 128 << 20
-"""Bytes of a published page that are read at the most; as much as is taken of upstream's."""
-
-HEAD = 512
-"""How many bytes of a JSON form hold its ``meta``, in pages that yanksync or bandersnatch wrote."""
-
-
-def serial_in(head: bytes) -> int | None:
-    """Return the ``_last-serial`` in the first bytes of a JSON form; None when there is none."""
-    import re
-
-    match = re.search(rb'"meta"\s*:\s*\{[^{}]*?"_last-serial"\s*:\s*"?(\d{1,18})', head)
-    return None if match is None else int(match[1])

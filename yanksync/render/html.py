@@ -38,11 +38,13 @@ def render_page(page: Page) -> bytes:
         metas.append(_meta("pypi:project-status", page.status))
     if page.status_reason is not None:
         metas.append(_meta("pypi:project-status-reason", page.status_reason))
+    # No PEP has upload times in HTML. An index that writes them there has no JSON, so no versions.
+    timed = page.versions is None
     serial = "" if page.serial is None else f"<!--SERIAL {page.serial:d}-->\n"
     return encoded(
         f'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n{"".join(metas)}'
         f"    <title>{title}</title>\n  </head>\n  <body>\n    <h1>{title}</h1>\n"
-        f"{''.join(map(_anchor, page.files))}  </body>\n</html>\n{serial}"
+        f"{''.join([_anchor(file, timed) for file in page.files])}  </body>\n</html>\n{serial}"
     )
 
 
@@ -77,8 +79,11 @@ def _meta(name: str, content: str) -> str:
     return f'    <meta name="{name}" content="{escape(content)}">\n'
 
 
-def _anchor(file: File) -> str:
-    """Return the line of one file. A yank always has a value: pip overlooks a bare one (C4)."""
+def _anchor(file: File, timed: bool) -> str:
+    """Return the line of one file, with its upload time if ``timed``.
+
+    A yank always has a value: pip overlooks a bare one (C4).
+    """
     python = file.requires_python
     extra = "" if python is None else f' data-requires-python="{_escape_again(python)}"'
     if file.core_metadata:  # neither "none" nor "unknown" may be written: pip reads any as "yes"
@@ -88,6 +93,8 @@ def _anchor(file: File) -> str:
         extra += f' data-gpg-sig="{"true" if file.gpg_sig else "false"}"'
     if file.provenance is not None:
         extra += f' data-provenance="{escape(file.provenance)}"'
+    if timed and file.upload_time is not None:
+        extra += f' data-upload-time="{escape(file.upload_time)}"'
     if file.yanked is not None:
         extra += f' data-yanked="{escape(file.yanked.reason)}"'
     link = escape(file.url) + _fragment(file.hashes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
+from yanksync.names import NormalizedName
 from yanksync.state.ahead import Ahead
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
@@ -102,6 +104,26 @@ class State:
             SELECT id, 'page', 0, 1 FROM projects WHERE presence = 'present'
             ON CONFLICT (id) DO UPDATE SET dirty = 1"""
         )
+
+    def note_absent(self, ids: Sequence[int]) -> None:
+        """Note that nothing of the projects ``ids`` is published, though they may be present."""
+        chosen = (json.dumps(ids),)
+        where = "id IN (SELECT value FROM json_each(?))"
+        if self._db.one(f"SELECT 1 FROM projects WHERE listed AND {where}", chosen) is not None:
+            self.projects.list_changed()
+        self._db.execute(
+            f"""UPDATE projects SET json_digest = NULL, html_digest = NULL, legacy_digest = NULL,
+                codecs = NULL, listed = 0, published_serial = NULL WHERE {where}""",
+            chosen,
+        )
+
+    def unsure_removals(self) -> list[tuple[int, NormalizedName]]:
+        """Return the projects that wait to be removed and may not be published: (id, name)."""
+        rows = self._db.execute(
+            """SELECT id, name FROM unpublished JOIN projects USING (id)
+            WHERE dirty AND sort IN ('explained', 'unexplained') AND presence <> 'present'"""
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def narrow(self, left_out: Sequence[str], now: float) -> None:
         """Let go of projects that the configuration does not select any more, and only of those."""

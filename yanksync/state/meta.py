@@ -13,6 +13,11 @@ OTHER_ERA = -1
 """As ``tree_serial``: what stands in the output is of an upstream that was put back since."""
 
 
+UNREAD, READ = "unread", "read"
+"""As ``catching_up``: the output may be newer than the state, and upstream is still to be read to
+its end; it was read, and only pending projects may still be newer in the output."""
+
+
 class Meta:
     """Named facts, each read and written by itself. A missing one is None."""
 

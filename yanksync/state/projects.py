@@ -20,6 +20,11 @@ _COLUMNS = (
 )
 
 
+# A page that is published as far as is known: its writing was finished, and nothing was in doubt.
+_WRITTEN = """coalesce(json_digest > x'', 0) AND NOT EXISTS
+    (SELECT 1 FROM unpublished u WHERE u.id = p.id AND u.dirty)"""
+
+
 class Project(Struct, frozen=True, kw_only=True):
     """The row of one project, without its page."""
 
@@ -254,12 +259,33 @@ class Projects:
 
     def any_written(self) -> bool:
         """Return whether a page stands in the output as far as is known: not begun, nor doubted."""
-        return bool(
-            self._db.count(
-                """SELECT EXISTS (SELECT 1 FROM projects p WHERE json_digest > x'' AND NOT EXISTS
-                (SELECT 1 FROM unpublished u WHERE u.id = p.id AND u.dirty))"""
-            )
+        return bool(self._db.count(f"SELECT EXISTS (SELECT 1 FROM projects p WHERE {_WRITTEN})"))
+
+    def written(self) -> int:
+        """Return how many projects are published, those being written aside."""
+        return self._db.count(f"SELECT count(*) FROM projects p WHERE {_WRITTEN}")
+
+    def begun(self, names: Iterable[str]) -> dict[str, bool]:
+        """Return those of ``names`` that a run began to publish, and whether it finished."""
+        rows = self._db.execute(
+            f"""SELECT name, {_WRITTEN} FROM projects p LEFT JOIN unpublished USING (id)
+            WHERE name IN (SELECT value FROM json_each(?))
+            AND (json_digest IS NOT NULL OR coalesce(dirty, 0))""",
+            (json.dumps(list(names)),),
         )
+        return {row[0]: bool(row[1]) for row in rows}
+
+    def progress(self) -> tuple[int, int]:
+        """Return how many projects of a first build are published, and how many there are."""
+        row = self._db.one(
+            f"""SELECT coalesce(sum(presence = 'present' AND {_WRITTEN}), 0), count(*)
+            FROM projects p WHERE presence = 'present' OR name IN (SELECT name FROM pending)"""
+        )
+        return int(row[0]), int(row[1])
+
+    def any(self) -> bool:
+        """Return whether any project is known."""
+        return self._db.one("SELECT 1 FROM projects LIMIT 1") is not None
 
     def yanked_versions(self) -> int:
         """Return how many versions have at least one yanked file."""

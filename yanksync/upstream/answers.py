@@ -26,6 +26,7 @@ _KNOWN = {
     "IncompleteRead": "the answer was cut off",
 }
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
+_GZIP = frozenset({"gzip", "x-gzip"})  # two names of one coding (RFC 9110, 8.4.1.3)
 _LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
 _DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
 
@@ -116,9 +117,10 @@ class Unpacker:
         self._limit = limit
         self._chunks: list[bytes] = []
         coding = headers.get("content-encoding", "").strip().lower()
-        if coding not in ("", "identity", "gzip"):
+        packed = coding in _GZIP
+        if not packed and coding not in ("", "identity"):
             raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
-        self._engine = zlib.decompressobj(31) if coding == "gzip" and status == 200 else None
+        self._engine = zlib.decompressobj(31) if packed and status == 200 else None
 
     def feed(self, data: bytes) -> None:
         """Take more of the body. Raises :class:`BadAnswer` (too large) and ``zlib.error``."""

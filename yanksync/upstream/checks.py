@@ -17,6 +17,12 @@ from yanksync.upstream.rules import Unfit
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
 _BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")
+# What PyPI has ever taken, and what pip and uv unpack; PEP 825, a draft, lists the last.
+_DISTRIBUTION = re.compile(
+    r"(?:\.(?:whl|egg|zip|exe|msi|rpm|deb|dmg|tar|t(?:ar\.)?(?:gz|bz2?|xz|lz|lzma|zst|z))"
+    r"|-variants\.json)\Z",
+    re.IGNORECASE,
+)
 _OUR_ENDINGS = (".metadata", ".asc", ".tmp")
 
 _PLAIN_URL = re.compile(r"(https?://[^/?#]+)/[\w/.~!$'()*+,;=:@&-]*\Z", re.ASCII)
@@ -73,17 +79,65 @@ def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
     Raises:
         Unfit: no URL, another scheme than http(s), user information, or another file's name.
     """
-    match = _PLAIN_URL.match(raw)
-    if match and raw.endswith(filename) and raw[-1 - len(filename)] == "/":
-        problem = origin_problem(match[1], allow_http)
-        if problem is None:
-            return raw
-        raise Unfit(problem)
+    if _is_plain(raw, filename, allow_http):
+        return raw
     url, name = resolve(raw, base, allow_http)
     if name != filename:
-        # Half of the clients take the name from the URL, the others from the key (B43).
+        # pip and PDM take the name from the URL, uv and Poetry from the key ``filename``: one of
+        # them would install what the page does not say.
         raise Unfit("its URL ends in another name")
     return url
+
+
+def _is_plain(url: str, filename: str, allow_http: bool) -> bool:
+    """Return whether ``url`` is absolute, ends in ``filename`` and has nothing to encode.
+
+    Raises:
+        Unfit: it is, and its scheme or host are not allowed.
+    """
+    match = _PLAIN_URL.match(url)
+    if match is None or not url.endswith(filename) or url[-1 - len(filename)] != "/":
+        return False
+    problem = origin_problem(match[1], allow_http)
+    if problem is not None:
+        raise Unfit(problem)
+    return True
+
+
+def linked_file(link: str, text: str, base: str, allow_http: bool) -> tuple[str, str] | None:
+    """Return the name and the URL of the file that a link on an HTML page leads to.
+
+    The name is the last part of the URL's path, as for installers: a listing of a directory cuts
+    the ``text`` of long names short.
+
+    Returns:
+        None where the link leads to no distribution, as those of a menu.
+
+    Raises:
+        Unfit: it leads to a file that cannot be published, or its text names one.
+    """
+    if _PLAIN_NAME.match(text) and _is_plain(link, text, allow_http):
+        return text, link
+    name = linked_name(link)
+    if is_distribution(name):
+        check_filename(name)
+        return name, file_url(link, base, name, allow_http)
+    if is_distribution(text) or is_distribution(linked_name(link.rstrip("/"))):
+        raise Unfit("its URL does not end in the name of a distribution")
+    return None
+
+
+def is_distribution(name: str) -> bool:
+    """Return whether a file's name has the extension of a distribution."""
+    return _DISTRIBUTION.search(name) is not None
+
+
+def linked_name(link: str) -> str:
+    """Return the last part of the path of a link without fragment, decoded."""
+    front, _, name = link.partition("?")[0].rpartition("/")
+    if front == "/" or front.endswith(":/"):
+        return ""  # "https://files.example" ends in a host
+    return unquote(name)
 
 
 def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:

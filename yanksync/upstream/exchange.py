@@ -13,10 +13,13 @@ from msgspec import Struct
 
 from yanksync.upstream.answers import WITH_BODY, Headers
 
+MOST_INTERIM = 16
+"""More interim responses (1xx) than this before an answer are an error."""
+
 _HEAD_LIMIT = 1 << 16  # bytes, as in http.client
 _LINES_LIMIT = 99  # headers, as in http.client
 _LINE_LIMIT = 1 << 10  # bytes of the line before a chunk
-_STATUS = re.compile(r"HTTP/1\.1 ([2-5][0-9]{2})(?: (.*))?")
+_STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: (.*))?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -56,6 +59,7 @@ class Reader:
         self._body: bytearray | None = None  # of chunks
         self._length = 0
         self._head: tuple[int, str, dict[str, str]] | None = None
+        self._interim = 0  # how many responses of status 1xx came
         self.begun = False  #: whether anything has come
 
     def feed(self, data: bytes) -> Reply | None:
@@ -67,7 +71,7 @@ class Reader:
         """
         self.begun = True
         self._data += data
-        if self._head is None:
+        while self._head is None:
             end = self._data.find(b"\r\n\r\n")
             if end < 0 and len(self._data) <= _HEAD_LIMIT:
                 if _BARE.search(self._data):
@@ -75,10 +79,20 @@ class Reader:
                 return None
             if not 0 <= end <= _HEAD_LIMIT:
                 raise Odd
-            self._head = _head(self._data[:end].decode("latin-1"))
+            head = _head(self._data[:end].decode("latin-1"))
             del self._data[: end + 4]
-            self._frame(*self._head)
+            if head[0] >= 200:
+                self._head = head
+                self._frame(*head)
+            else:
+                self._skip(head[0])
         return self._chunked() if self._body is not None else self._counted()
+
+    def _skip(self, status: int) -> None:
+        """Count an interim response, which ends with its head and says nothing (RFC 9110, 15.2)."""
+        self._interim += 1
+        if status == 101 or self._interim > MOST_INTERIM:  # 101: another protocol follows
+            raise Odd
 
     def _frame(self, status: int, reason: str, headers: dict[str, str]) -> None:
         """Find out where the body ends."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
 from yanksync.model import File, Hashes, Page, Status, Yank
 from yanksync.names import NormalizedName
 from yanksync.upstream.checks import (
-    check_filename,
     check_hashes,
-    file_url,
     fragment_hash,
+    is_distribution,
+    linked_file,
+    linked_name,
     provenance_url,
+    upload_time,
     without_credentials,
 )
-from yanksync.upstream.html_reader import Anchor, HtmlPage, read_html
+from yanksync.upstream.html_empty import check_empty
+from yanksync.upstream.html_reader import Anchor, read_html
 from yanksync.upstream.rules import (
-    Broken,
     FileShelf,
     Notes,
     PageRules,
@@ -27,7 +30,10 @@ from yanksync.upstream.rules import (
     check_length,
     note_strangers,
     page_serial,
+    shown,
 )
+
+log = logging.getLogger(__name__)
 
 
 def parse_html_page(
@@ -38,22 +44,29 @@ def parse_html_page(
     rules: PageRules,
     header_serial: str | None,
 ) -> ParsedPage:
-    """Read an HTML page. It names neither project, versions, sizes nor times (B68).
+    """Read an HTML page. It names neither project, versions nor sizes (B68).
+
+    Without ``pypi:repository-version`` it counts only if it has a file, or is the empty page of
+    this project: any error page has links, and must not read as "nothing there" (R7).
 
     Args and Raises: as :func:`yanksync.upstream.json_page.parse_json_page`; ``content_type`` may
     name a charset.
     """
     html = read_html(body, content_type)
     notes = Notes()
-    check_page(html, notes)
+    version = html.metas.get("pypi:repository-version")
+    check_api_version(version, notes)
     status = html.metas.get("pypi:project-status") or Status.ACTIVE
     reason = html.metas.get("pypi:project-status-reason") or None
     check_length(status, rules, "the project status")
     check_length(reason, rules, "the reason of the project status")
     base = without_credentials(urljoin(without_credentials(url), html.base or ""))
+    files = _files(html.anchors, base, rules, notes)
+    if version is None and not files:
+        check_empty(body, content_type, url, project)
     page = Page(
         name=project,
-        files=_files(html.anchors, base, rules, notes),
+        files=files,
         status=status,
         status_reason=reason,
         serial=page_serial(html.serial, header_serial),
@@ -62,60 +75,62 @@ def parse_html_page(
     return ParsedPage(page, notes.lines(), json=False)
 
 
-def check_page(html: HtmlPage, notes: Notes) -> None:
-    """Accept a page of a version that we know (B10 to B12).
-
-    Raises:
-        Broken: another version, or neither a link nor a version: any error page looks like that,
-            and it must not read as "nothing there" (design.md R7).
-    """
-    version = html.metas.get("pypi:repository-version")
-    if version is None and not html.anchors:
-        raise Broken("it has neither links nor a repository version")
-    check_api_version(version, notes)
-
-
 def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> tuple[File, ...]:
     """Return the files that are fit to be published."""
     shelf = FileShelf(notes, rules)
+    others: list[str] = []  # links to what is no distribution
+    renamed: list[str] = []
     for anchor in anchors:
         link, _, fragment = anchor.href.partition("#")
-        if link == "" or link.endswith("/"):
-            continue  # "../" and its like: no file can be meant
         try:
-            shelf.add(_file(anchor, link, fragment, base, rules, notes))
+            file = _file(anchor, link, fragment, base, rules, notes)
+            if file is None:
+                others.append(link)
+                continue
+            shelf.add(file)
+            if file.filename != anchor.text:
+                renamed.append(file.filename)
         except Unfit as problem:
-            shelf.leave_out(anchor.text, str(problem))
+            name = linked_name(link)
+            name = name if is_distribution(name) else anchor.text
+            shelf.leave_out(name, str(problem), marked="data-yanked" in anchor.attributes)
+    if others:
+        log.debug("%s: %d links to no distribution, as %s", base, len(others), shown(others[0]))
+    if renamed:
+        some = ", ".join(map(shown, renamed[:3]))
+        notes.add(f"{len(renamed)} files have another name than the text of their link: {some}")
     return shelf.files()
 
 
 def _file(
     anchor: Anchor, link: str, fragment: str, base: str, rules: PageRules, notes: Notes
-) -> File:
-    """Return one file (B60 to B66).
+) -> File | None:
+    """Return one file (B60 to B66); None where the link leads to none.
 
     Raises:
         Unfit: the file cannot be published.
-        Broken: a text is beyond all measure.
     """
-    attributes = anchor.attributes
-    python = attributes.get("data-requires-python")
-    check_length(python, rules, "requires-python")
-    # Presence counts, not the value: lxml reads a bare attribute as "" (B63, B64).
-    reason = attributes.get("data-yanked")
-    check_length(reason, rules, "a yank's reason")
     if len(link) > rules.max_string:
         raise Unfit("its URL is too long")
-    check_filename(anchor.text)
+    found = linked_file(link, anchor.text, base, rules.allow_http)
+    if found is None:
+        return None
+    attributes = anchor.attributes
+    python, uploaded = attributes.get("data-requires-python"), attributes.get("data-upload-time")
+    check_length(python, rules, "requires-python", Unfit)
+    # Presence counts, not the value: lxml reads a bare attribute as "" (B63, B64).
+    reason = attributes.get("data-yanked")
+    check_length(reason, rules, "a yank's reason", Unfit)
     provenance = attributes.get("data-provenance")
     if provenance is not None and provenance_url(provenance) is None:
         notes.add("a provenance is no absolute https URL; not passed on")
         provenance = None
     return File(
-        filename=anchor.text,
-        url=file_url(link, base, anchor.text, rules.allow_http),
+        filename=found[0],
+        url=found[1],
         hashes=fragment_hash(fragment),
         requires_python=python or None,
+        upload_time=None if uploaded is None else upload_time(uploaded),
         yanked=None if reason is None else Yank(reason),
         core_metadata=_core_metadata(attributes, notes),
         gpg_sig={"true": True, "false": False}.get(attributes.get("data-gpg-sig", "")),

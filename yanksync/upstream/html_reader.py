@@ -82,21 +82,29 @@ def read_html(body: bytes, content_type: str) -> HtmlPage:
         Broken: the bytes are no text of their charset, or lxml gives up.
         UnicodeDecodeError: likewise.
     """
+    page = feed(body, content_type, _Target())
+    assert isinstance(page, HtmlPage)
+    return page
+
+
+def feed(body: bytes, content_type: str, target: Any) -> object:
+    """Return what ``target``, which gets the parser's events, makes of ``body``.
+
+    Raises: as :func:`read_html`.
+    """
     from lxml import etree
 
     charset = _charset(content_type)
     text = body.decode(charset)
     if not text.strip():
         raise Broken("it is empty")
-    target: Any = _Target()  # the stubs ask for bytes as well, which lxml never passes
     parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True)
     try:
         parser.feed(body if charset == "utf-8" else text.encode())
-        page = parser.close()
+        result: object = parser.close()
     except etree.LxmlError as problem:
         raise Broken(f"it cannot be read as HTML: {type(problem).__name__}") from None
-    assert isinstance(page, HtmlPage)
-    return page
+    return result
 
 
 def _charset(content_type: str) -> str:

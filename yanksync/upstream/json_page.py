@@ -1,17 +1,9 @@
 """Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into :class:`yanksync.model.Page`.
 
-msgspec checks the shape, this module the meaning. Keys that we do not know are ignored (B41), of a
-repeated key the last counts, as in every common JSON reader.
+:mod:`.json_wire` checks the shape, this module the meaning.
 """
 
 from __future__ import annotations
-
-import json
-import re
-from typing import Any, NoReturn, TypeVar
-
-import msgspec
-from msgspec import Struct
 
 from yanksync.model import File, Hashes, Page, Status, Yank
 from yanksync.names import NormalizedName, normalized
@@ -23,6 +15,7 @@ from yanksync.upstream.checks import (
     upload_time,
     without_credentials,
 )
+from yanksync.upstream.json_wire import Misfit, WireFile, WirePage, decode_page
 from yanksync.upstream.rules import (
     Broken,
     FileShelf,
@@ -38,50 +31,6 @@ from yanksync.upstream.rules import (
     shown,
 )
 from yanksync.versions import VersionFinder
-
-T = TypeVar("T")
-
-_LONE = re.compile("[\ud800-\udfff]")
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
-class _WireMeta(Struct, gc=False):
-    """The ``meta`` object; types are checked by those who read the fields."""
-
-    api_version: Any = msgspec.field(name="api-version", default=None)
-    last_serial: Any = msgspec.field(name="_last-serial", default=None)
-    project_status: Any = msgspec.field(name="project-status", default=None)  # a stray place: B35
-    status_reason: Any = msgspec.field(name="project-status-reason", default=None)
-
-
-class _WireFile(Struct, rename="kebab", gc=False):
-    """One element of ``files``."""
-
-    filename: str
-    url: str
-    hashes: dict[str, str]
-    yanked: bool | str | None = False
-    requires_python: str | None = None
-    size: Any = None
-    upload_time: Any = None
-    core_metadata: Any = None
-    dist_info_metadata: Any = None
-    data_dist_info_metadata: Any = None
-    gpg_sig: Any = None
-    provenance: Any = None
-
-
-class _WirePage(Struct, rename="kebab", gc=False):
-    """The whole page (B40)."""
-
-    meta: _WireMeta
-    name: str
-    files: list[_WireFile]
-    versions: list[str] | None = None
-    project_status: Any = None
-
-
-_DECODER = msgspec.json.Decoder(_WirePage)
 
 
 def parse_json_page(
@@ -99,18 +48,18 @@ def parse_json_page(
     Raises:
         Broken, ValueError, RecursionError: the page cannot be taken (see :mod:`.parsing`).
     """
-    wire = decode(_DECODER, body)
     notes = Notes()
+    wire, misfits = decode_page(body, rules, notes)
     api_version = check_api_version(wire.meta.api_version, notes)
     if normalized(wire.name) != project:
         raise Broken(f"it is the page of {shown(wire.name)}")
-    versions = _versions(wire, api_version, rules)
+    versions = _versions(wire, api_version, rules, notes)
     status, reason = _status(wire, notes)
     check_length(status, rules, "the project status")
     check_length(reason, rules, "the reason of the project status")
     page = Page(
         name=project,
-        files=_files(wire.files, without_credentials(url), rules, notes),
+        files=_files(wire.files, misfits, without_credentials(url), rules, notes),
         versions=versions,
         status=status,
         status_reason=reason,
@@ -121,39 +70,8 @@ def parse_json_page(
     return ParsedPage(page, notes.lines(), json=True)
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode ``body``; with lone surrogates, which msgspec refuses, by way of the json module.
-
-    Raises:
-        ValueError, RecursionError: it is no JSON, or of another shape.
-    """
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        if _SURROGATE.search(body) is None:
-            raise
-    value = json.loads(
-        body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
-    )
-    return msgspec.convert(value, decoder.type)
-
-
-def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that hold lone surrogates: msgspec refuses those too, and
-    no key that we know is among them.
-    """
-    return {key: value for key, value in pairs if not _LONE.search(key)}
-
-
-def _no_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which are no JSON."""
-    raise Broken(f"{name} is no JSON")
-
-
 def _versions(
-    wire: _WirePage, api_version: tuple[int, int], rules: PageRules
+    wire: WirePage, api_version: tuple[int, int], rules: PageRules, notes: Notes
 ) -> tuple[str, ...] | None:
     """Return the versions, each once (B52). From 1.1 they must be there (B40)."""
     if wire.versions is None:
@@ -163,12 +81,13 @@ def _versions(
     if len(wire.versions) > rules.max_files:
         raise Broken(f"more than {rules.max_files} versions")
     versions = tuple(dict.fromkeys(wire.versions))
-    for version in versions:
-        check_length(version, rules, "a version")
+    if any(len(version) > rules.max_string for version in versions):
+        notes.add(f"a version is longer than {rules.max_string} characters; not passed on")
+        versions = tuple(one for one in versions if len(one) <= rules.max_string)
     return versions
 
 
-def _status(wire: _WirePage, notes: Notes) -> tuple[str, str | None]:
+def _status(wire: WirePage, notes: Notes) -> tuple[str, str | None]:
     """Return status and reason from wherever they stand (B34, B35).
 
     The top-level key counts. PEP 792's prose calls its field ``state``, the living specification's
@@ -198,28 +117,32 @@ def _status(wire: _WirePage, notes: Notes) -> tuple[str, str | None]:
     return status or Status.ACTIVE, reason or None
 
 
-def _files(wires: list[_WireFile], base: str, rules: PageRules, notes: Notes) -> tuple[File, ...]:
+def _files(
+    wires: list[WireFile], misfits: list[Misfit], base: str, rules: PageRules, notes: Notes
+) -> tuple[File, ...]:
     """Return the files that are fit to be published."""
     shelf = FileShelf(notes, rules)
+    for misfit in misfits:
+        shelf.leave_out(misfit.filename, misfit.problem, marked=misfit.marked)
     for wire in wires:
         try:
             shelf.add(_file(wire, base, rules, notes))
         except Unfit as problem:
-            shelf.leave_out(wire.filename, str(problem))
+            marked = wire.yanked is not None and wire.yanked is not False
+            shelf.leave_out(wire.filename, str(problem), marked=marked)
     return shelf.files()
 
 
-def _file(wire: _WireFile, base: str, rules: PageRules, notes: Notes) -> File:
+def _file(wire: WireFile, base: str, rules: PageRules, notes: Notes) -> File:
     """Return one file.
 
     Raises:
         Unfit: the file cannot be published.
-        Broken: it tells us that the page as a whole is not to be trusted.
     """
     filename, python, url = wire.filename, wire.requires_python, wire.url
     check_filename(filename)
     if python is not None and len(python) > rules.max_string:
-        raise Broken(f"requires-python is longer than {rules.max_string} characters")
+        raise Unfit(f"requires-python is longer than {rules.max_string} characters")
     if len(url) > rules.max_string:
         raise Unfit("its URL is too long")
     return File(
@@ -242,12 +165,12 @@ def _yanked(raw: bool | str | None, rules: PageRules, notes: Notes) -> Yank | No
         notes.add("yanked is null, which is no value for it; read as not yanked")
         return None
     if isinstance(raw, str):
-        check_length(raw, rules, "a yank's reason")
+        check_length(raw, rules, "a yank's reason", Unfit)
         return Yank(raw)
     return Yank() if raw else None
 
 
-def _core_metadata(wire: _WireFile, notes: Notes) -> bool | Hashes | None:
+def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
     """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's (B46)."""
     claim = wire.core_metadata
     if claim is None:

@@ -15,9 +15,8 @@ from msgspec import Struct
 
 from yanksync.model import ListedProject, ProjectList
 from yanksync.names import normalized
-from yanksync.upstream.html_page import check_page
 from yanksync.upstream.html_reader import Anchor, read_html
-from yanksync.upstream.json_page import decode
+from yanksync.upstream.json_wire import decode
 from yanksync.upstream.rules import (
     Broken,
     Notes,
@@ -57,6 +56,9 @@ _DECODER = msgspec.json.Decoder(_WireList)
 def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) -> ProjectList:
     """Read the list in JSON (PEP 691).
 
+    One bad row refuses the whole list: nobody can say which project it is, and a project that is
+    on no list counts as removed.
+
     Raises:
         Broken, ValueError, RecursionError: the list cannot be taken.
     """
@@ -73,12 +75,17 @@ def parse_html_list(
     """Read the list in HTML (PEP 503).
 
     Raises:
-        Broken, ValueError: the list cannot be taken.
+        Broken, ValueError: the list cannot be taken. An error page has links as well, so a page
+            without a version counts only if one of them leads to a project.
     """
     html = read_html(body, content_type)
-    check_page(html, Notes())
+    version = html.metas.get("pypi:repository-version")
+    check_api_version(version, Notes())
     rows = ((_linked_name(anchor), None) for anchor in html.anchors)
-    return _collapsed(page_serial(html.serial, header_serial), rows, rules)
+    found = _collapsed(page_serial(html.serial, header_serial), rows, rules)
+    if version is None and not found.projects:
+        raise Broken("it has neither a repository version nor a link to a project")
+    return found
 
 
 def _linked_name(anchor: Anchor) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from yanksync.errors import BadAnswer
 from yanksync.model import ProjectList
 from yanksync.names import NormalizedName
+from yanksync.upstream import signed
 from yanksync.upstream.html_page import parse_html_page
 from yanksync.upstream.json_page import parse_json_page
 from yanksync.upstream.lists import parse_html_list, parse_json_list
@@ -68,7 +70,10 @@ def parse_page(
             return parse_json_page(body, url, project, rules, header_serial)
         return parse_html_page(body, content_type, url, project, rules, header_serial)
 
-    return _answer(f"project {project}", read)
+    parsed = _answer(f"project {project}", read)
+    if b"?" in body and signed.any_expires(parsed.page.files):  # few pages have one at all
+        return replace(parsed, notes=(*parsed.notes, signed.NOTE))
+    return parsed
 
 
 def parse_list(

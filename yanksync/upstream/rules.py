@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from yanksync.model import File, Page
+from yanksync.model import File, Page, sorted_hashes
+from yanksync.upstream import signed
 from yanksync.versions import names_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
@@ -15,6 +17,7 @@ _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _LARGEST = 2**63 - 1  # what SQLite and every client can hold
 _LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
 _MOST_NOTES = 20
+_OF_EITHER = ("requires_python", "size", "upload_time", "yanked", "provenance")
 _NEWER = "api-version {}.{} is newer than {}.{}"
 
 
@@ -31,7 +34,7 @@ class ParsedPage(Struct, frozen=True):
     """A page, and what the operator should know about it."""
 
     page: Page
-    notes: tuple[str, ...]  # one line each, at most 21
+    notes: tuple[str, ...]  # one line each, at most 22
     json: bool  # whether it was read from the JSON form (design.md R15)
 
 
@@ -70,30 +73,39 @@ class FileShelf:
 
     def __init__(self, notes: Notes, rules: PageRules) -> None:
         self._files: dict[str, File] = {}
+        self._barred: set[str] = set()  # names of which no file is taken, even if it is fit
         self._notes = notes
         self._most = rules.max_files
-        self._left_out = 0
+        self._problem: str | None = None  # the first
 
     def add(self, file: File) -> None:
-        """Take ``file``; twins with equal URL and hashes collapse (B42).
+        """Take ``file``; two entries of one name become one file, if their hashes allow it (B42).
 
         Raises:
-            Broken: two files of one name differ, or there are too many.
+            Broken: there are too many.
         """
         other = self._files.setdefault(file.filename, file)
         if other is file:
             if len(self._files) > self._most:
                 raise Broken(f"more than {self._most} files")
             return
-        if other.url != file.url or other.hashes != file.hashes:
-            raise Broken(f"two different files named {shown(file.filename)}")
-        if other.yanked is None and file.yanked is not None:
-            self._files[file.filename] = file  # of twins, the yanked one: no mark may be lost
+        one = _merged(other, file)
+        if one is not None:
+            self._files[file.filename] = one
+        elif file.filename not in self._barred:
+            self.leave_out(file.filename, "it is listed with two different hashes", marked=True)
 
-    def leave_out(self, filename: str, problem: str) -> None:
-        """Note that a file is not taken, and why."""
-        self._left_out += 1
-        self._notes.add(f"file {shown(filename)} left out: {problem}")
+    def leave_out(self, filename: str, problem: str, *, marked: bool) -> None:
+        """Note that a file is not taken, and why.
+
+        ``marked``: it may be yanked. Another entry of its name would lose that mark, so none is
+        taken.
+        """
+        line = f"file {shown(filename)} left out: {problem}"
+        self._problem = self._problem or line
+        self._notes.add(line)
+        if marked:
+            self._barred.add(filename)
 
     def files(self) -> tuple[File, ...]:
         """Return what was taken, in upstream's order.
@@ -101,9 +113,26 @@ class FileShelf:
         Raises:
             Broken: there were files, and none was fit: nothing may read as "no files" (R7).
         """
-        if self._left_out and not self._files:
-            raise Broken(f"none of its files is fit to publish; {self._notes.lines()[-1]}")
-        return tuple(self._files.values())
+        files = tuple(self._files.values())
+        if self._barred:
+            files = tuple(file for file in files if file.filename not in self._barred)
+        if self._problem is not None and not files:
+            raise Broken(f"none of its files is fit to publish; {self._problem}")
+        return files
+
+
+def _merged(first: File, second: File) -> File | None:
+    """Return two entries of one file name as one file, or None if their hashes differ.
+
+    An index that unites others lists a file once for each, and not every one knows its hash. The
+    first URL counts, and with it what the index says of files beside it: metadata and signature.
+    """
+    hashes = dict(first.hashes)
+    for algorithm, digest in second.hashes:
+        if hashes.setdefault(algorithm, digest) != digest:
+            return None
+    more = {key: getattr(second, key) for key in _OF_EITHER if getattr(first, key) is None}
+    return replace(first, hashes=sorted_hashes(hashes.items()), **more)
 
 
 def note_strangers(page: Page, notes: Notes) -> None:
@@ -144,7 +173,7 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
 
 def of_every_page(note: str) -> bool:
     """Return whether a note is about upstream and not the page: to be told once (B11)."""
-    return note.startswith(_NEWER.partition("{")[0])
+    return note == signed.NOTE or note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:
@@ -176,20 +205,22 @@ def check_size(value: object) -> int | None:
     """Return a file's size; None where upstream does not say (B49, C21).
 
     Raises:
-        Broken: not a whole number of bytes. True is no number here.
+        Unfit: not a whole number of bytes. True is no number here, and uv refuses a page over it.
     """
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= _LARGEST:
-        raise Broken(f"the size {shown(str(value))} is not a whole number of bytes")
+        raise Unfit(f"the size {shown(str(value))} is not a whole number of bytes")
     return value
 
 
-def check_length(text: str | None, rules: PageRules, what: str) -> None:
+def check_length(
+    text: str | None, rules: PageRules, what: str, error: type[ValueError] = Broken
+) -> None:
     """Refuse a text that is too long; it is never cut (F5, F9).
 
     Raises:
-        Broken: it is longer than ``rules.max_string``.
+        Broken, or ``error``: it is longer than ``rules.max_string``.
     """
     if text is not None and len(text) > rules.max_string:
-        raise Broken(f"{what} is longer than {rules.max_string} characters")
+        raise error(f"{what} is longer than {rules.max_string} characters")

@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -26,6 +27,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.errors import BadAnswer, Unreachable
 from yanksync.settings import is_loopback, redacted
+from yanksync.targets import credentials
 from yanksync.upstream.answers import (
     SLOW,
     Answer,
@@ -38,11 +40,12 @@ from yanksync.upstream.answers import (
     too_slow,
 )
 from yanksync.upstream.exchange import Reply
+from yanksync.upstream.interim import FinalAdapter
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
 _REDIRECTS = 5
-_PORTS = {"http": ":80", "https": ":443"}
+_PORTS = {"http": 80, "https": 443}
 # What urllib3 would send as it is; anything else it encodes.
 _REQUEST_LINE = re.compile(
     r"GET (?:http://[A-Za-z0-9.:\[\]-]+)?/"
@@ -63,17 +66,27 @@ class Session:
     """Asks one upstream. Safe for use by many threads."""
 
     def __init__(
-        self, *, user_agent: str, timeout: float, workers: int, allow_http: bool = False
+        self,
+        *,
+        user_agent: str,
+        timeout: float,
+        workers: int,
+        allow_http: bool = False,
+        redirect_hosts: Collection[str] = (),
     ) -> None:
+        """``redirect_hosts``: other hosts that pages may redirect to, with a port or without."""
         self.timeout = timeout
         self.allow_http = allow_http
+        self._redirect_hosts = frozenset(redirect_hosts)
         self.requests = requests.Session()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = user_agent
-        adapter = HTTPAdapter(pool_maxsize=workers, max_retries=0)
+        # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
+        self.requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        adapter = FinalAdapter(pool_maxsize=workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
         self.patience = Patience()  #: what upstream asked for (R13)
-        self._routes: dict[str, _Route] = {}
+        self._routes: dict[tuple[str, str, bool], _Route] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -85,15 +98,16 @@ class Session:
     def get(self, url: str, accept: str, etag: str | None, limit: int) -> Answer:
         """Ask for ``url`` and read at most ``limit`` bytes of body, decompressed.
 
-        Follows redirects on the same host only, never down to plain http. Raises
+        Follows redirects on the same host and to ``redirect_hosts``, never down to plain http, and
+        sends credentials only as long as scheme, host and port are those of ``url``. Raises
         :class:`Unreachable` (no usable answer, or a 5xx), :class:`Throttled` (429 or 503 that asks
         for more patience than a pass has), :class:`Refused` (any other status but 200, 304 and
         404), :class:`BadAnswer` (too large, or a redirect that is not followed).
         """
         headers = _wishes(accept, etag)
-        seen = url
+        seen, own = url, True
         for _ in range(_REDIRECTS + 1):
-            answer = self._once(seen, headers, limit)
+            answer = self._once(seen, headers, limit, own=own)
             if isinstance(answer, Answer):
                 if answer.status == 404 and seen != url:
                     # It says that there is nothing elsewhere, and nothing of what was asked (R7).
@@ -101,7 +115,8 @@ class Session:
                         redacted(url), f"a redirect to {answer.url}, which is not there"
                     )
                 return answer
-            seen = self._follow(seen, answer)
+            seen = self._follow(seen, answer, urlsplit(url).hostname)
+            own = own and _origin(seen) == _origin(url)
         raise BadAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
 
     def status(self, url: str, accept: str) -> int:
@@ -117,6 +132,7 @@ class Session:
                     method,
                     url,
                     headers={"Accept": accept},
+                    auth=credentials(url),  # else requests would prefer those of .netrc
                     timeout=self.timeout,
                     stream=True,
                     allow_redirects=False,
@@ -139,6 +155,7 @@ class Session:
                 url,
                 data=body,
                 headers=headers,
+                auth=credentials(url),  # else requests would prefer those of .netrc
                 timeout=self.timeout,
                 stream=True,
                 allow_redirects=False,
@@ -152,12 +169,12 @@ class Session:
         except (HTTPError, OSError, zlib.error) as error:
             raise Unreachable(shown, plain(error)) from error
 
-    def _once(self, url: str, headers: dict[str, str], limit: int) -> Answer | str:
+    def _once(self, url: str, headers: dict[str, str], limit: int, *, own: bool) -> Answer | str:
         """Return the answer, or where it redirects to."""
-        shown = redacted(url)
+        shown = _shown(url)
         self.patience.wait(shown)
         try:
-            response = self._sent(url, headers)
+            response = self._sent(url, headers, own=own)
             try:
                 return self._read(response, shown, limit)
             except BaseException:
@@ -168,15 +185,15 @@ class Session:
         except (HTTPError, OSError, zlib.error) as error:
             raise Unreachable(shown, plain(error)) from error
 
-    def _sent(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _sent(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
+        route = self._route(url, own=own)
         try:
-            return self._send(url, headers)
+            return self._send(route, url, headers)
         except ProtocolError:
             # Servers close idle connections; one that is closed as we speak says nothing of it.
-            return self._send(url, headers)
+            return self._send(route, url, headers)
 
-    def _send(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        route = self._route(url)
+    def _send(self, route: _Route, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         return route.pool.urlopen(
             "GET",
             _target(url, route),
@@ -220,18 +237,21 @@ class Session:
         """Give back a connection of ``url`` on which nothing is under way."""
         self._route(url).pool._put_conn(connection)
 
-    def _route(self, url: str) -> _Route:
+    def _route(self, url: str, *, own: bool = True) -> _Route:
+        """``own``: the address is upstream's own, and gets the credentials meant for it."""
         parts = urlsplit(url)
-        key = f"{parts.scheme}://{parts.netloc}"
+        key = (parts.scheme, parts.netloc, own)
         route = self._routes.get(key)
         if route is None:
             with self._lock:
-                route = self._routes.setdefault(key, self._new_route(url))
+                route = self._routes.setdefault(key, self._new_route(url, own=own))
         return route
 
-    def _new_route(self, url: str) -> _Route:
+    def _new_route(self, url: str, *, own: bool) -> _Route:
         session = self.requests
-        prepared = session.prepare_request(requests.Request("GET", url))
+        # Without an ``auth``, requests would look into .netrc, and prefer that to the address.
+        auth = credentials(url) if own else _nobody
+        prepared = session.prepare_request(requests.Request("GET", url, auth=auth))
         settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
         adapter = session.get_adapter(prepared.url or url)
         assert isinstance(adapter, HTTPAdapter)
@@ -251,7 +271,7 @@ class Session:
         host = parts.netloc.rpartition("@")[2]
         absolute = plain and not str(proxy).startswith("socks")
         if not absolute:
-            host = host.removesuffix(_PORTS[parts.scheme])
+            host = host.removesuffix(f":{_PORTS[parts.scheme]}")
         return _Route(pool, headers, host, absolute)
 
     def _read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> Answer | str:
@@ -278,24 +298,25 @@ class Session:
         response.release_conn()
         return unpacker.body()
 
-    def _follow(self, url: str, location: str) -> str:
-        shown = redacted(url)
+    def _follow(self, url: str, location: str, home: str | None) -> str:
+        """Return where ``url`` leads; ``home`` is the host that was asked first."""
+        shown = _shown(url)
         if not location:
             raise BadAnswer(shown, "a redirect that names no address")
         try:
             target = urljoin(url, location)
             old, new = urlsplit(url), urlsplit(target)
-            same = old.hostname == new.hostname
-            same_place = same and (old.scheme, old.port) == (new.scheme, new.port)
+            same_place = _origin(url) == _origin(target)
         except ValueError as error:
             raise BadAnswer(shown, "a redirect to no valid address") from error
         if new.scheme not in ("http", "https") or not new.hostname:
-            raise BadAnswer(shown, f"a redirect to {redacted(target)!r}, no http address")
-        if not same:
+            raise BadAnswer(shown, f"a redirect to {_shown(target)!r}, no http address")
+        if new.hostname != home and not self._may_answer(target):
             raise BadAnswer(
                 shown,
-                f"a redirect to another host, {new.hostname!r}; if that is right, configure it as "
-                "simple_url",
+                f"a redirect to another host, {new.netloc.rpartition('@')[2]!r}, which is not "
+                "followed; if that host may answer for upstream, name it in "
+                "upstream.redirect_hosts",
             )
         if new.scheme == "http" and (
             old.scheme == "https" or not self._plain_allowed(new.hostname)
@@ -307,8 +328,30 @@ class Session:
             target = new._replace(netloc=old.netloc).geturl()  # credentials stay
         return target
 
+    def _may_answer(self, url: str) -> bool:
+        """Return whether ``url`` is at a host of ``redirect_hosts``."""
+        _, host, port = _origin(url)
+        host = f"[{host}]" if ":" in host else host
+        return not self._redirect_hosts.isdisjoint((host, f"{host}:{port}"))
+
     def _plain_allowed(self, host: str) -> bool:
         return self.allow_http or is_loopback(host)
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Send no credentials: an ``auth`` of requests."""
+    return request
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port. Raises ``ValueError`` for a port that is none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+
+
+def _shown(url: str) -> str:
+    """Return ``url`` for a message: a redirect's query may be a signature, which is a secret."""
+    return redacted(url).partition("?")[0]
 
 
 def _wishes(accept: str, etag: str | None) -> dict[str, str]:

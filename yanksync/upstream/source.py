@@ -101,6 +101,7 @@ class Upstream:
             timeout=section.timeout,
             workers=section.workers,
             allow_http=section.allow_http,
+            redirect_hosts=section.redirect_hosts,
         )
 
     def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:

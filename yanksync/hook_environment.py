@@ -1,0 +1,36 @@
+"""The environment of a hook's command, without the secrets that yanksync was given.
+
+Secrets are taken out, and nothing else: a hook needs ``PATH``, a proxy and secrets of its own, and
+no list of ours could name them all (RATIONALE.rst). A child that prints its environment, or passes
+it on, then shows nobody how to read upstream or write to the output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from yanksync.object_client import may_be_shown
+from yanksync.settings import redacted
+
+_STORAGE = "YANKSYNC_STORAGE_"
+_SECRET = frozenset({"YANKSYNC_HOOKS_WEBHOOK", "YANKSYNC_HOOKS_WEBHOOK_HEADER"}) | {
+    "YANKSYNC_HEALTH_PING",
+    "IDENTITY_HEADER",  # what Azure's machines show to get a token
+}
+_ADDRESSES = ("YANKSYNC_", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")  # pip's are ours by default
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")  # what the client of object storage reads by itself
+_WORDS = re.compile(r"_(?:KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(?:_(?!FILE$|PATH$)|$)")
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return ``environ`` without the variables that hold secrets of yanksync."""
+    return {name: value for name, value in environ.items() if not _is_secret(name.upper(), value)}
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if name in _SECRET or (name.startswith(_ADDRESSES) and redacted(value) != value):
+        return True
+    if name.startswith(_STORAGE):
+        return not may_be_shown(name.removeprefix(_STORAGE).lower())
+    return name.startswith(_CLOUDS) and _WORDS.search(name) is not None

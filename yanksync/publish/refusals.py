@@ -1,0 +1,37 @@
+"""What a file system refuses although nothing is lost by it: told once in a run."""
+
+from __future__ import annotations
+
+import logging
+
+log = logging.getLogger("yanksync")
+
+
+class Refusals:
+    """What the file system below ``root`` has refused so far."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._told: set[str] = set()
+
+    def unsynced(self, error: OSError | None, what: str) -> None:
+        """Tell that ``what`` cannot be synced; None: it can."""
+        if error is not None:
+            self._tell(
+                f"the file system cannot sync {what} ({error.strerror}). Pages are published all "
+                "the same. After a power failure, run 'yanksync verify --repair'"
+            )
+
+    def undated(self, error: OSError | None) -> None:
+        """Tell that times cannot be set; None: they can."""
+        if error is not None:
+            self._tell(
+                f"the file system does not let the times of files be set ({error.strerror}). Pages "
+                "are published with the time of their writing, and nothing is lost. To give a page "
+                "and its compressed copies the same time, let the user that runs yanksync own them"
+            )
+
+    def _tell(self, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            log.warning("%s: %s", self._root, why)

@@ -1,0 +1,55 @@
+"""The serial that a published file carries, whatever its form is and however it is compressed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+from yanksync.publish import layout
+from yanksync.publish.compress import expand
+
+LARGEST = 128 << 20
+"""Bytes of a published page that are read at the most; as much as is taken of upstream's."""
+
+HEAD = 4096
+"""Bytes of a JSON form, compressed or not, that hold its ``meta`` in pages that yanksync wrote."""
+
+# Compiled when they are used: most commands need none. What is cut off behind a digit is no serial.
+_JSON = rb'"meta"\s*:\s*\{[^{}]*?"_last-serial"\s*:\s*"?(\d{1,18})(?=\D)'
+_FOLLOWERS = rb'"last_serial"\s*:\s*(\d{1,18})(?=\D)'
+_HTML = rb"<!--SERIAL (\d{1,18})-->"
+
+
+def serial_in(text: bytes | bytearray) -> int | None:
+    """Return the serial in a page or in the first bytes of one; None when there is none."""
+    if text[:64].lstrip().startswith(b"{"):
+        match = re.search(_JSON, text) or re.search(_FOLLOWERS, text)
+    else:  # not in JSON: there it may be a part of somebody's reason
+        match = re.search(_HTML, text)
+    return None if match is None else int(match[1])
+
+
+def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
+    """Return the serial in a file of this name; None when it carries none.
+
+    A damaged sibling is read as far as it goes: clients see no more of it. Raises
+    :class:`OSError` for what cannot be read.
+    """
+    codec = layout.ENCODING.get(os.path.splitext(filename)[1])
+    body = bytearray()
+    with suppress(ValueError):
+        for chunk in chunks if codec is None else expand(codec, chunks):
+            body += chunk
+            if len(body) - len(chunk) < HEAD and (found := serial_in(body)) is not None:
+                return found
+            if len(body) > LARGEST:
+                raise OSError(errno.EFBIG, "is larger than any page")
+    return serial_in(body)
+
+
+def newest(serials: Iterable[int | None]) -> int | None:
+    """Return the highest of the serials; None when there is none."""
+    return max((serial for serial in serials if serial is not None), default=None)

@@ -1,0 +1,178 @@
+"""Looks at what is published before writing over it, where the state may not know what that is.
+
+A run that died may have written pages it did not note. A state that was put back, or lost, may be
+older than the output. Reading is cheaper than writing, and a page that is right keeps its inode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.errors import PublishError
+from yanksync.findings import Standing
+from yanksync.mirror import Mirror
+from yanksync.model import Page
+from yanksync.state.meta import OTHER_ERA, READ
+from yanksync.state.projects import Project
+from yanksync.state.unpublished import Awaiting, Sort
+
+_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
+
+
+class Wanted(Struct, frozen=True):
+    """A project to be published."""
+
+    one: Awaiting
+    row: Project
+    page: Page | None  # None: the project is to go
+    standing: Standing | None = None  # what is published of it; None: the state knows
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing of it is published, as was looked up."""
+        return self.standing is not None and not self.standing.there
+
+
+def look(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+    """Look up what is published of ``wanted``, where the state does not know.
+
+    Returns those that may be published, and by name why the page of others cannot be read. While
+    the output may be newer than the state, no page is replaced by an older one and none comes back.
+
+    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
+    may take minutes.
+    """
+    tree = mirror.state.meta.number("tree_serial")
+    if tree is None or tree == OTHER_ERA:
+        return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
+    newest, unread = _not_below(mirror, wanted)
+    return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
+
+
+def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:
+    unsure = [one for one in wanted if _is_unsure(one, recovering=recovering)]
+    names = [one.row.name for one in unsure]
+    found = dict(zip(names, mirror.store.standings(names), strict=True))
+    for one in wanted:
+        standing = found.get(one.row.name)
+        if standing is None:
+            yield one
+        else:
+            # Where anything is published, a stale sibling may be, too (R12).
+            dirty = replace(one.one, dirty=standing.there)
+            yield replace(one, one=dirty, standing=standing)
+
+
+def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:
+    if wanted.page is None:
+        return False
+    published = wanted.row.published
+    if published is None:
+        return wanted.one.dirty or recovering
+    return wanted.one.dirty or not published.json
+
+
+def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+    """Leave out projects of which the output has a later page, or one that cannot be read.
+
+    Upstream is asked for these: until it has answered, the state does not count as caught up.
+    """
+    remote = not isinstance(mirror.settings.mirror.output, Path)
+    known = {one.row.name: serial for one in wanted if (serial := _known(one)) is not None}
+    later: dict[str, int] = {}
+    unread: dict[str, str] = {}
+    in_a_row = 0
+    for name, stands in zip(known, mirror.store.serials(list(known)), strict=True):
+        if isinstance(stands, PublishError):
+            in_a_row += 1
+            if remote and in_a_row == _IN_A_ROW:
+                raise stands
+            unread[name] = str(stands)
+            continue
+        in_a_row = 0
+        if stands is not None and stands > known[name]:
+            later[name] = stands
+    _leave_out(mirror, wanted, later, unread)
+    return [
+        one for one in wanted if one.row.name not in later and one.row.name not in unread
+    ], unread
+
+
+def _known(wanted: Wanted) -> int | None:
+    """Return the serial up to which the state knows a project; None: any page may be replaced."""
+    one, row, page = wanted.one, wanted.row, wanted.page
+    if one.sort is Sort.EXCLUDED or (page is not None and page.serial is None):
+        return None
+    serials = (row.serial, row.published_serial) if page is None else (page.serial, row.word)
+    return max((serial for serial in serials if serial is not None), default=None)
+
+
+def _leave_out(
+    mirror: Mirror, wanted: Sequence[Wanted], later: Mapping[str, int], unread: Mapping[str, str]
+) -> None:
+    """Note why projects are not published, and ask upstream for them."""
+    state, now = mirror.state, mirror.now()
+    with state.transaction():
+        for each in wanted:
+            row, page = each.row, each.page
+            if row.name in later:
+                serial, held = later[row.name], row.serial if page is None else page.serial
+                why = f"the output has its page of serial {serial}, the state only {held}"
+                state.unpublished.problem(each.one.id, why)
+                state.pending.mark(row.name, serial, now)
+            elif row.name in unread:
+                state.unpublished.problem(each.one.id, unread[row.name])
+                state.pending.mark(row.name, None, now)
+
+
+def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Wanted]:
+    """Leave out pages that may be from the past: one that is absent may have been removed since.
+
+    So may one be that has no serial, which nobody can compare with what is published.
+    """
+    catching_up = mirror.state.meta.text("catching_up")
+    if catching_up is None:
+        return list(wanted)
+    found: list[Wanted] = []
+    absent: list[int] = []
+    for one in wanted:
+        page = one.page
+        doubtful = page is not None and (one.absent or page.serial is None)
+        if page is None or not doubtful or _is_confirmed(mirror, page, tree, catching_up):
+            found.append(one)
+        else:
+            why = "the output may be newer than the state; waiting for upstream"
+            mirror.state.unpublished.problem(one.one.id, why)
+            absent += [one.row.id] if one.absent else []
+    if absent:
+        mirror.state.note_absent(absent)
+    return found
+
+
+def _is_confirmed(mirror: Mirror, page: Page, tree: int, catching_up: str) -> bool:
+    """Return True if upstream has shown since then that this page is not from the past."""
+    if mirror.state.pending.has(page.name):
+        return False
+    return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
+
+
+def let_go(mirror: Mirror) -> None:
+    """Forget removals of projects of which nothing is published: they take nothing away.
+
+    A run that died may have removed them before, or the state was put back to a time before that.
+    """
+    waiting = mirror.state.unsure_removals()
+    if not waiting:
+        return
+    standings = mirror.store.standings([name for _, name in waiting])
+    gone = [
+        id_
+        for (id_, _), standing in zip(waiting, standings, strict=True)
+        if standing.problem is None and not standing.there
+    ]
+    with mirror.state.transaction():
+        mirror.state.unpublished.removed(gone, forget=False)

@@ -1,0 +1,100 @@
+"""Tells the page of a project without files from all the pages that only look empty.
+
+An index such as Nexus answers "Links for NAME" and no link for what it does not have. A page of
+maintenance, a log-in or a file browser has no file either, and must not empty the mirror (R7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct, field
+
+from yanksync.names import NormalizedName, normalized
+from yanksync.upstream.html_reader import feed
+from yanksync.upstream.rules import Broken, shown
+
+_TITLES = frozenset({"title", "h1", "h2", "h3", "h4", "h5", "h6"})
+_WORD = re.compile(r"[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)*")
+
+
+class _Looks(Struct):
+    """What a page without files says of itself."""
+
+    titles: list[str] = field(default_factory=list)  # its title and headings, in order
+    links: list[str] = field(default_factory=list)
+    made_elsewhere: bool = False  # by a script, or it sends the reader on
+
+
+class _Target:
+    """Receives the parser's events."""
+
+    def __init__(self) -> None:
+        self._looks = _Looks()
+        self._text: list[str] | None = None  # of the title or heading that is open
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag in _TITLES:
+            self._end_title()
+            self._text = []
+        elif tag == "a" and "href" in attributes:
+            self._looks.links.append(attributes["href"])
+        elif tag == "script" or attributes.get("http-equiv", "").lower() == "refresh":
+            self._looks.made_elsewhere = True
+
+    def end(self, tag: str) -> None:
+        if tag in _TITLES:
+            self._end_title()
+
+    def data(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def close(self) -> _Looks:
+        self._end_title()
+        return self._looks
+
+    def _end_title(self) -> None:
+        if self._text is not None:
+            self._looks.titles.append(" ".join("".join(self._text).split()))
+            self._text = None
+
+
+def check_empty(body: bytes, content_type: str, url: str, project: NormalizedName) -> None:
+    """Accept the page of a project without files: its title or a heading names the project.
+
+    Raises:
+        Broken: it is another page; says what it looks like.
+        UnicodeDecodeError: it is no text of its charset.
+    """
+    looks = feed(body, content_type, _Target())
+    assert isinstance(looks, _Looks)
+    strange = next((link for link in looks.links if not _is_own(link, url)), None)
+    named = any(_names(title, project) for title in looks.titles)
+    if named and strange is None and not looks.made_elsewhere:
+        return
+    title = next(filter(None, looks.titles), None)
+    said = [] if title is None else [f"it looks like {shown(title)}"]
+    said += [] if strange is None else [f"it links to {shown(strange)}"]
+    said += ["a script or a redirect makes its content"] if looks.made_elsewhere else []
+    raise Broken(
+        "it is no project page: it has neither a repository version nor a link to a distribution; "
+        + (", ".join(said) or "it has no title")
+    )
+
+
+def _is_own(link: str, url: str) -> bool:
+    """Return whether a link leads to the page itself or the directory above, as in listings."""
+    try:
+        target = urlsplit(urljoin(url, link))._replace(query="", fragment="")
+    except ValueError:
+        return False
+    here = url.partition("?")[0].partition("#")[0]
+    return target.geturl() in (here, urljoin(here, "."), urljoin(here, ".."))
+
+
+def _names(text: str, project: NormalizedName) -> bool:
+    """Return whether a word of ``text`` is the project's name, in any spelling."""
+    return any(normalized(word) == project for word in _WORD.findall(text))

@@ -1,0 +1,158 @@
+"""The shape of a project page in JSON: from bytes to typed values, which nobody has judged yet.
+
+A page with an element of a wrong shape is read again, element by element, so that one bad file
+hides no other file's yank. Keys that we do not know are ignored (B41), of a repeated key the last
+counts, as in every common JSON reader.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.upstream.checks import linked_name
+from yanksync.upstream.rules import Broken, Notes, PageRules
+
+T = TypeVar("T")
+
+_LONE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class WireMeta(Struct, gc=False):
+    """The ``meta`` object; types are checked by those who read the fields."""
+
+    api_version: Any = msgspec.field(name="api-version", default=None)
+    last_serial: Any = msgspec.field(name="_last-serial", default=None)
+    project_status: Any = msgspec.field(name="project-status", default=None)  # a stray place: B35
+    status_reason: Any = msgspec.field(name="project-status-reason", default=None)
+
+
+class WireFile(Struct, rename="kebab", gc=False):
+    """One element of ``files``."""
+
+    filename: str
+    url: str
+    hashes: dict[str, str]
+    yanked: bool | str | None = False
+    requires_python: str | None = None
+    size: Any = None
+    upload_time: Any = None
+    core_metadata: Any = None
+    dist_info_metadata: Any = None
+    data_dist_info_metadata: Any = None
+    gpg_sig: Any = None
+    provenance: Any = None
+
+
+class WirePage(Struct, rename="kebab", gc=False):
+    """The whole page (B40)."""
+
+    meta: WireMeta
+    name: str
+    files: list[WireFile]
+    versions: list[str] | None = None
+    project_status: Any = None
+
+
+class _LoosePage(Struct, rename="kebab", gc=False):
+    """The whole page, its files and versions not looked into."""
+
+    meta: WireMeta
+    name: str
+    files: list[Any]
+    versions: list[Any] | None = None
+    project_status: Any = None
+
+
+class Misfit(Struct):
+    """An element of ``files`` that cannot be read."""
+
+    filename: str
+    problem: str
+    marked: bool  # whether it may be yanked
+
+
+_DECODER = msgspec.json.Decoder(WirePage)
+_LOOSE_DECODER = msgspec.json.Decoder(_LoosePage)
+
+
+def decode_page(body: bytes, rules: PageRules, notes: Notes) -> tuple[WirePage, list[Misfit]]:
+    """Decode a page; return it without its misfits, and those.
+
+    Raises:
+        Broken, ValueError, RecursionError: it is no JSON, or more than an element is wrong.
+    """
+    try:
+        return decode(_DECODER, body), []
+    except msgspec.ValidationError:
+        return _piecewise(decode(_LOOSE_DECODER, body), rules, notes)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode ``body``; with lone surrogates, which msgspec refuses, by way of the json module.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or of another shape.
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)  # not JSON, but harmless (RFC 8259, section 8.1)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if _SURROGATE.search(body) is None:
+            raise
+    value = json.loads(
+        body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
+    )
+    return msgspec.convert(value, decoder.type)
+
+
+def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object without the keys that hold lone surrogates: msgspec refuses those too, and
+    no key that we know is among them.
+    """
+    return {key: value for key, value in pairs if not _LONE.search(key)}
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are no JSON."""
+    raise Broken(f"{name} is no JSON")
+
+
+def _piecewise(loose: _LoosePage, rules: PageRules, notes: Notes) -> tuple[WirePage, list[Misfit]]:
+    """Return a page without its elements of a wrong shape, and the files among them.
+
+    Raises:
+        Broken: there are too many elements.
+    """
+    if len(loose.files) > rules.max_files:
+        raise Broken(f"more than {rules.max_files} files")
+    files: list[WireFile] = []
+    misfits: list[Misfit] = []
+    for number, raw in enumerate(loose.files, 1):
+        try:
+            files.append(msgspec.convert(raw, WireFile))
+        except msgspec.ValidationError as problem:
+            misfits.append(_misfit(raw, number, problem))
+    versions = loose.versions
+    if versions is not None:
+        versions = [version for version in versions if isinstance(version, str)]
+        if len(versions) != len(loose.versions or ()):
+            notes.add("a version is no text; it is left out of the versions")
+    return WirePage(loose.meta, loose.name, files, versions, loose.project_status), misfits
+
+
+def _misfit(raw: object, number: int, problem: msgspec.ValidationError) -> Misfit:
+    """Return what is known of element ``number`` of ``files``, which cannot be read."""
+    known = raw if isinstance(raw, dict) else {}
+    filename, url = known.get("filename"), known.get("url")
+    if not isinstance(filename, str):
+        filename = linked_name(url) if isinstance(url, str) else f"number {number}"
+    return Misfit(filename, f"it is invalid: {problem}", known.get("yanked") not in (None, False))
