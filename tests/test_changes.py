@@ -14,7 +14,8 @@ from yanksync.changes import (
     settle,
 )
 from yanksync.journal import Event, Kind
-from yanksync.model import Action, Change, File, JournalEntry, Page, Yank
+from yanksync.losses import Moment, lost_files, with_lost
+from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
 from yanksync.names import NormalizedName
 
 DEMO = NormalizedName("demo")
@@ -354,6 +355,29 @@ def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -
     assert len(settle(seen, [event(Kind.YANK, "1.0", serial)]).observed) == observed
 
 
+HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ((HASH,), (HASH,), ()),
+        ((HASH,), (OTHER,), ("demo-1.0.zip",)),
+        ((HASH,), (("md5", "aa"),), ()),
+        ((HASH,), (("md5", "aa"), OTHER), ("demo-1.0.zip",)),
+        ((), (OTHER,), ()),
+    ],
+)
+def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
+    before: Hashes, after: Hashes, found: tuple[str, ...]
+) -> None:
+    old, new = (_uploaded("demo-1.0.zip", hashes=hashes) for hashes in (before, after))
+    held = lost_files(old, (), new, (), Moment(0.0, 1, 0.0))
+    assert tuple(one.file.filename for one in held) == found
+    assert [file.hashes for file in with_lost(new, held).files] == [before if found else after]
+    assert differences(old, new) == ()  # it is no news for the history
+
+
 @pytest.mark.parametrize(
     ("moment", "late"),
     [
@@ -379,6 +403,7 @@ def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, la
     assert latecomers(before, new) == ()
 
 
-def _uploaded(filename: str, moment: str | None = None) -> Page:
+def _uploaded(filename: str, moment: str | None = None, hashes: Hashes = ()) -> Page:
     url = f"https://files.example/{filename}"
-    return Page(name=DEMO, files=(File(filename=filename, url=url, upload_time=moment),))
+    file = File(filename=filename, url=url, upload_time=moment, hashes=hashes)
+    return Page(name=DEMO, files=(file,))

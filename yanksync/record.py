@@ -264,9 +264,10 @@ class _Recorder:
             if not one.vanished and (one.file.filename, one.hashes) not in known
         ]
         if rehashed:
+            have = "the file has" if len(rehashed) == 1 else "the files have"
             why = (
-                f"{_some(rehashed)}: another hash than before; what was published stays until a "
-                "person approves the change, see 'yanksync holds'"
+                f"{_some(rehashed)}: {have} another hash than before; what was published stays "
+                "until a person approves the change, see 'yanksync holds'"
             )
             if self._mirror.tally.tells(f"{row.name} {why}"):
                 log.error("%s: %s", row.name, why, extra={"project": row.name})

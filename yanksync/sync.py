@@ -80,11 +80,17 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
         (finish if catching_up else withdraw)(mirror)
         _stand_in(mirror)
         failure = failure or _nothing_found(mirror)
-        if not isinstance(failure, NothingFound):
+        if failure is None or _has_begun(mirror):
             publish_list(mirror)
     if failure is None:
         configure.note_built(mirror)
     return failure
+
+
+def _has_begun(mirror: Mirror) -> bool:
+    """Whether anything is published: an empty index would say that upstream has nothing."""
+    state = mirror.state
+    return state.meta.moment("list_written") is not None or state.projects.published() > 0
 
 
 def _nothing_found(mirror: Mirror) -> NothingFound | None:

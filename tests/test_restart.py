@@ -1,0 +1,228 @@
+"""Whole passes: ``simple_url`` names another address, of the same index or of another one (R14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.harness import (
+    DONE,
+    FAILED,
+    HELD,
+    HOUR,
+    JSON,
+    PARTIAL,
+    World,
+    assert_equal_to_upstream,
+)
+from yanksync.holds import JOURNAL, Held, holds
+
+
+@pytest.fixture
+def second() -> Iterator[Served]:
+    """Another address."""
+    with serve(FakeUpstream()) as running:
+        yield running
+
+
+def begun(world: World, *names: str) -> None:
+    for name in names:
+        world.up.upload(name, "1.0")
+        world.up.upload(name, "2.0")
+    assert world.sync() == DONE
+
+
+def moved(world: World, to: Served) -> None:
+    world.configure(upstream_simple_url=to.simple_url)
+
+
+def held(world: World) -> Held:
+    with world.state() as state:
+        (one,) = holds(state)
+    return one
+
+
+def other(served: Served, *names: str) -> FakeUpstream:
+    upstream = served.upstream
+    assert isinstance(upstream, FakeUpstream)
+    for name in ("strange", "stranger", *names):
+        upstream.upload(name, "9.0")
+    return upstream
+
+
+def test_R14_another_address_of_the_same_journal_changes_nothing(
+    disk: World, second: Served
+) -> None:
+    begun(disk, "demo", "third")
+    stamps = disk.stamps()
+    second.upstream = disk.up
+    moved(disk, second)
+    assert disk.sync() == DONE
+    assert disk.stamps() == stamps and disk.asked == []
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == DONE
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+
+
+def test_R14_another_index_waits_for_a_person(world: World, second: Served) -> None:
+    begun(world, "demo", "third")
+    files, old = world.files(), world.served.simple_url
+    up = other(second, "demo")
+    moved(world, second)
+    for _ in range(2):
+        assert world.sync() == HELD
+        assert world.files() == files and up.page_requests() == []
+    hold = held(world)
+    assert (hold.project, hold.what) == (None, "journal")
+    assert old in hold.why and second.simple_url in hold.why
+    assert world.counts().held == 1
+    assert world.approve("demo") == []  # it is of the whole mirror
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    assert world.settle() == DONE
+    assert world.listed() == ["demo", "strange", "stranger"]
+    assert_equal_to_upstream(world)
+    up.yank("demo", "9.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_the_old_address_ends_the_hold(world: World, second: Served) -> None:
+    begun(world, "demo")
+    other(second)
+    old = world.served.simple_url
+    moved(world, second)
+    assert world.sync() == HELD
+    world.configure(upstream_simple_url=old)
+    assert world.sync() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_an_approval_is_for_the_address_that_was_seen(world: World, second: Served) -> None:
+    begun(world, "demo")
+    other(second)
+    moved(world, second)
+    assert world.sync() == HELD
+    assert world.approve() == [JOURNAL]
+    with serve(FakeUpstream()) as third:
+        up = other(third)
+        moved(world, third)
+        assert world.sync() == HELD
+        assert third.simple_url in held(world).why and up.page_requests() == []
+
+
+def test_R14_an_outage_at_the_new_address_is_no_other_index(world: World, second: Served) -> None:
+    begun(world, "demo")
+    files = world.files()
+    second.upstream = world.up
+    moved(world, second)
+    world.up.fail("^/", Fault.status(503), times=None)
+    assert world.sync() in (FAILED, PARTIAL)
+    assert world.files() == files
+    world.up.heal()
+    assert world.settle() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def plain(served: Served, *, html: bool) -> FakeUpstream:
+    """An index without journal and serials."""
+    upstream = served.upstream
+    assert isinstance(upstream, FakeUpstream)
+    upstream.html_only = html
+    upstream.page_serials = upstream.list_serials = False
+    upstream.xmlrpc_status = 404
+    return upstream
+
+
+@pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
+def test_R14_nothing_learnt_of_the_old_index_is_kept(
+    world: World, second: Served, html: bool
+) -> None:
+    """It gave JSON, serials and a journal; the new one has none of them."""
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    up = plain(second, html=html)
+    up.upload("demo", "1.0")
+    up.upload("demo", "3.0")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert "no journal tells whether both are the same index" in held(world).why
+    assert set(world.yanked("demo")) == {"demo-1.0.tar.gz", "demo-2.0.tar.gz"}
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    world.settle()
+    assert {"demo-1.0.tar.gz", "demo-3.0.tar.gz"} <= set(world.yanked("demo"))
+    up.yank("demo", "1.0", "bad")
+    assert world.settle() == DONE
+    assert world.yanked("demo") == {"demo-1.0.tar.gz": "bad", "demo-3.0.tar.gz": False}
+    body = world.page("demo")
+    assert body is not None and "_last-serial" not in body["meta"]
+
+
+def test_R14_an_index_with_a_journal_takes_over_from_one_without(
+    world: World, second: Served
+) -> None:
+    plain(world.served, html=True)
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    up = other(second, "demo")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert world.cursor() == up.last_serial
+    up.yank("demo", "9.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_a_first_build_that_finds_no_project_publishes_nothing(
+    world: World, journal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.up.upload("demo", "1.0")
+    world.configure(mirror_projects=["demmo", "othr"], upstream_journal=journal)
+    for _ in range(2):
+        caplog.clear()
+        assert world.sync(later=HOUR) == FAILED
+        assert world.files() == {}
+        told = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        assert any("upstream.simple_url" in line for line in told), told
+        assert any("demmo" in r.getMessage() for r in caplog.records)
+    world.configure(mirror_projects=["demo"])
+    assert world.settle() == DONE
+    assert world.listed() == ["demo"]
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("projects", [["*"], ["demo"], ["d*"]], ids=["all", "named", "pattern"])
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_an_address_where_there_is_nothing_is_told_and_publishes_nothing(
+    world: World, projects: list[str], journal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if journal == "none" and projects != ["demo"]:
+        projects = ["demo", "other"]  # wildcards need a journal or a list
+    world.up.upload("demo", "1.0")
+    world.up.fail("^/", Fault.status(404), times=None)
+    world.configure(mirror_projects=projects, upstream_journal=journal)
+    for _ in range(2):
+        caplog.clear()
+        assert world.sync(later=HOUR) == FAILED
+        assert world.files() == {}
+        told = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        told += [str(world.error)]
+        assert any("upstream.simple_url" in line for line in told), told
+    world.up.heal()
+    assert world.settle() == DONE
+    body = world.kills.store.read("demo", JSON)
+    assert body is not None and world.listed() == ["demo"]
