@@ -6,7 +6,7 @@ done again by whoever comes next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -158,7 +158,7 @@ def _gather(
     wanted = list(_wanted(mirror, awaiting, rows, pages))
     tree = mirror.state.meta.number("tree_serial")
     if tree is not None:
-        known = wanted if tree == OTHER_ERA else _not_below(mirror, wanted)
+        known = wanted if tree == OTHER_ERA else _not_below(mirror, wanted, pages)
         wanted = list(map(_distrusted, known))
     if mirror.fence is not None:
         mirror.fence.load(mirror.state, [row.name for _, row, _ in wanted])
@@ -235,12 +235,12 @@ def _page(mirror: Mirror, one: Awaiting, row: Project, pages: Mapping[int, Page]
     return shown_page(row, pages.get(one.id) or held_page(mirror, row))
 
 
-def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
+def _not_below(mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]) -> list[Wanted]:
     """Leave out what the output has a later page of, and that of which nobody can say.
 
-    Upstream is asked for these: until it has answered, the state does not count as caught up.
-    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
-    may take minutes.
+    Upstream is asked for these: until it has answered, the state does not count as caught up. The
+    pages of the projects in ``fresh`` are its answers already. Raises :class:`PublishError` when
+    object storage lets nothing be read any more: each look at it may take minutes.
     """
     remote = not isinstance(mirror.settings.mirror.output, Path)
     known = {one[1].name: serial for one in wanted if (serial := _known(one)) is not None}
@@ -257,7 +257,11 @@ def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Wanted]:
         in_a_row = 0
         if stands is not None and stands > known[name]:
             later[name] = stands
-    _leave_out(mirror, wanted, later, unread)
+    with mirror.state.transaction():
+        for one in wanted:
+            _leave_out(mirror, one, later, unread, fresh=one[0].id in fresh)
+    if unread:
+        tell_failures(mirror, unread, fatal=False)
     return [one for one in wanted if one[1].name not in later and one[1].name not in unread]
 
 
@@ -271,22 +275,25 @@ def _known(wanted: Wanted) -> int | None:
 
 
 def _leave_out(
-    mirror: Mirror, wanted: Sequence[Wanted], later: Mapping[str, int], unread: Mapping[str, str]
+    mirror: Mirror,
+    wanted: Wanted,
+    later: Mapping[str, int],
+    unread: Mapping[str, str],
+    *,
+    fresh: bool,
 ) -> None:
-    """Note why projects are not published, and ask upstream for them."""
+    """Note why a project is not published, if it is not, and ask upstream for it."""
+    one, row, page = wanted
     state, now = mirror.state, mirror.now()
-    with state.transaction():
-        for one, row, page in wanted:
-            if row.name in later:
-                serial, held = later[row.name], row.serial if page is None else page.serial
-                why = f"the output has its page of serial {serial}, the state only {held}"
-                state.unpublished.problem(one.id, why)
-                state.pending.mark(row.name, serial, now)
-            elif row.name in unread:
-                state.unpublished.problem(one.id, unread[row.name])
-                state.pending.mark(row.name, None, now)
-    if unread:
-        tell_failures(mirror, unread, fatal=False)
+    if row.name in later:
+        serial, held = later[row.name], row.serial if page is None else page.serial
+        why = f"the output has its page of serial {serial}, the state only {held}"
+        state.unpublished.problem(one.id, why)
+        state.pending.mark(row.name, serial, now)
+    elif row.name in unread:
+        state.unpublished.problem(one.id, unread[row.name])
+        if not fresh:
+            state.pending.mark(row.name, None, now)
 
 
 def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
