@@ -147,7 +147,7 @@ def _gather(
 ) -> list[Wanted]:
     """Read from the state what publishing needs of it."""
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
-    wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)))
+    wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)), pages)
     if unread:
         tell_failures(mirror, unread, fatal=False)
     if mirror.fence is not None:

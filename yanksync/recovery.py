@@ -6,7 +6,7 @@ older than the output. Reading is cheaper than writing, and a page that is right
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -37,10 +37,12 @@ class Wanted(Struct, frozen=True):
         return self.standing is not None and not self.standing.there
 
 
-def look(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+def look(
+    mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]
+) -> tuple[list[Wanted], dict[str, str]]:
     """Look up what is published of ``wanted``, where the state does not know.
 
-    Returns those that may be published, and by name why the page of others cannot be read. While
+    The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be published, and by name why the page of others cannot be read. While
     the output may be newer than the state, no page is replaced by an older one and none comes back.
 
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
@@ -49,7 +51,7 @@ def look(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[s
     tree = mirror.state.meta.number("tree_serial")
     if tree is None or tree == OTHER_ERA:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
-    newest, unread = _not_below(mirror, wanted)
+    newest, unread = _not_below(mirror, wanted, fresh)
     return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
 
 
@@ -76,10 +78,13 @@ def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:
     return wanted.one.dirty or not published.json
 
 
-def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], dict[str, str]]:
+def _not_below(
+    mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]
+) -> tuple[list[Wanted], dict[str, str]]:
     """Leave out projects of which the output has a later page, or one that cannot be read.
 
-    Upstream is asked for these: until it has answered, the state does not count as caught up.
+    Upstream is asked for these: until it has answered, the state does not count as caught up. The
+    pages of the projects in ``fresh`` are its answers already.
     """
     remote = not isinstance(mirror.settings.mirror.output, Path)
     known = {one.row.name: serial for one in wanted if (serial := _known(one)) is not None}
@@ -96,7 +101,9 @@ def _not_below(mirror: Mirror, wanted: Sequence[Wanted]) -> tuple[list[Wanted], 
         in_a_row = 0
         if stands is not None and stands > known[name]:
             later[name] = stands
-    _leave_out(mirror, wanted, later, unread)
+    with mirror.state.transaction():
+        for one in wanted:
+            _leave_out(mirror, one, later, unread, fresh=one.row.id in fresh)
     return [
         one for one in wanted if one.row.name not in later and one.row.name not in unread
     ], unread
@@ -112,21 +119,25 @@ def _known(wanted: Wanted) -> int | None:
 
 
 def _leave_out(
-    mirror: Mirror, wanted: Sequence[Wanted], later: Mapping[str, int], unread: Mapping[str, str]
+    mirror: Mirror,
+    wanted: Wanted,
+    later: Mapping[str, int],
+    unread: Mapping[str, str],
+    *,
+    fresh: bool,
 ) -> None:
-    """Note why projects are not published, and ask upstream for them."""
+    """Note why a project is not published, if it is not, and ask upstream for it."""
+    one, row, page = wanted.one, wanted.row, wanted.page
     state, now = mirror.state, mirror.now()
-    with state.transaction():
-        for each in wanted:
-            row, page = each.row, each.page
-            if row.name in later:
-                serial, held = later[row.name], row.serial if page is None else page.serial
-                why = f"the output has its page of serial {serial}, the state only {held}"
-                state.unpublished.problem(each.one.id, why)
-                state.pending.mark(row.name, serial, now)
-            elif row.name in unread:
-                state.unpublished.problem(each.one.id, unread[row.name])
-                state.pending.mark(row.name, None, now)
+    if row.name in later:
+        serial, held = later[row.name], row.serial if page is None else page.serial
+        why = f"the output has its page of serial {serial}, the state only {held}"
+        state.unpublished.problem(one.id, why)
+        state.pending.mark(row.name, serial, now)
+    elif row.name in unread:
+        state.unpublished.problem(one.id, unread[row.name])
+        if not fresh:
+            state.pending.mark(row.name, None, now)
 
 
 def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Wanted]:

@@ -14,6 +14,7 @@ from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_gate import Mishap, gate, puts, puts_of
 from tests.s3_servers import Server
 from yanksync.objects import Content
+from yanksync.publish.object_store import WORKERS
 from yanksync.settings import Bucket
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
@@ -130,7 +131,7 @@ def test_a_first_build_goes_on_where_the_storage_failed(
 def test_a_lost_state_asks_a_storage_that_answers_nothing_no_more(
     mirror: Mirror, upstream: FakeUpstream
 ) -> None:
-    names = [f"p{number}" for number in range(10)]
+    names = [f"p{number}" for number in range(WORKERS + 8)]
     for name in names:
         upstream.upload(name, "1.0")
     assert mirror("sync").silent
@@ -144,7 +145,8 @@ def test_a_lost_state_asks_a_storage_that_answers_nothing_no_more(
     mirror.gate.forget()
     done = mirror("sync")
     assert done.code == 1 and "AccessDenied" in done.err
-    assert len({key for method, key in mirror.gate.requests if looks(method, key)}) == 4
+    asked = {key for method, key in mirror.gate.requests if looks(method, key)}
+    assert 4 <= len(asked) <= WORKERS  # no more than are looked at together
     mirror.gate.heal()
     assert mirror("sync").code == 0
     assert mirror("verify").silent

@@ -11,8 +11,10 @@ import pytest
 from tests.publish.work import ALL, FORMS, TWIN_NAMES, rendered, stands, work
 from tests.s3_servers import Server
 from yanksync.publish import layout
+from yanksync.publish.compress import compress
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.object_store import ObjectStore
+from yanksync.publish.reconcile import FormWork, Write
 from yanksync.publish.serials import serial_in
 from yanksync.publish.store import ListForm, ListStands, MemoryStore, Store
 
@@ -162,6 +164,50 @@ def test_serial_wherever_it_stands_in_the_page(store: Store) -> None:
     assert store.list_stands().serial == 12
 
 
+def of_serial(form: str, serial: int) -> bytes:
+    """Return a form of a page, as we or others write it."""
+    if form == "index.v1_json":
+        return rendered("x" * 1000, serial).json
+    if form == "index.legacy_json":
+        text = '\\"last_serial\\":99 <!--SERIAL 99-->'
+        return f'{{"info":{{"yanked_reason":"{text}"}},"last_serial":{serial}}}'.encode()
+    return b"<p>%b</p><!--SERIAL %d-->\n" % (b" " * 9000, serial)
+
+
+@pytest.mark.parametrize("codec", ["", *ALL])
+@pytest.mark.parametrize("form", ["index.v1_json", "index.html", "index.legacy_json"])
+def test_the_newest_file_tells_the_serial_of_a_project(store: Store, form: str, codec: str) -> None:
+    """A run that died has replaced some files, in whatever order it worked."""
+
+    def put(serial: int, *forms: str, codecs: tuple[str, ...] = ("",)) -> None:
+        works = [
+            FormWork(
+                filename=one,
+                body=of_serial(one, serial) if "" in codecs else None,
+                siblings=tuple((c, compress(c, of_serial(one, serial))) for c in codecs if c),
+            )
+            for one in forms
+        ]
+        assert store.apply([Write(name="demo", forms=tuple(works), tidy=False)]) == ()
+
+    every = ("index.legacy_json", "index.v1_json", "index.html")
+    put(5, *every, codecs=("", *ALL))
+    assert store.apply(work("other", "one")) == ()
+    assert store.serial("demo") == 5
+    put(12, form, codecs=(codec,))
+    assert store.serial("demo") == 12
+    assert list(store.serials(["other", "demo", "none"])) == [7, 12, None]
+
+
+def test_a_damaged_sibling_tells_as_much_as_can_be_read_of_it(store: Store) -> None:
+    page = compress("gzip", of_serial("index.v1_json", 12))
+    for body, serial in ((b"not packed", 7), (page[:-9], 12), (b"", 7)):
+        form = FormWork(filename="index.v1_json", siblings=(("gzip", body),))
+        assert store.apply(work("demo", "one", dirty=True)) == ()
+        assert store.apply([Write(name="demo", forms=(form,), tidy=False)]) == ()
+        assert store.serial("demo") == serial
+
+
 @pytest.mark.parametrize(
     ("head", "serial"),
     [
@@ -171,6 +217,10 @@ def test_serial_wherever_it_stands_in_the_page(store: Store) -> None:
         (b'{"_last-serial":5}', None),
         (b"", None),
         (b"\xff\xfe garbage", None),
+        (b'{"meta":{"_last-serial":12', None),  # more may follow
+        (b'{"meta":{},"x":"<!--SERIAL 9-->"}', None),
+        (b"<p></p>\n<!--SERIAL 12-->\n", 12),
+        (b"<p>&lt;!--SERIAL 9--></p>", None),
     ],
 )
 def test_serial_in(head: bytes, serial: int | None) -> None:

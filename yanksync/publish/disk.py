@@ -78,7 +78,7 @@ class DiskStore:
             os.makedirs(path, DIRECTORY_MODE, exist_ok=True)
         except FileExistsError:
             why = "is there and no directory: move it away, or change mirror.output"
-            if os.path.islink(path):
+            if not os.path.exists(path):
                 why = f"{NO_TARGET}: mount what it leads to, or correct it"
             raise OSError(errno.ENOTDIR, why, path) from None
 

@@ -270,7 +270,9 @@ class ObjectStore:
 
     def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
         """Yield the serial of each project, or why it cannot be read; several at a time."""
-        return self._workers().map(self._serial_or_error, names)
+        for start in range(0, len(names), WORKERS):  # the caller may want no more of them
+            part = names[start : start + WORKERS]
+            yield from self._workers().map(self._serial_or_error, part)
 
     def _serial_or_error(self, name: str) -> int | PublishError | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterable
@@ -14,8 +13,8 @@ from yanksync.publish.compress import expand
 LARGEST = 128 << 20
 """Bytes of a published page that are read at the most; as much as is taken of upstream's."""
 
-HEAD = 4096
-"""Bytes of a JSON form, compressed or not, that hold its ``meta`` in pages that yanksync wrote."""
+HEAD = 512
+"""Bytes of a JSON form that hold its ``meta``, in pages that yanksync or bandersnatch wrote."""
 
 # Compiled when they are used: most commands need none. What is cut off behind a digit is no serial.
 _JSON = rb'"meta"\s*:\s*\{[^{}]*?"_last-serial"\s*:\s*"?(\d{1,18})(?=\D)'
@@ -35,8 +34,8 @@ def serial_in(text: bytes | bytearray) -> int | None:
 def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
     """Return the serial in a file of this name; None when it carries none.
 
-    A damaged sibling is read as far as it goes: clients see no more of it. Raises
-    :class:`OSError` for what cannot be read.
+    A damaged sibling is read as far as it goes: clients see no more of it. What is larger than any
+    page is none. Raises :class:`OSError` for what cannot be read.
     """
     codec = layout.ENCODING.get(os.path.splitext(filename)[1])
     body = bytearray()
@@ -46,7 +45,7 @@ def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
             if len(body) - len(chunk) < HEAD and (found := serial_in(body)) is not None:
                 return found
             if len(body) > LARGEST:
-                raise OSError(errno.EFBIG, "is larger than any page")
+                break
     return serial_in(body)
 
 
