@@ -39,7 +39,8 @@ def opened(
     point. Raises :class:`yanksync.errors.LockHeld`,
     :class:`yanksync.errors.StateError`, :class:`yanksync.errors.ConfigError`.
     """
-    with exclusive(settings, rehearse=rehearse) as (state, held):
+    adopting = command == "adopt"
+    with exclusive(settings, rehearse=rehearse, adopting=adopting) as (state, held):
         settings = resolved(settings, state, remember=not rehearse)
         store = store_of(settings, held)
         upstream = Upstream(settings, json_only=state.meta.flag("json"))

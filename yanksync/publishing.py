@@ -55,7 +55,7 @@ def withdraw(mirror: Mirror) -> None:
     """
     state, tally = mirror.state, mirror.tally
     publish(mirror, state.unpublished.words())
-    recovery.let_go(mirror)
+    publish(mirror, recovery.removals_of_nothing(mirror))
     with state.transaction():
         lossy = judge_removals(mirror)
     if lossy is None:

@@ -171,19 +171,17 @@ def _is_confirmed(mirror: Mirror, page: Page, tree: int, catching_up: str) -> bo
     return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
 
 
-def let_go(mirror: Mirror) -> None:
-    """Forget removals of projects of which nothing is published: they take nothing away.
+def removals_of_nothing(mirror: Mirror) -> list[Awaiting]:
+    """Return the removals of projects of which nothing is published: no guard need count them.
 
     A run that died may have removed them before, or the state was put back to a time before that.
     """
     waiting = mirror.state.unsure_removals()
     if not waiting:
-        return
-    standings = mirror.store.standings([name for _, name in waiting])
-    gone = [
-        id_
-        for (id_, _), standing in zip(waiting, standings, strict=True)
+        return []
+    standings = mirror.store.standings([name for name, _ in waiting])
+    return [
+        one
+        for (_, one), standing in zip(waiting, standings, strict=True)
         if standing.problem is None and not standing.there
     ]
-    with mirror.state.transaction():
-        mirror.state.unpublished.removed(gone, forget=False)

@@ -20,16 +20,21 @@ if TYPE_CHECKING:  # start-up: only a state in object storage needs it
 
 log = logging.getLogger("yanksync")
 
-_MISSING = (
-    "%s is missing, though %s has pages: the state was lost, or another program made them. The "
-    "next sync begins with an empty state: it fetches every project again and replaces no page by "
+_BUILT_AGAIN = (
+    "yanksync begins with an empty state: it fetches every project again and replaces no page by "
     "an older one; the history is lost. If you have a copy made with 'yanksync backup', put it "
-    "there first; to take over the tree of another program, run 'yanksync adopt'"
+    "there and run 'yanksync sync' again; if another program made the pages, see 'yanksync adopt'"
+)
+_ADOPTED = (
+    "they are taken over as those of another program. If yanksync made them and you have a copy "
+    "made with 'yanksync backup', put it there instead, and run 'yanksync sync'"
 )
 
 
 @contextmanager
-def exclusive(settings: Settings, *, rehearse: bool) -> Iterator[tuple[State, Leased | None]]:
+def exclusive(
+    settings: Settings, *, rehearse: bool, adopting: bool = False
+) -> Iterator[tuple[State, Leased | None]]:
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
     With ``rehearse`` nothing is made that is not there. Raises
@@ -45,14 +50,14 @@ def exclusive(settings: Settings, *, rehearse: bool) -> Iterator[tuple[State, Le
             held.working(state),
         ):
             if held.new:
-                _report_missing(settings)
+                _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
             yield state, held
         return
     missing = not path.exists()
     away = rehearse and missing
     with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
         if missing:
-            _report_missing(settings)
+            _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
         yield state, None
 
 
@@ -94,7 +99,7 @@ def looked_at(settings: Settings) -> Iterator[Path]:
             yield fetched
 
 
-def _report_missing(settings: Settings, *, ask: bool = True) -> None:
+def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool = True) -> None:
     """Warn that there is no state, if there is an output that one was made for.
 
     Without ``ask`` no object storage is asked: a command that needs no network does not begin to.
@@ -113,7 +118,8 @@ def _report_missing(settings: Settings, *, ask: bool = True) -> None:
         else:
             return
         if found:
-            log.warning(_MISSING, settings.mirror.state, output)
+            state, always = settings.mirror.state, {"always": True}
+            log.warning("%s is missing, though %s has pages; %s", state, output, then, extra=always)
 
 
 def busy_since(settings: Settings, held: LockHeld) -> float | None:

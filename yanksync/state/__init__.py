@@ -24,7 +24,7 @@ from yanksync.state.projects import Projects
 from yanksync.state.runs import Runs
 from yanksync.state.tags import TagTable
 from yanksync.state.touched import Touched
-from yanksync.state.unpublished import Unpublished
+from yanksync.state.unpublished import Awaiting, Sort, Unpublished
 
 
 class State:
@@ -102,8 +102,9 @@ class State:
         self._db.execute(
             """INSERT INTO unpublished (id, sort, since, dirty)
             SELECT id, 'page', 0, 1 FROM projects WHERE presence = 'present'
-            ON CONFLICT (id) DO UPDATE SET dirty = 1"""
+            ON CONFLICT (id) DO NOTHING"""
         )
+        self._db.execute("UPDATE unpublished SET dirty = 1")  # removals that wait, too
 
     def note_absent(self, ids: Sequence[int]) -> None:
         """Note that nothing of the projects ``ids`` is published, though they may be present."""
@@ -117,13 +118,13 @@ class State:
             chosen,
         )
 
-    def unsure_removals(self) -> list[tuple[int, NormalizedName]]:
-        """Return the projects that wait to be removed and may not be published: (id, name)."""
+    def unsure_removals(self) -> list[tuple[NormalizedName, Awaiting]]:
+        """Return the removals, by name, of projects that may not be published any more."""
         rows = self._db.execute(
-            """SELECT id, name FROM unpublished JOIN projects USING (id)
+            """SELECT name, id, sort FROM unpublished JOIN projects USING (id)
             WHERE dirty AND sort IN ('explained', 'unexplained') AND presence <> 'present'"""
         )
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], Awaiting(row[1], Sort(row[2]), True)) for row in rows]
 
     def narrow(self, left_out: Sequence[str], now: float) -> None:
         """Let go of projects that the configuration does not select any more, and only of those."""
