@@ -42,8 +42,9 @@ def look(
 ) -> tuple[list[Wanted], dict[str, str]]:
     """Look up what is published of ``wanted``, where the state does not know.
 
-    The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be published, and by name why the page of others cannot be read. While
-    the output may be newer than the state, no page is replaced by an older one and none comes back.
+    The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be
+    published, and by name why the page of others cannot be read. While the output may be newer than
+    the state, no page is replaced by an older one and none comes back.
 
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
     may take minutes.
