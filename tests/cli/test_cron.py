@@ -10,7 +10,7 @@ from tests.cli.runner import HOURS, Cli
 from tests.fake_upstream import FakeUpstream, Fault
 
 
-@pytest.mark.parametrize("command", ["sync", "full-resync"])
+@pytest.mark.parametrize("command", ["sync", "--cron", "full-resync"])
 def test_success_is_silent(yanksync: Cli, upstream: FakeUpstream, command: str) -> None:
     assert yanksync(command).silent
     upstream.yank("demo", "2.0", "broken")
@@ -24,19 +24,19 @@ def test_incident37_another_hash_is_told_and_held(synced: Cli, upstream: FakeUps
         + page["files"][1:],
     }
     upstream.yank("demo", "2.0")
-    done = synced("sync")
+    done = synced("sync", "--cron")
     assert (done.code, done.out) == (4, "")
     assert done.err.startswith("yanksync: error: demo: demo-1.0.tar.gz: the file has another hash")
     (held,) = synced("holds", "--json").json
     assert (held["project"], held["what"]) == ("demo", "hash")
     assert synced("approve").code == 0
-    assert synced("sync").silent
+    assert synced("sync", "--cron").silent
 
 
 def stale(yanksync: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.status(304), times=None)
-    done = yanksync("sync")
+    done = yanksync("sync", "--cron")
     assert done.code == 3
     assert done.silent
 
@@ -44,9 +44,9 @@ def stale(yanksync: Cli, upstream: FakeUpstream) -> None:
 def test_a_part_left_over_is_told_after_an_hour(synced: Cli, upstream: FakeUpstream) -> None:
     stale(synced, upstream)
     synced.let_pass(HOURS - 60)
-    assert synced("sync").silent
+    assert synced("sync", "--cron").silent
     synced.let_pass(61)
-    done = synced("sync")
+    done = synced("sync", "--cron")
     assert (done.code, done.out) == (3, "")
     assert "for more than an hour" in done.err
     assert "1 projects pending" in done.err
@@ -56,11 +56,11 @@ def test_a_success_between_starts_the_hour_anew(synced: Cli, upstream: FakeUpstr
     stale(synced, upstream)
     synced.let_pass(2 * HOURS)
     upstream.heal()
-    assert synced("sync", "--now").code == 0
+    assert synced("sync", "--cron", "--now").code == 0
     stale(synced, upstream)
 
 
-@pytest.mark.parametrize("command", ["sync", "full-resync"])
+@pytest.mark.parametrize("command", ["sync", "--cron", "full-resync"])
 def test_a_lock_is_told_of_after_an_hour(synced: Cli, command: str) -> None:
     with synced.locked(HOURS - 60):
         done = synced(command)
@@ -76,18 +76,18 @@ def test_a_lock_is_told_of_after_an_hour(synced: Cli, command: str) -> None:
 def test_an_old_lock_file_that_nobody_holds_hinders_nobody(synced: Cli) -> None:
     with synced.locked(2 * HOURS):
         pass
-    assert synced("sync").silent
+    assert synced("sync", "--cron").silent
 
 
 def test_results_are_printed_without_a_terminal_too(synced: Cli) -> None:
     assert synced("status").out.startswith("journal           xmlrpc\n")
-    assert synced("sync", "--dry-run").out != ""
+    assert synced("sync", "--cron", "--dry-run").out != ""
 
 
 def test_a_terminal_gets_a_summary_and_a_bar(yanksync: Cli, upstream: FakeUpstream) -> None:
     for number in range(20):
         upstream.upload(f"many-{number}", "1.0")
-    code, out, err = yanksync.on_terminal("sync")
+    code, out, err = yanksync.on_terminal("sync", "--cron")
     assert code == 0
     assert out == (
         f"up to date at serial {upstream.last_serial}: 22 pages asked for, 22 recorded, "
@@ -100,21 +100,21 @@ def test_a_terminal_gets_a_summary_and_a_bar(yanksync: Cli, upstream: FakeUpstre
 def test_a_terminal_is_told_of_3_and_75_at_once(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.status(304), times=None)
-    code, out, _ = synced.on_terminal("sync")
+    code, out, _ = synced.on_terminal("sync", "--cron")
     assert code == 3
     assert out.startswith("done in part at serial ")
     with synced.locked():
-        code, out, err = synced.on_terminal("sync")
+        code, out, err = synced.on_terminal("sync", "--cron")
     assert (code, out) == (75, "")
     assert "another run holds the lock" in err
 
 
 def test_quiet_on_a_terminal(synced: Cli) -> None:
-    assert synced.on_terminal("-q", "sync") == (0, "", "")
+    assert synced.on_terminal("-q", "sync", "--cron") == (0, "", "")
 
 
 def test_verbose_tells_what_is_done(yanksync: Cli) -> None:
-    done = yanksync("-v", "sync")
+    done = yanksync("-v", "sync", "--cron")
     assert done.out == ""
     assert done.err.endswith(
         "yanksync: info: up to date at serial 12: 2 pages asked for, 2 recorded, 2 published, "
@@ -124,7 +124,7 @@ def test_verbose_tells_what_is_done(yanksync: Cli) -> None:
 
 def test_quiet_tells_of_failures(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.fail("^/pypi", Fault.maintenance(), times=None)
-    done = synced("-q", "sync")
+    done = synced("-q", "sync", "--cron")
     assert done.code == 1
     assert done.err.startswith("yanksync: error: ")
 
@@ -135,11 +135,11 @@ def lines(err: str) -> list[dict[str, str]]:
 
 def test_a_log_in_json(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0", "x")
-    (told,) = lines(synced("-v", "--log-format", "json", "sync").err)
+    (told,) = lines(synced("-v", "--log-format", "json", "sync", "--cron").err)
     assert set(told) == {"time", "level", "message"}
     assert told["level"] == "info"
     upstream.fail("^/pypi", Fault.maintenance(), times=None)
-    assert [line["level"] for line in lines(synced("--log-format", "json", "sync").err)] == [
+    assert [line["level"] for line in lines(synced("--log-format", "json", "sync", "--cron").err)] == [
         "error"
     ]
 
@@ -147,7 +147,7 @@ def test_a_log_in_json(synced: Cli, upstream: FakeUpstream) -> None:
 def test_every_way_to_fail_is_json_when_asked_for(synced: Cli) -> None:
     flags = ("--log-format", "json")
     with synced.locked(2 * HOURS):
-        told = [synced(*flags, "sync"), synced(*flags, "approve")]
+        told = [synced(*flags, "sync", "--cron"), synced(*flags, "approve")]
     told.append(synced(*flags, "approve", "demo"))
     told.append(synced(*flags, "status", YANKSYNC_MIRROR_YANKED="hide"))
     told.append(synced(*flags, "backup", "gone/b.db"))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from yanksync.cli.exits import DONE, LOCKED, lasted, tell
+from yanksync.cli.exits import DONE, LOCKED, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
@@ -15,7 +15,7 @@ from yanksync.findings import NOTES, Finding
 from yanksync.mend import mend
 from yanksync.opening import opened
 from yanksync.state import State
-from yanksync.states import busy_since, looked_at
+from yanksync.states import looked_at
 from yanksync.verify import Checked
 from yanksync.verify import verify as check
 
@@ -58,8 +58,7 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
             checked, code = (mend if repair else check)(mirror, report.tell, upstream=upstream)
             kept.end(code, tell=True)
     except LockHeld as held:
-        if sys.stderr.isatty() or lasted(busy_since(settings, held)):
-            tell(str(held))
+        tell(str(held))
         return LOCKED
     report.end(checked, code, quiet=logs.quiet)
     return code

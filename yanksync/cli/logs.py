@@ -46,10 +46,10 @@ class Logs(Struct, frozen=True):
             logger.removeHandler(handler)
 
     @contextmanager
-    def kept(self) -> Iterator[Kept]:
-        """Log inside. What comes is shown at once on a terminal or with -v, else kept back."""
+    def kept(self, *, cron: bool = False) -> Iterator[Kept]:
+        """Log inside. With ``cron`` what comes is kept back, except on a terminal or with -v."""
         handler = self._handler()
-        at_once = bool(self.verbose) or sys.stderr.isatty()
+        at_once = not cron or bool(self.verbose) or sys.stderr.isatty()
         kept = Keeper(handler)
         logger = logging.getLogger("yanksync")
         logger.setLevel(self._level())

@@ -47,9 +47,16 @@ metrics_option = click.option(
 @click.option(
     "--now", "at_once", is_flag=True, help="Ask for what is pending whatever its back-off."
 )
+@click.option(
+    "--cron",
+    is_flag=True,
+    help="Print nothing on success, and of exits 3 and 75 only when they last an hour.",
+)
 @metrics_option
 @click.pass_obj
-def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool, metrics: str | None) -> int:
+def sync(
+    logs: Logs, dry_run: bool, as_json: bool, at_once: bool, cron: bool, metrics: str | None
+) -> int:
     """Make one pass: follow the journal and bring every touched project up to date.
 
     On an empty state it makes the first build. Run it from cron, every five minutes.
@@ -59,10 +66,11 @@ def sync(logs: Logs, dry_run: bool, as_json: bool, at_once: bool, metrics: str |
       yanksync sync
       yanksync sync --dry-run
       yanksync --config /etc/yanksync.toml sync --now
+      yanksync sync --cron    (as 'yanksync show crontab' writes it)
     """
     settings = logs.settings(health_metrics=metrics)
     request = Request(at_once=at_once)
-    return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json)
+    return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json, cron=cron)
 
 
 @click.command()
@@ -108,13 +116,14 @@ def _run(
     *,
     dry_run: bool,
     as_json: bool,
+    cron: bool = False,
 ) -> int:
     if as_json and not dry_run:
         raise click.UsageError("--json goes with --dry-run")
     try:
         with (
             Bars() as bars,
-            logs.kept() as kept,
+            logs.kept(cron=cron) as kept,
             watched(settings, rehearse=dry_run) as watch,
             opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
         ):
@@ -125,12 +134,12 @@ def _run(
             told = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
-            if code == HELD and not kept.failed:  # told when it began: the cron rule
+            if code == HELD and not kept.failed:  # reported when it began
                 _tell_held(mirror)
-            if late:
-                _tell_partial(mirror)
+            if late or (code == PARTIAL and not cron):
+                _tell_partial(mirror, logs, late=late)
     except LockHeld as held:
-        if sys.stderr.isatty() or lasted(busy_since(settings, held)):
+        if not cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
             tell(str(held))
         return LOCKED
     if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
@@ -199,13 +208,16 @@ def _tell_held(mirror: Mirror) -> None:
     tell(f"held until a person approves it: {held}; see 'yanksync holds'")
 
 
-def _tell_partial(mirror: Mirror) -> None:
+def _tell_partial(mirror: Mirror, logs: Logs, *, late: bool) -> None:
+    if logs.quiet and not late:
+        return
     pending, _, _ = mirror.state.pending.counts()
     unpublished, _ = mirror.state.unpublished.counts()
+    begin = "for more than an hour, not everything" if late else "not everything"
     tell(
-        f"for more than an hour, not everything could be brought up to date: {pending} "
-        f"projects pending, {unpublished} unpublished, {mirror.tally.undelivered} changes that a "
-        "hook was not told of; see 'yanksync status'",
+        f"{begin} could be brought up to date: {pending} projects pending, {unpublished} "
+        f"unpublished, {mirror.tally.undelivered} changes that a hook was not told of; the next "
+        "run tries again, see 'yanksync status'",
         "warning",
     )
 
