@@ -92,7 +92,7 @@ PROOF: dict[str, tuple[str, ...]] = {
     "C14": (f"{OUTPUT}::test_C13_C14_files_of_any_name_end_their_links_in_it",),
     "C15": (
         f"{OUTPUT}::test_C15_a_file_that_may_change_under_its_name_is_no_alarm",
-        "test_changes.py::test_C15_what_describes_variants_may_change_under_its_name",
+        "test_losses.py::test_C15_what_describes_variants_may_change_under_its_name",
     ),
     "C16": (
         f"{POLICY}::test_files_stand_by_version_then_name_C16",

@@ -97,7 +97,7 @@ def test_r7_a_file_of_no_version_is_explained_by_its_name_alone() -> None:
     assert seen(before, after, event(Kind.REMOVE_FILE, "1.0", name="?")) == []
 
 
-def test_what_describes_variants_may_change_under_its_name() -> None:
+def test_C15_what_describes_variants_may_change_under_its_name() -> None:
     for name, lost in (("demo-1.0-variants.json", []), (f"{ONE}", [ONE])):
         assert seen(page(name), page(file(name, B), serial=12)) == lost
 

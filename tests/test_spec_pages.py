@@ -266,13 +266,21 @@ def test_R7_an_html_page_without_a_distribution_changes_nothing(
 
 
 def test_R7_the_empty_page_of_a_project_is_no_error(world: World) -> None:
-    body = HELLO.format("Links for demo", "<h1>Links for demo</h1>")
-    with wire(lambda _: reply(body.encode(), Content_Type="text/html")) as running:
+    def answer(head: str) -> bytes:
+        name = head.split("/")[2]
+        file = '<a href="/f/other-1.0.zip">other-1.0.zip</a>' if name == "other" else ""
+        body = HELLO.format(f"Links for {name}", f"<h1>Links for {name}</h1>{file}")
+        return reply(body.encode(), Content_Type="text/html")
+
+    with wire(answer) as running:
         world.configure(
-            upstream_simple_url=running.url(), upstream_journal="none", mirror_projects=["demo"]
+            upstream_simple_url=running.url(),
+            upstream_journal="none",
+            mirror_projects=["demo", "other"],
         )
         assert world.sync() == DONE
         assert world.sync(later=DAY) == DONE
+        assert world.listed() == ["other"]  # demo may just as well not be there
 
 
 def test_a_file_that_is_left_out_is_named_and_hides_no_yank(
