@@ -123,7 +123,10 @@ def test_a_state_that_is_lost(synced: Cli, upstream: FakeUpstream) -> None:
     assert synced("sync").code == 0
     before = page(synced, "demo")
     synced.state.unlink()
-    assert synced("sync").silent
+    done = synced("sync")
+    assert (done.code, done.out, done.err.count("\n")) == (0, "", 1)
+    assert f"warning: {synced.state} is missing, though {synced.output} has pages; " in done.err
+    assert synced("sync").silent, "it was reported once; from here on there is a state"
     assert page(synced, "demo") == before
     assert synced("status", "--json").json["yanked_releases"] == 1
     assert synced("history", "--json").json == []  # only a backup keeps that
