@@ -54,7 +54,14 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
     for path in (
         *("README.rst", "LICENSE", "RATIONALE.rst", "Containerfile", "setup.cfg", ".ci/run"),
         *(".dockerignore", "scripts/container", "tests/container/engine.py"),
-        *("scripts/test", "scripts/ruff.toml", "tests/fake_upstream.py", "tests/state/first.db"),
+        *(
+            "scripts/test",
+            "scripts/lowest",
+            "tests/lowest.txt",
+            "scripts/ruff.toml",
+            "tests/fake_upstream.py",
+            "tests/state/first.db",
+        ),
         *("yanksync/py.typed", *(f"yanksync/templates/{name}" for name in FILES)),
     ):
         assert path in names

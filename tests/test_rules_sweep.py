@@ -100,3 +100,17 @@ def test_a_project_that_is_behind_takes_nobodys_place(world: World) -> None:
     world.up.cdn_release(names[0])
     assert world.settle(later=DAY) == DONE
     assert_equal_to_upstream(world)
+
+
+def test_an_old_first_page_of_a_named_project_is_found_within_the_day(world: World) -> None:
+    """No list tells the serial of a project that is named; a CDN may answer with an old page."""
+    world.up.upload("demo", "1.0")
+    world.up.cdn_hold("demo")
+    world.up.yank("demo", "1.0", "bad")
+    world.configure(mirror_projects=["demo"], upstream_sweep_days=30)
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {"demo-1.0.tar.gz": False}
+    world.up.cdn_release("demo")
+    assert world.sync(later=25 * HOUR) == DONE and world.asked == []
+    assert world.sync(later=2 * HOUR) == DONE and world.asked == ["demo"]
+    assert_equal_to_upstream(world)

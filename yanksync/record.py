@@ -19,7 +19,7 @@ from yanksync.losses import LostFile, Moment, confirm, lost_files, shown_before,
 from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
-from yanksync.plan import DAY, Look, sweep_due
+from yanksync.plan import DAY, OVERDUE, Look, sweep_due
 from yanksync.publish import layout
 from yanksync.settings import JournalSource
 from yanksync.state.projects import Project, Recorded, StoredPage
@@ -189,8 +189,13 @@ class _Recorder:
                 log.error("%s: %s", row.name, why, extra={"project": row.name})
         return self._standing(row)
 
-    def _due(self, name: str) -> float | None:
-        return sweep_due(name, self._now, self._mirror.settings.upstream.sweep_days)
+    def _due(self, row: Project, look: Look) -> float | None:
+        """Return when the sweep asks again."""
+        due = sweep_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
+        if due is None or row.presence is Presence.PRESENT or look.reach is not None:
+            return due
+        # No list says which serial its page must reach: a CDN may have given an old one.
+        return min(due, self._now + OVERDUE)
 
     def _record(self, one: Fetched, row: Project, verdict: Record) -> None:
         page = verdict.page
@@ -208,7 +213,7 @@ class _Recorder:
                 yanked=len(reasons_of(shown)),
                 etag=one.etag,
                 checked=self._now,
-                due=self._due(row.name),
+                due=self._due(row, one.look),
                 stored=one.stored,
             ),
         )
@@ -329,7 +334,7 @@ class _Recorder:
 
     def _keep(self, one: Fetched, row: Project) -> None:
         if row.presence is Presence.PRESENT:
-            self._state.projects.confirm(row.name, self._now, self._due(row.name))
+            self._state.projects.confirm(row.name, self._now, self._due(row, one.look))
         # Not simply done: the journal may have asked for more while the answer was under way (R2).
         self._state.pending.reached(row.name, row.serial)
         if (lost := self.lost.get(row.id, ())) and isinstance(one.answer, NotModified):
