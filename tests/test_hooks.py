@@ -125,6 +125,24 @@ def test_a_run_that_dies_before_it_tells(world: World, inbox: Receiver) -> None:
     assert (told["projects"], told["list"]) == (["new"], True)
 
 
+def test_what_a_run_changed_that_died_before_it_noted_that_is_told(
+    world: World, inbox: Receiver
+) -> None:
+    news(inbox)
+    world.up.upload("demo", "3.0")
+    world.up.remove_project("other")
+    for calls in range(2):  # it removes, and in the next run also writes a page
+        world.kills.at, world.kills.after = calls, True
+        with pytest.raises(Killed):
+            world.sync()
+    assert news(inbox) == []
+    world.memory.writes.clear()
+    assert world.sync() == DONE
+    assert [path for path in world.memory.writes if path.count("/") == 2] == []
+    told = sorted(name for one in news(inbox) for name in one["projects"])
+    assert told == ["demo", "other"]
+
+
 def test_what_is_published_in_a_pass_that_fails_is_told(world: World, inbox: Receiver) -> None:
     news(inbox)
     world.up.yank("demo", "2.0")

@@ -225,6 +225,9 @@ def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     mirror.state.listed.returned()
     left = mirror.state.listed.leave(projects.serial, started, empty=not projects.projects)
     most = limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
+    if len(left) > most:  # of some, nothing is published when the state was put back
+        rows = mirror.state.projects.get(left)
+        left = [name for name in left if rows[name].published is not None]
     if len(left) > most:
         why = f"{len(left)} projects left the list of projects at once, more than {most}"
         log.error("held: %s; see 'yanksync holds'", why)

@@ -139,9 +139,9 @@ def test_a_log_in_json(synced: Cli, upstream: FakeUpstream) -> None:
     assert set(told) == {"time", "level", "message"}
     assert told["level"] == "info"
     upstream.fail("^/pypi", Fault.maintenance(), times=None)
-    assert [line["level"] for line in lines(synced("--log-format", "json", "sync", "--cron").err)] == [
-        "error"
-    ]
+    assert [
+        line["level"] for line in lines(synced("--log-format", "json", "sync", "--cron").err)
+    ] == ["error"]
 
 
 def test_every_way_to_fail_is_json_when_asked_for(synced: Cli) -> None:

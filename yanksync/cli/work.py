@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from yanksync.cli.exits import HELD, LOCKED, PARTIAL, lasted, printable, tell
+from yanksync.cli.exits import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.errors import LockHeld, YanksyncError
@@ -122,14 +122,15 @@ def _run(
         raise click.UsageError("--json goes with --dry-run")
     try:
         with (
-            Bars() as bars,
+            Bars(shown=False if logs.quiet else None) as bars,
             logs.kept(cron=cron) as kept,
             watched(settings, rehearse=dry_run) as watch,
             opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
         ):
             if dry_run:
                 _print_plan(rehearse(mirror, request), as_json)
-                return 0
+                kept.end(DONE, tell=False)
+                return DONE
             code = recorded(mirror, request, watch)
             told = _report(mirror, request, code)
             late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
