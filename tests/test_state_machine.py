@@ -25,6 +25,7 @@ from tests.fake_upstream import FakeUpstream, Fault, Refused, Served, serve
 from tests.harness import (
     DAY,
     DONE,
+    HELD,
     HOUR,
     SCRATCH,
     Counts,
@@ -33,6 +34,7 @@ from tests.harness import (
     assert_equal_to_upstream,
     normal,
 )
+from yanksync.holds import holds
 from yanksync.model import Action, JournalEntry
 
 NAMES = (("Alpha", "alpha"), ("be.Ta", "BE_ta"), ("Gam_ma", "gam-ma"))  # two spellings of each
@@ -287,6 +289,9 @@ class Histories(RuleBasedStateMachine):
         self.up.thaw_list()
         self._note_baseline()
         code = world.settle(12, later=25 * HOUR)
+        if code == HELD:
+            self._approve_a_loss_of_everything()
+            code = world.settle(12, later=25 * HOUR)
         assert code == DONE, (code, world.error, world.counts())
         if self.silent:
             world.sync(later=31 * DAY)
@@ -298,6 +303,13 @@ class Histories(RuleBasedStateMachine):
         self._check_history()
         assert world.sync() == DONE
         assert len(world.requests) == 1 and world.requests[0].call
+
+    def _approve_a_loss_of_everything(self) -> None:
+        """R8 holds it always: a person must say that upstream really has nothing any more."""
+        with self.world.state() as state:
+            found = holds(state)
+        assert found and all("no file would be left in the mirror" in one.why for one in found)
+        self.world.approve()
 
     def _check_history(self) -> None:
         rows = self.world.history()
