@@ -302,7 +302,7 @@ class Histories(RuleBasedStateMachine):
         assert not list(self.where.rglob("*.tmp"))
         self._check_history()
         assert world.sync() == DONE
-        assert len(world.requests) == 1 and world.requests[0].call
+        assert len(world.requests) == 1 and world.requests[0].call, world.requests
 
     def _approve_a_loss_of_everything(self) -> None:
         """R8 holds it always: a person must say that upstream really has nothing any more."""

@@ -183,8 +183,10 @@ class Projects:
         )
 
     def postpone(self, name: str, due: float | None) -> None:
-        """Let the sweep ask again at ``due``."""
-        self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
+        """Let the sweep ask again at ``due`` for the page, if one is held."""
+        self._db.execute(
+            "UPDATE projects SET due = ? WHERE name = ? AND presence = 'present'", (due, name)
+        )
 
     def due(self, now: float, horizon: float, most: int) -> list[NormalizedName]:
         """Return up to ``most`` projects whose time for the sweep has come, oldest first.
