@@ -107,7 +107,8 @@ def test_a_project_that_was_held_and_let_go_is_asked_for_no_more(world: World) -
     world.up.fail("^/simple/demo/", Fault.status(404), None)
     world.resync("demo")
     assert world.resync("demo", later=HOUR) == HELD
-    world.up.fail("^/", Fault.status(404), None)  # an outage, while it is held
+    world.up.heal()
+    world.up.fail("^/simple/demo/", Fault.status(500), None)  # while it is held
     world.sync()
     world.up.heal()
     world.up.fail("^/simple/demo/", Fault.status(404), None)
