@@ -193,7 +193,7 @@ class Harder(Histories):
         if self.world.cursor() is not None and self.world.counts() == Counts(0, 0, 0, 0):
             for later in (300.0, 2 * HOUR):
                 self._poll(later)
-            assert self._published() == before
+            assert self._published() >= before  # a tree put back is completed from the state
         self.up.heal()
         self.tally["faults"] += 1
 
