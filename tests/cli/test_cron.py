@@ -10,11 +10,23 @@ from tests.cli.runner import HOURS, Cli
 from tests.fake_upstream import FakeUpstream, Fault
 
 
-@pytest.mark.parametrize("command", ["sync", "--cron", "full-resync"])
+@pytest.mark.parametrize("command", ["sync", "sync --cron", "full-resync"])
 def test_success_is_silent(yanksync: Cli, upstream: FakeUpstream, command: str) -> None:
-    assert yanksync(command).silent
+    assert yanksync(*command.split()).silent
     upstream.yank("demo", "2.0", "broken")
-    assert yanksync(command).silent
+    assert yanksync(*command.split()).silent
+
+
+def test_warnings_of_a_success_are_not_for_cron(yanksync: Cli, upstream: FakeUpstream) -> None:
+    odd = {"filename": "demo-9.zip", "url": "https://files.example/other.zip", "hashes": {}}
+    upstream.doctor = lambda page: {**page, "files": [*page["files"], odd]}
+    assert yanksync("sync", "--cron").silent
+    for command in ("sync", "full-resync"):
+        upstream.yank("demo", "2.0", command)
+        done = yanksync(command)
+        assert (done.code, done.out) == (0, "")
+        assert "warning: demo: file 'demo-9.zip' left out: " in done.err
+    assert yanksync("-q", "full-resync").silent
 
 
 def test_incident37_another_hash_is_told_and_held(synced: Cli, upstream: FakeUpstream) -> None:
@@ -60,14 +72,21 @@ def test_a_success_between_starts_the_hour_anew(synced: Cli, upstream: FakeUpstr
     stale(synced, upstream)
 
 
-@pytest.mark.parametrize("command", ["sync", "--cron", "full-resync"])
-def test_a_lock_is_told_of_after_an_hour(synced: Cli, command: str) -> None:
-    with synced.locked(HOURS - 60):
+@pytest.mark.parametrize("command", ["sync", "full-resync"])
+def test_a_lock_is_told_of(synced: Cli, command: str) -> None:
+    with synced.locked():
         done = synced(command)
+    assert (done.code, done.out) == (75, "")
+    assert "another run holds the lock" in done.err
+
+
+def test_cron_hears_of_a_lock_after_an_hour(synced: Cli) -> None:
+    with synced.locked(HOURS - 60):
+        done = synced("sync", "--cron")
         assert done.code == 75
         assert done.silent
     with synced.locked(HOURS + 1):
-        done = synced(command)
+        done = synced("sync", "--cron")
     assert (done.code, done.out) == (75, "")
     assert "another run holds the lock (process 4711 on elsewhere, since " in done.err
     assert done.err.count("\n") == 1

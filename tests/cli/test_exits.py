@@ -77,7 +77,7 @@ def test_a_bug_with_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("yanksync")
     for code, told in ((exits.PARTIAL, []), (exits.FAILED, ["yanksync: error: the last word"])):
-        with Logs(config=None, verbose=0, quiet=False, form="text").kept() as kept:
+        with Logs(config=None, verbose=0, quiet=False, form="text").kept(cron=True) as kept:
             for _ in range(10_001):
                 logger.warning("demo: stale")
             logger.error("the last word")

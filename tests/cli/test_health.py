@@ -91,8 +91,8 @@ def test_a_state_that_cannot_be_opened_is_told_of(synced: Cli, inbox: Receiver) 
 
 def test_a_file_that_cannot_be_written_fails_nothing(synced: Cli) -> None:
     (synced.home / "file").write_text("")
-    assert synced("sync", "--metrics", "file/yanksync.prom").silent
-    done = synced("-v", "sync", "--metrics", "file/yanksync.prom")
+    assert synced("sync", "--cron", "--metrics", "file/yanksync.prom").silent
+    done = synced("sync", "--metrics", "file/yanksync.prom")
     assert done.code == 0
     assert f"error: health.metrics: {synced.home}/file/yanksync.prom: " in done.err
 

@@ -54,7 +54,7 @@ def test_two_runs_at_once(yanksync: Cli, upstream: FakeUpstream) -> None:
     for command in ("sync", "full-resync"):
         second = yanksync(command)
         assert second.code == 75
-        assert second.silent
+        assert "another run holds the lock" in second.err
     assert yanksync("approve").code == 75
     assert yanksync("status", "--json").json["journal_serial"] == upstream.last_serial
     assert first.poll() is None

@@ -132,12 +132,18 @@ def test_a_state_that_is_lost(synced: Cli, upstream: FakeUpstream) -> None:
     assert synced("history", "--json").json == []  # only a backup keeps that
 
 
-def test_a_stale_page_is_3_and_is_silent(synced: Cli, upstream: FakeUpstream) -> None:
+def test_a_stale_page_is_3_and_cron_hears_nothing(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     upstream.fail("^/simple/demo/", Fault.status(304), times=None)
-    done = synced("sync")
+    done = synced("sync", "--cron")
     assert done.code == 3
     assert done.silent
+    done = synced("sync", "--now")
+    assert (done.code, done.out) == (3, "")
+    assert "demo: the page is still at serial" in done.err
+    assert "not everything could be brought up to date: 1 projects pending" in done.err
+    done = synced("-q", "sync", "--now")
+    assert done.code == 3 and done.silent
     assert synced("status", "--json").json["pending"] == 1
 
 

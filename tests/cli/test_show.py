@@ -78,7 +78,7 @@ def test_a_crontab(yanksync: Cli, schedule: str, cron: str) -> None:
     line = yanksync("show", "crontab", "--user", "mirror").out.splitlines()[-1]
     assert line.startswith(f"{cron}  mirror  ")
     command = line.split("  ")[-1]
-    assert command.endswith(f"/yanksync --config {yanksync.config} sync")
+    assert command.endswith(f"/yanksync --config {yanksync.config} sync --cron")
     subprocess.run([*command.split()[:1], "--version"], check=True, capture_output=True)
 
 
@@ -123,4 +123,4 @@ def test_what_would_need_quotes_is_refused(yanksync: Cli, output: str) -> None:
 def test_without_a_configuration_file(tmp_path: Path) -> None:
     yanksync = Cli(tmp_path, None)
     line = yanksync("show", "crontab").out.splitlines()[-1]
-    assert line.split("  ")[-1] == f"{Path(sys.executable).with_name('yanksync')} sync"
+    assert line.split("  ")[-1] == f"{Path(sys.executable).with_name('yanksync')} sync --cron"

@@ -69,6 +69,7 @@ class Harder(Histories):
     replaced = False  # the journal was, once
     mixed = False  # the policy was another one since the state was backed up
     unseen = False  # a state was put back, and the list tells nobody
+    forgetful = False  # a state was put back, and no pass was made since
     manifests: Path | None = None  # what a hook is told of, if it is
 
     @initialize(
@@ -193,7 +194,7 @@ class Harder(Histories):
         if self.world.cursor() is not None and self.world.counts() == Counts(0, 0, 0, 0):
             for later in (300.0, 2 * HOUR):
                 self._poll(later)
-            assert self._published() >= before  # a tree put back is completed from the state
+            assert self._published() >= before  # more, when the output was lost before
         self.up.heal()
         self.tally["faults"] += 1
 
@@ -284,6 +285,7 @@ class Harder(Histories):
         if seen or not self.mixed:
             super().put_back()
             self.unseen = self.unseen or not seen
+            self.forgetful = True
 
     def _stamp_of(self, name: str) -> str | None:
         with State(self.where / name) as state:
@@ -302,6 +304,8 @@ class Harder(Histories):
             return
         if lost:
             self.world.drop_tree()
+            if self.forgetful:  # nobody knows any more what was published: it is copied anew
+                self.copy.clear()
         elif (
             kept.is_dir()
             and _stamp(kept / lists) != _stamp(self.where / "out" / lists)
@@ -349,6 +353,7 @@ class Harder(Histories):
     def _poll(self, later: float) -> None:
         self.tally["passes"] += 1
         super()._poll(later)
+        self.forgetful = False
         self._copy()
 
     def _copy(self) -> None:
