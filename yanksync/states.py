@@ -118,8 +118,9 @@ def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool =
         else:
             return
         if found:
-            state, always = settings.mirror.state, {"always": True}
-            log.warning("%s is missing, though %s has pages; %s", state, output, then, extra=always)
+            log.warning(
+                "%s is missing, though %s has pages; %s", settings.mirror.state, output, then
+            )
 
 
 def busy_since(settings: Settings, held: LockHeld) -> float | None:

@@ -118,8 +118,8 @@ class Keeper(logging.Handler):
             self._target.handle(record)
 
     def forget(self) -> None:
-        """Show nothing of what was kept, except what even a successful run has to report."""
-        self._kept = [record for record in self._kept if getattr(record, "always", False)]
+        """Show nothing of what was kept."""
+        self._kept.clear()
 
 
 class Counter(logging.Handler):

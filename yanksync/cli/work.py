@@ -129,7 +129,6 @@ def _run(
         ):
             if dry_run:
                 _print_plan(rehearse(mirror, request), as_json)
-                kept.end(DONE, tell=False)
                 return DONE
             code = recorded(mirror, request, watch)
             told = _report(mirror, request, code)
