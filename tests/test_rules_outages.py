@@ -102,21 +102,6 @@ def test_R8_a_loss_of_everything_is_held(world: World) -> None:
     assert projects(world) == set()
 
 
-def test_a_project_that_was_held_and_let_go_is_asked_for_no_more(world: World) -> None:
-    started(world, "demo")
-    world.up.fail("^/simple/demo/", Fault.status(404), None)
-    world.resync("demo")
-    assert world.resync("demo", later=HOUR) == HELD
-    world.up.heal()
-    world.up.fail("^/simple/demo/", Fault.status(500), None)  # while it is held
-    world.sync()
-    world.up.heal()
-    world.up.fail("^/simple/demo/", Fault.status(404), None)
-    world.approve()
-    assert world.settle(later=30 * HOUR) == DONE
-    assert world.sync(later=30 * HOUR) == DONE and world.asked == []
-
-
 @pytest.mark.parametrize("serials", [True, False])
 def test_R8_a_project_that_loses_all_its_files_is_held_when_there_is_no_other(
     world: World, serials: bool

@@ -94,7 +94,7 @@ class Machine:
     ) -> str:
         """Run the lines of a block in a shell that stops at the first failure, ending in ``code``.
 
-        Returns what they print; on a success nothing may be said beside it.
+        Returns what they print; on a success nothing may be said beside it but warnings.
         """
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", self.rooted(block)],
@@ -105,7 +105,8 @@ class Machine:
             text=True,
             timeout=600,  # the installation asks an index for packages
         )
-        assert (done.returncode, code or done.stderr) == (code, code or ""), (block, done.stderr)
+        errors = [line for line in done.stderr.splitlines() if "yanksync: warning: " not in line]
+        assert done.returncode == code and (code or not errors), (block, done.stderr)
         return done.stdout
 
     def nginx(self) -> None:
