@@ -137,6 +137,27 @@ def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
+    started(world, 3)
+    world.up.doctor = lambda page: {
+        **page,
+        "files": [file for file in page["files"] if file["filename"] != "p000-1.0.tar.gz"],
+    }
+    world.up.raw_row("p000", None, "frobnicate")
+    older = world.up.answer("p000")
+    yanked = world.up.yank("p000", "1.0", "bad")
+    world.up.cdn_hold("p000", older)  # the page is older than the journal
+    assert world.sync() == PARTIAL
+    assert world.yanked("p000")["p000-1.0.tar.gz"] is True
+    world.up.cdn_release("p000")
+    assert world.sync(later=60) == PARTIAL
+    world.up.doctor = None
+    world.up.raw_row("p000", None, "frobnicate")
+    assert world.settle() == DONE
+    assert world.told() == [(yanked, "yank", "bad")]
+    assert_equal_to_upstream(world)
+
+
 def test_R8_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) -> None:
     started(world, 2)
     old = world.page("p000")

@@ -127,23 +127,27 @@ def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
 
 
 def shown_before(
-    before: Page, lost: Sequence[LostFile], shown: Page, events: Sequence[Event]
+    before: Page,
+    lost: Sequence[LostFile],
+    shown: Page,
+    lost_now: Sequence[LostFile],
+    events: Sequence[Event],
 ) -> Page:
     """Return what was published before ``shown``, as the history compares the two.
 
-    Journal entries tell of yanks before a page gives their reasons. Where they did, the mark on a
-    lost file is no news.
+    Journal entries tell of yanks before a page does, and mark lost files. Such a mark is no news:
+    the history has the entry.
     """
-    files = {file.filename: file for file in shown.files}
-    return with_lost(
-        before,
-        [
-            replace(one, file=files.get(one.file.filename, one.file))
-            if any(_marks(event, one) for event in _since(events, one.low))
-            else one
-            for one in lost
-        ],
-    )
+    marked = {
+        one.file.filename
+        for one in (*lost, *lost_now)
+        if any(_marks(event, one) for event in _since(events, one.low))
+    }
+    files = {file.filename: file for file in shown.files if file.filename in marked}
+    page = with_lost(before, lost)
+    if not files:
+        return page
+    return replace(page, files=tuple(files.get(file.filename, file) for file in page.files))
 
 
 def removals(page: Page, lost: Iterable[LostFile]) -> tuple[Change, ...]:

@@ -219,7 +219,7 @@ class _Recorder:
         )
         showed = None
         if before is not None and row.presence is Presence.PRESENT:
-            showed = shown_before(before, was_lost, shown, events)
+            showed = shown_before(before, was_lost, shown, lost, events)
         self._remember(row, showed, shown, reasons_of(page))
         self._learn(one, page)
         self._state.unpublished.add(row.id, Sort.PAGE, one.look.since or self._now)

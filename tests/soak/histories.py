@@ -371,6 +371,10 @@ class Harder(Histories):
                 elif not target.endswith("/"):  # a directory is empty by then
                     self.copy.pop(target, None)
 
+    def _check_quarantines(self) -> None:
+        if not self.replaced:  # every floor was lowered: a page of before may come again (R14)
+            super()._check_quarantines()
+
     def _check_history(self) -> None:
         if not self.replaced:  # serials mean something else since
             super()._check_history()
