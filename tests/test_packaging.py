@@ -81,7 +81,7 @@ def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> N
     assert run(program, "--version", where=tmp_path) == f"yanksync, version {__version__}\n"
     assert f"root   {tmp_path}/mirror;" in run(program, "show", "nginx", where=tmp_path)
     crontab = run(program, "show", "crontab", where=tmp_path)
-    assert crontab.endswith(f"{program} sync\n")
+    assert crontab.endswith(f"{program} sync --cron\n")
     assert "Make passes" in run(program, "run", "--help", where=tmp_path)
 
 

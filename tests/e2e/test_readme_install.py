@@ -59,7 +59,7 @@ def test_install(installed: Machine) -> None:
         assert installed.run(f"{program} --version").endswith(f"version {__version__}\n")
     installed.run("/opt/yanksync/bin/python -c 'import brotli, zstandard, obstore'")
     crontab = installed.run("yanksync show crontab")
-    assert crontab.endswith(f"  yanksync  {installed.root}/opt/yanksync/bin/yanksync sync\n")
+    assert crontab.endswith(f"  yanksync  {installed.root}/opt/yanksync/bin/yanksync sync --cron\n")
 
 
 @pytest.fixture
