@@ -45,7 +45,9 @@ def test_R8_a_misspelt_name_removes_nothing(named: World, caplog: pytest.LogCapt
         assert named.up.list_requests() == []
     (hold,) = held(named)
     assert (hold.project, hold.what) == (None, "selection")
-    assert hold.why == ("it takes away demo, and upstream does not have demmo; is demo meant?")
+    assert hold.why == (
+        "it takes away demo, and upstream does not have demmo; perhaps demo is meant"
+    )
     assert named.counts().held == 1
 
 

@@ -82,7 +82,7 @@ def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedNa
     from difflib import get_close_matches  # start-up: few ever need it
 
     near = get_close_matches(unknown[0], left_out, 1)
-    hint = f"; is {near[0]} meant?" if near else ""
+    hint = f"; perhaps {near[0]} is meant" if near else ""
     return f"it takes away {_some(left_out)}, and upstream does not have {_some(unknown)}{hint}"
 
 

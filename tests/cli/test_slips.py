@@ -32,7 +32,7 @@ def test_a_misspelt_name_ends_with_4_and_is_explained(named: Cli, upstream: Fake
     misspelt(named)
     done = named("sync")
     assert (done.code, done.out) == (4, "")
-    assert "demmo" in done.err and "is demo meant?" in done.err
+    assert "demmo" in done.err and "perhaps demo is meant" in done.err
     assert "nothing is removed" in done.err and "yanksync approve" in done.err
     assert published(named) == ["demo", "other"]
     (row,) = named("holds", "--json").json
