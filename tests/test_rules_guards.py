@@ -90,6 +90,27 @@ def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
     assert world.sync() == DONE
 
 
+def test_R6_a_yank_of_a_file_that_was_lost_meanwhile_is_told_once(world: World) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.upload("demo", "2.0")
+    assert world.settle() == DONE
+    world.configure(upstream_journal="listing")  # pages are read before the entries about them
+    world.up.doctor = lambda page: {
+        **page,
+        "files": [file for file in page["files"] if file["filename"] != "demo-1.0.tar.gz"],
+    }
+    world.up.yank("demo", "1.0", "bad")
+    world.sync(later=HOUR)
+    world.up.doctor = None
+    world.up.raw_row("demo", None, "frobnicate")
+    world.sync(later=HOUR)
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    world.configure(upstream_journal="xmlrpc")
+    assert world.settle() == DONE
+    told = [(row.version, str(row.action), row.reason, row.source) for row in world.history()]
+    assert told == [("1.0", "yank", "bad", "journal")]
+
+
 def test_R8_news_about_a_held_project_does_not_let_its_losses_through(world: World) -> None:
     names = started(world, 5)
     gone = {*names[:4]}

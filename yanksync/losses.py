@@ -150,6 +150,16 @@ def shown_before(
     return replace(page, files=tuple(files.get(file.filename, file) for file in page.files))
 
 
+def seen_since(change: Change, lost: Iterable[LostFile], serial: int | None) -> int | None:
+    """Return the serial from which on a journal entry may explain ``change``.
+
+    That is ``serial``, of the page before; for a file that this page had ``lost``, it is the serial
+    of the last page that had it.
+    """
+    lows = [serial, *(one.low for one in lost if _is_about(change, one))]
+    return None if None in lows else min(low for low in lows if low is not None)
+
+
 def removals(page: Page, lost: Iterable[LostFile]) -> tuple[Change, ...]:
     """Return what the history says when these vanished files are let go.
 
@@ -249,6 +259,12 @@ def _marks(event: Event, lost: LostFile) -> bool:
     if event.kind not in (Kind.YANK, Kind.UNYANK) or version is None or lost.version is None:
         return False
     return same_version(lost.version, version)
+
+
+def _is_about(change: Change, lost: LostFile) -> bool:
+    if change.version is None or lost.version is None:
+        return lost.file.filename in (change.file, *change.files)
+    return same_version(change.version, lost.version)
 
 
 def _marked(lost: LostFile, yanked: Yank | None) -> LostFile:

@@ -15,7 +15,15 @@ from yanksync.changes import Unsettled, differences, latecomers, reasons_of
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
 from yanksync.journal import Event, Kind
-from yanksync.losses import LostFile, Moment, confirm, lost_files, shown_before, with_lost
+from yanksync.losses import (
+    LostFile,
+    Moment,
+    confirm,
+    lost_files,
+    seen_since,
+    shown_before,
+    with_lost,
+)
 from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
@@ -220,7 +228,7 @@ class _Recorder:
         showed = None
         if before is not None and row.presence is Presence.PRESENT:
             showed = shown_before(before, was_lost, shown, lost, events)
-        self._remember(row, showed, shown, reasons_of(page))
+        self._remember(row, showed, shown, reasons_of(page), was_lost)
         self._learn(one, page)
         self._state.unpublished.add(row.id, Sort.PAGE, one.look.since or self._now)
         self._batch.pages[row.id] = shown
@@ -304,21 +312,33 @@ class _Recorder:
             return None
 
     def _remember(
-        self, row: Project, before: Page | None, page: Page, reasons: tuple[tuple[str, str], ...]
+        self,
+        row: Project,
+        before: Page | None,
+        page: Page,
+        reasons: tuple[tuple[str, str], ...],
+        lost: Sequence[LostFile],
     ) -> None:
         """Keep for the history what was published ``before`` and is from now on (R6)."""
-        changes: tuple[Change, ...] = ()
-        low = row.serial
+        settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
+
+        def see(low: int | None, changes: Sequence[Change]) -> None:
+            seen = Unsettled(low=low, high=page.serial, changes=tuple(changes), reasons=reasons)
+            self._state.history.see(row.name, seen, self._now, settled=settled)
+
         if before is not None:
             withdrawn = self._state.history.withdrawn(row.name, page.serial)
             changes = differences(before, page, withdrawn=withdrawn)
-            low = -1 if row.serial is None else row.serial
         elif row.presence is Presence.GONE:
             changes = differences(None, page)
-            low = -1 if row.serial is None else row.serial
-        settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
-        seen = Unsettled(low=low, high=page.serial, changes=changes, reasons=reasons)
-        self._state.history.see(row.name, seen, self._now, settled=settled)
+        else:
+            see(row.serial, ())
+            return
+        by_low: dict[int | None, list[Change]] = {row.serial: []}
+        for change in changes:
+            by_low.setdefault(seen_since(change, lost, row.serial), []).append(change)
+        for low, some in by_low.items():
+            see(-1 if low is None else low, some)
 
     def _learn(self, one: Fetched, page: Page) -> None:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
