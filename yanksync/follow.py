@@ -56,6 +56,8 @@ def follow(mirror: Mirror) -> bool:
             follow_list(mirror, started)
         except JournalReplaced as replaced:
             restart(mirror, replaced, started)
+        else:
+            trust(mirror)
     else:
         mark_named(mirror, started)
     _note_read(mirror)

@@ -11,18 +11,17 @@ from collections.abc import Sequence
 from itertools import islice
 
 from yanksync.choose import source_of
-from yanksync.errors import BadAnswer, JournalReplaced, StaleList
+from yanksync.errors import BadAnswer
 from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
 from yanksync.model import PIECES, ListedProject, ProjectList
 from yanksync.names import normalized
+from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
 from yanksync.weigh import Presence
-
-_CACHED = 3600.0  # seconds; a CDN may keep a list for half of that (A69)
 
 _STANDING = 2000  # directories of the output held against the state at once
 
@@ -60,7 +59,8 @@ def widen(mirror: Mirror) -> None:
 def resync(mirror: Mirror) -> bool:
     """Ask for every project again, without ETags; go on with a full-resync that was interrupted.
 
-    Returns whether this began to follow the journal, on an empty state.
+    Returns whether this began to follow the journal, on an empty state. Raises
+    :class:`yanksync.errors.UpstreamError`, :class:`yanksync.errors.JournalReplaced` among them.
     """
     meta = mirror.state.meta
     source = source_of(mirror)
@@ -85,6 +85,8 @@ def resync(mirror: Mirror) -> bool:
         _refuse_empty(mirror, projects, last)
     with mirror.state.transaction():
         load(mirror, projects)
+        if source is JournalSource.LISTING:
+            check_rows(mirror, projects, started)
         mirror.state.listed.mark_all(started)
         leave(mirror, projects, started)
         mark_standing(mirror, projects, started)
@@ -139,38 +141,24 @@ def follow_list(mirror: Mirror, started: float) -> None:
     meta = mirror.state.meta
     raw = mirror.upstream.list(meta.text("list_etag"))
     if raw is None:
+        check_rows_again(mirror, started)
         return
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
     if any(row.serial is None for row in projects.projects):
         raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
     known = meta.number("list_serial")
     if known is not None and (projects.serial is None or projects.serial < known):
-        _refuse_older(mirror, projects.serial, known, started)
+        refuse_older(mirror, projects.serial, known, started)
     with mirror.state.transaction():
         meta.put(list_older_since=None)
         load(mirror, projects)
+        check_rows(mirror, projects, started)
         mirror.state.listed.mark_newer(started)
         leave(mirror, projects, started)
         mark_standing(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
-
-
-def _refuse_older(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
-    """Take nothing from a list that is older than one read before.
-
-    A cache may give one for a while. Raises :class:`StaleList`; :class:`JournalReplaced` when lists
-    have been older for longer than a cache keeps them.
-    """
-    meta = mirror.state.meta
-    since = meta.moment("list_older_since")
-    if since is None or since > now:
-        meta.put(list_older_since=now)
-    elif now - since > _CACHED:
-        at = "has no serial" if serial is None else f"is at serial {serial}"
-        raise JournalReplaced(known, f"for more than an hour, its list of projects {at}")
-    raise StaleList(serial, known)
 
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
@@ -201,7 +189,7 @@ def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
         return
     now = mirror.now()
     since = meta.moment("list_empty_since")
-    if since is not None and now - since >= _CACHED:
+    if since is not None and now - since >= CACHED:
         return
     meta.put(list_empty_since=now if since is None else since)
     raise BadAnswer(

@@ -67,6 +67,7 @@ def _forget(mirror: Mirror) -> None:
             list_etag=None,
             list_empty_since=None,
             list_older_since=None,
+            list_below=None,
             refused=None,
             refused_since=None,
             journal_probe=None,
@@ -120,6 +121,7 @@ def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
         meta.put(
             upstream_serial=None, tree_serial=OTHER_ERA, list_codecs=ANY_SIBLINGS,
             cursor=None, cursor_row=None, list_serial=None, list_etag=None, list_older_since=None,
+            list_below=None,
         )  # fmt: skip
         if raw is None or projects is None:
             mark_all_named(mirror, started)

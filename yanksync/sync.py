@@ -26,7 +26,7 @@ from yanksync.names import NormalizedName
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Plan, Removal
 from yanksync.publishing import finish, withdraw
-from yanksync.restart import check_address, is_other_upstream
+from yanksync.restart import check_address, is_other_upstream, restart
 from yanksync.settings import redacted
 from yanksync.state.runs import Run
 from yanksync.state.unpublished import Sort
@@ -131,7 +131,7 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
     try:
         check_address(mirror)
         if request.everything:
-            unread = resync(mirror)
+            unread = _resync(mirror)
         elif configure.needs_widening(mirror):
             widen(mirror)
         if not unread:
@@ -145,6 +145,15 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
             mirror.state.pending.mark(name, None, now, forced=True, patient=False)
     _check_room(mirror)
     return None, unread
+
+
+def _resync(mirror: Mirror) -> bool:
+    """Ask for every project again; returns whether the journal is still to be read."""
+    try:
+        return resync(mirror)
+    except JournalReplaced as replaced:
+        restart(mirror, replaced, mirror.now())
+        return False
 
 
 def _check_room(mirror: Mirror) -> None:

@@ -41,6 +41,22 @@ class Listed:
             AND (projects.display <> listed.display OR listed_at IS NOT NULL)"""
         )
 
+    def below(self, serial: int | None, most: int) -> dict[NormalizedName, int]:
+        """Return up to ``most`` rows that are below what is held of their projects, by name.
+
+        The list of ``serial`` is as new as that. A project that went comes back with another
+        serial than it had.
+        """
+        rows = self._db.execute(
+            """SELECT name, listed.serial FROM projects JOIN listed USING (name)
+            WHERE (listed.serial < projects.serial
+                OR presence = 'gone' AND listed.serial = projects.serial)
+            AND projects.serial <= coalesce(?1, (SELECT max(serial) FROM listed))
+            ORDER BY name LIMIT ?2""",
+            (serial, most),
+        )
+        return {row[0]: row[1] for row in rows}
+
     def mark_newer(self, since: float) -> None:
         """Ask for every project whose held page is below the serial that the list has for it."""
         self._mark(

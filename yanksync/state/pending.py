@@ -135,6 +135,15 @@ class Pending:
         )
         return {row[0]: row[1] for row in rows}
 
+    def stale(self, names: Iterable[str]) -> set[NormalizedName]:
+        """Return those of ``names`` whose last answer was older than what is held."""
+        rows = self._db.execute(
+            """SELECT name FROM pending WHERE stale_since IS NOT NULL
+            AND name IN (SELECT value FROM json_each(?))""",
+            (json.dumps(list(names)),),
+        )
+        return {row[0] for row in rows}
+
     def done(self, name: str) -> None:
         """Nothing is to be asked of ``name`` any more."""
         self._db.execute("DELETE FROM pending WHERE name = ?", (name,))

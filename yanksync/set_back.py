@@ -1,0 +1,108 @@
+"""Stage 1: notices that upstream was put back, where a list stands in for the journal (rule R14).
+
+A cache may give an old list, or an old page, for a while. What stays old for longer than a cache
+keeps it is what upstream says now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.errors import JournalReplaced, StaleList
+from yanksync.mirror import Mirror, log
+from yanksync.model import ProjectList
+from yanksync.names import NormalizedName
+from yanksync.weigh import Presence
+
+CACHED = 3600.0
+"""Seconds after which no cache gives an old list any more; a CDN may for half of that (A69)."""
+
+_MOST = 1000  # rows watched at once: one that lasts is enough
+
+
+class _Below(Struct, frozen=True):
+    """A row of the list below what is held of its project."""
+
+    serial: int  # in the list
+    since: float  # when a list first had such a row; UTC seconds
+    asked: float  # when the project's page was asked for because of it
+
+
+def refuse_older(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
+    """Take nothing from a list that is older than one read before.
+
+    Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
+    """
+    meta = mirror.state.meta
+    since = meta.moment("list_older_since")
+    if since is None or since > now:
+        meta.put(list_older_since=now)
+    elif now - since > CACHED:
+        at = "has no serial" if serial is None else f"is at serial {serial}"
+        raise JournalReplaced(known, f"for more than an hour, its list of projects {at}")
+    raise StaleList(serial, known)
+
+
+def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
+    """Check that the list just loaded has no project below what is held of it.
+
+    Only rows count whose list is as new as what is held: else the page was ahead of it. The page
+    is asked for, and decides. Raises :class:`JournalReplaced` when both stay below for an hour.
+    """
+    _check(mirror, mirror.state.listed.below(projects.serial, _MOST), now)
+
+
+def check_rows_again(mirror: Mirror, now: float) -> None:
+    """Do the same when upstream says that its list is the one read last."""
+    watched = _watched(mirror)
+    rows = mirror.state.projects.get(watched)
+    below = {
+        name: watched[name].serial
+        for name, row in rows.items()
+        if row.serial is not None
+        and watched[name].serial < row.serial + (row.presence is Presence.GONE)
+    }
+    with mirror.state.transaction():
+        _check(mirror, below, now)
+
+
+def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> None:
+    known = _watched(mirror)
+    if not below and not known:
+        return
+    state = mirror.state
+    held, old = state.projects.get(below), state.pending.stale(below)
+    watched = {}
+    for name, serial in below.items():
+        row = known.get(name)
+        since = now if row is None else min(row.since, now)
+        if name in old and now - since > CACHED:
+            why = f"its list has {name} at serial {serial}, and {held[name].serial} was held"
+            raise JournalReplaced(
+                state.meta.number("list_serial"),
+                f"for more than an hour, {why}, and its page is as old",
+            )
+        asked = now if row is None else row.asked
+        if row is None or not 0 <= now - asked < CACHED:
+            asked = now
+            state.pending.mark(name, None, now)
+        if row is None and mirror.tally.tells(f"below {name}"):
+            log.warning(
+                "%s: the list of projects has it at serial %d, and %s is held; its page is asked "
+                "for. If both stay so for an hour, upstream was put back, and the pass ends with 4",
+                name,
+                serial,
+                held[name].serial,
+                extra={"project": name},
+            )
+        watched[name] = _Below(serial, since, asked)
+    text = msgspec.json.encode(watched).decode() if watched else None
+    state.meta.put(list_below=text)
+
+
+def _watched(mirror: Mirror) -> dict[NormalizedName, _Below]:
+    text = mirror.state.meta.text("list_below")
+    return {} if text is None else msgspec.json.decode(text, type=dict[NormalizedName, _Below])
