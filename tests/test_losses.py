@@ -11,7 +11,17 @@ from msgspec.structs import replace
 
 from tests.render.strategies import CALM
 from yanksync.journal import Event, Kind
-from yanksync.losses import LostFile, Moment, confirm, lost_files, removals, told, with_lost
+from yanksync.losses import (
+    LostFile,
+    Moment,
+    confirm,
+    lost_files,
+    remembered,
+    removals,
+    told,
+    unpublished,
+    with_lost,
+)
 from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
 from yanksync.names import NormalizedName
 from yanksync.versions import file_version, same_version
@@ -43,7 +53,7 @@ def names(lost: Sequence[LostFile]) -> list[str]:
 
 
 def seen(before: Page, after: Page, *events: Event, lost: Sequence[LostFile] = ()) -> list[str]:
-    return names(lost_files(before, lost, after, events, FIRST))
+    return names([one for one in lost_files(before, lost, after, events, FIRST) if one.shown])
 
 
 BOTH = page(ONE, TWO)
@@ -145,6 +155,41 @@ def test_a_changed_hash_needs_no_second_look_and_a_new_one_no_old_approval() -> 
     assert gone.vanished and not gone.approved and not gone.confirmed
 
 
+def test_what_a_quarantine_takes_away_comes_back_with_its_hash_or_not_at_all() -> None:
+    before = page(ONE, TWO, file(ODD, ()))
+    kept = lost_files(before, (), page(serial=12, status="quarantined"), (), FIRST)
+    assert names(kept) == [ONE, TWO] and not any(one.shown or one.vanished for one in kept)
+    cleared = page(ONE, file(TWO, B), file(ODD, B), serial=13)
+    (two,) = lost_files(page(serial=12, status="quarantined"), kept, cleared, (), LATER)
+    assert two.hashes == B and two.confirmed and not two.shown
+    assert [one.filename for one in with_lost(cleared, [two]).files] == [ONE, ODD]
+    anew = (event(Kind.REMOVE_PROJECT, None), event(Kind.CREATE, None, 12))
+    assert lost_files(page(serial=12, status="quarantined"), kept, cleared, anew, LATER) == ()
+    assert told(kept, anew) == () == told([two], anew)
+    approved = [replace(two, approved=True, held=None)]
+    again = page(serial=14, status="quarantined")
+    assert names(lost_files(cleared, approved, again, (), LATER)) == [ONE, ODD]
+
+
+def test_a_hash_in_doubt_is_remembered_when_its_file_goes() -> None:
+    lost = lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
+    gone = (event(Kind.REMOVE_RELEASE, "2.0", 13),)
+    (kept,) = lost_files(BOTH, lost, page(ONE, serial=13), gone, LATER)
+    assert not kept.shown and not kept.vanished and not kept.confirmed
+    assert confirm(kept, LATER) == kept and told([kept], gone) == (kept,)
+    assert with_lost(page(ONE), [kept]) == page(ONE)
+    (missing,) = lost_files(BOTH, lost, page(ONE, serial=13), (), LATER)
+    assert missing.vanished and told([missing], gone) == (remembered(missing),)
+    back = page(ONE, file(TWO, B), serial=15)
+    (again,) = lost_files(page(ONE, serial=13), [kept], back, (), LATER)
+    assert again.hashes == B and not again.shown
+    assert lost_files(page(ONE, serial=13), [kept], page(ONE, TWO, serial=15), (), LATER) == ()
+    assert unpublished([again]) == (remembered(again),) and unpublished([kept]) == (kept,)
+    assert unpublished([replace(again, approved=True)]) == ()
+    (never,) = lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
+    assert unpublished([never]) == ()
+
+
 def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
     lost = lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
     assert lost_files(page(ONE, serial=12), lost, page(ONE, TWO, serial=13), (), LATER) == ()
@@ -236,6 +281,13 @@ def test_what_the_history_says_once_they_are_let_go() -> None:
 
 # Any history of pages.
 
+
+def anew_has_no_version(entry: Event) -> Event:
+    if entry.kind is not Kind.REMOVE_PROJECT:
+        return entry
+    return replace(entry, entry=replace(entry.entry, version=None))
+
+
 FILES = (ONE, WHEEL, TWO, "demo-2.0.tar.gz", ODD)
 yanks = st.sampled_from([None, None, Yank(), BAD, Yank("worse")])
 files = st.builds(file, st.sampled_from(FILES), st.sampled_from([A, A, A, B, ()]), yanks)
@@ -244,7 +296,7 @@ events = st.builds(
     st.sampled_from([kind for kind in Kind if kind not in (Kind.ROLE, Kind.INERT)]),
     st.sampled_from([None, "1.0", "2.0", "2", "3.0"]),
     name=st.sampled_from(FILES),
-)
+).map(anew_has_no_version)
 steps = st.lists(
     st.tuples(
         st.lists(files, max_size=5, unique_by=lambda one: one.filename),
@@ -290,6 +342,7 @@ def test_r8_whatever_pages_come_only_what_is_explained_goes(
     before = published = page(*begun, serial=10)
     lost: tuple[LostFile, ...] = ()
     journal: list[Event] = []
+    was: dict[str, File] = {}  # as published last, as long as the state knows that
     serial, moment = 10, FIRST
     for found, status, entries, later in history:
         for entry in entries:
@@ -301,16 +354,23 @@ def test_r8_whatever_pages_come_only_what_is_explained_goes(
         kept = lost_files(before, lost, after, journal, moment)
         shown = with_lost(after, kept)
         lows = {one.file.filename: one.low for one in lost}
+        anew = any(entry.kind is Kind.REMOVE_PROJECT for entry in entries)
+        was = {} if anew else {**was, **{one.filename: one for one in published.files}}
+        hold_to_the_hashes_known(was, shown)
         if after.quarantined:
-            assert kept == () and shown == after
+            assert shown == after and not any(one.shown for one in kept)
+            wanted = {name for name, one in was.items() if one.hashes}
+            assert {*names(kept)} == wanted
         else:
             for old in published.files:
                 low = lows.get(old.filename) or before.serial or 0
                 hold_to_what_was_published(old, low, after, kept, journal)
+        there = {*names(kept), *(one.filename for one in shown.files)}
+        was = {name: one for name, one in was.items() if name in there}
         hold_to_the_page(after, kept)
         for one in kept:
             ripe = moment.run > one.run and moment.now - one.since >= 600.0
-            assert one.confirmed is (not one.vanished or ripe)
+            assert one.confirmed is ((one.vanished and ripe) or one.hashes is not None)
         assert lost_files(after, kept, after, journal, moment) == kept, "the same page again"
         assert told(kept, []) == kept
         before, lost, published = after, kept, shown
@@ -331,6 +391,13 @@ def hold_to_what_was_published(
         assert old.yanked is None or now.yanked is not None or unyanked(old, journal)
 
 
+def hold_to_the_hashes_known(was: dict[str, File], shown: Page) -> None:
+    """No file is published with another hash than it was, as long as that is known."""
+    for one in shown.files:
+        known = dict(was[one.filename].hashes) if one.filename in was else {}
+        assert all(known.get(name, digest) == digest for name, digest in one.hashes)
+
+
 def hold_to_the_page(after: Page, kept: Sequence[LostFile]) -> None:
     """Everything else of the page is published, and every mark that it has."""
     shown = with_lost(after, kept).files
@@ -339,4 +406,7 @@ def hold_to_the_page(after: Page, kept: Sequence[LostFile]) -> None:
     for one in after.files:
         if one.filename not in names(kept):
             assert found[one.filename] == one
-        assert one.yanked is None or found[one.filename].yanked == one.yanked
+        hidden = {old.file.filename for old in kept if not old.shown}
+        assert one.filename in found or one.filename in hidden
+        if one.yanked is not None and one.filename in found:
+            assert found[one.filename].yanked == one.yanked

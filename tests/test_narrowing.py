@@ -182,3 +182,47 @@ def test_a_rehearsal_tells_each_removal_with_its_reason(named: World) -> None:
     (why,) = found.held
     assert "all 3 published projects: demo, other, third" in why
     assert named.listed() == NAMES and held(named) == []  # it was a rehearsal
+
+
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+@pytest.mark.parametrize("before", [["*"], ["[a-z]*"], ["demo", "o*", "third"]], ids=str)
+def test_R8_a_misspelt_name_removes_nothing_when_a_pattern_had_it(
+    world: World, before: list[str], journal: str
+) -> None:
+    for name in NAMES:
+        world.up.upload(name, "1.0")
+    world.configure(mirror_projects=before, upstream_journal=journal)
+    assert world.sync() == DONE
+    for wanted in (["demo", "othr", "third"], ["demo", "othr", "t*"]):
+        world.configure(mirror_projects=wanted)
+        for _ in range(2):
+            assert world.sync() == HELD
+            assert world.listed() == NAMES
+        (hold,) = held(world)
+        assert hold.why == (
+            "it takes away other, and upstream does not have othr; perhaps other is meant"
+        )
+    world.configure(mirror_projects=["demo", "third"])
+    assert world.sync() == DONE
+    assert world.listed() == ["demo", "third"] and held(world) == []
+
+
+def test_R8_names_that_a_pattern_had_are_taken_at_once(world: World) -> None:
+    for name in NAMES:
+        world.up.upload(name, "1.0")
+    assert world.sync() == DONE
+    world.configure(mirror_projects=["demo", "third"])
+    assert world.sync() == DONE
+    assert world.listed() == ["demo", "third"] and world.up.list_requests() == []
+
+
+def test_R8_a_name_that_upstream_removed_long_ago_holds_too(world: World) -> None:
+    for name in NAMES:
+        world.up.upload(name, "1.0")
+    assert world.sync() == DONE
+    world.up.remove_project("other")
+    assert world.sync() == DONE
+    world.configure(mirror_projects=["other", "third"])
+    assert world.sync() == HELD and world.listed() == ["demo", "third"]
+    assert world.approve("selection") == [SELECTION]
+    assert world.sync() == DONE and world.listed() == ["third"]

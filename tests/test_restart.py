@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fake_render import PageDict
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.harness import (
     DONE,
@@ -226,3 +227,135 @@ def test_an_address_where_there_is_nothing_is_told_and_publishes_nothing(
     assert world.settle() == DONE
     body = world.kills.store.read("demo", JSON)
     assert body is not None and world.listed() == ["demo"]
+
+
+def put_back(world: World, *names: str) -> None:
+    """Let upstream lose its newest entry, so that a person is asked."""
+    begun(world, *names)
+    kept = world.up.snapshot()
+    world.up.yank(names[0], "1.0", "bad")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    assert world.sync() == HELD
+
+
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+def test_R14_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
+    world.configure(upstream_journal=journal)
+    begun(world, "demo", "third")
+    kept = world.up.snapshot()
+    for _ in range(30):
+        world.up.role("third")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    while (code := world.sync(later=HOUR)) == PARTIAL:
+        pass
+    assert code == HELD
+    hold, files = held(world), world.files()
+    serial = world.up.last_serial
+    assert f"its newest serial is {serial}; its list lacks 0 of the 2 published" in hold.why
+    assert world.approve() == [JOURNAL]
+    other(world.served)
+    strange = FakeUpstream()
+    strange.upload("strange", "1.0")
+    world.served.upstream = strange
+    assert world.sync() == HELD and world.files() == files
+    assert "it was approved, but it ends at serial" in held(world).why
+    assert world.sync() == HELD and world.files() == files
+    assert "its list lacks 2 of the 2 published projects" in held(world).why
+    # The one that was seen is followed, when it is approved again.
+    world.served.upstream = world.up
+    assert world.approve() == [JOURNAL]
+    assert world.sync() in (DONE, PARTIAL, HELD)
+    with world.state() as state:
+        assert state.meta.text("journal_replaced") is None
+
+
+def test_R14_another_upstream_with_more_entries_is_not_the_one_approved(world: World) -> None:
+    put_back(world, "demo", "third")
+    assert world.approve() == [JOURNAL]
+    strange = FakeUpstream()
+    for number in range(50):
+        strange.upload(f"s{number}", "1.0")
+    strange.upload("demo", "1.0")
+    strange.upload("third", "1.0")
+    world.served.upstream = strange
+    files = world.files()
+    assert world.sync() == HELD and world.files() == files
+    assert "seen when that was approved" in held(world).why
+
+
+def test_R14_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -> None:
+    put_back(world, "demo", "third")
+    assert world.approve() == [JOURNAL]
+    world.up.yank("third", "2.0", "bad")
+    world.up.upload("new", "1.0")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_what_was_not_seen_when_it_was_approved_is_held_again(world: World) -> None:
+    begun(world, "demo", "third")
+    kept = world.up.snapshot()
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    world.up.fail("^/simple/$", Fault.status(503), None)
+    assert world.sync() == HELD
+    assert "newest serial" not in held(world).why
+    assert world.approve() == [JOURNAL]
+    world.up.heal()
+    assert world.sync() == HELD
+    assert "its list lacks 0 of" in held(world).why
+    assert world.approve() == [JOURNAL]
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+@pytest.mark.parametrize("command", ["sync", "resync"])
+def test_R14_what_the_approved_upstream_lacks_is_judged_as_unexplained(
+    world: World, second: Served, journal: str, command: str
+) -> None:
+    world.configure(upstream_journal=journal)
+    names = [f"p{number}" for number in range(6)]
+    begun(world, *names)
+    up = other(second, "p0")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert "its list lacks 5 of the 6 published projects" in held(world).why
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    work = getattr(world, command)
+    assert work() == PARTIAL
+    up.upload("stranger", "10.0")  # a newer list that lacks them, too, explains nothing
+    for _ in range(2):
+        assert work(later=HOUR) == HELD
+    assert world.listed() == [*names, "strange", "stranger"]
+    assert world.approve() == names  # of p0 it has other files
+    assert work() == DONE
+    assert world.listed() == ["p0", "strange", "stranger"]
+    assert_equal_to_upstream(world)
+
+
+def test_the_word_journal_approves_the_journal_alone(world: World) -> None:
+    begun(world, "demo", "journal")
+    world.up.doctor = _rehashed
+    world.up.raw_row("journal", None, "frobnicate")
+    kept = world.up.snapshot()
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == HELD
+    world.up.restore(kept)
+    assert world.sync() == HELD and world.counts().held == 2
+    assert world.approve("journal") == [JOURNAL]
+    assert world.sync() == HELD and world.counts().held == 1  # that of the project
+    assert "ab" * 32 not in str(world.page("journal"))
+    assert world.approve("journal") == ["journal"]  # nothing of the whole mirror is held
+    assert world.sync() == DONE and "ab" * 32 in str(world.page("journal"))
+    assert world.approve("journal") == []
+
+
+def _rehashed(page: PageDict) -> PageDict:
+    for file in page["files"] if page["name"] == "journal" else ():
+        file["hashes"] = {"sha256": "ab" * 32}
+    return page

@@ -34,6 +34,9 @@ class Held(Struct, frozen=True, kw_only=True):
 JOURNAL, SELECTION = "the journal", "the selection"
 """How :func:`approve` names what concerns the mirror as a whole."""
 
+WHOLE = {"journal": JOURNAL, "selection": SELECTION}
+"""The same by :attr:`Held.what`."""
+
 _EFFECTS = {
     "removal": "the next run removes the project from the mirror",
     "files": "the next run removes these files from the project's page",
@@ -76,7 +79,8 @@ def _whole(state: State) -> list[Held]:
     replaced = meta.text("journal_replaced")
     if replaced is not None and not meta.flag("approve_journal"):
         since = meta.moment("journal_replaced_since") or 0.0
-        why = f"upstream is not the one followed so far: {replaced}"
+        seen = meta.text("journal_seen_text") or ""
+        why = f"upstream is not the one followed so far: {replaced}{seen}"
         found.append(_held(None, "journal", why, since))
     narrowed = meta.text("selection_held")
     if narrowed is not None and meta.text("selection_approved") is None:
@@ -113,22 +117,21 @@ def count_held(state: State) -> int:
 
 
 def approve(state: State, names: Sequence[str]) -> tuple[str, ...]:
-    """Let what is held through, once: all of it, or only these projects. Return what was.
+    """Let what is held through, once: all of it, or only this. Return what was.
 
     The next run acts on it. :data:`JOURNAL` and :data:`SELECTION` stand for what concerns the
-    whole mirror, which only approving everything lets through.
+    whole mirror. Among ``names``, ``journal`` and ``selection`` mean these while they are held,
+    and else the projects of these names.
     """
-    chosen = list(names) or None
     meta = state.meta
     with state.transaction():
+        whole = [held.what for held in _whole(state) if not names or held.what in names]
+        chosen = [name for name in names if name not in whole] if names else None
         done: set[str] = {*state.unpublished.approve(chosen), *state.pending.approve(chosen)}
         done.update(name for _, name in state.lost.approve(chosen))
-        result = sorted(done)
-        for held in _whole(state) if chosen is None else ():
-            if held.what == "journal":
+        for what in whole:
+            if what == "journal":
                 meta.put(approve_journal=1)
-                result.insert(0, JOURNAL)
             else:  # this selection, and no other that the configuration may come to have
                 meta.put(selection_approved=meta.text("selection_wanted"))
-                result.insert(0, SELECTION)
-    return tuple(result)
+    return (*(WHOLE[what] for what in whole), *sorted(done))

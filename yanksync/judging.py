@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from yanksync.changes import reasons_of
 from yanksync.errors import BadAnswer
 from yanksync.guards import Removals, judge
-from yanksync.losses import removals, with_lost
+from yanksync.losses import remembered, removals, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
@@ -86,7 +86,8 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         if len(left) == len(lost):
             continue
         gone = [one for one in lost if one not in left]
-        state.lost.put(row.id, left)
+        kept = [remembered(one) for one in gone if one.vanished and one.suspect]
+        state.lost.put(row.id, [*left, *kept])
         state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
         found.append(row.id)
         if not left:

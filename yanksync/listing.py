@@ -17,6 +17,7 @@ from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
 from yanksync.model import PIECES, ListedProject, ProjectList
 from yanksync.names import normalized
+from yanksync.selection import Selection
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
@@ -40,7 +41,9 @@ def widen(mirror: Mirror) -> None:
         meta.put(selection=mirror.settings.mirror.selection.text, list_etag=None)
         return
     started = mirror.now()
-    if mirror.settings.mirror.selection.explicit is not None:
+    section = mirror.settings.mirror
+    # While a narrowing waits, projects from before are selected, too; those are known.
+    if Selection(section.selection.projects, section.selection.exclude).explicit is not None:
         mark_missing_named(mirror, started)
         return
     _, projects = read_list(mirror)
@@ -224,11 +227,11 @@ def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
 
 def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for named projects that the list does not have: quarantined ones are left out of it."""
-    explicit = mirror.settings.mirror.selection.explicit
-    if explicit is None:
+    named = mirror.settings.mirror.selection.named
+    if not named:
         return
     listed = {row.name for row in projects.projects}
-    unlisted = [name for name in explicit if name not in listed]
+    unlisted = [name for name in named if name not in listed]
     mirror.state.projects.add((name, name) for name in unlisted)
     rows = mirror.state.projects.get(unlisted)
     for name in unlisted:
@@ -281,7 +284,7 @@ def mark_all_named(mirror: Mirror, started: float) -> None:
 
 def mark_missing_named(mirror: Mirror, started: float) -> None:
     """Ask for the named projects that the state holds no page of; no list is needed for that."""
-    names = mirror.settings.mirror.selection.explicit or ()
+    names = mirror.settings.mirror.selection.named
     with mirror.state.transaction():
         mirror.state.projects.add((name, name) for name in names)
         for row in mirror.state.projects.get(names).values():

@@ -3,6 +3,9 @@
 A file that vanishes without a reason, or gets another hash, may be upstream's fault or an attack.
 Only such a file is held back: it stays as it was published, while everything else of the new page
 is published at once, yanks above all (rules R7 and R8).
+
+A file whose hash was in doubt is remembered when it is published no more: when it comes back with
+another hash than it was published with, a person must approve that, however much later it is.
 """
 
 from __future__ import annotations
@@ -35,11 +38,13 @@ class LostFile(Struct, frozen=True, kw_only=True):
     held: str | None = None  # why a guard holds it
     held_since: float | None = None
     approved: bool = False  # a person has let it go
+    suspect: bool = False  # upstream has had another hash for it
+    shown: bool = True  # False: it is published no more, and only its hashes are remembered
 
     @property
     def vanished(self) -> bool:
-        """Whether upstream's page has no file of that name."""
-        return self.hashes is None
+        """Whether it is published and upstream's page has no file of that name."""
+        return self.shown and self.hashes is None
 
 
 class Moment(Struct, frozen=True):
@@ -67,26 +72,28 @@ def lost_files(
         moment: when it is looked at.
 
     A quarantined page explains every loss (PEP 792), and so do journal entries that remove the
-    file, its release or its project.
+    file, its release or its project. Such files are left out; hashes in doubt are remembered.
     """
-    if after.quarantined:
-        return ()
     known = {one.file.filename: one for one in lost}
+    if after.quarantined:
+        return tuple(_quarantined(before, known, events, moment))
     now = {file.filename: file for file in after.files}
-    found = []
+    found: list[LostFile] = []
     for file in _published(before, known):
         new = now.get(file.filename)
         if _as_it_was(file, new):
             continue
         old = known.get(file.filename) or _first_seen(file, before, moment)
         since = _since(events, old.low)
-        if _explained(old, since, vanished=new is None):
+        if _explained(old, since, vanished=old.shown and new is None):
+            found += _kept(old, since)
             continue
         hashes = None if new is None else new.hashes
         if old.hashes != hashes:
             old = replace(
                 old, hashes=hashes, since=moment.now, run=moment.run, confirmed=hashes is not None,
                 held=None, held_since=None, approved=False,
+                suspect=old.suspect or hashes is not None,
             )  # fmt: skip
         if new is not None and new.yanked is not None:
             old = _marked(old, new.yanked)
@@ -97,7 +104,19 @@ def lost_files(
 def confirm(lost: LostFile, moment: Moment) -> LostFile:
     """Return ``lost`` after a page that still lacks the file: a later look confirms it (R7)."""
     early = lost.run >= moment.run or not 0 <= moment.now - lost.since >= moment.confirm_after
-    return lost if lost.confirmed or early else replace(lost, confirmed=True)
+    return lost if lost.confirmed or early or not lost.vanished else replace(lost, confirmed=True)
+
+
+def remembered(lost: LostFile) -> LostFile:
+    """Return what to remember of a file that is published no more."""
+    return replace(
+        lost, hashes=None, confirmed=False, held=None, held_since=None, approved=False, shown=False
+    )
+
+
+def unpublished(lost: Iterable[LostFile]) -> tuple[LostFile, ...]:
+    """Return what to remember of ``lost`` when nothing of the project is published any more."""
+    return tuple(remembered(one) for one in lost if one.suspect and not _is_new_approved(one))
 
 
 def told(lost: Sequence[LostFile], events: Sequence[Event]) -> tuple[LostFile, ...]:
@@ -105,23 +124,29 @@ def told(lost: Sequence[LostFile], events: Sequence[Event]) -> tuple[LostFile, .
 
     An entry that removes a file lets it go; one that yanks its release adds the mark.
     """
-    left = []
+    left: list[LostFile] = []
     for one in lost:
         newer = _since(events, one.low)
-        if not _explained(one, newer, vanished=one.vanished):
+        if _explained(one, newer, vanished=one.vanished):
+            left += _kept(one, newer)
+        else:
             left.append(_with_events(one, newer, None))
     return tuple(left)
 
 
 def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
-    """Return the page to publish: ``page`` with the lost files as they were published."""
+    """Return the page to publish: ``page`` with the lost files as they were published.
+
+    One that was not published when its hash changed is left out.
+    """
     if not lost or page.quarantined:
         return page
-    files = {file.filename: file for file in page.files}
-    files.update((one.file.filename, one.file) for one in lost)
+    hidden = {one.file.filename for one in lost if not one.shown}
+    files = {file.filename: file for file in page.files if file.filename not in hidden}
+    files.update((one.file.filename, one.file) for one in lost if one.shown)
     versions = page.versions
     if versions is not None:
-        missing = {one.version: None for one in lost if one.version is not None}
+        missing = {one.version: None for one in lost if one.shown and one.version is not None}
         versions = (*versions, *(one for one in missing if one not in versions))
     return replace(page, files=tuple(files.values()), versions=versions)
 
@@ -184,6 +209,28 @@ def _published(before: Page | None, known: Mapping[str, LostFile]) -> Iterator[F
                 yield file
     for one in known.values():
         yield one.file
+
+
+def _quarantined(
+    before: Page | None, known: Mapping[str, LostFile], events: Sequence[Event], moment: Moment
+) -> Iterator[LostFile]:
+    """Yield what to remember of the files that a quarantine takes away: all, it may be cleared."""
+    for file in _published(before, known):
+        old = known.get(file.filename) or _first_seen(file, before, moment)
+        if file.hashes and not _is_new_approved(old):
+            yield from _kept(replace(old, suspect=True), _since(events, old.low))
+
+
+def _kept(lost: LostFile, events: Sequence[Event]) -> tuple[LostFile, ...]:
+    """Return what to remember of a file that is let go."""
+    if not lost.suspect or _explained(lost, events, vanished=False):
+        return ()
+    return (remembered(lost),)
+
+
+def _is_new_approved(lost: LostFile) -> bool:
+    """Return whether a person has approved the hash that upstream has."""
+    return lost.approved and lost.hashes is not None
 
 
 def _first_seen(file: File, before: Page | None, moment: Moment) -> LostFile:

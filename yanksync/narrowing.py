@@ -87,8 +87,8 @@ def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedNa
 
 
 def _added(mirror: Mirror, before: Selection) -> list[NormalizedName]:
-    names = mirror.settings.mirror.selection.explicit or ()
-    return [name for name in names if not before.selects(name)]
+    """Return the names that are spelled out now and were not before: a pattern may have them."""
+    return [name for name in mirror.settings.mirror.selection.named if name not in before.named]
 
 
 def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
@@ -149,8 +149,7 @@ def _is_wider(mirror: Mirror) -> bool:
     if before is None or not before.covers(new):
         return True
     # A name that nobody knows has to be looked for, to be told of as unknown.
-    named = new.explicit or ()
-    return len(mirror.state.projects.get(named)) < len(named)
+    return len(mirror.state.projects.get(new.named)) < len(new.named)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -162,7 +162,7 @@ class _Recorder:
         return Want(reach=None if look.sweep else look.reach, doubt=look.doubt if ripe else None)
 
     def _unknown(self, row: Project) -> None:
-        named = self._mirror.settings.mirror.selection.explicit or ()
+        named = self._mirror.settings.mirror.selection.named
         if row.presence is Presence.NEW and row.name in named:
             why = "upstream does not have it; is that its name in mirror.projects?"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
@@ -209,8 +209,8 @@ class _Recorder:
         page = verdict.page
         assert one.stored is not None
         before = self._before(row)
-        was_lost = () if before is None else self.lost.get(row.id, ())
-        events = () if before is None else self._events(row, was_lost)
+        was_lost = self.lost.get(row.id, ())
+        events = () if before is None and not was_lost else self._events(row, was_lost)
         lost = self._losses(row, before, was_lost, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
@@ -234,7 +234,7 @@ class _Recorder:
         self._batch.pages[row.id] = shown
         self._mirror.tally.recorded += 1
         self._state.pending.reached(row.name, page.serial)
-        self._put_losses(row, self.lost.get(row.id, ()), lost)
+        self._put_losses(row, was_lost, lost)
         if before is not None and (late := latecomers(before, page)):
             why = f"{_some(late)}: new on a release of more than two weeks ago"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
@@ -258,9 +258,7 @@ class _Recorder:
         events: Sequence[Event],
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8)."""
-        if before is None:
-            return ()
-        held = replace(before, serial=row.serial)
+        held = None if before is None else replace(before, serial=row.serial)
         return lost_files(held, lost, page, events, self._moment)
 
     def _put_losses(
@@ -271,20 +269,15 @@ class _Recorder:
             self._state.lost.put(row.id, lost)
             self.lost[row.id] = tuple(lost)
         known = {(one.file.filename, one.hashes) for one in before}
-        rehashed = [
-            one.file.filename
+        new = [
+            one
             for one in lost
-            if not one.vanished and (one.file.filename, one.hashes) not in known
+            if one.hashes is not None and (one.file.filename, one.hashes) not in known
         ]
-        if rehashed:
-            have = "the file has" if len(rehashed) == 1 else "the files have"
-            why = (
-                f"{_some(rehashed)}: {have} another hash than before; what was published stays "
-                "until a person approves the change, see 'yanksync holds'"
-            )
-            if self._mirror.tally.tells(f"{row.name} {why}"):
-                log.error("%s: %s", row.name, why, extra={"project": row.name})
-        open_ = [one for one in lost if not one.confirmed]
+        for rehashed in ([one for one in new if one.shown], [one for one in new if not one.shown]):
+            if rehashed:
+                self._tell_rehashed(row, rehashed)
+        open_ = [one for one in lost if one.vanished and not one.confirmed]
         if not open_:
             return
         since = min(one.since for one in open_)
@@ -298,6 +291,17 @@ class _Recorder:
         self._state.pending.again_at(
             row.name, why, since, since + self._mirror.settings.guard.confirm_after
         )
+
+    def _tell_rehashed(self, row: Project, rehashed: Sequence[LostFile]) -> None:
+        """Tell of files that have another hash; all of them are published, or none is."""
+        have = "the file has" if len(rehashed) == 1 else "the files have"
+        stays = "what was published stays" if rehashed[0].shown else "nothing of that is published"
+        why = (
+            f"{_some([one.file.filename for one in rehashed])}: {have} another hash than before; "
+            f"{stays} until a person approves the change, see 'yanksync holds'"
+        )
+        if self._mirror.tally.tells(f"{row.name} {why}"):
+            log.error("%s: %s", row.name, why, extra={"project": row.name})
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""

@@ -6,12 +6,15 @@ a person approves it; then every floor is lowered, and every project is asked fo
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from yanksync.choose import source_of
 from yanksync.errors import JournalReplaced
 from yanksync.journal import check_cursor
 from yanksync.list_output import ANY_SIBLINGS
-from yanksync.listing import leave, load, mark_all_named, mark_unlisted, read_list, start
+from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror import Mirror, log
+from yanksync.other_upstream import difference, look, remember
 from yanksync.settings import JournalSource, without_userinfo
 from yanksync.state.meta import OTHER_ERA
 
@@ -92,7 +95,26 @@ def _unlike(mirror: Mirror) -> str | None:
 
 def trust(mirror: Mirror) -> None:
     """Note that upstream is the one followed so far, or has what it had again."""
-    mirror.state.meta.put(journal_replaced=None, journal_replaced_since=None, approve_journal=None)
+    mirror.state.meta.put(
+        journal_replaced=None,
+        journal_replaced_since=None,
+        journal_seen=None,
+        journal_seen_text=None,
+        approve_journal=None,
+    )
+
+
+def _hold(mirror: Mirror, replaced: JournalReplaced, source: JournalSource) -> NoReturn:
+    """Hold everything until a person approves this upstream, and no other. Raises ``replaced``."""
+    meta = mirror.state.meta
+    known = meta.text("journal_replaced")
+    if known is None:
+        meta.put(journal_replaced_since=mirror.now())
+    meta.put(journal_replaced=replaced.problem, approve_journal=None)
+    if known != replaced.problem or meta.text("journal_seen") is None:
+        meta.put(journal_seen=None, journal_seen_text=None)
+        remember(mirror, source)
+    raise replaced
 
 
 def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
@@ -100,20 +122,15 @@ def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
 
     Raises ``replaced`` in that case, and :class:`yanksync.errors.UpstreamError`.
     """
-    meta = mirror.state.meta
+    meta, source = mirror.state.meta, source_of(mirror)
     if not meta.flag("approve_journal"):
-        if meta.text("journal_replaced") is None:
-            meta.put(journal_replaced_since=mirror.now())
-        meta.put(journal_replaced=replaced.problem)
-        raise replaced
-    source = source_of(mirror)
-    named = mirror.settings.mirror.selection.explicit is not None
-    last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
-    raw, projects = (
-        (None, None)
-        if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC)
-        else read_list(mirror)
-    )
+        _hold(mirror, replaced, source)
+    seen, lists = look(mirror, source)
+    other = difference(mirror, seen)
+    if other is not None:
+        problem = f"{replaced.problem}; it was approved, but {other}"
+        _hold(mirror, JournalReplaced(replaced.serial, problem), source)
+    raw, projects = lists.raw, lists.projects
     with mirror.state.transaction():
         mirror.state.start_over()
         # Serials of now and of then do not compare, and directories may stand that a state put back
@@ -131,7 +148,7 @@ def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
             leave(mirror, projects, started)
             mark_unlisted(mirror, projects, started)
             mirror.state.listed.drop()
-        start(mirror, source, raw, projects, last)
+        start(mirror, source, raw, projects, lists.last)
         trust(mirror)
         meta.put(followed_url=_address(mirror), other_url=None, resync=started)
     at = "" if meta.cursor is None else f" from serial {meta.cursor} on"

@@ -50,7 +50,13 @@ class Selection(Struct, frozen=True, dict=True):
         """The mirrored names, sorted, when ``projects`` has no wildcard; else None."""
         if any(_WILDCARDS.search(pattern) for pattern in self.projects):
             return None
-        return tuple(NormalizedName(name) for name in self.projects if not self._excluded(name))
+        return self.named
+
+    @cached_property
+    def named(self) -> tuple[NormalizedName, ...]:
+        """The mirrored names that are spelled out, sorted."""
+        plain = (pattern for pattern in self.projects if not _WILDCARDS.search(pattern))
+        return tuple(NormalizedName(name) for name in plain if not self._excluded(name))
 
     @cached_property
     def text(self) -> str:

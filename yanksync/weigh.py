@@ -196,6 +196,8 @@ def _list_explains(held: Held) -> bool:
         return False
     if held.word is not None or _quarantined_since(held):
         return False  # no list has quarantined projects
+    if held.presence is Presence.PRESENT and held.serial == 0:
+        return False  # it is from before upstream was replaced: this one never had it (R14)
     newest = max(held.serial or 0, held.entry_serial or 0)
     return held.listed_at >= newest
 

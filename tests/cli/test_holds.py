@@ -168,7 +168,12 @@ def test_what_is_approved_is_done_once(yanksync: Cli, upstream: FakeUpstream, ki
     begun(yanksync, kind)
     held(yanksync, upstream, kind, 1)
     names = [name or "the journal" for name in kind.projects]
-    assert yanksync("approve").out == "".join(f"approved: {name}\n" for name in names)
+    lines = yanksync("approve").out.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == [
+        f"approved: {n}" for n in names
+    ]
+    for line in lines:  # which files, with that
+        assert not line.startswith("  ") or line.startswith(f"  {kind.what}: p0")
     assert yanksync("holds", "--json").json == []
     assert yanksync("sync").code == 0
     assert yanksync("status", "--json").json["held"] == 0
@@ -190,7 +195,8 @@ def test_F11_a_held_hash_is_published_once_approved(yanksync: Cli, upstream: Fak
     page = yanksync.output / "simple/p000/index.v1_json"
     held(yanksync, upstream, kind, 1)
     assert f"{1:064x}".encode() not in page.read_bytes()
-    assert yanksync("approve", "p000").out == "approved: p000\n"
+    files = "".join(f"  hash: p000-{number}.0.tar.gz\n" for number in (1, 2, 3, 4))
+    assert yanksync("approve", "p000").out == f"approved: p000\n{files}"
     assert yanksync("sync").code == 0
     assert page.read_bytes().count(f"{1:064x}".encode()) == 4
     held(yanksync, upstream, kind, 2)

@@ -13,7 +13,7 @@ import msgspec
 
 from yanksync.cli.exits import FAILED, printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.holds import JOURNAL, SELECTION, Held
+from yanksync.holds import WHOLE, Held
 from yanksync.holds import holds as held_things
 from yanksync.model import Hashes
 from yanksync.names import normalized
@@ -252,7 +252,7 @@ def _held_object(held: Held) -> dict[str, object]:
 
 
 def _held_lines(held: Held) -> Iterator[str]:
-    subject = held.project or {"selection": SELECTION}.get(held.what, JOURNAL)
+    subject = held.project or WHOLE[held.what]
     yield (
         f"{subject}  {held.what} held since {moment(held.since)}: {held.why}. "
         f"If approved, {held.approve}."

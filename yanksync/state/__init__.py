@@ -83,13 +83,15 @@ class State:
         """Lower every floor and tombstone: upstream was put back or replaced (R14).
 
         What is published and what the history says stays. The digests of what is published are
-        void: this state may have been put back, too, and nobody noticed.
+        void: this state may have been put back, too, and nobody noticed. A page is of serial 0
+        until this upstream has confirmed it.
         """
         self.history.new_era()
         self._db.execute("DELETE FROM pending")
         self._db.execute("DELETE FROM ahead")
         self._db.execute(
-            """UPDATE projects SET serial = CASE WHEN serial IS NULL THEN NULL ELSE 0 END,
+            """UPDATE projects SET
+                serial = CASE WHEN presence = 'present' OR serial IS NOT NULL THEN 0 END,
                 entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL,
                 json_digest = CASE WHEN json_digest IS NULL THEN NULL ELSE x'' END"""
         )

@@ -82,7 +82,8 @@ class LostFiles:
     def rehashed(self) -> list[int]:
         """Return the projects of which a file has another hash than the published one."""
         rows = self._db.execute(
-            "SELECT DISTINCT project FROM lost_files WHERE NOT vanished AND NOT approved"
+            "SELECT DISTINCT project FROM lost_files "
+            "WHERE NOT vanished AND confirmed AND NOT approved"
         )
         return [row[0] for row in rows]
 
@@ -98,7 +99,10 @@ class LostFiles:
         for project, lost in self.of(list(ids)).items():
             found = tuple(
                 replace(one, held=why, held_since=now)
-                if not one.approved and one.held is None and one.vanished is vanished
+                if not one.approved
+                and one.held is None
+                and one.vanished is vanished
+                and (vanished or one.hashes is not None)
                 else one
                 for one in lost
             )

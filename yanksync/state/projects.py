@@ -252,6 +252,13 @@ class Projects:
         )
         return (row[0] for row in rows)
 
+    def offering(self) -> Iterator[NormalizedName]:
+        """Yield the names of the published projects that are not quarantined."""
+        rows = self._db.stream(
+            "SELECT name FROM projects WHERE json_digest IS NOT NULL AND NOT quarantined"
+        )
+        return (row[0] for row in rows)
+
     def published_ids(self, most: int) -> list[int]:
         """Return up to ``most`` of the projects that stand in the output."""
         rows = self._db.execute(

@@ -9,9 +9,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from yanksync.guards import Judgement, Removals
+from yanksync.losses import unpublished
 from yanksync.model import Published
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.state.lost_files import LostFiles
 
 
 class Sort(StrEnum):
@@ -195,15 +197,24 @@ class Unpublished:
         self._db.many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
 
     def removed(self, ids: Sequence[int], *, forget: bool) -> None:
-        """These projects are gone from the output; ``forget`` drops all that is known of them."""
+        """These projects are gone from the output; ``forget`` drops all that is known of them.
+
+        Hashes that were in doubt are remembered all the same.
+        """
+        lost = LostFiles(self._db)
         for id_ in ids:
             row = self._db.one("SELECT listed FROM projects WHERE id = ?", (id_,))
             self._note_list(bool(row[0]), False)
             self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
             self._db.execute("DELETE FROM pages WHERE id = ?", (id_,))
-            self._db.execute("DELETE FROM lost_files WHERE project = ?", (id_,))
+            kept = unpublished(lost.one(id_))
             if forget:
-                self._db.execute("DELETE FROM projects WHERE id = ?", (id_,))
+                rows = self._db.execute(
+                    "DELETE FROM projects WHERE id = ? RETURNING id, name, display, 'new'", (id_,)
+                )
+                if kept:
+                    new = "INSERT INTO projects (id, name, display, presence) VALUES (?, ?, ?, ?)"
+                    self._db.many(new, rows)
             else:
                 self._db.execute(
                     """UPDATE projects SET json_digest = NULL, html_digest = NULL,
@@ -211,6 +222,7 @@ class Unpublished:
                     WHERE id = ?""",
                     (id_,),
                 )
+            lost.put(id_, kept)
 
     def _note_list(self, changed: bool, serials: bool) -> None:
         if changed:

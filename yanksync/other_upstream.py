@@ -1,0 +1,106 @@
+"""What another upstream has when a person is asked about it (rule R14).
+
+An approval is for what the person saw. By the next run upstream may be yet another one.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.errors import JournalReplaced, UpstreamError
+from yanksync.journal import check_cursor
+from yanksync.listing import read_list
+from yanksync.mirror import Mirror
+from yanksync.model import JournalEntry, ProjectList
+from yanksync.settings import JournalSource, without_userinfo
+from yanksync.upstream.source import RawList
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What another upstream has."""
+
+    address: str
+    serial: int | None = None  # its newest; None: it has none
+    row: JournalEntry | None = None  # of its journal, at that serial
+    missing: int | None = None  # published projects that its list lacks; None: not known
+    published: int = 0
+
+    @property
+    def text(self) -> str:
+        """What a person should know of it."""
+        ends = "" if self.serial is None else f"; its newest serial is {self.serial}"
+        if self.missing is None:
+            return ends
+        return f"{ends}; its list lacks {self.missing} of the {self.published} published projects"
+
+
+class Lists(Struct, frozen=True):
+    """What was read on the way."""
+
+    last: int | None = None  # newest serial of the journal
+    raw: RawList | None = None
+    projects: ProjectList | None = None
+
+
+def look(mirror: Mirror, source: JournalSource) -> tuple[Seen, Lists]:
+    """Return what upstream has. Raises :class:`yanksync.errors.UpstreamError`."""
+    address = without_userinfo(mirror.upstream.simple_url)
+    last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
+    row = None if not last else _row(mirror, last)
+    named = mirror.settings.mirror.selection.explicit is not None
+    if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC):
+        return Seen(address=address, serial=last, row=row), Lists(last)
+    raw, projects = read_list(mirror)
+    listed = {row.name for row in projects.projects}
+    offering = list(mirror.state.projects.offering())
+    seen = Seen(
+        address=address,
+        serial=projects.serial if last is None else last,
+        row=row,
+        missing=sum(name not in listed for name in offering),
+        published=len(offering),
+    )
+    return seen, Lists(last, raw, projects)
+
+
+def _row(mirror: Mirror, serial: int) -> JournalEntry | None:
+    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
+    return rows[0] if rows and rows[0].serial == serial else None
+
+
+def remember(mirror: Mirror, source: JournalSource) -> None:
+    """Note what upstream has, for the person who is asked; nothing when it does not answer."""
+    try:
+        seen = look(mirror, source)[0]
+    except UpstreamError:
+        return
+    text = msgspec.json.encode(seen).decode()
+    mirror.state.meta.put(journal_seen=text, journal_seen_text=seen.text)
+
+
+def difference(mirror: Mirror, now: Seen) -> str | None:
+    """Return what is not as the person saw it who approved; None: it is that upstream.
+
+    Raises :class:`yanksync.errors.UpstreamError`.
+    """
+    text = mirror.state.meta.text("journal_seen")
+    if text is None:
+        return "it did not answer before that was approved"
+    seen = msgspec.json.decode(text, type=Seen)
+    if now.address != seen.address:
+        return f"its address was {seen.address} when that was approved"
+    if seen.serial is not None and (now.serial is None or now.serial < seen.serial):
+        return f"it ends at serial {now.serial}, and at {seen.serial} when that was approved"
+    if seen.missing is not None and now.missing is not None and now.missing > seen.missing:
+        return (
+            f"its list lacks more of the published projects than when that was approved{now.text}"
+        )
+    if seen.serial is None or seen.row is None:
+        return None
+    try:
+        rows = next(iter(mirror.upstream.entries(seen.serial - 1)), ())
+        check_cursor(rows, seen.serial, seen.row)
+    except JournalReplaced as replaced:
+        return f"at serial {seen.serial}, seen when that was approved, {replaced.problem}"
+    return None
