@@ -201,6 +201,10 @@ ENVIRON = {
     "YANKSYNC_HEALTH_ALLOW_HTTP": "1",
     "YANKSYNC_STORAGE_REGION": "x",
     "YANKSYNC_DEMO": "a word that is no section",
+    "YANKSYNC_SERVICE_HOST": "10.0.0.1",  # as Kubernetes sets them
+    "YANKSYNC_SERVICE_PORT_HTTP": "80",
+    "YANKSYNC_PORT_80_TCP": "tcp://10.0.0.1:80",
+    "YANKSYNC_TEST_CLOUD": "those of the tests",
 }
 
 
@@ -388,6 +392,24 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
     ("variable", "text", "problem"),
     [
         ("YANKSYNC_UPSTREAM_WORKER", "1", "no such key; did you mean workers?"),
+        *(
+            (
+                f"YANKSYNC_{slip}",
+                "x",
+                f"names no section of the configuration; did you mean $YANKSYNC_{meant}?",
+            )
+            for slip, meant in [
+                ("MIRORR_PROJECTS", "MIRROR_PROJECTS"),
+                ("UPSTREAMSIMPLE_URL", "UPSTREAM_SIMPLE_URL"),
+                ("PROJECTS", "MIRROR_PROJECTS"),
+                ("SIMPLE_URL", "UPSTREAM_SIMPLE_URL"),
+            ]
+        ),
+        (
+            "YANKSYNC_A_B",
+            "x",
+            f"names no section of the configuration; there are {', '.join(KEYS)}",
+        ),
         ("YANKSYNC_UPSTREAM_WORKERS", "many", "must be a whole number, not 'many'"),
         ("YANKSYNC_UPSTREAM_ALLOW_HTTP", "on", "must be true or false, not 'on'"),
         ("YANKSYNC_MIRROR_PROJECTS", " ", 'names no project; "*" stands for all'),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
@@ -130,12 +130,38 @@ def _from_file(tables: Mapping[str, object], where: str, base: Path) -> _Source:
 def _from_environ(environ: Mapping[str, str], base: Path) -> _Source:
     source: _Source = {}
     for variable, text in environ.items():
-        for section in KEYS:
-            prefix = f"{_PREFIX}{section.upper()}_"
-            if variable.startswith(prefix):
-                name = variable.removeprefix(prefix).lower()
-                source |= _checked(section, name, text, f"${variable}", base, written=True)
+        if not variable.startswith(_PREFIX):
+            continue
+        section, _, name = variable.removeprefix(_PREFIX).lower().partition("_")
+        if section in KEYS and name:
+            source |= _checked(section, name, text, f"${variable}", base, written=True)
+        elif _is_slip(section, name):
+            _refuse_variable(variable)
     return source
+
+
+def _is_slip(section: str, name: str) -> bool:
+    """Return whether a variable that starts like ours can only be meant as one of ours.
+
+    Kubernetes makes some for each service, and yanksync's own tests have theirs.
+    """
+    if not name:
+        return any(section in keys for keys in KEYS.values())
+    return section not in ("port", "test") and (section, name.partition("_")[0]) not in (
+        ("service", "host"),
+        ("service", "port"),
+    )
+
+
+def _refuse_variable(variable: str) -> NoReturn:
+    from difflib import get_close_matches  # start-up: only mistakes need it
+
+    pairs = [(section, name) for section, keys in KEYS.items() for name in keys]
+    known = [f"{_PREFIX}{section}_{name}".upper() for section, name in pairs]
+    own = [f"{_PREFIX}{s}_{n}".upper() for s, n in pairs if f"{_PREFIX}{n}".upper() == variable]
+    near = own or get_close_matches(variable, known, n=1)
+    advice = f"did you mean ${near[0]}?" if near else f"there are {', '.join(KEYS)}"
+    raise ConfigError("", f"${variable}", f"names no section of the configuration; {advice}")
 
 
 def _from_flags(flags: Mapping[str, object], base: Path) -> _Source:

@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,45 @@ def content(path: Path) -> list[str]:
 
 def test_backup_onto_an_existing_file(synced: Cli, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
-    target.write_text("what was there before")
-    assert synced("backup", "copy.db").silent
-    assert content(target) == synced.content()
+    for text in (None, ""):  # an earlier copy, and the file of mktemp
+        if text is not None:
+            target.write_text(text)
+        for _ in range(2):
+            assert synced("backup", "copy.db").silent
+            assert content(target) == synced.content()
+    assert synced.leftovers() == []
+
+
+@pytest.mark.parametrize("kind", ["text", "database", "broken"])
+def test_a_backup_replaces_no_file_of_somebody_else(synced: Cli, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "other"
+    if kind == "database":
+        with closing(sqlite3.connect(target)) as connection:
+            connection.execute("CREATE TABLE meta (x)")
+            connection.commit()
+    else:
+        target.write_bytes(b"[mirror]\n" if kind == "text" else b"SQLite format 3\0" + b"\xff" * 99)
+    before = target.read_bytes()
+    done = synced("backup", "other")
+    assert done.code == 1 and done.out == ""
+    assert done.err.startswith("yanksync: other: is no copy that yanksync made")
+    assert target.read_bytes() == before and synced.leftovers() == []
+
+
+@pytest.mark.parametrize("where", ["middle", "last"])
+def test_a_damaged_state_is_no_backup(synced: Cli, tmp_path: Path, where: str) -> None:
+    assert synced("backup", "night.db").silent
+    good = (tmp_path / "night.db").read_bytes()
+    with closing(sqlite3.connect(synced.state)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    damaged = bytearray(synced.state.read_bytes())
+    at = 8192 if where == "middle" else len(damaged) - 4096
+    damaged[at : at + 4096] = b"\xff" * 4096
+    synced.state.write_bytes(damaged)
+    done = synced("backup", "night.db")
+    assert done.code == 1 and done.out == "" and done.err.count("\n") == 1
+    assert "malformed" in done.err and "yanksync.db" in done.err
+    assert (tmp_path / "night.db").read_bytes() == good
     assert synced.leftovers() == []
 
 

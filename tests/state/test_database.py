@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,18 @@ def test_a_damaged_database_says_what_to_do(path: Path) -> None:
         file.write(b"\xa5" * (size - 4096))
     with pytest.raises(StateError, match=r"malformed.*full-resync"), State(path) as state:
         list(state.projects.listing())
+
+
+def test_a_full_disk_is_called_that(path: Path) -> None:
+    with closing(Database(path)) as database:
+        database.execute("PRAGMA max_page_count = 1")  # no page more than it has
+        with pytest.raises(StateError) as caught:
+            database.execute("INSERT INTO meta VALUES ('x', zeroblob(100000))")
+    assert caught.value.where == str(path)
+    assert caught.value.problem == (
+        "the disk is full (database or disk is full). Nothing that was recorded is lost: free "
+        f"some room in {path.parent}, and the next run goes on from here"
+    )
 
 
 def put(state: State, *names: str, fails: bool = False) -> None:

@@ -18,6 +18,7 @@ from yanksync.holds import approve as let_through
 from yanksync.names import normalized
 from yanksync.publish import durable
 from yanksync.state import State
+from yanksync.state.database import is_state
 from yanksync.states import looked_at, opened_state
 
 
@@ -79,7 +80,8 @@ def _files(before: tuple[Held, ...], subject: str) -> Iterator[str]:
 def backup(logs: Logs, file: Path) -> int:
     """Write a consistent copy of the state database to FILE, while it may be in use.
 
-    A FILE that is there already is replaced, in one step.
+    An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
+    when the state is damaged.
 
     \b
     Example:
@@ -124,3 +126,6 @@ def _check_target(file: Path, state: object) -> None:
         return
     if not stat.S_ISREG(mode):
         raise click.BadParameter(f"{file} is there and no regular file; name another")
+    if file.stat().st_size and not is_state(file):
+        problem = "is no copy that yanksync made; it was left as it is. Name another file"
+        raise StateError(str(file), problem)

@@ -350,12 +350,19 @@ def _why(error: OSError) -> str:
     # Of a rename, what stands in the way has a name that says more than our temporary file's.
     name = error.filename2 or error.filename
     if not name:
-        return error.strerror or str(error)
-    foreign = owner(Path(name)) if error.errno in (errno.EACCES, errno.EPERM) else ""
-    return f"{error.strerror}: {name}{foreign}"
+        return f"{error.strerror or error}{_advice(error, None)}"
+    return f"{error.strerror}: {name}{_advice(error, name)}"
 
 
 def _error(error: OSError, path: str) -> PublishError:
     where = str(error.filename2 or error.filename or path)
-    foreign = owner(Path(where)) if error.errno in (errno.EACCES, errno.EPERM) else ""
-    return PublishError(where, f"{error.strerror or error}{foreign}")
+    return PublishError(where, f"{error.strerror or error}{_advice(error, where)}")
+
+
+def _advice(error: OSError, where: str | None) -> str:
+    """Return what else to say: who owns ``where``, or that the disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "; free some room for mirror.output, the next run goes on from here"
+    if where is None or error.errno not in (errno.EACCES, errno.EPERM):
+        return ""
+    return owner(Path(where))

@@ -13,6 +13,8 @@ from yanksync.errors import StateError
 from yanksync.owner import owner
 from yanksync.state.migrations import VERSION, migrate
 
+_SCARCE = 1 << 16  # bytes: with less SQLite cannot even begin its log
+
 _WAIT = 10.0  # seconds for another program to let go of the database
 
 Row = Sequence[Any]
@@ -166,12 +168,34 @@ class Database:
             self.execute("ROLLBACK")
 
     def backup(self, target: Path) -> None:
-        """Write a consistent copy to ``target``, a new file. Raises :class:`StateError`."""
+        """Write a consistent copy to ``target``, a new file.
+
+        Raises :class:`StateError`, also when what was copied is damaged.
+        """
         try:
             with closing(sqlite3.connect(target)) as copy:
                 self._connection.backup(copy)
+                (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
+            if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise self._failure(error) from error
             raise StateError(str(target), f"cannot copy the state: {error}") from error
+        if found != "ok":
+            damaged = sqlite3.DatabaseError(
+                f"database disk image is malformed ({found.splitlines()[-1]})"
+            )
+            raise self._failure(damaged)
+
+
+def is_state(path: Path) -> bool:
+    """Return whether ``path`` is a database of yanksync that can be read."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return {"_sqlite_migrations", "projects", "meta"} <= {row[0] for row in found}
+    except sqlite3.Error:
+        return False
 
 
 def _wal(path: Path) -> Path:
@@ -191,10 +215,32 @@ def _still(path: Path) -> str | None:
     return f"{path.absolute().as_uri()}?immutable=1"
 
 
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's code without its refinements; 0 where there is none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    """Return whether there is no room left. SQLite's log cannot tell that from a broken disk."""
+    if _code(error) != sqlite3.SQLITE_IOERR:
+        return _code(error) == sqlite3.SQLITE_FULL
+    from shutil import disk_usage  # start-up
+
+    try:
+        return disk_usage(path.parent).free < _SCARCE
+    except OSError:
+        return False
+
+
 def _advice(error: sqlite3.Error, path: Path) -> str:
     text = str(error)
     if path.is_dir():
         return "is a directory; mirror.state must name a file"
+    if _is_full(error, path):
+        return (
+            f"the disk is full ({text}). Nothing that was recorded is lost: free some room in "
+            f"{path.parent}, and the next run goes on from here"
+        )
     if "not a database" in text or "malformed" in text:
         return (
             f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move "

@@ -163,14 +163,25 @@ class History:
         high: int | None = None,
     ) -> None:
         """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
+        if not changes:
+            return
+        place = max(self._last_place(), low or 0) if high is None else self._seen_by(project, high)
         for change in changes:
-            place = high if high is not None else max(self._last_place(), low or 0)
             self._db.execute(
                 """INSERT INTO history (era, place, timestamp, project, version, action, file,
                     files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (self._era, place, int(now), project, _plain(change.version), change.action,
                  _plain(change.file), _files(change.files), _text(change.reason), low, high),
             )  # fmt: skip
+
+    def _seen_by(self, project: str, serial: int) -> int:
+        """Return the place of what a page of ``serial`` shows: not before what was seen before."""
+        row = self._db.one(
+            """SELECT place FROM history WHERE project = ? AND place > ? AND era = ?
+            AND serial IS NULL ORDER BY place DESC LIMIT 1""",
+            (project, serial, self._era),
+        )
+        return serial if row is None else int(row[0])
 
     def _last_place(self) -> int:
         return self._db.count(
