@@ -20,6 +20,7 @@ from tests.harness import (
     FAILED,
     HELD,
     HOUR,
+    PARTIAL,
     World,
     assert_equal_to_upstream,
 )
@@ -401,3 +402,70 @@ def test_the_store_in_memory_can_be_verified(world: World) -> None:
         assert mend(mirror, found.append)[1] == DONE
         assert verify(mirror, found.append)[1] == DONE
     assert not isinstance(world.kills.store, DiskStore)
+
+
+def waiting(disk: World) -> World:
+    """A mirror of names alone; the page of ``demo`` was not to be had, so it waits."""
+    disk.up.page_serials = False
+    disk.configure(upstream_journal="none", mirror_projects=["demo", "other", "third"])
+    started(disk)
+    disk.up.fail("^/simple/demo", Fault.status(404), 1)
+    assert disk.sync() == PARTIAL
+    assert disk.counts().pending == 1
+    return disk
+
+
+def test_what_waits_to_be_asked_for_is_told(disk: World) -> None:
+    found, code, checked = check(waiting(disk), upstream=True)
+    assert [(one.kind, one.project, one.detail) for one in found] == [
+        (Kind.PENDING, "demo", "it waits to be asked for")
+    ]
+    assert (code, checked.notes["pending"], checked.differences) == (DONE, 1, 0)
+    disk.up.upload("demo", "3.0")  # news, and no withdrawal
+    found, code, _ = check(disk, upstream=True)
+    assert [one.kind for one in found] == [Kind.PENDING] and code == DONE
+    disk.up.fail("^/simple/demo", Fault.status(404), None)
+    found, code, _ = check(disk, upstream=True)
+    assert [(one.kind, one.detail) for one in found] == [(Kind.PENDING, "404")] and code == DONE
+    disk.up.heal()
+    disk.up.fail("^/simple/demo", Fault.status(503), None)
+    assert check(disk, upstream=True)[1] == FAILED
+
+
+@pytest.mark.parametrize("how", ["yank", "remove", "quarantine"])
+def test_a_withdrawal_of_what_waits_is_a_difference(disk: World, how: str) -> None:
+    waiting(disk)
+    if how == "yank":
+        disk.up.yank("demo", "2.0", "malware")
+    elif how == "remove":
+        disk.up.remove_release("demo", "2.0")
+    else:
+        disk.up.quarantine_project("demo")
+    found, code, checked = check(disk, upstream=True)
+    assert [(one.kind, one.project) for one in found] == [(Kind.UPSTREAM, "demo")]
+    assert (code, checked.differences, checked.notes["pending"]) == (FAILED, 1, 0)
+    code = repair(disk, upstream=True)[1]
+    if how != "remove":
+        assert code == DONE
+        assert_equal_to_upstream(disk)
+        assert check(disk, upstream=True)[:2] == ([], DONE)
+
+
+def test_an_old_page_of_what_waits_for_a_newer_one_is_no_difference(disk: World) -> None:
+    started(disk)
+    old = disk.up.before("demo")
+    disk.up.cdn_hold("demo", old)
+    disk.up.yank("demo", "2.0", "bad")
+    assert disk.sync() == PARTIAL
+    found, code, checked = check(disk, upstream=True)
+    assert [one.kind for one in found] == [Kind.PENDING] and code == DONE
+    assert checked.notes["pending"] == 1
+
+
+def test_what_was_never_fetched_is_told(disk: World) -> None:
+    started(disk)
+    disk.up.upload("new", "1.0")
+    disk.up.fail("^/simple/new", Fault.status(503), None)
+    assert disk.sync() == PARTIAL
+    found, code, _ = check(disk, upstream=True)
+    assert [(one.kind, one.project) for one in found] == [(Kind.PENDING, "new")] and code == DONE

@@ -10,13 +10,12 @@ from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused
 from yanksync.mirror import Mirror, log
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
-from yanksync.upstream.rules import Broken
 from yanksync.upstream.source import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
 _PASSES = 3
 _HINT = 'if this upstream has no journal, set upstream.journal to "listing" or "none"'
-_CHECK = "check upstream.simple_url: it must be the address of a Simple API, ending in /simple/"
+CHECK = "check upstream.simple_url: it must be the address of a Simple API, ending in /simple/"
 _PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
 
 
@@ -63,27 +62,22 @@ def _without_journal(mirror: Mirror) -> str:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror, raw)
     except BadAnswer as error:
-        if mirror.upstream.root_is_missing():
-            raise BadAnswer(error.where, f"{error.problem}; {_CHECK}") from error
-        log.info("%s", error)
-        listing = False
+        raise BadAnswer(error.where, f"{error.problem}; {CHECK}") from error
     if listing:
         return JournalSource.LISTING.value
     raise ConfigError(
         "mirror.projects",
         str(mirror.settings.source or "the configuration"),
         "this upstream has neither a journal nor serials in its list of projects, so projects "
-        "have to be named one by one, without wildcards",
+        "have to be named one by one, without wildcards. If that is not the index you mean, "
+        f"{CHECK}",
     )
 
 
 def _has_serials(mirror: Mirror, raw: RawList) -> bool:
-    try:
-        if not is_json(raw.media):
-            return False
-    except Broken:
-        return False
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    if not is_json(raw.media):
+        return False
     return bool(projects.projects) and all(row.serial is not None for row in projects.projects)
 
 

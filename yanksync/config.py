@@ -156,11 +156,13 @@ def _is_slip(section: str, name: str) -> bool:
 def _refuse_variable(variable: str) -> NoReturn:
     from difflib import get_close_matches  # start-up: only mistakes need it
 
-    pairs = [(section, name) for section, keys in KEYS.items() for name in keys]
-    known = [f"{_PREFIX}{section}_{name}".upper() for section, name in pairs]
-    own = [f"{_PREFIX}{s}_{n}".upper() for s, n in pairs if f"{_PREFIX}{n}".upper() == variable]
-    near = own or get_close_matches(variable, known, n=1)
-    advice = f"did you mean ${near[0]}?" if near else f"there are {', '.join(KEYS)}"
+    known = {f"{section}_{name}": name for section, keys in KEYS.items() for name in keys}
+    text = variable.removeprefix(_PREFIX).lower()
+    near = [whole for whole, name in known.items() if name == text]
+    near = near or get_close_matches(text, known, n=1, cutoff=0.7)
+    advice = (
+        f"did you mean ${_PREFIX}{near[0].upper()}?" if near else f"there are {', '.join(KEYS)}"
+    )
     raise ConfigError("", f"${variable}", f"names no section of the configuration; {advice}")
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from yanksync.choose import source_of
-from yanksync.errors import JournalReplaced
+from yanksync.choose import CHECK, source_of
+from yanksync.errors import BadAnswer, JournalReplaced
 from yanksync.journal import check_cursor
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
@@ -41,12 +41,17 @@ def check_address(mirror: Mirror) -> None:
         return
     if meta.text("other_url") != address:
         _forget(mirror)
+    if not mirror.state.projects.any_held():
+        meta.put(followed_url=address, other_url=None)
+        return
     why = _unlike(mirror)
     if why is not None:
         old = meta.text("followed_url")
         problem = f"upstream.simple_url is {address} now, it was {old}, and {why}"
         restart(mirror, JournalReplaced(meta.cursor, problem), mirror.now())
         return
+    if mirror.upstream.root_is_missing():
+        raise BadAnswer(address, f"the root of the index answered 404; {CHECK}")
     log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
     trust(mirror)
     meta.put(followed_url=address, other_url=None)
@@ -61,6 +66,7 @@ def _forget(mirror: Mirror) -> None:
     state = mirror.state
     with state.transaction():
         state.projects.forget_etags()
+        state.pending.start_over()
         trust(mirror)
         state.meta.put(
             other_url=_address(mirror),

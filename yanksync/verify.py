@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from yanksync import configure
+from yanksync.changes import differences
 from yanksync.errors import BadAnswer, UpstreamError
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.findings import (
@@ -26,7 +27,7 @@ from yanksync.findings import (
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
 from yanksync.losses import with_lost
 from yanksync.mirror import Mirror
-from yanksync.model import Page, Published
+from yanksync.model import Action, Page, Published
 from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Look
@@ -42,6 +43,8 @@ from yanksync.weigh import Found, Missing, Presence
 BATCH = 500
 
 Tell = Callable[[Finding], None]
+
+_WITHDRAWALS = (Action.YANK, Action.REMOVE, Action.QUARANTINE)
 
 UNREADABLE = "the state's page cannot be read"
 """What is told of a page that only upstream can bring back."""
@@ -211,6 +214,9 @@ def _upstream(mirror: Mirror) -> Iterator[Finding]:
     """Ask upstream for every page that is held, with its ETag, whether it is true."""
     mirror.progress.expect("pages", mirror.state.projects.published())
     address = redacted(mirror.upstream.simple_url)
+    for name in mirror.state.pending.without_page():
+        why = "it was never fetched, and waits for that"
+        yield Finding(kind=Kind.PENDING, project=name, path=f"{address}{name}/", detail=why)
     answered = 0
     try:
         for one in fetch(mirror.upstream, _questions(mirror), mirror.settings.upstream.workers):
@@ -227,17 +233,18 @@ def _upstream(mirror: Mirror) -> Iterator[Finding]:
 
 
 def _questions(mirror: Mirror) -> Iterator[Question]:
-    """Yield what to ask; what waits to be asked for or published anyway is no news."""
+    """Yield what to ask; what waits to be published anyway is no news."""
     for batch in _batches(mirror):
         for row, waits, _ in batch:
-            if waits or row.presence is not Presence.PRESENT:
-                continue
-            if not mirror.state.pending.has(row.name):
+            if not waits and row.presence is Presence.PRESENT:
                 yield Question(Look(name=row.name), row.etag)
 
 
 def _answer(mirror: Mirror, one: Fetched, path: str) -> Iterator[Finding]:
     kind, detail = _weighed(mirror, one)
+    readable = not isinstance(one.answer, Failed) and detail != UNREADABLE
+    if readable and mirror.state.pending.has(one.look.name):
+        kind, detail = _waiting(mirror, one, detail)
     if kind is not None:
         yield Finding(kind=kind, project=one.look.name, path=path, detail=detail)
 
@@ -253,9 +260,22 @@ def _weighed(mirror: Mirror, one: Fetched) -> tuple[Kind | None, str | None]:
     (row,) = mirror.state.projects.get([one.look.name]).values()
     try:
         held = held_page(mirror, row)
-    except BadAnswer as error:
-        return Kind.UNCHECKED, error.problem
+    except BadAnswer:
+        return Kind.UNCHECKED, UNREADABLE
     return _compared(answer.page, held, list_serial(mirror))
+
+
+def _waiting(mirror: Mirror, one: Fetched, detail: str | None) -> tuple[Kind, str]:
+    """Weigh a project that is to be asked for anyway: a withdrawal should not wait for that."""
+    answer = one.answer
+    if isinstance(answer, Found):
+        (row,) = mirror.state.projects.get([one.look.name]).values()
+        page, held = answer.page, held_page(mirror, row)
+        old = page.serial is not None and held.serial is not None and page.serial < held.serial
+        changes = () if old else differences(held, page)
+        if any(change.action in _WITHDRAWALS for change in changes):
+            return Kind.UPSTREAM, "its page withdraws what is published, and waits to be asked for"
+    return Kind.PENDING, detail or "it waits to be asked for"
 
 
 def _compared(page: Page, held: Page, followed: int | None) -> tuple[Kind | None, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -126,6 +126,14 @@ class Pending:
     def has(self, name: str) -> bool:
         """Return whether ``name`` waits to be asked for."""
         return self._db.one("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
+
+    def without_page(self) -> Iterator[NormalizedName]:
+        """Yield the projects that wait to be asked for and of which no page is held."""
+        rows = self._db.stream(
+            """SELECT name FROM pending WHERE name NOT IN
+            (SELECT name FROM projects WHERE presence = 'present') ORDER BY name"""
+        )
+        return (row[0] for row in rows)
 
     def reaches(self, names: Iterable[str]) -> dict[str, int | None]:
         """Return those of ``names`` that wait, with the serial that their page must reach."""
@@ -258,6 +266,13 @@ class Pending:
             )
             for row in rows
         ]  # fmt: skip
+
+    def start_over(self) -> None:
+        """Forget what looks have come to: they were at another address."""
+        self._db.execute(
+            """UPDATE pending SET attempts = 0, next_try = 0, asked = 0, behind = 0, problem = NULL,
+                stale_since = NULL, doubt = NULL, doubt_run = NULL, doubt_since = NULL"""
+        )
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many are pending, held and behind."""

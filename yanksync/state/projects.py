@@ -292,6 +292,15 @@ class Projects:
         )
         return int(row[0]), int(row[1])
 
+    def any_held(self) -> bool:
+        """Return whether a page is held, or stands in the output."""
+        return bool(
+            self._db.count(
+                "SELECT EXISTS (SELECT 1 FROM projects "
+                "WHERE presence = 'present' OR json_digest IS NOT NULL)"
+            )
+        )
+
     def any(self) -> bool:
         """Return whether any project is known."""
         return self._db.one("SELECT 1 FROM projects LIMIT 1") is not None

@@ -209,7 +209,9 @@ class Upstream:
             except Broken as problem:
                 raise BadAnswer(what, str(problem)) from problem
             if not json:
-                raise BadAnswer(what, "HTML from an upstream that has answered JSON (R15)")
+                raise BadAnswer(
+                    what, "HTML, though this upstream has JSON: nothing is taken from it"
+                )
         return answer
 
 
