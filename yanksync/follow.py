@@ -44,9 +44,10 @@ def follow(mirror: Mirror) -> bool:
         _stay_away(mirror, started)
         try:
             _follow_journal(mirror, started)
-        except JournalRefused:
+        except JournalRefused as error:
             note_refusal(mirror)
-            raise
+            why = f"{error.problem}; check upstream.simple_url and upstream.journal_url"
+            raise JournalRefused(error.url, why) from error
         except Throttled as throttled:
             mirror.state.meta.put(journal_not_before=started + throttled.seconds)
             raise

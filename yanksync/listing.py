@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from yanksync.choose import source_of
+from yanksync.choose import CHECK, source_of
 from yanksync.errors import BadAnswer
 from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
@@ -169,7 +169,10 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
     raw = mirror.upstream.list(None)
     if raw is None:
         raise BadAnswer("the list of projects", "304, though nothing was asked for by ETag")
-    projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    try:
+        projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    except BadAnswer as error:
+        raise BadAnswer(error.where, f"{error.problem}; if this lasts, {CHECK}") from error
     if is_json(raw.media) and not mirror.upstream.json_only:
         mirror.state.meta.put(json=1)  # from here on its HTML would be a fallback's (R15)
         mirror.upstream.json_only = True

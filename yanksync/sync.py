@@ -100,7 +100,11 @@ def _nothing_found(mirror: Mirror) -> NothingFound | None:
         return None
     if state.projects.published() or state.pending.counts()[0] or state.unpublished.counts()[0]:
         return None
-    return NothingFound(redacted(mirror.upstream.simple_url), selection.projects)
+    try:
+        is_index = not mirror.upstream.root_is_missing()
+    except UpstreamError:
+        is_index = True
+    return NothingFound(redacted(mirror.upstream.simple_url), selection.projects, is_index=is_index)
 
 
 def _stand_in(mirror: Mirror) -> None:

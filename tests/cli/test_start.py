@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Served, serve
+from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from yanksync import __version__
 from yanksync.cli import COMMANDS
 
@@ -32,6 +33,7 @@ def test_help_has_an_example(yanksync: Cli, command: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [(), ("nope",), ("sync", "extra"), ("-v", "-q", "status"), ("sync", "--json"),
+     ("status", "-v", "-q"), ("-v", "status", "--quiet"), ("status", "--log-format", "xml"),
      ("--log-format", "xml", "status"), ("status", "--max-lag", "-1"), ("backup",), ("backup", ""),
      ("full-resync", "-x"), ("full-resync", "nope/"), ("history", "no pe"), ("approve", "../x"),
      ("history", "--since", "yesterday"), ("status", "--max-lag", "nan")],
@@ -41,6 +43,25 @@ def test_wrong_usage_is_told_and_is_2(yanksync: Cli, arguments: tuple[str, ...])
     assert (done.code, done.out) == (2, "")
     assert "Usage: " in done.err
     assert not yanksync.state.exists()
+
+
+def test_global_options_are_accepted_after_the_command(
+    synced: Cli, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    synced.config.rename(tmp_path / "other.toml")
+    upstream.yank("demo", "2.0", "bad")
+    done = synced("sync", "-v", "--config", "other.toml", "--log-format=json")
+    assert done.code == 0
+    lines = [json.loads(line) for line in done.err.splitlines()]
+    assert "info" in {line["level"] for line in lines}
+    upstream.upload("odd", "1.0")
+    upstream.fail("^/simple/odd", Fault.status(503), None)
+    told = synced("sync", "--config", "other.toml")
+    assert told.code == 3 and "warning" in told.err
+    done = synced("sync", "--now", "--config", "other.toml", "-q")
+    assert (done.code, done.out, done.err) == (3, "", "")
+    done = synced("holds", "-q", "--config", "gone.toml")
+    assert done.code == 2 and "gone.toml" in done.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from yanksync import __version__
 from yanksync.cli import exits
@@ -44,7 +47,51 @@ class Commands(click.Group):
         module, _, attribute = place.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if not any(option in command.params for option in _AGAIN):
+            command.params += _AGAIN
         return command
+
+
+def _said_again(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Take a global option that stands behind the command for one before it."""
+    if not value:
+        return
+    said = ctx.obj.verbose if param.name == "verbose" else 0
+    ctx.obj = msgspec.structs.replace(ctx.obj, **{str(param.name): value + said if said else value})
+    _begin(ctx)
+
+
+def _begin(ctx: click.Context) -> None:
+    """Log as the options say from here on."""
+    logs: Logs = ctx.obj
+    if logs.verbose and logs.quiet:
+        raise click.UsageError("-v and -q exclude each other")
+    exits.voice.form, exits.voice.traceback = logs.form, logs.verbose > 1
+    root = ctx.find_root()
+    if "direct" not in root.meta:
+        root.meta["direct"] = root.with_resource(ExitStack())
+    root.meta["direct"].close()
+    root.meta["direct"].enter_context(logs.direct())
+
+
+_AGAIN = [
+    click.Option(
+        declared,
+        is_flag=is_flag,
+        count=count,
+        type=kind,
+        hidden=True,
+        expose_value=False,
+        callback=_said_again,
+    )
+    for declared, is_flag, count, kind in (
+        (["--config"], False, False, click.Path(path_type=Path, dir_okay=False)),
+        (["-v", "--verbose"], False, True, None),
+        (["-q", "--quiet"], True, False, None),
+        (["--log-format", "form"], False, False, click.Choice(["text", "json"])),
+    )
+]
+"""The global options as each command accepts them; the group's help tells of them."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,11 +128,8 @@ def cli(
     Exit codes: 0 done, 1 failed or the check found something, 2 usage or configuration, 3 done in
     part, 4 held back by a guard, 75 another run holds the lock.
     """
-    if verbose and quiet:
-        raise click.UsageError("-v and -q exclude each other")
-    exits.voice.form, exits.voice.traceback = log_format, verbose > 1
     context.obj = Logs(config=config, verbose=verbose, quiet=quiet, form=log_format)
-    context.with_resource(context.obj.direct())
+    _begin(context)
 
 
 def main() -> None:
