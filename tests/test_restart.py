@@ -360,3 +360,64 @@ def _rehashed(page: PageDict) -> PageDict:
     for file in page["files"] if page["name"] == "journal" else ():
         file["hashes"] = {"sha256": "ab" * 32}
     return page
+
+
+@pytest.mark.parametrize("path", ["nothere/simple/", "nothere/"])
+def test_an_address_without_an_index_is_not_followed(world: World, path: str) -> None:
+    """Its journal may be the right one all the same: that has an address of its own."""
+    begun(world, "demo", "third")
+    address, root = world.served.simple_url, world.served.root_url
+    world.configure(upstream_simple_url=f"{root}{path}", upstream_journal_url=f"{root}pypi")
+    world.up.yank("demo", "1.0", "bad")
+    for _ in range(2):
+        assert world.sync() == FAILED
+        assert world.mirror is not None and world.mirror.tally.problem is not None
+        assert "check upstream.simple_url" in world.mirror.tally.problem
+        assert world.yanked("demo")["demo-1.0.tar.gz"] is False
+    world.configure(upstream_simple_url=address)
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_what_waits_from_another_address_is_asked_for_at_once(world: World, second: Served) -> None:
+    begun(world, "demo", "third")
+    address = world.served.simple_url
+    second.upstream = world.up
+    moved(world, second)
+    world.up.yank("demo", "1.0", "bad")
+    world.up.fail("^/simple/demo", Fault.status(500), None)
+    for _ in range(4):
+        assert world.sync() == PARTIAL
+    world.up.heal()
+    assert world.sync(later=0.0) == PARTIAL and world.asked == []  # it is not its time
+    world.configure(upstream_simple_url=address)
+    assert world.sync(later=0.0) == DONE
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+
+
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journal: str) -> None:
+    for name in ("demo", "third"):
+        world.up.upload(name, "1.0")
+    address = world.served.simple_url
+    world.configure(
+        mirror_projects=["demo", "third"],
+        upstream_journal=journal,
+        upstream_simple_url=f"{world.served.root_url}nothere/simple/",
+    )
+    assert world.sync() == FAILED and world.files() == {}
+    assert world.mirror is not None and world.mirror.tally.problem is not None
+    assert "Correct upstream.simple_url" in world.mirror.tally.problem
+    assert "mirror.projects" not in world.mirror.tally.problem
+    world.configure(upstream_simple_url=address)
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_what_is_no_list_blames_the_address(world: World) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.xmlrpc_status = 404
+    world.configure(upstream_simple_url=f"{world.served.simple_url}demo/")
+    assert world.sync() == FAILED
+    assert world.mirror is not None and world.mirror.tally.problem is not None
+    assert "check upstream.simple_url" in world.mirror.tally.problem

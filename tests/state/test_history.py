@@ -231,3 +231,18 @@ def test_r14_another_journal_is_another_era(state: State) -> None:
     assert state.history.events("demo", None) == ()
     state.history.add([event("unyank release", "1.0", 15), event("new release", "2.0", 16)])
     assert [row.action.value for row in rows(state)] == ["yank", "remove", "unyank", "return"]
+
+
+def test_what_was_seen_later_stands_later(state: State) -> None:
+    """A page that comes back has a lower serial than what was read since."""
+    state.history.see(
+        DEMO, seen(18, 19, Change(action=Action.YANK, version="1.0")), NOW, settled=True
+    )
+    state.history.observe("other", (Change(action=Action.REMOVE),), NOW + 1, low=6)
+    returned = seen(5, 6, Change(action=Action.RETURN))
+    state.history.see("other", returned, NOW + 2, settled=True)
+    assert [(row.project, row.action.value) for row in rows(state)] == [
+        (DEMO, "yank"),
+        ("other", "remove"),
+        ("other", "return"),
+    ]
