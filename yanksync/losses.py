@@ -97,7 +97,9 @@ def lost_files(
             )  # fmt: skip
         if new is not None and new.yanked is not None:
             old = _marked(old, new.yanked)
-        found.append(confirm(_with_marks_of(old, after, since), moment))
+        if old.shown:
+            old = _with_marks_of(old, after, since)
+        found.append(confirm(old, moment))
     return tuple(found)
 
 
@@ -214,9 +216,15 @@ def _published(before: Page | None, known: Mapping[str, LostFile]) -> Iterator[F
 def _quarantined(
     before: Page | None, known: Mapping[str, LostFile], events: Sequence[Event], moment: Moment
 ) -> Iterator[LostFile]:
-    """Yield what to remember of the files that a quarantine takes away: all, it may be cleared."""
+    """Yield what to remember of the files that a quarantine takes away: all, it may be cleared.
+
+    Their hashes, that is: finding the release of each would take long, and nothing asks for it.
+    """
+    low = None if before is None else before.serial
     for file in _published(before, known):
-        old = known.get(file.filename) or _first_seen(file, before, moment)
+        old = known.get(file.filename) or LostFile(
+            file=file, version=None, low=low, since=moment.now, run=moment.run
+        )
         if file.hashes and not _is_new_approved(old):
             yield from _kept(replace(old, suspect=True), _since(events, old.low))
 
