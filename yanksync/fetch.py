@@ -7,13 +7,13 @@ What came is read and packed for the state here. What it means is not decided he
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
+from yanksync.deflate import packed
 from yanksync.errors import Throttled, Unreachable, UpstreamError
 from yanksync.names import NormalizedName
 from yanksync.plan import Look
@@ -25,7 +25,6 @@ from yanksync.weigh import Found, Missing, NotModified
 log = logging.getLogger("yanksync")
 
 W = TypeVar("W", bound=Wish)
-_LEVEL = 1  # of zlib: a page is packed once and seldom read (components.md, section 4)
 
 
 class Pages(Protocol):
@@ -92,7 +91,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
         problem = Unreachable(look.name, f"internal error: {error!r}")
         return Fetched(look=look, answer=Failed(problem))
     stored = StoredPage(
-        body=zlib.compress(came.body, _LEVEL),
+        body=packed(came.body),
         media=came.media,
         url=came.url,
         header_serial=came.header_serial,

@@ -125,7 +125,7 @@ class Published(Struct, frozen=True):
 
     json: bytes  # digest of the JSON form; empty: something does, nobody knows what
     html: bytes  # digest of the HTML form
-    codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form
+    copies: tuple[str, ...] = ()  # names of the compressed copies beside the forms, twins aside
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
 
 

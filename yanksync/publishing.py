@@ -20,8 +20,8 @@ from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.publish import layout
-from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import Keep, Work, Write, published, reconcile
+from yanksync.publish.compress import copy_of
+from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.outbox import LEGACY
@@ -231,13 +231,15 @@ def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
 
 def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
     one, row, standing = wanted.one, wanted.row, wanted.standing
-    codecs = mirror.settings.mirror.compress
     rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
-    stands = None if rendered is None else published(rendered, codecs)
+    copies: dict[str, bytes] = {}
+    if rendered is not None:
+        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
+    stands = None if rendered is None else published(rendered, copies)
     if stands is not None and standing is not None and is_right(row.name, stands, standing):
         return _Rendering(one, row, Keep(name=row.name), stands)
     known = row.published if standing is None else None
-    work = reconcile(row.name, known, rendered, codecs, compress, dirty=one.dirty)
+    work = reconcile(row.name, known, rendered, copies, dirty=one.dirty)
     return _Rendering(one, row, work, stands)
 
 
@@ -283,7 +285,7 @@ def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
         row, dirty = rendering.row, rendering.one.dirty
         dirty = dirty or (row.published is not None and not row.published.json)
         if rendering.work is not None and row.name not in outcome.failures:
-            stood = () if row.published is None else row.published.codecs
-            codecs = (*layout.SUFFIX, LEGACY) if dirty else stood
+            stood = () if row.published is None else row.published.copies
+            codecs = (*layout.SUFFIX, LEGACY) if dirty else layout.codecs_of(stood)
             followed = row.published is not None and row.published.legacy is not None
             yield row.name, (*codecs, LEGACY) if followed else codecs

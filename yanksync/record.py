@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from yanksync.changes import Unsettled, differences, latecomers, reasons_of
+from yanksync.deflate import packed
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
 from yanksync.journal import Event, Kind
@@ -306,7 +307,7 @@ class _Recorder:
             body = self._mirror.store.read(row.name, form.filename)
             if body is None:
                 return None
-            stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
+            stored = StoredPage(body=packed(body), media=form.content_type, url=_OUTPUT)
             return page_of(row.name, stored)
         except (BadAnswer, PublishError):
             return None

@@ -151,11 +151,11 @@ class Unpublished:
         )
         return [row[0] for row in rows]
 
-    def documented(self, rows: Iterable[tuple[int, bytes]]) -> None:
-        """These projects have the form for followers now, as (id, its digest)."""
+    def documented(self, rows: Iterable[tuple[int, bytes, Sequence[str]]]) -> None:
+        """These projects have the form for followers now, as (id, its digest, all copies)."""
         self._db.many(
-            "UPDATE projects SET legacy_digest = ? WHERE id = ?",
-            ((digest, id_) for id_, digest in rows),
+            "UPDATE projects SET legacy_digest = ?, codecs = ? WHERE id = ?",
+            ((digest, " ".join(copies), id_) for id_, digest, copies in rows),
         )
 
     def begin(self, ids: Iterable[int]) -> None:
@@ -184,7 +184,7 @@ class Unpublished:
                     stands.json,
                     stands.html,
                     stands.legacy,
-                    " ".join(stands.codecs),
+                    " ".join(stands.copies),
                     listed,
                     serial,
                     id_,
