@@ -7,7 +7,7 @@ What came is read and packed for the state here. What it means is not decided he
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Protocol, TypeVar
 
@@ -47,6 +47,7 @@ class Question(Struct, frozen=True):
 
     look: Look
     etag: str | None
+    fresh: bool = False  # nothing is recorded or published of the project
 
     @property
     def name(self) -> NormalizedName:
@@ -106,12 +107,18 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
     )
 
 
-def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Iterator[Fetched]:
+def fetch(
+    upstream: Pages,
+    questions: Iterable[Question],
+    workers: int,
+    aside: Callable[[Question, RawPage], bool] | None = None,
+) -> Iterator[Fetched]:
     """Yield the answers to ``questions`` as they come, ``workers`` asked for at once.
 
     ``questions`` is drawn from, in the caller's thread, only as fast as answers are taken. When
     upstream is gone, or asks for more patience than a pass has, no more are drawn and what is
-    under way is still yielded; the error is then raised.
+    under way is still yielded; the error is then raised. ``aside`` may take a page to be read
+    elsewhere; then it is not yielded.
     """
     breaker = Breaker(workers, upstream.longest_pause)
 
@@ -123,6 +130,9 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
 
     with closing(upstream.pages(drawn(), workers)) as answers:
         for question, came in answers:
+            if aside is not None and isinstance(came, RawPage) and aside(question, came):
+                breaker.relax()
+                continue
             yield breaker.watch(read(question.look, came, upstream.rules))
     if breaker.broken is not None:
         raise breaker.broken
@@ -137,11 +147,15 @@ class Breaker:
         self._failures = 0  # in an unbroken row
         self.broken: UpstreamError | None = None  #: why no more are asked for
 
+    def relax(self) -> None:
+        """Take note of an answer that came."""
+        self._failures = 0
+
     def watch(self, fetched: Fetched) -> Fetched:
         """Take note of an answer and return it."""
         answer = fetched.answer
         if not isinstance(answer, Failed):
-            self._failures = 0
+            self.relax()
             return fetched
         error = answer.error
         if isinstance(error, Throttled) and error.seconds > self._longest_pause:

@@ -83,7 +83,7 @@ def publish(
         if pages is None:
             with mirror.state.transaction():
                 mirror.state.unpublished.begin(one.id for one in awaiting)
-        _note(mirror, _apply(mirror, _gather(mirror, awaiting, pages or {})))
+        note(mirror, _apply(mirror, gather(mirror, awaiting, pages or {})))
 
 
 class Publisher:
@@ -96,7 +96,7 @@ class Publisher:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="publish")
-        self._under_way: Future[_Outcome] | None = None
+        self._under_way: Future[Outcome] | None = None
 
     def __enter__(self) -> Publisher:
         return self
@@ -112,7 +112,7 @@ class Publisher:
     def begin(self, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> None:
         """Begin to publish these projects, whose writing is noted as begun already."""
         if awaiting:
-            wanted = _gather(self._mirror, awaiting, pages)
+            wanted = gather(self._mirror, awaiting, pages)
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
@@ -122,10 +122,10 @@ class Publisher:
         """
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
-            _note(self._mirror, under_way.result())
+            note(self._mirror, under_way.result())
 
 
-class _Rendering(Struct, frozen=True):
+class Rendering(Struct, frozen=True):
     """One project, as it is published."""
 
     one: Awaiting
@@ -134,17 +134,15 @@ class _Rendering(Struct, frozen=True):
     stands: Published | None  # what stands there once the work is done; None: nothing
 
 
-class _Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True):
     """What came of a batch."""
 
-    renderings: list[_Rendering]
+    renderings: list[Rendering]
     failures: dict[str, str]  # by project: why its files could not be brought to what they should
     fatal: bool  # nothing could be written, and nothing more can
 
 
-def _gather(
-    mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]
-) -> list[Wanted]:
+def gather(mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> list[Wanted]:
     """Read from the state what publishing needs of it."""
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
     wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)), pages)
@@ -155,16 +153,16 @@ def _gather(
     return wanted
 
 
-def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
+def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> Outcome:
     """Render and write; touches the output and nothing else."""
     renderings = _render_all(mirror, wanted)
     works = [rendering.work for rendering in renderings if rendering.work is not None]
     failures = mirror.store.apply(works)
     fatal = len(failures) == len(renderings) and any(failure.fatal for failure in failures)
-    return _Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
+    return Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
 
 
-def _note(mirror: Mirror, outcome: _Outcome) -> None:
+def note(mirror: Mirror, outcome: Outcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
@@ -222,14 +220,14 @@ def _page(
     return shown_page(row, page or with_lost(held_page(mirror, row), lost))
 
 
-def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
+def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Rendering]:
     if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
     with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
 
 
-def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
+def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
     one, row, standing = wanted.one, wanted.row, wanted.standing
     rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
     copies: dict[str, bytes] = {}
@@ -237,13 +235,13 @@ def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
         copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
     stands = None if rendered is None else published(rendered, copies)
     if stands is not None and standing is not None and is_right(row.name, stands, standing):
-        return _Rendering(one, row, Keep(name=row.name), stands)
+        return Rendering(one, row, Keep(name=row.name), stands)
     known = row.published if standing is None else None
     work = reconcile(row.name, known, rendered, copies, dirty=one.dirty)
-    return _Rendering(one, row, work, stands)
+    return Rendering(one, row, work, stands)
 
 
-def _mark(mirror: Mirror, outcome: _Outcome) -> None:
+def _mark(mirror: Mirror, outcome: Outcome) -> None:
     state, tally = mirror.state, mirror.tally
     finished = []
     with state.transaction():
@@ -266,7 +264,7 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
             mirror.fence.save(state, [rendering.row.name for rendering in outcome.renderings])
 
 
-def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
+def _newly_told(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
     """Yield what upstream's withdrawals are told of by now: (project, serial before, and now)."""
     for rendering in outcome.renderings:
         row = rendering.row
@@ -279,7 +277,7 @@ def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
             yield row.name, row.published_serial, max(row.serial or 0, row.word or 0)
 
 
-def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
+def _changed(outcome: Outcome) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the projects whose files were touched, with the siblings that may have stood there."""
     for rendering in outcome.renderings:
         row, dirty = rendering.row, rendering.one.dirty

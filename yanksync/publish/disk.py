@@ -61,6 +61,11 @@ class DiskStore:
         self._root = str(output / layout.ROOT)
         self._refusals = Refusals(self._root)
 
+    @property
+    def refused(self) -> bool:
+        """Whether the file system has refused something that was logged and did no harm."""
+        return self._refusals.any
+
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""
         try:
