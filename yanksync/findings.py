@@ -113,7 +113,8 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
     if standing.wrong_mode is not None:
         yield _found(Kind.MODE, name, f"{base}/", standing.wrong_mode)
     entries = {seen.name: seen for seen in standing.entries}
-    sizes = {seen.name: seen.size for seen in standing.entries}
+    pages = (seen for seen in standing.entries if seen.digest == wanted.get(seen.name))
+    sizes = {seen.name: seen.size for seen in pages}  # of one changed by hand it says nothing
     for filename, digest in wanted.items():
         seen = entries.pop(filename, None)
         path = f"{base}/{filename}"
