@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli
-from tests.fake_upstream import Served
+from tests.fake_upstream import FakeUpstream, Served
 from tests.harness import DONE, World
 from tests.test_verify import check, names, repair
 from yanksync.findings import NOT_WORTH
@@ -41,7 +41,7 @@ def as_an_older_release(world: World) -> None:
     for path in out(world, "simple").rglob("index.*"):
         if path.suffix != ".gz":
             out(world, f"{path}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-    with closing(sqlite3.connect(world.flags["mirror_state"])) as db, db:
+    with closing(sqlite3.connect(world.where / "state.db")) as db, db:
         db.execute("UPDATE projects SET codecs = 'gzip'")
         db.execute("DELETE FROM meta WHERE key = 'list_copies'")
 
@@ -111,13 +111,15 @@ def test_a_tree_is_adopted_without_copies_of_small_pages(mixed: World) -> None:
 
 
 @pytest.mark.parametrize("first", ["zlib", "isal"])
-def test_another_library_is_no_difference(tmp_path: Path, served: Served, first: str) -> None:
+def test_another_library_is_no_difference(
+    tmp_path: Path, upstream: FakeUpstream, served: Served, first: str
+) -> None:
     (tmp_path / "none" / "isal").mkdir(parents=True)
     (tmp_path / "none/isal/__init__.py").write_text("raise ImportError")
     without = {"PYTHONPATH": str(tmp_path / "none")}
     for number in range(100, 230):  # of every size about the limit
         python = ",".join(f"!=3.5.{part}" for part in range(number))
-        served.upstream.upload(f"size-{number}", "1.0", requires_python=python)
+        upstream.upload(f"size-{number}", "1.0", requires_python=python)
     mirror = Cli(tmp_path, served.simple_url)
     mirror.configure(f'simple_url = "{served.simple_url}"', mirror='compress = ["gzip"]')
     before, after = (without, {}) if first == "zlib" else ({}, without)
