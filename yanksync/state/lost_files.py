@@ -108,7 +108,7 @@ class LostFiles:
     def held(self) -> list[tuple[NormalizedName, LostFile]]:
         """Return the files that a guard holds, by project and name."""
         rows = self._db.execute(
-            """SELECT name, lost FROM lost_files JOIN projects ON id = project
+            """SELECT name, lost FROM lost_files CROSS JOIN projects ON id = project
             WHERE lost_files.held AND NOT approved ORDER BY name, filename"""
         )
         return [(row[0], _load(row[1])) for row in rows]
@@ -123,7 +123,7 @@ class LostFiles:
     def approve(self, names: Sequence[str] | None) -> list[tuple[int, NormalizedName]]:
         """Let held files go, once: all of them when ``names`` is None. Return whose they were."""
         rows = self._db.execute(
-            """SELECT DISTINCT id, name FROM lost_files JOIN projects ON id = project
+            """SELECT DISTINCT id, name FROM lost_files CROSS JOIN projects ON id = project
             WHERE lost_files.held AND NOT approved
             AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1))) ORDER BY name""",
             (None if names is None else json.dumps(names),),
