@@ -137,6 +137,19 @@ def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.parametrize("after", ["0s", "2h"])
+def test_R7_a_pass_asks_once_for_what_a_later_one_confirms(world: World, after: str) -> None:
+    """However soon that may be, and however much there is: more than one batch."""
+    names = started(world, 230)
+    world.configure(guard_confirm_after=after)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.clock.dies = 300  # looks at the clock: a pass without end dies
+    assert world.sync() == HELD
+    assert world.asked == names
+
+
 def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
     started(world, 3)
     world.up.doctor = lambda page: {
