@@ -132,6 +132,32 @@ def test_R14_an_outage_at_the_new_address_is_no_other_index(world: World, second
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.parametrize("fault", [404, 503])
+@pytest.mark.parametrize(
+    ("journal", "projects"),
+    [("auto", ["*"]), ("auto", ["demo"]), ("none", ["demo"])],
+    ids=["all", "named", "without-journal"],
+)
+def test_an_address_that_gave_no_page_is_corrected_without_approval(
+    world: World, second: Served, journal: str, projects: list[str], fault: int
+) -> None:
+    right = world.served.simple_url
+    for _ in range(3):
+        world.up.upload("demo", "1.0")
+    up = other(second)
+    up.fail("^/" if fault == 404 else "^/simple/.", Fault.status(fault), times=None)
+    world.configure(mirror_projects=projects, upstream_journal=journal)
+    moved(world, second)
+    assert world.sync() in (FAILED, PARTIAL)
+    world.configure(upstream_simple_url=right)
+    assert world.settle() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    assert_equal_to_upstream(world)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 def plain(served: Served, *, html: bool) -> FakeUpstream:
     """An index without journal and serials."""
     upstream = served.upstream
