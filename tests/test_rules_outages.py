@@ -226,6 +226,19 @@ def test_R14_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: W
     assert world.yanked("a") == {"a-1.0.tar.gz": "exploit"}
 
 
+def test_R14_an_old_list_is_forgotten_when_the_newest_comes_again(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    started(world)
+    frozen = world.up.listing()
+    world.up.upload("a", "2.0")
+    assert world.sync() == DONE
+    for _ in range(3):
+        world.up._frozen_list = frozen  # from another cache
+        assert world.sync(later=HOUR) == PARTIAL
+        world.up.thaw_list()
+        assert world.sync() == DONE  # 304
+
+
 def test_R14_a_list_from_an_old_cache_is_forgotten_when_a_newer_one_comes(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world)
