@@ -34,7 +34,7 @@ def check_address(mirror: Mirror) -> None:
         if meta.text("followed_url") is None:
             meta.put(followed_url=address)
         elif meta.text("other_url") is not None:  # the old address has come back
-            trust(mirror)
+            _forget(mirror)
             meta.put(other_url=None)
         return
     if meta.text("other_url") != address:
