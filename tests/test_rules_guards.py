@@ -57,6 +57,29 @@ def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_R8_lost_files_that_are_approved_take_no_project_along(world: World) -> None:
+    """Its removal waits for its own judgement, though a run died before that."""
+    names = started(world, 4)
+    world.configure(upstream_journal="none", mirror_projects=names)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    assert world.sync() == HELD
+    world.up.fail("^/simple/p", Fault.status(404), times=None)
+    assert world.sync(later=HOUR) == HELD
+    looks = 0  # at the clock, before it dies
+    while world.counts().unpublished == 0:
+        world.clock.dies = looks
+        with pytest.raises(Killed):
+            world.sync(later=HOUR)
+        looks += 1
+    with world.state() as state:
+        assert {held.what for held in holds(state)} == {"files"}
+    assert world.approve() == names
+    assert world.sync() == HELD
+    assert {path.split("/")[1] for path in world.files()} >= {*names}
+    with world.state() as state:
+        assert {held.what for held in holds(state)} == {"removal"}
+
+
 def test_R8_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> None:
     names = started(world, 230)
     for name in names[:115]:
