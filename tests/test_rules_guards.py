@@ -57,6 +57,18 @@ def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_R8_a_project_that_lost_files_before_it_vanished_counts_once(world: World) -> None:
+    names = [f"p{n:03}" for n in range(8)]
+    world.configure(upstream_journal="none", mirror_projects=names)
+    assert started(world, 8) == names
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] < "p002" :]}
+    assert world.sync() == PARTIAL
+    world.up.fail("^/simple/p00[01]", Fault.status(404), times=None)
+    assert world.sync(later=HOUR) == PARTIAL
+    assert world.sync(later=HOUR) == DONE  # two removals, not four
+    assert world.listed() == names[2:]
+
+
 def test_R8_lost_files_that_are_approved_take_no_project_along(world: World) -> None:
     """Its removal waits for its own judgement, though a run died before that."""
     names = started(world, 4)

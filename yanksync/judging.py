@@ -14,7 +14,6 @@ from yanksync.losses import removals, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
-from yanksync.weigh import Presence
 
 _REHASHED = "its file has another hash than the one that is published"
 
@@ -79,8 +78,6 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
     state, now = mirror.state, mirror.now()
     found = []
     for row in state.projects.by_id(list(projects)):
-        if row.presence is not Presence.PRESENT:
-            continue  # its removal is judged as a whole; to publish a page would let that through
         lost = state.lost.one(row.id)
         left = [one for one in lost if not one.approved and (one.held or not one.confirmed)]
         if len(left) == len(lost):
