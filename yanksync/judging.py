@@ -43,7 +43,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     found = Removals(
         waiting.explained + tally.explained,
         waiting.unexplained + len(lossy) + tally.unexplained,
-        _is_everything(mirror, state.lost.confirmed()),
+        _is_everything(mirror, frozenset(state.lost.confirmed())),
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
@@ -54,7 +54,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
         state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
 
 
-def _is_everything(mirror: Mirror, lossy: list[int]) -> bool:
+def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
     """Return whether the removals would leave no file in the mirror."""
     state = mirror.state
     going = set(state.unpublished.ids(Sort.UNEXPLAINED, Sort.EXPLAINED))
