@@ -100,6 +100,20 @@ def test_R1_what_a_held_selection_leaves_out_is_followed(named: World) -> None:
     assert named.page("demo") is None  # upstream removed it: that is not held
 
 
+def test_R8_a_selection_is_held_since_it_was_first(named: World) -> None:
+    named.configure(mirror_projects=["demmo", "third"])
+    assert named.sync() == HELD
+    (first,) = held(named)
+    named.up.remove_project("other")  # now it would take away one less
+    assert named.sync() == HELD
+    (now,) = held(named)
+    assert now.why != first.why and now.since == first.since
+    named.configure(mirror_projects=["demmo"])
+    assert named.sync() == HELD
+    (another,) = held(named)
+    assert another.since > now.since
+
+
 def test_a_name_that_upstream_has_replaces_another_at_once(named: World) -> None:
     named.up.upload("demmo", "1.0")
     named.configure(mirror_projects=["demmo", "other", "third"])

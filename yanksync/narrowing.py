@@ -101,12 +101,13 @@ def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
 def _hold(mirror: Mirror, why: str | None) -> None:
     meta = mirror.state.meta
     wanted = mirror.settings.mirror.selection.text
-    same = meta.text("selection_wanted") == wanted and meta.text("selection_held") == why
-    if not same:
+    same = meta.text("selection_wanted") == wanted
+    if not same or meta.text("selection_held") != why:
+        since = meta.moment("selection_held_since") if same else None
         meta.put(
             selection_wanted=wanted,
             selection_held=why,
-            selection_held_since=None if why is None else mirror.now(),
+            selection_held_since=None if why is None else since or mirror.now(),
             selection_approved=None,
         )
     if why is not None and mirror.tally.tells(SELECTION):
