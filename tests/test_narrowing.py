@@ -66,6 +66,18 @@ def test_R8_the_hold_ends_when_the_name_is_corrected(named: World) -> None:
     assert held(named) == [] and named.listed() == ["other", "third"]
 
 
+def test_R8_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: World) -> None:
+    """Else it would stay as it is, and no yank of it would ever arrive."""
+    named.up.upload("new", "1.0")
+    named.configure(mirror_projects=["demmo", "new", "third"])
+    assert named.sync() == HELD
+    assert named.listed() == [*NAMES[:1], "new", *NAMES[1:]]
+    named.configure(mirror_projects=NAMES)
+    assert named.sync() == DONE
+    assert named.listed() == NAMES and named.page("new") is None
+    assert_equal_to_upstream(named)
+
+
 def test_R8_an_approval_is_for_the_selection_that_was_seen(named: World) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     assert named.sync() == HELD

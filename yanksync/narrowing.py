@@ -32,7 +32,7 @@ def settle_selection(mirror: Mirror) -> Mirror:
     applied = meta.text("selection_applied")
     if applied == wanted.text:
         if meta.text("selection_wanted") is not None:  # the slip was mended
-            _put(mirror, wanted)
+            _narrow(mirror)  # of what only that selection had
         return mirror
     before = _selection(applied)
     if before is None:
