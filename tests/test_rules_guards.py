@@ -185,6 +185,22 @@ def test_R7_a_pass_asks_once_for_what_a_later_one_confirms(world: World, after: 
     assert world.asked == names
 
 
+def test_lost_files_of_many_projects_go_batch_by_batch(world: World) -> None:
+    """All their pages at once would not fit into memory."""
+    names = started(world, 510)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    assert world.sync() == HELD
+    assert len(world.approve()) == 510
+    world.kills.at = 1
+    with pytest.raises(Killed):
+        world.sync()
+    assert world.counts().unpublished == 10
+    assert world.sync(later=HOUR) == DONE
+    assert all(len(world.yanked(name)) == 1 for name in names)
+
+
 def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
     started(world, 3)
     world.up.doctor = lambda page: {
