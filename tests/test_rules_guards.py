@@ -387,6 +387,37 @@ def test_R8_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: Wo
     assert_equal_to_upstream(world)
 
 
+def test_R8_what_left_the_list_waits_for_no_second_look_at_its_files(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 6)
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] == names[0] :]}
+    world.up.raw_row(names[0], None, "frobnicate")
+    assert world.sync() == PARTIAL
+    world.up.remove_project(names[0])
+    assert world.sync() == DONE
+    assert world.listed() == names[1:]
+
+
+def test_R8_a_project_that_left_the_list_is_not_forgotten_with_its_lost_files(
+    world: World,
+) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 6)
+    page = world.page(names[0])
+    assert page is not None
+    known = page["files"][0]["hashes"]["sha256"]
+    world.up.doctor = lambda page: json.loads(json.dumps(page).replace(known, "ab" * 32))
+    world.up.raw_row(names[0], None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.remove_project(names[0])
+    world.up.fail(f"^/simple/{names[0]}/", Fault.status(500), times=None)
+    assert world.sync() == HELD
+    assert world.approve() == names[:1]
+    world.up.heal()
+    assert world.settle() == DONE
+    assert world.listed() == names[1:]
+
+
 def test_R8_a_large_narrowing_waits_for_a_person(world: World) -> None:
     names = started(world, 110)
     world.configure(mirror_projects=names[:2])

@@ -186,7 +186,7 @@ class Pending:
         """Forget a look that was only to confirm what is decided by now."""
         self._db.execute(
             """DELETE FROM pending
-            WHERE name = ? AND reach IS NULL AND NOT forced AND doubt IS NULL""",
+            WHERE name = ? AND reach IS NULL AND NOT urgent AND NOT forced AND doubt IS NULL""",
             (name,),
         )
 
