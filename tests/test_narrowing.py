@@ -78,6 +78,17 @@ def test_R8_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: W
     assert_equal_to_upstream(named)
 
 
+def test_R8_what_only_the_held_selection_had_goes_when_another_is_held(named: World) -> None:
+    named.up.upload("new", "1.0")
+    named.configure(mirror_projects=["demmo", "new", "third"])
+    assert named.sync() == HELD
+    named.configure(mirror_projects=["demmo", "third"])
+    assert named.sync() == HELD
+    assert named.listed() == NAMES
+    (hold,) = held(named)
+    assert "it takes away demo, other, and" in hold.why
+
+
 def test_R8_an_approval_is_for_the_selection_that_was_seen(named: World) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     assert named.sync() == HELD

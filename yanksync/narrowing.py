@@ -40,8 +40,12 @@ def settle_selection(mirror: Mirror) -> Mirror:
         return mirror
     if needs_widening(mirror) and not _is_wider(mirror):
         meta.put(selection=wanted.text)
+    if meta.text("selection_wanted") not in (None, wanted.text):
+        _let_go(_with(mirror, before))  # of what only the one that was held before this had
     left_out = [
-        name for name in mirror.state.projects.published_names() if not wanted.selects(name)
+        name
+        for name in mirror.state.projects.published_names()
+        if before.selects(name) and not wanted.selects(name)
     ]
     if left_out and meta.text("selection_approved") != wanted.text:
         why = _why_held(mirror, before, left_out)
@@ -120,16 +124,21 @@ def _hold(mirror: Mirror, why: str | None) -> None:
 
 def _narrow(mirror: Mirror) -> None:
     """Let go of every project that the selection leaves out."""
-    state, wanted = mirror.state, mirror.settings.mirror.selection
+    with mirror.state.transaction():
+        _let_go(mirror)
+        _put(mirror, mirror.settings.mirror.selection)
+
+
+def _let_go(mirror: Mirror) -> None:
+    state, selects = mirror.state, mirror.settings.mirrors
     left_out = [
         name
         for presence in Presence
         for name in state.projects.names(presence)
-        if not wanted.selects(name)
+        if not selects(name)
     ]
     with state.transaction():
         state.narrow(left_out, mirror.now())
-        _put(mirror, wanted)
 
 
 def _put(mirror: Mirror, selection: Selection) -> None:
