@@ -16,7 +16,7 @@ from tests.upstream.build import CALM
 from yanksync.errors import YanksyncError
 from yanksync.model import JournalEntry
 from yanksync.upstream.xmlrpc import PAGE, entries
-from yanksync.upstream.xmlrpc_rows import rows_of
+from yanksync.upstream.xmlrpc_rows import Row, rows_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.none()
 INTS = st.integers(-(2**31), 2**31 - 1)
@@ -28,22 +28,21 @@ def written(value: object) -> bytes:
     return xmlrpc.client.dumps((value,), methodresponse=True, allow_none=True).encode()  # type: ignore[arg-type]
 
 
-def reference(body: bytes) -> list[JournalEntry] | None:
+def reference(body: bytes) -> list[Row] | None:
     """Return the rows that the standard library reads in ``body``, None if there are none."""
     try:
-        ((value,), _) = xmlrpc.client.loads(body)
+        value: Any = xmlrpc.client.loads(body)[0][0]
         return [taken(*row) for row in value]
     except (ExpatError, LookupError, TypeError, ValueError, xmlrpc.client.Error):
         return None
 
 
-def taken(name: Any, version: Any, timestamp: Any, action: Any, serial: Any) -> JournalEntry:
+def taken(name: Any, version: Any, timestamp: Any, action: Any, serial: Any) -> Row:
     if not all(isinstance(text, str | None) for text in (name, version, action)):
         raise TypeError
     if type(timestamp) is not int or type(serial) is not int:
         raise TypeError
-    moment = min(max(timestamp, 0), 253402300799)
-    return JournalEntry(name or "", version, moment, action or "", serial)
+    return name, version, timestamp, action, serial
 
 
 @CALM
@@ -62,22 +61,63 @@ BODY = written(
     [
         ["demo", None, 1, "create", 2],
         [None, "1.0", 1_700_000_000, "add source file <a & b>\t\n.tar.gz", 3],
-        ["Démo", "1!2.0", -5, "yank release", 2**31 - 1],
-        ["demo", "3.0", 4, None, 9],
+        ["Démo", "1!2.0", -5, "yank release", 90],
+        ["demo", "3.0", 4, None, 2**31 - 1],
     ]
 )
 PIECES = [
-    *(b"<value>", b"</value>", b"<int>", b"</int>", b"<nil/>", b"<string/>", b"<i8>5</i8>"),
-    *(b"<string>", b"</string>", b"<array><data>\n", b"</data></array>", b"<fault>", b"<param>"),
-    *(b"&lt;", b"&amp;lt;", b"&#60;", b"&quot;", b"&x;", b"&", b"<", b">", b"]]>", b"<!-- x -->"),
-    *(b"<![CDATA[x]]>", b"<?x y?>", b"<!DOCTYPE x>", b"\r\n", b"\n", b"\x0b", b"\x7f", b"\xc2\x80"),
-    *(b"\xff", b"\xed\xa0\x80", b"\xef\xbf\xbe", b"\xef\xbf\xbf", b"\xf4\x90\x80\x80", b"\xc0\x80"),
+    *(
+        b"<value>",
+        b"</value>",
+        b"<int>",
+        b"</int>",
+        b"<nil/>",
+        b"<string/>",
+        b"<i8>5</i8>",
+    ),
+    *(
+        b"<string>",
+        b"</string>",
+        b"<array><data>\n",
+        b"</data></array>",
+        b"<fault>",
+        b"<param>",
+    ),
+    *(
+        b"&lt;",
+        b"&amp;lt;",
+        b"&#60;",
+        b"&quot;",
+        b"&x;",
+        b"&",
+        b"<",
+        b">",
+        b"]]>",
+        b"<!-- x -->",
+    ),
+    *(
+        b"<![CDATA[x]]>",
+        b"<?x y?>",
+        b"<!DOCTYPE x>",
+        b"\r\n",
+        b"\n",
+        b"\x0b",
+        b"\x7f",
+        b"\xc2\x80",
+    ),
+    *(
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xef\xbf\xbe",
+        b"\xef\xbf\xbf",
+        b"\xf4\x90\x80\x80",
+        b"\xc0\x80",
+    ),
     *(b"9", b"-", b"+1", b" 1", b"1_0", b"2147483648", b"x"),
-    b"<value><array><data>\n<value><nil/></value>\n<value><nil/></value>\n<value><int>1</int>"
-    b"</value>\n<value><nil/></value>\n<value><int>7</int></value>\n</data></array></value>\n",
+    written([[None, None, 1, None, 7]])[77:-61],
 ]
 # Where a change leaves the form as it was, or almost: in texts and numbers, and between tags.
-PLACES = [at for at in range(len(BODY) + 1) if BODY[at - 1 : at] == b">" or BODY[at : at + 1] == b"<"]
+PLACES = [at for at in range(len(BODY)) if b">" in BODY[at - 1 : at] or b"<" in BODY[at : at + 1]]
 
 
 @st.composite
@@ -85,7 +125,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     body = BODY
     for _ in range(draw(st.integers(1, 3))):
         at = min(draw(st.sampled_from(PLACES) | st.integers(0, len(BODY))), len(body))
-        gone = draw(st.integers(0, 2) | st.integers(0, 60))
+        gone = draw(st.sampled_from([0, 0, 0, 1, 2, 40]))
         put = draw(st.sampled_from(PIECES) | st.binary(max_size=3) | st.just(b""))
         body = body[:at] + put + body[at + gone :]
     return body
@@ -100,14 +140,19 @@ def test_what_is_read_of_damaged_bytes_is_what_they_say(body: bytes) -> None:
 
 @CALM
 @given(damaged())
-def test_damaged_answers_are_refused_or_read_as_the_standard_library_does(body: bytes) -> None:
+def test_damaged_answers_are_refused_or_read_as_the_standard_library_does(
+    body: bytes,
+) -> None:
     try:
         told, rows = entries(body, "https://upstream.example/pypi", -(2**31))
     except YanksyncError:
         return
     said = reference(body)
     assert said is not None and told == len(said)
-    assert list(rows) == list(dict.fromkeys(said))
+    assert rows == tuple(
+        JournalEntry(name or "", version, max(timestamp, 0), action or "", serial)
+        for name, version, timestamp, action, serial in dict.fromkeys(said)
+    )
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)

@@ -10,13 +10,14 @@ import re
 import reprlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import starmap
 
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
 from yanksync.upstream.answers import seconds_of
 from yanksync.upstream.exchange import Reply
-from yanksync.upstream.xmlrpc_rows import entry, rows_of
+from yanksync.upstream.xmlrpc_rows import Row, rows_of
 from yanksync.upstream.xmlrpc_values import Malformed, call, response
 
 Post = Callable[[str, bytes, Mapping[str, str], int], Reply]
@@ -28,6 +29,7 @@ PAGE = 50_000
 _LARGEST = 2**31 - 1
 """The highest serial that can be asked with: Warehouse refuses 2**31, XML-RPC has no such int."""
 
+_LAST_SECOND = 253402300799  # the end of the year 9999
 _HEADERS = {
     "Content-Type": "text/xml",  # lower case: facts 18
     "Accept": "text/xml",
@@ -144,7 +146,7 @@ def entries(body: bytes, url: str, since: int) -> tuple[int, tuple[JournalEntry,
         rows = _rows(decode(body, url))
     if len(rows) > PAGE:
         raise BadAnswer(_WHAT, f"more than {PAGE} rows in one answer")
-    return len(rows), _ascending(rows, since)
+    return len(rows), _ascending(starmap(_entry, rows), since)
 
 
 def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, ...]:
@@ -162,14 +164,14 @@ def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, .
     return tuple(ascending)
 
 
-def _rows(value: object) -> list[JournalEntry]:
+def _rows(value: object) -> list[Row]:
     """Return the rows of an answer, but not all of them when there are too many."""
     if not isinstance(value, list):
         raise BadAnswer(_WHAT, "changelog_since_serial is no list")
-    return [_entry(row) for row in value[: PAGE + 1]]
+    return [_row(row) for row in value[: PAGE + 1]]
 
 
-def _entry(row: object) -> JournalEntry:
+def _row(row: object) -> Row:
     if isinstance(row, list) and len(row) == 5:
         name, version, timestamp, action, serial = row
         if (
@@ -179,6 +181,13 @@ def _entry(row: object) -> JournalEntry:
             and type(timestamp) is int
             and type(serial) is int
         ):
-            return entry(name, version, timestamp, action, serial)
+            return name, version, timestamp, action, serial
     shown = reprlib.repr(row)  # which is short, however deep it is nested
     raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
+
+
+def _entry(
+    name: str | None, version: str | None, timestamp: int, action: str | None, serial: int
+) -> JournalEntry:
+    moment = min(max(timestamp, 0), _LAST_SECOND)  # for people only (R4)
+    return JournalEntry(name or "", version, moment, action or "", serial)

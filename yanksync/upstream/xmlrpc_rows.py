@@ -1,7 +1,7 @@
 """Journal rows, read in one pass over the bytes of an answer.
 
-Python's xmlrpc.client writes a list of rows in exactly one form, and Warehouse answers with it. An
-answer in this form takes a tenth of the time that its XML takes. Any other answer is left to
+Python's xmlrpc.client writes a list of rows in exactly one form, and Warehouse answers with it. To
+read this form takes a tenth of the time that reading XML takes. Any other answer is left to
 :mod:`.xmlrpc_values`, so nothing is read here that XML would read differently.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from yanksync.model import JournalEntry
+Row = tuple[str | None, str | None, int, str | None, int]
+"""Name, version, timestamp, action and serial, as they were told."""
 
 # Without control characters: XML forbids most of them, and reads a carriage return as a new line.
 _CHARACTERS = rb"[^<>&\x00-\x08\x0b-\x1f]*"
@@ -19,12 +20,9 @@ _INT = rb"<value><int>(-?[0-9]{1,10})</int></value>\n"
 _ROW = re.compile(
     rb"<value><array><data>\n%b</data></array></value>\n" % (_TEXT + _TEXT + _INT + _TEXT + _INT)
 )
-_HEAD = (
-    b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>\n"
-)
+_HEAD = b"<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>\n"
 _TAIL = b"</data></array></value>\n</param>\n</params>\n</methodResponse>\n"
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML forbids these two as well
-_LAST_SECOND = 253402300799  # the end of the year 9999
 
 
 class _Texts(dict[bytes | None, str | None]):
@@ -39,7 +37,7 @@ class _Texts(dict[bytes | None, str | None]):
         return text
 
 
-def rows_of(body: bytes, most: int) -> list[JournalEntry] | None:
+def rows_of(body: bytes, most: int) -> list[Row] | None:
     """Return the rows of an answer, None if it has another form than the usual one.
 
     Reading ends after ``most`` + 1 rows: the caller refuses so many.
@@ -47,24 +45,14 @@ def rows_of(body: bytes, most: int) -> list[JournalEntry] | None:
     if not body.startswith(_HEAD):
         return None
     texts = _Texts({None: None})
-    rows: list[JournalEntry] = []
+    rows: list[Row] = []
     at = len(_HEAD)
     try:
         while len(rows) <= most and (row := _ROW.match(body, at)) is not None:
             name, version, timestamp, action, serial = row.groups()
-            rows.append(
-                entry(texts[name], texts[version], int(timestamp), texts[action], int(serial))
-            )
+            rows.append((texts[name], texts[version], int(timestamp), texts[action], int(serial)))
             at = row.end()
     except ValueError:  # no UTF-8, or no character of XML's
         return None
     complete = len(rows) > most or (body.endswith(_TAIL) and at + len(_TAIL) == len(body))
     return rows if complete else None
-
-
-def entry(
-    name: str | None, version: str | None, timestamp: int, action: str | None, serial: int
-) -> JournalEntry:
-    """Return a row as a value. Its time is for people only (R4), so any number will do."""
-    moment = min(max(timestamp, 0), _LAST_SECOND)
-    return JournalEntry(name or "", version, moment, action or "", serial)
