@@ -149,10 +149,11 @@ def test_damaged_answers_are_refused_or_read_as_the_standard_library_does(
         return
     said = reference(body)
     assert said is not None and told == len(said)
-    assert rows == tuple(
+    values = [
         JournalEntry(name or "", version, max(timestamp, 0), action or "", serial)
-        for name, version, timestamp, action, serial in dict.fromkeys(said)
-    )
+        for name, version, timestamp, action, serial in said
+    ]
+    assert rows == tuple(dict.fromkeys(values))
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=repr)
