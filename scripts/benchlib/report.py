@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ _HEAD = (
     *("MiB", "requests", "received kB", "fsyncs", "ms/project", "CPU s before pages", "others"),
 )
 _DOCUMENTED = 9  # columns of the table for the documentation: the first ones
+_TITLE = textwrap.TextWrapper(
+    100, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
+)
 
 
 def middle(runs: Sequence[Taken], field: str) -> float | None:
@@ -49,7 +53,7 @@ def documented(outcomes: Iterable[Outcome], tools: Sequence[Tool], argv: Sequenc
     lines: list[str] = []
     for outcome in outcomes:
         title = f"{_shape(outcome)}; {_machine()}; ``scripts/bench {shlex.join(argv)}``"
-        lines += [f".. list-table:: {title}", "   :header-rows: 1", ""]
+        lines += [*_TITLE.wrap(f".. list-table:: {title}"), "   :header-rows: 1", ""]
         rows = [["pass", *_HEAD]]
         for scenario in (name for name in SCENARIOS if name in outcome.runs):
             rows += [[scenario, *row] for row in _cells(outcome, scenario, tools)[1:]]
