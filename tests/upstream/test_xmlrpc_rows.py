@@ -173,6 +173,12 @@ def test_no_more_rows_are_read_than_may_come() -> None:
     assert rows is not None and len(rows) == 4
 
 
+def test_an_answer_larger_than_any_journal_is_left_to_the_bounds_of_xml() -> None:
+    rows = [["demo", None, 1, "x" * (4 << 20), serial] for serial in range(9)]
+    assert rows_of(written(rows[:7]), PAGE) is not None
+    assert rows_of(written(rows), PAGE) is None
+
+
 def calls(work: Callable[[], object]) -> int:
     """Return how many calls of functions ``work`` makes."""
     count = 0
