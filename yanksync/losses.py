@@ -73,6 +73,7 @@ def lost_files(
         return ()
     known = {one.file.filename: one for one in lost}
     now = {file.filename: file for file in after.files}
+    marks: Mapping[str, Yank] | None = None
     found = []
     for file in _published(before, known):
         new = now.get(file.filename)
@@ -90,7 +91,9 @@ def lost_files(
             )  # fmt: skip
         if new is not None and new.yanked is not None:
             old = _marked(old, new.yanked)
-        found.append(confirm(_with_marks_of(old, after, since), moment))
+        if marks is None:
+            marks = _marks_of(after)
+        found.append(confirm(_with_marks(old, marks, since), moment))
     return tuple(found)
 
 
@@ -121,8 +124,8 @@ def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
     files.update((one.file.filename, one.file) for one in lost)
     versions = page.versions
     if versions is not None:
-        missing = {one.version: None for one in lost if one.version is not None}
-        versions = (*versions, *(one for one in missing if one not in versions))
+        missing = [one.version for one in lost if one.version is not None]
+        versions = tuple(dict.fromkeys((*versions, *missing)))
     return replace(page, files=tuple(files.values()), versions=versions)
 
 
@@ -228,14 +231,18 @@ def _since(events: Sequence[Event], low: int | None) -> list[Event]:
     return [event for event in events if low is None or event.entry.serial > low]
 
 
-def _with_marks_of(lost: LostFile, page: Page, events: Sequence[Event]) -> LostFile:
+def _marks_of(page: Page) -> Mapping[str, Yank]:
+    """Return the mark of each yanked release, that of its first file."""
+    found: dict[str, Yank] = {}
+    for file, version in zip(page.files, file_versions(page), strict=True):
+        if version is not None and file.yanked is not None:
+            found.setdefault(version, file.yanked)
+    return found
+
+
+def _with_marks(lost: LostFile, marks: Mapping[str, Yank], events: Sequence[Event]) -> LostFile:
     """Return ``lost`` with the mark that the files left of its release have."""
-    marks = [
-        file.yanked
-        for file, version in zip(page.files, file_versions(page), strict=True)
-        if version is not None and version == lost.version and file.yanked is not None
-    ]
-    mark = marks[0] if marks else None
+    mark = None if lost.version is None else marks.get(lost.version)
     if mark is not None and lost.vanished:
         lost = _marked(lost, mark)
     return _with_events(lost, events, mark)

@@ -170,18 +170,23 @@ class Pending:
             (name, confirm_after, now),
         )
 
-    def again_at(self, name: str, why: str, since: float, moment: float) -> None:
-        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said."""
+    def again_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
+        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
+
+        A later pass than ``run`` does. What waits for a serial is asked for anyway.
+        """
         self.mark(name, None, since)
         self._db.execute(
-            "UPDATE pending SET problem = ?, next_try = ? WHERE name = ?", (why, moment, name)
+            """UPDATE pending SET problem = ?, next_try = ?, asked = ?
+            WHERE name = ? AND reach IS NULL""",
+            (why, moment, run, name),
         )
 
     def decided(self, name: str) -> None:
         """Forget a look that was only to confirm what is decided by now."""
         self._db.execute(
             """DELETE FROM pending
-            WHERE name = ? AND reach IS NULL AND NOT forced AND doubt IS NULL""",
+            WHERE name = ? AND reach IS NULL AND NOT urgent AND NOT forced AND doubt IS NULL""",
             (name,),
         )
 
