@@ -10,59 +10,32 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.deflate import packed
 from yanksync.fetch import Fetched, Question, read
+from yanksync.helper_process import CAME, STANDS, Came, Helper
 from yanksync.mirror import Mirror, log
-from yanksync.model import Page, Published
-from yanksync.names import NormalizedName
-from yanksync.publish import durable
-from yanksync.publish.compress import copy_of
 from yanksync.publish.disk import DiskStore
-from yanksync.publish.reconcile import Work, Write, copies_of, published, reconcile
+from yanksync.publish.reconcile import Write
 from yanksync.publishing import Outcome, Rendering, gather, note, publish
 from yanksync.record import Batch
 from yanksync.recovery import Wanted
-from yanksync.showing import rendering_of
 from yanksync.state.projects import StoredPage
-from yanksync.upstream.parsing import parse_page
 from yanksync.upstream.source import RawPage
 from yanksync.weigh import Found
 
 _PORTION = 200  # pages
 _PORTION_BYTES = 4 << 20
+_LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helpers stay small
 _PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full portion
 _MOST = 4  # of them one process can feed no more
-_HEAD = 8  # bytes that say how long a message is
-_READ, _PUBLISH = b"r", b"p"
 
 Recorder = Callable[[Sequence[Fetched]], Batch]
 """Records answers, as :func:`yanksync.record.record` does."""
-
-
-class _Came(Struct, array_like=True, frozen=True):
-    """What a helper read."""
-
-    page: Page  # the brief one, see _brief
-    body: bytes  # packed for the state
-    json: bool
-    notes: tuple[str, ...]
-
-
-_RAW = msgspec.msgpack.Decoder(list[tuple[NormalizedName, RawPage]])
-_CAME = msgspec.msgpack.Decoder(list[_Came | None])
-_STANDS = msgspec.msgpack.Decoder(list[Published] | None)
-_ENCODER = msgspec.msgpack.Encoder()
 
 
 def possible(mirror: Mirror) -> bool:
@@ -86,14 +59,21 @@ class Helpers:
     def __init__(self, mirror: Mirror, record: Recorder) -> None:
         self._mirror = mirror
         self._record = record
-        self._team: list[_Helper] = []
-        self._most = min(len(os.sched_getaffinity(0)), _MOST)
+        self._team: list[Helper] = []
         self._poll = select.poll()
         self._portion: list[tuple[Question, RawPage]] = []
         self._size, self._begun = 0, mirror.monotonic()
         self._failed = False  # a helper met with something: this process does the rest
 
     def __enter__(self) -> Helpers:
+        """Start them, before there is a second thread."""
+        for _ in range(min(len(os.sched_getaffinity(0)), _MOST)):
+            try:
+                helper = Helper(self._mirror, self._team)
+            except OSError:  # too many processes, or open files
+                break
+            self._team.append(helper)
+            self._poll.register(helper.line, select.POLLIN)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +83,7 @@ class Helpers:
 
     def take(self, question: Question, page: RawPage) -> bool:
         """Take a page that came in to be read by a helper; False: it is not for one."""
-        if self._failed or not question.fresh:
+        if self._failed or not question.fresh or len(page.body) > _LARGEST:
             return False
         now = self._mirror.monotonic()
         if not self._portion:
@@ -129,29 +109,14 @@ class Helpers:
         if not portion:
             return
         while not self._failed:
-            helper = self._idle()
-            if helper is None:
+            helper = next((one for one in self._team if not one.busy), None)
+            if helper is None and self._team:
                 self._hear(None)
-            elif helper.read(portion):
+            elif helper is not None and helper.read(portion):
                 return
             else:
                 self._give_up()
         self._do_it_here(portion)
-
-    def _idle(self) -> _Helper | None:
-        for helper in self._team:
-            if not helper.busy:
-                return helper
-        if len(self._team) >= self._most:
-            return None
-        try:
-            helper = _Helper(self._mirror, self._team)
-        except OSError:  # too many processes, or open files
-            self._give_up()
-            return None
-        self._team.append(helper)
-        self._poll.register(helper.line, select.POLLIN)
-        return helper
 
     def _hear(self, timeout: int | None) -> None:
         """Take what helpers have to say: what they read is recorded, what they wrote is noted."""
@@ -168,7 +133,7 @@ class Helpers:
                 else:
                     self._was_written(helper, answer)
 
-    def _was_read(self, helper: _Helper, answer: bytearray | None) -> None:
+    def _was_read(self, helper: Helper, answer: bytearray | None) -> None:
         portion, helper.portion = helper.portion, []
         if answer is None:
             self._give_up()
@@ -176,7 +141,7 @@ class Helpers:
             return
         fetched: list[Fetched] = []
         places: dict[str, int] = {}
-        came_all = zip(portion, _CAME.decode(answer), strict=True)
+        came_all = zip(portion, CAME.decode(answer), strict=True)
         for place, ((question, page), came) in enumerate(came_all):
             fetched.append(self._read(question, page, came))
             if came is not None:
@@ -191,7 +156,7 @@ class Helpers:
         if mine and not helper.publish(mine, [places[one.row.name] for one in mine]):
             self._was_written(helper, None)
 
-    def _read(self, question: Question, page: RawPage, came: _Came | None) -> Fetched:
+    def _read(self, question: Question, page: RawPage, came: Came | None) -> Fetched:
         if came is None:
             return read(question.look, page, self._mirror.upstream.rules)
         stored = StoredPage(
@@ -206,9 +171,9 @@ class Helpers:
             notes=came.notes,
         )
 
-    def _was_written(self, helper: _Helper, answer: bytearray | None) -> None:
+    def _was_written(self, helper: Helper, answer: bytearray | None) -> None:
         written, helper.wanted = helper.wanted, []
-        stands = None if answer is None else _STANDS.decode(answer)
+        stands = None if answer is None else STANDS.decode(answer)
         if stands is None:
             self._give_up()
             publish(self._mirror, [replace(one.one, dirty=True) for one in written])
@@ -235,153 +200,3 @@ def _is_ordinary(one: Wanted) -> bool:
     row = one.row
     is_new = row.published is None and row.word is None
     return is_new and one.page is not None and one.standing is None and not one.one.dirty
-
-
-class _Helper:
-    """A process of ours, and what it works on."""
-
-    def __init__(self, mirror: Mirror, others: Sequence[_Helper]) -> None:
-        """Start one. Raises :class:`OSError`."""
-        self.portion: list[tuple[Question, RawPage]] = []  # it reads these
-        self.wanted: list[Wanted] = []  # it writes these
-        durable.prepare()  # modules are loaded once
-        self.line, theirs = socket.socketpair()
-        parent = os.getpid()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            self._pid = os.fork()
-            if self._pid == 0:
-                _serve(theirs, mirror, parent, [self.line, *(other.line for other in others)])
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
-
-    @property
-    def busy(self) -> bool:
-        """Whether it works on something."""
-        return bool(self.portion or self.wanted)
-
-    def read(self, portion: list[tuple[Question, RawPage]]) -> bool:
-        """Let it read a portion; False: it has ended."""
-        self.portion = portion
-        sent = self._send(_READ, [(question.name, page) for question, page in portion])
-        if not sent:
-            self.portion = []
-        return sent
-
-    def publish(self, wanted: list[Wanted], places: list[int]) -> bool:
-        """Let it publish what it has read, by the places in the portion; False: it has ended."""
-        self.wanted = wanted
-        return self._send(_PUBLISH, places)
-
-    def _send(self, kind: bytes, task: object) -> bool:
-        try:
-            _send(self.line, kind + _ENCODER.encode(task))
-        except OSError:
-            return False
-        return True
-
-    def answer(self) -> bytearray | None:
-        """Return what it says; None: it could not. Raises :class:`OSError`, :class:`EOFError`."""
-        return _receive(self.line) or None
-
-    def end(self) -> None:
-        """Let it end, and wait for that."""
-        self.line.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
-
-
-def _serve(
-    line: socket.socket, mirror: Mirror, parent: int, theirs: Sequence[socket.socket]
-) -> None:
-    """Work in a helper until its parent has no more for it, or is gone. Never returns.
-
-    Signals that end a run stay blocked: the parent acts on them. Nothing of the parent's is put in
-    order on the way out: its database is not ours.
-    """
-    try:
-        for one in theirs:
-            one.close()  # else no helper would ever find its line closed
-        durable.die_with_parent()
-        pages: list[Page | None] = []
-        while os.getppid() == parent:
-            task = _receive(line)
-            answer = b""
-            with suppress(Exception):  # what it is shows when the parent does the same
-                if task[:1] == _READ:
-                    pages, answer = _read_all(mirror, memoryview(task)[1:])
-                else:
-                    answer = _publish_all(mirror, [pages[i] for i in _PLACES.decode(task[1:])])
-            _send(line, answer)
-    finally:
-        os._exit(0)
-
-
-_PLACES = msgspec.msgpack.Decoder(list[int])
-
-
-def _read_all(mirror: Mirror, task: memoryview) -> tuple[list[Page | None], bytes]:
-    """Return the pages of a portion, and the answer to the parent."""
-    rules = mirror.upstream.rules
-    pages: list[Page | None] = []
-    answers: list[bytes] = []
-    for name, raw in _RAW.decode(task):
-        page, answer = None, _ENCODER.encode(None)
-        with suppress(Exception):
-            parsed = parse_page(raw.body, raw.media, raw.url, name, rules, raw.header_serial)
-            came = _Came(_brief(parsed.page), packed(raw.body), parsed.json, parsed.notes)
-            page, answer = parsed.page, _ENCODER.encode(came)
-        pages.append(page)
-        answers.append(answer)
-    return pages, _array(answers)
-
-
-def _array(items: Sequence[bytes]) -> bytes:
-    """Return encoded items as an array of MessagePack."""
-    return b"".join((b"\xdd", len(items).to_bytes(4, "big"), *items))
-
-
-def _brief(page: Page) -> Page:
-    """Return what recording the first page of a project needs: of its files, those yanked."""
-    yanked = tuple(file for file in page.files if file.yanked is not None)
-    return replace(page, files=yanked or page.files[:1])
-
-
-def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
-    """Publish pages where nothing is; return the answer: what is there now, empty if not all is."""
-    works: list[Work] = []
-    stands: list[Published] = []
-    for page in pages:
-        assert page is not None
-        rendered = rendering_of(mirror, page)
-        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
-        work = reconcile(page.name, None, rendered, copies, dirty=False)
-        assert work is not None
-        works.append(work)
-        stands.append(published(rendered, copies))
-    store = mirror.store
-    assert isinstance(store, DiskStore)
-    return b"" if store.apply(works) or store.refused else _ENCODER.encode(stands)
-
-
-def _send(line: socket.socket, message: bytes) -> None:
-    line.sendall(len(message).to_bytes(_HEAD, "big"))
-    line.sendall(message)
-
-
-def _receive(line: socket.socket) -> bytearray:
-    """Return the next message. Raises :class:`EOFError` when the other side has ended."""
-    head = _exactly(line, _HEAD)
-    return _exactly(line, int.from_bytes(head, "big"))
-
-
-def _exactly(line: socket.socket, size: int) -> bytearray:
-    found = bytearray(size)
-    view = memoryview(found)
-    while view:
-        count = line.recv_into(view)
-        if count == 0:
-            raise EOFError
-        view = view[count:]
-    return found

@@ -150,3 +150,18 @@ def test_what_a_helper_cannot_write_is_told_once(yanksync: Cli) -> None:
     in_the_way.unlink()
     assert yanksync("sync").code == 0
     assert yanksync("verify").code == 0
+
+
+def test_they_are_forked_before_there_are_threads(yanksync: Cli, tmp_path: Path) -> None:
+    seen = tmp_path / "forks"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, threading\n"
+        "def note(event, _):\n"
+        "    if event == 'os.fork':\n"
+        f"        with open({str(seen)!r}, 'a') as file:\n"
+        "            print(threading.active_count(), file=file)\n"
+        "sys.addaudithook(note)\n"
+    )
+    assert yanksync("sync", PYTHONPATH=str(tmp_path)).code == 0
+    forks = seen.read_text().split()
+    assert 2 <= len(forks) <= 4 and set(forks) == {"1"}

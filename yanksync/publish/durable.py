@@ -38,9 +38,11 @@ def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
     return _sync_all(paths, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
 
 
-def prepare() -> None:
-    """Load what a large batch needs."""
-    _libc()
+def prepare_fork() -> None:
+    """Load what a large batch needs, and give back memory that is free: a child has it as well."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:  # glibc
+        trim(0)
 
 
 def die_with_parent() -> None:
