@@ -45,6 +45,6 @@ def packed(body: bytes) -> bytes:
 def _isal() -> Any:
     try:
         from isal import isal_zlib  # start-up: an empty pass packs nothing
-    except ImportError:
+    except (ImportError, OSError):  # OSError: too many open files, or it may not be read
         return None
     return isal_zlib
