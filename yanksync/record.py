@@ -295,9 +295,8 @@ class _Recorder:
         )
         if self._mirror.tally.tells(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.pending.again_at(
-            row.name, why, since, since + self._mirror.settings.guard.confirm_after
-        )
+        moment = since + self._mirror.settings.guard.confirm_after
+        self._state.pending.again_at(row.name, why, since, moment, run=self._mirror.run)
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""

@@ -170,11 +170,15 @@ class Pending:
             (name, confirm_after, now),
         )
 
-    def again_at(self, name: str, why: str, since: float, moment: float) -> None:
-        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said."""
+    def again_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
+        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
+
+        That takes a pass after ``run``: this one, though it lasts until then, would ask for ever.
+        """
         self.mark(name, None, since)
         self._db.execute(
-            "UPDATE pending SET problem = ?, next_try = ? WHERE name = ?", (why, moment, name)
+            "UPDATE pending SET problem = ?, next_try = ?, asked = ? WHERE name = ?",
+            (why, moment, run, name),
         )
 
     def decided(self, name: str) -> None:
