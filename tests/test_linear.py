@@ -253,9 +253,24 @@ def held(state: State, size: int) -> Iterator[Callable[[], object]]:
     assert len(state.lost.approved()) == size + 1
 
 
+def failing(state: State, size: int) -> Iterator[Callable[[], object]]:
+    """Nothing that a pass asks for is answered, so that all of it goes on waiting."""
+    for number in range(size):
+        state.pending.mark(f"demo-{number:05}", 5, NOW, urgent=number % 2 == 0)
+
+    def work() -> None:
+        names: list[str] = []
+        while looks := state.pending.take(1, NOW, 5):
+            names += [look.name for look in looks]
+        assert len(names) == len({*names}) == size
+
+    yield work
+
+
 @pytest.mark.parametrize(
     "story",
     [
+        failing,
         yanks_and_back,
         late_entries,
         late_entries_of_elsewhere,

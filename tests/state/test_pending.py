@@ -44,6 +44,20 @@ def test_withdrawals_come_first_and_each_is_taken_once(state: State) -> None:
     assert taken(state) == ["c"] and taken(state) == [] and len(taken(state, run=2)) == 4
 
 
+def test_what_is_marked_meanwhile_is_taken_in_the_same_pass(state: State) -> None:
+    for name in "bdf":
+        state.pending.mark(name, 5, NOW)
+    assert [look.name for look in state.pending.take(RUN, NOW, 2)] == ["b", "d"]
+    state.pending.mark("a", 5, NOW, urgent=True)
+    state.pending.mark("c", 5, NOW, urgent=True)
+    state.pending.rewind()
+    assert [look.name for look in state.pending.take(RUN, NOW, 1)] == ["a"]
+    state.pending.mark("b", 6, NOW)
+    assert taken(state) == ["c", "b", "f"]
+    state.pending.mark("d", 6, NOW)
+    assert taken(state) == ["d"] and taken(state) == []
+
+
 def fail_stale(state: State, now: float) -> None:
     state.pending.failed("demo", "old page", now, stale=True)
 
