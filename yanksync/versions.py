@@ -155,23 +155,6 @@ class VersionFinder:
         return self._equals.get(_pep440(text))
 
 
-def file_version(
-    filename: str, project_name: str, versions: Collection[str] | None = None
-) -> str | None:
-    """Return the version that one file belongs to; :func:`file_versions` is for many.
-
-    Args:
-        filename: the file's name, safe or not.
-        project_name: the project's normalised name.
-        versions: the versions that the page lists, or None when it lists none; then the text comes
-            from the file name alone.
-
-    Returns:
-        one of ``versions`` (or the text from the name), None when the file belongs to none.
-    """
-    return VersionFinder(project_name, versions).of(filename)
-
-
 def names_project(filename: str, project: str) -> bool:
     """Return whether ``filename`` begins with the name of ``project``, in any spelling (F12).
 
