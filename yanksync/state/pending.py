@@ -198,11 +198,12 @@ class Pending:
     def again_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
         """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
 
-        That takes a pass after ``run``: this one, though it lasts until then, would ask for ever.
+        A later pass than ``run`` does. What waits for a serial is asked for anyway.
         """
         self.mark(name, None, since)
         self._db.execute(
-            "UPDATE pending SET problem = ?, next_try = ?, asked = ? WHERE name = ?",
+            """UPDATE pending SET problem = ?, next_try = ?, asked = ?
+            WHERE name = ? AND reach IS NULL""",
             (why, moment, run, name),
         )
 
@@ -210,7 +211,7 @@ class Pending:
         """Forget a look that was only to confirm what is decided by now."""
         self._db.execute(
             """DELETE FROM pending
-            WHERE name = ? AND reach IS NULL AND NOT forced AND doubt IS NULL""",
+            WHERE name = ? AND reach IS NULL AND NOT urgent AND NOT forced AND doubt IS NULL""",
             (name,),
         )
 
