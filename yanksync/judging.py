@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from yanksync.changes import reasons_of
 from yanksync.errors import BadAnswer
 from yanksync.guards import Removals, judge
-from yanksync.losses import removals, with_lost
+from yanksync.losses import LostFile, removals, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
@@ -79,10 +79,13 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
     found = []
     for row in state.projects.by_id(list(projects)):
         lost = state.lost.one(row.id)
-        left = [one for one in lost if not one.approved and (one.held or not one.confirmed)]
-        if len(left) == len(lost):
+        left: list[LostFile] = []
+        gone: list[LostFile] = []
+        for one in lost:
+            stays = not one.approved and (one.held or not one.confirmed)
+            (left if stays else gone).append(one)
+        if not gone:
             continue
-        gone = [one for one in lost if one not in left]
         state.lost.put(row.id, left)
         state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
         found.append(row.id)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from yanksync.losses import LostFile
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.state.texts import plain
 
 # Whose removal waits is judged as a whole, and its files with it.
 _THERE = "EXISTS (SELECT 1 FROM projects WHERE id = project AND presence = 'present')"
@@ -46,7 +47,7 @@ class LostFiles:
             "INSERT INTO lost_files VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    project, _plain(one.file.filename), one.vanished, one.confirmed, one.approved,
+                    project, plain(one.file.filename), one.vanished, one.confirmed, one.approved,
                     one.held is not None, _dump(one),
                 )
                 for one in lost
@@ -151,8 +152,3 @@ def _dump(lost: LostFile) -> str:
 
 def _load(text: str) -> LostFile:
     return msgspec.convert(json.loads(text), type=LostFile)
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` as SQLite can keep it: a lone surrogate becomes ``?``."""
-    return text.encode("utf-8", "replace").decode()
