@@ -84,7 +84,7 @@ def _has_serials(mirror: Mirror, raw: RawList) -> bool:
     except Broken:
         return False
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
-    return bool(projects.projects) and all(row.serial is not None for row in projects.projects)
+    return projects.numbered and not projects.empty
 
 
 def _probe_again(mirror: Mirror, known: str) -> str:

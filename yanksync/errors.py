@@ -90,6 +90,27 @@ class BadAnswer(_Located, UpstreamError):
     cause = "bad-answer"
 
 
+class TooLarge(BadAnswer):
+    """An answer is larger than the configuration allows, so nothing is taken from it."""
+
+    def __init__(self, where: str, size: int, key: str) -> None:
+        self.size = size  #: bytes, that were allowed
+        self.key = key
+        problem = (
+            f"the answer is larger than {key} ({mebibytes(size)}); nothing is taken from it, and "
+            f"what is published stays. If it is meant to be so large, raise {key}"
+        )
+        super().__init__(where, problem)
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes as ``yanksync.toml`` has it."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= factor and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} bytes"
+
+
 class JournalRefused(UpstreamError):
     """XML-RPC is not offered (404, 405, 410, 501, fault -32601, or a text that says so)."""
 

@@ -67,6 +67,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
     look: Look
     answer: Found | NotModified | Missing | Failed
     stored: StoredPage | None = None  # with Found
+    size: int = 0  # bytes of the page, unpacked
     etag: str | None = None
     json: bool = False
     notes: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
         look=look,
         answer=Found(page=parsed.page),
         stored=stored,
+        size=len(came.body),
         etag=came.etag,
         json=parsed.json,
         notes=parsed.notes,
@@ -124,7 +126,10 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
 
     with closing(upstream.pages(drawn(), workers)) as answers:
         for question, came in answers:
-            yield breaker.watch(read(question.look, came, upstream.rules))
+            fetched = read(question.look, came, upstream.rules)
+            del came  # before the next one is unpacked: both may be large
+            yield breaker.watch(fetched)
+            del fetched
     if breaker.broken is not None:
         raise breaker.broken
 

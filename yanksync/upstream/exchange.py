@@ -35,7 +35,7 @@ class Odd(Exception):
     """Not an answer that this reader takes."""
 
 
-class TooLarge(Exception):
+class Beyond(Exception):
     """The body is larger than it may be."""
 
 
@@ -62,12 +62,17 @@ class Reader:
         self._interim = 0  # how many responses of status 1xx came
         self.begun = False  #: whether anything has come
 
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        return len(self._data) + (0 if self._body is None else len(self._body))
+
     def feed(self, data: bytes) -> Reply | None:
         """Take more bytes; return the answer once it is complete.
 
         Raises:
             Odd: it has to be asked for in another way.
-            TooLarge: its body is beyond the limit.
+            Beyond: its body is beyond the limit.
         """
         self.begun = True
         self._data += data
@@ -108,7 +113,7 @@ class Reader:
         else:
             self._length = int(length)
             if self._length > self._limit:
-                raise TooLarge
+                raise Beyond
 
     def _counted(self) -> Reply | None:
         if len(self._data) < self._length:
@@ -134,7 +139,7 @@ class Reader:
                 raise Odd
             size = int(match[1], 16)
             if len(body) + size > self._limit:
-                raise TooLarge
+                raise Beyond
             start = end + 2
             after = bytes(data[start + size : start + size + 2])
             if after != b"\r\n":
