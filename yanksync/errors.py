@@ -6,7 +6,7 @@ branches to exit codes in one place (:mod:`yanksync.cli.exits`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class YanksyncError(Exception):
@@ -47,6 +47,11 @@ class UpstreamError(YanksyncError):
     """Something about upstream; nothing was changed because of it."""
 
     cause = "upstream"
+
+    def alone(self) -> Self:
+        """Return this without the frames that it went through: they hold whole answers."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Unreachable(_Located, UpstreamError):

@@ -87,7 +87,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
     try:
         parsed = parse_page(came.body, came.media, came.url, look.name, rules, came.header_serial)
     except UpstreamError as error:
-        return Fetched(look=look, answer=Failed(error))
+        return Fetched(look=look, answer=Failed(error.alone()))
     except Exception as error:  # a bug, which must not keep the other projects from their pages
         log.debug("%s: the traceback", look.name, exc_info=error, extra={"project": look.name})
         problem = Unreachable(look.name, f"internal error: {error!r}")

@@ -130,6 +130,8 @@ def test_a_list_is_held_for_a_moment_only(known: State) -> None:
 
 
 def test_of_several_spellings_the_highest_serial_counts(known: State) -> None:
+    published = Published(b"j", b"h")
+    known.unpublished.finish([(project(known, "held").id, published, True, 10)])
     spellings = {"Held": 10, "HELD": 12, "hELD": 11, "held": None}
     known.listed.load(("held", spelling, serial) for spelling, serial in spellings.items())
     known.listed.mark_newer(NOW)

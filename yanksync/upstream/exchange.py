@@ -16,7 +16,7 @@ from yanksync.upstream.answers import WITH_BODY, Headers
 MOST_INTERIM = 16
 """More interim responses (1xx) than this before an answer are an error."""
 
-_HEAD_LIMIT = 1 << 16  # bytes, as in http.client
+HEAD_LIMIT = 1 << 16  # bytes, as in http.client
 _LINES_LIMIT = 99  # headers, as in http.client
 _LINE_LIMIT = 1 << 10  # bytes of the line before a chunk
 _STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: (.*))?")
@@ -78,11 +78,11 @@ class Reader:
         self._data += data
         while self._head is None:
             end = self._data.find(b"\r\n\r\n")
-            if end < 0 and len(self._data) <= _HEAD_LIMIT:
+            if end < 0 and len(self._data) <= HEAD_LIMIT:
                 if _BARE.search(self._data):
                     raise Odd  # other readers would end the head here: do not wait for what follows
                 return None
-            if not 0 <= end <= _HEAD_LIMIT:
+            if not 0 <= end <= HEAD_LIMIT:
                 raise Odd
             head = _head(self._data[:end].decode("latin-1"))
             del self._data[: end + 4]

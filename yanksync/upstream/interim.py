@@ -18,7 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from yanksync.upstream.answers import SLOW, too_slow
-from yanksync.upstream.exchange import MOST_INTERIM
+from yanksync.upstream.exchange import HEAD_LIMIT, MOST_INTERIM
 
 
 class FinalResponse(HTTPResponse):
@@ -26,10 +26,18 @@ class FinalResponse(HTTPResponse):
 
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
+        self._timed: _Timed | None = None
         timeout = sock.gettimeout()
         if timeout is not None:
             raw: Any = self.fp.detach()
-            self.fp = io.BufferedReader(_Timed(raw, timeout))
+            self._timed = _Timed(raw, timeout)
+            self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        """Read the head. Raises ``HTTPException`` for one that is too large."""
+        super().begin()
+        if self._timed is not None:
+            self._timed.left = None
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MOST_INTERIM + 1):
@@ -46,6 +54,7 @@ class _Timed(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
         self._raw = raw
         self._timeout = timeout
+        self.left: int | None = HEAD_LIMIT + io.DEFAULT_BUFFER_SIZE  #: bytes that may come
         self._deadline = time.monotonic() + timeout * SLOW
 
     def readable(self) -> bool:
@@ -53,10 +62,14 @@ class _Timed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read what has come. Raises ``TimeoutError`` after the deadline."""
+        """Read what has come. Raises ``TimeoutError``, ``HTTPException``: it is too much."""
         if time.monotonic() > self._deadline:
             raise TimeoutError(too_slow(self._timeout))
         read: int | None = self._raw.readinto(buffer)
+        if read and self.left is not None:
+            self.left -= read
+            if self.left < 0:
+                raise HTTPException(f"the head of the answer has more than {HEAD_LIMIT} bytes")
         return read
 
     def close(self) -> None:

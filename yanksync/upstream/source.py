@@ -169,11 +169,11 @@ class Upstream:
 
     def _came(self, wish: Wish, outcome: Outcome) -> RawPage | int | UpstreamError:
         if isinstance(outcome, UpstreamError):
-            return outcome
+            return outcome.alone()
         try:
             return _raw(self._checked(outcome, f"project {wish.name}", wish.etag))
         except BadAnswer as problem:
-            return problem
+            return problem.alone()
 
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.
