@@ -26,7 +26,11 @@ PAGE = b'{"meta":{"api-version":"1.0","_last-serial":1},"name":"%s","files":[%s]
 FILE = b'{"filename":"%s-1.zip","url":"https://files.example/%s-1.zip","hashes":{}'
 XML = b"<?xml version='1.0'?><methodResponse><params><param>"
 JOURNAL = XML + b"<value><int>1</int></value></param></params></methodResponse>"
-ROW = b"<value><array><data><value>a</value><value><nil/></value><value><int>1</int></value>"
+ENTRIES = (
+    b"<value><array><data><value><array><data><value>good</value><value><nil/></value>"
+    b"<value><int>1</int></value><value>create</value><value><int>1</int></value>"
+    b"</data></array></value></data></array></value>"
+)
 Sent = bytes | Iterable[bytes]
 
 
@@ -52,7 +56,14 @@ def gz(kind: str, *parts: tuple[bytes, int]) -> bytes:
     return reply(packed(*parts), Content_Type=kind, Content_Encoding="gzip")
 
 
-def good(name: bytes) -> bytes:
+def html(*parts: tuple[bytes, int]) -> bytes:
+    head = b"<!DOCTYPE html><title>bad</title>"
+    return gz("text/html", (head, 1), *parts)
+
+
+def good(name: bytes, *, in_html: bool = False) -> bytes:
+    if in_html:
+        return html((b'<a href="%s-1.zip">%s-1.zip</a>' % (name, name), 1))
     body = PAGE % (name, FILE % (name, name) + b"}") + b"}"
     return reply(body, Content_Type=JSON)
 
@@ -73,21 +84,32 @@ def endless(head: bytes, piece: bytes = b"x" * MIB, pause: float = 0.0) -> Itera
 class Upstream:
     """Answers with what a test says; anything else is as it should be."""
 
-    def __init__(self, **answers: Callable[[], Sent]) -> None:
+    def __init__(self, *, in_html: bool = False, **answers: Callable[[], Sent]) -> None:
         self.answers = answers
+        self._in_html = in_html
+        self._calls = 0
         self.bad = [f"bad{number}" for number in range(12)] if "page" in answers else []
 
     def __call__(self, head: str) -> Sent:
         method, path, _ = head.split(" ", 2)
         if method == "POST":
-            answer = self.answers.get("journal", lambda: reply(JOURNAL, Content_Type="text/xml"))
-            sent = answer()
+            self._calls += 1
+            entries = (
+                JOURNAL
+                if self._calls == 1
+                else XML + ENTRIES + b"</param></params></methodResponse>"
+            )
+            sent = self.answers.get("journal", lambda: reply(entries, Content_Type="text/xml"))()
             return iter((sent,)) if isinstance(sent, bytes) else sent  # the connection is closed
         if path == "/simple/":
             names = [name.encode() for name in (*self.bad, "good")]
             return self.answers.get("list", lambda: listed(names))()
         name = path.split("/")[2]
-        return self.answers["page"]() if name in self.bad else good(name.encode())
+        return (
+            self.answers["page"]()
+            if name in self.bad
+            else good(name.encode(), in_html=self._in_html)
+        )
 
 
 class Pass:
@@ -132,11 +154,6 @@ def _small() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (2 * MOST, 2 * MOST))
 
 
-def html(*parts: tuple[bytes, int]) -> bytes:
-    head = b"<!DOCTYPE html><title>bad</title>"
-    return gz("text/html", (head, 1), *parts)
-
-
 def unique(form: bytes, size: int) -> bytes:
     """Return ``form`` with ever other numbers in it, ``size`` bytes."""
     number = size // (len(form % 0) + 6) + 1
@@ -177,6 +194,8 @@ HTML = {
     "metas": lambda: html((unique(b"<meta name=a%d>", 31 * MIB), 1)),
     "punycode": lambda: gz("text/html; charset=punycode", (b"<a href=x>", 1), (b"a", 8 * MIB)),
 }
+LONG_NAMES = [b"b" * 180 + b"%d" % number for number in range(1000)]
+LONG = b"".join(b"<a href=%s/>%s</a>" % (name, name) for name in LONG_NAMES)
 LISTS: dict[str, Callable[[], Sent]] = {
     "nested lists": lambda: gz(JSON, (b'{"projects":[[]', 1), (b",[]", 255 * MIB), (b"]}", 1)),
     "a meta of lists": lambda: gz(
@@ -190,12 +209,10 @@ LISTS: dict[str, Callable[[], Sent]] = {
     ),
     "too large": lambda: gz(JSON, (b" ", 2048 * MIB)),
     "a redirect of no end": lambda: endless(b"HTTP/1.1 302 Found\r\nLocation: /simple/\r\n\r\n"),
-    "links": lambda: html((b"<a href=b>b</a>", 255 * MIB)),
-    "long names": lambda: html(
-        (unique(b"<a href=a%d>" + b"b" * 180 + b"</a>", 20 * MIB), 255 * MIB)
-    ),
-    "text": lambda: html((b"x ", 255 * MIB)),
-    "wide text": lambda: html(("😀 <p>".encode(), 255 * MIB)),
+    "links": lambda: html((b"<a href=b>b</a>", 127 * MIB)),
+    "long names": lambda: html((LONG, 127 * MIB)),
+    "text": lambda: html((b"x ", 127 * MIB)),
+    "wide text": lambda: html(("😀 <p>".encode(), 127 * MIB)),
 }
 JOURNALS: dict[str, Callable[[], Sent]] = {
     "values": lambda: gz("text/xml", (XML, 1), (b"<value/>", 255 * MIB)),
@@ -237,7 +254,7 @@ def test_pages(sent: Callable[[], Sent], tmp_path: Path) -> None:
 def test_html_pages(sent: Callable[[], Sent], tmp_path: Path) -> None:
     names = [*(f"bad{number}" for number in range(12)), "good"]
     index = "".join(f'<a href="{name}/">{name}</a>' for name in names).encode()
-    check(Pass(tmp_path, Upstream(page=kept(sent), list=lambda: html((index, 1)))))
+    check(Pass(tmp_path, Upstream(in_html=True, page=kept(sent), list=lambda: html((index, 1)))))
 
 
 @pytest.mark.parametrize("sent", LISTS.values(), ids=LISTS)

@@ -38,7 +38,7 @@ class _Parts(Target):
         self._text: list[str] | None = None  # of the title or heading that is open
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        self.started = True
+        super().start(tag, attributes)
         if tag in _TITLES:
             self._end_title()
             self._text = []
@@ -49,6 +49,7 @@ class _Parts(Target):
             self._looks.made_elsewhere = True
 
     def end(self, tag: str) -> None:
+        super().end(tag)
         if tag in _TITLES:
             self._end_title()
 
@@ -63,7 +64,8 @@ class _Parts(Target):
 
     def _count(self, parts: list[str]) -> None:
         if len(parts) > _MOST:
-            raise Broken("it is no project page: it has no files, and too many links or titles")
+            self.problem = "it is no project page: it has no files, and too many links or titles"
+            parts.clear()
 
     def _end_title(self) -> None:
         if self._text is not None:

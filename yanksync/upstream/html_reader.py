@@ -17,6 +17,7 @@ from yanksync.upstream.rules import Broken
 _PIECE = 1 << 18  # bytes given to lxml at once
 _MOST_PENDING = 16 << 20  # bytes without a start tag; a yank's reason may be a few million
 _MOST_PARTS = 250_000  # words in them: each may be an attribute, which costs 300 bytes
+_DEEPEST = 1_000_000  # tags that are open at once: libxml2 keeps a list of them
 _MOST_LINKS = 400_000
 _MOST_TEXTS = 10_000  # pieces of the text of one link
 _SEPARATORS = b" \t\n\f\r/\"'"
@@ -66,10 +67,21 @@ class Target:
 
     def __init__(self) -> None:
         self.started = False  #: whether a tag began since this was last reset
+        # Why the page is refused. Raised in here it would hold the parser, and that the page, until
+        # the garbage collector comes.
+        self.problem: str | None = None
+        self._depth = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Take note of a start tag."""
         self.started = True
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self.problem = "it is nested too deeply"
+
+    def end(self, tag: str) -> None:
+        """Take note of an end tag."""
+        self._depth -= 1
 
     def data(self, text: str) -> None:
         """Take a piece of text."""
@@ -86,9 +98,9 @@ class _Links(Target):
         self._text: list[str] | None = None  # of the anchor that is open
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        self.started = True
+        super().start(tag, attributes)
         if tag == "a" and "href" in attributes:
-            self.end("a")
+            self._end_link()
             rest = _NONE
             if len(attributes) > 1:
                 rest = {key: attributes[key] for key in _ATTRIBUTES.intersection(attributes)}
@@ -100,16 +112,25 @@ class _Links(Target):
             self.page.base = attributes["href"].strip(_SPACE)
 
     def end(self, tag: str) -> None:
-        if tag == "a" and self._anchor is not None and self._text is not None:
+        super().end(tag)
+        if tag == "a":
+            self._end_link()
+
+    def _end_link(self) -> None:
+        if self._anchor is not None and self._text is not None and self.problem is None:
             self._anchor.text = "".join(self._text).strip(_SPACE)
-            self._take(self._anchor)
+            try:
+                self._take(self._anchor)
+            except Broken as problem:
+                self.problem = str(problem)
             self._anchor = self._text = None
 
     def data(self, text: str) -> None:
         if self._text is not None:
             self._text.append(text)
             if len(self._text) > _MOST_TEXTS:
-                raise Broken("the text of a link has too many pieces")
+                self.problem = "the text of a link has too many pieces"
+                self._text = None
 
     def comment(self, text: str) -> None:
         match = _SERIAL.match(text)
@@ -118,7 +139,7 @@ class _Links(Target):
 
     def close(self) -> HtmlPage:
         """Return the page, without its links."""
-        self.end("a")
+        self._end_link()
         return self.page
 
 
@@ -169,6 +190,8 @@ def feed(body: bytes, content_type: str, target: Target) -> object:
         for piece in _pieces(body, _codec(content_type)):
             blank = blank and not piece.strip()
             parser.feed(piece)
+            if target.problem is not None:
+                raise Broken(target.problem)
             pending, parts = pending + len(piece), parts + _parts(piece)
             if target.started:
                 pending = parts = 0
@@ -178,6 +201,8 @@ def feed(body: bytes, content_type: str, target: Target) -> object:
         if blank:
             raise Broken("it is empty")
         result: object = parser.close()
+        if target.problem is not None:
+            raise Broken(target.problem)
     except etree.LxmlError as problem:
         raise Broken(f"it cannot be read as HTML: {type(problem).__name__}") from None
     return result

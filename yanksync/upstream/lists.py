@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from yanksync.errors import mebibytes
 from yanksync.model import ProjectList
 from yanksync.names import normalized
 from yanksync.upstream.html_reader import Anchor, read_links
@@ -166,6 +167,11 @@ def parse_html_list(
         Broken, ValueError: the list cannot be taken. An error page has links as well, so a page
             without a version counts only if one of them leads to a project.
     """
+    if len(body) > rules.max_html_list:  # libxml2 keeps a copy of all that it has read
+        raise Broken(
+            f"it is HTML of more than {mebibytes(rules.max_html_list)}, half of "
+            "upstream.max_list_size; raise that if the list is meant to be so large"
+        )
     rows = _Names(rules.max_projects)
     html = read_links(body, content_type, rows.take)
     version = html.metas.get("pypi:repository-version")

@@ -28,6 +28,7 @@ class PageRules(Struct, frozen=True, kw_only=True):
     max_size: int = 32 << 20  # bytes of a page
     max_files: int = 200_000  # files, and versions, on a page
     max_string: int = 1 << 20  # characters of a reason, a specifier, a version, a URL
+    max_html_list: int = 128 << 20  # bytes of a list in HTML
     max_projects: int = 5_000_000  # rows of the list of projects
 
 

@@ -77,7 +77,11 @@ class Upstream:
         self.simple_url, journal_url = section.urls
         self._page_limit = Limit(section.max_page_size, "upstream.max_page_size")
         self._list_limit = Limit(section.max_list_size, "upstream.max_list_size")
-        self.rules = PageRules(allow_http=section.allow_http, max_size=section.max_page_size)
+        self.rules = PageRules(
+            allow_http=section.allow_http,
+            max_size=section.max_page_size,
+            max_html_list=section.max_list_size // 2,
+        )
         self.json_only = json_only
         self._section = section
         self._last: int | None = None
