@@ -6,7 +6,7 @@ good, never for an outage or a limit, and comes back to it when the journal retu
 
 from __future__ import annotations
 
-from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused
+from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused, TooLarge
 from yanksync.mirror import Mirror, log
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
@@ -47,6 +47,8 @@ def _probe(mirror: Mirror) -> str:
         log.info("%s", refusal)
     except Refused as error:  # a person may know better than to ask again
         raise Refused(error.url, error.status, f"{error.problem}; {_HINT}") from error
+    except TooLarge:
+        raise
     except BadAnswer as error:
         raise BadAnswer(error.where, f"{error.problem}; {_HINT}") from error
     return _without_journal(mirror)

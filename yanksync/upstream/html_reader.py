@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from msgspec import Struct, field
 
@@ -137,10 +138,19 @@ class _Links(Target):
         if match:
             self.page.serial = match[1]
 
+    def forget(self) -> None:
+        """Let go of the page: lxml keeps its target until the garbage collector comes."""
+        self._take = _ignore
+        self.page = HtmlPage()
+
     def close(self) -> HtmlPage:
         """Return the page, without its links."""
         self._end_link()
         return self.page
+
+
+def _ignore(anchor: Anchor) -> None:
+    """Take a link, and do nothing."""
 
 
 def read_html(body: bytes, content_type: str, most: int = _MOST_LINKS) -> HtmlPage:
@@ -168,7 +178,11 @@ def read_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -
 
     Raises: as :func:`read_html`, and what ``take`` raises.
     """
-    page = feed(body, content_type, _Links(take))
+    links = _Links(take)
+    try:
+        page = feed(body, content_type, links)
+    finally:
+        links.forget()
     assert isinstance(page, HtmlPage)
     return page
 
@@ -185,27 +199,37 @@ def feed(body: bytes, content_type: str, target: Target) -> object:
         encoding="utf-8",
         huge_tree=True,
     )
-    blank, pending, parts = True, 0, 0
     try:
-        for piece in _pieces(body, _codec(content_type)):
-            blank = blank and not piece.strip()
-            parser.feed(piece)
-            if target.problem is not None:
-                raise Broken(target.problem)
-            pending, parts = pending + len(piece), parts + _parts(piece)
-            if target.started:
-                pending = parts = 0
-                target.started = False
-            elif pending > _MOST_PENDING or parts > _MOST_PARTS:
-                raise Broken("it has a tag of too many parts, or too much text without a tag")
-        if blank:
-            raise Broken("it is empty")
+        _feed(parser.feed, _pieces(body, _codec(content_type)), target)
         result: object = parser.close()
-        if target.problem is not None:
-            raise Broken(target.problem)
     except etree.LxmlError as problem:
         raise Broken(f"it cannot be read as HTML: {type(problem).__name__}") from None
+    except BaseException:
+        # Until it is closed, libxml2 keeps a copy of the page.
+        with suppress(etree.LxmlError, AssertionError):
+            parser.close()
+        raise
+    if target.problem is not None:
+        raise Broken(target.problem)
     return result
+
+
+def _feed(feed: Callable[[bytes], None], pieces: Iterator[bytes], target: Target) -> None:
+    """Feed a parser, as long as ``target`` takes what comes of it. Raises as :func:`read_html`."""
+    blank, pending, parts = True, 0, 0
+    for piece in pieces:
+        blank = blank and not piece.strip()
+        feed(piece)
+        if target.problem is not None:
+            raise Broken(target.problem)
+        pending, parts = pending + len(piece), parts + _parts(piece)
+        if target.started:
+            pending = parts = 0
+            target.started = False
+        elif pending > _MOST_PENDING or parts > _MOST_PARTS:
+            raise Broken("it has a tag of too many parts, or too much text without a tag")
+    if blank:
+        raise Broken("it is empty")
 
 
 def _parts(piece: bytes) -> int:

@@ -122,7 +122,7 @@ class _Reader:
             self.root = tag
         self._tags += 1
         if self._tags > _MOST_TAGS:
-            raise Malformed(f"it has more than {_MOST_TAGS} elements")
+            raise Malformed(f"one of more than {_MOST_TAGS} elements")
         if tag not in _SCALARS and tag not in _STRUCTURE:
             raise Malformed("no XML-RPC: a type that no journal has")
         if tag in ("array", "struct"):
@@ -135,7 +135,7 @@ class _Reader:
     def text(self, text: str) -> None:
         self._characters += len(text)
         if self._characters > _MOST_TEXT:
-            raise Malformed(f"it has more than {_MOST_TEXT} characters")
+            raise Malformed(f"one of more than {_MOST_TEXT} characters")
         self._text.append(text)
 
     def end(self, tag: str) -> None:
