@@ -190,7 +190,7 @@ HTML = {
     "a comment": lambda: html((b"<!-- > ", 31 * MIB)),
     "titles": lambda: html((b"<h1>", 31 * MIB)),
     "pieces of a link's text": lambda: html((b"<a href=x>", 1), (b"ab<b>", 31 * MIB)),
-    "metas": lambda: html((unique(b"<meta name=a%d>", 31 * MIB), 1)),
+    "metas": lambda: html((unique(b"<meta name=a%d>", 8 * MIB), 1)),
     "punycode": lambda: gz("text/html; charset=punycode", (b"<a href=x>", 1), (b"a", 8 * MIB)),
 }
 LISTS: dict[str, Callable[[], Sent]] = {
