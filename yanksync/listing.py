@@ -138,7 +138,8 @@ def follow_list(mirror: Mirror, started: float) -> None:
     """Compare the list of projects with the state (spec-checklist A68)."""
     meta = mirror.state.meta
     raw = mirror.upstream.list(meta.text("list_etag"))
-    if raw is None:
+    if raw is None:  # the newest is there again, after an older one maybe
+        meta.put(list_older_since=None)
         return
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
     if not projects.numbered:

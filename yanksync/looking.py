@@ -178,6 +178,7 @@ def _read_again(turn: _Round) -> None:
     except UpstreamError as error:
         turn.failure = error if turn.unread else None
     turn.unread = False
+    turn.mirror.state.pending.rewind()
     withdraw(turn.mirror)
     if turn.mirror.settings.hooks.names:
         from yanksync import hooks  # a withdrawal is not to wait in caches for the end of the pass

@@ -60,7 +60,8 @@ def withdraw(mirror: Mirror) -> None:
         lossy = judge_removals(mirror)
     if lossy is None:
         return
-    publish(mirror, state.unpublished.among(lossy))
+    for start in range(0, len(lossy), BATCH):  # a person may have let very many go
+        publish(mirror, state.unpublished.among(lossy[start : start + BATCH]))
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
         after = awaiting[-1].id

@@ -18,9 +18,9 @@ from yanksync.journal import Event, Kind
 from yanksync.losses import (
     LostFile,
     Moment,
+    SeenSince,
     confirm,
     lost_files,
-    seen_since,
     shown_before,
     with_lost,
 )
@@ -295,9 +295,8 @@ class _Recorder:
         )
         if self._mirror.tally.tells(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.pending.again_at(
-            row.name, why, since, since + self._mirror.settings.guard.confirm_after
-        )
+        moment = since + self._mirror.settings.guard.confirm_after
+        self._state.pending.again_at(row.name, why, since, moment, run=self._mirror.run)
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
@@ -322,23 +321,28 @@ class _Recorder:
         """Keep for the history what was published ``before`` and is from now on (R6)."""
         settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
 
-        def see(low: int | None, changes: Sequence[Change]) -> None:
-            seen = Unsettled(low=low, high=page.serial, changes=tuple(changes), reasons=reasons)
-            self._state.history.see(row.name, seen, self._now, settled=settled)
-
+        changes: Sequence[Change] = ()
         if before is not None:
             withdrawn = self._state.history.withdrawn(row.name, page.serial)
             changes = differences(before, page, withdrawn=withdrawn)
         elif row.presence is Presence.GONE:
             changes = differences(None, page)
-        else:
-            see(row.serial, ())
-            return
+        first = before is None and row.presence is not Presence.GONE
+        seen_since = SeenSince(lost, row.serial)
         by_low: dict[int | None, list[Change]] = {row.serial: []}
         for change in changes:
-            by_low.setdefault(seen_since(change, lost, row.serial), []).append(change)
-        for low, some in by_low.items():
-            see(-1 if low is None else low, some)
+            by_low.setdefault(seen_since.of(change), []).append(change)
+        seen = [
+            Unsettled(
+                low=-1 if low is None and not first else low,
+                high=page.serial,
+                changes=tuple(some),
+                # Once is enough, but where the page yanks files that belong to no version.
+                reasons=reasons if low == row.serial or _yank_homeless(some) else (),
+            )
+            for low, some in by_low.items()
+        ]
+        self._state.history.see(row.name, seen, self._now, settled=settled)
 
     def _learn(self, one: Fetched, page: Page) -> None:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
@@ -389,6 +393,10 @@ class _Recorder:
             confirm_after=self._moment.confirm_after,
         )
         self._state.projects.postpone(row.name, self._now + DAY)
+
+
+def _yank_homeless(changes: Iterable[Change]) -> bool:
+    return any(one.version is None and one.action is Action.YANK for one in changes)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -185,7 +185,7 @@ def test_rows_of_another_shape(
 
 def test_f9_too_many_rows(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
     answers(mocked, rows(*range(1, PAGE + 2)))
-    with pytest.raises(BadAnswer, match="50001 rows"):
+    with pytest.raises(BadAnswer, match="more than 50000 rows"):
         entries(journal)
 
 

@@ -111,7 +111,7 @@ class Listed:
         )
         self._db.many(
             """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)
-            ON CONFLICT (name) DO UPDATE SET urgent = 1""",
+            ON CONFLICT (name) DO UPDATE SET urgent = 1, asked = 0, next_try = 0, behind = 0""",
             ((row[0], since) for row in rows),
         )
         return [row[0] for row in rows]
