@@ -300,6 +300,7 @@ def test_refused_in_the_file(
 
 
 S3 = "must be like s3://bucket or s3://bucket/prefix, the "
+SIZE = 'must be bytes, or a size like "32MiB", not '
 HOSTS = (
     'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, path, '
     "credentials and wildcards, not "
@@ -324,8 +325,8 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
         ("upstream.contact", '"a\\nb"', "must be printable ASCII on one line"),
-        ("upstream.max_page_size", '"32MB"', "must be bytes, or a size like \"32MiB\", not '32MB'"),
-        ("upstream.max_page_size", "true", "must be bytes, or a size like \"32MiB\", not true or false"),
+        ("upstream.max_page_size", '"32MB"', SIZE + "'32MB'"),
+        ("upstream.max_page_size", "true", SIZE + "true or false"),
         ("upstream.max_page_size", '"1KiB"', "must be from 1 MiB to 1 GiB, not 1KiB"),
         ("upstream.max_list_size", "0", "must be from 1 MiB to 8 GiB, not 0"),
         ("upstream.redirect_hosts", '"cdn.example"', "must be a list of texts, not text"),
