@@ -21,6 +21,10 @@ from yanksync.upstream.answers import SLOW, too_slow
 from yanksync.upstream.exchange import HEAD_LIMIT, MOST_INTERIM
 
 
+class Beyond(HTTPException):
+    """A response takes too long, or its head is too large. Asking again would bring the same."""
+
+
 class FinalResponse(HTTPResponse):
     """The first response that is not an interim one, read within a deadline."""
 
@@ -34,7 +38,7 @@ class FinalResponse(HTTPResponse):
             self.fp = io.BufferedReader(self._timed)
 
     def begin(self) -> None:
-        """Read the head. Raises ``HTTPException`` for one that is too large."""
+        """Read the head. Raises :class:`Beyond`."""
         super().begin()
         if self._timed is not None:
             self._timed.left = None
@@ -62,14 +66,14 @@ class _Timed(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read what has come. Raises ``TimeoutError``, ``HTTPException``: it is too much."""
+        """Read what has come. Raises :class:`Beyond`."""
         if time.monotonic() > self._deadline:
-            raise TimeoutError(too_slow(self._timeout))
+            raise Beyond(too_slow(self._timeout))
         read: int | None = self._raw.readinto(buffer)
         if read and self.left is not None:
             self.left -= read
             if self.left < 0:
-                raise HTTPException(f"the head of the answer has more than {HEAD_LIMIT} bytes")
+                raise Beyond(f"the head of the answer has more than {HEAD_LIMIT} bytes")
         return read
 
     def close(self) -> None:

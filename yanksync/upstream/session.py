@@ -41,7 +41,7 @@ from yanksync.upstream.answers import (
     too_slow,
 )
 from yanksync.upstream.exchange import Reply
-from yanksync.upstream.interim import FinalAdapter, Unfollowing
+from yanksync.upstream.interim import Beyond, FinalAdapter, Unfollowing
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
@@ -212,7 +212,9 @@ class Session:
         route = self._route(url, own=own)
         try:
             return self._send(route, url, headers)
-        except ProtocolError:
+        except ProtocolError as error:
+            if any(isinstance(cause, Beyond) for cause in error.args):
+                raise
             # Servers close idle connections; one that is closed as we speak says nothing of it.
             return self._send(route, url, headers)
 
