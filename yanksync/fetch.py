@@ -67,6 +67,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
     look: Look
     answer: Found | NotModified | Missing | Failed
     stored: StoredPage | None = None  # with Found
+    size: int = 0  # bytes of the page, unpacked
     etag: str | None = None
     json: bool = False
     notes: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
     try:
         parsed = parse_page(came.body, came.media, came.url, look.name, rules, came.header_serial)
     except UpstreamError as error:
-        return Fetched(look=look, answer=Failed(error))
+        return Fetched(look=look, answer=Failed(error.alone()))
     except Exception as error:  # a bug, which must not keep the other projects from their pages
         log.debug("%s: the traceback", look.name, exc_info=error, extra={"project": look.name})
         problem = Unreachable(look.name, f"internal error: {error!r}")
@@ -101,6 +102,7 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
         look=look,
         answer=Found(page=parsed.page),
         stored=stored,
+        size=len(came.body),
         etag=came.etag,
         json=parsed.json,
         notes=parsed.notes,
@@ -133,7 +135,10 @@ def fetch(
             if aside is not None and isinstance(came, RawPage) and aside(question, came):
                 breaker.relax()
                 continue
-            yield breaker.watch(read(question.look, came, upstream.rules))
+            fetched = read(question.look, came, upstream.rules)
+            del came  # before the next one is unpacked: both may be large
+            yield breaker.watch(fetched)
+            del fetched
     if breaker.broken is not None:
         raise breaker.broken
 

@@ -29,7 +29,7 @@ _MANY = 1000
 """From so many pages on, helpers save more than it costs to start them."""
 
 BATCH = 200  # answers recorded and published together
-_BATCH_BYTES = 8 << 20  # or so many, compressed
+_BATCH_BYTES = 4 << 20  # or so many, as upstream unpacked sent them
 _BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
 _CHUNK = 2000  # looks taken from the queue at once
 _CONTROLS = 3  # other projects asked for, to tell an outage from a removal
@@ -86,7 +86,7 @@ def _work_off(turn: _Round, questions: Iterator[Question]) -> None:
     try:
         for one in fetch(mirror.upstream, questions, mirror.settings.upstream.workers, aside):
             batch.append(one)
-            size += 0 if one.stored is None else len(one.stored.body)
+            size += one.size
             late = mirror.monotonic() - begun > _BATCH_SECONDS
             if len(batch) >= BATCH or size >= _BATCH_BYTES or late:
                 full, batch, size = batch, [], 0

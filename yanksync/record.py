@@ -52,7 +52,7 @@ from yanksync.weigh import (
 )
 
 # What is held was read before, under the rules of that time; only the form is read again.
-_STORED_RULES = PageRules(allow_http=True)
+_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 

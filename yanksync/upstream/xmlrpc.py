@@ -15,13 +15,16 @@ from itertools import starmap
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
-from yanksync.upstream.answers import seconds_of
+from yanksync.upstream.answers import Limit, seconds_of
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.xmlrpc_rows import Row, rows_of
 from yanksync.upstream.xmlrpc_values import Malformed, call, response
 
-Post = Callable[[str, bytes, Mapping[str, str], int], Reply]
-"""Sends a body to a URL, with headers; takes so many bytes. See :meth:`.session.Session.post`."""
+Post = Callable[[str, bytes, Mapping[str, str], Limit], Reply]
+"""Sends a body to a URL, with headers; takes an answer within a limit.
+
+See :meth:`.session.Session.post`.
+"""
 
 PAGE = 50_000
 """Rows in one answer at the most; there is no sign that there are more (facts 13)."""
@@ -35,7 +38,6 @@ _HEADERS = {
     "Accept": "text/xml",
     "Accept-Encoding": "gzip",
 }
-_LIMIT = 256 << 20  # bytes; 50,000 rows are about 13 MB
 _WHAT = "the journal"
 _RATE = re.compile(r"Limit may reset in (\d{1,6}) seconds")
 _GONE = re.compile(r"no longer supported|has been (removed|disabled)|not supported", re.IGNORECASE)
@@ -46,11 +48,12 @@ _APPLICATION = -32500
 class XmlRpcJournal:
     """Asks for journal entries, at most one question in ``interval`` seconds (R13)."""
 
-    def __init__(self, post: Post, url: str, interval: float) -> None:
+    def __init__(self, post: Post, url: str, interval: float, limit: Limit) -> None:
         self._post = post
         self._url = url
         self._shown = redacted(url)
         self._interval = interval
+        self._limit = limit
         self._next = 0.0  # monotonic seconds
 
     def last_serial(self) -> int | None:
@@ -84,7 +87,7 @@ class XmlRpcJournal:
         while (pause := self._next - time.monotonic()) > 0:
             time.sleep(pause)
         try:
-            reply = self._post(self._url, call(method, *arguments), _HEADERS, _LIMIT)
+            reply = self._post(self._url, call(method, *arguments), _HEADERS, self._limit)
             self._check(reply)
             return reply.body
         finally:
