@@ -24,7 +24,7 @@ from yanksync.losses import (
 )
 from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
 from yanksync.names import NormalizedName
-from yanksync.versions import file_version, same_version
+from yanksync.versions import VersionFinder, same_version
 
 DEMO = NormalizedName("demo")
 A: Hashes = (("sha256", "aa"),)
@@ -311,7 +311,7 @@ steps = st.lists(
 
 def explained(one: File, journal: Sequence[Event], low: int) -> bool:
     """Say in other words whether entries account for the loss of a file."""
-    version = file_version(one.filename, DEMO, None)
+    version = VersionFinder(DEMO, None).of(one.filename)
     for entry in journal:
         if entry.entry.serial <= low or not entry.removes:
             continue
@@ -324,7 +324,7 @@ def explained(one: File, journal: Sequence[Event], low: int) -> bool:
 
 
 def unyanked(one: File, journal: Sequence[Event]) -> bool:
-    version = file_version(one.filename, DEMO, None)
+    version = VersionFinder(DEMO, None).of(one.filename)
     return any(
         entry.kind is Kind.UNYANK
         and version is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fake_upstream import Fault
-from tests.harness import DONE, FAILED, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
+from tests.harness import DONE, FAILED, HELD, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
 from yanksync.weigh import Presence
 
 

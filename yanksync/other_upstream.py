@@ -5,6 +5,8 @@ An approval is for what the person saw. By the next run upstream may be yet anot
 
 from __future__ import annotations
 
+from itertools import islice
+
 import msgspec
 from msgspec import Struct
 
@@ -15,6 +17,8 @@ from yanksync.mirror import Mirror
 from yanksync.model import JournalEntry, ProjectList
 from yanksync.settings import JournalSource, without_userinfo
 from yanksync.upstream.source import RawList
+
+_BATCH = 2000  # names of the list looked up at once
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -52,14 +56,16 @@ def look(mirror: Mirror, source: JournalSource) -> tuple[Seen, Lists]:
     if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC):
         return Seen(address=address, serial=last, row=row), Lists(last)
     raw, projects = read_list(mirror)
-    listed = {row.name for row in projects.projects}
-    offering = list(mirror.state.projects.offering())
+    rows, listed, state = projects.projects, 0, mirror.state.projects
+    while batch := {row.name for row in islice(rows, _BATCH)}:
+        listed += state.offering(batch)
+    published = state.offering()
     seen = Seen(
         address=address,
         serial=projects.serial if last is None else last,
         row=row,
-        missing=sum(name not in listed for name in offering),
-        published=len(offering),
+        missing=max(published - listed, 0),
+        published=published,
     )
     return seen, Lists(last, raw, projects)
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from yanksync.journal import Kind
 from yanksync.model import ListedProject, Published
 from yanksync.names import NormalizedName
+from yanksync.publish import layout
 from yanksync.state.database import Database
 from yanksync.weigh import Presence
 
@@ -252,12 +253,13 @@ class Projects:
         )
         return (row[0] for row in rows)
 
-    def offering(self) -> Iterator[NormalizedName]:
-        """Yield the names of the published projects that are not quarantined."""
-        rows = self._db.stream(
-            "SELECT name FROM projects WHERE json_digest IS NOT NULL AND NOT quarantined"
+    def offering(self, names: Iterable[str] | None = None) -> int:
+        """Return how many published projects are not quarantined, of all or of ``names``."""
+        return self._db.count(
+            """SELECT count(*) FROM projects WHERE json_digest IS NOT NULL AND NOT quarantined
+            AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))""",
+            (None if names is None else json.dumps(list(names)),),
         )
-        return (row[0] for row in rows)
 
     def published_ids(self, most: int) -> list[int]:
         """Return up to ``most`` of the projects that stand in the output."""
@@ -291,15 +293,6 @@ class Projects:
             FROM projects p WHERE presence = 'present' OR name IN (SELECT name FROM pending)"""
         )
         return int(row[0]), int(row[1])
-
-    def any_held(self) -> bool:
-        """Return whether a page is held, or stands in the output."""
-        return bool(
-            self._db.count(
-                "SELECT EXISTS (SELECT 1 FROM projects "
-                "WHERE presence = 'present' OR json_digest IS NOT NULL)"
-            )
-        )
 
     def any(self) -> bool:
         """Return whether any project is known."""
@@ -336,6 +329,17 @@ class Projects:
         return (row[0] for row in rows)
 
 
+def copies_in(column: object, *, legacy: bool) -> tuple[str, ...]:
+    """Return the compressed copies that the column ``codecs`` names.
+
+    Older releases wrote a codec's name there, for a copy of each form.
+    """
+    words = str(column or "").split()
+    if not set(words) <= layout.SUFFIX.keys():
+        return tuple(words)
+    return layout.copies(words, legacy=legacy)
+
+
 def _project(row: Sequence[object]) -> Project:
     (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
         :10
@@ -343,7 +347,8 @@ def _project(row: Sequence[object]) -> Project:
     json_digest, html_digest, codecs, published_serial, legacy = row[10:]
     published = None
     if json_digest is not None:
-        published = Published(json_digest, html_digest, tuple(str(codecs).split()), legacy)  # type: ignore[arg-type]
+        copies = copies_in(codecs, legacy=legacy is not None)
+        published = Published(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
     return Project(  # the columns' types are those of the schema
         id=id_,  # type: ignore[arg-type]
         name=name,  # type: ignore[arg-type]
