@@ -110,12 +110,12 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
+        text = body.decode()  # msgspec says of bad UTF-8, too, that it is no JSON
         if _SURROGATE.search(body) is None:
             raise
-    value = json.loads(
-        body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
-    )
-    return msgspec.convert(value, decoder.type)
+    value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_encodable_keys)
+    converted: T = msgspec.convert(value, decoder.type)
+    return converted
 
 
 def check_values(body: bytes, rules: PageRules) -> None:
