@@ -16,6 +16,7 @@ from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
 from yanksync.weigh import Presence
 
+_SORTS = ("explained", "unexplained")
 _REHASHED = "its file has another hash than the one that is published"
 
 
@@ -26,6 +27,8 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     nothing to judge and nothing approved.
     """
     state = mirror.state
+    for sort in _SORTS:
+        mirror.tally.held.pop(sort, None)
     waiting = state.unpublished.removals()
     lossy, rehashed = state.lost.to_judge(), state.lost.rehashed()
     approved = state.lost.approved()
@@ -38,6 +41,15 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     return let_go
 
 
+def tell_held(mirror: Mirror) -> None:
+    """Log what guards hold at the end of a pass.
+
+    Not before: upstream may have taken back meanwhile what was held at the beginning.
+    """
+    for text in mirror.tally.held.values():
+        log.error("held: %s", text)
+
+
 def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     state, tally = mirror.state, mirror.tally
     projects = state.projects.published() + tally.removed
@@ -48,9 +60,10 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
-    for why in (judgement.explained, judgement.unexplained):
-        if why is not None and tally.tells(why):
-            log.error("held: %s; see 'yanksync holds'", why)
+    for sort in _SORTS:
+        why = getattr(judgement, sort)
+        if why is not None:
+            tally.held[sort] = f"{why}; see 'yanksync holds'"
     if judgement.unexplained is not None:
         state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
 
@@ -67,6 +80,8 @@ def _is_everything(mirror: Mirror, lossy: list[int]) -> bool:
 
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
+    if row.stands:
+        return True  # nothing was lost of its page, which the state does not know
     lost = [one for one in mirror.state.lost.one(project) if not (one.vanished and one.confirmed)]
     try:
         return bool(with_lost(held_page(mirror, row), lost).files)

@@ -74,6 +74,7 @@ def resync(mirror: Mirror) -> bool:
     last = None
     if source is JournalSource.XMLRPC and meta.cursor is None:
         last = mirror.upstream.last_serial() or 0
+        _check_published(mirror, last)
     if source is JournalSource.XMLRPC and mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_all_named(mirror, started)
@@ -83,6 +84,8 @@ def resync(mirror: Mirror) -> bool:
     raw, projects = read_list(mirror)
     if last is not None:
         _refuse_empty(mirror, projects, last)
+    if source is JournalSource.LISTING:
+        _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_all(started)
@@ -99,6 +102,7 @@ def resync(mirror: Mirror) -> bool:
 def first_build(mirror: Mirror, started: float) -> None:
     """Ask for every listed project, and begin to follow the journal from before the list."""
     last = mirror.upstream.last_serial() or 0
+    _check_published(mirror, last)
     if mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_missing_named(mirror, started)
@@ -109,10 +113,36 @@ def first_build(mirror: Mirror, started: float) -> None:
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
+        leave(mirror, projects, started)
         mark_standing(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
+
+
+def behind_output(last: int, tree: int) -> JournalReplaced:
+    """Return the error that upstream ends before what is published."""
+    return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
+
+
+def _check_published(mirror: Mirror, last: int) -> None:
+    """Check upstream's journal, up to ``last``, against what is published (R14).
+
+    A lost state knows no row of it. A page's serial is that of an entry about its project, so the
+    newest page tells the index apart. Raises :class:`JournalReplaced`.
+    """
+    tree = mirror.state.meta.number("tree_serial") or 0
+    if last < tree:
+        raise behind_output(last, tree)
+    newest = mirror.state.projects.newest_published() if tree > 0 else None
+    if newest is None:
+        return
+    name, serial = newest
+    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
+    # A gap there is no proof against it.
+    if rows and rows[0].serial == serial and normalized(rows[0].name) != name:
+        why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
+        raise JournalReplaced(serial, why)
 
 
 def start(
@@ -143,9 +173,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
     if any(row.serial is None for row in projects.projects):
         raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
-    known = meta.number("list_serial")
-    if known is not None and (projects.serial is None or projects.serial < known):
-        _refuse_older(mirror, projects.serial, known, started)
+    _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
         meta.put(list_older_since=None)
         load(mirror, projects)
@@ -157,13 +185,18 @@ def follow_list(mirror: Mirror, started: float) -> None:
         start(mirror, JournalSource.LISTING, raw, projects, None)
 
 
-def _refuse_older(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
-    """Take nothing from a list that is older than one read before.
+def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
+    """Take nothing from a list that is older than one read before, or than what is published.
 
     A cache may give one for a while. Raises :class:`StaleList`; :class:`JournalReplaced` when lists
     have been older for longer than a cache keeps them.
     """
     meta = mirror.state.meta
+    adopting = meta.number("adopting") is not None  # which compares the tree itself
+    tree = 0 if adopting else meta.number("tree_serial") or 0
+    known = max(meta.number("list_serial") or 0, tree)
+    if known <= 0 or (serial is not None and serial >= known):
+        return
     since = meta.moment("list_older_since")
     if since is None or since > now:
         meta.put(list_older_since=now)
@@ -222,6 +255,7 @@ def load(mirror: Mirror, projects: ProjectList) -> None:
 
 def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
+    mirror.tally.held.pop("left-list", None)
     mirror.state.listed.returned()
     left = mirror.state.listed.leave(projects.serial, started, empty=not projects.projects)
     most = limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
@@ -230,7 +264,7 @@ def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
         left = [name for name in left if rows[name].published is not None]
     if len(left) > most:
         why = f"{len(left)} projects left the list of projects at once, more than {most}"
-        log.error("held: %s; see 'yanksync holds'", why)
+        mirror.tally.held["left-list"] = f"{why}; see 'yanksync holds'"
         mirror.state.pending.hold(left, why, mirror.now())
 
 

@@ -30,6 +30,7 @@ from yanksync.names import NormalizedName
 from yanksync.plan import DAY, OVERDUE, Look, sweep_due
 from yanksync.publish import layout
 from yanksync.settings import JournalSource
+from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.unpublished import Awaiting, Sort
 from yanksync.upstream.parsing import PageRules, of_every_page, parse_page
@@ -111,6 +112,7 @@ class _Recorder:
         meta = mirror.state.meta
         self._serials = meta.flag("serials")
         self._json = meta.flag("json")
+        self._tree = meta.number("tree_serial")
         self._cursor = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> Project:
@@ -175,6 +177,8 @@ class _Recorder:
             name=row.name,
             presence=row.presence,
             serial=row.serial,
+            floor=row.serial if row.presence is Presence.GONE else row.floor,
+            stands=row.stands,
             entry=row.entry,
             entry_serial=row.entry_serial,
             events=self._state.history.events(row.name, row.serial) if missing else (),
@@ -197,6 +201,15 @@ class _Recorder:
                 log.error("%s: %s", row.name, why, extra={"project": row.name})
         return self._standing(row)
 
+    def _published(self, row: Project, before: Page | None) -> Page | None:
+        """Return the published page, which is newer than the held one where that was put back."""
+        tree = self._tree
+        if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_ERA):
+            return before
+        if row.published is None or (row.serial is not None and row.floor == row.serial):
+            return before
+        return self._standing(row) or before
+
     def _due(self, row: Project, look: Look) -> float | None:
         """Return when the sweep asks again."""
         due = sweep_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
@@ -211,7 +224,7 @@ class _Recorder:
         before = self._before(row)
         was_lost = () if before is None else self.lost.get(row.id, ())
         events = () if before is None else self._events(row, was_lost)
-        lost = self._losses(row, before, was_lost, page, events)
+        lost = self._losses(row, self._published(row, before), was_lost, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
             row.name,
@@ -260,7 +273,7 @@ class _Recorder:
         """Return the files that stay published although ``page`` takes them away (R8)."""
         if before is None:
             return ()
-        held = replace(before, serial=row.serial)
+        held = replace(before, serial=row.floor)
         return lost_files(held, lost, page, events, self._moment)
 
     def _put_losses(
@@ -361,20 +374,18 @@ class _Recorder:
             self._put_losses(row, lost, [confirm(each, self._moment) for each in lost])
 
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
-        if row.presence is Presence.PRESENT:
-            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.serial
+        if row.presence is Presence.PRESENT or row.published is not None:
+            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.floor
             if not verdict.explained and tombstone is not None:
                 tombstone -= 1  # it may have been upstream's fault: then the same page comes back
             self._state.projects.remove(row.name, tombstone)
             sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
             since = one.look.since or self._now
             self._state.unpublished.add(row.id, sort, since, approved=one.look.approved)
-            if row.entry is not Kind.REMOVE_PROJECT:
+            # Of a page that the state never held there is no history.
+            if row.presence is Presence.PRESENT and row.entry is not Kind.REMOVE_PROJECT:
                 change = Change(action=Action.REMOVE)
                 self._state.history.observe(row.name, (change,), self._now, low=row.serial)
-        elif row.published is not None:  # adopted, and never seen at upstream: no history
-            self._state.projects.remove(row.name, row.serial)
-            self._state.unpublished.add(row.id, Sort.EXPLAINED, one.look.since or self._now)
         self._state.pending.done(row.name)
 
     def _doubt(self, row: Project, verdict: Doubt) -> None:

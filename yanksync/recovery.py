@@ -19,6 +19,7 @@ from yanksync.model import Page
 from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Awaiting, Sort
+from yanksync.stock import distrust, take_stock
 
 _IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 
@@ -49,11 +50,42 @@ def look(
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
     may take minutes.
     """
-    tree = mirror.state.meta.number("tree_serial")
+    meta = mirror.state.meta
+    if meta.number("tree_serial") is None:
+        _notice_newer(mirror, wanted, fresh)
+    tree = meta.number("tree_serial")
     if tree is None or tree == OTHER_ERA:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
     return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
+
+
+def _notice_newer(mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]) -> None:
+    """Notice by the pages to be replaced that the output is newer than the state.
+
+    The list of projects lags by ``list_interval``: it may be the one that the state left there.
+    """
+    if mirror.fence is not None:  # then no object is replaced but the one that is known
+        return
+    known = {
+        one.row.name: max(one.row.floor or 0, one.row.word or 0)
+        for one in wanted
+        if _is_replaced(one, fresh)
+    }
+    for name, stands in zip(known, mirror.store.serials(list(known), quick=True), strict=True):
+        if isinstance(stands, int) and stands > known[name]:
+            why = f"the page of {name} in the output is newer than the state (serial {stands})"
+            distrust(mirror, why, mirror.store.list_stands(), newer=True)
+            take_stock(mirror)
+            return
+
+
+def _is_replaced(wanted: Wanted, fresh: Container[int]) -> bool:
+    """Return whether another page than the published one may be written, or it be removed."""
+    one, row, page = wanted.one, wanted.row, wanted.page
+    if row.published is None or row.published_serial is None or one.sort is Sort.EXCLUDED:
+        return False
+    return row.id not in fresh or page is None or page.serial != row.published_serial
 
 
 def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:

@@ -17,7 +17,7 @@ from yanksync.errors import (
 )
 from yanksync.follow import follow
 from yanksync.holds import count_held, holds
-from yanksync.judging import judge_removals
+from yanksync.judging import judge_removals, tell_held
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
@@ -26,7 +26,7 @@ from yanksync.names import NormalizedName
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Plan, Removal
 from yanksync.publishing import finish, withdraw
-from yanksync.restart import check_address, is_other_upstream
+from yanksync.restart import check_address, is_other_upstream, restart
 from yanksync.settings import redacted
 from yanksync.state.runs import Run
 from yanksync.state.unpublished import Sort
@@ -131,7 +131,7 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
     try:
         check_address(mirror)
         if request.everything:
-            unread = resync(mirror)
+            unread = _resync(mirror)
         elif configure.needs_widening(mirror):
             widen(mirror)
         if not unread:
@@ -147,13 +147,21 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
     return None, unread
 
 
+def _resync(mirror: Mirror) -> bool:
+    try:
+        return resync(mirror)
+    except JournalReplaced as replaced:
+        restart(mirror, replaced, mirror.now())
+        return False
+
+
 def _check_room(mirror: Mirror) -> None:
     """Refuse a first build that cannot fit, before it fills the disk."""
     if mirror.state.meta.moment("list_written") is not None:
         return  # not counted: that would read every project in every pass
-    projects = mirror.state.pending.counts()[0]
+    projects = mirror.state.pending.counts()[0] - mirror.state.projects.published()
     room = mirror.store.room()
-    if room is None or projects == 0:
+    if room is None or projects <= 0:
         return
     siblings, legacy = len(mirror.settings.mirror.compress), mirror.settings.mirror.legacy_json
     forms = 3 if legacy else 2  # with two inodes for three names
@@ -170,6 +178,7 @@ def _check_room(mirror: Mirror) -> None:
 def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
+    tell_held(mirror)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
     if isinstance(failure, StaleList):

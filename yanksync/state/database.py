@@ -29,7 +29,7 @@ class Database:
         """
         self.path = path
         self._depth = 0
-        if not create and not path.exists():
+        if not create and not is_there(path):
             raise StateError(
                 str(path), "there is no such state database; run 'yanksync sync' first"
             )
@@ -172,6 +172,15 @@ class Database:
                 self._connection.backup(copy)
         except sqlite3.Error as error:
             raise StateError(str(target), f"cannot copy the state: {error}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a database at ``path``: an empty file is none.
+
+    A full disk or a crash leaves a file of 0 bytes; SQLite would take it for a new database.
+    """
+    found = [file for file in (path, _wal(path)) if file.exists()]
+    return any(not file.is_file() or file.stat().st_size > 0 for file in found)
 
 
 def _wal(path: Path) -> Path:

@@ -1,0 +1,80 @@
+"""Notes what is published when the state does not know: it was lost, or is older than the output.
+
+From then on guards count these pages, the list of projects names them, and each of them is what
+upstream's next page is compared with (rules R7 and R8).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from yanksync.errors import PublishError
+from yanksync.findings import holds_ours
+from yanksync.list_output import ANY_SIBLINGS
+from yanksync.mirror import Mirror, log
+from yanksync.names import normalized
+from yanksync.publish.store import ListStands
+from yanksync.state.meta import OTHER_ERA, UNREAD
+
+_BATCH = 2000  # directories of the output read at once
+
+_KEPT = (
+    "yanksync replaces no page by an older one, and brings none back before it has read what "
+    "changed upstream"
+)
+_WRITTEN = "yanksync compares every page with the state, and writes those that differ"
+
+
+def distrust(mirror: Mirror, why: str, stands: ListStands, *, newer: bool) -> None:
+    """Note that the output is not as this state left it: every digest is void.
+
+    ``newer``: the output may have changes that the state does not know.
+    """
+    meta = mirror.state.meta
+    tree = meta.number("tree_serial")
+    # A state that knows nothing yet was reported as missing when it was opened.
+    level = logging.WARNING if mirror.state.projects.any() else logging.INFO
+    log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
+    with mirror.state.transaction():
+        mirror.state.distrust_output()
+        meta.put(
+            tree_serial=tree if tree == OTHER_ERA else max(stands.serial or 0, tree or 0),
+            list_changed=1,
+            list_codecs=ANY_SIBLINGS,
+            list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
+        )
+        if newer:
+            meta.put(catching_up=UNREAD, unstocked=1)
+
+
+def take_stock(mirror: Mirror) -> None:
+    """Note every published page and its serial, unless a pass did so since the last surprise.
+
+    A list of projects lags by ``list_interval``: the newest page tells how far upstream was
+    followed. Without a serial in the list, no source has one that could reach it.
+    """
+    meta, newest = mirror.state.meta, 0
+    if not meta.flag("unstocked"):
+        return
+    names = (name for name in mirror.store.names() if normalized(name) == name)
+    while batch := list(islice(names, _BATCH)):
+        found = dict(_published(mirror, batch))
+        newest = max(newest, *(serial or 0 for serial in found.values()), 0)
+        with mirror.state.transaction():
+            mirror.state.projects.note_published(found.items())
+    tree = meta.number("tree_serial") or 0
+    with mirror.state.transaction():
+        if tree != OTHER_ERA and mirror.store.list_stands().serial is not None:
+            meta.put(tree_serial=max(tree, newest))
+        meta.put(unstocked=None)
+
+
+def _published(mirror: Mirror, names: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+    """Yield the pages among these directories, with their serials."""
+    for name, serial in zip(names, mirror.store.serials(names), strict=True):
+        if isinstance(serial, PublishError):
+            yield name, None
+        elif serial is not None or holds_ours(mirror.store.standing(name)):
+            yield name, serial
