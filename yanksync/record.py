@@ -202,7 +202,14 @@ class _Recorder:
         return self._standing(row)
 
     def _published(self, row: Project, before: Page | None) -> Page | None:
-        """Return the published page, which is newer than the held one where that was put back."""
+        """Return the page whose files must not vanish unseen: the published one.
+
+        The held page, ``before``, is that, unless the state was lost or put back.
+        """
+        if row.stands:
+            unlisted = row.listed_at is not None and row.listed_at >= (row.floor or 0)
+            gone = unlisted or row.entry is Kind.REMOVE_PROJECT
+            return None if gone else self._standing(row)  # another project of that name
         tree = self._tree
         if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_ERA):
             return before
@@ -222,9 +229,10 @@ class _Recorder:
         page = verdict.page
         assert one.stored is not None
         before = self._before(row)
-        was_lost = () if before is None else self.lost.get(row.id, ())
-        events = () if before is None else self._events(row, was_lost)
-        lost = self._losses(row, self._published(row, before), was_lost, page, events)
+        published = self._published(row, before)
+        was_lost = () if published is None else self.lost.get(row.id, ())
+        events = () if published is None else self._events(row, was_lost)
+        lost = self._losses(row, published, was_lost, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
             row.name,

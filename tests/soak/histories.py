@@ -58,6 +58,7 @@ JOURNAL_LIES = (
     *(_redirect(302, to) for to in ("/pypi", "//other.example/", "http://127.0.0.2:9/")),
     Fault.body(b"<?xml version='1.0'?><methodResponse>", "text/xml"),
 )  # fmt: skip
+LOSSES = (Fault.empty_page(), *(Fault.status(code) for code in (404, 503)), Fault.garbage())
 LIST_LIES = (Fault.empty_list(), Fault.half_list(), *JOURNAL_LIES[:10])
 
 
@@ -321,14 +322,43 @@ class Harder(Histories):
     def heal(self) -> None:
         self.up.heal()
 
-    @rule()
-    def upstream_is_backed_up_or_put_back(self) -> None:
+    @rule(lie=st.sampled_from(LOSSES), name=names)
+    def the_state_is_lost_while_upstream_lies(self, lie: Fault, name: tuple[str, str]) -> None:
+        """R8: what is published then is what the guards count, and stays."""
+        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
+        if not calm or self.replaced or self.world.cursor() != self.up.last_serial:
+            return
+        self.up.heal()
+        self.up.cdn_clear()
+        before, listed = self._offered(), self.world.listed()
+        self.world.lose_state()
+        self.kept = False
+        self.up.fail("^/simple/.+", lie, None)
+        for _ in range(2):  # within guard.confirm_after
+            self._poll(150.0)
+            assert self._offered() == before
+            assert self.world.listed() == listed
+        self.up.heal()
+        self.tally["faults"] += 1
+        self.tally["states lost"] += 1
+
+    def _offered(self) -> set[tuple[str, str, bool | str]]:
+        """Return (project, file, its mark) of everything that is published."""
+        return {
+            (name, *mark) for name in self._published() for mark in self.world.yanked(name).items()
+        }
+
+    @rule(lost=st.booleans())
+    def upstream_is_backed_up_or_put_back(self, lost: bool) -> None:
         """R14: nothing changes until somebody approves."""
         cursor, self.snapshot = self.world.cursor(), self.snapshot or self.up.snapshot()
         if cursor is None or cursor < self.snapshot.next_serial:
             return
         self.up.heal()
         self.up.restore(self.snapshot)
+        if lost and self._newest() > self.up.last_serial:
+            self.world.lose_state()
+            self.tally["states lost"] += 1
         calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
         before = self.world.files()
         self.tally["passes"] += 1
@@ -337,6 +367,11 @@ class Harder(Histories):
         assert self.world.sync(later=2 * HOUR) == HELD
         assert not calm or self.world.files() == before
         self._approve_other_upstream()
+
+    def _newest(self) -> int:
+        """Return the highest serial in the published pages."""
+        pages = [self.world.page(name) for name in self._published()]
+        return max((page["meta"]["_last-serial"] for page in pages if page), default=0)
 
     def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
