@@ -57,7 +57,8 @@ def look(
     if tree is None or tree == OTHER_ERA:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
-    return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
+    looked_up = list(_looked_up(mirror, newest, recovering=True))
+    return _confirmed(mirror, looked_up, tree, fresh), unread
 
 
 def _notice_newer(mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]) -> None:
@@ -173,10 +174,13 @@ def _leave_out(
             state.pending.mark(row.name, None, now)
 
 
-def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Wanted]:
+def _confirmed(
+    mirror: Mirror, wanted: Sequence[Wanted], tree: int, fresh: Container[int]
+) -> list[Wanted]:
     """Leave out pages that may be from the past: one that is absent may have been removed since.
 
-    So may one be that has no serial, which nobody can compare with what is published.
+    So may one be that has no serial, which nobody can compare with what is published, unless it is
+    upstream's answer.
     """
     catching_up = mirror.state.meta.text("catching_up")
     if catching_up is None:
@@ -185,7 +189,8 @@ def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Want
     absent: list[int] = []
     for one in wanted:
         page = one.page
-        doubtful = page is not None and (one.absent or page.serial is None)
+        answered = catching_up == READ and one.row.id in fresh
+        doubtful = page is not None and (one.absent or (page.serial is None and not answered))
         if page is None or not doubtful or _is_confirmed(mirror, page, tree, catching_up):
             found.append(one)
         else:

@@ -232,6 +232,7 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     state = mirror.state
     with state.rehearsal():
         configure.apply_policies(mirror)
+        configure.check_output(mirror)
         mirror = settle_selection(mirror)
         failure, _ = _learn(mirror, request)
         if failure is not None:
