@@ -23,7 +23,7 @@ LAYERS = {
     "hook_command hook_environment owner samples whole upstream state publish",
     3: "mirror fetch holds metrics worth ground manifest hooks",
     4: "choose listing list_output record showing judging publishing recovery restart follow "
-    "configure narrowing opening looking remote standins states takeover",
+    "configure narrowing opening looking remote standins states stock takeover",
     5: "sync verify mend status health adopt",
     6: "schedule cli __main__",
 }

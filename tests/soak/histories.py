@@ -322,14 +322,15 @@ class Harder(Histories):
     def heal(self) -> None:
         self.up.heal()
 
-    @rule(lie=st.sampled_from(LOSSES), name=names)
-    def the_state_is_lost_while_upstream_lies(self, lie: Fault, name: tuple[str, str]) -> None:
+    @rule(lie=st.sampled_from(LOSSES))
+    def the_state_is_lost_while_upstream_lies(self, lie: Fault) -> None:
         """R8: what is published then is what the guards count, and stays."""
+        self.up.heal()
+        self.up.cdn_clear()
+        self._poll(2 * HOUR)
         calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
         if not calm or self.replaced or self.world.cursor() != self.up.last_serial:
             return
-        self.up.heal()
-        self.up.cdn_clear()
         before, listed = self._offered(), self.world.listed()
         self.world.lose_state()
         self.kept = False
@@ -356,10 +357,10 @@ class Harder(Histories):
             return
         self.up.heal()
         self.up.restore(self.snapshot)
+        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
         if lost and self._newest() > self.up.last_serial:
             self.world.lose_state()
-            self.tally["states lost"] += 1
-        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
+            self.tally["lost and put back"] += 1
         before = self.world.files()
         self.tally["passes"] += 1
         self.tally["faults"] += 1
