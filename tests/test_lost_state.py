@@ -285,3 +285,16 @@ def test_what_went_while_the_state_was_lost_goes(disk: World) -> None:
     assert disk.yanked("p4")["p4-1.0.tar.gz"] == "late"
     assert disk.settle() == DONE
     assert_equal_to_upstream(disk)
+
+
+def test_a_yank_that_is_read_again_has_the_reason_of_its_page(disk: World) -> None:
+    for name in NAMES:
+        disk.up.upload(name, "1.0")
+    disk.up.freeze_list()  # the journal is read again from where it was
+    serial = disk.up.yank("p1", "1.0", "bad")
+    assert disk.sync() == DONE
+    disk.lose_state()
+    disk.sync()
+    disk.up.thaw_list()
+    assert disk.settle() == DONE
+    assert disk.told("p1") == [(serial, "yank", "bad")]

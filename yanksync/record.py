@@ -353,7 +353,7 @@ class _Recorder:
         elif row.presence is Presence.GONE:
             changes = differences(None, page)
         else:
-            see(row.serial, ())
+            see(None if row.stands else row.serial, ())  # the history of that page was lost, too
             return
         by_low: dict[int | None, list[Change]] = {row.serial: []}
         for change in changes:
