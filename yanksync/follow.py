@@ -13,7 +13,7 @@ from yanksync.choose import note_refusal, source_of
 from yanksync.errors import JournalRefused, JournalReplaced, Throttled
 from yanksync.findings import holds_ours
 from yanksync.journal import Event, Kind, Mark, check_cursor, named, read
-from yanksync.listing import behind_output, first_build, follow_list, mark_named
+from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.losses import told
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry
@@ -23,6 +23,7 @@ from yanksync.settings import JournalSource, redacted
 from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
+from yanksync.stock import behind_output
 from yanksync.weigh import Presence
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left

@@ -18,6 +18,7 @@ from yanksync.mirror import Mirror, log
 from yanksync.model import PIECES, ListedProject, ProjectList
 from yanksync.names import normalized
 from yanksync.settings import JournalSource
+from yanksync.stock import check_published
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
 from yanksync.weigh import Presence
@@ -74,7 +75,7 @@ def resync(mirror: Mirror) -> bool:
     last = None
     if source is JournalSource.XMLRPC and meta.cursor is None:
         last = mirror.upstream.last_serial() or 0
-        _check_published(mirror, last)
+        check_published(mirror, last)
     if source is JournalSource.XMLRPC and mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_all_named(mirror, started)
@@ -102,7 +103,7 @@ def resync(mirror: Mirror) -> bool:
 def first_build(mirror: Mirror, started: float) -> None:
     """Ask for every listed project, and begin to follow the journal from before the list."""
     last = mirror.upstream.last_serial() or 0
-    _check_published(mirror, last)
+    check_published(mirror, last)
     if mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_missing_named(mirror, started)
@@ -118,31 +119,6 @@ def first_build(mirror: Mirror, started: float) -> None:
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.XMLRPC, raw, projects, last)
-
-
-def behind_output(last: int, tree: int) -> JournalReplaced:
-    """Return the error that upstream ends before what is published."""
-    return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
-
-
-def _check_published(mirror: Mirror, last: int) -> None:
-    """Check upstream's journal, up to ``last``, against what is published (R14).
-
-    A lost state knows no row of it. A page's serial is that of an entry about its project, so the
-    newest page tells the index apart. Raises :class:`JournalReplaced`.
-    """
-    tree = mirror.state.meta.number("tree_serial") or 0
-    if last < tree:
-        raise behind_output(last, tree)
-    newest = mirror.state.projects.newest_published() if tree > 0 else None
-    if newest is None:
-        return
-    name, serial = newest
-    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
-    # A gap there is no proof against it.
-    if rows and rows[0].serial == serial and normalized(rows[0].name) != name:
-        why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
-        raise JournalReplaced(serial, why)
 
 
 def start(

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from yanksync.errors import PublishError
+from yanksync.errors import JournalReplaced, PublishError
 from yanksync.findings import holds_ours
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
@@ -69,6 +69,31 @@ def take_stock(mirror: Mirror) -> None:
         if tree != OTHER_ERA and mirror.store.list_stands().serial is not None:
             meta.put(tree_serial=max(tree, newest))
         meta.put(unstocked=None)
+
+
+def behind_output(last: int, tree: int) -> JournalReplaced:
+    """Return the error that upstream ends before what is published."""
+    return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
+
+
+def check_published(mirror: Mirror, last: int) -> None:
+    """Check upstream's journal, up to ``last``, against what is published (R14).
+
+    A lost state knows no row of it. A page's serial is that of an entry about its project, so the
+    newest page tells the index apart. Raises :class:`JournalReplaced`.
+    """
+    tree = mirror.state.meta.number("tree_serial") or 0
+    if last < tree:
+        raise behind_output(last, tree)
+    newest = mirror.state.projects.newest_published() if tree > 0 else None
+    if newest is None:
+        return
+    name, serial = newest
+    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
+    # A gap there is no proof against it.
+    if rows and rows[0].serial == serial and normalized(rows[0].name) != name:
+        why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
+        raise JournalReplaced(serial, why)
 
 
 def _published(mirror: Mirror, names: Sequence[str]) -> Iterator[tuple[str, int | None]]:
