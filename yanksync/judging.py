@@ -5,6 +5,7 @@ Called inside a transaction; what it lets go of is unpublished from then on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from yanksync.changes import reasons_of
@@ -41,13 +42,15 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     return let_go
 
 
-def tell_held(mirror: Mirror) -> None:
+def tell_held(mirror: Mirror, *, failed: bool = False) -> None:
     """Log what guards hold at the end of a pass.
 
-    Not before: upstream may have taken back meanwhile what was held at the beginning.
+    Not before: upstream may have taken back meanwhile what was held at the beginning. It is an
+    error when it is what the exit code says; a pass that ``failed`` has another one.
     """
+    level = logging.WARNING if failed or mirror.tally.problem is not None else logging.ERROR
     for text in mirror.tally.held.values():
-        log.error("held: %s", text)
+        log.log(level, "held: %s", text)
 
 
 def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:

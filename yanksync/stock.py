@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 from yanksync.errors import JournalReplaced, PublishError
 from yanksync.findings import holds_ours
@@ -58,9 +59,10 @@ def take_stock(mirror: Mirror) -> None:
     meta, newest = mirror.state.meta, 0
     if not meta.flag("unstocked"):
         return
+    remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
     names = (name for name in mirror.store.names() if normalized(name) == name)
     while batch := list(islice(names, _BATCH)):
-        found = dict(_published(mirror, batch))
+        found = dict(_published(mirror, batch, quick=remote))
         newest = max(newest, *(serial or 0 for serial in found.values()), 0)
         with mirror.state.transaction():
             mirror.state.projects.note_published(found.items())
@@ -96,9 +98,11 @@ def check_published(mirror: Mirror, last: int) -> None:
         raise JournalReplaced(serial, why)
 
 
-def _published(mirror: Mirror, names: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+def _published(
+    mirror: Mirror, names: Sequence[str], *, quick: bool
+) -> Iterator[tuple[str, int | None]]:
     """Yield the pages among these directories, with their serials."""
-    for name, serial in zip(names, mirror.store.serials(names), strict=True):
+    for name, serial in zip(names, mirror.store.serials(names, quick=quick), strict=True):
         if isinstance(serial, PublishError):
             yield name, None
         elif serial is not None or holds_ours(mirror.store.standing(name)):

@@ -178,7 +178,7 @@ def _check_room(mirror: Mirror) -> None:
 def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
-    tell_held(mirror)
+    tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
     if isinstance(failure, StaleList):
@@ -232,7 +232,8 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     state = mirror.state
     with state.rehearsal():
         configure.apply_policies(mirror)
-        configure.check_output(mirror)
+        if mirror.store.list_stands().stamp:  # else there may be no output yet
+            configure.check_output(mirror)
         mirror = settle_selection(mirror)
         failure, _ = _learn(mirror, request)
         if failure is not None:
