@@ -19,9 +19,7 @@ from yanksync.model import Page
 from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Awaiting, Sort
-from yanksync.stock import distrust, take_stock
-
-_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
+from yanksync.stock import IN_A_ROW, distrust, take_stock
 
 
 class Wanted(Struct, frozen=True):
@@ -128,7 +126,7 @@ def _not_below(
     for name, stands in zip(known, mirror.store.serials(list(known)), strict=True):
         if isinstance(stands, PublishError):
             in_a_row += 1
-            if remote and in_a_row == _IN_A_ROW:
+            if remote and in_a_row == IN_A_ROW:
                 raise stands
             unread[name] = str(stands)
             continue

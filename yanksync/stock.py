@@ -19,6 +19,7 @@ from yanksync.names import normalized
 from yanksync.publish.store import ListStands
 from yanksync.state.meta import OTHER_ERA, UNREAD
 
+IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _BATCH = 2000  # directories of the output read at once
 
 _KEPT = (
@@ -62,7 +63,7 @@ def take_stock(mirror: Mirror) -> None:
     remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
     names = (name for name in mirror.store.names() if normalized(name) == name)
     while batch := list(islice(names, _BATCH)):
-        found = dict(_published(mirror, batch, quick=remote))
+        found = dict(_published(mirror, batch, remote=remote))
         newest = max(newest, *(serial or 0 for serial in found.values()), 0)
         with mirror.state.transaction():
             mirror.state.projects.note_published(found.items())
@@ -99,11 +100,20 @@ def check_published(mirror: Mirror, last: int) -> None:
 
 
 def _published(
-    mirror: Mirror, names: Sequence[str], *, quick: bool
+    mirror: Mirror, names: Sequence[str], *, remote: bool
 ) -> Iterator[tuple[str, int | None]]:
-    """Yield the pages among these directories, with their serials."""
-    for name, serial in zip(names, mirror.store.serials(names, quick=quick), strict=True):
+    """Yield the pages among these directories, with their serials.
+
+    Raises :class:`PublishError` when object storage lets nothing be read any more.
+    """
+    in_a_row = 0
+    for name, serial in zip(names, mirror.store.serials(names, quick=remote), strict=True):
         if isinstance(serial, PublishError):
+            in_a_row += 1
+            if remote and in_a_row == IN_A_ROW:
+                raise serial
             yield name, None
-        elif serial is not None or holds_ours(mirror.store.standing(name)):
+            continue
+        in_a_row = 0
+        if serial is not None or holds_ours(mirror.store.standing(name)):
             yield name, serial
