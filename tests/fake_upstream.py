@@ -14,6 +14,7 @@ from tests.fake_packages import sdist, wheel
 from tests.fake_render import Answer
 from tests.fake_repository import Repository, Snapshot, Writes
 from tests.fake_values import (
+    LONG,
     FileYank,
     Refused,
     Release,
@@ -59,7 +60,7 @@ class FakeUpstream(Repository):
         filename: str | None = None,
         *,
         content: bytes | None = None,
-        requires_python: str | None = None,
+        requires_python: str | None = LONG,
         core_metadata: bytes | bool | None = None,
         upload_time: str | None = None,
         provenance: str | None = None,

@@ -101,6 +101,10 @@ def version_key(version: str) -> tuple[int, Version, str]:
         return (0, Version("0"), version)
 
 
+LONG = ",".join([">=3.6", *(f"!=3.5.{number}" for number in range(220))])
+"""Specifiers of some length: pages are large enough for a compressed copy to be worth having."""
+
+
 @lru_cache(maxsize=4096)
 def reordered(requires_python: str | None) -> str | None:
     """Return specifiers in the order in which Warehouse serves them (facts 32)."""

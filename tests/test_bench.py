@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,26 +73,42 @@ def test_pages_are_read_without_remarks_and_alike_in_both_forms(upstream: Path) 
         ]
 
 
+# How many pages a pass asks for, of the 40 there are.
+PAGES = {"cold": 40, "cold-gzip": 40, "empty": 0, "withdrawals": 40, "history": 1, "big-pages": 4}
+PAGES |= {"removals": 1, "list-add": 1}
+
+
 @pytest.mark.skipif(
     not Path("/usr/sbin/nginx").exists() or shutil.which("curl") is None,
     reason="nginx and curl are needed",
 )
 def test_a_small_run(tmp_path: Path) -> None:
-    out = tmp_path / "bench.json"
+    out, table, work = tmp_path / "bench.json", tmp_path / "table.rst", tmp_path / "work"
     run = _python(
         *("-m", "benchlib", "--projects", "40", "--repeat", "1", "--json", str(out)),
-        *("--cache-dir", str(tmp_path / "cache"), "--work-dir", str(tmp_path / "work")),
-        *("--scenario", "cold", "empty", "withdrawals", "list-add", "--names", "100"),
+        *("--cache-dir", str(tmp_path / "cache"), "--work-dir", str(work), "--table", str(table)),
+        *("--scenario", *PAGES, "--names", "100", "--many", "50", "--no-peers"),
         *("--set", "upstream.journal_interval=0.0"),
     )
     runs: dict[str, dict[str, list[dict[str, Any]]]]
     runs = json.loads(out.read_text())["outcomes"][0]["runs"]
-    assert all(
-        taken["good"] for tools in runs.values() for each in tools.values() for taken in each
-    )
-    (cold,), (empty,) = runs["cold"]["yanksync"], runs["empty"]["yanksync"]
-    assert cold["pages"] == 40
-    assert empty["pages"] == 0
-    assert runs["withdrawals"]["yanksync"][0]["pages"] == 40  # all there are
+    assert [
+        taken["note"] for tools in runs.values() for each in tools.values() for taken in each
+    ] == [""] * 11
+    asked = {scenario: [run["pages"] for run in runs[scenario]["yanksync"]] for scenario in runs}
+    assert asked == {scenario: [pages] for scenario, pages in PAGES.items()}
+    assert [taken["pages"] for taken in runs["cold"]["curl + tar"]] == [40]
     assert "÷ floor" in run.stdout
-    assert not (tmp_path / "work" / "yanksync").exists()
+    _check_table(table.read_text())
+    assert not (work / "yanksync").exists()
+
+
+def _check_table(text: str) -> None:
+    head, *rows = re.split(r"\n   \* - ", text)
+    assert head.startswith(".. list-table:: 40 projects, ")
+    assert "scripts/bench --projects" in " ".join(head.split())
+    columns = [re.split(r"\n     - ?", row.rstrip()) for row in rows]
+    assert columns[0][:5] == ["pass", "tool", "wall s", "÷ floor", "CPU s"]
+    assert "kernel s" in columns[0]
+    assert {(row[0], row[1]) for row in columns} >= {("cold", "curl + tar"), ("empty", "yanksync")}
+    assert {len(row) for row in columns} == {len(columns[0])}

@@ -8,11 +8,11 @@ from yanksync.changes import (
     Settled,
     Unsettled,
     differences,
-    explains,
     latecomers,
     reasons_of,
     settle,
 )
+from yanksync.entries import Entries, explains
 from yanksync.journal import Event, Kind
 from yanksync.losses import Moment, lost_files, with_lost
 from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
@@ -218,7 +218,7 @@ def test_r6_reasons(
     settled: list[tuple[int, str]],
 ) -> None:
     seen = Unsettled(low=10, high=20, reasons=tuple(reasons))
-    assert settle(seen, [event(*row) for row in events]) == Settled(tuple(settled), ())
+    assert settle(seen, Entries(event(*row) for row in events)) == Settled(tuple(settled), ())
 
 
 HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
@@ -257,15 +257,15 @@ def test_r6_the_reason_of_files_that_belong_to_no_version(
 ) -> None:
     seen = Unsettled(low=10, high=20, changes=tuple(changes), reasons=(("3.0", "three"),))
     events = [event(Kind.YANK, version, serial) for version, serial in yanks]
-    assert sorted(settle(seen, events).reasons) == settled
+    assert sorted(settle(seen, Entries(events)).reasons) == settled
 
 
 def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
     seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
-    assert settle(seen, []).observed == ()
+    assert settle(seen, Entries([])).observed == ()
     assert settle(
         Unsettled(low=None, high=None, reasons=(("1.0", "why"),)),
-        [event(Kind.YANK, "1.0", 5)],
+        Entries([event(Kind.YANK, "1.0", 5)]),
     ).reasons == ((5, "why"),)
 
 
@@ -345,14 +345,14 @@ REMOVED_FILE = "remove file " + ONE
 )
 def test_r6_what_explains_a_difference(seen: Change, told: Event, explained: bool) -> None:
     assert explains(told, seen) is explained
-    outcome = settle(Unsettled(low=10, high=20, changes=(seen,)), [told])
+    outcome = settle(Unsettled(low=10, high=20, changes=(seen,)), Entries([told]))
     assert outcome.observed == (() if explained else (seen,))
 
 
 @pytest.mark.parametrize(("serial", "observed"), [(10, 1), (11, 0), (20, 0), (21, 1)])
 def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
     seen = Unsettled(low=10, high=20, changes=(change(Action.YANK, "1.0"),))
-    assert len(settle(seen, [event(Kind.YANK, "1.0", serial)]).observed) == observed
+    assert len(settle(seen, Entries([event(Kind.YANK, "1.0", serial)])).observed) == observed
 
 
 HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")

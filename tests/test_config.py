@@ -74,6 +74,8 @@ stale_retry = "2m"
 journal_interval = 0
 allow_http = true
 sweep_days = 0
+max_page_size = "64 MiB"
+max_list_size = 1048576
 contact = "ops@upstream.example"
 redirect_hosts = ["CDN.example", "files.example:0443", "[::1]:8080"]
 [mirror]
@@ -127,6 +129,8 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             journal_interval=0.0,
             allow_http=True,
             sweep_days=0,
+            max_page_size=64 << 20,
+            max_list_size=1 << 20,
             contact="ops@upstream.example",
             redirect_hosts=("cdn.example", "files.example:443", "[::1]:8080"),
         ),
@@ -170,6 +174,8 @@ ENVIRON = {
     "YANKSYNC_UPSTREAM_JOURNAL_INTERVAL": "0",
     "YANKSYNC_UPSTREAM_ALLOW_HTTP": "Yes",
     "YANKSYNC_UPSTREAM_SWEEP_DAYS": "0",
+    "YANKSYNC_UPSTREAM_MAX_PAGE_SIZE": "64MiB",
+    "YANKSYNC_UPSTREAM_MAX_LIST_SIZE": "1048576",
     "YANKSYNC_UPSTREAM_CONTACT": "ops@upstream.example",
     "YANKSYNC_UPSTREAM_REDIRECT_HOSTS": "cdn.example, files.example:443,[::1]:8080",
     "YANKSYNC_MIRROR_OUTPUT": "out",
@@ -294,6 +300,7 @@ def test_refused_in_the_file(
 
 
 S3 = "must be like s3://bucket or s3://bucket/prefix, the "
+SIZE = 'must be bytes, or a size like "32MiB", not '
 HOSTS = (
     'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, path, '
     "credentials and wildcards, not "
@@ -318,6 +325,10 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
         ("upstream.contact", '"a\\nb"', "must be printable ASCII on one line"),
+        ("upstream.max_page_size", '"32MB"', SIZE + "'32MB'"),
+        ("upstream.max_page_size", "true", SIZE + "true or false"),
+        ("upstream.max_page_size", '"1KiB"', "must be from 1 MiB to 1 GiB, not 1KiB"),
+        ("upstream.max_list_size", "0", "must be from 1 MiB to 8 GiB, not 0"),
         ("upstream.redirect_hosts", '"cdn.example"', "must be a list of texts, not text"),
         ("upstream.redirect_hosts", '["https://cdn.example"]', HOSTS + "'https://cdn.example'"),
         ("upstream.redirect_hosts", '["cdn.example/pages"]', HOSTS + "'cdn.example/pages'"),

@@ -210,11 +210,11 @@ def test_a_manifest_tells_of_them(disk: World) -> None:
     disk.configure(mirror_legacy_json=True, hooks_manifest=str(manifests))
     disk.up.upload("demo", "1.0")
     assert disk.sync() == DONE
-    every = [f"simple{part}/{NAME}{suffix}" for part in ("/demo", "") for suffix in (".gz", "")]
+    every = [f"simple/demo/{NAME}.gz", f"simple/demo/{NAME}", f"simple/{NAME}"]
     assert newest() == [f"put {path}" for path in every]
     disk.configure(mirror_legacy_json=False)
     assert disk.sync() == DONE
-    assert newest() == [f"delete {path}" for path in every]
+    assert {*newest()} >= {f"delete {path}" for path in every}
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync() == DONE
     assert newest() == []

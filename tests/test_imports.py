@@ -17,13 +17,14 @@ ROOT = Path(__file__).parent.parent / "yanksync"
 # layer or a lower one; rows of modules that are not made yet harm nobody.
 LAYERS = {
     0: "__init__ model errors names",
-    1: "versions selection settings targets crontab journal weigh plan changes losses guards "
-    "render findings fates publish.layout publish.reconcile",
+    1: "versions selection settings targets crontab journal entries weigh plan changes losses "
+    "guards deflate render findings fates publish.layout publish.reconcile",
     2: "config config_parse default_index fence lease lock notify objects object_client outbound "
     "hook_command hook_environment owner samples whole upstream state publish",
     3: "mirror fetch holds metrics worth ground manifest hooks",
     4: "choose listing list_output record showing judging publishing recovery restart follow "
-    "configure narrowing opening looking remote standins states stock takeover",
+    "helpers helper_process configure narrowing opening looking remote standins states stock "
+    "takeover",
     5: "sync verify mend status health adopt",
     6: "schedule cli __main__",
 }

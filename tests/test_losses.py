@@ -14,7 +14,7 @@ from yanksync.journal import Event, Kind
 from yanksync.losses import LostFile, Moment, confirm, lost_files, removals, told, with_lost
 from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
 from yanksync.names import NormalizedName
-from yanksync.versions import file_version, same_version
+from yanksync.versions import VersionFinder, same_version
 
 DEMO = NormalizedName("demo")
 A: Hashes = (("sha256", "aa"),)
@@ -259,7 +259,7 @@ steps = st.lists(
 
 def explained(one: File, journal: Sequence[Event], low: int) -> bool:
     """Say in other words whether entries account for the loss of a file."""
-    version = file_version(one.filename, DEMO, None)
+    version = VersionFinder(DEMO, None).of(one.filename)
     for entry in journal:
         if entry.entry.serial <= low or not entry.removes:
             continue
@@ -272,7 +272,7 @@ def explained(one: File, journal: Sequence[Event], low: int) -> bool:
 
 
 def unyanked(one: File, journal: Sequence[Event]) -> bool:
-    version = file_version(one.filename, DEMO, None)
+    version = VersionFinder(DEMO, None).of(one.filename)
     return any(
         entry.kind is Kind.UNYANK
         and version is not None

@@ -47,15 +47,30 @@ def read(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
+GZIPPED = ("index.v1_json.gz", "index.html.gz")
+
+
+def test_a_form_without_a_copy_has_none_to_put() -> None:
+    small = Change("demo", frozenset({"gzip"}), ("index.v1_json.gz",))  # type: ignore[arg-type]
+    assert list(manifest.lines([small])) == [
+        "delete simple/demo/index.html.gz",
+        "put simple/demo/index.html",
+        "delete simple/demo/index.v1_html.gz",
+        "put simple/demo/index.v1_html",
+        "put simple/demo/index.v1_json.gz",
+        "put simple/demo/index.v1_json",
+    ]
+
+
 def test_lines() -> None:
-    gone = Change(None, frozenset({"gzip", "br"}), ("gzip",))
+    gone = Change(None, frozenset({"gzip", "br"}), GZIPPED)
     assert list(manifest.lines([gone]))[:3] == [
         "delete simple/index.html.br",
         "put simple/index.html.gz",
         "put simple/index.html",
     ]
     removed = Change("demo", frozenset({"gzip"}), None)  # type: ignore[arg-type]
-    demo = Change("demo", frozenset({"gzip", "br"}), ("gzip",))  # type: ignore[arg-type]
+    demo = Change("demo", frozenset({"gzip", "br"}), GZIPPED)  # type: ignore[arg-type]
     assert list(manifest.lines([demo]))[:3] == LINES.splitlines()
     assert list(manifest.lines([removed])) == [
         *(f"delete simple/demo/{form}{suffix}" for form in ALL for suffix in (".gz", "")),

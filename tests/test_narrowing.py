@@ -66,6 +66,29 @@ def test_R8_the_hold_ends_when_the_name_is_corrected(named: World) -> None:
     assert held(named) == [] and named.listed() == ["other", "third"]
 
 
+def test_R8_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: World) -> None:
+    """Else it would stay as it is, and no yank of it would ever arrive."""
+    named.up.upload("new", "1.0")
+    named.configure(mirror_projects=["demmo", "new", "third"])
+    assert named.sync() == HELD
+    assert named.listed() == [*NAMES[:1], "new", *NAMES[1:]]
+    named.configure(mirror_projects=NAMES)
+    assert named.sync() == DONE
+    assert named.listed() == NAMES and named.page("new") is None
+    assert_equal_to_upstream(named)
+
+
+def test_R8_what_only_the_held_selection_had_goes_when_another_is_held(named: World) -> None:
+    named.up.upload("new", "1.0")
+    named.configure(mirror_projects=["demmo", "new", "third"])
+    assert named.sync() == HELD
+    named.configure(mirror_projects=["demmo", "third"])
+    assert named.sync() == HELD
+    assert named.listed() == NAMES
+    (hold,) = held(named)
+    assert "it takes away demo, other, and" in hold.why
+
+
 def test_R8_an_approval_is_for_the_selection_that_was_seen(named: World) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     assert named.sync() == HELD
@@ -98,6 +121,20 @@ def test_R1_what_a_held_selection_leaves_out_is_followed(named: World) -> None:
     named.up.remove_project("demo")
     assert named.sync() == HELD
     assert named.page("demo") is None  # upstream removed it: that is not held
+
+
+def test_R8_a_selection_is_held_since_it_was_first(named: World) -> None:
+    named.configure(mirror_projects=["demmo", "third"])
+    assert named.sync() == HELD
+    (first,) = held(named)
+    named.up.remove_project("other")  # now it would take away one less
+    assert named.sync() == HELD
+    (now,) = held(named)
+    assert now.why != first.why and now.since == first.since
+    named.configure(mirror_projects=["demmo"])
+    assert named.sync() == HELD
+    (another,) = held(named)
+    assert another.since > now.since
 
 
 def test_a_name_that_upstream_has_replaces_another_at_once(named: World) -> None:

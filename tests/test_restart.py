@@ -132,8 +132,34 @@ def test_R14_an_outage_at_the_new_address_is_no_other_index(world: World, second
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.parametrize("fault", [404, 503])
+@pytest.mark.parametrize(
+    ("journal", "projects"),
+    [("auto", ["*"]), ("auto", ["demo"]), ("none", ["demo"])],
+    ids=["all", "named", "without-journal"],
+)
+def test_an_address_that_gave_no_page_is_corrected_without_approval(
+    world: World, second: Served, journal: str, projects: list[str], fault: int
+) -> None:
+    right = world.served.simple_url
+    for _ in range(3):
+        world.up.upload("demo", "1.0")
+    up = other(second)
+    up.fail("^/" if fault == 404 else "^/simple/.", Fault.status(fault), times=None)
+    world.configure(mirror_projects=projects, upstream_journal=journal)
+    moved(world, second)
+    assert world.sync() in (FAILED, PARTIAL)
+    world.configure(upstream_simple_url=right)
+    assert world.settle() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    assert_equal_to_upstream(world)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 def plain(served: Served, *, html: bool) -> FakeUpstream:
-    """An index without journal and serials."""
+    """Make its upstream an index without journal and serials."""
     upstream = served.upstream
     assert isinstance(upstream, FakeUpstream)
     upstream.html_only = html
@@ -165,6 +191,25 @@ def test_R14_nothing_learnt_of_the_old_index_is_kept(
     assert world.yanked("demo") == {"demo-1.0.tar.gz": "bad", "demo-3.0.tar.gz": False}
     body = world.page("demo")
     assert body is not None and "_last-serial" not in body["meta"]
+
+
+def test_R14_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
+    world: World, second: Served
+) -> None:
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    old = world.served.simple_url
+    plain(second, html=False)
+    moved(world, second)
+    for _ in range(2):
+        assert world.sync() == HELD
+    world.configure(upstream_simple_url=old)
+    assert world.sync() == DONE
+    assert world.asked == []  # the journal tells what is new, as before
+    serial = world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert world.told() == [(serial, "yank", "bad")]
+    assert_equal_to_upstream(world)
 
 
 def test_R14_an_index_with_a_journal_takes_over_from_one_without(

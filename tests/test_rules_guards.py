@@ -57,6 +57,41 @@ def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+def test_R8_a_project_that_lost_files_before_it_vanished_counts_once(world: World) -> None:
+    names = [f"p{n:03}" for n in range(8)]
+    world.configure(upstream_journal="none", mirror_projects=names)
+    assert started(world, 8) == names
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] < "p002" :]}
+    assert world.sync() == PARTIAL
+    world.up.fail("^/simple/p00[01]", Fault.status(404), times=None)
+    assert world.sync(later=HOUR) == PARTIAL
+    assert world.sync(later=HOUR) == DONE  # two removals, not four
+    assert world.listed() == names[2:]
+
+
+def test_R8_lost_files_that_are_approved_take_no_project_along(world: World) -> None:
+    """Its removal waits for its own judgement, though a run died before that."""
+    names = started(world, 4)
+    world.configure(upstream_journal="none", mirror_projects=names)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    assert world.sync() == HELD
+    world.up.fail("^/simple/p", Fault.status(404), times=None)
+    assert world.sync(later=HOUR) == HELD
+    looks = 0  # at the clock, before it dies
+    while world.counts().unpublished == 0:
+        world.clock.dies = looks
+        with pytest.raises(Killed):
+            world.sync(later=HOUR)
+        looks += 1
+    with world.state() as state:
+        assert {held.what for held in holds(state)} == {"files"}
+    assert world.approve() == names
+    assert world.sync() == HELD
+    assert {path.split("/")[1] for path in world.files()} >= {*names}
+    with world.state() as state:
+        assert {held.what for held in holds(state)} == {"removal"}
+
+
 def test_R8_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> None:
     names = started(world, 230)
     for name in names[:115]:
@@ -156,6 +191,35 @@ def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
         world.up.raw_row(name, None, "frobnicate")
     assert world.settle() == DONE
     assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("after", ["0s", "2h"])
+def test_R7_a_pass_asks_once_for_what_a_later_one_confirms(world: World, after: str) -> None:
+    """However soon that may be, and however much there is: more than one batch."""
+    names = started(world, 230)
+    world.configure(guard_confirm_after=after)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    world.clock.dies = 300  # looks at the clock: a pass without end dies
+    assert world.sync() == HELD
+    assert world.asked == names
+
+
+def test_lost_files_of_many_projects_go_batch_by_batch(world: World) -> None:
+    """All their pages at once would not fit into memory."""
+    names = started(world, 510)
+    world.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    for name in names:
+        world.up.raw_row(name, None, "frobnicate")
+    assert world.sync() == HELD
+    assert len(world.approve()) == 510
+    world.kills.at = 1
+    with pytest.raises(Killed):
+        world.sync()
+    assert world.counts().unpublished == 10
+    assert world.sync(later=HOUR) == DONE
+    assert all(len(world.yanked(name)) == 1 for name in names)
 
 
 def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
@@ -342,6 +406,37 @@ def test_R8_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: Wo
     world.up.upload(names[-1], "3.0")
     assert world.settle() == DONE
     assert_equal_to_upstream(world)
+
+
+def test_R8_what_left_the_list_waits_for_no_second_look_at_its_files(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 6)
+    world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] == names[0] :]}
+    world.up.raw_row(names[0], None, "frobnicate")
+    assert world.sync() == PARTIAL
+    world.up.remove_project(names[0])
+    assert world.sync() == DONE
+    assert world.listed() == names[1:]
+
+
+def test_R8_a_project_that_left_the_list_is_not_forgotten_with_its_lost_files(
+    world: World,
+) -> None:
+    world.configure(upstream_journal="listing")
+    names = started(world, 6)
+    page = world.page(names[0])
+    assert page is not None
+    known = page["files"][0]["hashes"]["sha256"]
+    world.up.doctor = lambda page: json.loads(json.dumps(page).replace(known, "ab" * 32))
+    world.up.raw_row(names[0], None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.remove_project(names[0])
+    world.up.fail(f"^/simple/{names[0]}/", Fault.status(500), times=None)
+    assert world.sync() == HELD
+    assert world.approve() == names[:1]
+    world.up.heal()
+    assert world.settle() == DONE
+    assert world.listed() == names[1:]
 
 
 def test_R8_a_large_narrowing_waits_for_a_person(world: World) -> None:

@@ -226,6 +226,48 @@ def test_R14_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: W
     assert world.yanked("a") == {"a-1.0.tar.gz": "exploit"}
 
 
+@pytest.mark.parametrize("newer", [True, False])
+def test_R14_a_hold_of_old_lists_ends_when_they_are_new_again(world: World, newer: bool) -> None:
+    world.configure(upstream_journal="listing")
+    started(world)
+    frozen = world.up.listing()
+    world.up.upload("a", "2.0")
+    assert world.sync() == DONE
+
+    def until_it_is_held() -> None:
+        world.up._frozen_list = frozen
+        assert world.sync() == PARTIAL
+        assert world.sync(later=2 * HOUR) == HELD
+
+    until_it_is_held()
+    world.up.thaw_list()
+    if newer:
+        world.up.yank("a", "1.0", "bad")
+    assert world.sync() == DONE
+    assert world.counts().held == 0
+    until_it_is_held()
+    assert world.approve() == [JOURNAL]
+    world.up.thaw_list()
+    assert world.sync() == DONE
+    until_it_is_held()  # what was approved was not needed, and is not kept
+    world.up.thaw_list()
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_an_old_list_is_forgotten_when_the_newest_comes_again(world: World) -> None:
+    world.configure(upstream_journal="listing")
+    started(world)
+    frozen = world.up.listing()
+    world.up.upload("a", "2.0")
+    assert world.sync() == DONE
+    for _ in range(3):
+        world.up._frozen_list = frozen  # from another cache
+        assert world.sync(later=HOUR) == PARTIAL
+        world.up.thaw_list()
+        assert world.sync() == DONE  # 304
+
+
 def test_R14_a_list_from_an_old_cache_is_forgotten_when_a_newer_one_comes(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world)

@@ -203,9 +203,9 @@ class Order:
             self.told.append(f"{'-' if isinstance(work, Remove) else '+'}{work.name}")
         return self._store.apply(works)
 
-    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         self.told.append("list")
-        self._store.write_list(forms, codecs)
+        return self._store.write_list(forms, codecs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -143,15 +143,15 @@ def test_each_difference_is_named_and_mended(mirror: World) -> None:
     shutil.copytree(at(mirror, "simple/third"), at(mirror, "simple/nobody"))
     at(mirror, "simple/.index.v1_json.tmp").write_bytes(b"half")
     os.chmod(at(mirror, "simple"), 0o750)
-    at(mirror, "simple/index.v1_json.gz").unlink()
+    at(mirror, "simple/third/index.v1_json.gz").unlink()
     wanted = [
         ("different", "simple/demo/index.v1_json"),
         ("extra", "simple/nobody/"),
         ("extra", "simple/third/index.html.br"),
         ("leftover", "simple/.index.v1_json.tmp"),
         ("leftover", "simple/third/.index.html.tmp"),
-        ("missing", "simple/index.v1_json.gz"),
         ("missing", "simple/other/index.html"),
+        ("missing", "simple/third/index.v1_json.gz"),
         ("mode", "simple/"),
         ("mode", "simple/third/"),
         ("mode", "simple/third/index.v1_json"),

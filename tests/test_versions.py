@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from yanksync.model import File, Page
 from yanksync.versions import (
-    file_version,
+    VersionFinder,
     file_versions,
     files_by_version,
     names_project,
@@ -50,7 +50,7 @@ FROM_NAME = {
 
 @pytest.mark.parametrize(("filename", "version"), FROM_NAME.values(), ids=FROM_NAME)
 def test_the_version_in_a_file_name(filename: str, version: str | None) -> None:
-    assert file_version(filename, "foo-bar") == version
+    assert VersionFinder("foo-bar", None).of(filename) == version
 
 
 BELONGS = {
@@ -77,7 +77,7 @@ BELONGS = {
 def test_the_version_that_a_file_belongs_to_C16(
     filename: str, versions: list[str], version: str | None, kind: type[set[str]]
 ) -> None:
-    assert file_version(filename, "foo", kind(versions)) == version
+    assert VersionFinder("foo", kind(versions)).of(filename) == version
 
 
 def page(*filenames: str, versions: tuple[str, ...] | None = None) -> Page:
@@ -142,7 +142,7 @@ def test_any_texts_have_one_order(texts: list[str | None]) -> None:
 
 @given(st.text(), st.text(), st.none() | st.lists(st.text()))
 def test_no_text_raises(filename: str, project: str, versions: list[str] | None) -> None:
-    version = file_version(filename, project, versions)
+    version = VersionFinder(project, versions).of(filename)
     assert version is None or versions is None or version in versions
 
 

@@ -10,7 +10,6 @@ on by the next one, or by ``sync``, which asks for whatever is left.
 from __future__ import annotations
 
 import os
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from yanksync import configure
 from yanksync.choose import source_of
+from yanksync.deflate import packed
 from yanksync.errors import BadAnswer, PublishError, StateError
 from yanksync.fates import Adopted, Fate, Kind
 from yanksync.fetch import Fetched
@@ -33,7 +33,8 @@ from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
 from yanksync.plan import DAY, Look
 from yanksync.publish import layout
-from yanksync.publish.reconcile import published
+from yanksync.publish.compress import copy_of
+from yanksync.publish.reconcile import copies_of, published
 from yanksync.publishing import finish, publish
 from yanksync.record import record
 from yanksync.settings import JournalSource, YankedPolicy
@@ -248,10 +249,10 @@ class _Adoption:
         if why is not None:
             self._note(Kind.FETCH, name, why)
             return None, page.serial, known
-        rendered = published(
-            rendering_of(self._mirror, page), self._mirror.settings.mirror.compress
-        )
-        self._note(Kind.KEPT if rendered == known else Kind.REWRITTEN, name)
+        rendered = rendering_of(self._mirror, page)
+        copies = copies_of(rendered, self._mirror.settings.mirror.compress, copy_of)
+        right = published(rendered, copies) == known
+        self._note(Kind.KEPT if right else Kind.REWRITTEN, name)
         return self._fetched(name, reach, page, body), page.serial, known
 
     def _serial(self, name: NormalizedName) -> int | None:
@@ -263,7 +264,7 @@ class _Adoption:
     def _fetched(self, name: NormalizedName, reach: int | None, page: Page, body: bytes) -> Fetched:
         """Return a page of the tree as if upstream had answered with it, by no ETag."""
         stored = StoredPage(
-            body=zlib.compress(body, 1),
+            body=packed(body),
             media=layout.V1_JSON.content_type,
             url=address(name, self.ground),
         )

@@ -8,14 +8,14 @@ and what no entry explains becomes an observed change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from yanksync.journal import Event, Kind
+from yanksync.entries import Entries
 from yanksync.model import Action, Change, File, Page, Yank
-from yanksync.versions import file_version, same_version
+from yanksync.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _CLOSED = timedelta(days=14)
 
@@ -68,11 +68,8 @@ def differences(
 def reasons_of(page: Page) -> Reasons:
     """Return the versions that ``page`` shows yanked, each with the reason of its first file."""
     found: dict[str, str] = {}
-    for file in page.files:
-        if file.yanked is None:
-            continue
-        version = file_version(file.filename, page.name, page.versions)
-        if version is not None:
+    for file, version in zip(page.files, file_versions(page), strict=True):
+        if file.yanked is not None and version is not None:
             found.setdefault(version, file.yanked.reason)
     return tuple(found.items())
 
@@ -87,15 +84,15 @@ def latecomers(before: Page, after: Page) -> tuple[str, ...]:
     if not fresh:
         return ()
     first: dict[str | None, datetime] = {}
-    for file in before.files:
+    for file, version in zip(before.files, file_versions(before), strict=True):
         moment = _moment(file)
         if moment is not None:
-            version = file_version(file.filename, before.name, before.versions)
             first[version] = min(moment, first.get(version, moment))
     late = []
+    versions = versions_by_file(after)
     for file in fresh:
         moment = _moment(file)
-        version = file_version(file.filename, after.name, after.versions)
+        version = versions[file.filename]
         begun = None if version is None else first.get(version)
         if moment is not None and begun is not None and moment - begun > _CLOSED:
             late.append(file.filename)
@@ -110,86 +107,45 @@ def _moment(file: File) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def settle(seen: Unsettled, events: Iterable[Event]) -> Settled:
+def settle(seen: Unsettled, entries: Entries) -> Settled:
     """Give reasons to entries and find what no entry explains.
 
-    ``events`` are the project's entries of the history, oldest first; those above ``seen.high`` are
-    left aside, and those at or below ``seen.low`` explain nothing. They may still get the reason:
-    the page before may have hidden the release (a quarantine, a stale page). An entry that
-    quarantines or clears ends no yank (Warehouse refuses yanks meanwhile), so it does not come
-    between an entry and its reason.
+    ``entries`` are those that the history has of the project. Those above ``seen.high`` are left
+    aside, and those at or below ``seen.low`` explain nothing. They may still get the reason: the
+    page before may have hidden the release (a quarantine, a stale page). An entry that quarantines
+    or clears ends no yank (Warehouse refuses yanks meanwhile), so it does not come between an entry
+    and its reason.
     """
-    upto = [event for event in events if seen.high is None or event.entry.serial <= seen.high]
-    last: dict[str, Event] = {}
-    for event in upto:
-        if event.kind is Kind.REMOVE_PROJECT:
-            last.clear()
-        elif event.entry.version is not None and event.kind in _REASONED:
-            last[event.entry.version] = event
-    reasons = []
-    silent = []  # yanks of versions that no yanked file is known to belong to
-    for version, event in last.items():
-        if event.kind is not Kind.YANK:
-            continue
-        reason = _reason(version, seen.reasons)
-        if reason is not None:
-            reasons.append((event.entry.serial, reason))
-        else:
-            silent.append(event.entry.serial)
+    exact = dict(reversed(seen.reasons))  # of several that are equal, the first
+    equal: dict[VersionKey, str] = {}
+    for version, reason in seen.reasons:
+        equal.setdefault(version_key(version), reason)
+    reasons = [
+        (serial, exact.get(text, reason))
+        for key, reason in equal.items()
+        for text, serial in entries.yanked(key, seen.high)
+    ]
     if seen.low is None:
         return Settled(tuple(reasons), ())
     low = seen.low
-    between = [event for event in upto if event.entry.serial > low]
     homeless = {
         change.reason
         for change in seen.changes
         if change.action is Action.YANK and change.version is None
     }
-    silent = [serial for serial in silent if serial > low]
-    if len(silent) == len(homeless) == 1:
-        reasons.append((silent[0], homeless.pop()))
-    observed = tuple(change for change in seen.changes if not _explained(change, between))
-    return Settled(tuple(reasons), observed)
-
-
-_REASONED = frozenset({Kind.YANK, Kind.UNYANK, Kind.REMOVE_RELEASE})
-
-
-def _reason(version: str, reasons: Reasons) -> str | None:
-    exact = [reason for other, reason in reasons if other == version]
-    equal = exact or [reason for other, reason in reasons if same_version(other, version)]
-    return equal[0] if equal else None
-
-
-def _explained(change: Change, events: Sequence[Event]) -> bool:
-    return any(explains(event, change) for event in events)
-
-
-def explains(event: Event, change: Change) -> bool:
-    """Return whether ``event`` accounts for ``change``: the same version, or the whole project.
-
-    What is missing is explained by an entry that removes; one for a file, only for that file.
-    """
-    if event.kind in (Kind.LOOK, Kind.ROLE):
-        return False
-    if change.action is Action.REMOVE:
-        if not event.removes:
-            return False
-        if event.file is not None and change.file is not None:
-            return event.file == change.file
-    if event.entry.version is None:
-        return True
-    if change.version is None:  # a file that belongs to no version, or the project as a whole
-        return change.file is not None or change.files != ()
-    return same_version(event.entry.version, change.version)
+    if len(homeless) == 1:  # of yanks of versions that no yanked file is known to belong to
+        silent = [serial for key, serial in entries.yanks(low, seen.high) if key not in equal]
+        if len(silent) == 1:
+            reasons.append((silent[0], homeless.pop()))
+    observed = [one for one in seen.changes if not entries.explain(one, low, seen.high)]
+    return Settled(tuple(reasons), tuple(observed))
 
 
 def _losses(before: Page, after: Page) -> Iterable[Change]:
     kept = {file.filename for file in after.files}
     lost: dict[str | None, list[str]] = {}
     left: set[str | None] = set()
-    for file in before.files:
-        version = file_version(file.filename, before.name, before.versions)
+    for file, version in zip(before.files, file_versions(before), strict=True):
         if file.filename in kept:
             left.add(version)
         else:
@@ -205,9 +161,8 @@ def _losses(before: Page, after: Page) -> Iterable[Change]:
 def _returns(before: Page, after: Page, withdrawn: Collection[str]) -> Iterable[Change]:
     if not withdrawn:
         return
-    there = {file_version(file.filename, before.name, before.versions) for file in before.files}
-    now = {file_version(file.filename, after.name, after.versions): None for file in after.files}
-    for version in now:
+    there = set(file_versions(before))
+    for version in dict.fromkeys(file_versions(after)):
         if version is not None and version not in there and version in withdrawn:
             yield Change(action=Action.RETURN, version=version)
 
@@ -215,16 +170,15 @@ def _returns(before: Page, after: Page, withdrawn: Collection[str]) -> Iterable[
 def _yanks(before: Page, after: Page) -> Iterable[Change]:
     known = {file.filename: file.yanked for file in before.files}
     groups: dict[tuple[str | None, Yank | None], list[str]] = {}
-    members: dict[str | None, list[File]] = {}
-    for file in after.files:
-        version = file_version(file.filename, after.name, after.versions)
-        members.setdefault(version, []).append(file)
+    marks: dict[str | None, set[Yank | None]] = {}
+    for file, version in zip(after.files, file_versions(after), strict=True):
+        marks.setdefault(version, set()).add(file.yanked)
         if file.filename in known and known[file.filename] != file.yanked:
             groups.setdefault((version, file.yanked), []).append(file.filename)
     for (version, yank), names in groups.items():
         # Files that belong to no version are no release: without one and without files, a change
         # is about the whole project.
-        whole = version is not None and all(file.yanked == yank for file in members[version])
+        whole = version is not None and len(marks[version]) == 1
         yield Change(
             action=Action.UNYANK if yank is None else Action.YANK,
             version=version,

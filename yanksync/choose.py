@@ -6,7 +6,7 @@ good, never for an outage or a limit, and comes back to it when the journal retu
 
 from __future__ import annotations
 
-from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused
+from yanksync.errors import BadAnswer, ConfigError, JournalRefused, Refused, TooLarge
 from yanksync.mirror import Mirror, log
 from yanksync.settings import JournalSource
 from yanksync.upstream.parsing import is_json, parse_list
@@ -47,6 +47,8 @@ def _probe(mirror: Mirror) -> str:
         log.info("%s", refusal)
     except Refused as error:  # a person may know better than to ask again
         raise Refused(error.url, error.status, f"{error.problem}; {_HINT}") from error
+    except TooLarge:
+        raise
     except BadAnswer as error:
         raise BadAnswer(error.where, f"{error.problem}; {_HINT}") from error
     return _without_journal(mirror)
@@ -84,7 +86,7 @@ def _has_serials(mirror: Mirror, raw: RawList) -> bool:
     except Broken:
         return False
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
-    return bool(projects.projects) and all(row.serial is not None for row in projects.projects)
+    return projects.numbered and not projects.empty
 
 
 def _probe_again(mirror: Mirror, known: str) -> str:

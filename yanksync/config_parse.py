@@ -19,11 +19,14 @@ from typing import TypeVar
 from msgspec import Struct
 
 from yanksync import crontab, targets
+from yanksync.errors import mebibytes
 from yanksync.selection import Selection
 from yanksync.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
+_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _LONGEST_TIME = 366 * 86400.0
@@ -103,6 +106,25 @@ def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], floa
         if not low <= seconds <= high:  # which NaN is not either
             raise Impossible(f"must be from {low:.9g} to {high:.9g} seconds, not {seconds:.9g}")
         return seconds
+
+    return check
+
+
+def _size(low: int, high: int) -> Callable[[object], int]:
+    """Return the check of a size: a number of bytes, or a number with KiB, MiB or GiB."""
+
+    def check(value: object) -> int:
+        if isinstance(value, str) and (match := _SIZE.fullmatch(value)):
+            size = int(match[1]) * _BYTES[match[2]]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            size = value
+        elif isinstance(value, str):
+            raise Impossible(f'must be bytes, or a size like "32MiB", not {value!r}')
+        else:
+            raise _wrong('bytes, or a size like "32MiB"', value)
+        if not low <= size <= high:
+            raise Impossible(f"must be from {mebibytes(low)} to {mebibytes(high)}, not {value}")
+        return size
 
     return check
 
@@ -284,6 +306,10 @@ def _read_seconds(text: str) -> float | str:
         return text  # with a unit, or wrong: the check says
 
 
+def _read_size(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+
+
 def _read_number(text: str) -> float:
     try:
         return float(text)
@@ -306,6 +332,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "journal_interval": Key(_seconds(0, 3600), _read_seconds),
         "allow_http": Key(_flag, _read_flag),
         "sweep_days": Key(_whole(0, 3650), _read_whole),
+        "max_page_size": Key(_size(1 << 20, 1 << 30), _read_size),
+        "max_list_size": Key(_size(1 << 20, 8 << 30), _read_size),
         "contact": Key(_contact),
         "redirect_hosts": Key(_checked(_texts, targets.hosts), _read_list),
     },

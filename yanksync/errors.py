@@ -6,7 +6,7 @@ branches to exit codes in one place (:mod:`yanksync.cli.exits`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class YanksyncError(Exception):
@@ -48,6 +48,11 @@ class UpstreamError(YanksyncError):
 
     cause = "upstream"
 
+    def alone(self) -> Self:
+        """Return this without the frames that it went through: they hold whole answers."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
+
 
 class Unreachable(_Located, UpstreamError):
     """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
@@ -88,6 +93,27 @@ class BadAnswer(_Located, UpstreamError):
     """An answer breaks a rule of its format, so nothing is taken from it."""
 
     cause = "bad-answer"
+
+
+class TooLarge(BadAnswer):
+    """An answer is larger than the configuration allows, so nothing is taken from it."""
+
+    def __init__(self, where: str, size: int, key: str) -> None:
+        self.size = size  #: bytes, that were allowed
+        self.key = key
+        problem = (
+            f"the answer is larger than {key} ({mebibytes(size)}); nothing is taken from it, and "
+            f"what is published stays. If it is meant to be so large, raise {key}"
+        )
+        super().__init__(where, problem)
+
+
+def mebibytes(size: int) -> str:
+    """Return a number of bytes as ``yanksync.toml`` has it."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= factor and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} bytes"
 
 
 class JournalRefused(UpstreamError):

@@ -7,13 +7,13 @@ What came is read and packed for the state here. What it means is not decided he
 from __future__ import annotations
 
 import logging
-import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
+from yanksync.deflate import packed
 from yanksync.errors import Throttled, Unreachable, UpstreamError
 from yanksync.names import NormalizedName
 from yanksync.plan import Look
@@ -25,7 +25,6 @@ from yanksync.weigh import Found, Missing, NotModified
 log = logging.getLogger("yanksync")
 
 W = TypeVar("W", bound=Wish)
-_LEVEL = 1  # of zlib: a page is packed once and seldom read (components.md, section 4)
 
 
 class Pages(Protocol):
@@ -48,6 +47,7 @@ class Question(Struct, frozen=True):
 
     look: Look
     etag: str | None
+    fresh: bool = False  # nothing is recorded or published of the project
 
     @property
     def name(self) -> NormalizedName:
@@ -67,6 +67,7 @@ class Fetched(Struct, frozen=True, kw_only=True):
     look: Look
     answer: Found | NotModified | Missing | Failed
     stored: StoredPage | None = None  # with Found
+    size: int = 0  # bytes of the page, unpacked
     etag: str | None = None
     json: bool = False
     notes: tuple[str, ...] = ()
@@ -86,13 +87,13 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
     try:
         parsed = parse_page(came.body, came.media, came.url, look.name, rules, came.header_serial)
     except UpstreamError as error:
-        return Fetched(look=look, answer=Failed(error))
+        return Fetched(look=look, answer=Failed(error.alone()))
     except Exception as error:  # a bug, which must not keep the other projects from their pages
         log.debug("%s: the traceback", look.name, exc_info=error, extra={"project": look.name})
         problem = Unreachable(look.name, f"internal error: {error!r}")
         return Fetched(look=look, answer=Failed(problem))
     stored = StoredPage(
-        body=zlib.compress(came.body, _LEVEL),
+        body=packed(came.body),
         media=came.media,
         url=came.url,
         header_serial=came.header_serial,
@@ -101,18 +102,25 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
         look=look,
         answer=Found(page=parsed.page),
         stored=stored,
+        size=len(came.body),
         etag=came.etag,
         json=parsed.json,
         notes=parsed.notes,
     )
 
 
-def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Iterator[Fetched]:
+def fetch(
+    upstream: Pages,
+    questions: Iterable[Question],
+    workers: int,
+    aside: Callable[[Question, RawPage], bool] | None = None,
+) -> Iterator[Fetched]:
     """Yield the answers to ``questions`` as they come, ``workers`` asked for at once.
 
     ``questions`` is drawn from, in the caller's thread, only as fast as answers are taken. When
     upstream is gone, or asks for more patience than a pass has, no more are drawn and what is
-    under way is still yielded; the error is then raised.
+    under way is still yielded; the error is then raised. ``aside`` may take a page to be read
+    elsewhere; then it is not yielded.
     """
     breaker = Breaker(workers, upstream.longest_pause)
 
@@ -124,7 +132,13 @@ def fetch(upstream: Pages, questions: Iterable[Question], workers: int) -> Itera
 
     with closing(upstream.pages(drawn(), workers)) as answers:
         for question, came in answers:
-            yield breaker.watch(read(question.look, came, upstream.rules))
+            if aside is not None and isinstance(came, RawPage) and aside(question, came):
+                breaker.relax()
+                continue
+            fetched = read(question.look, came, upstream.rules)
+            del came  # before the next one is unpacked: both may be large
+            yield breaker.watch(fetched)
+            del fetched
     if breaker.broken is not None:
         raise breaker.broken
 
@@ -138,11 +152,15 @@ class Breaker:
         self._failures = 0  # in an unbroken row
         self.broken: UpstreamError | None = None  #: why no more are asked for
 
+    def relax(self) -> None:
+        """Take note of an answer that came."""
+        self._failures = 0
+
     def watch(self, fetched: Fetched) -> Fetched:
         """Take note of an answer and return it."""
         answer = fetched.answer
         if not isinstance(answer, Failed):
-            self._failures = 0
+            self.relax()
             return fetched
         error = answer.error
         if isinstance(error, Throttled) and error.seconds > self._longest_pause:

@@ -38,6 +38,9 @@ DIFFERENCES = (
     Kind.LEFTOVER,
     Kind.UPSTREAM,
 )
+NOT_WORTH = f"it is not smaller than its page by {layout.PACKET} bytes"
+"""What is said of a compressed copy that should not be there."""
+
 NOTES = (Kind.UNPUBLISHED, Kind.HELD, Kind.PENDING, Kind.FOREIGN)
 
 
@@ -58,6 +61,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     name: str
     digest: bytes | None = None
+    size: int | None = None  # in bytes, as it is stored; None: unknown
     problem: str | None = None  # why it could not be read
     wrong_mode: str | None = None
 
@@ -89,10 +93,11 @@ def files_of(stands: Published) -> dict[str, bytes]:
     if stands.legacy is not None:
         forms.append((layout.LEGACY, stands.legacy))
     for form, digest in forms:
+        copies = [one for one in stands.copies if layout.copied(one)[0] == form.filename]
         for filename in layout.twins(form.filename):
             found[filename] = digest
-            for codec in stands.codecs:
-                found[filename + layout.SUFFIX[codec]] = digest
+            for copy in copies:
+                found[filename + copy.removeprefix(form.filename)] = digest
     return found
 
 
@@ -108,17 +113,15 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
     if standing.wrong_mode is not None:
         yield _found(Kind.MODE, name, f"{base}/", standing.wrong_mode)
     entries = {seen.name: seen for seen in standing.entries}
+    pages = (seen for seen in standing.entries if seen.digest == wanted.get(seen.name))
+    sizes = {seen.name: seen.size for seen in pages}  # of one changed by hand it says nothing
     for filename, digest in wanted.items():
         seen = entries.pop(filename, None)
         path = f"{base}/{filename}"
         if seen is None:
             yield _found(Kind.MISSING, name, path)
             continue
-        if seen.problem is not None:
-            yield _found(Kind.UNCHECKED, name, path, seen.problem)
-        elif seen.digest != digest:
-            sibling = filename.endswith(tuple(layout.SUFFIX.values()))
-            yield _found(Kind.STALE if sibling else Kind.DIFFERENT, name, path)
+        yield from _content(name, path, seen, digest, sizes)
         if seen.wrong_mode is not None:
             yield _found(Kind.MODE, name, path, seen.wrong_mode)
     for filename in sorted(entries):
@@ -130,6 +133,21 @@ def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -
             else Kind.FOREIGN
         )
         yield _found(kind, name, f"{base}/{filename}")
+
+
+def _content(
+    name: str | None, path: str, seen: Seen, digest: bytes, sizes: Mapping[str, int | None]
+) -> Iterator[Finding]:
+    """Yield what is wrong with a file that should be there."""
+    is_copy = seen.name.endswith(tuple(layout.SUFFIX.values()))
+    if seen.problem is not None:
+        yield _found(Kind.UNCHECKED, name, path, seen.problem)
+    elif seen.digest != digest:
+        yield _found(Kind.STALE if is_copy else Kind.DIFFERENT, name, path)
+    elif is_copy:
+        page, copy = sizes.get(layout.copied(seen.name)[0]), seen.size
+        if page is not None and copy is not None and not layout.is_worth(page, copy):
+            yield _found(Kind.EXTRA, name, path, NOT_WORTH)
 
 
 def is_right(name: str, wanted: Published, standing: Standing) -> bool:

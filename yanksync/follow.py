@@ -55,6 +55,7 @@ def follow(mirror: Mirror) -> bool:
     elif source is JournalSource.LISTING:
         try:
             follow_list(mirror, started)
+            trust(mirror)
         except JournalReplaced as replaced:
             restart(mirror, replaced, started)
     else:

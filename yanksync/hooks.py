@@ -16,6 +16,7 @@ from yanksync.errors import Undelivered
 from yanksync.mirror import Mirror, log
 from yanksync.publish import layout
 from yanksync.state.outbox import LIST
+from yanksync.state.projects import copies_in
 
 PORTION = 250
 """Projects that a hook is told of at once: a thousand addresses."""
@@ -108,8 +109,12 @@ def message(projects: Sequence[str] | None, serial: int | None) -> dict[str, obj
 def _write_manifest(mirror: Mirror, count: int) -> None:
     settings, outbox = mirror.settings.hooks, mirror.state.outbox
     assert settings.manifest is not None
-    section = mirror.settings.mirror
-    changes = outbox.changes("manifest", section.compress, list_legacy=section.legacy_json)
+    legacy = mirror.settings.mirror.legacy_json
+    written = mirror.state.meta.text("list_copies")
+    if written is None:  # by an older release: a copy of each form
+        written = " ".join(mirror.settings.mirror.compress)
+    copies = copies_in(written, legacy=legacy)
+    changes = outbox.changes("manifest", copies, list_legacy=legacy)
     try:
         manifest.write(settings.manifest, mirror.run, mirror.now(), manifest.lines(changes))
         outbox.taken("manifest")

@@ -100,7 +100,7 @@ _RELEASE_KINDS = {
 _FILE = "remove file "
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """A journal entry about a project that is mirrored, classified."""
 
     name: NormalizedName
@@ -118,7 +118,7 @@ class Event(Struct, frozen=True):
         return self.kind in _REMOVALS
 
 
-class Mark(Struct, frozen=True):
+class Mark(Struct, frozen=True, gc=False):
     """That a project must be looked at until its page has reached a serial."""
 
     name: NormalizedName
@@ -164,9 +164,14 @@ def named(
     entries: Iterable[JournalEntry], selects: Callable[[NormalizedName], bool]
 ) -> tuple[NormalizedName, ...]:
     """Return the mirrored projects that ``entries`` name, each once."""
-    names = {entry.name: None for entry in entries}
-    found = {name: None for raw in names if (name := normalized(raw)) and selects(name)}
-    return tuple(found)
+    names = dict.fromkeys(_valid(entries).values())
+    return tuple(name for name in names if selects(name))
+
+
+def _valid(entries: Iterable[JournalEntry]) -> dict[str, NormalizedName]:
+    """Return the normalised name of each spelling that is a valid project name."""
+    spellings = dict.fromkeys(entry.name for entry in entries)  # far fewer than entries
+    return {raw: name for raw in spellings if (name := normalized(raw)) is not None}
 
 
 def read(
@@ -179,31 +184,33 @@ def read(
     ``selects`` says whether a project is mirrored; ``held`` are those of the named projects that
     the state holds a page of, for which role rows are inert (R5).
     """
+    names = _valid(entries)
+    skipped = sum(entry.name not in names for entry in entries)
+    names = {raw: name for raw, name in names.items() if selects(name)}
     events: list[Event] = []
-    marks: dict[str, Mark] = {}
-    skipped = 0
+    newest: dict[NormalizedName, Event] = {}
+    urgent: set[NormalizedName] = set()
+    quarantined: dict[NormalizedName, int] = {}
     for entry in entries:
-        name = normalized(entry.name)
+        name = names.get(entry.name)
         if name is None:
-            skipped += 1
-            continue
-        if not selects(name):
             continue
         kind = classify(entry)
         if kind is Kind.INERT or (kind is Kind.ROLE and name in held):
             continue
-        event = Event(name, kind, entry)
+        newest[name] = event = Event(name, kind, entry)
         events.append(event)
-        before = marks.get(name)
-        urgent = kind in _WITHDRAWALS or (before is not None and before.urgent)
-        quarantine = None if before is None else before.quarantine
+        if kind in _WITHDRAWALS:
+            urgent.add(name)
         if kind is Kind.QUARANTINE_PROJECT:
-            quarantine = entry.serial
+            quarantined[name] = entry.serial
         elif kind in (Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT):
-            quarantine = None
-        marks[name] = Mark(name, entry.serial, kind, urgent, quarantine)
-    cursor = entries[-1] if entries else None
-    return Reading(cursor, tuple(events), tuple(marks.values()), skipped)
+            quarantined.pop(name, None)
+    marks = tuple(
+        Mark(name, last.entry.serial, last.kind, name in urgent, quarantined.get(name))
+        for name, last in newest.items()
+    )
+    return Reading(entries[-1] if entries else None, tuple(events), marks, skipped)
 
 
 def check_cursor(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from yanksync.changes import reasons_of
 from yanksync.errors import BadAnswer
 from yanksync.guards import Removals, judge
-from yanksync.losses import removals, with_lost
+from yanksync.losses import LostFile, removals, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
-from yanksync.weigh import Presence
 
 _SORTS = ("explained", "unexplained")
 _REHASHED = "its file has another hash than the one that is published"
@@ -59,7 +58,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     found = Removals(
         waiting.explained + tally.explained,
         waiting.unexplained + len(lossy) + tally.unexplained,
-        _is_everything(mirror, state.lost.confirmed()),
+        _is_everything(mirror, frozenset(state.lost.confirmed())),
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
@@ -71,7 +70,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
         state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
 
 
-def _is_everything(mirror: Mirror, lossy: list[int]) -> bool:
+def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
     """Return whether the removals would leave no file in the mirror."""
     state = mirror.state
     going = set(state.unpublished.ids(Sort.UNEXPLAINED, Sort.EXPLAINED))
@@ -97,13 +96,14 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
     state, now = mirror.state, mirror.now()
     found = []
     for row in state.projects.by_id(list(projects)):
-        if row.presence is not Presence.PRESENT:
-            continue  # its removal is judged as a whole; to publish a page would let that through
         lost = state.lost.one(row.id)
-        left = [one for one in lost if not one.approved and (one.held or not one.confirmed)]
-        if len(left) == len(lost):
+        left: list[LostFile] = []
+        gone: list[LostFile] = []
+        for one in lost:
+            stays = not one.approved and (one.held or not one.confirmed)
+            (left if stays else gone).append(one)
+        if not gone:
             continue
-        gone = [one for one in lost if one not in left]
         state.lost.put(row.id, left)
         state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
         found.append(row.id)

@@ -48,7 +48,7 @@ def publish_list(mirror: Mirror) -> None:
     )
     meta.put(list_serial_writing=-1 if serial is None else serial)
     with _fenced_list(mirror):
-        mirror.store.write_list(forms, mirror.settings.mirror.compress)
+        copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
     stamp = mirror.store.list_stands().stamp
     with mirror.state.transaction():
         meta.put(
@@ -58,6 +58,7 @@ def publish_list(mirror: Mirror) -> None:
             list_serial_written=serial,
             list_serial_writing=None,
             list_stamp=stamp,
+            list_copies=" ".join(copies),
             **{key: digests.get(filename) for filename, key in LIST_DIGESTS.items()},
         )
         if hooks := mirror.settings.hooks.names:

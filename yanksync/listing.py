@@ -7,7 +7,7 @@ A list is evidence of what is there, and never of what is not unless it is as ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from yanksync.choose import source_of
@@ -15,7 +15,7 @@ from yanksync.errors import BadAnswer, JournalReplaced, StaleList
 from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
-from yanksync.model import PIECES, ListedProject, ProjectList
+from yanksync.model import PIECES, ProjectList
 from yanksync.names import normalized
 from yanksync.settings import JournalSource
 from yanksync.stock import check_published
@@ -144,10 +144,11 @@ def follow_list(mirror: Mirror, started: float) -> None:
     """Compare the list of projects with the state (spec-checklist A68)."""
     meta = mirror.state.meta
     raw = mirror.upstream.list(meta.text("list_etag"))
-    if raw is None:
+    if raw is None:  # the newest is there again, after an older one maybe
+        meta.put(list_older_since=None)
         return
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
-    if any(row.serial is None for row in projects.projects):
+    if not projects.numbered:
         raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
@@ -191,9 +192,7 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
     if is_json(raw.media) and not mirror.upstream.json_only:
         mirror.state.meta.put(json=1)  # from here on its HTML would be a fallback's (R15)
         mirror.upstream.json_only = True
-    if projects.skipped:
-        log.info("%d listed names are no valid project names; skipped", projects.skipped)
-    if not projects.projects and mirror.state.meta.cursor is None:
+    if projects.empty and mirror.state.meta.cursor is None:
         log.warning("the list of projects is empty")
     return raw, projects
 
@@ -205,7 +204,7 @@ def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
     asked for whatever the list says. Raises :class:`BadAnswer`.
     """
     meta = mirror.state.meta
-    if projects.projects or not last or mirror.settings.mirror.selection.explicit is not None:
+    if not projects.empty or not last or mirror.settings.mirror.selection.explicit is not None:
         meta.put(list_empty_since=None)
         return
     now = mirror.now()
@@ -222,18 +221,29 @@ def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
 
 def load(mirror: Mirror, projects: ProjectList) -> None:
     """Hold the list against the state: its mirrored rows only."""
-    selects = mirror.settings.mirrors
-    rows: Sequence[ListedProject] = projects.projects
-    if not mirror.settings.mirror.selection.everything:
-        rows = [row for row in rows if selects(row.name)]
-    mirror.state.listed.load(rows)
+    selection = mirror.settings.mirror.selection
+    selects = None if selection.everything else selection.selects
+    skipped = 0
+
+    def rows() -> Iterator[tuple[str, str, int | None]]:
+        nonlocal skipped
+        for display, serial in projects.rows:
+            name = normalized(display)
+            if name is None:
+                skipped += 1
+            elif selects is None or selects(name):
+                yield name, display, serial
+
+    mirror.state.listed.load(rows())
+    if skipped:
+        log.info("%d listed names are no valid project names; skipped", skipped)
 
 
 def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
     mirror.tally.held.pop("left-list", None)
     mirror.state.listed.returned()
-    left = mirror.state.listed.leave(projects.serial, started, empty=not projects.projects)
+    left = mirror.state.listed.leave(projects.serial, started, empty=projects.empty)
     most = limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
     if len(left) > most:  # of some, nothing is published when the state was put back
         rows = mirror.state.projects.get(left)
@@ -249,7 +259,8 @@ def mark_unlisted(mirror: Mirror, projects: ProjectList, started: float) -> None
     explicit = mirror.settings.mirror.selection.explicit
     if explicit is None:
         return
-    listed = {row.name for row in projects.projects}
+    wanted = frozenset(explicit)
+    listed = {row.name for row in projects.projects if row.name in wanted}
     unlisted = [name for name in explicit if name not in listed]
     mirror.state.projects.add((name, name) for name in unlisted)
     rows = mirror.state.projects.get(unlisted)
@@ -268,7 +279,7 @@ def mark_standing(mirror: Mirror, projects: ProjectList, started: float) -> None
     meta, state = mirror.state.meta, mirror.state
     if meta.number("tree_serial") is None or meta.number("list_serial") is not None:
         return
-    listed_at = projects.serial if projects.projects else None
+    listed_at = None if projects.empty else projects.serial
     selects = mirror.settings.mirrors
     names = (name for name in mirror.store.names() if normalized(name) == name and selects(name))
     while batch := list(islice(names, _STANDING)):

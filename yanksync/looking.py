@@ -6,6 +6,9 @@ While one batch is rendered and written, the answers of the next come in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -15,12 +18,18 @@ from yanksync.follow import follow
 from yanksync.mirror import Mirror
 from yanksync.plan import DAY, Look, sweep_share
 from yanksync.publishing import Publisher, withdraw
-from yanksync.record import give_up, record
+from yanksync.record import Batch, give_up, record
 from yanksync.settings import JournalSource, redacted
 from yanksync.weigh import Presence
 
+if TYPE_CHECKING:
+    from yanksync.helpers import Helpers
+
+_MANY = 1000
+"""From so many pages on, helpers save more than it costs to start them."""
+
 BATCH = 200  # answers recorded and published together
-_BATCH_BYTES = 8 << 20  # or so many, compressed
+_BATCH_BYTES = 4 << 20  # or so many, as upstream unpacked sent them
 _BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
 _CHUNK = 2000  # looks taken from the queue at once
 _CONTROLS = 3  # other projects asked for, to tell an outage from a removal
@@ -40,6 +49,7 @@ class _Round(Struct):
     answered: int = 0
     well: int = 0  # answers that show that upstream is well
     missing: list[Fetched] = field(default_factory=list)  # 404s that nothing explains
+    helpers: Helpers | None = None  # processes that read and write new pages, in a first build
 
 
 def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None:
@@ -47,9 +57,12 @@ def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None
 
     With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
     """
-    mirror.progress.expect("pages", mirror.state.pending.ready(mirror.now(), 0)[1])
-    with Publisher(mirror) as publisher:
+    pages = mirror.state.pending.ready(mirror.now(), 0)[1]
+    mirror.progress.expect("pages", pages)
+    with Publisher(mirror) as publisher, ExitStack() as stack:
         turn = _Round(mirror, publisher, at_once, unread, mirror.monotonic())
+        if pages >= _MANY and mirror.state.meta.moment("list_written") is None:
+            turn.helpers = _hired(turn, stack)
         try:
             _work_off(turn, _questions(turn))
             if turn.unread:
@@ -60,7 +73,7 @@ def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None
             _judge_missing(turn)
         except UpstreamError as error:
             turn.failure = error
-        publisher.settle()
+        _settle(turn)
     give_up(mirror, turn.again)
     return turn.failure or _silence(turn)
 
@@ -69,33 +82,63 @@ def _work_off(turn: _Round, questions: Iterator[Question]) -> None:
     mirror = turn.mirror
     batch: list[Fetched] = []
     size, begun = 0, mirror.monotonic()
+    aside = None if turn.helpers is None else turn.helpers.take
     try:
-        for one in fetch(mirror.upstream, questions, mirror.settings.upstream.workers):
+        for one in fetch(mirror.upstream, questions, mirror.settings.upstream.workers, aside):
             batch.append(one)
-            size += 0 if one.stored is None else len(one.stored.body)
+            size += one.size
             late = mirror.monotonic() - begun > _BATCH_SECONDS
             if len(batch) >= BATCH or size >= _BATCH_BYTES or late:
                 full, batch, size = batch, [], 0
                 _take(turn, full)
                 begun = mirror.monotonic()
     except UpstreamError:  # what came before it is as good; a signal, though, is not kept waiting
-        _take(turn, batch)
+        _take_last(turn, batch)
         raise
+    _take_last(turn, batch)
+
+
+def _take_last(turn: _Round, batch: Sequence[Fetched]) -> None:
+    """Take what is left of the answers, whoever reads them."""
     _take(turn, batch)
+    if turn.helpers is not None:
+        turn.helpers.settle()
 
 
 def _take(turn: _Round, batch: Sequence[Fetched]) -> None:
     """Record a batch of answers and begin to publish what they changed."""
     if not batch:
         return
+    recorded = _record(turn, batch)
+    turn.publisher.begin(recorded.awaiting, recorded.pages)
+
+
+def _record(turn: _Round, batch: Sequence[Fetched]) -> Batch:
+    """Record a batch of answers, once what is being published is noted."""
     turn.publisher.settle()  # before anything is recorded over what it is publishing
     recorded = record(turn.mirror, batch)
-    turn.publisher.begin(recorded.awaiting, recorded.pages)
     turn.again += recorded.again
     turn.missing += recorded.missing
     turn.well += recorded.well
     turn.answered += sum(not isinstance(one.answer, Failed) for one in batch)
     turn.mirror.progress.advance(len(batch))
+    return recorded
+
+
+def _settle(turn: _Round) -> None:
+    """Wait until everything that was recorded is published."""
+    if turn.helpers is not None:
+        turn.helpers.settle()
+    turn.publisher.settle()
+
+
+def _hired(turn: _Round, stack: ExitStack) -> Helpers | None:
+    """Return helpers for a first build, ended with ``stack``; None where they are of no use."""
+    from yanksync import helpers  # start-up: few passes need them
+
+    if not helpers.possible(turn.mirror):
+        return None
+    return stack.enter_context(helpers.Helpers(turn.mirror, partial(_record, turn)))
 
 
 def _ask_again(turn: _Round) -> None:
@@ -172,12 +215,13 @@ def _read_again(turn: _Round) -> None:
 
     What goes wrong is told only when the journal was not read in this pass before.
     """
-    turn.publisher.settle()
+    _settle(turn)
     try:
         follow(turn.mirror)
     except UpstreamError as error:
         turn.failure = error if turn.unread else None
     turn.unread = False
+    turn.mirror.state.pending.rewind()
     withdraw(turn.mirror)
     if turn.mirror.settings.hooks.names:
         from yanksync import hooks  # a withdrawal is not to wait in caches for the end of the pass
@@ -194,7 +238,8 @@ def _asked(mirror: Mirror, looks: Sequence[Look]) -> Iterator[Question]:
             return
         row = rows.get(look.name)
         if row is None or look.forced or row.presence is not Presence.PRESENT:
-            yield Question(look, None)
+            is_new = row is None or (row.presence is Presence.NEW and row.published is None)
+            yield Question(look, None, is_new)
         elif look.reach is not None and row.serial is not None and row.serial >= look.reach:
             mirror.state.pending.reached(look.name, row.serial)
         else:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from yanksync.journal import Event, Kind
 from yanksync.model import Action, Change, File, Hashes, Page, Yank
-from yanksync.versions import file_version, file_versions, same_version
+from yanksync.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _VARIANTS = "-variants.json"
 """Files that describe a release's variants may change under their name (PEP 825, a draft)."""
@@ -73,14 +73,18 @@ def lost_files(
         return ()
     known = {one.file.filename: one for one in lost}
     now = {file.filename: file for file in after.files}
+    going = [
+        file for file in _published(before, known) if not _as_it_was(file, now.get(file.filename))
+    ]
+    if not going:
+        return ()
+    entries, marks = _Entries(events), _marks_of(after)
+    versions = {} if before is None else versions_by_file(before)
     found = []
-    for file in _published(before, known):
+    for file in going:
         new = now.get(file.filename)
-        if _as_it_was(file, new):
-            continue
-        old = known.get(file.filename) or _first_seen(file, before, moment)
-        since = _since(events, old.low)
-        if _explained(old, since, vanished=new is None):
+        old = known.get(file.filename) or _first_seen(file, versions, before, moment)
+        if entries.explain(old, vanished=new is None):
             continue
         hashes = None if new is None else new.hashes
         if old.hashes != hashes:
@@ -90,7 +94,10 @@ def lost_files(
             )  # fmt: skip
         if new is not None and new.yanked is not None:
             old = _marked(old, new.yanked)
-        found.append(confirm(_with_marks_of(old, after, since), moment))
+        mark = None if old.version is None else marks.get(old.version)
+        if mark is not None and old.vanished:
+            old = _marked(old, mark)
+        found.append(confirm(entries.marked(old, mark), moment))
     return tuple(found)
 
 
@@ -105,12 +112,14 @@ def told(lost: Sequence[LostFile], events: Sequence[Event]) -> tuple[LostFile, .
 
     An entry that removes a file lets it go; one that yanks its release adds the mark.
     """
-    left = []
-    for one in lost:
-        newer = _since(events, one.low)
-        if not _explained(one, newer, vanished=one.vanished):
-            left.append(_with_events(one, newer, None))
-    return tuple(left)
+    entries = _Entries(events)
+    return tuple(
+        [
+            entries.marked(one, None)
+            for one in lost
+            if not entries.explain(one, vanished=one.vanished)
+        ]
+    )
 
 
 def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
@@ -121,8 +130,8 @@ def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
     files.update((one.file.filename, one.file) for one in lost)
     versions = page.versions
     if versions is not None:
-        missing = {one.version: None for one in lost if one.version is not None}
-        versions = (*versions, *(one for one in missing if one not in versions))
+        missing = [one.version for one in lost if one.version is not None]
+        versions = tuple(dict.fromkeys((*versions, *missing)))
     return replace(page, files=tuple(files.values()), versions=versions)
 
 
@@ -138,10 +147,11 @@ def shown_before(
     Journal entries tell of yanks before a page does, and mark lost files. Such a mark is no news:
     the history has the entry.
     """
+    entries = _Entries(events) if lost or lost_now else None
     marked = {
         one.file.filename
         for one in (*lost, *lost_now)
-        if any(_marks(event, one) for event in _since(events, one.low))
+        if entries is not None and entries.mark(one) is not None
     }
     files = {file.filename: file for file in shown.files if file.filename in marked}
     page = with_lost(before, lost)
@@ -150,14 +160,40 @@ def shown_before(
     return replace(page, files=tuple(files.get(file.filename, file) for file in page.files))
 
 
-def seen_since(change: Change, lost: Iterable[LostFile], serial: int | None) -> int | None:
-    """Return the serial from which on a journal entry may explain ``change``.
+class SeenSince:
+    """From which serial on a journal entry may explain a change.
 
-    That is ``serial``, of the page before; for a file that this page had ``lost``, it is the serial
-    of the last page that had it.
+    That is the serial of the page before; for a file that this page had lost, it is the serial of
+    the last page that had it. None: from any.
     """
-    lows = [serial, *(one.low for one in lost if _is_about(change, one))]
-    return None if None in lows else min(low for low in lows if low is not None)
+
+    def __init__(self, lost: Iterable[LostFile], serial: int | None) -> None:
+        self._serial = serial
+        self._files: dict[str, int | None] = {}
+        self._homeless: dict[str, int | None] = {}  # of files that belong to no version
+        self._versions: dict[VersionKey, int | None] = {}
+        for one in lost:
+            self._files[one.file.filename] = one.low
+            if one.version is None:
+                self._homeless[one.file.filename] = one.low
+            else:
+                key = version_key(one.version)
+                self._versions[key] = _lower(self._versions.get(key, one.low), one.low)
+
+    def of(self, change: Change) -> int | None:
+        """Return the serial for one change."""
+        low = self._serial
+        names = self._files if change.version is None else self._homeless
+        for name in (change.file, *change.files):
+            if name is not None and name in names:
+                low = _lower(low, names[name])
+        if change.version is not None:
+            low = _lower(low, self._versions.get(version_key(change.version), low))
+        return low
+
+
+def _lower(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else min(one, other)
 
 
 def removals(page: Page, lost: Iterable[LostFile]) -> tuple[Change, ...]:
@@ -186,11 +222,13 @@ def _published(before: Page | None, known: Mapping[str, LostFile]) -> Iterator[F
         yield one.file
 
 
-def _first_seen(file: File, before: Page | None, moment: Moment) -> LostFile:
+def _first_seen(
+    file: File, versions: Mapping[str, str | None], before: Page | None, moment: Moment
+) -> LostFile:
     assert before is not None  # the file is on it
     return LostFile(
         file=file,
-        version=file_version(file.filename, before.name, before.versions),
+        version=versions[file.filename],
         low=before.serial,
         since=moment.now,
         run=moment.run,
@@ -207,64 +245,76 @@ def _as_it_was(file: File, new: File | None) -> bool:
     return all(known.get(name, digest) == digest for name, digest in new.hashes)
 
 
-def _explained(lost: LostFile, events: Sequence[Event], *, vanished: bool) -> bool:
-    """Return whether journal entries account for the loss.
-
-    Nothing accounts for another hash, except that the project was removed and made again.
-    """
-    if not vanished:
-        return any(event.kind is Kind.REMOVE_PROJECT for event in events)
-    for event in events:
-        if not event.removes:
-            continue
-        if event.entry.version is None or event.file == lost.file.filename:
-            return True
-        if lost.version is not None and same_version(lost.version, event.entry.version):
-            return True
-    return False
+def _marks_of(page: Page) -> dict[str, Yank]:
+    """Return the mark of the first yanked file of each version."""
+    marks: dict[str, Yank] = {}
+    for file, version in zip(page.files, file_versions(page), strict=True):
+        if version is not None and file.yanked is not None:
+            marks.setdefault(version, file.yanked)
+    return marks
 
 
-def _since(events: Sequence[Event], low: int | None) -> list[Event]:
-    return [event for event in events if low is None or event.entry.serial > low]
+class _Entries:
+    """What journal entries say of lost files: the newest of each sort, which is the last."""
 
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._remade: int | None = None
+        self._project: int | None = None
+        self._files: dict[str, int] = {}
+        self._releases: dict[VersionKey, int] = {}
+        self._marks: dict[VersionKey, Event] = {}
+        for event in events:
+            self._add(event, event.entry.serial)
 
-def _with_marks_of(lost: LostFile, page: Page, events: Sequence[Event]) -> LostFile:
-    """Return ``lost`` with the mark that the files left of its release have."""
-    marks = [
-        file.yanked
-        for file, version in zip(page.files, file_versions(page), strict=True)
-        if version is not None and version == lost.version and file.yanked is not None
-    ]
-    mark = marks[0] if marks else None
-    if mark is not None and lost.vanished:
-        lost = _marked(lost, mark)
-    return _with_events(lost, events, mark)
+    def _add(self, event: Event, serial: int) -> None:
+        version = event.entry.version
+        key = None if version is None else version_key(version)
+        if event.removes:
+            if event.kind is Kind.REMOVE_PROJECT:
+                self._remade = serial
+            if key is None:
+                self._project = serial
+            else:
+                self._releases[key] = serial
+            if event.file is not None:
+                self._files[event.file] = serial
+        elif event.kind in (Kind.YANK, Kind.UNYANK) and key is not None:
+            self._marks[key] = event
 
+    def explain(self, lost: LostFile, *, vanished: bool) -> bool:
+        """Return whether an entry since the last page that had the file accounts for the loss.
 
-def _with_events(lost: LostFile, events: Sequence[Event], mark: Yank | None) -> LostFile:
-    """Return ``lost`` as the newest yank or unyank of its release says."""
-    for event in reversed(events):
-        if not _marks(event, lost):
-            continue
+        None accounts for another hash, except that the project was removed and made again.
+        """
+        if not vanished:
+            return _is_since(self._remade, lost)
+        key = None if lost.version is None else version_key(lost.version)
+        return (
+            _is_since(self._project, lost)
+            or _is_since(self._files.get(lost.file.filename), lost)
+            or (key is not None and _is_since(self._releases.get(key), lost))
+        )
+
+    def mark(self, lost: LostFile) -> Event | None:
+        """Return the newest entry that yanks or unyanks the file's release since that page."""
+        if lost.version is None:
+            return None
+        event = self._marks.get(version_key(lost.version))
+        return event if event is not None and _is_since(event.entry.serial, lost) else None
+
+    def marked(self, lost: LostFile, mark: Yank | None) -> LostFile:
+        """Return ``lost`` as the newest such entry says; ``mark`` is that of its release."""
+        event = self.mark(lost)
+        if event is None:
+            return lost
         if event.kind is Kind.YANK:
             # The entry gives no reason; that of the page, or the one known before, stays.
             return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
         return _marked(lost, None) if lost.vanished and mark is None else lost
-    return lost
 
 
-def _marks(event: Event, lost: LostFile) -> bool:
-    """Return whether an entry yanks or unyanks the release of a lost file."""
-    version = event.entry.version
-    if event.kind not in (Kind.YANK, Kind.UNYANK) or version is None or lost.version is None:
-        return False
-    return same_version(lost.version, version)
-
-
-def _is_about(change: Change, lost: LostFile) -> bool:
-    if change.version is None or lost.version is None:
-        return lost.file.filename in (change.file, *change.files)
-    return same_version(change.version, lost.version)
+def _is_since(serial: int | None, lost: LostFile) -> bool:
+    return serial is not None and (lost.low is None or serial > lost.low)
 
 
 def _marked(lost: LostFile, yanked: Yank | None) -> LostFile:

@@ -18,6 +18,7 @@ from yanksync.state.outbox import LEGACY, Change
 
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-\d{8,}\.txt", re.ASCII)
+_SAME = {twin: form for form, twin in layout.TWIN.items()}
 _FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
 
 
@@ -31,10 +32,13 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
         followed = change.legacy or LEGACY in change.before
         for form in (layout.LEGACY.filename, *_FORMS) if followed else _FORMS:
             stands = change.now is not None and (change.legacy or form in _FORMS)
-            now = change.now if stands and change.now is not None else ()
-            for codec in layout.SUFFIX:
+            copies = [
+                one for one in change.now or () if layout.copied(one)[0] == _SAME.get(form, form)
+            ]
+            now = {layout.copied(one)[1]: None for one in copies} if stands else {}
+            for codec, suffix in layout.SUFFIX.items():
                 if codec in change.before and codec not in now:
-                    yield f"delete {base}/{form}{layout.SUFFIX[codec]}"
+                    yield f"delete {base}/{form}{suffix}"
             for codec in now:
                 yield f"put {base}/{form}{layout.SUFFIX[codec]}"
             yield f"{'put' if stands else 'delete'} {base}/{form}"

@@ -137,7 +137,8 @@ class _Mender:
         if mirror.fence is None:
             return
         legacy = b"" if mirror.settings.mirror.legacy_json else None
-        anything = Published(b"", b"", mirror.settings.mirror.compress, legacy)
+        copies = layout.copies(mirror.settings.mirror.compress)
+        anything = Published(b"", b"", copies, legacy)
         names = [
             *files_of(anything),
             *([] if mirror.settings.mirror.slash_keys == "none" else [""]),

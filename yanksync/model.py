@@ -8,10 +8,12 @@ numbers, so nothing can come back to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct
+
+from yanksync.names import normalized
 
 Hashes = tuple[tuple[str, str], ...]
 """Pairs of (algorithm, hex digest), both in lower case, sorted by algorithm."""
@@ -80,8 +82,20 @@ class ProjectList(Struct, frozen=True):
     """The list of projects (PEP 691), as upstream gave it."""
 
     serial: int | None  # Warehouse's meta._last-serial
-    projects: tuple[ListedProject, ...]  # in upstream's order, names unique
-    skipped: int = 0  # rows whose name is no valid project name (spec-checklist A.3)
+    rows: Iterable[tuple[str, int | None]]  # name as given, serial; read anew each time
+    numbered: bool = False  # whether every row has a serial
+
+    @property
+    def projects(self) -> Iterator[ListedProject]:
+        """The rows of valid names, in upstream's order; spellings of one name are rows of it."""
+        for display, serial in self.rows:
+            if name := normalized(display):
+                yield ListedProject(name, display, serial)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it names no project."""
+        return next(self.projects, None) is None
 
 
 class JournalEntry(Struct, frozen=True, gc=False):
@@ -125,7 +139,7 @@ class Published(Struct, frozen=True):
 
     json: bytes  # digest of the JSON form; empty: something does, nobody knows what
     html: bytes  # digest of the HTML form
-    codecs: tuple[str, ...] = ()  # names of the precompressed siblings beside each form
+    copies: tuple[str, ...] = ()  # names of the compressed copies beside the forms, twins aside
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
 
 

@@ -32,7 +32,7 @@ def settle_selection(mirror: Mirror) -> Mirror:
     applied = meta.text("selection_applied")
     if applied == wanted.text:
         if meta.text("selection_wanted") is not None:  # the slip was mended
-            _put(mirror, wanted)
+            _narrow(mirror)  # of what only that selection had
         return mirror
     before = _selection(applied) or _as_published(mirror)
     if before is None:
@@ -40,8 +40,12 @@ def settle_selection(mirror: Mirror) -> Mirror:
         return mirror
     if needs_widening(mirror) and not _is_wider(mirror):
         meta.put(selection=wanted.text)
+    if meta.text("selection_wanted") not in (None, wanted.text):
+        _let_go(_with(mirror, before))  # of what only the one that was held before this had
     left_out = [
-        name for name in mirror.state.projects.published_names() if not wanted.selects(name)
+        name
+        for name in mirror.state.projects.published_names()
+        if before.selects(name) and not wanted.selects(name)
     ]
     if left_out and meta.text("selection_approved") != wanted.text:
         why = _why_held(mirror, before, left_out)
@@ -115,12 +119,13 @@ def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
 def _hold(mirror: Mirror, why: str | None) -> None:
     meta = mirror.state.meta
     wanted = mirror.settings.mirror.selection.text
-    same = meta.text("selection_wanted") == wanted and meta.text("selection_held") == why
-    if not same:
+    same = meta.text("selection_wanted") == wanted
+    if not same or meta.text("selection_held") != why:
+        since = meta.moment("selection_held_since") if same else None
         meta.put(
             selection_wanted=wanted,
             selection_held=why,
-            selection_held_since=None if why is None else mirror.now(),
+            selection_held_since=None if why is None else since or mirror.now(),
             selection_approved=None,
         )
     if why is not None:
@@ -132,16 +137,21 @@ def _hold(mirror: Mirror, why: str | None) -> None:
 
 def _narrow(mirror: Mirror) -> None:
     """Let go of every project that the selection leaves out."""
-    state, wanted = mirror.state, mirror.settings.mirror.selection
+    with mirror.state.transaction():
+        _let_go(mirror)
+        _put(mirror, mirror.settings.mirror.selection)
+
+
+def _let_go(mirror: Mirror) -> None:
+    state, selects = mirror.state, mirror.settings.mirrors
     left_out = [
         name
         for presence in Presence
         for name in state.projects.names(presence)
-        if not wanted.selects(name)
+        if not selects(name)
     ]
     with state.transaction():
         state.narrow(left_out, mirror.now())
-        _put(mirror, wanted)
 
 
 def _put(mirror: Mirror, selection: Selection) -> None:

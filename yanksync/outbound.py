@@ -21,6 +21,13 @@ _PAUSE = 1.0  # seconds; doubled with each try
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
+class _Session(requests.Session):
+    """Sees no redirects: requests reads the whole body of one, though it is not to follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no response leads elsewhere."""
+
+
 class Posting(threading.Thread):
     """One attempt. A daemon: a receiver that never ends keeps nobody from leaving."""
 
@@ -36,7 +43,7 @@ class Posting(threading.Thread):
     def run(self) -> None:
         """Send it, and note what came of it."""
         try:
-            with requests.Session() as session:
+            with _Session() as session:
                 # What the operator says of this very address comes before what .netrc does.
                 if named := credentials(self._url):
                     session.auth = named

@@ -20,8 +20,8 @@ from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.publish import layout
-from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import Keep, Work, Write, published, reconcile
+from yanksync.publish.compress import copy_of
+from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.outbox import LEGACY
@@ -60,7 +60,8 @@ def withdraw(mirror: Mirror) -> None:
         lossy = judge_removals(mirror)
     if lossy is None:
         return
-    publish(mirror, state.unpublished.among(lossy))
+    for start in range(0, len(lossy), BATCH):  # a person may have let very many go
+        publish(mirror, state.unpublished.among(lossy[start : start + BATCH]))
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
         after = awaiting[-1].id
@@ -83,7 +84,7 @@ def publish(
         if pages is None:
             with mirror.state.transaction():
                 mirror.state.unpublished.begin(one.id for one in awaiting)
-        _note(mirror, _apply(mirror, _gather(mirror, awaiting, pages or {})))
+        note(mirror, _apply(mirror, gather(mirror, awaiting, pages or {})))
 
 
 class Publisher:
@@ -96,7 +97,7 @@ class Publisher:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="publish")
-        self._under_way: Future[_Outcome] | None = None
+        self._under_way: Future[Outcome] | None = None
 
     def __enter__(self) -> Publisher:
         return self
@@ -112,7 +113,7 @@ class Publisher:
     def begin(self, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> None:
         """Begin to publish these projects, whose writing is noted as begun already."""
         if awaiting:
-            wanted = _gather(self._mirror, awaiting, pages)
+            wanted = gather(self._mirror, awaiting, pages)
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
@@ -122,10 +123,10 @@ class Publisher:
         """
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
-            _note(self._mirror, under_way.result())
+            note(self._mirror, under_way.result())
 
 
-class _Rendering(Struct, frozen=True):
+class Rendering(Struct, frozen=True):
     """One project, as it is published."""
 
     one: Awaiting
@@ -134,17 +135,15 @@ class _Rendering(Struct, frozen=True):
     stands: Published | None  # what stands there once the work is done; None: nothing
 
 
-class _Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True):
     """What came of a batch."""
 
-    renderings: list[_Rendering]
+    renderings: list[Rendering]
     failures: dict[str, str]  # by project: why its files could not be brought to what they should
     fatal: bool  # nothing could be written, and nothing more can
 
 
-def _gather(
-    mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]
-) -> list[Wanted]:
+def gather(mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> list[Wanted]:
     """Read from the state what publishing needs of it."""
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
     wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)), pages)
@@ -155,16 +154,16 @@ def _gather(
     return wanted
 
 
-def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> _Outcome:
+def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> Outcome:
     """Render and write; touches the output and nothing else."""
     renderings = _render_all(mirror, wanted)
     works = [rendering.work for rendering in renderings if rendering.work is not None]
     failures = mirror.store.apply(works)
     fatal = len(failures) == len(renderings) and any(failure.fatal for failure in failures)
-    return _Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
+    return Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
 
 
-def _note(mirror: Mirror, outcome: _Outcome) -> None:
+def note(mirror: Mirror, outcome: Outcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
@@ -222,26 +221,28 @@ def _page(
     return shown_page(row, page or with_lost(held_page(mirror, row), lost))
 
 
-def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[_Rendering]:
+def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Rendering]:
     if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
     with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
 
 
-def _render(mirror: Mirror, wanted: Wanted) -> _Rendering:
+def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
     one, row, standing = wanted.one, wanted.row, wanted.standing
-    codecs = mirror.settings.mirror.compress
     rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
-    stands = None if rendered is None else published(rendered, codecs)
+    copies: dict[str, bytes] = {}
+    if rendered is not None:
+        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
+    stands = None if rendered is None else published(rendered, copies)
     if stands is not None and standing is not None and is_right(row.name, stands, standing):
-        return _Rendering(one, row, Keep(name=row.name), stands)
+        return Rendering(one, row, Keep(name=row.name), stands)
     known = row.published if standing is None else None
-    work = reconcile(row.name, known, rendered, codecs, compress, dirty=one.dirty)
-    return _Rendering(one, row, work, stands)
+    work = reconcile(row.name, known, rendered, copies, dirty=one.dirty)
+    return Rendering(one, row, work, stands)
 
 
-def _mark(mirror: Mirror, outcome: _Outcome) -> None:
+def _mark(mirror: Mirror, outcome: Outcome) -> None:
     state, tally = mirror.state, mirror.tally
     finished = []
     with state.transaction():
@@ -264,7 +265,7 @@ def _mark(mirror: Mirror, outcome: _Outcome) -> None:
             mirror.fence.save(state, [rendering.row.name for rendering in outcome.renderings])
 
 
-def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
+def _newly_told(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
     """Yield what upstream's withdrawals are told of by now: (project, serial before, and now)."""
     for rendering in outcome.renderings:
         row = rendering.row
@@ -277,13 +278,13 @@ def _newly_told(outcome: _Outcome) -> Iterator[tuple[str, int, int]]:
             yield row.name, row.published_serial, max(row.serial or 0, row.word or 0)
 
 
-def _changed(outcome: _Outcome) -> Iterator[tuple[str, Iterable[str]]]:
+def _changed(outcome: Outcome) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the projects whose files were touched, with the siblings that may have stood there."""
     for rendering in outcome.renderings:
         row, dirty = rendering.row, rendering.one.dirty
         dirty = dirty or (row.published is not None and not row.published.json)
         if rendering.work is not None and row.name not in outcome.failures:
-            stood = () if row.published is None else row.published.codecs
-            codecs = (*layout.SUFFIX, LEGACY) if dirty else stood
+            stood = () if row.published is None else row.published.copies
+            codecs = (*layout.SUFFIX, LEGACY) if dirty else layout.codecs_of(stood)
             followed = row.published is not None and row.published.legacy is not None
             yield row.name, (*codecs, LEGACY) if followed else codecs

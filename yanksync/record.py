@@ -12,15 +12,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from yanksync.changes import Unsettled, differences, latecomers, reasons_of
+from yanksync.deflate import packed
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.fetch import Failed, Fetched
 from yanksync.journal import Event, Kind
 from yanksync.losses import (
     LostFile,
     Moment,
+    SeenSince,
     confirm,
     lost_files,
-    seen_since,
     shown_before,
     with_lost,
 )
@@ -52,7 +53,7 @@ from yanksync.weigh import (
 )
 
 # What is held was read before, under the rules of that time; only the form is read again.
-_STORED_RULES = PageRules(allow_http=True)
+_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 
@@ -316,9 +317,8 @@ class _Recorder:
         )
         if self._mirror.tally.tells(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.pending.again_at(
-            row.name, why, since, since + self._mirror.settings.guard.confirm_after
-        )
+        moment = since + self._mirror.settings.guard.confirm_after
+        self._state.pending.again_at(row.name, why, since, moment, run=self._mirror.run)
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
@@ -327,7 +327,7 @@ class _Recorder:
             body = self._mirror.store.read(row.name, form.filename)
             if body is None:
                 return None
-            stored = StoredPage(body=zlib.compress(body, 1), media=form.content_type, url=_OUTPUT)
+            stored = StoredPage(body=packed(body), media=form.content_type, url=_OUTPUT)
             return page_of(row.name, stored)
         except (BadAnswer, PublishError):
             return None
@@ -343,23 +343,29 @@ class _Recorder:
         """Keep for the history what was published ``before`` and is from now on (R6)."""
         settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
 
-        def see(low: int | None, changes: Sequence[Change]) -> None:
-            seen = Unsettled(low=low, high=page.serial, changes=tuple(changes), reasons=reasons)
-            self._state.history.see(row.name, seen, self._now, settled=settled)
-
+        changes: Sequence[Change] = ()
         if before is not None:
             withdrawn = self._state.history.withdrawn(row.name, page.serial)
             changes = differences(before, page, withdrawn=withdrawn)
         elif row.presence is Presence.GONE:
             changes = differences(None, page)
-        else:
-            see(None if row.stands else row.serial, ())  # the history of that page was lost, too
-            return
-        by_low: dict[int | None, list[Change]] = {row.serial: []}
+        first = before is None and row.presence is not Presence.GONE
+        seen_since = SeenSince(lost, row.serial)
+        since = None if row.stands else row.serial  # the history of that page was lost, too
+        by_low: dict[int | None, list[Change]] = {since: []}
         for change in changes:
-            by_low.setdefault(seen_since(change, lost, row.serial), []).append(change)
-        for low, some in by_low.items():
-            see(-1 if low is None else low, some)
+            by_low.setdefault(seen_since.of(change), []).append(change)
+        seen = [
+            Unsettled(
+                low=-1 if low is None and not first else low,
+                high=page.serial,
+                changes=tuple(some),
+                # Once is enough, but where the page yanks files that belong to no version.
+                reasons=reasons if low == since or _yank_homeless(some) else (),
+            )
+            for low, some in by_low.items()
+        ]
+        self._state.history.see(row.name, seen, self._now, settled=settled)
 
     def _learn(self, one: Fetched, page: Page) -> None:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
@@ -408,6 +414,10 @@ class _Recorder:
             confirm_after=self._moment.confirm_after,
         )
         self._state.projects.postpone(row.name, self._now + DAY)
+
+
+def _yank_homeless(changes: Iterable[Change]) -> bool:
+    return any(one.version is None and one.action is Action.YANK for one in changes)
 
 
 def _some(names: Sequence[str]) -> str:

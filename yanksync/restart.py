@@ -14,6 +14,7 @@ from yanksync.listing import leave, load, mark_all_named, mark_unlisted, read_li
 from yanksync.mirror import Mirror, log
 from yanksync.settings import JournalSource, without_userinfo
 from yanksync.state.meta import OTHER_ERA
+from yanksync.weigh import Presence
 
 
 def is_other_upstream(mirror: Mirror) -> bool:
@@ -33,11 +34,14 @@ def check_address(mirror: Mirror) -> None:
         if meta.text("followed_url") is None:
             meta.put(followed_url=address)
         elif meta.text("other_url") is not None:  # the old address has come back
-            trust(mirror)
+            _forget(mirror)
             meta.put(other_url=None)
         return
     if meta.text("other_url") != address:
         _forget(mirror)
+    if _holds_nothing(mirror):
+        _begin(mirror)
+        return
     why = _unlike(mirror)
     if why is not None:
         old = meta.text("followed_url")
@@ -73,6 +77,24 @@ def _forget(mirror: Mirror) -> None:
             journal_not_before=None,
         )
     mirror.upstream.json_only = False
+
+
+def _holds_nothing(mirror: Mirror) -> bool:
+    """Whether no page of any project is held or published: another index can take none away."""
+    projects = mirror.state.projects
+    return not projects.published() and next(projects.names(Presence.PRESENT), None) is None
+
+
+def _begin(mirror: Mirror) -> None:
+    """Begin with this upstream as if it were the first; an address that was wrong gave nothing."""
+    state = mirror.state
+    with state.transaction():
+        state.start_over()
+        trust(mirror)
+        state.meta.put(
+            followed_url=_address(mirror), other_url=None, upstream_serial=None, cursor=None,
+            cursor_row=None, list_serial=None,
+        )  # fmt: skip
 
 
 def _unlike(mirror: Mirror) -> str | None:

@@ -63,6 +63,8 @@ class Upstream(Struct, frozen=True, kw_only=True):
     journal_interval: float = 1.0  # seconds (design.md, R13)
     allow_http: bool = False  # plain http beyond loopback (design.md, R10)
     sweep_days: int = 30  # 0: never
+    max_page_size: int = 32 << 20  # bytes, packed or unpacked
+    max_list_size: int = 256 << 20  # bytes, of the list of projects and of a journal answer
     contact: str = ""  # printable ASCII, for User-Agent
     redirect_hosts: tuple[str, ...] = ()  # "host" or "host:port", in lower case
 

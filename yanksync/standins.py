@@ -15,7 +15,7 @@ from yanksync.errors import BadAnswer, PublishError
 from yanksync.mirror import Mirror, log
 from yanksync.model import Published
 from yanksync.publish import layout
-from yanksync.publish.compress import compress
+from yanksync.publish.compress import copy_of
 from yanksync.publish.reconcile import FormWork, Write, digest
 from yanksync.publishing import BATCH, tell_failures
 from yanksync.render.legacy import render_document
@@ -30,6 +30,7 @@ class _StandIn(Struct, frozen=True):
     row: Project
     stands: Published
     document: bytes
+    copies: tuple[tuple[str, bytes], ...]  # (codec, compressed document)
 
 
 def stand_in(mirror: Mirror, held: Sequence[int]) -> None:
@@ -53,9 +54,12 @@ def _stand_in(mirror: Mirror, held: Sequence[int]) -> None:
     failed = {failure.name: failure.why for failure in failures}
     with state.transaction():
         done = [one for one in made if one.row.name not in failed]
-        state.unpublished.documented((one.row.id, digest(one.document)) for one in done)
+        state.unpublished.documented(
+            (one.row.id, digest(one.document), (*one.stands.copies, *_names(one))) for one in done
+        )
         if hooks := mirror.settings.hooks.names:
-            state.outbox.add(hooks, [(one.row.name, one.stands.codecs) for one in done])
+            stood = [(one.row.name, layout.codecs_of(one.stands.copies)) for one in done]
+            state.outbox.add(hooks, stood)
         if mirror.fence is not None:
             mirror.fence.save(state, names)
     if failed:
@@ -64,9 +68,12 @@ def _stand_in(mirror: Mirror, held: Sequence[int]) -> None:
 
 
 def _work(one: _StandIn) -> Write:
-    siblings = tuple((codec, compress(codec, one.document)) for codec in one.stands.codecs)
-    form = FormWork(filename=layout.LEGACY.filename, body=one.document, siblings=siblings)
+    form = FormWork(filename=layout.LEGACY.filename, body=one.document, siblings=one.copies)
     return Write(name=one.row.name, forms=(form,), tidy=False)
+
+
+def _names(one: _StandIn) -> list[str]:
+    return [layout.LEGACY.filename + layout.SUFFIX[codec] for codec, _ in one.copies]
 
 
 def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
@@ -85,7 +92,10 @@ def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
                     extra={"project": row.name},
                 )
         else:
-            yield _StandIn(row, stands, document)
+            codecs = mirror.settings.mirror.compress
+            made = ((codec, copy_of(codec, document)) for codec in codecs)
+            copies = tuple((codec, copy) for codec, copy in made if copy is not None)
+            yield _StandIn(row, stands, document, copies)
 
 
 def _document(mirror: Mirror, row: Project, stands: Published) -> bytes:

@@ -13,6 +13,7 @@ from yanksync.errors import (
     PublishError,
     StaleList,
     Throttled,
+    TooLarge,
     UpstreamError,
 )
 from yanksync.follow import follow
@@ -199,7 +200,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     if isinstance(failure, JournalReplaced):
         log.error("%s", failure)
         return HELD
-    if isinstance(failure, Throttled | StaleList):
+    if isinstance(failure, Throttled | StaleList | TooLarge):
         return PARTIAL
     if tally.problem is not None:
         return FAILED

@@ -31,11 +31,12 @@ from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Look
 from yanksync.publish import layout
-from yanksync.publish.reconcile import published
+from yanksync.publish.compress import copy_of
+from yanksync.publish.reconcile import Rendered, copies_of, published
 from yanksync.publish.standing import digest_of
 from yanksync.settings import redacted
 from yanksync.showing import held_page, rendering_of, shown_page
-from yanksync.state.projects import Project
+from yanksync.state.projects import Project, copies_in
 from yanksync.sync import DONE, FAILED
 from yanksync.weigh import Found, Missing, Presence
 
@@ -144,8 +145,28 @@ def _project(mirror: Mirror, row: Project, standing: Standing) -> Iterator[Findi
         path = f"{layout.directory(row.name)}/"
         yield Finding(kind=Kind.UNCHECKED, project=row.name, path=path, detail=UNREADABLE)
         return
-    stands = published(rendering_of(mirror, page), mirror.settings.mirror.compress)
-    yield from compare(row.name, files_of(stands), standing)
+    rendered = rendering_of(mirror, page)
+    wanted = files_of(published(rendered, _copies(mirror, row, rendered, standing)))
+    yield from compare(row.name, wanted, standing)
+
+
+def _copies(mirror: Mirror, row: Project, rendered: Rendered, standing: Standing) -> list[str]:
+    """Return the compressed copies that a page should have: those that were written with it.
+
+    Nothing is compressed to compare it: another version of a library gives other bytes. Older
+    releases noted a copy for every page; one that is missing and would save nothing is right.
+    """
+    section, stands = mirror.settings.mirror, row.published
+    if stands is None or not stands.json:
+        return list(copies_of(rendered, section.compress, copy_of))
+    there = {seen.name for seen in standing.entries}
+    known = [one for one in stands.copies if layout.copied(one)[1] in section.compress]
+    missing = [one for one in known if one not in there]
+    if missing:
+        codecs = layout.codecs_of(missing)
+        worth = copies_of(rendered, codecs, copy_of)
+        known = [one for one in known if one not in missing or one in worth]
+    return known
 
 
 def _list(mirror: Mirror) -> Iterator[Finding]:
@@ -174,11 +195,13 @@ def _listed(mirror: Mirror) -> Published:
         digests[form.filename] = (
             digest_of(form.chunks()) if written is None else bytes.fromhex(written)
         )
+    legacy = digests.get(layout.LEGACY.filename)
+    written = meta.text("list_copies")
+    if written is None:  # by an older release: a copy of each form
+        written = " ".join(mirror.settings.mirror.compress)
+    copies = copies_in(written, legacy=legacy is not None)
     return Published(
-        digests[layout.V1_JSON.filename],
-        digests[layout.HTML.filename],
-        mirror.settings.mirror.compress,
-        digests.get(layout.LEGACY.filename),
+        digests[layout.V1_JSON.filename], digests[layout.HTML.filename], copies, legacy
     )
 
 

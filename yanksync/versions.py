@@ -36,15 +36,17 @@ _PLATFORM = re.compile(
 )
 
 
-@lru_cache(maxsize=65536)
 def _pep440(text: str) -> _Primitives | None:
     """Return the PEP 440 order of ``text`` as plain numbers and strings, or None.
 
     Equal keys are equal versions. The same order as ``packaging.version.Version``, whose own
     comparisons are too slow for 16 million files.
     """
-    if len(text) > _LONGEST:
-        return None
+    return None if len(text) > _LONGEST else _parsed(text)  # a cache keeps no long text alive
+
+
+@lru_cache(maxsize=65536)
+def _parsed(text: str) -> _Primitives | None:
     try:
         version = Version(text)
     except ValueError:  # InvalidVersion, or a number beyond Python's limit of digits
@@ -72,7 +74,6 @@ def _local(local: str | None) -> tuple[int | str, ...]:
     return tuple(flat)
 
 
-@lru_cache(maxsize=65536)
 def sort_key(version: str | None) -> SortKey:
     """Return the key that versions are ordered by: none, then non-PEP-440 as text, then PEP 440."""
     if version is None:
@@ -81,12 +82,22 @@ def sort_key(version: str | None) -> SortKey:
     return (1, (), version) if order is None else (2, order, version)
 
 
+VersionKey = str | _Primitives
+"""Stands for a version in dictionaries; see :func:`version_key`."""
+
+
+def version_key(version: str) -> VersionKey:
+    """Return a key that two texts share exactly if they name the same version.
+
+    They do as the same text, or when they are equal under PEP 440.
+    """
+    order = _pep440(version)
+    return version if order is None else order
+
+
 def same_version(a: str, b: str) -> bool:
     """Return whether two texts name one version: as text, or equal under PEP 440."""
-    if a == b:
-        return True
-    order = _pep440(a)
-    return order is not None and order == _pep440(b)
+    return a == b or version_key(a) == version_key(b)
 
 
 class VersionFinder:
@@ -144,30 +155,6 @@ class VersionFinder:
         return self._equals.get(_pep440(text))
 
 
-def file_version(
-    filename: str, project_name: str, versions: Collection[str] | None = None
-) -> str | None:
-    """Return the version that a file belongs to (spec-checklist C16).
-
-    Args:
-        filename: the file's name, safe or not.
-        project_name: the project's normalised name.
-        versions: the versions that the page lists, or None when it lists none; then the text comes
-            from the file name alone.
-
-    Returns:
-        one of ``versions`` (or the text from the name), None when the file belongs to none.
-    """
-    key = versions if versions is None or isinstance(versions, tuple) else tuple(versions)
-    return _finder(project_name, key).of(filename)
-
-
-@lru_cache(maxsize=4)
-def _finder(project: str, versions: tuple[str, ...] | None) -> VersionFinder:
-    """Keep the finders just used: callers ask for file after file of one page."""
-    return VersionFinder(project, versions)
-
-
 def names_project(filename: str, project: str) -> bool:
     """Return whether ``filename`` begins with the name of ``project``, in any spelling (F12).
 
@@ -184,6 +171,12 @@ def file_versions(page: Page) -> tuple[str | None, ...]:
     """Return the version of each of ``page.files``, in their order."""
     finder = VersionFinder(page.name, page.versions)
     return tuple([finder.of(file.filename) for file in page.files])
+
+
+def versions_by_file(page: Page) -> dict[str, str | None]:
+    """Return the version of each of ``page.files``, by the file's name."""
+    finder = VersionFinder(page.name, page.versions)
+    return {file.filename: finder.of(file.filename) for file in page.files}
 
 
 def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], ...]:

@@ -187,8 +187,6 @@ def stands_as(standing: Standing) -> Published:
     in_json, in_html = digests.get(layout.V1_JSON.filename), digests.get(layout.HTML.filename)
     if in_json is None or in_html is None:
         return PIECES
-    codecs = tuple(
-        codec for codec, suffix in layout.SUFFIX.items() if layout.V1_JSON.filename + suffix in seen
-    )
-    stands = Published(in_json, in_html, codecs, digests.get(layout.LEGACY.filename))
+    copies = tuple(name for name in layout.copies(layout.SUFFIX) if name in seen)
+    stands = Published(in_json, in_html, copies, digests.get(layout.LEGACY.filename))
     return stands if files_of(stands) == digests else PIECES

@@ -26,8 +26,10 @@ Everything stays on loopback. Machines are noisy: look at ratios within one run,
 "others" is how many processors others kept busy meanwhile, the bench's own nginx among them: where
 it differs much between two lines, so does what they were given, and their walls do not compare.
 Lines marked ! are runs that failed or left pages behind; their figures mean nothing.
-"÷ floor" is against curl fetching the same pages (in empty passes: "import requests"), "÷ peer"
-against the better peer. Logs of the commands stay in the work directory with --keep.
+"÷ floor" is against curl fetching the same pages to /dev/null and tar unpacking the tree that
+yanksync makes of them (in empty passes: against "import requests"), "÷ peer" against the better
+peer. "kernel s" are the CPU seconds spent in the kernel. On tmpfs the disk adds no noise
+(--work-dir). Logs of the commands stay in the work directory with --keep.
 """
 
 
@@ -58,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             report.save(path, outcomes, tools, arguments)
             print(report.table(outcomes, tools))
             say(f"wrote {path}")
+            if options.table:
+                Path(options.table).write_text(report.documented(outcomes, tools, arguments))
         if not options.keep:
             for directory in (*(tool.home for tool in tools), work / GONE):
                 clear(directory)
@@ -76,7 +80,9 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
     logs.mkdir(exist_ok=True)
     upstream = Upstream(work, cache.resolve(), options.seed, count, options.delay / 1000)
     outcome = Outcome(count, upstream.facts, {})
-    bench = Bench(upstream, logs, options.scenario, options.names, outcome, options.fsyncs)
+    bench = Bench(
+        *(upstream, logs, options.scenario, options.names, options.many, outcome, options.fsyncs)
+    )
     if "delay" in options.scenario and not upstream.nginx.can_delay:
         say("no delay: install libnginx-mod-http-echo")
     try:
@@ -91,23 +97,17 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
 
 
 def _tools(options: argparse.Namespace, work: Path) -> list[Tool]:
+    """Return what is measured. The floor follows yanksync, whose tree it creates once more."""
     tools: list[Tool] = [
+        Yanksync(work, options.yanksync, options.workers, options.set),
         Floor(work),
         Yardstick(work),
-        Yanksync(work, options.yanksync, options.workers, options.set),
     ]
-    for program in options.bandersnatch or _found("bandersnatch", options.peers):
-        tools.append(Bandersnatch(work, Path(program).absolute(), options.peer_workers))
-    for python in options.shadowmire:
-        tools.append(Shadowmire(work, Path(python).absolute(), options.peer_workers))
+    for kind, named in ((Bandersnatch, options.bandersnatch), (Shadowmire, options.shadowmire)):
+        found = None if options.no_peers else shutil.which(kind.name)
+        for program in named or ([found] if found else []):
+            tools.append(kind(work, Path(program).absolute(), options.peer_workers))
     return tools
-
-
-def _found(program: str, wanted: bool) -> list[str]:
-    path = shutil.which(program) if wanted else None
-    if wanted and path is None:
-        say(f"no {program} on PATH; name one with --{program}")
-    return [path] if path else []
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures yanksync against an upstream of its own making, on loopback: beside "
-        "curl fetching the same pages, and beside its peers.",
+        "curl and tar, which fetch the same pages and create the same files, and beside its peers.",
         epilog=_EPILOG.format(scenarios=scenarios),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"default: {' '.join(DEFAULT)}; or all",
     )
     add("--names", type=int, default=700_000, metavar="N", help="length of the long list")
+    add("--many", type=int, default=20_000, metavar="N", help="default: %(default)s")
     add("--delay", type=float, default=50.0, metavar="MS", help="of scenario delay; default: 50")
     add("--workers", type=int, metavar="N", help="yanksync's; default: its own default")
     add(
@@ -142,18 +143,13 @@ def _parser() -> argparse.ArgumentParser:
         help="one more setting of yanksync's, in TOML; several times",
     )
     add("--yanksync", default="", metavar="COMMAND", help="default: this checkout's")
-    add("--peers", action="store_true", help="measure bandersnatch too, if it is on PATH")
-    add("--bandersnatch", action="append", metavar="PROGRAM", help="where; several times")
-    add(
-        "--shadowmire",
-        action="append",
-        default=[],
-        metavar="PYTHON",
-        help="measure shadowmire too, with a Python that can import it",
-    )
+    for peer in ("bandersnatch", "shadowmire"):
+        add(f"--{peer}", action="append", metavar="PROGRAM", help="default: that on PATH, if any")
+    add("--no-peers", action="store_true", help="measure no other mirror that is on PATH")
     add("--peer-workers", type=int, default=10, metavar="N", help="default: 10")
     add("--fsyncs", action="store_true", help="count them too, in runs of their own under strace")
     add("--json", metavar="FILE", help="default: bench-DATE.json here")
+    add("--table", metavar="FILE", help="write a table for the documentation")
     add("--work-dir", metavar="DIR", help="default: a temporary one")
     add("--cache-dir", default=_cache(), metavar="DIR", help="of upstreams; default: %(default)s")
     add("--keep", action="store_true", help="leave mirrors and logs in the work directory")

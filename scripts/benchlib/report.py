@@ -1,9 +1,11 @@
-"""The table and the JSON of a run."""
+"""The tables and the JSON of a run."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,23 +14,16 @@ from statistics import median
 import msgspec
 
 from .measure import Taken
-from .scenarios import SCENARIOS, Outcome
+from .scenarios import BUILDS, SCENARIOS, Outcome
 from .tools import Floor, Tool, Yanksync, Yardstick
 
 _HEAD = (
-    *(
-        "tool",
-        "wall s",
-        "÷ floor",
-        "÷ peer",
-        "CPU s",
-        "kernel",
-        "÷ peer",
-        "MiB",
-        "requests",
-        "received kB",
-    ),
-    *("fsyncs", "ms/project", "CPU s before pages", "others"),
+    *("tool", "wall s", "÷ floor", "÷ peer", "CPU s", "÷ floor", "÷ peer", "kernel s"),
+    *("MiB", "requests", "received kB", "fsyncs", "ms/project", "CPU s before pages", "others"),
+)
+_DOCUMENTED = 9  # columns of the table for the documentation: the first ones
+_TITLE = textwrap.TextWrapper(
+    100, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
 )
 
 
@@ -45,10 +40,33 @@ def table(outcomes: Iterable[Outcome], tools: Sequence[Tool]) -> str:
     for outcome in outcomes:
         lines += [_shape(outcome), ""]
         for scenario in (name for name in SCENARIOS if name in outcome.runs):
-            lines += [f"{scenario}: {SCENARIOS[scenario]}", *_rows(outcome, scenario, tools), ""]
+            rows = _aligned(_cells(outcome, scenario, tools))
+            notes = _notes(outcome.runs[scenario])
+            lines += [f"{scenario}: {SCENARIOS[scenario]}", *rows, *notes, ""]
         lines += _size(outcome)
         lines += _growth(outcome, first)
     return "\n".join(lines)
+
+
+def documented(outcomes: Iterable[Outcome], tools: Sequence[Tool], argv: Sequence[str]) -> str:
+    """Return the first columns as reStructuredText, one table for each number of projects."""
+    lines: list[str] = []
+    for outcome in outcomes:
+        title = f"{_shape(outcome)}; {_machine()}; ``scripts/bench {shlex.join(argv)}``"
+        lines += [*_TITLE.wrap(f".. list-table:: {title}"), "   :header-rows: 1", ""]
+        rows = [["pass", *_HEAD]]
+        for scenario in (name for name in SCENARIOS if name in outcome.runs):
+            rows += [[scenario, *row] for row in _cells(outcome, scenario, tools)[1:]]
+        for row in _without_empty([row[: _DOCUMENTED + 1] for row in rows]):
+            first, *more = (f"- {cell}".rstrip() for cell in row)
+            lines += [f"   * {first}", *(f"     {cell}" for cell in more)]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    """Return what the figures depend on besides the program."""
+    return f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
 
 
 def save(
@@ -85,47 +103,61 @@ def save(
     path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def _rows(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[str]:
+def _cells(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[list[str]]:
+    """Return the head, and a row for each tool."""
     runs = outcome.runs[scenario]
     kinds = {tool.name: type(tool) for tool in tools}
     base = [name for name in runs if kinds[name] in (Floor, Yardstick)]
     peers = [name for name in runs if kinds[name] not in (Floor, Yardstick, Yanksync)]
-    floor = min((_of(runs, name, "wall") for name in base), default=None)
-    wall = min((_of(runs, name, "wall") for name in peers), default=None)
-    cpu = min((_of(runs, name, "cpu") for name in peers), default=None)
+
+    def best(names: Sequence[str], field: str) -> float | None:
+        return min((_of(runs, name, field) for name in names), default=None)
+
     cells = [list(_HEAD)]
-    notes: list[str] = []
     for name, taken in runs.items():
-        notes += [f"  ! {name}: {run.note}" for run in taken if not run.good]
         own, used = _of(runs, name, "wall"), _of(runs, name, "cpu")
         syncs, before = middle(taken, "fsyncs"), middle(taken, "before_pages")
         cells.append(
             [
                 name,
                 f"{own:.2f}",
-                _ratio(own, floor),
-                _ratio(own, wall),
+                _ratio(own, best(base, "wall")),
+                _ratio(own, best(peers, "wall")),
                 f"{used:.2f}",
+                _ratio(used, best(base, "cpu")),
+                _ratio(used, best(peers, "cpu")),
                 f"{_of(runs, name, 'system'):.2f}",
-                _ratio(used, cpu),
                 f"{_of(runs, name, 'peak_mib'):.0f}",
                 f"{_of(runs, name, 'requests'):.0f}",
                 f"{_of(runs, name, 'received') / 1000:.1f}",
                 "" if syncs is None else f"{syncs:.0f}",
-                f"{own / outcome.projects * 1000:.2f}" if scenario in ("cold", "delay") else "",
+                f"{own / outcome.projects * 1000:.2f}" if scenario in BUILDS else "",
                 "" if before is None else f"{before:.2f}",
                 f"{_of(runs, name, 'others'):.1f}",
             ]
         )
-    widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
-    shown = [i for i in range(len(_HEAD)) if any(row[i] for row in cells[1:])]
+    return cells
+
+
+def _without_empty(cells: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the rows without the columns that have nothing but a head."""
+    columns = [column for column in zip(*cells, strict=True) if any(column[1:])]
+    return list(zip(*columns, strict=True))
+
+
+def _aligned(cells: Iterable[Sequence[str]]) -> list[str]:
+    rows = _without_empty(cells)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  "
-        + "  ".join(
-            row[i].ljust(widths[i]) if i == 0 else row[i].rjust(widths[i]) for i in shown
-        ).rstrip()
-        for row in cells
-    ] + notes
+        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]
+
+
+def _notes(runs: dict[str, list[Taken]]) -> list[str]:
+    return [
+        f"  ! {name}: {run.note}" for name, taken in runs.items() for run in taken if not run.good
+    ]
 
 
 def _of(runs: dict[str, list[Taken]], name: str, field: str) -> float:

@@ -18,16 +18,23 @@ from .upstream import Upstream
 
 SCENARIOS = {
     "cold": "full-resync into nothing",
+    "cold-gzip": "full-resync into nothing, with gzip copies of the pages",
+    "delay": "full-resync into nothing, every page answered 50 ms later",
     "empty": "sync with nothing new",
     "withdrawals": "sync after 100 yanks and unyanks and 20 uploads",
     "catchup": "sync after 50,000 journal entries, all about projects held",
-    "delay": "full-resync into nothing, every page answered 50 ms later",
+    "history": "sync after --many yanks and unyanks of one project",
+    "big-pages": "sync after four projects got --many yanked files each",
+    "removals": "sync after one of these lost them again, one entry a release",
     "list-empty": "sync with nothing new, the list being long (--names)",
     "list-withdrawals": "100 yanks and unyanks and 20 uploads, the list being long",
     "list-add": "sync that adds one project, the list being long: it is written anew",
 }
 DEFAULT = ("cold", "empty", "withdrawals")
-WITHDRAWALS, UPLOADS = 100, 20
+BUILDS = ("cold-gzip", "delay", "cold")
+"""Start from nothing; the others continue after the last of these."""
+WITHDRAWALS, UPLOADS, ENTRIES = 100, 20, 50_000
+_SETTINGS = {"cold-gzip": ("mirror.compress=['gzip']",)}
 
 
 class Size(Struct, frozen=True):
@@ -60,27 +67,24 @@ class Bench(Struct):
     logs: Path
     scenarios: Sequence[str]
     names: int
+    many: int
     outcome: Outcome
     count_fsyncs: bool = False
 
     def turn(self, tool: Tool, repetition: int) -> None:
         """Measure ``tool`` in every scenario, once."""
-        if isinstance(tool, Floor):
-            tool.urls = list(self.upstream.urls())
         if isinstance(tool, Yardstick):
             tool.prepare("")
             for scenario in self._wanted("empty", "list-empty"):
                 self._measure(scenario, tool, tool.sync(), ())
             return
-        if self._wanted("delay") and self.upstream.nginx.can_delay:
-            self._fresh(tool, self.upstream.slow_url)
-            self._measure("delay", tool, tool.cold(), self.upstream.names)
-        self._fresh(tool, self.upstream.url)
-        if self._wanted(*(name for name in SCENARIOS if name != "delay")):
-            self._measure("cold", tool, tool.cold(), self.upstream.names)
-            if isinstance(tool, Yanksync):
-                self.outcome.size = size_of(tool)
-        if isinstance(tool, Floor):
+        builds = self._wanted("cold-gzip", "delay")
+        follows = self._wanted(*(name for name in SCENARIOS if name not in BUILDS))
+        if follows or self._wanted("cold"):
+            builds.append("cold")
+        for scenario in builds:
+            self._build(tool, scenario)
+        if isinstance(tool, Floor) or not follows:
             return
         self._follow(tool)
         if self._wanted("list-empty", "list-withdrawals", "list-add"):
@@ -88,14 +92,37 @@ class Bench(Struct):
         if self.count_fsyncs and repetition == 0:
             self._count(tool)
 
+    def _build(self, tool: Tool, scenario: str) -> None:
+        if scenario == "cold-gzip" and not isinstance(tool, Yanksync | Floor):
+            return  # the others have no such copies
+        if scenario == "delay" and not self.upstream.nginx.can_delay:
+            return
+        tar = self.logs.parent / f"{scenario}.tar"
+        self.upstream.reset()
+        if isinstance(tool, Floor):
+            tool.urls, tool.tar = list(self.upstream.urls()), tar
+        url = self.upstream.slow_url if scenario == "delay" else self.upstream.url
+        tool.prepare(url, _SETTINGS.get(scenario, ()))
+        self._measure(scenario, tool, tool.cold(), self.upstream.names)
+        if isinstance(tool, Yanksync):
+            tool.pack(tar)
+            if scenario == "cold":
+                self.outcome.size = size_of(tool)
+
     def _follow(self, tool: Tool) -> None:
+        upstream, many = self.upstream, self.many
         self._measure("empty", tool, tool.sync(), ())
-        if self._wanted("withdrawals"):
-            changed = self.upstream.withdraw(WITHDRAWALS, UPLOADS)
-            self._measure("withdrawals", tool, tool.sync(), changed)
-        if self._wanted("catchup"):
-            changed = self.upstream.flood(50_000)
-            self._measure("catchup", tool, tool.sync(), changed, watch=True)
+        steps: tuple[tuple[str, Callable[[], list[Name]]], ...] = (
+            ("withdrawals", lambda: upstream.withdraw(WITHDRAWALS, UPLOADS)),
+            ("catchup", lambda: upstream.flood(ENTRIES)),
+            ("history", lambda: upstream.waver(many)),
+            ("big-pages", lambda: upstream.swell(many)),
+            ("removals", upstream.shrink),
+        )
+        for scenario, change in steps:
+            swell = scenario == "big-pages" and self._wanted("removals")
+            if swell or self._wanted(scenario):
+                self._measure(scenario, tool, tool.sync(), change(), watch=scenario == "catchup")
 
     def _long_list(self, tool: Tool) -> None:
         say(f"{tool.name}: making it hold {self.names} projects")
@@ -111,7 +138,8 @@ class Bench(Struct):
 
     def _count(self, tool: Tool) -> None:
         """Run once more under strace."""
-        self._fresh(tool, self.upstream.url)
+        self.upstream.reset()
+        tool.prepare(self.upstream.url)
         steps: list[tuple[str, Callable[[], Command]]] = [("cold", tool.cold), ("empty", tool.sync)]
         if self._wanted("withdrawals"):
             steps.append(("withdrawals", tool.sync))
@@ -125,10 +153,6 @@ class Bench(Struct):
                 self.outcome.runs[scenario][tool.name] = [
                     msgspec.structs.replace(one, fsyncs=number) for one in taken
                 ]
-
-    def _fresh(self, tool: Tool, url: str) -> None:
-        self.upstream.reset()
-        tool.prepare(url)
 
     def _wanted(self, *names: str) -> list[str]:
         return [name for name in names if name in self.scenarios]

@@ -27,8 +27,8 @@ class Tool:
     def __init__(self, work: Path) -> None:
         self.home = work / self.name
 
-    def prepare(self, url: str) -> None:
-        """Start anew, against ``url``."""
+    def prepare(self, url: str, settings: Sequence[str] = ()) -> None:
+        """Start anew, against ``url``, with more ``settings`` of yanksync's."""
         set_aside(self.home)
         self.home.mkdir(parents=True)
 
@@ -70,7 +70,7 @@ class Yanksync(Tool):
         self._workers, self._more = workers, more
         self.state = self.home / "state" / "yanksync.db"
 
-    def prepare(self, url: str) -> None:
+    def prepare(self, url: str, settings: Sequence[str] = ()) -> None:
         super().prepare(url)
         self.state.parent.mkdir()
         upstream = [f'simple_url = "{url}/simple/"', f'journal_url = "{url}/pypi"']
@@ -78,7 +78,7 @@ class Yanksync(Tool):
             upstream.append(f"workers = {self._workers}")
         mirror = [f'output = "{self.home}/mirror"', f'state = "{self.state}"', "compress = []"]
         sections: dict[str, list[str]] = {"upstream": upstream, "mirror": mirror}
-        for setting in self._more:
+        for setting in (*settings, *self._more):
             key, _, value = setting.partition("=")
             section, _, key = key.partition(".")
             lines = sections.setdefault(section, [])
@@ -90,6 +90,10 @@ class Yanksync(Tool):
     @property
     def tree(self) -> Path:
         return self.home / "mirror" / "simple"
+
+    def pack(self, tar: Path) -> None:
+        """Write the output as an archive, for :class:`Floor`."""
+        subprocess.run(["tar", "-cf", tar, "-C", self.tree.parent, "."], check=True)
 
     def cold(self) -> Command:
         return self._command("full-resync")
@@ -139,7 +143,7 @@ class Bandersnatch(Tool):
         self.name = f"bandersnatch {self.version}"
         self.home = work / f"bandersnatch-{self.version}"
 
-    def prepare(self, url: str) -> None:
+    def prepare(self, url: str, settings: Sequence[str] = ()) -> None:
         super().prepare(url)
         (self.home / "bandersnatch.conf").write_text(
             f"[mirror]\ndirectory = {self.home}/mirror\nmaster = {url}\nallow-non-https = true\n"
@@ -173,15 +177,15 @@ class Shadowmire(Tool):
         "from shadowmire.cli import main; sys.exit(main())"
     )
 
-    def __init__(self, work: Path, python: Path, workers: int) -> None:
+    def __init__(self, work: Path, program: Path, workers: int) -> None:
         super().__init__(work)
-        self._python, self._workers = python, workers
+        self._python, self._workers = program.resolve().with_name("python"), workers
         ask = "import shadowmire; print(shadowmire.__version__)"
-        told = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+        told = subprocess.run([self._python, "-c", ask], capture_output=True, text=True, check=True)
         self.version = told.stdout.strip()
         self._url = ""
 
-    def prepare(self, url: str) -> None:
+    def prepare(self, url: str, settings: Sequence[str] = ()) -> None:
         super().prepare(url)
         self._url = url
 
@@ -206,27 +210,35 @@ class Shadowmire(Tool):
 
 
 class Floor(Tool):
-    """curl: fetches the same pages, 16 at once, and writes them to disk."""
+    """The least that a first build can cost: fetch the same pages, create the same files.
 
-    name = "curl floor"
+    curl fetches, 16 at once, and writes to /dev/null; tar unpacks the tree that yanksync made.
+    """
+
+    name = "curl + tar"
     urls: Iterable[tuple[str, str]] = ()
+    tar = Path()
 
-    def prepare(self, url: str) -> None:
+    def prepare(self, url: str, settings: Sequence[str] = ()) -> None:
         super().prepare(url)
-        (self.home / "out").mkdir()
+        self.tree.parent.mkdir()
         with (self.home / "urls").open("w") as config:
-            for name, page in self.urls:
+            for _, page in self.urls:
                 address = re.sub("^http://[^/]*", url, page)
-                config.write(f'url = "{address}"\noutput = "{self.home}/out/{name}"\n')
+                config.write(f'url = "{address}"\noutput = "/dev/null"\n')
+
+    @property
+    def tree(self) -> Path:
+        return self.home / "mirror" / "simple"
 
     def cold(self) -> Command:
         accept = "Accept: application/vnd.pypi.simple.v1+json"
-        options = ("--disable", "--silent", "--fail", "--header", accept, "--config", "urls")
-        parallel = ("--parallel", "--parallel-max", "16")
-        return Command(argv=("curl", *options, *parallel), cwd=self.home)
-
-    def stale(self, names: Iterable[Name]) -> list[str]:
-        return [one.name for one in names if not (self.home / "out" / one.name).exists()]
+        options = ("--disable", "--silent", "--fail", "--fail-early", "--header", accept)
+        curl = shlex.join(
+            ("curl", *options, "--config", "urls", "--parallel", "--parallel-max", "16")
+        )
+        tar = shlex.join(("tar", "-xf", str(self.tar), "-C", "mirror"))
+        return Command(argv=("sh", "-ec", f"{curl}; {tar}"), cwd=self.home)
 
 
 class Yardstick(Tool):

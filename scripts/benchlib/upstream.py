@@ -14,6 +14,7 @@ from .journal import Journal, JournalServer, Row
 from .nginx import Nginx, clear
 from .shapes import Name, PageDict
 
+_BIG, _IN_RELEASE = 200, 5  # the major version and the files of each release of a big page
 _WHEN = 1_790_000_000  # of the first journal entry, UTC seconds
 
 
@@ -127,6 +128,45 @@ class Upstream:
         self._announce()
         return changed
 
+    def waver(self, entries: int) -> list[Name]:
+        """Append yanks and unyanks in turn, all about the releases of one project."""
+        name = self._own[4 % self.count]
+        page = self._page(name.name)
+        for number in range(entries):
+            version = page["versions"][number // 2 % len(page["versions"])]
+            action = "unyank release" if number % 2 else "yank release"
+            self._rows.append((name.display, version, _WHEN, action, self._next_serial()))
+        for file in page["files"]:
+            file["yanked"] = False
+        return self._announced(self._at(name, page, self.serial))
+
+    def swell(self, files: int) -> list[Name]:
+        """Add so many files, all yanked, to each of four projects."""
+        changed = []
+        for name in self._own[:4]:
+            page = self._page(name.name)
+            for number in range(0, files, _IN_RELEASE):
+                version = f"{_BIG}.{number}"
+                self._release(page, version, min(_IN_RELEASE, files - number), "broken")
+            serial = self._next_serial()
+            self._rows.append((name.display, version, _WHEN, "yank release", serial))
+            changed.append(self._at(name, page, serial))
+        return self._announced(*changed)
+
+    def shrink(self) -> list[Name]:
+        """Remove what :meth:`swell` added to the first project, release by release."""
+        name = self._own[0]
+        page = self._page(name.name)
+        gone = {version for version in page["versions"] if version.startswith(f"{_BIG}.")}
+        for version in sorted(gone):
+            row = (name.display, version, _WHEN, "remove release", self._next_serial())
+            self._rows.append(row)
+        page["versions"] = [version for version in page["versions"] if version not in gone]
+        page["files"] = [
+            file for file in page["files"] if pages.version_of(page, file["filename"]) not in gone
+        ]
+        return self._announced(self._at(name, page, self.serial))
+
     def urls(self) -> Iterable[tuple[str, str]]:
         """Yield name and address of every page."""
         for name in self._projects:
@@ -152,16 +192,19 @@ class Upstream:
     def _upload(self, name: Name) -> Name:
         page = self._page(name.name)
         version = f"100.{len(page['versions'])}"
-        page["files"] += shapes.release(self._rng, name.name, version, 2, False)
-        page["files"].sort(key=lambda file: str(file["filename"]))
-        page["versions"].append(version)
+        self._release(page, version, 2, False)
         for action in ("new release", "add source file x", "add py3 file x"):
             serial = self._next_serial()
             self._rows.append((name.display, version, _WHEN, action, serial))
         return self._at(name, page, serial)
 
+    def _release(self, page: PageDict, version: str, files: int, yanked: bool | str) -> None:
+        page["files"] += shapes.release(self._rng, page["name"], version, files, yanked)
+        page["versions"].append(version)
+
     def _at(self, name: Name, page: PageDict, serial: int) -> Name:
         page["meta"]["_last-serial"] = serial
+        page["files"].sort(key=lambda file: str(file["filename"]))
         moved = Name(name.name, name.display, serial)
         self._store(moved, page)
         return moved
@@ -184,6 +227,10 @@ class Upstream:
 
     def _next_serial(self) -> int:
         return self._rows[-1][4] + 1 + (len(self._rows) % 3 == 0)
+
+    def _announced(self, *changed: Name) -> list[Name]:
+        self._announce()
+        return list(changed)
 
     def _announce(self) -> None:
         """Write the list and the journal as they are now."""

@@ -12,8 +12,10 @@ import os
 import pkgutil
 import secrets  # noqa: F401
 import sys
+import xml.parsers.expat  # noqa: F401
 from contextlib import suppress
 
+import isal.isal_zlib  # noqa: F401
 import lxml.etree  # noqa: F401
 
 import yanksync

@@ -170,6 +170,17 @@ def test_the_compressed_sibling_is_sent_to_those_who_take_it(mirror: LiveMirror)
     assert packed.content == plain.content
 
 
+def test_a_page_without_a_copy_is_sent_itself(mirror: LiveMirror) -> None:
+    mirror.upstream.upload("small", "1.0", requires_python=None)
+    mirror.sync()
+    assert not list((mirror.output / "simple/small").glob("*.gz"))
+    plain = get(mirror, "simple/small/", PIP)
+    asked = get(mirror, "simple/small/", PIP, **{"Accept-Encoding": "gzip, deflate"})
+    assert (asked.status_code, asked.content) == (200, plain.content)
+    assert "Content-Encoding" not in asked.headers
+    assert (asked.headers["Content-Type"], asked.headers["Vary"]) == (V1_JSON, "Accept")
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("accept", [PIP, None])
 def test_a_yank_of_the_same_size_in_the_same_second_is_no_304(

@@ -62,7 +62,7 @@ def test_modes_are_those_of_the_umask(tmp_path: Path, umask: int) -> None:
 @pytest.mark.parametrize("codecs", [(), ("gzip",)])
 def test_twins_are_one_file(store: DiskStore, demo: Path, codecs: tuple[str, ...]) -> None:
     store.apply(work("demo", codecs=codecs))
-    store.write_list(the_list(b"{}"), codecs)
+    store.write_list(the_list(b"{}" * 2000), codecs)
     for base in (demo, demo.parent):
         for suffix in ("", ".gz") if codecs else ("",):
             assert (base / f"index.html{suffix}").samefile(base / f"index.v1_html{suffix}")
@@ -74,7 +74,7 @@ def test_without_hard_links_twins_are_copies(store: DiskStore, demo: Path) -> No
         for filename in (".index.v1_html.tmp", ".index.v1_html.gz.tmp"):
             audit.refuse("os.link", filename, errno.EPERM)
         assert store.apply(work("demo", codecs=("gzip",))) == ()
-        store.write_list(the_list(b"<p>", b"list"), ("gzip",))
+        store.write_list(the_list(b"<p>", b"list" * 1000), ("gzip",))
     assert len(audit.names("os.link")) == 4 and temporaries(store) == []
     for base in (demo, demo.parent):
         for suffix in ("", ".gz"):
@@ -149,9 +149,9 @@ def test_d10_a_removed_page_goes_after_its_siblings(store: DiskStore) -> None:
 
 
 def test_the_list_is_replaced_siblings_first(store: DiskStore) -> None:
-    store.write_list(the_list(b"{}"), ALL)
+    store.write_list(the_list(b"{}" * 2000), ALL)
     with audited(store.output) as audit:
-        store.write_list(the_list(b"{1}"), ("gzip",))
+        store.write_list(the_list(b"{1}" * 2000), ("gzip",))
     for filename in FORMS:
         page = audit.calls.index(("os.rename", filename))
         assert audit.calls.index(("os.rename", filename + ".gz")) < page

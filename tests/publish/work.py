@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from yanksync.model import Published
+from yanksync.publish import layout
 from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import Rendered, Work, Write, published, reconcile
+from yanksync.publish.reconcile import (
+    Rendered,
+    Work,
+    Write,
+    copies_of,
+    published,
+    reconcile,
+)
 
 ALL = ("gzip", "br", "zstd")
 TWIN_NAMES = ("index.html", "index.v1_html")
@@ -27,13 +35,14 @@ def work(
 ) -> list[Work]:
     """Return what it takes to have ``text`` (None: nothing) stand as the page of ``name``."""
     wanted = None if text is None else rendered(text)
-    found = reconcile(name, stands, wanted, codecs, compress, dirty=dirty)
+    copies = {} if wanted is None else copies_of(wanted, codecs, compress)
+    found = reconcile(name, stands, wanted, copies, dirty=dirty)
     return [] if found is None else [found]
 
 
 def stands(text: str = "one", codecs: tuple[str, ...] = ()) -> Published:
     """Return what the state knows once ``text`` is published."""
-    return published(rendered(text), codecs)
+    return published(rendered(text), layout.copies(codecs, legacy=False))
 
 
 def write(*args: object, **kwargs: object) -> Write:

@@ -258,6 +258,30 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> No
     assert raw(path, "PRAGMA user_version") == [(VERSION,)]
 
 
+def test_a_long_history_is_looked_up_by_indexes(path: Path) -> None:
+    """Schema 7 has one for each question, so that none reads all rows of a project."""
+    shutil.copy(FIRST, path)
+    assert len(raw(path, "PRAGMA index_info(history_project)")) == 2
+    before = raw(path, "SELECT * FROM history")
+    State(path).close()
+    assert [row[: len(before[0])] for row in raw(path, "SELECT * FROM history")] == before
+    for where, index in (
+        ("era = 0 AND place > 5", "history_project (project=? AND era=? AND place>?)"),
+        (
+            """version IS '1.0' AND file IS NULL AND (era, place) < (0, 9)
+            ORDER BY era DESC, place DESC, id DESC""",
+            "history_version (project=? AND version=? AND (era,place)<(?,?))",
+        ),
+        ("serial IS NULL AND high >= 5", "history_observed (project=? AND high>?)"),
+        (
+            "action = 'return' AND era = 0 AND place > 5",
+            "history_returns (project=? AND era=? AND place>?)",
+        ),
+    ):
+        ask = f"EXPLAIN QUERY PLAN SELECT * FROM history WHERE project = 'demo' AND {where}"
+        assert [row[3] for row in raw(path, ask)] == [f"SEARCH history USING INDEX {index}"]
+
+
 def test_opening_an_up_to_date_database_changes_nothing(path: Path) -> None:
     shutil.copy(FIRST, path)
     State(path).close()

@@ -113,7 +113,7 @@ def test_withdrawn_are_the_versions_that_were_removed_last(state: State) -> None
 @pytest.mark.parametrize("reason", ODD)
 def test_reasons_are_exact(state: State, reason: str) -> None:
     state.history.add([YANK])
-    state.history.see("demo", seen(reason=reason), NOW, settled=True)
+    state.history.see("demo", [seen(reason=reason)], NOW, settled=True)
     assert rows(state)[0].reason == reason
     state.history.observe("other", [Change(action=Action.YANK, version="1", reason=reason)], NOW)
     assert [row.reason for row in rows(state, project="other")] == [reason]
@@ -122,7 +122,7 @@ def test_reasons_are_exact(state: State, reason: str) -> None:
 @pytest.mark.parametrize("reason", ODD)
 def test_what_is_not_settled_is_kept_exactly(state: State, reason: str) -> None:
     change = Change(action=Action.YANK, version="2.0", files=("a\ud800",), reason=reason)
-    state.history.see("demo", seen(10, 20, change, reason=reason), NOW, settled=False)
+    state.history.see("demo", [seen(10, 20, change, reason=reason)], NOW, settled=False)
     state.history.add([YANK])
     state.history.settle(20, NOW)
     assert [row.reason for row in rows(state)] == [reason, reason]
@@ -130,7 +130,7 @@ def test_what_is_not_settled_is_kept_exactly(state: State, reason: str) -> None:
 
 def test_r6_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> None:
     observed = Change(action=Action.YANK, version="3.0", reason="odd")
-    state.history.see("demo", seen(10, 20, observed, reason="why"), NOW, settled=False)
+    state.history.see("demo", [seen(10, 20, observed, reason="why")], NOW, settled=False)
     state.history.add([YANK])
     state.history.settle(19, NOW)
     assert told(state) == [(15, "yank", "1.0", None)]
@@ -142,21 +142,21 @@ def test_r6_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> No
 def test_r6_an_entry_explains_and_is_not_told_twice(state: State) -> None:
     state.history.add([YANK])
     change = Change(action=Action.YANK, version="1.0", reason="why")
-    state.history.see("demo", seen(10, 20, change, reason="why"), NOW, settled=True)
+    state.history.see("demo", [seen(10, 20, change, reason="why")], NOW, settled=True)
     assert told(state) == [(15, "yank", "1.0", "why")]
 
 
 def test_r6_earlier_yanks_keep_an_unknown_reason(state: State) -> None:
     state.history.add([YANK, event("yank release", "1.0", 17)])
-    state.history.see("demo", seen(reason="second"), NOW, settled=True)
+    state.history.see("demo", [seen(reason="second")], NOW, settled=True)
     assert [row.reason for row in rows(state)] == [None, "second"]
-    state.history.see("demo", seen(17, 30, reason="third"), NOW, settled=True)
+    state.history.see("demo", [seen(17, 30, reason="third")], NOW, settled=True)
     assert [row.reason for row in rows(state)] == [None, "second"]
 
 
 def test_r6_a_first_look_writes_nothing(state: State) -> None:
-    state.history.see("demo", seen(None, 20, reason="why"), NOW, settled=True)
-    state.history.see("demo", seen(), NOW, settled=True)
+    state.history.see("demo", [seen(None, 20, reason="why")], NOW, settled=True)
+    state.history.see("demo", [seen()], NOW, settled=True)
     assert rows(state) == []
 
 
@@ -169,7 +169,7 @@ def test_r15_a_late_entry_replaces_the_observed_row_that_it_explains(
         Change(action=Action.YANK, version="2.0", reason="other"),
         Change(action=Action.REMOVE, version="1.0", file="kept.zip"),
     ]
-    state.history.see("demo", seen(10, high, *changes), NOW, settled=True)
+    state.history.see("demo", [seen(10, high, *changes)], NOW, settled=True)
     state.history.add([event("remove file gone.zip", "1.0", 14), YANK])
     assert (15, "yank", "1.0", "why") in told(state) and len(told(state)) == 4
     state.history.add([event("remove file kept.zip", "1.0", 16)])
@@ -183,7 +183,7 @@ def test_r15_a_late_quarantine_replaces_the_removal_that_it_looked_like(
     state: State, verb: str, version: str | None
 ) -> None:
     change = Change(action=Action.REMOVE, version=version)
-    state.history.see("demo", seen(10, None, change), NOW, settled=True)
+    state.history.see("demo", [seen(10, None, change)], NOW, settled=True)
     state.history.add([event(verb, version, 15)])
     assert told(state) == [(15, "quarantine", version, "")]
 
@@ -191,7 +191,7 @@ def test_r15_a_late_quarantine_replaces_the_removal_that_it_looked_like(
 @pytest.mark.parametrize("serial", [10, 21])
 def test_r15_an_entry_from_elsewhere_replaces_nothing(state: State, serial: int) -> None:
     change = Change(action=Action.YANK, version="1.0", reason="why")
-    state.history.see("demo", seen(10, 20, change), NOW, settled=True)
+    state.history.see("demo", [seen(10, 20, change)], NOW, settled=True)
     state.history.add([event("yank release", "1.0", serial)])
     assert len(rows(state)) == 2
 
@@ -225,7 +225,7 @@ def test_names_that_sqlite_cannot_keep(state: State) -> None:
 
 def test_r14_another_journal_is_another_era(state: State) -> None:
     state.history.add([YANK, event("remove release", "2.0", 16)])
-    state.history.see("demo", seen(reason="why"), NOW, settled=False)
+    state.history.see("demo", [seen(reason="why")], NOW, settled=False)
     state.start_over()
     assert rows(state)[0].reason == "why", "what was seen is settled with the entries of its era"
     assert state.history.events("demo", None) == ()

@@ -6,15 +6,13 @@ import pytest
 
 from tests.state.build import NOW, project, record
 from yanksync.journal import Kind
-from yanksync.model import ListedProject, Published
+from yanksync.model import Published
 from yanksync.state import State
 from yanksync.weigh import Presence
 
 
 def load(state: State, **serials: int | None) -> None:
-    state.listed.load(
-        ListedProject(name, name.capitalize(), serial) for name, serial in serials.items()
-    )
+    state.listed.load((name, name.capitalize(), serial) for name, serial in serials.items())
 
 
 def asked(state: State) -> dict[str, tuple[int | None, bool]]:
@@ -129,3 +127,13 @@ def test_a_list_is_held_for_a_moment_only(known: State) -> None:
     assert list(asked(known)) == ["b"]
     known.listed.drop()
     known.listed.drop()
+
+
+def test_of_several_spellings_the_highest_serial_counts(known: State) -> None:
+    published = Published(b"j", b"h")
+    known.unpublished.finish([(project(known, "held").id, published, True, 10)])
+    spellings = {"Held": 10, "HELD": 12, "hELD": 11, "held": None}
+    known.listed.load(("held", spelling, serial) for spelling, serial in spellings.items())
+    known.listed.mark_newer(NOW)
+    assert asked(known) == {"held": (12, False)}
+    assert [row.display for row in known.projects.listing()] == ["HELD"]

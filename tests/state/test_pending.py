@@ -44,6 +44,20 @@ def test_withdrawals_come_first_and_each_is_taken_once(state: State) -> None:
     assert taken(state) == ["c"] and taken(state) == [] and len(taken(state, run=2)) == 4
 
 
+def test_what_is_marked_meanwhile_is_taken_in_the_same_pass(state: State) -> None:
+    for name in "bdf":
+        state.pending.mark(name, 5, NOW)
+    assert [look.name for look in state.pending.take(RUN, NOW, 2)] == ["b", "d"]
+    state.pending.mark("a", 5, NOW, urgent=True)
+    state.pending.mark("c", 5, NOW, urgent=True)
+    state.pending.rewind()
+    assert [look.name for look in state.pending.take(RUN, NOW, 1)] == ["a"]
+    state.pending.mark("b", 6, NOW)
+    assert taken(state) == ["c", "b", "f"]
+    state.pending.mark("d", 6, NOW)
+    assert taken(state) == ["d"] and taken(state) == []
+
+
 def fail_stale(state: State, now: float) -> None:
     state.pending.failed("demo", "old page", now, stale=True)
 
@@ -170,7 +184,8 @@ def test_r7_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
 
 
 def test_r7_a_page_that_misses_files_is_asked_for_again_in_time(state: State) -> None:
-    state.pending.again_at("demo", "demo-1.0.zip is missing", NOW, NOW + 600)
+    state.pending.again_at("demo", "demo-1.0.zip is missing", NOW, NOW + 600, run=RUN)
+    assert taken(state, NOW + 600) == []  # a pass that lasts so long would ask for ever
     assert only(state).problem == "demo-1.0.zip is missing"
     assert state.pending.take(RUN + 1, NOW + 599, 9) == []
     (look,) = state.pending.take(RUN + 1, NOW + 600, 9)

@@ -11,7 +11,7 @@ from yanksync.names import NormalizedName
 from yanksync.state import State
 from yanksync.state.unpublished import Sort
 
-STANDS = Published(b"json", b"html", ("gzip", "br"))
+STANDS = Published(b"json", b"html", ("index.v1_json.gz", "index.html.br"))
 TOO_MANY = Judgement(explained="too many", unexplained=None)
 BOTH = Judgement(explained="too many", unexplained="nothing says so")
 

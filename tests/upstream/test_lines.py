@@ -29,19 +29,19 @@ from tests.upstream.server import (
     tunnels,
     wire,
 )
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
 from yanksync.fetch import Question
 from yanksync.names import NormalizedName
 from yanksync.plan import Look
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
-from yanksync.upstream.answers import Answer, Outcome
+from yanksync.upstream.answers import Answer, Limit, Outcome
 from yanksync.upstream.crew import Request
 from yanksync.upstream.lines import Lines
 from yanksync.upstream.session import Session
 from yanksync.upstream.source import ACCEPT, Upstream
 
-LIMIT = 1 << 20
+LIMIT = Limit(1 << 20, "upstream.max_page_size")
 WORKERS = 4
 SECRET = "bob:s3cret@"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -58,7 +58,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     made.close()
 
 
-def question(url: str, key: int = 0, etag: str | None = None, limit: int = LIMIT) -> Request[int]:
+def question(url: str, key: int = 0, etag: str | None = None, limit: Limit = LIMIT) -> Request[int]:
     return Request(key, url, ACCEPT, etag, limit)
 
 
@@ -102,7 +102,7 @@ def by_crew(session: Session, url: str) -> int:
 def over_a_line(
     session: Session,
     answer: Callable[[str], bytes | Iterable[bytes] | None],
-    limit: int = LIMIT,
+    limit: Limit = LIMIT,
 ) -> tuple[Outcome, int, Wire]:
     """Ask over a connection that stands; return what came, how often the crew asked, and whom."""
 
@@ -461,15 +461,19 @@ NONE = reply(b"x" * 99, "403 Forbidden")
         (reply(b"", Content_Encoding="gzip"), Unreachable, "cut off"),
         (reply(packed(b"a" * 99)[:-1], Content_Encoding="gzip"), Unreachable, "cut off"),
         (reply(b"hello", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
-        (reply(b"x" * 101), BadAnswer, "larger than 100 bytes"),
-        (CHUNKED + b"65\r\n", BadAnswer, "larger than 100 bytes"),
-        (reply(packed(b"x" * 101), Content_Encoding="gzip"), BadAnswer, "larger than 100"),
+        (reply(b"x" * 101), TooLarge, "larger than upstream.max_page_size (100 bytes)"),
+        (CHUNKED + b"65\r\n", TooLarge, "larger than upstream.max_page_size (100 bytes)"),
+        (
+            reply(packed(b"x" * 101), Content_Encoding="gzip"),
+            TooLarge,
+            "larger than upstream.max_page_size",
+        ),
     ],
 )
 def test_what_is_no_answer(
     session: Session, sent: bytes | Iterable[bytes], error: type[UpstreamError], problem: str
 ) -> None:
-    came, _, running = over_a_line(session, lambda head: sent, 100)
+    came, _, running = over_a_line(session, lambda head: sent, Limit(100, LIMIT.key))
     assert type(came) is error
     assert problem in str(came) and running.url("then/") in str(came)
 

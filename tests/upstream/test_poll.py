@@ -16,11 +16,12 @@ from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
 from yanksync.upstream import poll
+from yanksync.upstream.answers import Limit
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.source import Upstream
 
 HEADERS = {"Content-Type": "text/xml", "User-Agent": "yanksync/test"}
-LIMIT = 1000
+LIMIT = Limit(1000, "upstream.max_list_size")
 PACKED = gzip.compress(b"<y/>", mtime=0)
 
 
@@ -99,7 +100,11 @@ def test_what_is_out_of_the_ordinary_is_left_to_requests(sent: bytes) -> None:
         (b"", Unreachable, "cut off"),
         (reply(PACKED[:-9], Content_Encoding="gzip"), Unreachable, "cut off"),
         (reply(b"no gzip", Content_Encoding="gzip"), Unreachable, "header"),
-        (reply(b"x" * (LIMIT + 1)), BadAnswer, "larger than 1000 bytes"),
+        (
+            reply(b"x" * (LIMIT.size + 1)),
+            BadAnswer,
+            "larger than upstream",
+        ),
         (reply(gzip.compress(b"x" * 10**6, mtime=0), Content_Encoding="gzip"), BadAnswer, "larger"),
         (reply(b"x", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
     ],

@@ -13,13 +13,13 @@ from tests.upstream.server import Wire, reply, wire
 from yanksync.errors import BadAnswer, UpstreamError
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
-from yanksync.upstream.answers import Answer
+from yanksync.upstream.answers import Answer, Limit
 from yanksync.upstream.crew import Request
 from yanksync.upstream.lines import Lines
 from yanksync.upstream.session import Session
 from yanksync.upstream.source import ACCEPT, RawPage, Upstream
 
-LIMIT = 1 << 20
+LIMIT = Limit(1 << 20, "upstream.max_page_size")
 URL = "bob:s3cret@"
 BOB, EVE = "Basic Ym9iOnMzY3JldA==", "Basic ZXZlOm5ldHJj"
 

@@ -17,12 +17,13 @@ from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.certificates import made_by
 from tests.upstream.server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
 from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
-from yanksync.upstream.answers import Answer, seconds_of
+from yanksync.upstream.answers import Answer, Limit, seconds_of
 from yanksync.upstream.session import Session
 from yanksync.upstream.source import ACCEPT
 from yanksync.upstream.xmlrpc import XmlRpcJournal
 
-LIMIT = 1 << 20
+LIMIT = Limit(1 << 20, "upstream.max_page_size")
+SMALL = Limit(1000, "upstream.max_page_size")
 SECRET = "bob:s3cret@"
 
 
@@ -46,13 +47,16 @@ def served() -> Iterator[Served]:
         yield running
 
 
-def get(session: Session, url: str, etag: str | None = None, limit: int = LIMIT) -> Answer:
+def get(session: Session, url: str, etag: str | None = None, limit: Limit = LIMIT) -> Answer:
     return session.get(url, ACCEPT, etag, limit)
 
 
 def failures(session: Session, url: str) -> Iterator[str]:
     """Yield what is said of a page and of a journal that cannot be had."""
-    for ask in (lambda: get(session, url), lambda: XmlRpcJournal(session.post, url, 0.0).since(0)):
+    for ask in (
+        lambda: get(session, url),
+        lambda: XmlRpcJournal(session.post, url, 0.0, LIMIT).since(0),
+    ):
         with pytest.raises(Unreachable) as caught:
             list(ask())  # type: ignore[arg-type]
         assert str(caught.value).startswith(url)
@@ -288,10 +292,10 @@ def test_f9_the_limit_is_of_decompressed_bytes(session: Session, size: int, pack
     sent = reply(gzip.compress(body), Content_Encoding="gzip") if packed else reply(body)
     with wire(lambda head: sent) as running:
         if size <= 1000:
-            assert get(session, running.url(), limit=1000).body == body
+            assert get(session, running.url(), limit=SMALL).body == body
         else:
-            with pytest.raises(BadAnswer, match="larger than 1000 bytes"):
-                get(session, running.url(), limit=1000)
+            with pytest.raises(BadAnswer, match=r"larger than upstream\.max_page_size"):
+                get(session, running.url(), limit=SMALL)
 
 
 def test_f9_a_bomb_is_not_unpacked(session: Session) -> None:

@@ -27,9 +27,11 @@ from yanksync.errors import (
     YanksyncError,
 )
 from yanksync.model import JournalEntry
+from yanksync.upstream.answers import Limit
 from yanksync.upstream.session import Session
 from yanksync.upstream.xmlrpc import PAGE, XmlRpcJournal, decode
 
+LIMIT = Limit(64 << 20, "upstream.max_list_size")
 URL = "https://upstream.example/pypi"
 
 
@@ -43,7 +45,7 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture
 def journal(session: Session) -> XmlRpcJournal:
-    return XmlRpcJournal(session.post, URL, 0.0)
+    return XmlRpcJournal(session.post, URL, 0.0, LIMIT)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture
 def real(session: Session, served: Served) -> XmlRpcJournal:
     """The journal of the fake upstream."""
-    return XmlRpcJournal(session.post, served.journal_url, 0.0)
+    return XmlRpcJournal(session.post, served.journal_url, 0.0, LIMIT)
 
 
 @pytest.fixture
@@ -183,7 +185,7 @@ def test_rows_of_another_shape(
 
 def test_f9_too_many_rows(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
     answers(mocked, rows(*range(1, PAGE + 2)))
-    with pytest.raises(BadAnswer, match="50001 rows"):
+    with pytest.raises(BadAnswer, match="more than 50000 rows"):
         entries(journal)
 
 
@@ -292,7 +294,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
         wire(lambda head: dripping(10**6, 0.01, Content_Type="text/xml")) as running,
         pytest.raises(Unreachable, match="longer than 1 s"),
     ):
-        XmlRpcJournal(session.post, running.url("pypi"), 0.0).last_serial()
+        XmlRpcJournal(session.post, running.url("pypi"), 0.0, LIMIT).last_serial()
 
 
 def test_f9_a_bomb_is_left_at_the_limit(
@@ -323,7 +325,7 @@ def test_errors_of_the_wire(
 
 def test_f19_credentials(session: Session, served: Served) -> None:
     url = served.journal_url.replace("//", "//bob:s3cret@")
-    journal = XmlRpcJournal(session.post, url, 0.0)
+    journal = XmlRpcJournal(session.post, url, 0.0, LIMIT)
     assert journal.last_serial() == 5
     assert served.upstream.requests[0].headers["authorization"] == "Basic Ym9iOnMzY3JldA=="
     for fault in (Fault.status(500), Fault.maintenance(), Fault.hang(5), Fault.status(404)):
@@ -334,7 +336,7 @@ def test_f19_credentials(session: Session, served: Served) -> None:
 
 
 def test_r13_calls_are_spaced_whatever_came_of_them(session: Session, served: Served) -> None:
-    journal = XmlRpcJournal(session.post, served.journal_url, 0.2)
+    journal = XmlRpcJournal(session.post, served.journal_url, 0.2, LIMIT)
     served.upstream.fail("^/pypi", Fault.status(500))
     with pytest.raises(Unreachable):
         journal.last_serial()

@@ -1,24 +1,28 @@
-"""Pure: precompressed siblings. The same body gives the same bytes in every run."""
+"""Pure: precompressed copies. The same body gives the same bytes in every run on a machine.
+
+Nothing compares these bytes with others: what a copy is worth is told by what it unpacks to.
+"""
 
 from __future__ import annotations
 
 import errno
-import gzip
 import importlib
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-GZIP_LEVEL = 6  # components.md, section 4: level 9 gains half a percent for a third more time
+from yanksync import deflate
+from yanksync.publish.layout import PACKET, is_worth
 
 
 def compress(codec: str, body: bytes) -> bytes:
-    """Return ``body`` compressed by ``codec``: gzip, br or zstd.
+    """Return ``body`` compressed by ``codec``: gzip, br or zstd; see :func:`copy_of`.
 
     Raises :class:`ImportError` when the codec's library is not installed; the configuration has
     checked that before.
     """
     if codec == "gzip":
-        return gzip.compress(body, GZIP_LEVEL, mtime=0)
+        return deflate.gzipped(body)
     if codec == "br":
         import brotli
 
@@ -28,12 +32,18 @@ def compress(codec: str, body: bytes) -> bytes:
     return bytes(zstandard.ZstdCompressor(level=9, write_content_size=True).compress(body))
 
 
+def copy_of(codec: str, body: bytes) -> bytes | None:
+    """Return ``body`` compressed by ``codec``; None if that saves less than a network packet."""
+    if len(body) <= PACKET:
+        return None
+    copy = compress(codec, body)
+    return copy if is_worth(len(body), len(copy)) else None
+
+
 def stream(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield ``chunks`` compressed by ``codec``; the list of projects is too long to hold."""
     if codec == "gzip":
-        import zlib
-
-        engine = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+        engine = deflate.gzipper()
         yield from _run(chunks, engine.compress, engine.flush)
     elif codec == "br":
         import brotli
@@ -89,8 +99,6 @@ def _library(name: str) -> Any:
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    import zlib
-
     engine = zlib.decompressobj(31)
     try:
         for chunk in chunks:

@@ -33,6 +33,7 @@ from yanksync.publish.staging import (
     page_last,
     published_in,
     refuse_link,
+    take_back,
     tidy,
     unlink,
     write,
@@ -59,6 +60,11 @@ class DiskStore:
         self.output = output
         self._root = str(output / layout.ROOT)
         self._refusals = Refusals(self._root)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the file system has refused something that was logged and did no harm."""
+        return self._refusals.any
 
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""
@@ -215,13 +221,13 @@ class DiskStore:
             unlink(f"{base}/{entry}")
         os.rmdir(base)
 
-    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, durably, each file in one step."""
-        one = Staged("")
+        one, copies = Staged(""), list[str]()
         try:
             one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
             for form in forms:
-                self._stage_list(form, codecs, one)
+                copies += self._stage_list(form, codecs, one)
             self._settle([one], ())
             for path in one.deletes:
                 unlink(path)
@@ -233,25 +239,34 @@ class DiskStore:
             raise _error(error, self._root) from error
         finally:
             discard(one)
+        return tuple(copies)
 
-    def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: Staged) -> None:
+    def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: Staged) -> list[str]:
+        """Write the temporary files of a form of the list; return the names of its copies."""
         base, twin = self._root, layout.TWIN.get(form.filename)
         moment = write_chunks(base, form.filename, form.chunks(), one, None)
+        page = f"{base}/{layout.temporary(form.filename)}"
+        copies = []
         for codec in codecs:
             name = form.filename + layout.SUFFIX[codec]
             # From what is written already: making 750,000 rows again costs more than reading them.
-            written = chunks_of(f"{base}/{layout.temporary(form.filename)}")
-            write_chunks(base, name, stream(codec, written), one, moment)
-        names = [form.filename] if twin is None else [form.filename, twin]
-        for codec, suffix in layout.SUFFIX.items():
-            if codec not in codecs:
-                one.deletes.extend(f"{base}/{name}{suffix}" for name in names)
+            write_chunks(base, name, stream(codec, chunks_of(page)), one, moment)
+            copy = f"{base}/{layout.temporary(name)}"
+            if layout.is_worth(os.stat(page).st_size, os.stat(copy).st_size):
+                copies.append(name)
+            else:
+                take_back(one, copy)
+        for name in layout.twins(form.filename):
+            for suffix in layout.SUFFIX.values():
+                if form.filename + suffix not in copies:
+                    one.deletes.append(f"{base}/{name}{suffix}")
         page_last(one, base, form.filename)
         if twin is not None:
-            for codec in codecs:
-                suffix = layout.SUFFIX[codec]
-                link(base, form.filename + suffix, twin + suffix, None, one, moment)
+            for copy in copies:
+                suffix = copy.removeprefix(form.filename)
+                link(base, copy, twin + suffix, None, one, moment)
             link(base, form.filename, twin, None, one, moment)
+        return copies
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""

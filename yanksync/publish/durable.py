@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
+_PDEATHSIG = 1  # prctl(2): PR_SET_PDEATHSIG
 _MANY = 32
 """From so many files on, one call for the whole file system is cheaper (components.md, 4)."""
 
@@ -33,6 +36,20 @@ def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
     if len(paths) >= _MANY and _whole(root):
         return None
     return _sync_all(paths, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+
+
+def prepare_fork() -> None:
+    """Load what a large batch needs, and give back memory that is free: a child has it as well."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:  # glibc
+        trim(0)
+
+
+def die_with_parent() -> None:
+    """Let this process be killed when its parent ends, however that is."""
+    libc = _libc()
+    if libc is not None:
+        libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _sync_all(paths: Sequence[str], flags: int) -> OSError | None:
@@ -72,12 +89,18 @@ def _whole(root: str) -> bool:
 
 @cache
 def _syncfs() -> Callable[[int], int] | None:
+    call = getattr(_libc(), "syncfs", None)
+    return None if call is None else lambda descriptor: int(call(descriptor))
+
+
+@cache
+def _libc() -> Any:
+    """Return Linux's C library; None where there is none that can be called."""
     if not sys.platform.startswith("linux"):
         return None
     try:
         import ctypes  # start-up: only a large batch needs it
 
-        call = ctypes.CDLL(None, use_errno=True).syncfs
-    except (ImportError, OSError, AttributeError):  # too many open files end an import, too
+        return ctypes.CDLL(None, use_errno=True)
+    except (ImportError, OSError):  # too many open files end an import, too
         return None
-    return lambda descriptor: int(call(descriptor))

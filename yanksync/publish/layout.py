@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 ROOT = "simple"
@@ -38,6 +40,10 @@ TWIN = {HTML.filename: V1_HTML.filename}
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """What the name of a precompressed sibling adds, by codec (spec-checklist D10)."""
 
+PACKET = 1400
+"""Bytes that fit into one network packet. A compressed copy that saves less than that saves nobody
+anything: it is not written, and a web server sends the page itself (``gzip_static on``)."""
+
 ENCODING = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
 """The Content-Encoding (RFC 9110, 8.4.1) that the name of a sibling stands for."""
 
@@ -66,6 +72,33 @@ def headers(filename: str) -> Headers:
 def directory(name: str | None) -> str:
     """Return the directory of a project, or of the list of projects for None."""
     return ROOT if name is None else f"{ROOT}/{name}"
+
+
+def copies(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
+    """Return the names of the compressed copies that the forms of a page may have, in one order.
+
+    Twins are left out: they have the copies of their form.
+    """
+    forms = (V1_JSON, HTML, LEGACY) if legacy else (V1_JSON, HTML)
+    wanted = set(codecs)
+    suffixes = [suffix for codec, suffix in SUFFIX.items() if codec in wanted]
+    return tuple(form.filename + suffix for form in forms for suffix in suffixes)
+
+
+def copied(copy: str) -> tuple[str, str]:
+    """Return the form and the codec of a compressed copy."""
+    page, dot, suffix = copy.rpartition(".")
+    return page, ENCODING[dot + suffix]
+
+
+def codecs_of(copies: Iterable[str]) -> tuple[str, ...]:
+    """Return the codecs of compressed copies, each once."""
+    return tuple(dict.fromkeys(copied(copy)[1] for copy in copies))
+
+
+def is_worth(page: int, copy: int) -> bool:
+    """Return whether a compressed copy of that size is worth having beside its page."""
+    return page - copy >= PACKET
 
 
 def twins(filename: str) -> tuple[str, ...]:

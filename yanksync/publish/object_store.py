@@ -210,12 +210,13 @@ class ObjectStore:
                 raise fence.lost(error.where) from None
         fence.gone(name, [filename])
 
-    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, each file in one step."""
+        copies: list[str] = []
         try:
             gone = unlisted(forms)
             for form in forms:
-                self._write_form(form, codecs, gone)
+                copies += self._write_form(form, codecs, gone)
                 gone = ()
             if self._slash is None and self._objects.slashes:
                 self._drop_slash()
@@ -224,23 +225,29 @@ class ObjectStore:
         except OSError as error:  # it is too long for memory
             why = f"no room for the list of projects: {error.strerror}"
             raise PublishError(tempfile.gettempdir(), why) from error
+        return tuple(copies)
 
     def _write_form(
         self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...] = ()
-    ) -> None:
+    ) -> list[str]:
         names = layout.twins(form.filename)
-        unwanted = [layout.SUFFIX[codec] for codec in layout.SUFFIX if codec not in codecs]
+        written: list[str] = []
         with _spooled(form.chunks()) as page:
             for codec in codecs:
                 with _spooled(stream(codec, _chunks(page))) as sibling:
+                    if not layout.is_worth(_size(page), _size(sibling)):
+                        continue
                     for name in names:
                         self._put(None, name + layout.SUFFIX[codec], _mapped(sibling))
+                    written.append(layout.SUFFIX[codec])
+            unwanted = [suffix for suffix in layout.SUFFIX.values() if suffix not in written]
             stale = [name + suffix for name in names for suffix in unwanted]
             self._delete(None, dict.fromkeys([*stale, *gone]))
             for name in names:
                 self._put(None, name, _mapped(page))
             if form.filename == self._slash:
                 self._put(None, SLASH, _mapped(page))
+        return [form.filename + suffix for suffix in written]
 
     def _drop_slash(self) -> None:
         """Remove the list from the key with the slash, if the configuration once wanted it there.
@@ -356,9 +363,13 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
+def _size(file: IO[bytes]) -> int:
+    return file.seek(0, 2)
+
+
 def _mapped(file: IO[bytes]) -> Any:
     """Return the content of a file for the client to read, without a copy of it."""
-    if file.seek(0, 2) == 0:
+    if _size(file) == 0:
         return b""
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

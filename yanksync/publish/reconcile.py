@@ -6,7 +6,7 @@ of what does, and comes out as create, replace, delete or leave alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from hashlib import blake2b
 
@@ -15,8 +15,8 @@ from msgspec import Struct
 from yanksync.model import Published
 from yanksync.publish import layout
 
-Compress = Callable[[str, bytes], bytes]
-"""Returns a body compressed by the codec of that name."""
+Compress = Callable[[str, bytes], bytes | None]
+"""Returns a body compressed by the codec of that name; None if that is not worth it."""
 
 
 class FormWork(Struct, frozen=True, kw_only=True):
@@ -69,22 +69,35 @@ def digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=16).digest()
 
 
-def published(rendered: Rendered, codecs: tuple[str, ...]) -> Published:
-    """Return what stands in the output once ``rendered`` is published."""
+def copies_of(rendered: Rendered, codecs: tuple[str, ...], compress: Compress) -> dict[str, bytes]:
+    """Return the compressed copies that are worth having, by file name; twins have the same."""
+    bodies = {layout.V1_JSON.filename: rendered.json, layout.HTML.filename: rendered.html}
+    if rendered.legacy is not None:
+        bodies[layout.LEGACY.filename] = rendered.legacy
+    found: dict[str, bytes] = {}
+    for name in layout.copies(codecs, legacy=rendered.legacy is not None):
+        form, codec = layout.copied(name)
+        copy = compress(codec, bodies[form])
+        if copy is not None:
+            found[name] = copy
+    return found
+
+
+def published(rendered: Rendered, copies: Iterable[str]) -> Published:
+    """Return what stands in the output once ``rendered`` is published with ``copies``."""
     legacy = None if rendered.legacy is None else digest(rendered.legacy)
-    return Published(*rendered.digests, codecs, legacy)
+    return Published(*rendered.digests, tuple(copies), legacy)
 
 
 def reconcile(
     name: str,
     stands: Published | None,
     wanted: Rendered | None,
-    codecs: tuple[str, ...],
-    compress: Compress,
+    copies: Mapping[str, bytes],
     *,
     dirty: bool,
 ) -> Work | None:
-    """Return what to do so that ``wanted`` stands there with siblings of ``codecs``; None: nothing.
+    """Return what to do so that ``wanted`` stands there with ``copies``; None: nothing.
 
     ``stands`` is what a run published last; ``dirty`` says that one has begun to replace it, so
     that anything may stand there.
@@ -97,43 +110,44 @@ def reconcile(
         dirty = True  # a digest that was made void
     known = None if dirty else stands
     before = (None, None) if known is None else (known.json, known.html)
-    there = () if known is None else known.codecs
+    there = () if known is None else known.copies
     forms = (
-        _legacy(known, wanted, codecs, compress),
-        _form(layout.V1_JSON, wanted.json, wanted.digests[0] == before[0], there, codecs, compress),
-        _form(layout.HTML, wanted.html, wanted.digests[1] == before[1], there, codecs, compress),
+        _legacy(known, wanted, copies),
+        _form(layout.V1_JSON, wanted.json, wanted.digests[0] == before[0], there, copies),
+        _form(layout.HTML, wanted.html, wanted.digests[1] == before[1], there, copies),
     )
     work = tuple(form for form in forms if form is not None)
     return Write(name=name, forms=work, tidy=dirty) if work else None
 
 
 def _legacy(
-    known: Published | None, wanted: Rendered, codecs: tuple[str, ...], compress: Compress
+    known: Published | None, wanted: Rendered, copies: Mapping[str, bytes]
 ) -> FormWork | None:
     """Say what to do with the form for followers. It goes first: it is never behind the page."""
     if wanted.legacy is None:
         return None
     stood = None if known is None else known.legacy
-    there = () if known is None or stood is None else known.codecs
+    there = () if known is None or stood is None else known.copies
     same = stood is not None and digest(wanted.legacy) == stood
-    return _form(layout.LEGACY, wanted.legacy, same, there, codecs, compress)
+    return _form(layout.LEGACY, wanted.legacy, same, there, copies)
 
 
 def _form(
     form: layout.Form,
     body: bytes,
     same: bool,
-    there: tuple[str, ...],
-    codecs: tuple[str, ...],
-    compress: Compress,
+    there: Collection[str],
+    copies: Mapping[str, bytes],
 ) -> FormWork | None:
-    write = tuple(codec for codec in codecs if not same or codec not in there)
-    drop = tuple(codec for codec in there if codec not in codecs)
-    if same and not write and not drop:
+    names = {codec: form.filename + suffix for codec, suffix in layout.SUFFIX.items()}
+    siblings = tuple(
+        (codec, copies[name])
+        for codec, name in names.items()
+        if name in copies and not (same and name in there)
+    )
+    drop = tuple(codec for codec, name in names.items() if name in there and name not in copies)
+    if same and not siblings and not drop:
         return None
     return FormWork(
-        filename=form.filename,
-        body=None if same else body,
-        siblings=tuple((codec, compress(codec, body)) for codec in write),
-        drop=drop,
+        filename=form.filename, body=None if same else body, siblings=siblings, drop=drop
     )

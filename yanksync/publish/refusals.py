@@ -14,6 +14,11 @@ class Refusals:
         self._root = root
         self._told: set[str] = set()
 
+    @property
+    def any(self) -> bool:
+        """Whether it has refused anything."""
+        return bool(self._told)
+
     def unsynced(self, error: OSError | None, what: str) -> None:
         """Tell that ``what`` cannot be synced; None: it can."""
         if error is not None:

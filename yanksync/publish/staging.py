@@ -63,6 +63,13 @@ def discard(one: Staged) -> None:
             os.unlink(path)
 
 
+def take_back(one: Staged, path: str) -> None:
+    """Delete a temporary file that was written for ``one`` and is not wanted after all."""
+    os.unlink(path)
+    one.made.remove(path)
+    one.renames = [pair for pair in one.renames if pair[0] != path]
+
+
 def create(path: str) -> int:
     """Open a new file to write, in place of what a run that died has left; return its descriptor.
 

@@ -66,10 +66,11 @@ class Store(Protocol):
         they belong to (R12).
         """
 
-    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, durably, each file in one step.
 
-        The form for followers goes when it is not among ``forms``.
+        The form for followers goes when it is not among ``forms``. Returns the compressed copies
+        that are there now, those of twins aside.
         """
 
     def read(self, name: str | None, filename: str) -> bytes | None:
@@ -166,23 +167,28 @@ class MemoryStore:
         if self.files.pop(path, None) is not None:
             self.writes.append(path)
 
-    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> None:
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects."""
-        from yanksync.publish.compress import compress
+        from yanksync.publish.compress import copy_of
 
         base = layout.directory(None)
+        names: list[str] = []
         for filename in unlisted(forms):
             self._drop(f"{base}/{filename}")
         for form in forms:
             body = b"".join(form.chunks())
+            made = {codec: copy_of(codec, body) for codec in codecs}
+            copies = {codec: copy for codec, copy in made.items() if copy is not None}
             work = FormWork(
                 filename=form.filename,
                 body=body,
-                siblings=tuple((codec, compress(codec, body)) for codec in codecs),
-                drop=tuple(codec for codec in layout.SUFFIX if codec not in codecs),
+                siblings=tuple(copies.items()),
+                drop=tuple(codec for codec in layout.SUFFIX if codec not in copies),
             )
             for filename in layout.twins(form.filename):
                 self._form(f"{base}/{filename}", work)
+            names += [form.filename + layout.SUFFIX[codec] for codec in copies]
+        return tuple(names)
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file."""

@@ -97,8 +97,10 @@ def _anchor(file: File, timed: bool) -> str:
         extra += f' data-upload-time="{escape(file.upload_time)}"'
     if file.yanked is not None:
         extra += f' data-yanked="{escape(file.yanked.reason)}"'
-    link = escape(file.url) + _fragment(file.hashes)
-    return f'<a href="{link}"{extra}>{escape(file.filename)}</a><br>\n'
+    link, name = file.url, file.filename
+    if _SPECIAL.search(link + name):
+        link, name = escape(link), escape(name)
+    return f'<a href="{link}{_fragment(file.hashes)}"{extra}>{name}</a><br>\n'
 
 
 def _fragment(hashes: Hashes) -> str:

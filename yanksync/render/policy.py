@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from yanksync.model import File, Page, Status
+from yanksync.model import Page, Status
 from yanksync.versions import file_versions, sort_key
 
 
@@ -25,7 +25,9 @@ def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:
     if page.quarantined:
         return replace(page, files=(), versions=())
     homes = list(zip(file_versions(page), page.files, strict=True))
-    homes.sort(key=_order)
+    keys = {version: sort_key(version) for version in {version for version, _ in homes}}
+    # By version, files without one first, and then by name.
+    homes.sort(key=lambda home: (*keys[home[0]], home[1].filename))
     versions = page.versions
     if yanked == "omit":
         kept = [home for home in homes if home[1].yanked is None]
@@ -36,11 +38,6 @@ def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:
     if versions is not None:
         versions = tuple(sorted(set(versions), key=sort_key))
     return replace(page, files=tuple([file for _, file in homes]), versions=versions)
-
-
-def _order(home: tuple[str | None, File]) -> tuple[object, ...]:
-    """Return where a file stands: by its version (those without first), then by its name."""
-    return (*sort_key(home[0]), home[1].filename)
 
 
 def plain(page: Page) -> bool:

@@ -122,7 +122,7 @@ class State:
     def unsure_removals(self) -> list[tuple[NormalizedName, Awaiting]]:
         """Return the removals, by name, of projects that may not be published any more."""
         rows = self._db.execute(
-            """SELECT name, id, sort FROM unpublished JOIN projects USING (id)
+            """SELECT name, id, sort FROM unpublished CROSS JOIN projects USING (id)
             WHERE dirty AND sort IN ('explained', 'unexplained') AND presence <> 'present'"""
         )
         return [(row[0], Awaiting(row[1], Sort(row[2]), True)) for row in rows]

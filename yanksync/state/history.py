@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
 
-from yanksync.changes import Unsettled, explains, settle
+from yanksync.changes import Unsettled, settle
+from yanksync.entries import Entries
 from yanksync.journal import HISTORY, Event, Kind
 from yanksync.model import Action, Change, JournalEntry
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.state.observed import Observed, Seen, seen_of
+from yanksync.state.texts import kept_names, kept_text, names_of, plain, text_of
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -51,59 +56,93 @@ class History:
         A ``create`` or ``new release`` is a return only when the newest row of that project or
         version is a removal. An observed row that an entry explains gives way to it.
         """
-        era = self._era
-        for event in events:
-            action = HISTORY.get(event.kind)
-            if action is None or (action is Action.RETURN and not self._was_removed(event)):
+        told = [event for event in events if event.kind in HISTORY]
+        if not told:
+            return
+        era, rows = self._era, _Rows(self._db)
+        known, observed = self._known(told, era), self._observed(told, era)
+        for event in told:
+            entry, action = event.entry, HISTORY[event.kind]
+            if entry.serial in known:
                 continue
-            entry = event.entry
-            known = self._db.one(
-                "SELECT 1 FROM history WHERE era = ? AND serial = ?", (era, entry.serial)
-            )
-            if known is not None:
+            if action is Action.RETURN and not self._was_removed(event, era, rows):
                 continue
+            known.add(entry.serial)
             reason = None if event.kind is Kind.YANK else ""
-            reason = self._replace_observed(event, action, reason)
-            self._db.execute(
-                """INSERT INTO history (era, place, serial, timestamp, project, version, kind,
-                    action, file, reason) VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)""",
-                (era, entry.serial, entry.timestamp, event.name, _plain(entry.version), event.kind,
-                 action, _plain(event.file), _text(reason)),
+            if event.name in observed:
+                reason = self._replace(observed[event.name], event, action, reason, rows)
+            rows.add(
+                (era, entry.serial, entry.serial, entry.timestamp, event.name,
+                 plain(entry.version), event.kind, action, plain(event.file), kept_text(reason))
             )  # fmt: skip
+        rows.write()
 
-    def _was_removed(self, event: Event) -> bool:
-        version = event.entry.version
+    def _known(self, events: Sequence[Event], era: int) -> set[int]:
+        """Return the serials among those of ``events`` that are recorded, and maybe some more."""
+        serials = [event.entry.serial for event in events]
+        rows = self._db.execute(
+            "SELECT serial FROM history WHERE era = ? AND serial BETWEEN ? AND ?",
+            (era, min(serials), max(serials)),
+        )
+        return {row[0] for row in rows}
+
+    def _was_removed(self, event: Event, era: int, rows: _Rows) -> bool:
+        rows.write()
         row = self._db.one(
-            """SELECT action FROM history WHERE project = ?1 AND version IS ?2 AND file IS NULL
-            AND (era < ?3 OR place < ?4) ORDER BY era DESC, place DESC, id DESC LIMIT 1""",
-            (event.name, _plain(version), self._era, event.entry.serial),
+            """SELECT action FROM history WHERE project = ? AND version IS ? AND file IS NULL
+            AND (era, place) < (?, ?) ORDER BY era DESC, place DESC, id DESC LIMIT 1""",
+            (event.name, plain(event.entry.version), era, event.entry.serial),
         )
         return row is not None and row[0] == Action.REMOVE
 
-    def _replace_observed(self, event: Event, action: Action, reason: str | None) -> str | None:
-        missing = Action.REMOVE if event.removes else action  # what is quarantined may look removed
-        rows = self._db.execute(
-            """SELECT id, action, version, file, files, reason FROM history AS seen
-            WHERE project = ?1 AND serial IS NULL AND action IN (?2, ?5) AND era = ?4
-            AND (high IS NULL OR high >= ?3) AND coalesce(low, -1) < ?3
-            AND NOT EXISTS (SELECT 1 FROM history AS other WHERE other.project = ?1
-                AND other.era = ?4 AND other.action = 'return'
-                AND other.place > seen.place AND other.place < ?3)""",
-            (event.name, action, event.entry.serial, self._era, missing),
-        )
-        for id_, seen, version, file, files, text in rows:
-            names = _names(files)
-            change = Change(action=Action(seen), version=version, file=file, files=names)
-            if explains(event, change):
-                self._db.execute("DELETE FROM history WHERE id = ?", (id_,))
-                reason = _untext(text) if action is Action.YANK else reason
+    def _observed(self, events: Sequence[Event], era: int) -> dict[str, Observed]:
+        """Return the observed rows that ``events`` may explain, by project."""
+        first = min(event.entry.serial for event in events)
+        projects = json.dumps(list({event.name for event in events}))
+        rows: dict[str, list[Seen]] = {}
+        for where in ("high >= ?3", "high IS NULL AND ?3 = ?3"):
+            found = self._db.execute(
+                f"""SELECT project, id, place, low, high, action, version, file, files, reason
+                FROM history WHERE serial IS NULL AND era = ?1 AND {where}
+                AND project IN (SELECT value FROM json_each(?2))""",
+                (era, projects, first),
+            )
+            for project, *row in found:
+                rows.setdefault(project, []).append(seen_of(row))
+        return {project: Observed(some) for project, some in rows.items()}
+
+    def _replace(
+        self,
+        observed: Observed,
+        event: Event,
+        action: Action,
+        reason: str | None,
+        rows: _Rows,
+    ) -> str | None:
+        """Drop the rows that ``event`` explains; return the reason that is known of it by now."""
+        serial = event.entry.serial
+        for row in observed.take(event, action):
+            if row.place < serial and self._returned(event, row.place, rows):
+                continue
+            self._db.execute("DELETE FROM history WHERE id = ?", (row.id,))
+            reason = row.reason if action is Action.YANK else reason
         return reason
+
+    def _returned(self, event: Event, place: int, rows: _Rows) -> bool:
+        """Return whether something of the project returned between ``place`` and ``event``."""
+        rows.write()
+        row = self._db.one(
+            """SELECT 1 FROM history WHERE project = ? AND era = ? AND action = 'return'
+            AND place > ? AND place < ? LIMIT 1""",
+            (event.name, self._era, place, event.entry.serial),
+        )
+        return row is not None
 
     def events(self, project: str, above: int | None) -> tuple[Event, ...]:
         """Return the journal entries of a project after serial ``above``, oldest first."""
         rows = self._db.execute(
             """SELECT serial, timestamp, version, kind, file FROM history
-            WHERE project = ? AND era = ? AND serial > ? ORDER BY serial""",
+            WHERE project = ? AND era = ? AND place > ? AND serial IS NOT NULL ORDER BY place""",
             (project, self._era, -1 if above is None else above),
         )
         return tuple(_event(project, row) for row in rows)
@@ -121,36 +160,45 @@ class History:
         newest = dict(rows)
         return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
 
-    def see(self, project: str, seen: Unsettled, now: float, *, settled: bool) -> None:
-        """Take in what a recorded page showed; ``settled``: the journal is read up to it."""
-        if not seen.changes and not seen.reasons:
-            return
-        if settled or seen.high is None:
-            self._settle(project, seen, now)
-        else:
-            self._db.execute(
-                "INSERT INTO unsettled (project, high, seen) VALUES (?, ?, ?)",
-                (project, seen.high, _dump(seen)),
-            )
+    def see(self, project: str, pages: Iterable[Unsettled], now: float, *, settled: bool) -> None:
+        """Take in what a recorded page showed; ``settled``: the journal is read up to it.
+
+        A page has several parts where files that it lost were on different pages last.
+        """
+        parts = [seen for seen in pages if seen.changes or seen.reasons]
+        at_once = [seen for seen in parts if settled or seen.high is None]
+        if at_once:
+            entries = Entries(self.events(project, None))
+            for seen in at_once:
+                self._settle(project, seen, entries, now)
+        self._db.many(
+            "INSERT INTO unsettled (project, high, seen) VALUES (?, ?, ?)",
+            [
+                (project, seen.high, _dump(seen))
+                for seen in parts
+                if not settled and seen.high is not None
+            ],
+        )
 
     def settle(self, cursor: int | None, now: float) -> None:
         """Settle every page that the journal has reached; all of them when ``cursor`` is None."""
         rows = self._db.execute(
-            """SELECT id, project, seen FROM unsettled
-            WHERE ?1 IS NULL OR high <= ?1 ORDER BY high, id""",
+            """SELECT project, seen, id FROM unsettled
+            WHERE ?1 IS NULL OR high <= ?1 ORDER BY project, high, id""",
             (cursor,),
         )
-        for id_, project, text in rows:
-            self._settle(project, _load(text), now)
-            self._db.execute("DELETE FROM unsettled WHERE id = ?", (id_,))
+        for project, some in groupby(rows, key=itemgetter(0)):
+            entries = Entries(self.events(project, None))
+            for _, text, _ in some:
+                self._settle(project, _load(text), entries, now)
+        self._db.many("DELETE FROM unsettled WHERE id = ?", [(row[2],) for row in rows])
 
-    def _settle(self, project: str, seen: Unsettled, now: float) -> None:
-        outcome = settle(seen, self.events(project, None))
-        for serial, reason in outcome.reasons:
-            self._db.execute(
-                "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
-                (_text(reason), self._era, serial),
-            )
+    def _settle(self, project: str, seen: Unsettled, entries: Entries, now: float) -> None:
+        outcome, era = settle(seen, entries), self._era
+        self._db.many(
+            "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
+            [(kept_text(reason), era, serial) for serial, reason in outcome.reasons],
+        )
         self.observe(project, outcome.observed, now, low=seen.low, high=seen.high)
 
     def observe(
@@ -163,31 +211,57 @@ class History:
         high: int | None = None,
     ) -> None:
         """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
-        for change in changes:
-            place = high if high is not None else max(self._last_place(), low or 0)
-            self._db.execute(
-                """INSERT INTO history (era, place, timestamp, project, version, action, file,
-                    files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (self._era, place, int(now), project, _plain(change.version), change.action,
-                 _plain(change.file), _files(change.files), _text(change.reason), low, high),
-            )  # fmt: skip
+        if not changes:
+            return
+        era = self._era
+        place = high if high is not None else max(self._last_place(era), low or 0)
+        self._db.many(
+            """INSERT INTO history (era, place, timestamp, project, version, action, file,
+                files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            [
+                (era, place, int(now), project, plain(change.version), change.action,
+                 plain(change.file), kept_names(change.files), kept_text(change.reason), low, high)
+                for change in changes
+            ],
+        )  # fmt: skip
 
-    def _last_place(self) -> int:
-        return self._db.count(
-            "SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (self._era,)
-        )
+    def _last_place(self, era: int) -> int:
+        return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (era,))
 
     def rows(
         self, project: str | None = None, version: str | None = None, since: float | None = None
     ) -> Iterator[Row]:
         """Yield rows, oldest first: of a project, of a version text, from a time on."""
+        asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
+        where = [clause for clause, value in asked.items() if value is not None]
         found = self._db.stream(
-            """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR version = ?2)
-            AND (?3 IS NULL OR timestamp >= ?3) ORDER BY era, place, serial IS NULL, id""",
-            (project, version, since),
+            f"""SELECT serial, timestamp, project, version, action, file, files, reason FROM history
+            WHERE {" AND ".join(where or ["true"])} ORDER BY era, place, serial IS NULL, id""",
+            [value for value in asked.values() if value is not None],
         )
         return (_row(row) for row in found)
+
+
+class _Rows:
+    """Journal entries on their way into the table; :meth:`write` before it is asked."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._waiting: list[tuple[object, ...]] = []
+
+    def add(self, row: tuple[object, ...]) -> None:
+        """Take a row."""
+        self._waiting.append(row)
+
+    def write(self) -> None:
+        """Write what waits."""
+        if self._waiting:
+            self._db.many(
+                """INSERT INTO history (era, place, serial, timestamp, project, version, kind,
+                    action, file, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                self._waiting,
+            )
+            self._waiting = []
 
 
 def _event(project: str, row: Sequence[object]) -> Event:
@@ -206,19 +280,10 @@ def _row(row: Sequence[object]) -> Row:
         version=version,  # type: ignore[arg-type]
         action=Action(str(action)),
         file=file,  # type: ignore[arg-type]
-        files=_names(files),
-        reason=_untext(reason),
+        files=names_of(files),
+        reason=text_of(reason),
         source="observed" if serial is None else "journal",
     )
-
-
-def _text(reason: str | None) -> str | None:
-    """Return a reason as JSON in ASCII: SQLite's text can hold neither NUL nor lone surrogates."""
-    return None if reason is None else json.dumps(reason)
-
-
-def _untext(text: object) -> str | None:
-    return None if text is None else str(json.loads(str(text)))
 
 
 def _dump(seen: Unsettled) -> str:
@@ -227,16 +292,3 @@ def _dump(seen: Unsettled) -> str:
 
 def _load(text: str) -> Unsettled:
     return msgspec.convert(json.loads(text), type=Unsettled)
-
-
-def _files(names: tuple[str, ...]) -> str | None:
-    return json.dumps(names) if names else None
-
-
-def _names(files: object) -> tuple[str, ...]:
-    return () if files is None else tuple(json.loads(str(files)))
-
-
-def _plain(text: str | None) -> str | None:
-    """Return ``text`` as SQLite can keep it: a lone surrogate becomes ``?``."""
-    return None if text is None else text.encode("utf-8", "replace").decode()

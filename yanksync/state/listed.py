@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yanksync.model import ListedProject
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
 
@@ -15,16 +14,21 @@ class Listed:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def load(self, projects: Iterable[ListedProject]) -> None:
-        """Take in the rows of the list, those that are mirrored."""
+    def load(self, projects: Iterable[tuple[str, str, int | None]]) -> None:
+        """Take in rows of the list: normalised name, spelling, serial.
+
+        Of several spellings of one name the one with the highest serial counts.
+        """
         self._db.execute("DROP TABLE IF EXISTS temp.listed")
         self._db.execute(
             "CREATE TEMP TABLE listed (name TEXT PRIMARY KEY, display TEXT, serial INTEGER) "
             "WITHOUT ROWID"
         )
         self._db.many(
-            "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
-            ((row.name, row.display, row.serial) for row in projects),
+            """INSERT INTO listed VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
+            SET display = excluded.display, serial = excluded.serial
+            WHERE coalesce(excluded.serial, 0) > coalesce(listed.serial, 0)""",
+            projects,
         )
         self._db.execute(
             """INSERT INTO projects (name, display, presence)
@@ -109,7 +113,7 @@ class Listed:
         )
         self._db.many(
             """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)
-            ON CONFLICT (name) DO UPDATE SET urgent = 1""",
+            ON CONFLICT (name) DO UPDATE SET urgent = 1, asked = 0, next_try = 0, behind = 0""",
             ((row[0], since) for row in rows),
         )
         return [row[0] for row in rows]

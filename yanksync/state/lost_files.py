@@ -12,6 +12,10 @@ from msgspec.structs import replace
 from yanksync.losses import LostFile
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.state.texts import plain
+
+# Whose removal waits is judged as a whole, and its files with it.
+_THERE = "EXISTS (SELECT 1 FROM projects WHERE id = project AND presence = 'present')"
 
 
 class LostFiles:
@@ -43,7 +47,7 @@ class LostFiles:
             "INSERT INTO lost_files VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    project, _plain(one.file.filename), one.vanished, one.confirmed, one.approved,
+                    project, plain(one.file.filename), one.vanished, one.confirmed, one.approved,
                     one.held is not None, _dump(one),
                 )
                 for one in lost
@@ -66,32 +70,34 @@ class LostFiles:
         return {row[0]: row[1] for row in rows}
 
     def to_judge(self) -> list[int]:
-        """Return the projects of which files vanished, and no person has let them go."""
+        """Return the held projects of which files vanished, and no person has let them go."""
         rows = self._db.execute(
-            "SELECT DISTINCT project FROM lost_files WHERE vanished AND NOT approved"
+            f"SELECT DISTINCT project FROM lost_files WHERE vanished AND NOT approved AND {_THERE}"
         )
         return [row[0] for row in rows]
 
     def confirmed(self) -> list[int]:
         """Return those of :meth:`to_judge` of which a second look has said the same."""
         rows = self._db.execute(
-            "SELECT DISTINCT project FROM lost_files WHERE vanished AND confirmed AND NOT approved"
+            f"""SELECT DISTINCT project FROM lost_files
+            WHERE vanished AND confirmed AND NOT approved AND {_THERE}"""
         )
         return [row[0] for row in rows]
 
     def rehashed(self) -> list[int]:
-        """Return the projects of which a file has another hash than the published one."""
+        """Return the held projects of which a file has another hash than the published one."""
         rows = self._db.execute(
-            "SELECT DISTINCT project FROM lost_files WHERE NOT vanished AND NOT approved"
+            f"""SELECT DISTINCT project FROM lost_files
+            WHERE NOT vanished AND NOT approved AND {_THERE}"""
         )
         return [row[0] for row in rows]
 
     def approved(self) -> list[int]:
-        """Return the projects of which a person has let files go."""
-        return [
-            row[0]
-            for row in self._db.execute("SELECT DISTINCT project FROM lost_files WHERE approved")
-        ]
+        """Return the held projects of which a person has let files go."""
+        rows = self._db.execute(
+            f"SELECT DISTINCT project FROM lost_files WHERE approved AND {_THERE}"
+        )
+        return [row[0] for row in rows]
 
     def hold(self, ids: Iterable[int], why: str, now: float, *, vanished: bool) -> None:
         """Hold the losses of these projects: the vanished files, or those with another hash."""
@@ -108,7 +114,7 @@ class LostFiles:
     def held(self) -> list[tuple[NormalizedName, LostFile]]:
         """Return the files that a guard holds, by project and name."""
         rows = self._db.execute(
-            """SELECT name, lost FROM lost_files JOIN projects ON id = project
+            """SELECT name, lost FROM lost_files CROSS JOIN projects ON id = project
             WHERE lost_files.held AND NOT approved ORDER BY name, filename"""
         )
         return [(row[0], _load(row[1])) for row in rows]
@@ -123,7 +129,7 @@ class LostFiles:
     def approve(self, names: Sequence[str] | None) -> list[tuple[int, NormalizedName]]:
         """Let held files go, once: all of them when ``names`` is None. Return whose they were."""
         rows = self._db.execute(
-            """SELECT DISTINCT id, name FROM lost_files JOIN projects ON id = project
+            """SELECT DISTINCT id, name FROM lost_files CROSS JOIN projects ON id = project
             WHERE lost_files.held AND NOT approved
             AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1))) ORDER BY name""",
             (None if names is None else json.dumps(names),),
@@ -146,8 +152,3 @@ def _dump(lost: LostFile) -> str:
 
 def _load(text: str) -> LostFile:
     return msgspec.convert(json.loads(text), type=LostFile)
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` as SQLite can keep it: a lone surrogate becomes ``?``."""
-    return text.encode("utf-8", "replace").decode()

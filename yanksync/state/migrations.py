@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 6
-
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     # Narrow on purpose: the list of projects is a scan of this table. Pages stand apart.
@@ -184,6 +182,28 @@ _GUARDS = (
         AND id IN (SELECT id FROM projects WHERE presence = 'present')""",
 )
 
+# Each look at the history of a project costs what it finds, however long that history is.
+_LONG_HISTORIES = (
+    "DROP INDEX history_project",
+    "CREATE INDEX history_project ON history (project, era, place)",
+    # What was the last thing that happened to a version.
+    "CREATE INDEX history_version ON history (project, version, era, place) WHERE file IS NULL",
+    # What an entry that comes late may explain.
+    "CREATE INDEX history_observed ON history (project, high) WHERE serial IS NULL",
+    "CREATE INDEX history_returns ON history (project, era, place) WHERE action = 'return'",
+)
+
+_MIGRATIONS = (
+    ("first", _FIRST),
+    ("list_index", (_LIST_INDEX,)),
+    ("told", _TOLD),
+    ("tags", (_TAGS,)),
+    ("legacy", (_LEGACY,)),
+    ("guards", _GUARDS),
+    ("long_histories", _LONG_HISTORIES),
+)
+VERSION = len(_MIGRATIONS)
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date; every migration is one transaction with its own record."""
@@ -192,37 +212,13 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     migrations = Migrations("yanksync")
 
-    @migrations(name="0001_first")
-    def first(db: sqlite_utils.Database) -> None:
-        for statement in _FIRST:
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 1")
+    def add(number: int, name: str, statements: tuple[str, ...]) -> None:
+        @migrations(name=f"{number:04}_{name}")
+        def _(db: sqlite_utils.Database) -> None:
+            for statement in statements:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
 
-    @migrations(name="0002_list_index")
-    def list_index(db: sqlite_utils.Database) -> None:
-        db.execute(_LIST_INDEX)
-        db.execute("PRAGMA user_version = 2")
-
-    @migrations(name="0003_told")
-    def told(db: sqlite_utils.Database) -> None:
-        for statement in _TOLD:
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 3")
-
-    @migrations(name="0004_tags")
-    def tags(db: sqlite_utils.Database) -> None:
-        db.execute(_TAGS)
-        db.execute("PRAGMA user_version = 4")
-
-    @migrations(name="0005_legacy")
-    def legacy(db: sqlite_utils.Database) -> None:
-        db.execute(_LEGACY)
-        db.execute("PRAGMA user_version = 5")
-
-    @migrations(name="0006_guards")
-    def guards(db: sqlite_utils.Database) -> None:
-        for statement in _GUARDS:
-            db.execute(statement)
-        db.execute("PRAGMA user_version = 6")
-
+    for number, (name, statements) in enumerate(_MIGRATIONS, 1):
+        add(number, name, statements)
     migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

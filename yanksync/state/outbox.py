@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from yanksync.names import NormalizedName
 from yanksync.state.database import Database
+from yanksync.state.projects import copies_in
 
 LIST = ""
 """Stands for the list of projects, where a name of a project is expected."""
@@ -26,7 +27,7 @@ class Change(Struct, frozen=True):
 
     project: NormalizedName | None  # None: the list
     before: frozenset[str]  # codecs of the siblings that may have stood there, and LEGACY
-    now: tuple[str, ...] | None  # those that stand there now; None: nothing does
+    now: tuple[str, ...] | None  # the compressed copies there now, twins aside; None: no page is
     legacy: bool = False  # whether the form for followers stands there now
 
 
@@ -74,7 +75,7 @@ class Outbox:
         )
 
     def changes(
-        self, hook: str, list_codecs: Sequence[str], *, list_legacy: bool = False
+        self, hook: str, list_copies: Sequence[str], *, list_legacy: bool = False
     ) -> Iterator[Change]:
         """Yield what waits for ``hook``, oldest first, with what stands in the output now."""
         rows = self._db.stream(
@@ -85,8 +86,8 @@ class Outbox:
             (hook,),
         )
         for project, before, stands, codecs, legacy in rows:
-            now: tuple[str, ...] | None = tuple(list_codecs)
+            now: tuple[str, ...] | None = tuple(list_copies)
             if project != LIST:
-                now = tuple(str(codecs or "").split()) if stands else None
+                now = copies_in(codecs, legacy=bool(legacy)) if stands else None
             followed = list_legacy if project == LIST else bool(legacy)
             yield Change(project or None, frozenset(str(before).split()), now, followed)

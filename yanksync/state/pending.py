@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,6 +42,8 @@ class Pending:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._run = 0  # the pass that took looks last
+        self._passed: dict[int, str] = {}  # its last names: of withdrawals, and of others
 
     def mark(
         self,
@@ -79,20 +82,42 @@ class Pending:
     def take(self, run: int, now: float, most: int, *, at_once: bool = False) -> list[Look]:
         """Return up to ``most`` looks whose time has come and note that ``run`` asks for them.
 
-        Withdrawals first. With ``at_once`` the back-off does not count.
+        Withdrawals first. With ``at_once`` the back-off does not count. Those before the last one
+        taken come again when nothing else is left, or after :meth:`rewind`: a pass must not read
+        all that it asked for already each time that it takes some more.
         """
-        rows = self._db.execute(
-            f"""SELECT {_LOOK} FROM pending
-            WHERE behind = 0 AND held IS NULL AND asked <> ?1 AND {_DUE}
-            ORDER BY behind, urgent DESC, name LIMIT ?4""",
-            (run, now, at_once, most),
-        )
+        if run != self._run:
+            self.rewind()
+            self._run = run
+        rows = self._next(run, now, most, at_once)
+        if not rows and self._passed:
+            self.rewind()
+            rows = self._next(run, now, most, at_once)
         names = json.dumps([row[0] for row in rows])
         self._db.execute(
             "UPDATE pending SET asked = ? WHERE name IN (SELECT value FROM json_each(?))",
             (run, names),
         )
         return [_look(row) for row in rows]
+
+    def rewind(self) -> None:
+        """Let :meth:`take` begin with the first withdrawal again: there may be new ones."""
+        self._passed.clear()
+
+    def _next(self, run: int, now: float, most: int, at_once: bool) -> list[Any]:
+        found: list[Any] = []
+        for urgent in (1, 0):
+            if len(found) == most:
+                break
+            rows = self._db.execute(
+                f"""SELECT {_LOOK} FROM pending WHERE behind = 0 AND urgent = ?5 AND name > ?6
+                AND held IS NULL AND asked <> ?1 AND {_DUE} ORDER BY name LIMIT ?4""",
+                (run, now, at_once, most - len(found), urgent, self._passed.get(urgent, "")),
+            )
+            if rows:
+                self._passed[urgent] = rows[-1][0]
+            found += rows
+        return found
 
     def ready(self, now: float, most: int, *, at_once: bool = False) -> tuple[list[Look], int]:
         """Return the first looks that a pass would take, and how many it would take in all."""
@@ -170,18 +195,23 @@ class Pending:
             (name, confirm_after, now),
         )
 
-    def again_at(self, name: str, why: str, since: float, moment: float) -> None:
-        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said."""
+    def again_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
+        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
+
+        A later pass than ``run`` does. What waits for a serial is asked for anyway.
+        """
         self.mark(name, None, since)
         self._db.execute(
-            "UPDATE pending SET problem = ?, next_try = ? WHERE name = ?", (why, moment, name)
+            """UPDATE pending SET problem = ?, next_try = ?, asked = ?
+            WHERE name = ? AND reach IS NULL""",
+            (why, moment, run, name),
         )
 
     def decided(self, name: str) -> None:
         """Forget a look that was only to confirm what is decided by now."""
         self._db.execute(
             """DELETE FROM pending
-            WHERE name = ? AND reach IS NULL AND NOT forced AND doubt IS NULL""",
+            WHERE name = ? AND reach IS NULL AND NOT urgent AND NOT forced AND doubt IS NULL""",
             (name,),
         )
 

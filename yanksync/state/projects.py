@@ -11,6 +11,7 @@ from msgspec import Struct
 from yanksync.journal import Kind
 from yanksync.model import ListedProject, Published
 from yanksync.names import NormalizedName
+from yanksync.publish import layout
 from yanksync.state.database import Database
 from yanksync.weigh import Presence
 
@@ -355,6 +356,17 @@ class Projects:
         return (row[0] for row in rows)
 
 
+def copies_in(column: object, *, legacy: bool) -> tuple[str, ...]:
+    """Return the compressed copies that the column ``codecs`` names.
+
+    Older releases wrote a codec's name there, for a copy of each form.
+    """
+    words = str(column or "").split()
+    if not set(words) <= layout.SUFFIX.keys():
+        return tuple(words)
+    return layout.copies(words, legacy=legacy)
+
+
 def _project(row: Sequence[object]) -> Project:
     (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
         :10
@@ -362,7 +374,8 @@ def _project(row: Sequence[object]) -> Project:
     json_digest, html_digest, codecs, published_serial, legacy = row[10:]
     published = None
     if json_digest is not None:
-        published = Published(json_digest, html_digest, tuple(str(codecs).split()), legacy)  # type: ignore[arg-type]
+        copies = copies_in(codecs, legacy=legacy is not None)
+        published = Published(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
     return Project(  # the columns' types are those of the schema
         id=id_,  # type: ignore[arg-type]
         name=name,  # type: ignore[arg-type]

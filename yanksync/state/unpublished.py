@@ -132,7 +132,7 @@ class Unpublished:
     def kept(self, ids: Sequence[int]) -> frozenset[int]:
         """Return those of ``ids`` that a guard holds and whose stored digests say what stands."""
         rows = self._db.execute(
-            """SELECT id FROM unpublished JOIN projects USING (id)
+            """SELECT id FROM unpublished CROSS JOIN projects USING (id)
             WHERE held IS NOT NULL AND NOT dirty AND json_digest IS NOT x''
             AND id IN (SELECT value FROM json_each(?))""",
             (json.dumps(ids),),
@@ -145,17 +145,17 @@ class Unpublished:
         Only those whose stored digests say what stands.
         """
         rows = self._db.execute(
-            """SELECT id FROM unpublished JOIN projects USING (id)
+            """SELECT id FROM unpublished CROSS JOIN projects USING (id)
             WHERE held IS NOT NULL AND NOT dirty AND json_digest IS NOT NULL
             AND json_digest IS NOT x'' AND legacy_digest IS NULL"""
         )
         return [row[0] for row in rows]
 
-    def documented(self, rows: Iterable[tuple[int, bytes]]) -> None:
-        """These projects have the form for followers now, as (id, its digest)."""
+    def documented(self, rows: Iterable[tuple[int, bytes, Sequence[str]]]) -> None:
+        """These projects have the form for followers now, as (id, its digest, all copies)."""
         self._db.many(
-            "UPDATE projects SET legacy_digest = ? WHERE id = ?",
-            ((digest, id_) for id_, digest in rows),
+            "UPDATE projects SET legacy_digest = ?, codecs = ? WHERE id = ?",
+            ((digest, " ".join(copies), id_) for id_, digest, copies in rows),
         )
 
     def begin(self, ids: Iterable[int]) -> None:
@@ -184,7 +184,7 @@ class Unpublished:
                     stands.json,
                     stands.html,
                     stands.legacy,
-                    " ".join(stands.codecs),
+                    " ".join(stands.copies),
                     listed,
                     serial,
                     id_,
@@ -225,7 +225,7 @@ class Unpublished:
     def blocked(self, most: int) -> list[Blocked]:
         """Return the first ``most`` projects that could not be published, longest first."""
         rows = self._db.execute(
-            """SELECT name, since, problem FROM unpublished JOIN projects USING (id)
+            """SELECT name, since, problem FROM unpublished CROSS JOIN projects USING (id)
             WHERE problem IS NOT NULL AND held IS NULL ORDER BY since, name LIMIT ?""",
             (most,),
         )
@@ -246,7 +246,7 @@ class Unpublished:
     def doubtful(self) -> list[NormalizedName]:
         """Return the projects whose page upstream may take back, the first thousand of them."""
         rows = self._db.execute(
-            """SELECT name FROM unpublished JOIN projects USING (id)
+            """SELECT name FROM unpublished CROSS JOIN projects USING (id)
             WHERE sort = 'unexplained' AND held IS NOT NULL LIMIT 1000"""
         )
         return [row[0] for row in rows]
@@ -268,7 +268,7 @@ class Unpublished:
         """Return what is held, oldest first."""
         rows = self._db.execute(
             """SELECT name, sort, held, held_since FROM unpublished
-            JOIN projects USING (id) WHERE held IS NOT NULL ORDER BY held_since, name"""
+            CROSS JOIN projects USING (id) WHERE held IS NOT NULL ORDER BY held_since, name"""
         )
         return [Hold(name=row[0], sort=row[1], why=row[2], since=row[3]) for row in rows]
 
@@ -298,7 +298,7 @@ class Unpublished:
     def names(self, sort: Sort) -> list[NormalizedName]:
         """Return the names of the projects to be published in this way that no guard holds."""
         rows = self._db.execute(
-            "SELECT name FROM unpublished JOIN projects USING (id) "
+            "SELECT name FROM unpublished CROSS JOIN projects USING (id) "
             "WHERE sort = ? AND held IS NULL ORDER BY name",
             (sort,),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 import zlib
@@ -9,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
 
 Headers = Mapping[str, str]
 """By name in lower case; values of a repeated header are joined by ``", "``."""
@@ -28,7 +29,21 @@ _KNOWN = {
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names of one coding (RFC 9110, 8.4.1.3)
 _LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
+_PIECE = 1 << 14  # bytes of packed input given to zlib at once
+_UNPACKED = 1 << 20  # bytes that zlib unpacks at once: it needs twice the room for a moment
+_MOST_MEMBERS = 10_000  # of gzip; real answers have one, block formats one for 64 kB
 _DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
+
+
+class Limit(Struct, frozen=True):
+    """The most bytes that an answer may have, packed or unpacked."""
+
+    size: int
+    key: str  # of the configuration
+
+    def passed(self, url: str) -> TooLarge:
+        """Return the error of an answer that has more."""
+        return TooLarge(url, self.size, self.key)
 
 
 class Answer(Struct, frozen=True):
@@ -108,42 +123,80 @@ def judge(url: str, status: int, reason: str, headers: Headers, patience: Patien
 
 
 class Unpacker:
-    """Takes a body as it comes, plain or gzip, and keeps it within a limit of unpacked bytes."""
+    """Takes a body as it comes, plain or gzip, and keeps it within its limit.
 
-    def __init__(self, url: str, status: int, headers: Headers, limit: int) -> None:
-        """Raises :class:`BadAnswer` for an encoding that was not asked for."""
+    Every byte is copied a bounded number of times, whatever the parts that gzip is made of.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        status: int,
+        headers: Headers,
+        limit: Limit,
+        *,
+        share: int | None = None,
+        wait: Callable[[], None] | None = None,
+    ) -> None:
+        """Raises :class:`BadAnswer` for an encoding that was not asked for.
+
+        ``wait`` is called once, before more than ``share`` bytes are kept.
+        """
+        self._share = limit.size if share is None or wait is None else share
+        self._wait = wait
         self._url = url
-        self._left = limit
         self._limit = limit
-        self._chunks: list[bytes] = []
+        self._packed = self._members = 0
+        self._whole = io.BytesIO()  # gives its bytes away without a copy
         coding = headers.get("content-encoding", "").strip().lower()
         packed = coding in _GZIP
         if not packed and coding not in ("", "identity"):
             raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
         self._engine = zlib.decompressobj(31) if packed and status == 200 else None
 
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        return self._whole.tell()
+
     def feed(self, data: bytes) -> None:
         """Take more of the body. Raises :class:`BadAnswer` (too large) and ``zlib.error``."""
+        self._packed += len(data)
+        if self._packed > self._limit.size:
+            raise self._limit.passed(self._url)
         if self._engine is None:
-            self._add(data)
+            self._keep(data)
             return
+        # zlib copies what it leaves of its input: pieces keep that short.
+        for start in range(0, len(data), _PIECE):
+            self._unpack(data[start : start + _PIECE])
+
+    def _unpack(self, data: bytes) -> None:
+        assert self._engine is not None
         while data:
-            if self._engine.eof:  # another member follows
+            if self._engine.eof:
+                self._members += 1
+                if self._members >= _MOST_MEMBERS:
+                    problem = f"the answer consists of more than {_MOST_MEMBERS} gzip members"
+                    raise BadAnswer(self._url, problem)
                 self._engine = zlib.decompressobj(31)
-            self._add(self._engine.decompress(data, self._left + 1))
+            most = min(self._limit.size - self.size + 1, _UNPACKED)
+            self._keep(self._engine.decompress(data, most))
+            if self.size > self._limit.size:
+                raise self._limit.passed(self._url)
             data = self._engine.unconsumed_tail or self._engine.unused_data
 
-    def _add(self, data: bytes) -> None:
-        self._chunks.append(data)
-        self._left -= len(data)
-        if self._left < 0:
-            raise BadAnswer(self._url, f"the answer is larger than {self._limit} bytes")
+    def _keep(self, data: bytes) -> None:
+        if self.size + len(data) > self._share and self._wait is not None:
+            self._wait()
+            self._wait = None
+        self._whole.write(data)
 
     def body(self) -> bytes:
         """Return the whole. Raises :class:`Unreachable` when what was packed has no end."""
         if self._engine is not None and not self._engine.eof:
             raise Unreachable(self._url, "the answer was cut off")
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return self._whole.getvalue()
 
 
 def too_slow(timeout: float) -> str:

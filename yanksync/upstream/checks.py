@@ -41,6 +41,10 @@ _DIGEST_LENGTHS = {
     "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128,
     "sha3_224": 56, "sha3_256": 64, "sha3_384": 96, "sha3_512": 128,
 }  # fmt: skip
+_PLAIN_TIME = re.compile(  # whatever the month, it has such a day
+    r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:\.[0-9]{1,6})?Z\Z"
+)
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z\Z", re.ASCII
 )
@@ -221,7 +225,11 @@ def fragment_hash(fragment: str) -> Hashes:
 
 def upload_time(raw: object) -> str | None:
     """Return PEP 700's time verbatim, or None: uv rejects a page over a bad one (C22)."""
-    if not isinstance(raw, str) or _TIME.match(raw) is None:
+    if not isinstance(raw, str):
+        return None
+    if _PLAIN_TIME.match(raw):
+        return raw
+    if _TIME.match(raw) is None:
         return None
     try:
         datetime.fromisoformat(raw[:19])

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from yanksync.errors import Unreachable, UpstreamError
 from yanksync.settings import redacted
-from yanksync.upstream.answers import Outcome
+from yanksync.upstream.answers import Limit, Outcome
+from yanksync.upstream.room import Closed, Room
 from yanksync.upstream.session import Session
 
 K = TypeVar("K")
@@ -29,7 +30,7 @@ class Request(Struct, Generic[K], frozen=True):
     url: str
     accept: str
     etag: str | None
-    limit: int
+    limit: Limit
 
 
 Asked = Request[Any]
@@ -42,8 +43,9 @@ class Crew:
     the disk is full).
     """
 
-    def __init__(self, session: Session, workers: int) -> None:
+    def __init__(self, session: Session, workers: int, room: Room) -> None:
         self._session = session
+        self._room = room
         self._workers = workers
         self._threads: list[threading.Thread] = []
         self._questions: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
@@ -79,6 +81,7 @@ class Crew:
         """Let everybody go, once they have the answer that they wait for."""
         with self._lock:
             self._dismissed = True
+            self._room.close()
             self.bell.close()
             self._button.close()
         for _ in self._threads:
@@ -94,9 +97,18 @@ class Crew:
 
     def _outcome(self, request: Asked) -> Outcome:
         try:
-            return self._session.get(request.url, request.accept, request.etag, request.limit)
+            return self._session.get(
+                request.url,
+                request.accept,
+                request.etag,
+                request.limit,
+                share=self._room.share,
+                wait=lambda: self._room.wait(request),
+            )
         except UpstreamError as error:
             return error
+        except Closed:
+            return Unreachable(redacted(request.url), "the run does not wait for it")
         except Exception as error:  # a bug: without an answer the pass would wait for ever
             log.debug("%s: the traceback", redacted(request.url), exc_info=error)
             return Unreachable(redacted(request.url), f"internal error: {error!r}")

@@ -16,7 +16,7 @@ from yanksync.upstream.answers import WITH_BODY, Headers
 MOST_INTERIM = 16
 """More interim responses (1xx) than this before an answer are an error."""
 
-_HEAD_LIMIT = 1 << 16  # bytes, as in http.client
+HEAD_LIMIT = 1 << 16  # bytes, as in http.client
 _LINES_LIMIT = 99  # headers, as in http.client
 _LINE_LIMIT = 1 << 10  # bytes of the line before a chunk
 _STATUS = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: (.*))?")
@@ -35,7 +35,7 @@ class Odd(Exception):
     """Not an answer that this reader takes."""
 
 
-class TooLarge(Exception):
+class Beyond(Exception):
     """The body is larger than it may be."""
 
 
@@ -62,22 +62,27 @@ class Reader:
         self._interim = 0  # how many responses of status 1xx came
         self.begun = False  #: whether anything has come
 
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        return len(self._data) + (0 if self._body is None else len(self._body))
+
     def feed(self, data: bytes) -> Reply | None:
         """Take more bytes; return the answer once it is complete.
 
         Raises:
             Odd: it has to be asked for in another way.
-            TooLarge: its body is beyond the limit.
+            Beyond: its body is beyond the limit.
         """
         self.begun = True
         self._data += data
         while self._head is None:
             end = self._data.find(b"\r\n\r\n")
-            if end < 0 and len(self._data) <= _HEAD_LIMIT:
+            if end < 0 and len(self._data) <= HEAD_LIMIT:
                 if _BARE.search(self._data):
                     raise Odd  # other readers would end the head here: do not wait for what follows
                 return None
-            if not 0 <= end <= _HEAD_LIMIT:
+            if not 0 <= end <= HEAD_LIMIT:
                 raise Odd
             head = _head(self._data[:end].decode("latin-1"))
             del self._data[: end + 4]
@@ -108,7 +113,7 @@ class Reader:
         else:
             self._length = int(length)
             if self._length > self._limit:
-                raise TooLarge
+                raise Beyond
 
     def _counted(self) -> Reply | None:
         if len(self._data) < self._length:
@@ -134,7 +139,7 @@ class Reader:
                 raise Odd
             size = int(match[1], 16)
             if len(body) + size > self._limit:
-                raise TooLarge
+                raise Beyond
             start = end + 2
             after = bytes(data[start + size : start + size + 2])
             if after != b"\r\n":

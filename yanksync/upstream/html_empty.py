@@ -13,10 +13,11 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Struct, field
 
 from yanksync.names import NormalizedName, normalized
-from yanksync.upstream.html_reader import feed
+from yanksync.upstream.html_reader import Target, feed
 from yanksync.upstream.rules import Broken, shown
 
 _TITLES = frozenset({"title", "h1", "h2", "h3", "h4", "h5", "h6"})
+_MOST = 10_000  # links, or titles, of a page without files
 _WORD = re.compile(r"[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)*")
 
 
@@ -28,37 +29,48 @@ class _Looks(Struct):
     made_elsewhere: bool = False  # by a script, or it sends the reader on
 
 
-class _Target:
+class _Parts(Target):
     """Receives the parser's events."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._looks = _Looks()
         self._text: list[str] | None = None  # of the title or heading that is open
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        super().start(tag, attributes)
         if tag in _TITLES:
             self._end_title()
             self._text = []
         elif tag == "a" and "href" in attributes:
             self._looks.links.append(attributes["href"])
+            self._count(self._looks.links)
         elif tag == "script" or attributes.get("http-equiv", "").lower() == "refresh":
             self._looks.made_elsewhere = True
 
     def end(self, tag: str) -> None:
+        super().end(tag)
         if tag in _TITLES:
             self._end_title()
 
     def data(self, text: str) -> None:
         if self._text is not None:
             self._text.append(text)
+            self._count(self._text)
 
     def close(self) -> _Looks:
         self._end_title()
         return self._looks
 
+    def _count(self, parts: list[str]) -> None:
+        if len(parts) > _MOST:
+            self.problem = "it is no project page: it has no files, and too many links or titles"
+            parts.clear()
+
     def _end_title(self) -> None:
         if self._text is not None:
             self._looks.titles.append(" ".join("".join(self._text).split()))
+            self._count(self._looks.titles)
             self._text = None
 
 
@@ -69,7 +81,7 @@ def check_empty(body: bytes, content_type: str, url: str, project: NormalizedNam
         Broken: it is another page; says what it looks like.
         UnicodeDecodeError: it is no text of its charset.
     """
-    looks = feed(body, content_type, _Target())
+    looks = feed(body, content_type, _Parts())
     assert isinstance(looks, _Looks)
     strange = next((link for link in looks.links if not _is_own(link, url)), None)
     named = any(_names(title, project) for title in looks.titles)

@@ -33,6 +33,7 @@ from yanksync.upstream.rules import (
     shown,
 )
 
+_LINKS_PER_FILE = 2  # a page may have a menu, or a link to a signature for each file
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ def parse_html_page(
     Args and Raises: as :func:`yanksync.upstream.json_page.parse_json_page`; ``content_type`` may
     name a charset.
     """
-    html = read_html(body, content_type)
+    html = read_html(body, content_type, _LINKS_PER_FILE * rules.max_files)
     notes = Notes()
     version = html.metas.get("pypi:repository-version")
     check_api_version(version, notes)

@@ -8,16 +8,41 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from msgspec import Struct, field
 
 from yanksync.upstream.rules import Broken
 
+_PIECE = 1 << 18  # bytes given to lxml at once
+_MOST_PENDING = 16 << 20  # bytes without a start tag; a yank's reason may be a few million
+_MOST_PARTS = 250_000  # words in them: each may be an attribute, which costs 300 bytes
+_DEEPEST = 1_000_000  # tags that are open at once: libxml2 keeps a list of them
+_MOST_LINKS = 400_000
+_MOST_TEXTS = 10_000  # pieces of the text of one link
+_SEPARATORS = b" \t\n\f\r/\"'"
 _SPACE = " \t\n\f\r"  # what HTML takes for space
 _NONE: Mapping[str, str] = {}
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+# The encodings of the web (WHATWG, Encoding Standard), by the names of their codecs. Others are not
+# for pages, and some need quadratic time, such as punycode.
+_CODECS = frozenset(
+    (
+        *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "cp866", "cp874"),
+        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "gb2312", "gbk", "gb18030", "big5"),
+        *("euc_jp", "iso2022_jp", "shift_jis", "cp932", "euc_kr", "cp949"),
+        *(f"iso8859-{part}" for part in range(1, 17)),
+        *(f"cp{page}" for page in range(1250, 1259)),
+    )
+)
+_ATTRIBUTES = frozenset(
+    (
+        *("data-requires-python", "data-upload-time", "data-yanked", "data-provenance"),
+        *("data-core-metadata", "data-dist-info-metadata", "data-gpg-sig"),
+    )
+)
+_METAS = frozenset(("pypi:repository-version", "pypi:project-status", "pypi:project-status-reason"))
 _SERIAL = re.compile(r"SERIAL ([0-9]{1,19})\Z")
 
 
@@ -25,7 +50,7 @@ class Anchor(Struct):
     """One ``<a href>``, character references resolved once (B62)."""
 
     href: str
-    attributes: Mapping[str, str]  # all of them; empty where ``href`` is the only one
+    attributes: Mapping[str, str]  # those of the Simple API, besides ``href``
     text: str = ""
 
 
@@ -38,86 +63,211 @@ class HtmlPage(Struct):
     serial: str | None = None  # digits, from the comment that Warehouse puts last (B60)
 
 
-class _Target:
+class Target:
     """Receives the parser's events; the nesting of hostile pages costs nothing this way."""
 
     def __init__(self) -> None:
+        self.started = False  #: whether a tag began since this was last reset
+        # Why the page is refused. Raised in here it would hold the parser, and that the page, until
+        # the garbage collector comes.
+        self.problem: str | None = None
+        self._depth = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Take note of a start tag."""
+        self.started = True
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            self.problem = "it is nested too deeply"
+
+    def end(self, tag: str) -> None:
+        """Take note of an end tag."""
+        self._depth -= 1
+
+    def data(self, text: str) -> None:
+        """Take a piece of text."""
+
+
+class _Links(Target):
+    """Gives every link to ``take``, complete."""
+
+    def __init__(self, take: Callable[[Anchor], None]) -> None:
+        super().__init__()
         self.page = HtmlPage()
+        self._take = take
+        self._anchor: Anchor | None = None  # the one that is open
         self._text: list[str] | None = None  # of the anchor that is open
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        super().start(tag, attributes)
         if tag == "a" and "href" in attributes:
-            self.end("a")
-            rest = dict(attributes) if len(attributes) > 1 else _NONE
-            self.page.anchors.append(Anchor(attributes["href"].strip(_SPACE), rest))
+            self._end_link()
+            rest = _NONE
+            if len(attributes) > 1:
+                rest = {key: attributes[key] for key in _ATTRIBUTES.intersection(attributes)}
+            self._anchor = Anchor(attributes["href"].strip(_SPACE), rest)
             self._text = []
-        elif tag == "meta" and "name" in attributes:
-            self.page.metas.setdefault(attributes["name"].lower(), attributes.get("content", ""))
+        elif tag == "meta" and (name := attributes.get("name", "").lower()) in _METAS:
+            self.page.metas.setdefault(name, attributes.get("content", ""))
         elif tag == "base" and "href" in attributes and self.page.base is None:
             self.page.base = attributes["href"].strip(_SPACE)
 
     def end(self, tag: str) -> None:
-        if tag == "a" and self._text is not None:
-            self.page.anchors[-1].text = "".join(self._text).strip(_SPACE)
-            self._text = None
+        super().end(tag)
+        if tag == "a":
+            self._end_link()
+
+    def _end_link(self) -> None:
+        if self._anchor is not None and self._text is not None and self.problem is None:
+            self._anchor.text = "".join(self._text).strip(_SPACE)
+            try:
+                self._take(self._anchor)
+            except Broken as problem:
+                self.problem = str(problem)
+            self._anchor = self._text = None
 
     def data(self, text: str) -> None:
         if self._text is not None:
             self._text.append(text)
+            if len(self._text) > _MOST_TEXTS:
+                self.problem = "the text of a link has too many pieces"
+                self._text = None
 
     def comment(self, text: str) -> None:
         match = _SERIAL.match(text)
         if match:
             self.page.serial = match[1]
 
+    def forget(self) -> None:
+        """Let go of the page: lxml keeps its target until the garbage collector comes."""
+        self._take = _ignore
+        self.page = HtmlPage()
+
     def close(self) -> HtmlPage:
-        self.end("a")
+        """Return the page, without its links."""
+        self._end_link()
         return self.page
 
 
-def read_html(body: bytes, content_type: str) -> HtmlPage:
+def _ignore(anchor: Anchor) -> None:
+    """Take a link, and do nothing."""
+
+
+def read_html(body: bytes, content_type: str, most: int = _MOST_LINKS) -> HtmlPage:
     """Read ``body``; HTML forgives everything, so the caller judges whether it is a page at all.
 
     Raises:
-        Broken: the bytes are no text of their charset, or lxml gives up.
+        Broken: the bytes are no text of their charset, there are more than ``most`` links, or lxml
+            gives up.
         UnicodeDecodeError: likewise.
     """
-    page = feed(body, content_type, _Target())
+    anchors: list[Anchor] = []
+
+    def take(anchor: Anchor) -> None:
+        if len(anchors) >= most:
+            raise Broken(f"more than {most} links")
+        anchors.append(anchor)
+
+    page = read_links(body, content_type, take)
+    page.anchors = anchors
+    return page
+
+
+def read_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -> HtmlPage:
+    """Read ``body`` and give each link to ``take``; return the rest of the page.
+
+    Raises: as :func:`read_html`, and what ``take`` raises.
+    """
+    links = _Links(take)
+    try:
+        page = feed(body, content_type, links)
+    finally:
+        links.forget()
     assert isinstance(page, HtmlPage)
     return page
 
 
-def feed(body: bytes, content_type: str, target: Any) -> object:
+def feed(body: bytes, content_type: str, target: Target) -> object:
     """Return what ``target``, which gets the parser's events, makes of ``body``.
 
     Raises: as :func:`read_html`.
     """
     from lxml import etree
 
-    charset = _charset(content_type)
-    text = body.decode(charset)
-    if not text.strip():
-        raise Broken("it is empty")
-    parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True)
+    parser = etree.HTMLParser(
+        target=target,  # type: ignore[arg-type]
+        encoding="utf-8",
+        huge_tree=True,
+    )
     try:
-        parser.feed(body if charset == "utf-8" else text.encode())
+        _feed(parser.feed, _pieces(body, _codec(content_type)), target)
         result: object = parser.close()
     except etree.LxmlError as problem:
         raise Broken(f"it cannot be read as HTML: {type(problem).__name__}") from None
+    except BaseException:
+        # Until it is closed, libxml2 keeps a copy of the page.
+        with suppress(etree.LxmlError, AssertionError):
+            parser.close()
+        raise
+    if target.problem is not None:
+        raise Broken(target.problem)
     return result
 
 
-def _charset(content_type: str) -> str:
+def _feed(feed: Callable[[bytes], None], pieces: Iterator[bytes], target: Target) -> None:
+    """Feed a parser, as long as ``target`` takes what comes of it. Raises as :func:`read_html`."""
+    blank, pending, parts = True, 0, 0
+    for piece in pieces:
+        blank = blank and not piece.strip()
+        feed(piece)
+        if target.problem is not None:
+            raise Broken(target.problem)
+        pending, parts = pending + len(piece), parts + _parts(piece)
+        if target.started:
+            pending = parts = 0
+            target.started = False
+        elif pending > _MOST_PENDING or parts > _MOST_PARTS:
+            raise Broken("it has a tag of too many parts, or too much text without a tag")
+    if blank:
+        raise Broken("it is empty")
+
+
+def _parts(piece: bytes) -> int:
+    """Return how many attributes may begin in ``piece`` at the most."""
+    return len(piece) - len(piece.translate(None, _SEPARATORS))
+
+
+def _pieces(body: bytes, codec: str) -> Iterator[bytes]:
+    """Yield ``body`` as UTF-8 in pieces that begin with a tag, so that no text is cut.
+
+    Raises:
+        UnicodeDecodeError: it is no text of ``codec``.
+    """
+    decoder = codecs.getincrementaldecoder(codec)()
+    rest = b""
+    for start in range(0, len(body), _PIECE):
+        raw = body[start : start + _PIECE]
+        text = decoder.decode(raw, start + _PIECE >= len(body))
+        rest += raw if codec == "utf-8" else text.encode()
+        cut = rest.rfind(b"<", 1) if start + _PIECE < len(body) else len(rest)
+        if cut > 0:
+            yield rest[:cut]
+            rest = rest[cut:]
+        elif len(rest) > _MOST_PENDING:
+            raise Broken("it has too much text without a tag")
+
+
+def _codec(content_type: str) -> str:
     """Return the codec that the Content-Type names; UTF-8 without one.
 
     Raises:
-        Broken: it names one that does not exist, or that is no character set.
+        Broken: it names one that is not for web pages.
     """
     match = _CHARSET.search(content_type)
-    charset = match[1] if match else "utf-8"
     try:
-        codec = codecs.lookup(charset)
-        "".encode(codec.name)  # codecs such as "hex" are none for text
+        codec = codecs.lookup(match[1] if match else "utf-8").name
     except (LookupError, ValueError):
-        raise Broken("its charset is unknown") from None
-    return codec.name
+        codec = ""
+    if codec not in _CODECS:
+        raise Broken("its charset is unknown: it is no encoding of web pages")
+    return codec

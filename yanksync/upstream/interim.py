@@ -1,22 +1,47 @@
 """Skips interim responses (1xx) for the connections of urllib3 (RFC 9110, section 15.2).
 
 http.client skips 100 only, without end, and takes a 103 for the answer: the real one would then
-stay on the connection, for the next request.
+stay on the connection, for the next request. It also has no deadline for a head or a body that
+comes byte by byte: a response of this module takes :data:`.answers.SLOW` timeouts at the most.
 """
 
 from __future__ import annotations
 
+import io
+import time
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse, parse_headers
+from socket import socket
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 
-from yanksync.upstream.exchange import MOST_INTERIM
+from yanksync.upstream.answers import SLOW, too_slow
+from yanksync.upstream.exchange import HEAD_LIMIT, MOST_INTERIM
+
+
+class Beyond(HTTPException):
+    """A response takes too long, or its head is too large. Asking again would bring the same."""
 
 
 class FinalResponse(HTTPResponse):
-    """The first response that is not an interim one."""
+    """The first response that is not an interim one, read within a deadline."""
+
+    def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._timed: _Timed | None = None
+        timeout = sock.gettimeout()
+        if timeout is not None:
+            raw: Any = self.fp.detach()
+            self._timed = _Timed(raw, timeout)
+            self.fp = io.BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        """Read the head. Raises :class:`Beyond`."""
+        super().begin()
+        if self._timed is not None:
+            self._timed.left = None
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MOST_INTERIM + 1):
@@ -25,6 +50,47 @@ class FinalResponse(HTTPResponse):
                 return line
             parse_headers(self.fp)
         raise HTTPException(f"more than {MOST_INTERIM} interim responses")
+
+
+class _Timed(io.RawIOBase):
+    """What comes over a socket, until the time for a whole response is over."""
+
+    def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
+        self._raw = raw
+        self._timeout = timeout
+        self.left: int | None = HEAD_LIMIT + io.DEFAULT_BUFFER_SIZE  #: bytes that may come
+        self._deadline = time.monotonic() + timeout * SLOW
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what has come. Raises :class:`Beyond`."""
+        if time.monotonic() > self._deadline:
+            raise Beyond(too_slow(self._timeout))
+        read: int | None = self._raw.readinto(buffer)
+        if read and self.left is not None:
+            self.left -= read
+            if self.left < 0:
+                raise Beyond(f"the head of the answer has more than {HEAD_LIMIT} bytes")
+        return read
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._raw.close()
+        super().close()
+
+
+class Unfollowing(requests.Session):
+    """A session that sees no redirects.
+
+    requests reads the whole body of one, to prepare the next request, even when it is told not to
+    follow: an endless body would fill the memory.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no response leads elsewhere."""
 
 
 class FinalAdapter(HTTPAdapter):

@@ -179,7 +179,7 @@ def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
         claim = wire.data_dist_info_metadata
     if claim is None or isinstance(claim, bool):
         return claim
-    if isinstance(claim, dict) and all(isinstance(digest, str) for digest in claim.values()):
+    if isinstance(claim, dict) and {type(digest) for digest in claim.values()} <= {str}:
         try:
             return check_hashes(claim) or False
         except Unfit:

@@ -15,11 +15,14 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from msgspec import Struct
 
+from yanksync.errors import mebibytes
 from yanksync.upstream.checks import linked_name
 from yanksync.upstream.rules import Broken, Notes, PageRules
 
 T = TypeVar("T")
 
+_OBJECT, _VALUE = 240, 64  # bytes of memory of a small object, and of any other value
+_GROWTH = 5  # pages of real indexes need less than three times their size
 _LONE = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -89,17 +92,18 @@ def decode_page(body: bytes, rules: PageRules, notes: Notes) -> tuple[WirePage, 
         Broken, ValueError, RecursionError: it is no JSON, or more than an element is wrong.
     """
     try:
-        return decode(_DECODER, body), []
+        return decode(_DECODER, body, rules), []
     except msgspec.ValidationError:
-        return _piecewise(decode(_LOOSE_DECODER, body), rules, notes)
+        return _piecewise(decode(_LOOSE_DECODER, body, rules), rules, notes)
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T:
     """Decode ``body``; with lone surrogates, which msgspec refuses, by way of the json module.
 
     Raises:
-        ValueError, RecursionError: it is no JSON, or of another shape.
+        Broken, ValueError, RecursionError: it is no JSON, of another shape, or has too many values.
     """
+    check_values(body, rules)
     body = body.removeprefix(codecs.BOM_UTF8)  # not JSON, but harmless (RFC 8259, section 8.1)
     try:
         return decoder.decode(body)
@@ -112,6 +116,24 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
     )
     return msgspec.convert(value, decoder.type)
+
+
+def check_values(body: bytes, rules: PageRules) -> None:
+    """Refuse JSON whose values would fill the memory, before any of them is made.
+
+    Raises:
+        Broken: they would take more than ``rules.max_size`` a fixed number of times.
+    """
+    most = rules.max_size * _GROWTH
+    if len(body) * _OBJECT <= most:
+        return
+    # Those in texts count, too: looking closer would cost what this is to save.
+    values = body.count(b"[") + body.count(b",")
+    if _OBJECT * body.count(b"{") + _VALUE * values > most:
+        raise Broken(
+            f"it has so many values that it would need more than {mebibytes(most)} of memory, "
+            f"{_GROWTH} times upstream.max_page_size"
+        )
 
 
 def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

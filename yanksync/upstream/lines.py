@@ -20,16 +20,27 @@ from typing import TypeVar
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from yanksync.errors import BadAnswer, Unreachable, UpstreamError
+from yanksync.errors import Unreachable, UpstreamError
 from yanksync.settings import redacted
-from yanksync.upstream.answers import SLOW, Outcome, Unpacker, answer_of, judge, plain, too_slow
+from yanksync.upstream.answers import (
+    SLOW,
+    Limit,
+    Outcome,
+    Unpacker,
+    answer_of,
+    judge,
+    plain,
+    too_slow,
+)
 from yanksync.upstream.crew import Asked, Crew, Request
-from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
+from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
+from yanksync.upstream.room import Room
 from yanksync.upstream.session import Session
 
 K = TypeVar("K")
 
 _AHEAD = 2  # requests drawn and not answered yet, for each worker
+_ROOM = 32 << 20  # bytes
 _CHUNK = 1 << 16  # bytes asked of a socket at once; more costs more (RATIONALE.rst)
 _LOOK = 0.25  # of the timeout: how often silence is looked for
 _ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
@@ -53,8 +64,11 @@ class _Line:
 class Lines:
     """Asks one host over as many connections as there are workers. For one thread."""
 
-    def __init__(self, session: Session, workers: int) -> None:
-        """Raises :class:`OSError` when there is nothing left to wait with."""
+    def __init__(self, session: Session, workers: int, room: int = _ROOM) -> None:
+        """``room``: bytes of answers that may be in memory, besides a single large one.
+
+        Raises :class:`OSError` when there is nothing left to wait with.
+        """
         self._session = session
         self._workers = workers
         self._queue: deque[Asked] = deque()
@@ -63,7 +77,9 @@ class Lines:
         self._replies: list[tuple[Asked, str, Reply]] = []  # to be unpacked
         self._answers: list[tuple[Asked, Outcome]] = []
         self._odd = 0  # answers out of the ordinary, in an unbroken row
-        self._crew = Crew(session, workers)
+        self._room = Room(room, workers)
+        self._halted: deque[_Line] = deque()  # not read on until there is room for their answers
+        self._crew = Crew(session, workers, self._room)
         try:
             self._selector = selectors.DefaultSelector()
             self._selector.register(self._crew.bell, selectors.EVENT_READ)
@@ -89,6 +105,8 @@ class Lines:
                 if self._waiting:
                     for request, outcome in self._turn():
                         yield request.key, outcome
+                        self._room.leave(request)
+                        del outcome  # before the next one is unpacked
         finally:
             self._close()
 
@@ -108,7 +126,12 @@ class Lines:
                 self._give_back()  # the crew asks over what is in the pool
             elif self._sent(request):
                 continue
-            self._crew.ask(request)
+            self._patiently(request)
+
+    def _patiently(self, request: Asked) -> None:
+        """Let the crew ask."""
+        self._room.leave(request)
+        self._crew.ask(request)
 
     def _sent(self, request: Asked) -> bool:
         """Send a request over a line that is idle; False: there is none, or this is not for it."""
@@ -126,7 +149,7 @@ class Lines:
         if not whole:
             self._drop(line)
             return False
-        line.request, line.reader = request, Reader(request.limit)
+        line.request, line.reader = request, Reader(request.limit.size)
         line.begun = line.heard = time.monotonic()
         return True
 
@@ -145,9 +168,10 @@ class Lines:
         self._lines.add(line)
         return line
 
-    def _turn(self) -> list[tuple[Asked, Outcome]]:
-        """Wait until something happens; return what was answered."""
+    def _turn(self) -> Iterator[tuple[Asked, Outcome]]:
+        """Wait until something happens; yield what was answered."""
         tick = self._session.timeout * _LOOK
+        self._resume()
         for key, _ in self._selector.select(tick):
             if key.data is None:
                 self._answers += self._crew.answers()
@@ -160,11 +184,13 @@ class Lines:
         # Only now, when all was heard: over a line whose end or nonsense lies there, nothing more
         # is asked, nor after a 429. And before the rest: the wire has something to do meanwhile.
         self._begin()
-        for request, url, reply in self._replies:
-            self._answers.append((request, _unpacked(url, reply, request.limit)))
-        self._replies.clear()
-        answers, self._answers = self._answers, []
-        return answers
+        answers, self._answers = self._answers[::-1], []
+        replies, self._replies = self._replies[::-1], []
+        while answers:
+            yield answers.pop()
+        while replies:  # one at a time: unpacked, they may be large
+            request, url, reply = replies.pop()
+            yield request, _unpacked(url, reply, request.limit)
 
     def _hear(self, line: _Line) -> None:
         """Take what has come over a line."""
@@ -177,7 +203,7 @@ class Lines:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             line.heard = time.monotonic()  # a part of what TLS unpacks only as a whole
             return
-        except (OSError, EOFError, Odd, TooLarge) as problem:
+        except (OSError, EOFError, Odd, Beyond) as problem:
             self._drop(line)
             if request is not None:
                 self._failed(request, problem, begun=line.reader.begun)
@@ -186,6 +212,9 @@ class Lines:
             self._drop(line)
         elif reply is None:
             line.heard = time.monotonic()
+            if line.reader.size > self._room.share and not self._room.take(request):
+                self._selector.unregister(line.socket)
+                self._halted.append(line)
         else:
             line.request = None
             if reply.keep:
@@ -194,17 +223,23 @@ class Lines:
                 self._drop(line)
             self._answered(request, reply)
 
+    def _resume(self) -> None:
+        """Read on the answer that there is room for now."""
+        if self._halted and self._room.take(self._halted[0].request):
+            line = self._halted.popleft()
+            line.heard = time.monotonic()
+            self._selector.register(line.socket, selectors.EVENT_READ, line)
+
     def _failed(self, request: Asked, problem: Exception, *, begun: bool) -> None:
         url = redacted(request.url)
         if isinstance(problem, Odd):
             self._odd += 1
-            self._crew.ask(request)
+            self._patiently(request)
         elif not begun:
             # Servers close idle connections; one that is closed as we speak says nothing of it.
-            self._crew.ask(request)
-        elif isinstance(problem, TooLarge):
-            why = f"the answer is larger than {request.limit} bytes"
-            self._answers.append((request, BadAnswer(url, why)))
+            self._patiently(request)
+        elif isinstance(problem, Beyond):
+            self._answers.append((request, request.limit.passed(url)))
         else:
             why = "the answer was cut off" if isinstance(problem, EOFError) else plain(problem)
             self._answers.append((request, Unreachable(url, why)))
@@ -222,7 +257,7 @@ class Lines:
                 self._replies.append((request, url, reply))
             else:
                 self._odd += 1
-                self._crew.ask(request)  # it knows where redirects may lead
+                self._patiently(request)  # it knows where redirects may lead
 
     def _drop_silent(self, now: float) -> None:
         """Give up what was silent for longer than the timeout, or drips for ever."""
@@ -231,7 +266,7 @@ class Lines:
             request = line.request
             if request is None:
                 continue
-            if now - line.heard > timeout:
+            if now - line.heard > timeout and line not in self._halted:
                 why = f"no answer in time (nothing for {timeout:g} s)"
             elif now - line.begun > timeout * SLOW:
                 why = too_slow(timeout)
@@ -245,7 +280,10 @@ class Lines:
         self._lines.discard(line)
         if line in self._idle:
             self._idle.remove(line)
-        self._selector.unregister(line.socket)
+        if line in self._halted:
+            self._halted.remove(line)
+        else:
+            self._selector.unregister(line.socket)
         line.connection.close()
 
     def _give_back(self) -> None:
@@ -266,7 +304,7 @@ class Lines:
         self._crew.dismiss()
 
 
-def _unpacked(url: str, reply: Reply, limit: int) -> Outcome:
+def _unpacked(url: str, reply: Reply, limit: Limit) -> Outcome:
     try:
         unpacker = Unpacker(url, reply.status, reply.headers, limit)
         unpacker.feed(reply.body)

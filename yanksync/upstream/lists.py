@@ -1,23 +1,27 @@
 """Reads the list of projects, JSON or HTML, into :class:`yanksync.model.ProjectList`.
 
-750,000 rows: names are normalised and checked, invalid ones counted and skipped (A.3), spellings of
-one project collapse into the row of the highest serial.
+It is checked as a whole, and its rows are not kept: 750,000 of them would need more memory than all
+the rest of a pass. Whoever needs them reads them anew, a part at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import codecs
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from yanksync.model import ListedProject, ProjectList
+from yanksync.errors import mebibytes
+from yanksync.model import ProjectList
 from yanksync.names import normalized
-from yanksync.upstream.html_reader import Anchor, read_html
+from yanksync.upstream.html_reader import Anchor, read_links
 from yanksync.upstream.json_wire import decode
 from yanksync.upstream.rules import (
+    LARGEST_SERIAL,
     Broken,
     Notes,
     PageRules,
@@ -26,7 +30,10 @@ from yanksync.upstream.rules import (
     page_serial,
 )
 
-_Row = tuple[str, int | None]  # display name, serial
+_PART = 1 << 18  # bytes of rows decoded at once
+_LONGEST = 1 << 16  # bytes of a row, and of ``meta``
+_END = re.compile(rb"\}[ \t\r\n]*+,")  # maybe of a row
+_TOGETHER = 5_000  # names of an HTML list that are kept as one text
 
 
 class _WireMeta(Struct, gc=False):
@@ -37,20 +44,40 @@ class _WireMeta(Struct, gc=False):
 
 
 class _WireRow(Struct, gc=False):
-    """One element of ``projects``."""
+    """One element of ``projects``, as it should be."""
+
+    name: str
+    last_serial: Annotated[int, Meta(ge=0, le=LARGEST_SERIAL)] | None = msgspec.field(
+        name="_last-serial", default=None
+    )
+
+
+class _LooseRow(Struct, gc=False):
+    """One element of ``projects``, its serial of any type."""
 
     name: str
     last_serial: Any = msgspec.field(name="_last-serial", default=None)
 
 
 class _WireList(Struct, gc=False):
-    """The whole list."""
+    """The whole list, not looked into."""
+
+    meta: msgspec.Raw
+    projects: msgspec.Raw
+
+
+class _LooseList(Struct, gc=False):
+    """The whole list, as the json module reads it."""
 
     meta: _WireMeta
-    projects: list[_WireRow]
+    projects: list[_LooseRow]
 
 
 _DECODER = msgspec.json.Decoder(_WireList)
+_LOOSE_DECODER = msgspec.json.Decoder(_LooseList)
+_META_DECODER = msgspec.json.Decoder(_WireMeta)
+_ROWS_DECODER = msgspec.json.Decoder(list[_WireRow])
+_LOOSE_ROWS_DECODER = msgspec.json.Decoder(list[_LooseRow])
 
 
 def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) -> ProjectList:
@@ -62,11 +89,73 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
     Raises:
         Broken, ValueError, RecursionError: the list cannot be taken.
     """
-    wire = decode(_DECODER, body)
-    check_api_version(wire.meta.api_version, Notes())
-    serial = page_serial(wire.meta.last_serial, header_serial)
-    rows = ((row.name, check_serial(row.last_serial)) for row in wire.projects)
-    return _collapsed(serial, rows, rules)
+    rows: _JsonRows | list[tuple[str, int | None]]
+    try:
+        wire = _DECODER.decode(body.removeprefix(codecs.BOM_UTF8))
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Lone surrogates, which are no part of any project's name, are left to the json module.
+        loose = decode(_LOOSE_DECODER, body, rules)
+        meta = loose.meta
+        rows = [(row.name, check_serial(row.last_serial)) for row in loose.projects]
+    else:
+        told = memoryview(wire.meta)
+        if len(told) > _LONGEST:
+            raise Broken(f"its meta has more than {_LONGEST} bytes")
+        meta = _META_DECODER.decode(told)
+        rows = _JsonRows(wire.projects)
+    check_api_version(meta.api_version, Notes())
+    numbered = True
+    for number, (_, serial) in enumerate(rows, 1):
+        numbered = numbered and serial is not None
+        if number > rules.max_projects:
+            raise Broken(f"more than {rules.max_projects} projects")
+    return ProjectList(page_serial(meta.last_serial, header_serial), rows, numbered)
+
+
+class _JsonRows:
+    """The rows of a list in JSON, decoded in parts.
+
+    A part ends behind a bracket that closes an element of the list. Whether one does is only known
+    when the part is decoded: with any other end it is no JSON.
+    """
+
+    def __init__(self, projects: msgspec.Raw) -> None:
+        self._whole = memoryview(projects)
+
+    def __iter__(self) -> Iterator[tuple[str, int | None]]:
+        """Yield name and serial of each row. Raises ValueError: they cannot be read."""
+        whole = self._whole
+        if bytes(whole[:1]) != b"[":
+            raise Broken("its projects are no list")
+        start = 1
+        while len(whole) - start > _PART + _LONGEST:
+            rows, start = self._part(start)
+            yield from rows
+        yield from _decoded(b"[" + bytes(whole[start:]))
+
+    def _part(self, start: int) -> tuple[list[tuple[str, int | None]], int]:
+        """Return the rows of the part that begins at ``start``, and where the next one does."""
+        window = bytes(self._whole[start : start + _PART + _LONGEST])
+        search = _PART
+        while (end := _END.search(window, search)) is not None:
+            try:
+                return _decoded(b"[" + window[: end.start() + 1] + b"]"), start + end.end()
+            except msgspec.ValidationError:
+                raise
+            except msgspec.DecodeError:  # it was inside of a row: look behind it, ever farther
+                search = end.end() + (end.end() - _PART)
+        raise Broken(f"one of its projects has more than {_LONGEST} bytes")
+
+
+def _decoded(part: bytes) -> list[tuple[str, int | None]]:
+    """Return rows as name and serial. Raises ValueError: a serial is none, or it is no JSON."""
+    try:
+        return [(row.name, row.last_serial) for row in _ROWS_DECODER.decode(part)]
+    except msgspec.ValidationError:
+        loose = _LOOSE_ROWS_DECODER.decode(part)
+        return [(row.name, check_serial(row.last_serial)) for row in loose]
 
 
 def parse_html_list(
@@ -78,14 +167,49 @@ def parse_html_list(
         Broken, ValueError: the list cannot be taken. An error page has links as well, so a page
             without a version counts only if one of them leads to a project.
     """
-    html = read_html(body, content_type)
+    if len(body) > rules.max_html_list:  # libxml2 keeps a copy of all that it has read
+        raise Broken(
+            f"it is HTML of more than {mebibytes(rules.max_html_list)}, half of "
+            "upstream.max_list_size; raise that if the list is meant to be so large"
+        )
+    rows = _Names(rules.max_projects)
+    html = read_links(body, content_type, rows.take)
     version = html.metas.get("pypi:repository-version")
     check_api_version(version, Notes())
-    rows = ((_linked_name(anchor), None) for anchor in html.anchors)
-    found = _collapsed(page_serial(html.serial, header_serial), rows, rules)
-    if version is None and not found.projects:
+    serial = page_serial(html.serial, header_serial)
+    found = ProjectList(serial, rows)
+    if version is None and found.empty:
         raise Broken("it has neither a repository version nor a link to a project")
     return found
+
+
+class _Names:
+    """The names of a list in HTML; kept as long texts, for a short one costs 50 bytes more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._texts: list[bytes] = []
+        self._last: list[str] = []
+
+    def take(self, anchor: Anchor) -> None:
+        """Keep the name that a link is for; a line break is in none. Raises :class:`Broken`."""
+        self._count += 1
+        if self._count > self._most:
+            raise Broken(f"more than {self._most} projects")
+        name = _linked_name(anchor)
+        self._last.append(name if normalized(name) else "")
+        if len(self._last) == _TOGETHER:
+            self._texts.append("\n".join(self._last).encode())
+            self._last.clear()
+
+    def __iter__(self) -> Iterator[tuple[str, None]]:
+        """Yield each name, "" for a link to no project."""
+        for text in self._texts:
+            for name in text.decode().split("\n"):
+                yield name, None
+        for name in self._last:
+            yield name, None
 
 
 def _linked_name(anchor: Anchor) -> str:
@@ -99,24 +223,3 @@ def _linked_name(anchor: Anchor) -> str:
         return ""
     target = normalized(unquote(path.rstrip("/").rpartition("/")[2]))
     return anchor.text if target == name else ""
-
-
-def _collapsed(serial: int | None, rows: Iterable[_Row], rules: PageRules) -> ProjectList:
-    """Return the rows as projects, each once.
-
-    Raises:
-        Broken: there are too many.
-    """
-    projects: dict[str, ListedProject] = {}
-    skipped = 0
-    for display, row_serial in rows:
-        name = normalized(display)
-        if name is None:
-            skipped += 1
-            continue
-        held = projects.get(name)
-        if held is None or (held.serial or 0) < (row_serial or 0):
-            projects[name] = ListedProject(name, display, row_serial)
-            if len(projects) > rules.max_projects:
-                raise Broken(f"more than {rules.max_projects} projects")
-    return ProjectList(serial, tuple(projects.values()), skipped)

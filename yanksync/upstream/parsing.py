@@ -1,7 +1,8 @@
 """From an answer's bytes to a value, by the Content-Type that upstream gave it (B2).
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
-:class:`yanksync.errors.BadAnswer`.
+:class:`yanksync.errors.BadAnswer`. Each reader is imported where it is needed, because most passes
+read no page.
 """
 
 from __future__ import annotations
@@ -15,10 +16,6 @@ from msgspec.structs import replace
 from yanksync.errors import BadAnswer
 from yanksync.model import ProjectList
 from yanksync.names import NormalizedName
-from yanksync.upstream import signed
-from yanksync.upstream.html_page import parse_html_page
-from yanksync.upstream.json_page import parse_json_page
-from yanksync.upstream.lists import parse_html_list, parse_json_list
 from yanksync.upstream.rules import Broken, PageRules, ParsedPage, of_every_page, shown
 
 __all__ = ["PageRules", "ParsedPage", "is_json", "of_every_page", "parse_list", "parse_page"]
@@ -67,13 +64,20 @@ def parse_page(
 
     def read() -> ParsedPage:
         if is_json(content_type):
+            from yanksync.upstream.json_page import parse_json_page
+
             return parse_json_page(body, url, project, rules, header_serial)
+        from yanksync.upstream.html_page import parse_html_page
+
         return parse_html_page(body, content_type, url, project, rules, header_serial)
 
     parsed = _answer(f"project {project}", read)
-    if b"?" in body and signed.any_expires(parsed.page.files):  # few pages have one at all
-        return replace(parsed, notes=(*parsed.notes, signed.NOTE))
-    return parsed
+    if b"?" not in body:  # few pages have one at all
+        return parsed
+    from yanksync.upstream import signed
+
+    signs = signed.any_expires(parsed.page.files)
+    return replace(parsed, notes=(*parsed.notes, signed.NOTE)) if signs else parsed
 
 
 def parse_list(
@@ -86,6 +90,8 @@ def parse_list(
     """
 
     def read() -> ProjectList:
+        from yanksync.upstream.lists import parse_html_list, parse_json_list
+
         if is_json(content_type):
             return parse_json_list(body, rules, header_serial)
         return parse_html_list(body, content_type, rules, header_serial)

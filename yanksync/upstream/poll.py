@@ -15,18 +15,19 @@ import zlib
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from yanksync.errors import BadAnswer, Unreachable
+from yanksync.errors import Unreachable
 from yanksync.settings import redacted
-from yanksync.upstream.answers import SLOW, Unpacker, plain, too_slow
-from yanksync.upstream.exchange import Odd, Reader, Reply, TooLarge
+from yanksync.upstream.answers import SLOW, Limit, Unpacker, plain, too_slow
+from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
+_LARGE = 16 << 20  # bytes as they come; of more, requests unpacks what it reads as it comes
 # What requests would heed: where any is set, requests has to be asked what it means.
 _OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 
 
 def post(
-    url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: int
+    url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: Limit
 ) -> Reply | None:
     """Send ``body`` to ``url`` and return the answer, its body unpacked; None: ask with requests.
 
@@ -35,7 +36,7 @@ def post(
         body: what is sent.
         headers: of the request, besides those that HTTP itself needs.
         timeout: seconds, to connect and between bytes.
-        limit: the most bytes of body that are taken, unpacked.
+        limit: the most bytes of body that are taken.
 
     Raises:
         Unreachable, BadAnswer: an answer began to come, or none came in time; what requests would
@@ -52,14 +53,16 @@ def post(
     try:
         with wire:
             wire.sendall(request)
-            reply = _read(wire, shown, Reader(limit), timeout)
+            reply = _read(wire, shown, Reader(min(limit.size, _LARGE)), timeout)
         unpacker = Unpacker(shown, reply.status, reply.headers, limit)
         unpacker.feed(reply.body)
         return Reply(reply.status, reply.reason, reply.headers, unpacker.body(), keep=False)
     except Odd:
         return None
-    except TooLarge as error:
-        raise BadAnswer(shown, f"the answer is larger than {limit} bytes") from error
+    except Beyond as error:
+        if limit.size > _LARGE:
+            return None
+        raise limit.passed(shown) from error
     except TimeoutError as error:
         raise Unreachable(shown, "no answer in time") from error
     except (OSError, zlib.error) as error:

@@ -15,7 +15,7 @@ _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _LARGEST = 2**63 - 1  # what SQLite and every client can hold
-_LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
+LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
 _MOST_NOTES = 20
 _OF_EITHER = ("requires_python", "size", "upload_time", "yanked", "provenance")
 _NEWER = "api-version {}.{} is newer than {}.{}"
@@ -25,9 +25,11 @@ class PageRules(Struct, frozen=True, kw_only=True):
     """Limits on what is taken from upstream (spec-checklist F7, F9)."""
 
     allow_http: bool = False  # plain http beyond loopback
+    max_size: int = 32 << 20  # bytes of a page
     max_files: int = 200_000  # files, and versions, on a page
     max_string: int = 1 << 20  # characters of a reason, a specifier, a version, a URL
-    max_projects: int = 10_000_000  # rows of the list of projects
+    max_html_list: int = 128 << 20  # bytes of a list in HTML
+    max_projects: int = 5_000_000  # rows of the list of projects
 
 
 class ParsedPage(Struct, frozen=True):
@@ -186,7 +188,7 @@ def check_serial(value: object) -> int | None:
         return None
     if isinstance(value, str) and _DIGITS.match(value):
         value = int(value)
-    if type(value) is not int or not 0 <= value <= _LARGEST_SERIAL:
+    if type(value) is not int or not 0 <= value <= LARGEST_SERIAL:
         raise Broken(f"the serial {shown(str(value))} is no serial number")
     return value
 

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
@@ -32,6 +32,7 @@ from yanksync.upstream.answers import (
     SLOW,
     Answer,
     Headers,
+    Limit,
     Patience,
     Unpacker,
     answer_of,
@@ -40,7 +41,7 @@ from yanksync.upstream.answers import (
     too_slow,
 )
 from yanksync.upstream.exchange import Reply
-from yanksync.upstream.interim import FinalAdapter
+from yanksync.upstream.interim import Beyond, FinalAdapter, Unfollowing
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
@@ -62,6 +63,14 @@ class _Route(Struct):
     absolute: bool  # a plain proxy wants the whole URL in the request line
 
 
+class _Reading(Struct, frozen=True):
+    """How much of an answer is kept (see :class:`Unpacker`)."""
+
+    limit: Limit
+    share: int | None = None
+    wait: Callable[[], None] | None = None
+
+
 class Session:
     """Asks one upstream. Safe for use by many threads."""
 
@@ -78,7 +87,7 @@ class Session:
         self.timeout = timeout
         self.allow_http = allow_http
         self._redirect_hosts = frozenset(redirect_hosts)
-        self.requests = requests.Session()  #: for single questions: the journal
+        self.requests = Unfollowing()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = user_agent
         # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
         self.requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -95,19 +104,30 @@ class Session:
         for route in list(self._routes.values()):
             route.pool.close()  # requests only forgets it
 
-    def get(self, url: str, accept: str, etag: str | None, limit: int) -> Answer:
-        """Ask for ``url`` and read at most ``limit`` bytes of body, decompressed.
+    def get(
+        self,
+        url: str,
+        accept: str,
+        etag: str | None,
+        limit: Limit,
+        *,
+        share: int | None = None,
+        wait: Callable[[], None] | None = None,
+    ) -> Answer:
+        """Ask for ``url`` and read a body within ``limit``.
 
         Follows redirects on the same host and to ``redirect_hosts``, never down to plain http, and
         sends credentials only as long as scheme, host and port are those of ``url``. Raises
         :class:`Unreachable` (no usable answer, or a 5xx), :class:`Throttled` (429 or 503 that asks
         for more patience than a pass has), :class:`Refused` (any other status but 200, 304 and
-        404), :class:`BadAnswer` (too large, or a redirect that is not followed).
+        404), :class:`BadAnswer` (too large, or a redirect that is not followed), and what ``wait``
+        raises, which is called before more than ``share`` bytes are kept.
         """
         headers = _wishes(accept, etag)
+        reading = _Reading(limit, share, wait)
         seen, own = url, True
         for _ in range(_REDIRECTS + 1):
-            answer = self._once(seen, headers, limit, own=own)
+            answer = self._once(seen, headers, reading, own=own)
             if isinstance(answer, Answer):
                 if answer.status == 404 and seen != url:
                     # It says that there is nothing elsewhere, and nothing of what was asked (R7).
@@ -143,8 +163,8 @@ class Session:
         except (requests.RequestException, HTTPError, OSError) as error:
             raise Unreachable(shown, plain(error)) from error
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:
-        """Send ``body`` to ``url``; take at most ``limit`` bytes of the answer, decompressed.
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], limit: Limit) -> Reply:
+        """Send ``body`` to ``url`` and return the answer, its body within ``limit``.
 
         Follows no redirect, and reads no body but that of a 200. Raises :class:`Unreachable` and
         :class:`BadAnswer`.
@@ -162,21 +182,24 @@ class Session:
             ) as response:
                 status = response.status_code
                 told = {name.lower(): value for name, value in response.headers.items()}
-                read = self._body(response.raw, shown, told, limit) if status == 200 else b""
+                reading = _Reading(limit)
+                read = self._body(response.raw, shown, told, reading) if status == 200 else b""
                 return Reply(status, response.reason or "", told, read, keep=False)
         except requests.RequestException as error:
             raise Unreachable(shown, plain(error)) from error
         except (HTTPError, OSError, zlib.error) as error:
             raise Unreachable(shown, plain(error)) from error
 
-    def _once(self, url: str, headers: dict[str, str], limit: int, *, own: bool) -> Answer | str:
+    def _once(
+        self, url: str, headers: dict[str, str], reading: _Reading, *, own: bool
+    ) -> Answer | str:
         """Return the answer, or where it redirects to."""
         shown = _shown(url)
         self.patience.wait(shown)
         try:
             response = self._sent(url, headers, own=own)
             try:
-                return self._read(response, shown, limit)
+                return self._read(response, shown, reading)
             except BaseException:
                 response.close()  # what is left on the wire belongs to nobody
                 raise
@@ -189,7 +212,9 @@ class Session:
         route = self._route(url, own=own)
         try:
             return self._send(route, url, headers)
-        except ProtocolError:
+        except ProtocolError as error:
+            if any(isinstance(cause, Beyond) for cause in error.args):
+                raise
             # Servers close idle connections; one that is closed as we speak says nothing of it.
             return self._send(route, url, headers)
 
@@ -274,7 +299,9 @@ class Session:
             host = host.removesuffix(f":{_PORTS[parts.scheme]}")
         return _Route(pool, headers, host, absolute)
 
-    def _read(self, response: urllib3.BaseHTTPResponse, url: str, limit: int) -> Answer | str:
+    def _read(
+        self, response: urllib3.BaseHTTPResponse, url: str, reading: _Reading
+    ) -> Answer | str:
         headers = {name.lower(): value for name, value in response.headers.items()}
         target = judge(url, response.status, response.reason or "", headers, self.patience)
         if target is not None:
@@ -283,14 +310,16 @@ class Session:
         if response.status == 304 and "transfer-encoding" in headers:
             response.close()  # http.client would wait for a body, and there is none (RFC 9112, 6.3)
             return answer_of(url, 304, headers, b"")
-        body = self._body(response, url, headers, limit)
+        body = self._body(response, url, headers, reading)
         return answer_of(url, response.status, headers, body)
 
     def _body(
-        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, limit: int
+        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, reading: _Reading
     ) -> bytes:
         deadline = time.monotonic() + self.timeout * SLOW
-        unpacker = Unpacker(url, response.status, headers, limit)
+        unpacker = Unpacker(
+            url, response.status, headers, reading.limit, share=reading.share, wait=reading.wait
+        )
         while chunk := response.read1(_CHUNK, decode_content=False):
             unpacker.feed(chunk)
             if time.monotonic() > deadline:

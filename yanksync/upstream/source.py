@@ -16,7 +16,7 @@ from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName
 from yanksync.settings import Settings, redacted
 from yanksync.upstream import poll
-from yanksync.upstream.answers import Answer, Outcome, Patience, plain
+from yanksync.upstream.answers import Answer, Limit, Outcome, Patience, plain
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.rules import Broken, PageRules
 from yanksync.upstream.xmlrpc import XmlRpcJournal
@@ -32,9 +32,6 @@ ACCEPT = (
 
 ACCEPT_JSON = "application/vnd.pypi.simple.v1+json"
 """What is asked of one that has: its HTML would be a fallback's (design.md, R15)."""
-
-PAGE_LIMIT = 128 << 20  # bytes of a project page; the largest known is a few million
-LIST_LIMIT = 1 << 30  # bytes of the list of projects; 750,000 projects are 45 million
 
 
 class Wish(Protocol):
@@ -78,12 +75,20 @@ class Upstream:
         """``json_only``: this upstream is known to answer JSON."""
         section = settings.upstream
         self.simple_url, journal_url = section.urls
-        self.rules = PageRules(allow_http=section.allow_http)
+        self._page_limit = Limit(section.max_page_size, "upstream.max_page_size")
+        self._list_limit = Limit(section.max_list_size, "upstream.max_list_size")
+        self.rules = PageRules(
+            allow_http=section.allow_http,
+            max_size=section.max_page_size,
+            max_html_list=section.max_list_size // 2,
+        )
         self.json_only = json_only
         self._section = section
         self._last: int | None = None
         self._asked = False
-        self._journal = XmlRpcJournal(self._post, journal_url, section.journal_interval)
+        self._journal = XmlRpcJournal(
+            self._post, journal_url, section.journal_interval, self._list_limit
+        )
 
     def close(self) -> None:
         """Close every connection."""
@@ -104,7 +109,7 @@ class Upstream:
             redirect_hosts=section.redirect_hosts,
         )
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: int) -> Reply:
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: Limit) -> Reply:
         if "_session" not in vars(self):
             named = {**headers, "User-Agent": user_agent(self._section.contact)}
             reply = poll.post(url, body, named, self._section.timeout, limit)
@@ -132,7 +137,7 @@ class Upstream:
 
     def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
         """Return a project's page, or 304 or 404. Raises :class:`yanksync.errors.UpstreamError`."""
-        answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, PAGE_LIMIT)
+        answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, self._page_limit)
         return _raw(answer)
 
     def pages(
@@ -153,30 +158,33 @@ class Upstream:
         def requests() -> Iterator[Request[W]]:
             for wish in chain((first,), drawn):
                 url = f"{self.simple_url}{wish.name}/"
-                yield Request(wish, url, self._accept, wish.etag, PAGE_LIMIT)
+                yield Request(wish, url, self._accept, wish.etag, self._page_limit)
 
         try:
-            lines = Lines(self._session, workers)
+            lines = Lines(self._session, workers, self._page_limit.size)
         except OSError as error:
             raise Unreachable(redacted(self.simple_url), plain(error)) from error
         with closing(lines.ask(requests())) as answers:
             for wish, outcome in answers:
-                yield wish, self._came(wish, outcome)
+                came = self._came(wish, outcome)
+                del outcome
+                yield wish, came
+                del came  # before the next one is unpacked: both may be large
 
     def _came(self, wish: Wish, outcome: Outcome) -> RawPage | int | UpstreamError:
         if isinstance(outcome, UpstreamError):
-            return outcome
+            return outcome.alone()
         try:
             return _raw(self._checked(outcome, f"project {wish.name}", wish.etag))
         except BadAnswer as problem:
-            return problem
+            return problem.alone()
 
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.
 
         Raises :class:`yanksync.errors.UpstreamError`; a 404 is a :class:`BadAnswer`.
         """
-        answer = self._get(self.simple_url, "the list of projects", etag, LIST_LIMIT)
+        answer = self._get(self.simple_url, "the list of projects", etag, self._list_limit)
         if answer.status == 404:
             raise BadAnswer("the list of projects", f"{answer.url} answered 404")
         if answer.status == 304:
@@ -194,7 +202,7 @@ class Upstream:
     def _accept(self) -> str:
         return ACCEPT_JSON if self.json_only else ACCEPT
 
-    def _get(self, url: str, what: str, etag: str | None, limit: int) -> Answer:
+    def _get(self, url: str, what: str, etag: str | None, limit: Limit) -> Answer:
         return self._checked(self._session.get(url, self._accept, etag, limit), what, etag)
 
     def _checked(self, answer: Answer, what: str, etag: str | None) -> Answer:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import re
 import reprlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import starmap
 
 from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.model import JournalEntry
 from yanksync.settings import redacted
-from yanksync.upstream.answers import seconds_of
+from yanksync.upstream.answers import Limit, seconds_of
 from yanksync.upstream.exchange import Reply
+from yanksync.upstream.xmlrpc_rows import Row, rows_of
 from yanksync.upstream.xmlrpc_values import Malformed, call, response
 
-Post = Callable[[str, bytes, Mapping[str, str], int], Reply]
-"""Sends a body to a URL, with headers; takes so many bytes. See :meth:`.session.Session.post`."""
+Post = Callable[[str, bytes, Mapping[str, str], Limit], Reply]
+"""Sends a body to a URL, with headers; takes an answer within a limit.
+
+See :meth:`.session.Session.post`.
+"""
 
 PAGE = 50_000
 """Rows in one answer at the most; there is no sign that there are more (facts 13)."""
@@ -33,7 +38,6 @@ _HEADERS = {
     "Accept": "text/xml",
     "Accept-Encoding": "gzip",
 }
-_LIMIT = 256 << 20  # bytes; 50,000 rows are about 13 MB
 _WHAT = "the journal"
 _RATE = re.compile(r"Limit may reset in (\d{1,6}) seconds")
 _GONE = re.compile(r"no longer supported|has been (removed|disabled)|not supported", re.IGNORECASE)
@@ -44,11 +48,12 @@ _APPLICATION = -32500
 class XmlRpcJournal:
     """Asks for journal entries, at most one question in ``interval`` seconds (R13)."""
 
-    def __init__(self, post: Post, url: str, interval: float) -> None:
+    def __init__(self, post: Post, url: str, interval: float, limit: Limit) -> None:
         self._post = post
         self._url = url
         self._shown = redacted(url)
         self._interval = interval
+        self._limit = limit
         self._next = 0.0  # monotonic seconds
 
     def last_serial(self) -> int | None:
@@ -56,7 +61,7 @@ class XmlRpcJournal:
 
         Raises what :meth:`since` raises.
         """
-        value = self._call("changelog_last_serial")
+        value = decode(self._ask("changelog_last_serial"), self._shown)
         if value is None:
             return None
         if type(value) is not int or not 0 <= value <= _LARGEST:
@@ -71,19 +76,20 @@ class XmlRpcJournal:
         :class:`BadAnswer`.
         """
         while True:
-            told, rows = _entries(self._call("changelog_since_serial", serial), serial)
+            body = self._ask("changelog_since_serial", serial)
+            told, rows = entries(body, self._shown, serial)
             yield rows
             if told < PAGE:
                 return
             serial = rows[-1].serial
 
-    def _call(self, method: str, *arguments: int) -> object:
+    def _ask(self, method: str, *arguments: int) -> bytes:
         while (pause := self._next - time.monotonic()) > 0:
             time.sleep(pause)
         try:
-            reply = self._post(self._url, call(method, *arguments), _HEADERS, _LIMIT)
+            reply = self._post(self._url, call(method, *arguments), _HEADERS, self._limit)
             self._check(reply)
-            return decode(reply.body, self._shown)
+            return reply.body
         finally:
             self._next = time.monotonic() + self._interval
 
@@ -132,29 +138,43 @@ def _fault(value: object, url: str) -> Exception:
     return Refused(url, code, text[:200])
 
 
-def _entries(value: object, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
-    """Check the rows of an answer: their shape, their number, their order (facts 13, 27).
+def entries(body: bytes, url: str, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
+    """Return how many rows an answer has, and the entries after ``since``, each once.
 
-    Returns how many there were, and the entries, each once.
+    Raises what :func:`decode` raises, and :class:`BadAnswer` for rows of another shape, too many
+    rows, and serials that do not ascend (facts 13, 27).
     """
+    rows = rows_of(body, PAGE)
+    if rows is None:
+        rows = _rows(decode(body, url))
+    if len(rows) > PAGE:
+        raise BadAnswer(_WHAT, f"more than {PAGE} rows in one answer")
+    return len(rows), _ascending(starmap(_entry, rows), since)
+
+
+def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, ...]:
+    """Check that the serials ascend from ``last`` on; leave out a row told twice."""
+    ascending: list[JournalEntry] = []
+    for row in rows:
+        if row.serial <= last:
+            if ascending and row == ascending[-1]:
+                continue
+            raise BadAnswer(_WHAT, f"serial {row.serial} follows {last}")
+        ascending.append(row)
+        last = row.serial
+    if last > _LARGEST:
+        raise BadAnswer(_WHAT, f"serial {last} is above {_LARGEST}, the highest one")
+    return tuple(ascending)
+
+
+def _rows(value: object) -> list[Row]:
+    """Return the rows of an answer, but not all of them when there are too many."""
     if not isinstance(value, list):
         raise BadAnswer(_WHAT, "changelog_since_serial is no list")
-    if len(value) > PAGE:
-        raise BadAnswer(_WHAT, f"{len(value)} rows in one answer, more than {PAGE}")
-    entries: list[JournalEntry] = []
-    last = since
-    for row in value:
-        entry = _entry(row)
-        if entry.serial == last and entries and entry == entries[-1]:
-            continue  # a row told twice
-        if entry.serial <= last:
-            raise BadAnswer(_WHAT, f"serial {entry.serial} follows {last}")
-        entries.append(entry)
-        last = entry.serial
-    return len(value), tuple(entries)
+    return [_row(row) for row in value[: PAGE + 1]]
 
 
-def _entry(row: object) -> JournalEntry:
+def _row(row: object) -> Row:
     if isinstance(row, list) and len(row) == 5:
         name, version, timestamp, action, serial = row
         if (
@@ -163,9 +183,14 @@ def _entry(row: object) -> JournalEntry:
             and isinstance(action, str | None)
             and type(timestamp) is int
             and type(serial) is int
-            and serial <= _LARGEST
         ):
-            moment = min(max(timestamp, 0), _LAST_SECOND)  # for people only (R4)
-            return JournalEntry(name or "", version, moment, action or "", serial)
+            return name, version, timestamp, action, serial
     shown = reprlib.repr(row)  # which is short, however deep it is nested
     raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
+
+
+def _entry(
+    name: str | None, version: str | None, timestamp: int, action: str | None, serial: int
+) -> JournalEntry:
+    moment = min(max(timestamp, 0), _LAST_SECOND)  # for people only (R4)
+    return JournalEntry(name or "", version, moment, action or "", serial)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from xml.parsers import expat
 
 from msgspec import Struct
 
 _INTEGER = re.compile(r"\s*([+-]?[0-9]{1,20})\s*\Z", re.ASCII)
+_PIECE = 1 << 16  # bytes parsed at once
+_ELEMENT = 1 << 20  # bytes of a single tag: expat reads an unfinished one again and again
+_MOST_TAGS = 1_000_000  # 50,000 rows have 650,000
+_MOST_TEXT = 16 << 20  # characters; 50,000 rows have some 5 million
 _DOUBLE = re.compile(r"\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z", re.ASCII)
 
 
@@ -41,6 +44,8 @@ def response(body: bytes) -> Response:
     Raises:
         Malformed: it is none, or has a document type, which XML-RPC never needs.
     """
+    from xml.parsers import expat  # most passes do without (see xmlrpc_rows)
+
     reader = _Reader()
     parser = expat.ParserCreate(None, None)
     parser.buffer_text = True
@@ -49,7 +54,12 @@ def response(body: bytes) -> Response:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.Parse(body, True)
+        rest = memoryview(body)
+        for start in range(0, len(body), _PIECE):
+            parser.Parse(rest[start : start + _PIECE], False)
+            if start + _PIECE - parser.CurrentByteIndex > _ELEMENT:
+                raise Malformed("no XML-RPC: an element without end")
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise Malformed(f"no XML: {error}") from error
     if reader.root != "methodResponse" or len(reader.values) != 1:
@@ -105,11 +115,15 @@ class _Reader:
         self.values: list[object] = []  # of the innermost thing that is open
         self._outer: list[list[object]] = []  # of those around it
         self._text: list[str] = []
+        self._tags = self._characters = 0
         self._bare = False  # a value is open and has no type yet: then it is text
 
     def start(self, tag: str, _: dict[str, str]) -> None:
         if self.root is None:
             self.root = tag
+        self._tags += 1
+        if self._tags > _MOST_TAGS:
+            raise Malformed(f"one of more than {_MOST_TAGS} elements")
         if tag not in _SCALARS and tag not in _STRUCTURE:
             raise Malformed("no XML-RPC: a type that no journal has")
         if tag in ("array", "struct"):
@@ -120,6 +134,9 @@ class _Reader:
         self._text.clear()
 
     def text(self, text: str) -> None:
+        self._characters += len(text)
+        if self._characters > _MOST_TEXT:
+            raise Malformed(f"one of more than {_MOST_TEXT} characters")
         self._text.append(text)
 
     def end(self, tag: str) -> None:

@@ -1,0 +1,195 @@
+"""A helper of a first build (:mod:`yanksync.helpers`): how it is asked, and what it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.deflate import packed
+from yanksync.fetch import Question
+from yanksync.mirror import Mirror
+from yanksync.model import Page, Published
+from yanksync.names import NormalizedName
+from yanksync.publish import durable
+from yanksync.publish.compress import copy_of
+from yanksync.publish.disk import DiskStore
+from yanksync.publish.reconcile import Work, copies_of, published, reconcile
+from yanksync.recovery import Wanted
+from yanksync.showing import rendering_of
+from yanksync.upstream.parsing import parse_page
+from yanksync.upstream.source import RawPage
+
+_HEAD = 8  # bytes that say how long a message is
+_READ, _PUBLISH = b"r", b"p"
+
+
+class Came(Struct, array_like=True, frozen=True):
+    """What a helper read."""
+
+    page: Page  # the brief one, see _brief
+    body: bytes  # packed for the state
+    json: bool
+    notes: tuple[str, ...]
+
+
+_RAW = msgspec.msgpack.Decoder(list[tuple[NormalizedName, RawPage]])
+# What the parent decodes: an answer to each page of a portion, None where it is to read it itself;
+# and what is published of each project.
+CAME = msgspec.msgpack.Decoder(list[Came | None])
+STANDS = msgspec.msgpack.Decoder(list[Published])
+_PLACES = msgspec.msgpack.Decoder(list[int])
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Helper:
+    """A process of ours, and what it works on."""
+
+    def __init__(self, mirror: Mirror, others: Sequence[Helper]) -> None:
+        """Start one, from a process with one thread. Raises :class:`OSError`."""
+        self.portion: list[tuple[Question, RawPage]] = []  # it reads these
+        self.wanted: list[Wanted] = []  # it writes these
+        durable.prepare_fork()
+        self.line, theirs = socket.socketpair()
+        parent = os.getpid()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                _serve(theirs, mirror, parent, [self.line, *(other.line for other in others)])
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works on something."""
+        return bool(self.portion or self.wanted)
+
+    def read(self, portion: list[tuple[Question, RawPage]]) -> bool:
+        """Let it read a portion; False: it has ended."""
+        self.portion = portion
+        sent = self._send(_READ, [(question.name, page) for question, page in portion])
+        if not sent:
+            self.portion = []
+        return sent
+
+    def publish(self, wanted: list[Wanted], places: list[int]) -> bool:
+        """Let it publish what it has read, by the places in the portion; False: it has ended."""
+        self.wanted = wanted
+        return self._send(_PUBLISH, places)
+
+    def _send(self, kind: bytes, task: object) -> bool:
+        try:
+            _send(self.line, kind + _ENCODER.encode(task))
+        except OSError:
+            return False
+        return True
+
+    def answer(self) -> bytearray | None:
+        """Return what it says; None: it could not. Raises :class:`OSError`, :class:`EOFError`."""
+        return _receive(self.line) or None
+
+    def end(self) -> None:
+        """Let it end, and wait for that."""
+        self.line.close()
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+
+
+def _serve(
+    line: socket.socket, mirror: Mirror, parent: int, theirs: Sequence[socket.socket]
+) -> None:
+    """Work in a helper until its parent has no more for it, or is gone. Never returns.
+
+    Signals that end a run stay blocked: the parent acts on them. Nothing of the parent's is put in
+    order on the way out: its database is not ours.
+    """
+    try:
+        for one in theirs:
+            one.close()  # else no helper would ever find its line closed
+        durable.die_with_parent()
+        pages: list[Page | None] = []
+        while os.getppid() == parent:
+            task = _receive(line)
+            answer = b""
+            with suppress(Exception):  # what it is shows when the parent does the same
+                if task[:1] == _READ:
+                    pages, answer = _read_all(mirror, memoryview(task)[1:])
+                else:
+                    answer = _publish_all(mirror, [pages[i] for i in _PLACES.decode(task[1:])])
+            _send(line, answer)
+    finally:
+        os._exit(0)
+
+
+def _read_all(mirror: Mirror, task: memoryview) -> tuple[list[Page | None], bytes]:
+    """Return the pages of a portion, and the answer to the parent."""
+    rules = mirror.upstream.rules
+    pages: list[Page | None] = []
+    answers: list[bytes] = []
+    for name, raw in _RAW.decode(task):
+        page, answer = None, _ENCODER.encode(None)
+        with suppress(Exception):
+            parsed = parse_page(raw.body, raw.media, raw.url, name, rules, raw.header_serial)
+            came = Came(_brief(parsed.page), packed(raw.body), parsed.json, parsed.notes)
+            page, answer = parsed.page, _ENCODER.encode(came)
+        pages.append(page)
+        answers.append(answer)
+    return pages, _array(answers)
+
+
+def _array(items: Sequence[bytes]) -> bytes:
+    """Return encoded items as an array of MessagePack."""
+    return b"".join((b"\xdd", len(items).to_bytes(4, "big"), *items))
+
+
+def _brief(page: Page) -> Page:
+    """Return what recording the first page of a project needs: of its files, those yanked."""
+    yanked = tuple(file for file in page.files if file.yanked is not None)
+    return replace(page, files=yanked or page.files[:1])
+
+
+def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
+    """Publish pages where nothing is; return the answer: what is there now, empty if not all is."""
+    works: list[Work] = []
+    stands: list[Published] = []
+    for page in pages:
+        assert page is not None
+        rendered = rendering_of(mirror, page)
+        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
+        work = reconcile(page.name, None, rendered, copies, dirty=False)
+        assert work is not None
+        works.append(work)
+        stands.append(published(rendered, copies))
+    store = mirror.store
+    assert isinstance(store, DiskStore)
+    return b"" if store.apply(works) or store.refused else _ENCODER.encode(stands)
+
+
+def _send(line: socket.socket, message: bytes) -> None:
+    line.sendall(len(message).to_bytes(_HEAD, "big"))
+    line.sendall(message)
+
+
+def _receive(line: socket.socket) -> bytearray:
+    """Return the next message. Raises :class:`EOFError` when the other side has ended."""
+    head = _exactly(line, _HEAD)
+    return _exactly(line, int.from_bytes(head, "big"))
+
+
+def _exactly(line: socket.socket, size: int) -> bytearray:
+    found = bytearray(size)
+    view = memoryview(found)
+    while view:
+        count = line.recv_into(view)
+        if count == 0:
+            raise EOFError
+        view = view[count:]
+    return found

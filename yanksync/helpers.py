@@ -1,0 +1,202 @@
+"""Reads, renders and writes the pages of a first build in processes of their own.
+
+Python runs one thread at a time, and these steps are Python: threads only make each other wait
+(RATIONALE.rst). This process asks upstream and keeps the state. Each helper gets a portion of raw
+pages, answers with what recording them needs, and publishes them once that is committed. A helper
+does nothing out of the ordinary: it leaves that to this process, which does it in the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from yanksync.fetch import Fetched, Question, read
+from yanksync.helper_process import CAME, STANDS, Came, Helper
+from yanksync.mirror import Mirror, log
+from yanksync.publish.disk import DiskStore
+from yanksync.publish.reconcile import Write
+from yanksync.publishing import Outcome, Rendering, gather, note, publish
+from yanksync.record import Batch
+from yanksync.recovery import Wanted
+from yanksync.state.projects import StoredPage
+from yanksync.upstream.source import RawPage
+from yanksync.weigh import Found
+
+_PORTION = 200  # pages
+_PORTION_BYTES = 4 << 20
+_LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helpers stay small
+_PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full portion
+_MOST = 4  # of them one process can feed no more
+
+Recorder = Callable[[Sequence[Fetched]], Batch]
+"""Records answers, as :func:`yanksync.record.record` does."""
+
+
+def possible(mirror: Mirror) -> bool:
+    """Return True if this process can have helpers, and they are of use.
+
+    A process with threads cannot be forked safely; the service makes its passes in one.
+    """
+    return (
+        sys.platform == "linux"
+        and len(os.sched_getaffinity(0)) > 1
+        and isinstance(mirror.store, DiskStore)
+        and mirror.fence is None
+        and mirror.state.meta.number("tree_serial") is None
+        and threading.active_count() == 1
+    )
+
+
+class Helpers:
+    """The helpers of a pass, and the portions that they work on. For one thread."""
+
+    def __init__(self, mirror: Mirror, record: Recorder) -> None:
+        self._mirror = mirror
+        self._record = record
+        self._team: list[Helper] = []
+        self._poll = select.poll()
+        self._portion: list[tuple[Question, RawPage]] = []
+        self._size, self._begun = 0, mirror.monotonic()
+        self._failed = False  # a helper met with something: this process does the rest
+
+    def __enter__(self) -> Helpers:
+        """Start them, before there is a second thread."""
+        for _ in range(min(len(os.sched_getaffinity(0)), _MOST)):
+            try:
+                helper = Helper(self._mirror, self._team)
+            except OSError:  # too many processes, or open files
+                break
+            self._team.append(helper)
+            self._poll.register(helper.line, select.POLLIN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the helpers, once they have finished what they are writing."""
+        for helper in self._team:
+            helper.end()
+
+    def take(self, question: Question, page: RawPage) -> bool:
+        """Take a page that came in to be read by a helper; False: it is not for one."""
+        if self._failed or not question.fresh or len(page.body) > _LARGEST:
+            return False
+        now = self._mirror.monotonic()
+        if not self._portion:
+            self._size, self._begun = 0, now
+        self._portion.append((question, page))
+        self._size += len(page.body)
+        late = now - self._begun > _PORTION_SECONDS
+        if len(self._portion) >= _PORTION or self._size >= _PORTION_BYTES or late:
+            self._submit()
+        elif self._poll.poll(0):
+            self._hear(0)
+        return True
+
+    def settle(self) -> None:
+        """Record and publish everything that was taken. Raises what :func:`publish` raises."""
+        self._submit()
+        while any(helper.busy for helper in self._team):
+            self._hear(None)
+
+    def _submit(self) -> None:
+        """Give the portion to a helper that has nothing to do; wait until there is one."""
+        portion, self._portion = self._portion, []
+        if not portion:
+            return
+        while not self._failed:
+            helper = next((one for one in self._team if not one.busy), None)
+            if helper is None and self._team:
+                self._hear(None)
+            elif helper is not None and helper.read(portion):
+                return
+            else:
+                self._give_up()
+        self._do_it_here(portion)
+
+    def _hear(self, timeout: int | None) -> None:
+        """Take what helpers have to say: what they read is recorded, what they wrote is noted."""
+        ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
+        for helper in self._team:
+            if helper.line.fileno() in ready:
+                try:
+                    answer = helper.answer()
+                except (OSError, EOFError):
+                    answer = None
+                    self._poll.unregister(helper.line)
+                if helper.portion:
+                    self._was_read(helper, answer)
+                else:
+                    self._was_written(helper, answer)
+
+    def _was_read(self, helper: Helper, answer: bytearray | None) -> None:
+        portion, helper.portion = helper.portion, []
+        if answer is None:
+            self._give_up()
+            self._do_it_here(portion)
+            return
+        fetched: list[Fetched] = []
+        places: dict[str, int] = {}
+        came_all = zip(portion, CAME.decode(answer), strict=True)
+        for place, ((question, page), came) in enumerate(came_all):
+            fetched.append(self._read(question, page, came))
+            if came is not None:
+                places[question.name] = place
+        batch = self._record(fetched)
+        mine: list[Wanted] = []
+        others: list[Wanted] = []
+        for one in gather(self._mirror, batch.awaiting, batch.pages):
+            (mine if _is_ordinary(one) and one.row.name in places else others).append(one)
+        if others:
+            publish(self._mirror, [one.one for one in others])
+        if mine and not helper.publish(mine, [places[one.row.name] for one in mine]):
+            self._was_written(helper, None)
+
+    def _read(self, question: Question, page: RawPage, came: Came | None) -> Fetched:
+        if came is None:
+            return read(question.look, page, self._mirror.upstream.rules)
+        stored = StoredPage(
+            body=came.body, media=page.media, url=page.url, header_serial=page.header_serial
+        )
+        return Fetched(
+            look=question.look,
+            answer=Found(page=came.page),
+            stored=stored,
+            etag=page.etag,
+            json=came.json,
+            notes=came.notes,
+        )
+
+    def _was_written(self, helper: Helper, answer: bytearray | None) -> None:
+        written, helper.wanted = helper.wanted, []
+        stands = None if answer is None else STANDS.decode(answer)
+        if stands is None:
+            self._give_up()
+            publish(self._mirror, [replace(one.one, dirty=True) for one in written])
+            return
+        done = [
+            Rendering(one.one, one.row, Write(name=one.row.name, forms=(), tidy=False), stood)
+            for one, stood in zip(written, stands, strict=True)
+        ]
+        note(self._mirror, Outcome(done, {}, fatal=False))
+
+    def _do_it_here(self, portion: Sequence[tuple[Question, RawPage]]) -> None:
+        rules = self._mirror.upstream.rules
+        batch = self._record([read(question.look, page, rules) for question, page in portion])
+        publish(self._mirror, batch.awaiting, batch.pages)
+
+    def _give_up(self) -> None:
+        if not self._failed:
+            log.debug("a helper could not do its part; this process does it, and the rest")
+        self._failed = True
+
+
+def _is_ordinary(one: Wanted) -> bool:
+    """Return True if exactly the page that was read is to be written where nothing is."""
+    row = one.row
+    is_new = row.published is None and row.word is None
+    return is_new and one.page is not None and one.standing is None and not one.one.dirty
