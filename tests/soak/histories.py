@@ -228,7 +228,7 @@ class Harder(Histories):
 
     @rule()
     def the_address_of_upstream_changes(self) -> None:
-        """R14: the journal tells that it is the same one, if its row at the cursor is known."""
+        """R14: the journal tells whether it is the same one, if its row at the cursor is known."""
         address = str(self.world.flags["upstream_simple_url"])
         old, new = (
             ("127.0.0.1", "localhost") if "127.0.0.1" in address else ("localhost", "127.0.0.1")
@@ -236,9 +236,12 @@ class Harder(Histories):
         self.up.heal()
         with self.world.state() as state:
             known = state.meta.cursor_row is not None or state.meta.text("followed_url") is None
+            nothing = not state.projects.published() and not any(
+                state.projects.names(Presence.PRESENT)
+            )  # then another index can take nothing away
         self.world.configure(upstream_simple_url=address.replace(old, new))
         self.tally["moved"] += 1
-        if known:
+        if known or nothing:
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.meta.text("journal_replaced") is None
