@@ -24,7 +24,7 @@ LAYERS = {
     3: "mirror fetch holds metrics worth ground manifest hooks",
     4: "choose listing list_output record showing judging publishing recovery restart follow "
     "helpers helper_process configure narrowing opening looking other_upstream remote set_back "
-    "standins states takeover",
+    "standins states stock takeover",
     5: "sync verify mend status health adopt",
     6: "schedule cli __main__",
 }

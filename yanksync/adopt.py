@@ -25,6 +25,8 @@ from yanksync.fetch import Fetched
 from yanksync.findings import Standing, holds_ours
 from yanksync.follow import follow
 from yanksync.ground import sample
+from yanksync.holds import count_held
+from yanksync.judging import tell_held
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
@@ -38,7 +40,7 @@ from yanksync.record import record
 from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
-from yanksync.sync import DONE, FAILED
+from yanksync.sync import DONE, FAILED, HELD
 from yanksync.weigh import Found, Presence
 from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
@@ -64,7 +66,9 @@ def adopt(mirror: Mirror, tell: Tell, *, rehearse: bool = False) -> Adopted:
     if not rehearse:
         finish(mirror)  # what an adoption that died has recorded
         mirror.state.meta.put(adopting=None)
-    code = DONE if mirror.tally.problem is None else FAILED
+    tell_held(mirror)
+    held = HELD if count_held(mirror.state) else DONE
+    code = held if mirror.tally.problem is None else FAILED
     return Adopted(code=code, counts=adoption.counts, lacks=adoption.ground.lacks)
 
 

@@ -6,7 +6,6 @@ than the tree stops trusting what it knows of the tree.
 
 from __future__ import annotations
 
-import logging
 from itertools import islice
 
 from msgspec import Struct
@@ -18,11 +17,12 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 from yanksync.names import normalized
 from yanksync.publish.store import ListStands
-from yanksync.state.meta import OTHER_ERA, UNREAD
+from yanksync.state.meta import UNREAD
 from yanksync.state.unpublished import Sort
+from yanksync.stock import distrust, take_stock
 from yanksync.weigh import Presence
 
-_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED)  # what waits to go already is judged as it is
+_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.EXCLUDED)  # what waits to go already
 
 _BATCH = 2000  # directories of the output compared with the state at once
 
@@ -72,39 +72,24 @@ class _Unlike(Struct, frozen=True):
     newer: bool  # the output may have changes that the state does not know
 
 
-_KEPT = (
-    "yanksync replaces no page by an older one, and brings none back before it has read what "
-    "changed upstream"
-)
-_WRITTEN = "yanksync compares every page with the state, and writes those that differ"
-
-
 def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     """Notice an output that this state did not write: one of them was lost or put back.
 
     The published list carries the serial up to which upstream was followed. When that is above
     what this state has written there, or the list is another one, or gone, no page is replaced by
     one of a lower serial, and digests are void. With ``all_is_looked_at`` another list is no reason
-    to write everything again.
+    to write everything again, and the serial of every page is read.
     """
-    meta, known = mirror.state.meta, mirror.state.projects.any()
+    meta = mirror.state.meta
     stands, tree = mirror.store.list_stands(), meta.number("tree_serial")
     unlike = _unlike(mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at)
+    if all_is_looked_at and unlike is None and tree is None:
+        unlike = _newer_page(mirror)
     if unlike is not None:
-        # A state that knows nothing yet was reported as missing when it was opened.
-        level = logging.WARNING if known else logging.INFO
-        log.log(level, "%s; %s", unlike.why, _KEPT if unlike.newer else _WRITTEN)
-        newest = max(stands.serial or 0, tree or 0)
-        with mirror.state.transaction():
-            mirror.state.distrust_output()
-            meta.put(
-                tree_serial=tree if tree == OTHER_ERA else newest,
-                list_changed=1,
-                list_codecs=ANY_SIBLINGS,
-                list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
-            )
-            if unlike.newer:
-                meta.put(catching_up=UNREAD)
+        distrust(mirror, unlike.why, stands, newer=unlike.newer)
+    elif tree is not None and not mirror.state.projects.any():  # a new state in object storage
+        meta.put(unstocked=1)
+    take_stock(mirror)
     _note_building(mirror)
 
 
@@ -152,6 +137,23 @@ def _unlike(
     return None
 
 
+def _newer_page(mirror: Mirror) -> _Unlike | None:
+    """Compare the serial of every page with what the state knows; the list lags behind them."""
+    after = 0
+    while rows := mirror.state.projects.after(after, _BATCH):
+        after = rows[-1].id
+        known = {
+            row.name: max(row.floor or 0, row.word or 0)
+            for row in rows
+            if row.published_serial is not None
+        }
+        for name, serial in zip(known, mirror.store.serials(list(known)), strict=True):
+            if isinstance(serial, int) and serial > known[name]:
+                why = f"the page of {name} in the output is newer than the state (serial {serial})"
+                return _Unlike(why, newer=True)
+    return None
+
+
 def _unfinished(mirror: Mirror) -> _Unlike | None:
     """Compare the directories of an output without a list with those that the state began."""
     state = mirror.state
@@ -190,7 +192,8 @@ def finish_recovery(mirror: Mirror) -> None:
                 log.warning("%s: no directory of a project; left alone", name)
             elif not state.pending.has(name):  # else its page is only late: what stands there stays
                 disown(mirror, name, now)
-        meta.put(tree_serial=None, catching_up=None, list_changed=1)
+        if not state.pending.counts()[0]:
+            meta.put(tree_serial=None, catching_up=None, list_changed=1)
 
 
 def disown(mirror: Mirror, name: str, now: float) -> None:
@@ -199,6 +202,9 @@ def disown(mirror: Mirror, name: str, now: float) -> None:
     state.projects.add([(name, name)])
     (row,) = state.projects.get([name]).values()
     if row.presence is Presence.PRESENT or state.unpublished.sort(row.id) in _REMOVALS:
+        return
+    if row.stands:  # nobody asked for it yet
+        state.pending.mark(name, None, now)
         return
     if row.published is None and not holds_ours(mirror.store.standing(name)):
         return  # somebody else's

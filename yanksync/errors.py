@@ -160,8 +160,8 @@ class StaleList(UpstreamError):
 
     def __str__(self) -> str:
         return (
-            f"the list of projects is at serial {self.serial}, older than the one read before "
-            f"({self.known}); it is not taken, and the next run asks again"
+            f"the list of projects is at serial {self.serial}, older than the one read before, or "
+            f"than what is published ({self.known}); it is not taken, and the next run asks again"
         )
 
 

@@ -23,6 +23,7 @@ from yanksync.settings import JournalSource, redacted
 from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Sort
+from yanksync.stock import behind_output
 from yanksync.weigh import Presence
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
@@ -61,6 +62,8 @@ def follow(mirror: Mirror) -> bool:
         else:
             trust(mirror)
     else:
+        if (mirror.state.meta.number("tree_serial") or 0) > 0:
+            mirror.state.meta.put(tree_serial=0)  # no serial is followed that could reach it
         mark_named(mirror, started)
     _note_read(mirror)
     followed = "cursor" if source is JournalSource.XMLRPC else "list_serial"
@@ -84,24 +87,27 @@ def _stay_away(mirror: Mirror, now: float) -> None:
 
 
 def _follow_journal(mirror: Mirror, started: float) -> None:
+    """Read the journal to its end; hold everything if it is another one (R14)."""
+    try:
+        if mirror.state.meta.cursor is None:
+            first_build(mirror, started)
+        else:
+            _read_on(mirror, mirror.state.meta.cursor, started)
+    except JournalReplaced as replaced:
+        restart(mirror, replaced, started)
+
+
+def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
     meta = mirror.state.meta
-    if meta.cursor is None:
-        first_build(mirror, started)
-        return
-    cursor, tree = meta.cursor, meta.number("tree_serial") or 0
+    tree = meta.number("tree_serial") or 0
+    # A state that was put back, or lost, knows no row that could be another.
+    if cursor < tree and (last := mirror.upstream.last_serial() or 0) < tree:
+        raise behind_output(last, tree)
     first = True
     for rows in mirror.upstream.entries(max(cursor - 1, 0)):
         if first:
-            try:
-                check_cursor(rows, cursor, meta.cursor_row)
-            except JournalReplaced as replaced:
-                restart(mirror, replaced, started)
-                return
-        try:
-            _check_ahead(mirror, rows)
-        except JournalReplaced as replaced:
-            restart(mirror, replaced, started)
-            return
+            check_cursor(rows, cursor, meta.cursor_row)
+        _check_ahead(mirror, rows)
         if first and cursor >= tree:
             trust(mirror)
         take_entries(mirror, [row for row in rows if row.serial > cursor], started)
@@ -110,10 +116,8 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
         first = False
     end = meta.cursor or 0
     if end < tree:
-        # The state was put back, too, or lost: it knows no row that could be another.
-        older = JournalReplaced(end, f"it ends there, and the output is of serial {tree}")
-        restart(mirror, older, started)
-    elif cursor < tree:
+        raise behind_output(end, tree)
+    if cursor < tree:
         trust(mirror)
 
 
@@ -160,12 +164,13 @@ def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -
         for mark in reading.marks:
             row = held[mark.name]
             state.projects.note_entry(mark.name, mark.kind, mark.reach)
-            if row.serial is not None and row.serial >= mark.reach:
+            if row.serial is not None and row.serial >= mark.reach and not row.stands:
                 continue  # its page is there already: no request (R3)
             if row.entry_serial is not None and row.entry_serial >= mark.reach:
                 continue  # read before
             state.pending.mark(mark.name, mark.reach, started, urgent=mark.urgent)
-            _take_its_word(mirror, mark, row, started)
+            if row.floor is None or row.floor < mark.reach:  # else a later page is published
+                _take_its_word(mirror, mark, row, started)
         last = rows[-1]
         state.meta.move_cursor(last.serial, last)
         state.history.settle(last.serial, started)

@@ -5,6 +5,7 @@ Called inside a transaction; what it lets go of is unpublished from then on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from yanksync.changes import reasons_of
@@ -15,6 +16,7 @@ from yanksync.mirror import Mirror, log
 from yanksync.showing import held_page
 from yanksync.state.unpublished import Sort
 
+_SORTS = ("explained", "unexplained")
 _REHASHED = "its file has another hash than the one that is published"
 
 
@@ -25,6 +27,8 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     nothing to judge and nothing approved.
     """
     state = mirror.state
+    for sort in _SORTS:
+        mirror.tally.held.pop(sort, None)
     waiting = state.unpublished.removals()
     lossy, rehashed = state.lost.to_judge(), state.lost.rehashed()
     approved = state.lost.approved()
@@ -37,6 +41,17 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     return let_go
 
 
+def tell_held(mirror: Mirror, *, failed: bool = False) -> None:
+    """Log what guards hold at the end of a pass.
+
+    Not before: upstream may have taken back meanwhile what was held at the beginning. It is an
+    error when it is what the exit code says; a pass that ``failed`` has another one.
+    """
+    level = logging.WARNING if failed or mirror.tally.problem is not None else logging.ERROR
+    for text in mirror.tally.held.values():
+        log.log(level, "held: %s", text)
+
+
 def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     state, tally = mirror.state, mirror.tally
     projects = state.projects.published() + tally.removed
@@ -47,9 +62,10 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
-    for why in (judgement.explained, judgement.unexplained):
-        if why is not None and tally.tells(why):
-            log.error("held: %s; see 'yanksync holds'", why)
+    for sort in _SORTS:
+        why = getattr(judgement, sort)
+        if why is not None:
+            tally.held[sort] = f"{why}; see 'yanksync holds'"
     if judgement.unexplained is not None:
         state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
 
@@ -66,6 +82,8 @@ def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
 
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
+    if row.stands:
+        return True  # nothing was lost of its page, which the state does not know
     lost = [one for one in mirror.state.lost.one(project) if not (one.vanished and one.confirmed)]
     try:
         return bool(with_lost(held_page(mirror, row), lost).files)

@@ -20,6 +20,7 @@ from yanksync.names import normalized
 from yanksync.selection import Selection
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.settings import JournalSource
+from yanksync.stock import check_published
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
 from yanksync.weigh import Presence
@@ -77,6 +78,7 @@ def resync(mirror: Mirror) -> bool:
     last = None
     if source is JournalSource.XMLRPC and meta.cursor is None:
         last = mirror.upstream.last_serial() or 0
+        check_published(mirror, last)
     if source is JournalSource.XMLRPC and mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_all_named(mirror, started)
@@ -86,6 +88,8 @@ def resync(mirror: Mirror) -> bool:
     raw, projects = read_list(mirror)
     if last is not None:
         _refuse_empty(mirror, projects, last)
+    if source is JournalSource.LISTING:
+        _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
         load(mirror, projects)
         if source is JournalSource.LISTING:
@@ -104,6 +108,7 @@ def resync(mirror: Mirror) -> bool:
 def first_build(mirror: Mirror, started: float) -> None:
     """Ask for every listed project, and begin to follow the journal from before the list."""
     last = mirror.upstream.last_serial() or 0
+    check_published(mirror, last)
     if mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
             mark_missing_named(mirror, started)
@@ -114,6 +119,7 @@ def first_build(mirror: Mirror, started: float) -> None:
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_newer(started)
+        leave(mirror, projects, started)
         mark_standing(mirror, projects, started)
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
@@ -150,9 +156,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
     projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
     if not projects.numbered:
         raise BadAnswer("the list of projects", "it has no serials, so it cannot be followed")
-    known = meta.number("list_serial")
-    if known is not None and (projects.serial is None or projects.serial < known):
-        refuse_older(mirror, projects.serial, known, started)
+    _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
         meta.put(list_older_since=None)
         load(mirror, projects)
@@ -163,6 +167,19 @@ def follow_list(mirror: Mirror, started: float) -> None:
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
         start(mirror, JournalSource.LISTING, raw, projects, None)
+
+
+def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
+    """Take nothing from a list that is older than one read before, or than what is published.
+
+    Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
+    """
+    meta = mirror.state.meta
+    adopting = meta.number("adopting") is not None  # which compares the tree itself
+    tree = 0 if adopting else meta.number("tree_serial") or 0
+    known = max(meta.number("list_serial") or 0, tree)
+    if known > 0 and (serial is None or serial < known):
+        refuse_older(mirror, serial, known, now)
 
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
@@ -226,6 +243,7 @@ def load(mirror: Mirror, projects: ProjectList) -> None:
 
 def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask for the projects that left the list; too many of them are held before that (R8)."""
+    mirror.tally.held.pop("left-list", None)
     mirror.state.listed.returned()
     left = mirror.state.listed.leave(projects.serial, started, empty=projects.empty)
     most = limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
@@ -234,7 +252,7 @@ def leave(mirror: Mirror, projects: ProjectList, started: float) -> None:
         left = [name for name in left if rows[name].published is not None]
     if len(left) > most:
         why = f"{len(left)} projects left the list of projects at once, more than {most}"
-        log.error("held: %s; see 'yanksync holds'", why)
+        mirror.tally.held["left-list"] = f"{why}; see 'yanksync holds'"
         mirror.state.pending.hold(left, why, mirror.now())
 
 

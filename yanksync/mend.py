@@ -10,6 +10,7 @@ from yanksync import configure
 from yanksync.errors import PublishError, YanksyncError
 from yanksync.findings import NOTES, Finding, Kind, files_of
 from yanksync.holds import count_held
+from yanksync.judging import tell_held
 from yanksync.list_output import publish_list
 from yanksync.mirror import Mirror, log
 from yanksync.model import Published
@@ -51,6 +52,7 @@ def _publish(mirror: Mirror) -> int:
     finish(mirror)
     publish_list(mirror)
     tell_hooks(mirror)
+    tell_held(mirror)
     if mirror.tally.problem is not None:
         return FAILED
     if count_held(mirror.state):

@@ -64,6 +64,7 @@ class Tally(Struct):
     unexplained: int = 0
     problem: str | None = None  # the first failure of the pass as a whole
     undelivered: int = 0  # changes that a hook is still to be told of
+    held: dict[str, str] = field(default_factory=dict)  # what to log at its end, by kind
     told: set[str] = field(default_factory=set)  # what the log has been told and need not again
     causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes
     latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page

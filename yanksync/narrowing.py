@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from yanksync.configure import needs_widening
 from yanksync.guards import selection_holds
-from yanksync.holds import SELECTION
-from yanksync.mirror import Mirror, log
+from yanksync.mirror import Mirror
 from yanksync.names import NormalizedName
 from yanksync.selection import Selection, Wider
 from yanksync.weigh import Presence
@@ -28,13 +27,14 @@ def settle_selection(mirror: Mirror) -> Mirror:
     Returns the mirror to work with: while that is open it also selects what it did before.
     """
     meta = mirror.state.meta
+    mirror.tally.held.pop("selection", None)
     wanted = mirror.settings.mirror.selection
     applied = meta.text("selection_applied")
     if applied == wanted.text:
         if meta.text("selection_wanted") is not None:  # the slip was mended
             _narrow(mirror)  # of what only that selection had
         return mirror
-    before = _selection(applied)
+    before = _selection(applied) or _as_published(mirror)
     if before is None:
         _put(mirror, wanted)
         return mirror
@@ -61,6 +61,20 @@ def _selection(text: str | None) -> Selection | None:
         return None if text is None else Selection.of_text(text)
     except ValueError:  # kept in another form once
         return None
+
+
+def _as_published(mirror: Mirror) -> Selection | None:
+    """Return the published projects as the selection of before, when that was lost.
+
+    None: the configuration selects all of them. It is kept until that is decided.
+    """
+    wanted = mirror.settings.mirror.selection
+    names = tuple(mirror.state.projects.published_names())
+    if all(map(wanted.selects, names)):
+        return None
+    before = Selection(names)
+    mirror.state.meta.put(selection_applied=before.text)
+    return before
 
 
 def _with(mirror: Mirror, before: Selection) -> Mirror:
@@ -114,11 +128,10 @@ def _hold(mirror: Mirror, why: str | None) -> None:
             selection_held_since=None if why is None else since or mirror.now(),
             selection_approved=None,
         )
-    if why is not None and mirror.tally.tells(SELECTION):
-        log.error(
-            "held: mirror.projects or mirror.exclude has changed, and %s; nothing is removed. "
-            "Correct the configuration, or run 'yanksync approve'",
-            why,
+    if why is not None:
+        mirror.tally.held["selection"] = (
+            f"mirror.projects or mirror.exclude has changed, and {why}; nothing is removed. "
+            "Correct the configuration, or run 'yanksync approve'"
         )
 
 

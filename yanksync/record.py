@@ -31,6 +31,7 @@ from yanksync.names import NormalizedName
 from yanksync.plan import DAY, OVERDUE, Look, sweep_due
 from yanksync.publish import layout
 from yanksync.settings import JournalSource
+from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.unpublished import Awaiting, Sort
 from yanksync.upstream.parsing import PageRules, of_every_page, parse_page
@@ -112,6 +113,7 @@ class _Recorder:
         meta = mirror.state.meta
         self._serials = meta.flag("serials")
         self._json = meta.flag("json")
+        self._tree = meta.number("tree_serial")
         self._cursor = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> Project:
@@ -176,6 +178,8 @@ class _Recorder:
             name=row.name,
             presence=row.presence,
             serial=row.serial,
+            floor=row.serial if row.presence is Presence.GONE else row.floor,
+            stands=row.stands,
             entry=row.entry,
             entry_serial=row.entry_serial,
             events=self._state.history.events(row.name, row.serial) if missing else (),
@@ -198,6 +202,22 @@ class _Recorder:
                 log.error("%s: %s", row.name, why, extra={"project": row.name})
         return self._standing(row)
 
+    def _published(self, row: Project, before: Page | None) -> Page | None:
+        """Return the page whose files must not vanish unseen: the published one.
+
+        The held page, ``before``, is that, unless the state was lost or put back.
+        """
+        if row.stands:
+            unlisted = row.listed_at is not None and row.listed_at >= (row.floor or 0)
+            gone = unlisted or row.entry is Kind.REMOVE_PROJECT
+            return None if gone else self._standing(row)  # another project of that name
+        tree = self._tree
+        if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_ERA):
+            return before
+        if row.published is None or (row.serial is not None and row.floor == row.serial):
+            return before
+        return self._standing(row) or before
+
     def _due(self, row: Project, look: Look) -> float | None:
         """Return when the sweep asks again."""
         due = sweep_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
@@ -210,9 +230,10 @@ class _Recorder:
         page = verdict.page
         assert one.stored is not None
         before = self._before(row)
+        published = self._published(row, before)
         was_lost = self.lost.get(row.id, ())
-        events = () if before is None and not was_lost else self._events(row, was_lost)
-        lost = self._losses(row, before, was_lost, page, events)
+        events = () if published is None and not was_lost else self._events(row, was_lost)
+        lost = self._losses(row, published, was_lost, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
             row.name,
@@ -259,7 +280,7 @@ class _Recorder:
         events: Sequence[Event],
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8)."""
-        held = None if before is None else replace(before, serial=row.serial)
+        held = None if before is None else replace(before, serial=row.floor)
         return lost_files(held, lost, page, events, self._moment)
 
     def _put_losses(
@@ -334,7 +355,8 @@ class _Recorder:
             changes = differences(None, page)
         first = before is None and row.presence is not Presence.GONE
         seen_since = SeenSince(lost, row.serial)
-        by_low: dict[int | None, list[Change]] = {row.serial: []}
+        since = None if row.stands else row.serial  # the history of that page was lost, too
+        by_low: dict[int | None, list[Change]] = {since: []}
         for change in changes:
             by_low.setdefault(seen_since.of(change), []).append(change)
         seen = [
@@ -343,7 +365,7 @@ class _Recorder:
                 high=page.serial,
                 changes=tuple(some),
                 # Once is enough, but where the page yanks files that belong to no version.
-                reasons=reasons if low == row.serial or _yank_homeless(some) else (),
+                reasons=reasons if low == since or _yank_homeless(some) else (),
             )
             for low, some in by_low.items()
         ]
@@ -370,20 +392,18 @@ class _Recorder:
             self._put_losses(row, lost, [confirm(each, self._moment) for each in lost])
 
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
-        if row.presence is Presence.PRESENT:
-            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.serial
+        if row.presence is Presence.PRESENT or row.published is not None:
+            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.floor
             if not verdict.explained and tombstone is not None:
                 tombstone -= 1  # it may have been upstream's fault: then the same page comes back
             self._state.projects.remove(row.name, tombstone)
             sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
             since = one.look.since or self._now
             self._state.unpublished.add(row.id, sort, since, approved=one.look.approved)
-            if row.entry is not Kind.REMOVE_PROJECT:
+            # Of a page that the state never held there is no history.
+            if row.presence is Presence.PRESENT and row.entry is not Kind.REMOVE_PROJECT:
                 change = Change(action=Action.REMOVE)
                 self._state.history.observe(row.name, (change,), self._now, low=row.serial)
-        elif row.published is not None:  # adopted, and never seen at upstream: no history
-            self._state.projects.remove(row.name, row.serial)
-            self._state.unpublished.add(row.id, Sort.EXPLAINED, one.look.since or self._now)
         self._state.pending.done(row.name)
 
     def _doubt(self, row: Project, verdict: Doubt) -> None:

@@ -19,8 +19,7 @@ from yanksync.model import Page
 from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.unpublished import Awaiting, Sort
-
-_IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
+from yanksync.stock import IN_A_ROW, distrust, take_stock
 
 
 class Wanted(Struct, frozen=True):
@@ -49,11 +48,43 @@ def look(
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
     may take minutes.
     """
-    tree = mirror.state.meta.number("tree_serial")
+    meta = mirror.state.meta
+    if meta.number("tree_serial") is None:
+        _notice_newer(mirror, wanted, fresh)
+    tree = meta.number("tree_serial")
     if tree is None or tree == OTHER_ERA:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
-    return _confirmed(mirror, list(_looked_up(mirror, newest, recovering=True)), tree), unread
+    looked_up = list(_looked_up(mirror, newest, recovering=True))
+    return _confirmed(mirror, looked_up, tree, fresh), unread
+
+
+def _notice_newer(mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]) -> None:
+    """Notice by the pages to be replaced that the output is newer than the state.
+
+    The list of projects lags by ``list_interval``: it may be the one that the state left there.
+    """
+    if mirror.fence is not None:  # then no object is replaced but the one that is known
+        return
+    known = {
+        one.row.name: max(one.row.floor or 0, one.row.word or 0)
+        for one in wanted
+        if _is_replaced(one, fresh)
+    }
+    for name, stands in zip(known, mirror.store.serials(list(known), quick=True), strict=True):
+        if isinstance(stands, int) and stands > known[name]:
+            why = f"the page of {name} in the output is newer than the state (serial {stands})"
+            distrust(mirror, why, mirror.store.list_stands(), newer=True)
+            take_stock(mirror)
+            return
+
+
+def _is_replaced(wanted: Wanted, fresh: Container[int]) -> bool:
+    """Return whether another page than the published one may be written, or it be removed."""
+    one, row, page = wanted.one, wanted.row, wanted.page
+    if row.published is None or row.published_serial is None or one.sort is Sort.EXCLUDED:
+        return False
+    return row.id not in fresh or page is None or page.serial != row.published_serial
 
 
 def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:
@@ -95,7 +126,7 @@ def _not_below(
     for name, stands in zip(known, mirror.store.serials(list(known)), strict=True):
         if isinstance(stands, PublishError):
             in_a_row += 1
-            if remote and in_a_row == _IN_A_ROW:
+            if remote and in_a_row == IN_A_ROW:
                 raise stands
             unread[name] = str(stands)
             continue
@@ -141,10 +172,13 @@ def _leave_out(
             state.pending.mark(row.name, None, now)
 
 
-def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Wanted]:
+def _confirmed(
+    mirror: Mirror, wanted: Sequence[Wanted], tree: int, fresh: Container[int]
+) -> list[Wanted]:
     """Leave out pages that may be from the past: one that is absent may have been removed since.
 
-    So may one be that has no serial, which nobody can compare with what is published.
+    So may one be that has no serial, which nobody can compare with what is published, unless it is
+    upstream's answer.
     """
     catching_up = mirror.state.meta.text("catching_up")
     if catching_up is None:
@@ -153,7 +187,8 @@ def _confirmed(mirror: Mirror, wanted: Sequence[Wanted], tree: int) -> list[Want
     absent: list[int] = []
     for one in wanted:
         page = one.page
-        doubtful = page is not None and (one.absent or page.serial is None)
+        answered = catching_up == READ and one.row.id in fresh
+        doubtful = page is not None and (one.absent or (page.serial is None and not answered))
         if page is None or not doubtful or _is_confirmed(mirror, page, tree, catching_up):
             found.append(one)
         else:

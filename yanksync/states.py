@@ -14,6 +14,7 @@ from yanksync.lock import held_since, lock
 from yanksync.publish import layout
 from yanksync.settings import Settings
 from yanksync.state import State
+from yanksync.state.database import is_there
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.remote import Leased
@@ -53,7 +54,7 @@ def exclusive(
                 _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
             yield state, held
         return
-    missing = not path.exists()
+    missing = not is_there(path)
     away = rehearse and missing
     with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
         if missing:
@@ -71,7 +72,7 @@ def opened_state(settings: Settings) -> Iterator[State | None]:
     if not isinstance(path, Path):
         with exclusive(settings, rehearse=False) as (state, held):
             yield None if held is None or held.new else state
-    elif not path.exists():  # no lock file is made, either
+    elif not is_there(path):  # no lock file is made, either
         _report_missing(settings, ask=False)
         yield None
     else:
@@ -87,14 +88,14 @@ def looked_at(settings: Settings) -> Iterator[Path]:
     """
     path = settings.mirror.state
     if isinstance(path, Path):
-        if not path.exists():
+        if not is_there(path):
             _report_missing(settings, ask=False)
         yield path
     else:
         from yanksync import remote
 
         with remote.looked_at(settings) as fetched:
-            if not fetched.exists():
+            if not is_there(fetched):
                 _report_missing(settings)
             yield fetched
 

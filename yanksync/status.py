@@ -10,6 +10,7 @@ from msgspec import Struct
 from yanksync import __version__
 from yanksync.holds import count_held
 from yanksync.state import State
+from yanksync.state.database import is_there
 from yanksync.state.pending import Waiting
 from yanksync.state.unpublished import Blocked
 from yanksync.weigh import Presence
@@ -50,7 +51,7 @@ def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     Before the first run there is no state, and nothing to tell. Raises
     :class:`yanksync.errors.StateError`.
     """
-    if not path.exists():
+    if not is_there(path):
         return Status()
     with State(path, create=False, look=True) as state:
         return status_of(state, now, hooks)

@@ -18,7 +18,7 @@ from yanksync.errors import (
 )
 from yanksync.follow import follow
 from yanksync.holds import count_held, holds
-from yanksync.judging import judge_removals
+from yanksync.judging import judge_removals, tell_held
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
@@ -165,9 +165,9 @@ def _check_room(mirror: Mirror) -> None:
     """Refuse a first build that cannot fit, before it fills the disk."""
     if mirror.state.meta.moment("list_written") is not None:
         return  # not counted: that would read every project in every pass
-    projects = mirror.state.pending.counts()[0]
+    projects = mirror.state.pending.counts()[0] - mirror.state.projects.published()
     room = mirror.store.room()
-    if room is None or projects == 0:
+    if room is None or projects <= 0:
         return
     siblings, legacy = len(mirror.settings.mirror.compress), mirror.settings.mirror.legacy_json
     forms = 3 if legacy else 2  # with two inodes for three names
@@ -184,6 +184,7 @@ def _check_room(mirror: Mirror) -> None:
 def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
+    tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
     if isinstance(failure, StaleList):
@@ -237,6 +238,8 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     state = mirror.state
     with state.rehearsal():
         configure.apply_policies(mirror)
+        if mirror.store.list_stands().stamp:  # else there may be no output yet
+            configure.check_output(mirror)
         mirror = settle_selection(mirror)
         failure, _ = _learn(mirror, request)
         if failure is not None:

@@ -31,6 +31,8 @@ class Held(Struct, frozen=True, kw_only=True):
     name: NormalizedName
     presence: Presence = Presence.NEW
     serial: int | None = None  # of the held page, or the tombstone of a removed project
+    floor: int | None = None  # of the published page, or ``serial`` where that is higher
+    stands: bool = False  # a page is published that the state never held
     entry: Kind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
     events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
@@ -108,6 +110,8 @@ def weigh(
 
 
 def _same(held: Held, want: Want) -> Verdict:
+    if held.serial is not None and held.serial < (held.floor or 0):
+        return Stale(f"the page is still at serial {held.serial}, below {held.floor}, published")
     if want.reach is not None and held.serial is not None and held.serial < want.reach:
         return Stale(f"the page is still at serial {held.serial}, the journal at {want.reach}")
     return Keep()
@@ -117,9 +121,10 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
     if page.serial is None:
         if serials:
             return Stale("the page has no serial, though upstream gives them")
-    elif held.serial is not None:
-        if page.serial < held.serial:
-            return Stale(f"the page is at serial {page.serial}, below the held {held.serial}")
+    else:
+        floor = max(held.serial or 0, held.floor or 0)
+        if page.serial < floor:
+            return Stale(f"the page is at serial {page.serial}, below the held {floor}")
         if held.presence is Presence.GONE and page.serial == held.serial:
             return Stale(f"the page is at serial {page.serial}, that of the project's removal")
     if held.word is not None and page.serial is not None and page.serial < held.word:
@@ -138,7 +143,7 @@ def _says_nothing(held: Held, page: Page) -> bool:
 
     Indexes such as Nexus answer every name with an empty page.
     """
-    unheld = held.presence in (Presence.NEW, Presence.UNKNOWN)
+    unheld = held.presence in (Presence.NEW, Presence.UNKNOWN) and not held.stands
     return unheld and not page.files and page.serial is None and page.status == Status.ACTIVE
 
 
@@ -163,11 +168,11 @@ def _missing(held: Held, want: Want) -> Verdict:
         return Stale(
             f"404, but the newest entry of the journal is {held.entry} ({held.entry_serial})"
         )
-    if held.presence is Presence.UNKNOWN:
+    if held.presence is Presence.UNKNOWN and not held.stands:
         return Absent()
     if want.reach is not None:
         return Stale("404, but the list of projects has it")
-    if held.presence is Presence.NEW:
+    if held.presence is Presence.NEW and not held.stands:
         return Absent()
     seen = "404"
     if want.doubt != seen:
@@ -186,8 +191,9 @@ def _still_gone(held: Held, want: Want) -> Verdict:
 
 def _seen_since(held: Held) -> bool:
     """Whether a page came after the newest entry: the journal is not read up to that page yet."""
-    present = held.presence is Presence.PRESENT
-    return present and (held.serial or 0) > (held.entry_serial or 0)
+    present = held.presence is Presence.PRESENT or held.stands
+    newest = max(held.serial or 0, held.floor or 0)
+    return present and newest > (held.entry_serial or 0)
 
 
 def _list_explains(held: Held) -> bool:
@@ -198,7 +204,7 @@ def _list_explains(held: Held) -> bool:
         return False  # no list has quarantined projects
     if held.presence is Presence.PRESENT and held.serial == 0:
         return False  # it is from before upstream was replaced: this one never had it (R14)
-    newest = max(held.serial or 0, held.entry_serial or 0)
+    newest = max(held.serial or 0, held.floor or 0, held.entry_serial or 0)
     return held.listed_at >= newest
 
 

@@ -29,10 +29,15 @@ COMMANDS = {
 }
 
 
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "0 bytes"])
 @pytest.mark.parametrize(("command", "code"), COMMANDS.items(), ids=COMMANDS)
-def test_every_command_reports_a_missing_state(synced: Cli, command: str, code: int) -> None:
+def test_every_command_reports_a_missing_state(
+    synced: Cli, command: str, code: int, empty: bool
+) -> None:
     for path in synced.home.glob("yanksync.db*"):
         path.unlink()
+    if empty:  # as a full disk or a crash leaves it
+        synced.state.touch()
     tree = synced.tree()
     done = synced(*command.split())
     assert done.code == code

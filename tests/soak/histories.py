@@ -58,6 +58,7 @@ JOURNAL_LIES = (
     *(_redirect(302, to) for to in ("/pypi", "//other.example/", "http://127.0.0.2:9/")),
     Fault.body(b"<?xml version='1.0'?><methodResponse>", "text/xml"),
 )  # fmt: skip
+LOSSES = (Fault.empty_page(), *(Fault.status(code) for code in (404, 503)), Fault.garbage())
 LIST_LIES = (Fault.empty_list(), Fault.half_list(), *JOURNAL_LIES[:10])
 
 
@@ -227,7 +228,7 @@ class Harder(Histories):
 
     @rule()
     def the_address_of_upstream_changes(self) -> None:
-        """R14: the journal tells that it is the same one, if its row at the cursor is known."""
+        """R14: the journal tells whether it is the same one, if its row at the cursor is known."""
         address = str(self.world.flags["upstream_simple_url"])
         old, new = (
             ("127.0.0.1", "localhost") if "127.0.0.1" in address else ("localhost", "127.0.0.1")
@@ -235,9 +236,12 @@ class Harder(Histories):
         self.up.heal()
         with self.world.state() as state:
             known = state.meta.cursor_row is not None or state.meta.text("followed_url") is None
+            nothing = not state.projects.published() and not any(
+                state.projects.names(Presence.PRESENT)
+            )  # then another index can take nothing away
         self.world.configure(upstream_simple_url=address.replace(old, new))
         self.tally["moved"] += 1
-        if known:
+        if known or nothing:
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.meta.text("journal_replaced") is None
@@ -321,8 +325,35 @@ class Harder(Histories):
     def heal(self) -> None:
         self.up.heal()
 
-    @rule()
-    def upstream_is_backed_up_or_put_back(self) -> None:
+    @rule(lie=st.sampled_from(LOSSES))
+    def the_state_is_lost_while_upstream_lies(self, lie: Fault) -> None:
+        """R8: what is published then is what the guards count, and stays."""
+        self.up.heal()
+        self.up.cdn_clear()
+        self._poll(2 * HOUR)
+        calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
+        if not calm or self.replaced or self.world.cursor() != self.up.last_serial:
+            return
+        before, listed = self._offered(), self.world.listed()
+        self.world.lose_state()
+        self.kept = False
+        self.up.fail("^/simple/.+", lie, None)
+        for _ in range(2):  # within guard.confirm_after
+            self._poll(150.0)
+            assert self._offered() == before
+            assert {*listed} <= {*self.world.listed()} <= self._published()
+        self.up.heal()
+        self.tally["faults"] += 1
+        self.tally["states lost"] += 1
+
+    def _offered(self) -> set[tuple[str, str, bool | str]]:
+        """Return (project, file, its mark) of everything that is published."""
+        return {
+            (name, *mark) for name in self._published() for mark in self.world.yanked(name).items()
+        }
+
+    @rule(lost=st.booleans())
+    def upstream_is_backed_up_or_put_back(self, lost: bool) -> None:
         """R14: nothing changes until somebody approves."""
         cursor, self.snapshot = self.world.cursor(), self.snapshot or self.up.snapshot()
         if cursor is None or cursor < self.snapshot.next_serial:
@@ -330,6 +361,9 @@ class Harder(Histories):
         self.up.heal()
         self.up.restore(self.snapshot)
         calm = self.world.counts() == Counts(0, 0, 0, 0) and not self._is_all_written_again()
+        if lost and self._newest() > self.up.last_serial:
+            self.world.lose_state()
+            self.tally["lost and put back"] += 1
         before = self.world.files()
         self.tally["passes"] += 1
         self.tally["faults"] += 1
@@ -337,6 +371,11 @@ class Harder(Histories):
         assert self.world.sync(later=2 * HOUR) == HELD
         assert not calm or self.world.files() == before
         self._approve_other_upstream()
+
+    def _newest(self) -> int:
+        """Return the highest serial in the published pages."""
+        pages = [self.world.page(name) for name in self._published()]
+        return max((page["meta"]["_last-serial"] for page in pages if page), default=0)
 
     def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""

@@ -105,7 +105,7 @@ def test_nothing_is_made_where_nothing_should_be(path: Path) -> None:
         State(path, create=False)
     assert not path.exists()
     path.write_bytes(b"")
-    with pytest.raises(StateError, match="older schema"):
+    with pytest.raises(StateError, match="there is no such state database"):
         State(path, create=False)
     assert path.read_bytes() == b""
 

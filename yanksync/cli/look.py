@@ -18,6 +18,7 @@ from yanksync.holds import holds as held_things
 from yanksync.model import Hashes
 from yanksync.names import normalized
 from yanksync.state import State
+from yanksync.state.database import is_there
 from yanksync.state.history import Row
 from yanksync.states import looked_at
 from yanksync.status import Status
@@ -143,7 +144,7 @@ def history(
         raise click.BadParameter(f"{project!r} is no valid project name")
     start = None if since is None else _date(since)
     with looked_at(logs.settings()) as path:
-        if not path.exists():
+        if not is_there(path):
             click.echo("[]" if as_json else "", nl=as_json)
             return 0
         with State(path, create=False, look=True) as state:
@@ -221,7 +222,7 @@ def holds(logs: Logs, as_json: bool) -> int:
     """
     found: tuple[Held, ...] = ()
     with looked_at(logs.settings()) as path:
-        if path.exists():
+        if is_there(path):
             with State(path, create=False, look=True) as state:
                 found = held_things(state)
     if as_json:

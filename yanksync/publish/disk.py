@@ -283,19 +283,22 @@ class DiskStore:
             raise PublishError(path, "is larger than any page")
         return body
 
-    def serial(self, name: str) -> int | None:
+    def serial(self, name: str, files: Sequence[str] = layout.filenames()) -> int | None:
         """Return the highest serial in the published files of a project."""
         base = f"{self._root}/{name}"
         try:
-            return newest(serials_in(base))
+            return newest(serials_in(base, files))
         except OSError as error:
             raise _error(error, base) from error
 
-    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+    def serials(
+        self, names: Sequence[str], *, quick: bool = False
+    ) -> Iterator[int | PublishError | None]:
         """Yield the serial of each project, or why it cannot be read."""
+        files = (layout.V1_JSON.filename,) if quick else layout.filenames()
         for name in names:
             try:
-                yield self.serial(name)
+                yield self.serial(name, files)
             except PublishError as error:
                 yield error
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import mmap
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, Any, Protocol
 
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
@@ -275,17 +276,20 @@ class ObjectStore:
         except ObjectError as error:
             raise _error(error) from error
 
-    def serials(self, names: Sequence[str]) -> Iterator[int | PublishError | None]:
+    def serials(
+        self, names: Sequence[str], *, quick: bool = False
+    ) -> Iterator[int | PublishError | None]:
         """Yield the serial of each project, or why it cannot be read; several at a time."""
+        read = self._quick_serial if quick else self.serial
         for start in range(0, len(names), WORKERS):  # the caller may want no more of them
             part = names[start : start + WORKERS]
-            yield from self._workers().map(self._serial_or_error, part)
+            yield from self._workers().map(partial(_serial_or_error, read), part)
 
-    def _serial_or_error(self, name: str) -> int | PublishError | None:
+    def _quick_serial(self, name: str) -> int | None:
         try:
-            return self.serial(name)
-        except PublishError as error:
-            return error
+            return newest(serials_in(self._objects, name, {layout.V1_JSON.filename: None}))
+        except ObjectError as error:
+            raise _error(error) from error
 
     def list_serial(self) -> int | None:
         """Return the highest serial in the JSON form of the list of projects and its siblings.
@@ -331,6 +335,13 @@ class ObjectStore:
     def room(self) -> Room | None:
         """There is always more."""
         return None
+
+
+def _serial_or_error(read: Callable[[str], int | None], name: str) -> int | PublishError | None:
+    try:
+        return read(name)
+    except PublishError as error:
+        return error
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:

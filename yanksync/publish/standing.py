@@ -129,10 +129,10 @@ def opened(path: str) -> BinaryIO | None:
         return None
 
 
-def serials_in(path: str) -> Iterator[int | None]:
-    """Yield the serials in the published files of the directory ``path``. Raises OSError."""
+def serials_in(path: str, files: Iterable[str]) -> Iterator[int | None]:
+    """Yield the serials in these files of the directory ``path``. Raises OSError."""
     seen = set()
-    for filename in layout.filenames():
+    for filename in files:
         file = opened(f"{path}/{filename}")
         if file is None:
             continue

@@ -93,6 +93,7 @@ class State:
             """UPDATE projects SET
                 serial = CASE WHEN presence = 'present' OR serial IS NOT NULL THEN 0 END,
                 entry = NULL, entry_serial = NULL, word = NULL, etag = NULL, listed_at = NULL,
+                published_serial = NULL,
                 json_digest = CASE WHEN json_digest IS NULL THEN NULL ELSE x'' END"""
         )
         self._db.execute("UPDATE unpublished SET dirty = 1")

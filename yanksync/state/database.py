@@ -31,7 +31,7 @@ class Database:
         """
         self.path = path
         self._depth = 0
-        if not create and not path.exists():
+        if not create and not is_there(path):
             raise StateError(
                 str(path), "there is no such state database; run 'yanksync sync' first"
             )
@@ -196,6 +196,15 @@ def is_state(path: Path) -> bool:
             return {"_sqlite_migrations", "projects", "meta"} <= {row[0] for row in found}
     except sqlite3.Error:
         return False
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a database at ``path``: an empty file is none.
+
+    A full disk or a crash leaves a file of 0 bytes; SQLite would take it for a new database.
+    """
+    found = [file for file in (path, _wal(path)) if file.exists()]
+    return any(not file.is_file() or file.stat().st_size > 0 for file in found)
 
 
 def _wal(path: Path) -> Path:

@@ -79,7 +79,8 @@ class Listed:
         self._mark("true", since, forced=True)
         self._db.execute(
             """INSERT INTO pending (name, reach, since, forced)
-            SELECT name, NULL, ?, 1 FROM projects WHERE presence = 'present'
+            SELECT name, NULL, ?, 1 FROM projects
+            WHERE (presence = 'present' OR presence = 'new' AND json_digest IS NOT NULL)
             AND name NOT IN (SELECT name FROM listed)
             ON CONFLICT (name) DO UPDATE SET forced = 1, asked = 0, next_try = 0, behind = 0""",
             (since,),
@@ -118,10 +119,11 @@ class Listed:
         """
         rows = self._db.execute(
             """UPDATE projects SET listed_at = CASE WHEN ?2 THEN -1 ELSE ?1 END
-            WHERE presence = 'present' AND NOT quarantined
-            AND name NOT IN (SELECT name FROM listed)
+            WHERE (presence = 'present' OR presence = 'new' AND json_digest IS NOT NULL)
+            AND NOT quarantined AND name NOT IN (SELECT name FROM listed)
             AND (listed_at IS NULL OR listed_at < 0 AND NOT ?2)
-            AND coalesce(projects.serial, 0) <= ?1 AND coalesce(entry_serial, 0) <= ?1
+            AND max(coalesce(projects.serial, 0), coalesce(published_serial, 0)) <= ?1
+            AND coalesce(entry_serial, 0) <= ?1
             RETURNING name""",
             (-1 if serial is None else serial, empty),
         )

@@ -42,6 +42,17 @@ class Project(Struct, frozen=True, kw_only=True):
     published: Published | None
     published_serial: int | None
 
+    @property
+    def stands(self) -> bool:
+        """Whether a page is published that the state never held: another state or program did."""
+        return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
+
+    @property
+    def floor(self) -> int | None:
+        """The serial below which upstream's page or list is older than what is published."""
+        known = (self.serial, self.published_serial)
+        return max((serial for serial in known if serial is not None), default=None)
+
 
 class StoredPage(Struct, frozen=True, kw_only=True):
     """A page as upstream sent it."""
@@ -229,10 +240,34 @@ class Projects:
         """Return how many projects stand in the output."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
+    def note_published(self, rows: Iterable[tuple[str, int | None]]) -> None:
+        """Note pages that stand in the output, as (name, serial), whoever wrote them."""
+        self._db.many(
+            """INSERT INTO projects (name, display, presence, serial, json_digest, html_digest,
+                codecs, listed, published_serial)
+            VALUES (?1, ?1, 'new', ?2, x'', x'', '', 1, ?2)
+            ON CONFLICT (name) DO UPDATE SET
+                presence = CASE presence WHEN 'unknown' THEN 'new' ELSE presence END,
+                serial = CASE WHEN presence IN ('new', 'unknown') THEN ?2 ELSE serial END,
+                listed = CASE WHEN json_digest IS NULL THEN 1 ELSE listed END,
+                published_serial = coalesce(max(published_serial, ?2), ?2, published_serial),
+                json_digest = coalesce(json_digest, x''), html_digest = coalesce(html_digest, x''),
+                codecs = coalesce(codecs, '')""",
+            rows,
+        )
+
+    def newest_published(self) -> tuple[NormalizedName, int] | None:
+        """Return the published project of the highest serial; None when none has a serial."""
+        row = self._db.one(
+            """SELECT name, published_serial FROM projects WHERE published_serial IS NOT NULL
+            ORDER BY published_serial DESC LIMIT 1"""
+        )
+        return None if row is None else (row[0], row[1])
+
     def others(self, names: Sequence[str], most: int) -> list[NormalizedName]:
-        """Return up to ``most`` published projects that are held and not among ``names``."""
+        """Return up to ``most`` published projects that are not gone and not among ``names``."""
         rows = self._db.execute(
-            """SELECT name FROM projects WHERE presence = 'present' AND json_digest IS NOT NULL
+            """SELECT name FROM projects WHERE presence <> 'gone' AND json_digest IS NOT NULL
             AND name NOT IN (SELECT value FROM json_each(?)) LIMIT ?""",
             (json.dumps(names), most),
         )

@@ -1,0 +1,119 @@
+"""Notes what is published when the state does not know: it was lost, or is older than the output.
+
+From then on guards count these pages, the list of projects names them, and each of them is what
+upstream's next page is compared with (rules R7 and R8).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from yanksync.errors import JournalReplaced, PublishError
+from yanksync.findings import holds_ours
+from yanksync.list_output import ANY_SIBLINGS
+from yanksync.mirror import Mirror, log
+from yanksync.names import normalized
+from yanksync.publish.store import ListStands
+from yanksync.state.meta import OTHER_ERA, UNREAD
+
+IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
+_BATCH = 2000  # directories of the output read at once
+
+_KEPT = (
+    "yanksync replaces no page by an older one, and brings none back before it has read what "
+    "changed upstream"
+)
+_WRITTEN = "yanksync compares every page with the state, and writes those that differ"
+
+
+def distrust(mirror: Mirror, why: str, stands: ListStands, *, newer: bool) -> None:
+    """Note that the output is not as this state left it: every digest is void.
+
+    ``newer``: the output may have changes that the state does not know.
+    """
+    meta = mirror.state.meta
+    tree = meta.number("tree_serial")
+    # A state that knows nothing yet was reported as missing when it was opened.
+    level = logging.WARNING if mirror.state.projects.any() else logging.INFO
+    log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
+    with mirror.state.transaction():
+        mirror.state.distrust_output()
+        meta.put(
+            tree_serial=tree if tree == OTHER_ERA else max(stands.serial or 0, tree or 0),
+            list_changed=1,
+            list_codecs=ANY_SIBLINGS,
+            list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
+        )
+        if newer:
+            meta.put(catching_up=UNREAD, unstocked=1)
+
+
+def take_stock(mirror: Mirror) -> None:
+    """Note every published page and its serial, unless a pass did so since the last surprise.
+
+    A list of projects lags by ``list_interval``: the newest page tells how far upstream was
+    followed. Without a serial in the list, no source has one that could reach it.
+    """
+    meta, newest = mirror.state.meta, 0
+    if not meta.flag("unstocked"):
+        return
+    remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
+    names = (name for name in mirror.store.names() if normalized(name) == name)
+    while batch := list(islice(names, _BATCH)):
+        found = dict(_published(mirror, batch, remote=remote))
+        newest = max(newest, *(serial or 0 for serial in found.values()), 0)
+        with mirror.state.transaction():
+            mirror.state.projects.note_published(found.items())
+    tree = meta.number("tree_serial") or 0
+    with mirror.state.transaction():
+        if tree != OTHER_ERA and mirror.store.list_stands().serial is not None:
+            meta.put(tree_serial=max(tree, newest))
+        meta.put(unstocked=None)
+
+
+def behind_output(last: int, tree: int) -> JournalReplaced:
+    """Return the error that upstream ends before what is published."""
+    return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
+
+
+def check_published(mirror: Mirror, last: int) -> None:
+    """Check upstream's journal, up to ``last``, against what is published (R14).
+
+    A lost state knows no row of it. A page's serial is that of an entry about its project, so the
+    newest page tells the index apart. Raises :class:`JournalReplaced`.
+    """
+    tree = mirror.state.meta.number("tree_serial") or 0
+    if last < tree:
+        raise behind_output(last, tree)
+    newest = mirror.state.projects.newest_published() if tree > 0 else None
+    if newest is None:
+        return
+    name, serial = newest
+    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
+    # A gap there is no proof against it.
+    if rows and rows[0].serial == serial and normalized(rows[0].name) != name:
+        why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
+        raise JournalReplaced(serial, why)
+
+
+def _published(
+    mirror: Mirror, names: Sequence[str], *, remote: bool
+) -> Iterator[tuple[str, int | None]]:
+    """Yield the pages among these directories, with their serials.
+
+    Raises :class:`PublishError` when object storage lets nothing be read any more.
+    """
+    in_a_row = 0
+    for name, serial in zip(names, mirror.store.serials(names, quick=remote), strict=True):
+        if isinstance(serial, PublishError):
+            in_a_row += 1
+            if remote and in_a_row == IN_A_ROW:
+                raise serial
+            yield name, None
+            continue
+        in_a_row = 0
+        if serial is not None or holds_ours(mirror.store.standing(name)):
+            yield name, serial
