@@ -28,10 +28,11 @@ from yanksync.holds import approve, count_held
 from yanksync.mirror import Mirror
 from yanksync.names import NormalizedName
 from yanksync.publish.disk import DiskStore
+from yanksync.publish.memory_store import MemoryStore
 from yanksync.publish.reconcile import Work
-from yanksync.publish.store import Failure, ListForm, MemoryStore, Store
-from yanksync.state import State
+from yanksync.publish.store import Failure, ListForm, Store
 from yanksync.state.history import Row
+from yanksync.state.state import State
 from yanksync.sync import Request, outcome, sync
 from yanksync.upstream.source import Upstream
 

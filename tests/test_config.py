@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from yanksync.config import load, with_simple_url
 from yanksync.config_parse import KEYS
 from yanksync.errors import ConfigError
+from yanksync.guards import Guard
 from yanksync.selection import Selection
 from yanksync.settings import (
     Compression,
-    Guard,
     Health,
     Hooks,
     JournalSource,
@@ -26,9 +26,8 @@ from yanksync.settings import (
     Storage,
     Upstream,
     YankedPolicy,
-    is_loopback,
-    redacted,
 )
+from yanksync.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
 

@@ -23,7 +23,8 @@ from click.testing import CliRunner
 from yanksync import metrics
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object
-from yanksync.cli.look import _held_object, _row_object
+from yanksync.cli.history import _row_object
+from yanksync.cli.holds import _held_object
 from yanksync.cli.rows import row_object
 from yanksync.cli.take import counts_object as counts_of_adoption
 from yanksync.config import load

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from yanksync.guards import Judgement, Removals, judge, limit, selection_holds
-from yanksync.settings import Guard
+from yanksync.guards import Guard, Judgement, Removals, judge, limit, selection_holds
 
 GUARD = Guard()
 

@@ -7,7 +7,7 @@ import pytest
 from yanksync.errors import JournalReplaced
 from yanksync.journal import HISTORY, Kind, check_cursor, classify, named, read
 from yanksync.model import Action, JournalEntry
-from yanksync.weigh import Presence
+from yanksync.project_state import Presence
 
 ROLES = ("add", "accepted", "invite", "revoke_invite", "change", "remove")
 

@@ -32,7 +32,7 @@ from yanksync.losses import (
 from yanksync.model import Action, Change, File, Page, Yank
 from yanksync.render.legacy import render_document
 from yanksync.render.policy import offered
-from yanksync.state import State
+from yanksync.state.state import State
 
 SMALL = 150
 _POLICIES: tuple[Literal["mark", "omit"], ...] = ("mark", "omit")

@@ -7,6 +7,7 @@ import pytest
 from yanksync.journal import Event, Kind
 from yanksync.model import File, JournalEntry, Page
 from yanksync.names import NormalizedName
+from yanksync.project_state import Presence
 from yanksync.weigh import (
     Absent,
     Doubt,
@@ -16,7 +17,6 @@ from yanksync.weigh import (
     Keep,
     Missing,
     NotModified,
-    Presence,
     Record,
     Stale,
     Verdict,

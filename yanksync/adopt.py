@@ -22,26 +22,27 @@ from yanksync.deflate import packed
 from yanksync.errors import BadAnswer, PublishError, StateError
 from yanksync.fates import Adopted, Fate, Kind
 from yanksync.fetch import Fetched
-from yanksync.findings import Standing, holds_ours
 from yanksync.follow import follow
 from yanksync.ground import sample
 from yanksync.holds import count_held
-from yanksync.judging import tell_held
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
 from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
 from yanksync.plan import DAY, Look
+from yanksync.project_state import Presence
 from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
+from yanksync.publish.inventory import Standing, holds_ours
 from yanksync.publish.reconcile import copies_of, published
-from yanksync.publishing import finish, publish
+from yanksync.publishing import publish
 from yanksync.record import record
+from yanksync.removals import finish, tell_held
 from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED, HELD
-from yanksync.weigh import Found, Presence
+from yanksync.weigh import Found
 from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 
 from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_value
 from yanksync.errors import ConfigError
+from yanksync.guards import Guard
 from yanksync.selection import Selection
 from yanksync.settings import (
-    Guard,
     Health,
     Hooks,
     JournalSource,
@@ -31,9 +31,8 @@ from yanksync.settings import (
     SlashKeys,
     Storage,
     Upstream,
-    is_loopback,
-    redacted,
 )
+from yanksync.urls import is_loopback, redacted
 
 __all__ = ["Settings", "load", "redacted", "with_simple_url"]
 

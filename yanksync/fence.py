@@ -39,7 +39,7 @@ from collections.abc import Iterable
 from yanksync.errors import LeaseLost
 from yanksync.lease import Lease
 from yanksync.objects import NEW
-from yanksync.state import State
+from yanksync.state.state import State
 from yanksync.state.tags import Tags
 
 LIST = ""

@@ -11,20 +11,20 @@ from collections.abc import Sequence
 
 from yanksync.choose import note_refusal, source_of
 from yanksync.errors import JournalRefused, JournalReplaced, Throttled
-from yanksync.findings import holds_ours
 from yanksync.journal import Event, Kind, Mark, check_cursor, named, read
 from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.losses import told
 from yanksync.mirror import Mirror, log
 from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName, normalized
+from yanksync.project_state import Presence, Sort
+from yanksync.publish.inventory import holds_ours
 from yanksync.restart import restart, trust
-from yanksync.settings import JournalSource, redacted
+from yanksync.settings import JournalSource
 from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Sort
 from yanksync.stock import behind_output
-from yanksync.weigh import Presence
+from yanksync.urls import redacted
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from yanksync.settings import Guard
-
 EXPLAINED_FLOOR = 100
 UNEXPLAINED_FLOOR = 3
 SELECTION_FLOOR = 3
@@ -65,3 +63,15 @@ def _over(sort: str, count: int, most: int, projects: int) -> str | None:
     if count <= most:
         return None
     return f"{count} {sort} removals in one pass, of {projects} published projects; {most} may go"
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """Section ``[guard]``: how much one pass may take away before a person must approve it.
+
+    Percentages are of the projects that are published.
+    """
+
+    explained: float = 50.0  # percent; removals that upstream's journal or list explains
+    unexplained: float = 1.0  # percent; losses that nothing explains
+    selection: float = 10.0  # percent; what a change of projects or exclude leaves out
+    confirm_after: float = 600.0  # seconds; a loss counts only when it is seen again after them

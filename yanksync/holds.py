@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.losses import LostFile
 from yanksync.model import Hashes
 from yanksync.names import NormalizedName
-from yanksync.state import State
+from yanksync.state.state import State
 
 
 class HeldFile(Struct, frozen=True, kw_only=True):

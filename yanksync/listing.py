@@ -12,18 +12,18 @@ from itertools import islice
 
 from yanksync.choose import CHECK, source_of
 from yanksync.errors import BadAnswer
-from yanksync.findings import holds_ours
 from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
 from yanksync.model import PIECES, ProjectList
 from yanksync.names import normalized
+from yanksync.project_state import Presence
+from yanksync.publish.inventory import holds_ours
 from yanksync.selection import Selection
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.settings import JournalSource
 from yanksync.stock import check_published
 from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
-from yanksync.weigh import Presence
 
 _STANDING = 2000  # directories of the output held against the state at once
 

@@ -17,10 +17,12 @@ from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.follow import follow
 from yanksync.mirror import Mirror
 from yanksync.plan import DAY, Look, sweep_share
-from yanksync.publishing import Publisher, withdraw
+from yanksync.project_state import Presence
+from yanksync.publishing import Publisher
 from yanksync.record import Batch, give_up, record
-from yanksync.settings import JournalSource, redacted
-from yanksync.weigh import Presence
+from yanksync.removals import withdraw
+from yanksync.settings import JournalSource
+from yanksync.urls import redacted
 
 if TYPE_CHECKING:
     from yanksync.helpers import Helpers

@@ -6,18 +6,18 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from yanksync import configure
+from yanksync import configure, output_check
 from yanksync.errors import PublishError, YanksyncError
-from yanksync.findings import NOTES, Finding, Kind, files_of
+from yanksync.findings import NOTES, Finding, Kind
 from yanksync.holds import count_held
-from yanksync.judging import tell_held
 from yanksync.list_output import publish_list
 from yanksync.mirror import Mirror, log
 from yanksync.model import Published
 from yanksync.narrowing import settle_selection
+from yanksync.project_state import Sort
 from yanksync.publish import layout
-from yanksync.publishing import finish
-from yanksync.state.unpublished import Sort
+from yanksync.publish.inventory import files_of
+from yanksync.removals import finish, tell_held
 from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
 from yanksync.verify import BATCH, UNREADABLE, Checked, Tell, check
 
@@ -33,7 +33,7 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
         mirror.store.prepare()
     configure.apply_policies(mirror)
     mirror = settle_selection(mirror)
-    configure.check_output(mirror, all_is_looked_at=True)
+    output_check.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)
     findings = check(mirror, checked, upstream=upstream)
     while batch := list(islice(findings, BATCH)):
@@ -96,7 +96,7 @@ class _Mender:
             self._mark_whole(finding)
         elif finding.kind is Kind.EXTRA and directory:
             if not self._recovering:  # else the pass does so, once it has caught up
-                configure.disown(self._mirror, finding.project, self._now)
+                output_check.disown(self._mirror, finding.project, self._now)
         else:
             self._mark_project(finding, finding.project)
 

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from yanksync import __version__, whole
 from yanksync.holds import count_held
-from yanksync.mirror import Tally
+from yanksync.run_totals import Tally
 from yanksync.settings import HOOKS
-from yanksync.state import State
 from yanksync.state.counters import Labelled
+from yanksync.state.state import State
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Upper bounds, in seconds, of what a withdrawal took: a pass, a CDN's half an hour, its day."""

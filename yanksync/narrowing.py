@@ -15,8 +15,8 @@ from yanksync.configure import needs_widening
 from yanksync.guards import selection_holds
 from yanksync.mirror import Mirror
 from yanksync.names import NormalizedName
+from yanksync.project_state import Presence
 from yanksync.selection import Selection, Wider
-from yanksync.weigh import Presence
 
 _SHOWN = 10  # names in a message
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.errors import ConfigError
-from yanksync.settings import Bucket, Storage, StorageValue, is_loopback
+from yanksync.settings import Bucket, Storage, StorageValue
+from yanksync.urls import is_loopback
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client

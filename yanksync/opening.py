@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yanksync.config import with_simple_url
-from yanksync.mirror import Mirror, NoProgress, Progress, never
+from yanksync.mirror import Mirror
+from yanksync.progress import NoProgress, Progress, never
 from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Store
 from yanksync.settings import Settings, SlashKeys
-from yanksync.state import State
+from yanksync.state.state import State
 from yanksync.states import exclusive
 from yanksync.upstream.source import Upstream
 

@@ -15,8 +15,9 @@ from yanksync.journal import check_cursor
 from yanksync.listing import read_list
 from yanksync.mirror import Mirror
 from yanksync.model import JournalEntry, ProjectList
-from yanksync.settings import JournalSource, without_userinfo
+from yanksync.settings import JournalSource
 from yanksync.upstream.source import RawList
+from yanksync.urls import without_userinfo
 
 _BATCH = 2000  # names of the list looked up at once
 

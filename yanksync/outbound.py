@@ -14,7 +14,7 @@ import requests
 
 from yanksync import __version__
 from yanksync.errors import Undelivered
-from yanksync.targets import credentials
+from yanksync.urls import credentials
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds; doubled with each try

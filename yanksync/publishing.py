@@ -15,10 +15,10 @@ from msgspec import Struct
 from yanksync import recovery
 from yanksync.errors import BadAnswer, PublishError
 from yanksync.findings import is_right
-from yanksync.judging import judge_removals
 from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
 from yanksync.model import Page, Published
+from yanksync.project_state import Presence, Sort
 from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
 from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
@@ -26,50 +26,10 @@ from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Awaiting, Sort
-from yanksync.weigh import Presence
+from yanksync.state.unpublished import Awaiting
 
 BATCH = 500
-_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
-
-
-def finish(mirror: Mirror) -> None:
-    """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
-    after = 0
-    while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
-        if after == 0:
-            waiting = mirror.state.unpublished.counts()[0]
-            mirror.progress.expect("pages recorded earlier", waiting)
-        after = awaiting[-1].id
-        publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
-        mirror.progress.advance(len(awaiting))
-    withdraw(mirror)
-
-
-def withdraw(mirror: Mirror) -> None:
-    """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
-
-    Those that are let through are published. Nobody waits for a page to withdraw what a guard
-    does not hold (R9).
-    """
-    state, tally = mirror.state, mirror.tally
-    publish(mirror, state.unpublished.words())
-    publish(mirror, recovery.removals_of_nothing(mirror))
-    with state.transaction():
-        lossy = judge_removals(mirror)
-    if lossy is None:
-        return
-    for start in range(0, len(lossy), BATCH):  # a person may have let very many go
-        publish(mirror, state.unpublished.among(lossy[start : start + BATCH]))
-    after = 0
-    while awaiting := state.unpublished.take(BATCH, after):
-        after = awaiting[-1].id
-        removals = [one for one in awaiting if one.sort in _JUDGED]
-        publish(mirror, removals)
-        judged = [one.sort for one in removals if not one.approved]
-        tally.explained += judged.count(Sort.EXPLAINED)
-        tally.unexplained += judged.count(Sort.UNEXPLAINED)
 
 
 def publish(

@@ -5,7 +5,6 @@ Weighs each answer (R3, R7), keeps what is true, and notes what that changed for
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
@@ -29,12 +28,14 @@ from yanksync.mirror import Mirror, log
 from yanksync.model import Action, Change, Page
 from yanksync.names import NormalizedName
 from yanksync.plan import DAY, OVERDUE, Look, sweep_due
+from yanksync.project_state import Presence, Sort
 from yanksync.publish import layout
 from yanksync.settings import JournalSource
+from yanksync.showing import page_of
 from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage
-from yanksync.state.unpublished import Awaiting, Sort
-from yanksync.upstream.parsing import PageRules, of_every_page, parse_page
+from yanksync.state.unpublished import Awaiting
+from yanksync.upstream.parsing import of_every_page
 from yanksync.weigh import (
     Absent,
     Doubt,
@@ -44,7 +45,6 @@ from yanksync.weigh import (
     Keep,
     Missing,
     NotModified,
-    Presence,
     Record,
     Stale,
     Verdict,
@@ -52,8 +52,6 @@ from yanksync.weigh import (
     weigh,
 )
 
-# What is held was read before, under the rules of that time; only the form is read again.
-_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 
@@ -66,17 +64,6 @@ class Batch(Struct):
     missing: list[Fetched] = field(default_factory=list)  # 404s that nothing explains: maybe an
     # outage, which only the other answers of the pass tell
     well: int = 0  # answers that show that upstream is well
-
-
-def page_of(name: NormalizedName, stored: StoredPage) -> Page:
-    """Return the value of a stored page. Raises :class:`BadAnswer` when it cannot be read."""
-    try:
-        text = stored.text
-    except zlib.error as error:
-        raise BadAnswer(f"project {name}", f"what the state holds is damaged: {error}") from error
-    return parse_page(
-        text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
-    ).page
 
 
 def record(mirror: Mirror, fetched: Sequence[Fetched], *, is_up: bool = False) -> Batch:

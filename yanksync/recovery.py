@@ -13,12 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.errors import PublishError
-from yanksync.findings import Standing
 from yanksync.mirror import Mirror
 from yanksync.model import Page
+from yanksync.project_state import Sort
+from yanksync.publish.inventory import Standing
 from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Awaiting, Sort
+from yanksync.state.unpublished import Awaiting
 from yanksync.stock import IN_A_ROW, distrust, take_stock
 
 

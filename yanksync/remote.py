@@ -28,8 +28,8 @@ from yanksync.mirror import log
 from yanksync.object_client import Patience
 from yanksync.objects import NEW, Content, Objects
 from yanksync.settings import Bucket, Settings
-from yanksync.state import State
 from yanksync.state.runs import Run
+from yanksync.state.state import State
 from yanksync.takeover import compare
 
 LARGEST = 200_000_000  # bytes of a state that is carried to and fro

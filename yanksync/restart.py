@@ -15,9 +15,10 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror import Mirror, log
 from yanksync.other_upstream import difference, look, remember
-from yanksync.settings import JournalSource, without_userinfo
+from yanksync.project_state import Presence
+from yanksync.settings import JournalSource
 from yanksync.state.meta import OTHER_ERA
-from yanksync.weigh import Presence
+from yanksync.urls import without_userinfo
 
 
 def is_other_upstream(mirror: Mirror) -> bool:

@@ -15,7 +15,7 @@ from yanksync.errors import JournalReplaced, StaleList
 from yanksync.mirror import Mirror, log
 from yanksync.model import ProjectList
 from yanksync.names import NormalizedName
-from yanksync.weigh import Presence
+from yanksync.project_state import Presence
 
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that (A69)."""

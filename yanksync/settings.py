@@ -6,17 +6,16 @@ is one field here, with its default.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
 
+from yanksync.guards import Guard
 from yanksync.selection import Selection
+from yanksync.urls import redacted
 
 StorageValue = str | bool | int | float
-
-_USERINFO = re.compile(r"(?<=//)[^/?#]*@")
 
 
 class JournalSource(StrEnum):
@@ -121,18 +120,6 @@ class Mirror(Struct, frozen=True, kw_only=True):
         return "" if isinstance(self.output, Path) else f"{self.output} {self.slash_keys}"
 
 
-class Guard(Struct, frozen=True, kw_only=True):
-    """Section ``[guard]``: how much one pass may take away before a person must approve it.
-
-    Percentages are of the projects that are published.
-    """
-
-    explained: float = 50.0  # percent; removals that upstream's journal or list explains
-    unexplained: float = 1.0  # percent; losses that nothing explains
-    selection: float = 10.0  # percent; what a change of projects or exclude leaves out
-    confirm_after: float = 600.0  # seconds; a loss counts only when it is seen again after them
-
-
 class Schedule(Struct, frozen=True, kw_only=True):
     """Section ``[schedule]``: exactly one of the two is set."""
 
@@ -208,25 +195,3 @@ class Settings(Struct, frozen=True, kw_only=True):
     def mirrors(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""
         return self.mirror.selection.selects(name)
-
-
-def redacted(url: str) -> str:
-    """Return ``url`` with ``***`` for its user name and password, which may both be tokens."""
-    return _USERINFO.sub("***@", url, count=1)
-
-
-def without_userinfo(url: str) -> str:
-    """Return ``url`` without user name and password."""
-    return _USERINFO.sub("", url, count=1)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether plain http to ``host`` (without brackets) stays on this machine."""
-    import ipaddress  # start-up: only plain http asks
-
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+
 from yanksync.errors import BadAnswer
 from yanksync.mirror import Mirror
 from yanksync.model import Page, Status
+from yanksync.names import NormalizedName
 from yanksync.publish.reconcile import Rendered
-from yanksync.record import page_of
 from yanksync.render import html, json
 from yanksync.render.policy import offered
-from yanksync.state.projects import Project
+from yanksync.state.projects import Project, StoredPage
+from yanksync.upstream.parsing import PageRules, parse_page
 
 
 def held_page(mirror: Mirror, row: Project) -> Page:
@@ -36,3 +39,18 @@ def rendering_of(mirror: Mirror, page: Page) -> Rendered:
 
         legacy = render_document(shown)
     return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
+
+
+# What is held was read before, under the rules of that time; only the form is read again.
+_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
+
+
+def page_of(name: NormalizedName, stored: StoredPage) -> Page:
+    """Return the value of a stored page. Raises :class:`BadAnswer` when it cannot be read."""
+    try:
+        text = stored.text
+    except zlib.error as error:
+        raise BadAnswer(f"project {name}", f"what the state holds is damaged: {error}") from error
+    return parse_page(
+        text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
+    ).page

@@ -13,8 +13,8 @@ from yanksync.errors import LockHeld, YanksyncError
 from yanksync.lock import held_since, lock
 from yanksync.publish import layout
 from yanksync.settings import Settings
-from yanksync.state import State
 from yanksync.state.database import is_there
+from yanksync.state.state import State
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.remote import Leased

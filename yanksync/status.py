@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.holds import count_held
-from yanksync.state import State
+from yanksync.project_state import Presence
 from yanksync.state.database import is_there
 from yanksync.state.pending import Waiting
+from yanksync.state.state import State
 from yanksync.state.unpublished import Blocked
-from yanksync.weigh import Presence
 
 _TOLD = 100  # projects with a problem that are told of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from yanksync import configure
+from yanksync import configure, output_check
 from yanksync.errors import (
     JournalReplaced,
     NothingFound,
@@ -18,7 +18,6 @@ from yanksync.errors import (
 )
 from yanksync.follow import follow
 from yanksync.holds import count_held, holds
-from yanksync.judging import judge_removals, tell_held
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
@@ -26,11 +25,11 @@ from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Plan, Removal
-from yanksync.publishing import finish, withdraw
+from yanksync.project_state import Sort
+from yanksync.removals import finish, judge_removals, tell_held, withdraw
 from yanksync.restart import check_address, is_other_upstream, restart
-from yanksync.settings import redacted
 from yanksync.state.runs import Run
-from yanksync.state.unpublished import Sort
+from yanksync.urls import redacted
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
 """What a pass came to, as exit codes (interface.md)."""
@@ -65,7 +64,7 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     """Do all that a pass does with upstream and the output; return what upstream did not let do."""
     mirror.store.prepare()
     configure.apply_policies(mirror)
-    configure.check_output(mirror)
+    output_check.check_output(mirror)
     configured, mirror = mirror, settle_selection(mirror)
     finish(mirror)
     catching_up = mirror.state.meta.text("catching_up") is not None
@@ -76,7 +75,7 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
         if mirror is not configured:  # what is new in the selection is known by now
             settle_selection(configured)
             finish(mirror)
-        configure.finish_recovery(mirror)
+        output_check.finish_recovery(mirror)
         # What upstream's answers confirmed without a new page may be published from here on.
         (finish if catching_up else withdraw)(mirror)
         _stand_in(mirror)
@@ -84,7 +83,7 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
         if failure is None or _has_begun(mirror):
             publish_list(mirror)
     if failure is None:
-        configure.note_built(mirror)
+        output_check.note_built(mirror)
     return failure
 
 
@@ -239,7 +238,7 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     with state.rehearsal():
         configure.apply_policies(mirror)
         if mirror.store.list_stands().stamp:  # else there may be no output yet
-            configure.check_output(mirror)
+            output_check.check_output(mirror)
         mirror = settle_selection(mirror)
         failure, _ = _learn(mirror, request)
         if failure is not None:

@@ -14,13 +14,12 @@ from itertools import groupby
 
 from yanksync.fence import LIST
 from yanksync.objects import Objects
+from yanksync.project_state import Presence, Sort
 from yanksync.publish import layout
 from yanksync.publish.object_store import ObjectStore
-from yanksync.state import State
 from yanksync.state.meta import UNREAD
+from yanksync.state.state import State
 from yanksync.state.tags import Tags
-from yanksync.state.unpublished import Sort
-from yanksync.weigh import Presence
 
 
 def compare(state: State, output: Objects) -> int:

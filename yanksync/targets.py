@@ -55,14 +55,6 @@ def _check(text: str, without: str, problem: str) -> None:
         raise ValueError("holds credentials that are not Latin-1, as HTTP wants them") from None
 
 
-def credentials(url: str) -> tuple[str, str] | None:
-    """Return the user name and password that an address holds; None: it holds neither."""
-    parts = urlsplit(url)
-    if not parts.username and not parts.password:
-        return None
-    return unquote(parts.username or ""), unquote(parts.password or "")
-
-
 def hosts(texts: Sequence[str]) -> tuple[str, ...]:
     """Return names of hosts, each with a port or without, in lower case."""
     return tuple(map(_host, texts))

@@ -14,16 +14,7 @@ from yanksync import configure
 from yanksync.changes import differences
 from yanksync.errors import BadAnswer, UpstreamError
 from yanksync.fetch import Failed, Fetched, Question, fetch
-from yanksync.findings import (
-    DIFFERENCES,
-    NOTES,
-    Finding,
-    Kind,
-    Standing,
-    compare,
-    files_of,
-    holds_ours,
-)
+from yanksync.findings import DIFFERENCES, NOTES, Finding, Kind, compare
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
 from yanksync.losses import with_lost
 from yanksync.mirror import Mirror
@@ -31,15 +22,17 @@ from yanksync.model import Action, Page, Published
 from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
 from yanksync.plan import Look
+from yanksync.project_state import Presence
 from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
+from yanksync.publish.inventory import Standing, files_of, holds_ours
 from yanksync.publish.reconcile import Rendered, copies_of, published
 from yanksync.publish.standing import digest_of
-from yanksync.settings import redacted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project, copies_in
 from yanksync.sync import DONE, FAILED
-from yanksync.weigh import Found, Missing, Presence
+from yanksync.urls import redacted
+from yanksync.weigh import Found, Missing
 
 BATCH = 500
 

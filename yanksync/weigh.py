@@ -7,22 +7,12 @@ judged later, over the whole pass (:mod:`yanksync.guards`).
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from msgspec import Struct
 
 from yanksync.journal import Event, Kind
 from yanksync.model import Page, Status
 from yanksync.names import NormalizedName
-
-
-class Presence(StrEnum):
-    """Whether a project is there, as far as the state knows."""
-
-    PRESENT = "present"  # a page is held
-    GONE = "gone"  # it was there and was removed; a tombstone keeps its serial
-    NEW = "new"  # never seen, but the journal or the list has named it
-    UNKNOWN = "unknown"  # named by the configuration, never had by upstream
+from yanksync.project_state import Presence
 
 
 class Held(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from yanksync.publish import durable
-from yanksync.publish.staging import create
 
 log = logging.getLogger("yanksync")
 
@@ -38,3 +37,23 @@ def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool)
         unsynced = durable.sync_directories([str(path.parent)], str(path.parent)) or unsynced
     if unsynced is not None:
         log.warning("%s: %s", path, durable.unsynced(unsynced))
+
+
+FILE_MODE = 0o644  # under the umask
+
+
+_NEW = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+def create(path: str) -> int:
+    """Open a new file to write, in place of what a run that died has left; return its descriptor.
+
+    It is nobody else's: no link that stands under the name is written through (F3).
+    """
+    try:
+        return os.open(path, _NEW, FILE_MODE)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, _NEW, FILE_MODE)

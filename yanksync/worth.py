@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from yanksync.findings import Standing, files_of
 from yanksync.model import PIECES, File, Page, Published, Yank
 from yanksync.names import NormalizedName
 from yanksync.publish import layout
+from yanksync.publish.inventory import Standing, files_of
 from yanksync.upstream.html_reader import read_html
 from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
 from yanksync.upstream.rules import Broken

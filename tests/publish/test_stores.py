@@ -13,10 +13,11 @@ from tests.s3_servers import Server
 from yanksync.publish import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.disk import DiskStore
+from yanksync.publish.memory_store import MemoryStore
 from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.reconcile import FormWork, Write
 from yanksync.publish.serials import serial_in
-from yanksync.publish.store import ListForm, ListStands, MemoryStore, Store
+from yanksync.publish.store import ListForm, ListStands, Store
 
 
 @pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])

@@ -26,8 +26,8 @@ from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import REASONS, VERSIONS, Histories, begun, names
 from yanksync.config import load
 from yanksync.configure import policy
-from yanksync.state import State
-from yanksync.weigh import Presence
+from yanksync.project_state import Presence
+from yanksync.state.state import State
 
 BATCH = 25  # histories of one seed
 OTHER = "ab" * 32  # the digest of a file that was exchanged

@@ -7,8 +7,8 @@ import zlib
 from yanksync.journal import Event, Kind, classify
 from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName
-from yanksync.state import State
 from yanksync.state.projects import Project, Recorded, StoredPage
+from yanksync.state.state import State
 
 DEMO = NormalizedName("demo")
 NOW = 1_700_000_000.0

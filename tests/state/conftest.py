@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yanksync.state import State
+from yanksync.state.state import State
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 
 from tests.state.build import NOW, project, record
 from yanksync.errors import StateError
-from yanksync.state import State
 from yanksync.state.database import Database
 from yanksync.state.migrations import VERSION
+from yanksync.state.state import State
 
 FIRST = Path(__file__).with_name("first.db")  # made by schema 1; never to be made anew
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from yanksync.holds import count_held, holds
-from yanksync.state import State
-from yanksync.state.unpublished import Sort
+from yanksync.project_state import Sort
+from yanksync.state.state import State
 
 QUESTIONS: dict[str, Callable[[State], object]] = {
     "words": lambda state: state.unpublished.words(),

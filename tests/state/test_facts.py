@@ -7,10 +7,9 @@ import pytest
 from tests.state.build import DEMO, NOW, event, project, record
 from yanksync.journal import Kind
 from yanksync.model import Published
-from yanksync.state import State
+from yanksync.project_state import Presence, Sort
 from yanksync.state.runs import Finished, Run
-from yanksync.state.unpublished import Sort
-from yanksync.weigh import Presence
+from yanksync.state.state import State
 
 
 def test_a_project_from_its_first_name_to_its_tombstone(state: State) -> None:

@@ -7,8 +7,8 @@ import pytest
 from tests.state.build import DEMO, NOW, event
 from yanksync.changes import Unsettled
 from yanksync.model import Action, Change
-from yanksync.state import State
 from yanksync.state.history import Row
+from yanksync.state.state import State
 
 YANK = event("yank release", "1.0", 15)
 ODD = ["false", "0", " ", "", "a\0b", "\ud800 lone", '<b>"q"</b> & co', "\u2028\u202e", "x" * 5000]

@@ -7,8 +7,8 @@ import pytest
 from tests.state.build import NOW, project, record
 from yanksync.journal import Kind
 from yanksync.model import Published
-from yanksync.state import State
-from yanksync.weigh import Presence
+from yanksync.project_state import Presence
+from yanksync.state.state import State
 
 
 def load(state: State, **serials: int | None) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.state.build import DEMO, NOW
 from yanksync.plan import DAY, HOUR
-from yanksync.state import State
 from yanksync.state.pending import Waiting
+from yanksync.state.state import State
 
 RUN = 1
 

@@ -8,8 +8,8 @@ from tests.state.build import NOW, project, record
 from yanksync.guards import Judgement
 from yanksync.model import Published
 from yanksync.names import NormalizedName
-from yanksync.state import State
-from yanksync.state.unpublished import Sort
+from yanksync.project_state import Sort
+from yanksync.state.state import State
 
 STANDS = Published(b"json", b"html", ("index.v1_json.gz", "index.html.br"))
 TOO_MANY = Judgement(explained="too many", unexplained=None)

@@ -22,12 +22,12 @@ COMMANDS = {
     "full-resync": "yanksync.cli.work:full_resync",
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.look:status",
-    "history": "yanksync.cli.look:history",
+    "history": "yanksync.cli.history:history",
     "adopt": "yanksync.cli.take:adopt",
     "verify": "yanksync.cli.check:verify",
-    "holds": "yanksync.cli.look:holds",
+    "holds": "yanksync.cli.holds:holds",
     "approve": "yanksync.cli.tend:approve",
-    "backup": "yanksync.cli.tend:backup",
+    "backup": "yanksync.cli.backup:backup",
     "show": "yanksync.cli.show:show",
 }
 

@@ -14,7 +14,7 @@ from yanksync.errors import LockHeld
 from yanksync.findings import NOTES, Finding
 from yanksync.mend import mend
 from yanksync.opening import opened
-from yanksync.state import State
+from yanksync.state.state import State
 from yanksync.states import looked_at
 from yanksync.verify import Checked
 from yanksync.verify import verify as check

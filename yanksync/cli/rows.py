@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -70,3 +71,13 @@ def row_object(row: Row) -> dict[str, object]:
         "path": row.path,
         "detail": row.detail,
     }
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def moment(seconds: float | None) -> str | None:
+    """Return UTC seconds as RFC 3339."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

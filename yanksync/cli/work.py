@@ -20,12 +20,12 @@ from yanksync.mirror import Mirror, log
 from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
 from yanksync.plan import Look, Plan
+from yanksync.project_state import Presence
 from yanksync.settings import Settings
 from yanksync.state.runs import Run
 from yanksync.states import busy_since
 from yanksync.sync import Request, outcome, rehearse
 from yanksync.sync import sync as make_pass
-from yanksync.weigh import Presence
 
 if TYPE_CHECKING:
     from yanksync.health import Watch

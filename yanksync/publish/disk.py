@@ -13,19 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yanksync.errors import PublishError
-from yanksync.findings import Standing
 from yanksync.owner import owner
 from yanksync.publish import durable, layout
 from yanksync.publish.compress import stream
+from yanksync.publish.inventory import Standing
 from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
 from yanksync.publish.refusals import Refusals
 from yanksync.publish.serials import LARGEST, newest, serial_of
 from yanksync.publish.staging import (
     DIRECTORY_MODE,
-    FILE_MODE,
     Staged,
     chunks_of,
-    create,
     discard,
     link,
     make_directory,
@@ -48,6 +46,7 @@ from yanksync.publish.standing import (
     umask,
 )
 from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.whole import FILE_MODE, create
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}

@@ -17,10 +17,10 @@ from functools import partial
 from typing import IO, Any, Protocol
 
 from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
-from yanksync.findings import Standing
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish import layout
 from yanksync.publish.compress import stream
+from yanksync.publish.inventory import Standing
 from yanksync.publish.object_standing import (
     OURS,
     SLASH,

@@ -11,12 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from yanksync.publish import durable, layout
+from yanksync.whole import create
 
-FILE_MODE = 0o644  # under the umask
 DIRECTORY_MODE = 0o755
-_NEW = (
-    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-)
 _CHUNK = 1 << 20  # bytes
 _SECOND = 1_000_000_000  # nanoseconds
 _REFUSALS = durable.NO_SUCH_CALL | {errno.EPERM, errno.EACCES}  # a time may not be set
@@ -68,18 +65,6 @@ def take_back(one: Staged, path: str) -> None:
     os.unlink(path)
     one.made.remove(path)
     one.renames = [pair for pair in one.renames if pair[0] != path]
-
-
-def create(path: str) -> int:
-    """Open a new file to write, in place of what a run that died has left; return its descriptor.
-
-    It is nobody else's: no link that stands under the name is written through (F3).
-    """
-    try:
-        return os.open(path, _NEW, FILE_MODE)
-    except FileExistsError:
-        os.unlink(path)
-        return os.open(path, _NEW, FILE_MODE)
 
 
 def write(base: str, filename: str, body: bytes, one: Staged, moment: int | None = None) -> int:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import BinaryIO
 
-from yanksync.findings import Seen, Standing
 from yanksync.publish import layout
 from yanksync.publish.compress import expand
+from yanksync.publish.inventory import Seen, Standing
 from yanksync.publish.serials import serial_of
 
 _OURS = frozenset(layout.filenames())

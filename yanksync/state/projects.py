@@ -11,9 +11,9 @@ from msgspec import Struct
 from yanksync.journal import Kind
 from yanksync.model import ListedProject, Published
 from yanksync.names import NormalizedName
+from yanksync.project_state import Presence
 from yanksync.publish import layout
 from yanksync.state.database import Database
-from yanksync.weigh import Presence
 
 _COLUMNS = (
     "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "

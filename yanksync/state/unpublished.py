@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 
 from msgspec import Struct
 
@@ -12,17 +11,9 @@ from yanksync.guards import Judgement, Removals
 from yanksync.losses import unpublished
 from yanksync.model import Published
 from yanksync.names import NormalizedName
+from yanksync.project_state import Sort
 from yanksync.state.database import Database
 from yanksync.state.lost_files import LostFiles
-
-
-class Sort(StrEnum):
-    """What publishing a project would do, as far as guards care (R8)."""
-
-    PAGE = "page"
-    EXPLAINED = "explained"  # removes the project; the journal or the list says so
-    UNEXPLAINED = "unexplained"  # removes it, and nothing says so
-    EXCLUDED = "excluded"  # our own configuration leaves it out
 
 
 class Awaiting(Struct, frozen=True):

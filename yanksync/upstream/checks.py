@@ -12,8 +12,8 @@ from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from yanksync.model import Hashes, sorted_hashes
-from yanksync.settings import is_loopback
 from yanksync.upstream.rules import Unfit
+from yanksync.urls import is_loopback
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
 _BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")

@@ -13,10 +13,10 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from yanksync.errors import Unreachable, UpstreamError
-from yanksync.settings import redacted
 from yanksync.upstream.answers import Limit, Outcome
 from yanksync.upstream.room import Closed, Room
 from yanksync.upstream.session import Session
+from yanksync.urls import redacted
 
 K = TypeVar("K")
 

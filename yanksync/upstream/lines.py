@@ -21,7 +21,6 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from yanksync.errors import Unreachable, UpstreamError
-from yanksync.settings import redacted
 from yanksync.upstream.answers import (
     SLOW,
     Limit,
@@ -36,6 +35,7 @@ from yanksync.upstream.crew import Asked, Crew, Request
 from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
 from yanksync.upstream.room import Room
 from yanksync.upstream.session import Session
+from yanksync.urls import redacted
 
 K = TypeVar("K")
 

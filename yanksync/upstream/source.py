@@ -14,12 +14,13 @@ from yanksync import __version__
 from yanksync.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.model import JournalEntry
 from yanksync.names import NormalizedName
-from yanksync.settings import Settings, redacted
+from yanksync.settings import Settings
 from yanksync.upstream import poll
 from yanksync.upstream.answers import Answer, Limit, Outcome, Patience, plain
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.rules import Broken, PageRules
 from yanksync.upstream.xmlrpc import XmlRpcJournal
+from yanksync.urls import redacted
 
 if TYPE_CHECKING:
     from yanksync.upstream.session import Session

@@ -1,22 +1,64 @@
-"""Stage 5: judges what waits to be removed, and lets go of what no guard holds (rule R8).
-
-Called inside a transaction; what it lets go of is unpublished from then on.
-"""
+"""Publishes what waits, removals first, once the guards have judged them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 
+from yanksync import recovery
 from yanksync.changes import reasons_of
 from yanksync.errors import BadAnswer
 from yanksync.guards import Removals, judge
 from yanksync.losses import LostFile, remembered, removals, with_lost
 from yanksync.mirror import Mirror, log
+from yanksync.project_state import Sort
+from yanksync.publishing import BATCH, publish
 from yanksync.showing import held_page
-from yanksync.state.unpublished import Sort
+
+_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
+
+
+def finish(mirror: Mirror) -> None:
+    """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
+    after = 0
+    while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
+        if after == 0:
+            waiting = mirror.state.unpublished.counts()[0]
+            mirror.progress.expect("pages recorded earlier", waiting)
+        after = awaiting[-1].id
+        publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
+        mirror.progress.advance(len(awaiting))
+    withdraw(mirror)
+
+
+def withdraw(mirror: Mirror) -> None:
+    """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
+
+    Those that are let through are published. Nobody waits for a page to withdraw what a guard
+    does not hold (R9).
+    """
+    state, tally = mirror.state, mirror.tally
+    publish(mirror, state.unpublished.words())
+    publish(mirror, recovery.removals_of_nothing(mirror))
+    with state.transaction():
+        lossy = judge_removals(mirror)
+    if lossy is None:
+        return
+    for start in range(0, len(lossy), BATCH):  # a person may have let very many go
+        publish(mirror, state.unpublished.among(lossy[start : start + BATCH]))
+    after = 0
+    while awaiting := state.unpublished.take(BATCH, after):
+        after = awaiting[-1].id
+        removals = [one for one in awaiting if one.sort in _JUDGED]
+        publish(mirror, removals)
+        judged = [one.sort for one in removals if not one.approved]
+        tally.explained += judged.count(Sort.EXPLAINED)
+        tally.unexplained += judged.count(Sort.UNEXPLAINED)
+
 
 _SORTS = ("explained", "unexplained")
+
+
 _REHASHED = "its file has another hash than the one that is published"
 
 

@@ -1,0 +1,75 @@
+"""The command ``backup``: a copy of the state."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from yanksync.cli.exits import tell
+from yanksync.cli.logs import Logs
+from yanksync.errors import StateError
+from yanksync.publish import durable
+from yanksync.state.database import is_state
+from yanksync.state.state import State
+from yanksync.states import looked_at
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(logs: Logs, file: Path) -> int:
+    """Write a consistent copy of the state database to FILE, while it may be in use.
+
+    An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
+    when the state is damaged.
+
+    \b
+    Example:
+      yanksync backup /var/backups/yanksync.db
+    """
+    settings = logs.settings()
+    _check_target(file, settings.mirror.state)
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        with looked_at(settings) as path, State(path, create=False) as state:
+            # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            state.backup(temporary)
+        refused = durable.sync_files([str(temporary)], str(file.parent))
+        os.replace(temporary, file)
+    except OSError as error:
+        raise StateError(str(file), f"cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    if refused is not None:
+        tell(f"{file}: {durable.unsynced(refused)}", "warning")
+    return 0
+
+
+def _check_target(file: Path, state: object) -> None:
+    """Refuse to replace what is no backup: a device, a link, the state or what belongs to it.
+
+    Root could replace ``/dev/null``, and everybody a file that SQLite is using.
+    """
+    if not file.name:
+        raise click.BadParameter("it is empty: name the file to write", param_hint="'FILE'")
+    if isinstance(state, Path):
+        own = [Path(f"{state}{suffix}").resolve() for suffix in ("", "-wal", "-shm", ".lock")]
+        if file.resolve() in own:
+            raise click.BadParameter("that is the state database itself, or a part of it")
+    try:
+        mode = file.lstat().st_mode
+    except OSError:  # it is not there, or writing it will tell why not
+        return
+    if not stat.S_ISREG(mode):
+        raise click.BadParameter(f"{file} is there and no regular file; name another")
+    if file.stat().st_size and not is_state(file):
+        problem = "is no copy that yanksync made; it was left as it is. Name another file"
+        raise StateError(str(file), problem)

@@ -1,0 +1,23 @@
+"""Values: what a project is to the mirror, and why its page waits to be published."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Presence(StrEnum):
+    """Whether a project is there, as far as the state knows."""
+
+    PRESENT = "present"  # a page is held
+    GONE = "gone"  # it was there and was removed; a tombstone keeps its serial
+    NEW = "new"  # never seen, but the journal or the list has named it
+    UNKNOWN = "unknown"  # named by the configuration, never had by upstream
+
+
+class Sort(StrEnum):
+    """What publishing a project would do, as far as guards care (R8)."""
+
+    PAGE = "page"
+    EXPLAINED = "explained"  # removes the project; the journal or the list says so
+    UNEXPLAINED = "unexplained"  # removes it, and nothing says so
+    EXCLUDED = "excluded"  # our own configuration leaves it out

@@ -1,0 +1,31 @@
+"""What one pass has counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from msgspec import Struct, field
+
+
+class Tally(Struct):
+    """What a pass has come to so far."""
+
+    asked: int = 0  # page requests
+    recorded: int = 0  # pages that are news
+    published: int = 0  # projects whose files changed
+    removed: int = 0  # projects that left the output
+    failed: int = 0  # looks that brought nothing, after the second try
+    explained: int = 0  # removals published in this pass, for the guards (R8)
+    unexplained: int = 0
+    problem: str | None = None  # the first failure of the pass as a whole
+    undelivered: int = 0  # changes that a hook is still to be told of
+    held: dict[str, str] = field(default_factory=dict)  # what to log at its end, by kind
+    told: set[str] = field(default_factory=set)  # what the log has been told and need not again
+    causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes
+    latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page
+
+    def tells(self, what: str) -> bool:
+        """Return whether ``what`` is to be logged: once in a pass, however often it is met."""
+        new = what not in self.told
+        self.told.add(what)
+        return new

@@ -1,0 +1,38 @@
+"""Pure: addresses without credentials, and hosts of this machine."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+_USERINFO = re.compile(r"(?<=//)[^/?#]*@")
+
+
+def redacted(url: str) -> str:
+    """Return ``url`` with ``***`` for its user name and password, which may both be tokens."""
+    return _USERINFO.sub("***@", url, count=1)
+
+
+def without_userinfo(url: str) -> str:
+    """Return ``url`` without user name and password."""
+    return _USERINFO.sub("", url, count=1)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether plain http to ``host`` (without brackets) stays on this machine."""
+    import ipaddress  # start-up: only plain http asks
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """Return the user name and password that an address holds; None: it holds neither."""
+    parts = urlsplit(url)
+    if not parts.username and not parts.password:
+        return None
+    return unquote(parts.username or ""), unquote(parts.password or "")
