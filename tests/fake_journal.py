@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from tests.fake_values import Row
-from yanksync.model import JournalEntry
+from yanksync.core.model import JournalEntry
 
 
 class Journal:

@@ -9,7 +9,7 @@ from tests.fake_cdn import Cdn
 from tests.fake_journal import Journal
 from tests.fake_render import Answer, Listing, Look, PageDict
 from tests.fake_values import Row, StoredProject, normalise
-from yanksync.model import JournalEntry
+from yanksync.core.model import JournalEntry
 
 Writes = list[tuple[str | None, str]]  # (version, action)
 

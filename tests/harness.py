@@ -22,11 +22,11 @@ from tests.fake_faults import Request as Asked
 from tests.fake_upstream import FakeUpstream, Served
 from yanksync.adopt import adopt
 from yanksync.config import load
-from yanksync.errors import YanksyncError
+from yanksync.core.errors import YanksyncError
+from yanksync.core.names import NormalizedName
 from yanksync.fates import Fate
 from yanksync.holds import approve, count_held
 from yanksync.mirror import Mirror
-from yanksync.names import NormalizedName
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.memory_store import MemoryStore
 from yanksync.publish.reconcile import Work

@@ -242,7 +242,7 @@ def wait_for(
 
 def _wait_for_bucket(server: Server) -> None:
     """Return once an object can be put."""
-    from yanksync.errors import ObjectError
+    from yanksync.core.errors import ObjectError
     from yanksync.objects import Content
 
     objects = server.objects()

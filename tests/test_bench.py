@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from yanksync.names import normalized
-from yanksync.upstream.parsing import PageRules, parse_page
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.names import normalized
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 JSON = "application/vnd.pypi.simple.v1+json"

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.changes import (
+from yanksync.core.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.entry_index import Entries, explains
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.lost_files import Moment, lost_files, with_lost
+from yanksync.core.rules.page_diff import (
     Settled,
     Unsettled,
     differences,
@@ -12,11 +17,6 @@ from yanksync.changes import (
     reasons_of,
     settle,
 )
-from yanksync.entries import Entries, explains
-from yanksync.journal import Event, Kind
-from yanksync.losses import Moment, lost_files, with_lost
-from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
-from yanksync.names import NormalizedName
 
 DEMO = NormalizedName("demo")
 NO, YES, WHY = None, Yank(), Yank('<b>"why"</b>')

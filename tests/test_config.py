@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from yanksync.config import load, with_simple_url
 from yanksync.config_parse import KEYS
-from yanksync.errors import ConfigError
-from yanksync.guards import Guard
+from yanksync.core.errors import ConfigError
+from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.urls import is_loopback, redacted
 from yanksync.selection import Selection
 from yanksync.settings import (
     Compression,
@@ -27,7 +28,6 @@ from yanksync.settings import (
     Upstream,
     YankedPolicy,
 )
-from yanksync.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
 

@@ -15,8 +15,8 @@ from tests.cli.runner import Cli
 from tests.fake_upstream import FakeUpstream, Served
 from tests.harness import DONE, World
 from tests.test_verify import check, names, repair
+from yanksync.core import layout
 from yanksync.findings import NOT_WORTH
-from yanksync.publish import layout
 from yanksync.publish.compress import compress, copy_of, expand, stream
 
 SMALL = [f"simple/small/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")]
@@ -138,7 +138,7 @@ def test_the_same_bytes_in_every_run(tmp_path: Path, with_isal: bool) -> None:
     (tmp_path / "isal").mkdir()
     (tmp_path / "isal/__init__.py").write_text("raise ImportError")
     program = (
-        "import hashlib; from yanksync.deflate import gzipped, packed; "
+        "import hashlib; from yanksync.core.formats.deflate import gzipped, packed; "
         "body = b''.join(b'<a href=%d>' % n for n in range(9999)); "
         "print(hashlib.sha256(gzipped(body) + packed(body)).hexdigest())"
     )

@@ -29,14 +29,14 @@ from yanksync.cli.rows import row_object
 from yanksync.cli.take import counts_object as counts_of_adoption
 from yanksync.config import load
 from yanksync.config_parse import KEYS
+from yanksync.core.model import Action
+from yanksync.core.names import normalized
+from yanksync.core.rules.fetch_plan import Plan
 from yanksync.fates import Adopted, Fate
 from yanksync.fates import Kind as Fates
 from yanksync.findings import Finding, Kind
 from yanksync.holds import Held
 from yanksync.hooks import message
-from yanksync.model import Action
-from yanksync.names import normalized
-from yanksync.plan import Plan
 from yanksync.settings import Settings
 from yanksync.state.history import Row
 from yanksync.status import Status

@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 import pytest
 
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.core.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.core.formats.reader_rules import PageRules
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.fetch_plan import Look
+from yanksync.core.rules.verdicts import Found, Missing, NotModified
 from yanksync.fetch import Failed, Fetched, Question, W, fetch
-from yanksync.names import NormalizedName
-from yanksync.plan import Look
-from yanksync.upstream.rules import PageRules
 from yanksync.upstream.source import RawPage
-from yanksync.weigh import Found, Missing, NotModified
 
 JSON = "application/vnd.pypi.simple.v1+json"
 Respond = Callable[[str, str | None], RawPage | int]

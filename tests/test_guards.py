@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from yanksync.guards import Guard, Judgement, Removals, judge, limit, selection_holds
+from yanksync.core.rules.removal_guard import (
+    Guard,
+    Judgement,
+    Removals,
+    judge,
+    limit,
+    selection_holds,
+)
 
 GUARD = Guard()
 

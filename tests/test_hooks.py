@@ -17,7 +17,7 @@ from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, FAILED, PARTIAL, Killed, World
 from tests.limits import small_files
 from yanksync import hooks
-from yanksync.errors import Undelivered
+from yanksync.core.errors import Undelivered
 from yanksync.hook_command import run
 from yanksync.status import status
 

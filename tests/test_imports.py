@@ -124,9 +124,9 @@ def test_imports_follow_the_rule(name: str, path: Path) -> None:
         ("sync", "import click", True),
         ("brand_new", "", True),
         ("upstream.session", "import requests", False),
-        ("state.ledger", "import sqlite3\nfrom yanksync.model import Page", False),
+        ("state.ledger", "import sqlite3\nfrom yanksync.core.model import Page", False),
         ("sync", "import os\nfrom yanksync import fetch, config", False),
-        ("publish.disk", "from yanksync.publish.layout import x", False),
+        ("publish.disk", "from yanksync.core.layout import x", False),
     ],
 )
 def test_the_rule_is_told(name: str, source: str, wrong: bool) -> None:

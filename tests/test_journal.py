@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.errors import JournalReplaced
-from yanksync.journal import HISTORY, Kind, check_cursor, classify, named, read
-from yanksync.model import Action, JournalEntry
-from yanksync.project_state import Presence
+from yanksync.core.errors import JournalReplaced
+from yanksync.core.model import Action, JournalEntry
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import HISTORY, Kind, check_cursor, classify, named, read
 
 ROLES = ("add", "accepted", "invite", "revoke_invite", "change", "remove")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.s3_gate import Gate, Mishap
 from tests.s3_servers import Server
-from yanksync.errors import LeaseLost, LockHeld
+from yanksync.core.errors import LeaseLost, LockHeld
 from yanksync.lease import Lease, clock, patience, read_note
 from yanksync.objects import Content, Objects
 

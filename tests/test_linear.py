@@ -16,10 +16,11 @@ import pytest
 
 from tests.harness import DONE, World
 from tests.state.build import NOW, event, record
-from yanksync.changes import Unsettled, differences, latecomers, reasons_of, settle
-from yanksync.entries import Entries
-from yanksync.holds import approve, holds
-from yanksync.losses import (
+from yanksync.core.formats.legacy_json_writer import render_document
+from yanksync.core.model import Action, Change, File, Page, Yank
+from yanksync.core.policies.yanked import offered
+from yanksync.core.rules.entry_index import Entries
+from yanksync.core.rules.lost_files import (
     LostFile,
     Moment,
     SeenSince,
@@ -29,9 +30,8 @@ from yanksync.losses import (
     told,
     with_lost,
 )
-from yanksync.model import Action, Change, File, Page, Yank
-from yanksync.render.legacy import render_document
-from yanksync.render.policy import offered
+from yanksync.core.rules.page_diff import Unsettled, differences, latecomers, reasons_of, settle
+from yanksync.holds import approve, holds
 from yanksync.state.state import State
 
 SMALL = 150

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.limits import small_files
-from yanksync.errors import LockHeld, StateError
+from yanksync.core.errors import LockHeld, StateError
 from yanksync.lock import held_since, lock, lock_path
 
 HOLD = """

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.render.strategies import CALM
-from yanksync.journal import Event, Kind
-from yanksync.losses import (
+from yanksync.core.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.lost_files import (
     LostFile,
     Moment,
     confirm,
@@ -22,9 +24,7 @@ from yanksync.losses import (
     unpublished,
     with_lost,
 )
-from yanksync.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
-from yanksync.names import NormalizedName
-from yanksync.versions import VersionFinder, same_version
+from yanksync.core.versions import VersionFinder, same_version
 
 DEMO = NormalizedName("demo")
 A: Hashes = (("sha256", "aa"),)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_receiver import Receiver, receiver
-from yanksync.errors import Undelivered
+from yanksync.core.errors import Undelivered
 from yanksync.outbound import post
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.plan import DAY, HOUR, OVERDUE, backoff, is_overdue, sweep_due, sweep_share
+from yanksync.core.rules.fetch_plan import (
+    DAY,
+    HOUR,
+    OVERDUE,
+    backoff,
+    is_overdue,
+    sweep_due,
+    sweep_share,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tests.harness import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
-from yanksync.errors import LockHeld
+from yanksync.core.errors import LockHeld
 from yanksync.lock import lock
 from yanksync.publish.reconcile import Work
 from yanksync.publish.store import Failure, Store

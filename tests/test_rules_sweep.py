@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.harness import DAY, DONE, HOUR, World, assert_equal_to_upstream
-from yanksync.plan import sweep_share
+from yanksync.core.rules.fetch_plan import sweep_share
 
 QUARTER = 900.0  # seconds between passes
 PROJECTS = 80

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fake_upstream import Fault
 from tests.harness import DONE, FAILED, HELD, HOUR, PARTIAL, Killed, World, assert_equal_to_upstream
-from yanksync.project_state import Presence
+from yanksync.core.project_state import Presence
 
 
 def started(world: World, *projects: str) -> World:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.harness import DONE, HTML, JSON, HtmlPage, World, assert_equal_to_upstream
 from tests.upstream.build import DEMO, HEX
-from yanksync.names import normalized
+from yanksync.core.names import normalized
 from yanksync.publish.reconcile import Remove, Work
 from yanksync.publish.store import Failure, ListForm, Store
 

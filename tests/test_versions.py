@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from yanksync.model import File, Page
-from yanksync.versions import (
+from yanksync.core.model import File, Page
+from yanksync.core.versions import (
     VersionFinder,
     file_versions,
     files_by_version,

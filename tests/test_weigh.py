@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.journal import Event, Kind
-from yanksync.model import File, JournalEntry, Page
-from yanksync.names import NormalizedName
-from yanksync.project_state import Presence
-from yanksync.weigh import (
+from yanksync.core.model import File, JournalEntry, Page
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.verdicts import (
     Absent,
     Doubt,
     Found,

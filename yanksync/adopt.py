@@ -18,20 +18,21 @@ from pathlib import Path
 
 from yanksync import configure
 from yanksync.choose import source_of
-from yanksync.deflate import packed
-from yanksync.errors import BadAnswer, PublishError, StateError
+from yanksync.core import layout
+from yanksync.core.errors import BadAnswer, PublishError, StateError
+from yanksync.core.formats.deflate import packed
+from yanksync.core.model import Page, Published
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.fetch_plan import DAY, Look
+from yanksync.core.rules.verdicts import Found
 from yanksync.fates import Adopted, Fate, Kind
 from yanksync.fetch import Fetched
 from yanksync.follow import follow
 from yanksync.ground import sample
 from yanksync.holds import count_held
 from yanksync.mirror import Mirror, log
-from yanksync.model import Page, Published
-from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
-from yanksync.plan import DAY, Look
-from yanksync.project_state import Presence
-from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
 from yanksync.publish.inventory import Standing, holds_ours
 from yanksync.publish.reconcile import copies_of, published
@@ -42,7 +43,6 @@ from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED, HELD
-from yanksync.weigh import Found
 from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200
@@ -54,7 +54,7 @@ def adopt(mirror: Mirror, tell: Tell, *, rehearse: bool = False) -> Adopted:
     """Take over what stands in the output; return what it came to.
 
     With ``rehearse`` nothing is changed. The state must be empty, or that of an adoption that was
-    interrupted. Raises :class:`yanksync.errors.YanksyncError`.
+    interrupted. Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     _check_state(mirror)
     _check_tree(mirror)

@@ -2,7 +2,7 @@
 
 The rules are those of interface.md, "Configuration": that order, every key also as
 ``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
-:class:`~yanksync.errors.ConfigError` that names the key and where it stands. Everything given is
+:class:`~yanksync.core.errors.ConfigError` that names the key and where it stands. Everything given is
 checked, also what something of higher order overrides.
 """
 
@@ -18,8 +18,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_value
-from yanksync.errors import ConfigError
-from yanksync.guards import Guard
+from yanksync.core.errors import ConfigError
+from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.urls import is_loopback, redacted
 from yanksync.selection import Selection
 from yanksync.settings import (
     Health,
@@ -32,7 +33,6 @@ from yanksync.settings import (
     Storage,
     Upstream,
 )
-from yanksync.urls import is_loopback, redacted
 
 __all__ = ["Settings", "load", "redacted", "with_simple_url"]
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from yanksync import crontab, targets
-from yanksync.errors import mebibytes
+from yanksync.core.errors import mebibytes
 from yanksync.selection import Selection
 from yanksync.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from yanksync.errors import ConfigError
+from yanksync.core.errors import ConfigError
 
 Runner = Callable[[Sequence[str], Mapping[str, str]], str | None]
 """Run a command in an environment: what it printed, or None when it could not or failed."""

@@ -36,7 +36,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from yanksync.errors import LeaseLost
+from yanksync.core.errors import LeaseLost
 from yanksync.lease import Lease
 from yanksync.objects import NEW
 from yanksync.state.state import State

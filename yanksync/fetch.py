@@ -1,7 +1,7 @@
 """Stage 3: looks → pages, many at once; one failure stops nobody else.
 
 What came is read and packed for the state here. What it means is not decided here
-(:mod:`yanksync.weigh`).
+(:mod:`yanksync.core.rules.verdicts`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from yanksync.deflate import packed
-from yanksync.errors import Throttled, Unreachable, UpstreamError
-from yanksync.names import NormalizedName
-from yanksync.plan import Look
+from yanksync.core.errors import Throttled, Unreachable, UpstreamError
+from yanksync.core.formats.deflate import packed
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.fetch_plan import Look
+from yanksync.core.rules.verdicts import Found, Missing, NotModified
 from yanksync.state.projects import StoredPage
-from yanksync.upstream.parsing import PageRules, parse_page
 from yanksync.upstream.source import RawPage, Wish
-from yanksync.weigh import Found, Missing, NotModified
 
 log = logging.getLogger("yanksync")
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from yanksync.model import Published
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import Published
 from yanksync.publish.inventory import _OURS, _TEMPORARY, Seen, Standing, files_of
 
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yanksync.choose import note_refusal, source_of
-from yanksync.errors import JournalRefused, JournalReplaced, Throttled
-from yanksync.journal import Event, Kind, Mark, check_cursor, named, read
+from yanksync.core.errors import JournalRefused, JournalReplaced, Throttled
+from yanksync.core.model import JournalEntry
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.project_state import Presence, Sort
+from yanksync.core.rules.journal_entries import Event, Kind, Mark, check_cursor, named, read
+from yanksync.core.rules.lost_files import told
+from yanksync.core.urls import redacted
 from yanksync.listing import first_build, follow_list, mark_named
-from yanksync.losses import told
 from yanksync.mirror import Mirror, log
-from yanksync.model import JournalEntry
-from yanksync.names import NormalizedName, normalized
-from yanksync.project_state import Presence, Sort
 from yanksync.publish.inventory import holds_ours
 from yanksync.restart import restart, trust
 from yanksync.settings import JournalSource
 from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.stock import behind_output
-from yanksync.urls import redacted
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 
@@ -35,7 +35,7 @@ def follow(mirror: Mirror) -> bool:
     Returns whether it was read to its end. On an empty state only the list is: its pages take so
     long that the journal is read behind them.
 
-    Raises :class:`yanksync.errors.UpstreamError`: then nothing was changed by the answer that
+    Raises :class:`yanksync.core.errors.UpstreamError`: then nothing was changed by the answer that
     failed, and what was stored before it stays.
     """
     source = source_of(mirror)

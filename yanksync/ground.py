@@ -5,14 +5,14 @@ from __future__ import annotations
 from hashlib import blake2b
 from heapq import nsmallest
 
-from yanksync.errors import YanksyncError
+from yanksync.core import layout
+from yanksync.core.errors import YanksyncError
+from yanksync.core.model import Page
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.rules.fetch_plan import Look
+from yanksync.core.rules.verdicts import Found
 from yanksync.fetch import Failed, Question, fetch
 from yanksync.mirror import Mirror
-from yanksync.model import Page
-from yanksync.names import NormalizedName, normalized
-from yanksync.plan import Look
-from yanksync.publish import layout
-from yanksync.weigh import Found
 from yanksync.worth import Ground, Pair, ground_of, read_page
 
 SAMPLE = 20
@@ -23,7 +23,7 @@ def sample(mirror: Mirror) -> Ground:
     """Ask upstream for a few pages and hold the tree's against them.
 
     They are chosen by a hash of the name: spread over the tree, and the same in every run. Raises
-    :class:`yanksync.errors.UpstreamError` when upstream is away.
+    :class:`yanksync.core.errors.UpstreamError` when upstream is away.
     """
     chosen: list[tuple[NormalizedName, Page]] = []
     mirrored = filter(mirror.settings.mirrors, mirror.store.names())

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from yanksync import metrics
-from yanksync.errors import LockHeld, Undelivered, YanksyncError
+from yanksync.core.errors import LockHeld, Undelivered, YanksyncError
 from yanksync.mirror import Mirror, log
 from yanksync.outbound import Posting, post
 from yanksync.settings import Health

@@ -12,18 +12,18 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.deflate import packed
+from yanksync.core.formats.deflate import packed
+from yanksync.core.formats.parse import parse_page
+from yanksync.core.model import Page, Published
+from yanksync.core.names import NormalizedName
 from yanksync.fetch import Question
 from yanksync.mirror import Mirror
-from yanksync.model import Page, Published
-from yanksync.names import NormalizedName
 from yanksync.publish import durable
 from yanksync.publish.compress import copy_of
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.reconcile import Work, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import rendering_of
-from yanksync.upstream.parsing import parse_page
 from yanksync.upstream.source import RawPage
 
 _HEAD = 8  # bytes that say how long a message is

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from yanksync.core.rules.verdicts import Found
 from yanksync.fetch import Fetched, Question, read
 from yanksync.helper_process import CAME, STANDS, Came, Helper
 from yanksync.mirror import Mirror, log
@@ -26,7 +27,6 @@ from yanksync.record import Batch
 from yanksync.recovery import Wanted
 from yanksync.state.projects import StoredPage
 from yanksync.upstream.source import RawPage
-from yanksync.weigh import Found
 
 _PORTION = 200  # pages
 _PORTION_BYTES = 4 << 20

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from yanksync.losses import LostFile
-from yanksync.model import Hashes
-from yanksync.names import NormalizedName
+from yanksync.core.model import Hashes
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.lost_files import LostFile
 from yanksync.state.state import State
 
 

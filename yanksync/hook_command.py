@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
-from yanksync.errors import Undelivered
+from yanksync.core.errors import Undelivered
 from yanksync.hook_environment import environment
 
 _LAST = 2000  # bytes of its output that are looked at

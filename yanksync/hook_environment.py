@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from yanksync.core.urls import redacted
 from yanksync.object_client import may_be_shown
-from yanksync.urls import redacted
 
 _STORAGE = "YANKSYNC_STORAGE_"
 _SECRET = frozenset({"YANKSYNC_HOOKS_WEBHOOK", "YANKSYNC_HOOKS_WEBHOOK_HEADER"}) | {

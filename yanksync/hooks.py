@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from yanksync import manifest
-from yanksync.errors import Undelivered
+from yanksync.core import layout
+from yanksync.core.errors import Undelivered
 from yanksync.mirror import Mirror, log
-from yanksync.publish import layout
 from yanksync.state.outbox import LIST
 from yanksync.state.projects import copies_in
 
@@ -36,7 +36,7 @@ def deliver(mirror: Mirror, *, meanwhile: bool = False) -> None:
     """Tell every hook what it waits for, and note in the tally what is left.
 
     ``meanwhile`` says that the pass goes on, so that its manifest must wait. Raises
-    :class:`yanksync.errors.StateError`.
+    :class:`yanksync.core.errors.StateError`.
     """
     outbox, names = mirror.state.outbox, mirror.settings.hooks.names
     if meanwhile and mirror.state.meta.moment("list_written") is None:

@@ -28,7 +28,7 @@ from typing import Annotated
 
 import msgspec
 
-from yanksync.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
+from yanksync.core.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
 from yanksync.object_client import Patience
 from yanksync.objects import NEW, Content, Objects
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 
+from yanksync.core import layout
+from yanksync.core.formats import project_list_writer
+from yanksync.core.model import ListedProject
 from yanksync.mirror import Mirror
-from yanksync.model import ListedProject
-from yanksync.publish import layout
 from yanksync.publish.store import ListForm
-from yanksync.render import project_list
 from yanksync.settings import JournalSource
 from yanksync.state.meta import UNREAD
 from yanksync.state.outbox import LEGACY, LIST
@@ -83,14 +83,14 @@ def _fenced_list(mirror: Mirror) -> Iterator[None]:
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
     """Return all forms of the list of projects, as they follow from the state."""
-    both = project_list.BothForms(lambda: _rows(mirror), serial)
+    both = project_list_writer.BothForms(lambda: _rows(mirror), serial)
     forms = (
         ListForm(layout.V1_JSON.filename, both.json),
         ListForm(layout.HTML.filename, both.html),
     )
     if not mirror.settings.mirror.legacy_json:
         return forms
-    serials = partial(project_list.serial_rows, lambda: _rows(mirror))
+    serials = partial(project_list_writer.serial_rows, lambda: _rows(mirror))
     return (*forms, ListForm(layout.LEGACY.filename, serials))
 
 

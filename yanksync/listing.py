@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from itertools import islice
 
 from yanksync.choose import CHECK, source_of
-from yanksync.errors import BadAnswer
-from yanksync.guards import EXPLAINED_FLOOR, LISTED_SHARE, limit
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats.parse import is_json, parse_list
+from yanksync.core.model import PIECES, ProjectList
+from yanksync.core.names import normalized
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
-from yanksync.model import PIECES, ProjectList
-from yanksync.names import normalized
-from yanksync.project_state import Presence
 from yanksync.publish.inventory import holds_ours
 from yanksync.selection import Selection
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.settings import JournalSource
 from yanksync.stock import check_published
-from yanksync.upstream.parsing import is_json, parse_list
 from yanksync.upstream.source import RawList
 
 _STANDING = 2000  # directories of the output held against the state at once
@@ -64,7 +64,7 @@ def resync(mirror: Mirror) -> bool:
     """Ask for every project again, without ETags; go on with a full-resync that was interrupted.
 
     Returns whether this began to follow the journal, on an empty state. Raises
-    :class:`yanksync.errors.UpstreamError`, :class:`yanksync.errors.JournalReplaced` among them.
+    :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among them.
     """
     meta = mirror.state.meta
     source = source_of(mirror)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from yanksync.errors import LockHeld, StateError
+from yanksync.core.errors import LockHeld, StateError
 from yanksync.owner import owner
 
 if os.name == "nt":

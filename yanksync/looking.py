@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from yanksync.errors import Unreachable, UpstreamError
+from yanksync.core.errors import Unreachable, UpstreamError
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.fetch_plan import DAY, Look, sweep_share
+from yanksync.core.urls import redacted
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.follow import follow
 from yanksync.mirror import Mirror
-from yanksync.plan import DAY, Look, sweep_share
-from yanksync.project_state import Presence
 from yanksync.publishing import Publisher
 from yanksync.record import Batch, give_up, record
 from yanksync.removals import withdraw
 from yanksync.settings import JournalSource
-from yanksync.urls import redacted
 
 if TYPE_CHECKING:
     from yanksync.helpers import Helpers

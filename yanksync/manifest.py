@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yanksync import whole
-from yanksync.publish import layout
+from yanksync.core import layout
 from yanksync.state.outbox import LEGACY, Change
 
 _FORMAT = "%Y%m%dT%H%M%SZ"

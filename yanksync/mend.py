@@ -7,15 +7,15 @@ from itertools import islice
 from msgspec.structs import replace
 
 from yanksync import configure, output_check
-from yanksync.errors import PublishError, YanksyncError
+from yanksync.core import layout
+from yanksync.core.errors import PublishError, YanksyncError
+from yanksync.core.model import Published
+from yanksync.core.project_state import Sort
 from yanksync.findings import NOTES, Finding, Kind
 from yanksync.holds import count_held
 from yanksync.list_output import publish_list
 from yanksync.mirror import Mirror, log
-from yanksync.model import Published
 from yanksync.narrowing import settle_selection
-from yanksync.project_state import Sort
-from yanksync.publish import layout
 from yanksync.publish.inventory import files_of
 from yanksync.removals import finish, tell_held
 from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
@@ -26,7 +26,7 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
 
     Upstream is asked only for what cannot be made from the state. Raises
-    :class:`yanksync.errors.YanksyncError`.
+    :class:`yanksync.core.errors.YanksyncError`.
     """
     checked = Checked()
     if not mirror.store.standing(None).there:

@@ -122,7 +122,7 @@ def of_pass(run: Ended) -> tuple[Family, ...]:
 def of_state(state: State, ended: float) -> tuple[Family, ...]:
     """Return what the state says at the end of a pass, at ``ended``, the counters included.
 
-    Raises :class:`yanksync.errors.StateError`.
+    Raises :class:`yanksync.core.errors.StateError`.
     """
     meta, counted = state.meta, state.counters.all()
     pending, _, behind = state.pending.counts()
@@ -177,7 +177,7 @@ def _label(name: str, value: object) -> str:
 
 
 def count(state: State, tally: Tally, code: int) -> None:
-    """Add what a pass came to to the counters. Raises :class:`yanksync.errors.StateError`."""
+    """Add what a pass came to to the counters. Raises :class:`yanksync.core.errors.StateError`."""
     amounts: dict[Labelled, float] = {
         ("runs_total", str(code)): 1,
         ("page_requests_total", ""): tally.asked,

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from yanksync.configure import needs_widening
-from yanksync.guards import selection_holds
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.removal_guard import selection_holds
 from yanksync.mirror import Mirror
-from yanksync.names import NormalizedName
-from yanksync.project_state import Presence
 from yanksync.selection import Selection, Wider
 
 _SHOWN = 10  # names in a message

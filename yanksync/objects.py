@@ -1,6 +1,6 @@
 """Object storage, as its client gives it: keys, bodies, ETags.
 
-Whatever the client raises comes out as :class:`yanksync.errors.ObjectError`, in one line and
+Whatever the client raises comes out as :class:`yanksync.core.errors.ObjectError`, in one line and
 without credentials; a missing object is None.
 
 The client strips a slash from the end of a key. But that for S3 takes a bucket's name as it is and
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from yanksync.errors import ObjectChanged, ObjectError, YanksyncError
+from yanksync.core.errors import ObjectChanged, ObjectError, YanksyncError
 from yanksync.object_client import (
     CONFLICT,
     NO_BUCKET,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yanksync.config import with_simple_url
+from yanksync.core import layout
 from yanksync.mirror import Mirror
 from yanksync.progress import NoProgress, Progress, never
-from yanksync.publish import layout
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Store
 from yanksync.settings import Settings, SlashKeys
@@ -37,8 +37,8 @@ def opened(
 
     With ``rehearse`` nothing is made that is not there: without a state database the run starts
     from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
-    point. Raises :class:`yanksync.errors.LockHeld`,
-    :class:`yanksync.errors.StateError`, :class:`yanksync.errors.ConfigError`.
+    point. Raises :class:`yanksync.core.errors.LockHeld`,
+    :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     adopting = command == "adopt"
     with exclusive(settings, rehearse=rehearse, adopting=adopting) as (state, held):
@@ -62,7 +62,7 @@ def opened(
 
 
 def store_of(settings: Settings, held: Leased | None = None) -> Store:
-    """Return where the output goes. Raises :class:`yanksync.errors.ConfigError`."""
+    """Return where the output goes. Raises :class:`yanksync.core.errors.ConfigError`."""
     output = settings.mirror.output
     if isinstance(output, Path):
         return DiskStore(output)

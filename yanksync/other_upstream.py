@@ -10,14 +10,14 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
-from yanksync.errors import JournalReplaced, UpstreamError
-from yanksync.journal import check_cursor
+from yanksync.core.errors import JournalReplaced, UpstreamError
+from yanksync.core.model import JournalEntry, ProjectList
+from yanksync.core.rules.journal_entries import check_cursor
+from yanksync.core.urls import without_userinfo
 from yanksync.listing import read_list
 from yanksync.mirror import Mirror
-from yanksync.model import JournalEntry, ProjectList
 from yanksync.settings import JournalSource
 from yanksync.upstream.source import RawList
-from yanksync.urls import without_userinfo
 
 _BATCH = 2000  # names of the list looked up at once
 
@@ -49,7 +49,7 @@ class Lists(Struct, frozen=True):
 
 
 def look(mirror: Mirror, source: JournalSource) -> tuple[Seen, Lists]:
-    """Return what upstream has. Raises :class:`yanksync.errors.UpstreamError`."""
+    """Return what upstream has. Raises :class:`yanksync.core.errors.UpstreamError`."""
     address = without_userinfo(mirror.upstream.simple_url)
     last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
     row = None if not last else _row(mirror, last)
@@ -89,7 +89,7 @@ def remember(mirror: Mirror, source: JournalSource) -> None:
 def difference(mirror: Mirror, now: Seen) -> str | None:
     """Return what is not as the person saw it who approved; None: it is that upstream.
 
-    Raises :class:`yanksync.errors.UpstreamError`.
+    Raises :class:`yanksync.core.errors.UpstreamError`.
     """
     text = mirror.state.meta.text("journal_seen")
     if text is None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 import requests
 
 from yanksync import __version__
-from yanksync.errors import Undelivered
-from yanksync.urls import credentials
+from yanksync.core.errors import Undelivered
+from yanksync.core.urls import credentials
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds; doubled with each try

@@ -6,10 +6,10 @@ from itertools import islice
 
 from msgspec import Struct
 
-from yanksync.journal import Kind
+from yanksync.core.names import normalized
+from yanksync.core.project_state import Presence, Sort
+from yanksync.core.rules.journal_entries import Kind
 from yanksync.mirror import Mirror, log
-from yanksync.names import normalized
-from yanksync.project_state import Presence, Sort
 from yanksync.publish.inventory import holds_ours
 from yanksync.publish.store import ListStands
 from yanksync.state.meta import UNREAD

@@ -13,13 +13,13 @@ from types import TracebackType
 from msgspec import Struct
 
 from yanksync import recovery
-from yanksync.errors import BadAnswer, PublishError
+from yanksync.core import layout
+from yanksync.core.errors import BadAnswer, PublishError
+from yanksync.core.model import Page, Published
+from yanksync.core.project_state import Presence, Sort
+from yanksync.core.rules.lost_files import LostFile, with_lost
 from yanksync.findings import is_right
-from yanksync.losses import LostFile, with_lost
 from yanksync.mirror import Mirror, log
-from yanksync.model import Page, Published
-from yanksync.project_state import Presence, Sort
-from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
 from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.recovery import Wanted

@@ -10,12 +10,16 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from yanksync.changes import Unsettled, differences, latecomers, reasons_of
-from yanksync.deflate import packed
-from yanksync.errors import BadAnswer, PublishError
-from yanksync.fetch import Failed, Fetched
-from yanksync.journal import Event, Kind
-from yanksync.losses import (
+from yanksync.core import layout
+from yanksync.core.errors import BadAnswer, PublishError
+from yanksync.core.formats.deflate import packed
+from yanksync.core.formats.parse import of_every_page
+from yanksync.core.model import Action, Change, Page
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence, Sort
+from yanksync.core.rules.fetch_plan import DAY, OVERDUE, Look, sweep_due
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.lost_files import (
     LostFile,
     Moment,
     SeenSince,
@@ -24,19 +28,8 @@ from yanksync.losses import (
     shown_before,
     with_lost,
 )
-from yanksync.mirror import Mirror, log
-from yanksync.model import Action, Change, Page
-from yanksync.names import NormalizedName
-from yanksync.plan import DAY, OVERDUE, Look, sweep_due
-from yanksync.project_state import Presence, Sort
-from yanksync.publish import layout
-from yanksync.settings import JournalSource
-from yanksync.showing import page_of
-from yanksync.state.meta import OTHER_ERA
-from yanksync.state.projects import Project, Recorded, StoredPage
-from yanksync.state.unpublished import Awaiting
-from yanksync.upstream.parsing import of_every_page
-from yanksync.weigh import (
+from yanksync.core.rules.page_diff import Unsettled, differences, latecomers, reasons_of
+from yanksync.core.rules.verdicts import (
     Absent,
     Doubt,
     Found,
@@ -51,6 +44,13 @@ from yanksync.weigh import (
     Want,
     weigh,
 )
+from yanksync.fetch import Failed, Fetched
+from yanksync.mirror import Mirror, log
+from yanksync.settings import JournalSource
+from yanksync.showing import page_of
+from yanksync.state.meta import OTHER_ERA
+from yanksync.state.projects import Project, Recorded, StoredPage
+from yanksync.state.unpublished import Awaiting
 
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.errors import PublishError
+from yanksync.core.errors import PublishError
+from yanksync.core.model import Page
+from yanksync.core.project_state import Sort
 from yanksync.mirror import Mirror
-from yanksync.model import Page
-from yanksync.project_state import Sort
 from yanksync.publish.inventory import Standing
 from yanksync.state.meta import OTHER_ERA, READ
 from yanksync.state.projects import Project

@@ -21,7 +21,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, StateError
+from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateError
 from yanksync.fence import Fence
 from yanksync.lease import Lease, Note, patience, read_note
 from yanksync.mirror import log
@@ -96,7 +96,7 @@ def _too_large(size: int) -> str:
 def looked_at(settings: Settings) -> Iterator[Path]:
     """Yield where the state can be looked at; there may be none. Takes no lease.
 
-    Raises :class:`StateError`, :class:`yanksync.errors.ConfigError`.
+    Raises :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     place, key = _place(settings)
     objects = Objects(place, settings.storage, _source(settings))
@@ -263,7 +263,7 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
     """Hold the lease, and the state that was fetched under it, in a directory that goes again.
 
     With ``rehearse`` the state is put back only if something came of it. Raises
-    :class:`yanksync.errors.LockHeld`, :class:`StateError`, :class:`yanksync.errors.ConfigError`.
+    :class:`yanksync.core.errors.LockHeld`, :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     place, key = _place(settings)
     seconds = settings.mirror.lease

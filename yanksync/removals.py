@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable
 
 from yanksync import recovery
-from yanksync.changes import reasons_of
-from yanksync.errors import BadAnswer
-from yanksync.guards import Removals, judge
-from yanksync.losses import LostFile, remembered, removals, with_lost
+from yanksync.core.errors import BadAnswer
+from yanksync.core.project_state import Sort
+from yanksync.core.rules.lost_files import LostFile, remembered, removals, with_lost
+from yanksync.core.rules.page_diff import reasons_of
+from yanksync.core.rules.removal_guard import Removals, judge
 from yanksync.mirror import Mirror, log
-from yanksync.project_state import Sort
 from yanksync.publishing import BATCH, publish
 from yanksync.showing import held_page
 

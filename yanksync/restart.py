@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import NoReturn
 
 from yanksync.choose import CHECK, source_of
-from yanksync.errors import BadAnswer, JournalReplaced
-from yanksync.journal import check_cursor
+from yanksync.core.errors import BadAnswer, JournalReplaced
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import check_cursor
+from yanksync.core.urls import without_userinfo
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror import Mirror, log
 from yanksync.other_upstream import difference, look, remember
-from yanksync.project_state import Presence
 from yanksync.settings import JournalSource
 from yanksync.state.meta import OTHER_ERA
-from yanksync.urls import without_userinfo
 
 
 def is_other_upstream(mirror: Mirror) -> bool:
@@ -31,7 +31,7 @@ def check_address(mirror: Mirror) -> None:
     """Check that upstream is still the one followed so far when its address is another one.
 
     What was learnt about the old one is forgotten. Its journal tells whether it is the same index.
-    Raises :class:`JournalReplaced` when it does not, :class:`yanksync.errors.UpstreamError`.
+    Raises :class:`JournalReplaced` when it does not, :class:`yanksync.core.errors.UpstreamError`.
     """
     meta, address = mirror.state.meta, _address(mirror)
     if not is_other_upstream(mirror):
@@ -146,7 +146,7 @@ def _hold(mirror: Mirror, replaced: JournalReplaced, source: JournalSource) -> N
 def restart(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
     """Start again with this upstream if a person has approved that; else hold everything.
 
-    Raises ``replaced`` in that case, and :class:`yanksync.errors.UpstreamError`.
+    Raises ``replaced`` in that case, and :class:`yanksync.core.errors.UpstreamError`.
     """
     meta, source = mirror.state.meta, source_of(mirror)
     if not meta.flag("approve_journal"):

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from yanksync.core.errors import ConfigError
 from yanksync.crontab import Crontab, parse
-from yanksync.errors import ConfigError
 from yanksync.settings import Schedule, Settings
 
 FILES = (

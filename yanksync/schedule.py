@@ -23,8 +23,8 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from yanksync.core.errors import ConfigError
 from yanksync.crontab import WEEKDAYS, parse
-from yanksync.errors import ConfigError
 from yanksync.mirror import log
 from yanksync.notify import Notifier
 from yanksync.settings import Schedule, Settings
@@ -102,7 +102,7 @@ class Service:
     """Passes on a schedule.
 
     :param make_pass: makes one pass and returns its exit code; it raises nothing
-    :param load: reads the configuration anew. Raises :class:`yanksync.errors.ConfigError`.
+    :param load: reads the configuration anew. Raises :class:`yanksync.core.errors.ConfigError`.
     """
 
     def __init__(

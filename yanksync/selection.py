@@ -10,7 +10,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from yanksync.names import NormalizedName, normalized
+from yanksync.core.names import NormalizedName, normalized
 
 _WILDCARDS = re.compile(r"[*?\[\]]")
 # One part of a pattern: a bracket (which may hold ranges, so its hyphens stay), or anything else.

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from yanksync.errors import JournalReplaced, StaleList
+from yanksync.core.errors import JournalReplaced, StaleList
+from yanksync.core.model import ProjectList
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence
 from yanksync.mirror import Mirror, log
-from yanksync.model import ProjectList
-from yanksync.names import NormalizedName
-from yanksync.project_state import Presence
 
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that (A69)."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from yanksync.guards import Guard
+from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.urls import redacted
 from yanksync.selection import Selection
-from yanksync.urls import redacted
 
 StorageValue = str | bool | int | float
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import zlib
 
-from yanksync.errors import BadAnswer
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats import html_page_writer, json_page_writer
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.model import Page, Status
+from yanksync.core.names import NormalizedName
+from yanksync.core.policies.yanked import offered
 from yanksync.mirror import Mirror
-from yanksync.model import Page, Status
-from yanksync.names import NormalizedName
 from yanksync.publish.reconcile import Rendered
-from yanksync.render import html, json
-from yanksync.render.policy import offered
 from yanksync.state.projects import Project, StoredPage
-from yanksync.upstream.parsing import PageRules, parse_page
 
 
 def held_page(mirror: Mirror, row: Project) -> Page:
@@ -35,10 +35,16 @@ def rendering_of(mirror: Mirror, page: Page) -> Rendered:
     shown = offered(page, mirror.settings.mirror.yanked.value)
     legacy = None
     if mirror.settings.mirror.legacy_json:
-        from yanksync.render.legacy import render_document  # start-up: few are followed
+        from yanksync.core.formats.legacy_json_writer import (
+            render_document,  # start-up: few are followed
+        )
 
         legacy = render_document(shown)
-    return Rendered(html=html.render_page(shown), json=json.render_page(shown), legacy=legacy)
+    return Rendered(
+        html=html_page_writer.render_page(shown),
+        json=json_page_writer.render_page(shown),
+        legacy=legacy,
+    )
 
 
 # What is held was read before, under the rules of that time; only the form is read again.

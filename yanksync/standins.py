@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from yanksync.errors import BadAnswer, PublishError
+from yanksync.core import layout
+from yanksync.core.errors import BadAnswer, PublishError
+from yanksync.core.formats.legacy_json_writer import render_document
+from yanksync.core.model import Published
+from yanksync.core.policies.yanked import offered
 from yanksync.mirror import Mirror, log
-from yanksync.model import Published
-from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
 from yanksync.publish.reconcile import FormWork, Write, digest
 from yanksync.publishing import BATCH, tell_failures
-from yanksync.render.legacy import render_document
-from yanksync.render.policy import offered
 from yanksync.state.projects import Project
 from yanksync.worth import Ground, read_page
 
@@ -37,7 +37,7 @@ def stand_in(mirror: Mirror, held: Sequence[int]) -> None:
     """Put a document beside the pages of these projects, which a guard holds and which lack one.
 
     Raises :class:`PublishError` when nothing more can be written, and
-    :class:`yanksync.errors.StateError`.
+    :class:`yanksync.core.errors.StateError`.
     """
     for start in range(0, len(held), BATCH):
         if not mirror.stopping():

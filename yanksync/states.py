@@ -9,9 +9,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yanksync.errors import LockHeld, YanksyncError
+from yanksync.core import layout
+from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.lock import held_since, lock
-from yanksync.publish import layout
 from yanksync.settings import Settings
 from yanksync.state.database import is_there
 from yanksync.state.state import State
@@ -39,7 +39,7 @@ def exclusive(
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
     With ``rehearse`` nothing is made that is not there. Raises
-    :class:`yanksync.errors.LockHeld`, :class:`yanksync.errors.StateError`.
+    :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
@@ -66,7 +66,7 @@ def exclusive(
 def opened_state(settings: Settings) -> Iterator[State | None]:
     """Open the state alone, to change it beside the runs; None when there is none yet.
 
-    Raises :class:`yanksync.errors.LockHeld`, :class:`yanksync.errors.StateError`.
+    Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
@@ -84,7 +84,7 @@ def opened_state(settings: Settings) -> Iterator[State | None]:
 def looked_at(settings: Settings) -> Iterator[Path]:
     """Yield the path of the state, to be read beside a run; perhaps there is none.
 
-    Raises :class:`yanksync.errors.StateError`.
+    Raises :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if isinstance(path, Path):

@@ -8,8 +8,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync import __version__
+from yanksync.core.project_state import Presence
 from yanksync.holds import count_held
-from yanksync.project_state import Presence
 from yanksync.state.database import is_there
 from yanksync.state.pending import Waiting
 from yanksync.state.state import State
@@ -49,7 +49,7 @@ def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     ``hooks`` are the names of those that are configured.
 
     Before the first run there is no state, and nothing to tell. Raises
-    :class:`yanksync.errors.StateError`.
+    :class:`yanksync.core.errors.StateError`.
     """
     if not is_there(path):
         return Status()

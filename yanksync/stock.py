@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from yanksync.errors import JournalReplaced, PublishError
+from yanksync.core.errors import JournalReplaced, PublishError
+from yanksync.core.names import normalized
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
-from yanksync.names import normalized
 from yanksync.publish.inventory import holds_ours
 from yanksync.publish.store import ListStands
 from yanksync.state.meta import OTHER_ERA, UNREAD

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from yanksync import configure, output_check
-from yanksync.errors import (
+from yanksync.core.errors import (
     JournalReplaced,
     NothingFound,
     PublishError,
@@ -16,20 +16,20 @@ from yanksync.errors import (
     TooLarge,
     UpstreamError,
 )
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Sort
+from yanksync.core.rules.fetch_plan import Plan, Removal
+from yanksync.core.urls import redacted
 from yanksync.follow import follow
 from yanksync.holds import count_held, holds
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
 from yanksync.mirror import Mirror, log
-from yanksync.names import NormalizedName
 from yanksync.narrowing import settle_selection
-from yanksync.plan import Plan, Removal
-from yanksync.project_state import Sort
 from yanksync.removals import finish, judge_removals, tell_held, withdraw
 from yanksync.restart import check_address, is_other_upstream, restart
 from yanksync.state.runs import Run
-from yanksync.urls import redacted
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
 """What a pass came to, as exit codes (interface.md)."""
@@ -48,7 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
 def sync(mirror: Mirror, request: Request | None = None) -> int:
     """Make one pass; return its exit code.
 
-    Raises :class:`yanksync.errors.YanksyncError` only for what makes any pass impossible: the state
+    Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the state
     or the output cannot be used. What was recorded before that is safe and goes on in the next.
     """
     try:
@@ -118,7 +118,7 @@ def _stand_in(mirror: Mirror) -> None:
 def tell_hooks(mirror: Mirror) -> None:
     """Tell the hooks of the configuration what has changed; what they do not take is kept.
 
-    Raises :class:`yanksync.errors.StateError`.
+    Raises :class:`yanksync.core.errors.StateError`.
     """
     if mirror.settings.hooks.names:
         from yanksync import hooks  # start-up: most mirrors have none
@@ -231,7 +231,7 @@ def outcome(mirror: Mirror, code: int) -> Run:
 def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     """Return what a pass would do, having asked upstream what has changed, and change nothing.
 
-    Raises :class:`yanksync.errors.YanksyncError`.
+    Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     request = request or Request()
     state = mirror.state

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from itertools import groupby
 
+from yanksync.core import layout
+from yanksync.core.project_state import Presence, Sort
 from yanksync.fence import LIST
 from yanksync.objects import Objects
-from yanksync.project_state import Presence, Sort
-from yanksync.publish import layout
 from yanksync.publish.object_store import ObjectStore
 from yanksync.state.meta import UNREAD
 from yanksync.state.state import State
@@ -26,7 +26,7 @@ def compare(state: State, output: Objects) -> int:
     """Take the ETags of the output for those that count; return how many projects had others.
 
     Those are marked as unpublished, whatever the state knows of them, and to be written whole.
-    Raises :class:`ObjectError` or :class:`yanksync.errors.PublishError`.
+    Raises :class:`ObjectError` or :class:`yanksync.core.errors.PublishError`.
     """
     now = time.time()
     differs, top = 0, Tags()

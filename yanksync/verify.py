@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from yanksync import configure
-from yanksync.changes import differences
-from yanksync.errors import BadAnswer, UpstreamError
+from yanksync.core import layout
+from yanksync.core.errors import BadAnswer, UpstreamError
+from yanksync.core.model import Action, Page, Published
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.fetch_plan import Look
+from yanksync.core.rules.lost_files import with_lost
+from yanksync.core.rules.page_diff import differences
+from yanksync.core.rules.verdicts import Found, Missing
+from yanksync.core.urls import redacted
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.findings import DIFFERENCES, NOTES, Finding, Kind, compare
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
-from yanksync.losses import with_lost
 from yanksync.mirror import Mirror
-from yanksync.model import Action, Page, Published
-from yanksync.names import NormalizedName, normalized
 from yanksync.narrowing import settle_selection
-from yanksync.plan import Look
-from yanksync.project_state import Presence
-from yanksync.publish import layout
 from yanksync.publish.compress import copy_of
 from yanksync.publish.inventory import Standing, files_of, holds_ours
 from yanksync.publish.reconcile import Rendered, copies_of, published
@@ -31,8 +33,6 @@ from yanksync.publish.standing import digest_of
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project, copies_in
 from yanksync.sync import DONE, FAILED
-from yanksync.urls import redacted
-from yanksync.weigh import Found, Missing
 
 BATCH = 500
 
@@ -71,7 +71,7 @@ def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Check
     """Hold the output against the state, and with ``upstream`` the state against upstream.
 
     Everything found goes to ``tell``. Nothing is changed. Returns the counts and the exit code.
-    Raises :class:`yanksync.errors.YanksyncError`.
+    Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     checked = Checked()
     with mirror.state.rehearsal():

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from yanksync.model import PIECES, File, Page, Published, Yank
-from yanksync.names import NormalizedName
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.formats.html_elements import read_html
+from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
+from yanksync.core.formats.reader_rules import Broken
+from yanksync.core.model import PIECES, File, Page, Published, Yank
+from yanksync.core.names import NormalizedName
 from yanksync.publish.inventory import Standing, files_of
-from yanksync.upstream.html_reader import read_html
-from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
-from yanksync.upstream.rules import Broken
 
 _NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
 
@@ -48,7 +48,7 @@ def address(name: NormalizedName, ground: Ground) -> str:
 
 def read_page(name: NormalizedName, body: bytes, ground: Ground, rules: PageRules) -> ParsedPage:
     """Read the JSON form of a page in the tree. Raises
-    :class:`yanksync.errors.BadAnswer`."""
+    :class:`yanksync.core.errors.BadAnswer`."""
     media = layout.V1_JSON.content_type
     return parse_page(body, media, address(name, ground), name, rules, None)
 

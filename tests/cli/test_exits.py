@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from yanksync import errors
 from yanksync.cli import exits
 from yanksync.cli.logs import Logs
+from yanksync.core import errors
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tests.cli.buckets import Fleet
 from tests.cli.runner import Cli
 from tests.fake_upstream import FakeUpstream, Fault
 from tests.s3_gate import Mishap, puts_of
-from yanksync.publish import layout
+from yanksync.core import layout
 
 FILES = [
     form + suffix

@@ -13,7 +13,7 @@ import pytest
 
 from tests.s3_gate import Gate
 from tests.s3_servers import Server, fresh_place
-from yanksync.errors import ObjectChanged
+from yanksync.core.errors import ObjectChanged
 from yanksync.objects import Content, Objects
 from yanksync.settings import Storage
 

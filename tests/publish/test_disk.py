@@ -17,7 +17,7 @@ import pytest
 
 from tests.publish.audit import audited
 from tests.publish.work import ALL, FORMS, rendered, stands, work
-from yanksync.errors import PublishError
+from yanksync.core.errors import PublishError
 from yanksync.publish import durable
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Failure, ListForm

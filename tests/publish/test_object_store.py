@@ -12,7 +12,7 @@ from tests.limits import small_files
 from tests.publish.work import ALL, FORMS, rendered, stands, work
 from tests.s3_gate import Gate, Mishap, puts, puts_of
 from tests.s3_servers import Server
-from yanksync.errors import ConfigError, ObjectChanged, ObjectError, PublishError
+from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError, PublishError
 from yanksync.object_client import broke_condition
 from yanksync.objects import NEW, Content, Objects, quoted
 from yanksync.publish.object_store import ObjectStore

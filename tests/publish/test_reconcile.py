@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from tests.publish.work import ALL, rendered, stands, work, write
-from yanksync.model import Published
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import Published
 from yanksync.publish.compress import compress, stream
 from yanksync.publish.reconcile import Remove, Write, digest
 

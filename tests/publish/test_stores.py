@@ -10,7 +10,7 @@ import pytest
 
 from tests.publish.work import ALL, FORMS, TWIN_NAMES, rendered, stands, work
 from tests.s3_servers import Server
-from yanksync.publish import layout
+from yanksync.core import layout
 from yanksync.publish.compress import compress
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.memory_store import MemoryStore

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from yanksync.model import Published
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import Published
 from yanksync.publish.compress import compress
 from yanksync.publish.reconcile import (
     Rendered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from yanksync.model import File, Page, Yank
+from yanksync.core.model import File, Page, Yank
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # busy machines
 

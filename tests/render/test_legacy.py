@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from tests.render.strategies import CALM, pages
 from tests.render.test_pages import BARE, FULL, HEX, PAGE
-from yanksync.model import File, ListedProject, Page, Yank
-from yanksync.render import json as json_form
-from yanksync.render.legacy import render_document
-from yanksync.render.policy import offered
-from yanksync.render.project_list import serial_rows
+from yanksync.core.formats import json_page_writer as json_form
+from yanksync.core.formats.legacy_json_writer import render_document
+from yanksync.core.formats.project_list_writer import serial_rows
+from yanksync.core.model import File, ListedProject, Page, Yank
+from yanksync.core.policies.yanked import offered
 
 
 def document(page: Page) -> dict[str, object]:

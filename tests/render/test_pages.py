@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from tests.render.strategies import CALM, pages
 from tests.upstream.build import HTML, JSON, read
-from yanksync.model import File, Page, Yank
-from yanksync.render import html
-from yanksync.render import json as json_form
-from yanksync.render.policy import offered, plain
+from yanksync.core.formats import html_page_writer
+from yanksync.core.formats import json_page_writer as json_form
+from yanksync.core.model import File, Page, Yank
+from yanksync.core.policies.yanked import offered, plain
 
 HEX = "ab" * 32
 FULL = File(
@@ -53,7 +53,7 @@ def test_the_json_form_byte_for_byte() -> None:
 
 def test_the_html_form_byte_for_byte() -> None:
     page = replace(PAGE, status="archived", status_reason='"é"')
-    assert html.render_page(page).decode() == (
+    assert html_page_writer.render_page(page).decode() == (
         '<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n'
         '    <meta name="pypi:repository-version" content="1.4">\n'
         '    <meta name="pypi:project-status" content="archived">\n'
@@ -74,8 +74,10 @@ def test_what_is_not_known_is_left_out_C21_C22() -> None:
         '{"meta":{"api-version":"1.0"},"name":"demo","files":[{"filename":"demo-1.0.zip",'
         '"hashes":{},"url":"https://files.example/demo-1.0.zip","yanked":false}]}'
     )
-    assert b"SERIAL" not in html.render_page(page)
-    assert b'<a href="https://files.example/demo-1.0.zip">demo' in html.render_page(page)
+    assert b"SERIAL" not in html_page_writer.render_page(page)
+    assert b'<a href="https://files.example/demo-1.0.zip">demo' in html_page_writer.render_page(
+        page
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,16 +93,16 @@ def test_the_html_form_has_a_time_where_upstreams_may_have_C22(
 ) -> None:
     page = Page(name="demo", files=(replace(BARE, upload_time=time),), versions=versions)
     line = f'<a href="https://files.example/demo-1.0.zip"{written}>demo-1.0.zip</a>'
-    assert line.encode() in html.render_page(page)
+    assert line.encode() in html_page_writer.render_page(page)
     if versions is None:
-        assert read(html.render_page(page), HTML).page == page
+        assert read(html_page_writer.render_page(page), HTML).page == page
     in_json = json.loads(json_form.render_page(page))["files"][0]
     assert in_json.get("upload-time") == time
 
 
 def test_one_line_a_file_and_nothing_between_C32() -> None:
     other = replace(BARE, filename="demo-2.0.zip", url="https://files.example/demo-2.0.zip")
-    written = html.render_page(Page(name="demo", files=(BARE, other))).decode()
+    written = html_page_writer.render_page(Page(name="demo", files=(BARE, other))).decode()
     assert written.partition("<h1>Links for demo</h1>\n")[2] == (
         '<a href="https://files.example/demo-1.0.zip">demo-1.0.zip</a><br>\n'
         '<a href="https://files.example/demo-2.0.zip">demo-2.0.zip</a><br>\n'
@@ -132,8 +134,8 @@ def test_the_version_claims_what_the_page_carries(page: Page, in_json: str, in_h
     assert ("versions" in got) == (in_json != "1.0")
     assert all(("size" in file) == (in_json != "1.0") for file in got["files"])
     assert ("project-status" in got) == (not plain(page))
-    assert (b'"pypi:project-status"' in html.render_page(page)) == (not plain(page))
-    assert f'repository-version" content="{in_html}"'.encode() in html.render_page(page)
+    assert (b'"pypi:project-status"' in html_page_writer.render_page(page)) == (not plain(page))
+    assert f'repository-version" content="{in_html}"'.encode() in html_page_writer.render_page(page)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_the_metadata_claim_C26(claim: object, in_json: object, in_html: str | N
     (file,) = json.loads(json_form.render_page(page))["files"]
     assert file.get("core-metadata") == in_json
     assert "dist-info-metadata" not in file
-    written = html.render_page(page).decode()
+    written = html_page_writer.render_page(page).decode()
     assert written.count("-metadata=") == (0 if in_html is None else 2)
     if in_html is not None:
         assert f'data-dist-info-metadata="{in_html}" data-core-metadata="{in_html}"' in written
@@ -160,13 +162,13 @@ def test_the_metadata_claim_C26(claim: object, in_json: object, in_html: str | N
 
 def test_only_sha256_goes_into_the_fragment_C25() -> None:
     page = Page(name="demo", files=(replace(BARE, hashes=(("sha1", "ab" * 20),)),))
-    assert b"#" not in html.render_page(page)
+    assert b"#" not in html_page_writer.render_page(page)
 
 
 def test_lone_surrogates_are_escaped_in_json_and_replaced_in_html_C30() -> None:
     page = Page(name="demo", files=(replace(BARE, yanked=Yank("é\ud800\0")),))
     assert '"yanked":"é\\ud800\\u0000"'.encode() in json_form.render_page(page)
-    assert 'data-yanked="é\ufffd\ufffd"'.encode() in html.render_page(page)
+    assert 'data-yanked="é\ufffd\ufffd"'.encode() in html_page_writer.render_page(page)
 
 
 @CALM
@@ -205,7 +207,7 @@ def by_html(page: Page) -> Page:
 @given(pages)
 def test_html_reads_back_as_far_as_it_can_carry(page: Page) -> None:
     page = offered(page, "mark")
-    assert read(html.render_page(page), HTML).page == by_html(page)
+    assert read(html_page_writer.render_page(page), HTML).page == by_html(page)
 
 
 CONTROLS = {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0))} - set("\t\n\r")
@@ -221,7 +223,7 @@ def has_controls(text: str) -> bool:
 @CALM
 @given(pages)
 def test_the_page_is_valid_html5_C31(page: Page) -> None:
-    written = html.render_page(offered(page, "mark"))
+    written = html_page_writer.render_page(offered(page, "mark"))
     if not has_controls(written.decode()) and b"&#13;" not in written:
         html5lib.HTMLParser(strict=True).parse(written, transport_encoding="utf-8")
 
@@ -234,7 +236,7 @@ def test_the_order_of_upstream_does_not_matter(page: Page) -> None:
         files=tuple(random.sample(page.files, len(page.files))),
         versions=page.versions and tuple(random.sample(page.versions, len(page.versions))),
     )
-    for form in (json_form, html):
+    for form in (json_form, html_page_writer):
         written = form.render_page(offered(page, "mark"))
         assert written == form.render_page(offered(shuffled, "mark"))
 

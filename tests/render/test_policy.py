@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from tests.render.strategies import CALM, pages
-from yanksync.model import File, Page, Yank
-from yanksync.render.policy import offered
+from yanksync.core.model import File, Page, Yank
+from yanksync.core.policies.yanked import offered
 
 
 def file(filename: str, yanked: Yank | None = None) -> File:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import html5lib
 import pytest
 
-from yanksync.model import ListedProject
-from yanksync.render.project_list import BothForms, html_rows, json_rows
-from yanksync.upstream.parsing import PageRules, parse_list
+from yanksync.core.formats.parse import PageRules, parse_list
+from yanksync.core.formats.project_list_writer import BothForms, html_rows, json_rows
+from yanksync.core.model import ListedProject
 
 JSON = "application/vnd.pypi.simple.v1+json"
 ROWS = (ListedProject("foo-bar", "Foo.Bar", 5), ListedProject("zope", "zope"))

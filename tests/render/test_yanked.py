@@ -11,9 +11,9 @@ from hypothesis import given
 
 from tests.render.strategies import CALM, reasons
 from tests.upstream.build import HTML, anchor, html_body, json_body, json_file, only_file
-from yanksync.model import File, Page, Yank
-from yanksync.render import html
-from yanksync.render import json as json_form
+from yanksync.core.formats import html_page_writer
+from yanksync.core.formats import json_page_writer as json_form
+from yanksync.core.model import File, Page, Yank
 
 Read = dict[str, str | None]
 
@@ -76,7 +76,7 @@ def test_a_yank_is_read_and_written(
     assert json.loads(written)["files"][0]["yanked"] == json_out
     assert type(json.loads(written)["files"][0]["yanked"]) is type(json_out)
     line = f'<a href="https://files.example/demo-1.zip"{html_out}>demo-1.zip</a><br>\n'
-    assert line in html.render_page(page_with(value)).decode()
+    assert line in html_page_writer.render_page(page_with(value)).decode()
 
 
 class _Attributes(HTMLParser):
@@ -105,7 +105,7 @@ def by_html5lib(page: bytes) -> Read:
 @CALM
 @given(reasons)
 def test_every_reason_reads_back_from_html(reason: str) -> None:
-    page = html.render_page(page_with(Yank(reason)))
+    page = html_page_writer.render_page(page_with(Yank(reason)))
     kept = "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in reason)
     assert by_html_parser(page)["data-yanked"] == kept
     assert by_html5lib(page)["data-yanked"] == kept

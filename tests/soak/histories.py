@@ -26,7 +26,7 @@ from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import REASONS, VERSIONS, Histories, begun, names
 from yanksync.config import load
 from yanksync.configure import policy
-from yanksync.project_state import Presence
+from yanksync.core.project_state import Presence
 from yanksync.state.state import State
 
 BATCH = 25  # histories of one seed

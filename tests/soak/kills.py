@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, HOUR, Counts, HtmlPage, World, assert_equal_to_upstream
-from yanksync.names import NormalizedName
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.names import NormalizedName
 
 CALLS = (
     *("write", "pwrite64", "rename", "fsync", "fdatasync", "syncfs", "unlink", "mkdir", "rmdir"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-from yanksync.journal import Event, Kind, classify
-from yanksync.model import JournalEntry
-from yanksync.names import NormalizedName
+from yanksync.core.model import JournalEntry
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.journal_entries import Event, Kind, classify
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.state import State
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.state.build import NOW, project, record
-from yanksync.errors import StateError
+from yanksync.core.errors import StateError
 from yanksync.state.database import Database
 from yanksync.state.migrations import VERSION
 from yanksync.state.state import State

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from yanksync.core.project_state import Sort
 from yanksync.holds import count_held, holds
-from yanksync.project_state import Sort
 from yanksync.state.state import State
 
 QUESTIONS: dict[str, Callable[[State], object]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.state.build import DEMO, NOW, event, project, record
-from yanksync.journal import Kind
-from yanksync.model import Published
-from yanksync.project_state import Presence, Sort
+from yanksync.core.model import Published
+from yanksync.core.project_state import Presence, Sort
+from yanksync.core.rules.journal_entries import Kind
 from yanksync.state.runs import Finished, Run
 from yanksync.state.state import State
 

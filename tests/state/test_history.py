@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.state.build import DEMO, NOW, event
-from yanksync.changes import Unsettled
-from yanksync.model import Action, Change
+from yanksync.core.model import Action, Change
+from yanksync.core.rules.page_diff import Unsettled
 from yanksync.state.history import Row
 from yanksync.state.state import State
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.state.build import DEMO, NOW
-from yanksync.plan import DAY, HOUR
+from yanksync.core.rules.fetch_plan import DAY, HOUR
 from yanksync.state.pending import Waiting
 from yanksync.state.state import State
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.state.build import NOW, project, record
-from yanksync.guards import Judgement
-from yanksync.model import Published
-from yanksync.names import NormalizedName
-from yanksync.project_state import Sort
+from yanksync.core.model import Published
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Sort
+from yanksync.core.rules.removal_guard import Judgement
 from yanksync.state.state import State
 
 STANDS = Published(b"json", b"html", ("index.v1_json.gz", "index.html.br"))

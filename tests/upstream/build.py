@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from yanksync.model import File, Page
-from yanksync.names import NormalizedName
-from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
+from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
+from yanksync.core.model import File, Page
+from yanksync.core.names import NormalizedName
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html; charset=UTF-8"

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.fake_upstream import FakeUpstream
 from tests.upstream.build import DEMO, HTML, JSON, URL, anchor, html_body, json_body, json_file
-from yanksync.errors import BadAnswer, YanksyncError
-from yanksync.render import html as render_html
-from yanksync.render import json as render_json
-from yanksync.upstream.parsing import PageRules, parse_list, parse_page
+from yanksync.core.errors import BadAnswer, YanksyncError
+from yanksync.core.formats import html_page_writer as render_html
+from yanksync.core.formats import json_page_writer as render_json
+from yanksync.core.formats.parse import PageRules, parse_list, parse_page
 from yanksync.upstream.xmlrpc import decode
 
 FUZZ = settings(

@@ -24,10 +24,10 @@ from tests.upstream.build import (
     page_of,
     read,
 )
-from yanksync.errors import BadAnswer
-from yanksync.model import Page, Yank
-from yanksync.names import NormalizedName
-from yanksync.upstream.parsing import PageRules, ParsedPage, parse_page
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
+from yanksync.core.model import Page, Yank
+from yanksync.core.names import NormalizedName
 
 TIME = "2026-11-06T17:37:01.5Z"
 

@@ -25,9 +25,9 @@ from tests.upstream.build import (
     page_of,
     read,
 )
-from yanksync.errors import BadAnswer
-from yanksync.model import Page, Yank
-from yanksync.upstream.parsing import PageRules, parse_page
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.model import Page, Yank
 
 BIG = 2**63
 

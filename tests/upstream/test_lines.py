@@ -29,10 +29,10 @@ from tests.upstream.server import (
     tunnels,
     wire,
 )
-from yanksync.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
+from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.fetch_plan import Look
 from yanksync.fetch import Question
-from yanksync.names import NormalizedName
-from yanksync.plan import Look
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
 from yanksync.upstream.answers import Answer, Limit, Outcome

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.upstream.build import CALM, HTML, JSON
-from yanksync.errors import BadAnswer
-from yanksync.model import ListedProject, ProjectList
-from yanksync.upstream.parsing import PageRules, parse_list
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats.parse import PageRules, parse_list
+from yanksync.core.model import ListedProject, ProjectList
 
 
 def as_json(*projects: Any, **meta: Any) -> bytes:

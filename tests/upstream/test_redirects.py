@@ -10,7 +10,7 @@ import pytest
 
 from tests.upstream.build import DEMO
 from tests.upstream.server import Wire, reply, wire
-from yanksync.errors import BadAnswer, UpstreamError
+from yanksync.core.errors import BadAnswer, UpstreamError
 from yanksync.settings import Settings
 from yanksync.settings import Upstream as Section
 from yanksync.upstream.answers import Answer, Limit

@@ -16,7 +16,7 @@ import pytest
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.certificates import made_by
 from tests.upstream.server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
-from yanksync.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.core.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
 from yanksync.upstream.answers import Answer, Limit, seconds_of
 from yanksync.upstream.session import Session
 from yanksync.upstream.source import ACCEPT

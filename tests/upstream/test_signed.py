@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.upstream.build import HTML, JSON, NAME, anchor, html_body, json_body, json_file, read
-from yanksync.upstream.parsing import of_every_page
-from yanksync.upstream.signed import NOTE
+from yanksync.core.formats.parse import of_every_page
+from yanksync.core.formats.signed_urls import NOTE
 
 EXPIRING = {
     "S3": "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261129T000000Z&X-Amz-Expires=900"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.build import CALM
 from tests.upstream.server import dripping, wire
-from yanksync.errors import (
+from yanksync.core.errors import (
     BadAnswer,
     JournalRefused,
     Refused,
@@ -26,7 +26,7 @@ from yanksync.errors import (
     UpstreamError,
     YanksyncError,
 )
-from yanksync.model import JournalEntry
+from yanksync.core.model import JournalEntry
 from yanksync.upstream.answers import Limit
 from yanksync.upstream.session import Session
 from yanksync.upstream.xmlrpc import PAGE, XmlRpcJournal, decode

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.upstream.build import CALM
-from yanksync.errors import YanksyncError
-from yanksync.model import JournalEntry
+from yanksync.core.errors import YanksyncError
+from yanksync.core.model import JournalEntry
 from yanksync.upstream.xmlrpc import PAGE, entries
 from yanksync.upstream.xmlrpc_rows import Row, rows_of
 

@@ -11,7 +11,7 @@ import click
 
 from yanksync.cli.exits import tell
 from yanksync.cli.logs import Logs
-from yanksync.errors import StateError
+from yanksync.core.errors import StateError
 from yanksync.publish import durable
 from yanksync.state.database import is_state
 from yanksync.state.state import State

@@ -10,7 +10,7 @@ from yanksync.cli.exits import DONE, LOCKED, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
-from yanksync.errors import LockHeld
+from yanksync.core.errors import LockHeld
 from yanksync.findings import NOTES, Finding
 from yanksync.mend import mend
 from yanksync.opening import opened

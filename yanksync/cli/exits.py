@@ -15,7 +15,7 @@ import click
 from msgspec import Struct
 
 from yanksync.cli import streams
-from yanksync.errors import (
+from yanksync.core.errors import (
     ConfigError,
     JournalReplaced,
     LockHeld,

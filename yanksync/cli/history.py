@@ -11,12 +11,12 @@ import click
 from yanksync.cli.exits import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
-from yanksync.names import normalized
+from yanksync.core.names import normalized
+from yanksync.core.versions import same_version
 from yanksync.state.database import is_there
 from yanksync.state.history import Row
 from yanksync.state.state import State
 from yanksync.states import looked_at
-from yanksync.versions import same_version
 
 
 @click.command()

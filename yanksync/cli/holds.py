@@ -10,9 +10,9 @@ import click
 from yanksync.cli.exits import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
+from yanksync.core.model import Hashes
 from yanksync.holds import WHOLE, Held
 from yanksync.holds import holds as held_things
-from yanksync.model import Hashes
 from yanksync.state.database import is_there
 from yanksync.state.state import State
 from yanksync.states import looked_at

@@ -28,7 +28,7 @@ class Logs(Struct, frozen=True):
     def settings(self, **flags: object) -> Settings:
         """Read the configuration; ``flags`` are those of :func:`yanksync.config.load`.
 
-        Raises :class:`yanksync.errors.ConfigError`.
+        Raises :class:`yanksync.core.errors.ConfigError`.
         """
         return load(self.config, os.environ, **flags)
 

@@ -10,7 +10,7 @@ import click
 from yanksync.cli.exits import DONE, FAILED, LOCKED, Terminated, bug, code_of
 from yanksync.cli.logs import Logs
 from yanksync.cli.work import metrics_option, recorded, summary, watched
-from yanksync.errors import LockHeld, YanksyncError
+from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror import Mirror, log
 from yanksync.opening import opened
 from yanksync.schedule import Service, Turn

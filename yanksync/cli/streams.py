@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from yanksync.errors import Unwritten
+from yanksync.core.errors import Unwritten
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

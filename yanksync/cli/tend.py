@@ -8,9 +8,9 @@ import click
 
 from yanksync.cli.exits import printable, tell
 from yanksync.cli.logs import Logs
+from yanksync.core.names import normalized
 from yanksync.holds import WHOLE, Held, holds
 from yanksync.holds import approve as let_through
-from yanksync.names import normalized
 from yanksync.states import opened_state
 
 

@@ -14,13 +14,13 @@ import msgspec
 from yanksync.cli.exits import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
-from yanksync.errors import LockHeld, YanksyncError
+from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.fetch_plan import Look, Plan
 from yanksync.holds import count_held
 from yanksync.mirror import Mirror, log
-from yanksync.names import NormalizedName, normalized
 from yanksync.opening import opened
-from yanksync.plan import Look, Plan
-from yanksync.project_state import Presence
 from yanksync.settings import Settings
 from yanksync.state.runs import Run
 from yanksync.states import busy_since
@@ -168,7 +168,7 @@ def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | N
 def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> int:
     """Make a pass and remember how it ended, also when it could not be made.
 
-    Raises :class:`yanksync.errors.YanksyncError`.
+    Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     if watch is not None:
         watch.begin()

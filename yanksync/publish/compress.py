@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from yanksync import deflate
-from yanksync.publish.layout import PACKET, is_worth
+from yanksync.core.formats import deflate
+from yanksync.core.layout import PACKET, is_worth
 
 
 def compress(codec: str, body: bytes) -> bytes:

@@ -12,9 +12,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yanksync.errors import PublishError
+from yanksync.core import layout
+from yanksync.core.errors import PublishError
 from yanksync.owner import owner
-from yanksync.publish import durable, layout
+from yanksync.publish import durable
 from yanksync.publish.compress import stream
 from yanksync.publish.inventory import Standing
 from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from yanksync.model import Published
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import Published
 
 
 class Seen(Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from yanksync.errors import PublishError
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.errors import PublishError
 from yanksync.publish.inventory import Standing
 from yanksync.publish.reconcile import FormWork, Remove, Work, Write
 from yanksync.publish.serials import newest, serial_in, serial_of

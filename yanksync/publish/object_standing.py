@@ -8,9 +8,9 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from yanksync.errors import ObjectError
+from yanksync.core import layout
+from yanksync.core.errors import ObjectError
 from yanksync.objects import Content, Objects
-from yanksync.publish import layout
 from yanksync.publish.inventory import Seen, Standing
 from yanksync.publish.serials import HEAD, serial_of
 from yanksync.publish.standing import seen_in

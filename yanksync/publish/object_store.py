@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO, Any, Protocol
 
-from yanksync.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
+from yanksync.core import layout
+from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
 from yanksync.objects import NEW, Content, Objects
-from yanksync.publish import layout
 from yanksync.publish.compress import stream
 from yanksync.publish.inventory import Standing
 from yanksync.publish.object_standing import (
@@ -83,7 +83,7 @@ class ObjectStore:
         ``slash`` is the form that also stands under the name of its directory, with the slash at
         its end: what clients ask for where nothing knows of index documents (D15). With ``fence``
         each put and each deletion is on a condition, and every method may raise
-        :class:`yanksync.errors.LeaseLost`.
+        :class:`yanksync.core.errors.LeaseLost`.
         """
         self._fence = fence
         self._objects = objects

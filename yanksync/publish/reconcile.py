@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
-from yanksync.model import Published
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import Published
 
 Compress = Callable[[str, bytes], bytes | None]
 """Returns a body compressed by the codec of that name; None if that is not worth it."""

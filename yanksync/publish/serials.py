@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
-from yanksync.publish import layout
+from yanksync.core import layout
 from yanksync.publish.compress import expand
 
 LARGEST = 128 << 20

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from yanksync.publish import durable, layout
+from yanksync.core import layout
+from yanksync.publish import durable
 from yanksync.whole import create
 
 DIRECTORY_MODE = 0o755

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import BinaryIO
 
-from yanksync.publish import layout
+from yanksync.core import layout
 from yanksync.publish.compress import expand
 from yanksync.publish.inventory import Seen, Standing
 from yanksync.publish.serials import serial_of

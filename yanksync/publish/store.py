@@ -7,8 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from yanksync.errors import PublishError
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.errors import PublishError
 from yanksync.publish.inventory import Standing
 from yanksync.publish.reconcile import Work
 
@@ -51,7 +51,7 @@ class ListStands(Struct, frozen=True):
 class Store(Protocol):
     """Where the published files stand.
 
-    Every method raises :class:`yanksync.errors.PublishError` for what can happen in the world,
+    Every method raises :class:`yanksync.core.errors.PublishError` for what can happen in the world,
     unless it says otherwise.
     """
 

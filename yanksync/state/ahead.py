@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yanksync.names import NormalizedName
+from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
 

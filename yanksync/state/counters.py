@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from yanksync.model import Action
+from yanksync.core.model import Action
 from yanksync.state.database import Database
 
 Labelled = tuple[str, str]

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from yanksync.errors import StateError
+from yanksync.core.errors import StateError
 from yanksync.owner import owner
 from yanksync.state.migrations import VERSION, migrate
 

@@ -10,11 +10,11 @@ from operator import itemgetter
 import msgspec
 from msgspec import Struct
 
-from yanksync.changes import Unsettled, settle
-from yanksync.entries import Entries
-from yanksync.journal import HISTORY, Event, Kind
-from yanksync.model import Action, Change, JournalEntry
-from yanksync.names import NormalizedName
+from yanksync.core.model import Action, Change, JournalEntry
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.entry_index import Entries
+from yanksync.core.rules.journal_entries import HISTORY, Event, Kind
+from yanksync.core.rules.page_diff import Unsettled, settle
 from yanksync.state.database import Database
 from yanksync.state.observed import Observed, Seen, seen_of
 from yanksync.state.texts import kept_names, kept_text, names_of, plain, text_of

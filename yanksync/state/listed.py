@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yanksync.names import NormalizedName
+from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
 

@@ -1,4 +1,4 @@
-"""The files that stay published though upstream's page lacks them (:mod:`yanksync.losses`)."""
+"""The files that stay published though upstream's page lacks them (:mod:`yanksync.core.rules.lost_files`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from yanksync.losses import LostFile
-from yanksync.names import NormalizedName
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.lost_files import LostFile
 from yanksync.state.database import Database
 from yanksync.state.texts import plain
 

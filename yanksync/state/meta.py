@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from yanksync.model import JournalEntry
+from yanksync.core.model import JournalEntry
 from yanksync.state.database import Database
 
 OTHER_ERA = -1

@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from yanksync.entries import Address, of_change, of_event
-from yanksync.journal import Event
-from yanksync.model import Action, Change
+from yanksync.core.model import Action, Change
+from yanksync.core.rules.entry_index import Address, of_change, of_event
+from yanksync.core.rules.journal_entries import Event
 from yanksync.state.texts import names_of, text_of
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from yanksync.names import NormalizedName
+from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 from yanksync.state.projects import copies_in
 

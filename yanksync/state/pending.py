@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from yanksync.names import NormalizedName
-from yanksync.plan import DAY, Look, backoff, is_overdue
+from yanksync.core.names import NormalizedName
+from yanksync.core.rules.fetch_plan import DAY, Look, backoff, is_overdue
 from yanksync.state.database import Database
 
 # What was held and is not any more was approved.

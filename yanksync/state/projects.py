@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from yanksync.journal import Kind
-from yanksync.model import ListedProject, Published
-from yanksync.names import NormalizedName
-from yanksync.project_state import Presence
-from yanksync.publish import layout
+from yanksync.core import layout
+from yanksync.core.model import ListedProject, Published
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import Kind
 from yanksync.state.database import Database
 
 _COLUMNS = (

@@ -10,8 +10,8 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
-from yanksync.names import NormalizedName
-from yanksync.project_state import Sort
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Sort
 from yanksync.state.ahead import Ahead
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
@@ -35,7 +35,7 @@ class State:
         """Open the database at ``path``, which is made or upgraded when ``create``.
 
         ``look``: it is only read, which needs no right to write it. Raises
-        :class:`yanksync.errors.StateError`.
+        :class:`yanksync.core.errors.StateError`.
         """
         self._db = Database(path, create=create, look=look)
         self.path = path

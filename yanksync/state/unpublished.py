@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from yanksync.guards import Judgement, Removals
-from yanksync.losses import unpublished
-from yanksync.model import Published
-from yanksync.names import NormalizedName
-from yanksync.project_state import Sort
+from yanksync.core.model import Published
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Sort
+from yanksync.core.rules.lost_files import unpublished
+from yanksync.core.rules.removal_guard import Judgement, Removals
 from yanksync.state.database import Database
 from yanksync.state.lost_files import LostFiles
 

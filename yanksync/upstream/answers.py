@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from yanksync.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
+from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
 
 Headers = Mapping[str, str]
 """By name in lower case; values of a repeated header are joined by ``", "``."""

@@ -12,11 +12,11 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from yanksync.errors import Unreachable, UpstreamError
+from yanksync.core.errors import Unreachable, UpstreamError
+from yanksync.core.urls import redacted
 from yanksync.upstream.answers import Limit, Outcome
 from yanksync.upstream.room import Closed, Room
 from yanksync.upstream.session import Session
-from yanksync.urls import redacted
 
 K = TypeVar("K")
 

@@ -20,7 +20,8 @@ from typing import TypeVar
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from yanksync.errors import Unreachable, UpstreamError
+from yanksync.core.errors import Unreachable, UpstreamError
+from yanksync.core.urls import redacted
 from yanksync.upstream.answers import (
     SLOW,
     Limit,
@@ -35,7 +36,6 @@ from yanksync.upstream.crew import Asked, Crew, Request
 from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
 from yanksync.upstream.room import Room
 from yanksync.upstream.session import Session
-from yanksync.urls import redacted
 
 K = TypeVar("K")
 

@@ -25,7 +25,8 @@ from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from yanksync.errors import BadAnswer, Unreachable
+from yanksync.core.errors import BadAnswer, Unreachable
+from yanksync.core.urls import credentials, is_loopback, redacted
 from yanksync.upstream.answers import (
     SLOW,
     Answer,
@@ -40,7 +41,6 @@ from yanksync.upstream.answers import (
 )
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.interim import Beyond, FinalAdapter, Unfollowing
-from yanksync.urls import credentials, is_loopback, redacted
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.errors import BadAnswer, Unreachable, UpstreamError
-from yanksync.model import JournalEntry
-from yanksync.names import NormalizedName
+from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
+from yanksync.core.formats.reader_rules import Broken, PageRules
+from yanksync.core.model import JournalEntry
+from yanksync.core.names import NormalizedName
+from yanksync.core.urls import redacted
 from yanksync.settings import Settings
 from yanksync.upstream import poll
 from yanksync.upstream.answers import Answer, Limit, Outcome, Patience, plain
 from yanksync.upstream.exchange import Reply
-from yanksync.upstream.rules import Broken, PageRules
 from yanksync.upstream.xmlrpc import XmlRpcJournal
-from yanksync.urls import redacted
 
 if TYPE_CHECKING:
     from yanksync.upstream.session import Session
@@ -137,7 +137,7 @@ class Upstream:
         return self._journal.since(since)
 
     def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
-        """Return a project's page, or 304 or 404. Raises :class:`yanksync.errors.UpstreamError`."""
+        """Return a project's page, or 304 or 404. Raises :class:`yanksync.core.errors.UpstreamError`."""
         answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, self._page_limit)
         return _raw(answer)
 
@@ -183,7 +183,7 @@ class Upstream:
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.
 
-        Raises :class:`yanksync.errors.UpstreamError`; a 404 is a :class:`BadAnswer`.
+        Raises :class:`yanksync.core.errors.UpstreamError`; a 404 is a :class:`BadAnswer`.
         """
         answer = self._get(self.simple_url, "the list of projects", etag, self._list_limit)
         if answer.status == 404:
@@ -195,7 +195,7 @@ class Upstream:
     def root_is_missing(self) -> bool:
         """Return whether the root of the index answers 404; its list is not fetched.
 
-        Raises :class:`yanksync.errors.UpstreamError`.
+        Raises :class:`yanksync.core.errors.UpstreamError`.
         """
         return self._session.status(self.simple_url, self._accept) == 404
 
@@ -211,7 +211,7 @@ class Upstream:
         if answer.status == 304 and etag is None:
             raise BadAnswer(what, "304, though nothing was asked for by ETag")
         if answer.status == 200 and self.json_only:
-            from yanksync.upstream.parsing import is_json
+            from yanksync.core.formats.parse import is_json
 
             try:
                 json = is_json(answer.content_type)

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 
-from yanksync.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
-from yanksync.model import JournalEntry
+from yanksync.core.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
+from yanksync.core.model import JournalEntry
+from yanksync.core.urls import redacted
 from yanksync.upstream.answers import Limit, seconds_of
 from yanksync.upstream.exchange import Reply
 from yanksync.upstream.xmlrpc_rows import Row, rows_of
 from yanksync.upstream.xmlrpc_values import Malformed, call, response
-from yanksync.urls import redacted
 
 Post = Callable[[str, bytes, Mapping[str, str], Limit], Reply]
 """Sends a body to a URL, with headers; takes an answer within a limit.

@@ -1,6 +1,6 @@
 """Rules for the parts of one file on a page: name, URL, hashes, times. All hostile until checked.
 
-Each function takes upstream's text and returns the value for :class:`yanksync.model.File`. They are
+Each function takes upstream's text and returns the value for :class:`yanksync.core.model.File`. They are
 called for every file of the index, so each has a quick path that one regular expression decides.
 """
 
@@ -11,9 +11,9 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from yanksync.model import Hashes, sorted_hashes
-from yanksync.upstream.rules import Unfit
-from yanksync.urls import is_loopback
+from yanksync.core.formats.reader_rules import Unfit
+from yanksync.core.model import Hashes, sorted_hashes
+from yanksync.core.urls import is_loopback
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
 _BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.journal import Event, Kind
-from yanksync.model import Action, Change, File, Hashes, Page, Yank
-from yanksync.versions import VersionKey, file_versions, version_key, versions_by_file
+from yanksync.core.model import Action, Change, File, Hashes, Page, Yank
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _VARIANTS = "-variants.json"
 """Files that describe a release's variants may change under their name (PEP 825, a draft)."""

@@ -18,9 +18,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from yanksync.errors import JournalReplaced
-from yanksync.model import Action, JournalEntry
-from yanksync.names import NormalizedName, normalized
+from yanksync.core.errors import JournalReplaced
+from yanksync.core.model import Action, JournalEntry
+from yanksync.core.names import NormalizedName, normalized
 
 
 class Kind(StrEnum):

@@ -1,13 +1,11 @@
-"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into :class:`yanksync.model.Page`.
+"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into :class:`yanksync.core.model.Page`.
 
 :mod:`.json_wire` checks the shape, this module the meaning.
 """
 
 from __future__ import annotations
 
-from yanksync.model import File, Hashes, Page, Status, Yank
-from yanksync.names import NormalizedName, normalized
-from yanksync.upstream.checks import (
+from yanksync.core.formats.file_checks import (
     check_filename,
     check_hashes,
     file_url,
@@ -15,8 +13,8 @@ from yanksync.upstream.checks import (
     upload_time,
     without_credentials,
 )
-from yanksync.upstream.json_wire import Misfit, WireFile, WirePage, decode_page
-from yanksync.upstream.rules import (
+from yanksync.core.formats.json_page_wire import Misfit, WireFile, WirePage, decode_page
+from yanksync.core.formats.reader_rules import (
     Broken,
     FileShelf,
     Notes,
@@ -30,7 +28,9 @@ from yanksync.upstream.rules import (
     page_serial,
     shown,
 )
-from yanksync.versions import VersionFinder
+from yanksync.core.model import File, Hashes, Page, Status, Yank
+from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.versions import VersionFinder
 
 
 def parse_json_page(

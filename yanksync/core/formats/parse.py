@@ -1,7 +1,7 @@
 """From an answer's bytes to a value, by the Content-Type that upstream gave it (B2).
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
-:class:`yanksync.errors.BadAnswer`. Each reader is imported where it is needed, because most passes
+:class:`yanksync.core.errors.BadAnswer`. Each reader is imported where it is needed, because most passes
 read no page.
 """
 
@@ -13,10 +13,10 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from yanksync.errors import BadAnswer
-from yanksync.model import ProjectList
-from yanksync.names import NormalizedName
-from yanksync.upstream.rules import Broken, PageRules, ParsedPage, of_every_page, shown
+from yanksync.core.errors import BadAnswer
+from yanksync.core.formats.reader_rules import Broken, PageRules, ParsedPage, of_every_page, shown
+from yanksync.core.model import ProjectList
+from yanksync.core.names import NormalizedName
 
 __all__ = ["PageRules", "ParsedPage", "is_json", "of_every_page", "parse_list", "parse_page"]
 
@@ -64,20 +64,20 @@ def parse_page(
 
     def read() -> ParsedPage:
         if is_json(content_type):
-            from yanksync.upstream.json_page import parse_json_page
+            from yanksync.core.formats.json_page_reader import parse_json_page
 
             return parse_json_page(body, url, project, rules, header_serial)
-        from yanksync.upstream.html_page import parse_html_page
+        from yanksync.core.formats.html_page_reader import parse_html_page
 
         return parse_html_page(body, content_type, url, project, rules, header_serial)
 
     parsed = _answer(f"project {project}", read)
     if b"?" not in body:  # few pages have one at all
         return parsed
-    from yanksync.upstream import signed
+    from yanksync.core.formats import signed_urls
 
-    signs = signed.any_expires(parsed.page.files)
-    return replace(parsed, notes=(*parsed.notes, signed.NOTE)) if signs else parsed
+    signs = signed_urls.any_expires(parsed.page.files)
+    return replace(parsed, notes=(*parsed.notes, signed_urls.NOTE)) if signs else parsed
 
 
 def parse_list(
@@ -90,7 +90,7 @@ def parse_list(
     """
 
     def read() -> ProjectList:
-        from yanksync.upstream.lists import parse_html_list, parse_json_list
+        from yanksync.core.formats.project_list_reader import parse_html_list, parse_json_list
 
         if is_json(content_type):
             return parse_json_list(body, rules, header_serial)

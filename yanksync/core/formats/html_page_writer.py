@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from yanksync.model import File, Hashes, Page
-from yanksync.render.policy import plain
+from yanksync.core.model import File, Hashes, Page
+from yanksync.core.policies.yanked import plain
 
 _SPECIAL = re.compile("[&<>\"'\r\0]")
 _ENTITIES = str.maketrans(
@@ -28,7 +28,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render_page(page: Page) -> bytes:
-    """Return the HTML form of an offered page (:func:`yanksync.render.policy.offered`).
+    """Return the HTML form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
 
     HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss (C31).
     """

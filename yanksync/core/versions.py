@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from packaging.version import Version
 
-from yanksync.model import File, Page
+from yanksync.core.model import File, Page
 
 _Primitives = tuple[int | str | tuple[int | str, ...], ...]
 SortKey = tuple[int, _Primitives, str]

@@ -15,9 +15,9 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from msgspec import Struct
 
-from yanksync.errors import mebibytes
-from yanksync.upstream.checks import linked_name
-from yanksync.upstream.rules import Broken, Notes, PageRules
+from yanksync.core.errors import mebibytes
+from yanksync.core.formats.file_checks import linked_name
+from yanksync.core.formats.reader_rules import Broken, Notes, PageRules
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from yanksync.model import File, Hashes, Page, Yank
-from yanksync.render.json import encoded
-from yanksync.versions import files_by_version, sort_key
+from yanksync.core.formats.json_page_writer import encoded
+from yanksync.core.model import File, Hashes, Page, Yank
+from yanksync.core.versions import files_by_version, sort_key
 
 _TYPES = {
     ".whl": "bdist_wheel",
@@ -67,7 +67,7 @@ class _Document(Struct):
 
 
 def render_document(page: Page) -> bytes:
-    """Return the document of an offered page (:func:`yanksync.render.policy.offered`).
+    """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered`).
 
     A file that belongs to no version stands under ``""``: it must not be lost, nor its mark.
     Versions without files have an empty list. Texts are exact, as in the page's JSON form.

@@ -1,4 +1,4 @@
-"""Reads the list of projects, JSON or HTML, into :class:`yanksync.model.ProjectList`.
+"""Reads the list of projects, JSON or HTML, into :class:`yanksync.core.model.ProjectList`.
 
 It is checked as a whole, and its rows are not kept: 750,000 of them would need more memory than all
 the rest of a pass. Whoever needs them reads them anew, a part at a time.
@@ -15,12 +15,10 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from yanksync.errors import mebibytes
-from yanksync.model import ProjectList
-from yanksync.names import normalized
-from yanksync.upstream.html_reader import Anchor, read_links
-from yanksync.upstream.json_wire import decode
-from yanksync.upstream.rules import (
+from yanksync.core.errors import mebibytes
+from yanksync.core.formats.html_elements import Anchor, read_links
+from yanksync.core.formats.json_page_wire import decode
+from yanksync.core.formats.reader_rules import (
     LARGEST_SERIAL,
     Broken,
     Notes,
@@ -29,6 +27,8 @@ from yanksync.upstream.rules import (
     check_serial,
     page_serial,
 )
+from yanksync.core.model import ProjectList
+from yanksync.core.names import normalized
 
 _PART = 1 << 18  # bytes of rows decoded at once
 _LONGEST = 1 << 16  # bytes of a row, and of ``meta``

@@ -1,7 +1,7 @@
 """The frozen values that travel between the stages, each field with the rule that governs it.
 
 Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
-names to :mod:`yanksync.names`; nothing here reads a clock, a path or a socket. Those that come by
+names to :mod:`yanksync.core.names`; nothing here reads a clock, a path or a socket. Those that come by
 the hundred thousand are no business of the garbage collector's (``gc=False``): they hold text and
 numbers, so nothing can come back to them.
 """
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from yanksync.names import normalized
+from yanksync.core.names import normalized
 
 Hashes = tuple[tuple[str, str], ...]
 """Pairs of (algorithm, hex digest), both in lower case, sorted by algorithm."""

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from yanksync.model import ListedProject
-from yanksync.render.html import encoded, escape
+from yanksync.core.formats.html_page_writer import encoded, escape
+from yanksync.core.model import ListedProject
 
 _ROWS = 1300  # of about 50 bytes: chunks of about 64 kB
 _HTML_HEAD = (

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from msgspec import Struct, field
 
-from yanksync.upstream.rules import Broken
+from yanksync.core.formats.reader_rules import Broken
 
 _PIECE = 1 << 18  # bytes given to lxml at once
 _MOST_PENDING = 16 << 20  # bytes without a start tag; a yank's reason may be a few million

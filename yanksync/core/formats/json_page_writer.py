@@ -10,8 +10,8 @@ import json
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from yanksync.model import File, Hashes, Page
-from yanksync.render.policy import plain
+from yanksync.core.model import File, Hashes, Page
+from yanksync.core.policies.yanked import plain
 
 
 class _Meta(Struct, gc=False):
@@ -60,7 +60,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def render_page(page: Page) -> bytes:
-    """Return the JSON form of an offered page (:func:`yanksync.render.policy.offered`).
+    """Return the JSON form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
 
     Texts are exact; lone surrogates are written as ``\\udXXX`` escapes (C30).
     """

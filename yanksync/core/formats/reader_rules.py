@@ -7,9 +7,9 @@ import re
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.model import File, Page, sorted_hashes
-from yanksync.upstream import signed
-from yanksync.versions import names_project
+from yanksync.core.formats import signed_urls
+from yanksync.core.model import File, Page, sorted_hashes
+from yanksync.core.versions import names_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
@@ -175,7 +175,7 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
 
 def of_every_page(note: str) -> bool:
     """Return whether a note is about upstream and not the page: to be told once (B11)."""
-    return note == signed.NOTE or note.startswith(_NEWER.partition("{")[0])
+    return note == signed_urls.NOTE or note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:

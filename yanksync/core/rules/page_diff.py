@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from yanksync.entries import Entries
-from yanksync.model import Action, Change, File, Page, Yank
-from yanksync.versions import VersionKey, file_versions, version_key, versions_by_file
+from yanksync.core.model import Action, Change, File, Page, Yank
+from yanksync.core.rules.entry_index import Entries
+from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _CLOSED = timedelta(days=14)
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
-from yanksync.names import NormalizedName
+from yanksync.core.names import NormalizedName
 
 DAY = 86400.0
 HOUR = 3600.0

@@ -2,17 +2,17 @@
 
 An answer is weighed against what the state holds and what the journal and the list have said. What
 comes out is a verdict; recording it is the state's work, and whether a removal may be published is
-judged later, over the whole pass (:mod:`yanksync.guards`).
+judged later, over the whole pass (:mod:`yanksync.core.rules.removal_guard`).
 """
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from yanksync.journal import Event, Kind
-from yanksync.model import Page, Status
-from yanksync.names import NormalizedName
-from yanksync.project_state import Presence
+from yanksync.core.model import Page, Status
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import Event, Kind
 
 
 class Held(Struct, frozen=True, kw_only=True):

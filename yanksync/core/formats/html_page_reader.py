@@ -1,4 +1,4 @@
-"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792) into :class:`yanksync.model.Page`."""
+"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792) into :class:`yanksync.core.model.Page`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
-from yanksync.model import File, Hashes, Page, Status, Yank
-from yanksync.names import NormalizedName
-from yanksync.upstream.checks import (
+from yanksync.core.formats.file_checks import (
     check_hashes,
     fragment_hash,
     is_distribution,
@@ -18,9 +16,9 @@ from yanksync.upstream.checks import (
     upload_time,
     without_credentials,
 )
-from yanksync.upstream.html_empty import check_empty
-from yanksync.upstream.html_reader import Anchor, read_html
-from yanksync.upstream.rules import (
+from yanksync.core.formats.html_elements import Anchor, read_html
+from yanksync.core.formats.html_empty_page import check_empty
+from yanksync.core.formats.reader_rules import (
     FileShelf,
     Notes,
     PageRules,
@@ -32,6 +30,8 @@ from yanksync.upstream.rules import (
     page_serial,
     shown,
 )
+from yanksync.core.model import File, Hashes, Page, Status, Yank
+from yanksync.core.names import NormalizedName
 
 _LINKS_PER_FILE = 2  # a page may have a menu, or a link to a signature for each file
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def parse_html_page(
     Without ``pypi:repository-version`` it counts only if it has a file, or is the empty page of
     this project: any error page has links, and must not read as "nothing there" (R7).
 
-    Args and Raises: as :func:`yanksync.upstream.json_page.parse_json_page`; ``content_type`` may
+    Args and Raises: as :func:`yanksync.core.formats.json_page_reader.parse_json_page`; ``content_type`` may
     name a charset.
     """
     html = read_html(body, content_type, _LINKS_PER_FILE * rules.max_files)

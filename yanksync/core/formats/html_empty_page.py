@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct, field
 
-from yanksync.names import NormalizedName, normalized
-from yanksync.upstream.html_reader import Target, feed
-from yanksync.upstream.rules import Broken, shown
+from yanksync.core.formats.html_elements import Target, feed
+from yanksync.core.formats.reader_rules import Broken, shown
+from yanksync.core.names import NormalizedName, normalized
 
 _TITLES = frozenset({"title", "h1", "h2", "h3", "h4", "h5", "h6"})
 _MOST = 10_000  # links, or titles, of a page without files

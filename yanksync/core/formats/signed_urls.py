@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from yanksync.model import File
+from yanksync.core.model import File
 
 NOTE = (
     "the links to its files carry a signature that expires; they are published as they are, but "

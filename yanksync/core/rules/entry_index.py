@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 
-from yanksync.journal import Event, Kind
-from yanksync.model import Action, Change
-from yanksync.versions import VersionKey, version_key
+from yanksync.core.model import Action, Change
+from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.versions import VersionKey, version_key
 
 
 class Place(StrEnum):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from yanksync.model import Page, Status
-from yanksync.versions import file_versions, sort_key
+from yanksync.core.model import Page, Status
+from yanksync.core.versions import file_versions, sort_key
 
 
 def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:

@@ -1,0 +1,1 @@
+"""Documents of the Simple API, from bytes to values and back."""

@@ -1,1 +1,0 @@
-"""Rendering: value to bytes. No clock, no path, no session; the same value gives the same bytes."""
