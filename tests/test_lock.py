@@ -14,7 +14,7 @@ import pytest
 
 from tests.limits import small_files
 from yanksync.core.errors import LockHeld, StateError
-from yanksync.lock import held_since, lock, lock_path
+from yanksync.system.file_lock import held_since, lock, lock_path
 
 HOLD = """
 import sys

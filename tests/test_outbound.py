@@ -10,7 +10,7 @@ import pytest
 
 from tests.fake_receiver import Receiver, receiver
 from yanksync.core.errors import Undelivered
-from yanksync.outbound import post
+from yanksync.system.http_post import post
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from tests.harness import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
 from yanksync.core.errors import LockHeld
-from yanksync.lock import lock
 from yanksync.publish.reconcile import Work
 from yanksync.publish.store import Failure, Store
+from yanksync.system.file_lock import lock
 
 REASONS = (
     "quotes \" and '", "<b>&amp;</b>", "two\nlines", "\r\n", "😀 emoji", "x" * 2048, "false", "0",

@@ -14,8 +14,8 @@ from msgspec import Struct
 from yanksync import metrics
 from yanksync.core.errors import LockHeld, Undelivered, YanksyncError
 from yanksync.mirror import Mirror, log
-from yanksync.outbound import Posting, post
 from yanksync.settings import Health
+from yanksync.system.http_post import Posting, post
 
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
 _SECONDS = 10.0  # that one ping may take

@@ -18,12 +18,12 @@ from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName
 from yanksync.fetch import Question
 from yanksync.mirror import Mirror
-from yanksync.publish import durable
 from yanksync.publish.compress import copy_of
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.reconcile import Work, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import rendering_of
+from yanksync.system import fsync
 from yanksync.upstream.source import RawPage
 
 _HEAD = 8  # bytes that say how long a message is
@@ -55,7 +55,7 @@ class Helper:
         """Start one, from a process with one thread. Raises :class:`OSError`."""
         self.portion: list[tuple[Question, RawPage]] = []  # it reads these
         self.wanted: list[Wanted] = []  # it writes these
-        durable.prepare_fork()
+        fsync.prepare_fork()
         self.line, theirs = socket.socketpair()
         parent = os.getpid()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -114,7 +114,7 @@ def _serve(
     try:
         for one in theirs:
             one.close()  # else no helper would ever find its line closed
-        durable.die_with_parent()
+        fsync.die_with_parent()
         pages: list[Page | None] = []
         while os.getppid() == parent:
             task = _receive(line)

@@ -72,7 +72,7 @@ def _tell(mirror: Mirror, name: str, count: int) -> None:
 
 
 def _run_command(mirror: Mirror, count: int) -> None:
-    from yanksync.hook_command import run
+    from yanksync.system.child_process import run
 
     settings = mirror.settings.hooks
     for projects in _portions(mirror, "command", count):
@@ -80,7 +80,7 @@ def _run_command(mirror: Mirror, count: int) -> None:
 
 
 def _call_webhook(mirror: Mirror, count: int) -> None:
-    from yanksync.outbound import post
+    from yanksync.system.http_post import post
 
     settings = mirror.settings.hooks
     headers = {"Content-Type": "application/json"}

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from yanksync import whole
 from yanksync.core import layout
 from yanksync.state.outbox import LEGACY, Change
+from yanksync.system import atomic_files
 
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-\d{8,}\.txt", re.ASCII)
@@ -56,7 +56,7 @@ def write(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
     newest = max((moment for _, moment in _there(directory)), default=0)
     stamp = time.strftime(_FORMAT, time.gmtime(max(int(now), newest + 1)))
     path = directory / f"{stamp}-{run:08d}.txt"
-    whole.replace(path, ".manifest.tmp", (f"{line}\n" for line in found), lasting=True)
+    atomic_files.replace(path, ".manifest.tmp", (f"{line}\n" for line in found), lasting=True)
     return path
 
 

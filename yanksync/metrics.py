@@ -12,12 +12,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from yanksync import __version__, whole
+from yanksync import __version__
 from yanksync.holds import count_held
 from yanksync.run_totals import Tally
 from yanksync.settings import HOOKS
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
+from yanksync.system import atomic_files
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Upper bounds, in seconds, of what a withdrawal took: a pass, a CDN's half an hour, its day."""
@@ -206,4 +207,4 @@ def write(path: Path, content: str) -> None:
     :class:`OSError`.
     """
     # The temporary one is not .prom: the exporter must not read it.
-    whole.replace(path, f".{path.name}.tmp", [content], lasting=False)
+    atomic_files.replace(path, f".{path.name}.tmp", [content], lasting=False)

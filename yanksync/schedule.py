@@ -26,8 +26,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from yanksync.core.errors import ConfigError
 from yanksync.crontab import WEEKDAYS, parse
 from yanksync.mirror import log
-from yanksync.notify import Notifier
 from yanksync.settings import Schedule, Settings
+from yanksync.system.systemd_notify import Notifier
 
 _JOB = "pass"
 _JITTER = 0.1  # of the interval, at most _MOST_JITTER: mirrors do not all ask at the same second

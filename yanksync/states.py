@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from yanksync.core import layout
 from yanksync.core.errors import LockHeld, YanksyncError
-from yanksync.lock import held_since, lock
 from yanksync.settings import Settings
 from yanksync.state.database import is_there
 from yanksync.state.state import State
+from yanksync.system.file_lock import held_since, lock
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.remote import Leased

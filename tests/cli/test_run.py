@@ -14,8 +14,8 @@ import pytest
 
 from tests.cli.runner import Cli, Done, ended, wait_for
 from tests.fake_upstream import FakeUpstream, Fault
-from yanksync.notify import Notifier
 from yanksync.schedule import Turn
+from yanksync.system.systemd_notify import Notifier
 
 FAST = 'every = "1s"'
 

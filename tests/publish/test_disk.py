@@ -18,9 +18,9 @@ import pytest
 from tests.publish.audit import audited
 from tests.publish.work import ALL, FORMS, rendered, stands, work
 from yanksync.core.errors import PublishError
-from yanksync.publish import durable
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Failure, ListForm
+from yanksync.system import fsync
 
 
 @pytest.fixture
@@ -343,8 +343,8 @@ def test_durable(tmp_path: Path, many: int) -> None:
     paths = [tmp_path / f"f{number}" for number in range(many)]
     for path in paths:
         path.write_bytes(b"x")
-    durable.sync_files([str(path) for path in paths], str(tmp_path))
-    durable.sync_directories([str(tmp_path)] * many, str(tmp_path))
+    fsync.sync_files([str(path) for path in paths], str(tmp_path))
+    fsync.sync_directories([str(tmp_path)] * many, str(tmp_path))
 
 
 SCRIPT = """

@@ -12,10 +12,10 @@ import click
 from yanksync.cli.exits import tell
 from yanksync.cli.logs import Logs
 from yanksync.core.errors import StateError
-from yanksync.publish import durable
 from yanksync.state.database import is_state
 from yanksync.state.state import State
 from yanksync.states import looked_at
+from yanksync.system import fsync
 
 
 @click.command()
@@ -41,7 +41,7 @@ def backup(logs: Logs, file: Path) -> int:
             # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
-        refused = durable.sync_files([str(temporary)], str(file.parent))
+        refused = fsync.sync_files([str(temporary)], str(file.parent))
         os.replace(temporary, file)
     except OSError as error:
         raise StateError(str(file), f"cannot be written: {error.strerror}") from error
@@ -49,7 +49,7 @@ def backup(logs: Logs, file: Path) -> int:
         with suppress(OSError):
             temporary.unlink()
     if refused is not None:
-        tell(f"{file}: {durable.unsynced(refused)}", "warning")
+        tell(f"{file}: {fsync.unsynced(refused)}", "warning")
     return 0
 
 

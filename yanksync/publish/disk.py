@@ -14,8 +14,6 @@ from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.owner import owner
-from yanksync.publish import durable
 from yanksync.publish.compress import stream
 from yanksync.publish.inventory import Standing
 from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
@@ -47,7 +45,9 @@ from yanksync.publish.standing import (
     umask,
 )
 from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
-from yanksync.whole import FILE_MODE, create
+from yanksync.system import fsync
+from yanksync.system.atomic_files import FILE_MODE, create
+from yanksync.system.ownership import owner
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -116,10 +116,10 @@ class DiskStore:
         mature(staged)
         self._refusals.undated(next((one.undated for one in staged if one.undated), None))
         paths = [*(path for one in staged for path in one.made), *kept]
-        self._refusals.unsynced(durable.sync_files(paths, self._root), "files")
+        self._refusals.unsynced(fsync.sync_files(paths, self._root), "files")
 
     def _sync_directories(self, paths: Sequence[str]) -> None:
-        self._refusals.unsynced(durable.sync_directories(paths, self._root), "directories")
+        self._refusals.unsynced(fsync.sync_directories(paths, self._root), "directories")
 
     def _stage_all(
         self, works: Sequence[Work], staged: list[Staged], failures: list[Failure]

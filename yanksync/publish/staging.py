@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from yanksync.core import layout
-from yanksync.publish import durable
-from yanksync.whole import create
+from yanksync.system import fsync
+from yanksync.system.atomic_files import create
 
 DIRECTORY_MODE = 0o755
 _CHUNK = 1 << 20  # bytes
 _SECOND = 1_000_000_000  # nanoseconds
-_REFUSALS = durable.NO_SUCH_CALL | {errno.EPERM, errno.EACCES}  # a time may not be set
+_REFUSALS = fsync.NO_SUCH_CALL | {errno.EPERM, errno.EACCES}  # a time may not be set
 _PATIENCE = 2 * _SECOND  # how long a file waits for a time that it cannot be given
 
 

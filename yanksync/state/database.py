@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from yanksync.core.errors import StateError
-from yanksync.owner import owner
 from yanksync.state.migrations import VERSION, migrate
+from yanksync.system.ownership import owner
 
 _SCARCE = 1 << 16  # bytes: with less SQLite cannot even begin its log
 

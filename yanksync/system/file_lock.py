@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yanksync.core.errors import LockHeld, StateError
-from yanksync.owner import owner
+from yanksync.system.ownership import owner
 
 if os.name == "nt":
     import msvcrt

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from yanksync.publish import durable
+from yanksync.system import fsync
 
 log = logging.getLogger("yanksync")
 
@@ -27,16 +27,16 @@ def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(chunks)
         if lasting:
-            unsynced = durable.sync_files([str(half)], str(path.parent))
+            unsynced = fsync.sync_files([str(half)], str(path.parent))
         os.replace(half, path)
     except BaseException:
         with suppress(OSError):
             half.unlink()
         raise
     if lasting:
-        unsynced = durable.sync_directories([str(path.parent)], str(path.parent)) or unsynced
+        unsynced = fsync.sync_directories([str(path.parent)], str(path.parent)) or unsynced
     if unsynced is not None:
-        log.warning("%s: %s", path, durable.unsynced(unsynced))
+        log.warning("%s: %s", path, fsync.unsynced(unsynced))
 
 
 FILE_MODE = 0o644  # under the umask

@@ -1,0 +1,1 @@
+"""The operating system and plain HTTP, without any knowledge of mirrors."""
