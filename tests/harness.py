@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from tests.fake_faults import Request as Asked
 from tests.fake_upstream import FakeUpstream, Served
 from yanksync.adopt import adopt
-from yanksync.config import load
+from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName
 from yanksync.fates import Fate

@@ -22,9 +22,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from yanksync.config.settings import Bucket, Storage
 from yanksync.object_client import Patience
 from yanksync.objects import Objects
-from yanksync.settings import Bucket, Storage
 
 BUCKET = "mirror"
 _PATIENCE = 60.0  # seconds that a server gets to start

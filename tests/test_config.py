@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from yanksync.config import load, with_simple_url
-from yanksync.config_parse import KEYS
-from yanksync.core.errors import ConfigError
-from yanksync.core.rules.removal_guard import Guard
-from yanksync.core.urls import is_loopback, redacted
-from yanksync.selection import Selection
-from yanksync.settings import (
+from yanksync.config.keys import KEYS
+from yanksync.config.load import load, with_simple_url
+from yanksync.config.project_filter import Selection
+from yanksync.config.settings import (
     Compression,
     Health,
     Hooks,
@@ -28,6 +25,9 @@ from yanksync.settings import (
     Upstream,
     YankedPolicy,
 )
+from yanksync.core.errors import ConfigError
+from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
 

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from yanksync.crontab import parse
+from yanksync.config.crontab import parse
+from yanksync.config.settings import Schedule
 from yanksync.schedule import later, trigger
-from yanksync.settings import Schedule
 
 UTC = ZoneInfo("UTC")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from yanksync.config.pip_index import default_simple_url, run_command
 from yanksync.core.errors import ConfigError
-from yanksync.default_index import default_simple_url, run_command
 
 BARE = {name: text for name, text in os.environ.items() if not name.startswith("PIP_")}
 SECRET = "https://user:it's%20me@upstream.example/simple"

@@ -27,8 +27,9 @@ from yanksync.cli.history import _row_object
 from yanksync.cli.holds import _held_object
 from yanksync.cli.rows import row_object
 from yanksync.cli.take import counts_object as counts_of_adoption
-from yanksync.config import load
-from yanksync.config_parse import KEYS
+from yanksync.config.keys import KEYS
+from yanksync.config.load import load
+from yanksync.config.settings import Settings
 from yanksync.core.model import Action
 from yanksync.core.names import normalized
 from yanksync.core.rules.fetch_plan import Plan
@@ -37,7 +38,6 @@ from yanksync.fates import Kind as Fates
 from yanksync.findings import Finding, Kind
 from yanksync.holds import Held
 from yanksync.hooks import message
-from yanksync.settings import Settings
 from yanksync.state.history import Row
 from yanksync.status import Status
 from yanksync.verify import Checked

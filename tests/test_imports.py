@@ -117,7 +117,7 @@ def test_imports_follow_the_rule(name: str, path: Path) -> None:
         ("plan", "import time", True),
         ("render.simple_html", "def f():\n    from pathlib import Path", True),
         ("journal", "from yanksync.state import ledger", True),
-        ("model", "from yanksync.settings import Settings", True),
+        ("model", "from yanksync.config.settings import Settings", True),
         ("state.ledger", "import yanksync.upstream.session", True),
         ("publish.disk", "from yanksync.state.ledger import Ledger", True),
         ("fetch", "import requests.adapters", True),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from yanksync.selection import Selection
+from yanksync.config.project_filter import Selection
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_certainly_was_selected_before(
 
 
 def test_the_text_is_the_same_in_every_run() -> None:
-    code = "from yanksync.selection import Selection as S; print(S(('b', 'a')).text)"
+    code = "from yanksync.config.project_filter import Selection as S; print(S(('b', 'a')).text)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},

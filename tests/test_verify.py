@@ -25,7 +25,7 @@ from tests.harness import (
     assert_equal_to_upstream,
 )
 from tests.publish.audit import audited
-from yanksync.config import load
+from yanksync.config.load import load
 from yanksync.findings import Finding, Kind
 from yanksync.mend import mend
 from yanksync.mirror import Mirror

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from yanksync import configure
 from yanksync.choose import source_of
+from yanksync.config.settings import JournalSource, YankedPolicy
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError, StateError
 from yanksync.core.formats.deflate import packed
@@ -39,7 +40,6 @@ from yanksync.publish.reconcile import copies_of, published
 from yanksync.publishing import publish
 from yanksync.record import record
 from yanksync.removals import finish, tell_held
-from yanksync.settings import JournalSource, YankedPolicy
 from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.sync import DONE, FAILED, HELD

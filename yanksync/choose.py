@@ -6,10 +6,10 @@ good, never for an outage or a limit, and comes back to it when the journal retu
 
 from __future__ import annotations
 
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer, ConfigError, JournalRefused, Refused, TooLarge
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.mirror import Mirror, log
-from yanksync.settings import JournalSource
 from yanksync.upstream.source import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough

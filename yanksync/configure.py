@@ -6,7 +6,7 @@ than the tree stops trusting what it knows of the tree.
 
 from __future__ import annotations
 
-from yanksync import settings
+from yanksync.config import settings
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yanksync.choose import note_refusal, source_of
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import JournalRefused, JournalReplaced, Throttled
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName, normalized
@@ -21,7 +22,6 @@ from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
 from yanksync.restart import restart, trust
-from yanksync.settings import JournalSource
 from yanksync.state.meta import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.stock import behind_output

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 
+from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
 from yanksync.mirror import Mirror
 from yanksync.publish.store import ListForm
-from yanksync.settings import JournalSource
 from yanksync.state.meta import UNREAD
 from yanksync.state.outbox import LEGACY, LIST
 

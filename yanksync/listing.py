@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from yanksync.choose import CHECK, source_of
+from yanksync.config.project_filter import Selection
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.core.model import PIECES, ProjectList
@@ -19,9 +21,7 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
-from yanksync.selection import Selection
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
-from yanksync.settings import JournalSource
 from yanksync.stock import check_published
 from yanksync.upstream.source import RawList
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import Unreachable, UpstreamError
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, Look, sweep_share
@@ -22,7 +23,6 @@ from yanksync.mirror import Mirror
 from yanksync.publishing import Publisher
 from yanksync.record import Batch, give_up, record
 from yanksync.removals import withdraw
-from yanksync.settings import JournalSource
 
 if TYPE_CHECKING:
     from yanksync.helpers import Helpers

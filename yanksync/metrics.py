@@ -13,9 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync import __version__
+from yanksync.config.settings import HOOKS
 from yanksync.holds import count_held
 from yanksync.run_totals import Tally
-from yanksync.settings import HOOKS
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
 from yanksync.system import atomic_files

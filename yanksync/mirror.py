@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from yanksync.config.settings import Settings
 from yanksync.progress import NoProgress, Progress, never
 from yanksync.publish.store import Store
 from yanksync.run_totals import Tally
-from yanksync.settings import Settings
 from yanksync.state.state import State
 from yanksync.upstream.source import Upstream
 

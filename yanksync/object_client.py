@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync import __version__
+from yanksync.config.settings import Bucket, Storage, StorageValue
 from yanksync.core.errors import ConfigError
 from yanksync.core.urls import is_loopback
-from yanksync.settings import Bucket, Storage, StorageValue
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client

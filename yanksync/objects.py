@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ObjectChanged, ObjectError, YanksyncError
 from yanksync.object_client import (
     CONFLICT,
@@ -34,7 +35,6 @@ from yanksync.object_client import (
     problem,
     secrets_in,
 )
-from yanksync.settings import Bucket, Storage
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yanksync.config import with_simple_url
+from yanksync.config.load import with_simple_url
+from yanksync.config.settings import Settings, SlashKeys
 from yanksync.core import layout
 from yanksync.mirror import Mirror
 from yanksync.progress import NoProgress, Progress, never
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Store
-from yanksync.settings import Settings, SlashKeys
 from yanksync.state.state import State
 from yanksync.states import exclusive
 from yanksync.upstream.source import Upstream
@@ -89,7 +89,7 @@ def resolved(settings: Settings, state: State, *, remember: bool = True) -> Sett
     known = state.meta.text("simple_url")
     if known is not None and "PIP_INDEX_URL" not in os.environ:
         return with_simple_url(settings, known, str(state.path))
-    from yanksync.default_index import default_simple_url
+    from yanksync.config.pip_index import default_simple_url
 
     url = default_simple_url(os.environ)
     found = with_simple_url(settings, url, "pip")

@@ -10,13 +10,13 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import JournalReplaced, UpstreamError
 from yanksync.core.model import JournalEntry, ProjectList
 from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.urls import without_userinfo
 from yanksync.listing import read_list
 from yanksync.mirror import Mirror
-from yanksync.settings import JournalSource
 from yanksync.upstream.source import RawList
 
 _BATCH = 2000  # names of the list looked up at once

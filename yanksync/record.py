@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.formats.deflate import packed
@@ -46,7 +47,6 @@ from yanksync.core.rules.verdicts import (
 )
 from yanksync.fetch import Failed, Fetched
 from yanksync.mirror import Mirror, log
-from yanksync.settings import JournalSource
 from yanksync.showing import page_of
 from yanksync.state.meta import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage

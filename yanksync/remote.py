@@ -21,13 +21,13 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
+from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateError
 from yanksync.fence import Fence
 from yanksync.lease import Lease, Note, patience, read_note
 from yanksync.mirror import log
 from yanksync.object_client import Patience
 from yanksync.objects import NEW, Content, Objects
-from yanksync.settings import Bucket, Settings
 from yanksync.state.runs import Run
 from yanksync.state.state import State
 from yanksync.takeover import compare

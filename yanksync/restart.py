@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from yanksync.choose import CHECK, source_of
+from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer, JournalReplaced
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import check_cursor
@@ -17,7 +18,6 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror import Mirror, log
 from yanksync.other_upstream import difference, look, remember
-from yanksync.settings import JournalSource
 from yanksync.state.meta import OTHER_ERA
 
 

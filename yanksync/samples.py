@@ -14,9 +14,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from yanksync.config.crontab import Crontab, parse
+from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
-from yanksync.crontab import Crontab, parse
-from yanksync.settings import Schedule, Settings
 
 FILES = (
     "nginx.conf",

@@ -23,10 +23,10 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from yanksync.config.crontab import WEEKDAYS, parse
+from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
-from yanksync.crontab import WEEKDAYS, parse
 from yanksync.mirror import log
-from yanksync.settings import Schedule, Settings
 from yanksync.system.systemd_notify import Notifier
 
 _JOB = "pass"

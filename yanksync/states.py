@@ -9,9 +9,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import LockHeld, YanksyncError
-from yanksync.settings import Settings
 from yanksync.state.database import is_there
 from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock

@@ -13,8 +13,8 @@ from tests.cli.runner import Cli, Done
 from tests.fake_upstream import Served
 from tests.s3_gate import Gate
 from tests.s3_servers import Server, fresh_place
+from yanksync.config.settings import Bucket
 from yanksync.publish.object_store import ObjectStore
-from yanksync.settings import Bucket
 
 LOCKED = 75
 FORMS = ("index.html", "index.v1_html", "index.v1_json")

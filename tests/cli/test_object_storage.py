@@ -13,9 +13,9 @@ from tests.e2e.clients import Client
 from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_gate import Mishap, gate, puts, puts_of
 from tests.s3_servers import Server
+from yanksync.config.settings import Bucket
 from yanksync.objects import Content
 from yanksync.publish.object_store import WORKERS
-from yanksync.settings import Bucket
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 

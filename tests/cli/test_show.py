@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli
-from yanksync.crontab import parse
+from yanksync.config.crontab import parse
 from yanksync.samples import UNITS, calendar
 
 ANALYZE = shutil.which("systemd-analyze")

@@ -24,10 +24,10 @@ from tests.publish.test_object_store import ENCODINGS, TYPES
 from tests.publish.work import ALL, work
 from tests.s3_gate import Mishap, puts_of
 from tests.s3_servers import BUCKET, Server, fresh_place
+from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish.object_store import ObjectStore
-from yanksync.settings import Bucket, Storage
 
 PLAIN = Content(type="text/plain")
 

@@ -13,10 +13,10 @@ from tests.publish.test_object_store import ENCODINGS, TYPES
 from tests.publish.work import ALL, work
 from tests.s3_gate import Mishap, gate, puts
 from tests.s3_servers import Server
+from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged
 from yanksync.objects import NEW, Content, Objects
 from yanksync.publish.object_store import ObjectStore
-from yanksync.settings import Bucket, Storage
 
 PLAIN = Content(type="text/plain")
 

@@ -25,7 +25,7 @@ from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_servers import Server, weed
 from tests.sources import copy_sources
 from yanksync import __version__
-from yanksync.settings import Bucket
+from yanksync.config.settings import Bucket
 
 pytestmark = pytest.mark.e2e
 

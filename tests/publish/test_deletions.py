@@ -13,9 +13,9 @@ import pytest
 
 from tests.s3_gate import Gate
 from tests.s3_servers import Server, fresh_place
+from yanksync.config.settings import Storage
 from yanksync.core.errors import ObjectChanged
 from yanksync.objects import Content, Objects
-from yanksync.settings import Storage
 
 
 class Giver(ThreadingHTTPServer):

@@ -12,6 +12,7 @@ from tests.limits import small_files
 from tests.publish.work import ALL, FORMS, rendered, stands, work
 from tests.s3_gate import Gate, Mishap, puts, puts_of
 from tests.s3_servers import Server
+from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError, PublishError
 from yanksync.object_client import broke_condition
 from yanksync.objects import NEW, Content, Objects, quoted
@@ -19,7 +20,6 @@ from yanksync.publish.object_store import ObjectStore
 from yanksync.publish.reconcile import Work
 from yanksync.publish.serials import LARGEST
 from yanksync.publish.store import ListForm
-from yanksync.settings import Bucket, Storage
 
 TYPES = {
     "index.html": "text/html; charset=utf-8",

@@ -24,7 +24,7 @@ from tests.fake_faults import Kind
 from tests.fake_upstream import Fault, Refused, Served, Snapshot
 from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import REASONS, VERSIONS, Histories, begun, names
-from yanksync.config import load
+from yanksync.config.load import load
 from yanksync.configure import policy
 from yanksync.core.project_state import Presence
 from yanksync.state.state import State

@@ -29,12 +29,12 @@ from tests.upstream.server import (
     tunnels,
     wire,
 )
+from yanksync.config.settings import Settings
+from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.fetch import Question
-from yanksync.settings import Settings
-from yanksync.settings import Upstream as Section
 from yanksync.upstream.answers import Answer, Limit, Outcome
 from yanksync.upstream.crew import Request
 from yanksync.upstream.lines import Lines

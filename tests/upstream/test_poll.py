@@ -12,9 +12,9 @@ import pytest
 from tests.fake_upstream import FakeUpstream, serve
 from tests.upstream.certificates import made_by
 from tests.upstream.server import HINT, INTERIM, SWITCH, reply, wire
+from yanksync.config.settings import Settings
+from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
-from yanksync.settings import Settings
-from yanksync.settings import Upstream as Section
 from yanksync.upstream import poll
 from yanksync.upstream.answers import Limit
 from yanksync.upstream.exchange import Reply

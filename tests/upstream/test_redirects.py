@@ -10,9 +10,9 @@ import pytest
 
 from tests.upstream.build import DEMO
 from tests.upstream.server import Wire, reply, wire
+from yanksync.config.settings import Settings
+from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, UpstreamError
-from yanksync.settings import Settings
-from yanksync.settings import Upstream as Section
 from yanksync.upstream.answers import Answer, Limit
 from yanksync.upstream.crew import Request
 from yanksync.upstream.lines import Lines

@@ -9,10 +9,10 @@ import pytest
 from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.server import reply, wire
 from yanksync import __version__
+from yanksync.config.settings import Settings
+from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, JournalRefused, UpstreamError
 from yanksync.core.names import NormalizedName
-from yanksync.settings import Settings
-from yanksync.settings import Upstream as Section
 from yanksync.upstream.source import ACCEPT, ACCEPT_JSON, RawPage, Upstream, user_agent
 
 DEMO = NormalizedName("demo")

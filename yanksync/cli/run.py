@@ -10,11 +10,11 @@ import click
 from yanksync.cli.exits import DONE, FAILED, LOCKED, Terminated, bug, code_of
 from yanksync.cli.logs import Logs
 from yanksync.cli.work import metrics_option, recorded, summary, watched
+from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror import Mirror, log
 from yanksync.opening import opened
 from yanksync.schedule import Service, Turn
-from yanksync.settings import Settings
 from yanksync.sync import Request, outcome
 
 

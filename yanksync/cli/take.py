@@ -13,12 +13,12 @@ from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
+from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
 from yanksync.fates import Adopted, Fate, Kind
 from yanksync.mirror import Mirror
 from yanksync.opening import opened
-from yanksync.settings import Settings
 from yanksync.sync import outcome
 
 _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to

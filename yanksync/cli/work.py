@@ -14,6 +14,7 @@ import msgspec
 from yanksync.cli.exits import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
+from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
@@ -21,7 +22,6 @@ from yanksync.core.rules.fetch_plan import Look, Plan
 from yanksync.holds import count_held
 from yanksync.mirror import Mirror, log
 from yanksync.opening import opened
-from yanksync.settings import Settings
 from yanksync.state.runs import Run
 from yanksync.states import busy_since
 from yanksync.sync import Request, outcome, rehearse

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from msgspec import Struct
 
 from yanksync import __version__
+from yanksync.config.settings import Settings
 from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
 from yanksync.core.formats.reader_rules import Broken, PageRules
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
-from yanksync.settings import Settings
 from yanksync.upstream import poll
 from yanksync.upstream.answers import Answer, Limit, Outcome, Patience, plain
 from yanksync.upstream.exchange import Reply

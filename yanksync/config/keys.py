@@ -1,9 +1,9 @@
 """What each key of ``yanksync.toml`` may hold (interface.md, "Configuration").
 
 :data:`KEYS` is the whole table. A key's ``check`` takes a value as TOML gives it and returns the
-value that :mod:`yanksync.settings` holds; its ``read`` brings the text of an environment variable
+value that :mod:`yanksync.config.settings` holds; its ``read`` brings the text of an environment variable
 to the TOML form first. Both raise :class:`Impossible`, which says what is wrong and names neither
-the key nor where it stands: :mod:`yanksync.config` knows those. Values that may hold credentials
+the key nor where it stands: :mod:`yanksync.config.load` knows those. Values that may hold credentials
 are never repeated in a message.
 """
 
@@ -18,10 +18,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from yanksync import crontab, targets
+from yanksync.config import crontab, validators
+from yanksync.config.project_filter import Selection
+from yanksync.config.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 from yanksync.core.errors import mebibytes
-from yanksync.selection import Selection
-from yanksync.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
@@ -177,7 +177,7 @@ def _checked(take: Callable[[object], T], check: Callable[[T], V]) -> Callable[[
     return checked
 
 
-simple_url = _checked(_text, targets.index)
+simple_url = _checked(_text, validators.index)
 """Returns the URL of an index. Raises :class:`Impossible`."""
 
 
@@ -324,7 +324,7 @@ def _read_list(text: str) -> list[str]:
 KEYS: Mapping[str, Mapping[str, Key]] = {
     "upstream": {
         "simple_url": Key(simple_url),
-        "journal_url": Key(_checked(_text, targets.plain_address)),
+        "journal_url": Key(_checked(_text, validators.plain_address)),
         "journal": Key(_one_of(JournalSource)),
         "workers": Key(_whole(1, 256), _read_whole),
         "timeout": Key(_seconds(0.001, 3600), _read_seconds),
@@ -335,7 +335,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "max_page_size": Key(_size(1 << 20, 1 << 30), _read_size),
         "max_list_size": Key(_size(1 << 20, 8 << 30), _read_size),
         "contact": Key(_contact),
-        "redirect_hosts": Key(_checked(_texts, targets.hosts), _read_list),
+        "redirect_hosts": Key(_checked(_texts, validators.hosts), _read_list),
     },
     "mirror": {
         "output": Key(_output),
@@ -362,9 +362,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "cron": Key(_checked(_text, _cron)),
     },
     "hooks": {
-        "command": Key(_checked(_texts, targets.command), _read_list),
-        "webhook": Key(_checked(_text, targets.address)),
-        "webhook_header": Key(_checked(_text, targets.header)),
+        "command": Key(_checked(_texts, validators.command), _read_list),
+        "webhook": Key(_checked(_text, validators.address)),
+        "webhook_header": Key(_checked(_text, validators.header)),
         "manifest": Key(_path),
         "manifest_keep": Key(_seconds(3600, 10 * _LONGEST_TIME), _read_seconds),
         "timeout": Key(_seconds(0.1, 300), _read_seconds),
@@ -372,7 +372,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     },
     "health": {
         "metrics": Key(_metrics),
-        "ping": Key(_checked(_text, targets.address)),
+        "ping": Key(_checked(_text, validators.address)),
         "allow_http": Key(_flag, _read_flag),
     },
     "storage": {},  # free keys: see storage_value

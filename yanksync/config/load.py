@@ -1,4 +1,4 @@
-"""One frozen :class:`~yanksync.settings.Settings` from flags, environment, file and defaults.
+"""One frozen :class:`~yanksync.config.settings.Settings` from flags, environment, file and defaults.
 
 The rules are those of interface.md, "Configuration": that order, every key also as
 ``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
@@ -17,12 +17,9 @@ from urllib.parse import urljoin, urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.config_parse import KEYS, Impossible, Key, simple_url, storage_value
-from yanksync.core.errors import ConfigError
-from yanksync.core.rules.removal_guard import Guard
-from yanksync.core.urls import is_loopback, redacted
-from yanksync.selection import Selection
-from yanksync.settings import (
+from yanksync.config.keys import KEYS, Impossible, Key, simple_url, storage_value
+from yanksync.config.project_filter import Selection
+from yanksync.config.settings import (
     Health,
     Hooks,
     JournalSource,
@@ -33,6 +30,9 @@ from yanksync.settings import (
     Storage,
     Upstream,
 )
+from yanksync.core.errors import ConfigError
+from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.urls import is_loopback, redacted
 
 __all__ = ["Settings", "load", "redacted", "with_simple_url"]
 
