@@ -34,7 +34,7 @@ from yanksync.publish.store import Failure, ListForm, Store
 from yanksync.state.history import Row
 from yanksync.state.state import State
 from yanksync.sync import Request, outcome, sync
-from yanksync.upstream.source import Upstream
+from yanksync.upstream.client import Upstream
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
 JSON, HTML, V1_HTML = "index.v1_json", "index.html", "index.v1_html"

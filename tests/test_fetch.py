@@ -13,7 +13,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found, Missing, NotModified
 from yanksync.fetch import Failed, Fetched, Question, W, fetch
-from yanksync.upstream.source import RawPage
+from yanksync.upstream.client import RawPage
 
 JSON = "application/vnd.pypi.simple.v1+json"
 Respond = Callable[[str, str | None], RawPage | int]

@@ -118,7 +118,7 @@ def test_imports_follow_the_rule(name: str, path: Path) -> None:
         ("render.simple_html", "def f():\n    from pathlib import Path", True),
         ("journal", "from yanksync.state import ledger", True),
         ("model", "from yanksync.config.settings import Settings", True),
-        ("state.ledger", "import yanksync.upstream.session", True),
+        ("state.ledger", "import yanksync.upstream.http_session", True),
         ("publish.disk", "from yanksync.state.ledger import Ledger", True),
         ("fetch", "import requests.adapters", True),
         ("sync", "import click", True),

@@ -30,7 +30,7 @@ from yanksync.findings import Finding, Kind
 from yanksync.mend import mend
 from yanksync.mirror import Mirror
 from yanksync.publish.disk import DiskStore
-from yanksync.upstream.source import Upstream
+from yanksync.upstream.client import Upstream
 from yanksync.verify import Checked, verify
 
 DEMO = "simple/demo/"

@@ -20,7 +20,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found, Missing, NotModified
 from yanksync.state.projects import StoredPage
-from yanksync.upstream.source import RawPage, Wish
+from yanksync.upstream.client import RawPage, Wish
 
 log = logging.getLogger("yanksync")
 

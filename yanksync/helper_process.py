@@ -24,7 +24,7 @@ from yanksync.publish.reconcile import Work, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import rendering_of
 from yanksync.system import fsync
-from yanksync.upstream.source import RawPage
+from yanksync.upstream.client import RawPage
 
 _HEAD = 8  # bytes that say how long a message is
 _READ, _PUBLISH = b"r", b"p"

@@ -26,7 +26,7 @@ from yanksync.publishing import Outcome, Rendering, gather, note, publish
 from yanksync.record import Batch
 from yanksync.recovery import Wanted
 from yanksync.state.projects import StoredPage
-from yanksync.upstream.source import RawPage
+from yanksync.upstream.client import RawPage
 
 _PORTION = 200  # pages
 _PORTION_BYTES = 4 << 20

@@ -23,7 +23,7 @@ from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.stock import check_published
-from yanksync.upstream.source import RawList
+from yanksync.upstream.client import RawList
 
 _STANDING = 2000  # directories of the output held against the state at once
 

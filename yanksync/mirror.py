@@ -14,7 +14,7 @@ from yanksync.progress import NoProgress, Progress, never
 from yanksync.publish.store import Store
 from yanksync.run_totals import Tally
 from yanksync.state.state import State
-from yanksync.upstream.source import Upstream
+from yanksync.upstream.client import Upstream
 
 if TYPE_CHECKING:  # start-up: only a state in object storage has one
     from yanksync.fence import Fence

@@ -18,7 +18,7 @@ from yanksync.publish.disk import DiskStore
 from yanksync.publish.store import Store
 from yanksync.state.state import State
 from yanksync.states import exclusive
-from yanksync.upstream.source import Upstream
+from yanksync.upstream.client import Upstream
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.remote import Leased

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from yanksync.upstream.answers import WITH_BODY
-from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
-from yanksync.upstream.interim import FinalResponse
+from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
+from yanksync.upstream.http_answers import WITH_BODY
+from yanksync.upstream.interim_responses import FinalResponse
 
 LIMIT = 1000
 FUZZ = settings(

@@ -20,7 +20,7 @@ from yanksync.core.errors import BadAnswer, YanksyncError
 from yanksync.core.formats import html_page_writer as render_html
 from yanksync.core.formats import json_page_writer as render_json
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
-from yanksync.upstream.xmlrpc import decode
+from yanksync.upstream.xmlrpc_journal import decode
 
 FUZZ = settings(
     max_examples=int(os.environ.get("YANKSYNC_FUZZ", "150")),

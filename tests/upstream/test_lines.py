@@ -35,11 +35,11 @@ from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreac
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.fetch import Question
-from yanksync.upstream.answers import Answer, Limit, Outcome
-from yanksync.upstream.crew import Request
-from yanksync.upstream.lines import Lines
-from yanksync.upstream.session import Session
-from yanksync.upstream.source import ACCEPT, Upstream
+from yanksync.upstream.client import ACCEPT, Upstream
+from yanksync.upstream.http_answers import Answer, Limit, Outcome
+from yanksync.upstream.http_session import Session
+from yanksync.upstream.multiplexer import Lines
+from yanksync.upstream.worker_threads import Request
 
 LIMIT = Limit(1 << 20, "upstream.max_page_size")
 WORKERS = 4

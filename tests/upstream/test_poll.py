@@ -15,10 +15,10 @@ from tests.upstream.server import HINT, INTERIM, SWITCH, reply, wire
 from yanksync.config.settings import Settings
 from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
-from yanksync.upstream import poll
-from yanksync.upstream.answers import Limit
-from yanksync.upstream.exchange import Reply
-from yanksync.upstream.source import Upstream
+from yanksync.upstream import minimal_http
+from yanksync.upstream.client import Upstream
+from yanksync.upstream.http1_parser import Reply
+from yanksync.upstream.http_answers import Limit
 
 HEADERS = {"Content-Type": "text/xml", "User-Agent": "yanksync/test"}
 LIMIT = Limit(1000, "upstream.max_list_size")
@@ -35,7 +35,7 @@ def plain_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def post(url: str, body: bytes = b"<x/>") -> Reply | None:
-    return poll.post(url, body, HEADERS, 0.4, LIMIT)
+    return minimal_http.post(url, body, HEADERS, 0.4, LIMIT)
 
 
 def told(sent: bytes | Iterable[bytes]) -> Reply | None:

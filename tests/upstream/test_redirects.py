@@ -13,11 +13,11 @@ from tests.upstream.server import Wire, reply, wire
 from yanksync.config.settings import Settings
 from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, UpstreamError
-from yanksync.upstream.answers import Answer, Limit
-from yanksync.upstream.crew import Request
-from yanksync.upstream.lines import Lines
-from yanksync.upstream.session import Session
-from yanksync.upstream.source import ACCEPT, RawPage, Upstream
+from yanksync.upstream.client import ACCEPT, RawPage, Upstream
+from yanksync.upstream.http_answers import Answer, Limit
+from yanksync.upstream.http_session import Session
+from yanksync.upstream.multiplexer import Lines
+from yanksync.upstream.worker_threads import Request
 
 LIMIT = Limit(1 << 20, "upstream.max_page_size")
 URL = "bob:s3cret@"

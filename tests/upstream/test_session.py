@@ -17,10 +17,10 @@ from tests.fake_upstream import FakeUpstream, Fault, Served, serve
 from tests.upstream.certificates import made_by
 from tests.upstream.server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
 from yanksync.core.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
-from yanksync.upstream.answers import Answer, Limit, seconds_of
-from yanksync.upstream.session import Session
-from yanksync.upstream.source import ACCEPT
-from yanksync.upstream.xmlrpc import XmlRpcJournal
+from yanksync.upstream.client import ACCEPT
+from yanksync.upstream.http_answers import Answer, Limit, seconds_of
+from yanksync.upstream.http_session import Session
+from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 LIMIT = Limit(1 << 20, "upstream.max_page_size")
 SMALL = Limit(1000, "upstream.max_page_size")

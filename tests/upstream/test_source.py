@@ -13,7 +13,7 @@ from yanksync.config.settings import Settings
 from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, JournalRefused, UpstreamError
 from yanksync.core.names import NormalizedName
-from yanksync.upstream.source import ACCEPT, ACCEPT_JSON, RawPage, Upstream, user_agent
+from yanksync.upstream.client import ACCEPT, ACCEPT_JSON, RawPage, Upstream, user_agent
 
 DEMO = NormalizedName("demo")
 JSON, HTML = ACCEPT_JSON, "text/html; charset=UTF-8"

@@ -11,8 +11,8 @@ import pytest
 from tests.upstream.build import DEMO, HTML, JSON, URL, anchor, html_body, json_body, json_file
 from yanksync.core.errors import YanksyncError
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
-from yanksync.upstream.answers import Limit, Unpacker
-from yanksync.upstream.xmlrpc import decode
+from yanksync.upstream.http_answers import Limit, Unpacker
+from yanksync.upstream.xmlrpc_journal import decode
 
 LIMIT = Limit(256 << 20, "upstream.max_list_size")
 

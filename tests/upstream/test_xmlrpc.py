@@ -27,9 +27,9 @@ from yanksync.core.errors import (
     YanksyncError,
 )
 from yanksync.core.model import JournalEntry
-from yanksync.upstream.answers import Limit
-from yanksync.upstream.session import Session
-from yanksync.upstream.xmlrpc import PAGE, XmlRpcJournal, decode
+from yanksync.upstream.http_answers import Limit
+from yanksync.upstream.http_session import Session
+from yanksync.upstream.xmlrpc_journal import PAGE, XmlRpcJournal, decode
 
 LIMIT = Limit(64 << 20, "upstream.max_list_size")
 URL = "https://upstream.example/pypi"

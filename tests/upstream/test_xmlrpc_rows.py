@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.upstream.build import CALM
 from yanksync.core.errors import YanksyncError
 from yanksync.core.model import JournalEntry
-from yanksync.upstream.xmlrpc import PAGE, entries
+from yanksync.upstream.xmlrpc_journal import PAGE, entries
 from yanksync.upstream.xmlrpc_rows import Row, rows_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.none()

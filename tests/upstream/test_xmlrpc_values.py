@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.upstream.build import CALM
-from yanksync.upstream.xmlrpc_values import Malformed, call, response
+from yanksync.upstream.xmlrpc_codec import Malformed, call, response
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
 VALUES = st.recursive(

@@ -1,1 +1,1 @@
-"""Upstream: the only part that talks to it, and the readers of what it answers."""
+"""Asks upstream: the journal, the list of projects, pages."""

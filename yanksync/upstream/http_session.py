@@ -27,7 +27,8 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.core.errors import BadAnswer, Unreachable
 from yanksync.core.urls import credentials, is_loopback, redacted
-from yanksync.upstream.answers import (
+from yanksync.upstream.http1_parser import Reply
+from yanksync.upstream.http_answers import (
     SLOW,
     Answer,
     Headers,
@@ -39,8 +40,7 @@ from yanksync.upstream.answers import (
     plain,
     too_slow,
 )
-from yanksync.upstream.exchange import Reply
-from yanksync.upstream.interim import Beyond, FinalAdapter, Unfollowing
+from yanksync.upstream.interim_responses import Beyond, FinalAdapter, Unfollowing
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD

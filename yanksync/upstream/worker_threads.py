@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from yanksync.core.errors import Unreachable, UpstreamError
 from yanksync.core.urls import redacted
-from yanksync.upstream.answers import Limit, Outcome
-from yanksync.upstream.room import Closed, Room
-from yanksync.upstream.session import Session
+from yanksync.upstream.answer_budget import Closed, Room
+from yanksync.upstream.http_answers import Limit, Outcome
+from yanksync.upstream.http_session import Session
 
 K = TypeVar("K")
 

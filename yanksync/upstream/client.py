@@ -17,13 +17,13 @@ from yanksync.core.formats.reader_rules import Broken, PageRules
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
-from yanksync.upstream import poll
-from yanksync.upstream.answers import Answer, Limit, Outcome, Patience, plain
-from yanksync.upstream.exchange import Reply
-from yanksync.upstream.xmlrpc import XmlRpcJournal
+from yanksync.upstream import minimal_http
+from yanksync.upstream.http1_parser import Reply
+from yanksync.upstream.http_answers import Answer, Limit, Outcome, Patience, plain
+from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
-    from yanksync.upstream.session import Session
+    from yanksync.upstream.http_session import Session
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "
@@ -99,7 +99,7 @@ class Upstream:
     @cached_property
     def _session(self) -> Session:
         # Here, because a pass that finds nothing new does without (poll.py).
-        from yanksync.upstream.session import Session
+        from yanksync.upstream.http_session import Session
 
         section = self._section
         return Session(
@@ -113,7 +113,7 @@ class Upstream:
     def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: Limit) -> Reply:
         if "_session" not in vars(self):
             named = {**headers, "User-Agent": user_agent(self._section.contact)}
-            reply = poll.post(url, body, named, self._section.timeout, limit)
+            reply = minimal_http.post(url, body, named, self._section.timeout, limit)
             if reply is not None:
                 return reply
         return self._session.post(url, body, headers, limit)
@@ -153,8 +153,8 @@ class Upstream:
         first = next(drawn, None)
         if first is None:
             return
-        from yanksync.upstream.crew import Request
-        from yanksync.upstream.lines import Lines
+        from yanksync.upstream.multiplexer import Lines
+        from yanksync.upstream.worker_threads import Request
 
         def requests() -> Iterator[Request[W]]:
             for wish in chain((first,), drawn):

@@ -11,7 +11,7 @@ import re
 
 from msgspec import Struct
 
-from yanksync.upstream.answers import WITH_BODY, Headers
+from yanksync.upstream.http_answers import WITH_BODY, Headers
 
 MOST_INTERIM = 16
 """More interim responses (1xx) than this before an answer are an error."""

@@ -17,8 +17,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from yanksync.upstream.answers import SLOW, too_slow
-from yanksync.upstream.exchange import HEAD_LIMIT, MOST_INTERIM
+from yanksync.upstream.http1_parser import HEAD_LIMIT, MOST_INTERIM
+from yanksync.upstream.http_answers import SLOW, too_slow
 
 
 class Beyond(HTTPException):

@@ -15,10 +15,10 @@ from itertools import starmap
 from yanksync.core.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
 from yanksync.core.model import JournalEntry
 from yanksync.core.urls import redacted
-from yanksync.upstream.answers import Limit, seconds_of
-from yanksync.upstream.exchange import Reply
+from yanksync.upstream.http1_parser import Reply
+from yanksync.upstream.http_answers import Limit, seconds_of
+from yanksync.upstream.xmlrpc_codec import Malformed, call, response
 from yanksync.upstream.xmlrpc_rows import Row, rows_of
-from yanksync.upstream.xmlrpc_values import Malformed, call, response
 
 Post = Callable[[str, bytes, Mapping[str, str], Limit], Reply]
 """Sends a body to a URL, with headers; takes an answer within a limit.

@@ -17,8 +17,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from yanksync.core.errors import Unreachable
 from yanksync.core.urls import redacted
-from yanksync.upstream.answers import SLOW, Limit, Unpacker, plain, too_slow
-from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
+from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
+from yanksync.upstream.http_answers import SLOW, Limit, Unpacker, plain, too_slow
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _LARGE = 16 << 20  # bytes as they come; of more, requests unpacks what it reads as it comes

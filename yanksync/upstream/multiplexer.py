@@ -22,7 +22,9 @@ from urllib3.exceptions import HTTPError
 
 from yanksync.core.errors import Unreachable, UpstreamError
 from yanksync.core.urls import redacted
-from yanksync.upstream.answers import (
+from yanksync.upstream.answer_budget import Room
+from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
+from yanksync.upstream.http_answers import (
     SLOW,
     Limit,
     Outcome,
@@ -32,10 +34,8 @@ from yanksync.upstream.answers import (
     plain,
     too_slow,
 )
-from yanksync.upstream.crew import Asked, Crew, Request
-from yanksync.upstream.exchange import Beyond, Odd, Reader, Reply
-from yanksync.upstream.room import Room
-from yanksync.upstream.session import Session
+from yanksync.upstream.http_session import Session
+from yanksync.upstream.worker_threads import Asked, Crew, Request
 
 K = TypeVar("K")
 
