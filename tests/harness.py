@@ -25,7 +25,6 @@ from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName
 from yanksync.fates import Fate
-from yanksync.holds import approve, count_held
 from yanksync.mirror import Mirror
 from yanksync.publish.disk import DiskStore
 from yanksync.publish.memory_store import MemoryStore
@@ -33,6 +32,7 @@ from yanksync.publish.reconcile import Work
 from yanksync.publish.store import Failure, ListForm, Store
 from yanksync.state.history import Row
 from yanksync.state.state import State
+from yanksync.state.views.holds import approve, count_held
 from yanksync.sync import Request, outcome, sync
 from yanksync.upstream.client import Upstream
 

@@ -36,10 +36,10 @@ from yanksync.core.rules.fetch_plan import Plan
 from yanksync.fates import Adopted, Fate
 from yanksync.fates import Kind as Fates
 from yanksync.findings import Finding, Kind
-from yanksync.holds import Held
 from yanksync.hooks import message
 from yanksync.state.history import Row
-from yanksync.status import Status
+from yanksync.state.views.holds import Held
+from yanksync.state.views.status import Status
 from yanksync.verify import Checked
 
 ROOT = Path(__file__).resolve().parent.parent

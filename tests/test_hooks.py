@@ -18,7 +18,7 @@ from tests.harness import DONE, FAILED, PARTIAL, Killed, World
 from tests.limits import small_files
 from yanksync import hooks
 from yanksync.core.errors import Undelivered
-from yanksync.status import status
+from yanksync.state.views.status import status
 from yanksync.system.child_process import run
 
 

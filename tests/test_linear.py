@@ -31,8 +31,8 @@ from yanksync.core.rules.lost_files import (
     with_lost,
 )
 from yanksync.core.rules.page_diff import Unsettled, differences, latecomers, reasons_of, settle
-from yanksync.holds import approve, holds
 from yanksync.state.state import State
+from yanksync.state.views.holds import approve, holds
 
 SMALL = 150
 _POLICIES: tuple[Literal["mark", "omit"], ...] = ("mark", "omit")

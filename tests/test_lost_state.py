@@ -19,8 +19,8 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import holds
 from yanksync.mend import mend
+from yanksync.state.views.holds import holds
 from yanksync.sync import rehearse
 
 NAMES = [f"p{number}" for number in range(8)]

@@ -18,7 +18,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import JOURNAL, Held, holds
+from yanksync.state.views.holds import JOURNAL, Held, holds
 
 
 @pytest.fixture

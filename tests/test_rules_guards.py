@@ -18,7 +18,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import SELECTION, holds
+from yanksync.state.views.holds import SELECTION, holds
 
 
 def started(world: World, number: int) -> list[str]:

@@ -16,7 +16,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import JOURNAL, holds
+from yanksync.state.views.holds import JOURNAL, holds
 
 NAMES = ("a", "b", "c")
 EMPTY = b"<html><head><title>Links for {}</title></head><body><h1>Links for {}</h1></body></html>"

@@ -14,7 +14,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.holds import JOURNAL, holds
+from yanksync.state.views.holds import JOURNAL, holds
 
 
 def lose(world: World) -> Answer:

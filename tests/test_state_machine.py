@@ -35,7 +35,7 @@ from tests.harness import (
     normal,
 )
 from yanksync.core.model import Action, JournalEntry
-from yanksync.holds import holds
+from yanksync.state.views.holds import holds
 
 NAMES = (("Alpha", "alpha"), ("be.Ta", "BE_ta"), ("Gam_ma", "gam-ma"))  # two spellings of each
 VERSIONS = ("1.0", "1.0.0", "2.0", "3.0rc1", "1!1.0", "1.0+l.1")

@@ -31,7 +31,6 @@ from yanksync.fates import Adopted, Fate, Kind
 from yanksync.fetch import Fetched
 from yanksync.follow import follow
 from yanksync.ground import sample
-from yanksync.holds import count_held
 from yanksync.mirror import Mirror, log
 from yanksync.narrowing import settle_selection
 from yanksync.publish.compress import copy_of
@@ -42,6 +41,7 @@ from yanksync.record import record
 from yanksync.removals import finish, tell_held
 from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
+from yanksync.state.views.holds import count_held
 from yanksync.sync import DONE, FAILED, HELD
 from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 

@@ -39,8 +39,8 @@ from collections.abc import Iterable
 from yanksync.core.errors import LeaseLost
 from yanksync.lease import Lease
 from yanksync.objects import NEW
+from yanksync.state.etags import Tags
 from yanksync.state.state import State
-from yanksync.state.tags import Tags
 
 LIST = ""
 """The list of projects, where others have the name of a project."""

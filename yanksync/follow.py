@@ -22,7 +22,7 @@ from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
 from yanksync.restart import restart, trust
-from yanksync.state.meta import READ, UNREAD
+from yanksync.state.facts import READ, UNREAD
 from yanksync.state.projects import Project
 from yanksync.stock import behind_output
 

@@ -15,8 +15,8 @@ from yanksync import manifest
 from yanksync.core import layout
 from yanksync.core.errors import Undelivered
 from yanksync.mirror import Mirror, log
-from yanksync.state.outbox import LIST
 from yanksync.state.projects import copies_in
+from yanksync.state.queues.hooks import LIST
 
 PORTION = 250
 """Projects that a hook is told of at once: a thousand addresses."""

@@ -16,8 +16,8 @@ from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
 from yanksync.mirror import Mirror
 from yanksync.publish.store import ListForm
-from yanksync.state.meta import UNREAD
-from yanksync.state.outbox import LEGACY, LIST
+from yanksync.state.facts import UNREAD
+from yanksync.state.queues.hooks import LEGACY, LIST
 
 LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
 """Where the state keeps the digest of what was written, of the forms with serials in them."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yanksync.core import layout
-from yanksync.state.outbox import LEGACY, Change
+from yanksync.state.queues.hooks import LEGACY, Change
 from yanksync.system import atomic_files
 
 _FORMAT = "%Y%m%dT%H%M%SZ"

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.config.settings import HOOKS
-from yanksync.holds import count_held
 from yanksync.run_totals import Tally
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
+from yanksync.state.views.holds import count_held
 from yanksync.system import atomic_files
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)

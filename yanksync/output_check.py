@@ -12,7 +12,7 @@ from yanksync.core.rules.journal_entries import Kind
 from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
 from yanksync.publish.store import ListStands
-from yanksync.state.meta import UNREAD
+from yanksync.state.facts import UNREAD
 from yanksync.stock import distrust, take_stock
 
 _REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.EXCLUDED)  # what waits to go already

@@ -24,9 +24,9 @@ from yanksync.publish.compress import copy_of
 from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
-from yanksync.state.outbox import LEGACY
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Awaiting
+from yanksync.state.queues.hooks import LEGACY
+from yanksync.state.queues.publish import Awaiting
 
 BATCH = 500
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not

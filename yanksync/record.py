@@ -48,9 +48,9 @@ from yanksync.core.rules.verdicts import (
 from yanksync.fetch import Failed, Fetched
 from yanksync.mirror import Mirror, log
 from yanksync.showing import page_of
-from yanksync.state.meta import OTHER_ERA
+from yanksync.state.facts import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage
-from yanksync.state.unpublished import Awaiting
+from yanksync.state.queues.publish import Awaiting
 
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 

@@ -17,9 +17,9 @@ from yanksync.core.model import Page
 from yanksync.core.project_state import Sort
 from yanksync.mirror import Mirror
 from yanksync.publish.inventory import Standing
-from yanksync.state.meta import OTHER_ERA, READ
+from yanksync.state.facts import OTHER_ERA, READ
 from yanksync.state.projects import Project
-from yanksync.state.unpublished import Awaiting
+from yanksync.state.queues.publish import Awaiting
 from yanksync.stock import IN_A_ROW, distrust, take_stock
 
 

@@ -18,7 +18,7 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror import Mirror, log
 from yanksync.other_upstream import difference, look, remember
-from yanksync.state.meta import OTHER_ERA
+from yanksync.state.facts import OTHER_ERA
 
 
 def is_other_upstream(mirror: Mirror) -> bool:

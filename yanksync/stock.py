@@ -17,7 +17,7 @@ from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
 from yanksync.publish.inventory import holds_ours
 from yanksync.publish.store import ListStands
-from yanksync.state.meta import OTHER_ERA, UNREAD
+from yanksync.state.facts import OTHER_ERA, UNREAD
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _BATCH = 2000  # directories of the output read at once

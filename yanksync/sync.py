@@ -21,7 +21,6 @@ from yanksync.core.project_state import Sort
 from yanksync.core.rules.fetch_plan import Plan, Removal
 from yanksync.core.urls import redacted
 from yanksync.follow import follow
-from yanksync.holds import count_held, holds
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
@@ -30,6 +29,7 @@ from yanksync.narrowing import settle_selection
 from yanksync.removals import finish, judge_removals, tell_held, withdraw
 from yanksync.restart import check_address, is_other_upstream, restart
 from yanksync.state.runs import Run
+from yanksync.state.views.holds import count_held, holds
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
 """What a pass came to, as exit codes (interface.md)."""

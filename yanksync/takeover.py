@@ -17,9 +17,9 @@ from yanksync.core.project_state import Presence, Sort
 from yanksync.fence import LIST
 from yanksync.objects import Objects
 from yanksync.publish.object_store import ObjectStore
-from yanksync.state.meta import UNREAD
+from yanksync.state.etags import Tags
+from yanksync.state.facts import UNREAD
 from yanksync.state.state import State
-from yanksync.state.tags import Tags
 
 
 def compare(state: State, output: Objects) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from yanksync.core.project_state import Sort
-from yanksync.holds import count_held, holds
 from yanksync.state.state import State
+from yanksync.state.views.holds import count_held, holds
 
 QUESTIONS: dict[str, Callable[[State], object]] = {
     "words": lambda state: state.unpublished.words(),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.state.build import DEMO, NOW
 from yanksync.core.rules.fetch_plan import DAY, HOUR
-from yanksync.state.pending import Waiting
+from yanksync.state.queues.fetch import Waiting
 from yanksync.state.state import State
 
 RUN = 1

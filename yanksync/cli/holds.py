@@ -11,10 +11,10 @@ from yanksync.cli.exits import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
 from yanksync.core.model import Hashes
-from yanksync.holds import WHOLE, Held
-from yanksync.holds import holds as held_things
 from yanksync.state.database import is_there
 from yanksync.state.state import State
+from yanksync.state.views.holds import WHOLE, Held
+from yanksync.state.views.holds import holds as held_things
 from yanksync.states import looked_at
 
 

@@ -9,8 +9,8 @@ import click
 from yanksync.cli.exits import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.core.names import normalized
-from yanksync.holds import WHOLE, Held, holds
-from yanksync.holds import approve as let_through
+from yanksync.state.views.holds import WHOLE, Held, holds
+from yanksync.state.views.holds import approve as let_through
 from yanksync.states import opened_state
 
 

@@ -1,1 +1,1 @@
-"""The state database. The only place that knows SQLite and sqlite-utils."""
+"""The state database: the only place that knows SQLite and sqlite-utils."""

@@ -16,7 +16,7 @@ from yanksync.core.rules.entry_index import Entries
 from yanksync.core.rules.journal_entries import HISTORY, Event, Kind
 from yanksync.core.rules.page_diff import Unsettled, settle
 from yanksync.state.database import Database
-from yanksync.state.observed import Observed, Seen, seen_of
+from yanksync.state.observed_rows import Observed, Seen, seen_of
 from yanksync.state.texts import kept_names, kept_text, names_of, plain, text_of
 
 

@@ -12,20 +12,20 @@ from msgspec.structs import replace
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Sort
-from yanksync.state.ahead import Ahead
+from yanksync.state.change_tracking import Touched
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
+from yanksync.state.etags import TagTable
+from yanksync.state.facts import Meta
 from yanksync.state.history import History
-from yanksync.state.listed import Listed
+from yanksync.state.list_import import Listed
 from yanksync.state.lost_files import LostFiles
-from yanksync.state.meta import Meta
-from yanksync.state.outbox import Outbox
-from yanksync.state.pending import Pending
 from yanksync.state.projects import Projects
+from yanksync.state.queues.fetch import Pending
+from yanksync.state.queues.hooks import Outbox
+from yanksync.state.queues.publish import Awaiting, Unpublished
 from yanksync.state.runs import Runs
-from yanksync.state.tags import TagTable
-from yanksync.state.touched import Touched
-from yanksync.state.unpublished import Awaiting, Unpublished
+from yanksync.state.unconfirmed_serials import Ahead
 
 
 class State:

@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.core.project_state import Presence
-from yanksync.holds import count_held
 from yanksync.state.database import is_there
-from yanksync.state.pending import Waiting
+from yanksync.state.queues.fetch import Waiting
+from yanksync.state.queues.publish import Blocked
 from yanksync.state.state import State
-from yanksync.state.unpublished import Blocked
+from yanksync.state.views.holds import count_held
 
 _TOLD = 100  # projects with a problem that are told of
 
