@@ -26,10 +26,10 @@ from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName
 from yanksync.fates import Fate
 from yanksync.mirror import Mirror
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.memory_store import MemoryStore
-from yanksync.publish.reconcile import Work
-from yanksync.publish.store import Failure, ListForm, Store
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.memory_store import MemoryStore
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, ListForm, Store
 from yanksync.state.history import Row
 from yanksync.state.state import State
 from yanksync.state.views.holds import approve, count_held

@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yanksync.config.settings import Bucket, Storage
-from yanksync.object_client import Patience
-from yanksync.objects import Objects
+from yanksync.output.object_storage.bucket import Objects
+from yanksync.output.object_storage.client import Patience
 
 BUCKET = "mirror"
 _PATIENCE = 60.0  # seconds that a server gets to start
@@ -243,7 +243,7 @@ def wait_for(
 def _wait_for_bucket(server: Server) -> None:
     """Return once an object can be put."""
     from yanksync.core.errors import ObjectError
-    from yanksync.objects import Content
+    from yanksync.output.object_storage.bucket import Content
 
     objects = server.objects()
     end = time.monotonic() + _PATIENCE

@@ -27,10 +27,10 @@ from tests.harness import (
     assert_equal_to_upstream,
 )
 from yanksync.fates import Kind
-from yanksync.findings import DIFFERENCES, Finding
-from yanksync.findings import Kind as KindOf
 from yanksync.mend import mend
-from yanksync.publish.serials import LARGEST
+from yanksync.output.comparison import DIFFERENCES, Finding
+from yanksync.output.comparison import Kind as KindOf
+from yanksync.output.published_serials import LARGEST
 from yanksync.verify import verify
 
 

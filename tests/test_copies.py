@@ -16,8 +16,8 @@ from tests.fake_upstream import FakeUpstream, Served
 from tests.harness import DONE, World
 from tests.test_verify import check, names, repair
 from yanksync.core import layout
-from yanksync.findings import NOT_WORTH
-from yanksync.publish.compress import compress, copy_of, expand, stream
+from yanksync.output.comparison import NOT_WORTH
+from yanksync.output.compress import compress, copy_of, expand, stream
 
 SMALL = [f"simple/small/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")]
 

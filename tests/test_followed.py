@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness import DONE, HOUR, Killed, World, assert_equal_to_upstream
 from tests.test_verify import check, repair
-from yanksync.findings import Kind
+from yanksync.output.comparison import Kind
 
 NAME = "index.legacy_json"
 

@@ -12,7 +12,7 @@ from tests.s3_gate import Gate, Mishap
 from tests.s3_servers import Server
 from yanksync.core.errors import LeaseLost, LockHeld
 from yanksync.lease import Lease, clock, patience, read_note
-from yanksync.objects import Content, Objects
+from yanksync.output.object_storage.bucket import Content, Objects
 
 KEY = "yanksync.db.lease"
 

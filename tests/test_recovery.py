@@ -22,8 +22,8 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.publish.reconcile import Work
-from yanksync.publish.store import Failure, Store
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, Store
 
 MANY = 110  # more removals than the guard lets through without counting what is left
 

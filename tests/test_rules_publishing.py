@@ -10,8 +10,8 @@ import pytest
 
 from tests.harness import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
 from yanksync.core.errors import LockHeld
-from yanksync.publish.reconcile import Work
-from yanksync.publish.store import Failure, Store
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, Store
 from yanksync.system.file_lock import lock
 
 REASONS = (

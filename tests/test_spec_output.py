@@ -16,8 +16,8 @@ import pytest
 from tests.harness import DONE, HTML, JSON, HtmlPage, World, assert_equal_to_upstream
 from tests.upstream.build import DEMO, HEX
 from yanksync.core.names import normalized
-from yanksync.publish.reconcile import Remove, Work
-from yanksync.publish.store import Failure, ListForm, Store
+from yanksync.output.reconcile import Remove, Work
+from yanksync.output.store import Failure, ListForm, Store
 
 
 def started(world: World, *projects: str) -> None:

@@ -26,10 +26,10 @@ from tests.harness import (
 )
 from tests.publish.audit import audited
 from yanksync.config.load import load
-from yanksync.findings import Finding, Kind
 from yanksync.mend import mend
 from yanksync.mirror import Mirror
-from yanksync.publish.disk import DiskStore
+from yanksync.output.comparison import Finding, Kind
+from yanksync.output.disk.store import DiskStore
 from yanksync.upstream.client import Upstream
 from yanksync.verify import Checked, verify
 

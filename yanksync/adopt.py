@@ -33,9 +33,9 @@ from yanksync.follow import follow
 from yanksync.ground import sample
 from yanksync.mirror import Mirror, log
 from yanksync.narrowing import settle_selection
-from yanksync.publish.compress import copy_of
-from yanksync.publish.inventory import Standing, holds_ours
-from yanksync.publish.reconcile import copies_of, published
+from yanksync.output.compress import copy_of
+from yanksync.output.inventory import Standing, holds_ours
+from yanksync.output.reconcile import copies_of, published
 from yanksync.publishing import publish
 from yanksync.record import record
 from yanksync.removals import finish, tell_held

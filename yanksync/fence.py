@@ -38,7 +38,7 @@ from collections.abc import Iterable
 
 from yanksync.core.errors import LeaseLost
 from yanksync.lease import Lease
-from yanksync.objects import NEW
+from yanksync.output.object_storage.bucket import NEW
 from yanksync.state.etags import Tags
 from yanksync.state.state import State
 

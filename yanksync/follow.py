@@ -20,7 +20,7 @@ from yanksync.core.rules.lost_files import told
 from yanksync.core.urls import redacted
 from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.mirror import Mirror, log
-from yanksync.publish.inventory import holds_ours
+from yanksync.output.inventory import holds_ours
 from yanksync.restart import restart, trust
 from yanksync.state.facts import READ, UNREAD
 from yanksync.state.projects import Project

@@ -18,9 +18,9 @@ from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName
 from yanksync.fetch import Question
 from yanksync.mirror import Mirror
-from yanksync.publish.compress import copy_of
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.reconcile import Work, copies_of, published, reconcile
+from yanksync.output.compress import copy_of
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.reconcile import Work, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import rendering_of
 from yanksync.system import fsync

@@ -20,8 +20,8 @@ from yanksync.core.rules.verdicts import Found
 from yanksync.fetch import Fetched, Question, read
 from yanksync.helper_process import CAME, STANDS, Came, Helper
 from yanksync.mirror import Mirror, log
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.reconcile import Write
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.reconcile import Write
 from yanksync.publishing import Outcome, Rendering, gather, note, publish
 from yanksync.record import Batch
 from yanksync.recovery import Wanted

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from yanksync.core.urls import redacted
-from yanksync.object_client import may_be_shown
+from yanksync.output.object_storage.client import may_be_shown
 
 _STORAGE = "YANKSYNC_STORAGE_"
 _SECRET = frozenset({"YANKSYNC_HOOKS_WEBHOOK", "YANKSYNC_HOOKS_WEBHOOK_HEADER"}) | {

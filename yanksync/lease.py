@@ -29,8 +29,8 @@ from typing import Annotated
 import msgspec
 
 from yanksync.core.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
-from yanksync.object_client import Patience
-from yanksync.objects import NEW, Content, Objects
+from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.output.object_storage.client import Patience
 
 LONGEST = 86400.0
 """Seconds that a lease may last at the most."""

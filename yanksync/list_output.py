@@ -15,7 +15,7 @@ from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
 from yanksync.mirror import Mirror
-from yanksync.publish.store import ListForm
+from yanksync.output.store import ListForm
 from yanksync.state.facts import UNREAD
 from yanksync.state.queues.hooks import LEGACY, LIST
 

@@ -11,11 +11,11 @@ from yanksync.core import layout
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.model import Published
 from yanksync.core.project_state import Sort
-from yanksync.findings import NOTES, Finding, Kind
 from yanksync.list_output import publish_list
 from yanksync.mirror import Mirror, log
 from yanksync.narrowing import settle_selection
-from yanksync.publish.inventory import files_of
+from yanksync.output.comparison import NOTES, Finding, Kind
+from yanksync.output.inventory import files_of
 from yanksync.removals import finish, tell_held
 from yanksync.state.views.holds import count_held
 from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks

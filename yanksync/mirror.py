@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
+from yanksync.output.store import Store
 from yanksync.progress import NoProgress, Progress, never
-from yanksync.publish.store import Store
 from yanksync.run_totals import Tally
 from yanksync.state.state import State
 from yanksync.upstream.client import Upstream

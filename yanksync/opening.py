@@ -13,9 +13,9 @@ from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Settings, SlashKeys
 from yanksync.core import layout
 from yanksync.mirror import Mirror
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.store import Store
 from yanksync.progress import NoProgress, Progress, never
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.store import Store
 from yanksync.state.state import State
 from yanksync.states import exclusive
 from yanksync.upstream.client import Upstream
@@ -66,8 +66,10 @@ def store_of(settings: Settings, held: Leased | None = None) -> Store:
     output = settings.mirror.output
     if isinstance(output, Path):
         return DiskStore(output)
-    from yanksync.objects import Objects  # start-up: a mirror on disk needs no client
-    from yanksync.publish.object_store import ObjectStore
+    from yanksync.output.object_storage.bucket import (
+        Objects,  # start-up: a mirror on disk needs no client
+    )
+    from yanksync.output.object_storage.store import ObjectStore
 
     source = str(settings.source or "the configuration")
     slash = {SlashKeys.HTML: layout.HTML.filename, SlashKeys.JSON: layout.V1_JSON.filename}

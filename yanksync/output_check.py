@@ -10,8 +10,8 @@ from yanksync.core.names import normalized
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.journal_entries import Kind
 from yanksync.mirror import Mirror, log
-from yanksync.publish.inventory import holds_ours
-from yanksync.publish.store import ListStands
+from yanksync.output.inventory import holds_ours
+from yanksync.output.store import ListStands
 from yanksync.state.facts import UNREAD
 from yanksync.stock import distrust, take_stock
 

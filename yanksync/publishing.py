@@ -18,10 +18,10 @@ from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.model import Page, Published
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.lost_files import LostFile, with_lost
-from yanksync.findings import is_right
 from yanksync.mirror import Mirror, log
-from yanksync.publish.compress import copy_of
-from yanksync.publish.reconcile import Keep, Work, Write, copies_of, published, reconcile
+from yanksync.output.comparison import is_right
+from yanksync.output.compress import copy_of
+from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.recovery import Wanted
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project

@@ -16,7 +16,7 @@ from yanksync.core.errors import PublishError
 from yanksync.core.model import Page
 from yanksync.core.project_state import Sort
 from yanksync.mirror import Mirror
-from yanksync.publish.inventory import Standing
+from yanksync.output.inventory import Standing
 from yanksync.state.facts import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.queues.publish import Awaiting

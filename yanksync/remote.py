@@ -26,8 +26,8 @@ from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateErr
 from yanksync.fence import Fence
 from yanksync.lease import Lease, Note, patience, read_note
 from yanksync.mirror import log
-from yanksync.object_client import Patience
-from yanksync.objects import NEW, Content, Objects
+from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.output.object_storage.client import Patience
 from yanksync.state.runs import Run
 from yanksync.state.state import State
 from yanksync.takeover import compare

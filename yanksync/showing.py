@@ -11,7 +11,7 @@ from yanksync.core.model import Page, Status
 from yanksync.core.names import NormalizedName
 from yanksync.core.policies.yanked import offered
 from yanksync.mirror import Mirror
-from yanksync.publish.reconcile import Rendered
+from yanksync.output.reconcile import Rendered
 from yanksync.state.projects import Project, StoredPage
 
 

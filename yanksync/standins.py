@@ -17,8 +17,8 @@ from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.model import Published
 from yanksync.core.policies.yanked import offered
 from yanksync.mirror import Mirror, log
-from yanksync.publish.compress import copy_of
-from yanksync.publish.reconcile import FormWork, Write, digest
+from yanksync.output.compress import copy_of
+from yanksync.output.reconcile import FormWork, Write, digest
 from yanksync.publishing import BATCH, tell_failures
 from yanksync.state.projects import Project
 from yanksync.worth import Ground, read_page

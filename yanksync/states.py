@@ -111,7 +111,9 @@ def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool =
             with os.scandir(output / layout.ROOT) as entries:
                 found = any(entry.is_dir(follow_symlinks=False) for entry in entries)
         elif ask:
-            from yanksync.objects import Objects  # start-up: a mirror on disk needs no client
+            from yanksync.output.object_storage.bucket import (
+                Objects,  # start-up: a mirror on disk needs no client
+            )
 
             source = str(settings.source or "the configuration")
             objects = Objects(output, settings.storage, source)

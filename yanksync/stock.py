@@ -15,8 +15,8 @@ from yanksync.core.errors import JournalReplaced, PublishError
 from yanksync.core.names import normalized
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror import Mirror, log
-from yanksync.publish.inventory import holds_ours
-from yanksync.publish.store import ListStands
+from yanksync.output.inventory import holds_ours
+from yanksync.output.store import ListStands
 from yanksync.state.facts import OTHER_ERA, UNREAD
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be

@@ -15,8 +15,8 @@ from itertools import groupby
 from yanksync.core import layout
 from yanksync.core.project_state import Presence, Sort
 from yanksync.fence import LIST
-from yanksync.objects import Objects
-from yanksync.publish.object_store import ObjectStore
+from yanksync.output.object_storage.bucket import Objects
+from yanksync.output.object_storage.store import ObjectStore
 from yanksync.state.etags import Tags
 from yanksync.state.facts import UNREAD
 from yanksync.state.state import State

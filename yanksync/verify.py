@@ -22,14 +22,14 @@ from yanksync.core.rules.page_diff import differences
 from yanksync.core.rules.verdicts import Found, Missing
 from yanksync.core.urls import redacted
 from yanksync.fetch import Failed, Fetched, Question, fetch
-from yanksync.findings import DIFFERENCES, NOTES, Finding, Kind, compare
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
 from yanksync.mirror import Mirror
 from yanksync.narrowing import settle_selection
-from yanksync.publish.compress import copy_of
-from yanksync.publish.inventory import Standing, files_of, holds_ours
-from yanksync.publish.reconcile import Rendered, copies_of, published
-from yanksync.publish.standing import digest_of
+from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, Kind, compare
+from yanksync.output.compress import copy_of
+from yanksync.output.disk.inventory import digest_of
+from yanksync.output.inventory import Standing, files_of, holds_ours
+from yanksync.output.reconcile import Rendered, copies_of, published
 from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project, copies_in
 from yanksync.sync import DONE, FAILED

@@ -20,7 +20,7 @@ from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
 from yanksync.core.formats.reader_rules import Broken
 from yanksync.core.model import PIECES, File, Page, Published, Yank
 from yanksync.core.names import NormalizedName
-from yanksync.publish.inventory import Standing, files_of
+from yanksync.output.inventory import Standing, files_of
 
 _NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
 

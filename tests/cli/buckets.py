@@ -14,7 +14,7 @@ from tests.fake_upstream import Served
 from tests.s3_gate import Gate
 from tests.s3_servers import Server, fresh_place
 from yanksync.config.settings import Bucket
-from yanksync.publish.object_store import ObjectStore
+from yanksync.output.object_storage.store import ObjectStore
 
 LOCKED = 75
 FORMS = ("index.html", "index.v1_html", "index.v1_json")

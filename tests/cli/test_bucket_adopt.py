@@ -14,7 +14,7 @@ from tests.fake_trees import Tree
 from tests.fake_upstream import FakeUpstream
 from tests.s3_gate import Mishap, puts_of
 from yanksync.lease import read_note
-from yanksync.objects import Content
+from yanksync.output.object_storage.bucket import Content
 
 FAILED, PARTIAL = 1, 3
 

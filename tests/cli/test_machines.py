@@ -21,7 +21,7 @@ from tests.fake_upstream import FakeUpstream, Fault
 from tests.s3_gate import Mishap, puts_of
 from tests.test_metrics import parsed
 from yanksync.lease import Note, read_note
-from yanksync.objects import Content
+from yanksync.output.object_storage.bucket import Content
 from yanksync.remote import LARGEST
 
 HELD = 4

@@ -14,8 +14,8 @@ from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_gate import Mishap, gate, puts, puts_of
 from tests.s3_servers import Server
 from yanksync.config.settings import Bucket
-from yanksync.objects import Content
-from yanksync.publish.object_store import WORKERS
+from yanksync.output.object_storage.bucket import Content
+from yanksync.output.object_storage.store import WORKERS
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 

@@ -26,8 +26,8 @@ from tests.s3_gate import Mishap, puts_of
 from tests.s3_servers import BUCKET, Server, fresh_place
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError
-from yanksync.objects import NEW, Content, Objects
-from yanksync.publish.object_store import ObjectStore
+from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.output.object_storage.store import ObjectStore
 
 PLAIN = Content(type="text/plain")
 

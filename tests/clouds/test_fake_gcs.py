@@ -15,8 +15,8 @@ from tests.s3_gate import Mishap, gate, puts
 from tests.s3_servers import Server
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged
-from yanksync.objects import NEW, Content, Objects
-from yanksync.publish.object_store import ObjectStore
+from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.output.object_storage.store import ObjectStore
 
 PLAIN = Content(type="text/plain")
 

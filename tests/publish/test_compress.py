@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.publish.compress import compress, expand, stream
+from yanksync.output.compress import compress, expand, stream
 
 BODY = b"<a href='demo'>" * 5000
 

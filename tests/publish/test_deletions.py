@@ -15,7 +15,7 @@ from tests.s3_gate import Gate
 from tests.s3_servers import Server, fresh_place
 from yanksync.config.settings import Storage
 from yanksync.core.errors import ObjectChanged
-from yanksync.objects import Content, Objects
+from yanksync.output.object_storage.bucket import Content, Objects
 
 
 class Giver(ThreadingHTTPServer):

@@ -18,8 +18,8 @@ import pytest
 from tests.publish.audit import audited
 from tests.publish.work import ALL, FORMS, rendered, stands, work
 from yanksync.core.errors import PublishError
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.store import Failure, ListForm
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.store import Failure, ListForm
 from yanksync.system import fsync
 
 
@@ -351,7 +351,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.publish.work import work
-from yanksync.publish.disk import DiskStore
+from yanksync.output.disk.store import DiskStore
 store = DiskStore(Path(sys.argv[1]))
 store.prepare()
 assert store.apply([one for n in range(int(sys.argv[2])) for one in work(f"p{n}")]) == ()

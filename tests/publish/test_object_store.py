@@ -14,12 +14,12 @@ from tests.s3_gate import Gate, Mishap, puts, puts_of
 from tests.s3_servers import Server
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError, PublishError
-from yanksync.object_client import broke_condition
-from yanksync.objects import NEW, Content, Objects, quoted
-from yanksync.publish.object_store import ObjectStore
-from yanksync.publish.reconcile import Work
-from yanksync.publish.serials import LARGEST
-from yanksync.publish.store import ListForm
+from yanksync.output.object_storage.bucket import NEW, Content, Objects, quoted
+from yanksync.output.object_storage.client import broke_condition
+from yanksync.output.object_storage.store import ObjectStore
+from yanksync.output.published_serials import LARGEST
+from yanksync.output.reconcile import Work
+from yanksync.output.store import ListForm
 
 TYPES = {
     "index.html": "text/html; charset=utf-8",

@@ -11,8 +11,8 @@ import zstandard
 from tests.publish.work import ALL, rendered, stands, work, write
 from yanksync.core import layout
 from yanksync.core.model import Published
-from yanksync.publish.compress import compress, stream
-from yanksync.publish.reconcile import Remove, Write, digest
+from yanksync.output.compress import compress, stream
+from yanksync.output.reconcile import Remove, Write, digest
 
 OPENERS = {
     "gzip": gzip.decompress,

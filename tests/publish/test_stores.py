@@ -11,13 +11,13 @@ import pytest
 from tests.publish.work import ALL, FORMS, TWIN_NAMES, rendered, stands, work
 from tests.s3_servers import Server
 from yanksync.core import layout
-from yanksync.publish.compress import compress
-from yanksync.publish.disk import DiskStore
-from yanksync.publish.memory_store import MemoryStore
-from yanksync.publish.object_store import ObjectStore
-from yanksync.publish.reconcile import FormWork, Write
-from yanksync.publish.serials import serial_in
-from yanksync.publish.store import ListForm, ListStands, Store
+from yanksync.output.compress import compress
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.memory_store import MemoryStore
+from yanksync.output.object_storage.store import ObjectStore
+from yanksync.output.published_serials import serial_in
+from yanksync.output.reconcile import FormWork, Write
+from yanksync.output.store import ListForm, ListStands, Store
 
 
 @pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])

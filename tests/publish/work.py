@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from yanksync.core import layout
 from yanksync.core.model import Published
-from yanksync.publish.compress import compress
-from yanksync.publish.reconcile import (
-    Rendered,
-    Work,
-    Write,
-    copies_of,
-    published,
-    reconcile,
-)
+from yanksync.output.compress import compress
+from yanksync.output.reconcile import Rendered, Work, Write, copies_of, published, reconcile
 
 ALL = ("gzip", "br", "zstd")
 TWIN_NAMES = ("index.html", "index.v1_html")

@@ -11,9 +11,9 @@ from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
 from yanksync.core.errors import LockHeld
-from yanksync.findings import NOTES, Finding
 from yanksync.mend import mend
 from yanksync.opening import opened
+from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
 from yanksync.states import looked_at
 from yanksync.verify import Checked

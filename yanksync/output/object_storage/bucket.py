@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ObjectChanged, ObjectError, YanksyncError
-from yanksync.object_client import (
+from yanksync.output.object_storage.client import (
     CONFLICT,
     NO_BUCKET,
     RETRIES,

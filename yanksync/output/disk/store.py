@@ -14,12 +14,10 @@ from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.publish.compress import stream
-from yanksync.publish.inventory import Standing
-from yanksync.publish.reconcile import FormWork, Keep, Remove, Work, Write
-from yanksync.publish.refusals import Refusals
-from yanksync.publish.serials import LARGEST, newest, serial_of
-from yanksync.publish.staging import (
+from yanksync.output.compress import stream
+from yanksync.output.disk.file_system_limits import Refusals
+from yanksync.output.disk.inventory import NO_TARGET, chunks_in, opened, serials_in, standing, umask
+from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
     Staged,
     chunks_of,
@@ -36,15 +34,10 @@ from yanksync.publish.staging import (
     write,
     write_chunks,
 )
-from yanksync.publish.standing import (
-    NO_TARGET,
-    chunks_in,
-    opened,
-    serials_in,
-    standing,
-    umask,
-)
-from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.inventory import Standing
+from yanksync.output.published_serials import LARGEST, newest, serial_of
+from yanksync.output.reconcile import FormWork, Keep, Remove, Work, Write
+from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
 from yanksync.system import fsync
 from yanksync.system.atomic_files import FILE_MODE, create
 from yanksync.system.ownership import owner

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from yanksync.core import layout
-from yanksync.publish.compress import expand
+from yanksync.output.compress import expand
 
 LARGEST = 128 << 20
 """Bytes of a published page that are read at the most; as much as is taken of upstream's."""

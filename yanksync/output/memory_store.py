@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.publish.inventory import Standing
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
-from yanksync.publish.serials import newest, serial_in, serial_of
-from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.inventory import Standing
+from yanksync.output.published_serials import newest, serial_in, serial_of
+from yanksync.output.reconcile import FormWork, Remove, Work, Write
+from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
 
 
 class MemoryStore:
@@ -63,7 +63,7 @@ class MemoryStore:
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects."""
-        from yanksync.publish.compress import copy_of
+        from yanksync.output.compress import copy_of
 
         base = layout.directory(None)
         names: list[str] = []
@@ -116,7 +116,7 @@ class MemoryStore:
 
     def standing(self, name: str | None) -> Standing:
         """Return what stands in a directory; there are no modes and nothing is unreadable."""
-        from yanksync.publish.standing import seen_in
+        from yanksync.output.disk.inventory import seen_in
 
         base = layout.directory(name) + "/"
         entries = tuple(

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.publish.inventory import Standing
-from yanksync.publish.reconcile import Work
+from yanksync.output.inventory import Standing
+from yanksync.output.reconcile import Work
 
 
 class Failure(Struct, frozen=True):
@@ -75,7 +75,7 @@ class Store(Protocol):
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file of a project, or of the list for None; None: not there.
 
-        What is larger than :data:`yanksync.publish.serials.LARGEST` is an error.
+        What is larger than :data:`yanksync.output.published_serials.LARGEST` is an error.
         """
 
     def serial(self, name: str) -> int | None:

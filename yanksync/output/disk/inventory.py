@@ -9,9 +9,9 @@ from hashlib import blake2b
 from typing import BinaryIO
 
 from yanksync.core import layout
-from yanksync.publish.compress import expand
-from yanksync.publish.inventory import Seen, Standing
-from yanksync.publish.serials import serial_of
+from yanksync.output.compress import expand
+from yanksync.output.inventory import Seen, Standing
+from yanksync.output.published_serials import serial_of
 
 _OURS = frozenset(layout.filenames())
 _CODEC = {suffix: codec for codec, suffix in layout.SUFFIX.items()}
@@ -100,7 +100,7 @@ def _digest(path: str, chunks: Iterable[bytes]) -> bytes:
 
 
 def digest_of(chunks: Iterable[bytes]) -> bytes:
-    """Return the digest of what ``chunks`` come to (:func:`yanksync.publish.reconcile.digest`)."""
+    """Return the digest of what ``chunks`` come to (:func:`yanksync.output.reconcile.digest`)."""
     engine = blake2b(digest_size=16)
     for chunk in chunks:
         engine.update(chunk)

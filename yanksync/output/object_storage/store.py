@@ -18,10 +18,10 @@ from typing import IO, Any, Protocol
 
 from yanksync.core import layout
 from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
-from yanksync.objects import NEW, Content, Objects
-from yanksync.publish.compress import stream
-from yanksync.publish.inventory import Standing
-from yanksync.publish.object_standing import (
+from yanksync.output.compress import stream
+from yanksync.output.inventory import Standing
+from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.output.object_storage.inventory import (
     OURS,
     SLASH,
     files_in,
@@ -29,9 +29,9 @@ from yanksync.publish.object_standing import (
     serials_in,
     standing,
 )
-from yanksync.publish.reconcile import FormWork, Remove, Work, Write
-from yanksync.publish.serials import LARGEST, newest
-from yanksync.publish.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.published_serials import LARGEST, newest
+from yanksync.output.reconcile import FormWork, Remove, Work, Write
+from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""

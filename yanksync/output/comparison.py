@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import Published
-from yanksync.publish.inventory import _OURS, _TEMPORARY, Seen, Standing, files_of
+from yanksync.output.inventory import _OURS, _TEMPORARY, Seen, Standing, files_of
 
 
 class Kind(StrEnum):

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from yanksync.core import layout
 from yanksync.core.errors import ObjectError
-from yanksync.objects import Content, Objects
-from yanksync.publish.inventory import Seen, Standing
-from yanksync.publish.serials import HEAD, serial_of
-from yanksync.publish.standing import seen_in
-from yanksync.publish.store import ListStands
+from yanksync.output.disk.inventory import seen_in
+from yanksync.output.inventory import Seen, Standing
+from yanksync.output.object_storage.bucket import Content, Objects
+from yanksync.output.published_serials import HEAD, serial_of
+from yanksync.output.store import ListStands
 
 OURS = frozenset(layout.filenames())
 SLASH = ""

@@ -1,0 +1,1 @@
+"""The published files, in a directory or in object storage."""

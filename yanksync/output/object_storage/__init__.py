@@ -1,0 +1,1 @@
+"""The output in a bucket."""
