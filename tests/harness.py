@@ -25,7 +25,7 @@ from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName
 from yanksync.fates import Fate
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.memory_store import MemoryStore
 from yanksync.output.reconcile import Work

@@ -11,7 +11,7 @@ import pytest
 from tests.s3_gate import Gate, Mishap
 from tests.s3_servers import Server
 from yanksync.core.errors import LeaseLost, LockHeld
-from yanksync.lease import Lease, clock, patience, read_note
+from yanksync.mirror.lease import Lease, clock, patience, read_note
 from yanksync.output.object_storage.bucket import Content, Objects
 
 KEY = "yanksync.db.lease"

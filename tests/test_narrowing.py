@@ -7,7 +7,7 @@ import pytest
 from tests.fake_upstream import Fault
 from tests.harness import DONE, HELD, PARTIAL, World, assert_equal_to_upstream
 from yanksync.core.rules.fetch_plan import Plan
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.state.views.holds import SELECTION, Held, holds
 from yanksync.sync import Request, rehearse
 

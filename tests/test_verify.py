@@ -27,7 +27,7 @@ from tests.harness import (
 from tests.publish.audit import audited
 from yanksync.config.load import load
 from yanksync.mend import mend
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import Finding, Kind
 from yanksync.output.disk.store import DiskStore
 from yanksync.upstream.client import Upstream

@@ -31,7 +31,7 @@ from yanksync.fates import Adopted, Fate, Kind
 from yanksync.fetch import Fetched
 from yanksync.follow import follow
 from yanksync.ground import sample
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.narrowing import settle_selection
 from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing, holds_ours

@@ -9,7 +9,7 @@ from __future__ import annotations
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer, ConfigError, JournalRefused, Refused, TooLarge
 from yanksync.core.formats.parse import is_json, parse_list
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.upstream.client import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough

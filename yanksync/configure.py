@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from yanksync.config import settings
 from yanksync.list_output import ANY_SIBLINGS
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 
 RENDERING = 1
 """Raised when the same value renders to other bytes, so that every page is written anew."""

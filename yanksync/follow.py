@@ -19,7 +19,7 @@ from yanksync.core.rules.journal_entries import Event, Kind, Mark, check_cursor,
 from yanksync.core.rules.lost_files import told
 from yanksync.core.urls import redacted
 from yanksync.listing import first_build, follow_list, mark_named
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.restart import restart, trust
 from yanksync.state.facts import READ, UNREAD

@@ -12,7 +12,7 @@ from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found
 from yanksync.fetch import Failed, Question, fetch
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.worth import Ground, Pair, ground_of, read_page
 
 SAMPLE = 20

@@ -17,7 +17,7 @@ from yanksync.core.formats.parse import parse_page
 from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName
 from yanksync.fetch import Question
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.compress import copy_of
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Work, copies_of, published, reconcile

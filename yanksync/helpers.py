@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from yanksync.core.rules.verdicts import Found
 from yanksync.fetch import Fetched, Question, read
 from yanksync.helper_process import CAME, STANDS, Came, Helper
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Write
 from yanksync.publishing import Outcome, Rendering, gather, note, publish

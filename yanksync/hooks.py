@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from yanksync import manifest
 from yanksync.core import layout
 from yanksync.core.errors import Undelivered
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.state.projects import copies_in
 from yanksync.state.queues.hooks import LIST
 

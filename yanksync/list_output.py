@@ -14,7 +14,7 @@ from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.store import ListForm
 from yanksync.state.facts import UNREAD
 from yanksync.state.queues.hooks import LEGACY, LIST

@@ -19,7 +19,7 @@ from yanksync.core.model import PIECES, ProjectList
 from yanksync.core.names import normalized
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, limit
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
 from yanksync.stock import check_published

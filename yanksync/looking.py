@@ -19,7 +19,7 @@ from yanksync.core.rules.fetch_plan import DAY, Look, sweep_share
 from yanksync.core.urls import redacted
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.follow import follow
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.publishing import Publisher
 from yanksync.record import Batch, give_up, record
 from yanksync.removals import withdraw

@@ -12,7 +12,7 @@ from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.model import Published
 from yanksync.core.project_state import Sort
 from yanksync.list_output import publish_list
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.narrowing import settle_selection
 from yanksync.output.comparison import NOTES, Finding, Kind
 from yanksync.output.inventory import files_of

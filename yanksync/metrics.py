@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.config.settings import HOOKS
-from yanksync.run_totals import Tally
+from yanksync.mirror.run_totals import Tally
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
 from yanksync.state.views.holds import count_held

@@ -16,7 +16,7 @@ from yanksync.configure import needs_widening
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import selection_holds
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 
 _SHOWN = 10  # names in a message
 

@@ -16,7 +16,7 @@ from yanksync.core.model import JournalEntry, ProjectList
 from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.urls import without_userinfo
 from yanksync.listing import read_list
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.upstream.client import RawList
 
 _BATCH = 2000  # names of the list looked up at once

@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.core.names import normalized
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.journal_entries import Kind
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.output.store import ListStands
 from yanksync.state.facts import UNREAD

@@ -18,7 +18,7 @@ from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.model import Page, Published
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.lost_files import LostFile, with_lost
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import is_right
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile

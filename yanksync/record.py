@@ -46,7 +46,7 @@ from yanksync.core.rules.verdicts import (
     weigh,
 )
 from yanksync.fetch import Failed, Fetched
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.showing import page_of
 from yanksync.state.facts import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from yanksync.core.errors import PublishError
 from yanksync.core.model import Page
 from yanksync.core.project_state import Sort
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.inventory import Standing
 from yanksync.state.facts import OTHER_ERA, READ
 from yanksync.state.projects import Project

@@ -11,7 +11,7 @@ from yanksync.core.project_state import Sort
 from yanksync.core.rules.lost_files import LostFile, remembered, removals, with_lost
 from yanksync.core.rules.page_diff import reasons_of
 from yanksync.core.rules.removal_guard import Removals, judge
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.publishing import BATCH, publish
 from yanksync.showing import held_page
 

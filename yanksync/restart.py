@@ -16,7 +16,7 @@ from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.urls import without_userinfo
 from yanksync.list_output import ANY_SIBLINGS
 from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.other_upstream import difference, look, remember
 from yanksync.state.facts import OTHER_ERA
 

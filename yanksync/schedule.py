@@ -26,7 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from yanksync.config.crontab import WEEKDAYS, parse
 from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
-from yanksync.mirror import log
+from yanksync.mirror.context import log
 from yanksync.system.systemd_notify import Notifier
 
 _JOB = "pass"

@@ -15,7 +15,7 @@ from yanksync.core.errors import JournalReplaced, StaleList
 from yanksync.core.model import ProjectList
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that (A69)."""

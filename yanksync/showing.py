@@ -10,7 +10,7 @@ from yanksync.core.formats.parse import PageRules, parse_page
 from yanksync.core.model import Page, Status
 from yanksync.core.names import NormalizedName
 from yanksync.core.policies.yanked import offered
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.output.reconcile import Rendered
 from yanksync.state.projects import Project, StoredPage
 

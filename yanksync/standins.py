@@ -16,7 +16,7 @@ from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.model import Published
 from yanksync.core.policies.yanked import offered
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
 from yanksync.publishing import BATCH, tell_failures

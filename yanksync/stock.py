@@ -14,7 +14,7 @@ from pathlib import Path
 from yanksync.core.errors import JournalReplaced, PublishError
 from yanksync.core.names import normalized
 from yanksync.list_output import ANY_SIBLINGS
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.output.store import ListStands
 from yanksync.state.facts import OTHER_ERA, UNREAD

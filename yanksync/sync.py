@@ -24,7 +24,7 @@ from yanksync.follow import follow
 from yanksync.list_output import publish_list
 from yanksync.listing import resync, widen
 from yanksync.looking import look
-from yanksync.mirror import Mirror, log
+from yanksync.mirror.context import Mirror, log
 from yanksync.narrowing import settle_selection
 from yanksync.removals import finish, judge_removals, tell_held, withdraw
 from yanksync.restart import check_address, is_other_upstream, restart

@@ -23,7 +23,7 @@ from yanksync.core.rules.verdicts import Found, Missing
 from yanksync.core.urls import redacted
 from yanksync.fetch import Failed, Fetched, Question, fetch
 from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
 from yanksync.narrowing import settle_selection
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, Kind, compare
 from yanksync.output.compress import copy_of

@@ -13,7 +13,7 @@ from tests.fake_receiver import receiver
 from tests.fake_trees import Tree
 from tests.fake_upstream import FakeUpstream
 from tests.s3_gate import Mishap, puts_of
-from yanksync.lease import read_note
+from yanksync.mirror.lease import read_note
 from yanksync.output.object_storage.bucket import Content
 
 FAILED, PARTIAL = 1, 3

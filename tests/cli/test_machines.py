@@ -20,9 +20,9 @@ from tests.fake_receiver import Receiver, receiver
 from tests.fake_upstream import FakeUpstream, Fault
 from tests.s3_gate import Mishap, puts_of
 from tests.test_metrics import parsed
-from yanksync.lease import Note, read_note
+from yanksync.mirror.lease import Note, read_note
+from yanksync.mirror.remote_state import LARGEST
 from yanksync.output.object_storage.bucket import Content
-from yanksync.remote import LARGEST
 
 HELD = 4
 Wanted = Callable[[str, str], bool]  # method, key

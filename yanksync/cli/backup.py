@@ -12,9 +12,9 @@ import click
 from yanksync.cli.exits import tell
 from yanksync.cli.logs import Logs
 from yanksync.core.errors import StateError
+from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_state
 from yanksync.state.state import State
-from yanksync.states import looked_at
 from yanksync.system import fsync
 
 

@@ -12,10 +12,10 @@ from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
 from yanksync.core.errors import LockHeld
 from yanksync.mend import mend
-from yanksync.opening import opened
+from yanksync.mirror.open_mirror import opened
+from yanksync.mirror.state_access import looked_at
 from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
-from yanksync.states import looked_at
 from yanksync.verify import Checked
 from yanksync.verify import verify as check
 

@@ -13,10 +13,10 @@ from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
 from yanksync.core.names import normalized
 from yanksync.core.versions import same_version
+from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_there
 from yanksync.state.history import Row
 from yanksync.state.state import State
-from yanksync.states import looked_at
 
 
 @click.command()

@@ -11,11 +11,11 @@ from yanksync.cli.exits import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
 from yanksync.core.model import Hashes
+from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_there
 from yanksync.state.state import State
 from yanksync.state.views.holds import WHOLE, Held
 from yanksync.state.views.holds import holds as held_things
-from yanksync.states import looked_at
 
 
 @click.command()

@@ -12,9 +12,9 @@ import msgspec
 from yanksync.cli.exits import FAILED, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.rows import json_option, moment
+from yanksync.mirror.state_access import looked_at
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import status as status_at
-from yanksync.states import looked_at
 
 
 def _number(

@@ -12,8 +12,8 @@ from yanksync.cli.logs import Logs
 from yanksync.cli.work import metrics_option, recorded, summary, watched
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
-from yanksync.mirror import Mirror, log
-from yanksync.opening import opened
+from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.open_mirror import opened
 from yanksync.schedule import Service, Turn
 from yanksync.sync import Request, outcome
 

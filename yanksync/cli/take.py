@@ -17,8 +17,8 @@ from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
 from yanksync.fates import Adopted, Fate, Kind
-from yanksync.mirror import Mirror
-from yanksync.opening import opened
+from yanksync.mirror.context import Mirror
+from yanksync.mirror.open_mirror import opened
 from yanksync.sync import outcome
 
 _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to

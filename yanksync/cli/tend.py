@@ -9,9 +9,9 @@ import click
 from yanksync.cli.exits import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.core.names import normalized
+from yanksync.mirror.state_access import opened_state
 from yanksync.state.views.holds import WHOLE, Held, holds
 from yanksync.state.views.holds import approve as let_through
-from yanksync.states import opened_state
 
 
 @click.command()

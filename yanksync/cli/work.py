@@ -19,11 +19,11 @@ from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import Look, Plan
-from yanksync.mirror import Mirror, log
-from yanksync.opening import opened
+from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.open_mirror import opened
+from yanksync.mirror.state_access import busy_since
 from yanksync.state.runs import Run
 from yanksync.state.views.holds import count_held
-from yanksync.states import busy_since
 from yanksync.sync import Request, outcome, rehearse
 from yanksync.sync import sync as make_pass
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
+from yanksync.mirror.progress import NoProgress, Progress, never
+from yanksync.mirror.run_totals import Tally
 from yanksync.output.store import Store
-from yanksync.progress import NoProgress, Progress, never
-from yanksync.run_totals import Tally
 from yanksync.state.state import State
 from yanksync.upstream.client import Upstream
 
 if TYPE_CHECKING:  # start-up: only a state in object storage has one
-    from yanksync.fence import Fence
+    from yanksync.mirror.conditional_writes import Fence
 
 log = logging.getLogger("yanksync")
 

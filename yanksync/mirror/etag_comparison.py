@@ -14,7 +14,7 @@ from itertools import groupby
 
 from yanksync.core import layout
 from yanksync.core.project_state import Presence, Sort
-from yanksync.fence import LIST
+from yanksync.mirror.conditional_writes import LIST
 from yanksync.output.object_storage.bucket import Objects
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.state.etags import Tags

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Settings, SlashKeys
 from yanksync.core import layout
-from yanksync.mirror import Mirror
+from yanksync.mirror.context import Mirror
+from yanksync.mirror.progress import NoProgress, Progress, never
+from yanksync.mirror.state_access import exclusive
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
-from yanksync.progress import NoProgress, Progress, never
 from yanksync.state.state import State
-from yanksync.states import exclusive
 from yanksync.upstream.client import Upstream
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
-    from yanksync.remote import Leased
+    from yanksync.mirror.remote_state import Leased
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
-    from yanksync.remote import Leased
+    from yanksync.mirror.remote_state import Leased
 
 log = logging.getLogger("yanksync")
 
@@ -43,7 +43,7 @@ def exclusive(
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
-        from yanksync.remote import leased
+        from yanksync.mirror.remote_state import leased
 
         with (
             leased(settings, rehearse=rehearse) as held,
@@ -92,9 +92,9 @@ def looked_at(settings: Settings) -> Iterator[Path]:
             _report_missing(settings, ask=False)
         yield path
     else:
-        from yanksync import remote
+        from yanksync.mirror import remote_state
 
-        with remote.looked_at(settings) as fetched:
+        with remote_state.looked_at(settings) as fetched:
             if not is_there(fetched):
                 _report_missing(settings)
             yield fetched

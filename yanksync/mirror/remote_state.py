@@ -1,10 +1,10 @@
 """A state that lives in object storage: fetched, worked on, and put back on a condition.
 
-A run takes the lease (:mod:`yanksync.lease`), fetches the state into a directory of its own, works
-behind the fence (:mod:`yanksync.fence`), puts the state back on the ETag that it fetched, and lets
+A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own, works
+behind the fence (:mod:`yanksync.mirror.conditional_writes`), puts the state back on the ETag that it fetched, and lets
 the lease go. One that dies on the way leaves the lease to run out, and a state that is older than
 the output. So a run that takes the lease over, or finds neither lease nor state, first holds what
-stands in the output against the state (:mod:`yanksync.takeover`).
+stands in the output against the state (:mod:`yanksync.mirror.etag_comparison`).
 
 An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
 """
@@ -23,14 +23,14 @@ from pathlib import Path
 
 from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateError
-from yanksync.fence import Fence
-from yanksync.lease import Lease, Note, patience, read_note
-from yanksync.mirror import log
+from yanksync.mirror.conditional_writes import Fence
+from yanksync.mirror.context import log
+from yanksync.mirror.etag_comparison import compare
+from yanksync.mirror.lease import Lease, Note, patience, read_note
 from yanksync.output.object_storage.bucket import NEW, Content, Objects
 from yanksync.output.object_storage.client import Patience
 from yanksync.state.runs import Run
 from yanksync.state.state import State
-from yanksync.takeover import compare
 
 LARGEST = 200_000_000  # bytes of a state that is carried to and fro
 _CONTENT = Content(type="application/vnd.sqlite3", cache="no-store")

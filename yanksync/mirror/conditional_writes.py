@@ -37,7 +37,7 @@ import threading
 from collections.abc import Iterable
 
 from yanksync.core.errors import LeaseLost
-from yanksync.lease import Lease
+from yanksync.mirror.lease import Lease
 from yanksync.output.object_storage.bucket import NEW
 from yanksync.state.etags import Tags
 from yanksync.state.state import State
