@@ -33,7 +33,7 @@ from yanksync.output.store import Failure, ListForm, Store
 from yanksync.state.history import Row
 from yanksync.state.state import State
 from yanksync.state.views.holds import approve, count_held
-from yanksync.sync import Request, outcome, sync
+from yanksync.sync.pipeline import Request, outcome, sync
 from yanksync.upstream.client import Upstream
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4

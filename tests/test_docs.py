@@ -35,11 +35,11 @@ from yanksync.core.names import normalized
 from yanksync.core.rules.fetch_plan import Plan
 from yanksync.fates import Adopted, Fate
 from yanksync.fates import Kind as Fates
-from yanksync.hooks import message
 from yanksync.output.comparison import Finding, Kind
 from yanksync.state.history import Row
 from yanksync.state.views.holds import Held
 from yanksync.state.views.status import Status
+from yanksync.sync.hooks.deliver import message
 from yanksync.verify import Checked
 
 ROOT = Path(__file__).resolve().parent.parent

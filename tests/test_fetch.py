@@ -12,7 +12,7 @@ from yanksync.core.formats.reader_rules import PageRules
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found, Missing, NotModified
-from yanksync.fetch import Failed, Fetched, Question, W, fetch
+from yanksync.sync.fetch import Failed, Fetched, Question, W, fetch
 from yanksync.upstream.client import RawPage
 
 JSON = "application/vnd.pypi.simple.v1+json"

@@ -16,9 +16,9 @@ from tests.fake_receiver import Receiver, receiver
 from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, FAILED, PARTIAL, Killed, World
 from tests.limits import small_files
-from yanksync import hooks
 from yanksync.core.errors import Undelivered
 from yanksync.state.views.status import status
+from yanksync.sync.hooks import deliver
 from yanksync.system.child_process import run
 
 
@@ -165,20 +165,20 @@ def add(world: World, count: int) -> None:
 
 def test_much_is_told_in_portions_and_a_failure_costs_none(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, 2 * hooks.PORTION + 7)
+    add(world, 2 * deliver.PORTION + 7)
     inbox.moods.extend([200, 404])
     assert world.sync() == PARTIAL
-    assert [len(told["projects"]) for told in news(inbox)] == [hooks.PORTION]
+    assert [len(told["projects"]) for told in news(inbox)] == [deliver.PORTION]
     assert len(inbox.told) == 3  # behind the first failure it is left alone
     assert world.sync() == DONE
     later = news(inbox)
-    assert [len(told["projects"]) for told in later] == [hooks.PORTION, 7]
-    assert later[0]["projects"][0] == f"p{hooks.PORTION}"
+    assert [len(told["projects"]) for told in later] == [deliver.PORTION, 7]
+    assert later[0]["projects"][0] == f"p{deliver.PORTION}"
 
 
 def test_very_much_is_told_in_one_word(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, hooks.MANY + 1)
+    add(world, deliver.MANY + 1)
     assert world.sync() == DONE
     (told,) = news(inbox)
     assert (told["all"], told["list"]) == (True, True)
@@ -188,7 +188,7 @@ def test_very_much_is_told_in_one_word(world: World, inbox: Receiver) -> None:
 
 def test_a_slow_hook_goes_on_in_the_next_pass(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, 3 * hooks.PORTION)
+    add(world, 3 * deliver.PORTION)
     world.clock.step = 100.0
     assert world.sync() == PARTIAL
     assert len(news(inbox)) == 1

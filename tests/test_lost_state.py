@@ -21,7 +21,7 @@ from tests.harness import (
 )
 from yanksync.mend import mend
 from yanksync.state.views.holds import holds
-from yanksync.sync import rehearse
+from yanksync.sync.pipeline import rehearse
 
 NAMES = [f"p{number}" for number in range(8)]
 

@@ -16,8 +16,8 @@ from tests.e2e.machine import SECTIONS
 from tests.fake_upstream import Served
 from tests.harness import DAY, DONE, PARTIAL, Killed, World
 from tests.limits import small_files
-from yanksync import manifest
 from yanksync.state.queues.hooks import Change
+from yanksync.sync.hooks import manifest
 
 LINES, RSYNC, AIR_GAP = SECTIONS["A manifest"]  # README.rst
 ALL = ["index.html", "index.v1_html", "index.v1_json"]

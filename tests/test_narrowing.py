@@ -9,7 +9,7 @@ from tests.harness import DONE, HELD, PARTIAL, World, assert_equal_to_upstream
 from yanksync.core.rules.fetch_plan import Plan
 from yanksync.mirror.context import Mirror
 from yanksync.state.views.holds import SELECTION, Held, holds
-from yanksync.sync import Request, rehearse
+from yanksync.sync.pipeline import Request, rehearse
 
 NAMES = ["demo", "other", "third"]
 

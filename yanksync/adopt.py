@@ -16,8 +16,6 @@ from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
-from yanksync import configure
-from yanksync.choose import source_of
 from yanksync.config.settings import JournalSource, YankedPolicy
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError, StateError
@@ -28,21 +26,23 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, Look
 from yanksync.core.rules.verdicts import Found
 from yanksync.fates import Adopted, Fate, Kind
-from yanksync.fetch import Fetched
-from yanksync.follow import follow
 from yanksync.ground import sample
 from yanksync.mirror.context import Mirror, log
-from yanksync.narrowing import settle_selection
 from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing, holds_ours
 from yanksync.output.reconcile import copies_of, published
-from yanksync.publishing import publish
-from yanksync.record import record
-from yanksync.removals import finish, tell_held
-from yanksync.showing import rendering_of
 from yanksync.state.projects import Project, StoredPage
 from yanksync.state.views.holds import count_held
-from yanksync.sync import DONE, FAILED, HELD
+from yanksync.sync import config_changes
+from yanksync.sync.fetch import Fetched
+from yanksync.sync.follow.journal import follow
+from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.follow.source_choice import source_of
+from yanksync.sync.pipeline import DONE, FAILED, HELD
+from yanksync.sync.publish import publish
+from yanksync.sync.published_page import rendering_of
+from yanksync.sync.record import record
+from yanksync.sync.removals import finish, tell_held
 from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200
@@ -114,7 +114,7 @@ def _begin(mirror: Mirror) -> None:
     meta = mirror.state.meta
     if meta.number("adopting") == _FOLLOWED:
         return
-    configure.apply_policies(mirror)
+    config_changes.apply_policies(mirror)
     settle_selection(mirror)  # nothing is published yet that it could leave out
     tree = mirror.store.list_stands().serial
     source = source_of(mirror)

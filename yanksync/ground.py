@@ -11,8 +11,8 @@ from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found
-from yanksync.fetch import Failed, Question, fetch
 from yanksync.mirror.context import Mirror
+from yanksync.sync.fetch import Failed, Question, fetch
 from yanksync.worth import Ground, Pair, ground_of, read_page
 
 SAMPLE = 20

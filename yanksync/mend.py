@@ -6,19 +6,19 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from yanksync import configure, output_check
 from yanksync.core import layout
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.model import Published
 from yanksync.core.project_state import Sort
-from yanksync.list_output import publish_list
 from yanksync.mirror.context import Mirror, log
-from yanksync.narrowing import settle_selection
 from yanksync.output.comparison import NOTES, Finding, Kind
 from yanksync.output.inventory import files_of
-from yanksync.removals import finish, tell_held
 from yanksync.state.views.holds import count_held
-from yanksync.sync import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
+from yanksync.sync import config_changes, output_check
+from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.pipeline import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
+from yanksync.sync.publish_list import publish_list
+from yanksync.sync.removals import finish, tell_held
 from yanksync.verify import BATCH, UNREADABLE, Checked, Tell, check
 
 
@@ -31,7 +31,7 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     checked = Checked()
     if not mirror.store.standing(None).there:
         mirror.store.prepare()
-    configure.apply_policies(mirror)
+    config_changes.apply_policies(mirror)
     mirror = settle_selection(mirror)
     output_check.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)

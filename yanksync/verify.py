@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from yanksync import configure
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, UpstreamError
 from yanksync.core.model import Action, Page, Published
@@ -21,18 +20,19 @@ from yanksync.core.rules.lost_files import with_lost
 from yanksync.core.rules.page_diff import differences
 from yanksync.core.rules.verdicts import Found, Missing
 from yanksync.core.urls import redacted
-from yanksync.fetch import Failed, Fetched, Question, fetch
-from yanksync.list_output import LIST_DIGESTS, list_forms, list_serial
 from yanksync.mirror.context import Mirror
-from yanksync.narrowing import settle_selection
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, Kind, compare
 from yanksync.output.compress import copy_of
 from yanksync.output.disk.inventory import digest_of
 from yanksync.output.inventory import Standing, files_of, holds_ours
 from yanksync.output.reconcile import Rendered, copies_of, published
-from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project, copies_in
-from yanksync.sync import DONE, FAILED
+from yanksync.sync import config_changes
+from yanksync.sync.fetch import Failed, Fetched, Question, fetch
+from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.pipeline import DONE, FAILED
+from yanksync.sync.publish_list import LIST_DIGESTS, list_forms, list_serial
+from yanksync.sync.published_page import held_page, rendering_of, shown_page
 
 BATCH = 500
 
@@ -75,7 +75,7 @@ def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Check
     """
     checked = Checked()
     with mirror.state.rehearsal():
-        configure.apply_policies(mirror)  # what it concerns is the next run's work
+        config_changes.apply_policies(mirror)  # what it concerns is the next run's work
         mirror = settle_selection(mirror)
         for finding in check(mirror, checked, upstream=upstream):
             tell(finding)

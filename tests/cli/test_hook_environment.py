@@ -10,7 +10,7 @@ import pytest
 from tests.cli.runner import Cli
 from tests.fake_receiver import receiver
 from tests.fake_upstream import FakeUpstream
-from yanksync.hook_environment import environment
+from yanksync.sync.hooks.environment import environment
 
 SECRETS = {
     "YANKSYNC_HOOKS_WEBHOOK": "https://hooks.example/hush",

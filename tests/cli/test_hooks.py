@@ -153,6 +153,6 @@ def test_what_is_not_configured_is_not_imported(synced: Cli) -> None:
         check=True,
     )
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "yanksync.sync" in names
+    assert "yanksync.sync.pipeline" in names
     ours = {"hooks", "hook_command", "manifest", "outbound", "health", "metrics"}
     assert names.isdisjoint(f"yanksync.{name}" for name in ours)

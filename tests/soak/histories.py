@@ -25,9 +25,9 @@ from tests.fake_upstream import Fault, Refused, Served, Snapshot
 from tests.harness import DAY, DONE, HELD, HOUR, Counts, normal
 from tests.test_state_machine import REASONS, VERSIONS, Histories, begun, names
 from yanksync.config.load import load
-from yanksync.configure import policy
 from yanksync.core.project_state import Presence
 from yanksync.state.state import State
+from yanksync.sync.config_changes import policy
 
 BATCH = 25  # histories of one seed
 OTHER = "ab" * 32  # the digest of a file that was exchanged

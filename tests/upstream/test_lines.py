@@ -34,7 +34,7 @@ from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
-from yanksync.fetch import Question
+from yanksync.sync.fetch import Question
 from yanksync.upstream.client import ACCEPT, Upstream
 from yanksync.upstream.http_answers import Answer, Limit, Outcome
 from yanksync.upstream.http_session import Session

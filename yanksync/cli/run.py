@@ -15,7 +15,7 @@ from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import opened
 from yanksync.schedule import Service, Turn
-from yanksync.sync import Request, outcome
+from yanksync.sync.pipeline import Request, outcome
 
 
 @click.command()

@@ -19,7 +19,7 @@ from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
 from yanksync.fates import Adopted, Fate, Kind
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import opened
-from yanksync.sync import outcome
+from yanksync.sync.pipeline import outcome
 
 _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to
 

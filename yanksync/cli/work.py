@@ -24,8 +24,8 @@ from yanksync.mirror.open_mirror import opened
 from yanksync.mirror.state_access import busy_since
 from yanksync.state.runs import Run
 from yanksync.state.views.holds import count_held
-from yanksync.sync import Request, outcome, rehearse
-from yanksync.sync import sync as make_pass
+from yanksync.sync.pipeline import Request, outcome, rehearse
+from yanksync.sync.pipeline import sync as make_pass
 
 if TYPE_CHECKING:
     from yanksync.health import Watch

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from yanksync.core.errors import Undelivered
-from yanksync.hook_environment import environment
+from yanksync.sync.hooks.environment import environment
 
 _LAST = 2000  # bytes of its output that are looked at
 _MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from yanksync.choose import CHECK, source_of
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer, JournalReplaced
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.urls import without_userinfo
-from yanksync.list_output import ANY_SIBLINGS
-from yanksync.listing import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.mirror.context import Mirror, log
-from yanksync.other_upstream import difference, look, remember
 from yanksync.state.facts import OTHER_ERA
+from yanksync.sync.follow.other_upstream import difference, look, remember
+from yanksync.sync.follow.project_list import leave, load, mark_all_named, mark_unlisted, start
+from yanksync.sync.follow.source_choice import CHECK, source_of
+from yanksync.sync.publish_list import ANY_SIBLINGS
 
 
 def is_other_upstream(mirror: Mirror) -> bool:

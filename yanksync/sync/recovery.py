@@ -20,7 +20,7 @@ from yanksync.output.inventory import Standing
 from yanksync.state.facts import OTHER_ERA, READ
 from yanksync.state.projects import Project
 from yanksync.state.queues.publish import Awaiting
-from yanksync.stock import IN_A_ROW, distrust, take_stock
+from yanksync.sync.output_survey import IN_A_ROW, distrust, take_stock
 
 
 class Wanted(Struct, frozen=True):

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from yanksync.core.errors import JournalReplaced, PublishError
 from yanksync.core.names import normalized
-from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.output.store import ListStands
 from yanksync.state.facts import OTHER_ERA, UNREAD
+from yanksync.sync.publish_list import ANY_SIBLINGS
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _BATCH = 2000  # directories of the output read at once

@@ -19,8 +19,8 @@ from yanksync.core.policies.yanked import offered
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
-from yanksync.publishing import BATCH, tell_failures
 from yanksync.state.projects import Project
+from yanksync.sync.publish import BATCH, tell_failures
 from yanksync.worth import Ground, read_page
 
 

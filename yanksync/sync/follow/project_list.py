@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from yanksync.choose import CHECK, source_of
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import BadAnswer
@@ -21,8 +20,9 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
-from yanksync.set_back import CACHED, check_rows, check_rows_again, refuse_older
-from yanksync.stock import check_published
+from yanksync.sync.follow.set_back import CACHED, check_rows, check_rows_again, refuse_older
+from yanksync.sync.follow.source_choice import CHECK, source_of
+from yanksync.sync.output_survey import check_published
 from yanksync.upstream.client import RawList
 
 _STANDING = 2000  # directories of the output held against the state at once

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yanksync.choose import note_refusal, source_of
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import JournalRefused, JournalReplaced, Throttled
 from yanksync.core.model import JournalEntry
@@ -18,13 +17,14 @@ from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.journal_entries import Event, Kind, Mark, check_cursor, named, read
 from yanksync.core.rules.lost_files import told
 from yanksync.core.urls import redacted
-from yanksync.listing import first_build, follow_list, mark_named
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
-from yanksync.restart import restart, trust
 from yanksync.state.facts import READ, UNREAD
 from yanksync.state.projects import Project
-from yanksync.stock import behind_output
+from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
+from yanksync.sync.follow.source_choice import note_refusal, source_of
+from yanksync.sync.follow.upstream_change import restart, trust
+from yanksync.sync.output_survey import behind_output
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 

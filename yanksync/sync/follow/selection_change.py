@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from yanksync.config.project_filter import Selection, Wider
-from yanksync.configure import needs_widening
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import selection_holds
 from yanksync.mirror.context import Mirror
+from yanksync.sync.config_changes import needs_widening
 
 _SHOWN = 10  # names in a message
 

@@ -13,7 +13,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.output.store import ListStands
 from yanksync.state.facts import UNREAD
-from yanksync.stock import distrust, take_stock
+from yanksync.sync.output_survey import distrust, take_stock
 
 _REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.EXCLUDED)  # what waits to go already
 

@@ -11,12 +11,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from yanksync import manifest
 from yanksync.core import layout
 from yanksync.core.errors import Undelivered
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.projects import copies_in
 from yanksync.state.queues.hooks import LIST
+from yanksync.sync.hooks import manifest
 
 PORTION = 250
 """Projects that a hook is told of at once: a thousand addresses."""

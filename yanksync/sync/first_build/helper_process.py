@@ -1,4 +1,4 @@
-"""A helper of a first build (:mod:`yanksync.helpers`): how it is asked, and what it does."""
+"""A helper of a first build (:mod:`yanksync.sync.first_build.helpers`): how it is asked, and what it does."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from yanksync.core.formats.deflate import packed
 from yanksync.core.formats.parse import parse_page
 from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName
-from yanksync.fetch import Question
 from yanksync.mirror.context import Mirror
 from yanksync.output.compress import copy_of
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Work, copies_of, published, reconcile
-from yanksync.recovery import Wanted
-from yanksync.showing import rendering_of
+from yanksync.sync.fetch import Question
+from yanksync.sync.published_page import rendering_of
+from yanksync.sync.recovery import Wanted
 from yanksync.system import fsync
 from yanksync.upstream.client import RawPage
 

@@ -15,8 +15,8 @@ from yanksync.core.errors import JournalReplaced, UpstreamError
 from yanksync.core.model import JournalEntry, ProjectList
 from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.urls import without_userinfo
-from yanksync.listing import read_list
 from yanksync.mirror.context import Mirror
+from yanksync.sync.follow.project_list import read_list
 from yanksync.upstream.client import RawList
 
 _BATCH = 2000  # names of the list looked up at once

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from yanksync import recovery
 from yanksync.core.errors import BadAnswer
 from yanksync.core.project_state import Sort
 from yanksync.core.rules.lost_files import LostFile, remembered, removals, with_lost
 from yanksync.core.rules.page_diff import reasons_of
 from yanksync.core.rules.removal_guard import Removals, judge
 from yanksync.mirror.context import Mirror, log
-from yanksync.publishing import BATCH, publish
-from yanksync.showing import held_page
+from yanksync.sync import recovery
+from yanksync.sync.publish import BATCH, publish
+from yanksync.sync.published_page import held_page
 
 _JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
 

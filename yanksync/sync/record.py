@@ -45,12 +45,12 @@ from yanksync.core.rules.verdicts import (
     Want,
     weigh,
 )
-from yanksync.fetch import Failed, Fetched
 from yanksync.mirror.context import Mirror, log
-from yanksync.showing import page_of
 from yanksync.state.facts import OTHER_ERA
 from yanksync.state.projects import Project, Recorded, StoredPage
 from yanksync.state.queues.publish import Awaiting
+from yanksync.sync.fetch import Failed, Fetched
+from yanksync.sync.published_page import page_of
 
 _OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 

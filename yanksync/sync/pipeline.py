@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from yanksync import configure, output_check
 from yanksync.core.errors import (
     JournalReplaced,
     NothingFound,
@@ -20,16 +19,17 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Sort
 from yanksync.core.rules.fetch_plan import Plan, Removal
 from yanksync.core.urls import redacted
-from yanksync.follow import follow
-from yanksync.list_output import publish_list
-from yanksync.listing import resync, widen
-from yanksync.looking import look
 from yanksync.mirror.context import Mirror, log
-from yanksync.narrowing import settle_selection
-from yanksync.removals import finish, judge_removals, tell_held, withdraw
-from yanksync.restart import check_address, is_other_upstream, restart
 from yanksync.state.runs import Run
 from yanksync.state.views.holds import count_held, holds
+from yanksync.sync import config_changes, output_check
+from yanksync.sync.fetch_loop import look
+from yanksync.sync.follow.journal import follow
+from yanksync.sync.follow.project_list import resync, widen
+from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.follow.upstream_change import check_address, is_other_upstream, restart
+from yanksync.sync.publish_list import publish_list
+from yanksync.sync.removals import finish, judge_removals, tell_held, withdraw
 
 DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
 """What a pass came to, as exit codes (interface.md)."""
@@ -63,7 +63,7 @@ def sync(mirror: Mirror, request: Request | None = None) -> int:
 def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
     """Do all that a pass does with upstream and the output; return what upstream did not let do."""
     mirror.store.prepare()
-    configure.apply_policies(mirror)
+    config_changes.apply_policies(mirror)
     output_check.check_output(mirror)
     configured, mirror = mirror, settle_selection(mirror)
     finish(mirror)
@@ -108,9 +108,9 @@ def _nothing_found(mirror: Mirror) -> NothingFound | None:
 
 
 def _stand_in(mirror: Mirror) -> None:
-    """Let those who follow this mirror find what a guard holds (see :mod:`yanksync.standins`)."""
+    """Let those who follow this mirror find what a guard holds (see :mod:`yanksync.sync.held_documents`)."""
     if mirror.settings.mirror.legacy_json and (held := mirror.state.unpublished.undocumented()):
-        from yanksync.standins import stand_in  # start-up: it is seldom needed
+        from yanksync.sync.held_documents import stand_in  # start-up: it is seldom needed
 
         stand_in(mirror, held)
 
@@ -121,9 +121,9 @@ def tell_hooks(mirror: Mirror) -> None:
     Raises :class:`yanksync.core.errors.StateError`.
     """
     if mirror.settings.hooks.names:
-        from yanksync import hooks  # start-up: most mirrors have none
+        from yanksync.sync.hooks import deliver  # start-up: most mirrors have none
 
-        hooks.deliver(mirror)
+        deliver.deliver(mirror)
 
 
 def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool]:
@@ -136,7 +136,7 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
         check_address(mirror)
         if request.everything:
             unread = _resync(mirror)
-        elif configure.needs_widening(mirror):
+        elif config_changes.needs_widening(mirror):
             widen(mirror)
         if not unread:
             unread = not follow(mirror)
@@ -236,7 +236,7 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
     request = request or Request()
     state = mirror.state
     with state.rehearsal():
-        configure.apply_policies(mirror)
+        config_changes.apply_policies(mirror)
         if mirror.store.list_stands().stamp:  # else there may be no output yet
             output_check.check_output(mirror)
         mirror = settle_selection(mirror)

@@ -17,15 +17,15 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from yanksync.core.rules.verdicts import Found
-from yanksync.fetch import Fetched, Question, read
-from yanksync.helper_process import CAME, STANDS, Came, Helper
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Write
-from yanksync.publishing import Outcome, Rendering, gather, note, publish
-from yanksync.record import Batch
-from yanksync.recovery import Wanted
 from yanksync.state.projects import StoredPage
+from yanksync.sync.fetch import Fetched, Question, read
+from yanksync.sync.first_build.helper_process import CAME, STANDS, Came, Helper
+from yanksync.sync.publish import Outcome, Rendering, gather, note, publish
+from yanksync.sync.record import Batch
+from yanksync.sync.recovery import Wanted
 from yanksync.upstream.client import RawPage
 
 _PORTION = 200  # pages
@@ -35,7 +35,7 @@ _PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a fu
 _MOST = 4  # of them one process can feed no more
 
 Recorder = Callable[[Sequence[Fetched]], Batch]
-"""Records answers, as :func:`yanksync.record.record` does."""
+"""Records answers, as :func:`yanksync.sync.record.record` does."""
 
 
 def possible(mirror: Mirror) -> bool:

@@ -12,7 +12,6 @@ from types import TracebackType
 
 from msgspec import Struct
 
-from yanksync import recovery
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.model import Page, Published
@@ -22,11 +21,12 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import is_right
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile
-from yanksync.recovery import Wanted
-from yanksync.showing import held_page, rendering_of, shown_page
 from yanksync.state.projects import Project
 from yanksync.state.queues.hooks import LEGACY
 from yanksync.state.queues.publish import Awaiting
+from yanksync.sync import recovery
+from yanksync.sync.published_page import held_page, rendering_of, shown_page
+from yanksync.sync.recovery import Wanted
 
 BATCH = 500
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not

@@ -7,8 +7,8 @@ than the tree stops trusting what it knows of the tree.
 from __future__ import annotations
 
 from yanksync.config import settings
-from yanksync.list_output import ANY_SIBLINGS
 from yanksync.mirror.context import Mirror, log
+from yanksync.sync.publish_list import ANY_SIBLINGS
 
 RENDERING = 1
 """Raised when the same value renders to other bytes, so that every page is written anew."""

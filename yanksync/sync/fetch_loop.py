@@ -17,15 +17,15 @@ from yanksync.core.errors import Unreachable, UpstreamError
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, Look, sweep_share
 from yanksync.core.urls import redacted
-from yanksync.fetch import Failed, Fetched, Question, fetch
-from yanksync.follow import follow
 from yanksync.mirror.context import Mirror
-from yanksync.publishing import Publisher
-from yanksync.record import Batch, give_up, record
-from yanksync.removals import withdraw
+from yanksync.sync.fetch import Failed, Fetched, Question, fetch
+from yanksync.sync.follow.journal import follow
+from yanksync.sync.publish import Publisher
+from yanksync.sync.record import Batch, give_up, record
+from yanksync.sync.removals import withdraw
 
 if TYPE_CHECKING:
-    from yanksync.helpers import Helpers
+    from yanksync.sync.first_build.helpers import Helpers
 
 _MANY = 1000
 """From so many pages on, helpers save more than it costs to start them."""
@@ -136,7 +136,7 @@ def _settle(turn: _Round) -> None:
 
 def _hired(turn: _Round, stack: ExitStack) -> Helpers | None:
     """Return helpers for a first build, ended with ``stack``; None where they are of no use."""
-    from yanksync import helpers  # start-up: few passes need them
+    from yanksync.sync.first_build import helpers  # start-up: few passes need them
 
     if not helpers.possible(turn.mirror):
         return None
@@ -226,9 +226,11 @@ def _read_again(turn: _Round) -> None:
     turn.mirror.state.pending.rewind()
     withdraw(turn.mirror)
     if turn.mirror.settings.hooks.names:
-        from yanksync import hooks  # a withdrawal is not to wait in caches for the end of the pass
+        from yanksync.sync.hooks import (
+            deliver,  # a withdrawal is not to wait in caches for the end of the pass
+        )
 
-        hooks.deliver(turn.mirror, meanwhile=True)
+        deliver.deliver(turn.mirror, meanwhile=True)
     turn.read_at = turn.mirror.monotonic()
 
 

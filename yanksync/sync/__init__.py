@@ -1,0 +1,1 @@
+"""One pass: the steps are in pipeline.py, in order."""

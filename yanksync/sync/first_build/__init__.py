@@ -1,0 +1,1 @@
+"""Reads and writes the pages of a first build in several processes."""
