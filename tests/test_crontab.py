@@ -9,7 +9,7 @@ import pytest
 
 from yanksync.config.crontab import parse
 from yanksync.config.settings import Schedule
-from yanksync.schedule import later, trigger
+from yanksync.service.scheduler import later, trigger
 
 UTC = ZoneInfo("UTC")
 

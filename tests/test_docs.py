@@ -20,7 +20,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from yanksync import metrics
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object
 from yanksync.cli.history import _row_object
@@ -36,6 +35,7 @@ from yanksync.core.rules.fetch_plan import Plan
 from yanksync.fates import Adopted, Fate
 from yanksync.fates import Kind as Fates
 from yanksync.output.comparison import Finding, Kind
+from yanksync.service import metrics
 from yanksync.state.history import Row
 from yanksync.state.views.holds import Held
 from yanksync.state.views.status import Status

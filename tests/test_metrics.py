@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.fake_upstream import Fault, Served
 from tests.harness import DONE, HELD, HOUR, PARTIAL, World
 from tests.limits import small_files
-from yanksync import metrics
 from yanksync.core import errors
+from yanksync.service import metrics
 
 
 def parsed(text: str) -> dict[str, float]:

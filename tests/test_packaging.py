@@ -16,7 +16,7 @@ import uv
 from tests.sources import ROOT, copy_sources
 from yanksync import __version__
 from yanksync.cli import COMMANDS
-from yanksync.samples import FILES
+from yanksync.service.deployment_files import FILES
 
 
 def run(*command: str | Path, where: Path) -> str:
@@ -62,7 +62,7 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
             "tests/fake_upstream.py",
             "tests/state/first.db",
         ),
-        *("yanksync/py.typed", *(f"yanksync/templates/{name}" for name in FILES)),
+        *("yanksync/py.typed", *(f"yanksync/service/templates/{name}" for name in FILES)),
     ):
         assert path in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.runner import Cli, Done, ended, wait_for
 from tests.fake_upstream import FakeUpstream, Fault
-from yanksync.schedule import Turn
+from yanksync.service.scheduler import Turn
 from yanksync.system.systemd_notify import Notifier
 
 FAST = 'every = "1s"'

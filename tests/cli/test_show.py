@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.runner import Cli
 from yanksync.config.crontab import parse
-from yanksync.samples import UNITS, calendar
+from yanksync.service.deployment_files import UNITS, calendar
 
 ANALYZE = shutil.which("systemd-analyze")
 systemd = pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")

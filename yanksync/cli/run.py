@@ -14,7 +14,7 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import opened
-from yanksync.schedule import Service, Turn
+from yanksync.service.scheduler import Service, Turn
 from yanksync.sync.pipeline import Request, outcome
 
 

@@ -7,7 +7,7 @@ import re
 import click
 
 from yanksync.cli.logs import Logs
-from yanksync.samples import FILES, UNITS, here, sample
+from yanksync.service.deployment_files import FILES, UNITS, here, sample
 
 _NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
 _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}

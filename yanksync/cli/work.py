@@ -28,7 +28,7 @@ from yanksync.sync.pipeline import Request, outcome, rehearse
 from yanksync.sync.pipeline import sync as make_pass
 
 if TYPE_CHECKING:
-    from yanksync.health import Watch
+    from yanksync.service.pass_reports import Watch
 
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
@@ -153,7 +153,7 @@ def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | N
     if rehearse or not settings.health.watched:
         yield None
         return
-    from yanksync.health import Watch
+    from yanksync.service.pass_reports import Watch
 
     watch = Watch(settings.health)
     try:

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
-from yanksync import metrics
 from yanksync.config.settings import Health
 from yanksync.core.errors import LockHeld, Undelivered, YanksyncError
 from yanksync.mirror.context import Mirror, log
+from yanksync.service import metrics
 from yanksync.system.http_post import Posting, post
 
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's

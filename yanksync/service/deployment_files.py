@@ -1,6 +1,6 @@
 """What a mirror is run and served with: files for cron, systemd, nginx and Caddy, filled in.
 
-The templates are in ``yanksync/templates/``. What ``cron/`` in the sources holds is made of them
+The templates are in ``yanksync/service/templates/``. What ``cron/`` in the sources holds is made of them
 by ``scripts/docs``, for :data:`EXAMPLE`.
 """
 
@@ -62,7 +62,7 @@ def sample(name: str, settings: Settings, place: Place) -> str:
     if name in _SITES and not isinstance(settings.mirror.output, Path):
         problem = f"is object storage, which {name} does not serve; see the README"
         raise ConfigError("mirror.output", _source(place), problem)
-    template = files("yanksync").joinpath("templates", name).read_text(encoding="utf-8")
+    template = files("yanksync.service").joinpath("templates", name).read_text(encoding="utf-8")
     values = _values(settings, place)
 
     def fill(match: re.Match[str]) -> str:

@@ -1,0 +1,1 @@
+"""What runs around passes: the scheduler, metrics, reports, and files for deployment."""
