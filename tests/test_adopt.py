@@ -27,11 +27,11 @@ from tests.harness import (
     assert_equal_to_upstream,
 )
 from yanksync.fates import Kind
-from yanksync.mend import mend
 from yanksync.output.comparison import DIFFERENCES, Finding
 from yanksync.output.comparison import Kind as KindOf
 from yanksync.output.published_serials import LARGEST
-from yanksync.verify import verify
+from yanksync.verify.check import verify
+from yanksync.verify.repair import mend
 
 
 def filled(disk: World, *names: str) -> Tree:

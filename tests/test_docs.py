@@ -40,7 +40,7 @@ from yanksync.state.history import Row
 from yanksync.state.views.holds import Held
 from yanksync.state.views.status import Status
 from yanksync.sync.hooks.deliver import message
-from yanksync.verify import Checked
+from yanksync.verify.check import Checked
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")

@@ -19,9 +19,9 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.mend import mend
 from yanksync.state.views.holds import holds
 from yanksync.sync.pipeline import rehearse
+from yanksync.verify.repair import mend
 
 NAMES = [f"p{number}" for number in range(8)]
 

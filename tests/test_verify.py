@@ -26,12 +26,12 @@ from tests.harness import (
 )
 from tests.publish.audit import audited
 from yanksync.config.load import load
-from yanksync.mend import mend
 from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import Finding, Kind
 from yanksync.output.disk.store import DiskStore
 from yanksync.upstream.client import Upstream
-from yanksync.verify import Checked, verify
+from yanksync.verify.check import Checked, verify
+from yanksync.verify.repair import mend
 
 DEMO = "simple/demo/"
 

@@ -11,13 +11,13 @@ from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.rows import Rows
 from yanksync.core.errors import LockHeld
-from yanksync.mend import mend
 from yanksync.mirror.open_mirror import opened
 from yanksync.mirror.state_access import looked_at
 from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
-from yanksync.verify import Checked
-from yanksync.verify import verify as check
+from yanksync.verify.check import Checked
+from yanksync.verify.check import verify as check
+from yanksync.verify.repair import mend
 
 
 @click.command()

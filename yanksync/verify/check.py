@@ -1,6 +1,6 @@
 """``verify``: derives every page from the state again and holds it against the output.
 
-It changes nothing; what it finds is mended by :mod:`yanksync.mend`.
+It changes nothing; what it finds is mended by :mod:`yanksync.verify.repair`.
 """
 
 from __future__ import annotations

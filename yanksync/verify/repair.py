@@ -19,7 +19,7 @@ from yanksync.sync.follow.selection_change import settle_selection
 from yanksync.sync.pipeline import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, tell_held
-from yanksync.verify import BATCH, UNREADABLE, Checked, Tell, check
+from yanksync.verify.check import BATCH, UNREADABLE, Checked, Tell, check
 
 
 def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:

@@ -1,0 +1,1 @@
+"""Compares the output with the state, and repairs it."""
