@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 from tests.fake_faults import Request as Asked
 from tests.fake_upstream import FakeUpstream, Served
-from yanksync.adopt import adopt
+from yanksync.adopt.adopt import adopt
+from yanksync.adopt.results import Fate
 from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName
-from yanksync.fates import Fate
 from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.memory_store import MemoryStore

@@ -26,7 +26,7 @@ from tests.harness import (
     World,
     assert_equal_to_upstream,
 )
-from yanksync.fates import Kind
+from yanksync.adopt.results import Kind
 from yanksync.output.comparison import DIFFERENCES, Finding
 from yanksync.output.comparison import Kind as KindOf
 from yanksync.output.published_serials import LARGEST

@@ -20,6 +20,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from yanksync.adopt.results import Adopted, Fate
+from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli, exits
 from yanksync.cli.check import counts_object
 from yanksync.cli.history import _row_object
@@ -32,8 +34,6 @@ from yanksync.config.settings import Settings
 from yanksync.core.model import Action
 from yanksync.core.names import normalized
 from yanksync.core.rules.fetch_plan import Plan
-from yanksync.fates import Adopted, Fate
-from yanksync.fates import Kind as Fates
 from yanksync.output.comparison import Finding, Kind
 from yanksync.service import metrics
 from yanksync.state.history import Row

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from yanksync.adopt import adopt as take_over
+from yanksync.adopt.adopt import adopt as take_over
+from yanksync.adopt.results import Adopted, Fate, Kind
 from yanksync.cli.exits import DONE, FAILED, LOCKED, PARTIAL, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
@@ -16,7 +17,6 @@ from yanksync.cli.rows import Rows
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
-from yanksync.fates import Adopted, Fate, Kind
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import opened
 from yanksync.sync.pipeline import outcome

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from yanksync.adopt.page_trust import Ground, read_page
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.formats.legacy_json_writer import render_document
@@ -21,7 +22,6 @@ from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
 from yanksync.state.projects import Project
 from yanksync.sync.publish import BATCH, tell_failures
-from yanksync.worth import Ground, read_page
 
 
 class _StandIn(Struct, frozen=True):

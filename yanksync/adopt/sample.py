@@ -1,10 +1,11 @@
-"""Asks upstream for a few pages, to know what those of a tree are worth (:mod:`yanksync.worth`)."""
+"""Asks upstream for a few pages, to know what those of a tree are worth (:mod:`yanksync.adopt.page_trust`)."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 from heapq import nsmallest
 
+from yanksync.adopt.page_trust import Ground, Pair, ground_of, read_page
 from yanksync.core import layout
 from yanksync.core.errors import YanksyncError
 from yanksync.core.model import Page
@@ -13,7 +14,6 @@ from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found
 from yanksync.mirror.context import Mirror
 from yanksync.sync.fetch import Failed, Question, fetch
-from yanksync.worth import Ground, Pair, ground_of, read_page
 
 SAMPLE = 20
 """How many of upstream's pages are asked for."""

@@ -2,7 +2,7 @@
 
 Following begins exactly as in a first build: where the journal stands is asked before the list is,
 and every listed project waits to be asked for until its page reaches the list's serial. Then the
-pages of the tree answer for those that they can answer for (:mod:`yanksync.worth`), in place of
+pages of the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in place of
 upstream. They are recorded and published by the ordinary steps, so an adoption that died is carried
 on by the next one, or by ``sync``, which asks for whatever is left.
 """
@@ -16,6 +16,16 @@ from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
+from yanksync.adopt.page_trust import (
+    Ground,
+    address,
+    objection,
+    read_page,
+    stands_as,
+    written_by_us,
+)
+from yanksync.adopt.results import Adopted, Fate, Kind
+from yanksync.adopt.sample import sample
 from yanksync.config.settings import JournalSource, YankedPolicy
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError, StateError
@@ -25,8 +35,6 @@ from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, Look
 from yanksync.core.rules.verdicts import Found
-from yanksync.fates import Adopted, Fate, Kind
-from yanksync.ground import sample
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing, holds_ours
@@ -43,7 +51,6 @@ from yanksync.sync.publish import publish
 from yanksync.sync.published_page import rendering_of
 from yanksync.sync.record import record
 from yanksync.sync.removals import finish, tell_held
-from yanksync.worth import Ground, address, objection, read_page, stands_as, written_by_us
 
 BATCH = 200
 

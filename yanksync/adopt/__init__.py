@@ -1,0 +1,1 @@
+"""Takes over a tree that another program made."""
