@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.upstream.server import reply, wire
-from yanksync.cli.exits import DONE, FAILED, PARTIAL
+from yanksync.cli.error_handling import DONE, FAILED, PARTIAL
 
 MIB = 1 << 20
 MOST = 512 * MIB  # of memory that a pass may need, whatever upstream answers

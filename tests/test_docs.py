@@ -22,12 +22,12 @@ from click.testing import CliRunner
 
 from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
-from yanksync.cli import COMMANDS, cli, exits
-from yanksync.cli.check import counts_object
+from yanksync.cli import COMMANDS, cli, error_handling
+from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.history import _row_object
 from yanksync.cli.holds import _held_object
-from yanksync.cli.rows import row_object
-from yanksync.cli.take import counts_object as counts_of_adoption
+from yanksync.cli.report_rows import row_object
+from yanksync.cli.verify import counts_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
@@ -191,7 +191,14 @@ def default(section: str, name: str) -> Any:
 
 
 def test_exit_codes_are_the_real_ones() -> None:
-    real = (exits.DONE, exits.FAILED, exits.USAGE, exits.PARTIAL, exits.HELD, exits.LOCKED)
+    real = (
+        error_handling.DONE,
+        error_handling.FAILED,
+        error_handling.USAGE,
+        error_handling.PARTIAL,
+        error_handling.HELD,
+        error_handling.LOCKED,
+    )
     assert list(table("Code")) == [str(code) for code in real]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from yanksync.cli import exits
+from yanksync.cli import error_handling
 from yanksync.cli.logs import Logs
 from yanksync.core import errors
 
@@ -21,7 +21,7 @@ def as_before() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    exits.voice = exits.Voice()
+    error_handling.voice = error_handling.Voice()
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def as_before() -> Iterator[None]:
 def test_each_error_has_its_code(
     error: errors.YanksyncError, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exits.guarded(failing(error)) == code
+    assert error_handling.guarded(failing(error)) == code
     assert capsys.readouterr() == ("", f"yanksync: {error}\n")
 
 
@@ -60,7 +60,7 @@ def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exits.guarded(failing(KeyError("x\x1b[31m"))) == 1
+    assert error_handling.guarded(failing(KeyError("x\x1b[31m"))) == 1
     told = capsys.readouterr().err
     assert told.startswith("yanksync: internal error: KeyError: ")
     assert "please report it" in told
@@ -69,14 +69,17 @@ def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_bug_with_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    exits.voice.traceback = True
-    assert exits.guarded(failing(KeyError("x"))) == 1
+    error_handling.voice.traceback = True
+    assert error_handling.guarded(failing(KeyError("x"))) == 1
     assert "raise error" in capsys.readouterr().err
 
 
 def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("yanksync")
-    for code, told in ((exits.PARTIAL, []), (exits.FAILED, ["yanksync: error: the last word"])):
+    for code, told in (
+        (error_handling.PARTIAL, []),
+        (error_handling.FAILED, ["yanksync: error: the last word"]),
+    ):
         with Logs(config=None, verbose=0, quiet=False, form="text").kept(cron=True) as kept:
             for _ in range(10_001):
                 logger.warning("demo: stale")
@@ -88,7 +91,7 @@ def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_IGN)  # nohup, or "&" in a script
-    exits.guarded(click.Command("yanksync", callback=lambda: None))
+    error_handling.guarded(click.Command("yanksync", callback=lambda: None))
     assert signal.getsignal(number) is signal.SIG_IGN
 
 
@@ -102,4 +105,4 @@ def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
     ],
 )
 def test_printable(text: str, shown: str) -> None:
-    assert exits.printable(text) == shown
+    assert error_handling.printable(text) == shown

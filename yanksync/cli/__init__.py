@@ -12,21 +12,21 @@ import click
 import msgspec
 
 from yanksync import __version__
-from yanksync.cli import exits
-from yanksync.cli.exits import LogFormat
+from yanksync.cli import error_handling
+from yanksync.cli.error_handling import LogFormat
 from yanksync.cli.logs import Logs
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
-    "sync": "yanksync.cli.work:sync",
-    "full-resync": "yanksync.cli.work:full_resync",
+    "sync": "yanksync.cli.sync:sync",
+    "full-resync": "yanksync.cli.sync:full_resync",
     "run": "yanksync.cli.run:run",
-    "status": "yanksync.cli.look:status",
+    "status": "yanksync.cli.status:status",
     "history": "yanksync.cli.history:history",
-    "adopt": "yanksync.cli.take:adopt",
-    "verify": "yanksync.cli.check:verify",
+    "adopt": "yanksync.cli.adopt:adopt",
+    "verify": "yanksync.cli.verify:verify",
     "holds": "yanksync.cli.holds:holds",
-    "approve": "yanksync.cli.tend:approve",
+    "approve": "yanksync.cli.approve:approve",
     "backup": "yanksync.cli.backup:backup",
     "show": "yanksync.cli.show:show",
 }
@@ -66,7 +66,7 @@ def _begin(ctx: click.Context) -> None:
     logs: Logs = ctx.obj
     if logs.verbose and logs.quiet:
         raise click.UsageError("-v and -q exclude each other")
-    exits.voice.form, exits.voice.traceback = logs.form, logs.verbose > 1
+    error_handling.voice.form, error_handling.voice.traceback = logs.form, logs.verbose > 1
     root = ctx.find_root()
     if "direct" not in root.meta:
         root.meta["direct"] = root.with_resource(ExitStack())
@@ -133,5 +133,5 @@ def cli(
 
 
 def main() -> None:
-    """Run the command line; every way in which it ends goes through :mod:`yanksync.cli.exits`."""
-    sys.exit(exits.guarded(cli))
+    """Run the command line; every way in which it ends goes through :mod:`yanksync.cli.error_handling`."""
+    sys.exit(error_handling.guarded(cli))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from yanksync.cli.exits import tell
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.core.errors import StateError
 from yanksync.mirror.state_access import looked_at

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import click
 
-from yanksync.cli.exits import printable
+from yanksync.cli.error_handling import printable
 from yanksync.cli.logs import Logs
-from yanksync.cli.rows import json_option, moment
+from yanksync.cli.report_rows import json_option, moment
 from yanksync.core.names import normalized
 from yanksync.core.versions import same_version
 from yanksync.mirror.state_access import looked_at

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import click
 
-from yanksync.cli.exits import printable
+from yanksync.cli.error_handling import printable
 from yanksync.cli.logs import Logs
-from yanksync.cli.rows import json_option, moment
+from yanksync.cli.report_rows import json_option, moment
 from yanksync.core.model import Hashes
 from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_there

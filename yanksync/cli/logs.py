@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from yanksync.cli.exits import DONE, PARTIAL, LogFormat, as_json, printable
+from yanksync.cli.error_handling import DONE, PARTIAL, LogFormat, as_json, printable
 from yanksync.config.load import Settings, load
 
 _KEPT = 10_000  # warnings kept back at the most; failures are always kept

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from yanksync.cli.exits import tell
+from yanksync.cli.error_handling import tell
 
 
 class Bars:

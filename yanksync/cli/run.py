@@ -7,9 +7,9 @@ from functools import partial
 
 import click
 
-from yanksync.cli.exits import DONE, FAILED, LOCKED, Terminated, bug, code_of
+from yanksync.cli.error_handling import DONE, FAILED, LOCKED, Terminated, bug, code_of
 from yanksync.cli.logs import Logs
-from yanksync.cli.work import metrics_option, recorded, summary, watched
+from yanksync.cli.sync import metrics_option, recorded, summary, watched
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror.context import Mirror, log

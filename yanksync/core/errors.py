@@ -1,7 +1,7 @@
 """What can go wrong, in the branches that a caller acts on.
 
 Every class keeps its facts as attributes and makes its text in ``__str__``. The command line maps
-branches to exit codes in one place (:mod:`yanksync.cli.exits`).
+branches to exit codes in one place (:mod:`yanksync.cli.error_handling`).
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from yanksync.cli.exits import DONE, LOCKED, tell
+from yanksync.cli.error_handling import DONE, LOCKED, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
-from yanksync.cli.rows import Rows
+from yanksync.cli.report_rows import Rows
 from yanksync.core.errors import LockHeld
 from yanksync.mirror.open_mirror import opened
 from yanksync.mirror.state_access import looked_at

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from yanksync.cli.exits import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
+from yanksync.cli.error_handling import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.config.settings import Settings

@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 import click
 from msgspec import Struct
 
-from yanksync.cli import streams
+from yanksync.cli import std_streams
 from yanksync.core.errors import (
     ConfigError,
     JournalReplaced,
@@ -50,7 +50,7 @@ def guarded(command: click.Command) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells' "&" leave it
             signal.signal(number, _terminate)
-    streams.prepare()
+    std_streams.prepare()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else DONE
@@ -65,11 +65,11 @@ def guarded(command: click.Command) -> int:
     except (click.Abort, KeyboardInterrupt, Terminated):
         _leave("interrupted; the next run goes on from here")
     except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
-        streams.give_up()
+        std_streams.give_up()
         return FAILED
     except YanksyncError as error:
         if isinstance(error, Unwritten):
-            streams.give_up()
+            std_streams.give_up()
         return _failed(error)
     except Exception as error:
         return _unforeseen(error)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from yanksync.cli.exits import printable, tell
+from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.core.names import normalized
 from yanksync.mirror.state_access import opened_state

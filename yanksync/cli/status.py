@@ -9,9 +9,9 @@ import time
 import click
 import msgspec
 
-from yanksync.cli.exits import FAILED, printable, tell
+from yanksync.cli.error_handling import FAILED, printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.rows import json_option, moment
+from yanksync.cli.report_rows import json_option, moment
 from yanksync.mirror.state_access import looked_at
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import status as status_at

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import click
 
-from yanksync.cli.exits import printable
+from yanksync.cli.error_handling import printable
 
 
 class Row(Protocol):
