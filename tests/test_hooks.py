@@ -311,25 +311,25 @@ def test_one_hook_does_not_wait_for_the_other(served: Served, where: Path, inbox
 )
 def test_what_can_go_wrong_with_a_command(command: list[str], problem: str) -> None:
     with pytest.raises(Undelivered) as caught:
-        run(command, ["simple/demo/"], 0.5 if "killed after" in problem else 60.0)
+        run(command, ["simple/demo/"], 0.5 if "killed after" in problem else 60.0, os.environ)
     assert str(caught.value) == problem
 
 
 def test_no_room_for_what_a_command_is_told() -> None:
     problem = "^no temporary file can be made: File too large$"
     with small_files(1000), pytest.raises(Undelivered, match=problem):
-        run(["true"], ["simple/demo/"] * 1000, 20.0)
+        run(["true"], ["simple/demo/"] * 1000, 20.0, os.environ)
 
 
 def test_a_command_need_not_read(tmp_path: Path) -> None:
-    run(["true"], [f"simple/{index}/" for index in range(100_000)], 20.0)
+    run(["true"], [f"simple/{index}/" for index in range(100_000)], 20.0, os.environ)
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     text = f"sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"
     with pytest.raises(Undelivered, match="killed after"):
-        run(["sh", "-c", text], [], 1.0)
+        run(["sh", "-c", text], [], 1.0, os.environ)
     child = int(pid.read_text())
     end = time.monotonic() + 20
     while _lives(child):
@@ -349,4 +349,4 @@ def test_a_script_is_run_as_it_stands(tmp_path: Path) -> None:
     path = Path(script(tmp_path, "exit 0"))
     path.chmod(stat.S_IRUSR)
     with pytest.raises(Undelivered, match="cannot be started: Permission denied"):
-        run([str(path)], [], 20.0)
+        run([str(path)], [], 20.0, os.environ)

@@ -7,28 +7,29 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
 from yanksync.core.errors import Undelivered
-from yanksync.sync.hooks.environment import environment
 
 _LAST = 2000  # bytes of its output that are looked at
 _MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk
 _LOOK = 0.05  # seconds between looks at that
 
 
-def run(command: Sequence[str], lines: Iterable[str], seconds: float) -> None:
-    """Run ``command`` with ``lines`` on standard input; return when it ends with 0.
+def run(
+    command: Sequence[str], lines: Iterable[str], seconds: float, environ: Mapping[str, str]
+) -> None:
+    """Run ``command`` with ``lines`` on standard input, in ``environ``; return when it ends with 0.
 
     After ``seconds`` it is killed, with everything that it has started. Files stand at both of its
     ends, so that one that does not read or does not stop writing costs no memory. Raises
     :class:`Undelivered`, with the last line that it wrote.
     """
     with _file(lines) as stdin, _file(()) as output:
-        child = _Child(command, stdin, output)
+        child = _Child(command, stdin, output, environ)
         try:
             code = _wait(child.begun(), output, seconds)
         except BaseException:  # a signal: it must not work on when the lock is free
@@ -71,11 +72,18 @@ def _file(lines: Iterable[str]) -> IO[bytes]:
 class _Child(threading.Thread):
     """Starts the command, in a thread: a signal to ours cannot come between it and its handle."""
 
-    def __init__(self, command: Sequence[str], stdin: IO[bytes], output: IO[bytes]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        stdin: IO[bytes],
+        output: IO[bytes],
+        environ: Mapping[str, str],
+    ) -> None:
         super().__init__(name="hook")
         self._command = command
         self._stdin = stdin
         self._output = output
+        self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
         self._problem: str | None = None
 
@@ -88,7 +96,7 @@ class _Child(threading.Thread):
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 cwd=os.path.abspath(os.sep),
-                env=environment(os.environ),
+                env=self._environ,
                 start_new_session=True,  # a group of its own: its children end with it
             )
         except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 from yanksync.core import layout
@@ -72,11 +73,12 @@ def _tell(mirror: Mirror, name: str, count: int) -> None:
 
 
 def _run_command(mirror: Mirror, count: int) -> None:
+    from yanksync.sync.hooks.environment import environment
     from yanksync.system.child_process import run
 
     settings = mirror.settings.hooks
     for projects in _portions(mirror, "command", count):
-        run(settings.command, _paths(projects), settings.timeout)
+        run(settings.command, _paths(projects), settings.timeout, environment(os.environ))
 
 
 def _call_webhook(mirror: Mirror, count: int) -> None:
