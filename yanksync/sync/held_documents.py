@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from yanksync.adopt.page_trust import Ground, read_page
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError
 from yanksync.core.formats.legacy_json_writer import render_document
@@ -22,6 +21,7 @@ from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
 from yanksync.state.projects import Project
 from yanksync.sync.publish import BATCH, tell_failures
+from yanksync.sync.published_page import page_in
 
 
 class _StandIn(Struct, frozen=True):
@@ -102,5 +102,5 @@ def _document(mirror: Mirror, row: Project, stands: Published) -> bytes:
     body = mirror.store.read(row.name, layout.V1_JSON.filename)
     if body is None or digest(body) != stands.json:
         raise PublishError(layout.directory(row.name), "it is not the one that was published")
-    page = read_page(row.name, body, Ground(), mirror.upstream.rules).page
+    page = page_in(row.name, body)
     return render_document(offered(page, mirror.settings.mirror.yanked.value))

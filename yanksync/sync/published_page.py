@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 
+from yanksync.core import layout
 from yanksync.core.errors import BadAnswer
 from yanksync.core.formats import html_page_writer, json_page_writer
 from yanksync.core.formats.parse import PageRules, parse_page
@@ -13,6 +14,10 @@ from yanksync.core.policies.yanked import offered
 from yanksync.mirror.context import Mirror
 from yanksync.output.reconcile import Rendered
 from yanksync.state.projects import Project, StoredPage
+
+# What is held was read before, under the rules of that time; only the form is read again.
+_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
+_OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
 
 
 def held_page(mirror: Mirror, row: Project) -> Page:
@@ -47,10 +52,6 @@ def rendering_of(mirror: Mirror, page: Page) -> Rendered:
     )
 
 
-# What is held was read before, under the rules of that time; only the form is read again.
-_STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
-
-
 def page_of(name: NormalizedName, stored: StoredPage) -> Page:
     """Return the value of a stored page. Raises :class:`BadAnswer` when it cannot be read."""
     try:
@@ -60,3 +61,8 @@ def page_of(name: NormalizedName, stored: StoredPage) -> Page:
     return parse_page(
         text, stored.media, stored.url, name, _STORED_RULES, stored.header_serial
     ).page
+
+
+def page_in(name: NormalizedName, body: bytes) -> Page:
+    """Return the value of a published page, from its JSON. Raises :class:`BadAnswer`."""
+    return parse_page(body, layout.V1_JSON.content_type, _OUTPUT, name, _STORED_RULES).page

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError
-from yanksync.core.formats.deflate import packed
 from yanksync.core.formats.parse import of_every_page
 from yanksync.core.model import Action, Change, Page
 from yanksync.core.names import NormalizedName
@@ -47,12 +46,10 @@ from yanksync.core.rules.verdicts import (
 )
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import OTHER_ERA
-from yanksync.state.projects import Project, Recorded, StoredPage
+from yanksync.state.projects import Project, Recorded
 from yanksync.state.queues.publish import Awaiting
 from yanksync.sync.fetch import Failed, Fetched
-from yanksync.sync.published_page import page_of
-
-_OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
+from yanksync.sync.published_page import page_in, page_of
 
 
 class Batch(Struct):
@@ -313,13 +310,9 @@ class _Recorder:
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
-        form = layout.V1_JSON
         try:
-            body = self._mirror.store.read(row.name, form.filename)
-            if body is None:
-                return None
-            stored = StoredPage(body=packed(body), media=form.content_type, url=_OUTPUT)
-            return page_of(row.name, stored)
+            body = self._mirror.store.read(row.name, layout.V1_JSON.filename)
+            return None if body is None else page_in(row.name, body)
         except (BadAnswer, PublishError):
             return None
 
