@@ -1,8 +1,7 @@
-"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792) into :class:`yanksync.core.model.Page`."""
+"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792) into a :class:`Page`."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
@@ -34,7 +33,6 @@ from yanksync.core.model import File, Hashes, Page, Status, Yank
 from yanksync.core.names import NormalizedName
 
 _LINKS_PER_FILE = 2  # a page may have a menu, or a link to a signature for each file
-log = logging.getLogger(__name__)
 
 
 def parse_html_page(
@@ -50,8 +48,8 @@ def parse_html_page(
     Without ``pypi:repository-version`` it counts only if it has a file, or is the empty page of
     this project: any error page has links, and must not read as "nothing there" (R7).
 
-    Args and Raises: as :func:`yanksync.core.formats.json_page_reader.parse_json_page`; ``content_type`` may
-    name a charset.
+    Args and Raises: as :func:`yanksync.core.formats.json_page_reader.parse_json_page`;
+    ``content_type`` may name a charset.
     """
     html = read_html(body, content_type, _LINKS_PER_FILE * rules.max_files)
     notes = Notes()
@@ -79,14 +77,12 @@ def parse_html_page(
 def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> tuple[File, ...]:
     """Return the files that are fit to be published."""
     shelf = FileShelf(notes, rules)
-    others: list[str] = []  # links to what is no distribution
     renamed: list[str] = []
     for anchor in anchors:
         link, _, fragment = anchor.href.partition("#")
         try:
             file = _file(anchor, link, fragment, base, rules, notes)
-            if file is None:
-                others.append(link)
+            if file is None:  # navigation, a README: no distribution
                 continue
             shelf.add(file)
             if file.filename != anchor.text:
@@ -95,8 +91,6 @@ def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> 
             name = linked_name(link)
             name = name if is_distribution(name) else anchor.text
             shelf.leave_out(name, str(problem), marked="data-yanked" in anchor.attributes)
-    if others:
-        log.debug("%s: %d links to no distribution, as %s", base, len(others), shown(others[0]))
     if renamed:
         some = ", ".join(map(shown, renamed[:3]))
         notes.add(f"{len(renamed)} files have another name than the text of their link: {some}")
