@@ -93,7 +93,7 @@ def test_the_package_goes_into_the_image_and_nothing_beside_it(
     outside = {path for path in listed if not path.startswith(("yanksync/", "build/"))}
     outside = {path for path in outside if ".egg-info/" not in path}  # pip's
     assert outside == {"LICENSE", "README.rst", "setup.cfg", "setup.py"}
-    assert "yanksync/templates/nginx.conf" in listed
+    assert "yanksync/service/templates/nginx.conf" in listed
     size, base = (engine.inspect(name, "image")["Size"] for name in (image, PYTHON))
     assert 60 * MEGABYTE < size - base < 100 * MEGABYTE  # README: 80
     assert engine.inspect(image, "image")["Config"]["StopSignal"] in ("SIGTERM", "15")

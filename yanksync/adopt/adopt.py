@@ -2,9 +2,9 @@
 
 Following begins exactly as in a first build: where the journal stands is asked before the list is,
 and every listed project waits to be asked for until its page reaches the list's serial. Then the
-pages of the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in place of
-upstream. They are recorded and published by the ordinary steps, so an adoption that died is carried
-on by the next one, or by ``sync``, which asks for whatever is left.
+pages of the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in
+place of upstream. They are recorded and published by the ordinary steps, so an adoption that died
+is carried on by the next one, or by ``sync``, which asks for whatever is left.
 """
 
 from __future__ import annotations

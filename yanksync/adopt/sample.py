@@ -1,4 +1,4 @@
-"""Asks upstream for a few pages, to know what those of a tree are worth (:mod:`yanksync.adopt.page_trust`)."""
+"""Asks upstream for a few pages, to know what those of a tree are worth."""
 
 from __future__ import annotations
 

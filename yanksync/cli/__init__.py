@@ -133,5 +133,5 @@ def cli(
 
 
 def main() -> None:
-    """Run the command line; every way in which it ends goes through :mod:`yanksync.cli.error_handling`."""
+    """Run the command line; :mod:`yanksync.cli.error_handling` decides how it ends."""
     sys.exit(error_handling.guarded(cli))

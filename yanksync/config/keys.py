@@ -1,10 +1,10 @@
 """What each key of ``yanksync.toml`` may hold (interface.md, "Configuration").
 
 :data:`KEYS` is the whole table. A key's ``check`` takes a value as TOML gives it and returns the
-value that :mod:`yanksync.config.settings` holds; its ``read`` brings the text of an environment variable
-to the TOML form first. Both raise :class:`Impossible`, which says what is wrong and names neither
-the key nor where it stands: :mod:`yanksync.config.load` knows those. Values that may hold credentials
-are never repeated in a message.
+value that :mod:`yanksync.config.settings` holds; its ``read`` brings the text of an environment
+variable to the TOML form first. Both raise :class:`Impossible`, which says what is wrong and names
+neither the key nor where it stands: :mod:`yanksync.config.load` knows those. Values that may hold
+credentials are never repeated in a message.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""One frozen :class:`~yanksync.config.settings.Settings` from flags, environment, file and defaults.
+"""One frozen :class:`~yanksync.config.settings.Settings` from flags, environment, file and
+defaults.
 
 The rules are those of interface.md, "Configuration": that order, every key also as
 ``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
-:class:`~yanksync.core.errors.ConfigError` that names the key and where it stands. Everything given is
-checked, also what something of higher order overrides.
+:class:`~yanksync.core.errors.ConfigError` that names the key and where it stands. Everything given
+is checked, also what something of higher order overrides.
 """
 
 from __future__ import annotations

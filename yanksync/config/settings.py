@@ -1,7 +1,7 @@
 """The settings of a mirror as frozen values, and the few questions that are asked of them.
 
-How they come to be is :mod:`yanksync.config.load`'s matter. Every key of interface.md, "Configuration",
-is one field here, with its default.
+How they come to be is :mod:`yanksync.config.load`'s matter. Every key of interface.md,
+"Configuration", is one field here, with its default.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
 
     @property
     def urls(self) -> tuple[str, str]:
-        """``simple_url`` and ``journal_url``, once :func:`yanksync.config.load.with_simple_url` ran."""
+        """``simple_url`` and ``journal_url``, once ``config.load.with_simple_url`` ran."""
         if self.simple_url is None or self.journal_url is None:
             raise RuntimeError("simple_url was not resolved before it was needed")
         return self.simple_url, self.journal_url

@@ -1,9 +1,9 @@
 """The frozen values that travel between the stages, each field with the rule that governs it.
 
 Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
-names to :mod:`yanksync.core.names`; nothing here reads a clock, a path or a socket. Those that come by
-the hundred thousand are no business of the garbage collector's (``gc=False``): they hold text and
-numbers, so nothing can come back to them.
+names to :mod:`yanksync.core.names`; nothing here reads a clock, a path or a socket. Those that come
+by the hundred thousand are no business of the garbage collector's (``gc=False``): they hold text
+and numbers, so nothing can come back to them.
 """
 
 from __future__ import annotations

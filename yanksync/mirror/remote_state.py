@@ -1,10 +1,11 @@
 """A state that lives in object storage: fetched, worked on, and put back on a condition.
 
-A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own, works
-behind the fence (:mod:`yanksync.mirror.conditional_writes`), puts the state back on the ETag that it fetched, and lets
-the lease go. One that dies on the way leaves the lease to run out, and a state that is older than
-the output. So a run that takes the lease over, or finds neither lease nor state, first holds what
-stands in the output against the state (:mod:`yanksync.mirror.etag_comparison`).
+A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own,
+works behind the fence (:mod:`yanksync.mirror.conditional_writes`), puts the state back on the ETag
+that it fetched, and lets the lease go. One that dies on the way leaves the lease to run out, and a
+state that is older than the output. So a run that takes the lease over, or finds neither lease nor
+state, first holds what stands in the output against the state
+(:mod:`yanksync.mirror.etag_comparison`).
 
 An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
 """
@@ -263,7 +264,8 @@ def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
     """Hold the lease, and the state that was fetched under it, in a directory that goes again.
 
     With ``rehearse`` the state is put back only if something came of it. Raises
-    :class:`yanksync.core.errors.LockHeld`, :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
+    :class:`yanksync.core.errors.LockHeld`, :class:`StateError`,
+    :class:`yanksync.core.errors.ConfigError`.
     """
     place, key = _place(settings)
     seconds = settings.mirror.lease

@@ -1,7 +1,7 @@
 """What a mirror is run and served with: files for cron, systemd, nginx and Caddy, filled in.
 
-The templates are in ``yanksync/service/templates/``. What ``cron/`` in the sources holds is made of them
-by ``scripts/docs``, for :data:`EXAMPLE`.
+The templates are in ``yanksync/service/templates/``. What ``cron/`` in the sources holds is made of
+them by ``scripts/docs``, for :data:`EXAMPLE`.
 """
 
 from __future__ import annotations

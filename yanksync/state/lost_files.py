@@ -1,4 +1,4 @@
-"""The files that stay published though upstream's page lacks them (:mod:`yanksync.core.rules.lost_files`)."""
+"""The files that stay published though upstream's page lacks them."""
 
 from __future__ import annotations
 

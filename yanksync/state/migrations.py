@@ -142,7 +142,7 @@ _TOLD = (
     )""",
 )
 
-# What stands in object storage, for conditional puts (yanksync.mirror.conditional_writes); '' is the list of projects.
+# What is published in object storage, for conditional puts; '' is the list of projects.
 _TAGS = """CREATE TABLE tags (
     project TEXT NOT NULL,
     file TEXT NOT NULL,

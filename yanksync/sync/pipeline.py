@@ -48,8 +48,9 @@ class Request(Struct, frozen=True, kw_only=True):
 def sync(mirror: Mirror, request: Request | None = None) -> int:
     """Make one pass; return its exit code.
 
-    Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the state
-    or the output cannot be used. What was recorded before that is safe and goes on in the next.
+    Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the
+    state or the output cannot be used. What was recorded before that is safe and goes on in the
+    next.
     """
     try:
         failure = _bring_up_to_date(mirror, request or Request())
@@ -108,7 +109,7 @@ def _nothing_found(mirror: Mirror) -> NothingFound | None:
 
 
 def _stand_in(mirror: Mirror) -> None:
-    """Let those who follow this mirror find what a guard holds (see :mod:`yanksync.sync.held_documents`)."""
+    """Let those who follow this mirror find what a guard holds (``held_documents.py``)."""
     if mirror.settings.mirror.legacy_json and (held := mirror.state.unpublished.undocumented()):
         from yanksync.sync.held_documents import stand_in  # start-up: it is seldom needed
 

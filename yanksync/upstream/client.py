@@ -137,7 +137,7 @@ class Upstream:
         return self._journal.since(since)
 
     def page(self, name: NormalizedName, etag: str | None) -> RawPage | int:
-        """Return a project's page, or 304 or 404. Raises :class:`yanksync.core.errors.UpstreamError`."""
+        """Return a project's page, or 304 or 404. Raises :class:`UpstreamError`."""
         answer = self._get(f"{self.simple_url}{name}/", f"project {name}", etag, self._page_limit)
         return _raw(answer)
 

@@ -1,7 +1,8 @@
 """Rules for the parts of one file on a page: name, URL, hashes, times. All hostile until checked.
 
-Each function takes upstream's text and returns the value for :class:`yanksync.core.model.File`. They are
-called for every file of the index, so each has a quick path that one regular expression decides.
+Each function takes upstream's text and returns the value for :class:`yanksync.core.model.File`.
+They are called for every file of the index, so each has a quick path that one regular expression
+decides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into :class:`yanksync.core.model.Page`.
+"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into
+:class:`yanksync.core.model.Page`.
 
 :mod:`.json_wire` checks the shape, this module the meaning.
 """

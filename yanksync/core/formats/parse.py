@@ -1,8 +1,8 @@
 """From an answer's bytes to a value, by the Content-Type that upstream gave it (B2).
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
-:class:`yanksync.core.errors.BadAnswer`. Each reader is imported where it is needed, because most passes
-read no page.
+:class:`yanksync.core.errors.BadAnswer`. Each reader is imported where it is needed, because most
+passes read no page.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class _Luck:
 
 
 class Conditions(Protocol):
-    """What is known of the objects that stand there; see :mod:`yanksync.mirror.conditional_writes`."""
+    """What is known of the published objects; see :mod:`yanksync.mirror.conditional_writes`."""
 
     def match(self, name: str | None, filename: str) -> str | None:
         """Return the condition for putting a file; None: it is not known what stands there."""

@@ -1,4 +1,4 @@
-"""A helper of a first build (:mod:`yanksync.sync.first_build.helpers`): how it is asked, and what it does."""
+"""A helper process of a first build: how it is asked, and what it does."""
 
 from __future__ import annotations
 

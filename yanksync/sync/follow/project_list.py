@@ -64,7 +64,8 @@ def resync(mirror: Mirror) -> bool:
     """Ask for every project again, without ETags; go on with a full-resync that was interrupted.
 
     Returns whether this began to follow the journal, on an empty state. Raises
-    :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among them.
+    :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among
+    them.
     """
     meta = mirror.state.meta
     source = source_of(mirror)
