@@ -287,3 +287,28 @@ def test_no_registry_host_is_named_anywhere() -> None:
     if done.returncode == 128:
         pytest.skip("no git checkout")
     assert done.stdout == ""
+
+
+def test_contributing_shows_each_package() -> None:
+    text = (ROOT / "CONTRIBUTING.rst").read_text()
+    table = text.partition("How the code is laid out")[2].partition("Some places to begin at")[0]
+    packages = {
+        f"{init.parent.relative_to(ROOT / 'yanksync')}/"
+        for init in (ROOT / "yanksync").rglob("*/__init__.py")
+    }
+    told = set(re.findall(r"``([a-z_/]+/)``", table))
+    told |= {"state/queues/", "state/views/", "output/disk/", "output/object_storage/"} & {
+        f"{top}/{name}" for top in ("state", "output") for name in told
+    }
+    assert packages <= told
+
+
+def test_contributing_names_files_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.rst").read_text()
+    named = set(re.findall(r"``((?:[a-z_]+/)+[a-z0-9_]+\.py)``", text))
+    gone = [
+        path
+        for path in named
+        if not (ROOT / path).exists() and not (ROOT / "yanksync" / path).exists()
+    ]
+    assert named and gone == []

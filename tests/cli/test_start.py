@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -148,3 +149,11 @@ def test_a_dry_run_remembers_no_index(synced: Cli) -> None:
         before = synced.content()
         synced("sync", "--dry-run", PIP_INDEX_URL=another.simple_url)
     assert synced.content() == before
+
+
+def test_start_up_leaves_heavy_packages_alone() -> None:
+    # Cron starts the tool 288 times a day.
+    code = "import sys, yanksync.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded.isdisjoint({"apscheduler", "lxml", "obstore", "pip"})
