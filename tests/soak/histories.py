@@ -242,6 +242,7 @@ class Harder(Histories):
         self.world.configure(upstream_simple_url=address.replace(old, new))
         self.tally["moved"] += 1
         if known or nothing:
+            self.replaced = self.replaced or nothing  # following began again
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.meta.text("journal_replaced") is None
