@@ -120,7 +120,7 @@ def _same(held: Held, want: Want) -> Verdict:
 
 def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
     if page.serial is None:
-        if serials:
+        if serials or (held.stands and held.serial and not want.behind):  # the published one has
             return Stale("the page has no serial, though upstream gives them")
     else:
         floor = max(held.serial or 0, held.floor or 0)
