@@ -298,3 +298,26 @@ def test_a_yank_that_is_read_again_has_the_reason_of_its_page(disk: World) -> No
     disk.up.thaw_list()
     assert disk.settle() == DONE
     assert disk.told("p1") == [(serial, "yank", "bad")]
+
+
+def test_a_page_without_serial_does_not_replace_one_that_has_it(disk: World) -> None:
+    built(disk)
+    before = disk.page("p0")
+    disk.up.fail("^/simple/p0/", Fault.fallback_origin(), None)
+    assert disk.sync() in (FAILED, PARTIAL)
+    assert disk.page("p0") == before
+    disk.up.heal()
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+
+
+def test_a_half_list_does_not_keep_a_published_page_from_upstreams_for_ever(disk: World) -> None:
+    built(disk)
+    disk.up.fail("^/simple/$", Fault.half_list())
+    disk.sync()
+    disk.settle()
+    disk.configure(mirror_compress=[])
+    for _ in range(5):
+        code = disk.sync(later=30 * HOUR)
+    assert code == DONE
+    assert_equal_to_upstream(disk)

@@ -68,6 +68,7 @@ class Harder(Histories):
     tally: ClassVar[Counter[str]] = Counter()
     snapshot: Snapshot | None = None
     replaced = False  # the journal was, once
+    lost = False  # the state was: what is behind since comes with the sweep
     mixed = False  # the policy was another one since the state was backed up
     unseen = False  # a state was put back, and the list tells nobody
     forgetful = False  # a state was put back, and no pass was made since
@@ -242,6 +243,7 @@ class Harder(Histories):
         self.world.configure(upstream_simple_url=address.replace(old, new))
         self.tally["moved"] += 1
         if known or nothing:
+            self.replaced = self.replaced or nothing  # following began again
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.meta.text("journal_replaced") is None
@@ -336,7 +338,7 @@ class Harder(Histories):
             return
         before, listed = self._offered(), self.world.listed()
         self.world.lose_state()
-        self.kept = False
+        self.kept, self.lost = False, True
         self.up.fail("^/simple/.+", lie, None)
         for _ in range(2):  # within guard.confirm_after
             self._poll(150.0)
@@ -420,7 +422,9 @@ class Harder(Histories):
 
     def _end(self) -> None:
         world = self.world
-        if self.replaced or world.counts().behind:  # only the sweep finds what is left of that
+        if (
+            self.replaced or self.lost or world.counts().behind
+        ):  # only the sweep finds what is left of that
             self.silent = True
         self.up.heal()
         self.up.doctor = None

@@ -146,7 +146,8 @@ class _Recorder:
         """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
         age = self._now - (self._now + 1 if look.doubt_since is None else look.doubt_since)
         ripe = age >= max(self._moment.confirm_after, 0.0)
-        return Want(reach=None if look.sweep else look.reach, doubt=look.doubt if ripe else None)
+        reach = None if look.sweep else look.reach
+        return Want(reach=reach, doubt=look.doubt if ripe else None, behind=look.behind)
 
     def _unknown(self, row: Project) -> None:
         named = self._mirror.settings.mirror.selection.named

@@ -109,11 +109,14 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T
         return decoder.decode(body)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError:
-        text = body.decode()  # msgspec says of bad UTF-8, too, that it is no JSON
+    except msgspec.DecodeError as error:
+        if "UTF-8" in str(error):  # since msgspec 0.23 no UnicodeError
+            body.decode()
         if _SURROGATE.search(body) is None:
             raise
-    value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_encodable_keys)
+    value = json.loads(
+        body.decode(), parse_constant=_no_constant, object_pairs_hook=_encodable_keys
+    )
     converted: T = msgspec.convert(value, decoder.type)
     return converted
 

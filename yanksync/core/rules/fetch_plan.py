@@ -29,6 +29,7 @@ class Look(Struct, frozen=True, kw_only=True):
     doubt: str | None = None  # what an earlier pass saw and did not believe
     doubt_since: float | None = None  # UTC seconds
     sweep: bool = False  # nothing names it; it is asked because its time has come
+    behind: bool = False  # upstream has given the same old answer for longer than a CDN's day
     approved: bool = False  # should its project be gone, a person has agreed to that already
 
 

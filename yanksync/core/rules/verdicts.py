@@ -35,6 +35,7 @@ class Want(Struct, frozen=True, kw_only=True):
 
     reach: int | None = None  # the serial that its page must reach; None: any answer will do
     doubt: str | None = None  # what an earlier pass saw and did not believe
+    behind: bool = False  # the same answer came for longer than a CDN keeps it
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ def _same(held: Held, want: Want) -> Verdict:
 
 def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
     if page.serial is None:
-        if serials:
+        if serials or (held.stands and held.serial and not want.behind):  # the published one has
             return Stale("the page has no serial, though upstream gives them")
     else:
         floor = max(held.serial or 0, held.floor or 0)
@@ -121,7 +122,7 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
         return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
     if _says_nothing(held, page):
         return Absent()
-    if _contradicts_list(held, page):
+    if _contradicts_list(held, page) and not (want.behind and held.stands):
         return Stale(
             f"the page is at serial {page.serial}; the list at {held.listed_at} leaves it out"
         )

@@ -14,7 +14,7 @@ from yanksync.state.database import Database
 
 # What was held and is not any more was approved.
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
-    doubt_since, held IS NULL AND held_since IS NOT NULL"""
+    doubt_since, held IS NULL AND held_since IS NOT NULL, behind"""
 # A time of the next try beyond the longest back-off is one that a clock since set back has left.
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
@@ -320,7 +320,7 @@ class Pending:
 
 
 def _look(row: Sequence[object]) -> Look:
-    name, reach, urgent, forced, since, doubt, doubt_since, approved = row
+    name, reach, urgent, forced, since, doubt, doubt_since, approved, behind = row
     return Look(
         name=name,  # type: ignore[arg-type]
         reach=reach,  # type: ignore[arg-type]
@@ -330,4 +330,5 @@ def _look(row: Sequence[object]) -> Look:
         doubt=doubt,  # type: ignore[arg-type]
         doubt_since=doubt_since,  # type: ignore[arg-type]
         approved=bool(approved),
+        behind=bool(behind),
     )
