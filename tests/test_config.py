@@ -591,7 +591,7 @@ def test_a_codec_without_its_library_is_named(tmp_path: Path) -> None:
     file.write_text('[mirror]\ncompress = ["br"]\n')
     code = (
         "import sys; sys.modules['brotli'] = None\n"
-        "from pathlib import Path; from yanksync.config import load\n"
+        "from pathlib import Path; from yanksync.config.load import load\n"
         f"load(Path({str(file)!r}), {{}})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

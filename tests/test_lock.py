@@ -19,7 +19,7 @@ from yanksync.system.file_lock import held_since, lock, lock_path
 HOLD = """
 import sys
 from pathlib import Path
-from yanksync.lock import lock
+from yanksync.system.file_lock import lock
 with lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -243,9 +243,9 @@ def test_the_order_of_upstream_does_not_matter(page: Page) -> None:
 
 SCRIPT = """
 import sys
-from tests.render.test_pages import PAGE, html, json_form, offered, replace
+from tests.render.test_pages import PAGE, html_page_writer, json_form, offered, replace
 page = offered(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
-sys.stdout.buffer.write(json_form.render_page(page) + html.render_page(page))
+sys.stdout.buffer.write(json_form.render_page(page) + html_page_writer.render_page(page))
 """
 
 
