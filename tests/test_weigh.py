@@ -273,3 +273,16 @@ def test_r7_an_empty_page_of_an_unknown_name_tells_of_no_project(
 def test_a_present_project_whose_page_cannot_be_read_again_takes_the_new_one() -> None:
     before = Held(name=DEMO, presence=P, serial=10)
     assert verdict(before, Found(page=page("1.0"))) == Record(page("1.0"), True)
+
+
+@pytest.mark.parametrize("kind", [Kind.QUARANTINE_PROJECT, Kind.REMOVE_PROJECT])
+@pytest.mark.parametrize("presence", [P, G, N])
+def test_r9_a_page_without_a_serial_brings_back_nothing_that_the_journal_withdrew(
+    kind: Kind, presence: Presence
+) -> None:
+    known = held(presence, None, entry=(kind, 15))
+    assert isinstance(
+        weigh(known, Want(), Found(page=page("1.0", serial=None)), serials=False), Stale
+    )
+    quarantined = page(serial=None, status="quarantined")
+    assert isinstance(weigh(known, Want(), Found(page=quarantined), serials=False), Record)

@@ -48,6 +48,11 @@ class Project(Struct, frozen=True, kw_only=True):
         return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
 
     @property
+    def is_of_old_journal(self) -> bool:
+        """Whether its page is from before upstream was replaced: its serial compares with none."""
+        return self.serial is not None and self.serial <= 0  # -1: and it was removed since
+
+    @property
     def floor(self) -> int | None:
         """The serial below which upstream's page or list is older than what is published."""
         known = (self.serial, self.published_serial)

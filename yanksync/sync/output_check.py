@@ -101,7 +101,7 @@ def _newer_page(mirror: Mirror) -> _Unlike | None:
         known = {
             row.name: max(row.floor or 0, row.word or 0)
             for row in rows
-            if row.published_serial is not None
+            if row.published_serial is not None and not row.is_of_old_journal
         }
         for name, serial in zip(known, mirror.store.serials(list(known)), strict=True):
             if isinstance(serial, int) and serial > known[name]:

@@ -85,6 +85,8 @@ def _is_replaced(wanted: Wanted, fresh: Container[int]) -> bool:
     one, row, page = wanted.one, wanted.row, wanted.page
     if row.published is None or row.published_serial is None or one.sort is Sort.EXCLUDED:
         return False
+    if row.is_of_old_journal:
+        return False
     return row.id not in fresh or page is None or page.serial != row.published_serial
 
 

@@ -88,6 +88,8 @@ class Absent(Struct, frozen=True):
 
 Verdict = Record | Keep | Gone | Stale | Doubt | Absent
 
+_WITHDRAWN = (Kind.QUARANTINE_PROJECT, Kind.REMOVE_PROJECT)
+
 
 def weigh(
     held: Held, want: Want, answer: Found | NotModified | Missing, *, serials: bool
@@ -112,6 +114,9 @@ def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
     if page.serial is None:
         if serials or (held.stands and held.serial and not want.behind):  # the published one has
             return Stale("the page has no serial, though upstream gives them")
+        if held.entry in _WITHDRAWN and page.files:
+            # Nothing shows that the page is from after that.
+            return Stale(f"the page has no serial, and the journal says last: {held.entry}")
     else:
         floor = max(held.serial or 0, held.floor or 0)
         if page.serial < floor:
