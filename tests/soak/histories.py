@@ -417,7 +417,9 @@ class Harder(Histories):
             super()._check_quarantines()
 
     def _check_history(self) -> None:
-        if not self.replaced:  # serials mean something else since
+        # Serials mean something else since it was replaced. With the state its entries were lost: a
+        # page that only one project lacks for long enough is a removal then, and one to be told.
+        if not self.replaced and not self.lost:
             super()._check_history()
 
     def _end(self) -> None:
