@@ -417,8 +417,8 @@ class Harder(Histories):
             super()._check_quarantines()
 
     def _check_history(self) -> None:
-        # Serials mean something else since it was replaced. With the state its entries were lost: a
-        # page that only one project lacks for long enough is a removal then, and one to be told.
+        # Serials mean something else since it was replaced. With the state its entries were lost:
+        # then a page that stays missing is a removal, and the history has it.
         if not self.replaced and not self.lost:
             super()._check_history()
 
