@@ -88,6 +88,9 @@ def read(look: Look, came: RawPage | int | UpstreamError, rules: PageRules) -> F
         parsed = parse_page(came.body, came.media, came.url, look.name, rules, came.header_serial)
     except UpstreamError as error:
         return Fetched(look=look, answer=Failed(error.alone()))
+    except OSError as error:  # the reader is a file, and so are too many others
+        problem = Unreachable(look.name, f"its page cannot be read: {error.strerror}")
+        return Fetched(look=look, answer=Failed(problem))
     except Exception as error:  # a bug, which must not keep the other projects from their pages
         log.debug("%s: the traceback", look.name, exc_info=error, extra={"project": look.name})
         problem = Unreachable(look.name, f"internal error: {error!r}")
