@@ -7,7 +7,7 @@ import zlib
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.journal_entries import Event, Kind, classify
-from yanksync.state.projects import Project, Recorded, StoredPage
+from yanksync.state.project_rows import Project, Recorded, StoredPage
 from yanksync.state.state import State
 
 DEMO = NormalizedName("demo")

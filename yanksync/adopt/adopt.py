@@ -39,7 +39,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing, holds_ours
 from yanksync.output.reconcile import copies_of, published
-from yanksync.state.projects import Project, StoredPage
+from yanksync.state.project_rows import Project, StoredPage
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import Fetched

@@ -3,86 +3,18 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
-
-from yanksync.core import layout
-from yanksync.core.model import ListedProject, Published
+from yanksync.core.model import ListedProject
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import Kind
 from yanksync.state.database import Database
-
-_COLUMNS = (
-    "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
-    "json_digest, html_digest, codecs, published_serial, legacy_digest"
-)
-
+from yanksync.state.project_rows import COLUMNS, Project, Recorded, StoredPage, project_of
 
 # A page that is published as far as is known: its writing was finished, and nothing was in doubt.
 _WRITTEN = """coalesce(json_digest > x'', 0) AND NOT EXISTS
     (SELECT 1 FROM unpublished u WHERE u.id = p.id AND u.dirty)"""
-
-
-class Project(Struct, frozen=True, kw_only=True):
-    """The row of one project, without its page."""
-
-    id: int
-    name: NormalizedName
-    presence: Presence
-    serial: int | None
-    quarantined: bool
-    word: int | None
-    etag: str | None
-    entry: Kind | None
-    entry_serial: int | None
-    listed_at: int | None
-    published: Published | None
-    published_serial: int | None
-
-    @property
-    def stands(self) -> bool:
-        """Whether a page is published that the state never held: another state or program did."""
-        return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
-
-    @property
-    def is_of_old_journal(self) -> bool:
-        """Whether its page is from before upstream was replaced: its serial compares with none."""
-        return self.serial is not None and self.serial <= 0  # -1: and it was removed since
-
-    @property
-    def floor(self) -> int | None:
-        """The serial below which upstream's page or list is older than what is published."""
-        known = (self.serial, self.published_serial)
-        return max((serial for serial in known if serial is not None), default=None)
-
-
-class StoredPage(Struct, frozen=True, kw_only=True):
-    """A page as upstream sent it."""
-
-    body: bytes  # compressed with zlib
-    media: str  # the answer's Content-Type
-    url: str  # where it was found in the end, without credentials
-    header_serial: str | None = None
-
-    @property
-    def text(self) -> bytes:
-        """The body, decompressed."""
-        return zlib.decompress(self.body)
-
-
-class Recorded(Struct, frozen=True, kw_only=True):
-    """What is recorded when a page is true."""
-
-    serial: int | None
-    quarantined: bool
-    yanked: int  # versions with at least one yanked file
-    etag: str | None
-    checked: float
-    due: float | None
-    stored: StoredPage
 
 
 class Projects:
@@ -94,27 +26,27 @@ class Projects:
     def get(self, names: Iterable[str]) -> dict[NormalizedName, Project]:
         """Return the rows of those of ``names`` that there are."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM projects WHERE name IN (SELECT value FROM json_each(?))",
+            f"SELECT {COLUMNS} FROM projects WHERE name IN (SELECT value FROM json_each(?))",
             (json.dumps(list(names)),),
         )
-        return {row[1]: _project(row) for row in rows}
+        return {row[1]: project_of(row) for row in rows}
 
     def by_id(self, ids: Sequence[int]) -> list[Project]:
         """Return the rows of these ids."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM projects WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT {COLUMNS} FROM projects WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(ids),),
         )
-        return [_project(row) for row in rows]
+        return [project_of(row) for row in rows]
 
     def after(self, id_: int, most: int) -> list[Project]:
         """Return up to ``most`` projects with an id above, that are held or stand in the output."""
         rows = self._db.execute(
-            f"""SELECT {_COLUMNS} FROM projects WHERE id > ?
+            f"""SELECT {COLUMNS} FROM projects WHERE id > ?
             AND (presence = 'present' OR json_digest IS NOT NULL) ORDER BY id LIMIT ?""",
             (id_, most),
         )
-        return [_project(row) for row in rows]
+        return [project_of(row) for row in rows]
 
     def present(self, names: Iterable[str]) -> set[NormalizedName]:
         """Return those of ``names`` of which a page is held."""
@@ -367,39 +299,3 @@ class Projects:
             "SELECT name FROM projects WHERE presence = ? ORDER BY name", (presence,)
         )
         return (row[0] for row in rows)
-
-
-def copies_in(column: object, *, legacy: bool) -> tuple[str, ...]:
-    """Return the compressed copies that the column ``codecs`` names.
-
-    Older releases wrote a codec's name there, for a copy of each form.
-    """
-    words = str(column or "").split()
-    if not set(words) <= layout.SUFFIX.keys():
-        return tuple(words)
-    return layout.copies(words, legacy=legacy)
-
-
-def _project(row: Sequence[object]) -> Project:
-    (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
-        :10
-    ]
-    json_digest, html_digest, codecs, published_serial, legacy = row[10:]
-    published = None
-    if json_digest is not None:
-        copies = copies_in(codecs, legacy=legacy is not None)
-        published = Published(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
-    return Project(  # the columns' types are those of the schema
-        id=id_,  # type: ignore[arg-type]
-        name=name,  # type: ignore[arg-type]
-        presence=Presence(str(presence)),
-        serial=serial,  # type: ignore[arg-type]
-        quarantined=bool(quarantined),
-        word=word,  # type: ignore[arg-type]
-        etag=etag,  # type: ignore[arg-type]
-        entry=None if entry is None else Kind(str(entry)),
-        entry_serial=entry_serial,  # type: ignore[arg-type]
-        listed_at=listed_at,  # type: ignore[arg-type]
-        published=published,
-        published_serial=published_serial,  # type: ignore[arg-type]
-    )

@@ -19,7 +19,7 @@ from yanksync.core.formats.parse import PageRules, parse_page
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import Look
 from yanksync.core.rules.verdicts import Found, Missing, NotModified
-from yanksync.state.projects import StoredPage
+from yanksync.state.project_rows import StoredPage
 from yanksync.upstream.client import RawPage, Wish
 
 log = logging.getLogger("yanksync")

@@ -19,7 +19,7 @@ from yanksync.core.policies.yanked import offered
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
-from yanksync.state.projects import Project
+from yanksync.state.project_rows import Project
 from yanksync.sync.publish import BATCH, tell_failures
 from yanksync.sync.published_page import page_in
 

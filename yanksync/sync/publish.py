@@ -21,7 +21,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import is_right
 from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile
-from yanksync.state.projects import Project
+from yanksync.state.project_rows import Project
 from yanksync.state.queues.hooks import LEGACY
 from yanksync.state.queues.publish import Awaiting
 from yanksync.sync import recovery

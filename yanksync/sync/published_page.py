@@ -13,7 +13,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.policies.yanked import offered
 from yanksync.mirror.context import Mirror
 from yanksync.output.reconcile import Rendered
-from yanksync.state.projects import Project, StoredPage
+from yanksync.state.project_rows import Project, StoredPage
 
 # What is held was read before, under the rules of that time; only the form is read again.
 _STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)

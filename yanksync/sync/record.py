@@ -46,7 +46,7 @@ from yanksync.core.rules.verdicts import (
 )
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import OTHER_ERA
-from yanksync.state.projects import Project, Recorded
+from yanksync.state.project_rows import Project, Recorded
 from yanksync.state.queues.publish import Awaiting
 from yanksync.sync.fetch import Failed, Fetched
 from yanksync.sync.published_page import page_in, page_of

@@ -18,7 +18,7 @@ from yanksync.core.project_state import Sort
 from yanksync.mirror.context import Mirror
 from yanksync.output.inventory import Standing
 from yanksync.state.facts import OTHER_ERA, READ
-from yanksync.state.projects import Project
+from yanksync.state.project_rows import Project
 from yanksync.state.queues.publish import Awaiting
 from yanksync.sync.output_survey import IN_A_ROW, distrust, take_stock
 

@@ -26,7 +26,7 @@ from yanksync.output.compress import copy_of
 from yanksync.output.disk.inventory import digest_of
 from yanksync.output.inventory import Standing, files_of, holds_ours
 from yanksync.output.reconcile import Rendered, copies_of, published
-from yanksync.state.projects import Project, copies_in
+from yanksync.state.project_rows import Project, copies_in
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import Failed, Fetched, Question, fetch
 from yanksync.sync.follow.selection_change import settle_selection

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
-from yanksync.state.projects import copies_in
+from yanksync.state.project_rows import copies_in
 
 LIST = ""
 """Stands for the list of projects, where a name of a project is expected."""

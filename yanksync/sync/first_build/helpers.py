@@ -20,7 +20,7 @@ from yanksync.core.rules.verdicts import Found
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Write
-from yanksync.state.projects import StoredPage
+from yanksync.state.project_rows import StoredPage
 from yanksync.sync.fetch import Fetched, Question, read
 from yanksync.sync.first_build.helper_process import CAME, STANDS, Came, Helper
 from yanksync.sync.publish import Outcome, Rendering, gather, note, publish

@@ -20,7 +20,7 @@ from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.state.facts import READ, UNREAD
-from yanksync.state.projects import Project
+from yanksync.state.project_rows import Project
 from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
 from yanksync.sync.follow.source_choice import note_refusal, source_of
 from yanksync.sync.follow.upstream_change import restart, trust

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from yanksync.core import layout
 from yanksync.core.errors import Undelivered
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.projects import copies_in
+from yanksync.state.project_rows import copies_in
 from yanksync.state.queues.hooks import LIST
 from yanksync.sync.hooks import manifest
 
