@@ -310,7 +310,7 @@ class Harder(Histories):
             return
         if lost:
             self.world.drop_tree()
-            if self.forgetful:  # nobody knows any more what was published: it is copied anew
+            if self.forgetful:  # yanksync cannot know what was published: copy all of it
                 self.copy.clear()
         elif (
             kept.is_dir()

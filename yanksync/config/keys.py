@@ -1,4 +1,4 @@
-"""What each key of ``yanksync.toml`` may hold (interface.md, "Configuration").
+"""What each key of ``yanksync.toml`` may hold.
 
 :data:`KEYS` is the whole table. A key's ``check`` takes a value as TOML gives it and returns the
 value that :mod:`yanksync.config.settings` holds; its ``read`` brings the text of an environment

@@ -1,10 +1,10 @@
 """One frozen :class:`~yanksync.config.settings.Settings` from flags, environment, file and
 defaults.
 
-The rules are those of interface.md, "Configuration": that order, every key also as
-``YANKSYNC_<SECTION>_<KEY>``, and whatever is unknown, of a wrong type or impossible is a
-:class:`~yanksync.core.errors.ConfigError` that names the key and where it stands. Everything given
-is checked, also what something of higher order overrides.
+A flag goes before a variable ``YANKSYNC_<SECTION>_<KEY>``, this before the file, and this before a
+default. A key that is unknown, a value of a wrong type and an impossible one raise
+:class:`~yanksync.core.errors.ConfigError`, which names the key and where it is given. Values that
+another one overrides are checked, too.
 """
 
 from __future__ import annotations

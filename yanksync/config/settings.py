@@ -1,7 +1,7 @@
 """The settings of a mirror as frozen values, and the few questions that are asked of them.
 
-How they come to be is :mod:`yanksync.config.load`'s matter. Every key of interface.md,
-"Configuration", is one field here, with its default.
+:mod:`yanksync.config.load` makes them. Each key of ``yanksync.toml`` is one field here, with its
+default.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """What the name of a precompressed sibling adds, by codec (spec-checklist D10)."""
 
 PACKET = 1400
-"""Bytes that fit into one network packet. A compressed copy that saves less than that saves nobody
-anything: it is not written, and a web server sends the page itself (``gzip_static on``)."""
+"""Bytes that fit into one network packet. A compressed copy that saves less than that is not
+written: the answer takes as many packets. A web server sends the page (``gzip_static on``)."""
 
 ENCODING = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
 """The Content-Encoding (RFC 9110, 8.4.1) that the name of a sibling stands for."""

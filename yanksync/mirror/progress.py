@@ -32,5 +32,5 @@ class NoProgress:
 
 
 def never() -> bool:
-    """Return that nobody wants the run to end."""
+    """Return False: the run goes on."""
     return False

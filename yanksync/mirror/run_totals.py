@@ -18,7 +18,7 @@ class Tally(Struct):
     explained: int = 0  # removals published in this pass, for the guards (R8)
     unexplained: int = 0
     problem: str | None = None  # the first failure of the pass as a whole
-    undelivered: int = 0  # changes that a hook is still to be told of
+    undelivered: int = 0  # changes that wait for a hook
     held: dict[str, str] = field(default_factory=dict)  # what to log at its end, by kind
     told: set[str] = field(default_factory=set)  # what the log has been told and need not again
     causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes

@@ -97,10 +97,10 @@ def reconcile(
     *,
     dirty: bool,
 ) -> Work | None:
-    """Return what to do so that ``wanted`` stands there with ``copies``; None: nothing.
+    """Return how to publish ``wanted`` with ``copies``. None means that nothing is to be done.
 
-    ``stands`` is what a run published last; ``dirty`` says that one has begun to replace it, so
-    that anything may stand there.
+    ``stands`` is what a run published last. ``dirty`` means that a run has begun to replace it:
+    then anything may be there.
     """
     if wanted is None:
         return Remove(name=name) if dirty or stands is not None else None

@@ -60,7 +60,7 @@ HELP = {
     "unpublished_projects": "Projects recorded and not yet published.",
     "held": "What waits for a person.",
     "behind_projects": "Projects whose page never reached the journal.",
-    "undelivered": "Changes that a hook is still to be told of, by hook.",
+    "undelivered": "Changes that wait for a hook, by hook.",
     "runs_total": "Passes, by exit code.",
     "failures_total": "Pages and passes that failed, by cause.",
     "page_requests_total": "Pages asked for.",

@@ -84,8 +84,8 @@ class State:
         """Lower every floor and tombstone: upstream was put back or replaced (R14).
 
         What is published and what the history says stays. The digests of what is published are
-        void: this state may have been put back, too, and nobody noticed. A page is of serial 0
-        until this upstream has confirmed it.
+        void: this state may have been put back, too, unnoticed. A page has serial 0 until this
+        upstream has confirmed it.
         """
         self.history.new_era()
         self._db.execute("DELETE FROM pending")

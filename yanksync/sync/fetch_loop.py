@@ -101,7 +101,7 @@ def _work_off(turn: _Round, questions: Iterator[Question]) -> None:
 
 
 def _take_last(turn: _Round, batch: Sequence[Fetched]) -> None:
-    """Take what is left of the answers, whoever reads them."""
+    """Take the rest of the answers; helpers may have some to read."""
     _take(turn, batch)
     if turn.helpers is not None:
         turn.helpers.settle()

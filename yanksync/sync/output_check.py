@@ -159,7 +159,7 @@ def disown(mirror: Mirror, name: str, now: float) -> None:
     (row,) = state.projects.get([name]).values()
     if row.presence is Presence.PRESENT or state.unpublished.sort(row.id) in _REMOVALS:
         return
-    if row.stands:  # nobody asked for it yet
+    if row.stands:  # no pass has asked for it yet
         state.pending.mark(name, None, now)
         return
     if row.published is None and not holds_ours(mirror.store.standing(name)):

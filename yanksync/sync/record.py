@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from yanksync.config.settings import JournalSource
 from yanksync.core import layout
@@ -18,13 +17,11 @@ from yanksync.core.model import Action, Change, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.fetch_plan import DAY, OVERDUE, Look, sweep_due
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.journal_entries import Kind
 from yanksync.core.rules.lost_files import (
     LostFile,
     Moment,
     SeenSince,
-    confirm,
-    lost_files,
     shown_before,
     with_lost,
 )
@@ -50,6 +47,7 @@ from yanksync.state.project_rows import Project, Recorded
 from yanksync.state.queues.publish import Awaiting
 from yanksync.sync.fetch import Failed, Fetched
 from yanksync.sync.published_page import page_in, page_of
+from yanksync.sync.record_losses import LossRecorder, some_of
 
 
 class Batch(Struct):
@@ -72,7 +70,7 @@ def record(mirror: Mirror, fetched: Sequence[Fetched], *, is_up: bool = False) -
     recorder = _Recorder(mirror, batch, is_up=is_up)
     with mirror.state.transaction():
         rows = mirror.state.projects.get(one.look.name for one in fetched)
-        recorder.lost = mirror.state.lost.of([row.id for row in rows.values()])
+        recorder.losses.load([row.id for row in rows.values()])
         for one in fetched:
             row = rows.pop(one.look.name, None)
             if row is None:  # asked for twice in one batch, or never seen before
@@ -93,7 +91,7 @@ class _Recorder:
         self._is_up = is_up
         self._now = mirror.now()
         self._moment = Moment(self._now, mirror.run, mirror.settings.guard.confirm_after)
-        self.lost: dict[int, tuple[LostFile, ...]] = {}  #: of the projects in the batch
+        self.losses = LossRecorder(mirror, self._moment)
         meta = mirror.state.meta
         self._serials = meta.flag("serials")
         self._json = meta.flag("json")
@@ -103,7 +101,7 @@ class _Recorder:
     def row(self, name: NormalizedName) -> Project:
         self._state.projects.add([(name, name)])
         row = self._state.projects.get([name])[name]
-        self.lost[row.id] = self._state.lost.one(row.id)
+        self.losses.load([row.id])
         return row
 
     def take(self, one: Fetched, row: Project) -> None:
@@ -216,9 +214,9 @@ class _Recorder:
         assert one.stored is not None
         before = self._before(row)
         published = self._published(row, before)
-        was_lost = self.lost.get(row.id, ())
-        events = () if published is None and not was_lost else self._events(row, was_lost)
-        lost = self._losses(row, published, was_lost, page, events)
+        was_lost = self.losses.of(row)
+        events = () if published is None and not was_lost else self.losses.events(row)
+        lost = self.losses.found(row, published, page, events)
         shown = with_lost(page, lost)
         self._state.projects.record(
             row.name,
@@ -241,73 +239,14 @@ class _Recorder:
         self._batch.pages[row.id] = shown
         self._mirror.tally.recorded += 1
         self._state.pending.reached(row.name, page.serial)
-        self._put_losses(row, was_lost, lost)
+        self.losses.keep(row, lost)
         if before is not None and (late := latecomers(before, page)):
-            why = f"{_some(late)}: new on a release of more than two weeks ago"
+            why = f"{some_of(late)}: new on a release of more than two weeks ago"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
         if not verdict.reached:
             why = f"the page is at serial {page.serial}, the journal at {one.look.reach}"
             self._state.pending.problem(row.name, why)
             self._batch.again.append((one, why, True))
-
-    def _events(self, row: Project, lost: Sequence[LostFile]) -> tuple[Event, ...]:
-        """Return the journal entries since the pages that had the files."""
-        lows = [row.serial, *(one.low for one in lost)]
-        lowest = None if None in lows else min(low for low in lows if low is not None)
-        return self._state.history.events(row.name, lowest)
-
-    def _losses(
-        self,
-        row: Project,
-        before: Page | None,
-        lost: Sequence[LostFile],
-        page: Page,
-        events: Sequence[Event],
-    ) -> tuple[LostFile, ...]:
-        """Return the files that stay published although ``page`` takes them away (R8)."""
-        held = None if before is None else replace(before, serial=row.floor)
-        return lost_files(held, lost, page, events, self._moment)
-
-    def _put_losses(
-        self, row: Project, before: Sequence[LostFile], lost: Sequence[LostFile]
-    ) -> None:
-        """Keep what is lost; what is not confirmed yet is looked at again (R7)."""
-        if tuple(before) != tuple(lost):
-            self._state.lost.put(row.id, lost)
-            self.lost[row.id] = tuple(lost)
-        known = {(one.file.filename, one.hashes) for one in before}
-        new = [
-            one
-            for one in lost
-            if one.hashes is not None and (one.file.filename, one.hashes) not in known
-        ]
-        for rehashed in ([one for one in new if one.shown], [one for one in new if not one.shown]):
-            if rehashed:
-                self._tell_rehashed(row, rehashed)
-        open_ = [one for one in lost if one.vanished and not one.confirmed]
-        if not open_:
-            return
-        since = min(one.since for one in open_)
-        names = _some([one.file.filename for one in open_])
-        why = (
-            f"{names}: missing on upstream's page, and nothing explains it; it stays published, "
-            "and the page is asked for again in a later pass"
-        )
-        if self._mirror.tally.tells(f"{row.name} {why}"):
-            log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        moment = since + self._mirror.settings.guard.confirm_after
-        self._state.pending.again_at(row.name, why, since, moment, run=self._mirror.run)
-
-    def _tell_rehashed(self, row: Project, rehashed: Sequence[LostFile]) -> None:
-        """Tell of files that have another hash; all of them are published, or none is."""
-        have = "the file has" if len(rehashed) == 1 else "the files have"
-        stays = "what was published stays" if rehashed[0].shown else "nothing of that is published"
-        why = (
-            f"{_some([one.file.filename for one in rehashed])}: {have} another hash than before; "
-            f"{stays} until a person approves the change, see 'yanksync holds'"
-        )
-        if self._mirror.tally.tells(f"{row.name} {why}"):
-            log.error("%s: %s", row.name, why, extra={"project": row.name})
 
     def _standing(self, row: Project) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
@@ -369,8 +308,8 @@ class _Recorder:
             self._state.projects.confirm(row.name, self._now, self._due(row, one.look))
         # Not simply done: the journal may have asked for more while the answer was under way (R2).
         self._state.pending.reached(row.name, row.serial)
-        if (lost := self.lost.get(row.id, ())) and isinstance(one.answer, NotModified):
-            self._put_losses(row, lost, [confirm(each, self._moment) for each in lost])
+        if isinstance(one.answer, NotModified):
+            self.losses.confirm(row)
 
     def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
         if row.presence is Presence.PRESENT or row.published is not None:
@@ -403,11 +342,6 @@ class _Recorder:
 
 def _yank_homeless(changes: Iterable[Change]) -> bool:
     return any(one.version is None and one.action is Action.YANK for one in changes)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first of ``names`` and how many more there are."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:

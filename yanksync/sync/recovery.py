@@ -180,8 +180,7 @@ def _confirmed(
 ) -> list[Wanted]:
     """Leave out pages that may be from the past: one that is absent may have been removed since.
 
-    So may one be that has no serial, which nobody can compare with what is published, unless it is
-    upstream's answer.
+    So may a page without a serial, which compares with nothing, unless upstream has just sent it.
     """
     catching_up = mirror.state.meta.text("catching_up")
     if catching_up is None:

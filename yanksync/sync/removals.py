@@ -16,6 +16,7 @@ from yanksync.sync.publish import BATCH, publish
 from yanksync.sync.published_page import held_page
 
 _JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
+_REHASHED = "its file has another hash than the one that is published"
 
 
 def finish(mirror: Mirror) -> None:
@@ -34,8 +35,7 @@ def finish(mirror: Mirror) -> None:
 def withdraw(mirror: Mirror) -> None:
     """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
 
-    Those that are let through are published. Nobody waits for a page to withdraw what a guard
-    does not hold (R9).
+    Removals that no guard holds are published. No withdrawal waits for a page (R9).
     """
     state, tally = mirror.state, mirror.tally
     publish(mirror, state.unpublished.words())
@@ -49,17 +49,11 @@ def withdraw(mirror: Mirror) -> None:
     after = 0
     while awaiting := state.unpublished.take(BATCH, after):
         after = awaiting[-1].id
-        removals = [one for one in awaiting if one.sort in _JUDGED]
-        publish(mirror, removals)
-        judged = [one.sort for one in removals if not one.approved]
+        going = [one for one in awaiting if one.sort in _JUDGED]
+        publish(mirror, going)
+        judged = [one.sort for one in going if not one.approved]
         tally.explained += judged.count(Sort.EXPLAINED)
         tally.unexplained += judged.count(Sort.UNEXPLAINED)
-
-
-_SORTS = ("explained", "unexplained")
-
-
-_REHASHED = "its file has another hash than the one that is published"
 
 
 def judge_removals(mirror: Mirror) -> list[int] | None:
@@ -69,7 +63,7 @@ def judge_removals(mirror: Mirror) -> list[int] | None:
     nothing to judge and nothing approved.
     """
     state = mirror.state
-    for sort in _SORTS:
+    for sort in _JUDGED:
         mirror.tally.held.pop(sort, None)
     waiting = state.unpublished.removals()
     lossy, rehashed = state.lost.to_judge(), state.lost.rehashed()
@@ -104,7 +98,7 @@ def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
     )
     judgement = judge(found, projects, mirror.settings.guard)
     state.unpublished.hold(judgement, mirror.now())
-    for sort in _SORTS:
+    for sort in _JUDGED:
         why = getattr(judgement, sort)
         if why is not None:
             tally.held[sort] = f"{why}; see 'yanksync holds'"

@@ -13,7 +13,7 @@ _LEAST = 1 << 16  # bytes of a share: most pages are smaller
 
 
 class Closed(Exception):
-    """Nobody takes the answers any more."""
+    """The run takes no more answers."""
 
 
 class Room:
@@ -49,7 +49,7 @@ class Room:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """End every wait."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

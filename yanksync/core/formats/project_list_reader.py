@@ -1,7 +1,7 @@
 """Reads the list of projects, JSON or HTML, into :class:`yanksync.core.model.ProjectList`.
 
-It is checked as a whole, and its rows are not kept: 750,000 of them would need more memory than all
-the rest of a pass. Whoever needs them reads them anew, a part at a time.
+The list is checked as a whole. Its rows are not kept: 750,000 of them would need more memory than
+all the rest of a pass. The state reads them again from the bytes, a part at a time.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ _LOOSE_ROWS_DECODER = msgspec.json.Decoder(list[_LooseRow])
 def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) -> ProjectList:
     """Read the list in JSON (PEP 691).
 
-    One bad row refuses the whole list: nobody can say which project it is, and a project that is
-    on no list counts as removed.
+    One bad row refuses the whole list: it may be any project, and a project that is on no list
+    counts as removed.
 
     Raises:
         Broken, ValueError, RecursionError: the list cannot be taken.
