@@ -178,7 +178,7 @@ class Projects:
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
     def note_published(self, rows: Iterable[tuple[str, int | None]]) -> None:
-        """Note published pages, as (name, serial); another state or program may have written them."""
+        """Note published pages, as (name, serial), which another state may have written."""
         self._db.many(
             """INSERT INTO projects (name, display, presence, serial, json_digest, html_digest,
                 codecs, listed, published_serial)
