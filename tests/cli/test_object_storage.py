@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fake_upstream import FakeUpstream, Served, wheel
 from tests.s3_gate import Mishap, gate, puts, puts_of
 from tests.s3_servers import Server
 from yanksync.config.settings import Bucket
+from yanksync.core.layout import PACKET
 from yanksync.output.object_storage.bucket import Content
 from yanksync.output.object_storage.store import WORKERS
 
@@ -32,6 +34,16 @@ def test_a_mirror_from_build_to_removal(mirror: Mirror, upstream: FakeUpstream) 
     assert list(mirror.store.names()) == ["demo"]
     assert mirror("verify").silent
     assert not mirror.output.exists()
+
+
+def test_every_page_has_its_compressed_copies(mirror: Mirror) -> None:
+    assert mirror("sync").silent
+    for name in (None, "demo"):
+        for form in FORMS:
+            page, copy = mirror.store.read(name, form), mirror.store.read(name, f"{form}.gz")
+            assert page is not None and copy is not None
+            assert len(page) < PACKET and gzip.decompress(copy) == page
+    assert mirror("verify").silent
 
 
 def test_what_followers_read_comes_and_goes(mirror: Mirror, upstream: FakeUpstream) -> None:

@@ -36,7 +36,6 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, Look
 from yanksync.core.rules.verdicts import Found
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing, holds_ours
 from yanksync.output.reconcile import copies_of, published
 from yanksync.state.project_rows import Project, StoredPage
@@ -258,7 +257,9 @@ class _Adoption:
             self._note(Kind.FETCH, name, why)
             return None, page.serial, known
         rendered = rendering_of(self._mirror, page)
-        copies = copies_of(rendered, self._mirror.settings.mirror.compress, copy_of)
+        copies = copies_of(
+            rendered, self._mirror.settings.mirror.compress, self._mirror.store.compress
+        )
         right = published(rendered, copies) == known
         self._note(Kind.KEPT if right else Kind.REWRITTEN, name)
         return self._fetched(name, reach, page, body), page.serial, known

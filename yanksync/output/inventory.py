@@ -16,7 +16,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     name: str
     digest: bytes | None = None
-    size: int | None = None  # in bytes, as it is stored; None: unknown
+    size: int | None = None  # in bytes, on disk; None: unknown, or in object storage
     problem: str | None = None  # why it could not be read
     wrong_mode: str | None = None
 

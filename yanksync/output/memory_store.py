@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
+from yanksync.output.compress import copy_of
 from yanksync.output.inventory import Standing
 from yanksync.output.published_serials import newest, serial_in, serial_of
 from yanksync.output.reconcile import FormWork, Remove, Work, Write
@@ -18,6 +19,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}  #: path below the output → body
         self.writes: list[str] = []  #: every path put or deleted, in order
+
+    compress = staticmethod(copy_of)
 
     def prepare(self) -> None:
         """Nothing is left over here."""
@@ -63,8 +66,6 @@ class MemoryStore:
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects."""
-        from yanksync.output.compress import copy_of
-
         base = layout.directory(None)
         names: list[str] = []
         for filename in unlisted(forms):

@@ -72,6 +72,9 @@ class Store(Protocol):
         that are there now, those of twins aside.
         """
 
+    def compress(self, codec: str, body: bytes) -> bytes | None:
+        """Return the compressed copy that goes beside ``body``; None if the page goes alone."""
+
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file of a project, or of the list for None; None: not there.
 

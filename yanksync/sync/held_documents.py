@@ -17,7 +17,6 @@ from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.model import Published
 from yanksync.core.policies.yanked import offered
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import FormWork, Write, digest
 from yanksync.state.project_rows import Project
 from yanksync.sync.publish import BATCH, tell_failures
@@ -93,7 +92,7 @@ def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
                 )
         else:
             codecs = mirror.settings.mirror.compress
-            made = ((codec, copy_of(codec, document)) for codec in codecs)
+            made = ((codec, mirror.store.compress(codec, document)) for codec in codecs)
             copies = tuple((codec, copy) for codec, copy in made if copy is not None)
             yield _StandIn(row, stands, document, copies)
 

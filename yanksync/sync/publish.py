@@ -19,7 +19,6 @@ from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.lost_files import LostFile, with_lost
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import is_right
-from yanksync.output.compress import copy_of
 from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile
 from yanksync.state.project_rows import Project
 from yanksync.state.queues.hooks import LEGACY
@@ -193,7 +192,7 @@ def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
     rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
     copies: dict[str, bytes] = {}
     if rendered is not None:
-        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
+        copies = copies_of(rendered, mirror.settings.mirror.compress, mirror.store.compress)
     stands = None if rendered is None else published(rendered, copies)
     if stands is not None and standing is not None and is_right(row.name, stands, standing):
         return Rendering(one, row, Keep(name=row.name), stands)

@@ -22,7 +22,6 @@ from yanksync.core.rules.verdicts import Found, Missing
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, Kind, compare
-from yanksync.output.compress import copy_of
 from yanksync.output.disk.inventory import digest_of
 from yanksync.output.inventory import Standing, files_of, holds_ours
 from yanksync.output.reconcile import Rendered, copies_of, published
@@ -154,13 +153,13 @@ def _copies(mirror: Mirror, row: Project, rendered: Rendered, standing: Standing
     """
     section, stands = mirror.settings.mirror, row.published
     if stands is None or not stands.json:
-        return list(copies_of(rendered, section.compress, copy_of))
+        return list(copies_of(rendered, section.compress, mirror.store.compress))
     there = {seen.name for seen in standing.entries}
     known = [one for one in stands.copies if layout.copied(one)[1] in section.compress]
     missing = [one for one in known if one not in there]
     if missing:
         codecs = layout.codecs_of(missing)
-        worth = copies_of(rendered, codecs, copy_of)
+        worth = copies_of(rendered, codecs, mirror.store.compress)
         known = [one for one in known if one not in missing or one in worth]
     return known
 

@@ -79,19 +79,11 @@ def _seen(base: str, name: str, fresh: int) -> Seen:
 
 def seen_in(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None) -> Seen:
     """Return how a file with this content is seen."""
-    size = 0
-
-    def counted() -> Iterator[bytes]:
-        nonlocal size
-        for chunk in chunks:
-            size += len(chunk)
-            yield chunk
-
     try:
-        digest = _digest(name, counted()) if name in _OURS else None
+        digest = _digest(name, chunks) if name in _OURS else None
     except ValueError:  # not what its suffix says
         return Seen(name=name, wrong_mode=wrong_mode)
-    return Seen(name=name, digest=digest, size=size, wrong_mode=wrong_mode)
+    return Seen(name=name, digest=digest, wrong_mode=wrong_mode)
 
 
 def _digest(path: str, chunks: Iterable[bytes]) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.output.compress import stream
+from yanksync.output.compress import copy_of, stream
 from yanksync.output.disk.file_system_limits import Refusals
 from yanksync.output.disk.inventory import NO_TARGET, chunks_in, opened, serials_in, standing, umask
 from yanksync.output.disk.staging import (
@@ -58,6 +58,8 @@ class DiskStore:
     def refused(self) -> bool:
         """Whether the file system has refused something that was logged and did no harm."""
         return self._refusals.any
+
+    compress = staticmethod(copy_of)
 
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""

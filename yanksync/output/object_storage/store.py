@@ -18,7 +18,7 @@ from typing import IO, Any, Protocol
 
 from yanksync.core import layout
 from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
-from yanksync.output.compress import stream
+from yanksync.output.compress import compress, stream
 from yanksync.output.inventory import Standing
 from yanksync.output.object_storage.bucket import NEW, Content, Objects
 from yanksync.output.object_storage.inventory import (
@@ -94,6 +94,10 @@ class ObjectStore:
         """Let the threads go; what is under way is finished first."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    compress = staticmethod(compress)
+    """Every page has its copies. A rule of a CDN that asks for ``….gz`` finds nothing else instead:
+    a bucket, unlike a web server, has no second choice."""
 
     def prepare(self) -> None:
         """Nothing has to be there, and nothing half written is left over."""
@@ -235,8 +239,6 @@ class ObjectStore:
         with _spooled(form.chunks()) as page:
             for codec in codecs:
                 with _spooled(stream(codec, _chunks(page))) as sibling:
-                    if not layout.is_worth(_size(page), _size(sibling)):
-                        continue
                     for name in names:
                         self._put(None, name + layout.SUFFIX[codec], _mapped(sibling))
                     written.append(layout.SUFFIX[codec])

@@ -17,7 +17,6 @@ from yanksync.core.formats.parse import parse_page
 from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
-from yanksync.output.compress import copy_of
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Work, copies_of, published, reconcile
 from yanksync.sync.fetch import Question
@@ -163,7 +162,7 @@ def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
     for page in pages:
         assert page is not None
         rendered = rendering_of(mirror, page)
-        copies = copies_of(rendered, mirror.settings.mirror.compress, copy_of)
+        copies = copies_of(rendered, mirror.settings.mirror.compress, mirror.store.compress)
         work = reconcile(page.name, None, rendered, copies, dirty=False)
         assert work is not None
         works.append(work)
