@@ -38,7 +38,7 @@ def test_a_mirror_from_build_to_removal(mirror: Mirror, upstream: FakeUpstream) 
 
 def test_every_page_has_its_compressed_copies(mirror: Mirror) -> None:
     assert mirror("sync").silent
-    for name in (None, "demo"):
+    for name in (None, "other"):
         for form in FORMS:
             page, copy = mirror.store.read(name, form), mirror.store.read(name, f"{form}.gz")
             assert page is not None and copy is not None
