@@ -55,13 +55,22 @@ def repair(world: World) -> int:
     return world.work(lambda mirror: mend(mirror, lambda finding: None)[1])
 
 
+def lose_list(world: World) -> None:
+    """Leave what a first build leaves that dies at its end: every page and no list."""
+    for path in (world.where / "out" / "simple").glob("index.*"):
+        path.unlink()
+
+
 @pytest.mark.parametrize("source", ["xmlrpc", "listing"])
 @pytest.mark.parametrize("everything", [False, True], ids=["sync", "full-resync"])
+@pytest.mark.parametrize("with_list", [True, False])
 def test_an_upstream_that_ends_before_the_output_changes_nothing(
-    disk: World, source: str, everything: bool
+    disk: World, source: str, everything: bool, with_list: bool
 ) -> None:
     snapshot = disk.up.snapshot()
     built(disk, source)
+    if not with_list:
+        lose_list(disk)
     files = disk.files()
     disk.up.restore(snapshot)
     disk.up.upload("p0", "9.0")
