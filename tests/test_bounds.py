@@ -255,6 +255,21 @@ def test_many_pages_at_once(tmp_path: Path) -> None:
     check(Pass(tmp_path, Upstream(pages=32, page=lambda: blank)))
 
 
+@pytest.mark.parametrize("end", ["", "😀"], ids=["narrow", "wide"])
+def test_reasons_that_grow_when_they_are_written(tmp_path: Path, end: str) -> None:
+    reason = b"'" * (MIB - 200) + end.encode()  # five bytes each in HTML
+    files = (
+        b'{"filename":"bad0-%d.zip","url":"https://files.example/bad0-%d.zip","hashes":{},'
+        b'"yanked":"%s"}' % (number, number, reason)
+        for number in range(31)
+    )
+    whole = (PAGE + b"}") % (b"bad0", b",".join(files))
+    sent = reply(packed((whole, 1)), Content_Type=JSON, Content_Encoding="gzip")
+    came = Pass(tmp_path, Upstream(pages=1, page=lambda: sent))
+    assert came.peak < MOST
+    assert (came.code, came.told, came.published) == (DONE, "", {"bad0", "good"})
+
+
 def test_a_head_that_drips_is_given_up(tmp_path: Path) -> None:
     def drip() -> Iterator[bytes]:
         return endless(b"HTTP/1.1 200 OK\r\na: ", b"b", 0.02)
