@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from yanksync.cli.error_handling import DONE, FAILED, LOCKED, Terminated, bug, code_of
+from yanksync.cli.error_handling import DONE, FAILED, LOCKED, bug, code_of, leave
 from yanksync.cli.logs import Logs
 from yanksync.cli.sync import metrics_option, recorded, summary, watched
 from yanksync.config.settings import Settings
@@ -18,7 +18,7 @@ from yanksync.service.scheduler import Service, Turn
 from yanksync.sync.pipeline import Request, outcome
 
 
-@click.command()
+@click.command(short_help="Make passes on a schedule, in the foreground.")
 @metrics_option
 @click.pass_obj
 def run(logs: Logs, metrics: str | None) -> int:
@@ -39,7 +39,7 @@ def run(logs: Logs, metrics: str | None) -> int:
     with logs.flowing():
         service = Service(settings, Passes(), load, os.environ)
         if not service.run():
-            raise Terminated
+            leave(FAILED)
     return DONE
 
 

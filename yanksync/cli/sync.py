@@ -41,7 +41,7 @@ metrics_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Make one pass: follow the journal.")
 @_dry_run
 @_json
 @click.option(
@@ -73,7 +73,7 @@ def sync(
     return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json, cron=cron)
 
 
-@click.command()
+@click.command(short_help="Fetch every project again, or those named.")
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
 @_dry_run
 @_json
