@@ -113,7 +113,10 @@ HELP = {"Commands", *COMMANDS}
 
 
 def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
-    tests = [*(ROOT / "tests/e2e").glob("test_readme*.py"), ROOT / "tests/test_manifest.py"]
+    tests = [
+        *(ROOT / "tests/e2e").glob("test_readme*.py"),
+        ROOT / "tests/sync/hooks/test_manifest.py",
+    ]
     tests += (ROOT / "tests/container").glob("test_*.py")
     run = "".join(path.read_text(encoding="utf-8") for path in tests)
     for section in parsed().findall(docutils.nodes.section):

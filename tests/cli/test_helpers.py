@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, ended, wait_for
-from tests.fake_upstream import FakeUpstream, Served
+from tests.support.cli_runner import Cli, ended, wait_for
+from tests.support.fake_index.index import FakeUpstream, Served
 
 MANY = 1100  # tests need two processors: with one there are no helpers
 
