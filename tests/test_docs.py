@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
-from yanksync.cli import COMMANDS, cli, error_handling
+from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.history import _row_object
 from yanksync.cli.holds import _held_object
@@ -31,6 +31,7 @@ from yanksync.cli.verify import counts_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action
 from yanksync.core.names import normalized
 from yanksync.core.rules.fetch_plan import Plan
@@ -191,15 +192,7 @@ def default(section: str, name: str) -> Any:
 
 
 def test_exit_codes_are_the_real_ones() -> None:
-    real = (
-        error_handling.DONE,
-        error_handling.FAILED,
-        error_handling.USAGE,
-        error_handling.PARTIAL,
-        error_handling.HELD,
-        error_handling.LOCKED,
-    )
-    assert list(table("Code")) == [str(code) for code in real]
+    assert list(table("Code")) == [str(code) for code in ExitCode]
 
 
 def test_status_and_history_have_these_keys() -> None:
@@ -245,7 +238,7 @@ def test_verify_has_these_keys_and_kinds() -> None:
 
 def test_adopt_has_these_keys_and_kinds() -> None:
     assert list(table("Fate")) == [str(kind) for kind in Fates]
-    adopted = Adopted(code=0, counts=Counter(), lacks=())
+    adopted = Adopted(code=ExitCode.DONE, counts=Counter(), lacks=())
     counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
     assert set(table("Adopt key")) == {"fates", "kept …", *counts}
     assert set(row_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {
