@@ -92,7 +92,8 @@ _CODES: dict[type[YanksyncError], ExitCode] = {
 
 
 def _failed(error: YanksyncError) -> ExitCode:
-    tell(str(error))
+    for one in error.all if isinstance(error, ConfigError) else (error,):
+        tell(str(one))
     return code_of(error)
 
 

@@ -189,7 +189,8 @@ class Service:
         try:
             settings = self._load()
         except ConfigError as error:
-            log.error("the configuration was not taken over: %s", error)
+            problems = "; ".join(map(str, error.all))
+            log.error("the configuration was not taken over: %s", problems)
         else:
             changed = settings.schedule != self._settings.schedule
             self._settings = settings
