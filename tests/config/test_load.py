@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from yanksync.config.keys import KEYS
+from yanksync.config.keys import KEYS, SECTIONS
 from yanksync.config.load import load, with_simple_url
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import (
@@ -217,7 +217,7 @@ def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings])
     from_environ = load(None, ENVIRON)
     expected = replace(loaded(EVERY_KEY), storage=Storage((("region", "x"),)), source=None)
     assert from_environ == expected
-    names = {f"YANKSYNC_{s}_{key}".upper() for s, keys in KEYS.items() for key in keys}
+    names = {key.variable for key in KEYS.values()}
     assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY"}
 
 
@@ -308,7 +308,7 @@ HOSTS = (
     'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, path, '
     "credentials and wildcards, not "
 )
-TIME = 'must be seconds, or a time like "30m", not '
+TIME = 'must be seconds, or a time like "90s", "30m", "2h", "7d", not '
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
 
@@ -323,7 +323,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("upstream.timeout", "0", "must be from 0.001 to 3600 seconds, not 0"),
         ("upstream.timeout", "nan", "must be from 0.001 to 3600 seconds, not nan"),
         ("upstream.timeout", "true", TIME + "true or false"),
-        ("upstream.allow_http", '"true"', "must be true or false, not text"),
+        ("upstream.allow_http", '"true"', "must be true or false, not 'true'"),
         ("upstream.journal", '"rss"',
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
@@ -367,14 +367,14 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.compress", '["gzip", "gzip"]', "names a compression twice"),
         ("mirror.compress", '["xz"]', "must be one of \"gzip\", \"br\", \"zstd\", not 'xz'"),
         ("mirror.list_interval", '"1w"',
-         "must be seconds, or a time like \"90s\", \"30m\", \"2h\", not '1w'"),
-        ("guard.explained", '"50"', "must be a number of percent, not text"),
+         TIME + "'1w'"),
+        ("guard.explained", '"50"', "must be a number of percent, not '50'"),
         ("guard.explained", "true", "must be a number of percent, not true or false"),
         ("guard.unexplained", "-0.5", "must be from 0 to 100 percent, not -0.5"),
         ("guard.unexplained", "nan", "must be from 0 to 100 percent, not nan"),
         ("guard.selection", "100.1", "must be from 0 to 100 percent, not 100.1"),
-        ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 691200"),
-        ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0"),
+        ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 8d"),
+        ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0s"),
         ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
         ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
     ],
@@ -418,12 +418,12 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         (
             "YANKSYNC_A_B",
             "x",
-            f"names no section of the configuration; there are {', '.join(KEYS)}",
+            f"names no section of the configuration; there are {', '.join(SECTIONS)}",
         ),
         ("YANKSYNC_UPSTREAM_WORKERS", "many", "must be a whole number, not 'many'"),
         ("YANKSYNC_UPSTREAM_ALLOW_HTTP", "on", "must be true or false, not 'on'"),
         ("YANKSYNC_MIRROR_PROJECTS", " ", 'names no project; "*" stands for all'),
-        ("YANKSYNC_GUARD_SELECTION", "10%", "must be a number, not '10%'"),
+        ("YANKSYNC_GUARD_SELECTION", "10%", "must be a number of percent, not '10%'"),
         ("YANKSYNC_UPSTREAM_TIMEOUT", "inf", "must be from 0.001 to 3600 seconds, not inf"),
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",
@@ -501,7 +501,7 @@ def test_an_index_that_is_no_url(here: Path) -> None:
           for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
         ('manifest = "mirror/simple/x"', "manifest", "is below simple/ of mirror.output"),
         ('manifest_keep = "1m"', "manifest_keep",
-         "must be from 3600 to 316224000 seconds, not 60"),
+         "must be from 3600 to 316224000 seconds, not 1m"),
         ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),
     ],
 )  # fmt: skip

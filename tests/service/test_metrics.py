@@ -13,6 +13,7 @@ from tests.support.fake_index.index import Fault, Served
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
 from yanksync.core import errors
+from yanksync.core.exit_codes import ExitCode
 from yanksync.service import metrics
 
 
@@ -32,7 +33,7 @@ def parsed(text: str) -> dict[str, float]:
 class Watched(World):
     """A world in which each pass is counted."""
 
-    def sync(self, *, later: float = 300.0, **request: Any) -> int:
+    def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
         self.configure(health_metrics=str(self.where / "yanksync.prom"))
         begun = self.clock.time + later
         code = super().sync(later=later, **request)

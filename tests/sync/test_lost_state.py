@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from yanksync.core.exit_codes import ExitCode
 from yanksync.state.views.holds import holds
 from yanksync.sync.pipeline import rehearse
 from yanksync.verify.repair import mend
@@ -175,7 +176,7 @@ def test_a_rehearsal_tells_of_another_upstream(disk: World, source: str) -> None
     snapshot = disk.up.snapshot()
     files = built(disk, source).files()
     disk.up.restore(snapshot)
-    assert disk.work(lambda mirror: len(rehearse(mirror).looks)) == FAILED
+    assert disk.work(lambda mirror: ExitCode(len(rehearse(mirror).looks))) == FAILED
     why = "the output is of serial" if source == "xmlrpc" else "than what is published"
     assert disk.error is not None and why in disk.error
     assert disk.files() == files

@@ -8,6 +8,7 @@ import click
 
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized
 from yanksync.mirror.state_access import opened_state
 from yanksync.state.views.holds import WHOLE, Held, holds
@@ -17,7 +18,7 @@ from yanksync.state.views.holds import approve as let_through
 @click.command()
 @click.argument("names", nargs=-1, metavar="[PROJECT|journal|selection]...")
 @click.pass_obj
-def approve(logs: Logs, names: tuple[str, ...]) -> int:
+def approve(logs: Logs, names: tuple[str, ...]) -> ExitCode:
     """Let what a guard holds through, once: everything, or the projects named.
 
     The words journal and selection name what 'yanksync holds' calls the journal and the selection;
@@ -46,7 +47,7 @@ def approve(logs: Logs, names: tuple[str, ...]) -> int:
         tell(f"{name}: nothing of it is held")
     if not done and not missing:
         tell("nothing is held", "info")
-    return 1 if missing else 0
+    return ExitCode.FAILED if missing else ExitCode.DONE
 
 
 def _name(text: str) -> str:

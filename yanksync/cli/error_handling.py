@@ -25,11 +25,11 @@ from yanksync.core.errors import (
     Unwritten,
     YanksyncError,
 )
+from yanksync.core.exit_codes import ExitCode
 
 LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
 
-DONE, FAILED, USAGE, PARTIAL, HELD, LOCKED = 0, 1, 2, 3, 4, 75
 PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
 
@@ -62,7 +62,7 @@ def guarded(command: click.Command) -> int:
     std_streams.prepare()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
-        code = result if isinstance(result, int) else DONE
+        code = result if isinstance(result, int) else ExitCode.DONE
         sys.stdout.flush()
         return code
     except click.exceptions.Exit as error:
@@ -70,13 +70,13 @@ def guarded(command: click.Command) -> int:
     except click.ClickException as error:
         with suppress(OSError):  # where nobody can be told, the code is told
             error.show()
-        return USAGE
+        return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt, Terminated) as end:
         came = end.number if isinstance(end, Terminated) else signal.SIGINT
         leave(128 + came)  # as shells expect of a signal
     except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
         std_streams.give_up()
-        return FAILED
+        return ExitCode.FAILED
     except YanksyncError as error:
         if isinstance(error, Unwritten):
             std_streams.give_up()
@@ -85,24 +85,25 @@ def guarded(command: click.Command) -> int:
         return _unforeseen(error)
 
 
-def code_of(error: YanksyncError) -> int:
+def code_of(error: YanksyncError) -> ExitCode:
     """Return the exit code of an error."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return code
-    return FAILED
+    return ExitCode.FAILED
 
 
-_CODES: dict[type[YanksyncError], int] = {
-    ConfigError: USAGE,
-    LockHeld: LOCKED,
-    JournalReplaced: HELD,
-    Throttled: PARTIAL,
+_CODES: dict[type[YanksyncError], ExitCode] = {
+    ConfigError: ExitCode.USAGE,
+    LockHeld: ExitCode.LOCKED,
+    JournalReplaced: ExitCode.HELD,
+    Throttled: ExitCode.PARTIAL,
 }
 
 
-def _failed(error: YanksyncError) -> int:
-    tell(str(error))
+def _failed(error: YanksyncError) -> ExitCode:
+    for one in error.all if isinstance(error, ConfigError) else (error,):
+        tell(str(one))
     return code_of(error)
 
 
@@ -139,17 +140,17 @@ def lasted(since: float | None) -> bool:
     return since is not None and time.time() - since > PATIENCE
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: Exception) -> ExitCode:
     if os.strerror(errno.EMFILE) in str(error):  # even modules, loaded late, may end with it
         tell(f"{error}; allow this process more open files (ulimit -n)")
-        return FAILED
+        return ExitCode.FAILED
     if voice.traceback:
         import traceback
 
         for line in "".join(traceback.format_exception(error)).splitlines():
             tell(line, "debug")
     tell(bug(error))
-    return FAILED
+    return ExitCode.FAILED
 
 
 def bug(error: Exception) -> str:

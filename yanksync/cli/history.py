@@ -11,6 +11,7 @@ import click
 from yanksync.cli.error_handling import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized
 from yanksync.core.versions import same_version
 from yanksync.mirror.state_access import looked_at
@@ -31,7 +32,7 @@ from yanksync.state.state import State
 @click.pass_obj
 def history(
     logs: Logs, project: str | None, version: str | None, as_json: bool, since: str | None
-) -> int:
+) -> ExitCode:
     """List yanks, unyanks, removals, quarantines and returns, oldest first.
 
     \b
@@ -47,12 +48,12 @@ def history(
     with looked_at(logs.settings()) as path:
         if not is_there(path):
             click.echo("[]" if as_json else "", nl=as_json)
-            return 0
+            return ExitCode.DONE
         with State(path, create=False, look=True) as state:
             rows = state.history.rows(name, since=start)
             chosen = (row for row in rows if version is None or _is_version(row, version))
             _print_rows(chosen, as_json)
-    return 0
+    return ExitCode.DONE
 
 
 def _is_version(row: Row, version: str) -> bool:

@@ -10,6 +10,7 @@ import click
 from yanksync.cli.error_handling import printable
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Hashes
 from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_there
@@ -21,7 +22,7 @@ from yanksync.state.views.holds import holds as held_things
 @click.command()
 @json_option
 @click.pass_obj
-def holds(logs: Logs, as_json: bool) -> int:
+def holds(logs: Logs, as_json: bool) -> ExitCode:
     """Tell what a guard holds back, why, and what approving it would do.
 
     \b
@@ -40,7 +41,7 @@ def holds(logs: Logs, as_json: bool) -> int:
         for held in found:
             for line in _held_lines(held):
                 click.echo(printable(line))
-    return 0
+    return ExitCode.DONE
 
 
 def _held_object(held: Held) -> dict[str, object]:

@@ -14,8 +14,6 @@ import click
 from msgspec import Struct
 
 from yanksync.cli.error_handling import (
-    DONE,
-    PARTIAL,
     Color,
     LogFormat,
     as_json,
@@ -24,6 +22,7 @@ from yanksync.cli.error_handling import (
     voice,
 )
 from yanksync.config.load import Settings, load
+from yanksync.core.exit_codes import ExitCode
 
 _KEPT = 10_000  # warnings kept back at the most; failures are always kept
 
@@ -184,9 +183,9 @@ class Kept(Struct, frozen=True):
         """Whether a failure was logged, shown already or not."""
         return self.count.failures > 0
 
-    def end(self, code: int, *, tell: bool) -> None:
+    def end(self, code: ExitCode, *, tell: bool) -> None:
         """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
-        if code == DONE or (code == PARTIAL and not tell):
+        if code == ExitCode.DONE or (code == ExitCode.PARTIAL and not tell):
             self.handler.forget()
         self.handler.flush()
 

@@ -9,9 +9,10 @@ import time
 import click
 import msgspec
 
-from yanksync.cli.error_handling import FAILED, printable, tell
+from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import status as status_at
@@ -36,7 +37,7 @@ def _number(
     help="Exit 1 when the mirror is further behind upstream than this, or something is held.",
 )
 @click.pass_obj
-def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
+def status(logs: Logs, as_json: bool, max_lag: float | None) -> ExitCode:
     """Tell where the mirror stands.
 
     \b
@@ -50,13 +51,13 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
         found = status_at(path, time.time(), settings.hooks.names)
     click.echo(json.dumps(_status_object(found)) if as_json else _status_text(found))
     if max_lag is None:
-        return 0
+        return ExitCode.DONE
     late = found.lag_seconds is None or found.lag_seconds > max_lag
     if late or found.held:
         why = "it is behind upstream" if late else f"{found.held} held, see 'yanksync holds'"
         tell(f"the mirror needs a look: {why}")
-        return FAILED
-    return 0
+        return ExitCode.FAILED
+    return ExitCode.DONE
 
 
 def _status_object(found: Status) -> dict[str, object]:
