@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from yanksync.cli.error_handling import DONE, FAILED, bug, code_of, leave
+from yanksync.cli.error_handling import bug, code_of, leave
 from yanksync.cli.logs import Logs
 from yanksync.cli.sync import metrics_option, recorded, summary, watched
 from yanksync.config.settings import Settings
