@@ -18,13 +18,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from yanksync.config import crontab, validators
+from yanksync.config import crontab, durations, validators
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import Bucket, Compression, JournalSource, SlashKeys, YankedPolicy
 from yanksync.core.errors import mebibytes
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])", re.ASCII)
 _BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,12}) ?(KiB|MiB|GiB)", re.ASCII)
 _TYPES = {str: "text", bool: "true or false", list: "a list", dict: "a table"}
@@ -95,8 +93,9 @@ def _seconds(low: float, high: float = _LONGEST_TIME) -> Callable[[object], floa
     """Return the check of a time: a number of seconds, or a number with s, m, h or d."""
 
     def check(value: object) -> float:
-        if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-            seconds = float(match[1]) * _UNITS[match[2]]
+        known = durations.seconds_of(value) if isinstance(value, str) else None
+        if known is not None:
+            seconds = known
         elif isinstance(value, int | float) and not isinstance(value, bool):
             seconds = float(value)
         elif isinstance(value, str):
