@@ -33,7 +33,7 @@ def approve(logs: Logs, names: tuple[str, ...]) -> int:
     wanted = [_name(text) for text in names]
     done: tuple[str, ...] = ()
     before: tuple[Held, ...] = ()
-    with opened_state(logs.settings()) as state:
+    with opened_state(logs.settings(), "approve") as state:
         if state is not None:
             before = holds(state)
             done = let_through(state, wanted)

@@ -34,7 +34,7 @@ _ADOPTED = (
 
 @contextmanager
 def exclusive(
-    settings: Settings, *, rehearse: bool, adopting: bool = False
+    settings: Settings, command: str, *, rehearse: bool
 ) -> Iterator[tuple[State, Leased | None]]:
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
@@ -42,6 +42,7 @@ def exclusive(
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
+    then = _ADOPTED if command == "adopt" else _BUILT_AGAIN
     if not isinstance(path, Path):
         from yanksync.mirror.remote_state import leased
 
@@ -51,32 +52,35 @@ def exclusive(
             held.working(state),
         ):
             if held.new:
-                _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
+                _report_missing(settings, then)
             yield state, held
         return
     missing = not is_there(path)
     away = rehearse and missing
-    with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
+    with (
+        nullcontext() if away else lock(path, command),
+        State(Path(":memory:") if away else path) as state,
+    ):
         if missing:
-            _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
+            _report_missing(settings, then)
         yield state, None
 
 
 @contextmanager
-def opened_state(settings: Settings) -> Iterator[State | None]:
+def opened_state(settings: Settings, command: str) -> Iterator[State | None]:
     """Open the state alone, to change it beside the runs; None when there is none yet.
 
     Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
-        with exclusive(settings, rehearse=False) as (state, held):
+        with exclusive(settings, command, rehearse=False) as (state, held):
             yield None if held is None or held.new else state
     elif not is_there(path):  # no lock file is made, either
         _report_missing(settings, ask=False)
         yield None
     else:
-        with lock(path), State(path, create=False) as state:
+        with lock(path, command), State(path, create=False) as state:
             yield state
 
 

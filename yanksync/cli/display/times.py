@@ -16,7 +16,7 @@ _TIME = re.compile(
 )
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[float]):
     """A duration; the value is seconds."""
 
     name = "duration"
@@ -31,7 +31,7 @@ class _Duration(click.ParamType):
         return found
 
 
-class _Moment(click.ParamType):
+class _Moment(click.ParamType[float]):
     """A date, an RFC 3339 time, or how long ago; the value is UTC seconds."""
 
     name = "time"
