@@ -22,6 +22,7 @@ COMMANDS = {
     "full-resync": "yanksync.cli.sync:full_resync",
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.status:status",
+    "check": "yanksync.cli.check:check",
     "history": "yanksync.cli.history:history",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.verify:verify",

@@ -187,6 +187,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
+    _note_pause(mirror, failure)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
@@ -212,6 +213,15 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
     if count_held(state):
         return HELD
     return PARTIAL if pending or unpublished or tally.undelivered else DONE
+
+
+def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
+    """Remember until when upstream asks to be left alone, for ``status``."""
+    meta = mirror.state.meta
+    if isinstance(failure, Throttled):
+        meta.put(throttled_until=mirror.now() + failure.seconds)
+    elif meta.moment("throttled_until") is not None:
+        meta.put(throttled_until=None)
 
 
 def outcome(mirror: Mirror, code: int) -> Run:

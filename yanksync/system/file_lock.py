@@ -99,7 +99,8 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
 def _take(descriptor: int) -> None:
     for left in reversed(range(_TRIES)):
         try:
-            return _try(descriptor)
+            _try(descriptor)
+            return
         except _HELD:
             if not left:
                 raise
