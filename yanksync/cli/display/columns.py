@@ -13,7 +13,7 @@ _GAP = "  "
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table with a header, none without rows; the last column is not padded."""
+    """Yield the lines of a table with fitted columns and a header; none if there is no row."""
     rest = iter(rows)
     first = [list(map(printable, row)) for row in islice(rest, _FITTED)]
     if not first:
