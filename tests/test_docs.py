@@ -24,8 +24,8 @@ from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
+from yanksync.cli.display.held import held_object
 from yanksync.cli.history import _row_object
-from yanksync.cli.holds import _held_object
 from yanksync.cli.report_rows import row_object
 from yanksync.cli.verify import counts_object
 from yanksync.config.keys import KEYS
@@ -218,7 +218,7 @@ def test_status_and_history_have_these_keys() -> None:
 
 def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
-    assert set(table("Hold key")) == set(_held_object(held))
+    assert set(table("Hold key")) == set(held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
 
 

@@ -52,7 +52,7 @@ def test_cron_hears_of_a_broken_hook_after_an_hour(
     done = synced("sync", "--cron")
     assert (done.code, done.out, done.err) == (3, "", "")
     found = synced("status").out.splitlines()
-    assert "undelivered       1" in found
+    assert "undelivered       1 (webhook 1)" in found
     assert "hook webhook: answered 404" in found
     synced.let_pass(3700)
     done = synced("sync", "--cron")

@@ -37,9 +37,9 @@ def test_a_misspelt_name_ends_with_4_and_is_explained(named: Cli, upstream: Fake
     assert published(named) == ["demo", "other"]
     (row,) = named("holds", "--json").json
     assert (row["project"], row["what"], row["files"]) == (None, "selection", [])
-    assert named("holds").out.startswith("the selection  selection held since ")
+    assert named("holds").out.startswith("the selection, held since ")
     asked = named("status", "--max-lag", "3000")
-    assert asked.code == 1 and "1 held, see 'yanksync holds'" in asked.err
+    assert asked.code == 1 and "run 'yanksync holds'" in asked.err
     assert named("status").code == 0
     upstream.yank("demo", "1.0", "bad")
     assert named("sync").code == 4
@@ -54,7 +54,7 @@ def test_a_misspelt_name_ends_with_4_and_is_explained(named: Cli, upstream: Fake
 def test_an_approved_narrowing_is_made(named: Cli) -> None:
     misspelt(named)
     assert named("sync").code == 4
-    assert named("approve").out == "approved: the selection\n"
+    assert named("approve").out == "approved: the selection\nnext: yanksync sync\n"
     assert named("sync").code == 0
     assert published(named) == ["other"]
 

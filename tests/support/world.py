@@ -33,7 +33,7 @@ from yanksync.output.reconcile import Work
 from yanksync.output.store import Failure, ListForm, Store
 from yanksync.state.history import Row
 from yanksync.state.state import State
-from yanksync.state.views.holds import approve, count_held
+from yanksync.state.views.holds import WHOLE, approve, chosen, count_held, holds
 from yanksync.sync.pipeline import Request, outcome, sync
 from yanksync.upstream.client import Upstream
 
@@ -218,7 +218,10 @@ class World:
     def approve(self, *names: str) -> list[str]:
         """Let what is held through, once."""
         with self.state() as state:
-            return list(approve(state, names))
+            going = chosen(holds(state), names)
+            approve(state, going)
+        whole = [WHOLE[held.what] for held in going if held.project is None]
+        return whole + sorted({held.project for held in going if held.project is not None})
 
     def history(self, project: str | None = None) -> list[Row]:
         with self.state() as state:

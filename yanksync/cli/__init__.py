@@ -22,6 +22,7 @@ COMMANDS = {
     "full-resync": "yanksync.cli.sync:full_resync",
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.status:status",
+    "check": "yanksync.cli.check:check",
     "history": "yanksync.cli.history:history",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.verify:verify",
@@ -36,7 +37,7 @@ COMMANDS = {
 GROUPS = {
     "Setting up": ("adopt", "show", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
-    "Looking": ("status", "history", "verify"),
+    "Looking": ("status", "check", "history", "verify"),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }

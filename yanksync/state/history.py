@@ -241,14 +241,21 @@ class History:
         return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (era,))
 
     def rows(
-        self, project: str | None = None, version: str | None = None, since: float | None = None
+        self,
+        project: str | None = None,
+        version: str | None = None,
+        since: float | None = None,
+        *,
+        newest_first: bool = False,
     ) -> Iterator[Row]:
         """Yield rows, oldest first: of a project, of a version text, from a time on."""
         asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
+        order = ("era", "place", "serial IS NULL", "id")
         found = self._db.stream(
             f"""SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE {" AND ".join(where or ["true"])} ORDER BY era, place, serial IS NULL, id""",
+            WHERE {" AND ".join(where or ["true"])}
+            ORDER BY {", ".join(f"{key} DESC" if newest_first else key for key in order)}""",
             [value for value in asked.values() if value is not None],
         )
         return (_row(row) for row in found)

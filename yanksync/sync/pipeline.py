@@ -185,6 +185,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
+    _note_pause(mirror, failure)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
@@ -210,6 +211,15 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     if count_held(state):
         return ExitCode.HELD
     return ExitCode.PARTIAL if pending or unpublished or tally.undelivered else ExitCode.DONE
+
+
+def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
+    """Remember until when upstream asks to be left alone, for ``status``."""
+    meta = mirror.state.meta
+    if isinstance(failure, Throttled):
+        meta.put(throttled_until=mirror.now() + failure.seconds)
+    elif meta.moment("throttled_until") is not None:
+        meta.put(throttled_until=None)
 
 
 def outcome(mirror: Mirror, code: ExitCode) -> Run:
