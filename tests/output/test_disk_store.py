@@ -350,7 +350,7 @@ def test_durable(tmp_path: Path, many: int) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from tests.publish.work import work
+from tests.support.builders.works import work
 from yanksync.output.disk.store import DiskStore
 store = DiskStore(Path(sys.argv[1]))
 store.prepare()

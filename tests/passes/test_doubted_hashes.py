@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fake_index.values import digest
-from tests.support.world import DONE, HELD, HOUR, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, HOUR, World
 
 FILE, NEXT = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
 

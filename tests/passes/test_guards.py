@@ -6,18 +6,10 @@ import json
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import SELECTION, holds
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.world import DAY, DONE, HTML, PARTIAL, HtmlPage, World, assert_equal_to_upstream
+from tests.support.page_assertions import HTML, HtmlPage, assert_equal_to_upstream
+from tests.support.world import DAY, DONE, PARTIAL, World
 
 BREAKOUTS = (
     '"><script>alert(1)</script>', "' onx='1", "--></a><!--", "</title>", "<!--SERIAL 999999-->",

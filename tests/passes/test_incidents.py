@@ -8,16 +8,8 @@ import logging
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DAY,
-    DONE,
-    HELD,
-    HTML,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
+from tests.support.world import DAY, DONE, HELD, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.builders.upstream_pages import HEX
 from tests.support.fake_index.index import FakeUpstream, Fault
-from tests.support.world import DAY, DONE, HELD, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, HELD, PARTIAL, World
 
 Act = Callable[[FakeUpstream], object]
 

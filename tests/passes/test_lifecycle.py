@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.project_state import Presence
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, holds
 
 NAMES = ("a", "b", "c")

@@ -12,18 +12,9 @@ import pytest
 
 from tests.support.builders.upstream_pages import html_body, json_file
 from tests.support.fake_index.index import Fault
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.raw_server import reply, wire
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HOUR,
-    HTML,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> None:

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> World:

@@ -14,7 +14,8 @@ import html5lib
 import pytest
 
 from tests.support.builders.upstream_pages import DEMO, HEX
-from tests.support.world import DONE, HTML, JSON, HtmlPage, World, assert_equal_to_upstream
+from tests.support.page_assertions import HTML, JSON, HtmlPage, assert_equal_to_upstream
+from tests.support.world import DONE, World
 from yanksync.core.names import normalized
 from yanksync.output.reconcile import Remove, Work
 from yanksync.output.store import Failure, ListForm, Store

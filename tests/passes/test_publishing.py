@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.support.world import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
+from tests.support.dying_store import Killed
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HOUR, World
 from yanksync.core.errors import LockHeld
 from yanksync.output.reconcile import Work
 from yanksync.output.store import Failure, Store

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, FAILED, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, PARTIAL, World
 
 
 def started(world: World, *names: str, **about: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
+from tests.support.builders.known_pages import BARE, HEX, PAGE
 from tests.support.builders.random_pages import CALM, pages
 from tests.support.builders.upstream_pages import HTML, JSON, read
 from yanksync.core.formats import html_page_writer
@@ -20,22 +21,7 @@ from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.model import File, Page, Yank
 from yanksync.core.policies.yanked import offered, plain
 
-HEX = "ab" * 32
-FULL = File(
-    filename="demo-1.0.zip",
-    url="https://files.example/a&b/demo-1.0.zip",
-    hashes=(("md5", "ab" * 16), ("sha256", HEX)),
-    requires_python=">=3",
-    size=5,
-    upload_time="2026-11-06T17:37:01Z",
-    yanked=Yank("bad"),
-    core_metadata=(("sha256", HEX),),
-    gpg_sig=False,
-    provenance="https://upstream.example/p",
-)
-BARE = File(filename="demo-1.0.zip", url="https://files.example/demo-1.0.zip")
 SIZED = replace(BARE, size=0)
-PAGE = Page(name="demo", files=(FULL,), versions=("1.0",), serial=7)
 
 
 def test_the_json_form_byte_for_byte() -> None:
@@ -243,9 +229,12 @@ def test_the_order_of_upstream_does_not_matter(page: Page) -> None:
 
 SCRIPT = """
 import sys
-from tests.core.formats.test_page_writers import PAGE, html_page_writer, json_form, offered, replace
+from msgspec.structs import replace
+from tests.support.builders.known_pages import PAGE
+from yanksync.core.formats import html_page_writer, json_page_writer
+from yanksync.core.policies.yanked import offered
 page = offered(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
-sys.stdout.buffer.write(json_form.render_page(page) + html_page_writer.render_page(page))
+sys.stdout.buffer.write(json_page_writer.render_page(page) + html_page_writer.render_page(page))
 """
 
 

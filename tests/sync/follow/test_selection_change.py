@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, HELD, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, PARTIAL, World
 from yanksync.core.rules.fetch_plan import Plan
 from yanksync.mirror.context import Mirror
 from yanksync.state.views.holds import SELECTION, Held, holds

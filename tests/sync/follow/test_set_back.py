@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.fake_index.index import Fault
 from tests.support.fake_index.pages import Answer
-from tests.support.world import DONE, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, holds
 
 

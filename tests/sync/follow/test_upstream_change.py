@@ -8,16 +8,8 @@ import pytest
 
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.fake_index.pages import PageDict
-from tests.support.world import (
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import JSON, assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, Held, holds
 
 
