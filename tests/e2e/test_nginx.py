@@ -55,6 +55,7 @@ def modified(answer: requests.Response) -> datetime:
     return parsedate_to_datetime(answer.headers["Last-Modified"])
 
 
+@pytest.mark.incident(38)
 @pytest.mark.parametrize("path", ["simple/", "simple/demo/"])
 @FORMS
 def test_accept_decides_the_form(
@@ -66,6 +67,7 @@ def test_accept_decides_the_form(
     assert answer.content == (mirror.output / path / form).read_bytes()
 
 
+@pytest.mark.incident(38)
 def test_caches_keep_the_forms_apart_and_not_for_long(mirror: LiveMirror) -> None:
     for accept in (V1_JSON, None):
         for path in ("simple/", "simple/demo/", "simple/nothing/"):
