@@ -17,6 +17,7 @@ from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
 from yanksync.verify.check import Checked
 from yanksync.verify.check import verify as check
+from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import mend
 
 
@@ -55,7 +56,10 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
             logs.kept() as kept,
             opened(settings, "verify", progress=bars, rehearse=True) as mirror,
         ):
-            checked, code = (mend if repair else check)(mirror, report.tell, upstream=upstream)
+            if repair:
+                checked, code = mend(mirror, report.tell, upstream=upstream)
+            else:
+                checked, code = check(mirror, report.tell, upstream=upstream)
             kept.end(code, tell=True)
     except LockHeld as held:
         tell(str(held))
@@ -72,19 +76,34 @@ class _Report:
         self._json = as_json
         self._notes = notes
 
-    def tell(self, finding: Finding) -> None:
-        """Print one finding."""
+    def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
+        """Print one finding, and what became of it."""
         if self._json or self._notes or finding.kind not in NOTES:
-            self._rows.tell(finding)
+            self._rows.tell(finding, outcome_object(outcome), _note(outcome))
 
     def end(self, checked: Checked, code: int, *, quiet: bool) -> None:
         """Print what it came to."""
         self._rows.end(counts_object(checked))
-        if not self._json and (code != DONE or sys.stdout.isatty()) and not quiet:
+        repaired = checked.corrected + checked.uncorrected
+        if not self._json and (repaired or code != DONE or sys.stdout.isatty()) and not quiet:
+            done = f"; {checked.corrected} corrected, {checked.uncorrected} not corrected"
             click.echo(
                 f"{checked.projects} projects checked: {checked.differences} differences, "
-                f"{checked.unchecked} could not be checked"
+                f"{checked.unchecked} could not be checked{done if repaired else ''}"
             )
+
+
+def _note(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    return "  corrected" if outcome.corrected else f"  not corrected: {outcome.why}"
+
+
+def outcome_object(outcome: Outcome | None) -> dict[str, object]:
+    """Return what became of a finding as it is printed in JSON; nulls without a repair."""
+    if outcome is None:
+        return {"corrected": None, "why": None}
+    return {"corrected": outcome.corrected, "why": outcome.why}
 
 
 def counts_object(checked: Checked) -> dict[str, object]:
@@ -94,4 +113,6 @@ def counts_object(checked: Checked) -> dict[str, object]:
         "differences": checked.differences,
         "unchecked": checked.unchecked,
         **checked.notes,
+        "corrected": checked.corrected,
+        "uncorrected": checked.uncorrected,
     }
