@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Served
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Served
 
 FIGURES = re.compile(r" \| lag=\d+s;1800 held=\d+\n")
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.runner import HOURS, Cli
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.support.cli_runner import HOURS, Cli
+from tests.support.fake_index.index import FakeUpstream, Fault
 
 
 @pytest.mark.parametrize("command", ["sync", "sync --cron", "full-resync"])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, wait_for
-from tests.fake_receiver import Receiver, receiver
-from tests.fake_upstream import FakeUpstream, Fault
-from tests.test_metrics import parsed
+from tests.service.test_metrics import parsed
+from tests.support.cli_runner import Cli, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.http_receiver import Receiver, receiver
 
 SECRET = "0f8c-secret"
 

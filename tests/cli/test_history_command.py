@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.cli.terminal import typed
-from tests.fake_upstream import FakeUpstream
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream
+from tests.support.terminal import typed
 
 DAY = 86400
 

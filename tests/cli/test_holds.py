@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream
 
 MANY = 102
 NEXT = "next: yanksync sync\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, Done, ended, wait_for
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.support.cli_runner import Cli, Done, ended, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault
 from yanksync.service.scheduler import Turn
 from yanksync.system.systemd_notify import Notifier
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Fault, Served
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault, Served
 
 
 def published(yanksync: Cli) -> list[str]:

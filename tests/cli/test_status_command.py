@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.cli.runner import Cli, ended, wait_for
-from tests.fake_receiver import receiver
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.support.cli_runner import Cli, ended, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.http_receiver import receiver
 
 
 def test_it_begins_with_what_it_looked_at(synced: Cli) -> None:

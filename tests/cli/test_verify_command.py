@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault
 
 
 def test_what_a_guard_holds_is_not_corrected(synced: Cli) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Collection, Sequence
 import click
 
 from yanksync.cli.display.held import held_lines, held_object, kind_option
-from yanksync.cli.error_handling import DONE, FAILED, printable, tell
+from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option
 from yanksync.config.settings import Settings
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized
 from yanksync.mirror.state_access import looked_at, opened_state
 from yanksync.state.database import is_there
@@ -63,7 +64,7 @@ def approve(
             return _missing(seen, wanted)
         if not _agreed(len(seen)):
             tell("nothing was approved")
-            return FAILED
+            return ExitCode.FAILED
     done, left = _released(settings, wanted, kinds, seen)
     if as_json:
         _print_json(done, wanted)
@@ -75,7 +76,9 @@ def approve(
         tell(f"{left} held changes are not those that were shown and stay held; run this again")
     if done and not as_json:
         click.echo("next: yanksync sync")
-    return _missing(done if seen is None else seen, wanted) or (FAILED if left else DONE)
+    return _missing(done if seen is None else seen, wanted) or (
+        ExitCode.FAILED if left else ExitCode.DONE
+    )
 
 
 def _name(text: str) -> str:
@@ -161,4 +164,4 @@ def _missing(found: Sequence[Held], names: Sequence[str]) -> int:
         tell(f"{name}: nothing of it is held")
     if not found and not missing:
         tell("nothing is held", "info")
-    return FAILED if missing else DONE
+    return ExitCode.FAILED if missing else ExitCode.DONE

@@ -13,10 +13,11 @@ from packaging.version import InvalidVersion, Version
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.times import MOMENT
-from yanksync.cli.error_handling import DONE, FAILED, tell
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
 from yanksync.config.project_filter import Selection
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action
 from yanksync.core.versions import same_version
 from yanksync.mirror.state_access import looked_at, no_mirror
@@ -76,7 +77,7 @@ def history(
             _show((), as_json=as_json, empty=missing is not None)
             if missing is not None:
                 tell(missing)
-            return DONE if missing is None else FAILED
+            return ExitCode.DONE if missing is None else ExitCode.FAILED
         with State(path, create=False, look=True) as state:
             names, version = _understood(state, words)
             newest_first = reverse or most is not None
@@ -86,7 +87,7 @@ def history(
             if newest_first and not reverse:
                 rows = reversed(deque(rows))
             _show(rows, as_json=as_json)
-    return DONE
+    return ExitCode.DONE
 
 
 def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str | None]:

@@ -8,9 +8,10 @@ import time
 import click
 
 from yanksync.cli.display.held import held_lines, held_object, kind_option
-from yanksync.cli.error_handling import DONE, FAILED, tell
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.database import is_there
 from yanksync.state.state import State
@@ -48,5 +49,5 @@ def holds(logs: Logs, kinds: tuple[str, ...], as_json: bool) -> int:
         tell("nothing is held", "info")
     if missing is not None:
         tell(missing)
-        return FAILED
-    return DONE
+        return ExitCode.FAILED
+    return ExitCode.DONE

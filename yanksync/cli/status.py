@@ -11,11 +11,12 @@ import msgspec
 
 from yanksync.cli.check import Limits, problems
 from yanksync.cli.display.times import DURATION, clock
-from yanksync.cli.error_handling import FAILED, printable, tell
+from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
 from yanksync.config.durations import in_words
 from yanksync.config.settings import Settings
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
 from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.views.status import Status
@@ -53,13 +54,13 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
         click.echo("\n".join(printable(line) for line in lines))
     if missing is not None:
         tell(missing)
-        return FAILED
+        return ExitCode.FAILED
     if max_lag is None:
         return 0
     seen = problems(found, settings, Limits(lag=max_lag), now)
     if seen:
         tell("the mirror needs a look: " + "; ".join(problem.text for problem in seen))
-    return FAILED if seen else 0
+    return ExitCode.FAILED if seen else 0
 
 
 def _looked_at(found: Status, settings: Settings) -> Status:

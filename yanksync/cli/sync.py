@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from yanksync.cli.error_handling import DONE, HELD, LOCKED, PARTIAL, lasted, printable, tell
+from yanksync.cli.error_handling import lasted, printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import Look, Plan
@@ -41,7 +42,7 @@ metrics_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Make one pass: follow the journal.")
 @_dry_run
 @_json
 @click.option(
@@ -56,7 +57,7 @@ metrics_option = click.option(
 @click.pass_obj
 def sync(
     logs: Logs, dry_run: bool, as_json: bool, at_once: bool, cron: bool, metrics: str | None
-) -> int:
+) -> ExitCode:
     """Make one pass: follow the journal and bring every touched project up to date.
 
     On an empty state it makes the first build. Run it from cron, every five minutes.
@@ -73,7 +74,7 @@ def sync(
     return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json, cron=cron)
 
 
-@click.command()
+@click.command(short_help="Fetch every project again, or those named.")
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")
 @_dry_run
 @_json
@@ -81,7 +82,7 @@ def sync(
 @click.pass_obj
 def full_resync(
     logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: bool, metrics: str | None
-) -> int:
+) -> ExitCode:
     """Fetch every project again, or those named; for a first or a fresh start.
 
     The journal is read on from where it was, so the history has no hole. When it is interrupted,
@@ -117,7 +118,7 @@ def _run(
     dry_run: bool,
     as_json: bool,
     cron: bool = False,
-) -> int:
+) -> ExitCode:
     if as_json and not dry_run:
         raise click.UsageError("--json goes with --dry-run")
     try:
@@ -129,19 +130,19 @@ def _run(
         ):
             if dry_run:
                 _print_plan(rehearse(mirror, request), as_json)
-                return DONE
+                return ExitCode.DONE
             code = recorded(mirror, request, watch)
             told = _report(mirror, request, code)
-            late = code == PARTIAL and lasted(mirror.state.runs.partial_since())
+            late = code == ExitCode.PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
-            if code == HELD and not kept.failed:  # reported when it began
+            if code == ExitCode.HELD and not kept.failed:  # reported when it began
                 _tell_held(mirror)
-            if late or (code == PARTIAL and not cron):
+            if late or (code == ExitCode.PARTIAL and not cron):
                 _tell_partial(mirror, logs, late=late)
     except LockHeld as held:
         if not cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
             tell(str(held))
-        return LOCKED
+        return ExitCode.LOCKED
     if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
         click.echo(told)
     return code
@@ -165,7 +166,7 @@ def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | N
         watch.leave()
 
 
-def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> int:
+def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> ExitCode:
     """Make a pass and remember how it ended, also when it could not be made.
 
     Raises :class:`yanksync.core.errors.YanksyncError`.
@@ -179,20 +180,20 @@ def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> in
     except YanksyncError as error:
         mirror.tally.problem = str(error)
         mirror.tally.causes[error.cause] += 1
-        _remember(mirror, 1, watch)
+        _remember(mirror, ExitCode.FAILED, watch)
         raise
     _remember(mirror, code, watch)
     return code
 
 
-def _remember(mirror: Mirror, code: int, watch: Watch | None) -> None:
+def _remember(mirror: Mirror, code: ExitCode, watch: Watch | None) -> None:
     run = outcome(mirror, code)
     mirror.state.runs.end(mirror.run, time.time(), run)
     if watch is not None:
         watch.ended(mirror, code, summary(run))
 
 
-def _report(mirror: Mirror, request: Request, code: int) -> str:
+def _report(mirror: Mirror, request: Request, code: ExitCode) -> str:
     """Log what the pass came to; return the summary, for a terminal."""
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
@@ -222,13 +223,20 @@ def _tell_partial(mirror: Mirror, logs: Logs, *, late: bool) -> None:
     )
 
 
+_ENDS = {
+    ExitCode.DONE: "up to date",
+    ExitCode.FAILED: "failed",
+    ExitCode.PARTIAL: "done in part",
+    ExitCode.HELD: "held back by a guard",
+}
+
+
 def summary(run: Run) -> str:
     """Return what a run came to, in one line."""
-    ends = {0: "up to date", 1: "failed", 3: "done in part", 4: "held back by a guard"}
     at = "" if run.cursor is None else f" at serial {run.cursor}"
     return (
-        f"{ends.get(run.exit, 'ended')}{at}: {run.asked} pages asked for, {run.recorded} recorded, "
-        f"{run.published} published, {run.removed} removed"
+        f"{_ENDS.get(run.exit, 'ended')}{at}: {run.asked} pages asked for, "
+        f"{run.recorded} recorded, {run.published} published, {run.removed} removed"
     )
 
 

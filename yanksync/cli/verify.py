@@ -6,11 +6,12 @@ import sys
 
 import click
 
-from yanksync.cli.error_handling import DONE, LOCKED, tell
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.report_rows import Rows
 from yanksync.core.errors import LockHeld
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import opened
 from yanksync.mirror.state_access import looked_at
 from yanksync.output.comparison import NOTES, Finding
@@ -28,7 +29,7 @@ from yanksync.verify.repair import mend
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
+def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
     """Derive every page again and hold it against what is published.
 
     Names what is missing, different, stale, extra, left over or has a wrong mode, and what could
@@ -63,7 +64,7 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> int:
             kept.end(code, tell=True)
     except LockHeld as held:
         tell(str(held))
-        return LOCKED
+        return ExitCode.LOCKED
     report.end(checked, code, quiet=logs.quiet)
     return code
 
@@ -81,11 +82,15 @@ class _Report:
         if self._json or self._notes or finding.kind not in NOTES:
             self._rows.tell(finding, outcome_object(outcome), _note(outcome))
 
-    def end(self, checked: Checked, code: int, *, quiet: bool) -> None:
+    def end(self, checked: Checked, code: ExitCode, *, quiet: bool) -> None:
         """Print what it came to."""
         self._rows.end(counts_object(checked))
         repaired = checked.corrected + checked.uncorrected
-        if not self._json and (repaired or code != DONE or sys.stdout.isatty()) and not quiet:
+        if (
+            not self._json
+            and (repaired or code != ExitCode.DONE or sys.stdout.isatty())
+            and not quiet
+        ):
             done = f"; {checked.corrected} corrected, {checked.uncorrected} not corrected"
             click.echo(
                 f"{checked.projects} projects checked: {checked.differences} differences, "

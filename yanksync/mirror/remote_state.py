@@ -24,6 +24,7 @@ from pathlib import Path
 
 from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.conditional_writes import Fence
 from yanksync.mirror.context import log
 from yanksync.mirror.etag_comparison import compare
@@ -138,7 +139,7 @@ def _take_over(state: State, note: Note) -> None:
         return
     if not note.held or last is None or last < note.success:
         run = state.runs.begin("empty", note.success)
-        state.runs.end(run, note.success, Run(exit=0, cursor=state.meta.cursor))
+        state.runs.end(run, note.success, Run(exit=ExitCode.DONE, cursor=state.meta.cursor))
 
 
 class Leased:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, UpstreamError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action, Page, Published
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
@@ -29,7 +30,6 @@ from yanksync.state.project_rows import Project, copies_in
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import Failed, Fetched, Question, fetch
 from yanksync.sync.follow.selection_change import settle_selection
-from yanksync.sync.pipeline import DONE, FAILED
 from yanksync.sync.publish_list import LIST_DIGESTS, list_forms, list_serial
 from yanksync.sync.published_page import held_page, rendering_of, shown_page
 from yanksync.verify.upstream_difference import described
@@ -69,7 +69,7 @@ class Checked:
         return {str(kind): self.kinds[kind] for kind in NOTES}
 
 
-def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:
+def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, ExitCode]:
     """Hold the output against the state, and with ``upstream`` the state against upstream.
 
     Everything found goes to ``tell``. Nothing is changed. Returns the counts and the exit code.
@@ -81,7 +81,7 @@ def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Check
         mirror = settle_selection(mirror)
         for finding in check(mirror, checked, upstream=upstream):
             tell(finding)
-    return checked, FAILED if checked.differences or checked.unchecked else DONE
+    return checked, ExitCode.FAILED if checked.differences or checked.unchecked else ExitCode.DONE
 
 
 def check(mirror: Mirror, checked: Checked, *, upstream: bool) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Published
 from yanksync.core.project_state import Sort
 from yanksync.mirror.context import Mirror, log
@@ -17,7 +18,7 @@ from yanksync.output.inventory import files_of
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import settle_selection
-from yanksync.sync.pipeline import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
+from yanksync.sync.pipeline import outcome, sync, tell_hooks
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, tell_held
 from yanksync.verify.check import BATCH, UNREADABLE, Checked, check
@@ -28,7 +29,7 @@ _STOPPED = Outcome(False, "the repair was stopped")
 TellOutcome = Callable[[Finding, Outcome | None], None]
 
 
-def mend(mirror: Mirror, tell: TellOutcome, *, upstream: bool = False) -> tuple[Checked, int]:
+def mend(mirror: Mirror, tell: TellOutcome, *, upstream: bool = False) -> tuple[Checked, ExitCode]:
     """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
 
     Each finding goes to ``tell`` at the end, with what became of it.
@@ -61,10 +62,11 @@ def mend(mirror: Mirror, tell: TellOutcome, *, upstream: bool = False) -> tuple[
                 checked.corrected += became.corrected
                 checked.uncorrected += not became.corrected
             tell(finding, became)
-    return checked, code or (FAILED if mender.left or checked.uncorrected else DONE)
+    left = mender.left or checked.uncorrected
+    return checked, code or (ExitCode.FAILED if left else ExitCode.DONE)
 
 
-def _publish(mirror: Mirror) -> int:
+def _publish(mirror: Mirror) -> ExitCode:
     """Make the steps of a pass that need no upstream."""
     mirror.store.prepare()
     finish(mirror)
@@ -72,13 +74,13 @@ def _publish(mirror: Mirror) -> int:
     tell_hooks(mirror)
     tell_held(mirror)
     if mirror.tally.problem is not None:
-        return FAILED
+        return ExitCode.FAILED
     if count_held(mirror.state):
-        return HELD
-    return PARTIAL if mirror.tally.undelivered else DONE
+        return ExitCode.HELD
+    return ExitCode.PARTIAL if mirror.tally.undelivered else ExitCode.DONE
 
 
-def _pass(mirror: Mirror) -> int:
+def _pass(mirror: Mirror) -> ExitCode:
     """Make an ordinary pass."""
     state = mirror.state
     mirror = replace(mirror, run=state.runs.begin("verify", mirror.now()))
@@ -86,7 +88,7 @@ def _pass(mirror: Mirror) -> int:
         code = sync(mirror)
     except YanksyncError as error:
         mirror.tally.problem = str(error)
-        state.runs.end(mirror.run, mirror.now(), outcome(mirror, FAILED))
+        state.runs.end(mirror.run, mirror.now(), outcome(mirror, ExitCode.FAILED))
         raise
     state.runs.end(mirror.run, mirror.now(), outcome(mirror, code))
     return code

@@ -1,0 +1,109 @@
+"""How the program ends: each error has its code, and a bug is told as one."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from yanksync.cli import error_handling
+from yanksync.cli.logs import Logs
+from yanksync.core import errors
+from yanksync.core.exit_codes import ExitCode
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Leave handlers and voice as they were."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    error_handling.voice = error_handling.Voice()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("mirror.output", "x.toml", "no"), 2),
+        (errors.Unreachable("https://upstream.example/", "no connection"), 1),
+        (errors.Refused("https://upstream.example/", 403, "Forbidden"), 1),
+        (errors.BadAnswer("project demo", "no JSON"), 1),
+        (errors.JournalRefused("https://upstream.example/", "gone"), 1),
+        (errors.StateError("x.db", "damaged"), 1),
+        (errors.PublishError("mirror", "No space left on device"), 1),
+        (errors.Throttled("https://upstream.example/", 60.0), 3),
+        (errors.JournalReplaced(7, "another row"), 4),
+        (errors.LockHeld("x.db.lock", "process 1"), 75),
+    ],
+)
+def test_each_error_has_its_code(
+    error: errors.YanksyncError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert error_handling.guarded(failing(error)) == code
+    assert capsys.readouterr() == ("", f"yanksync: {error}\n")
+
+
+def failing(error: Exception) -> click.Command:
+    def callback() -> None:
+        raise error
+
+    return click.Command("yanksync", callback=callback)
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arguments of pytest are not ours."""
+    monkeypatch.setattr("sys.argv", ["yanksync"])
+
+
+def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert error_handling.guarded(failing(KeyError("x\x1b[31m"))) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("yanksync: internal error: KeyError: ")
+    assert "please report it" in told
+    assert told.count("\n") == 1
+    assert "\x1b" not in told
+
+
+def test_a_bug_with_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    error_handling.voice.traceback = True
+    assert error_handling.guarded(failing(KeyError("x"))) == 1
+    assert "raise error" in capsys.readouterr().err
+
+
+def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("yanksync")
+    for code, told in (
+        (ExitCode.PARTIAL, []),
+        (ExitCode.FAILED, ["yanksync: error: the last word"]),
+    ):
+        with Logs(config=None, verbose=0, quiet=False, form="text").kept(cron=True) as kept:
+            for _ in range(10_001):
+                logger.warning("demo: stale")
+            logger.error("the last word")
+            kept.end(code, tell=False)
+        assert capsys.readouterr().err.splitlines()[-1:] == told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)  # nohup, or "&" in a script
+    error_handling.guarded(click.Command("yanksync", callback=lambda: None))
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain — 🙁", "plain — 🙁"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\r\x00\x9b", r"a\nb\r\x00\x9b"),
+        ("\u202e\ud800\U000e0001", r"\u202e\ud800\U000e0001"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert error_handling.printable(text) == shown
