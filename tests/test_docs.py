@@ -28,7 +28,7 @@ from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
 from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.report_rows import row_object
-from yanksync.cli.verify import counts_object
+from yanksync.cli.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
@@ -221,7 +221,7 @@ def test_metrics_are_the_real_ones() -> None:
 def test_verify_has_these_keys_and_kinds() -> None:
     assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
     finding = Finding(kind=Kind.MISSING, project=None, path="")
-    assert set(table("Finding key")) == set(row_object(finding))
+    assert set(table("Finding key")) == {*row_object(finding), *outcome_object(None)}
     assert list(table("Kind")) == [str(kind) for kind in Kind]
 
 

@@ -46,7 +46,7 @@ def offered(world: World) -> dict[str, dict[str, bool | str]]:
 
 
 def repair(world: World) -> int:
-    return world.work(lambda mirror: mend(mirror, lambda finding: None)[1])
+    return world.work(lambda mirror: mend(mirror, lambda finding, outcome: None)[1])
 
 
 def lose_list(world: World) -> None:

@@ -24,7 +24,9 @@ from yanksync.state.views.holds import holds as held_things
 @json_option
 @click.pass_obj
 def holds(logs: Logs, kinds: tuple[str, ...], as_json: bool) -> int:
-    """Show what a guard holds back, why, and what approving it would do.
+    """Show what a guard holds back, and why.
+
+    Changes with the same reason are shown together, with what approving them would do.
 
     \b
     Examples:
