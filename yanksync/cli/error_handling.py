@@ -16,7 +16,7 @@ from typing import Literal, NoReturn
 import click
 from msgspec import Struct
 
-from yanksync.cli import std_streams
+from yanksync.cli.display import std_streams
 from yanksync.core.errors import (
     ConfigError,
     JournalReplaced,

@@ -21,9 +21,9 @@ from yanksync.cli.display.pass_summary import (
     summary_line,
 )
 from yanksync.cli.display.plan_lines import plan_json, plan_lines
+from yanksync.cli.display.progress import Bars
 from yanksync.cli.error_handling import lasted, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
