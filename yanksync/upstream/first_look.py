@@ -63,12 +63,13 @@ def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             location = headers.get("location") if response.is_redirect else None
+            expires = _expires(response.raw)  # before its connection is given back
             return FirstLook(
                 response.status_code,
                 headers,
                 _head(response, session.timeout),
                 None if location is None else urljoin(url, location),
-                _expires(response.raw),
+                expires,
             )
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         raise Unreachable(shown, plain(error)) from error
