@@ -290,7 +290,8 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ('[mirror]\noutput = "a"\nstate = "a/simple/x/y.db"', "mirror.state",
          "is among the pages of mirror.output"),
         (f'[upstream]\nsimple_url = "{INDEX}"\njournal_url = "http://upstream.example/"',
-         "upstream.journal_url", "plain http needs upstream.allow_http"),
+         "upstream.journal_url", "plain http needs upstream.allow_http; if the server has https, "
+         "write https://upstream.example/"),
     ],
 )  # fmt: skip
 def test_refused_in_the_file(
@@ -429,7 +430,8 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",
             "http://h.example",
-            "plain http needs upstream.allow_http",
+            "plain http needs upstream.allow_http; if the server has https, write "
+            "https://h.example/",
         ),
     ],
 )

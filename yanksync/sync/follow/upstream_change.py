@@ -17,7 +17,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import OTHER_ERA
 from yanksync.sync.follow.other_upstream import difference, look, remember
 from yanksync.sync.follow.project_list import leave, load, mark_all_named, mark_unlisted, start
-from yanksync.sync.follow.source_choice import address_advice, source_of
+from yanksync.sync.follow.source_choice import CHECK, source_of
 from yanksync.sync.publish_list import ANY_SIBLINGS
 
 
@@ -53,7 +53,10 @@ def check_address(mirror: Mirror) -> None:
         restart(mirror, JournalReplaced(meta.cursor, problem), mirror.now())
         return
     if mirror.upstream.root_is_missing():
-        raise BadAnswer(address, f"the root of the index answered 404; {address_advice(mirror)}")
+        from yanksync.upstream.likely_address import advice  # start-up: only a failure needs it
+
+        better = advice(mirror.upstream) or CHECK
+        raise BadAnswer(address, f"the root of the index answered 404; {better}")
     log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
     trust(mirror)
     meta.put(followed_url=address, other_url=None)
