@@ -18,6 +18,7 @@ from yanksync.cli.logs import Logs
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
+    "init": "yanksync.cli.init:init",
     "doctor": "yanksync.cli.doctor:doctor",
     "sync": "yanksync.cli.sync:sync",
     "full-resync": "yanksync.cli.sync:full_resync",
@@ -36,7 +37,7 @@ COMMANDS = {
     "version": "yanksync.cli.about:version",
 }
 GROUPS = {
-    "Setting up": ("doctor", "adopt", "show", "completion"),
+    "Setting up": ("init", "doctor", "adopt", "show", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "history", "verify"),
     "Deciding": ("holds", "approve"),
