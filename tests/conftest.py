@@ -21,7 +21,7 @@ INCIDENTS = {*range(1, 39)}
 
 
 class Markers(pytest.Item):
-    """A test that fails with its name: what is wrong with the markers (xdist hides others)."""
+    """A test that fails with what is wrong with the markers: xdist hides other errors."""
 
     def runtest(self) -> None:
         pytest.fail(self.name, pytrace=False)

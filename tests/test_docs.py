@@ -23,15 +23,16 @@ from tests.support.documents import parsed
 from tests.support.source_copy import ROOT
 from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
-from yanksync.cli import COMMANDS, cli, error_handling
+from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
-from yanksync.cli.history import _row_object
-from yanksync.cli.holds import _held_object
+from yanksync.cli.display.held import held_object
+from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.report_rows import row_object
-from yanksync.cli.verify import counts_object
+from yanksync.cli.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action
 from yanksync.core.names import normalized
 from yanksync.core.rules.fetch_plan import Plan
@@ -142,10 +143,9 @@ def test_examples_are_understood(arguments: str) -> None:
 
 def test_every_key_is_told_with_its_variable() -> None:
     rows = table("Key")
-    keys = [f"{section}.{name}" for section, names in KEYS.items() for name in names]
-    assert list(rows) == keys
+    assert list(rows) == list(KEYS)
     for key, (variable, *_) in rows.items():
-        assert variable == "YANKSYNC_" + key.replace(".", "_").upper()
+        assert variable == KEYS[key].variable == "YANKSYNC_" + key.replace(".", "_").upper()
 
 
 SPOKEN = {
@@ -166,10 +166,11 @@ def test_defaults_are_the_real_ones(key: str, cells: list[str]) -> None:
     told = cells[2]
     found = default(section, name)
     if key in SPOKEN:
-        assert (told, found) == (SPOKEN[key], None)
+        assert (told, found, KEYS[key].default) == (SPOKEN[key], None, None)
         return
     value = tomllib.loads(f"value = {told}")["value"]
-    assert KEYS[section][name].check(value) == found
+    check = KEYS[key].type.check
+    assert check(value) == check(KEYS[key].default) == found
 
 
 def default(section: str, name: str) -> Any:
@@ -180,15 +181,7 @@ def default(section: str, name: str) -> Any:
 
 
 def test_exit_codes_are_the_real_ones() -> None:
-    real = (
-        error_handling.DONE,
-        error_handling.FAILED,
-        error_handling.USAGE,
-        error_handling.PARTIAL,
-        error_handling.HELD,
-        error_handling.LOCKED,
-    )
-    assert list(table("Code")) == [str(code) for code in real]
+    assert list(table("Code")) == [str(code) for code in ExitCode]
 
 
 def test_status_and_history_have_these_keys() -> None:
@@ -206,12 +199,12 @@ def test_status_and_history_have_these_keys() -> None:
         reason="",
         source="journal",
     )
-    assert set(table("History key")) == set(_row_object(row))
+    assert set(table("History key")) == set(history_object(row))
 
 
 def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
-    assert set(table("Hold key")) == set(_held_object(held))
+    assert set(table("Hold key")) == set(held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
 
 
@@ -228,13 +221,13 @@ def test_metrics_are_the_real_ones() -> None:
 def test_verify_has_these_keys_and_kinds() -> None:
     assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
     finding = Finding(kind=Kind.MISSING, project=None, path="")
-    assert set(table("Finding key")) == set(row_object(finding))
+    assert set(table("Finding key")) == {*row_object(finding), *outcome_object(None)}
     assert list(table("Kind")) == [str(kind) for kind in Kind]
 
 
 def test_adopt_has_these_keys_and_kinds() -> None:
     assert list(table("Fate")) == [str(kind) for kind in Fates]
-    adopted = Adopted(code=0, counts=Counter(), lacks=())
+    adopted = Adopted(code=ExitCode.DONE, counts=Counter(), lacks=())
     counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
     assert set(table("Adopt key")) == {"fates", "kept …", *counts}
     assert set(row_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {

@@ -603,7 +603,9 @@ def test_verify_between_adopt_and_sync_removes_nothing(disk: World) -> None:
         ("extra", "simple/old/"),
         ("extra", "simple/gone/"),
     }
-    assert disk.work(lambda mirror: mend(mirror, found.append)[1]) == DONE  # which is a pass
+    assert (
+        disk.work(lambda mirror: mend(mirror, lambda one, _: found.append(one))[1]) == DONE
+    )  # which is a pass
     assert_equal_to_upstream(disk)
 
 

@@ -12,6 +12,7 @@ import pytest
 from yanksync.cli import error_handling
 from yanksync.cli.logs import Logs
 from yanksync.core import errors
+from yanksync.core.exit_codes import ExitCode
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +78,8 @@ def test_a_bug_with_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("yanksync")
     for code, told in (
-        (error_handling.PARTIAL, []),
-        (error_handling.FAILED, ["yanksync: error: the last word"]),
+        (ExitCode.PARTIAL, []),
+        (ExitCode.FAILED, ["yanksync: error: the last word"]),
     ):
         with Logs(config=None, verbose=0, quiet=False, form="text").kept(cron=True) as kept:
             for _ in range(10_001):

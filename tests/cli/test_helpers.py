@@ -92,7 +92,7 @@ def test_a_signal_ends_them(yanksync: Cli, number: signal.Signals) -> None:
     run.send_signal(number)
     done = ended(run)
     assert theirs and alive(theirs) == []
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (128 + number, "")
     assert done.err == "yanksync: interrupted; the next run goes on from here\n"
     assert yanksync.leftovers() == []
     assert yanksync("sync").silent

@@ -20,14 +20,16 @@ EVIL = "bad\x1b[31m\x07 \u202e<b>\r\nnext"
 
 
 def test_status_before_the_first_run(yanksync: Cli) -> None:
-    found = yanksync("status", "--json").json
+    done = yanksync("status", "--json")
+    found = done.json
+    assert done.code == 1
     assert set(found) >= PROMISED
     assert {found[key] for key in COUNTS} == {0}
     for key in ("journal_serial", "upstream_serial", "lag_seconds", "last_success", "last_error"):
         assert found[key] is None
     assert found["version"] == __version__
     assert not yanksync.state.exists()
-    assert "not read yet" in yanksync("status").out
+    assert "no mirror here yet" in yanksync("status").err
 
 
 def test_status_of_a_mirror(synced: Cli, upstream: FakeUpstream) -> None:
@@ -110,7 +112,7 @@ def test_a_yank_of_some_files_is_one_observed_row(synced: Cli, upstream: FakeUps
     assert row["source"] == "observed"
     assert row["files"] == [first]
     assert (row["version"], row["action"], row["reason"]) == ("1.0", "yank", "bad build")
-    assert f"demo 1.0 ({first}): bad build" in synced("history").out
+    assert f" yank    demo     1.0      ({first}) bad build\n" in synced("history").out
 
 
 @pytest.fixture
@@ -147,8 +149,10 @@ def chosen_from(rows: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 
 def test_history_before_the_first_run(yanksync: Cli) -> None:
-    assert yanksync("history", "--json").json == []
-    assert yanksync("history").silent
+    for command in (("history", "--json"), ("history",)):
+        done = yanksync(*command)
+        assert (done.code, done.out.strip()) == (1, "[]" if "--json" in command else "")
+        assert "no mirror here yet" in done.err
     assert not yanksync.state.exists()
 
 
@@ -159,7 +163,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(synced: Cli, upstream: FakeUps
     told = synced("sync")
     assert told.code == 1
     history = synced("history").out
-    assert history.endswith(r"demo 2.0: bad\x1b[31m\x07 \u202e<b>\r\nnext" + "\n")
+    assert history.endswith(r" demo     2.0      bad\x1b[31m\x07 \u202e<b>\r\nnext" + "\n")
     for text in (told.err, synced("status").out):
         assert all(c.isprintable() or c == "\n" for c in text)
         assert r"no\x9b31m \u202e" in text
@@ -175,7 +179,11 @@ def test_a_reason_that_the_locale_cannot_write(synced: Cli, upstream: FakeUpstre
 
 
 def test_holds_of_nothing(yanksync: Cli) -> None:
-    assert yanksync("holds", "--json").json == []
-    assert yanksync("holds").silent
+    done = yanksync("holds", "--json")
+    assert (done.code, done.json) == (1, [])
+    assert "no mirror here yet" in done.err
+    assert not yanksync.state.exists()
     assert yanksync("sync").code == 0
     assert yanksync("holds", "--json").json == []
+    done = yanksync("holds")
+    assert (done.code, done.out, done.err) == (0, "", "yanksync: nothing is held\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from yanksync.config.keys import KEYS
-from yanksync.config.load import load, with_simple_url
+from yanksync.config.keys import KEYS, SECTIONS, find_key
+from yanksync.config.load import DEFAULT, Examined, examine, load, with_simple_url
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import (
     Compression,
@@ -217,7 +217,7 @@ def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings])
     from_environ = load(None, ENVIRON)
     expected = replace(loaded(EVERY_KEY), storage=Storage((("region", "x"),)), source=None)
     assert from_environ == expected
-    names = {f"YANKSYNC_{s}_{key}".upper() for s, keys in KEYS.items() for key in keys}
+    names = {key.variable for key in KEYS.values()}
     assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY"}
 
 
@@ -308,7 +308,7 @@ HOSTS = (
     'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, path, '
     "credentials and wildcards, not "
 )
-TIME = 'must be seconds, or a time like "30m", not '
+TIME = 'must be seconds, or a time like "90s", "30m", "2h", "7d", not '
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
 
@@ -323,7 +323,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("upstream.timeout", "0", "must be from 0.001 to 3600 seconds, not 0"),
         ("upstream.timeout", "nan", "must be from 0.001 to 3600 seconds, not nan"),
         ("upstream.timeout", "true", TIME + "true or false"),
-        ("upstream.allow_http", '"true"', "must be true or false, not text"),
+        ("upstream.allow_http", '"true"', "must be true or false, not 'true'"),
         ("upstream.journal", '"rss"',
          "must be one of \"auto\", \"xmlrpc\", \"listing\", \"none\", not 'rss'"),
         ("upstream.journal", "1", "must be text, not a number"),
@@ -344,6 +344,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("upstream.redirect_hosts", '[""]', HOSTS + "''"),
         ("mirror.output", '"s3://"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/a//b"', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.output", '"s3://bucket//a"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/.."', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://key:hush@bucket"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.slash_keys", '"html"', "goes with an output of s3:// only"),
@@ -367,14 +368,14 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.compress", '["gzip", "gzip"]', "names a compression twice"),
         ("mirror.compress", '["xz"]', "must be one of \"gzip\", \"br\", \"zstd\", not 'xz'"),
         ("mirror.list_interval", '"1w"',
-         "must be seconds, or a time like \"90s\", \"30m\", \"2h\", not '1w'"),
-        ("guard.explained", '"50"', "must be a number of percent, not text"),
+         TIME + "'1w'"),
+        ("guard.explained", '"50"', "must be a number of percent, not '50'"),
         ("guard.explained", "true", "must be a number of percent, not true or false"),
         ("guard.unexplained", "-0.5", "must be from 0 to 100 percent, not -0.5"),
         ("guard.unexplained", "nan", "must be from 0 to 100 percent, not nan"),
         ("guard.selection", "100.1", "must be from 0 to 100 percent, not 100.1"),
-        ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 691200"),
-        ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0"),
+        ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 8d"),
+        ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0s"),
         ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
         ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
     ],
@@ -418,12 +419,12 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         (
             "YANKSYNC_A_B",
             "x",
-            f"names no section of the configuration; there are {', '.join(KEYS)}",
+            f"names no section of the configuration; there are {', '.join(SECTIONS)}",
         ),
         ("YANKSYNC_UPSTREAM_WORKERS", "many", "must be a whole number, not 'many'"),
         ("YANKSYNC_UPSTREAM_ALLOW_HTTP", "on", "must be true or false, not 'on'"),
         ("YANKSYNC_MIRROR_PROJECTS", " ", 'names no project; "*" stands for all'),
-        ("YANKSYNC_GUARD_SELECTION", "10%", "must be a number, not '10%'"),
+        ("YANKSYNC_GUARD_SELECTION", "10%", "must be a number of percent, not '10%'"),
         ("YANKSYNC_UPSTREAM_TIMEOUT", "inf", "must be from 0.001 to 3600 seconds, not inf"),
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",
@@ -501,7 +502,7 @@ def test_an_index_that_is_no_url(here: Path) -> None:
           for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
         ('manifest = "mirror/simple/x"', "manifest", "is below simple/ of mirror.output"),
         ('manifest_keep = "1m"', "manifest_keep",
-         "must be from 3600 to 316224000 seconds, not 60"),
+         "must be from 3600 to 316224000 seconds, not 1m"),
         ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),
     ],
 )  # fmt: skip
@@ -596,3 +597,89 @@ def test_a_codec_without_its_library_is_named(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "mirror.compress: 'br' needs the package brotli" in done.stderr
+
+
+def problems(examined: Examined) -> list[tuple[str, str, str]]:
+    return [(error.key, Path(error.where).name, error.problem) for error in examined.errors]
+
+
+def test_every_error_is_found(here: Path) -> None:
+    (here / "yanksync.toml").write_text(
+        'x = 1\n[upstream]\nworkers = 0\nworker = 1\ntimeout = "x"\n[mirror]\nstate = "mirror"\n'
+        '[hooks]\nwebhook = "http://h.example/"\n'
+    )
+    found = examine(None, {"YANKSYNC_GUARD_SELECTION": "101"}, health_ping="h.example")
+    file = "yanksync.toml"
+    assert problems(found) == [
+        ("x", file, f"no such section; there are {', '.join(SECTIONS)}"),
+        ("upstream.workers", file, "must be from 1 to 256, not 0"),
+        ("upstream.worker", file, "no such key; did you mean workers?"),
+        ("upstream.timeout", file, TIME + "'x'"),
+        ("guard.selection", "$YANKSYNC_GUARD_SELECTION",
+         "must be from 0 to 100 percent, not 101"),
+        ("health.ping", "the command line", "must be an http or https URL without fragment"),
+    ]  # fmt: skip
+    (here / "yanksync.toml").write_text(
+        '[mirror]\nstate = "mirror"\n[hooks]\nwebhook = "http://h.example/"\n[upstream]\nworkers=0'
+    )
+    found = examine(None, {})
+    assert problems(found) == [
+        ("upstream.workers", file, "must be from 1 to 256, not 0"),
+        ("mirror.state", file, "is the same path as mirror.output"),
+        ("hooks.webhook", file, "plain http needs hooks.allow_http"),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        load(None, {})
+    assert [str(error) for error in caught.value.all] == [str(error) for error in found.errors]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[hooks]\nwebhook = "h.example"\nwebhook_header = "A: b"',
+        '[mirror]\noutput = "s4://bucket"\nslash_keys = "html"',
+        '[upstream]\njournal = "none"\n[mirror]\nproject = ["demo"]',
+        '[upstream]\njournal = "none"\n[miror]\nprojects = ["demo"]',
+        '[upstream]\njournal = "none"\n[mirror',
+    ],
+)
+def test_an_error_brings_no_others_with_it(here: Path, text: str) -> None:
+    (here / "yanksync.toml").write_text(text)
+    assert len(examine(None, {}).errors) == 1
+
+
+def test_a_file_that_cannot_be_read_hides_no_variable(here: Path) -> None:
+    found = examine(here / "none.toml", {"YANKSYNC_GUARD_SELECTION": "x"})
+    assert [error.key for error in found.errors] == ["", "guard.selection"]
+
+
+def test_where_values_come_from(here: Path) -> None:
+    path = here / "yanksync.toml"
+    path.write_text('[upstream]\nworkers = 2\ntimeout = "1m"\n[mirror]\nexclude = ["A"]\n')
+    environ = {"YANKSYNC_UPSTREAM_WORKERS": "3", "YANKSYNC_STORAGE_REGION": "x"}
+    found = examine(None, environ, mirror_output="out")
+    assert {key: (one.raw, one.where) for key, one in found.given.items()} == {
+        "mirror.output": ("out", "the command line"),
+        "mirror.state": (str(here / "yanksync.db"), DEFAULT),
+        "upstream.workers": (3, "$YANKSYNC_UPSTREAM_WORKERS"),
+        "upstream.timeout": ("1m", str(path)),
+        "mirror.exclude": (["A"], str(path)),
+        "storage.region": ("x", "$YANKSYNC_STORAGE_REGION"),
+    }
+    assert found.settings.upstream.timeout == 60.0
+
+
+def test_a_conflict_names_the_value_that_somebody_gave(here: Path) -> None:
+    (error,) = examine(None, {"YANKSYNC_MIRROR_OUTPUT": "yanksync.db"}).errors
+    text = "$YANKSYNC_MIRROR_OUTPUT: mirror.state: is the same path as mirror.output"
+    assert str(error) == text
+
+
+def test_what_may_hold_secrets_is_marked() -> None:
+    secret = {path for path, key in KEYS.items() if key.secret}
+    assert secret == {"hooks.webhook", "hooks.webhook_header", "health.ping"}
+    option = find_key("storage", "Secret_Access_Key")
+    assert option is not None and (option.path, option.secret) == (
+        "storage.secret_access_key",
+        True,
+    )

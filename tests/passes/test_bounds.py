@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.raw_server import reply, wire
-from yanksync.cli.error_handling import DONE, FAILED, PARTIAL
+from yanksync.core.exit_codes import ExitCode
 
 MIB = 1 << 20
 MOST = 512 * MIB  # of memory that a pass may need, whatever upstream answers
@@ -234,7 +234,7 @@ JOURNALS: dict[str, Callable[[], Sent]] = {
 def check(came: Pass) -> None:
     assert came.peak < MOST
     assert "Traceback" not in came.told and "internal error" not in came.told
-    assert came.code in (PARTIAL, FAILED) and came.told
+    assert came.code in (ExitCode.PARTIAL, ExitCode.FAILED) and came.told
 
 
 def kept(sent: Callable[[], Sent]) -> Callable[[], Sent]:
@@ -253,6 +253,21 @@ def test_pages(sent: Callable[[], Sent], tmp_path: Path) -> None:
 def test_many_pages_at_once(tmp_path: Path) -> None:
     blank = page(b"bad0", (b" ", 31 * MIB))
     check(Pass(tmp_path, Upstream(pages=32, page=lambda: blank)))
+
+
+@pytest.mark.parametrize("end", ["", "😀"], ids=["narrow", "wide"])
+def test_reasons_that_grow_when_they_are_written(tmp_path: Path, end: str) -> None:
+    reason = b"'" * (MIB - 200) + end.encode()  # five bytes each in HTML
+    files = (
+        b'{"filename":"bad0-%d.zip","url":"https://files.example/bad0-%d.zip","hashes":{},'
+        b'"yanked":"%s"}' % (number, number, reason)
+        for number in range(31)
+    )
+    whole = (PAGE + b"}") % (b"bad0", b",".join(files))
+    sent = reply(packed((whole, 1)), Content_Type=JSON, Content_Encoding="gzip")
+    came = Pass(tmp_path, Upstream(pages=1, page=lambda: sent))
+    assert came.peak < MOST
+    assert (came.code, came.told, came.published) == (ExitCode.DONE, "", {"bad0", "good"})
 
 
 def test_a_head_that_drips_is_given_up(tmp_path: Path) -> None:
@@ -278,7 +293,7 @@ def test_lists(sent: Callable[[], Sent], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sent", JOURNALS.values(), ids=JOURNALS)
 def test_journals(sent: Callable[[], Sent], tmp_path: Path) -> None:
-    assert Pass(tmp_path, Upstream()).code == DONE
+    assert Pass(tmp_path, Upstream()).code == ExitCode.DONE
     came = Pass(tmp_path, Upstream(journal=kept(sent)))
     check(came)
     assert came.published == {"good"}
@@ -299,6 +314,9 @@ def test_a_list_of_a_million_projects(tmp_path: Path) -> None:
 
     came = Pass(tmp_path, upstream)
     assert came.peak < 400 * MIB
-    assert came.code in (PARTIAL, FAILED)  # 1: a small disk has no room for a million projects
+    assert came.code in (
+        ExitCode.PARTIAL,
+        ExitCode.FAILED,
+    )  # 1: a small disk has no room for a million projects
     with closing(sqlite3.connect(tmp_path / "state.db")) as state:
         assert state.execute("SELECT count(*) FROM projects").fetchone() == (1_000_000,)

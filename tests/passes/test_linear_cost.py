@@ -249,7 +249,7 @@ def held(state: State, size: int) -> Iterator[Callable[[], object]]:
     ids = state.lost.to_judge()
     yield lambda: state.lost.hold(ids, "too many", NOW, vanished=True)
     yield lambda: holds(state)
-    yield lambda: approve(state, ())
+    yield lambda: approve(state, holds(state))
     assert len(state.lost.approved()) == size + 1
 
 

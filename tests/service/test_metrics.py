@@ -13,13 +13,14 @@ from tests.support.metrics_text import parsed
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
 from yanksync.core import errors
+from yanksync.core.exit_codes import ExitCode
 from yanksync.service import metrics
 
 
 class Watched(World):
     """A world in which each pass is counted."""
 
-    def sync(self, *, later: float = 300.0, **request: Any) -> int:
+    def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
         self.configure(health_metrics=str(self.where / "yanksync.prom"))
         begun = self.clock.time + later
         code = super().sync(later=later, **request)

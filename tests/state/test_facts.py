@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders.state_rows import DEMO, NOW, event, project, record
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Published
 from yanksync.core.project_state import Presence, Sort
 from yanksync.core.rules.journal_entries import Kind
@@ -126,7 +127,7 @@ def test_the_cursor_and_its_row(state: State) -> None:
 def run(state: State, started: float, code: int | None, problem: str | None = None) -> int:
     number = state.runs.begin("sync", started)
     if code is not None:
-        state.runs.end(number, started + 10, Run(exit=code, problem=problem))
+        state.runs.end(number, started + 10, Run(exit=ExitCode(code), problem=problem))
     return number
 
 

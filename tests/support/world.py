@@ -22,16 +22,18 @@ from yanksync.adopt.adopt import adopt
 from yanksync.adopt.results import Fate
 from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
 from yanksync.state.history import Row
 from yanksync.state.state import State
-from yanksync.state.views.holds import approve, count_held
+from yanksync.state.views.holds import WHOLE, approve, chosen, count_held, holds
 from yanksync.sync.pipeline import Request, outcome, sync
 from yanksync.upstream.client import Upstream
 
-DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
+DONE, FAILED = ExitCode.DONE, ExitCode.FAILED
+PARTIAL, HELD = ExitCode.PARTIAL, ExitCode.HELD
 HOUR, DAY = 3600.0, 86400.0
 # Every commit waits for the disk, and a pass makes dozens: in memory the tests are much faster.
 SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -119,7 +121,7 @@ class World:
         assert self.sync() == DONE
         return self
 
-    def sync(self, *, later: float = 300.0, **request: Any) -> int:
+    def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
         """Make a pass ``later`` seconds after the one before; return its exit code."""
         return self.work(lambda mirror: sync(mirror, Request(**request)), later)
 
@@ -127,7 +129,7 @@ class World:
         """Adopt what stands in the output; return the exit code."""
         self.fates = []
 
-        def run(mirror: Mirror) -> int:
+        def run(mirror: Mirror) -> ExitCode:
             adopted = adopt(mirror, self.fates.append, rehearse=rehearse)
             assert adopted.counts.total() == len(self.fates)
             self.lacks = adopted.lacks
@@ -135,7 +137,7 @@ class World:
 
         return self.work(run, 0.0)
 
-    def work(self, work: Callable[[Mirror], int], later: float = 300.0) -> int:
+    def work(self, work: Callable[[Mirror], ExitCode], later: float = 300.0) -> ExitCode:
         """Do ``work`` with the mirror opened, as a command does; return its exit code."""
         self.clock.time += later
         self.up.clear_log()
@@ -164,12 +166,12 @@ class World:
             state.runs.end(run, self.clock.now(), outcome(mirror, code))
         return code
 
-    def resync(self, *names: str, later: float = 300.0) -> int:
+    def resync(self, *names: str, later: float = 300.0) -> ExitCode:
         """Make a full-resync, of everything or of ``names``."""
         projects = tuple(NormalizedName(name) for name in names)
         return self.sync(later=later, everything=not names, projects=projects, at_once=True)
 
-    def settle(self, passes: int = 6, *, later: float = 2 * HOUR) -> int:
+    def settle(self, passes: int = 6, *, later: float = 2 * HOUR) -> ExitCode:
         """Make passes until one is done; return the last exit code."""
         code = self.sync(later=later)
         while code != DONE and (passes := passes - 1) > 0:
@@ -179,7 +181,10 @@ class World:
     def approve(self, *names: str) -> list[str]:
         """Let what is held through, once."""
         with self.state() as state:
-            return list(approve(state, names))
+            going = chosen(holds(state), names)
+            approve(state, going)
+        whole = [WHOLE[held.what] for held in going if held.project is None]
+        return whole + sorted({held.project for held in going if held.project is not None})
 
     def history(self, project: str | None = None) -> list[Row]:
         with self.state() as state:

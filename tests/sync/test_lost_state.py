@@ -12,6 +12,7 @@ import pytest
 from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
+from yanksync.core.exit_codes import ExitCode
 from yanksync.state.views.holds import holds
 from yanksync.sync.pipeline import rehearse
 from yanksync.verify.repair import mend
@@ -45,16 +46,25 @@ def offered(world: World) -> dict[str, dict[str, bool | str]]:
 
 
 def repair(world: World) -> int:
-    return world.work(lambda mirror: mend(mirror, lambda finding: None)[1])
+    return world.work(lambda mirror: mend(mirror, lambda finding, outcome: None)[1])
+
+
+def lose_list(world: World) -> None:
+    """Leave what a first build leaves that dies at its end: every page and no list."""
+    for path in (world.where / "out" / "simple").glob("index.*"):
+        path.unlink()
 
 
 @pytest.mark.parametrize("source", ["xmlrpc", "listing"])
 @pytest.mark.parametrize("everything", [False, True], ids=["sync", "full-resync"])
+@pytest.mark.parametrize("with_list", [True, False])
 def test_an_upstream_that_ends_before_the_output_changes_nothing(
-    disk: World, source: str, everything: bool
+    disk: World, source: str, everything: bool, with_list: bool
 ) -> None:
     snapshot = disk.up.snapshot()
     built(disk, source)
+    if not with_list:
+        lose_list(disk)
     files = disk.files()
     disk.up.restore(snapshot)
     disk.up.upload("p0", "9.0")
@@ -167,7 +177,7 @@ def test_a_rehearsal_tells_of_another_upstream(disk: World, source: str) -> None
     snapshot = disk.up.snapshot()
     files = built(disk, source).files()
     disk.up.restore(snapshot)
-    assert disk.work(lambda mirror: len(rehearse(mirror).looks)) == FAILED
+    assert disk.work(lambda mirror: ExitCode(len(rehearse(mirror).looks))) == FAILED
     why = "the output is of serial" if source == "xmlrpc" else "than what is published"
     assert disk.error is not None and why in disk.error
     assert disk.files() == files

@@ -335,7 +335,7 @@ def test_the_store_in_memory_can_be_verified(world: World) -> None:
             ("missing", "simple/other/index.html"),
             ("stale", "simple/demo/index.html.gz"),
         ]
-        assert mend(mirror, found.append)[1] == DONE
+        assert mend(mirror, lambda one, _: found.append(one))[1] == DONE
         assert verify(mirror, found.append)[1] == DONE
     assert not isinstance(world.kills.store, DiskStore)
 

@@ -29,6 +29,7 @@ from yanksync.adopt.sample import sample
 from yanksync.config.settings import JournalSource, YankedPolicy
 from yanksync.core import layout
 from yanksync.core.errors import BadAnswer, PublishError, StateError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.formats.deflate import packed
 from yanksync.core.model import Page, Published
 from yanksync.core.names import NormalizedName, normalized
@@ -45,7 +46,6 @@ from yanksync.sync.fetch import Fetched
 from yanksync.sync.follow.journal import follow
 from yanksync.sync.follow.selection_change import settle_selection
 from yanksync.sync.follow.source_choice import source_of
-from yanksync.sync.pipeline import DONE, FAILED, HELD
 from yanksync.sync.publish import publish
 from yanksync.sync.published_page import rendering_of
 from yanksync.sync.record import record
@@ -74,8 +74,8 @@ def adopt(mirror: Mirror, tell: Tell, *, rehearse: bool = False) -> Adopted:
         finish(mirror)  # what an adoption that died has recorded
         mirror.state.meta.put(adopting=None)
     tell_held(mirror)
-    held = HELD if count_held(mirror.state) else DONE
-    code = held if mirror.tally.problem is None else FAILED
+    held = ExitCode.HELD if count_held(mirror.state) else ExitCode.DONE
+    code = held if mirror.tally.problem is None else ExitCode.FAILED
     return Adopted(code=code, counts=adoption.counts, lacks=adoption.ground.lacks)
 
 

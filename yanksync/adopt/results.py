@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from yanksync.core.exit_codes import ExitCode
+
 
 class Kind(StrEnum):
     """What becomes of something in the tree."""
@@ -32,6 +34,6 @@ class Fate(Struct, frozen=True, kw_only=True):
 class Adopted(Struct, frozen=True, kw_only=True):
     """What an adoption came to."""
 
-    code: int  # the exit code
+    code: ExitCode  # the exit code
     counts: Counter[Kind]
     lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from yanksync.adopt.adopt import adopt as take_over
 from yanksync.adopt.results import Adopted, Fate, Kind
-from yanksync.cli.error_handling import DONE, FAILED, LOCKED, PARTIAL, tell
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.cli.report_rows import Rows
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import opened
 from yanksync.sync.pipeline import outcome
@@ -24,14 +25,14 @@ from yanksync.sync.pipeline import outcome
 _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to
 
 
-@click.command()
+@click.command(short_help="Take over a tree of another program.")
 @click.argument(
     "directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> int:
+def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
     """Take over a tree that bandersnatch, shadowmire or another yanksync made.
 
     DIR is the directory that has the tree's simple/ in it: of bandersnatch's, the directory web.
@@ -60,7 +61,7 @@ def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> i
             kept.end(adopted.code, tell=True)
     except LockHeld as held:
         tell(str(held))
-        return LOCKED
+        return ExitCode.LOCKED
     report.end(adopted, dry_run=dry_run, quiet=logs.quiet)
     return adopted.code
 
@@ -74,10 +75,10 @@ def _take_over(mirror: Mirror, report: _Report, *, dry_run: bool) -> Adopted:
         adopted = take_over(mirror, report.tell)
     except YanksyncError as error:
         mirror.tally.problem = str(error)
-        runs.end(mirror.run, time.time(), outcome(mirror, FAILED))
+        runs.end(mirror.run, time.time(), outcome(mirror, ExitCode.FAILED))
         raise
-    waits = adopted.code == DONE and any(mirror.state.pending.counts())
-    runs.end(mirror.run, time.time(), outcome(mirror, PARTIAL if waits else adopted.code))
+    waits = adopted.code == ExitCode.DONE and any(mirror.state.pending.counts())
+    runs.end(mirror.run, time.time(), outcome(mirror, ExitCode.PARTIAL if waits else adopted.code))
     return adopted
 
 

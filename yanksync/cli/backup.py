@@ -12,16 +12,17 @@ import click
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.core.errors import StateError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at
 from yanksync.state.database import is_state
 from yanksync.state.state import State
 from yanksync.system import fsync
 
 
-@click.command()
+@click.command(short_help="Write a copy of the state database.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
-def backup(logs: Logs, file: Path) -> int:
+def backup(logs: Logs, file: Path) -> ExitCode:
     """Write a consistent copy of the state database to FILE, while it may be in use.
 
     An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
@@ -50,7 +51,7 @@ def backup(logs: Logs, file: Path) -> int:
             temporary.unlink()
     if refused is not None:
         tell(f"{file}: {fsync.unsynced(refused)}", "warning")
-    return 0
+    return ExitCode.DONE
 
 
 def _check_target(file: Path, state: object) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Literal, NoReturn
 
@@ -23,10 +25,11 @@ from yanksync.core.errors import (
     Unwritten,
     YanksyncError,
 )
+from yanksync.core.exit_codes import ExitCode
 
 LogFormat = Literal["text", "json"]
+Color = Literal["auto", "always", "never"]
 
-DONE, FAILED, USAGE, PARTIAL, HELD, LOCKED = 0, 1, 2, 3, 4, 75
 PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
 
@@ -36,13 +39,19 @@ class Voice(Struct):
 
     form: LogFormat = "text"
     traceback: bool = False  # of what is a bug, and of nothing else
+    color: bool = False
+    file: logging.Handler | None = None  # a log that lines go to, too
 
 
 voice = Voice()
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGINT came; everything is put in order on the way out."""
+    """A signal came; everything is put in order on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def guarded(command: click.Command) -> int:
@@ -53,7 +62,7 @@ def guarded(command: click.Command) -> int:
     std_streams.prepare()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
-        code = result if isinstance(result, int) else DONE
+        code = result if isinstance(result, int) else ExitCode.DONE
         sys.stdout.flush()
         return code
     except click.exceptions.Exit as error:
@@ -61,12 +70,13 @@ def guarded(command: click.Command) -> int:
     except click.ClickException as error:
         with suppress(OSError):  # where nobody can be told, the code is told
             error.show()
-        return USAGE
-    except (click.Abort, KeyboardInterrupt, Terminated):
-        _leave("interrupted; the next run goes on from here")
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt, Terminated) as end:
+        came = end.number if isinstance(end, Terminated) else signal.SIGINT
+        leave(128 + came)  # as shells expect of a signal
     except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
         std_streams.give_up()
-        return FAILED
+        return ExitCode.FAILED
     except YanksyncError as error:
         if isinstance(error, Unwritten):
             std_streams.give_up()
@@ -75,35 +85,48 @@ def guarded(command: click.Command) -> int:
         return _unforeseen(error)
 
 
-def code_of(error: YanksyncError) -> int:
+def code_of(error: YanksyncError) -> ExitCode:
     """Return the exit code of an error."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return code
-    return FAILED
+    return ExitCode.FAILED
 
 
-_CODES: dict[type[YanksyncError], int] = {
-    ConfigError: USAGE,
-    LockHeld: LOCKED,
-    JournalReplaced: HELD,
-    Throttled: PARTIAL,
+_CODES: dict[type[YanksyncError], ExitCode] = {
+    ConfigError: ExitCode.USAGE,
+    LockHeld: ExitCode.LOCKED,
+    JournalReplaced: ExitCode.HELD,
+    Throttled: ExitCode.PARTIAL,
 }
 
 
-def _failed(error: YanksyncError) -> int:
-    tell(str(error))
+def _failed(error: YanksyncError) -> ExitCode:
+    for one in error.all if isinstance(error, ConfigError) else (error,):
+        tell(str(one))
     return code_of(error)
 
 
 def tell(message: str, level: str = "error") -> None:
-    """Write one line to standard error, in the form of the log."""
+    """Write one line to standard error, in the form of the log, and to the log file."""
+    if voice.file is not None:
+        number = logging.getLevelNamesMapping()[level.upper()]
+        voice.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
     if voice.form == "json":
         line = as_json(time.time(), level, message)
     else:
-        line = f"yanksync: {printable(message)}"
+        line = f"{painted('yanksync:', level)} {printable(message)}"
     with suppress(OSError):  # a full disk behind it, say: the code tells enough
         print(line, file=sys.stderr, flush=True)
+
+
+def painted(text: str, level: str) -> str:
+    """Return ``text`` in the colour of a log level, where colours are wanted."""
+    code = _COLORS.get(level) if voice.color else None
+    return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
+
+
+_COLORS = {"error": "31", "critical": "31", "warning": "33", "ok": "32"}
 
 
 def as_json(moment: float, level: str, message: str, **more: str) -> str:
@@ -117,17 +140,17 @@ def lasted(since: float | None) -> bool:
     return since is not None and time.time() - since > PATIENCE
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: Exception) -> ExitCode:
     if os.strerror(errno.EMFILE) in str(error):  # even modules, loaded late, may end with it
         tell(f"{error}; allow this process more open files (ulimit -n)")
-        return FAILED
+        return ExitCode.FAILED
     if voice.traceback:
         import traceback
 
         for line in "".join(traceback.format_exception(error)).splitlines():
             tell(line, "debug")
     tell(bug(error))
-    return FAILED
+    return ExitCode.FAILED
 
 
 def bug(error: Exception) -> str:
@@ -139,13 +162,21 @@ def bug(error: Exception) -> str:
 
 
 def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
-def _leave(message: str) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """End at once: everything is closed, and no request under way is waited for."""
-    tell(message)
-    os._exit(FAILED)
+    tell("interrupted; the next run goes on from here")
+    os._exit(code)
+
+
+def like(text: str, known: Iterable[str]) -> str:
+    """Return a question that names what ``text`` may be meant for; empty if nothing is like it."""
+    from difflib import get_close_matches  # start-up: only for what is mistyped
+
+    close = get_close_matches(text, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def printable(text: str) -> str:

@@ -7,21 +7,23 @@ from functools import partial
 
 import click
 
-from yanksync.cli.error_handling import DONE, FAILED, LOCKED, Terminated, bug, code_of
+from yanksync.cli.display.pass_summary import Start, summarize, summary_line
+from yanksync.cli.error_handling import bug, code_of, leave
 from yanksync.cli.logs import Logs
-from yanksync.cli.sync import metrics_option, recorded, summary, watched
+from yanksync.cli.sync import metrics_option, recorded, watched
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import opened
 from yanksync.service.scheduler import Service, Turn
 from yanksync.sync.pipeline import Request, outcome
 
 
-@click.command()
+@click.command(short_help="Make passes on a schedule, in the foreground.")
 @metrics_option
 @click.pass_obj
-def run(logs: Logs, metrics: str | None) -> int:
+def run(logs: Logs, metrics: str | None) -> ExitCode:
     """Make passes on the schedule of the configuration, in the foreground.
 
     The first pass begins at once. A pass that fails is tried again after twice the interval, then
@@ -39,40 +41,40 @@ def run(logs: Logs, metrics: str | None) -> int:
     with logs.flowing():
         service = Service(settings, Passes(), load, os.environ)
         if not service.run():
-            raise Terminated
-    return DONE
+            leave(ExitCode.FAILED)
+    return ExitCode.DONE
 
 
 class Passes:
     """Makes the passes, and tells of what is news in them."""
 
     def __init__(self) -> None:
-        self._last: int | None = None  # how the last pass ended
+        self._last: ExitCode | None = None  # how the last pass ended
 
-    def __call__(self, settings: Settings, turn: Turn) -> int:
+    def __call__(self, settings: Settings, turn: Turn) -> ExitCode:
         """Make one pass; whatever goes wrong is told here, and the next one is tried."""
         try:
             with (
                 watched(settings) as watch,
                 opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror,
             ):
-                code = recorded(mirror, Request(), watch)
-                self._tell(mirror, code)
+                code, start = recorded(mirror, Request(), watch)
+                self._tell(mirror, code, start)
         except LockHeld as held:
-            code = LOCKED
-            if self._last != LOCKED:
+            code = ExitCode.LOCKED
+            if self._last != ExitCode.LOCKED:
                 log.warning("%s; no pass is made until it is free", held)
         except YanksyncError as error:
             code = code_of(error)
             log.error("%s", error)
         except Exception as error:
-            code = FAILED
+            code = ExitCode.FAILED
             log.error("%s", bug(error), exc_info=log.isEnabledFor(10))
         self._last = code
         return code
 
-    def _tell(self, mirror: Mirror, code: int) -> None:
+    def _tell(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
         run = outcome(mirror, code)
         # An empty pass like the one before is no news.
-        news = run.published or run.removed or code != (self._last or DONE)
-        log.log(20 if news else 10, "%s", summary(run))
+        news = run.published or run.removed or code != (self._last or ExitCode.DONE)
+        log.log(20 if news else 10, "%s", summary_line(summarize(mirror, code, start)))

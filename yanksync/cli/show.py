@@ -7,13 +7,14 @@ import re
 import click
 
 from yanksync.cli.logs import Logs
+from yanksync.core.exit_codes import ExitCode
 from yanksync.service.deployment_files import FILES, UNITS, here, sample
 
 _NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
 _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}
 
 
-@click.command()
+@click.command(short_help="Print files for nginx, Caddy, cron, systemd.")
 @click.argument("what", type=click.Choice(list(_WHAT)), metavar="WHAT")
 @click.option(
     "--listen",
@@ -26,7 +27,7 @@ _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.con
     "--user", default="yanksync", show_default=True, help="cron and systemd: who runs it."
 )
 @click.pass_obj
-def show(logs: Logs, what: str, listen: str, user: str) -> int:
+def show(logs: Logs, what: str, listen: str, user: str) -> ExitCode:
     """Print what a mirror is run and served with, filled in from the configuration.
 
     WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
@@ -51,7 +52,7 @@ def show(logs: Logs, what: str, listen: str, user: str) -> int:
         if len(names) > 1:
             click.echo(f"# ---- /etc/systemd/system/{name}")
         click.echo(text, nl=len(names) > 1)
-    return 0
+    return ExitCode.DONE
 
 
 def _check(option: str, value: str, what: str) -> None:

@@ -1,84 +1,108 @@
-"""One frozen :class:`~yanksync.config.settings.Settings` from flags, environment, file and
+"""Makes one frozen :class:`~yanksync.config.settings.Settings` of flags, environment, file and
 defaults.
 
 A flag goes before a variable ``YANKSYNC_<SECTION>_<KEY>``, this before the file, and this before a
-default. A key that is unknown, a value of a wrong type and an impossible one raise
-:class:`~yanksync.core.errors.ConfigError`, which names the key and where it is given. Values that
-another one overrides are checked, too.
+default. Values that another one overrides are checked, too.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import urljoin, urlsplit
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.config.keys import KEYS, Impossible, Key, simple_url, storage_value
+from yanksync.config.conflicts import conflicts
+from yanksync.config.keys import KEYS, SECTIONS, find_key, names_of
 from yanksync.config.project_filter import Selection
-from yanksync.config.settings import (
-    Health,
-    Hooks,
-    JournalSource,
-    Mirror,
-    Schedule,
-    Settings,
-    SlashKeys,
-    Storage,
-    Upstream,
-)
+from yanksync.config.settings import Settings, Storage
 from yanksync.core.errors import ConfigError
-from yanksync.core.rules.removal_guard import Guard
-from yanksync.core.urls import is_loopback, redacted
+from yanksync.core.urls import redacted
 
-__all__ = ["Settings", "load", "redacted", "with_simple_url"]
+__all__ = ["Settings", "examine", "load", "redacted", "with_simple_url"]
+
+DEFAULT = "default"
+"""The source of a value that nobody gave."""
 
 _PREFIX = "YANKSYNC_"
 _FILE = "yanksync.toml"
 _FLAGS = "the command line"
+_BESIDE_FILE = ("mirror.output", "mirror.state")
 
 
-class _Given(Struct, frozen=True):
-    """One value that somebody gave, checked."""
+class Given(Struct, frozen=True):
+    """The value of one key."""
 
-    value: Any
+    value: Any  # as the settings hold it
+    raw: object  # as it was given
+    where: str  # the file, the environment variable, the command line, or DEFAULT
+
+
+class Examined(Struct, frozen=True):
+    """Everything that is known of a configuration."""
+
+    settings: Settings  # with defaults for what is wrong
+    given: Mapping[str, Given]  # by the path of the key; other keys have their default
+    errors: tuple[ConfigError, ...]
+
+
+class _Entry(Struct, frozen=True):
+    section: str
+    name: str
+    raw: Any
     where: str
+    written: bool = False  # a text that stands for the value
 
 
-_Source = dict[tuple[str, str], _Given]
+_Entries = Iterable[_Entry | ConfigError]
 
 
 def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Settings:
-    """Return the settings of this run.
+    """Return the settings of this run; the parameters are those of :func:`examine`.
+
+    :raises ConfigError: for the first thing that is wrong; ``others`` has the rest
+
+    ``upstream.simple_url`` is None where nobody names it: see :func:`with_simple_url`.
+    """
+    examined = examine(config, environ, **flags)
+    if examined.errors:
+        first, *others = examined.errors
+        raise ConfigError(first.key, first.where, first.problem, tuple(others))
+    return examined.settings
+
+
+def examine(config: Path | None, environ: Mapping[str, str], **flags: object) -> Examined:
+    """Return the settings, where each value comes from, and everything that is wrong.
 
     :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else
         ``./yanksync.toml`` where there is one, else no file
     :param environ: the environment
     :param flags: what the command line says, as ``section_key=value``; a value is a text as in
         the environment or a value as in the file, None where the flag was not used
-    :raises ConfigError: for anything that cannot be meant
-
-    ``upstream.simple_url`` is None where nobody names it: see :func:`with_simple_url`.
     """
-    here = Path.cwd()
-    path, tables = _read(config, environ, here)
+    here, path = Path.cwd(), None
+    tables: dict[str, Any] = {}
+    errors: list[ConfigError] = []
+    try:
+        path, tables = _read(config, environ, here)
+    except ConfigError as error:
+        errors.append(error)
     beside = here if path is None else path.parent
-    merged: _Source = {}
-    for source in (
-        _from_file(tables, str(path), beside),
-        _from_environ(environ, here),
-        _from_flags(flags, here),
+    # A default path stands beside the file: a cron job's directory does not matter.
+    defaults = ((key, beside / KEYS[key].default) for key in _BESIDE_FILE)
+    given = {key: Given(place, str(place), DEFAULT) for key, place in defaults}
+    for entries, base in (
+        (_from_file(tables, str(path)), beside),
+        (_from_environ(environ), here),
+        (_from_flags(flags), here),
     ):
-        _exclusive(source, merged)
-        merged.update(source)
-    # A default path is named by nobody; beside the file, a cron job's directory does not matter.
-    for key, default in (("output", Path("mirror")), ("state", Path("yanksync.db"))):
-        merged.setdefault(("mirror", key), _Given(beside / default, str(path)))
-    return _settings(merged, path)
+        _take(entries, base, given, errors)
+    settings = _settings(given, path)
+    errors += _conflicts(settings, given, errors)
+    return Examined(settings, given, tuple(errors))
 
 
 def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
@@ -87,17 +111,20 @@ def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
     :param where: whom to name when the URL cannot be used, such as ``"pip"``
     :raises ConfigError: when it cannot
     """
+    key = KEYS["upstream.simple_url"]
     try:
-        given = _Given(simple_url(url), where)
-    except Impossible as error:
-        raise ConfigError("upstream.simple_url", where, str(error)) from None
-    upstream = replace(settings.upstream, simple_url=given.value)
-    return replace(settings, upstream=_located(upstream, {("upstream", "simple_url"): given}))
+        upstream = replace(settings.upstream, simple_url=key.type.check(url))
+    except ValueError as error:
+        raise ConfigError(key.path, where, str(error)) from None
+    settings = replace(settings, upstream=upstream)
+    for conflict in conflicts(settings):
+        raise ConfigError(conflict.key, where, conflict.problem)
+    return settings
 
 
 def _read(
     config: Path | None, environ: Mapping[str, str], here: Path
-) -> tuple[Path | None, Mapping[str, object]]:
+) -> tuple[Path | None, dict[str, Any]]:
     """Return the absolute path of the file in use, None where there is none, and its content."""
     named = config or environ.get(_PREFIX + "CONFIG") or None
     path = here / (named or _FILE)
@@ -106,38 +133,43 @@ def _read(
     except FileNotFoundError:
         if named is None:
             return None, {}
-        raise ConfigError("", str(path), "there is no such file") from None
+        problem = "there is no such file"
     except OSError as error:
-        raise ConfigError("", str(path), f"cannot be read: {error.strerror}") from None
+        problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
-        raise ConfigError("", str(path), f"is not UTF-8 (byte {error.start})") from None
+        problem = f"is not UTF-8 (byte {error.start})"
     except ValueError as error:  # tomllib says the line
-        raise ConfigError("", str(path), f"is not TOML: {error}") from None
+        problem = f"is not TOML: {error}"
+    raise ConfigError("", str(path), problem)
 
 
-def _from_file(tables: Mapping[str, object], where: str, base: Path) -> _Source:
-    source: _Source = {}
+def _from_file(tables: Mapping[str, Any], where: str) -> _Entries:
     for section, table in tables.items():
-        if section not in KEYS:
-            raise ConfigError(section, where, f"no such section; {_advice(section, KEYS)}")
-        if not isinstance(table, dict):
-            raise ConfigError(section, where, f"must be a table: [{section}]")
-        for name, value in table.items():
-            source |= _checked(section, name, value, where, base)
-    return source
+        if section not in SECTIONS:
+            yield ConfigError(section, where, f"no such section; {_advice(section, SECTIONS)}")
+        elif not isinstance(table, dict):
+            yield ConfigError(section, where, f"must be a table: [{section}]")
+        else:
+            yield from (_Entry(section, name, raw, where) for name, raw in table.items())
 
 
-def _from_environ(environ: Mapping[str, str], base: Path) -> _Source:
-    source: _Source = {}
-    for variable, text in environ.items():
+def _from_environ(environ: Mapping[str, str]) -> _Entries:
+    for variable, raw in environ.items():
         if not variable.startswith(_PREFIX):
             continue
         section, _, name = variable.removeprefix(_PREFIX).lower().partition("_")
-        if section in KEYS and name:
-            source |= _checked(section, name, text, f"${variable}", base, written=True)
+        if section in SECTIONS and name:
+            yield _Entry(section, name, raw, f"${variable}", written=True)
         elif _is_slip(section, name):
-            _refuse_variable(variable)
-    return source
+            problem = f"names no section of the configuration; {_variable_advice(variable)}"
+            yield ConfigError("", f"${variable}", problem)
+
+
+def _from_flags(flags: Mapping[str, object]) -> _Entries:
+    for flag, raw in flags.items():
+        section, _, name = flag.partition("_")
+        if raw is not None:
+            yield _Entry(section, name, raw, _FLAGS, written=isinstance(raw, str))
 
 
 def _is_slip(section: str, name: str) -> bool:
@@ -146,187 +178,89 @@ def _is_slip(section: str, name: str) -> bool:
     Kubernetes makes some for each service, and yanksync's own tests have theirs.
     """
     if not name:
-        return any(section in keys for keys in KEYS.values())
+        return any(key.endswith(f".{section}") for key in KEYS)
     return section not in ("port", "test") and (section, name.partition("_")[0]) not in (
         ("service", "host"),
         ("service", "port"),
     )
 
 
-def _refuse_variable(variable: str) -> NoReturn:
+def _variable_advice(variable: str) -> str:
     from difflib import get_close_matches  # start-up: only mistakes need it
 
-    known = {f"{section}_{name}": name for section, keys in KEYS.items() for name in keys}
-    text = variable.removeprefix(_PREFIX).lower()
-    near = [whole for whole, name in known.items() if name == text]
+    known = [key.variable.removeprefix(_PREFIX) for key in KEYS.values()]
+    text = variable.removeprefix(_PREFIX).upper()
+    near = [one for one in known if one.partition("_")[2] == text]
     near = near or get_close_matches(text, known, n=1, cutoff=0.7)
-    advice = (
-        f"did you mean ${_PREFIX}{near[0].upper()}?" if near else f"there are {', '.join(KEYS)}"
-    )
-    raise ConfigError("", f"${variable}", f"names no section of the configuration; {advice}")
+    return f"did you mean ${_PREFIX}{near[0]}?" if near else f"there are {', '.join(SECTIONS)}"
 
 
-def _from_flags(flags: Mapping[str, object], base: Path) -> _Source:
-    source: _Source = {}
-    for flag, value in flags.items():
-        section, _, name = flag.partition("_")
-        if value is not None:
-            written = isinstance(value, str)
-            source |= _checked(section, name, value, _FLAGS, base, written=written)
-    return source
-
-
-def _checked(
-    section: str, name: str, value: Any, where: str, base: Path, *, written: bool = False
-) -> _Source:
-    """Check one value; ``written`` says that it is a text that stands for the value."""
-    if section == "storage":
-        name, key = name.lower(), Key(storage_value)
-    elif name in KEYS[section]:
-        key = KEYS[section][name]
-    else:
-        problem = f"no such key; {_advice(name, KEYS[section])}"
-        raise ConfigError(f"{section}.{name}", where, problem)
-    try:
-        result = key.check(key.read(value) if written else value)
-    except Impossible as error:
-        raise ConfigError(f"{section}.{name}", where, str(error)) from None
-    if isinstance(result, Path):
-        result = base / result
-    return {(section, name): _Given(result, where)}
-
-
-def _advice(name: str, known: Iterable[str]) -> str:
+def _advice(name: str, known: Sequence[str]) -> str:
     """Say what ``name`` was probably meant to be."""
     from difflib import get_close_matches  # start-up: only mistakes need it
 
-    homes = [f"[{section}]" for section, keys in KEYS.items() if name in keys]
-    if homes:
-        return f"it belongs to {homes[0]}"
+    for path in KEYS:
+        if path.endswith(f".{name}"):
+            return f"it belongs to [{path.partition('.')[0]}]"
     if nearest := get_close_matches(name, known, n=1, cutoff=0.5):
         return f"did you mean {nearest[0]}?"
     return f"there are {', '.join(known)}"
 
 
-def _exclusive(source: _Source, merged: _Source) -> None:
-    """Refuse ``every`` beside ``cron`` in one source; in another, the one of higher order wins."""
-    every, cron = ("schedule", "every"), ("schedule", "cron")
-    if every in source and cron in source:
-        where = source[cron].where
-        raise ConfigError("schedule.cron", where, "cannot stand beside schedule.every")
-    if every in source:
-        merged.pop(cron, None)  # the other way round, _settings lets cron win
+def _take(
+    entries: _Entries, base: Path, given: dict[str, Given], errors: list[ConfigError]
+) -> None:
+    """Put the values of one source over those of the sources before."""
+    source: dict[str, Given] = {}
+    for entry in entries:
+        if isinstance(entry, ConfigError):
+            errors.append(entry)
+            continue
+        path, key = f"{entry.section}.{entry.name}", find_key(entry.section, entry.name)
+        try:
+            if key is None:
+                raise ValueError(f"no such key; {_advice(entry.name, names_of(entry.section))}")
+            raw = key.type.read(entry.raw) if entry.written else entry.raw
+            value = key.type.check(raw)
+        except ValueError as error:
+            errors.append(ConfigError(path, entry.where, str(error)))
+        else:
+            value = base / value if isinstance(value, Path) else value
+            source[key.path] = Given(value, raw, entry.where)
+    every, cron = source.get("schedule.every"), source.get("schedule.cron")
+    if every and cron:
+        problem = "cannot stand beside schedule.every"
+        errors.append(ConfigError("schedule.cron", cron.where, problem))
+    elif every or cron:  # the other one, of a source before, is overridden
+        given.pop("schedule.cron" if every else "schedule.every", None)
+    given.update(source)
 
 
-def _settings(given: _Source, path: Path | None) -> Settings:
-    """Put the checked values together and check them against each other."""
-    upstream = _located(Upstream(**dict(_section(given, "upstream"))), given)
-    schedule = dict(_section(given, "schedule"))
+def _settings(given: Mapping[str, Given], path: Path | None) -> Settings:
+    """Put the checked values together."""
+    sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for key, one in given.items():
+        section, _, name = key.partition(".")
+        sections[section][name] = one.value
+    mirror, schedule, storage = sections["mirror"], sections["schedule"], sections.pop("storage")
+    mirror["selection"] = Selection(mirror.pop("projects", ("*",)), mirror.pop("exclude", ()))
     if "cron" in schedule:
         schedule["every"] = None
-    settings = Settings(
-        upstream=upstream,
-        mirror=_mirror(given, upstream),
-        guard=Guard(**dict(_section(given, "guard"))),
-        schedule=Schedule(**schedule),
-        hooks=_hooks(given),
-        health=_health(given),
-        storage=Storage(tuple(sorted(_section(given, "storage")))),
-        source=path,
-    )
-    state, output = settings.mirror.state, settings.mirror.output
-    if state == output:
-        where = given["mirror", "state"].where
-        raise ConfigError("mirror.state", where, "is the same path as mirror.output")
-    if isinstance(state, Path) and isinstance(output, Path) and output / "simple" in state.parents:
-        where = given["mirror", "state"].where
-        raise ConfigError("mirror.state", where, "is among the pages of mirror.output")
-    _check_slash_keys(settings, given)
-    _check_manifest(settings, given)
-    _check_remote(settings, given)
-    return settings
+    default = Settings(storage=Storage(tuple(sorted(storage.items()))), source=path)
+    made = {name: replace(getattr(default, name), **values) for name, values in sections.items()}
+    return replace(default, **made)
 
 
-def _check_manifest(settings: Settings, given: _Source) -> None:
-    output, manifest = settings.mirror.output, settings.hooks.manifest
-    if manifest is None or not isinstance(output, Path):
-        return
-    if output / "simple" in (manifest, *manifest.parents):
-        where = given["hooks", "manifest"].where
-        raise ConfigError("hooks.manifest", where, "is below simple/ of mirror.output")
-
-
-def _check_remote(settings: Settings, given: _Source) -> None:
-    """Refuse a state in object storage where a run's lease would not keep others out."""
-    state, output = settings.mirror.state, settings.mirror.output
-    if isinstance(state, Path):
-        return
-    where = given["mirror", "state"].where
-    if isinstance(output, Path) or output.scheme != state.scheme:
-        problem = f"may only be in {state.scheme}:// when mirror.output is there, too"
-        raise ConfigError("mirror.state", where, problem)
-    if f"{state}/".startswith(f"{output}/simple/"):
-        raise ConfigError("mirror.state", where, "is among the pages of mirror.output")
-
-
-def _check_slash_keys(settings: Settings, given: _Source) -> None:
-    mirror = settings.mirror
-    if mirror.slash_keys is SlashKeys.NONE:
-        return
-    where = given["mirror", "slash_keys"].where
-    if isinstance(mirror.output, Path) or mirror.output.scheme != "s3":
-        raise ConfigError("mirror.slash_keys", where, "goes with an output of s3:// only")
-    if any("virtual_hosted_style_request" in key for key, _ in settings.storage.options):
-        problem = "cannot stand beside storage.virtual_hosted_style_request"
-        raise ConfigError("mirror.slash_keys", where, problem)
-
-
-def _mirror(given: _Source, upstream: Upstream) -> Mirror:
-    values = dict(_section(given, "mirror"))
-    selection = Selection(values.pop("projects", ("*",)), values.pop("exclude", ()))
-    if selection.explicit == () or selection.exclude == ("*",):
-        where = given["mirror", "exclude"].where
-        raise ConfigError("mirror.exclude", where, "leaves none of mirror.projects")
-    if upstream.journal == JournalSource.NONE and selection.explicit is None:
-        where = given["upstream", "journal"].where
-        problem = '"none" needs names without wildcards in mirror.projects'
-        raise ConfigError("upstream.journal", where, problem)
-    return Mirror(selection=selection, **values)
-
-
-def _hooks(given: _Source) -> Hooks:
-    hooks = Hooks(**dict(_section(given, "hooks")))
-    if hooks.webhook_header is not None and hooks.webhook is None:
-        where = given["hooks", "webhook_header"].where
-        raise ConfigError("hooks.webhook_header", where, "needs hooks.webhook")
-    _refuse_plain(given, "hooks", "webhook", allowed=hooks.allow_http)
-    return hooks
-
-
-def _health(given: _Source) -> Health:
-    health = Health(**dict(_section(given, "health")))
-    _refuse_plain(given, "health", "ping", allowed=health.allow_http)
-    return health
-
-
-def _located(upstream: Upstream, given: _Source) -> Upstream:
-    """Return ``upstream`` with its default ``journal_url``; refuse plain http (design.md, R10)."""
-    for name in ("simple_url", "journal_url"):
-        _refuse_plain(given, "upstream", name, allowed=upstream.allow_http)
-    if upstream.simple_url is not None and upstream.journal_url is None:
-        return replace(upstream, journal_url=urljoin(upstream.simple_url, "../pypi"))
-    return upstream
-
-
-def _refuse_plain(given: _Source, section: str, name: str, *, allowed: bool) -> None:
-    """Refuse an address of plain http, unless it is on this machine or has leave."""
-    entry = given.get((section, name))
-    url = urlsplit("" if entry is None else entry.value)
-    if entry is None or url.scheme != "http" or allowed or is_loopback(url.hostname or ""):
-        return
-    problem = f"plain http needs {section}.allow_http"
-    raise ConfigError(f"{section}.{name}", entry.where, problem)
-
-
-def _section(given: _Source, section: str) -> Iterator[tuple[str, Any]]:
-    return ((name, entry.value) for (where, name), entry in given.items() if where == section)
+def _conflicts(
+    settings: Settings, given: Mapping[str, Given], errors: Sequence[ConfigError]
+) -> Iterator[ConfigError]:
+    """Yield the conflicts between values, those aside of which one is in doubt already."""
+    wrong = {error.key for error in errors}
+    doubtful = {key.partition(".")[0] for key in wrong if key not in KEYS}  # who knows which
+    for conflict in conflicts(settings):
+        keys = (conflict.key, conflict.other)
+        sections = {key.partition(".")[0] for key in keys}
+        if doubtful <= set(SECTIONS) and doubtful.isdisjoint(sections) and wrong.isdisjoint(keys):
+            sources = [given[key].where for key in keys if key in given]
+            where = next((source for source in sources if source != DEFAULT), DEFAULT)
+            yield ConfigError(conflict.key, where, conflict.problem)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urljoin
 
 from msgspec import Struct
 
@@ -54,7 +55,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
     """Section ``[upstream]``: what is mirrored, and how kindly it is asked."""
 
     simple_url: str | None = None  # with a trailing slash, may hold credentials; None: ask pip
-    journal_url: str | None = None  # None only while simple_url is
+    journal_url: str | None = None  # None: beside simple_url
     journal: JournalSource = JournalSource.AUTO
     workers: int = 16  # simultaneous page requests
     timeout: float = 30.0  # seconds, connect and between bytes
@@ -70,9 +71,9 @@ class Upstream(Struct, frozen=True, kw_only=True):
     @property
     def urls(self) -> tuple[str, str]:
         """``simple_url`` and ``journal_url``, once ``config.load.with_simple_url`` ran."""
-        if self.simple_url is None or self.journal_url is None:
+        if self.simple_url is None:
             raise RuntimeError("simple_url was not resolved before it was needed")
-        return self.simple_url, self.journal_url
+        return self.simple_url, self.journal_url or urljoin(self.simple_url, "../pypi")
 
     def __repr__(self) -> str:
         """Name the upstream without its credentials: values end up in tracebacks and logs."""

@@ -32,10 +32,13 @@ class ConfigError(YanksyncError):
 
     cause = "configuration"
 
-    def __init__(self, key: str, where: str, problem: str) -> None:
+    def __init__(
+        self, key: str, where: str, problem: str, others: tuple[ConfigError, ...] = ()
+    ) -> None:
         self.key = key  #: ``section.key``, "" where the file as a whole is meant
         self.where = where  #: the file, the environment variable or the flag
         self.problem = problem
+        self.all = (self, *others)  #: every error of a configuration
         super().__init__(key, where, problem)
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.config.settings import HOOKS
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.run_totals import Tally
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
@@ -39,7 +40,7 @@ CAUSES = (
 )
 """What failures are counted by. All are always told: a rate needs to see a counter at zero."""
 
-_EXITS = (0, 1, 3, 4)
+_EXITS = (ExitCode.DONE, ExitCode.FAILED, ExitCode.PARTIAL, ExitCode.HELD)
 _LATENCY = "withdrawal_latency_seconds"
 
 HELP = {
@@ -177,7 +178,7 @@ def _label(name: str, value: object) -> str:
     return f'{{{name}="{value}"}}'  # our own words: there is nothing to escape
 
 
-def count(state: State, tally: Tally, code: int) -> None:
+def count(state: State, tally: Tally, code: ExitCode) -> None:
     """Add what a pass came to to the counters. Raises :class:`yanksync.core.errors.StateError`."""
     amounts: dict[Labelled, float] = {
         ("runs_total", str(code)): 1,

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from yanksync.config.settings import Health
 from yanksync.core.errors import LockHeld, Undelivered, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.service import metrics
 from yanksync.system.http_post import Posting, post
@@ -20,13 +21,12 @@ from yanksync.system.http_post import Posting, post
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
 _SECONDS = 10.0  # that one ping may take
 _BODY = 10_000  # bytes of a ping
-_DONE, _FAILED, _PARTIAL, _LOCKED = 0, 1, 3, 75
 
 
 class _End(Struct, frozen=True):
     """What the last ping is to say."""
 
-    code: int  # the exit code
+    code: ExitCode  # the exit code
     well: bool
     body: str
 
@@ -46,15 +46,15 @@ class Watch:
             self._start = Posting(_below(self._health.ping, "/start"), b"", {}, _SECONDS)
             self._start.start()
 
-    def ended(self, mirror: Mirror, code: int, summary: str) -> None:
+    def ended(self, mirror: Mirror, code: ExitCode, summary: str) -> None:
         """Write how the pass ended, while its state is at hand."""
         problem = mirror.tally.problem
         body = summary if problem is None else f"{summary}\n{problem}"
-        self._end = _End(code, code == _DONE, body)
+        self._end = _End(code, code == ExitCode.DONE, body)
         families: tuple[metrics.Family, ...] = ()
         run = self._run(code)
         try:
-            if code == _PARTIAL and self._health.ping is not None:
+            if code == ExitCode.PARTIAL and self._health.ping is not None:
                 since = mirror.state.runs.partial_since()
                 well = since is None or time.time() - since <= _PATIENCE
                 self._end = _End(code, well, body)
@@ -74,13 +74,13 @@ class Watch:
         ended, self._end = self._end, None
         if isinstance(error, LockHeld):
             if ended is not None:  # the lease was lost: what was written is not to be believed
-                self._write(self._run(_LOCKED), ())
+                self._write(self._run(ExitCode.LOCKED), ())
         elif isinstance(error, Exception):
-            if ended is not None and ended.code == _FAILED:
+            if ended is not None and ended.code == ExitCode.FAILED:
                 self._end = ended  # it has said so
                 return
-            self._end = _End(_FAILED, False, str(error))
-            self._write(self._run(_FAILED), ())
+            self._end = _End(ExitCode.FAILED, False, str(error))
+            self._write(self._run(ExitCode.FAILED), ())
 
     def leave(self) -> None:
         """Ping how the pass ended; without the lock, since a receiver may be slow."""
@@ -94,7 +94,7 @@ class Watch:
         except Undelivered as error:
             log.warning("health.ping: %s; the next pass pings again", error)
 
-    def _run(self, code: int) -> metrics.Ended:
+    def _run(self, code: ExitCode) -> metrics.Ended:
         return metrics.Ended(exit=code, started=self._started, ended=time.time())
 
     def _write(self, run: metrics.Ended, families: tuple[metrics.Family, ...]) -> None:

@@ -26,6 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from yanksync.config.crontab import WEEKDAYS, parse
 from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import log
 from yanksync.system.systemd_notify import Notifier
 
@@ -35,7 +36,7 @@ _MOST_JITTER = 30.0
 _LONGEST = 3600.0  # seconds that failed passes come to be apart
 _STUCK = 30  # times the timeout without a sign of life: longer than the slowest answer may take
 _LOOK = 0.2  # seconds between looks whether the last pass has ended
-_FAILED = (1, 2)
+_FAILED = (ExitCode.FAILED, ExitCode.USAGE)
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _RELOAD = getattr(signal, "SIGHUP", None)
@@ -188,7 +189,8 @@ class Service:
         try:
             settings = self._load()
         except ConfigError as error:
-            log.error("the configuration was not taken over: %s", error)
+            problems = "; ".join(map(str, error.all))
+            log.error("the configuration was not taken over: %s", problems)
         else:
             changed = settings.schedule != self._settings.schedule
             self._settings = settings

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from yanksync.core.exit_codes import ExitCode
 from yanksync.state.database import Database
 
 
 class Run(Struct, frozen=True, kw_only=True):
     """What one run came to."""
 
-    exit: int
+    exit: ExitCode
     cursor: int | None = None
     asked: int = 0
     recorded: int = 0
@@ -55,9 +56,11 @@ class Runs:
         )  # fmt: skip
 
     def last_success(self) -> float | None:
-        """Return the end of the last run with exit 0."""
+        """Return the end of the last run that did all it had to."""
         # By number: the latest time may be one that a clock since set back has left.
-        row = self._db.one("SELECT ended FROM runs WHERE exit = 0 ORDER BY id DESC LIMIT 1")
+        row = self._db.one(
+            "SELECT ended FROM runs WHERE exit = ? ORDER BY id DESC LIMIT 1", (ExitCode.DONE,)
+        )
         return None if row is None else float(row[0])
 
     def last_exit(self) -> int | None:
@@ -65,12 +68,19 @@ class Runs:
         row = self._db.one("SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1")
         return None if row is None else int(row[0])
 
+    def newest(self) -> float | None:
+        """Return when the newest run ended, or began if it has not ended; None without runs."""
+        row = self._db.one("SELECT coalesce(ended, started) FROM runs ORDER BY id DESC LIMIT 1")
+        return None if row is None else float(row[0])
+
     def last_error(self) -> Finished | None:
-        """Return the last run that failed or was held, when it is newer than the last success."""
+        """Return the last pass that failed or was held, when it is newer than the last success."""
         row = self._db.one(
-            """SELECT ended, exit, problem FROM runs WHERE exit IN (1, 4) AND problem IS NOT NULL
-            AND id > coalesce((SELECT max(id) FROM runs WHERE exit = 0), 0)
-            ORDER BY id DESC LIMIT 1"""
+            """SELECT ended, exit, problem FROM runs WHERE exit IN (?1, ?2) AND problem IS NOT NULL
+            AND command IN ('sync', 'full-resync', 'run')
+            AND id > coalesce((SELECT max(id) FROM runs WHERE exit = ?3), 0)
+            ORDER BY id DESC LIMIT 1""",
+            (ExitCode.FAILED, ExitCode.HELD, ExitCode.DONE),
         )
         return None if row is None else Finished(row[0], row[1], row[2])
 
@@ -83,10 +93,11 @@ class Runs:
         return None if row is None else float(row[0])
 
     def partial_since(self) -> float | None:
-        """Return the start of the first of the newest unbroken row of runs with exit 3."""
+        """Return the start of the first of the newest unbroken row of partial runs."""
         row = self._db.one(
-            """SELECT min(started) FROM runs WHERE exit = 3
-            AND id > coalesce((SELECT max(id) FROM runs WHERE exit IS NOT NULL AND exit <> 3), 0)"""
+            """SELECT min(started) FROM runs WHERE exit = ?1 AND id > coalesce(
+                (SELECT max(id) FROM runs WHERE exit IS NOT NULL AND exit <> ?1), 0)""",
+            (ExitCode.PARTIAL,),
         )
         return None if row[0] is None else float(row[0])
 

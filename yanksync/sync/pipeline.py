@@ -15,6 +15,7 @@ from yanksync.core.errors import (
     TooLarge,
     UpstreamError,
 )
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Sort
 from yanksync.core.rules.fetch_plan import Plan, Removal
@@ -31,9 +32,6 @@ from yanksync.sync.follow.upstream_change import check_address, is_other_upstrea
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, judge_removals, tell_held, withdraw
 
-DONE, FAILED, PARTIAL, HELD = 0, 1, 3, 4
-"""What a pass came to, as exit codes (interface.md)."""
-
 _SHOWN = 1000  # looks that a plan spells out
 
 
@@ -45,7 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
     at_once: bool = False  # what is pending is asked for whatever its back-off
 
 
-def sync(mirror: Mirror, request: Request | None = None) -> int:
+def sync(mirror: Mirror, request: Request | None = None) -> ExitCode:
     """Make one pass; return its exit code.
 
     Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the
@@ -181,12 +179,13 @@ def _check_room(mirror: Mirror) -> None:
         )
 
 
-def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
+def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     """Note what the pass came to and return its exit code."""
     state, tally = mirror.state, mirror.tally
     tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
+    _note_pause(mirror, failure)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
@@ -204,17 +203,26 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> int:
             state.meta.put(resync=None)
     if isinstance(failure, JournalReplaced):
         log.error("%s", failure)
-        return HELD
+        return ExitCode.HELD
     if isinstance(failure, Throttled | StaleList | TooLarge):
-        return PARTIAL
+        return ExitCode.PARTIAL
     if tally.problem is not None:
-        return FAILED
+        return ExitCode.FAILED
     if count_held(state):
-        return HELD
-    return PARTIAL if pending or unpublished or tally.undelivered else DONE
+        return ExitCode.HELD
+    return ExitCode.PARTIAL if pending or unpublished or tally.undelivered else ExitCode.DONE
 
 
-def outcome(mirror: Mirror, code: int) -> Run:
+def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
+    """Remember until when upstream asks to be left alone, for ``status``."""
+    meta = mirror.state.meta
+    if isinstance(failure, Throttled):
+        meta.put(throttled_until=mirror.now() + failure.seconds)
+    elif meta.moment("throttled_until") is not None:
+        meta.put(throttled_until=None)
+
+
+def outcome(mirror: Mirror, code: ExitCode) -> Run:
     """Return what to remember of the run."""
     tally = mirror.tally
     return Run(
@@ -245,13 +253,15 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
         if failure is not None:
             raise failure
         judge_removals(mirror)
+        rewrites = state.unpublished.names(Sort.PAGE)
         looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return Plan(
             cursor=state.meta.cursor,
             removals=tuple(_removals(mirror)),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in holds(state)),
             quarantines=tuple(state.projects.words()),
-            publications=len(state.unpublished.names(Sort.PAGE)),
+            publications=len(rewrites),
+            rewrites=tuple(rewrites[:_SHOWN]),
             looks=tuple(looks),
             more=total - len(looks),
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 from msgspec.structs import replace
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError, YanksyncError
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Published
 from yanksync.core.project_state import Sort
 from yanksync.mirror.context import Mirror, log
@@ -16,14 +18,21 @@ from yanksync.output.inventory import files_of
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import settle_selection
-from yanksync.sync.pipeline import DONE, FAILED, HELD, PARTIAL, outcome, sync, tell_hooks
+from yanksync.sync.pipeline import outcome, sync, tell_hooks
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, tell_held
-from yanksync.verify.check import BATCH, UNREADABLE, Checked, Tell, check
+from yanksync.verify.check import BATCH, UNREADABLE, Checked, check
+from yanksync.verify.outcomes import Kept, Outcome, outcomes
+
+_STOPPED = Outcome(False, "the repair was stopped")
+
+TellOutcome = Callable[[Finding, Outcome | None], None]
 
 
-def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, int]:
+def mend(mirror: Mirror, tell: TellOutcome, *, upstream: bool = False) -> tuple[Checked, ExitCode]:
     """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
+
+    Each finding goes to ``tell`` at the end, with what became of it.
 
     Upstream is asked only for what cannot be made from the state. Raises
     :class:`yanksync.core.errors.YanksyncError`.
@@ -36,17 +45,28 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     output_check.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)
     findings = check(mirror, checked, upstream=upstream)
-    while batch := list(islice(findings, BATCH)):
-        with mirror.state.transaction():
-            for finding in batch:
-                mender.mark(finding)
-        for finding in batch:
-            tell(finding)
-    code = _pass(mirror) if mender.ask else _publish(mirror)
-    return checked, code or (FAILED if mender.left else DONE)
+    with Kept() as kept:
+        while batch := list(islice(findings, BATCH)):
+            with mirror.state.transaction():
+                for finding in batch:
+                    mender.mark(finding)
+                    kept.add(finding)
+        try:
+            code = _pass(mirror) if mender.ask else _publish(mirror)
+        except YanksyncError:
+            for finding in kept.all():
+                tell(finding, None if finding.kind in NOTES else _STOPPED)
+            raise
+        for finding, became in outcomes(mirror, kept):
+            if became is not None:
+                checked.corrected += became.corrected
+                checked.uncorrected += not became.corrected
+            tell(finding, became)
+    left = mender.left or checked.uncorrected
+    return checked, code or (ExitCode.FAILED if left else ExitCode.DONE)
 
 
-def _publish(mirror: Mirror) -> int:
+def _publish(mirror: Mirror) -> ExitCode:
     """Make the steps of a pass that need no upstream."""
     mirror.store.prepare()
     finish(mirror)
@@ -54,13 +74,13 @@ def _publish(mirror: Mirror) -> int:
     tell_hooks(mirror)
     tell_held(mirror)
     if mirror.tally.problem is not None:
-        return FAILED
+        return ExitCode.FAILED
     if count_held(mirror.state):
-        return HELD
-    return PARTIAL if mirror.tally.undelivered else DONE
+        return ExitCode.HELD
+    return ExitCode.PARTIAL if mirror.tally.undelivered else ExitCode.DONE
 
 
-def _pass(mirror: Mirror) -> int:
+def _pass(mirror: Mirror) -> ExitCode:
     """Make an ordinary pass."""
     state = mirror.state
     mirror = replace(mirror, run=state.runs.begin("verify", mirror.now()))
@@ -68,7 +88,7 @@ def _pass(mirror: Mirror) -> int:
         code = sync(mirror)
     except YanksyncError as error:
         mirror.tally.problem = str(error)
-        state.runs.end(mirror.run, mirror.now(), outcome(mirror, FAILED))
+        state.runs.end(mirror.run, mirror.now(), outcome(mirror, ExitCode.FAILED))
         raise
     state.runs.end(mirror.run, mirror.now(), outcome(mirror, code))
     return code

@@ -28,7 +28,7 @@ def test_a_signal_in_a_slow_fetch(
     run.send_signal(number)
     done = ended(run)
     assert time.monotonic() - begun < 10
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (128 + number, "")
     assert done.err == "yanksync: interrupted; the next run goes on from here\n"
     assert yanksync.leftovers() == []
     upstream.heal()
@@ -60,7 +60,7 @@ def test_two_runs_at_once(yanksync: Cli, upstream: FakeUpstream) -> None:
     assert yanksync("status", "--json").json["journal_serial"] == upstream.last_serial
     assert first.poll() is None
     first.terminate()
-    assert ended(first).code == 1
+    assert ended(first).code == 143
 
 
 @pytest.mark.parametrize("command", ["history", "history --json", "status", "holds"])

@@ -318,7 +318,7 @@ def test_a_run_that_is_told_to_end_before_it_began_keeps_nobody_waiting(fleet: F
     process.send_signal(signal.SIGTERM)
     rule.go.set()
     done = ended(process)
-    assert done.code == 1 and "interrupted" in done.err
+    assert done.code == 143 and "interrupted" in done.err
     assert fleet.second("sync").silent
 
 
@@ -522,7 +522,7 @@ def test_a_run_that_is_told_to_end_keeps_nobody_waiting(
     process.send_signal(signal.SIGTERM)
     rule.go.set()
     done = ended(process)
-    assert done.code == 1 and "interrupted" in done.err
+    assert done.code == 143 and "interrupted" in done.err
     note = read_note(fleet.objects, "state/yanksync.db.lease")
     assert note is not None and not note.held and note.unclean
     assert fleet.second("sync").code == 0

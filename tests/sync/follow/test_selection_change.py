@@ -7,6 +7,7 @@ import pytest
 from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, HELD, PARTIAL, World
+from yanksync.core.exit_codes import ExitCode
 from yanksync.core.rules.fetch_plan import Plan
 from yanksync.mirror.context import Mirror
 from yanksync.state.views.holds import SELECTION, Held, holds
@@ -205,7 +206,7 @@ def test_the_limit_is_a_setting(world: World, share: str, code: int) -> None:
 
 
 def plan(world: World) -> Plan:
-    def rehearsed(mirror: Mirror) -> int:
+    def rehearsed(mirror: Mirror) -> ExitCode:
         found.append(rehearse(mirror, Request()))
         return DONE
 

@@ -205,6 +205,24 @@ def test_who_follows_them_misses_no_run_that_dies(world: World, after: bool) -> 
         assert tree(copy) == tree(world.where / "out"), what
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_who_follows_them_lets_go_of_what_a_run_that_died_removed(
+    world: World, after: bool
+) -> None:
+    copy, seen = world.where / "copy", set[Path]()
+    world.configure(mirror_legacy_json=True)
+    follow(world, copy, seen)
+    world.configure(mirror_legacy_json=False, mirror_compress=[])
+    world.kills.at, world.kills.after = 0, after
+    with pytest.raises(Killed):
+        world.sync()
+    world.kills.at = None
+    shutil.rmtree(world.where / "out" / "simple")
+    assert world.settle() == DONE
+    follow(world, copy, seen)
+    assert tree(copy) == tree(world.where / "out")
+
+
 def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
     with small_files(1000), pytest.raises(OSError, match="File too large"):
         manifest.write(tmp_path, 1, 0.0, ["put simple/demo/index.html"] * 1000)

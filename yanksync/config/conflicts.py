@@ -1,0 +1,84 @@
+"""Pure: settings that are right one by one and cannot stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from yanksync.config.settings import Bucket, JournalSource, Settings, SlashKeys
+from yanksync.core.layout import ROOT
+from yanksync.core.urls import is_loopback
+
+
+class Conflict(Struct, frozen=True):
+    """What is wrong with one key because of another."""
+
+    key: str
+    other: str
+    problem: str
+
+
+def conflicts(settings: Settings) -> Iterator[Conflict]:
+    """Yield everything that cannot stand together."""
+    selection, output = settings.mirror.selection, settings.mirror.output
+    if selection.explicit == () or selection.exclude == ("*",):
+        yield Conflict("mirror.exclude", "mirror.projects", "leaves none of mirror.projects")
+    elif settings.upstream.journal is JournalSource.NONE and selection.explicit is None:
+        problem = '"none" needs names without wildcards in mirror.projects'
+        yield Conflict("upstream.journal", "mirror.projects", problem)
+    if settings.mirror.slash_keys is not SlashKeys.NONE:
+        if isinstance(output, Path) or output.scheme != "s3":
+            problem = "goes with an output of s3:// only"
+            yield Conflict("mirror.slash_keys", "mirror.output", problem)
+        for name, _ in settings.storage.options:
+            if "virtual_hosted_style_request" in name:
+                problem = "cannot stand beside storage.virtual_hosted_style_request"
+                yield Conflict("mirror.slash_keys", f"storage.{name}", problem)
+    if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
+        yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
+    yield from _places(settings)
+    yield from _plain_http(settings)
+
+
+def _places(settings: Settings) -> Iterator[Conflict]:
+    state, output = settings.mirror.state, settings.mirror.output
+    problem = None
+    if state == output:
+        problem = "is the same path as mirror.output"
+    elif _is_among_pages(state, output):
+        problem = "is among the pages of mirror.output"
+    elif isinstance(state, Bucket) and (
+        isinstance(output, Path) or output.scheme != state.scheme
+    ):  # a run's lease would not keep others out
+        problem = f"may only be in {state.scheme}:// when mirror.output is there, too"
+    if problem is not None:
+        yield Conflict("mirror.state", "mirror.output", problem)
+    manifest = settings.hooks.manifest
+    if manifest is not None and _is_among_pages(manifest, output):
+        yield Conflict("hooks.manifest", "mirror.output", "is below simple/ of mirror.output")
+
+
+def _is_among_pages(place: Path | Bucket, output: Path | Bucket) -> bool:
+    if isinstance(place, Path) and isinstance(output, Path):
+        return output / ROOT in (place, *place.parents)
+    if isinstance(place, Path) or isinstance(output, Path):
+        return False
+    return f"{place}/".startswith(f"{output}/{ROOT}/")
+
+
+def _plain_http(settings: Settings) -> Iterator[Conflict]:
+    """Plain http shows credentials and lets others change pages, so it needs leave (R10)."""
+    upstream, hooks, health = settings.upstream, settings.hooks, settings.health
+    for section, name, url, allowed in (
+        ("upstream", "simple_url", upstream.simple_url, upstream.allow_http),
+        ("upstream", "journal_url", upstream.journal_url, upstream.allow_http),
+        ("hooks", "webhook", hooks.webhook, hooks.allow_http),
+        ("health", "ping", health.ping, health.allow_http),
+    ):
+        parts = urlsplit(url or "")
+        if parts.scheme == "http" and not allowed and not is_loopback(parts.hostname or ""):
+            flag = f"{section}.allow_http"
+            yield Conflict(f"{section}.{name}", flag, f"plain http needs {flag}")

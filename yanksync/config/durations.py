@@ -1,0 +1,25 @@
+"""Durations as people write them: ``90s``, ``30m``, ``2h``, ``7d``; a bare number is seconds."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
+_STEPS = ((2 * 86400, 86400, "days"), (7200, 3600, "h"), (120, 60, "min"))
+
+EXAMPLES = '"90s", "30m", "2h", "7d"'
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds that ``text`` means; None if it is no duration."""
+    match = _DURATION.fullmatch(text)
+    return None if match is None else float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration for a person: ``95 s``, ``12 min``, ``30 h``, ``3 days``."""
+    for least, unit, name in _STEPS:
+        if seconds >= least:
+            return f"{int(seconds // unit)} {name}"
+    return f"{seconds:.0f} s"

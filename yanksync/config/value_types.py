@@ -1,0 +1,278 @@
+"""The types of values in ``yanksync.toml``: what TOML may hold, and what the settings hold for it.
+
+Each ``check`` raises :class:`ValueError` with what is wrong, in words that follow "section.key: ".
+A message never repeats a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from msgspec import Struct
+
+from yanksync.config.durations import EXAMPLES, seconds_of
+from yanksync.config.settings import Bucket
+from yanksync.core.errors import mebibytes
+
+OBJECT_STORES = ("s3", "gs", "az")
+"""The schemes of ``output`` that are no directory."""
+
+_YEAR = 366 * 86400.0
+_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_NAMES: dict[type, str] = {
+    str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
+    dict: "a table",
+}  # fmt: skip
+# Expressions are compiled where they are used: at each start that would take longer than the rest.
+_SIZE = r"([0-9]{1,12}) ?(KiB|MiB|GiB)?"
+_BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}"  # any of the three kinds
+_SEGMENTS = r"(?!/)(?:(?:^|/)(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*"  # of a prefix: plain in any URL
+_NO_URL_CHARACTER = r"[\x00-\x20\x7f\\]"  # urlsplit drops some of these silently
+_HEADER = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
+_HOST = r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
+_OUR_HEADERS = frozenset(("content-length", "content-type", "host", "transfer-encoding"))
+
+
+class ValueType(Struct, frozen=True):
+    """One type of value."""
+
+    name: str  # for tables: "time"
+    wanted: str  # follows "must be "
+    types: tuple[type, ...]  # that TOML may give
+    convert: Callable[[Any], Any] | None = None  # to what the settings hold
+    low: float | None = None  # of what the settings hold
+    high: float = 0
+    unit: str = ""
+    show: Callable[[Any], str] = "{:.9g}".format  # how bounds are written
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: object) -> Any:
+        """Return what the settings hold for ``value``, which is as TOML gives it."""
+        if type(value) not in self.types:
+            shown = _NAMES.get(type(value), "a date or time")
+            if str not in self.types and list not in self.types and type(value) in (float, str):
+                shown = repr(value)
+            raise ValueError(f"must be {self.wanted}, not {shown}")
+        found: Any = value if self.convert is None else self.convert(value)
+        if self.low is not None and not self.low <= found <= self.high:  # which NaN is not either
+            low, high = self.show(self.low), self.show(self.high)
+            raise ValueError(f"must be from {low} to {high}{self.unit}, not {value}")
+        return found
+
+    def read(self, text: str) -> object:
+        """Return the value that an environment variable stands for, as TOML would give it."""
+        if list in self.types:
+            return [part.strip() for part in text.split(",")] if text.strip() else []
+        if bool in self.types and str not in self.types:
+            return _FLAGS.get(text.lower(), text)
+        for number in (int, float):
+            if number in self.types and bool not in self.types:
+                with suppress(ValueError):
+                    return number(text)
+        return text  # what is wrong with it, check says
+
+
+def text(convert: Callable[[str], Any] | None = None, name: str = "text") -> ValueType:
+    """Return the type of a text."""
+    return ValueType(name, "text", (str,), convert)
+
+
+def texts(convert: Callable[[list[str]], Any]) -> ValueType:
+    """Return the type of a list of texts."""
+
+    def checked(values: list[object]) -> Any:
+        return convert([text().check(value) for value in values])
+
+    return ValueType("list", "a list of texts", (list,), checked)
+
+
+def choice(choices: Iterable[str], reserved: str | None = None) -> ValueType:
+    """Return the type of one of some texts; ``reserved`` is for a later version."""
+    known = {str(one): one for one in choices}
+
+    def chosen(name: str) -> str:
+        if name == reserved:
+            raise ValueError(f'"{name}" is reserved and not available in this version')
+        if name not in known:
+            names = ", ".join(f'"{name}"' for name in known)
+            raise ValueError(f"must be {'one of ' * (len(known) > 1)}{names}, not {name!r}")
+        return known[name]
+
+    return ValueType("text", "text", (str,), chosen, choices=tuple(known))
+
+
+FLAG = ValueType("flag", "true or false", (bool,))
+SCALAR = ValueType("value", "text, a number, true or false", (str, bool, int, float))
+PERCENT = ValueType(
+    "percent", "a number of percent", (int, float), float, low=0, high=100, unit=" percent"
+)
+
+
+def whole(low: int, high: int) -> ValueType:
+    """Return the type of a whole number."""
+    return ValueType("number", "a whole number", (int,), low=low, high=high)
+
+
+def seconds(low: float, high: float = _YEAR) -> ValueType:
+    """Return the type of a time: seconds, or a text such as ``30m``."""
+    wanted = f"seconds, or a time like {EXAMPLES}"
+
+    def convert(value: float | str) -> float:
+        found = seconds_of(value) if isinstance(value, str) else float(value)
+        if found is None:
+            raise ValueError(f"must be {wanted}, not {value!r}")
+        return found
+
+    types = (int, float, str)
+    return ValueType("time", wanted, types, convert, low=low, high=high, unit=" seconds")
+
+
+def size(low: int, high: int) -> ValueType:
+    """Return the type of a size: bytes, or a text such as ``32MiB``."""
+    wanted = 'bytes, or a size like "32MiB"'
+
+    def convert(value: int | str) -> int:
+        match = re.fullmatch(_SIZE, str(value))
+        if match is None:
+            raise ValueError(f"must be {wanted}, not {value!r}")
+        return int(match[1]) * _BYTES[match[2] or ""]
+
+    return ValueType("size", wanted, (int, str), convert, low=low, high=high, show=mebibytes)
+
+
+def path(value: str) -> Path:
+    """Return a path on this machine."""
+    scheme, separator, _ = value.partition("://")
+    if not value or "\0" in value:
+        raise ValueError("must be a path")
+    if separator and "/" not in scheme:
+        raise ValueError(f"must be a path on this machine, not {scheme}://")
+    if value.startswith("$"):
+        raise ValueError(f"variables are not replaced here: write the path itself, not {value!r}")
+    if (scheme := value.partition(":")[0]) in OBJECT_STORES:
+        raise ValueError(f'lacks a slash: "{scheme}://" begins a bucket')
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"the home directory in {value!r} is not known") from None
+
+
+def metrics_path(value: str) -> Path:
+    """Return the path of a file that the textfile collector reads."""
+    if not value.endswith(".prom"):
+        raise ValueError("must end in .prom: the textfile collector reads no other file")
+    return path(value)
+
+
+def place(value: str) -> Path | Bucket:
+    """Return a directory, or a place in object storage."""
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        return path(value)
+    if scheme not in OBJECT_STORES:
+        known = ", ".join(f"{name}://" for name in OBJECT_STORES)
+        raise ValueError(f"must be a directory, or start with {known}, not {scheme}://")
+    bucket, _, prefix = rest.partition("/")
+    prefix = prefix.removesuffix("/")
+    if not (re.fullmatch(_BUCKET, bucket) and re.fullmatch(_SEGMENTS, prefix)):
+        form = f"{scheme}://bucket or {scheme}://bucket/prefix"
+        raise ValueError(f"must be like {form}, the prefix of letters, digits and . _ -")
+    require("obstore", f"{scheme}://", "s3")
+    return Bucket(scheme=scheme, bucket=bucket, prefix=prefix)
+
+
+def object_or_path(value: str) -> Path | Bucket:
+    """Return a file, or one object."""
+    found = place(value)
+    if isinstance(found, Bucket) and not found.prefix:
+        raise ValueError(f"must name one object, like {found}/yanksync.db")
+    return found
+
+
+def require(package: str, what: str, extra: str) -> None:
+    """Raise :class:`ValueError` unless a package is installed."""
+    if find_spec(package) is None:
+        raise ValueError(
+            f"{what} needs the package {package}, which is not installed; "
+            f"pip install 'yanksync[{extra}]' brings it"
+        )
+
+
+def url(value: str, without: str = "#") -> str:
+    """Return an http or https URL that has none of the marks of ``without``."""
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        valid = False
+    if not valid or re.search(_NO_URL_CHARACTER, value) or any(mark in value for mark in without):
+        more = "query and fragment, like https://upstream.example/simple/"
+        raise ValueError(
+            f"must be an http or https URL without {'fragment' if without == '#' else more}"
+        )
+    try:  # as they are sent
+        unquote(f"{parts.username}{parts.password}").encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError("holds credentials that are not Latin-1, as HTTP wants them") from None
+    return value if without == "#" else urlunsplit(parts)
+
+
+def bare_url(value: str) -> str:
+    """Return an http or https URL with neither query nor fragment."""
+    return url(value, "?#")
+
+
+def index_url(value: str) -> str:
+    """Return the URL of an index with the trailing slash that relative links need (PEP 503)."""
+    parts = urlsplit(bare_url(value))
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/"))
+
+
+def host(value: str) -> str:
+    """Return the name of a host in lower case, with a port or without."""
+    match = re.fullmatch(_HOST, value.lower())
+    if match is None or not 0 < int(match[2] or 1) < 65536:
+        shown = value.partition("?")[0]  # what follows may be a signature
+        if "@" in shown:
+            shown = "***@" + shown.rpartition("@")[2]
+        raise ValueError(
+            'must list names of hosts, like "cdn.example" or "cdn.example:8443", without scheme, '
+            f"path, credentials and wildcards, not {shown!r}"
+        )
+    return match[1] if match[2] is None else f"{match[1]}:{int(match[2])}"
+
+
+def header(value: str) -> str:
+    """Return a line of an HTTP header, such as ``Authorization: Bearer …``."""
+    match = re.fullmatch(_HEADER, value)
+    if match is None:
+        raise ValueError('must be one header, like "Authorization: Bearer …", in printable ASCII')
+    if match[1].lower() in _OUR_HEADERS:
+        raise ValueError(f"{match[1]} is set by yanksync")
+    return f"{match[1]}: {match[2]}"
+
+
+def command(arguments: list[str]) -> tuple[str, ...]:
+    """Return a program and its arguments, which no shell reads; an empty list: none is run."""
+    program = arguments[0] if arguments else "/"
+    if not program:
+        raise ValueError("must name a program")
+    if any("\0" in argument for argument in arguments):
+        raise ValueError("must not hold NUL")
+    if "/" in program and not program.startswith("/"):
+        raise ValueError("must begin with a name that is on PATH, or with an absolute path")
+    return tuple(arguments)
+
+
+def printable(value: str) -> str:
+    """Return a text that may become part of a header."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be printable ASCII on one line")
+    return value
