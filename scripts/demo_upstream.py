@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests are not installed
 
-from tests.fake_upstream import FakeUpstream, serve, wheel
+from tests.support.fake_index.index import FakeUpstream, serve, wheel
 
 
 def main() -> None:

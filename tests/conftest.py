@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.servers import started
-from tests.fake_client import Client, client_of
-from tests.fake_upstream import FakeUpstream, Served, serve
-from tests.harness import SCRATCH, World
-from tests.s3_gate import Gate, gate
-from tests.s3_servers import Server, moto
+from tests.support.fake_index.client import Client, client_of
+from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.s3_proxy import Gate, gate
+from tests.support.s3_servers import Server, moto
+from tests.support.world import SCRATCH, World
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
-from yanksync.cli.history import _row_object
-from yanksync.cli.holds import _held_object
+from yanksync.cli.display.held import held_object
+from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.report_rows import row_object
 from yanksync.cli.verify import counts_object
 from yanksync.config.keys import KEYS
@@ -114,7 +114,10 @@ HELP = {"Commands", *COMMANDS}
 
 
 def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
-    tests = [*(ROOT / "tests/e2e").glob("test_readme*.py"), ROOT / "tests/test_manifest.py"]
+    tests = [
+        *(ROOT / "tests/e2e").glob("test_readme*.py"),
+        ROOT / "tests/sync/hooks/test_manifest.py",
+    ]
     tests += (ROOT / "tests/container").glob("test_*.py")
     run = "".join(path.read_text(encoding="utf-8") for path in tests)
     for section in parsed().findall(docutils.nodes.section):
@@ -210,12 +213,12 @@ def test_status_and_history_have_these_keys() -> None:
         reason="",
         source="journal",
     )
-    assert set(table("History key")) == set(_row_object(row))
+    assert set(table("History key")) == set(history_object(row))
 
 
 def test_holds_and_plans_have_these_keys() -> None:
     held = Held(project=None, what="journal", why="", since=0.0, approve="")
-    assert set(table("Hold key")) == set(_held_object(held))
+    assert set(table("Hold key")) == set(held_object(held))
     assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
 
 

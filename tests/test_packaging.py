@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from tests.sources import ROOT, copy_sources
+from tests.support.source_copy import ROOT, copy_sources
 from yanksync import __version__
 from yanksync.cli import COMMANDS
 from yanksync.service.deployment_files import FILES
@@ -59,7 +59,7 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
             "scripts/lowest",
             "tests/lowest.txt",
             "scripts/ruff.toml",
-            "tests/fake_upstream.py",
+            "tests/support/fake_index/index.py",
             "tests/state/first.db",
         ),
         *("yanksync/py.typed", *(f"yanksync/service/templates/{name}" for name in FILES)),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.buckets import Fleet, Machine, Mirror
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Served, serve
-from tests.s3_gate import Gate, gate
-from tests.s3_servers import Server, fresh_place
+from tests.support.bucket_mirrors import Fleet, Machine, Mirror
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.s3_proxy import Gate, gate
+from tests.support.s3_servers import Server, fresh_place
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_trees import Tree
-from tests.fake_upstream import FakeUpstream
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream
+from tests.support.foreign_trees import Tree
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, ended, wait_for
-from tests.fake_upstream import FakeUpstream, Served
+from tests.support.cli_runner import Cli, ended, wait_for
+from tests.support.fake_index.index import FakeUpstream, Served
 
 MANY = 1100  # tests need two processors: with one there are no helpers
 
@@ -92,7 +92,7 @@ def test_a_signal_ends_them(yanksync: Cli, number: signal.Signals) -> None:
     run.send_signal(number)
     done = ended(run)
     assert theirs and alive(theirs) == []
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (128 + number, "")
     assert done.err == "yanksync: interrupted; the next run goes on from here\n"
     assert yanksync.leftovers() == []
     assert yanksync("sync").silent

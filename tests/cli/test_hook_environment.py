@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_receiver import receiver
-from tests.fake_upstream import FakeUpstream
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream
+from tests.support.http_receiver import receiver
 from yanksync.sync.hooks.environment import environment
 
 SECRETS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
+from tests.support.cli_runner import Cli
 from yanksync.config.crontab import parse
 from yanksync.service.deployment_files import UNITS, calendar
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Fault, Served
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault, Served
 
 
 def published(yanksync: Cli) -> list[str]:
@@ -37,9 +37,9 @@ def test_a_misspelt_name_ends_with_4_and_is_explained(named: Cli, upstream: Fake
     assert published(named) == ["demo", "other"]
     (row,) = named("holds", "--json").json
     assert (row["project"], row["what"], row["files"]) == (None, "selection", [])
-    assert named("holds").out.startswith("the selection  selection held since ")
+    assert named("holds").out.startswith("the selection, held since ")
     asked = named("status", "--max-lag", "3000")
-    assert asked.code == 1 and "1 held, see 'yanksync holds'" in asked.err
+    assert asked.code == 1 and "run 'yanksync holds'" in asked.err
     assert named("status").code == 0
     upstream.yank("demo", "1.0", "bad")
     assert named("sync").code == 4
@@ -54,7 +54,7 @@ def test_a_misspelt_name_ends_with_4_and_is_explained(named: Cli, upstream: Fake
 def test_an_approved_narrowing_is_made(named: Cli) -> None:
     misspelt(named)
     assert named("sync").code == 4
-    assert named("approve").out == "approved: the selection\n"
+    assert named("approve").out == "approved: the selection\nnext: yanksync sync\n"
     assert named("sync").code == 0
     assert published(named) == ["other"]
 
@@ -71,14 +71,14 @@ def test_a_rehearsal_lists_each_removal_with_its_reason(named: Cli, upstream: Fa
     narrowed = {"YANKSYNC_MIRROR_PROJECTS": "other"}
     left_out = "mirror.projects and mirror.exclude leave it out"
     done = named("sync", "--dry-run", **narrowed)
-    assert done.code == 0 and f"remove demo: {left_out}\n" in done.out
+    assert done.code == 0 and f"- remove demo  {left_out}\n" in done.out
     plan = named("sync", "--dry-run", "--json", **narrowed).json
     assert (plan["removals"], plan["held"]) == ([{"name": "demo", "why": left_out}], [])
     upstream.remove_project("other")
     done = named("sync", "--dry-run", YANKSYNC_MIRROR_PROJECTS="x")
     assert done.code == 0
-    assert "remove other: upstream says that it was removed\n" in done.out
-    assert "hold selection: it takes away all 2 published projects: demo, other\n" in done.out
+    assert "- remove other  upstream says that it was removed\n" in done.out
+    assert "! hold selection: it takes away all 2 published projects: demo, other\n" in done.out
     assert published(named) == ["demo", "other"]
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
-from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from yanksync import __version__
 from yanksync.cli import COMMANDS
 

@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlencode
 
-from tests.s3_servers import BUCKET, Server, free_ports, running, wait_for
+from tests.support.s3_servers import BUCKET, Server, free_ports, running, wait_for
 
 
 @dataclass(frozen=True)

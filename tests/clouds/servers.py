@@ -19,7 +19,7 @@ from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.clouds.google import fake_gcs
-from tests.s3_servers import BUCKET, Server, free_ports, running, wait_for, weed
+from tests.support.s3_servers import BUCKET, Server, free_ports, running, wait_for, weed
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

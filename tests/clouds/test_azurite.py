@@ -15,15 +15,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.cli.buckets import LOCKED, Fleet, Mirror
-from tests.cli.runner import ended
 from tests.clouds.servers import ACCOUNT, KEY, asked
-from tests.e2e.machine import SECTIONS
-from tests.fake_upstream import FakeUpstream, Served
-from tests.publish.test_object_store import ENCODINGS, TYPES
-from tests.publish.work import ALL, work
-from tests.s3_gate import Mishap, puts_of
-from tests.s3_servers import BUCKET, Server, fresh_place
+from tests.output.test_object_store import ENCODINGS, TYPES
+from tests.support.bucket_mirrors import LOCKED, Fleet, Mirror
+from tests.support.builders.works import ALL, work
+from tests.support.cli_runner import ended
+from tests.support.fake_index.index import FakeUpstream, Served
+from tests.support.machine import SECTIONS
+from tests.support.s3_proxy import Mishap, puts_of
+from tests.support.s3_servers import BUCKET, Server, fresh_place
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError
 from yanksync.output.object_storage.bucket import NEW, Content, Objects

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.clouds.test_azurite import test_a_story as test_a_story
-from tests.publish.test_object_store import ENCODINGS, TYPES
-from tests.publish.work import ALL, work
-from tests.s3_gate import Mishap, gate, puts
-from tests.s3_servers import Server
+from tests.output.test_object_store import ENCODINGS, TYPES
+from tests.support.builders.works import ALL, work
+from tests.support.s3_proxy import Mishap, gate, puts
+from tests.support.s3_servers import Server
 from yanksync.config.settings import Bucket, Storage
 from yanksync.core.errors import ConfigError, ObjectChanged
 from yanksync.output.object_storage.bucket import NEW, Content, Objects

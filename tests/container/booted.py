@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.container.engine import INSTALLED, Engine
-from tests.e2e.machine import SECTIONS
-from tests.fake_upstream import FakeUpstream, Served, serve
+from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.machine import SECTIONS
 
 NAME = "booted"
 UNITS = "/etc/systemd/system"

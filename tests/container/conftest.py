@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.container.engine import Engine
-from tests.fake_upstream import FakeUpstream
-from tests.sources import copy_sources
+from tests.support.fake_index.index import FakeUpstream
+from tests.support.source_copy import copy_sources
 
 
 @pytest.fixture(scope="session")

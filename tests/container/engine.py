@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machine import SECTIONS
-from tests.sources import ROOT
+from tests.support.machine import SECTIONS
+from tests.support.source_copy import ROOT
 
 KEPT = ROOT / "build/container"
 RELEASE = os.environ.get("DEBIAN") or "trixie"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.runner import wait_for
 from tests.container.engine import PYTHON, Engine
-from tests.e2e.machine import SECTIONS, Machine
-from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.support.cli_runner import wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
+from tests.support.machine import SECTIONS, Machine
 
 BUILD, RUN, WITH_FILE, LOOK = SECTIONS["In a container"]
 LOGS, STATUS, HANGUP = LOOK.splitlines()

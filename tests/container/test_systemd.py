@@ -13,8 +13,8 @@ import pytest
 from tests.container import attempt
 from tests.container.booted import Booted, wait_for
 from tests.container.engine import Engine
-from tests.e2e.machine import SECTIONS
-from tests.fake_upstream import FakeUpstream, Fault
+from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.machine import SECTIONS
 
 (TIMER,) = SECTIONS["With a systemd timer"]
 (SERVICE,) = SECTIONS["As a service"]

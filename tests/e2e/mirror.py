@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.nginx import Nginx
-from tests.fake_upstream import FakeUpstream, Served, wheel
+from tests.support.fake_index.index import FakeUpstream, Served, wheel
 
 # The package, wherever the tests are started.
 _ENVIRON = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 import uv
 
-from tests.cli.runner import Cli
-from tests.e2e.machine import SECTIONS
 from tests.e2e.mirror import LiveMirror, running
-from tests.fake_upstream import FakeUpstream, Served
-from tests.harness import HtmlPage
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Served
+from tests.support.machine import SECTIONS
+from tests.support.world import HtmlPage
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pip
 import pytest
 
-from tests.e2e.clients import OLDEST_PIP, Client
 from tests.e2e.mirror import LiveMirror, running
-from tests.fake_upstream import FakeUpstream, serve, wheel
+from tests.support.fake_index.index import FakeUpstream, serve, wheel
+from tests.support.installers import OLDEST_PIP, Client
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli
 from tests.e2e.mirror import LiveMirror, running
-from tests.fake_upstream import Served
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import Served
 
 pytestmark = pytest.mark.e2e
 

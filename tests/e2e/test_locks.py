@@ -13,7 +13,7 @@ import pytest
 import uv
 
 from tests.e2e.mirror import LiveMirror, running
-from tests.fake_upstream import FakeUpstream, serve
+from tests.support.fake_index.index import FakeUpstream, serve
 
 pytestmark = pytest.mark.e2e
 

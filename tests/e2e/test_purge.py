@@ -15,10 +15,10 @@ import docutils.nodes
 import pytest
 import requests
 
-from tests.cli.runner import Cli
 from tests.e2e.nginx import free, shown
-from tests.fake_receiver import receiver
-from tests.fake_upstream import FakeUpstream, serve
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, serve
+from tests.support.http_receiver import receiver
 from tests.test_docs import parsed
 
 pytestmark = pytest.mark.e2e

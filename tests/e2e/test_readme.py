@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.machine import SECTIONS, Prepared
-from tests.fake_receiver import receiver
-from tests.fake_trees import Tree
-from tests.fake_upstream import FakeUpstream, serve
+from tests.support.fake_index.index import FakeUpstream, serve
+from tests.support.foreign_trees import Tree
+from tests.support.http_receiver import receiver
+from tests.support.machine import SECTIONS, Prepared
 
 pytestmark = pytest.mark.e2e
 

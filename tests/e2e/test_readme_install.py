@@ -18,12 +18,12 @@ import boto3
 import pytest
 import yaml
 
-from tests.e2e.clients import Client
-from tests.e2e.machine import SECTIONS, Machine
 from tests.e2e.nginx import Nginx
-from tests.fake_upstream import FakeUpstream, Served, wheel
-from tests.s3_servers import Server, weed
-from tests.sources import copy_sources
+from tests.support.fake_index.index import FakeUpstream, Served, wheel
+from tests.support.installers import Client
+from tests.support.machine import SECTIONS, Machine
+from tests.support.s3_servers import Server, weed
+from tests.support.source_copy import copy_sources
 from yanksync import __version__
 from yanksync.config.settings import Bucket
 

@@ -24,9 +24,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.fake_upstream import FakeUpstream, Served, serve
-from tests.harness import SCRATCH
 from tests.soak import histories, kills
+from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.world import SCRATCH
 
 _FORK = multiprocessing.get_context("fork")
 _READERS = 5  # of upstream's documents, each with a fuzz target
@@ -140,7 +140,7 @@ def _documents(options: argparse.Namespace) -> Counter[str]:
     each = -(-options.documents // _READERS)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         f"--numprocesses={options.jobs}", "tests/upstream/test_fuzz.py"],
+         f"--numprocesses={options.jobs}", "tests/core/formats/test_fuzz.py"],
         env=os.environ | {"YANKSYNC_FUZZ": str(each)},
         check=False,
     )  # fmt: skip

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fake_upstream import Fault, Served
-from tests.harness import DONE, HOUR, Counts, HtmlPage, World, assert_equal_to_upstream
+from tests.support.fake_index.index import Fault, Served
+from tests.support.world import DONE, HOUR, Counts, HtmlPage, World, assert_equal_to_upstream
 from yanksync.core import layout
 from yanksync.core.names import NormalizedName
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Cli, Done, wait_for
-from tests.fake_upstream import FakeUpstream, Fault, Served, serve
+from tests.support.cli_runner import Cli, Done, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 
 MANY = 60
 mounting = pytest.mark.skipif(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fake_upstream import FakeUpstream, Served, serve
 from tests.soak import histories
 from tests.soak.kills import CALLS, Point, Scenario
+from tests.support.fake_index.index import FakeUpstream, Served, serve
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
 

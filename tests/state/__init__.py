@@ -1,1 +1,1 @@
-"""The state database."""
+"""Tests of ``yanksync.state``."""

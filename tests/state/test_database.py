@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.build import NOW, project, record
+from tests.support.builders.state_rows import NOW, project, record
 from yanksync.core.errors import StateError
 from yanksync.state.database import Database
 from yanksync.state.migrations import VERSION

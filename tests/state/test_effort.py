@@ -8,7 +8,7 @@ import pytest
 
 from yanksync.core.project_state import Sort
 from yanksync.state.state import State
-from yanksync.state.views.holds import count_held, holds
+from yanksync.state.views.holds import approve, count_held, holds
 
 QUESTIONS: dict[str, Callable[[State], object]] = {
     "words": lambda state: state.unpublished.words(),
@@ -25,7 +25,8 @@ QUESTIONS: dict[str, Callable[[State], object]] = {
     "approved": lambda state: state.lost.approved(),
     "holds": holds,
     "count held": count_held,
-    "approve": lambda state: (state.lost.approve(None), state.unpublished.approve(None)),
+    "approve": lambda state: state.unpublished.approve(None),
+    "approve files": lambda state: approve(state, holds(state)),
     "pending": lambda state: state.pending.counts(),
 }
 

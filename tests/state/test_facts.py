@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.state.build import DEMO, NOW, event, project, record
+from tests.support.builders.state_rows import DEMO, NOW, event, project, record
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Published
 from yanksync.core.project_state import Presence, Sort

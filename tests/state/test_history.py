@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.state.build import DEMO, NOW, event
+from tests.support.builders.state_rows import DEMO, NOW, event
 from yanksync.core.model import Action, Change
 from yanksync.core.rules.page_diff import Unsettled
 from yanksync.state.history import Row

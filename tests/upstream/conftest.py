@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.upstream.certificates import found
+from tests.support.certificates import found
 
 
 @pytest.fixture(scope="session")

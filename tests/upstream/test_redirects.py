@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.upstream.build import DEMO
-from tests.upstream.server import Wire, reply, wire
+from tests.support.builders.upstream_pages import DEMO
+from tests.support.raw_server import Wire, reply, wire
 from yanksync.config.settings import Settings
 from yanksync.config.settings import Upstream as Section
 from yanksync.core.errors import BadAnswer, UpstreamError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.upstream.build import CALM
+from tests.support.builders.upstream_pages import CALM
 from yanksync.core.errors import YanksyncError
 from yanksync.core.model import JournalEntry
 from yanksync.upstream.xmlrpc_journal import PAGE, entries

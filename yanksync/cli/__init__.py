@@ -13,7 +13,7 @@ import msgspec
 
 from yanksync import __version__
 from yanksync.cli import error_handling
-from yanksync.cli.error_handling import LogFormat
+from yanksync.cli.error_handling import Color, LogFormat, like
 from yanksync.cli.logs import Logs
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
@@ -22,6 +22,7 @@ COMMANDS = {
     "full-resync": "yanksync.cli.sync:full_resync",
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.status:status",
+    "check": "yanksync.cli.check:check",
     "history": "yanksync.cli.history:history",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.verify:verify",
@@ -29,7 +30,18 @@ COMMANDS = {
     "approve": "yanksync.cli.approve:approve",
     "backup": "yanksync.cli.backup:backup",
     "show": "yanksync.cli.show:show",
+    "completion": "yanksync.cli.about:completion",
+    "help": "yanksync.cli.about:show_help",
+    "version": "yanksync.cli.about:version",
 }
+GROUPS = {
+    "Setting up": ("adopt", "show", "completion"),
+    "Mirroring": ("sync", "full-resync", "run"),
+    "Looking": ("status", "check", "history", "verify"),
+    "Deciding": ("holds", "approve"),
+    "Other": ("backup", "help", "version"),
+}
+"""The commands by what they are for, as the help shows them."""
 
 
 class Commands(click.Group):
@@ -38,6 +50,23 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of a reader's interest."""
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each group with their short help."""
+        for title, names in GROUPS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, one.get_short_help_str(60)) for name, one in commands if one]
+                )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line; for a mistyped one, say which may be meant."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.UsageError(f"there is no command {args[0]!r}{like(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name."""
@@ -66,7 +95,9 @@ def _begin(ctx: click.Context) -> None:
     logs: Logs = ctx.obj
     if logs.verbose and logs.quiet:
         raise click.UsageError("-v and -q exclude each other")
-    error_handling.voice.form, error_handling.voice.traceback = logs.form, logs.verbose > 1
+    voice = error_handling.voice
+    voice.form, voice.traceback, voice.color = logs.form, logs.verbose > 1, logs.colored
+    ctx.color = {"auto": None, "always": True, "never": False}[logs.color]
     root = ctx.find_root()
     if "direct" not in root.meta:
         root.meta["direct"] = root.with_resource(ExitStack())
@@ -74,6 +105,8 @@ def _begin(ctx: click.Context) -> None:
     root.meta["direct"].enter_context(logs.direct())
 
 
+_LOG_FILE = click.Path(path_type=Path, dir_okay=False)
+_COLOR = click.Choice(["auto", "always", "never"])
 _AGAIN = [
     click.Option(
         declared,
@@ -89,6 +122,8 @@ _AGAIN = [
         (["-v", "--verbose"], False, True, None),
         (["-q", "--quiet"], True, False, None),
         (["--log-format", "form"], False, False, click.Choice(["text", "json"])),
+        (["--log-file"], False, False, _LOG_FILE),
+        (["--color"], False, False, _COLOR),
     )
 ]
 """The global options as each command accepts them; the group's help tells of them."""
@@ -112,10 +147,24 @@ _AGAIN = [
     show_default=True,
     help="How the log is written to standard error.",
 )
+@click.option("--log-file", type=_LOG_FILE, metavar="FILE", help="Append the log to FILE, too.")
+@click.option(
+    "--color",
+    type=_COLOR,
+    default="auto",
+    show_default=True,
+    help="Colour errors and warnings; auto: on a terminal, unless NO_COLOR is set.",
+)
 @click.version_option(__version__, prog_name="yanksync")
 @click.pass_context
 def cli(
-    context: click.Context, config: Path | None, verbose: int, quiet: bool, log_format: LogFormat
+    context: click.Context,
+    config: Path | None,
+    verbose: int,
+    quiet: bool,
+    log_format: LogFormat,
+    log_file: Path | None,
+    color: Color,
 ) -> None:
     """Follow a package index's journal and keep a static mirror of its Simple API.
 
@@ -126,9 +175,16 @@ def cli(
       yanksync history demo         what was yanked, removed and quarantined
 
     Exit codes: 0 done, 1 failed or the check found something, 2 usage or configuration, 3 done in
-    part, 4 held back by a guard, 75 another run holds the lock.
+    part, 4 held back by a guard, 75 another run holds the lock, 130 and 143 interrupted.
     """
-    context.obj = Logs(config=config, verbose=verbose, quiet=quiet, form=log_format)
+    context.obj = Logs(
+        config=config,
+        verbose=verbose,
+        quiet=quiet,
+        form=log_format,
+        log_file=log_file,
+        color=color,
+    )
     _begin(context)
 
 

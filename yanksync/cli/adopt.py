@@ -25,7 +25,7 @@ from yanksync.sync.pipeline import outcome
 _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to
 
 
-@click.command()
+@click.command(short_help="Take over a tree of another program.")
 @click.argument(
     "directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False)
 )

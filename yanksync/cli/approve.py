@@ -1,53 +1,90 @@
-"""The commands that tend the state: ``approve`` and ``backup``."""
+"""The command ``approve``: releases what a guard holds, once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+import time
+from collections.abc import Collection, Sequence
 
 import click
 
+from yanksync.cli.about import project_names
+from yanksync.cli.display.held import held_lines, held_object, kind_option
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
+from yanksync.cli.report_rows import json_option
+from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized
-from yanksync.mirror.state_access import opened_state
-from yanksync.state.views.holds import WHOLE, Held, holds
-from yanksync.state.views.holds import approve as let_through
+from yanksync.mirror.state_access import looked_at, opened_state
+from yanksync.state.database import is_there
+from yanksync.state.state import State
+from yanksync.state.views.holds import WHOLE, Held, chosen, holds
+from yanksync.state.views.holds import approve as release
 
 
-@click.command()
-@click.argument("names", nargs=-1, metavar="[PROJECT|journal|selection]...")
+@click.command(short_help="Let what a guard holds through, once.")
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="[PROJECT|journal|selection]...",
+    shell_complete=project_names,
+)
+@kind_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask. Off a terminal nothing is asked.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be released.")
+@json_option
 @click.pass_obj
-def approve(logs: Logs, names: tuple[str, ...]) -> ExitCode:
-    """Let what a guard holds through, once: everything, or the projects named.
+def approve(
+    logs: Logs,
+    names: tuple[str, ...],
+    kinds: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Release what a guard holds, once: everything, or the projects named.
 
-    The words journal and selection name what 'yanksync holds' calls the journal and the selection;
-    while these are held, they do not mean projects of such names. The next sync acts on it. See
-    'yanksync holds' first.
+    Shows what it releases, and asks first on a terminal. The words journal and selection name what
+    'yanksync holds' calls the journal and the selection; while these are held, they do not mean
+    projects of such names. The next sync acts on it.
 
     \b
     Examples:
-      yanksync approve
+      yanksync approve --dry-run
       yanksync approve demo other-demo
-      yanksync approve journal
+      yanksync approve --kind removal --yes
     """
+    settings = logs.settings()
     wanted = [_name(text) for text in names]
-    done: tuple[str, ...] = ()
-    before: tuple[Held, ...] = ()
-    with opened_state(logs.settings()) as state:
-        if state is not None:
-            before = holds(state)
-            done = let_through(state, wanted)
-    for subject in done:
-        click.echo(f"approved: {subject}")
-        for line in _files(before, subject):
-            click.echo(printable(line))
-    missing = [name for name in wanted if name not in done and WHOLE.get(name) not in done]
-    for name in missing:
-        tell(f"{name}: nothing of it is held")
-    if not done and not missing:
-        tell("nothing is held", "info")
-    return ExitCode.FAILED if missing else ExitCode.DONE
+    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    seen = None
+    if dry_run or ask:  # no run is kept waiting for the answer
+        seen = _looked(settings, wanted, kinds)
+        if dry_run and as_json:
+            _print_json(seen, wanted, dry_run=True)
+        else:
+            _print_lines(seen, dry_run=dry_run, err=as_json)
+        if dry_run or not seen:
+            return _missing(seen, wanted)
+        if not _agreed(len(seen)):
+            tell("nothing was approved")
+            return ExitCode.FAILED
+    done, left = _released(settings, wanted, kinds, seen)
+    if as_json:
+        _print_json(done, wanted)
+    elif seen is None:
+        _print_done(done)
+    else:
+        click.echo(f"approved: {len(done)}")
+    if left:
+        tell(f"{left} held changes are not those that were shown and stay held; run this again")
+    if done and not as_json:
+        click.echo("next: yanksync sync")
+    return _missing(done if seen is None else seen, wanted) or (
+        ExitCode.FAILED if left else ExitCode.DONE
+    )
 
 
 def _name(text: str) -> str:
@@ -59,9 +96,78 @@ def _name(text: str) -> str:
     return name
 
 
-def _files(before: tuple[Held, ...], subject: str) -> Iterator[str]:
-    """Yield which files of a project were held, and why."""
-    for held in before:
-        if held.project == subject:
+def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) -> list[Held]:
+    """Return what would be released."""
+    with looked_at(settings) as path:
+        if not is_there(path):
+            return []
+        with State(path, create=False, look=True) as state:
+            return chosen(holds(state), names, kinds)
+
+
+def _released(
+    settings: Settings, names: Sequence[str], kinds: Collection[str], seen: list[Held] | None
+) -> tuple[list[Held], int]:
+    """Release what was chosen; of that only what a person has ``seen``, if it was shown.
+
+    Returns what was released, and how much was not.
+    """
+    with opened_state(settings, "approve") as state:
+        if state is None:
+            return [], 0
+        found = chosen(holds(state), names, kinds)
+        shown = None if seen is None else frozenset(seen)
+        going = found if shown is None else [held for held in found if held in shown]
+        release(state, going)
+        return going, len(found) - len(going)
+
+
+def _agreed(count: int) -> bool:
+    try:
+        return click.confirm(f"Release {'this' if count == 1 else f'these {count}'}?", err=True)
+    except click.Abort:  # the end of the input is no yes
+        click.echo(err=True)
+        return False
+
+
+def _print_lines(found: Sequence[Held], *, dry_run: bool = False, err: bool = False) -> None:
+    for line in held_lines(found, time.time()):
+        click.echo(line, err=err)
+    if found and dry_run:
+        click.echo(f"\n{len(found)} would be released\nnext: yanksync approve")
+
+
+def _print_done(done: Sequence[Held]) -> None:
+    """Print one line for each project, and its files."""
+    groups: dict[str, list[Held]] = {}
+    for held in done:
+        groups.setdefault(held.project or WHOLE[held.what], []).append(held)
+    for subject, group in groups.items():
+        click.echo(f"approved: {subject}")
+        for held in group:
             for file in held.files:
-                yield f"  {held.what}: {file.filename}"
+                click.echo(printable(f"  {held.what}: {file.filename}"))
+
+
+def _print_json(found: Sequence[Held], names: Sequence[str], *, dry_run: bool = False) -> None:
+    values = {
+        "approved": [held_object(held) for held in found],
+        "missing": _not_held(found, names),
+        "dry_run": dry_run,
+    }
+    click.echo(json.dumps(values))
+
+
+def _not_held(found: Sequence[Held], names: Sequence[str]) -> list[str]:
+    held = {one.project for one in found} | {one.what for one in found if one.project is None}
+    return [name for name in names if name not in held]
+
+
+def _missing(found: Sequence[Held], names: Sequence[str]) -> int:
+    """Report the names of which nothing is held; return the exit code."""
+    missing = _not_held(found, names)
+    for name in missing:
+        tell(f"{name}: nothing of it is held")
+    if not found and not missing:
+        tell("nothing is held", "info")
+    return ExitCode.FAILED if missing else ExitCode.DONE

@@ -19,7 +19,7 @@ from yanksync.state.state import State
 from yanksync.system import fsync
 
 
-@click.command()
+@click.command(short_help="Write a copy of the state database.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def backup(logs: Logs, file: Path) -> ExitCode:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Literal, NoReturn
 
@@ -26,6 +28,7 @@ from yanksync.core.errors import (
 from yanksync.core.exit_codes import ExitCode
 
 LogFormat = Literal["text", "json"]
+Color = Literal["auto", "always", "never"]
 
 PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
@@ -36,13 +39,19 @@ class Voice(Struct):
 
     form: LogFormat = "text"
     traceback: bool = False  # of what is a bug, and of nothing else
+    color: bool = False
+    file: logging.Handler | None = None  # a log that lines go to, too
 
 
 voice = Voice()
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGINT came; everything is put in order on the way out."""
+    """A signal came; everything is put in order on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def guarded(command: click.Command) -> int:
@@ -62,8 +71,9 @@ def guarded(command: click.Command) -> int:
         with suppress(OSError):  # where nobody can be told, the code is told
             error.show()
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt, Terminated):
-        _leave("interrupted; the next run goes on from here")
+    except (click.Abort, KeyboardInterrupt, Terminated) as end:
+        came = end.number if isinstance(end, Terminated) else signal.SIGINT
+        leave(128 + came)  # as shells expect of a signal
     except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
         std_streams.give_up()
         return ExitCode.FAILED
@@ -98,13 +108,25 @@ def _failed(error: YanksyncError) -> ExitCode:
 
 
 def tell(message: str, level: str = "error") -> None:
-    """Write one line to standard error, in the form of the log."""
+    """Write one line to standard error, in the form of the log, and to the log file."""
+    if voice.file is not None:
+        number = logging.getLevelNamesMapping()[level.upper()]
+        voice.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
     if voice.form == "json":
         line = as_json(time.time(), level, message)
     else:
-        line = f"yanksync: {printable(message)}"
+        line = f"{painted('yanksync:', level)} {printable(message)}"
     with suppress(OSError):  # a full disk behind it, say: the code tells enough
         print(line, file=sys.stderr, flush=True)
+
+
+def painted(text: str, level: str) -> str:
+    """Return ``text`` in the colour of a log level, where colours are wanted."""
+    code = _COLORS.get(level) if voice.color else None
+    return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
+
+
+_COLORS = {"error": "31", "critical": "31", "warning": "33", "ok": "32"}
 
 
 def as_json(moment: float, level: str, message: str, **more: str) -> str:
@@ -140,13 +162,21 @@ def bug(error: Exception) -> str:
 
 
 def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+    raise Terminated(number)
 
 
-def _leave(message: str) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """End at once: everything is closed, and no request under way is waited for."""
-    tell(message)
-    os._exit(ExitCode.FAILED)
+    tell("interrupted; the next run goes on from here")
+    os._exit(code)
+
+
+def like(text: str, known: Iterable[str]) -> str:
+    """Return a question that names what ``text`` may be meant for; empty if nothing is like it."""
+    from difflib import get_close_matches  # start-up: only for what is mistyped
+
+    close = get_close_matches(text, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def printable(text: str) -> str:

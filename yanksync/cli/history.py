@@ -3,109 +3,172 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 import click
+from packaging.version import InvalidVersion, Version
 
-from yanksync.cli.error_handling import printable
+from yanksync.cli.about import project_names
+from yanksync.cli.display import pager
+from yanksync.cli.display.columns import table
+from yanksync.cli.display.history_rows import history_object
+from yanksync.cli.display.times import MOMENT
+from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
+from yanksync.config.project_filter import Selection
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.names import normalized
+from yanksync.core.model import Action
 from yanksync.core.versions import same_version
-from yanksync.mirror.state_access import looked_at
+from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.database import is_there
 from yanksync.state.history import Row
 from yanksync.state.state import State
 
+_HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
 
-@click.command()
-@click.argument("project", required=False)
-@click.argument("version", required=False)
+
+@click.command(short_help="List yanks, removals and quarantines.")
+@click.argument("words", nargs=-1, metavar="[PROJECT [VERSION]]...", shell_complete=project_names)
 @json_option
 @click.option(
     "--since",
-    metavar="DATE",
-    help="Only what happened from this date or RFC 3339 time on (UTC where it names no zone).",
+    type=MOMENT,
+    metavar="TIME",
+    help="Only what happened from then on: a duration before now (7d), a date, or an RFC 3339 time "
+    "(UTC if it names no zone).",
+)
+@click.option("-n", "most", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--reverse", is_flag=True, help="Newest first.")
+@click.option(
+    "--action",
+    "actions",
+    type=click.Choice([action.value for action in Action]),
+    multiple=True,
+    help="Only this action; may be repeated.",
 )
 @click.pass_obj
 def history(
-    logs: Logs, project: str | None, version: str | None, as_json: bool, since: str | None
-) -> ExitCode:
+    logs: Logs,
+    words: tuple[str, ...],
+    as_json: bool,
+    since: float | None,
+    most: int | None,
+    reverse: bool,
+    actions: tuple[str, ...],
+) -> int:
     """List yanks, unyanks, removals, quarantines and returns, oldest first.
+
+    PROJECT is a name or a pattern ('django-*'); there may be several. The second of two words is a
+    version if it looks like one, or if the history knows it as one. On a terminal the list is shown
+    by $PAGER, or less.
 
     \b
     Examples:
-      yanksync history
+      yanksync history -n 20
       yanksync history demo 2.0
-      yanksync history --since 2026-11-01 --json
+      yanksync history 'demo-*' other --since 7d --action yank
     """
-    name = None if project is None else normalized(project)
-    if project is not None and name is None:
-        raise click.BadParameter(f"{project!r} is no valid project name")
-    start = None if since is None else _date(since)
-    with looked_at(logs.settings()) as path:
+    settings = logs.settings()
+    with looked_at(settings) as path:
+        missing = no_mirror(settings, path)
         if not is_there(path):
-            click.echo("[]" if as_json else "", nl=as_json)
-            return ExitCode.DONE
+            _selection(words[:1])
+            _show((), as_json=as_json, empty=missing is not None)
+            if missing is not None:
+                tell(missing)
+            return ExitCode.DONE if missing is None else ExitCode.FAILED
         with State(path, create=False, look=True) as state:
-            rows = state.history.rows(name, since=start)
-            chosen = (row for row in rows if version is None or _is_version(row, version))
-            _print_rows(chosen, as_json)
+            names, version = _understood(state, words)
+            newest_first = reverse or most is not None
+            rows = _chosen(state, names, version, since, actions, newest_first=newest_first)
+            if most is not None:
+                rows = islice(rows, most)
+            if newest_first and not reverse:
+                rows = reversed(deque(rows))
+            _show(rows, as_json=as_json)
     return ExitCode.DONE
 
 
-def _is_version(row: Row, version: str) -> bool:
+def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str | None]:
+    """Return patterns of projects, and the version if the second of two words is one."""
+    _selection(words[:1])
+    if len(words) == 2:
+        known = _chosen(state, words[:1], None, None, ())
+        if _is_version(words[1]) or any(row.version == words[1] for row in known):
+            return words[:1], words[1]
+    _selection(words)
+    return words, None
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _selection(words: Sequence[str]) -> Selection | None:
+    """Return the projects that are meant; None: all. Exits with 2 if a word is no pattern."""
+    try:
+        return Selection(tuple(words)) if words else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _chosen(
+    state: State,
+    words: Sequence[str],
+    version: str | None,
+    since: float | None,
+    actions: Collection[str],
+    *,
+    newest_first: bool = False,
+) -> Iterator[Row]:
+    selection = _selection(words)
+    single = None
+    if selection is not None and selection.explicit is not None and len(selection.explicit) == 1:
+        (single,) = selection.explicit
+    for row in state.history.rows(single, since=since, newest_first=newest_first):
+        if selection is not None and not selection.selects(row.project):
+            continue
+        if version is not None and not _is_of(row, version):
+            continue
+        if not actions or row.action in actions:
+            yield row
+
+
+def _is_of(row: Row, version: str) -> bool:
     return row.version is not None and same_version(row.version, version)
 
 
-def _print_rows(rows: Iterator[Row], as_json: bool) -> None:
-    if not as_json:
-        for row in rows:
-            click.echo(_row_text(row))
-        return
+def _show(rows: Iterable[Row], *, as_json: bool, empty: bool = False) -> None:
+    """Print the rows; without a mirror there is no table."""
+    if as_json:
+        _print_json(rows)
+    elif not empty:
+        pager.show(table(_HEADER, map(_cells, rows)))
+
+
+def _print_json(rows: Iterable[Row]) -> None:
     lead = "["
     for row in rows:
-        click.echo(lead + json.dumps(_row_object(row)), nl=False)
+        click.echo(lead + json.dumps(history_object(row)), nl=False)
         lead = ",\n "
     click.echo("[]" if lead == "[" else "]")
 
 
-def _row_object(row: Row) -> dict[str, object]:
-    found: dict[str, object] = {
-        "serial": row.serial,
-        "timestamp": moment(row.timestamp),
-        "project": row.project,
-        "version": row.version,
-        "action": row.action.value,
-        "file": row.file,
-        "reason": row.reason,
-        "source": row.source,
-    }
-    if row.files:
-        found["files"] = list(row.files)
-    return found
-
-
-def _row_text(row: Row) -> str:
-    subject = row.project if row.version is None else f"{row.project} {row.version}"
-    if row.file is not None:
-        subject += f" {row.file}"
-    if row.files:
-        subject += f" ({', '.join(row.files)})"
-    serial = "observed" if row.serial is None else str(row.serial)
-    reason = (
-        "" if row.reason == "" else f": {'reason unknown' if row.reason is None else row.reason}"
+def _cells(row: Row) -> tuple[str, ...]:
+    files = [row.file] if row.file is not None else list(row.files)
+    reason = "reason unknown" if row.reason is None else row.reason
+    return (
+        moment(row.timestamp) or "",
+        "observed" if row.serial is None else str(row.serial),
+        row.action.value,
+        row.project,
+        row.version or "-",
+        f"({', '.join(files)}) {reason}".rstrip() if files else reason,
     )
-    return printable(f"{moment(row.timestamp)}  {serial:>10}  {row.action:<12}  {subject}{reason}")
-
-
-def _date(text: str) -> float:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is neither a date (2026-11-01) nor an RFC 3339 time"
-        ) from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

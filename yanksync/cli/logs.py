@@ -5,13 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from msgspec import Struct
 
-from yanksync.cli.error_handling import LogFormat, as_json, printable
+from yanksync.cli.error_handling import (
+    Color,
+    LogFormat,
+    as_json,
+    painted,
+    printable,
+    voice,
+)
 from yanksync.config.load import Settings, load
 from yanksync.core.exit_codes import ExitCode
 
@@ -25,6 +34,16 @@ class Logs(Struct, frozen=True):
     verbose: int
     quiet: bool
     form: LogFormat
+    log_file: Path | None = None
+    color: Color = "auto"
+
+    @property
+    def colored(self) -> bool:
+        """Whether lines on standard error have colours."""
+        if self.color == "auto":
+            plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+            return not plain and sys.stderr.isatty()
+        return self.color == "always"
 
     def settings(self, **flags: object) -> Settings:
         """Read the configuration; ``flags`` are those of :func:`yanksync.config.load`.
@@ -36,15 +55,22 @@ class Logs(Struct, frozen=True):
     @contextmanager
     def direct(self) -> Iterator[None]:
         """Print what is logged inside at once, where nothing else takes care of it."""
-        logger, handler = logging.getLogger("yanksync"), self._handler()
-        handler.addFilter(lambda record: logger.handlers == [handler])
+        logger, handler, file = logging.getLogger("yanksync"), self._handler(), self._file()
+        handler.addFilter(lambda record: {*logger.handlers} <= {handler, file})
         logger.setLevel(logging.ERROR if self.quiet else logging.WARNING)
         logger.propagate = False
+        if voice.file is not None:
+            voice.file.close()
+        voice.file = file  # open until the end: the last line tells how the command ended
         logger.addHandler(handler)
+        if file is not None:
+            logger.addHandler(file)
         try:
             yield
         finally:
             logger.removeHandler(handler)
+            if file is not None:
+                logger.removeHandler(file)
 
     @contextmanager
     def kept(self, *, cron: bool = False) -> Iterator[Kept]:
@@ -87,6 +113,17 @@ class Logs(Struct, frozen=True):
     def _handler(self) -> logging.Handler:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
+        return handler
+
+    def _file(self) -> logging.Handler | None:
+        if self.log_file is None:
+            return None
+        try:
+            handler = logging.FileHandler(self.log_file, "a", "utf-8", errors="backslashreplace")
+        except OSError as error:
+            why = f"{self.log_file}: {error.strerror}; name a file that this user may write"
+            raise click.BadParameter(why, param_hint="--log-file") from error
+        handler.setFormatter(JsonFormatter() if self.form == "json" else FileFormatter())
         return handler
 
     def _level(self) -> int:
@@ -158,7 +195,20 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        text = f"yanksync: {record.levelname.lower()}: {printable(record.getMessage())}"
+        level = record.levelname.lower()
+        text = f"yanksync: {painted(f'{level}:', level)} {printable(record.getMessage())}"
+        return (
+            text if record.exc_info is None else f"{text}\n{self.formatException(record.exc_info)}"
+        )
+
+
+class FileFormatter(logging.Formatter):
+    """One line for each record, with its time in UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        text = f"{when} {record.levelname.lower()}: {printable(record.getMessage())}"
         return (
             text if record.exc_info is None else f"{text}\n{self.formatException(record.exc_info)}"
         )

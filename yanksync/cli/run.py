@@ -7,9 +7,10 @@ from functools import partial
 
 import click
 
-from yanksync.cli.error_handling import Terminated, bug, code_of
+from yanksync.cli.display.pass_summary import Start, summarize, summary_line
+from yanksync.cli.error_handling import bug, code_of, leave
 from yanksync.cli.logs import Logs
-from yanksync.cli.sync import metrics_option, recorded, summary, watched
+from yanksync.cli.sync import metrics_option, recorded, watched
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
@@ -19,7 +20,7 @@ from yanksync.service.scheduler import Service, Turn
 from yanksync.sync.pipeline import Request, outcome
 
 
-@click.command()
+@click.command(short_help="Make passes on a schedule, in the foreground.")
 @metrics_option
 @click.pass_obj
 def run(logs: Logs, metrics: str | None) -> ExitCode:
@@ -40,7 +41,7 @@ def run(logs: Logs, metrics: str | None) -> ExitCode:
     with logs.flowing():
         service = Service(settings, Passes(), load, os.environ)
         if not service.run():
-            raise Terminated
+            leave(ExitCode.FAILED)
     return ExitCode.DONE
 
 
@@ -57,8 +58,8 @@ class Passes:
                 watched(settings) as watch,
                 opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror,
             ):
-                code = recorded(mirror, Request(), watch)
-                self._tell(mirror, code)
+                code, start = recorded(mirror, Request(), watch)
+                self._tell(mirror, code, start)
         except LockHeld as held:
             code = ExitCode.LOCKED
             if self._last != ExitCode.LOCKED:
@@ -72,8 +73,8 @@ class Passes:
         self._last = code
         return code
 
-    def _tell(self, mirror: Mirror, code: ExitCode) -> None:
+    def _tell(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
         run = outcome(mirror, code)
         # An empty pass like the one before is no news.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
-        log.log(20 if news else 10, "%s", summary(run))
+        log.log(20 if news else 10, "%s", summary_line(summarize(mirror, code, start)))

@@ -14,7 +14,7 @@ _NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
 _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}
 
 
-@click.command()
+@click.command(short_help="Print files for nginx, Caddy, cron, systemd.")
 @click.argument("what", type=click.Choice(list(_WHAT)), metavar="WHAT")
 @click.option(
     "--listen",

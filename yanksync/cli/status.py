@@ -1,70 +1,87 @@
-"""The commands that only look: ``status``, ``history`` and ``holds``."""
+"""The command ``status``: the condition of the mirror."""
 
 from __future__ import annotations
 
 import json
-import math
 import time
+from collections.abc import Iterator
 
 import click
 import msgspec
 
+from yanksync.cli.check import Limits, problems
+from yanksync.cli.display.times import DURATION, clock
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.report_rows import json_option, moment
+from yanksync.config.durations import in_words
+from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.state_access import looked_at
+from yanksync.core.urls import redacted
+from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import status as status_at
+from yanksync.system.file_lock import Holder
 
 
-def _number(
-    context: click.Context, parameter: click.Parameter, value: float | None
-) -> float | None:
-    """Refuse nan, which no lag is above: a check that always passes."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number of seconds")
-    return value
-
-
-@click.command()
+@click.command(short_help="Tell where the mirror stands.")
 @json_option
 @click.option(
     "--max-lag",
-    type=click.FloatRange(min=0),
-    callback=_number,
-    metavar="SECONDS",
-    help="Exit 1 when the mirror is further behind upstream than this, or something is held.",
+    type=DURATION,
+    metavar="DURATION",
+    help="Exit 1 when the mirror is further behind upstream than this, something is held, or "
+    "'yanksync check' would report another problem.",
 )
 @click.pass_obj
-def status(logs: Logs, as_json: bool, max_lag: float | None) -> ExitCode:
-    """Tell where the mirror stands.
+def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
+    """Show the condition of the mirror.
 
     \b
     Examples:
       yanksync status
       yanksync status --json
-      yanksync status --max-lag 1800    (for a monitoring system)
+      yanksync status --max-lag 30m    (see also 'yanksync check')
     """
-    settings = logs.settings()
+    settings, now = logs.settings(), time.time()
     with looked_at(settings) as path:
-        found = status_at(path, time.time(), settings.hooks.names)
-    click.echo(json.dumps(_status_object(found)) if as_json else _status_text(found))
-    if max_lag is None:
-        return ExitCode.DONE
-    late = found.lag_seconds is None or found.lag_seconds > max_lag
-    if late or found.held:
-        why = "it is behind upstream" if late else f"{found.held} held, see 'yanksync holds'"
-        tell(f"the mirror needs a look: {why}")
+        missing = no_mirror(settings, path)
+        found = _looked_at(status_at(path, now, settings.hooks.names), settings)
+    if as_json:
+        click.echo(json.dumps(_status_object(found)))
+    else:
+        lines = _subject(found) if missing else [*_subject(found), *_condition(found, now)]
+        click.echo("\n".join(printable(line) for line in lines))
+    if missing is not None:
+        tell(missing)
         return ExitCode.FAILED
-    return ExitCode.DONE
+    if max_lag is None:
+        return 0
+    seen = problems(found, settings, Limits(lag=max_lag), now)
+    if seen:
+        tell("the mirror needs a look: " + "; ".join(problem.text for problem in seen))
+    return ExitCode.FAILED if seen else 0
+
+
+def _looked_at(found: Status, settings: Settings) -> Status:
+    """Return ``found`` with what it is about."""
+    url = settings.upstream.simple_url or found.upstream
+    return msgspec.structs.replace(
+        found,
+        configuration=None if settings.source is None else str(settings.source),
+        upstream=None if url is None else redacted(url),
+        output=str(settings.mirror.output),
+        state=str(settings.mirror.state),
+    )
 
 
 def _status_object(found: Status) -> dict[str, object]:
     values = msgspec.to_builtins(found)
     assert isinstance(values, dict)
-    for key in ("last_success", "last_error_at"):
+    for key in ("last_success", "last_error_at", "last_run", "held_since", "throttled_until"):
         values[key] = moment(getattr(found, key))
+    if found.run is not None:
+        values["run"]["since"] = moment(found.run.since)
     for problem, waiting in zip(values["problems"], found.problems, strict=True):
         problem["since"] = moment(waiting.since)
         problem["next_try"] = moment(waiting.next_try)
@@ -73,35 +90,78 @@ def _status_object(found: Status) -> dict[str, object]:
     return values
 
 
-def _status_text(found: Status) -> str:
-    lag = "never in step yet" if found.lag_seconds is None else f"{found.lag_seconds:.0f} s"
-    lines = [
-        f"journal           {found.journal or 'not read yet'}",
-        (
-            f"serial            {_or_none(found.journal_serial)}"
-            f" (upstream {_or_none(found.upstream_serial)})"
-        ),
-        f"lag               {lag}",
-        f"projects          {found.projects}",
-        f"yanked releases   {found.yanked_releases}",
-        f"pending           {found.pending}",
-        f"unpublished       {found.unpublished}",
-        f"held              {found.held}" + ("  (see 'yanksync holds')" if found.held else ""),
-        f"behind            {found.behind}",
-        f"last success      {moment(found.last_success) or 'none yet'}",
+def _subject(found: Status) -> list[str]:
+    """Return what was looked at."""
+    size = "there is none" if found.state_bytes is None else f"{found.state_bytes / 1e6:.1f} MB"
+    return [
+        f"configuration     {found.configuration or 'no file; environment and defaults'}",
+        f"upstream          {found.upstream or 'what pip uses'}",
+        f"output            {found.output}",
+        f"state             {found.state} ({size})",
     ]
+
+
+def _condition(found: Status, now: float) -> Iterator[str]:
+    lag = "never in step yet" if found.lag_seconds is None else in_words(found.lag_seconds)
+    held = ""
+    if found.held:
+        since = "" if found.held_since is None else f" since {clock(found.held_since, now)}"
+        held = f"{since}  (see 'yanksync holds')"
+    yield f"run at work       {'none' if found.run is None else _run(found.run, now)}"
+    if found.throttled_until is not None:
+        yield f"throttled until {clock(found.throttled_until, now)}, as upstream asks"
+    yield f"journal           {found.journal or 'not read yet'}"
+    serials = f"{_or_none(found.journal_serial)} (upstream {_or_none(found.upstream_serial)})"
+    yield f"serial            {serials}"
+    yield f"lag               {lag}"
+    yield f"projects          {found.projects}"
+    yield f"yanked releases   {found.yanked_releases}"
+    yield f"pending           {found.pending}"
+    yield f"unpublished       {found.unpublished}"
+    yield f"held              {found.held}{held}"
+    yield f"behind            {found.behind}"
+    yield f"last success      {moment(found.last_success) or 'none yet'}"
     if found.last_error is not None:
-        lines.append(f"last error        {moment(found.last_error_at)}  {found.last_error}")
+        yield f"last error        {moment(found.last_error_at)}  {found.last_error}"
     if found.unknown:
-        lines.append(f"unknown upstream  {', '.join(found.unknown)}")
+        yield f"unknown upstream  {', '.join(found.unknown)}"
+    yield from _details(found)
+    if (command := _next(found)) is not None:
+        yield f"next: {command}"
+
+
+def _run(run: Holder, now: float) -> str:
+    """Return what a run at work says of itself."""
+    since = "" if run.since is None else f" since {clock(run.since, now)}"
+    count = f": {run.phase} {run.done:,}/{run.total:,}" if run.total else ""
+    return f"{run.command or 'yes'}{since} ({run.who}){count}"
+
+
+def _details(found: Status) -> Iterator[str]:
+    """Yield what waits, with the reason."""
     if found.undelivered:
-        lines.append(f"undelivered       {found.undelivered}")
-    lines += [f"hook {problem}" for problem in found.hook_problems]
+        hooks = ", ".join(f"{hook} {count}" for hook, count in found.undelivered_hooks.items())
+        yield f"undelivered       {found.undelivered} ({hooks})"
+    for problem in found.hook_problems:
+        yield f"hook {problem}"
     for waiting in found.problems:
         word = "behind" if waiting.behind else "pending"
-        lines.append(f"{word}: {waiting.name}: {waiting.problem}")
-    lines += [f"unpublished: {blocked.name}: {blocked.problem}" for blocked in found.blocked]
-    return "\n".join(printable(line) for line in lines)
+        yield f"{word}: {waiting.name}: {waiting.problem}"
+    for blocked in found.blocked:
+        yield f"unpublished: {blocked.name}: {blocked.problem}"
+
+
+def _next(found: Status) -> str | None:
+    """Return the command to run when a person has something to do."""
+    if found.held:
+        return "yanksync holds"
+    if found.run is not None:
+        return None
+    if found.last_run is None:
+        return "yanksync sync"
+    if found.last_error is not None or found.blocked or found.hook_problems:
+        return "yanksync -v sync"
+    return None
 
 
 def _or_none(number: int | None) -> str:

@@ -35,6 +35,7 @@ from yanksync.output.object_storage.client import Patience
 LONGEST = 86400.0
 """Seconds that a lease may last at the most."""
 _SLACK = 2.0  # seconds: storage tells times in whole ones
+_CLOCKS = 60.0  # seconds by which this machine's clock and the storage's may differ
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
 _JSON = Content(type="application/json", cache="no-store")
 
@@ -214,5 +215,14 @@ def _read(body: bytes, url: str) -> Note:
 
 def read_note(objects: Objects, key: str) -> Note | None:
     """Return what the lease says, without taking it; None when there is none."""
+    found = look(objects, key)
+    return None if found is None else found[0]
+
+
+def look(objects: Objects, key: str) -> tuple[Note, bool] | None:
+    """Return what the lease says, and whether it has run out by this machine's clock."""
     found = objects.get(key)
-    return None if found is None else _read(found.body(), f"{objects.place.root}/{key}")
+    if found is None:
+        return None
+    note = _read(found.body(), f"{objects.place.root}/{key}")
+    return note, time.time() - found.modified.timestamp() > note.seconds + _CLOCKS

@@ -13,7 +13,7 @@ from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Settings, SlashKeys
 from yanksync.core import layout
 from yanksync.mirror.context import Mirror
-from yanksync.mirror.progress import NoProgress, Progress, never
+from yanksync.mirror.progress import NoProgress, NotedProgress, Progress, never
 from yanksync.mirror.state_access import exclusive
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
@@ -40,8 +40,7 @@ def opened(
     point. Raises :class:`yanksync.core.errors.LockHeld`,
     :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
-    adopting = command == "adopt"
-    with exclusive(settings, rehearse=rehearse, adopting=adopting) as (state, held):
+    with exclusive(settings, command, rehearse=rehearse) as (state, held):
         settings = resolved(settings, state, remember=not rehearse)
         store = store_of(settings, held)
         upstream = Upstream(settings, json_only=state.meta.flag("json"))
@@ -52,13 +51,19 @@ def opened(
                 upstream,
                 store,
                 run=0 if rehearse else state.runs.begin(command, time.time()),
-                progress=progress or NoProgress(),
+                progress=_noted(progress or NoProgress(), settings, state),
                 stopping=stopping,
                 fence=None if held is None else held.fence,
             )
         finally:
             upstream.close()
             store.close()
+
+
+def _noted(progress: Progress, settings: Settings, state: State) -> Progress:
+    """Return ``progress`` so that ``status`` shows it in another shell, where there is a lock."""
+    place = settings.mirror.state
+    return NotedProgress(progress, place) if place == state.path else progress
 
 
 def store_of(settings: Settings, held: Leased | None = None) -> Store:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Protocol
+
+from yanksync.system.file_lock import note_progress
+
+_EVERY = 1.0  # seconds between notes in the lock file
 
 
 class Progress(Protocol):
@@ -29,6 +35,43 @@ class NoProgress:
 
     def say(self, text: str) -> None:
         """Show nothing."""
+
+
+class NotedProgress:
+    """Shows progress as another one does, and notes it in the lock file for ``status``.
+
+    A phase without steps is not noted, so an empty pass writes nothing.
+    """
+
+    def __init__(self, shown: Progress, state: Path) -> None:
+        """``state`` is that of the mirror whose lock this run holds."""
+        self._shown = shown
+        self._state = state
+        self._phase = ""
+        self._done = self._total = 0
+        self._due = 0.0
+
+    def expect(self, what: str, total: int) -> None:
+        """Begin a phase."""
+        self._shown.expect(what, total)
+        self._phase, self._done, self._total = what, 0, total
+        if total > 0:
+            self._note()
+
+    def advance(self, steps: int) -> None:
+        """Count steps, and note them once a second."""
+        self._shown.advance(steps)
+        self._done += steps
+        if time.monotonic() >= self._due:
+            self._note()
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        self._shown.say(text)
+
+    def _note(self) -> None:
+        note_progress(self._state, self._phase, self._done, self._total)
+        self._due = time.monotonic() + _EVERY
 
 
 def never() -> bool:

@@ -28,7 +28,7 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.conditional_writes import Fence
 from yanksync.mirror.context import log
 from yanksync.mirror.etag_comparison import compare
-from yanksync.mirror.lease import Lease, Note, patience, read_note
+from yanksync.mirror.lease import Lease, Note, look, patience
 from yanksync.output.object_storage.bucket import NEW, Content, Objects
 from yanksync.output.object_storage.client import Patience
 from yanksync.state.runs import Run
@@ -105,11 +105,14 @@ def looked_at(settings: Settings) -> Iterator[Path]:
     home = _home()
     try:
         with _storage():
-            note = read_note(objects, f"{key}.lease")
+            lease = look(objects, f"{key}.lease")
             fetched = _fetch(objects, key, home / _NAME)
-        if fetched is not None and note is not None:
+        if fetched is not None and lease is not None:
+            note, is_over = lease
             with State(home / _NAME) as state:
                 _take_over(state, note)
+                if note.held and not is_over:  # for status; the copy is not put back
+                    state.meta.put(at_work=note.holder, at_work_since=note.since)
         yield home / _NAME
     except StateError as error:
         raise _named(error, settings, home) from error

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yanksync.config.settings import Settings
-from yanksync.core import layout
 from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.mirror.output_probe import has_pages
 from yanksync.state.database import is_there
 from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock
@@ -34,7 +33,7 @@ _ADOPTED = (
 
 @contextmanager
 def exclusive(
-    settings: Settings, *, rehearse: bool, adopting: bool = False
+    settings: Settings, command: str, *, rehearse: bool
 ) -> Iterator[tuple[State, Leased | None]]:
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
@@ -42,6 +41,7 @@ def exclusive(
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
+    then = _ADOPTED if command == "adopt" else _BUILT_AGAIN
     if not isinstance(path, Path):
         from yanksync.mirror.remote_state import leased
 
@@ -51,32 +51,35 @@ def exclusive(
             held.working(state),
         ):
             if held.new:
-                _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
+                _report_missing(settings, then)
             yield state, held
         return
     missing = not is_there(path)
     away = rehearse and missing
-    with nullcontext() if away else lock(path), State(Path(":memory:") if away else path) as state:
+    with (
+        nullcontext() if away else lock(path, command),
+        State(Path(":memory:") if away else path) as state,
+    ):
         if missing:
-            _report_missing(settings, _ADOPTED if adopting else _BUILT_AGAIN)
+            _report_missing(settings, then)
         yield state, None
 
 
 @contextmanager
-def opened_state(settings: Settings) -> Iterator[State | None]:
+def opened_state(settings: Settings, command: str) -> Iterator[State | None]:
     """Open the state alone, to change it beside the runs; None when there is none yet.
 
     Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
-        with exclusive(settings, rehearse=False) as (state, held):
+        with exclusive(settings, command, rehearse=False) as (state, held):
             yield None if held is None or held.new else state
     elif not is_there(path):  # no lock file is made, either
         _report_missing(settings, ask=False)
         yield None
     else:
-        with lock(path), State(path, create=False) as state:
+        with lock(path, command), State(path, create=False) as state:
             yield state
 
 
@@ -100,30 +103,37 @@ def looked_at(settings: Settings) -> Iterator[Path]:
             yield fetched
 
 
+def no_mirror(settings: Settings, path: Path) -> str | None:
+    """Return why there is nothing to look at: no state at ``path`` and no pages; else None."""
+    state, output = settings.mirror.state, settings.mirror.output
+    ask = not isinstance(state, Path)
+    if is_there(path) or _has_pages(settings, ask=ask):
+        return None
+    looked = ask or isinstance(output, Path)
+    pages = f"no page in {output}" if looked else f"{output} was not asked for pages"
+    return (
+        f"no mirror here yet: there is no state {state}, and {pages}. Run 'yanksync sync' to build "
+        "it; if the mirror is elsewhere, name its configuration with --config"
+    )
+
+
 def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool = True) -> None:
     """Warn that there is no state, if there is an output that one was made for.
 
     Without ``ask`` no object storage is asked: a command that needs no network does not begin to.
     """
-    output = settings.mirror.output
-    with suppress(OSError, YanksyncError):  # a command that needs the output reports what is wrong
-        if isinstance(output, Path):
-            with os.scandir(output / layout.ROOT) as entries:
-                found = any(entry.is_dir(follow_symlinks=False) for entry in entries)
-        elif ask:
-            from yanksync.output.object_storage.bucket import (
-                Objects,  # start-up: a mirror on disk needs no client
-            )
+    if _has_pages(settings, ask=ask):
+        mirror = settings.mirror
+        log.warning("%s is missing, though %s has pages; %s", mirror.state, mirror.output, then)
 
-            source = str(settings.source or "the configuration")
-            objects = Objects(output, settings.storage, source)
-            found = next(objects.list(layout.ROOT), None) is not None
-        else:
-            return
-        if found:
-            log.warning(
-                "%s is missing, though %s has pages; %s", settings.mirror.state, output, then
-            )
+
+def _has_pages(settings: Settings, *, ask: bool) -> bool:
+    """Return whether the output has pages of projects; False when that cannot be found out."""
+    if not ask and not isinstance(settings.mirror.output, Path):
+        return False
+    with suppress(OSError, YanksyncError):  # a command that needs the output reports what is wrong
+        return has_pages(settings)
+    return False
 
 
 def busy_since(settings: Settings, held: LockHeld) -> float | None:

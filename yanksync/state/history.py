@@ -240,15 +240,39 @@ class History:
     def _last_place(self, era: int) -> int:
         return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (era,))
 
+    def newest(self) -> int:
+        """Return the number of the row that was added last; 0 when there is none."""
+        return self._db.count("SELECT coalesce(max(id), 0) FROM history")
+
+    def after(self, number: int, most: int) -> Iterator[Row]:
+        """Yield up to ``most`` rows that were added after the one of this number."""
+        found = self._db.execute(
+            """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
+            WHERE id > ? ORDER BY id LIMIT ?""",
+            (number, most),
+        )
+        return (_row(row) for row in found)
+
+    def count_after(self, number: int) -> int:
+        """Return how many rows were added after the one of this number."""
+        return self._db.count("SELECT count(*) FROM history WHERE id > ?", (number,))
+
     def rows(
-        self, project: str | None = None, version: str | None = None, since: float | None = None
+        self,
+        project: str | None = None,
+        version: str | None = None,
+        since: float | None = None,
+        *,
+        newest_first: bool = False,
     ) -> Iterator[Row]:
         """Yield rows, oldest first: of a project, of a version text, from a time on."""
         asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
+        order = ("era", "place", "serial IS NULL", "id")
         found = self._db.stream(
             f"""SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE {" AND ".join(where or ["true"])} ORDER BY era, place, serial IS NULL, id""",
+            WHERE {" AND ".join(where or ["true"])}
+            ORDER BY {", ".join(f"{key} DESC" if newest_first else key for key in order)}""",
             [value for value in asked.values() if value is not None],
         )
         return (_row(row) for row in found)

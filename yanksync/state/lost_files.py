@@ -122,30 +122,36 @@ class LostFiles:
         )
         return [(row[0], _load(row[1])) for row in rows]
 
-    def held_groups(self) -> int:
-        """Return how many holds there are: a project's vanished files, and its changed hashes."""
-        return self._db.count(
-            """SELECT count(*) FROM (SELECT DISTINCT project, vanished FROM lost_files
-            WHERE held AND NOT approved)"""
+    def held_groups(self) -> tuple[int, int]:
+        """Return of how many projects vanished files are held, and of how many other hashes."""
+        row = self._db.one(
+            """SELECT count(DISTINCT CASE WHEN vanished THEN project END),
+                count(DISTINCT CASE WHEN NOT vanished THEN project END)
+            FROM lost_files WHERE held AND NOT approved"""
         )
+        return int(row[0]), int(row[1])
 
-    def approve(self, names: Sequence[str] | None) -> list[tuple[int, NormalizedName]]:
-        """Let held files go, once: all of them when ``names`` is None. Return whose they were."""
+    def approve(self, names: Sequence[str] | None, *, vanished: bool) -> None:
+        """Let held files go, once: those that vanished, or those with other hashes.
+
+        Those of all projects when ``names`` is None.
+        """
         rows = self._db.execute(
-            """SELECT DISTINCT id, name FROM lost_files CROSS JOIN projects ON id = project
-            WHERE lost_files.held AND NOT approved
-            AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1))) ORDER BY name""",
-            (None if names is None else json.dumps(names),),
+            """SELECT DISTINCT id FROM lost_files CROSS JOIN projects ON id = project
+            WHERE lost_files.held AND NOT approved AND vanished = ?2
+            AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))""",
+            (None if names is None else json.dumps(names), vanished),
         )
-        for project, _ in rows:
+        for (project,) in rows:
             self.put(
                 project,
                 [
-                    one if one.held is None else replace(one, held=None, approved=True)
+                    one
+                    if one.held is None or one.vanished is not vanished
+                    else replace(one, held=None, approved=True)
                     for one in self.one(project)
                 ],
             )
-        return [(row[0], row[1]) for row in rows]
 
 
 def _dump(lost: LostFile) -> str:

@@ -68,10 +68,16 @@ class Runs:
         row = self._db.one("SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1")
         return None if row is None else int(row[0])
 
+    def newest(self) -> float | None:
+        """Return when the newest run ended, or began if it has not ended; None without runs."""
+        row = self._db.one("SELECT coalesce(ended, started) FROM runs ORDER BY id DESC LIMIT 1")
+        return None if row is None else float(row[0])
+
     def last_error(self) -> Finished | None:
-        """Return the last run that failed or was held, when it is newer than the last success."""
+        """Return the last pass that failed or was held, when it is newer than the last success."""
         row = self._db.one(
             """SELECT ended, exit, problem FROM runs WHERE exit IN (?1, ?2) AND problem IS NOT NULL
+            AND command IN ('sync', 'full-resync', 'run')
             AND id > coalesce((SELECT max(id) FROM runs WHERE exit = ?3), 0)
             ORDER BY id DESC LIMIT 1""",
             (ExitCode.FAILED, ExitCode.HELD, ExitCode.DONE),

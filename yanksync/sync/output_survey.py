@@ -54,8 +54,8 @@ def distrust(mirror: Mirror, why: str, stands: ListStands, *, newer: bool) -> No
 def take_stock(mirror: Mirror) -> None:
     """Note every published page and its serial, unless a pass did so since the last surprise.
 
-    A list of projects lags by ``list_interval``: the newest page tells how far upstream was
-    followed. Without a serial in the list, no source has one that could reach it.
+    A list of projects lags by ``list_interval``, and a first build that died wrote none: the newest
+    page tells how far upstream was followed.
     """
     meta, newest = mirror.state.meta, 0
     if not meta.flag("unstocked"):
@@ -69,7 +69,7 @@ def take_stock(mirror: Mirror) -> None:
             mirror.state.projects.note_published(found.items())
     tree = meta.number("tree_serial") or 0
     with mirror.state.transaction():
-        if tree != OTHER_ERA and mirror.store.list_stands().serial is not None:
+        if tree != OTHER_ERA:
             meta.put(tree_serial=max(tree, newest))
         meta.put(unstocked=None)
 

@@ -185,6 +185,7 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     tell_held(mirror, failed=failure is not None)
     pending = state.pending.counts()[0]
     unpublished = state.unpublished.counts()[0]
+    _note_pause(mirror, failure)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
@@ -210,6 +211,15 @@ def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     if count_held(state):
         return ExitCode.HELD
     return ExitCode.PARTIAL if pending or unpublished or tally.undelivered else ExitCode.DONE
+
+
+def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
+    """Remember until when upstream asks to be left alone, for ``status``."""
+    meta = mirror.state.meta
+    if isinstance(failure, Throttled):
+        meta.put(throttled_until=mirror.now() + failure.seconds)
+    elif meta.moment("throttled_until") is not None:
+        meta.put(throttled_until=None)
 
 
 def outcome(mirror: Mirror, code: ExitCode) -> Run:
@@ -243,13 +253,15 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
         if failure is not None:
             raise failure
         judge_removals(mirror)
+        rewrites = state.unpublished.names(Sort.PAGE)
         looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return Plan(
             cursor=state.meta.cursor,
             removals=tuple(_removals(mirror)),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in holds(state)),
             quarantines=tuple(state.projects.words()),
-            publications=len(state.unpublished.names(Sort.PAGE)),
+            publications=len(rewrites),
+            rewrites=tuple(rewrites[:_SHOWN]),
             looks=tuple(looks),
             more=total - len(looks),
         )

@@ -92,6 +92,7 @@ class Rendering(Struct, frozen=True):
     row: Project
     work: Work | None  # None: the output stands as it should
     stands: Published | None  # what stands there once the work is done; None: nothing
+    unsure: bool = False  # files may have stood there that the state knows nothing of
 
 
 class Outcome(Struct, frozen=True):
@@ -194,11 +195,13 @@ def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
     if rendered is not None:
         copies = copies_of(rendered, mirror.settings.mirror.compress, mirror.store.compress)
     stands = None if rendered is None else published(rendered, copies)
+    void = row.published is not None and not row.published.json
+    unsure = one.dirty or standing is not None or void
     if stands is not None and standing is not None and is_right(row.name, stands, standing):
-        return Rendering(one, row, Keep(name=row.name), stands)
+        return Rendering(one, row, Keep(name=row.name), stands, unsure)
     known = row.published if standing is None else None
-    work = reconcile(row.name, known, rendered, copies, dirty=one.dirty)
-    return Rendering(one, row, work, stands)
+    work = reconcile(row.name, known, rendered, copies, dirty=wanted.dirty)
+    return Rendering(one, row, work, stands, unsure)
 
 
 def _mark(mirror: Mirror, outcome: Outcome) -> None:
@@ -238,12 +241,15 @@ def _newly_told(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
 
 
 def _changed(outcome: Outcome) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield the projects whose files were touched, with the siblings that may have stood there."""
+    """Yield the projects whose files were touched, with the siblings that may have stood there.
+
+    A run that was killed may have removed files that it did not note, and the output been lost
+    since: nothing is there, and a copy of the output still has them.
+    """
     for rendering in outcome.renderings:
-        row, dirty = rendering.row, rendering.one.dirty
-        dirty = dirty or (row.published is not None and not row.published.json)
+        row = rendering.row
         if rendering.work is not None and row.name not in outcome.failures:
             stood = () if row.published is None else row.published.copies
-            codecs = (*layout.SUFFIX, LEGACY) if dirty else layout.codecs_of(stood)
+            codecs = (*layout.SUFFIX, LEGACY) if rendering.unsure else layout.codecs_of(stood)
             followed = row.published is not None and row.published.legacy is not None
             yield row.name, (*codecs, LEGACY) if followed else codecs

@@ -36,6 +36,11 @@ class Wanted(Struct, frozen=True):
         """Whether nothing of it is published, as was looked up."""
         return self.standing is not None and not self.standing.there
 
+    @property
+    def dirty(self) -> bool:
+        """Whether anything may be published of it, a stale compressed copy too (R12)."""
+        return self.one.dirty if self.standing is None else self.standing.there
+
 
 def look(
     mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]
@@ -95,13 +100,7 @@ def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) ->
     names = [one.row.name for one in unsure]
     found = dict(zip(names, mirror.store.standings(names), strict=True))
     for one in wanted:
-        standing = found.get(one.row.name)
-        if standing is None:
-            yield one
-        else:
-            # Where anything is published, a stale sibling may be, too (R12).
-            dirty = replace(one.one, dirty=standing.there)
-            yield replace(one, one=dirty, standing=standing)
+        yield replace(one, standing=found.get(one.row.name))
 
 
 def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:

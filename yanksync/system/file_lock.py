@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from yanksync.core.errors import LockHeld, StateError
 from yanksync.system.ownership import owner
 
@@ -22,6 +24,8 @@ if os.name == "nt":
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which others must read
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
 
+    _try_shared = _try
+
 else:
     import fcntl
 
@@ -30,9 +34,16 @@ else:
     def _try(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def _try_shared(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+_TRIES = 5  # a look at the lock (see holder) takes it for a moment
+_PAUSE = 0.02  # seconds between tries
 
 # Whoever may write in the directory could lead us to a file of others, which would be overwritten.
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = os.O_RDWR | os.O_CREAT | _SAFE
 
 
 def lock_path(state: Path) -> Path:
@@ -40,9 +51,20 @@ def lock_path(state: Path) -> Path:
     return state.with_name(state.name + ".lock")
 
 
+class Holder(Struct, frozen=True, kw_only=True):
+    """The run that holds a lock, as it says itself."""
+
+    who: str  # "process 4711 on host"
+    since: float | None = None  # UTC seconds
+    command: str = ""
+    phase: str = ""  # what it counts: "pages"; "": nothing yet
+    done: int = 0
+    total: int = 0
+
+
 @contextmanager
-def lock(state: Path) -> Iterator[None]:
-    """Hold the lock of the mirror whose state database is ``state``.
+def lock(state: Path, command: str = "") -> Iterator[None]:
+    """Hold the lock of the mirror whose state database is ``state``, for a run of ``command``.
 
     The file stays when the lock is let go: deleting it would let two runs hold two locks of one
     name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
@@ -60,19 +82,79 @@ def lock(state: Path) -> Iterator[None]:
         raise StateError(str(path), why) from error
     try:
         try:
-            _try(descriptor)
+            _take(descriptor)
         except _HELD as error:
             raise LockHeld(str(path), _holder(descriptor)) from error
         except OSError as error:  # NFS without a lock service, some FUSE and SMB file systems
             raise StateError(str(path), _unlockable(error)) from error
         with suppress(OSError):  # a full disk: nobody can be told who holds it, but it is held
             os.ftruncate(descriptor, 0)
-            os.pwrite(
-                descriptor, f"{os.getpid()} {int(time.time())} {socket.gethostname()}".encode(), 0
-            )
+            itself = f"{os.getpid()} {int(time.time())} {socket.gethostname()}"
+            os.pwrite(descriptor, f"{itself}\n{command}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            _try(descriptor)
+            return
+        except _HELD:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+
+
+def note_progress(state: Path, phase: str, done: int, total: int) -> None:
+    """Let :func:`holder` say how far the run that holds the lock of ``state`` is.
+
+    What cannot be written is left out: the run goes on without it.
+    """
+    with suppress(OSError):
+        descriptor = os.open(lock_path(state), os.O_RDWR | _SAFE)
+        try:
+            lines = os.pread(descriptor, 1000, 0).split(b"\n")[:2]
+            text = b"\n".join([*lines, f"{done} {total} {phase}".encode()])
+            os.pwrite(descriptor, text.ljust(200), 0)  # over all that was there, in one step
+        finally:
+            os.close(descriptor)
+
+
+def holder(state: Path) -> Holder | None:
+    """Return the run that holds the lock of ``state``; None if there is none, or it is unknown."""
+    try:
+        descriptor = os.open(lock_path(state), os.O_RDONLY | _SAFE)
+    except OSError:
+        return None
+    try:
+        try:
+            _try_shared(descriptor)
+        except _HELD:
+            return _parsed(os.pread(descriptor, 1000, 0))
+        except OSError:
+            pass
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _parsed(content: bytes) -> Holder:
+    """Return what a holder wrote: "PID SECONDS HOST", its command, "DONE TOTAL PHASE"."""
+    lines = [*content.decode("utf-8", "replace").split("\n"), "", "", ""]
+    words, count = lines[0].split(" ", 2), lines[2].rstrip().split(" ", 2)
+    if len(words) != 3 or not words[1].isdecimal():
+        return Holder(who="unknown")
+    is_known = len(count) == 3 and count[0].isdecimal() and count[1].isdecimal()
+    return Holder(
+        who=f"process {words[0]} on {words[2]}",
+        since=float(words[1]),
+        command=lines[1].strip(),
+        phase=count[2] if is_known else "",
+        done=int(count[0]) if is_known else 0,
+        total=int(count[1]) if is_known else 0,
+    )
 
 
 def _unlockable(error: OSError) -> str:
@@ -84,20 +166,17 @@ def _unlockable(error: OSError) -> str:
 
 def _holder(descriptor: int) -> str:
     """Return what the holder wrote of itself, for a person."""
-    words = os.pread(descriptor, 200, 0).decode("utf-8", "replace").split(" ", 2)
-    if len(words) != 3 or not words[1].isdecimal():
-        return "unknown"
-    return f"process {words[0]} on {words[2]}, since {_moment(int(words[1]))}"
+    found = _parsed(os.pread(descriptor, 1000, 0))
+    return found.who if found.since is None else f"{found.who}, since {_moment(found.since)}"
 
 
-def _moment(seconds: int) -> str:
+def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def held_since(state: Path) -> float | None:
     """Return since when another run has held the lock, as it wrote itself; None when unknown."""
     try:
-        words = lock_path(state).read_text(encoding="utf-8", errors="replace").split(" ", 2)
+        return _parsed(lock_path(state).read_bytes()[:1000]).since
     except OSError:
         return None
-    return float(words[1]) if len(words) == 3 and words[1].isdecimal() else None

@@ -7,7 +7,9 @@ The shape is Warehouse's, since consumers break on whitespace (C32): one ``<a>``
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from io import BytesIO
 
 from yanksync.core.model import File, Hashes, Page
 from yanksync.core.policies.yanked import plain
@@ -24,6 +26,8 @@ _ENTITIES = str.maketrans(
         "\0": "\ufffd",
     }
 )
+_FILES = 1000  # written at once
+_LONG = 10_000  # characters of a reason
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -41,11 +45,27 @@ def render_page(page: Page) -> bytes:
     # No PEP has upload times in HTML. An index that writes them there has no JSON, so no versions.
     timed = page.versions is None
     serial = "" if page.serial is None else f"<!--SERIAL {page.serial:d}-->\n"
-    return encoded(
+    body = BytesIO()  # unlike a join, it never holds a huge page twice
+    head = encoded(
         f'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n{"".join(metas)}'
         f"    <title>{title}</title>\n  </head>\n  <body>\n    <h1>{title}</h1>\n"
-        f"{''.join([_anchor(file, timed) for file in page.files])}  </body>\n</html>\n{serial}"
     )
+    body.write(head)
+    for files in _portions(page.files):
+        body.write(encoded("".join([_anchor(file, timed) for file in files])))
+    body.write(f"  </body>\n</html>\n{serial}".encode())
+    return body.getvalue()
+
+
+def _portions(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
+    """Yield ``files`` in portions that are written at once.
+
+    Escaped, a reason of a MiB may take 24 MiB: such files go one by one.
+    """
+    long = any(file.yanked is not None and len(file.yanked.reason) > _LONG for file in files)
+    size = 1 if long else _FILES
+    for at in range(0, len(files), size):
+        yield files[at : at + size]
 
 
 def encoded(text: str) -> bytes:

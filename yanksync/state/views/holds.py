@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
@@ -106,32 +106,61 @@ def _files(state: State) -> list[Held]:
     return found
 
 
+def held_counts(state: State) -> dict[str, int]:
+    """Return how many things wait for a person, by :attr:`Held.what`; kinds without are left out.
+
+    Each pass asks, so no single hold is read.
+    """
+    files, hashes = state.lost.held_groups()
+    counts = {held.what: 1 for held in _whole(state)}
+    counts |= {"removal": state.unpublished.counts()[1], "left-list": state.pending.counts()[1]}
+    counts |= {"files": files, "hash": hashes}
+    return {kind: count for kind, count in counts.items() if count}
+
+
 def count_held(state: State) -> int:
     """Return how many things wait for a person."""
-    return (
-        state.unpublished.counts()[1]
-        + state.pending.counts()[1]
-        + state.lost.held_groups()
-        + len(_whole(state))
-    )
+    return sum(held_counts(state).values())
 
 
-def approve(state: State, names: Sequence[str]) -> tuple[str, ...]:
-    """Let what is held through, once: all of it, or only this. Return what was.
+def oldest_hold(state: State) -> float | None:
+    """Return since when the oldest of them is held."""
+    return min((held.since for held in holds(state)), default=None)
 
-    The next run acts on it. :data:`JOURNAL` and :data:`SELECTION` stand for what concerns the
-    whole mirror. Among ``names``, ``journal`` and ``selection`` mean these while they are held,
-    and else the projects of these names.
+
+def chosen(
+    found: Sequence[Held], names: Collection[str] = (), kinds: Collection[str] = ()
+) -> list[Held]:
+    """Return those of these projects and kinds; without names or kinds, of all.
+
+    Among ``names``, ``journal`` and ``selection`` mean what concerns the whole mirror while that
+    is held, and else the projects of these names.
     """
+    whole = {held.what for held in found if held.project is None}
+    return [
+        held
+        for held in found
+        if (not kinds or held.what in kinds)
+        and (not names or (held.project or held.what) in names)
+        and not (held.project in whole and held.project in names)
+    ]
+
+
+def approve(state: State, released: Sequence[Held]) -> None:
+    """Release what is held, once; the next run acts on it."""
     meta = state.meta
+    by_kind: dict[str, list[str]] = {}
+    for held in released:
+        by_kind.setdefault(held.what, []).append(held.project or "")
     with state.transaction():
-        whole = [held.what for held in _whole(state) if not names or held.what in names]
-        chosen = [name for name in names if name not in whole] if names else None
-        done: set[str] = {*state.unpublished.approve(chosen), *state.pending.approve(chosen)}
-        done.update(name for _, name in state.lost.approve(chosen))
-        for what in whole:
-            if what == "journal":
+        for kind, names in by_kind.items():
+            if kind == "journal":
                 meta.put(approve_journal=1)
-            else:  # this selection, and no other that the configuration may come to have
+            elif kind == "selection":  # this one, and no other that the configuration may get
                 meta.put(selection_approved=meta.text("selection_wanted"))
-    return (*(WHOLE[what] for what in whole), *sorted(done))
+            elif kind == "removal":
+                state.unpublished.approve(names)
+            elif kind == "left-list":
+                state.pending.approve(names)
+            else:
+                state.lost.approve(names, vanished=kind == "files")

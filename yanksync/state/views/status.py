@@ -13,7 +13,8 @@ from yanksync.state.database import is_there
 from yanksync.state.queues.fetch import Waiting
 from yanksync.state.queues.publish import Blocked
 from yanksync.state.state import State
-from yanksync.state.views.holds import count_held
+from yanksync.state.views.holds import held_counts, oldest_hold
+from yanksync.system.file_lock import Holder, holder
 
 _TOLD = 100  # projects with a problem that are told of
 
@@ -21,6 +22,12 @@ _TOLD = 100  # projects with a problem that are told of
 class Status(Struct, frozen=True, kw_only=True):
     """What ``status`` says (interface.md). Times are UTC seconds."""
 
+    configuration: str | None = None  # the file; None: there is none
+    upstream: str | None = None  # None: what pip uses, which no run has asked for yet
+    output: str = ""
+    state: str = ""
+    state_bytes: int | None = None  # None: there is none
+    run: Holder | None = None  # the run at work
     journal_serial: int | None = None
     upstream_serial: int | None = None
     projects: int = 0
@@ -28,10 +35,15 @@ class Status(Struct, frozen=True, kw_only=True):
     pending: int = 0
     unpublished: int = 0
     held: int = 0
+    held_kinds: dict[str, int] = {}  # the same by kind
+    held_since: float | None = None  # the oldest of them
     behind: int = 0
     undelivered: int = 0
+    undelivered_hooks: dict[str, int] = {}  # the same by hook
     lag_seconds: float | None = None
     lag_serials: int | None = None
+    throttled_until: float | None = None  # upstream asked for a pause
+    last_run: float | None = None  # end of the newest run, or its start
     last_success: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
@@ -64,20 +76,30 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
     unpublished, _ = state.unpublished.counts()
     error = state.runs.last_error()
     complete = meta.moment("complete_read")
+    held, waiting = held_counts(state), state.outbox.counts()
     following = meta.text("journal")
     cursor = meta.number("list_serial") if following == "listing" else meta.cursor
     return Status(
+        upstream=meta.text("simple_url"),
+        state=str(state.path),
+        state_bytes=_size(state.path),
+        run=_run(state),
         journal_serial=cursor,
         upstream_serial=meta.number("upstream_serial"),
         projects=state.projects.published(),
         yanked_releases=state.projects.yanked_versions(),
         pending=pending,
         unpublished=unpublished,
-        held=count_held(state),
+        held=sum(held.values()),
+        held_kinds=held,
+        held_since=oldest_hold(state) if held else None,
         behind=behind,
-        undelivered=sum(state.outbox.counts().get(name, 0) for name in hooks),
+        undelivered=sum(waiting.get(name, 0) for name in hooks),
+        undelivered_hooks={name: waiting[name] for name in hooks if name in waiting},
         lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),
         lag_serials=meta.lag_serials,
+        throttled_until=_pause(state, now),
+        last_run=state.runs.newest(),
         last_success=state.runs.last_success(),
         last_error=None if error is None else error.problem,
         last_error_at=None if error is None else error.ended,
@@ -87,6 +109,28 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
         blocked=tuple(state.unpublished.blocked(_TOLD)),
         hook_problems=tuple(_hook_problems(state, hooks)),
     )
+
+
+def _run(state: State) -> Holder | None:
+    """Return the run at work, by the lock or by the lease."""
+    who = state.meta.text("at_work")
+    if who is None:
+        return holder(state.path)
+    return Holder(who=who, since=state.meta.moment("at_work_since"))
+
+
+def _pause(state: State, now: float) -> float | None:
+    """Return until when upstream asks to be left alone; None when that is over."""
+    moments = (state.meta.moment(key) for key in ("throttled_until", "journal_not_before"))
+    # A longer pause is one that a clock since set back has left.
+    known = [moment for moment in moments if moment is not None and 0 < moment - now <= 86400]
+    return max(known, default=None)
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a database, its log included."""
+    files = (path, path.with_name(f"{path.name}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _hook_problems(state: State, hooks: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The program where something is broken, locked, full or in the way."""

@@ -1,0 +1,225 @@
+"""A mirror that belongs to root, and a run as another user: one clear line, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_runner import Cli, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault, Served
+from tests.support.foreign_trees import Tree
+from tests.support.system import other_user
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+
+OTHER = 65534
+SAYS = "belongs to root, and this runs as "
+
+
+class Dropped(Cli):
+    """The program, run as another user."""
+
+    def start(self, *args: str, **environ: str) -> subprocess.Popen[str]:
+        plain = {name: text for name, text in self.environ.items() if not name.startswith("COV")}
+        return subprocess.Popen(
+            [sys.executable, other_user.__file__, str(OTHER), *args],
+            cwd=self.home,
+            env=plain | {"PYTHONDONTWRITEBYTECODE": "1"} | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def roots(where: Path, served: Served) -> Cli:
+    """A mirror that root built, in a directory that all may write."""
+    where.chmod(0o777)
+    made = Cli(where, served.simple_url)
+    assert made("sync").silent
+    return made
+
+
+@pytest.fixture
+def other(where: Path, served: Served) -> Dropped:
+    """The program as the other user."""
+    where.chmod(0o777)
+    return Dropped(where, served.simple_url)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_a_mirror_that_is_all_roots(
+    roots: Cli, other: Dropped, upstream: FakeUpstream, mode: int
+) -> None:
+    roots.home.chmod(mode)
+    upstream.yank("demo", "1.0", "bad")
+    before = (roots.content(), roots.tree())
+    for command in ("sync", "full-resync", "verify", "approve"):
+        done = other(command)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "yanksync.db" in done.err and SAYS in done.err
+    for command in ("status", "history", "holds"):  # a monitor's
+        done = other(command)
+        assert (done.code, done.err) == (0, "")
+        assert bool(done.out) == bool(roots(command).out)
+    done = other("backup", "copy.db")
+    if mode == 0o777:  # SQLite needs to write beside the database even to read it
+        assert (done.code, done.err) == (0, "")
+    else:
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert SAYS in done.err
+    assert (roots.content(), roots.tree()) == before
+    assert roots("sync").silent
+
+
+def test_a_monitor_looks_at_a_state_that_only_root_may_write_while_a_run_does(
+    roots: Cli, other: Dropped, upstream: FakeUpstream
+) -> None:
+    roots.home.chmod(0o755)
+    upstream.yank("demo", "1.0", "bad")
+    upstream.fail("^/simple/demo/", Fault.delay(6.0))
+
+    def pending() -> bool:
+        done = other("status", "--json")
+        assert (done.code, done.err) == (0, "")
+        return bool(done.json["pending"])
+
+    assert not pending()
+    run = roots.start("sync")
+    wait_for(pending)
+    assert run.communicate(timeout=60) == ("", "") and run.returncode == 0
+    assert other("status", "--json").json["pending"] == 0
+    assert "bad" in other("history").out
+
+
+def test_a_directory_where_no_state_can_be_made(other: Dropped) -> None:
+    other.home.chmod(0o755)
+    done = other("sync")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "cannot make the lock file: Permission denied" in done.err and SAYS in done.err
+    assert {path.name for path in other.home.iterdir()} == {"yanksync.toml"}
+
+
+def test_an_output_that_is_roots(roots: Cli, other: Dropped, upstream: FakeUpstream) -> None:
+    for path in roots.home.glob("yanksync.db*"):
+        os.chown(path, OTHER, OTHER)
+    upstream.yank("demo", "1.0", "bad")
+    before = roots.tree()
+    for _ in range(2):
+        done = other("sync")
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert f"{roots.output}/simple {SAYS}" in done.err
+    assert roots.tree() == before and roots.leftovers() == []
+    assert other("verify").silent
+    assert "Permission denied" in other("status").out
+    for path in (roots.output, *roots.output.rglob("*")):
+        os.chown(path, OTHER, OTHER)
+    assert other("sync").silent
+    assert b"bad" in (roots.output / "simple/demo/index.html").read_bytes()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_one_project_that_is_roots_keeps_nobody_else_waiting(
+    other: Dropped, upstream: FakeUpstream, mode: int
+) -> None:
+    assert other("sync").silent
+    demo = other.output / "simple/demo"
+    page = (demo / "index.html").read_bytes()
+    os.chown(demo, 0, 0)
+    demo.chmod(mode)
+    for _ in range(2):
+        upstream.yank("demo", "1.0", "bad")
+        upstream.yank("other", "1.0", f"bad {_}")
+        done = other("sync")
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "error: demo: not published: Permission denied: " in done.err
+        assert f"{demo} {SAYS}" in done.err
+        assert f"bad {_}".encode() in (other.output / "simple/other/index.html").read_bytes()
+    assert (demo / "index.html").read_bytes() == page
+    assert other("status", "--json").json["unpublished"] == 1
+    os.chown(demo, OTHER, OTHER)
+    demo.chmod(0o755)
+    assert other("sync").silent
+    assert b"bad" in (demo / "index.html").read_bytes()
+    assert other("verify").silent
+
+
+def test_what_cannot_be_read_is_told_and_not_taken_for_missing(
+    other: Dropped, upstream: FakeUpstream
+) -> None:
+    assert other("sync").silent
+    hidden = other.output / "simple/other"
+    os.chown(hidden, 0, 0)
+    hidden.chmod(0o700)
+    done = other("verify")
+    assert done.code == 1
+    assert "unchecked  simple/other/: Permission denied\n" in done.out
+    assert done.out.endswith("2 projects checked: 0 differences, 1 could not be checked\n")
+    index = other.output / "simple/index.v1_json"
+    os.chown(index, 0, 0)
+    index.chmod(0o600)
+    upstream.upload("new", "1.0")
+    done = other("sync")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert f"{index} {SAYS}" in done.err
+    for path in (hidden, index):
+        os.chown(path, OTHER, OTHER)
+    hidden.chmod(0o755)
+    index.chmod(0o644)
+    assert other("sync").silent
+    assert other("verify").silent
+    assert (other.output / "simple/new/index.html").exists()
+
+
+def test_pages_of_another_tree_that_cannot_be_read_keep_nobody_waiting(
+    other: Dropped, upstream: FakeUpstream
+) -> None:
+    upstream.upload("third", "1.0")
+    Tree(upstream, other.output).make()
+    os.chown(other.output, OTHER, OTHER)
+    for path in other.output.rglob("*"):
+        os.chown(path, OTHER, OTHER)
+    hidden = other.output / "simple/demo/index.v1_json"
+    os.chown(hidden, 0, 0)
+    hidden.chmod(0o600)
+    done = other("adopt")
+    assert done.code == 0 and done.err.count("\n") == 1 and "is missing, though" in done.err
+    assert "fetch  simple/demo/: Permission denied" in done.out
+    assert "2 written anew" in done.out
+    upstream.yank("other", "1.0", "bad")
+    done = other("sync")  # whether it is newer nobody can say
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "error: demo: not published: " in done.err and f"{hidden} {SAYS}" in done.err
+    assert b"bad" in (other.output / "simple/other/index.html").read_bytes()
+    assert f"unpublished: demo: {hidden}: Permission denied" in other("status").out
+    hidden.chmod(0o644)
+    assert other("sync").silent
+    assert other("verify").silent
+
+
+def test_a_configuration_that_cannot_be_read(roots: Cli, other: Dropped) -> None:
+    roots.config.chmod(0o600)
+    done = other("status")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"yanksync: {roots.config}: cannot be read: Permission denied\n"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_what_is_made_under_a_umask_is_its_own(other: Dropped, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        assert other("sync").silent
+        assert other("verify").silent
+    finally:
+        os.umask(before)
+    for path in (other.output, *other.output.rglob("*")):
+        found = path.stat()
+        assert found.st_uid == OTHER
+        assert found.st_mode & 0o777 == (0o755 if path.is_dir() else 0o644) & ~umask
+    for path in other.home.glob("yanksync.db*"):
+        assert path.stat().st_mode & 0o777 == 0o644 & ~umask

@@ -1,0 +1,1 @@
+"""The program with a mirror in object storage."""

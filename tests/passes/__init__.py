@@ -1,0 +1,1 @@
+"""Whole passes, by subject."""

@@ -1,0 +1,329 @@
+"""Whole passes: what is written, when, and what a death leaves (R1, R2, R11, R12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.support.world import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
+from yanksync.core.errors import LockHeld
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, Store
+from yanksync.system.file_lock import lock
+
+REASONS = (
+    "quotes \" and '", "<b>&amp;</b>", "two\nlines", "\r\n", "😀 emoji", "x" * 2048, "false", "0",
+    " ", "\u2028\u202e\x07\ufffe", "nul\0",
+)  # fmt: skip
+
+
+def started(world: World, *projects: str) -> World:
+    for name in projects or ("demo",):
+        world.up.upload(name, "1.0")
+        world.up.upload(name, "2.0")
+    assert world.sync() == DONE
+    return world
+
+
+def test_an_empty_pass_is_one_journal_call(disk: World) -> None:
+    started(disk)
+    stamps = disk.stamps()
+    assert disk.sync() == DONE
+    assert [request.call for request in disk.requests] == ["changelog_since_serial(5)"]
+    assert disk.stamps() == stamps
+
+
+def test_a_yank_is_one_call_one_page_and_one_project_rewritten(disk: World) -> None:
+    started(disk, "demo", "other")
+    before = disk.stamps()
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == DONE
+    assert [(r.method, r.project) for r in disk.requests] == [("POST", None), ("GET", "demo")]
+    after = disk.stamps()
+    changed = {path for path in after if after[path] != before[path]}
+    assert len(changed) == 6 and {path.rsplit("/", 1)[0] for path in changed} == {"simple/demo"}
+    assert_equal_to_upstream(disk)
+
+
+def test_R12_a_changed_file_is_a_second_younger_however_fast(disk: World) -> None:
+    started(disk)
+    for reason in ("one", "two", "six"):  # of one size: nginx makes its ETag of size and mtime
+        before = disk.stamps()
+        disk.up.yank("demo", "1.0", reason)
+        assert disk.sync() == DONE
+        after = disk.stamps()
+        for path in after:
+            if path.startswith("simple/demo/"):
+                assert after[path][1] >= before[path][1] + 10**9, path
+        assert_equal_to_upstream(disk)
+
+
+def test_incident30_a_new_serial_with_the_same_files_rewrites_that_project_alone(
+    disk: World,
+) -> None:
+    started(disk, "demo", "other")
+    before = disk.stamps()
+    disk.up.yank("demo", "1.0")
+    disk.up.unyank("demo", "1.0")
+    disk.sync()
+    after = disk.stamps()
+    assert all(
+        before[path] == after[path] for path in before if not path.startswith("simple/demo/")
+    )
+
+
+def test_the_list_is_rewritten_for_serials_only_once_in_its_interval(disk: World) -> None:
+    started(disk)
+    first = disk.stamps()["simple/index.v1_json"]
+    disk.up.yank("demo", "1.0")
+    disk.sync(later=60)
+    assert disk.stamps()["simple/index.v1_json"] == first
+    disk.sync(later=1800)
+    second = disk.stamps()["simple/index.v1_json"]
+    assert second != first
+    disk.up.upload("new", "1.0")  # but at once for another project
+    disk.sync(later=60)
+    assert disk.stamps()["simple/index.v1_json"] != second
+    assert_equal_to_upstream(disk)
+
+
+@pytest.mark.parametrize("policy", ["mark", "omit"])
+@pytest.mark.parametrize("reason", REASONS, ids=range(len(REASONS)))
+def test_R1_incident1_incident3_a_reason_is_exact_in_both_forms(
+    world: World, policy: str, reason: str
+) -> None:
+    world.configure(mirror_yanked=policy)
+    started(world)
+    world.up.yank("demo", "1.0", reason)
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+    assert world.told("demo") == [(7, "yank", reason)]
+
+
+def test_R1_incident6_a_project_whose_releases_are_all_yanked_stays(world: World) -> None:
+    started(world)
+    world.up.yank("demo", "1.0")
+    world.up.yank("demo", "2.0", "too")
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {"demo-1.0.tar.gz": True, "demo-2.0.tar.gz": "too"}
+    world.configure(mirror_yanked="omit")
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {} and world.listed() == ["demo"]
+    assert_equal_to_upstream(world)
+
+
+def test_R1_incident9_omit_brings_a_file_back_with_its_unyank(world: World) -> None:
+    world.configure(mirror_yanked="omit")
+    started(world)
+    world.up.yank("demo", "1.0")
+    world.sync()
+    assert world.yanked("demo") == {"demo-2.0.tar.gz": False}
+    world.up.unyank("demo", "1.0")
+    world.sync()
+    assert_equal_to_upstream(world)
+
+
+def test_R1_incident8_unyank_and_removal_in_one_minute_show_no_good_file(world: World) -> None:
+    started(world)
+    world.up.yank("demo", "1.0", "bad")
+    world.sync()
+    world.up.unyank("demo", "1.0")
+    world.up.cdn_hold("demo")
+    world.up.remove_release("demo", "1.0")
+    world.up.cdn_release("demo")
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {"demo-2.0.tar.gz": False}
+
+
+def test_R1_incident5_the_yank_of_one_file_is_kept_for_that_file(world: World) -> None:
+    started(world)
+    world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
+    world.sync()
+    world.up.yank_file("demo", "demo-1.0.tar.gz", "this build", row=True)
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+    (row,) = world.history()
+    assert (row.serial, row.files, row.reason) == (None, ("demo-1.0.tar.gz",), "this build")
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [("1.0", "1.0.0"), ("1.0.0", "1"), ("1!1.0", "1!1.0"), ("1.0+l.1", "1.0+l.1")],
+)
+def test_R1_incident10_versions_spelled_another_way(world: World, held: str, asked: str) -> None:
+    world.up.upload("demo", held, f"demo-{asked}.tar.gz")
+    world.up.upload("demo", "2.0")
+    world.up.upload("demo", "2.0.post1")
+    world.sync()
+    world.up.yank("demo", held, "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+    assert [(row.version, row.reason) for row in world.history()] == [(held, "bad")]
+
+
+def test_R1_incident7_another_releases_reason_is_its_own(world: World) -> None:
+    started(world)
+    world.up.yank("demo", "2.0", "two")
+    world.sync()
+    world.up.yank("demo", "1.0", "one")
+    world.sync()
+    assert world.yanked("demo") == {"demo-1.0.tar.gz": "one", "demo-2.0.tar.gz": "two"}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-writing", "after-writing"])
+@pytest.mark.parametrize("at", [0, 1])
+def test_R1_incident32_a_death_while_publishing_is_made_good_first(
+    disk: World, after: bool, at: int
+) -> None:
+    started(disk, "demo", "other")
+    disk.up.yank("demo", "1.0", "bad")
+    disk.up.upload("more", "1.0")
+    disk.kills.at, disk.kills.after = at, after
+    with pytest.raises(Killed):
+        disk.sync()
+    disk.up.xmlrpc_status = 500  # what is recorded needs no upstream
+    assert disk.sync() == FAILED
+    if at == 1:
+        assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    disk.up.xmlrpc_status = None
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+    assert not list(disk.where.rglob("*.tmp"))
+
+
+class RefusesOnce:
+    """A store that cannot write what it is first asked to; passes all else on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.refused: list[str] = []
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        if self.refused:
+            return self._store.apply(works)
+        self.refused = [work.name for work in works]
+        return tuple(Failure(name, "the disk says no") for name in self.refused)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_R1_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World) -> None:
+    # Without serials a page that was yanked and unyanked again is the old one to the byte.
+    disk.up.page_serials = disk.up.list_serials = False
+    disk.up.xmlrpc_status = 404
+    disk.configure(mirror_projects=["demo"])
+    started(disk)
+    disk.up.yank("demo", "1.0", "bad")
+    disk.kills.at, disk.kills.after = 0, True
+    with pytest.raises(Killed):
+        disk.sync()
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad", "it died with this in place"
+    disk.up.unyank("demo", "1.0")
+    store = RefusesOnce(disk.kills.store)
+    disk.kills.store = cast(Store, store)
+    assert disk.settle() == DONE
+    assert store.refused == ["demo"]
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] is False
+    assert_equal_to_upstream(disk)
+
+
+@pytest.mark.parametrize("looks", range(12))
+def test_R2_incident32_a_death_anywhere_loses_nothing(disk: World, looks: int) -> None:
+    started(disk, "demo", "other", "third")
+    disk.up.yank("demo", "1.0", "bad")
+    disk.up.remove_project("other")
+    disk.up.quarantine_project("third")
+    disk.clock.dies = looks
+    try:
+        disk.sync()
+    except Killed:
+        pass
+    assert disk.settle() == DONE
+    assert_equal_to_upstream(disk)
+    assert [row[1] for row in disk.told()] == ["yank", "remove", "quarantine"]
+
+
+def test_R11_incident33_two_runs_never_work_on_one_mirror(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    with lock(state), pytest.raises(LockHeld), lock(state):
+        raise AssertionError
+    with lock(state):  # and it is free again
+        assert True
+
+
+def test_compress_writes_and_drops_siblings_without_a_request(disk: World) -> None:
+    started(disk)
+    plain = {path: stamp for path, stamp in disk.stamps().items() if not path.endswith(".gz")}
+    disk.configure(mirror_compress=[])
+    assert disk.sync() == DONE and disk.asked == []
+    assert_equal_to_upstream(disk)
+    disk.configure(mirror_compress=["gzip"])
+    assert disk.sync() == DONE and disk.asked == []
+    assert_equal_to_upstream(disk)
+    pages = {path for path in plain if path.startswith("simple/demo/")}
+    assert all(disk.stamps()[path] == plain[path] for path in pages)
+
+
+def test_a_change_of_policy_costs_no_request(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.up.yank("demo", "1.0", "bad")
+    disk.sync()
+    before = disk.stamps()
+    for policy in ("omit", "mark"):
+        disk.configure(mirror_yanked=policy)
+        assert disk.sync() == DONE
+        assert disk.asked == [] and disk.up.list_requests() == []
+        assert_equal_to_upstream(disk)
+    other = {path for path in before if path.startswith("simple/other/")}
+    assert all(disk.stamps()[path] == before[path] for path in other)
+
+
+def test_removed_projects_leave_tree_and_list_incident11(disk: World) -> None:
+    started(disk, "demo", "other")
+    disk.up.remove_project("demo")
+    assert disk.sync() == DONE
+    assert not (disk.where / "out/simple/demo").exists()
+    assert_equal_to_upstream(disk)
+
+
+def test_releases_removed_one_by_one_leave_an_empty_project_incident12(world: World) -> None:
+    started(world)
+    world.up.remove_release("demo", "1.0")
+    world.up.remove_release("demo", "2.0")
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {} and world.listed() == ["demo"]
+    assert_equal_to_upstream(world)
+
+
+def test_a_single_removed_file_leaves_alone_incident13(world: World) -> None:
+    started(world)
+    world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
+    world.sync()
+    world.up.remove_file("demo", "demo-1.0.tar.gz")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+    (row,) = world.history()
+    assert (row.action, row.version, row.file) == ("remove", "1.0", "demo-1.0.tar.gz")
+
+
+def test_other_spellings_meet_in_one_directory(disk: World) -> None:
+    disk.up.upload("Foo.Bar", "1.0")
+    disk.sync()
+    disk.up.upload("foo_bar", "2.0")  # a rename has no row of its own
+    disk.sync(later=HOUR)
+    assert_equal_to_upstream(disk)
+    disk.up.remove_project("foo_bar")
+    disk.sync()
+    disk.up.upload("FOO--BAR", "1.0", "again.zip")
+    disk.sync()
+    assert_equal_to_upstream(disk)
+
+
+def test_an_empty_upstream_makes_an_empty_mirror(disk: World) -> None:
+    assert disk.sync() == DONE
+    assert disk.listed() == []
+    assert_equal_to_upstream(disk)

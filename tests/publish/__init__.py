@@ -1,1 +1,0 @@
-"""The output: reconciling, and what every store must do."""

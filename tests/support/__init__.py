@@ -1,0 +1,1 @@
+"""Helpers of the tests: no tests are here."""

@@ -1,0 +1,1 @@
+"""Values and pages for the tests of single modules."""

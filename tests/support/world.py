@@ -1,0 +1,478 @@
+"""A world to make passes in: a fake upstream over HTTP, a mirror, and a clock that a test sets.
+
+:class:`World` opens and closes the state for each pass, as a cron job does. What both page forms
+must show is derived by :func:`assert_equal_to_upstream` from upstream's truth, with the standard
+library's parsers and none of yanksync's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.support.fake_index.faults import Request as Asked
+from tests.support.fake_index.index import FakeUpstream, Served
+from tests.support.memory_store import MemoryStore
+from yanksync.adopt.adopt import adopt
+from yanksync.adopt.results import Fate
+from yanksync.config.load import load
+from yanksync.core.errors import YanksyncError
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.names import NormalizedName
+from yanksync.mirror.context import Mirror
+from yanksync.output.disk.store import DiskStore
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, ListForm, Store
+from yanksync.state.history import Row
+from yanksync.state.state import State
+from yanksync.state.views.holds import WHOLE, approve, chosen, count_held, holds
+from yanksync.sync.pipeline import Request, outcome, sync
+from yanksync.upstream.client import Upstream
+
+DONE, FAILED = ExitCode.DONE, ExitCode.FAILED
+PARTIAL, HELD = ExitCode.PARTIAL, ExitCode.HELD
+JSON, HTML, V1_HTML = "index.v1_json", "index.html", "index.v1_html"
+HOUR, DAY = 3600.0, 86400.0
+_STATUS = "pypi:project-status"
+
+
+# Every commit waits for the disk, and a pass makes dozens: in memory the tests are much faster.
+SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class Kills:
+    """A store that dies on command, before or after doing its work; passes all else on."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.at: int | None = None  # calls that still succeed before the one that dies
+        self.after = False  # die after the work instead of before it
+
+    def _tick(self, *, done: bool) -> None:
+        if self.at is None or done != self.after:
+            return
+        if self.at == 0:
+            self.at = None
+            raise Killed
+        self.at -= 1
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        self._tick(done=False)
+        failures = self.store.apply(works)
+        self._tick(done=True)
+        return failures
+
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
+        self._tick(done=False)
+        copies = self.store.write_list(forms, codecs)
+        self._tick(done=True)
+        return copies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+class Clock:
+    """Time that passes only when somebody says so, or sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+        self.step = 0.0  # what each look at :meth:`monotonic` takes
+        self.slept: list[float] = []
+        self.dies: int | None = None  # looks at the clock that still succeed
+
+    def now(self) -> float:
+        if self.dies is not None:
+            if self.dies <= 0:
+                self.dies = None
+                raise Killed
+            self.dies -= 1
+        return self.time
+
+    def monotonic(self) -> float:
+        self.time += self.step
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+class Counts(NamedTuple):
+    """What ``status`` counts; all zero is up to date."""
+
+    pending: int
+    unpublished: int
+    held: int
+    behind: int
+
+
+class World:
+    """An upstream and a mirror of it."""
+
+    def __init__(self, served: Served, where: Path, *, disk: bool = False, **flags: object) -> None:
+        self.up = FakeUpstream()
+        served.upstream = self.up
+        self.served = served
+        self.where = where
+        self.flags: dict[str, object] = {
+            "upstream_simple_url": served.simple_url,
+            "upstream_journal_interval": "0",
+            "upstream_workers": "2",
+            "mirror_output": str(where / "out"),
+            "mirror_state": str(where / "state.db"),
+            "mirror_compress": [],
+            **flags,
+        }
+        self.disk = disk
+        self.memory = MemoryStore()
+        self.kills = Kills(DiskStore(where / "out") if disk else self.memory)
+        self.clock = Clock()
+        self.mirror: Mirror | None = None  # that of the last pass
+        self.error: str | None = None
+        self._seen: tuple[Counts, int | None] | None = None
+        self.fates: list[Fate] = []  # what the last adoption said
+        self.lacks: tuple[str, ...] = ()
+
+    def configure(self, **flags: object) -> None:
+        """Change the configuration from the next pass on."""
+        self.flags.update(flags)
+
+    @contextmanager
+    def state(self) -> Iterator[State]:
+        try:
+            with State(self.where / "state.db") as state:
+                yield state
+        finally:
+            self._seen = None
+
+    def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
+        """Make a pass ``later`` seconds after the one before; return its exit code."""
+        return self.work(lambda mirror: sync(mirror, Request(**request)), later)
+
+    def adopt(self, *, rehearse: bool = False) -> int:
+        """Adopt what stands in the output; return the exit code."""
+        self.fates = []
+
+        def run(mirror: Mirror) -> ExitCode:
+            adopted = adopt(mirror, self.fates.append, rehearse=rehearse)
+            assert adopted.counts.total() == len(self.fates)
+            self.lacks = adopted.lacks
+            return adopted.code
+
+        return self.work(run, 0.0)
+
+    def work(self, work: Callable[[Mirror], ExitCode], later: float = 300.0) -> ExitCode:
+        """Do ``work`` with the mirror opened, as a command does; return its exit code."""
+        self.clock.time += later
+        self.up.clear_log()
+        self.error = None
+        settings = load(None, {}, **self.flags)
+        with self.state() as state:
+            upstream = Upstream(settings, json_only=state.meta.flag("json"))
+            run = state.runs.begin("sync", self.clock.time)
+            self.mirror = mirror = Mirror(
+                settings,
+                state,
+                upstream,
+                self.kills,
+                run,
+                now=self.clock.now,
+                monotonic=self.clock.monotonic,
+                sleep=self.clock.sleep,
+            )
+            try:
+                code = work(mirror)
+            except YanksyncError as error:
+                self.error, code = str(error), FAILED
+            finally:
+                upstream.close()
+                self.clock.dies = self.kills.at = None
+            state.runs.end(run, self.clock.now(), outcome(mirror, code))
+        return code
+
+    def resync(self, *names: str, later: float = 300.0) -> ExitCode:
+        """Make a full-resync, of everything or of ``names``."""
+        projects = tuple(NormalizedName(name) for name in names)
+        return self.sync(later=later, everything=not names, projects=projects, at_once=True)
+
+    def settle(self, passes: int = 6, *, later: float = 2 * HOUR) -> ExitCode:
+        """Make passes until one is done; return the last exit code."""
+        code = self.sync(later=later)
+        while code != DONE and (passes := passes - 1) > 0:
+            code = self.sync(later=later)
+        return code
+
+    def approve(self, *names: str) -> list[str]:
+        """Let what is held through, once."""
+        with self.state() as state:
+            going = chosen(holds(state), names)
+            approve(state, going)
+        whole = [WHOLE[held.what] for held in going if held.project is None]
+        return whole + sorted({held.project for held in going if held.project is not None})
+
+    def history(self, project: str | None = None) -> list[Row]:
+        with self.state() as state:
+            return list(state.history.rows(project))
+
+    def told(self, project: str | None = None) -> list[tuple[int | None, str, str | None]]:
+        """Return the history in short: (serial, action, reason)."""
+        return [(row.serial, str(row.action), row.reason) for row in self.history(project)]
+
+    def counts(self) -> Counts:
+        return self._look()[0]
+
+    def cursor(self) -> int | None:
+        return self._look()[1]
+
+    def _look(self) -> tuple[Counts, int | None]:
+        """Return what the state says, which nobody changes without opening it."""
+        seen = self._seen
+        if seen is None:
+            with self.state() as state:
+                pending, _, behind = state.pending.counts()
+                unpublished, _ = state.unpublished.counts()
+                counts = Counts(pending, unpublished, count_held(state), behind)
+                seen = (counts, state.meta.cursor)
+            self._seen = seen
+        return seen
+
+    @property
+    def requests(self) -> list[Asked]:
+        return self.up.requests
+
+    @property
+    def asked(self) -> list[str]:
+        """The projects whose pages the last pass asked for, sorted, each as often as asked."""
+        return sorted(str(request.project) for request in self.up.page_requests())
+
+    def files(self) -> dict[str, bytes]:
+        """Return every published file by its path below the output."""
+        if not self.disk:
+            return dict(self.memory.files)
+        out = self.where / "out"
+        found = (path for path in out.rglob("*") if path.is_file())
+        return {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
+
+    def page(self, name: str) -> dict[str, Any] | None:
+        """Return the published JSON page of a project; None when there is none."""
+        body = self.kills.store.read(name, JSON)
+        return None if body is None else dict(json.loads(body))
+
+    def pages(self, name: str) -> tuple[dict[str, Any], HtmlPage] | None:
+        """Return both published forms of a project; None when there are none."""
+        in_json = self.page(name)
+        in_html = self.kills.store.read(name, HTML)
+        assert (in_json is None) == (in_html is None)
+        return None if in_json is None or in_html is None else (in_json, HtmlPage(in_html))
+
+    def yanked(self, name: str) -> dict[str, bool | str]:
+        """Return what the published page says of each file's yank."""
+        page = self.page(name)
+        assert page is not None, name
+        return {file["filename"]: file["yanked"] for file in page["files"]}
+
+    def listed(self) -> list[str]:
+        """Return the names in the published list, sorted."""
+        body = self.kills.store.read(None, JSON)
+        assert body is not None
+        return sorted(normal(row["name"]) for row in json.loads(body)["projects"])
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """Return inode and mtime of every published file; on disk only."""
+        out = self.where / "out"
+        found = {path: path.stat() for path in out.rglob("*") if path.is_file()}
+        return {
+            path.relative_to(out).as_posix(): (at.st_ino, at.st_mtime_ns)
+            for path, at in found.items()
+        }
+
+    def keep_state(self, name: str = "kept.db") -> None:
+        """Keep a copy of the state, to be put back by :meth:`put_back_state`."""
+        with self.state() as state:
+            state.backup(self.where / name)
+
+    def put_back_state(self, name: str = "kept.db") -> None:
+        self.lose_state()
+        shutil.copy(self.where / name, self.where / "state.db")
+
+    def lose_state(self) -> None:
+        self._seen = None
+        for path in self.where.glob("state.db*"):
+            path.unlink()
+
+    def keep_tree(self) -> None:
+        """Keep a copy of the whole output, on disk, to be put back by :meth:`put_back_tree`."""
+        shutil.rmtree(self.where / "kept-out", ignore_errors=True)
+        shutil.copytree(self.where / "out", self.where / "kept-out")
+
+    def put_back_tree(self) -> None:
+        self.drop_tree()
+        (self.where / "kept-out").rename(self.where / "out")
+
+    def drop_tree(self) -> None:
+        """Lose the whole output, on disk."""
+        shutil.rmtree(self.where / "out")
+
+
+class HtmlPage(HTMLParser):
+    """The HTML form, read with the standard library's parser."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.anchors: list[tuple[str, Mapping[str, str | None]]] = []
+        self.metas: dict[str, str | None] = {}
+        self.serial: int | None = None
+        self._open: dict[str, str | None] | None = None
+        self._text = ""
+        self.feed(body.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if tag == "meta" and "name" in named:
+            self.metas[str(named["name"])] = named.get("content")
+        elif tag == "a":
+            self._open, self._text = named, ""
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._open is not None:
+            self.anchors.append((self._text, self._open))
+            self._open = None
+
+    def handle_comment(self, data: str) -> None:
+        if match := re.fullmatch(r"SERIAL (\d+)", data):
+            self.serial = int(match[1])
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
+    """Hold everything published against upstream's truth, in whatever yanked mode is configured.
+
+    ``but`` are projects that are not looked at. Projects that were quarantined before we heard of
+    them are in no list, so they may be missing.
+    """
+    files = world.files()
+    settings = load(None, {}, **world.flags)
+    omit = settings.mirror.yanked == "omit"
+    mirrored = [name for name in world.up.all_names() if settings.mirrors(name)]
+    directories = {path.split("/")[1] for path in files if path.count("/") == 2}
+    offered = {*world.up.names()}
+    mirrored = [name for name in mirrored if name in offered or name in directories]
+    assert directories - {*but} == {*mirrored} - {*but}
+    for name in mirrored:
+        if name not in but:
+            _assert_page(world, name, omit=omit)
+    _assert_list(world, [name for name in world.up.names() if settings.mirrors(name)], but)
+    _assert_files(files, settings.mirror.compress, legacy=settings.mirror.legacy_json)
+
+
+def _assert_page(world: World, name: str, *, omit: bool) -> None:
+    truth, pages = world.up.truth(name), world.pages(name)
+    assert truth is not None and pages is not None, name
+    in_json, in_html = pages
+    status = truth["project-status"]["status"]
+    wanted = {file["filename"]: file for file in truth["files"]}
+    if omit:
+        wanted = {key: file for key, file in wanted.items() if file["yanked"] is False}
+    stored = world.up.project(name)
+    assert stored is not None
+    versions = sorted({stored.files[key].version for key in wanted})
+    assert sorted(in_json["versions"]) == versions, (name, in_json, truth)
+    if status == "quarantined":
+        assert truth["files"] == in_json["files"] == in_html.anchors == []
+    assert in_json["name"] == name
+    assert in_json.get("project-status", {"status": "active"})["status"] == status
+    assert in_html.metas.get(_STATUS, "active") == status
+    serial = in_json["meta"].get("_last-serial")
+    assert in_html.serial == serial
+    assert (serial is None) == ("_last-serial" not in truth["meta"])
+    assert serial is None or serial <= truth["meta"]["_last-serial"]
+    assert {file["filename"]: _facts(file) for file in in_json["files"]} == {
+        key: _facts(file) for key, file in wanted.items()
+    }
+    assert len(in_json["files"]) == len(wanted)
+    assert dict(in_html.anchors) == {key: _attributes(file) for key, file in wanted.items()}
+    assert [text for text, _ in in_html.anchors] == [file["filename"] for file in in_json["files"]]
+
+
+def _facts(file: Mapping[str, Any]) -> dict[str, Any]:
+    """What the JSON form must say of a file: what upstream says, without what it does not know."""
+    yanked = file["yanked"]
+    assert yanked is True or yanked is False or (isinstance(yanked, str) and yanked)
+    return {
+        key: value
+        for key, value in file.items()
+        if value is not None and key != "data-dist-info-metadata"
+    }
+
+
+def _attributes(file: Mapping[str, Any]) -> dict[str, str | None]:
+    """The attributes that the HTML anchor of a file must have."""
+    found: dict[str, str | None] = {"href": f"{file['url']}#sha256={file['hashes']['sha256']}"}
+    if file["requires-python"] is not None:
+        found["data-requires-python"] = file["requires-python"]
+    if file["core-metadata"]:
+        claim = f"sha256={file['core-metadata']['sha256']}"
+        found["data-core-metadata"] = found["data-dist-info-metadata"] = claim
+    if file["provenance"] is not None:
+        found["data-provenance"] = file["provenance"]
+    if file["yanked"] is not False:
+        reason = "" if file["yanked"] is True else file["yanked"]
+        found["data-yanked"] = re.sub("[\0\ud800-\udfff]", "\ufffd", reason)
+    return found
+
+
+def _assert_list(world: World, names: Sequence[str], but: Sequence[str]) -> None:
+    wanted = sorted({*names} - {*but})
+    assert [name for name in world.listed() if name not in but] == wanted
+    body = world.kills.store.read(None, HTML)
+    assert body is not None
+    anchors = HtmlPage(body).anchors
+    linked = {normal(text): attributes["href"] for text, attributes in anchors}
+    assert sorted({*linked} - {*but}) == wanted
+    for name, link in linked.items():
+        assert str(link).rstrip("/").rsplit("/")[-1] == name
+
+
+def _assert_files(files: Mapping[str, bytes], codecs: Sequence[str], *, legacy: bool) -> None:
+    """Twins are equal, copies say the same and save a packet, and nothing else is there."""
+    forms = (HTML, V1_HTML, JSON, *(["index.legacy_json"] if legacy else []))
+    homes = {path.rpartition("/")[0] for path in files}
+    pages = {f"{home}/{form}" for home in homes for form in forms}
+    saved = {f"{path}.gz": saved_by_gzip(files[path]) for path in pages if path in files}
+    copies = saved.items() if "gzip" in codecs else ()
+    wanted = pages | {copy for copy, size in copies if size >= PACKET + EDGE}
+    allowed = pages | {copy for copy, size in copies if size >= PACKET - EDGE}
+    assert wanted <= {*files} <= allowed, sorted((wanted - {*files}) | ({*files} - allowed))
+    for home in homes:
+        assert files[f"{home}/{HTML}"] == files[f"{home}/{V1_HTML}"]
+    for path in files:
+        if path.endswith(".gz"):
+            assert gzip.decompress(files[path]) == files[path.removesuffix(".gz")]
+
+
+PACKET, EDGE = 1400, 100  # what a copy has to save; libraries differ a little
+
+
+def saved_by_gzip(body: bytes) -> int:
+    """Return how many bytes a compressed copy of ``body`` saves."""
+    return len(body) - len(gzip.compress(body, 6))

@@ -1,0 +1,468 @@
+"""Whole passes: ``simple_url`` names another address, of the same index or of another one (R14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
+from tests.support.fake_index.pages import PageDict
+from tests.support.world import (
+    DONE,
+    FAILED,
+    HELD,
+    HOUR,
+    JSON,
+    PARTIAL,
+    World,
+    assert_equal_to_upstream,
+)
+from yanksync.state.views.holds import JOURNAL, Held, holds
+
+
+@pytest.fixture
+def second() -> Iterator[Served]:
+    """Another address."""
+    with serve(FakeUpstream()) as running:
+        yield running
+
+
+def begun(world: World, *names: str) -> None:
+    for name in names:
+        world.up.upload(name, "1.0")
+        world.up.upload(name, "2.0")
+    assert world.sync() == DONE
+
+
+def moved(world: World, to: Served) -> None:
+    world.configure(upstream_simple_url=to.simple_url)
+
+
+def held(world: World) -> Held:
+    with world.state() as state:
+        (one,) = holds(state)
+    return one
+
+
+def other(served: Served, *names: str) -> FakeUpstream:
+    upstream = served.upstream
+    assert isinstance(upstream, FakeUpstream)
+    for name in ("strange", "stranger", *names):
+        upstream.upload(name, "9.0")
+    return upstream
+
+
+def test_R14_another_address_of_the_same_journal_changes_nothing(
+    disk: World, second: Served
+) -> None:
+    begun(disk, "demo", "third")
+    stamps = disk.stamps()
+    second.upstream = disk.up
+    moved(disk, second)
+    assert disk.sync() == DONE
+    assert disk.stamps() == stamps and disk.asked == []
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == DONE
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+
+
+def test_R14_another_index_waits_for_a_person(world: World, second: Served) -> None:
+    begun(world, "demo", "third")
+    files, old = world.files(), world.served.simple_url
+    up = other(second, "demo")
+    moved(world, second)
+    for _ in range(2):
+        assert world.sync() == HELD
+        assert world.files() == files and up.page_requests() == []
+    hold = held(world)
+    assert (hold.project, hold.what) == (None, "journal")
+    assert old in hold.why and second.simple_url in hold.why
+    assert world.counts().held == 1
+    assert world.approve("demo") == []  # it is of the whole mirror
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    assert world.settle() == DONE
+    assert world.listed() == ["demo", "strange", "stranger"]
+    assert_equal_to_upstream(world)
+    up.yank("demo", "9.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_the_old_address_ends_the_hold(world: World, second: Served) -> None:
+    begun(world, "demo")
+    other(second)
+    old = world.served.simple_url
+    moved(world, second)
+    assert world.sync() == HELD
+    world.configure(upstream_simple_url=old)
+    assert world.sync() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_an_approval_is_for_the_address_that_was_seen(world: World, second: Served) -> None:
+    begun(world, "demo")
+    other(second)
+    moved(world, second)
+    assert world.sync() == HELD
+    assert world.approve() == [JOURNAL]
+    with serve(FakeUpstream()) as third:
+        up = other(third)
+        moved(world, third)
+        assert world.sync() == HELD
+        assert third.simple_url in held(world).why and up.page_requests() == []
+
+
+def test_R14_an_outage_at_the_new_address_is_no_other_index(world: World, second: Served) -> None:
+    begun(world, "demo")
+    files = world.files()
+    second.upstream = world.up
+    moved(world, second)
+    world.up.fail("^/", Fault.status(503), times=None)
+    assert world.sync() in (FAILED, PARTIAL)
+    assert world.files() == files
+    world.up.heal()
+    assert world.settle() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("fault", [404, 503])
+@pytest.mark.parametrize(
+    ("journal", "projects"),
+    [("auto", ["*"]), ("auto", ["demo"]), ("none", ["demo"])],
+    ids=["all", "named", "without-journal"],
+)
+def test_an_address_that_gave_no_page_is_corrected_without_approval(
+    world: World, second: Served, journal: str, projects: list[str], fault: int
+) -> None:
+    right = world.served.simple_url
+    for _ in range(3):
+        world.up.upload("demo", "1.0")
+    up = other(second)
+    up.fail("^/" if fault == 404 else "^/simple/.", Fault.status(fault), times=None)
+    world.configure(mirror_projects=projects, upstream_journal=journal)
+    moved(world, second)
+    assert world.sync() in (FAILED, PARTIAL)
+    world.configure(upstream_simple_url=right)
+    assert world.settle() == DONE
+    assert world.counts() == (0, 0, 0, 0)
+    assert_equal_to_upstream(world)
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def plain(served: Served, *, html: bool) -> FakeUpstream:
+    """Make its upstream an index without journal and serials."""
+    upstream = served.upstream
+    assert isinstance(upstream, FakeUpstream)
+    upstream.html_only = html
+    upstream.page_serials = upstream.list_serials = False
+    upstream.xmlrpc_status = 404
+    return upstream
+
+
+@pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
+def test_R14_nothing_learnt_of_the_old_index_is_kept(
+    world: World, second: Served, html: bool
+) -> None:
+    """It gave JSON, serials and a journal; the new one has none of them."""
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    up = plain(second, html=html)
+    up.upload("demo", "1.0")
+    up.upload("demo", "3.0")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert "no journal tells whether both are the same index" in held(world).why
+    assert set(world.yanked("demo")) == {"demo-1.0.tar.gz", "demo-2.0.tar.gz"}
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    world.settle()
+    assert {"demo-1.0.tar.gz", "demo-3.0.tar.gz"} <= set(world.yanked("demo"))
+    up.yank("demo", "1.0", "bad")
+    assert world.settle() == DONE
+    assert world.yanked("demo") == {"demo-1.0.tar.gz": "bad", "demo-3.0.tar.gz": False}
+    body = world.page("demo")
+    assert body is not None and "_last-serial" not in body["meta"]
+
+
+def test_R14_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
+    world: World, second: Served
+) -> None:
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    old = world.served.simple_url
+    plain(second, html=False)
+    moved(world, second)
+    for _ in range(2):
+        assert world.sync() == HELD
+    world.configure(upstream_simple_url=old)
+    assert world.sync() == DONE
+    assert world.asked == []  # the journal tells what is new, as before
+    serial = world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    assert world.told() == [(serial, "yank", "bad")]
+    assert_equal_to_upstream(world)
+
+
+def test_R14_an_index_with_a_journal_takes_over_from_one_without(
+    world: World, second: Served
+) -> None:
+    plain(world.served, html=True)
+    world.configure(mirror_projects=["demo"])
+    begun(world, "demo")
+    up = other(second, "demo")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert world.cursor() == up.last_serial
+    up.yank("demo", "9.0", "bad")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_a_first_build_that_finds_no_project_publishes_nothing(
+    world: World, journal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.up.upload("demo", "1.0")
+    world.configure(mirror_projects=["demmo", "othr"], upstream_journal=journal)
+    for _ in range(2):
+        caplog.clear()
+        assert world.sync(later=HOUR) == FAILED
+        assert world.files() == {}
+        told = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        assert any("upstream.simple_url" in line for line in told), told
+        assert any("demmo" in r.getMessage() for r in caplog.records)
+    world.configure(mirror_projects=["demo"])
+    assert world.settle() == DONE
+    assert world.listed() == ["demo"]
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("projects", [["*"], ["demo"], ["d*"]], ids=["all", "named", "pattern"])
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_an_address_where_there_is_nothing_is_told_and_publishes_nothing(
+    world: World, projects: list[str], journal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if journal == "none" and projects != ["demo"]:
+        projects = ["demo", "other"]  # wildcards need a journal or a list
+    world.up.upload("demo", "1.0")
+    world.up.fail("^/", Fault.status(404), times=None)
+    world.configure(mirror_projects=projects, upstream_journal=journal)
+    for _ in range(2):
+        caplog.clear()
+        assert world.sync(later=HOUR) == FAILED
+        assert world.files() == {}
+        told = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        told += [str(world.error)]
+        assert any("upstream.simple_url" in line for line in told), told
+    world.up.heal()
+    assert world.settle() == DONE
+    body = world.kills.store.read("demo", JSON)
+    assert body is not None and world.listed() == ["demo"]
+
+
+def put_back(world: World, *names: str) -> None:
+    """Let upstream lose its newest entry, so that a person is asked."""
+    begun(world, *names)
+    kept = world.up.snapshot()
+    world.up.yank(names[0], "1.0", "bad")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    assert world.sync() == HELD
+
+
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+def test_R14_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
+    world.configure(upstream_journal=journal)
+    begun(world, "demo", "third")
+    kept = world.up.snapshot()
+    for _ in range(30):
+        world.up.role("third")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    while (code := world.sync(later=HOUR)) == PARTIAL:
+        pass
+    assert code == HELD
+    hold, files = held(world), world.files()
+    serial = world.up.last_serial
+    assert f"its newest serial is {serial}; its list lacks 0 of the 2 published" in hold.why
+    assert world.approve() == [JOURNAL]
+    other(world.served)
+    strange = FakeUpstream()
+    strange.upload("strange", "1.0")
+    world.served.upstream = strange
+    assert world.sync() == HELD and world.files() == files
+    assert "it was approved, but it ends at serial" in held(world).why
+    assert world.sync() == HELD and world.files() == files
+    assert "its list lacks 2 of the 2 published projects" in held(world).why
+    # The one that was seen is followed, when it is approved again.
+    world.served.upstream = world.up
+    for _ in range(2):  # the first time the other one may have been seen last
+        assert world.approve() in ([JOURNAL], [])
+        world.sync()
+    with world.state() as state:
+        assert state.meta.text("journal_replaced") is None
+
+
+def test_R14_another_upstream_with_more_entries_is_not_the_one_approved(world: World) -> None:
+    put_back(world, "demo", "third")
+    assert world.approve() == [JOURNAL]
+    strange = FakeUpstream()
+    for number in range(50):
+        strange.upload(f"s{number}", "1.0")
+    strange.upload("demo", "1.0")
+    strange.upload("third", "1.0")
+    world.served.upstream = strange
+    files = world.files()
+    assert world.sync() == HELD and world.files() == files
+    assert "seen when that was approved" in held(world).why
+
+
+def test_R14_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -> None:
+    put_back(world, "demo", "third")
+    assert world.approve() == [JOURNAL]
+    world.up.yank("third", "2.0", "bad")
+    world.up.upload("new", "1.0")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_R14_what_was_not_seen_when_it_was_approved_is_held_again(world: World) -> None:
+    begun(world, "demo", "third")
+    kept = world.up.snapshot()
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    world.up.restore(kept)
+    world.up.fail("^/simple/$", Fault.status(503), None)
+    assert world.sync() == HELD
+    assert "newest serial" not in held(world).why
+    assert world.approve() == [JOURNAL]
+    world.up.heal()
+    assert world.sync() == HELD
+    assert "its list lacks 0 of" in held(world).why
+    assert world.approve() == [JOURNAL]
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+@pytest.mark.parametrize("command", ["sync", "resync"])
+def test_R14_what_the_approved_upstream_lacks_is_judged_as_unexplained(
+    world: World, second: Served, journal: str, command: str
+) -> None:
+    world.configure(upstream_journal=journal)
+    names = [f"p{number}" for number in range(6)]
+    begun(world, *names)
+    up = other(second, "p0")
+    moved(world, second)
+    assert world.sync() == HELD
+    assert "its list lacks 5 of the 6 published projects" in held(world).why
+    assert world.approve() == [JOURNAL]
+    world.up = up
+    work = getattr(world, command)
+    assert work() == PARTIAL
+    up.upload("stranger", "10.0")  # a newer list that lacks them, too, explains nothing
+    for _ in range(2):
+        assert work(later=HOUR) == HELD
+    assert world.listed() == [*names, "strange", "stranger"]
+    assert world.approve() == names  # of p0 it has other files
+    assert work() == DONE
+    assert world.listed() == ["p0", "strange", "stranger"]
+    assert_equal_to_upstream(world)
+
+
+def test_the_word_journal_approves_the_journal_alone(world: World) -> None:
+    begun(world, "demo", "journal")
+    world.up.doctor = _rehashed
+    world.up.raw_row("journal", None, "frobnicate")
+    kept = world.up.snapshot()
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == HELD
+    world.up.restore(kept)
+    assert world.sync() == HELD and world.counts().held == 2
+    assert world.approve("journal") == [JOURNAL]
+    assert world.sync() == HELD and world.counts().held == 1  # that of the project
+    assert "ab" * 32 not in str(world.page("journal"))
+    assert world.approve("journal") == ["journal"]  # nothing of the whole mirror is held
+    assert world.sync() == DONE and "ab" * 32 in str(world.page("journal"))
+    assert world.approve("journal") == []
+
+
+def _rehashed(page: PageDict) -> PageDict:
+    for file in page["files"] if page["name"] == "journal" else ():
+        file["hashes"] = {"sha256": "ab" * 32}
+    return page
+
+
+@pytest.mark.parametrize("path", ["nothere/simple/", "nothere/"])
+def test_an_address_without_an_index_is_not_followed(world: World, path: str) -> None:
+    """Its journal may be the right one all the same: that has an address of its own."""
+    begun(world, "demo", "third")
+    address, root = world.served.simple_url, world.served.root_url
+    world.configure(upstream_simple_url=f"{root}{path}", upstream_journal_url=f"{root}pypi")
+    world.up.yank("demo", "1.0", "bad")
+    for _ in range(2):
+        assert world.sync() == FAILED
+        assert world.mirror is not None and world.mirror.tally.problem is not None
+        assert "check upstream.simple_url" in world.mirror.tally.problem
+        assert world.yanked("demo")["demo-1.0.tar.gz"] is False
+    world.configure(upstream_simple_url=address)
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_what_waits_from_another_address_is_asked_for_at_once(world: World, second: Served) -> None:
+    begun(world, "demo", "third")
+    address = world.served.simple_url
+    second.upstream = world.up
+    moved(world, second)
+    world.up.yank("demo", "1.0", "bad")
+    world.up.fail("^/simple/demo", Fault.status(500), None)
+    for _ in range(4):
+        assert world.sync() == PARTIAL
+    world.up.heal()
+    assert world.sync(later=0.0) == PARTIAL and world.asked == []  # it is not its time
+    world.configure(upstream_simple_url=address)
+    assert world.sync(later=0.0) == DONE
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+
+
+@pytest.mark.parametrize("journal", ["auto", "none"])
+def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journal: str) -> None:
+    for name in ("demo", "third"):
+        world.up.upload(name, "1.0")
+    address = world.served.simple_url
+    world.configure(
+        mirror_projects=["demo", "third"],
+        upstream_journal=journal,
+        upstream_simple_url=f"{world.served.root_url}nothere/simple/",
+    )
+    assert world.sync() == FAILED and world.files() == {}
+    assert world.mirror is not None and world.mirror.tally.problem is not None
+    assert "Correct upstream.simple_url" in world.mirror.tally.problem
+    assert "mirror.projects" not in world.mirror.tally.problem
+    world.configure(upstream_simple_url=address)
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+def test_what_is_no_list_blames_the_address(world: World) -> None:
+    world.up.upload("demo", "1.0")
+    world.up.xmlrpc_status = 404
+    world.configure(upstream_simple_url=f"{world.served.simple_url}demo/")
+    assert world.sync() == FAILED
+    assert world.mirror is not None and world.mirror.tally.problem is not None
+    assert "check upstream.simple_url" in world.mirror.tally.problem

@@ -1,0 +1,99 @@
+"""Commands about the program itself: ``help``, ``version`` and ``completion``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import click
+import msgspec
+
+from yanksync import __version__
+from yanksync.cli.error_handling import like
+from yanksync.core.errors import YanksyncError
+
+_MOST = 500  # names offered to a shell
+
+
+def project_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the projects of the state that a shell may complete ``incomplete`` to."""
+    from yanksync.config.load import load
+    from yanksync.state.database import is_there
+    from yanksync.state.state import State
+
+    try:
+        path = load(context.find_root().params.get("config"), os.environ).mirror.state
+        if not isinstance(path, Path) or not is_there(path):
+            return []
+        with State(path, create=False, look=True) as state:
+            return [*state.projects.beginning(incomplete.lower(), _MOST)]
+    except YanksyncError:  # a shell has no place for a message
+        return []
+
+
+@click.command("help", short_help="Show the help of a command.")
+@click.argument("words", nargs=-1, metavar="[COMMAND]")
+@click.pass_context
+def show_help(context: click.Context, words: tuple[str, ...]) -> int:
+    """Show the help of COMMAND, or the list of all commands.
+
+    \b
+    Examples:
+      yanksync help
+      yanksync help sync
+    """
+    at = context.find_root()
+    for word in words:
+        group = at.command
+        known = group.list_commands(at) if isinstance(group, click.Group) else []
+        if not isinstance(group, click.Group) or word not in known:
+            raise click.UsageError(f"there is no command {word!r}{like(word, known)}")
+        command = group.get_command(at, word)
+        assert command is not None
+        at = click.Context(command, at, info_name=word)
+    click.echo(at.get_help())
+    return 0
+
+
+@click.command(short_help="Print the version.")
+@click.option("--json", "as_json", is_flag=True, help="With those of Python and the system.")
+def version(as_json: bool) -> int:
+    """Print the version of yanksync.
+
+    \b
+    Examples:
+      yanksync version
+      yanksync version --json
+    """
+    if as_json:
+        facts = {
+            "version": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        }
+        click.echo(msgspec.json.encode(facts).decode())
+    else:
+        click.echo(f"yanksync {__version__}")
+    return 0
+
+
+@click.command(short_help="Print what completes commands in a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
+@click.pass_context
+def completion(context: click.Context, shell: str) -> int:
+    """Print what lets SHELL (bash, zsh or fish) complete commands, options and project names.
+
+    \b
+    Examples:
+      yanksync completion bash > /etc/bash_completion.d/yanksync
+      yanksync completion zsh > /usr/local/share/zsh/site-functions/_yanksync
+      yanksync completion fish > ~/.config/fish/completions/yanksync.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    root = context.find_root().command
+    click.echo(kind(root, {}, "yanksync", "_YANKSYNC_COMPLETE").source())
+    return 0

@@ -1,0 +1,215 @@
+"""The command ``check``: one line for a monitoring system, and Nagios' exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from yanksync.cli.display.held import counted
+from yanksync.cli.display.times import DURATION, clock
+from yanksync.cli.error_handling import printable, tell
+from yanksync.cli.logs import Logs
+from yanksync.cli.report_rows import json_option
+from yanksync.config.durations import in_words
+from yanksync.config.settings import Settings
+from yanksync.core.errors import YanksyncError
+from yanksync.mirror.output_probe import output_problem
+from yanksync.mirror.state_access import looked_at, no_mirror
+from yanksync.state.database import is_there
+from yanksync.state.views.status import Status, status
+
+LEVELS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+"""The words of the first line; their places are Nagios' exit codes."""
+
+OK, WARNING, CRITICAL, UNKNOWN = range(4)
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """From when on a mirror needs a person."""
+
+    lag: float = 1800.0  # seconds
+    held: int = 0
+    age: float | None = None  # seconds since a run ended; None: as ``lag``
+
+
+class Problem(Struct, frozen=True):
+    """Something that a person should look at."""
+
+    level: int  # WARNING or CRITICAL
+    text: str
+
+
+class _Monitored(click.Command):
+    """A command whose usage errors are UNKNOWN, as Nagios wants them."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            click.echo(f"UNKNOWN: {_one_line(error.format_message())}")
+            error.show()
+            raise click.exceptions.Exit(UNKNOWN) from error
+
+
+@click.command(cls=_Monitored)
+@json_option
+@click.option(
+    "--max-lag",
+    type=DURATION,
+    metavar="DURATION",
+    default="30m",
+    show_default=True,
+    help="Longest time behind upstream.",
+)
+@click.option(
+    "--max-held",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="How many held changes are no problem.",
+)
+@click.option(
+    "--max-age",
+    type=DURATION,
+    metavar="DURATION",
+    help="Longest time since a run ended.  [default: as --max-lag]",
+)
+@click.pass_obj
+def check(logs: Logs, as_json: bool, max_lag: float, max_held: int, max_age: float | None) -> int:
+    """Check the mirror for Nagios and its like.
+
+    Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
+    3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output
+    that is gone or empty, or none of the named projects exists. WARNING: only files that could not
+    be written, or hooks that could not be told. UNKNOWN: no state, or it cannot be read.
+
+    \b
+    Examples:
+      yanksync check
+      yanksync check --max-lag 2h --max-held 10
+    """
+    limits = Limits(lag=max_lag, held=max_held, age=max_age)
+    found, now = Status(), time.time()
+    try:
+        settings = logs.settings()
+        with looked_at(settings) as path:
+            if is_there(path):
+                found = status(path, now, settings.hooks.names)
+                seen = problems(found, settings, limits, now)
+            else:
+                missing = f"the state {settings.mirror.state} is missing"
+                seen = [Problem(UNKNOWN, no_mirror(settings, path) or missing)]
+    except YanksyncError as error:
+        seen = [Problem(UNKNOWN, str(error))]
+    return _end(logs, found, limits, seen, as_json=as_json)
+
+
+def _end(
+    logs: Logs, found: Status, limits: Limits, seen: Sequence[Problem], *, as_json: bool
+) -> int:
+    """Print the result; return the exit code."""
+    code = max((problem.level for problem in seen), default=OK)
+    if as_json:
+        click.echo(json.dumps(check_object(found, code, seen)))
+    else:
+        click.echo(f"{_one_line(_text(found, code, seen))} | {_figures(found, limits)}")
+    if code != OK and not logs.quiet:
+        sys.stdout.flush()  # some monitors join the two streams, and want that line first
+        unknown = code == UNKNOWN
+        tell(seen[0].text if unknown else "the mirror needs a look; see 'yanksync status'")
+    return code
+
+
+def _text(found: Status, code: int, seen: Sequence[Problem]) -> str:
+    if code == OK:
+        at = "" if found.journal_serial is None else f" at serial {found.journal_serial}"
+        return f"OK: up to date{at}, {found.projects} projects"
+    ordered = sorted(seen, key=lambda problem: -problem.level)
+    return f"{LEVELS[code]}: " + "; ".join(problem.text for problem in ordered)
+
+
+def _figures(found: Status, limits: Limits) -> str:
+    """Return performance data; U is Nagios' word for a value that is not known."""
+    lag = "U" if found.lag_seconds is None else f"{found.lag_seconds:.0f}s;{limits.lag:.0f}"
+    return f"lag={lag} held={found.held}"
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` as Nagios can read it: the bar begins its performance data."""
+    return printable(" ".join(text.split()).replace("|", "/"))
+
+
+def check_object(found: Status, code: int, seen: Sequence[Problem]) -> dict[str, object]:
+    """Return the result as it is printed in JSON."""
+    return {
+        "status": LEVELS[code],
+        "code": code,
+        "problems": [{"level": LEVELS[one.level], "text": one.text} for one in seen],
+        "lag_seconds": found.lag_seconds,
+        "held": found.held,
+    }
+
+
+def problems(found: Status, settings: Settings, limits: Limits, now: float) -> list[Problem]:
+    """Return what is wrong with a mirror, for ``check`` and for ``status --max-lag``."""
+    critical = [*_held(found, limits, now), *_late(found, limits, now), *_empty(found, settings)]
+    return [Problem(CRITICAL, text) for text in critical] + [
+        Problem(WARNING, text) for text in _warnings(found)
+    ]
+
+
+def _held(found: Status, limits: Limits, now: float) -> Iterator[str]:
+    if found.held <= limits.held:
+        return
+    since = "" if found.held_since is None else f" since {clock(found.held_since, now)}"
+    kinds = [counted(kind, count) for kind, count in found.held_kinds.items()]
+    what = f"{kinds[0]} held" if len(kinds) == 1 else f"{found.held} held ({', '.join(kinds)})"
+    yield f"{what}{since}, run 'yanksync holds'"
+
+
+def _late(found: Status, limits: Limits, now: float) -> Iterator[str]:
+    age = limits.lag if limits.age is None else limits.age
+    if found.run is None and found.last_run is not None and now - found.last_run > age:
+        yield f"no run since {clock(found.last_run, now)}"
+    why = "" if found.last_error is None else f": {found.last_error}"
+    if found.lag_seconds is None:
+        yield f"never up to date yet{_at_work(found)}{why}"
+    elif found.lag_seconds > limits.lag:
+        lag, most = in_words(found.lag_seconds), in_words(limits.lag)
+        yield f"{lag} behind upstream, {most} allowed{_at_work(found)}{why}"
+
+
+def _at_work(found: Status) -> str:
+    if found.run is None:
+        return ""
+    count = f", {found.run.done}/{found.run.total} {found.run.phase}" if found.run.total else ""
+    return f" (a run is at work{count})"
+
+
+def _empty(found: Status, settings: Settings) -> Iterator[str]:
+    named = settings.mirror.selection.explicit
+    if named and set(named) <= set(found.unknown):
+        some = ", ".join(named[:5]) + (", …" if len(named) > 5 else "")
+        yield f"upstream has none of the projects in mirror.projects ({some})"
+    elif found.projects and (problem := output_problem(settings)) is not None:
+        yield problem
+
+
+def _warnings(found: Status) -> Iterator[str]:
+    if found.blocked:
+        first = found.blocked[0]
+        more = f" and {len(found.blocked) - 1} more" if len(found.blocked) > 1 else ""
+        yield f"{first.name}{more} could not be written: {first.problem}"
+    if found.undelivered and (found.run is None or found.hook_problems):
+        hooks = ", ".join(f"{hook} {count}" for hook, count in found.undelivered_hooks.items())
+        yield f"hooks wait for {found.undelivered} changes ({hooks})"

@@ -1,0 +1,1 @@
+"""What commands that print share: times and durations, columns, the pager."""

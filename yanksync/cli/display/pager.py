@@ -1,0 +1,52 @@
+"""Long output on a terminal, shown by a pager."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+import click
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines; on a terminal by ``$PAGER``, else ``less``, which ends by itself if all fits."""
+    pager = _pager()
+    if pager is None:
+        for line in lines:
+            click.echo(line)
+        return
+    sys.stdout.flush()
+    environ = {"LESS": "FRX", "LESSCHARSET": "utf-8"} | os.environ
+    process = subprocess.Popen(
+        pager, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8", errors="replace"
+    )
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the pager's, which goes on
+    assert process.stdin is not None
+    try:
+        with suppress(BrokenPipeError):  # the reader has seen enough
+            for line in lines:
+                process.stdin.write(line + "\n")
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.wait()
+        signal.signal(signal.SIGINT, ignored)
+
+
+def _pager() -> list[str] | None:
+    """Return the command of the pager; None where there is no terminal, or no pager."""
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return None
+    try:
+        words = shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # an unclosed quote
+        return None
+    if not words or words == ["cat"] or shutil.which(words[0]) is None:
+        return None
+    return words
