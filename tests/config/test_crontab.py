@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.upstream.build import CALM
+from tests.support.builders.random_pages import CALM
 from yanksync.config.crontab import parse
 from yanksync.config.settings import Schedule
 from yanksync.service.scheduler import CronTrigger, later, trigger
