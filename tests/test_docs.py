@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from tests.support.documents import parsed
+from tests.support.source_copy import ROOT
 from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
 from yanksync.cli.display.history_rows import history_object
-from yanksync.cli.report_rows import row_object
-from yanksync.cli.verify import counts_object
+from yanksync.cli.display.report_rows import row_object
+from yanksync.cli.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
@@ -43,23 +44,8 @@ from yanksync.state.views.status import Status
 from yanksync.sync.hooks.deliver import message
 from yanksync.verify.check import Checked
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 DOCUMENTS = ("README.rst", "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
-
-
-@cache
-def parsed(name: str = "README.rst") -> docutils.nodes.document:
-    """Return a document; whatever docutils has to say against it is an error."""
-    return docutils.core.publish_doctree(
-        (ROOT / name).read_text(encoding="utf-8"),
-        settings_overrides={
-            "report_level": 1,
-            "halt_level": 1,
-            "syntax_highlight": "none",
-            "file_insertion_enabled": False,
-        },
-    )
 
 
 def table(heading: str) -> dict[str, list[str]]:
@@ -235,7 +221,7 @@ def test_metrics_are_the_real_ones() -> None:
 def test_verify_has_these_keys_and_kinds() -> None:
     assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
     finding = Finding(kind=Kind.MISSING, project=None, path="")
-    assert set(table("Finding key")) == set(row_object(finding))
+    assert set(table("Finding key")) == {*row_object(finding), *outcome_object(None)}
     assert list(table("Kind")) == [str(kind) for kind in Kind]
 
 
@@ -308,3 +294,13 @@ def test_contributing_names_files_that_are_there() -> None:
         if not (ROOT / path).exists() and not (ROOT / "yanksync" / path).exists()
     ]
     assert named and gone == []
+
+
+def test_no_file_cites_what_is_not_in_the_repository() -> None:
+    outside = re.compile(r"[a-z-]+\.md\b|spec-checklist|\([A-G][0-9]{1,2}[,)]")
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in (".py", ".rst", ".cfg") and path != Path(__file__):
+            found = outside.findall(path.read_text(encoding="utf-8"))
+            assert found == [], name

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tests.cli.terminal import typed
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream
+from tests.support.terminal import typed
 
 NAMES = [f"many-{number}" for number in range(102)]
 

@@ -20,6 +20,7 @@ def test_a_mirror_that_is_as_it_should_be_is_silent(synced: Cli, upstream: FakeU
     assert found.json == {
         "findings": [], "projects": 2, "differences": 0, "unchecked": 0,
         "unpublished": 0, "held": 0, "pending": 0, "foreign": 0,
+        "corrected": 0, "uncorrected": 0,
     }  # fmt: skip
     code, out, _ = synced.on_terminal("verify")
     assert (code, out.strip()) == (0, "2 projects checked: 0 differences, 0 could not be checked")
@@ -48,13 +49,19 @@ def test_what_differs_is_named_and_mended(
         "2 projects checked: 3 differences, 0 could not be checked",
     ]
     rows = yanksync("verify", "--json").json["findings"]
-    assert set(rows[0]) == {"kind", "project", "path", "detail"}
+    assert set(rows[0]) == {"kind", "project", "path", "detail", "corrected", "why"}
     assert {"kind": "foreign", "project": "other", "path": "simple/other/notes.txt",
-            "detail": None} in rows  # fmt: skip
+            "detail": None, "corrected": None, "why": None} in rows  # fmt: skip
     assert "foreign  simple/other/notes.txt" in yanksync("-v", "verify").out
     assert (yanksync.tree(), yanksync.content()) == (tree, content)
     done = yanksync("verify", "--repair")
-    assert (done.code, done.out.count("\n"), done.err) == (0, 3, "")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "different  simple/demo/index.html  corrected",
+        "missing  simple/other/index.v1_json.gz  corrected",
+        "extra  simple/ghost/  corrected",
+        "2 projects checked: 3 differences, 0 could not be checked; 3 corrected, 0 not corrected",
+    ]
     assert yanksync("verify").silent
     assert not (simple / "ghost").exists()
     assert yanksync.leftovers() == []

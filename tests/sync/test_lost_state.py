@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import FakeUpstream, Fault
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.state.views.holds import holds
 from yanksync.sync.pipeline import rehearse
@@ -45,7 +46,7 @@ def offered(world: World) -> dict[str, dict[str, bool | str]]:
 
 
 def repair(world: World) -> int:
-    return world.work(lambda mirror: mend(mirror, lambda finding: None)[1])
+    return world.work(lambda mirror: mend(mirror, lambda finding, outcome: None)[1])
 
 
 def lose_list(world: World) -> None:

@@ -1,4 +1,4 @@
-"""XML-RPC's values, held against the standard library's; and what is none of them (F10)."""
+"""XML-RPC's values, held against the standard library's; and what is none of them."""
 
 from __future__ import annotations
 
@@ -96,6 +96,6 @@ def test_what_is_no_response(body: bytes) -> None:
 
 @CALM
 @given(st.binary() | st.text().map(lambda text: wrapped(text)))
-def test_F10_whatever_comes_it_is_a_value_or_malformed(body: bytes) -> None:
+def test_whatever_comes_it_is_a_value_or_malformed(body: bytes) -> None:
     with suppress(Malformed):
         response(body)

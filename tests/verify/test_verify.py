@@ -8,20 +8,18 @@ import os
 import shutil
 import sqlite3
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.fake_index.index import Fault
+from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.system.audited_calls import audited
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
-from yanksync.config.load import load
-from yanksync.mirror.context import Mirror
+from tests.support.verification import check, names, opened, repair
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.output.comparison import Finding, Kind
 from yanksync.output.disk.store import DiskStore
-from yanksync.upstream.client import Upstream
 from yanksync.verify.check import Checked, verify
 from yanksync.verify.repair import mend
 
@@ -42,60 +40,6 @@ def started(world: World, *names: str) -> World:
         world.up.yank(name, "1.0", "broken")
     assert world.sync() == DONE
     return world
-
-
-@contextmanager
-def opened(world: World) -> Iterator[Mirror]:
-    settings = load(None, {}, **world.flags)
-    world.up.clear_log()
-    with world.state() as state, closing(Upstream(settings)) as upstream:
-        yield Mirror(
-            settings,
-            state,
-            upstream,
-            world.kills,
-            now=world.clock.now,
-            monotonic=world.clock.monotonic,
-            sleep=world.clock.sleep,
-        )
-
-
-def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, Checked]:
-    found: list[Finding] = []
-    before = tree(world), content(world)
-    with opened(world) as mirror:
-        checked, code = verify(mirror, found.append, upstream=upstream)
-    assert (tree(world), content(world)) == before, "looking changes nothing"
-    return found, code, checked
-
-
-def repair(world: World, *, upstream: bool = False) -> tuple[list[Finding], int]:
-    found: list[Finding] = []
-    with opened(world) as mirror:
-        _, code = mend(mirror, found.append, upstream=upstream)
-    return found, code
-
-
-def names(found: list[Finding]) -> list[tuple[str, str]]:
-    return sorted((str(finding.kind), finding.path) for finding in found)
-
-
-def tree(world: World) -> dict[str, tuple[int, int, int, bytes]]:
-    out = world.where / "out"
-    return {
-        str(path): (
-            path.lstat().st_mode,
-            path.lstat().st_ino,
-            path.lstat().st_mtime_ns,
-            path.read_bytes() if path.is_file() else b"",
-        )
-        for path in sorted(out.rglob("*"))
-    }
-
-
-def content(world: World) -> list[str]:
-    with closing(sqlite3.connect(world.where / "state.db")) as connection:
-        return list(connection.iterdump())
 
 
 def clean(world: World) -> bool:
@@ -391,7 +335,7 @@ def test_the_store_in_memory_can_be_verified(world: World) -> None:
             ("missing", "simple/other/index.html"),
             ("stale", "simple/demo/index.html.gz"),
         ]
-        assert mend(mirror, found.append)[1] == DONE
+        assert mend(mirror, lambda one, _: found.append(one))[1] == DONE
         assert verify(mirror, found.append)[1] == DONE
     assert not isinstance(world.kills.store, DiskStore)
 

@@ -8,9 +8,9 @@ import time
 import click
 
 from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.database import is_there
@@ -24,7 +24,9 @@ from yanksync.state.views.holds import holds as held_things
 @json_option
 @click.pass_obj
 def holds(logs: Logs, kinds: tuple[str, ...], as_json: bool) -> int:
-    """Show what a guard holds back, why, and what approving it would do.
+    """Show what a guard holds back, and why.
+
+    Changes with the same reason are shown together, with what approving them would do.
 
     \b
     Examples:

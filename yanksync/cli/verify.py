@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.report_rows import Rows
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
-from yanksync.cli.report_rows import Rows
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import opened
@@ -18,6 +18,7 @@ from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
 from yanksync.verify.check import Checked
 from yanksync.verify.check import verify as check
+from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import mend
 
 
@@ -29,16 +30,16 @@ from yanksync.verify.repair import mend
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
-    """Derive every page again and hold it against what is published.
+    """Compare the published files with the state.
 
-    Names what is missing, different, stale, extra, left over or has a wrong mode, and what could
-    not be checked; exits 1 when there is any of that. It holds the lock, because in the middle of
-    a run the output and the state differ. What an earlier run recorded and has not published is
-    no difference.
+    Derives every page again. Names what is missing, different, stale, extra, left over or has a
+    wrong mode, and what could not be checked; exits 1 when there is any of that. It holds the
+    lock, because in the middle of a run the output and the state differ. What an earlier run
+    recorded and has not published is no difference.
 
     --repair publishes again what differs and removes what is extra, as a run would: within the
-    guards, which may hold removals (exit 4). Upstream is asked only for what the state has lost,
-    and for what --upstream found.
+    guards, which may hold removals (exit 4). Then it says of each finding whether it was corrected.
+    Upstream is asked only for what the state has lost, and for what --upstream found.
 
     \b
     Examples:
@@ -56,7 +57,10 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
             logs.kept() as kept,
             opened(settings, "verify", progress=bars, rehearse=True) as mirror,
         ):
-            checked, code = (mend if repair else check)(mirror, report.tell, upstream=upstream)
+            if repair:
+                checked, code = mend(mirror, report.tell, upstream=upstream)
+            else:
+                checked, code = check(mirror, report.tell, upstream=upstream)
             kept.end(code, tell=True)
     except LockHeld as held:
         tell(str(held))
@@ -73,19 +77,38 @@ class _Report:
         self._json = as_json
         self._notes = notes
 
-    def tell(self, finding: Finding) -> None:
-        """Print one finding."""
+    def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
+        """Print one finding, and what became of it."""
         if self._json or self._notes or finding.kind not in NOTES:
-            self._rows.tell(finding)
+            self._rows.tell(finding, outcome_object(outcome), _note(outcome))
 
     def end(self, checked: Checked, code: ExitCode, *, quiet: bool) -> None:
         """Print what it came to."""
         self._rows.end(counts_object(checked))
-        if not self._json and (code != ExitCode.DONE or sys.stdout.isatty()) and not quiet:
+        repaired = checked.corrected + checked.uncorrected
+        if (
+            not self._json
+            and (repaired or code != ExitCode.DONE or sys.stdout.isatty())
+            and not quiet
+        ):
+            done = f"; {checked.corrected} corrected, {checked.uncorrected} not corrected"
             click.echo(
                 f"{checked.projects} projects checked: {checked.differences} differences, "
-                f"{checked.unchecked} could not be checked"
+                f"{checked.unchecked} could not be checked{done if repaired else ''}"
             )
+
+
+def _note(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    return "  corrected" if outcome.corrected else f"  not corrected: {outcome.why}"
+
+
+def outcome_object(outcome: Outcome | None) -> dict[str, object]:
+    """Return what became of a finding as it is printed in JSON; nulls without a repair."""
+    if outcome is None:
+        return {"corrected": None, "why": None}
+    return {"corrected": outcome.corrected, "why": outcome.why}
 
 
 def counts_object(checked: Checked) -> dict[str, object]:
@@ -95,4 +118,6 @@ def counts_object(checked: Checked) -> dict[str, object]:
         "differences": checked.differences,
         "unchecked": checked.unchecked,
         **checked.notes,
+        "corrected": checked.corrected,
+        "uncorrected": checked.uncorrected,
     }

@@ -32,6 +32,7 @@ from yanksync.sync.fetch import Failed, Fetched, Question, fetch
 from yanksync.sync.follow.selection_change import settle_selection
 from yanksync.sync.publish_list import LIST_DIGESTS, list_forms, list_serial
 from yanksync.sync.published_page import held_page, rendering_of, shown_page
+from yanksync.verify.upstream_difference import described
 
 BATCH = 500
 
@@ -49,6 +50,8 @@ class Checked:
 
     projects: int = 0  # held against the output
     kinds: Counter[Kind] = field(default_factory=Counter)
+    corrected: int = 0  # findings that a repair has put right
+    uncorrected: int = 0  # those it has not
 
     @property
     def differences(self) -> int:
@@ -83,7 +86,7 @@ def verify(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Check
 
 def check(mirror: Mirror, checked: Checked, *, upstream: bool) -> Iterator[Finding]:
     """Yield everything that is found, and count it."""
-    for part in (_projects(mirror, checked), _list(mirror), _extras(mirror)):
+    for part in (_projects(mirror, checked), check_list(mirror), _extras(mirror)):
         for finding in part:
             checked.kinds[finding.kind] += 1
             yield finding
@@ -103,7 +106,7 @@ def _batches(mirror: Mirror) -> Iterator[list[tuple[Project, bool, str | None]]]
 
 
 def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
-    mirror.progress.expect("projects", mirror.state.projects.published())
+    mirror.progress.expect("checking the output", mirror.state.projects.published())
     for batch in _batches(mirror):
         kept = mirror.state.unpublished.kept([row.id for row, _, held in batch if held is not None])
         looked = [
@@ -121,7 +124,7 @@ def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
                     yield from compare(row.name, wanted, next(standings))
             elif row.presence is Presence.PRESENT:
                 checked.projects += 1
-                yield from _project(mirror, row, next(standings))
+                yield from check_project(mirror, row, next(standings))
         mirror.progress.advance(len(batch))
 
 
@@ -130,7 +133,8 @@ def _waits(name: str, held: str | None) -> Finding:
     return Finding(kind=kind, project=name, path=f"{layout.directory(name)}/", detail=held)
 
 
-def _project(mirror: Mirror, row: Project, standing: Standing) -> Iterator[Finding]:
+def check_project(mirror: Mirror, row: Project, standing: Standing) -> Iterator[Finding]:
+    """Yield how the files of a published project differ from what the state says."""
     lost = mirror.state.lost.one(row.id)
     for why in {one.held for one in lost if one.held is not None}:
         yield _waits(row.name, why)
@@ -164,7 +168,7 @@ def _copies(mirror: Mirror, row: Project, rendered: Rendered, standing: Standing
     return known
 
 
-def _list(mirror: Mirror) -> Iterator[Finding]:
+def check_list(mirror: Mirror) -> Iterator[Finding]:
     """Hold the list against the state: its serials against what was written, for they age."""
     meta = mirror.state.meta
     busy = meta.number("list_serial_writing") is not None or meta.moment("list_written") is None
@@ -227,7 +231,7 @@ def _extra(name: str, standing: Standing) -> Finding:
 
 def _upstream(mirror: Mirror) -> Iterator[Finding]:
     """Ask upstream for every page that is held, with its ETag, whether it is true."""
-    mirror.progress.expect("pages", mirror.state.projects.published())
+    mirror.progress.expect("asking upstream", mirror.state.projects.published())
     address = redacted(mirror.upstream.simple_url)
     for name in mirror.state.pending.without_page():
         why = "it was never fetched, and waits for that"
@@ -289,7 +293,8 @@ def _waiting(mirror: Mirror, one: Fetched, detail: str | None) -> tuple[Kind, st
         old = page.serial is not None and held.serial is not None and page.serial < held.serial
         changes = () if old else differences(held, page)
         if any(change.action in _WITHDRAWALS for change in changes):
-            return Kind.UPSTREAM, "its page withdraws what is published, and waits to be asked for"
+            what = described(held, page)
+            return Kind.UPSTREAM, f"its page, which waits to be asked for, differs: {what}"
     return Kind.PENDING, detail or "it waits to be asked for"
 
 
@@ -300,4 +305,4 @@ def _compared(page: Page, held: Page, followed: int | None) -> tuple[Kind | None
         return Kind.UNCHECKED, f"an old page, of serial {page.serial}; {held.serial} is held"
     if page.serial is not None and followed is not None and page.serial > followed:
         return Kind.PENDING, f"at serial {page.serial}; upstream was followed to {followed}"
-    return Kind.UPSTREAM, f"its page of serial {page.serial} is not the one that is held"
+    return Kind.UPSTREAM, f"its page differs: {described(held, page)}"

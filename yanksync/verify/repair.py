@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 from msgspec.structs import replace
@@ -20,11 +21,18 @@ from yanksync.sync.follow.selection_change import settle_selection
 from yanksync.sync.pipeline import outcome, sync, tell_hooks
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, tell_held
-from yanksync.verify.check import BATCH, UNREADABLE, Checked, Tell, check
+from yanksync.verify.check import BATCH, UNREADABLE, Checked, check
+from yanksync.verify.outcomes import Kept, Outcome, outcomes
+
+_STOPPED = Outcome(False, "the repair was stopped")
+
+TellOutcome = Callable[[Finding, Outcome | None], None]
 
 
-def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked, ExitCode]:
+def mend(mirror: Mirror, tell: TellOutcome, *, upstream: bool = False) -> tuple[Checked, ExitCode]:
     """Look as :func:`verify` does and mend what is found; return the counts and the exit code.
+
+    Each finding goes to ``tell`` at the end, with what became of it.
 
     Upstream is asked only for what cannot be made from the state. Raises
     :class:`yanksync.core.errors.YanksyncError`.
@@ -37,14 +45,25 @@ def mend(mirror: Mirror, tell: Tell, *, upstream: bool = False) -> tuple[Checked
     output_check.check_output(mirror, all_is_looked_at=True)
     mender = _Mender(mirror)
     findings = check(mirror, checked, upstream=upstream)
-    while batch := list(islice(findings, BATCH)):
-        with mirror.state.transaction():
-            for finding in batch:
-                mender.mark(finding)
-        for finding in batch:
-            tell(finding)
-    code = _pass(mirror) if mender.ask else _publish(mirror)
-    return checked, code or (ExitCode.FAILED if mender.left else ExitCode.DONE)
+    with Kept() as kept:
+        while batch := list(islice(findings, BATCH)):
+            with mirror.state.transaction():
+                for finding in batch:
+                    mender.mark(finding)
+                    kept.add(finding)
+        try:
+            code = _pass(mirror) if mender.ask else _publish(mirror)
+        except YanksyncError:
+            for finding in kept.all():
+                tell(finding, None if finding.kind in NOTES else _STOPPED)
+            raise
+        for finding, became in outcomes(mirror, kept):
+            if became is not None:
+                checked.corrected += became.corrected
+                checked.uncorrected += not became.corrected
+            tell(finding, became)
+    left = mender.left or checked.uncorrected
+    return checked, code or (ExitCode.FAILED if left else ExitCode.DONE)
 
 
 def _publish(mirror: Mirror) -> ExitCode:

@@ -121,7 +121,7 @@ def test_status_tells_what_failed_and_why(troubled: Cli) -> None:
     assert troubled("status", "--json").json["blocked"] == []
 
 
-def test_F1_what_upstream_says_cannot_forge_a_line_of_the_log(yanksync: Cli) -> None:
+def test_what_upstream_says_cannot_forge_a_line_of_the_log(yanksync: Cli) -> None:
     """Upstream's words are told with every control character spelled out, in either form."""
     evil = "x\x1b[2J\x9b31m\x07\x7f"
     answers = {

@@ -45,15 +45,15 @@ class Rows:
         self._json = as_json
         self._begun = False
 
-    def tell(self, row: Row) -> None:
-        """Print one row."""
+    def tell(self, row: Row, more: Mapping[str, object] | None = None, note: str = "") -> None:
+        """Print one row; with ``more`` in JSON, and ``note`` at the end of a line."""
         if self._json:
             click.echo(",\n" if self._begun else f"{{{self._key}: [\n", nl=False)
-            click.echo(json.dumps(row_object(row)), nl=False)
+            click.echo(json.dumps(row_object(row) | dict(more or {})), nl=False)
             self._begun = True
         else:
             detail = "" if row.detail is None else f": {row.detail}"
-            click.echo(printable(f"{row.kind}  {row.path}{detail}"))
+            click.echo(printable(f"{row.kind}  {row.path}{detail}{note}"))
 
     def end(self, counts: Mapping[str, object]) -> None:
         """Print what the rows came to; of lines, nothing."""
