@@ -25,7 +25,7 @@ from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
-from yanksync.cli.history import _row_object
+from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.report_rows import row_object
 from yanksync.cli.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
@@ -213,7 +213,7 @@ def test_status_and_history_have_these_keys() -> None:
         reason="",
         source="journal",
     )
-    assert set(table("History key")) == set(_row_object(row))
+    assert set(table("History key")) == set(history_object(row))
 
 
 def test_holds_and_plans_have_these_keys() -> None:

@@ -101,7 +101,7 @@ def test_a_ping_at_each_end(synced: Cli, upstream: FakeUpstream, inbox: Receiver
     watch(synced, ping(inbox))
     assert synced("sync").silent
     assert inbox.paths == [f"/{SECRET}/start", f"/{SECRET}"]
-    assert inbox.told[1].body.decode().startswith("up to date at serial 12: 0 pages asked for")
+    assert inbox.told[1].body.decode().startswith("up to date at serial 12: nothing new in ")
     upstream.fail("^/", Fault.status(500), times=None)
     assert synced("sync").code == 1
     assert inbox.paths[2:] == [f"/{SECRET}/start", f"/{SECRET}/fail"]

@@ -71,14 +71,14 @@ def test_a_rehearsal_lists_each_removal_with_its_reason(named: Cli, upstream: Fa
     narrowed = {"YANKSYNC_MIRROR_PROJECTS": "other"}
     left_out = "mirror.projects and mirror.exclude leave it out"
     done = named("sync", "--dry-run", **narrowed)
-    assert done.code == 0 and f"remove demo: {left_out}\n" in done.out
+    assert done.code == 0 and f"- remove demo  {left_out}\n" in done.out
     plan = named("sync", "--dry-run", "--json", **narrowed).json
     assert (plan["removals"], plan["held"]) == ([{"name": "demo", "why": left_out}], [])
     upstream.remove_project("other")
     done = named("sync", "--dry-run", YANKSYNC_MIRROR_PROJECTS="x")
     assert done.code == 0
-    assert "remove other: upstream says that it was removed\n" in done.out
-    assert "hold selection: it takes away all 2 published projects: demo, other\n" in done.out
+    assert "- remove other  upstream says that it was removed\n" in done.out
+    assert "! hold selection: it takes away all 2 published projects: demo, other\n" in done.out
     assert published(named) == ["demo", "other"]
 
 

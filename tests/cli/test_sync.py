@@ -39,9 +39,9 @@ def test_a_rehearsal_on_nothing_makes_no_file(yanksync: Cli, upstream: FakeUpstr
     done = yanksync("sync", "--dry-run")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        f"journal read up to serial {upstream.last_serial}",
-        "fetch demo until serial 6",
-        "fetch other until serial 12",
+        "+ fetch demo  until serial 6",
+        "+ fetch other  until serial 12",
+        "2 to fetch (journal read up to serial 12); nothing was changed",
     ]
     assert sorted(yanksync.home.rglob("*")) == before
     assert upstream.page_requests() == []
@@ -54,8 +54,8 @@ def test_a_rehearsal_changes_nothing(synced: Cli, upstream: FakeUpstream, comman
     content, tree = synced.content(), synced.tree()
     done = synced(command, "--dry-run")
     assert done.code == 0
-    assert "remove other: upstream says that it was removed\n" in done.out
-    assert "fetch demo until serial 14 (withdrawal)\n" in done.out
+    assert done.out.startswith("- remove other  upstream says that it was removed\n")
+    assert "+ fetch demo  until serial 14  (a withdrawal)\n" in done.out
     assert (synced.content(), synced.tree()) == (content, tree)
 
 
@@ -72,7 +72,8 @@ def test_a_rehearsal_as_json(synced: Cli, upstream: FakeUpstream) -> None:
 
 
 def test_a_rehearsal_that_has_nothing_to_do(synced: Cli) -> None:
-    assert synced("sync", "--dry-run").out == "journal read up to serial 12\nnothing to do\n"
+    nothing = "nothing to do (journal read up to serial 12); nothing was changed\n"
+    assert synced("sync", "--dry-run").out == nothing
 
 
 def test_full_resync_asks_for_every_page(synced: Cli, upstream: FakeUpstream) -> None:
@@ -115,7 +116,7 @@ def test_a_name_that_upstream_never_had_is_told_once(yanksync: Cli, served: Serv
 def test_a_rehearsal_without_a_journal(yanksync: Cli, served: Served) -> None:
     upstream = f'simple_url = "{served.simple_url}"\njournal = "none"'
     yanksync.configure(upstream, mirror='projects = ["demo"]')
-    assert yanksync("sync", "--dry-run").out == "fetch demo\n"
+    assert yanksync("sync", "--dry-run").out.startswith("+ fetch demo\n")
 
 
 def test_a_state_that_is_lost(synced: Cli, upstream: FakeUpstream) -> None:

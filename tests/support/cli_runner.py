@@ -81,13 +81,13 @@ class Cli:
         """Run to the end."""
         return ended(self.start(*args, **environ))
 
-    def on_terminal(self, *args: str) -> tuple[int, str, str]:
+    def on_terminal(self, *args: str, **environ: str) -> tuple[int, str, str]:
         """Run with standard output and standard error on two terminals."""
         outer, inner = zip(pty.openpty(), pty.openpty(), strict=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "yanksync", *args],
             cwd=self.home,
-            env=self.environ | {"TERM": "xterm"},
+            env=self.environ | {"TERM": "xterm", "NO_COLOR": "1"} | environ,
             stdin=subprocess.DEVNULL,
             stdout=inner[0],
             stderr=inner[1],

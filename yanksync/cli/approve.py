@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
+from yanksync.cli.about import project_names
 from yanksync.cli.display.held import held_lines, held_object, kind_option
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
@@ -23,8 +24,13 @@ from yanksync.state.views.holds import WHOLE, Held, chosen, holds
 from yanksync.state.views.holds import approve as release
 
 
-@click.command()
-@click.argument("names", nargs=-1, metavar="[PROJECT|journal|selection]...")
+@click.command(short_help="Let what a guard holds through, once.")
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="[PROJECT|journal|selection]...",
+    shell_complete=project_names,
+)
 @kind_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Off a terminal nothing is asked.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be released.")

@@ -10,8 +10,10 @@ from itertools import islice
 import click
 from packaging.version import InvalidVersion, Version
 
+from yanksync.cli.about import project_names
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
+from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
@@ -28,8 +30,8 @@ from yanksync.state.state import State
 _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
 
 
-@click.command()
-@click.argument("words", nargs=-1, metavar="[PROJECT [VERSION]]...")
+@click.command(short_help="List yanks, removals and quarantines.")
+@click.argument("words", nargs=-1, metavar="[PROJECT [VERSION]]...", shell_complete=project_names)
 @json_option
 @click.option(
     "--since",
@@ -154,25 +156,9 @@ def _show(rows: Iterable[Row], *, as_json: bool, empty: bool = False) -> None:
 def _print_json(rows: Iterable[Row]) -> None:
     lead = "["
     for row in rows:
-        click.echo(lead + json.dumps(_row_object(row)), nl=False)
+        click.echo(lead + json.dumps(history_object(row)), nl=False)
         lead = ",\n "
     click.echo("[]" if lead == "[" else "]")
-
-
-def _row_object(row: Row) -> dict[str, object]:
-    found: dict[str, object] = {
-        "serial": row.serial,
-        "timestamp": moment(row.timestamp),
-        "project": row.project,
-        "version": row.version,
-        "action": row.action.value,
-        "file": row.file,
-        "reason": row.reason,
-        "source": row.source,
-    }
-    if row.files:
-        found["files"] = list(row.files)
-    return found
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from yanksync.state.views.holds import Held
 from yanksync.state.views.holds import holds as held_things
 
 
-@click.command()
+@click.command(short_help="Tell what a guard holds back, and why.")
 @kind_option
 @json_option
 @click.pass_obj

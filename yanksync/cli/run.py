@@ -7,9 +7,10 @@ from functools import partial
 
 import click
 
+from yanksync.cli.display.pass_summary import Start, summarize, summary_line
 from yanksync.cli.error_handling import bug, code_of, leave
 from yanksync.cli.logs import Logs
-from yanksync.cli.sync import metrics_option, recorded, summary, watched
+from yanksync.cli.sync import metrics_option, recorded, watched
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
@@ -57,8 +58,8 @@ class Passes:
                 watched(settings) as watch,
                 opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror,
             ):
-                code = recorded(mirror, Request(), watch)
-                self._tell(mirror, code)
+                code, start = recorded(mirror, Request(), watch)
+                self._tell(mirror, code, start)
         except LockHeld as held:
             code = ExitCode.LOCKED
             if self._last != ExitCode.LOCKED:
@@ -72,8 +73,8 @@ class Passes:
         self._last = code
         return code
 
-    def _tell(self, mirror: Mirror, code: ExitCode) -> None:
+    def _tell(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
         run = outcome(mirror, code)
         # An empty pass like the one before is no news.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
-        log.log(20 if news else 10, "%s", summary(run))
+        log.log(20 if news else 10, "%s", summary_line(summarize(mirror, code, start)))

@@ -24,7 +24,7 @@ from yanksync.state.views.status import status as status_at
 from yanksync.system.file_lock import Holder
 
 
-@click.command()
+@click.command(short_help="Tell where the mirror stands.")
 @json_option
 @click.option(
     "--max-lag",

@@ -9,9 +9,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from yanksync.cli.error_handling import lasted, printable, tell
+from yanksync.cli.about import project_names
+from yanksync.cli.display.pass_summary import (
+    Start,
+    event_line,
+    first_build_line,
+    started,
+    summarize,
+    summary_json,
+    summary_line,
+)
+from yanksync.cli.display.plan_lines import plan_json, plan_lines
+from yanksync.cli.error_handling import lasted, tell
 from yanksync.cli.logs import Logs
 from yanksync.cli.progress import Bars
 from yanksync.config.settings import Settings
@@ -19,11 +29,9 @@ from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.fetch_plan import Look, Plan
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import opened
 from yanksync.mirror.state_access import busy_since
-from yanksync.state.runs import Run
 from yanksync.state.views.holds import count_held
 from yanksync.sync.pipeline import Request, outcome, rehearse
 from yanksync.sync.pipeline import sync as make_pass
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="With --dry-run: print it as JSON.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 metrics_option = click.option(
     "--metrics",
     metavar="FILE",
@@ -75,7 +83,7 @@ def sync(
 
 
 @click.command(short_help="Fetch every project again, or those named.")
-@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=project_names)
 @_dry_run
 @_json
 @metrics_option
@@ -119,8 +127,6 @@ def _run(
     as_json: bool,
     cron: bool = False,
 ) -> ExitCode:
-    if as_json and not dry_run:
-        raise click.UsageError("--json goes with --dry-run")
     try:
         with (
             Bars(shown=False if logs.quiet else None) as bars,
@@ -129,10 +135,11 @@ def _run(
             opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
         ):
             if dry_run:
-                _print_plan(rehearse(mirror, request), as_json)
+                plan = rehearse(mirror, request)
+                click.echo(plan_json(plan) if as_json else "\n".join(plan_lines(plan)))
                 return ExitCode.DONE
-            code = recorded(mirror, request, watch)
-            told = _report(mirror, request, code)
+            code, start = recorded(mirror, request, watch)
+            told = _report(mirror, request, code, start, as_json=as_json, logs=logs)
             late = code == ExitCode.PARTIAL and lasted(mirror.state.runs.partial_since())
             kept.end(code, tell=late)
             if code == ExitCode.HELD and not kept.failed:  # reported when it began
@@ -143,8 +150,8 @@ def _run(
         if not cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
             tell(str(held))
         return ExitCode.LOCKED
-    if sys.stdout.isatty() and not logs.quiet:  # the progress bar has gone
-        click.echo(told)
+    for line in told:  # the progress bar has gone
+        click.echo(line)
     return code
 
 
@@ -166,11 +173,15 @@ def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | N
         watch.leave()
 
 
-def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> ExitCode:
+def recorded(
+    mirror: Mirror, request: Request, watch: Watch | None = None
+) -> tuple[ExitCode, Start]:
     """Make a pass and remember how it ended, also when it could not be made.
 
+    Returns the exit code, and where the pass began.
     Raises :class:`yanksync.core.errors.YanksyncError`.
     """
+    start = started(mirror)
     if watch is not None:
         watch.begin()
     try:
@@ -180,28 +191,37 @@ def recorded(mirror: Mirror, request: Request, watch: Watch | None = None) -> Ex
     except YanksyncError as error:
         mirror.tally.problem = str(error)
         mirror.tally.causes[error.cause] += 1
-        _remember(mirror, ExitCode.FAILED, watch)
+        _remember(mirror, ExitCode.FAILED, start, watch)
         raise
-    _remember(mirror, code, watch)
-    return code
+    _remember(mirror, code, start, watch)
+    return code, start
 
 
-def _remember(mirror: Mirror, code: ExitCode, watch: Watch | None) -> None:
-    run = outcome(mirror, code)
-    mirror.state.runs.end(mirror.run, time.time(), run)
+def _remember(mirror: Mirror, code: ExitCode, start: Start, watch: Watch | None) -> None:
+    mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, code))
     if watch is not None:
-        watch.ended(mirror, code, summary(run))
+        watch.ended(mirror, code, summary_line(summarize(mirror, code, start)))
 
 
-def _report(mirror: Mirror, request: Request, code: ExitCode) -> str:
-    """Log what the pass came to; return the summary, for a terminal."""
+def _report(
+    mirror: Mirror, request: Request, code: ExitCode, start: Start, *, as_json: bool, logs: Logs
+) -> list[str]:
+    """Log what the pass came to; return what is to be printed of it."""
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
             why = "upstream does not have it"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-    told = summary(outcome(mirror, code))
-    log.info("%s", told)
-    return told
+    terminal = sys.stdout.isatty() and not logs.quiet
+    if not (as_json or terminal or logs.verbose):
+        return []
+    summary = summarize(mirror, code, start)
+    for change in summary.changes:
+        log.info("%s", event_line(change), extra={"project": change.project})
+    log.info("%s", summary_line(summary))
+    if as_json:
+        return [summary_json(summary)]
+    built = first_build_line(summary)
+    return [summary_line(summary), *([] if built is None else [built])] if terminal else []
 
 
 def _tell_held(mirror: Mirror) -> None:
@@ -221,47 +241,3 @@ def _tell_partial(mirror: Mirror, logs: Logs, *, late: bool) -> None:
         "run tries again, see 'yanksync status'",
         "warning",
     )
-
-
-_ENDS = {
-    ExitCode.DONE: "up to date",
-    ExitCode.FAILED: "failed",
-    ExitCode.PARTIAL: "done in part",
-    ExitCode.HELD: "held back by a guard",
-}
-
-
-def summary(run: Run) -> str:
-    """Return what a run came to, in one line."""
-    at = "" if run.cursor is None else f" at serial {run.cursor}"
-    return (
-        f"{_ENDS.get(run.exit, 'ended')}{at}: {run.asked} pages asked for, "
-        f"{run.recorded} recorded, {run.published} published, {run.removed} removed"
-    )
-
-
-def _print_plan(plan: Plan, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode(plan).decode())
-        return
-    if plan.cursor is not None:  # else there is no journal
-        click.echo(f"journal read up to serial {plan.cursor}")
-    for removal in plan.removals:
-        click.echo(f"remove {removal.name}: {removal.why}")
-    for name in plan.quarantines:
-        click.echo(f"quarantine {name}")
-    for held in plan.held:
-        click.echo(printable(f"hold {held}"))
-    if plan.publications:
-        click.echo(f"publish {plan.publications} recorded earlier")
-    for look in plan.looks:
-        click.echo(_look(look))
-    if plan.more:
-        click.echo(f"and {plan.more} more")
-    if not any((plan.removals, plan.quarantines, plan.held, plan.publications, plan.looks)):
-        click.echo("nothing to do")
-
-
-def _look(look: Look) -> str:
-    reach = "" if look.reach is None else f" until serial {look.reach}"
-    return f"fetch {look.name}{reach}" + (" (withdrawal)" if look.urgent else "")

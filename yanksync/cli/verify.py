@@ -22,7 +22,7 @@ from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import mend
 
 
-@click.command()
+@click.command(short_help="Compare the output with the state.")
 @click.option("--repair", is_flag=True, help="Mend what is found. Else nothing is changed.")
 @click.option(
     "--upstream", is_flag=True, help="Also ask upstream for every page, whether it is still true."

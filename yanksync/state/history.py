@@ -240,6 +240,23 @@ class History:
     def _last_place(self, era: int) -> int:
         return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (era,))
 
+    def newest(self) -> int:
+        """Return the number of the row that was added last; 0 when there is none."""
+        return self._db.count("SELECT coalesce(max(id), 0) FROM history")
+
+    def after(self, number: int, most: int) -> Iterator[Row]:
+        """Yield up to ``most`` rows that were added after the one of this number."""
+        found = self._db.execute(
+            """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
+            WHERE id > ? ORDER BY id LIMIT ?""",
+            (number, most),
+        )
+        return (_row(row) for row in found)
+
+    def count_after(self, number: int) -> int:
+        """Return how many rows were added after the one of this number."""
+        return self._db.count("SELECT count(*) FROM history WHERE id > ?", (number,))
+
     def rows(
         self,
         project: str | None = None,

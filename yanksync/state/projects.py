@@ -48,6 +48,15 @@ class Projects:
         )
         return [project_of(row) for row in rows]
 
+    def beginning(self, start: str, most: int) -> list[NormalizedName]:
+        """Return up to ``most`` mirrored projects whose names begin with ``start``, in order."""
+        rows = self._db.execute(
+            """SELECT name FROM projects WHERE name >= ?1 AND name < ?1 || char(0x10ffff)
+            AND presence = 'present' ORDER BY name LIMIT ?2""",
+            (start, most),
+        )
+        return [NormalizedName(row[0]) for row in rows]
+
     def present(self, names: Iterable[str]) -> set[NormalizedName]:
         """Return those of ``names`` of which a page is held."""
         rows = self._db.execute(

@@ -253,13 +253,15 @@ def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
         if failure is not None:
             raise failure
         judge_removals(mirror)
+        rewrites = state.unpublished.names(Sort.PAGE)
         looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return Plan(
             cursor=state.meta.cursor,
             removals=tuple(_removals(mirror)),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in holds(state)),
             quarantines=tuple(state.projects.words()),
-            publications=len(state.unpublished.names(Sort.PAGE)),
+            publications=len(rewrites),
+            rewrites=tuple(rewrites[:_SHOWN]),
             looks=tuple(looks),
             more=total - len(looks),
         )

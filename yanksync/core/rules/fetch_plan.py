@@ -48,6 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
     publications: int = 0  # pages recorded earlier and not yet published
+    rewrites: tuple[NormalizedName, ...] = ()  # the first of these
     looks: tuple[Look, ...] = ()  # withdrawals first; the first of them, where there are many
     more: int = 0  # looks beyond those
 

@@ -1,0 +1,110 @@
+"""What people expect of any program: help, colours, a log file, completion, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli_runner import Cli
+
+PROGRAM = str(Path(sys.executable).parent / "yanksync")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("snyc", "sync"), ("statsu", "status"), ("hold", "holds")]
+)
+def test_a_mistyped_command_is_recognised(yanksync: Cli, typed: str, meant: str) -> None:
+    for arguments in ((typed,), ("help", typed)):
+        done = yanksync(*arguments)
+        assert done.code == 2
+        assert f"there is no command '{typed}'; did you mean '{meant}'?" in done.err
+
+
+def test_help_of_a_command(yanksync: Cli) -> None:
+    assert yanksync("help", "sync").out == yanksync("sync", "--help").out
+    assert yanksync("help").out == yanksync("--help").out
+
+
+def test_no_line_of_the_help_is_cut_off(yanksync: Cli) -> None:
+    commands = yanksync("help").out.partition("Setting up:")[2]
+    assert "..." not in commands
+    for line in commands.splitlines():
+        if line.startswith("  "):
+            assert len(line.split(maxsplit=1)[1]) <= 45
+
+
+def test_the_version(yanksync: Cli) -> None:
+    version = json.loads(yanksync("version", "--json").out)["version"]
+    assert yanksync("version").out == f"yanksync {version}\n"
+    assert yanksync("--version").out.strip().endswith(version)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_there_is_completion(yanksync: Cli, shell: str) -> None:
+    assert "_YANKSYNC_COMPLETE" in yanksync("completion", shell).out
+
+
+def complete(yanksync: Cli, *words: str) -> list[str]:
+    """Return what bash offers for the last of ``words``."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = (
+        f"source <('{PROGRAM}' completion bash); COMP_WORDS=(yanksync {quoted}); "
+        f"COMP_CWORD={len(words)}; _yanksync_completion '{PROGRAM}'; "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    return subprocess.check_output(
+        ["bash", "-c", script], cwd=yanksync.home, text=True, env=yanksync.environ
+    ).split()
+
+
+def test_bash_completes_commands_and_options(yanksync: Cli) -> None:
+    assert complete(yanksync, "sta") == ["status"]
+    assert "--dry-run" in complete(yanksync, "sync", "--")
+
+
+def test_bash_completes_the_projects_of_the_state(synced: Cli) -> None:
+    assert complete(synced, "full-resync", "de") == ["demo"]
+    assert complete(synced, "history", "") == ["demo", "other"]
+
+
+def test_nothing_is_completed_without_a_state(yanksync: Cli) -> None:
+    assert complete(yanksync, "full-resync", "de") == []
+    assert not yanksync.state.exists()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_log_file_gets_what_is_logged(synced: Cli, before: bool) -> None:
+    log = synced.home / "sync.log"
+    log.write_text("kept\n")
+    option = ("--log-file", str(log))
+    assert synced(*option, "-v", "sync").code == 0 if before else synced("-v", "sync", *option)
+    lines = log.read_text().splitlines()
+    assert lines[0] == "kept"
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ info: up to date at serial 12", lines[-1])
+
+
+def test_a_log_file_gets_the_error_that_ended_the_command(yanksync: Cli) -> None:
+    done = yanksync("--log-file", "run.log", "--config", "none.toml", "sync")
+    assert done.code == 2
+    said = done.err.removeprefix("yanksync: ").strip()
+    assert (yanksync.home / "run.log").read_text().strip().endswith(f"error: {said}")
+
+
+def test_a_log_file_that_cannot_be_written_is_2(yanksync: Cli) -> None:
+    done = yanksync("--log-file", "none/run.log", "sync")
+    assert done.code == 2
+    assert "--log-file: none/run.log: No such file or directory" in done.err
+
+
+def test_colours(yanksync: Cli) -> None:
+    wrong = ("--config", "none.toml", "sync")
+    assert "\x1b[31myanksync:\x1b[0m" in yanksync.on_terminal(*wrong, NO_COLOR="")[2]
+    assert "\x1b" not in yanksync.on_terminal("--color", "never", *wrong, NO_COLOR="")[2]
+    assert "\x1b" not in yanksync(*wrong).err
+    assert "\x1b[31m" in yanksync("--color", "always", *wrong).err
+    assert "\x1b" not in yanksync.on_terminal(*wrong)[2]

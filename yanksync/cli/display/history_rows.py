@@ -1,0 +1,23 @@
+"""Rows of the history as JSON."""
+
+from __future__ import annotations
+
+from yanksync.cli.report_rows import moment
+from yanksync.state.history import Row
+
+
+def history_object(row: Row) -> dict[str, object]:
+    """Return a row with its documented keys."""
+    found: dict[str, object] = {
+        "serial": row.serial,
+        "timestamp": moment(row.timestamp),
+        "project": row.project,
+        "version": row.version,
+        "action": row.action.value,
+        "file": row.file,
+        "reason": row.reason,
+        "source": row.source,
+    }
+    if row.files:
+        found["files"] = list(row.files)
+    return found

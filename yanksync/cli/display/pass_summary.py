@@ -1,0 +1,193 @@
+"""What a pass came to, in one line for people and as one object for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.cli.display.history_rows import history_object
+from yanksync.cli.error_handling import printable
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.model import Action
+from yanksync.mirror.context import Mirror
+from yanksync.state.history import Row
+from yanksync.state.views.holds import count_held
+
+_LISTED = 1000  # changes in the object
+_NAMED = 5  # changes of a kind in the line
+_WORDS = {
+    Action.YANK: "yanked",
+    Action.UNYANK: "unyanked",
+    Action.REMOVE: "removed",
+    Action.QUARANTINE: "quarantined",
+    Action.UNQUARANTINE: "released from quarantine",
+    Action.RETURN: "back",
+}
+_RESULTS = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "failed",
+    ExitCode.PARTIAL: "done in part",
+    ExitCode.HELD: "held",
+}
+_NEXT = {
+    ExitCode.FAILED: "yanksync status",
+    ExitCode.PARTIAL: "yanksync status",
+    ExitCode.HELD: "yanksync holds",
+}
+
+
+class Start(Struct, frozen=True):
+    """Where a pass began: what the summary counts from."""
+
+    history: int  # the last row of the history
+    moment: float  # on the monotonic clock
+    built: bool  # whether a first build had ended before
+
+
+class PassSummary(Struct, frozen=True, kw_only=True):
+    """What a pass came to; ``sync --json`` prints it."""
+
+    exit: int
+    result: str
+    journal_serial: int | None
+    seconds: float
+    asked: int  # page requests
+    recorded: int  # pages with news
+    published: int  # projects whose files were written
+    removed: int  # projects whose files were removed
+    pending: int
+    unpublished: int
+    undelivered: int  # changes that a hook was not told of
+    held: int
+    changes: tuple[
+        Row, ...
+    ]  # of the history, oldest first; the first of them, where there are many
+    more_changes: int
+    first_build: int | None  # the projects of a first build that this pass ended
+    problem: str | None
+    next: str | None  # the command to run when the exit code is not 0
+
+
+def started(mirror: Mirror) -> Start:
+    """Return where a pass of ``mirror`` begins."""
+    built = mirror.state.meta.moment("list_written") is not None
+    return Start(mirror.state.history.newest(), mirror.monotonic(), built)
+
+
+def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
+    """Return what the pass since ``start`` came to."""
+    state, tally = mirror.state, mirror.tally
+    changes = tuple(state.history.after(start.history, _LISTED))
+    total = state.history.count_after(start.history) if len(changes) == _LISTED else len(changes)
+    built = not start.built and state.meta.moment("list_written") is not None
+    return PassSummary(
+        exit=code,
+        result=_RESULTS.get(code, "ended"),
+        journal_serial=state.meta.cursor,
+        seconds=round(mirror.monotonic() - start.moment, 3),
+        asked=tally.asked,
+        recorded=tally.recorded,
+        published=tally.published,
+        removed=tally.removed,
+        pending=state.pending.counts()[0],
+        unpublished=state.unpublished.counts()[0],
+        undelivered=tally.undelivered,
+        held=count_held(state),
+        changes=changes,
+        more_changes=total - len(changes),
+        first_build=state.projects.published() if built else None,
+        problem=tally.problem,
+        next=_NEXT.get(code),
+    )
+
+
+def summary_line(summary: PassSummary) -> str:
+    """Return the summary in one line."""
+    done = [*_changes(summary.changes, summary.more_changes)]
+    work = [f"{_count(summary.published, 'page')} written"] if summary.published else []
+    if summary.removed:
+        work.append(f"{_count(summary.removed, 'project')} removed from the output")
+    what = "; ".join(filter(None, (", ".join(done), ", ".join(work)))) or "nothing new"
+    at = "" if summary.journal_serial is None else f" at serial {summary.journal_serial}"
+    begin = f"up to date{at}" if summary.exit == ExitCode.DONE else summary.result + at
+    return f"{begin}: {what} in {duration(summary.seconds)}{_outstanding(summary)}"
+
+
+def first_build_line(summary: PassSummary) -> str | None:
+    """Return what to say of a first build; None when the pass ended none."""
+    if summary.first_build is None:
+        return None
+    projects = _count(summary.first_build, "project")
+    return (
+        f"the first build is complete: {projects} in {duration(summary.seconds)}; "
+        "to serve them, see 'yanksync show nginx'"
+    )
+
+
+def event_line(row: Row) -> str:
+    """Return a row of the history in one line: the release, what happened, and the reason."""
+    text = f"{_named(row)}: {_WORDS[row.action]}"
+    return printable(f"{text}: {row.reason}" if row.reason else text)
+
+
+def summary_json(summary: PassSummary) -> str:
+    """Return the summary as one JSON object; times are RFC 3339."""
+    fields = msgspec.structs.asdict(summary)
+    fields["changes"] = [history_object(row) for row in summary.changes]
+    return json.dumps(fields)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people: ``0.4 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _changes(rows: Sequence[Row], more: int) -> Iterator[str]:
+    order = list(_WORDS)
+    ranked = sorted(rows, key=lambda row: order.index(row.action))
+    for action, group in groupby(ranked, key=lambda row: row.action):
+        some = list(group)
+        names = ", ".join(map(_brief, some[:_NAMED]))
+        rest = f", and {len(some) - _NAMED:,} more" if len(some) > _NAMED else ""
+        yield printable(f"{len(some):,} {_WORDS[action]} ({names}{rest})")
+    if more:
+        yield f"{more:,} more changes"
+
+
+def _brief(row: Row) -> str:
+    reason = row.reason if row.action is Action.YANK else None
+    if not reason:
+        return _named(row)
+    short = reason if len(reason) <= 40 else reason[:39] + "…"
+    return f'{_named(row)} "{short}"'
+
+
+def _named(row: Row) -> str:
+    name = row.project if row.version is None else f"{row.project} {row.version}"
+    return name if row.file is None else f"{name} ({row.file})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _outstanding(summary: PassSummary) -> str:
+    parts = []
+    if summary.pending:
+        parts.append(f"{_count(summary.pending, 'project')} pending")
+    if summary.unpublished:
+        parts.append(f"{summary.unpublished:,} unpublished")
+    if summary.undelivered:
+        parts.append(f"{_count(summary.undelivered, 'change')} not delivered to a hook")
+    if summary.held:
+        parts.append(f"{summary.held:,} held")
+    return "; " + ", ".join(parts) if parts else ""

@@ -1,0 +1,52 @@
+"""What a dry run prints: one line an action, withdrawals first and in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from yanksync.cli.error_handling import printable
+from yanksync.core.rules.fetch_plan import Look, Plan
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield what a pass would do."""
+    for removal in plan.removals:
+        yield f"- remove {removal.name}  {removal.why}"
+    for name in plan.quarantines:
+        yield f"- quarantine {name}  upstream says so; its page will list no file"
+    for held in plan.held:
+        yield printable(f"! hold {held}")
+    for name in plan.rewrites:
+        yield f"~ rewrite {name}"
+    if plan.publications > len(plan.rewrites):
+        yield f"~ and {plan.publications - len(plan.rewrites):,} more"
+    for look in plan.looks:
+        yield _look(look)
+    if plan.more:
+        yield f"+ and {plan.more:,} more"
+    yield _total(plan)
+
+
+def plan_json(plan: Plan) -> str:
+    """Return the plan as one JSON object."""
+    return msgspec.json.encode(plan).decode()
+
+
+def _look(look: Look) -> str:
+    reach = "" if look.reach is None else f"  until serial {look.reach}"
+    return f"+ fetch {look.name}{reach}" + ("  (a withdrawal)" if look.urgent else "")
+
+
+def _total(plan: Plan) -> str:
+    counts = {
+        "to remove": len(plan.removals),
+        "to quarantine": len(plan.quarantines),
+        "held": len(plan.held),
+        "to rewrite": plan.publications,
+        "to fetch": len(plan.looks) + plan.more,
+    }
+    text = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    at = "" if plan.cursor is None else f" (journal read up to serial {plan.cursor})"
+    return f"{text or 'nothing to do'}{at}; nothing was changed"
