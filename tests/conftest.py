@@ -1,4 +1,4 @@
-"""Fixtures of the tests that make whole passes, and of those of the upstream that they follow."""
+"""Fixtures that many folders use, and the check of the markers ``rule`` and ``incident``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,34 @@ from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.s3_proxy import Gate, gate
 from tests.support.s3_servers import Server, moto
 from tests.support.world import SCRATCH, World
+
+RULES = {f"R{number}" for number in range(1, 16)}
+INCIDENTS = {*range(1, 39)}
+
+
+class Markers(pytest.Item):
+    """A test that fails with what is wrong with the markers: xdist hides other errors."""
+
+    def runtest(self) -> None:
+        pytest.fail(self.name, pytrace=False)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every marker name a rule or an incident, and each of these have a test."""
+    named = {
+        (name, argument)
+        for item in items
+        for name in ("rule", "incident")
+        for mark in item.iter_markers(name)
+        for argument in mark.args
+    }
+    known = {("rule", rule) for rule in RULES} | {("incident", number) for number in INCIDENTS}
+    told = [f"there is no {name} {argument}" for name, argument in named - known]
+    options = config.option
+    part = options.keyword or options.markexpr or options.ignore or options.deselect
+    if not part and {config.rootpath / path for path in config.args} == {config.rootpath / "tests"}:
+        told += [f"no test is marked {name}({argument!r})" for name, argument in known - named]
+    items += [Markers.from_parent(items[0].session, name=name) for name in sorted(told)]
 
 
 @pytest.fixture(scope="module")

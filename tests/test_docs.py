@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from tests.support.documents import parsed
+from tests.support.source_copy import ROOT
 from yanksync.adopt.results import Adopted, Fate
 from yanksync.adopt.results import Kind as Fates
 from yanksync.cli import COMMANDS, cli
@@ -43,23 +44,8 @@ from yanksync.state.views.status import Status
 from yanksync.sync.hooks.deliver import message
 from yanksync.verify.check import Checked
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 DOCUMENTS = ("README.rst", "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
-
-
-@cache
-def parsed(name: str = "README.rst") -> docutils.nodes.document:
-    """Return a document; whatever docutils has to say against it is an error."""
-    return docutils.core.publish_doctree(
-        (ROOT / name).read_text(encoding="utf-8"),
-        settings_overrides={
-            "report_level": 1,
-            "halt_level": 1,
-            "syntax_highlight": "none",
-            "file_insertion_enabled": False,
-        },
-    )
 
 
 def table(heading: str) -> dict[str, list[str]]:

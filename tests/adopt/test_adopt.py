@@ -11,21 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.faults import Fault
 from tests.support.foreign_trees import Tree
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    HTML,
-    JSON,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.adopt.results import Kind
 from yanksync.output.comparison import DIFFERENCES, Finding
 from yanksync.output.comparison import Kind as KindOf

@@ -30,7 +30,8 @@ def test_warnings_of_a_success_are_not_for_cron(yanksync: Cli, upstream: FakeUps
     assert yanksync("-q", "full-resync").silent
 
 
-def test_incident37_another_hash_is_told_and_held(synced: Cli, upstream: FakeUpstream) -> None:
+@pytest.mark.incident(37)
+def test_another_hash_is_told_and_held(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.doctor = lambda page: {
         **page,
         "files": [{**file, "hashes": {"sha256": "ab" * 32}} for file in page["files"][:1]]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.test_metrics import parsed
 from tests.support.cli_runner import Cli, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.http_receiver import Receiver, receiver
+from tests.support.metrics_text import parsed
 
 SECRET = "0f8c-secret"
 

@@ -192,7 +192,7 @@ def test_what_is_approved_is_done_once(yanksync: Cli, upstream: FakeUpstream, ki
     assert len(held(yanksync, upstream, kind, 2)) == len(kind.projects)  # not let through again
 
 
-def test_F11_a_held_hash_is_published_once_approved(yanksync: Cli, upstream: FakeUpstream) -> None:
+def test_a_held_hash_is_published_once_approved(yanksync: Cli, upstream: FakeUpstream) -> None:
     kind = KINDS["hash"]
     begun(yanksync, kind)
     page = yanksync.output / "simple/p000/index.v1_json"

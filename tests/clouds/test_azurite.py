@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.clouds.any_cloud import test_a_story as test_a_story
 from tests.clouds.servers import ACCOUNT, KEY, asked
-from tests.output.test_object_store import ENCODINGS, TYPES
 from tests.support.bucket_mirrors import LOCKED, Fleet, Mirror
-from tests.support.builders.works import ALL, work
+from tests.support.builders.works import ALL, ENCODINGS, TYPES, work
 from tests.support.cli_runner import ended
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.machine import SECTIONS
@@ -69,40 +69,6 @@ def test_readmes_configuration(
         assert f'"yanked":"{reason}"'.encode() in page
         upstream.unyank("demo", "1.0")
     assert asked("HEAD", f"{seaweed.url}/{BUCKET}/state/yanksync.db")[0] == 200
-
-
-def test_a_story(fleet: Fleet, upstream: FakeUpstream) -> None:
-    first, second = fleet.first, fleet.second
-    first.hurry()
-    assert first("sync").silent
-    upstream.yank("demo", "1.0", "broken")
-    assert second("sync").silent
-    assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"
-    upstream.unyank("demo", "1.0")
-    assert first("sync").silent
-    assert fleet.yanked("demo") == {"demo-1.0.tar.gz": False, "demo-2.0.tar.gz": False}
-    upstream.yank("demo", "2.0", "the first sees this")
-    rule = first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1)
-    process = first.start("sync")
-    assert rule.caught.wait(60)
-    process.kill()
-    process.communicate()
-    assert second("sync").code == LOCKED
-    upstream.yank("demo", "1.0", "only the second sees this")
-    assert second.until_it_is_free("sync").code == 0
-    rule.go.set()  # the put of the dead arrives
-    expected = {"demo-1.0.tar.gz": "only the second sees this",
-                "demo-2.0.tar.gz": "the first sees this"}  # fmt: skip
-    assert fleet.yanked("demo") == expected
-    assert second("verify").silent
-    fleet.objects.put("simple/demo/index.html", b"<p>evil", PLAIN)
-    fleet.objects.delete(["simple/other/index.v1_json"])
-    assert second("verify").code == 1
-    assert second("verify", "--repair").code == 0
-    assert first("verify").silent and first("sync").silent
-    assert fleet.yanked("demo") == expected
-    actions = [row["action"] for row in first("history", "demo", "--json").json]
-    assert actions == ["yank", "unyank", "yank", "yank"]
 
 
 def test_a_put_that_the_cloud_finishes_late_overwrites_nothing(

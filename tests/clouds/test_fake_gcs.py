@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.clouds.test_azurite import test_a_story as test_a_story
-from tests.output.test_object_store import ENCODINGS, TYPES
-from tests.support.builders.works import ALL, work
+from tests.clouds.any_cloud import test_a_story as test_a_story
+from tests.support.builders.works import ALL, ENCODINGS, TYPES, work
 from tests.support.s3_proxy import Mishap, gate, puts
 from tests.support.s3_servers import Server
 from yanksync.config.settings import Bucket, Storage

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from yanksync.config.keys import KEYS, SECTIONS
-from yanksync.config.load import load, with_simple_url
+from yanksync.config.keys import KEYS, SECTIONS, find_key
+from yanksync.config.load import DEFAULT, Examined, examine, load, with_simple_url
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import (
     Compression,
@@ -344,6 +344,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("upstream.redirect_hosts", '[""]', HOSTS + "''"),
         ("mirror.output", '"s3://"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/a//b"', S3 + "prefix of letters, digits and . _ -"),
+        ("mirror.output", '"s3://bucket//a"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://bucket/.."', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.output", '"s3://key:hush@bucket"', S3 + "prefix of letters, digits and . _ -"),
         ("mirror.slash_keys", '"html"', "goes with an output of s3:// only"),
@@ -596,3 +597,89 @@ def test_a_codec_without_its_library_is_named(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "mirror.compress: 'br' needs the package brotli" in done.stderr
+
+
+def problems(examined: Examined) -> list[tuple[str, str, str]]:
+    return [(error.key, Path(error.where).name, error.problem) for error in examined.errors]
+
+
+def test_every_error_is_found(here: Path) -> None:
+    (here / "yanksync.toml").write_text(
+        'x = 1\n[upstream]\nworkers = 0\nworker = 1\ntimeout = "x"\n[mirror]\nstate = "mirror"\n'
+        '[hooks]\nwebhook = "http://h.example/"\n'
+    )
+    found = examine(None, {"YANKSYNC_GUARD_SELECTION": "101"}, health_ping="h.example")
+    file = "yanksync.toml"
+    assert problems(found) == [
+        ("x", file, f"no such section; there are {', '.join(SECTIONS)}"),
+        ("upstream.workers", file, "must be from 1 to 256, not 0"),
+        ("upstream.worker", file, "no such key; did you mean workers?"),
+        ("upstream.timeout", file, TIME + "'x'"),
+        ("guard.selection", "$YANKSYNC_GUARD_SELECTION",
+         "must be from 0 to 100 percent, not 101"),
+        ("health.ping", "the command line", "must be an http or https URL without fragment"),
+    ]  # fmt: skip
+    (here / "yanksync.toml").write_text(
+        '[mirror]\nstate = "mirror"\n[hooks]\nwebhook = "http://h.example/"\n[upstream]\nworkers=0'
+    )
+    found = examine(None, {})
+    assert problems(found) == [
+        ("upstream.workers", file, "must be from 1 to 256, not 0"),
+        ("mirror.state", file, "is the same path as mirror.output"),
+        ("hooks.webhook", file, "plain http needs hooks.allow_http"),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        load(None, {})
+    assert [str(error) for error in caught.value.all] == [str(error) for error in found.errors]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[hooks]\nwebhook = "h.example"\nwebhook_header = "A: b"',
+        '[mirror]\noutput = "s4://bucket"\nslash_keys = "html"',
+        '[upstream]\njournal = "none"\n[mirror]\nproject = ["demo"]',
+        '[upstream]\njournal = "none"\n[miror]\nprojects = ["demo"]',
+        '[upstream]\njournal = "none"\n[mirror',
+    ],
+)
+def test_an_error_brings_no_others_with_it(here: Path, text: str) -> None:
+    (here / "yanksync.toml").write_text(text)
+    assert len(examine(None, {}).errors) == 1
+
+
+def test_a_file_that_cannot_be_read_hides_no_variable(here: Path) -> None:
+    found = examine(here / "none.toml", {"YANKSYNC_GUARD_SELECTION": "x"})
+    assert [error.key for error in found.errors] == ["", "guard.selection"]
+
+
+def test_where_values_come_from(here: Path) -> None:
+    path = here / "yanksync.toml"
+    path.write_text('[upstream]\nworkers = 2\ntimeout = "1m"\n[mirror]\nexclude = ["A"]\n')
+    environ = {"YANKSYNC_UPSTREAM_WORKERS": "3", "YANKSYNC_STORAGE_REGION": "x"}
+    found = examine(None, environ, mirror_output="out")
+    assert {key: (one.raw, one.where) for key, one in found.given.items()} == {
+        "mirror.output": ("out", "the command line"),
+        "mirror.state": (str(here / "yanksync.db"), DEFAULT),
+        "upstream.workers": (3, "$YANKSYNC_UPSTREAM_WORKERS"),
+        "upstream.timeout": ("1m", str(path)),
+        "mirror.exclude": (["A"], str(path)),
+        "storage.region": ("x", "$YANKSYNC_STORAGE_REGION"),
+    }
+    assert found.settings.upstream.timeout == 60.0
+
+
+def test_a_conflict_names_the_value_that_somebody_gave(here: Path) -> None:
+    (error,) = examine(None, {"YANKSYNC_MIRROR_OUTPUT": "yanksync.db"}).errors
+    text = "$YANKSYNC_MIRROR_OUTPUT: mirror.state: is the same path as mirror.output"
+    assert str(error) == text
+
+
+def test_what_may_hold_secrets_is_marked() -> None:
+    secret = {path for path, key in KEYS.items() if key.secret}
+    assert secret == {"hooks.webhook", "hooks.webhook_header", "health.ping"}
+    option = find_key("storage", "Secret_Access_Key")
+    assert option is not None and (option.path, option.secret) == (
+        "storage.secret_access_key",
+        True,
+    )

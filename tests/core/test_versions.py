@@ -72,9 +72,10 @@ BELONGS = {
 }
 
 
+@pytest.mark.incident(10)
 @pytest.mark.parametrize(("filename", "versions", "version"), BELONGS.values(), ids=BELONGS)
 @pytest.mark.parametrize("kind", [tuple, set])
-def test_the_version_that_a_file_belongs_to_C16(
+def test_the_version_that_a_file_belongs_to(
     filename: str, versions: list[str], version: str | None, kind: type[set[str]]
 ) -> None:
     assert VersionFinder("foo", kind(versions)).of(filename) == version
@@ -167,5 +168,5 @@ def test_texts_beyond_all_measure_are_no_pep_440(text: str) -> None:
         ("", False),
     ],
 )
-def test_whether_a_file_is_named_after_its_project_F12(filename: str, expected: bool) -> None:
+def test_whether_a_file_is_named_after_its_project(filename: str, expected: bool) -> None:
     assert names_project(filename, "my-demo") is expected

@@ -21,7 +21,7 @@ from tests.e2e.mirror import LiveMirror, running
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.machine import SECTIONS
-from tests.support.world import HtmlPage
+from tests.support.page_assertions import HtmlPage
 
 pytestmark = pytest.mark.e2e
 

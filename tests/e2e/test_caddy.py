@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.e2e.nginx import free, shown
-from tests.e2e.test_nginx import (
+from tests.e2e.web_server import (
     FOLLOWED,
     FORMS,
     NO_PAGES,

@@ -85,7 +85,7 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
-def test_E21_a_lock_of_uv_keeps_what_was_yanked_until_it_is_upgraded(
+def test_a_lock_of_uv_keeps_what_was_yanked_until_it_is_upgraded(
     mirror: LiveMirror, index: str, shell: Shell
 ) -> None:
     (shell.home / "pyproject.toml").write_text(
@@ -107,9 +107,7 @@ def test_E21_a_lock_of_uv_keeps_what_was_yanked_until_it_is_upgraded(
     assert 'version = "1.0"' in lock.read_text() and 'version = "2.0"' not in lock.read_text()
 
 
-def test_E21_pins_with_hashes_and_upgrades_of_pip(
-    mirror: LiveMirror, index: str, shell: Shell
-) -> None:
+def test_pins_with_hashes_and_upgrades_of_pip(mirror: LiveMirror, index: str, shell: Shell) -> None:
     where = ("install", "--index-url", index, "--target", str(shell.home / "there"))
     stored = mirror.upstream.project("demo")
     assert stored is not None
@@ -128,7 +126,7 @@ def test_E21_pins_with_hashes_and_upgrades_of_pip(
     assert {"name": "demo", "version": "2.0"} in listed
 
 
-def test_E24_what_pip_tells_of_versions(mirror: LiveMirror, index: str, shell: Shell) -> None:
+def test_what_pip_tells_of_versions(mirror: LiveMirror, index: str, shell: Shell) -> None:
     def told(requirement: str) -> tuple[str, bool]:
         report = shell.pip(
             "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-",
@@ -145,7 +143,7 @@ def test_E24_what_pip_tells_of_versions(mirror: LiveMirror, index: str, shell: S
     assert json.loads(versions.stdout)["latest"] == "1.0"
 
 
-def test_D21_a_tree_of_files_is_an_index_for_pip(mirror: LiveMirror, shell: Shell) -> None:
+def test_a_tree_of_files_is_an_index_for_pip(mirror: LiveMirror, shell: Shell) -> None:
     mirror.upstream.yank("demo", "2.0", "bad")
     mirror.sync()
     index = (mirror.output / "simple").as_uri()

@@ -17,9 +17,9 @@ import requests
 
 from tests.e2e.nginx import free, shown
 from tests.support.cli_runner import Cli
+from tests.support.documents import parsed
 from tests.support.fake_index.index import FakeUpstream, serve
 from tests.support.http_receiver import receiver
-from tests.test_docs import parsed
 
 pytestmark = pytest.mark.e2e
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream, Served
+from tests.support.verification import check, names, repair
 from tests.support.world import DONE, World
-from tests.verify.test_verify import check, names, repair
 from yanksync.core import layout
 from yanksync.output.comparison import NOT_WORTH
 from yanksync.output.compress import compress, copy_of, expand, stream

@@ -83,7 +83,8 @@ def test_without_hard_links_twins_are_copies(store: DiskStore, demo: Path) -> No
             assert page.stat().st_mtime_ns == twin.stat().st_mtime_ns
 
 
-def test_r12_a_rewrite_in_the_same_second_is_a_second_younger(store: DiskStore, demo: Path) -> None:
+@pytest.mark.rule("R12")
+def test_a_rewrite_in_the_same_second_is_a_second_younger(store: DiskStore, demo: Path) -> None:
     seconds = []
     for text in ("a", "b", "c", "d"):
         store.apply(work("demo", text, codecs=("gzip",), dirty=True))
@@ -98,7 +99,8 @@ def test_r12_a_rewrite_in_the_same_second_is_a_second_younger(store: DiskStore, 
         assert moments[-1] > moments[-2]
 
 
-def test_r12_a_later_rewrite_has_the_time_of_writing(store: DiskStore, demo: Path) -> None:
+@pytest.mark.rule("R12")
+def test_a_later_rewrite_has_the_time_of_writing(store: DiskStore, demo: Path) -> None:
     store.apply(work("demo", "one"))
     for path in demo.iterdir():
         os.utime(path, (1000, 1000))
@@ -106,7 +108,8 @@ def test_r12_a_later_rewrite_has_the_time_of_writing(store: DiskStore, demo: Pat
     assert abs((demo / "index.html").stat().st_mtime - time.time()) < 60
 
 
-def test_r12_a_clock_set_back_still_goes_forward(store: DiskStore, demo: Path) -> None:
+@pytest.mark.rule("R12")
+def test_a_clock_set_back_still_goes_forward(store: DiskStore, demo: Path) -> None:
     store.apply(work("demo", "one"))
     future = int(time.time()) + 10**6
     os.utime(demo / "index.html", (future, future))
@@ -121,8 +124,9 @@ def test_siblings_alone_carry_the_time_of_their_page(store: DiskStore, demo: Pat
     assert {path.stat().st_mtime for path in demo.glob("index.*html*")} == {1000}
 
 
+@pytest.mark.rule("R12")
 @pytest.mark.parametrize("dirty", [False, True])
-def test_r12_siblings_are_in_place_or_gone_before_their_page(
+def test_siblings_are_in_place_or_gone_before_their_page(
     store: DiskStore, demo: Path, dirty: bool
 ) -> None:
     store.apply(work("demo", "one", codecs=("gzip", "br")))
@@ -139,7 +143,7 @@ def test_r12_siblings_are_in_place_or_gone_before_their_page(
     assert all(order.index(("open", name)) < first for name in written if name.endswith(".tmp"))
 
 
-def test_d10_a_removed_page_goes_after_its_siblings(store: DiskStore) -> None:
+def test_a_removed_page_goes_after_its_siblings(store: DiskStore) -> None:
     store.apply(work("demo", codecs=ALL))
     with audited(store.output) as audit:
         store.apply(work("demo", None, stands("one", ALL)))
@@ -245,7 +249,7 @@ def test_a_full_table_of_files_is_a_full_disk(small: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("link", [True, False], ids=["F3-link", "file"])
+@pytest.mark.parametrize("link", [True, False], ids=["link", "file"])
 def test_what_stands_in_a_projects_place_is_left_alone(
     store: DiskStore, demo: Path, tmp_path: Path, link: bool
 ) -> None:
@@ -263,7 +267,7 @@ def test_what_stands_in_a_projects_place_is_left_alone(
 
 
 @pytest.mark.parametrize("hard", [True, False])
-def test_f3_a_link_in_place_of_a_temporary_file_is_not_written_through(
+def test_a_link_in_place_of_a_temporary_file_is_not_written_through(
     store: DiskStore, demo: Path, tmp_path: Path, hard: bool
 ) -> None:
     target = tmp_path / "target"

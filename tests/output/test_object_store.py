@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.builders.works import ALL, FORMS, rendered, stands, work
+from tests.support.builders.works import ALL, ENCODINGS, FORMS, TYPES, rendered, stands, work
 from tests.support.s3_proxy import Gate, Mishap, puts, puts_of
 from tests.support.s3_servers import Server
 from tests.support.system.file_size_limit import small_files
@@ -20,13 +20,6 @@ from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.published_serials import LARGEST
 from yanksync.output.reconcile import Work
 from yanksync.output.store import ListForm
-
-TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "index.v1_html": "application/vnd.pypi.simple.v1+html",
-    "index.v1_json": "application/vnd.pypi.simple.v1+json",
-}
-ENCODINGS = {"": None, ".gz": "gzip", ".br": "br", ".zst": "zstd"}
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ OPENERS = {
         pytest.param(stands("one"), None, False, Remove, id="delete"),
         pytest.param(stands("one"), "one", False, None, id="leave-alone"),
         pytest.param(None, None, False, None, id="never-was-there"),
-        pytest.param(None, None, True, Remove, id="R1-died-before-the-first-write"),
-        pytest.param(stands("one"), "one", True, Write, id="R1-died-while-writing"),
+        pytest.param(None, None, True, Remove, id="died-before-the-first-write"),
+        pytest.param(stands("one"), "one", True, Write, id="died-while-writing"),
     ],
 )
 def test_table(
@@ -55,7 +55,7 @@ def test_a_form_that_stays_the_same_is_left_alone() -> None:
     [
         pytest.param((), ("gzip",), ("gzip",), (), id="added"),
         pytest.param(("gzip",), ("gzip", "br"), ("br",), (), id="one-more"),
-        pytest.param(("gzip", "br"), ("br",), (), ("gzip",), id="D10-dropped"),
+        pytest.param(("gzip", "br"), ("br",), (), ("gzip",), id="dropped"),
         pytest.param(("gzip",), ("zstd",), ("zstd",), ("gzip",), id="exchanged"),
     ],
 )
@@ -68,7 +68,7 @@ def test_siblings_of_a_page_that_stays(
         assert form.drop == dropped
 
 
-def test_d10_a_new_page_never_keeps_an_old_sibling() -> None:
+def test_a_new_page_never_keeps_an_old_sibling() -> None:
     for form in write("demo", "two", stands("one", ("gzip", "br")), ("gzip",)).forms:
         assert form.body is not None
         assert tuple(codec for codec, _ in form.siblings) == ("gzip",)

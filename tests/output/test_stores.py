@@ -100,7 +100,8 @@ def test_siblings_come_and_go(store: Store, codecs: tuple[str, ...]) -> None:
     assert there(store) == set()
 
 
-def test_r1_a_run_that_died_is_tidied_up_after(store: Store) -> None:
+@pytest.mark.rule("R1")
+def test_a_run_that_died_is_tidied_up_after(store: Store) -> None:
     store.apply(work("demo", "old", codecs=ALL))
     store.apply(work("demo", "new", None, ("br",), dirty=True))
     assert there(store) == with_siblings("br")

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fake_index.values import digest
-from tests.support.world import DONE, HELD, HOUR, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, HOUR, World
 
 FILE, NEXT = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
 
@@ -110,8 +111,9 @@ WAYS = [
 ]  # fmt: skip
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("way", WAYS)
-def test_R8_a_held_hash_stays_held(begun: World, way: Callable[[World], None]) -> None:
+def test_a_held_hash_stays_held(begun: World, way: Callable[[World], None]) -> None:
     old = held(begun)
     way(begun)
     for _ in range(2):
@@ -125,8 +127,9 @@ def test_R8_a_held_hash_stays_held(begun: World, way: Callable[[World], None]) -
     assert begun.sync() == DONE and begun.asked == []
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("way", WAYS)
-def test_R8_the_old_hash_ends_the_hold(begun: World, way: Callable[[World], None]) -> None:
+def test_the_old_hash_ends_the_hold(begun: World, way: Callable[[World], None]) -> None:
     project = begun.up.project("demo")
     held(begun)
     way(begun)
@@ -136,7 +139,8 @@ def test_R8_the_old_hash_ends_the_hold(begun: World, way: Callable[[World], None
     assert begun.counts() == (0, 0, 0, 0)
 
 
-def test_R8_what_is_back_from_a_quarantine_has_the_hashes_of_before(begun: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_is_back_from_a_quarantine_has_the_hashes_of_before(begun: World) -> None:
     begun.up.quarantine_project("demo")
     assert begun.sync() == DONE
     begun.up.upload("demo", "3.0")
@@ -150,7 +154,8 @@ def test_R8_what_is_back_from_a_quarantine_has_the_hashes_of_before(begun: World
     assert_equal_to_upstream(begun)
 
 
-def test_R8_another_project_of_that_name_is_not_held(begun: World) -> None:
+@pytest.mark.rule("R8")
+def test_another_project_of_that_name_is_not_held(begun: World) -> None:
     held(begun)
     begun.up.quarantine_project("demo")
     assert begun.sync() == DONE
@@ -164,7 +169,8 @@ def test_R8_another_project_of_that_name_is_not_held(begun: World) -> None:
     assert_equal_to_upstream(begun)
 
 
-def test_R8_a_hash_that_was_approved_is_not_held_again(begun: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_hash_that_was_approved_is_not_held_again(begun: World) -> None:
     held(begun)
     assert begun.approve() == ["demo"]
     quarantined(begun)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.support.world import DONE, HOUR, Killed, World, assert_equal_to_upstream
-from tests.verify.test_verify import check, repair
+from tests.support.dying_store import Killed
+from tests.support.followers_documents import NAME, documents
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.verification import check, repair
+from tests.support.world import DONE, HOUR, World
 from yanksync.output.comparison import Kind
-
-NAME = "index.legacy_json"
-
-
-def documents(world: World) -> dict[str, dict[str, Any]]:
-    """Return every document by project, and under "" the serials; siblings hold the same."""
-    files = world.files()
-    found = {path: body for path, body in files.items() if path.endswith(f"/{NAME}")}
-    for path, body in found.items():
-        if f"{path}.gz" in files:
-            assert gzip.decompress(files[f"{path}.gz"]) == body
-    return {path[7 : -len(NAME) - 1]: json.loads(body) for path, body in found.items()}
 
 
 def assert_follows(world: World) -> None:

@@ -6,18 +6,10 @@ import json
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import SELECTION, holds
 
 
@@ -30,7 +22,8 @@ def started(world: World, number: int) -> list[str]:
     return names
 
 
-def test_R8_explained_removals_above_the_limit_are_held_and_all_else_goes_on(
+@pytest.mark.rule("R8")
+def test_explained_removals_above_the_limit_are_held_and_all_else_goes_on(
     world: World,
 ) -> None:
     world.configure(guard_explained=1)
@@ -50,14 +43,16 @@ def test_R8_explained_removals_above_the_limit_are_held_and_all_else_goes_on(
     assert_equal_to_upstream(world)
 
 
-def test_R8_as_many_as_the_limit_go_through(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_as_many_as_the_limit_go_through(world: World) -> None:
     for name in started(world, 101)[:100]:
         world.up.remove_project(name)
     assert world.sync() == DONE
     assert_equal_to_upstream(world)
 
 
-def test_R8_a_project_that_lost_files_before_it_vanished_counts_once(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_project_that_lost_files_before_it_vanished_counts_once(world: World) -> None:
     names = [f"p{n:03}" for n in range(8)]
     world.configure(upstream_journal="none", mirror_projects=names)
     assert started(world, 8) == names
@@ -69,7 +64,8 @@ def test_R8_a_project_that_lost_files_before_it_vanished_counts_once(world: Worl
     assert world.listed() == names[2:]
 
 
-def test_R8_lost_files_that_are_approved_take_no_project_along(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_lost_files_that_are_approved_take_no_project_along(world: World) -> None:
     """Its removal waits for its own judgement, though a run died before that."""
     names = started(world, 4)
     world.configure(upstream_journal="none", mirror_projects=names)
@@ -92,7 +88,8 @@ def test_R8_lost_files_that_are_approved_take_no_project_along(world: World) -> 
         assert {held.what for held in holds(state)} == {"removal"}
 
 
-def test_R8_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> None:
     names = started(world, 230)
     for name in names[:115]:
         world.up.remove_project(name)
@@ -106,7 +103,8 @@ def test_R8_half_of_the_mirror_may_go_when_the_journal_says_so(world: World) -> 
     assert_equal_to_upstream(world)
 
 
-def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_unexplained_losses_are_held_above_three(world: World) -> None:
     names = started(world, 5)
     gone = {*names[:4]}
     world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
@@ -125,7 +123,8 @@ def test_R8_unexplained_losses_are_held_above_three(world: World) -> None:
     assert world.sync() == DONE
 
 
-def test_R6_a_yank_of_a_file_that_was_lost_meanwhile_is_told_once(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_yank_of_a_file_that_was_lost_meanwhile_is_told_once(world: World) -> None:
     world.up.upload("demo", "1.0")
     world.up.upload("demo", "2.0")
     assert world.settle() == DONE
@@ -146,7 +145,8 @@ def test_R6_a_yank_of_a_file_that_was_lost_meanwhile_is_told_once(world: World) 
     assert told == [("1.0", "yank", "bad", "journal")]
 
 
-def test_R8_news_about_a_held_project_does_not_let_its_losses_through(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_news_about_a_held_project_does_not_let_its_losses_through(world: World) -> None:
     names = started(world, 5)
     gone = {*names[:4]}
     world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
@@ -159,7 +159,8 @@ def test_R8_news_about_a_held_project_does_not_let_its_losses_through(world: Wor
     assert len(world.yanked(names[0])) == 2
 
 
-def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_is_held_hides_no_withdrawal(world: World) -> None:
     names = started(world, 5)
     gone = {f"{name}-1.0.tar.gz" for name in names[:4]}
     world.up.doctor = lambda page: {
@@ -193,8 +194,9 @@ def test_R8_what_is_held_hides_no_withdrawal(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("after", ["0s", "2h"])
-def test_R7_a_pass_asks_once_for_what_a_later_one_confirms(world: World, after: str) -> None:
+def test_a_pass_asks_once_for_what_a_later_one_confirms(world: World, after: str) -> None:
     """However soon that may be, and however much there is: more than one batch."""
     names = started(world, 230)
     world.configure(guard_confirm_after=after)
@@ -222,7 +224,8 @@ def test_lost_files_of_many_projects_go_batch_by_batch(world: World) -> None:
     assert all(len(world.yanked(name)) == 1 for name in names)
 
 
-def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
     started(world, 3)
     world.up.doctor = lambda page: {
         **page,
@@ -243,7 +246,8 @@ def test_R6_a_yank_of_a_lost_file_is_told_once(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R8_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) -> None:
     started(world, 2)
     old = world.page("p000")
     assert old is not None
@@ -267,7 +271,8 @@ def test_R8_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) ->
     assert dict(file.new or ()) == {"sha256": "ab" * 32}
 
 
-def test_R8_an_approval_is_for_the_hash_that_was_held(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_an_approval_is_for_the_hash_that_was_held(world: World) -> None:
     started(world, 2)
     old = world.page("p000")
     assert old is not None
@@ -290,7 +295,8 @@ def test_R8_an_approval_is_for_the_hash_that_was_held(world: World) -> None:
     assert dict(held.files[0].new or ()) == {"sha256": "cd" * 32}
 
 
-def test_R8_what_is_held_is_free_once_upstream_shows_the_files_again(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_is_held_is_free_once_upstream_shows_the_files_again(world: World) -> None:
     names = started(world, 5)
     gone = {*names[:4]}
     world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] in gone :]}
@@ -305,8 +311,10 @@ def test_R8_what_is_held_is_free_once_upstream_shows_the_files_again(world: Worl
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R8")
+@pytest.mark.incident(20)
 @pytest.mark.parametrize("fault", [Fault.half_list(), Fault.empty_list()], ids=["half", "empty"])
-def test_R8_incident20_half_a_list_takes_nothing_away(world: World, fault: Fault) -> None:
+def test_half_a_list_takes_nothing_away(world: World, fault: Fault) -> None:
     world.configure(upstream_journal="listing")
     names = started(world, 210)
     world.up.upload(names[0], "3.0")
@@ -320,7 +328,8 @@ def test_R8_incident20_half_a_list_takes_nothing_away(world: World, fault: Fault
     assert_equal_to_upstream(world)
 
 
-def test_R7_an_empty_list_and_no_pages_are_an_outage_until_seen_twice(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_an_empty_list_and_no_pages_are_an_outage_until_seen_twice(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = started(world, 3)
     world.up.upload(names[0], "3.0")
@@ -334,7 +343,8 @@ def test_R7_an_empty_list_and_no_pages_are_an_outage_until_seen_twice(world: Wor
     assert_equal_to_upstream(world)
 
 
-def test_R7_an_empty_list_that_stays_waits_for_a_person(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_an_empty_list_that_stays_waits_for_a_person(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = started(world, 5)
     for name in names:
@@ -347,7 +357,8 @@ def test_R7_an_empty_list_that_stays_waits_for_a_person(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R7_a_project_that_is_quarantined_alone_leaves_the_list_empty(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_a_project_that_is_quarantined_alone_leaves_the_list_empty(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world, 1)
     world.up.quarantine_project("p000")
@@ -356,8 +367,9 @@ def test_R7_a_project_that_is_quarantined_alone_leaves_the_list_empty(world: Wor
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("everything", [False, True])
-def test_R7_nothing_begins_with_an_empty_list(world: World, everything: bool) -> None:
+def test_nothing_begins_with_an_empty_list(world: World, everything: bool) -> None:
     world.up.upload("demo", "1.0")
     world.up.fail("^/simple/$", Fault.empty_list())
     assert world.sync(everything=everything) == FAILED
@@ -367,7 +379,8 @@ def test_R7_nothing_begins_with_an_empty_list(world: World, everything: bool) ->
     assert_equal_to_upstream(world)
 
 
-def test_R7_a_list_that_stays_empty_is_true(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_a_list_that_stays_empty_is_true(world: World) -> None:
     world.up.upload("demo", "1.0")
     world.up.remove_project("demo")
     assert world.sync() == FAILED
@@ -378,7 +391,8 @@ def test_R7_a_list_that_stays_empty_is_true(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R7_no_selection_is_widened_by_an_empty_list(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_no_selection_is_widened_by_an_empty_list(world: World) -> None:
     world.configure(mirror_projects="demo")
     world.up.upload("demo", "1.0")
     world.up.upload("other", "1.0")
@@ -390,7 +404,8 @@ def test_R7_no_selection_is_widened_by_an_empty_list(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R8_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = started(world, 210)
     for name in names[:150]:
@@ -408,7 +423,8 @@ def test_R8_of_what_left_the_list_only_what_is_gone_goes_once_approved(world: Wo
     assert_equal_to_upstream(world)
 
 
-def test_R8_what_left_the_list_waits_for_no_second_look_at_its_files(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_left_the_list_waits_for_no_second_look_at_its_files(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = started(world, 6)
     world.up.doctor = lambda page: {**page, "files": page["files"][page["name"] == names[0] :]}
@@ -419,7 +435,8 @@ def test_R8_what_left_the_list_waits_for_no_second_look_at_its_files(world: Worl
     assert world.listed() == names[1:]
 
 
-def test_R8_a_project_that_left_the_list_is_not_forgotten_with_its_lost_files(
+@pytest.mark.rule("R8")
+def test_a_project_that_left_the_list_is_not_forgotten_with_its_lost_files(
     world: World,
 ) -> None:
     world.configure(upstream_journal="listing")
@@ -439,7 +456,8 @@ def test_R8_a_project_that_left_the_list_is_not_forgotten_with_its_lost_files(
     assert world.listed() == names[1:]
 
 
-def test_R8_a_large_narrowing_waits_for_a_person(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_large_narrowing_waits_for_a_person(world: World) -> None:
     names = started(world, 110)
     world.configure(mirror_projects=names[:2])
     world.up.yank(names[5], "1.0", "bad")  # what is held hides no withdrawal
@@ -456,7 +474,8 @@ def test_R8_a_large_narrowing_waits_for_a_person(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R8_a_small_narrowing_is_followed_at_once(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_small_narrowing_is_followed_at_once(world: World) -> None:
     names = started(world, 110)
     world.configure(mirror_projects=names[11:])
     assert world.sync() == DONE
@@ -465,7 +484,8 @@ def test_R8_a_small_narrowing_is_followed_at_once(world: World) -> None:
     assert world.sync() == HELD  # 10 of 99
 
 
-def test_R14_an_upstream_that_was_put_back_changes_nothing_until_approved(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_an_upstream_that_was_put_back_changes_nothing_until_approved(world: World) -> None:
     names = started(world, 5)
     backup = world.up.snapshot()
     world.up.yank(names[0], "1.0", "lost")
@@ -487,7 +507,8 @@ def test_R14_an_upstream_that_was_put_back_changes_nothing_until_approved(world:
     assert world.sync() == DONE and len(world.requests) == 1
 
 
-def test_R14_the_state_and_then_upstream_were_put_back(disk: World) -> None:
+@pytest.mark.rule("R14")
+def test_the_state_and_then_upstream_were_put_back(disk: World) -> None:
     names = started(disk, 4)
     backup = disk.up.snapshot()
     disk.up.yank(names[0], "1.0", "lost")
@@ -506,7 +527,8 @@ def test_R14_the_state_and_then_upstream_were_put_back(disk: World) -> None:
     assert_equal_to_upstream(disk)
 
 
-def test_R14_a_state_put_back_unnoticed_believes_in_no_page_of_another_upstream(
+@pytest.mark.rule("R14")
+def test_a_state_put_back_unnoticed_believes_in_no_page_of_another_upstream(
     disk: World,
 ) -> None:
     names = started(disk, 3)
@@ -530,8 +552,9 @@ def test_R14_a_state_put_back_unnoticed_believes_in_no_page_of_another_upstream(
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("lost", [True, False])
-def test_R14_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, lost: bool) -> None:
+def test_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, lost: bool) -> None:
     names = started(disk, 3)
     backup = disk.up.snapshot()
     disk.keep_state()
@@ -555,7 +578,8 @@ def test_R14_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, 
     assert_equal_to_upstream(disk)
 
 
-def test_R14_a_tree_of_before_upstream_was_put_back_is_held_again(disk: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_tree_of_before_upstream_was_put_back_is_held_again(disk: World) -> None:
     names = started(disk, 3)
     backup = disk.up.snapshot()
     disk.up.yank(names[0], "1.0", "lost")
@@ -577,7 +601,8 @@ def test_R14_a_tree_of_before_upstream_was_put_back_is_held_again(disk: World) -
     assert_equal_to_upstream(disk)
 
 
-def test_R14_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream(
+@pytest.mark.rule("R14")
+def test_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream(
     disk: World,
 ) -> None:
     names = started(disk, 3)
@@ -596,7 +621,8 @@ def test_R14_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream
     assert_equal_to_upstream(disk)
 
 
-def test_R14_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_an_approval_that_was_not_needed_is_not_kept(world: World) -> None:
     names = started(world, 2)
     world.up.yank(names[0], "1.0")
     assert world.sync() == DONE

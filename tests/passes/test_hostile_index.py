@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.world import DAY, DONE, HTML, PARTIAL, HtmlPage, World, assert_equal_to_upstream
+from tests.support.page_assertions import HTML, HtmlPage, assert_equal_to_upstream
+from tests.support.world import DAY, DONE, PARTIAL, World
 
 BREAKOUTS = (
     '"><script>alert(1)</script>', "' onx='1", "--></a><!--", "</title>", "<!--SERIAL 999999-->",
@@ -23,7 +24,7 @@ def started(world: World, *names: str) -> None:
     assert world.sync() == DONE
 
 
-def test_F5_no_reason_breaks_out_of_its_place(world: World) -> None:
+def test_no_reason_breaks_out_of_its_place(world: World) -> None:
     started(world, *(f"p{number}" for number in range(len(BREAKOUTS))))
     for number, reason in enumerate(BREAKOUTS):
         world.up.yank(f"p{number}", "1.0", reason)
@@ -36,7 +37,7 @@ def test_F5_no_reason_breaks_out_of_its_place(world: World) -> None:
         assert world.yanked(f"p{number}")[f"p{number}-1.0.tar.gz"] == reason
 
 
-def test_F5_a_reason_of_a_megabyte_is_not_cut(world: World) -> None:
+def test_a_reason_of_a_megabyte_is_not_cut(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "<&\">'" * 200_000)
     assert world.sync() == DONE
@@ -59,7 +60,7 @@ def test_F5_a_reason_of_a_megabyte_is_not_cut(world: World) -> None:
         " a",
     ],
 )
-def test_F3_F4_names_that_are_paths_or_look_alike(disk: World, name: str) -> None:
+def test_names_that_are_paths_or_look_alike(disk: World, name: str) -> None:
     started(disk)
     before = disk.stamps()
     for action in ("create", "yank release", "remove project", "project quarantined"):
@@ -78,7 +79,7 @@ def test_F3_F4_names_that_are_paths_or_look_alike(disk: World, name: str) -> Non
 @pytest.mark.parametrize(
     "name", ["namespaces", "index.html", "con", "aux", "index-html", "v1-json"]
 )
-def test_F4_names_that_mean_something_elsewhere(disk: World, name: str) -> None:
+def test_names_that_mean_something_elsewhere(disk: World, name: str) -> None:
     started(disk, name, "demo")
     disk.up.yank(name, "1.0", "bad")
     assert disk.sync() == DONE
@@ -108,7 +109,7 @@ def test_F4_names_that_mean_something_elsewhere(disk: World, name: str) -> None:
         ("yanked", {"a": "b"}),
     ],
 )
-def test_F2_F7_one_hostile_field_never_reaches_a_page(
+def test_one_hostile_field_never_reaches_a_page(
     world: World, field: str, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     started(world, "demo", "other")

@@ -8,16 +8,8 @@ import logging
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DAY,
-    DONE,
-    HELD,
-    HTML,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
+from tests.support.world import DAY, DONE, HELD, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> None:
@@ -27,7 +19,8 @@ def started(world: World, *projects: str) -> None:
     assert world.sync() == DONE
 
 
-def test_incident2_no_reason_is_true_and_an_empty_attribute(world: World) -> None:
+@pytest.mark.incident(2)
+def test_no_reason_is_true_and_an_empty_attribute(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0")
     assert world.sync() == DONE
@@ -40,7 +33,8 @@ def test_incident2_no_reason_is_true_and_an_empty_attribute(world: World) -> Non
             assert body.count("data-yanked") == body.count('data-yanked=""') == 1
 
 
-def test_incident11_a_tombstone_stays(world: World) -> None:
+@pytest.mark.incident(11)
+def test_a_tombstone_stays(world: World) -> None:
     started(world, "demo", "other")
     stale = world.up.answer("demo")
     world.up.remove_project("demo")
@@ -53,7 +47,8 @@ def test_incident11_a_tombstone_stays(world: World) -> None:
     assert [action for _, action, _ in world.told("demo")] == ["remove"]
 
 
-def test_incident17_what_was_quarantined_and_removed_is_nowhere(world: World) -> None:
+@pytest.mark.incident(17)
+def test_what_was_quarantined_and_removed_is_nowhere(world: World) -> None:
     started(world, "demo", "other")
     world.up.quarantine_project("demo")
     assert world.sync() == DONE
@@ -63,7 +58,8 @@ def test_incident17_what_was_quarantined_and_removed_is_nowhere(world: World) ->
     assert b"demo" not in b"".join(world.files().values())
 
 
-def test_incident18_a_name_of_another_owner_has_none_of_the_old_files(world: World) -> None:
+@pytest.mark.incident(18)
+def test_a_name_of_another_owner_has_none_of_the_old_files(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "theirs")
     world.up.remove_project("demo")
@@ -73,8 +69,9 @@ def test_incident18_a_name_of_another_owner_has_none_of_the_old_files(world: Wor
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.incident(21)
 @pytest.mark.parametrize("tries", [1, 3, 9])
-def test_incident21_stale_for_so_many_tries(world: World, tries: int) -> None:
+def test_stale_for_so_many_tries(world: World, tries: int) -> None:
     started(world, "demo", "other")
     world.up.yank("demo", "1.0", "bad")
     last = world.up.yank("other", "1.0", "bad")
@@ -85,7 +82,8 @@ def test_incident21_stale_for_so_many_tries(world: World, tries: int) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_incident29_a_name_of_200_characters(disk: World) -> None:
+@pytest.mark.incident(29)
+def test_a_name_of_200_characters(disk: World) -> None:
     """Longer ones leave no room for a sibling's temporary name, and PyPI has none."""
     name = "a" * 200
     started(disk, name, "demo")
@@ -97,7 +95,8 @@ def test_incident29_a_name_of_200_characters(disk: World) -> None:
     assert disk.listed() == [name, "demo"]
 
 
-def test_incident31_an_empty_page_that_nothing_explains_is_not_believed_at_once(
+@pytest.mark.incident(31)
+def test_an_empty_page_that_nothing_explains_is_not_believed_at_once(
     world: World,
 ) -> None:
     started(world)
@@ -110,7 +109,8 @@ def test_incident31_an_empty_page_that_nothing_explains_is_not_believed_at_once(
     assert world.told() == []
 
 
-def test_incident35_directories_of_another_case_are_left_alone(disk: World) -> None:
+@pytest.mark.incident(35)
+def test_directories_of_another_case_are_left_alone(disk: World) -> None:
     """A mirror on a file system that ignores case never deletes what it does not know exactly."""
     started(disk, "demo", "other")
     other = disk.where / "out/simple/DeMo"
@@ -126,9 +126,8 @@ def test_incident35_directories_of_another_case_are_left_alone(disk: World) -> N
     assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
 
 
-def test_incident37_another_hash_is_an_alarm(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.incident(37)
+def test_another_hash_is_an_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
     started(world, "demo", "other")
     # Never a fact of PyPI (section 4, 46): only an upstream that is not what it seems does so.
     world.up.doctor = lambda page: json.loads(
@@ -155,7 +154,8 @@ def test_incident37_another_hash_is_an_alarm(
     assert world.sync() == DONE
 
 
-def test_incident37_a_hash_that_comes_back_is_let_go(world: World) -> None:
+@pytest.mark.incident(37)
+def test_a_hash_that_comes_back_is_let_go(world: World) -> None:
     started(world, "demo", "other")
     world.up.doctor = lambda page: json.loads(
         json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)

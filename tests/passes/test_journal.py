@@ -7,16 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> World:
@@ -27,22 +19,24 @@ def started(world: World, *projects: str) -> World:
     return world
 
 
+@pytest.mark.rule("R2")
+@pytest.mark.incident(28)
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(Fault.rate_limit(), id="incident28-limit"),
-        pytest.param(Fault.status(429), id="incident28-429"),
-        pytest.param(Fault.status(503), id="incident28-503"),
-        pytest.param(Fault.maintenance(), id="incident28-html"),
-        pytest.param(Fault.truncate(), id="incident28-cut-off"),
-        pytest.param(Fault.garbage(), id="incident28-garbage"),
+        pytest.param(Fault.rate_limit(), id="limit"),
+        pytest.param(Fault.status(429), id="429"),
+        pytest.param(Fault.status(503), id="503"),
+        pytest.param(Fault.maintenance(), id="html"),
+        pytest.param(Fault.truncate(), id="cut-off"),
+        pytest.param(Fault.garbage(), id="garbage"),
         pytest.param(Fault.body(b"<?xml version='1.0'?><methodResponse>\x01", "text/xml"),
-                     id="incident28-control"),
+                     id="control"),
         pytest.param(Fault.entity_bomb(), id="bomb"),
         pytest.param(Fault.rpc_fault(-32601, "requested method not found"), id="refused-once"),
     ],
 )  # fmt: skip
-def test_R2_incident28_a_journal_out_of_reach_changes_nothing_and_loses_nothing(
+def test_a_journal_out_of_reach_changes_nothing_and_loses_nothing(
     world: World, fault: Fault
 ) -> None:
     started(world)
@@ -56,10 +50,10 @@ def test_R2_incident28_a_journal_out_of_reach_changes_nothing_and_loses_nothing(
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R2")
+@pytest.mark.incident(27)
 @pytest.mark.parametrize("limit", [2, 3, 4, 8])
-def test_R2_incident27_answers_of_few_rows_gaps_and_times_that_run_backwards(
-    world: World, limit: int
-) -> None:
+def test_answers_of_few_rows_gaps_and_times_that_run_backwards(world: World, limit: int) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.up.burn_serial(5)
@@ -73,7 +67,8 @@ def test_R2_incident27_answers_of_few_rows_gaps_and_times_that_run_backwards(
     assert world.told() == [(7, "yank", None), (13, "unyank", ""), (14, "yank", "worse")]
 
 
-def test_R2_the_cursor_does_not_wait_and_nobody_is_forgotten(world: World) -> None:
+@pytest.mark.rule("R2")
+def test_the_cursor_does_not_wait_and_nobody_is_forgotten(world: World) -> None:
     started(world, "demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/simple/demo/", Fault.status(500), None)
@@ -87,7 +82,8 @@ def test_R2_the_cursor_does_not_wait_and_nobody_is_forgotten(world: World) -> No
     assert_equal_to_upstream(world)
 
 
-def test_R4_order_is_by_serial_however_the_clock_runs(world: World) -> None:
+@pytest.mark.rule("R4")
+def test_order_is_by_serial_however_the_clock_runs(world: World) -> None:
     started(world)
     for step, reason in enumerate(("one", "two", "three")):
         world.up.clock -= 500 * step
@@ -97,7 +93,9 @@ def test_R4_order_is_by_serial_however_the_clock_runs(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R6_incident4_three_rows_and_one_page(world: World) -> None:
+@pytest.mark.rule("R6")
+@pytest.mark.incident(4)
+def test_three_rows_and_one_page(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "first")
     world.up.unyank("demo", "1.0")
@@ -106,7 +104,9 @@ def test_R6_incident4_three_rows_and_one_page(world: World) -> None:
     assert world.told() == [(7, "yank", None), (8, "unyank", ""), (9, "yank", "second")]
 
 
-def test_R6_incident4_three_rows_in_three_passes(world: World) -> None:
+@pytest.mark.rule("R6")
+@pytest.mark.incident(4)
+def test_three_rows_in_three_passes(world: World) -> None:
     started(world)
     for change in ("first", None, "second"):
         if change is None:
@@ -117,7 +117,8 @@ def test_R6_incident4_three_rows_in_three_passes(world: World) -> None:
     assert world.told() == [(7, "yank", "first"), (8, "unyank", ""), (9, "yank", "second")]
 
 
-def test_R6_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
     started(world)
     old = world.up.answer("demo")
     world.up.upload("demo", "3.0")
@@ -132,7 +133,8 @@ def test_R6_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R6_a_quarantine_that_looked_like_a_removal_without_the_journal(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_quarantine_that_looked_like_a_removal_without_the_journal(world: World) -> None:
     started(world, "demo", "other")
     missing = world.up.before("new")
     world.up.quarantine_project("demo")
@@ -147,7 +149,8 @@ def test_R6_a_quarantine_that_looked_like_a_removal_without_the_journal(world: W
     assert_equal_to_upstream(world)
 
 
-def test_R6_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
     started(world)
     before = world.up.snapshot()
     world.up.upload("demo", "3.0")
@@ -169,7 +172,8 @@ def test_R6_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R6_a_yank_hidden_by_a_quarantine_gets_its_reason_later(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_yank_hidden_by_a_quarantine_gets_its_reason_later(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.up.quarantine_project("demo")
@@ -179,7 +183,8 @@ def test_R6_a_yank_hidden_by_a_quarantine_gets_its_reason_later(world: World) ->
     assert world.told() == [(7, "yank", "bad"), (8, "quarantine", ""), (9, "unquarantine", "")]
 
 
-def test_R6_a_first_look_is_a_baseline(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_first_look_is_a_baseline(world: World) -> None:
     world.up.upload("demo", "1.0")
     world.up.yank("demo", "1.0", "old")
     world.sync()
@@ -187,7 +192,8 @@ def test_R6_a_first_look_is_a_baseline(world: World) -> None:
     assert world.told() == []
 
 
-def test_R6_what_no_entry_explains_is_observed_once(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_what_no_entry_explains_is_observed_once(world: World) -> None:
     started(world)
     world.up.yank_file("demo", "demo-1.0.tar.gz", "silent")
     world.up.role("demo", "frobnicate")
@@ -197,7 +203,8 @@ def test_R6_what_no_entry_explains_is_observed_once(world: World) -> None:
     assert world.told() == [(None, "yank", "silent")]
 
 
-def test_R6_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) -> None:
     started(world)
     world.up.fail("^/pypi", Fault.status(500), None)
     world.up.remove_project("demo")
@@ -224,7 +231,8 @@ def test_R6_a_removal_seen_before_its_entries_were_read_is_told_once(world: Worl
     ]  # fmt: skip
 
 
-def test_R6_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
+@pytest.mark.rule("R6")
+def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
     started(world)
     world.up.remove_project("demo")
     world.sync()
@@ -233,7 +241,8 @@ def test_R6_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> 
     assert [row[1] for row in world.told()] == ["remove", "return"]
 
 
-def test_R13_a_long_pass_reads_the_journal_every_five_minutes(world: World) -> None:
+@pytest.mark.rule("R13")
+def test_a_long_pass_reads_the_journal_every_five_minutes(world: World) -> None:
     started(world, *(f"p{n:02}" for n in range(40)))
     world.clock.step = 15.0  # each look at the clock
     assert world.resync() == DONE
@@ -241,7 +250,8 @@ def test_R13_a_long_pass_reads_the_journal_every_five_minutes(world: World) -> N
     assert len(world.asked) == 40
 
 
-def test_R13_a_withdrawal_in_a_long_pass_does_not_wait_for_its_end(world: World) -> None:
+@pytest.mark.rule("R13")
+def test_a_withdrawal_in_a_long_pass_does_not_wait_for_its_end(world: World) -> None:
     started(world, *(f"p{n:02}" for n in range(40)))
     seen: dict[str, int] = {}
 
@@ -260,7 +270,8 @@ def test_R13_a_withdrawal_in_a_long_pass_does_not_wait_for_its_end(world: World)
     assert_equal_to_upstream(world)
 
 
-def test_R13_journal_calls_keep_their_distance(world: World) -> None:
+@pytest.mark.rule("R13")
+def test_journal_calls_keep_their_distance(world: World) -> None:
     world.configure(upstream_journal_interval="0.05")
     world.up.upload("demo", "1.0")
     assert world.sync() == DONE
@@ -269,7 +280,8 @@ def test_R13_journal_calls_keep_their_distance(world: World) -> None:
     ]  # fmt: skip
 
 
-def test_R15_html_after_json_changes_nothing(world: World) -> None:
+@pytest.mark.rule("R15")
+def test_html_after_json_changes_nothing(world: World) -> None:
     started(world)
     files = world.files()
     world.up.yank("demo", "1.0", "bad")
@@ -282,7 +294,8 @@ def test_R15_html_after_json_changes_nothing(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R15_a_journal_refused_for_good_is_left_and_followed_again(world: World) -> None:
+@pytest.mark.rule("R15")
+def test_a_journal_refused_for_good_is_left_and_followed_again(world: World) -> None:
     started(world, "demo", "other")
     cursor = world.cursor()
     world.up.xmlrpc_status = 410
@@ -307,8 +320,9 @@ def test_R15_a_journal_refused_for_good_is_left_and_followed_again(world: World)
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("fault", [Fault.status(500), Fault.rate_limit(), Fault.status(503, 900)])
-def test_R15_outages_and_limits_never_leave_the_journal(world: World, fault: Fault) -> None:
+def test_outages_and_limits_never_leave_the_journal(world: World, fault: Fault) -> None:
     started(world)
     world.up.fail("^/pypi", fault, None)
     for _ in range(6):
@@ -318,8 +332,9 @@ def test_R15_outages_and_limits_never_leave_the_journal(world: World, fault: Fau
     assert world.sync(later=HOUR) == DONE and world.up.journal_calls()
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("source", ["listing", "auto"])
-def test_R15_without_a_journal_the_list_is_followed(world: World, source: str) -> None:
+def test_without_a_journal_the_list_is_followed(world: World, source: str) -> None:
     world.up.xmlrpc_status = 404
     world.configure(upstream_journal=source)
     started(world, "demo", "other")
@@ -334,10 +349,11 @@ def test_R15_without_a_journal_the_list_is_followed(world: World, source: str) -
     assert request.status == 304
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize(
     "fault", [Fault.status(403), Fault.status(301), Fault.maintenance()], ids=["403", "301", "200"]
 )
-def test_R15_an_answer_that_may_mean_no_journal_says_what_to_do(world: World, fault: Fault) -> None:
+def test_an_answer_that_may_mean_no_journal_says_what_to_do(world: World, fault: Fault) -> None:
     world.up.upload("demo", "1.0")
     world.up.fail("^/pypi", fault, None)
     assert world.sync() == FAILED
@@ -348,8 +364,9 @@ def test_R15_an_answer_that_may_mean_no_journal_says_what_to_do(world: World, fa
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
-def test_R15_any_index_can_be_mirrored_by_name(world: World, html: bool) -> None:
+def test_any_index_can_be_mirrored_by_name(world: World, html: bool) -> None:
     world.up.html_only = html
     world.up.page_serials = world.up.list_serials = False
     world.up.xmlrpc_status = 404
@@ -373,7 +390,8 @@ def test_R15_any_index_can_be_mirrored_by_name(world: World, html: bool) -> None
     assert world.page("demo") is None
 
 
-def test_R15_wildcards_without_journal_and_serials_are_a_configuration_error(
+@pytest.mark.rule("R15")
+def test_wildcards_without_journal_and_serials_are_a_configuration_error(
     world: World,
 ) -> None:
     world.up.list_serials = False
@@ -382,7 +400,9 @@ def test_R15_wildcards_without_journal_and_serials_are_a_configuration_error(
     assert "wildcards" in str(world.error)
 
 
-def test_R10_hostile_names_never_reach_the_tree(disk: World) -> None:
+@pytest.mark.rule("R10")
+@pytest.mark.incident(29)
+def test_hostile_names_never_reach_the_tree(disk: World) -> None:
     started(disk)
     for odd in ("../../etc/passwd", "..", ".", "/abs", "a/b", "CON:", "\u212aelvin"):
         disk.up.raw_row(odd, None, "remove project")

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.builders.upstream_pages import HEX
 from tests.support.fake_index.index import FakeUpstream, Fault
-from tests.support.world import DAY, DONE, HELD, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, HELD, PARTIAL, World
 
 Act = Callable[[FakeUpstream], object]
 
@@ -28,31 +29,51 @@ def started(world: World, *projects: str) -> None:
 
 # What is done beforehand, what is then done, whether a page is asked for, what the history says.
 VERBS: dict[str, tuple[Act | None, Act, bool, str | None]] = {
-    "A1 create": (None, lambda up: up.create("new"), True, None),
-    "A2 A3 new release and file": (None, lambda up: up.upload("demo", "3.0"), True, None),
-    "A3 file": (None, lambda up: up.upload("demo", "2.0", "demo-2.0.zip"), True, None),
-    "A4": (None, lambda up: up.remove_file("demo", "demo-2.0.tar.gz"), True, "remove"),
-    "A5": (None, lambda up: up.remove_release("demo", "2.0"), True, "remove"),
-    "A6": (None, lambda up: up.remove_project("demo"), True, "remove"),
-    "A7": (None, lambda up: up.yank("demo", "2.0", "bad"), True, "yank"),
-    "A8": (lambda up: up.yank("demo", "2.0"), lambda up: up.unyank("demo", "2.0"), True, "unyank"),
-    "A9": (None, lambda up: up.quarantine_project("demo"), True, "quarantine"),
-    "A10": (
+    "create": (None, lambda up: up.create("new"), True, None),
+    "new release and file": (None, lambda up: up.upload("demo", "3.0"), True, None),
+    "file": (None, lambda up: up.upload("demo", "2.0", "demo-2.0.zip"), True, None),
+    "remove file": (None, lambda up: up.remove_file("demo", "demo-2.0.tar.gz"), True, "remove"),
+    "remove release": (None, lambda up: up.remove_release("demo", "2.0"), True, "remove"),
+    "remove project": (None, lambda up: up.remove_project("demo"), True, "remove"),
+    "yank": (None, lambda up: up.yank("demo", "2.0", "bad"), True, "yank"),
+    "unyank": (
+        lambda up: up.yank("demo", "2.0"),
+        lambda up: up.unyank("demo", "2.0"),
+        True,
+        "unyank",
+    ),
+    "quarantine project": (None, lambda up: up.quarantine_project("demo"), True, "quarantine"),
+    "clear project": (
         lambda up: up.quarantine_project("demo"),
         lambda up: up.clear_project_quarantine("demo"),
         True,
         "unquarantine",
     ),
-    "A11": (None, lambda up: up.quarantine_release("demo", "2.0"), True, "quarantine"),
-    "A12": (
+    "quarantine release": (
+        None,
+        lambda up: up.quarantine_release("demo", "2.0"),
+        True,
+        "quarantine",
+    ),
+    "clear release": (
         lambda up: up.quarantine_release("demo", "2.0"),
         lambda up: up.clear_release_quarantine("demo", "2.0"),
         True,
         "unquarantine",
     ),
-    "A13": (None, lambda up: up.role("demo", "change Owner bob to Maintainer"), False, None),
-    "A26": (None, lambda up: up.role("demo", "add alternate repository x"), True, None),
-    "A27": (
+    "change role": (
+        None,
+        lambda up: up.role("demo", "change Owner bob to Maintainer"),
+        False,
+        None,
+    ),
+    "alternate repository": (
+        None,
+        lambda up: up.role("demo", "add alternate repository x"),
+        True,
+        None,
+    ),
+    "yank file": (
         None,
         lambda up: up.yank_file("demo", "demo-2.0.tar.gz", "one", row=True),
         True,
@@ -77,7 +98,7 @@ def test_each_verb_of_the_journal(
     assert [row[1] for row in world.told()[earlier:]] == ([] if told is None else [told])
 
 
-def test_A10_a_cleared_project_is_active_though_it_had_been_archived(world: World) -> None:
+def test_a_cleared_project_is_active_though_it_had_been_archived(world: World) -> None:
     started(world)
     world.up.archive("demo")
     world.resync("demo")
@@ -91,7 +112,7 @@ def test_A10_a_cleared_project_is_active_though_it_had_been_archived(world: Worl
 
 
 @pytest.mark.parametrize("source", ["xmlrpc", "listing"])
-def test_A64_A66_no_other_method_of_the_journal_is_ever_called(world: World, source: str) -> None:
+def test_no_other_method_of_the_journal_is_ever_called(world: World, source: str) -> None:
     world.configure(upstream_journal=source)
     called = set()
     started(world)
@@ -105,7 +126,7 @@ def test_A64_A66_no_other_method_of_the_journal_is_ever_called(world: World, sou
     assert bool(called) == (source == "xmlrpc")
 
 
-def test_A21_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) -> None:
+def test_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) -> None:
     started(world, "demo", "other")
     world.up.commit("demo", None, [])
     assert world.sync() == DONE and world.page("demo") is not None
@@ -116,7 +137,7 @@ def test_A21_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) 
     assert_equal_to_upstream(world)
 
 
-def test_A21_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
+def test_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
     world: World,
 ) -> None:
     started(world, "demo", "other")
@@ -139,13 +160,13 @@ def test_A21_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        pytest.param("core-metadata", {"sha256": HEX}, id="A51"),
-        pytest.param("provenance", "https://upstream.example/p", id="A51"),
-        pytest.param("gpg-sig", True, id="A52-a-key-more"),
-        pytest.param("upload-time", None, id="A52-a-key-less"),
+        pytest.param("core-metadata", {"sha256": HEX}),
+        pytest.param("provenance", "https://upstream.example/p"),
+        pytest.param("gpg-sig", True, id="a-key-more"),
+        pytest.param("upload-time", None, id="a-key-less"),
     ],
 )
-def test_A51_A52_what_changed_without_a_row_is_found_by_the_sweep(
+def test_what_changed_without_a_row_is_found_by_the_sweep(
     world: World, key: str, value: object
 ) -> None:
     started(world)
@@ -164,7 +185,7 @@ def test_A51_A52_what_changed_without_a_row_is_found_by_the_sweep(
     assert world.told() == []
 
 
-def test_A68_a_quarantined_name_leaves_the_list_and_its_page_tells_why(world: World) -> None:
+def test_a_quarantined_name_leaves_the_list_and_its_page_tells_why(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world, "demo", "other", "third")
     world.up.quarantine_project("demo")
@@ -178,7 +199,7 @@ def test_A68_a_quarantined_name_leaves_the_list_and_its_page_tells_why(world: Wo
     assert_equal_to_upstream(world)
 
 
-def test_A69_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: World) -> None:
+def test_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world, "demo")
     world.up.freeze_list()
@@ -192,7 +213,7 @@ def test_A69_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: W
     assert world.page("new") is not None and world.listed() == ["demo", "new"]
 
 
-def test_A69_nor_is_one_followed_that_is_older_than_the_list_before(world: World) -> None:
+def test_nor_is_one_followed_that_is_older_than_the_list_before(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world, "demo", "other")
     older = world.up.listing()
@@ -217,7 +238,7 @@ def test_A69_nor_is_one_followed_that_is_older_than_the_list_before(world: World
     assert_equal_to_upstream(world)
 
 
-def test_A69_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world: World) -> None:
+def test_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = [f"p{number:03}" for number in range(210)]
     started(world, *names)
@@ -228,7 +249,7 @@ def test_A69_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world:
     assert_equal_to_upstream(world)
 
 
-def test_G5_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: World) -> None:
+def test_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "kept here alone")
     assert world.sync() == DONE
@@ -239,7 +260,7 @@ def test_G5_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: 
 
 
 @pytest.mark.parametrize("also", [True, False], ids=["beside-another-file", "alone"])
-def test_C14_the_yank_of_a_file_of_no_known_version_is_told_once(world: World, also: bool) -> None:
+def test_the_yank_of_a_file_of_no_known_version_is_told_once(world: World, also: bool) -> None:
     world.up.upload("demo", "1.0", "whatever.exe")
     if also:
         world.up.upload("demo", "1.0")
@@ -254,7 +275,7 @@ def test_C14_the_yank_of_a_file_of_no_known_version_is_told_once(world: World, a
 
 
 @pytest.mark.parametrize("passes", [1, 2], ids=["at-once", "in-two-passes"])
-def test_G8_a_name_registered_anew_is_a_project_of_its_own(world: World, passes: int) -> None:
+def test_a_name_registered_anew_is_a_project_of_its_own(world: World, passes: int) -> None:
     """The same file name with another hash is an alarm, except in another project."""
     started(world, "demo", "other")
     old = world.page("demo")

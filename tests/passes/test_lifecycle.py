@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.project_state import Presence
 
 
@@ -109,7 +102,8 @@ def test_a_full_resync_of_one_project_asks_for_it_alone(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_incident36_narrowing_and_widening(disk: World) -> None:
+@pytest.mark.incident(36)
+def test_narrowing_and_widening(disk: World) -> None:
     started(disk, "aa-one", "aa-two", "bb-one")
     disk.configure(mirror_projects=["aa-*"])
     assert disk.sync() == DONE and disk.asked == []
@@ -145,7 +139,8 @@ def test_narrowed_to_names_and_back(disk: World) -> None:
     assert_equal_to_upstream(disk)
 
 
-def test_incident36_widened_again_before_the_narrowing_was_published(disk: World) -> None:
+@pytest.mark.incident(36)
+def test_widened_again_before_the_narrowing_was_published(disk: World) -> None:
     started(disk, "demo", "other")
     disk.configure(mirror_projects=["demo"])
     disk.kills.at = 0

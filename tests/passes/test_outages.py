@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, holds
 
 NAMES = ("a", "b", "c")
@@ -37,10 +38,9 @@ def projects(world: World) -> set[str]:
     return {path.split("/")[1] for path in world.files() if path.count("/") == 2}
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("number", [1, 3, 30])
-def test_R7_a_host_that_answers_404_to_everything_removes_nothing(
-    world: World, number: int
-) -> None:
+def test_a_host_that_answers_404_to_everything_removes_nothing(world: World, number: int) -> None:
     names = [f"p{n:02}" for n in range(number)]
     named(world, *names)
     files = world.files()
@@ -57,7 +57,8 @@ def test_R7_a_host_that_answers_404_to_everything_removes_nothing(
     assert world.yanked(names[0])[f"{names[0]}-1.0.tar.gz"] == "bad"
 
 
-def test_R7_pages_that_are_all_missing_are_an_outage_whatever_the_root_says(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_pages_that_are_all_missing_are_an_outage_whatever_the_root_says(world: World) -> None:
     started(world, *NAMES, "d")
     for name in NAMES:  # the sweep, a second look: no journal entry
         world.resync(name)
@@ -70,7 +71,8 @@ def test_R7_pages_that_are_all_missing_are_an_outage_whatever_the_root_says(worl
     assert world.settle() == DONE
 
 
-def test_R7_a_project_that_alone_is_missing_is_believed_when_another_page_is_there(
+@pytest.mark.rule("R7")
+def test_a_project_that_alone_is_missing_is_believed_when_another_page_is_there(
     world: World,
 ) -> None:
     started(world)
@@ -82,7 +84,8 @@ def test_R7_a_project_that_alone_is_missing_is_believed_when_another_page_is_the
     assert projects(world) == {"b", "c"}
 
 
-def test_R8_a_loss_of_everything_is_held(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_loss_of_everything_is_held(world: World) -> None:
     named(world, *NAMES)
     world.up.fail("^/simple/.+", Fault.status(404), None)
     assert world.sync() == PARTIAL
@@ -94,8 +97,9 @@ def test_R8_a_loss_of_everything_is_held(world: World) -> None:
     assert projects(world) == set()
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("serials", [True, False])
-def test_R8_a_project_that_loses_all_its_files_is_held_when_there_is_no_other(
+def test_a_project_that_loses_all_its_files_is_held_when_there_is_no_other(
     world: World, serials: bool
 ) -> None:
     if serials:
@@ -113,7 +117,8 @@ def test_R8_a_project_that_loses_all_its_files_is_held_when_there_is_no_other(
     assert world.yanked("demo") == {}
 
 
-def test_R7_an_index_that_answers_every_name_with_an_empty_page(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_an_index_that_answers_every_name_with_an_empty_page(world: World) -> None:
     """As Nexus does, for names it never had and when the last version was deleted."""
     world.up.html_only = True
     named(world, "demo", "more")
@@ -134,7 +139,8 @@ def _at(name: str, serial: int, page: dict[str, Any]) -> dict[str, Any]:
     return {**page, "meta": meta} if page["name"] == name else page
 
 
-def test_R14_a_page_whose_entry_upstream_lost_hides_no_yank(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_page_whose_entry_upstream_lost_hides_no_yank(world: World) -> None:
     started(world)
     world.up.raw_row("a", None, "frobnicate")
     lost = world.up.last_serial + 2
@@ -165,7 +171,8 @@ def test_R14_a_page_whose_entry_upstream_lost_hides_no_yank(world: World) -> Non
     assert_equal_to_upstream(world)
 
 
-def test_R14_a_page_that_the_journal_confirms_is_no_reason_to_hold(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_page_that_the_journal_confirms_is_no_reason_to_hold(world: World) -> None:
     started(world)
     journal = world.up.journal
     world.up.raw_row("a", None, "frobnicate")
@@ -182,8 +189,9 @@ def test_R14_a_page_that_the_journal_confirms_is_no_reason_to_hold(world: World)
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("serial", [2**31, 10**15])
-def test_R14_what_is_too_large_for_a_serial_is_none(world: World, serial: int) -> None:
+def test_what_is_too_large_for_a_serial_is_none(world: World, serial: int) -> None:
     started(world)
     world.up.upload("a", "2.0")
     world.up.doctor = lambda page: _at("a", serial, page)
@@ -194,7 +202,8 @@ def test_R14_what_is_too_large_for_a_serial_is_none(world: World, serial: int) -
     assert_equal_to_upstream(world)
 
 
-def test_R14_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world)
     backup = world.up.snapshot()
@@ -218,8 +227,9 @@ def test_R14_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: W
     assert world.yanked("a") == {"a-1.0.tar.gz": "exploit"}
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("newer", [True, False])
-def test_R14_a_hold_of_old_lists_ends_when_they_are_new_again(world: World, newer: bool) -> None:
+def test_a_hold_of_old_lists_ends_when_they_are_new_again(world: World, newer: bool) -> None:
     world.configure(upstream_journal="listing")
     started(world)
     frozen = world.up.listing()
@@ -247,7 +257,8 @@ def test_R14_a_hold_of_old_lists_ends_when_they_are_new_again(world: World, newe
     assert_equal_to_upstream(world)
 
 
-def test_R14_an_old_list_is_forgotten_when_the_newest_comes_again(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_an_old_list_is_forgotten_when_the_newest_comes_again(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world)
     frozen = world.up.listing()
@@ -260,7 +271,8 @@ def test_R14_an_old_list_is_forgotten_when_the_newest_comes_again(world: World) 
         assert world.sync() == DONE  # 304
 
 
-def test_R14_a_list_from_an_old_cache_is_forgotten_when_a_newer_one_comes(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_list_from_an_old_cache_is_forgotten_when_a_newer_one_comes(world: World) -> None:
     world.configure(upstream_journal="listing")
     started(world)
     world.up.freeze_list()

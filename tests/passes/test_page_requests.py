@@ -12,18 +12,9 @@ import pytest
 
 from tests.support.builders.upstream_pages import html_body, json_file
 from tests.support.fake_index.index import Fault
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.raw_server import reply, wire
-from tests.support.world import (
-    DAY,
-    DONE,
-    FAILED,
-    HOUR,
-    HTML,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> None:
@@ -33,7 +24,7 @@ def started(world: World, *projects: str) -> None:
     assert world.sync() == DONE
 
 
-def test_B1_B4_B5_B6_what_is_sent_word_for_word(world: World) -> None:
+def test_what_is_sent_word_for_word(world: World) -> None:
     world.up.upload("Foo.Bar", "1.0")
     world.up.html_only = True
     assert world.sync() == DONE
@@ -58,7 +49,7 @@ def test_B1_B4_B5_B6_what_is_sent_word_for_word(world: World) -> None:
     assert page_request.headers["accept"] == "application/vnd.pypi.simple.v1+json"
 
 
-def test_B7_a_304_touches_nothing(disk: World) -> None:
+def test_a_304_touches_nothing(disk: World) -> None:
     started(disk)
     before = disk.stamps()
     asked = []
@@ -73,7 +64,7 @@ def test_B7_a_304_touches_nothing(disk: World) -> None:
 
 
 @pytest.mark.parametrize("form", [JSON, HTML])
-def test_B8_relative_urls_start_where_the_redirects_end(world: World, form: str) -> None:
+def test_relative_urls_start_where_the_redirects_end(world: World, form: str) -> None:
     name = "demo-1.0.tar.gz"
     head = '<base href="files/">' if form == HTML else ""
 
@@ -104,7 +95,7 @@ def test_B8_relative_urls_start_where_the_redirects_end(world: World, form: str)
         assert [file["url"] for file in page["files"]] == [running.url(f"{where}{name}")]
 
 
-def test_B22_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
+def test_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
     started(world, "demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/simple/demo/", Fault.status(500), times=None)
@@ -117,7 +108,7 @@ def test_B22_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", [300, 406])
-def test_B3_no_choice_and_no_agreement_are_errors(world: World, code: int) -> None:
+def test_no_choice_and_no_agreement_are_errors(world: World, code: int) -> None:
     started(world)
     before = world.files()
     world.up.raw_row("demo", None, "frobnicate")
@@ -126,7 +117,7 @@ def test_B3_no_choice_and_no_agreement_are_errors(world: World, code: int) -> No
     assert world.files() == before
 
 
-def test_B11_a_newer_minor_version_is_told_of_once_and_not_for_each_page(
+def test_a_newer_minor_version_is_told_of_once_and_not_for_each_page(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(30):
@@ -163,9 +154,7 @@ def test_links_that_expire_are_told_of_once_in_a_pass(
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "1", "1.x", "latest"])
-def test_B11_B12_of_a_version_that_is_not_known_nothing_is_taken(
-    world: World, version: str
-) -> None:
+def test_of_a_version_that_is_not_known_nothing_is_taken(world: World, version: str) -> None:
     started(world)
     before = world.files()
     world.up.yank("demo", "1.0", "bad")
@@ -178,7 +167,7 @@ def test_B11_B12_of_a_version_that_is_not_known_nothing_is_taken(
     assert_equal_to_upstream(world)
 
 
-def test_B22_a_page_behind_the_journal_for_ever_is_published_as_far_as_it_is(world: World) -> None:
+def test_a_page_behind_the_journal_for_ever_is_published_as_far_as_it_is(world: World) -> None:
     """The serial of the page stays below the journal's, though its files are those of today."""
     started(world)
     world.up.yank("demo", "1.0", "bad")
@@ -190,7 +179,7 @@ def test_B22_a_page_behind_the_journal_for_ever_is_published_as_far_as_it_is(wor
     assert world.counts() == (0, 0, 0, 1)
 
 
-def test_B23_a_page_ahead_of_the_journal_moves_no_cursor(world: World) -> None:
+def test_a_page_ahead_of_the_journal_moves_no_cursor(world: World) -> None:
     started(world)
     cursor = world.cursor()
     world.up.doctor = lambda page: {**page, "meta": {**page["meta"], "_last-serial": 1000}}
@@ -201,14 +190,14 @@ def test_B23_a_page_ahead_of_the_journal_moves_no_cursor(world: World) -> None:
     assert page is not None and page["meta"]["_last-serial"] == 1000
 
 
-def test_B30_a_project_without_files_is_one(world: World) -> None:
+def test_a_project_without_files_is_one(world: World) -> None:
     world.up.create("empty")
     started(world)
     assert world.yanked("empty") == {} and world.listed() == ["demo", "empty"]
     assert_equal_to_upstream(world)
 
 
-def test_G4_a_file_on_a_release_of_long_ago_is_listed_and_told_of(
+def test_a_file_on_a_release_of_long_ago_is_listed_and_told_of(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.up.upload("demo", "1.0", upload_time="2026-01-01T00:00:00Z")
@@ -244,8 +233,9 @@ ERROR_PAGES = {
 }
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(("title", "content"), ERROR_PAGES.values(), ids=ERROR_PAGES)
-def test_R7_an_html_page_without_a_distribution_changes_nothing(
+def test_an_html_page_without_a_distribution_changes_nothing(
     world: World, title: str, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = '<a href="/f/demo-1.0.zip">demo-1.0.zip</a><a href="/about">about</a>'
@@ -265,7 +255,8 @@ def test_R7_an_html_page_without_a_distribution_changes_nothing(
         assert world.yanked("demo") == {"demo-1.0.zip": "bad"}
 
 
-def test_R7_the_empty_page_of_a_project_is_no_error(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_the_empty_page_of_a_project_is_no_error(world: World) -> None:
     def answer(head: str) -> bytes:
         name = head.split("/")[2]
         file = '<a href="/f/other-1.0.zip">other-1.0.zip</a>' if name == "other" else ""

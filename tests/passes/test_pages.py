@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
 def started(world: World, *projects: str) -> World:
@@ -18,8 +19,10 @@ def started(world: World, *projects: str) -> World:
     return world
 
 
-@pytest.mark.parametrize("times", [1, 2, 3, 7], ids=lambda n: f"incident21-stale-{n}-times")
-def test_R3_a_stale_page_waits_alone(world: World, times: int) -> None:
+@pytest.mark.rule("R3")
+@pytest.mark.incident(21)
+@pytest.mark.parametrize("times", [1, 2, 3, 7], ids=lambda n: f"stale-{n}-times")
+def test_a_stale_page_waits_alone(world: World, times: int) -> None:
     started(world, "demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.yank("other", "1.0", "worse")
@@ -33,7 +36,8 @@ def test_R3_a_stale_page_waits_alone(world: World, times: int) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R3_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
+@pytest.mark.rule("R3")
+def test_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0")
     world.up.serve_stale("demo")
@@ -51,7 +55,9 @@ def test_R3_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
     assert max(gaps) in (60, 61) and 1 in gaps[8:]  # ... and an hour is the longest
 
 
-def test_R3_incident22_a_page_behind_for_ever_is_counted_and_left_to_the_sweep(
+@pytest.mark.rule("R3")
+@pytest.mark.incident(22)
+def test_a_page_behind_for_ever_is_counted_and_left_to_the_sweep(
     world: World,
 ) -> None:
     started(world, "demo", "other")
@@ -67,7 +73,8 @@ def test_R3_incident22_a_page_behind_for_ever_is_counted_and_left_to_the_sweep(
     assert_equal_to_upstream(world)
 
 
-def test_R3_a_page_between_the_held_and_the_wanted_serial_is_taken(world: World) -> None:
+@pytest.mark.rule("R3")
+def test_a_page_between_the_held_and_the_wanted_serial_is_taken(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "first")
     world.up.cdn_hold("demo")
@@ -79,7 +86,9 @@ def test_R3_a_page_between_the_held_and_the_wanted_serial_is_taken(world: World)
     assert_equal_to_upstream(world)
 
 
-def test_R3_incident24_two_pops_never_bring_an_older_page_back(world: World) -> None:
+@pytest.mark.rule("R3")
+@pytest.mark.incident(24)
+def test_two_pops_never_bring_an_older_page_back(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_alternate("demo")
@@ -90,7 +99,9 @@ def test_R3_incident24_two_pops_never_bring_an_older_page_back(world: World) -> 
         assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
 
 
-def test_R3_incident18_a_removed_project_is_not_brought_back_by_an_older_page(
+@pytest.mark.rule("R3")
+@pytest.mark.incident(18)
+def test_a_removed_project_is_not_brought_back_by_an_older_page(
     world: World,
 ) -> None:
     started(world)
@@ -108,7 +119,8 @@ def test_R3_incident18_a_removed_project_is_not_brought_back_by_an_older_page(
     assert_equal_to_upstream(world)
 
 
-def test_R3_a_project_removed_before_its_first_page_is_not_built_from_an_old_one(
+@pytest.mark.rule("R3")
+def test_a_project_removed_before_its_first_page_is_not_built_from_an_old_one(
     world: World,
 ) -> None:
     started(world)
@@ -119,7 +131,8 @@ def test_R3_a_project_removed_before_its_first_page_is_not_built_from_an_old_one
     assert world.page("new") is None
 
 
-def test_R3_an_invitation_behind_the_cdn_costs_nothing(world: World) -> None:
+@pytest.mark.rule("R3")
+def test_an_invitation_behind_the_cdn_costs_nothing(world: World) -> None:
     started(world)
     world.up.cdn = True
     world.up.yank("demo", "1.0")
@@ -129,7 +142,9 @@ def test_R3_an_invitation_behind_the_cdn_costs_nothing(world: World) -> None:
     assert world.asked == []
 
 
-def test_R3_incident23_a_fallback_page_is_refused(world: World) -> None:
+@pytest.mark.rule("R3")
+@pytest.mark.incident(23)
+def test_a_fallback_page_is_refused(world: World) -> None:
     started(world)
     files = world.files()
     world.up.yank("demo", "1.0", "bad")
@@ -140,7 +155,9 @@ def test_R3_incident23_a_fallback_page_is_refused(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R15_incident23_a_fallback_page_in_the_first_build_is_refused(world: World) -> None:
+@pytest.mark.rule("R15")
+@pytest.mark.incident(23)
+def test_a_fallback_page_in_the_first_build_is_refused(world: World) -> None:
     world.up.upload("demo", "1.0", requires_python=">=3.8")
     world.up.fail("^/simple/demo/", Fault.fallback_origin(), 2)
     assert world.sync() == PARTIAL
@@ -149,7 +166,9 @@ def test_R15_incident23_a_fallback_page_in_the_first_build_is_refused(world: Wor
     assert_equal_to_upstream(world)
 
 
-def test_R3_incident25_a_stale_gzip_variant_is_waited_out(world: World) -> None:
+@pytest.mark.rule("R3")
+@pytest.mark.incident(25)
+def test_a_stale_gzip_variant_is_waited_out(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_stale_gzip("demo")
@@ -159,7 +178,9 @@ def test_R3_incident25_a_stale_gzip_variant_is_waited_out(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R3_incident26_a_purge_outage_drains_later(world: World) -> None:
+@pytest.mark.rule("R3")
+@pytest.mark.incident(26)
+def test_a_purge_outage_drains_later(world: World) -> None:
     names = [f"p{n}" for n in range(6)]
     started(world, *names)
     for name in names:
@@ -173,7 +194,8 @@ def test_R3_incident26_a_purge_outage_drains_later(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R3_a_pending_project_that_is_there_already_costs_no_request(world: World) -> None:
+@pytest.mark.rule("R3")
+def test_a_pending_project_that_is_there_already_costs_no_request(world: World) -> None:
     started(world)
     world.up.fail("^/pypi changelog_since", Fault.status(500))
     world.up.yank("demo", "1.0", "bad")
@@ -184,7 +206,9 @@ def test_R3_a_pending_project_that_is_there_already_costs_no_request(world: Worl
     assert_equal_to_upstream(world)
 
 
-def test_R5_every_unknown_verb_is_a_reason_to_look_incident29(world: World) -> None:
+@pytest.mark.rule("R5")
+@pytest.mark.incident(29)
+def test_every_unknown_verb_is_a_reason_to_look(world: World) -> None:
     started(world, "zope.interface")
     world.up.raw_row("zope.interface", None, "frobnicate")
     world.up.raw_row("Zope_Interface", "1.0", "nuke release", 7)
@@ -197,7 +221,8 @@ def test_R5_every_unknown_verb_is_a_reason_to_look_incident29(world: World) -> N
     assert world.cursor() == world.up.last_serial
 
 
-def test_R5_role_rows_are_inert_for_projects_that_are_held(world: World) -> None:
+@pytest.mark.rule("R5")
+def test_role_rows_are_inert_for_projects_that_are_held(world: World) -> None:
     started(world)
     for action in ("add Owner bob", "accepted Maintainer bob", "remove Owner release", "docupdate"):
         world.up.role("demo", action)
@@ -205,18 +230,19 @@ def test_R5_role_rows_are_inert_for_projects_that_are_held(world: World) -> None
     assert world.asked == [] and world.history() == []
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(Fault.status(404), id="incident31-404"),
-        pytest.param(Fault.empty_page(), id="incident31-empty"),
+        pytest.param(Fault.status(404), id="404"),
+        pytest.param(Fault.empty_page(), id="empty"),
         pytest.param(Fault.status(500), id="500"),
         pytest.param(Fault.maintenance(), id="maintenance"),
         pytest.param(Fault.garbage(), id="garbage"),
         pytest.param(Fault.truncate(), id="truncated"),
     ],
 )
-def test_R7_no_failure_reads_as_nothing_there(world: World, fault: Fault) -> None:
+def test_no_failure_reads_as_nothing_there(world: World, fault: Fault) -> None:
     started(world)
     before = world.yanked("demo")
     world.up.upload("demo", "3.0")
@@ -227,7 +253,8 @@ def test_R7_no_failure_reads_as_nothing_there(world: World, fault: Fault) -> Non
     assert_equal_to_upstream(world)
 
 
-def test_R7_a_404_against_the_journals_word_is_stale_however_often(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_a_404_against_the_journals_word_is_stale_however_often(world: World) -> None:
     started(world)
     world.up.upload("demo", "3.0")
     world.up.fail("^/simple/demo/", Fault.status(404), None)
@@ -236,7 +263,8 @@ def test_R7_a_404_against_the_journals_word_is_stale_however_often(world: World)
         assert world.page("demo") is not None
 
 
-def test_R7_a_404_against_a_list_that_has_the_project_is_stale(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_a_404_against_a_list_that_has_the_project_is_stale(world: World) -> None:
     started(world)
     world.up.fail("^/simple/demo/", Fault.status(404), None)
     world.resync()
@@ -244,7 +272,8 @@ def test_R7_a_404_against_a_list_that_has_the_project_is_stale(world: World) -> 
     assert world.page("demo") is not None and world.counts().pending == 1
 
 
-def test_R7_an_old_removal_does_not_explain_a_404_of_what_came_after(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_an_old_removal_does_not_explain_a_404_of_what_came_after(world: World) -> None:
     """The page of the new project was seen before its journal entries were."""
     started(world)
     world.up.remove_project("demo")
@@ -260,7 +289,8 @@ def test_R7_an_old_removal_does_not_explain_a_404_of_what_came_after(world: Worl
     assert world.page("demo") is not None
 
 
-def test_R7_a_list_without_a_quarantined_project_explains_no_404(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_a_list_without_a_quarantined_project_explains_no_404(world: World) -> None:
     started(world)
     world.up.quarantine_project("demo")
     world.up.fail("^/simple/demo/", Fault.status(404), 2)
@@ -271,7 +301,8 @@ def test_R7_a_list_without_a_quarantined_project_explains_no_404(world: World) -
     assert [row[1] for row in world.told()] == ["quarantine"]
 
 
-def test_R7_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: World) -> None:
     """Found by the soak (seed 5018): the quarantine is not the newest entry any more."""
     started(world)
     world.up.quarantine_project("demo")
@@ -286,7 +317,8 @@ def test_R7_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: Wo
     assert [row[1] for row in world.told()] == ["quarantine"]
 
 
-def test_R7_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> None:
+@pytest.mark.rule("R7")
+def test_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> None:
     started(world)
     world.up.doctor = lambda page: {**page, "files": page["files"][1:], "versions": ["2.0"]}
     world.up.raw_row("demo", None, "frobnicate")
@@ -301,8 +333,11 @@ def test_R7_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -
     assert world.told() == [(None, "remove", "")]
 
 
-@pytest.mark.parametrize("clear", [False, True], ids=["incident16", "incident14"])
-def test_R9_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -> None:
+@pytest.mark.rule("R9")
+@pytest.mark.incident(14)
+@pytest.mark.incident(16)
+@pytest.mark.parametrize("clear", [False, True], ids=["it-stays", "it-is-cleared"])
+def test_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -> None:
     started(world, "demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_hold("demo")  # with files, above the held serial, below the quarantine
@@ -325,8 +360,9 @@ def test_R9_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -
         assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R9")
 @pytest.mark.parametrize("behind", [(), ("add Owner bob",), ("some new verb",)])
-def test_R9_a_quarantine_holds_for_a_project_that_was_never_held(
+def test_a_quarantine_holds_for_a_project_that_was_never_held(
     world: World, behind: tuple[str, ...]
 ) -> None:
     started(world, "other")
@@ -348,7 +384,9 @@ def test_R9_a_quarantine_holds_for_a_project_that_was_never_held(
     assert_equal_to_upstream(world)
 
 
-def test_R9_incident15_a_quarantined_release_leaves_and_comes_back_yanked(world: World) -> None:
+@pytest.mark.rule("R9")
+@pytest.mark.incident(15)
+def test_a_quarantined_release_leaves_and_comes_back_yanked(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.up.quarantine_release("demo", "1.0")
@@ -365,6 +403,7 @@ def test_R9_incident15_a_quarantined_release_leaves_and_comes_back_yanked(world:
     assert [row for row in world.told() if row[1] == "yank"] == [(7, "yank", "bad")]
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -372,7 +411,7 @@ def test_R9_incident15_a_quarantined_release_leaves_and_comes_back_yanked(world:
         pytest.param(Fault.status(503, 3600), PARTIAL, id="503"),
     ],
 )
-def test_R13_a_long_retry_after_ends_the_pass(world: World, fault: Fault, code: int) -> None:
+def test_a_long_retry_after_ends_the_pass(world: World, fault: Fault, code: int) -> None:
     started(world, *(f"p{n}" for n in range(12)))
     for n in range(12):
         world.up.yank(f"p{n}", "1.0")
@@ -384,7 +423,8 @@ def test_R13_a_long_retry_after_ends_the_pass(world: World, fault: Fault, code: 
     assert_equal_to_upstream(world)
 
 
-def test_R13_an_outage_is_noticed_early_and_told(world: World) -> None:
+@pytest.mark.rule("R13")
+def test_an_outage_is_noticed_early_and_told(world: World) -> None:
     started(world, *(f"p{n}" for n in range(60)))
     for n in range(60):
         world.up.yank(f"p{n}", "1.0")
@@ -396,7 +436,8 @@ def test_R13_an_outage_is_noticed_early_and_told(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R13_pages_are_asked_for_conditionally_and_by_name(world: World) -> None:
+@pytest.mark.rule("R13")
+def test_pages_are_asked_for_conditionally_and_by_name(world: World) -> None:
     started(world)
     world.up.role("demo", "frobnicate")
     world.configure(upstream_contact="ops@example.org")
@@ -407,7 +448,8 @@ def test_R13_pages_are_asked_for_conditionally_and_by_name(world: World) -> None
     assert "ops@example.org" in request.headers["user-agent"]
 
 
-def test_incident19_the_sweep_finds_archive_and_unarchive(world: World) -> None:
+@pytest.mark.incident(19)
+def test_the_sweep_finds_archive_and_unarchive(world: World) -> None:
     started(world, "demo", "other")
     world.up.archive("demo")
     assert world.sync() == DONE and world.asked == []

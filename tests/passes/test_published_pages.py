@@ -14,7 +14,8 @@ import html5lib
 import pytest
 
 from tests.support.builders.upstream_pages import DEMO, HEX
-from tests.support.world import DONE, HTML, JSON, HtmlPage, World, assert_equal_to_upstream
+from tests.support.page_assertions import HTML, JSON, HtmlPage, assert_equal_to_upstream
+from tests.support.world import DONE, World
 from yanksync.core.names import normalized
 from yanksync.output.reconcile import Remove, Work
 from yanksync.output.store import Failure, ListForm, Store
@@ -46,7 +47,7 @@ OURS = {
 }  # fmt: skip
 
 
-def test_B41_B53_C29_C40_keys_that_are_upstreams_own_are_kept_and_not_published(
+def test_keys_that_are_upstreams_own_are_kept_and_not_published(
     world: World,
 ) -> None:
     started(world)
@@ -97,11 +98,11 @@ def test_B41_B53_C29_C40_keys_that_are_upstreams_own_are_kept_and_not_published(
         ("a\u0661", None),
     ],
 )
-def test_C10_C11_names(spelled: str, name: str | None) -> None:
+def test_names(spelled: str, name: str | None) -> None:
     assert normalized(spelled) == name
 
 
-def test_C12_the_list_is_sorted_by_normalised_name_without_the_quarantined(world: World) -> None:
+def test_the_list_is_sorted_by_normalised_name_without_the_quarantined(world: World) -> None:
     started(world, "Zope", "b", "a.b", "AB", "bad", "A-a")
     world.up.quarantine_project("bad")
     assert world.sync() == DONE
@@ -130,7 +131,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("quoted", [False, True], ids=["as-upstream", "all-percent-encoded"])
-def test_C13_C14_files_of_any_name_end_their_links_in_it(world: World, quoted: bool) -> None:
+def test_files_of_any_name_end_their_links_in_it(world: World, quoted: bool) -> None:
     started(world, "other")
     for number, name in enumerate(ODD):
         world.up.upload("demo", f"1.{number}", name)
@@ -154,7 +155,7 @@ def test_C13_C14_files_of_any_name_end_their_links_in_it(world: World, quoted: b
         assert link.isascii() and " " not in link
 
 
-def test_C15_a_file_that_may_change_under_its_name_is_no_alarm(world: World) -> None:
+def test_a_file_that_may_change_under_its_name_is_no_alarm(world: World) -> None:
     """PEP 825 (a draft) lets the description of a release's variants change."""
     world.up.upload("demo", "1.0")
     world.up.upload("demo", "1.0", "demo-1.0-variants.json")
@@ -174,7 +175,7 @@ def test_C15_a_file_that_may_change_under_its_name_is_no_alarm(world: World) -> 
 
 
 @pytest.mark.parametrize("root", ["https://m.example/simple/", "https://m.example/a/b/simple/"])
-def test_C17_links_hold_wherever_the_tree_is_served(world: World, root: str) -> None:
+def test_links_hold_wherever_the_tree_is_served(world: World, root: str) -> None:
     started(world, "demo", "Foo.Bar")
     files = world.files()
     links = HtmlPage(files[f"simple/{HTML}"]).anchors
@@ -211,7 +212,7 @@ class Order:
         return getattr(self._store, name)
 
 
-def test_C18_withdrawals_go_first_and_the_list_goes_last(world: World) -> None:
+def test_withdrawals_go_first_and_the_list_goes_last(world: World) -> None:
     started(world, "gone", "yanked", "other")
     order = Order(world.kills.store)
     world.kills.store = cast(Store, order)
@@ -235,7 +236,7 @@ def without(key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     [("size", None), ("upload-time", None), ("upload-time", ""), ("upload-time", "yesterday"),
      ("requires-python", None), ("provenance", None), ("core-metadata", None), ("gpg-sig", None)],
 )  # fmt: skip
-def test_C20_C21_C22_C46_what_is_not_known_is_neither_null_nor_invented(
+def test_what_is_not_known_is_neither_null_nor_invented(
     world: World, key: str, value: object
 ) -> None:
     started(world)
@@ -254,7 +255,7 @@ def test_C20_C21_C22_C46_what_is_not_known_is_neither_null_nor_invented(
 
 @pytest.mark.parametrize("status", ["active", "archived", "deprecated", "frozen"])
 @pytest.mark.parametrize("reason", [None, 'because "<b>'])
-def test_C41_C44_a_status_is_passed_on_and_the_files_stay(
+def test_a_status_is_passed_on_and_the_files_stay(
     world: World, status: str, reason: str | None
 ) -> None:
     started(world)
@@ -269,7 +270,7 @@ def test_C41_C44_a_status_is_passed_on_and_the_files_stay(
     assert page["meta"]["api-version"] == ("1.1" if wanted == {"status": "active"} else "1.4")
 
 
-def test_C42_C43_of_what_is_quarantined_nothing_is_left_and_all_comes_back(disk: World) -> None:
+def test_of_what_is_quarantined_nothing_is_left_and_all_comes_back(disk: World) -> None:
     started(disk, "demo", "other")
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync() == DONE

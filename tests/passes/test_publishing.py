@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.support.world import DONE, FAILED, HOUR, Killed, World, assert_equal_to_upstream
+from tests.support.dying_store import Killed
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HOUR, World
 from yanksync.core.errors import LockHeld
 from yanksync.output.reconcile import Work
 from yanksync.output.store import Failure, Store
@@ -48,7 +50,8 @@ def test_a_yank_is_one_call_one_page_and_one_project_rewritten(disk: World) -> N
     assert_equal_to_upstream(disk)
 
 
-def test_R12_a_changed_file_is_a_second_younger_however_fast(disk: World) -> None:
+@pytest.mark.rule("R12")
+def test_a_changed_file_is_a_second_younger_however_fast(disk: World) -> None:
     started(disk)
     for reason in ("one", "two", "six"):  # of one size: nginx makes its ETag of size and mtime
         before = disk.stamps()
@@ -61,7 +64,8 @@ def test_R12_a_changed_file_is_a_second_younger_however_fast(disk: World) -> Non
         assert_equal_to_upstream(disk)
 
 
-def test_incident30_a_new_serial_with_the_same_files_rewrites_that_project_alone(
+@pytest.mark.incident(30)
+def test_a_new_serial_with_the_same_files_rewrites_that_project_alone(
     disk: World,
 ) -> None:
     started(disk, "demo", "other")
@@ -90,11 +94,12 @@ def test_the_list_is_rewritten_for_serials_only_once_in_its_interval(disk: World
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.rule("R1")
+@pytest.mark.incident(1)
+@pytest.mark.incident(3)
 @pytest.mark.parametrize("policy", ["mark", "omit"])
 @pytest.mark.parametrize("reason", REASONS, ids=range(len(REASONS)))
-def test_R1_incident1_incident3_a_reason_is_exact_in_both_forms(
-    world: World, policy: str, reason: str
-) -> None:
+def test_a_reason_is_exact_in_both_forms(world: World, policy: str, reason: str) -> None:
     world.configure(mirror_yanked=policy)
     started(world)
     world.up.yank("demo", "1.0", reason)
@@ -103,7 +108,9 @@ def test_R1_incident1_incident3_a_reason_is_exact_in_both_forms(
     assert world.told("demo") == [(7, "yank", reason)]
 
 
-def test_R1_incident6_a_project_whose_releases_are_all_yanked_stays(world: World) -> None:
+@pytest.mark.rule("R1")
+@pytest.mark.incident(6)
+def test_a_project_whose_releases_are_all_yanked_stays(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0")
     world.up.yank("demo", "2.0", "too")
@@ -115,7 +122,9 @@ def test_R1_incident6_a_project_whose_releases_are_all_yanked_stays(world: World
     assert_equal_to_upstream(world)
 
 
-def test_R1_incident9_omit_brings_a_file_back_with_its_unyank(world: World) -> None:
+@pytest.mark.rule("R1")
+@pytest.mark.incident(9)
+def test_omit_brings_a_file_back_with_its_unyank(world: World) -> None:
     world.configure(mirror_yanked="omit")
     started(world)
     world.up.yank("demo", "1.0")
@@ -126,7 +135,9 @@ def test_R1_incident9_omit_brings_a_file_back_with_its_unyank(world: World) -> N
     assert_equal_to_upstream(world)
 
 
-def test_R1_incident8_unyank_and_removal_in_one_minute_show_no_good_file(world: World) -> None:
+@pytest.mark.rule("R1")
+@pytest.mark.incident(8)
+def test_unyank_and_removal_in_one_minute_show_no_good_file(world: World) -> None:
     started(world)
     world.up.yank("demo", "1.0", "bad")
     world.sync()
@@ -138,7 +149,9 @@ def test_R1_incident8_unyank_and_removal_in_one_minute_show_no_good_file(world: 
     assert world.yanked("demo") == {"demo-2.0.tar.gz": False}
 
 
-def test_R1_incident5_the_yank_of_one_file_is_kept_for_that_file(world: World) -> None:
+@pytest.mark.rule("R1")
+@pytest.mark.incident(5)
+def test_the_yank_of_one_file_is_kept_for_that_file(world: World) -> None:
     started(world)
     world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
     world.sync()
@@ -149,11 +162,13 @@ def test_R1_incident5_the_yank_of_one_file_is_kept_for_that_file(world: World) -
     assert (row.serial, row.files, row.reason) == (None, ("demo-1.0.tar.gz",), "this build")
 
 
+@pytest.mark.rule("R1")
+@pytest.mark.incident(10)
 @pytest.mark.parametrize(
     ("held", "asked"),
     [("1.0", "1.0.0"), ("1.0.0", "1"), ("1!1.0", "1!1.0"), ("1.0+l.1", "1.0+l.1")],
 )
-def test_R1_incident10_versions_spelled_another_way(world: World, held: str, asked: str) -> None:
+def test_versions_spelled_another_way(world: World, held: str, asked: str) -> None:
     world.up.upload("demo", held, f"demo-{asked}.tar.gz")
     world.up.upload("demo", "2.0")
     world.up.upload("demo", "2.0.post1")
@@ -164,7 +179,9 @@ def test_R1_incident10_versions_spelled_another_way(world: World, held: str, ask
     assert [(row.version, row.reason) for row in world.history()] == [(held, "bad")]
 
 
-def test_R1_incident7_another_releases_reason_is_its_own(world: World) -> None:
+@pytest.mark.rule("R1")
+@pytest.mark.incident(7)
+def test_another_releases_reason_is_its_own(world: World) -> None:
     started(world)
     world.up.yank("demo", "2.0", "two")
     world.sync()
@@ -173,11 +190,11 @@ def test_R1_incident7_another_releases_reason_is_its_own(world: World) -> None:
     assert world.yanked("demo") == {"demo-1.0.tar.gz": "one", "demo-2.0.tar.gz": "two"}
 
 
+@pytest.mark.rule("R1")
+@pytest.mark.incident(32)
 @pytest.mark.parametrize("after", [False, True], ids=["before-writing", "after-writing"])
 @pytest.mark.parametrize("at", [0, 1])
-def test_R1_incident32_a_death_while_publishing_is_made_good_first(
-    disk: World, after: bool, at: int
-) -> None:
+def test_a_death_while_publishing_is_made_good_first(disk: World, after: bool, at: int) -> None:
     started(disk, "demo", "other")
     disk.up.yank("demo", "1.0", "bad")
     disk.up.upload("more", "1.0")
@@ -211,7 +228,8 @@ class RefusesOnce:
         return getattr(self._store, name)
 
 
-def test_R1_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World) -> None:
+@pytest.mark.rule("R1")
+def test_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World) -> None:
     # Without serials a page that was yanked and unyanked again is the old one to the byte.
     disk.up.page_serials = disk.up.list_serials = False
     disk.up.xmlrpc_status = 404
@@ -231,8 +249,10 @@ def test_R1_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: Wor
     assert_equal_to_upstream(disk)
 
 
+@pytest.mark.rule("R2")
+@pytest.mark.incident(32)
 @pytest.mark.parametrize("looks", range(12))
-def test_R2_incident32_a_death_anywhere_loses_nothing(disk: World, looks: int) -> None:
+def test_a_death_anywhere_loses_nothing(disk: World, looks: int) -> None:
     started(disk, "demo", "other", "third")
     disk.up.yank("demo", "1.0", "bad")
     disk.up.remove_project("other")
@@ -247,7 +267,9 @@ def test_R2_incident32_a_death_anywhere_loses_nothing(disk: World, looks: int) -
     assert [row[1] for row in disk.told()] == ["yank", "remove", "quarantine"]
 
 
-def test_R11_incident33_two_runs_never_work_on_one_mirror(tmp_path: Path) -> None:
+@pytest.mark.rule("R11")
+@pytest.mark.incident(33)
+def test_two_runs_never_work_on_one_mirror(tmp_path: Path) -> None:
     state = tmp_path / "state.db"
     with lock(state), pytest.raises(LockHeld), lock(state):
         raise AssertionError
@@ -282,7 +304,8 @@ def test_a_change_of_policy_costs_no_request(disk: World) -> None:
     assert all(disk.stamps()[path] == before[path] for path in other)
 
 
-def test_removed_projects_leave_tree_and_list_incident11(disk: World) -> None:
+@pytest.mark.incident(11)
+def test_removed_projects_leave_tree_and_list(disk: World) -> None:
     started(disk, "demo", "other")
     disk.up.remove_project("demo")
     assert disk.sync() == DONE
@@ -290,7 +313,8 @@ def test_removed_projects_leave_tree_and_list_incident11(disk: World) -> None:
     assert_equal_to_upstream(disk)
 
 
-def test_releases_removed_one_by_one_leave_an_empty_project_incident12(world: World) -> None:
+@pytest.mark.incident(12)
+def test_releases_removed_one_by_one_leave_an_empty_project(world: World) -> None:
     started(world)
     world.up.remove_release("demo", "1.0")
     world.up.remove_release("demo", "2.0")
@@ -299,7 +323,8 @@ def test_releases_removed_one_by_one_leave_an_empty_project_incident12(world: Wo
     assert_equal_to_upstream(world)
 
 
-def test_a_single_removed_file_leaves_alone_incident13(world: World) -> None:
+@pytest.mark.incident(13)
+def test_a_single_removed_file_leaves_alone(world: World) -> None:
     started(world)
     world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
     world.sync()

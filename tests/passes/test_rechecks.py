@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.support.world import DAY, DONE, HOUR, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DAY, DONE, HOUR, World
 from yanksync.core.rules.fetch_plan import sweep_share
 
 QUARTER = 900.0  # seconds between passes

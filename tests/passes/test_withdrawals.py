@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, FAILED, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, PARTIAL, World
 
 
 def started(world: World, *names: str, **about: Any) -> None:
@@ -31,7 +32,7 @@ def everything(world: World) -> bytes:
     return b"".join(world.files().values())
 
 
-def test_F17_a_quarantine_and_a_removal_need_no_page(world: World) -> None:
+def test_a_quarantine_and_a_removal_need_no_page(world: World) -> None:
     started(world, "removed", "suspect", "yanked")
     world.up.remove_project("removed")
     world.up.quarantine_project("suspect")
@@ -47,7 +48,7 @@ def test_F17_a_quarantine_and_a_removal_need_no_page(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_F17_withdrawals_are_asked_for_before_uploads(world: World) -> None:
+def test_withdrawals_are_asked_for_before_uploads(world: World) -> None:
     names = [f"p{number:02}" for number in range(30)]
     started(world, *names)
     world.configure(upstream_workers="1")
@@ -61,7 +62,7 @@ def test_F17_withdrawals_are_asked_for_before_uploads(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_F18_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
+def test_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
     """C45, E22: locks and attestations name files by these; a mark changes none of them."""
     started(world, provenance="https://upstream.example/integrity/x/provenance")
     before = published(world, "demo")
@@ -72,7 +73,7 @@ def test_F18_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
         assert published(world, "demo") == before
 
 
-def test_C7_of_an_earlier_reason_nothing_is_left(disk: World) -> None:
+def test_of_an_earlier_reason_nothing_is_left(disk: World) -> None:
     started(disk)
     disk.up.yank("demo", "1.0", "the first reason")
     assert disk.sync() == DONE and b"the first reason" in everything(disk)
@@ -91,7 +92,7 @@ def test_C7_of_an_earlier_reason_nothing_is_left(disk: World) -> None:
 
 
 @pytest.mark.parametrize("policy", ["mark", "omit"])
-def test_C8_G3_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_it(
+def test_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_it(
     world: World, policy: str
 ) -> None:
     world.configure(mirror_yanked=policy)
@@ -108,7 +109,7 @@ def test_C8_G3_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_i
     assert_equal_to_upstream(world)
 
 
-def test_A45_what_was_undone_within_one_answer_of_the_journal(world: World) -> None:
+def test_what_was_undone_within_one_answer_of_the_journal(world: World) -> None:
     started(world, "yanked", "suspect", "release", "file", "gone")
     for name, act, undo in (
         ("yanked", world.up.yank, world.up.unyank),
@@ -128,7 +129,7 @@ def test_A45_what_was_undone_within_one_answer_of_the_journal(world: World) -> N
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 406, 410, 418, 451, 500, 502, 503, 504])
-def test_B32_no_status_but_404_takes_a_page_away(world: World, code: int) -> None:
+def test_no_status_but_404_takes_a_page_away(world: World, code: int) -> None:
     started(world, "demo", "other")
     before = world.files()
     world.up.raw_row("demo", None, "frobnicate")

@@ -7,27 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.fake_index.index import Fault, Served
+from tests.support.metrics_text import parsed
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
 from yanksync.core import errors
 from yanksync.core.exit_codes import ExitCode
 from yanksync.service import metrics
-
-
-def parsed(text: str) -> dict[str, float]:
-    """Return every sample by its name and labels; whatever breaks a rule of the format fails."""
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        assert family.documentation and family.type in ("gauge", "counter", "histogram")
-        for sample in family.samples:
-            labels = ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items()))
-            key = f"{sample.name.removeprefix('yanksync_')}{{{labels}}}".removesuffix("{}")
-            assert key not in found and sample.timestamp is None
-            found[key] = sample.value
-    return found
 
 
 class Watched(World):

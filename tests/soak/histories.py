@@ -20,10 +20,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.passes.test_random_histories import REASONS, VERSIONS, Histories, begun, names
 from tests.support.fake_index.faults import Kind
 from tests.support.fake_index.index import Fault, Refused, Served, Snapshot
-from tests.support.world import DAY, DONE, HELD, HOUR, Counts, normal
+from tests.support.histories import REASONS, VERSIONS, Histories, begun, names
+from tests.support.page_assertions import normal
+from tests.support.world import DAY, DONE, HELD, HOUR, Counts
 from yanksync.config.load import load
 from yanksync.core.project_state import Presence
 from yanksync.state.state import State

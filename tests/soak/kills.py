@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.fake_index.index import Fault, Served
-from tests.support.world import DONE, HOUR, Counts, HtmlPage, World, assert_equal_to_upstream
+from tests.support.page_assertions import HtmlPage, assert_equal_to_upstream
+from tests.support.world import DONE, HOUR, Counts, World
 from yanksync.core import layout
 from yanksync.core.names import NormalizedName
 

@@ -90,6 +90,7 @@ def yank_all(upstream: FakeUpstream, reason: str = "bad") -> None:
         upstream.yank(f"p{index}", "1.0", reason)
 
 
+@pytest.mark.incident(34)
 @mounting
 def test_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
     with mounted(yanksync.output, "size=4m"):
@@ -106,6 +107,7 @@ def test_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
         whole(yanksync, upstream)
 
 
+@pytest.mark.incident(34)
 @mounting
 def test_a_state_on_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
     there = yanksync.home / "state"
@@ -127,6 +129,7 @@ def test_a_state_on_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
         whole(yanksync, upstream)
 
 
+@pytest.mark.incident(34)
 @mounting
 def test_an_output_mounted_read_only(yanksync: Cli, upstream: FakeUpstream) -> None:
     with mounted(yanksync.output, "size=4m"):

@@ -27,6 +27,7 @@ def _some(scenario: Scenario, call: str, count: int) -> list[Point]:
     return random.Random(call).sample(ours, min(count, len(ours)))
 
 
+@pytest.mark.incident(32)
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in ("connect", "syncfs")])
 def test_killed_at_a_call(scenario: Scenario, call: str) -> None:
     points = _some(scenario, call, 2)
@@ -35,6 +36,7 @@ def test_killed_at_a_call(scenario: Scenario, call: str) -> None:
         scenario.prove(point, alone=point.nth % 2 == 0)
 
 
+@pytest.mark.incident(34)
 @pytest.mark.parametrize("error", ["ENOSPC+", "EIO", "EACCES"])
 @pytest.mark.parametrize("call", ["write", "pwrite64", "rename", "fsync", "openat"])
 def test_an_error_from_a_call(scenario: Scenario, call: str, error: str) -> None:

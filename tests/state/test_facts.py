@@ -39,7 +39,8 @@ def test_a_project_from_its_first_name_to_its_tombstone(state: State) -> None:
     assert list(state.projects.names(Presence.GONE)) == ["demo"]
 
 
-def test_r9_a_word_stands_until_a_page_is_recorded(state: State) -> None:
+@pytest.mark.rule("R9")
+def test_a_word_stands_until_a_page_is_recorded(state: State) -> None:
     number = record(state, serial=10)
     state.unpublished.add(number, Sort.PAGE, NOW)
     assert state.projects.yanked_versions() == 1
@@ -74,7 +75,8 @@ def test_spelling(state: State) -> None:
     assert state.meta.flag("list_changed")
 
 
-def test_r14_starting_over_lowers_every_floor_and_keeps_what_is_there(state: State) -> None:
+@pytest.mark.rule("R14")
+def test_starting_over_lowers_every_floor_and_keeps_what_is_there(state: State) -> None:
     number = record(state, serial=10)
     record(state, "gone", serial=10)
     record(state, "bare", serial=None)

@@ -66,8 +66,9 @@ def fail_hard(state: State, now: float) -> None:
     state.pending.failed("demo", "no answer", now, stale=False)
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize("fail", [fail_stale, fail_hard])
-def test_r3_backoff(state: State, fail: Callable[[State, float], None]) -> None:
+def test_backoff(state: State, fail: Callable[[State, float], None]) -> None:
     state.pending.mark("demo", 5, NOW)
     waits = []
     for run in range(1, 11):
@@ -78,16 +79,17 @@ def test_r3_backoff(state: State, fail: Callable[[State, float], None]) -> None:
     assert taken(state, NOW + 3599, 20) == [] and taken(state, NOW + 3600, 20) == ["demo"]
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(
     ("reach", "patient", "again"),
     [
-        pytest.param(6, True, True, id="R3-news"),
+        pytest.param(6, True, True, id="news"),
         pytest.param(5, True, False, id="nothing-new"),
         pytest.param(None, True, False, id="no-reach-is-no-news"),
         pytest.param(None, False, True, id="a-person-asks"),
     ],
 )
-def test_r3_news_reset_the_backoff(
+def test_news_reset_the_backoff(
     state: State, reach: int | None, patient: bool, again: bool
 ) -> None:
     state.pending.mark("demo", 5, NOW)
@@ -99,7 +101,8 @@ def test_r3_news_reset_the_backoff(
     assert only(state).attempts == (0 if again else 8)
 
 
-def test_r3_after_26_hours_it_is_only_behind_until_news(state: State) -> None:
+@pytest.mark.rule("R3")
+def test_after_26_hours_it_is_only_behind_until_news(state: State) -> None:
     state.pending.mark("demo", 5, NOW)
     fail_stale(state, NOW)
     fail_stale(state, NOW + 26 * HOUR)
@@ -115,7 +118,8 @@ def test_r3_after_26_hours_it_is_only_behind_until_news(state: State) -> None:
     assert state.pending.counts() == (1, 0, 0) and taken(state, late, 8) == ["demo"]
 
 
-def test_r3_an_outage_is_not_a_stale_page(state: State) -> None:
+@pytest.mark.rule("R3")
+def test_an_outage_is_not_a_stale_page(state: State) -> None:
     state.pending.mark("demo", 5, NOW)
     fail_hard(state, NOW)
     fail_hard(state, NOW + 30 * HOUR)
@@ -165,7 +169,8 @@ def test_reached(state: State, reach: int | None, serial: int | None, left: bool
     assert state.pending.has("demo") is left
 
 
-def test_r7_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
+@pytest.mark.rule("R7")
+def test_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
     def doubt(seen: str, run: int, now: float) -> None:
         state.pending.doubted("demo", seen, f"{seen} was seen", run=run, now=now, confirm_after=600)
 
@@ -183,7 +188,8 @@ def test_r7_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
     assert (last.doubt, last.doubt_since, last.reach) == ("other", NOW + 600, 5)
 
 
-def test_r7_a_page_that_misses_files_is_asked_for_again_in_time(state: State) -> None:
+@pytest.mark.rule("R7")
+def test_a_page_that_misses_files_is_asked_for_again_in_time(state: State) -> None:
     state.pending.again_at("demo", "demo-1.0.zip is missing", NOW, NOW + 600, run=RUN)
     assert taken(state, NOW + 600) == []  # a pass that lasts so long would ask for ever
     assert only(state).problem == "demo-1.0.zip is missing"
@@ -195,7 +201,8 @@ def test_r7_a_page_that_misses_files_is_asked_for_again_in_time(state: State) ->
     assert (look.since, look.reach) == (NOW, 7)
 
 
-def test_r8_held_looks_wait_for_a_person(state: State) -> None:
+@pytest.mark.rule("R8")
+def test_held_looks_wait_for_a_person(state: State) -> None:
     for name in ("a", "b", "c"):
         state.pending.mark(name, None, NOW)
     state.pending.hold(["a", "b"], "too many", NOW)
@@ -205,7 +212,8 @@ def test_r8_held_looks_wait_for_a_person(state: State) -> None:
     assert state.pending.approve(None) == ["a"] and taken(state) == ["a", "b"]
 
 
-def test_r8_news_free_a_held_look_and_a_new_hold_counts_from_then(state: State) -> None:
+@pytest.mark.rule("R8")
+def test_news_free_a_held_look_and_a_new_hold_counts_from_then(state: State) -> None:
     state.pending.mark("demo", 5, NOW)
     state.pending.hold(["demo"], "too many", NOW)
     state.pending.mark("demo", 6, NOW)

@@ -29,7 +29,8 @@ def seen(
     return Unsettled(low=low, high=high, changes=changes, reasons=reasons)
 
 
-def test_r6_each_entry_once_however_often_added(state: State) -> None:
+@pytest.mark.rule("R6")
+def test_each_entry_once_however_often_added(state: State) -> None:
     for _ in range(2):
         state.history.add([YANK, event("unyank release", "1.0", 16)])
     assert told(state) == [(15, "yank", "1.0", None), (16, "unyank", "1.0", "")]
@@ -128,7 +129,8 @@ def test_what_is_not_settled_is_kept_exactly(state: State, reason: str) -> None:
     assert [row.reason for row in rows(state)] == [reason, reason]
 
 
-def test_r6_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> None:
+@pytest.mark.rule("R6")
+def test_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> None:
     observed = Change(action=Action.YANK, version="3.0", reason="odd")
     state.history.see("demo", [seen(10, 20, observed, reason="why")], NOW, settled=False)
     state.history.add([YANK])
@@ -139,14 +141,16 @@ def test_r6_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> No
         assert told(state) == [(15, "yank", "1.0", "why"), (None, "yank", "3.0", "odd")]
 
 
-def test_r6_an_entry_explains_and_is_not_told_twice(state: State) -> None:
+@pytest.mark.rule("R6")
+def test_an_entry_explains_and_is_not_told_twice(state: State) -> None:
     state.history.add([YANK])
     change = Change(action=Action.YANK, version="1.0", reason="why")
     state.history.see("demo", [seen(10, 20, change, reason="why")], NOW, settled=True)
     assert told(state) == [(15, "yank", "1.0", "why")]
 
 
-def test_r6_earlier_yanks_keep_an_unknown_reason(state: State) -> None:
+@pytest.mark.rule("R6")
+def test_earlier_yanks_keep_an_unknown_reason(state: State) -> None:
     state.history.add([YANK, event("yank release", "1.0", 17)])
     state.history.see("demo", [seen(reason="second")], NOW, settled=True)
     assert [row.reason for row in rows(state)] == [None, "second"]
@@ -154,14 +158,16 @@ def test_r6_earlier_yanks_keep_an_unknown_reason(state: State) -> None:
     assert [row.reason for row in rows(state)] == [None, "second"]
 
 
-def test_r6_a_first_look_writes_nothing(state: State) -> None:
+@pytest.mark.rule("R6")
+def test_a_first_look_writes_nothing(state: State) -> None:
     state.history.see("demo", [seen(None, 20, reason="why")], NOW, settled=True)
     state.history.see("demo", [seen()], NOW, settled=True)
     assert rows(state) == []
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("high", [20, None])
-def test_r15_a_late_entry_replaces_the_observed_row_that_it_explains(
+def test_a_late_entry_replaces_the_observed_row_that_it_explains(
     state: State, high: int | None
 ) -> None:
     changes = [
@@ -176,10 +182,11 @@ def test_r15_a_late_entry_replaces_the_observed_row_that_it_explains(
     assert len(told(state)) == 4
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize(
     ("verb", "version"), [("project quarantined", None), ("release quarantined", "1.0")]
 )
-def test_r15_a_late_quarantine_replaces_the_removal_that_it_looked_like(
+def test_a_late_quarantine_replaces_the_removal_that_it_looked_like(
     state: State, verb: str, version: str | None
 ) -> None:
     change = Change(action=Action.REMOVE, version=version)
@@ -188,8 +195,9 @@ def test_r15_a_late_quarantine_replaces_the_removal_that_it_looked_like(
     assert told(state) == [(15, "quarantine", version, "")]
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("serial", [10, 21])
-def test_r15_an_entry_from_elsewhere_replaces_nothing(state: State, serial: int) -> None:
+def test_an_entry_from_elsewhere_replaces_nothing(state: State, serial: int) -> None:
     change = Change(action=Action.YANK, version="1.0", reason="why")
     state.history.see("demo", [seen(10, 20, change)], NOW, settled=True)
     state.history.add([event("yank release", "1.0", serial)])
@@ -223,7 +231,8 @@ def test_names_that_sqlite_cannot_keep(state: State) -> None:
     assert (rows(state)[0].version, rows(state)[0].file) == ("1?", "f?.zip")
 
 
-def test_r14_another_journal_is_another_era(state: State) -> None:
+@pytest.mark.rule("R14")
+def test_another_journal_is_another_era(state: State) -> None:
     state.history.add([YANK, event("remove release", "2.0", 16)])
     state.history.see("demo", [seen(reason="why")], NOW, settled=False)
     state.start_over()

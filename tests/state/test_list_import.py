@@ -38,10 +38,10 @@ def known(state: State) -> State:
         pytest.param("held", 9, None, id="older-list"),
         pytest.param("held", 11, 11, id="newer"),
         pytest.param("held", None, None, id="list-without-serials"),
-        pytest.param("gone", 10, None, id="R3-at-the-tombstone"),
-        pytest.param("gone", 11, 11, id="R3-above-the-tombstone"),
+        pytest.param("gone", 10, None, id="at-the-tombstone"),
+        pytest.param("gone", 11, 11, id="above-the-tombstone"),
         pytest.param("unknown", 5, 5, id="appears"),
-        pytest.param("fresh", 5, 5, id="A43-new"),
+        pytest.param("fresh", 5, 5, id="new"),
     ],
 )
 def test_mark_newer(known: State, name: str, serial: int | None, reach: int | None) -> None:
@@ -74,8 +74,9 @@ def test_mark_all_is_the_union_of_list_and_state_at_the_higher_serial(known: Sta
     }
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(("serial", "again"), [(10, False), (12, True)])
-def test_r3_only_a_higher_serial_is_news(known: State, serial: int, again: bool) -> None:
+def test_only_a_higher_serial_is_news(known: State, serial: int, again: bool) -> None:
     known.pending.mark("held", 11, NOW)
     for _ in range(3):
         known.pending.failed("held", "old", NOW, stale=True)
@@ -84,17 +85,18 @@ def test_r3_only_a_higher_serial_is_news(known: State, serial: int, again: bool)
     assert [look.name for look in known.pending.take(1, NOW, 9)] == (["held"] if again else [])
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("serial", "entry", "left"),
     [
-        pytest.param(10, None, ["held"], id="R7-list-as-new-as-the-page"),
-        pytest.param(9, None, [], id="A69-older-than-the-page"),
-        pytest.param(None, None, [], id="R7-list-without-serial"),
-        pytest.param(11, 12, [], id="A69-older-than-the-newest-entry"),
-        pytest.param(12, 12, ["held"], id="R7-as-new-as-the-newest-entry"),
+        pytest.param(10, None, ["held"], id="list-as-new-as-the-page"),
+        pytest.param(9, None, [], id="older-than-the-page"),
+        pytest.param(None, None, [], id="list-without-serial"),
+        pytest.param(11, 12, [], id="older-than-the-newest-entry"),
+        pytest.param(12, 12, ["held"], id="as-new-as-the-newest-entry"),
     ],
 )
-def test_r7_leaving_the_list(
+def test_leaving_the_list(
     known: State, serial: int | None, entry: int | None, left: list[str]
 ) -> None:
     if entry is not None:

@@ -39,7 +39,8 @@ def test_take_goes_on_after_an_id(state: State, ids: list[int]) -> None:
     assert state.unpublished.counts() == (3, 0) and state.unpublished.oldest() == NOW
 
 
-def test_r1_dirty_from_the_first_write_until_it_is_finished(state: State, ids: list[int]) -> None:
+@pytest.mark.rule("R1")
+def test_dirty_from_the_first_write_until_it_is_finished(state: State, ids: list[int]) -> None:
     state.unpublished.add(ids[0], Sort.PAGE, NOW)
     state.unpublished.begin(ids[:1])
     state.unpublished.add(ids[0], Sort.PAGE, NOW + 1)  # recorded again meanwhile
@@ -81,7 +82,8 @@ def test_removed(state: State, ids: list[int], forget: bool) -> None:
     assert forget or (project(state, "a").serial, project(state, "a").published) == (12, None)
 
 
-def test_r8_removals_are_counted_held_and_let_through_once(state: State, ids: list[int]) -> None:
+@pytest.mark.rule("R8")
+def test_removals_are_counted_held_and_let_through_once(state: State, ids: list[int]) -> None:
     sorts = [Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.PAGE]
     for id_, sort in zip(ids, sorts, strict=True):
         state.unpublished.add(id_, sort, NOW)
@@ -106,10 +108,11 @@ def test_r8_removals_are_counted_held_and_let_through_once(state: State, ids: li
     assert state.unpublished.approve(None) == ["a"] and state.unpublished.counts() == (3, 0)
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     ("again", "held"), [(Sort.EXPLAINED, False), (Sort.PAGE, False), (Sort.UNEXPLAINED, True)]
 )
-def test_r8_an_approval_is_for_what_was_seen(
+def test_an_approval_is_for_what_was_seen(
     state: State, ids: list[int], again: Sort, held: bool
 ) -> None:
     state.unpublished.add(ids[0], Sort.EXPLAINED, NOW)

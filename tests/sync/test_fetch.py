@@ -85,6 +85,7 @@ def test_no_page(status: int, answer: object) -> None:
     assert found.answer == answer and found.stored is None
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("respond", "error"),
     [
@@ -96,7 +97,7 @@ def test_no_page(status: int, answer: object) -> None:
         (lambda name, etag: raw(name, body="{}"), BadAnswer),
     ],
 )
-def test_r7_what_fails_is_a_value(respond: Respond, error: type[UpstreamError]) -> None:
+def test_what_fails_is_a_value(respond: Respond, error: type[UpstreamError]) -> None:
     failed = ask(respond).answer
     assert isinstance(failed, Failed) and type(failed.error) is error
 
@@ -142,8 +143,9 @@ def until_broken(pages: Pages, workers: int = 2) -> tuple[list[Fetched], Upstrea
     raise AssertionError("it went on to the end")
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("error", [Unreachable("u", "gone"), Throttled("u", 5.0)])
-def test_r7_an_outage_ends_the_asking(error: UpstreamError) -> None:
+def test_an_outage_ends_the_asking(error: UpstreamError) -> None:
     pages = Pages(raising(error))
     taken, raised = until_broken(pages)
     assert raised is error and 20 <= len(taken) < 40 and len(pages.asked) < 40
@@ -173,7 +175,8 @@ def test_failures_count_only_in_an_unbroken_row() -> None:
     assert len(list(fetch(Pages(respond), questions(200), 1))) == 200
 
 
-def test_r13_a_long_retry_after_ends_the_asking_at_once() -> None:
+@pytest.mark.rule("R13")
+def test_a_long_retry_after_ends_the_asking_at_once() -> None:
     def respond(name: str, etag: str | None) -> RawPage | int:
         if name == "p5":
             raise Throttled("u", 3600.0)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.passes.test_followers import NAME, documents
-from tests.support.world import DONE, FAILED, HELD, PARTIAL, Killed, World, assert_equal_to_upstream
-from tests.verify.test_verify import check
+from tests.support.dying_store import Killed
+from tests.support.followers_documents import NAME, documents
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.verification import check
+from tests.support.world import DONE, FAILED, HELD, PARTIAL, World
 
 GONE = [f"p{number}" for number in range(101)]  # more than the guard lets through
 

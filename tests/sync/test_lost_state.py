@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.fake_index.index import FakeUpstream, Fault
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.state.views.holds import holds
 from yanksync.sync.pipeline import rehearse

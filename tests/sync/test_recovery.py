@@ -10,18 +10,10 @@ from typing import Any, cast
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
-from tests.support.world import (
-    DONE,
-    FAILED,
-    HOUR,
-    HTML,
-    JSON,
-    PARTIAL,
-    Killed,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HOUR, PARTIAL, World
 from yanksync.output.reconcile import Work
 from yanksync.output.store import Failure, Store
 

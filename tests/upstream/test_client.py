@@ -92,8 +92,9 @@ def test_an_upstream_without_etags(upstream: Upstream, served: Served) -> None:
     assert isinstance(page, RawPage) and page.etag is None
 
 
+@pytest.mark.rule("R15")
 @pytest.mark.parametrize("fault", [Fault.fallback_origin(), Fault.content_type(""), None])
-def test_r15_html_from_an_upstream_that_answers_json(
+def test_html_from_an_upstream_that_answers_json(
     upstream: Upstream, served: Served, fault: Fault | None
 ) -> None:
     upstream.json_only = True
@@ -107,13 +108,14 @@ def test_r15_html_from_an_upstream_that_answers_json(
     assert upstream.page(NormalizedName("other"), None) == 404, "a 404 has no form"
 
 
-def test_r15_html_is_taken_from_others(upstream: Upstream, served: Served) -> None:
+@pytest.mark.rule("R15")
+def test_html_is_taken_from_others(upstream: Upstream, served: Served) -> None:
     served.upstream.html_only = True
     page = upstream.page(DEMO, None)
     assert isinstance(page, RawPage) and page.media == HTML
 
 
-def test_f19_no_credentials_in_what_is_stored(served: Served) -> None:
+def test_no_credentials_in_what_is_stored(served: Served) -> None:
     url = served.simple_url.replace("//", "//bob:s3cret@")
     upstream = Upstream(settings(url, served.journal_url))
     page = upstream.page(DEMO, None)
@@ -125,6 +127,7 @@ def test_f19_no_credentials_in_what_is_stored(served: Served) -> None:
     upstream.close()
 
 
-def test_r13_who_is_asking() -> None:
+@pytest.mark.rule("R13")
+def test_who_is_asking() -> None:
     assert user_agent("") == f"yanksync/{__version__}"
     assert 1 < Upstream(settings("http://127.0.0.1:1/")).longest_pause < 3600

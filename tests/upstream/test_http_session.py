@@ -152,7 +152,8 @@ def test_a_redirect_that_is_not_followed(
         assert len(running.heads) == (6 if location == "/loop" else 1)
 
 
-def test_R7_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> None:
+@pytest.mark.rule("R7")
+def test_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /gone/ "):
             return reply(status="404 Not Found")
@@ -185,7 +186,7 @@ def test_https_is_never_left_for_http(session: Session) -> None:
     assert session._follow(here, "/x/", "a.example") == "http://a.example/x/"
 
 
-def test_F14_a_certificate_that_nobody_vouches_for_is_refused(
+def test_a_certificate_that_nobody_vouches_for_is_refused(
     session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with wire(lambda head: reply(b"x"), made_by(authority, "IP:127.0.0.1")) as running:
@@ -198,7 +199,7 @@ def test_F14_a_certificate_that_nobody_vouches_for_is_refused(
             assert get(vouched, url).body == b"x"
 
 
-def test_F14_a_certificate_of_another_name_is_refused(
+def test_a_certificate_of_another_name_is_refused(
     session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
@@ -226,6 +227,7 @@ def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
         assert get(session, running.url()).body == b"here"
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("fault", "error", "problem"),
     [
@@ -243,7 +245,7 @@ def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_r7_what_is_no_answer(
+def test_what_is_no_answer(
     session: Session, served: Served, fault: Fault, error: type[UpstreamError], problem: str
 ) -> None:
     served.upstream.gzip = False
@@ -287,7 +289,7 @@ def test_nobody_there(session: Session, served: Served) -> None:
 
 @pytest.mark.parametrize("size", [1000, 1001])
 @pytest.mark.parametrize("packed", [True, False])
-def test_f9_the_limit_is_of_decompressed_bytes(session: Session, size: int, packed: bool) -> None:
+def test_the_limit_is_of_decompressed_bytes(session: Session, size: int, packed: bool) -> None:
     body = b"x" * size
     sent = reply(gzip.compress(body), Content_Encoding="gzip") if packed else reply(body)
     with wire(lambda head: sent) as running:
@@ -298,7 +300,7 @@ def test_f9_the_limit_is_of_decompressed_bytes(session: Session, size: int, pack
                 get(session, running.url(), limit=SMALL)
 
 
-def test_f9_a_bomb_is_not_unpacked(session: Session) -> None:
+def test_a_bomb_is_not_unpacked(session: Session) -> None:
     import tracemalloc
 
     bomb = gzip.compress(b"\0" * (200 << 20), 9)
@@ -323,7 +325,7 @@ def endless(packed: bool) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_f9_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: bool) -> None:
+def test_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: bool) -> None:
     with (
         wire(lambda head: endless(packed)) as running,
         pytest.raises(BadAnswer, match="larger than"),
@@ -410,8 +412,9 @@ def test_odd_etags_go_back_as_they_came(session: Session, etag: str) -> None:
         assert f"If-None-Match: {etag}\r\n" in running.heads[1]
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize("status", [429, 503])
-def test_r13_all_workers_wait_as_long_as_upstream_asks(
+def test_all_workers_wait_as_long_as_upstream_asks(
     session: Session, served: Served, status: int
 ) -> None:
     served.upstream.fail("/simple/demo/", Fault.status(status, 1))
@@ -423,7 +426,8 @@ def test_r13_all_workers_wait_as_long_as_upstream_asks(
     assert 0.5 < time.monotonic() - before < 5
 
 
-def test_r13_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, served: Served) -> None:
+@pytest.mark.rule("R13")
+def test_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(503, 3600))
     for _ in range(2):
         with pytest.raises(Throttled) as caught:
@@ -432,7 +436,8 @@ def test_r13_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, serv
     assert len(served.upstream.requests) == 1
 
 
-def test_r13_a_429_without_a_time(session: Session, served: Served) -> None:
+@pytest.mark.rule("R13")
+def test_a_429_without_a_time(session: Session, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(429))
     with pytest.raises(Throttled) as caught:
         get(session, served.simple_url)
@@ -442,6 +447,7 @@ def test_r13_a_429_without_a_time(session: Session, served: Served) -> None:
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -461,11 +467,11 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
         ("Sat, 99 Nov 2026 12:02:00 GMT", None),
     ],
 )
-def test_r13_retry_after(text: str | None, seconds: float | None) -> None:
+def test_retry_after(text: str | None, seconds: float | None) -> None:
     assert seconds_of(text, NOW.timestamp) == seconds
 
 
-def test_f19_credentials_are_sent_and_never_told(session: Session, served: Served) -> None:
+def test_credentials_are_sent_and_never_told(session: Session, served: Served) -> None:
     url = served.simple_url.replace("//", "//" + SECRET) + "demo/"
     answer = get(session, url)
     assert answer.url == served.simple_url.replace("//", "//***@") + "demo/"

@@ -92,6 +92,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_requests(sent: bytes) -> None:
     assert told(sent) is None
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize(
     ("sent", "error", "why"),
     [
@@ -109,7 +110,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_requests(sent: bytes) -> None:
         (reply(b"x", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
     ],
 )
-def test_r13_what_has_begun_to_come_is_not_asked_for_again(
+def test_what_has_begun_to_come_is_not_asked_for_again(
     sent: bytes, error: type[UpstreamError], why: str
 ) -> None:
     with pytest.raises(error, match=why):
@@ -157,7 +158,7 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_F14_whose_word_is_taken(
+def test_whose_word_is_taken(
     authority: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: bool
 ) -> None:
     with wire(lambda head: reply(b"x"), made_by(authority, "IP:127.0.0.1")) as running:
@@ -174,9 +175,7 @@ def test_F14_whose_word_is_taken(
             assert answer is not None and answer.body == b"x"
 
 
-def test_F14_a_certificate_of_another_name(
-    authority: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_of_another_name(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
     with wire(lambda head: reply(b"x"), made_by(authority, "DNS:upstream.example")) as running:
         assert post(running.url("pypi").replace("http:", "https:")) is None

@@ -491,7 +491,7 @@ def test_one_failure_stops_nobody_else(session: Session) -> None:
     assert good == {key: body for key, body in all_named(100).items() if key % 4 == 0}
 
 
-def test_f9_a_bomb_is_not_unpacked(session: Session) -> None:
+def test_a_bomb_is_not_unpacked(session: Session) -> None:
     bomb = packed(b"\0" * (200 << 20))
     tracemalloc.start()
     try:
@@ -717,11 +717,10 @@ def test_a_way_that_does_not_work(
         assert "pr0xy" not in str(outcome) and "internal" not in str(outcome)
 
 
+@pytest.mark.rule("R13")
 @pytest.mark.parametrize("status", ["429 Slow Down", "503 Later"])
 @pytest.mark.parametrize("workers", [1, WORKERS])
-def test_r13_nothing_is_sent_before_the_pause_ends(
-    session: Session, status: str, workers: int
-) -> None:
+def test_nothing_is_sent_before_the_pause_ends(session: Session, status: str, workers: int) -> None:
     times: list[float] = []
     together = threading.Barrier(workers)
 
@@ -744,7 +743,8 @@ def test_r13_nothing_is_sent_before_the_pause_ends(
         assert running.connections <= 2 * workers
 
 
-def test_r13_the_pause_is_for_the_connections_that_stand_too(session: Session) -> None:
+@pytest.mark.rule("R13")
+def test_the_pause_is_for_the_connections_that_stand_too(session: Session) -> None:
     def answer(head: str) -> bytes:
         if "/p20 " in head:
             return reply(status="429 Slow Down", Retry_After="1")
@@ -757,7 +757,8 @@ def test_r13_the_pause_is_for_the_connections_that_stand_too(session: Session) -
         assert running.connections <= WORKERS + 1  # after a 429 its own is not used again
 
 
-def test_r13_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Session) -> None:
+@pytest.mark.rule("R13")
+def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Session) -> None:
     heard, together, times = threading.Event(), threading.Barrier(2), dict[str, float]()
 
     def answer(head: str) -> bytes:
@@ -780,7 +781,8 @@ def test_r13_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Se
         assert running.connections <= 3
 
 
-def test_r13_a_long_pause_ends_the_asking(session: Session) -> None:
+@pytest.mark.rule("R13")
+def test_a_long_pause_ends_the_asking(session: Session) -> None:
     def answer(head: str) -> bytes:
         if "/p5 " in head:
             return reply(status="429 Slow Down", Retry_After="3600")
@@ -851,7 +853,7 @@ def test_credentials_from_netrc(
         assert by_crew(session, running.url()) == 1
 
 
-def test_f19_no_credentials_in_what_is_told(session: Session) -> None:
+def test_no_credentials_in_what_is_told(session: Session) -> None:
     with wire(lambda head: reply(status="500 Oops") if "p5" in head else named(head)) as running:
         urls = [running.url(f"p{number}", SECRET) for number in range(9)]
         came = ask(session, [question(url, n) for n, url in enumerate(urls)], 1)
@@ -919,7 +921,7 @@ def test_tls_that_ends(vouched: Session, authority: Path, end: Iterable[bytes] |
 
 
 @pytest.mark.parametrize("names", ["IP:127.0.0.1", "DNS:upstream.example"])
-def test_F14_nothing_is_asked_of_who_cannot_prove_who_it_is(
+def test_nothing_is_asked_of_who_cannot_prove_who_it_is(
     session: Session, authority: Path, names: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if names.startswith("DNS:"):  # somebody vouches, but for another

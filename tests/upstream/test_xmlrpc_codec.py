@@ -96,6 +96,6 @@ def test_what_is_no_response(body: bytes) -> None:
 
 @CALM
 @given(st.binary() | st.text().map(lambda text: wrapped(text)))
-def test_F10_whatever_comes_it_is_a_value_or_malformed(body: bytes) -> None:
+def test_whatever_comes_it_is_a_value_or_malformed(body: bytes) -> None:
     with suppress(Malformed):
         response(body)

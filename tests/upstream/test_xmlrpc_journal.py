@@ -99,7 +99,7 @@ def test_a_real_journal(real: XmlRpcJournal, served: Served) -> None:
     assert calls == ["changelog_last_serial()", "changelog_since_serial(0)"]
 
 
-def test_facts18_the_request(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
+def test_the_request(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
     answers(mocked, 5)
     journal.last_serial()
     headers = mocked.calls[0].request.headers
@@ -113,7 +113,8 @@ def test_nil_name_version_and_action(
     assert entries(journal) == [(JournalEntry("", None, 5, "", 7),)]
 
 
-def test_facts27_a_full_page_is_followed_by_another(
+@pytest.mark.incident(27)
+def test_a_full_page_is_followed_by_another(
     journal: XmlRpcJournal, mocked: responses.RequestsMock
 ) -> None:
     first = response(rows(*range(2, 2 * PAGE + 2, 2)))  # gaps are normal
@@ -126,7 +127,8 @@ def test_facts27_a_full_page_is_followed_by_another(
     assert asked == (2 * PAGE,)
 
 
-def test_facts27_a_full_page_may_be_the_last(
+@pytest.mark.incident(27)
+def test_a_full_page_may_be_the_last(
     journal: XmlRpcJournal, mocked: responses.RequestsMock
 ) -> None:
     answers(mocked, rows(*range(1, PAGE), PAGE - 1), [])
@@ -138,8 +140,8 @@ def test_facts27_a_full_page_may_be_the_last(
     [
         pytest.param(rows(7, 7), id="twice"),
         pytest.param(rows(7, 7, 7, 8)[:3], id="three-times"),
-        pytest.param([["demo", "1.0", -5, "yank release", 7]], id="R4-time-before-time"),
-        pytest.param([["demo", "1.0", 2**40, "yank release", 7]], id="R4-time-after-time"),
+        pytest.param([["demo", "1.0", -5, "yank release", 7]], id="time-before-time"),
+        pytest.param([["demo", "1.0", 2**40, "yank release", 7]], id="time-after-time"),
     ],
 )
 def test_odd_rows_that_are_taken(
@@ -183,7 +185,7 @@ def test_rows_of_another_shape(
         entries(journal, 5)
 
 
-def test_f9_too_many_rows(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
+def test_too_many_rows(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
     answers(mocked, rows(*range(1, PAGE + 2)))
     with pytest.raises(BadAnswer, match="more than 50000 rows"):
         entries(journal)
@@ -236,7 +238,7 @@ TOO_MANY = "HTTPTooManyRequests: The action could not be performed because there
         (-32601, None, BadAnswer),
     ],
 )
-def test_a61_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
+def test_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
     fault = xmlrpc.client.Fault(code, text)
     body = xmlrpc.client.dumps(fault, allow_none=True).encode()
     with pytest.raises(error) as caught:
@@ -246,6 +248,7 @@ def test_a61_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
         assert caught.value.seconds == (17 if "17" in text else 60)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -276,7 +279,7 @@ def test_a61_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
     ids=lambda value: getattr(value, "__name__", None),
 )
 @pytest.mark.parametrize("gzipped", [True, False])
-def test_r7_outages(
+def test_outages(
     real: XmlRpcJournal, served: Served, fault: Fault, error: type[UpstreamError], gzipped: bool
 ) -> None:
     served.upstream.gzip = gzipped
@@ -297,7 +300,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
         XmlRpcJournal(session.post, running.url("pypi"), 0.0, LIMIT).last_serial()
 
 
-def test_f9_a_bomb_is_left_at_the_limit(
+def test_a_bomb_is_left_at_the_limit(
     journal: XmlRpcJournal, mocked: responses.RequestsMock
 ) -> None:
     part = gzip.compress(b" " * (1 << 20))
@@ -323,7 +326,7 @@ def test_errors_of_the_wire(
         journal.last_serial()
 
 
-def test_f19_credentials(session: Session, served: Served) -> None:
+def test_credentials(session: Session, served: Served) -> None:
     url = served.journal_url.replace("//", "//bob:s3cret@")
     journal = XmlRpcJournal(session.post, url, 0.0, LIMIT)
     assert journal.last_serial() == 5
@@ -335,7 +338,8 @@ def test_f19_credentials(session: Session, served: Served) -> None:
         assert "s3cret" not in str(caught.value)
 
 
-def test_r13_calls_are_spaced_whatever_came_of_them(session: Session, served: Served) -> None:
+@pytest.mark.rule("R13")
+def test_calls_are_spaced_whatever_came_of_them(session: Session, served: Served) -> None:
     journal = XmlRpcJournal(session.post, served.journal_url, 0.2, LIMIT)
     served.upstream.fail("^/pypi", Fault.status(500))
     with pytest.raises(Unreachable):
@@ -353,14 +357,14 @@ DOCTYPE = "<!DOCTYPE m [<!ENTITY a 'b'>]>"
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(f"<?xml version='1.0'?>{DOCTYPE}{BODY}".encode(), id="F10-doctype"),
-        pytest.param(f"<!DOCTYPE m SYSTEM 'file:///etc/passwd'>{BODY}".encode(), id="F10-external"),
-        pytest.param(f"{DOCTYPE}{BODY}".encode("utf-16"), id="F10-utf-16"),
+        pytest.param(f"<?xml version='1.0'?>{DOCTYPE}{BODY}".encode(), id="doctype"),
+        pytest.param(f"<!DOCTYPE m SYSTEM 'file:///etc/passwd'>{BODY}".encode(), id="external"),
+        pytest.param(f"{DOCTYPE}{BODY}".encode("utf-16"), id="utf-16"),
         pytest.param(
             f"<?xml version='1.0' encoding='UTF-16'?>{DOCTYPE}{BODY}".encode("utf-16-be"),
-            id="F10-utf-16-be",
+            id="utf-16-be",
         ),
-        pytest.param(b"\xef\xbb\xbf" + f"{DOCTYPE}{BODY}".encode(), id="F10-utf-8-mark"),
+        pytest.param(b"\xef\xbb\xbf" + f"{DOCTYPE}{BODY}".encode(), id="utf-8-mark"),
         pytest.param(BODY.replace("5", "&a;").encode(), id="unknown-entity"),
         pytest.param(BODY[:-9].encode(), id="truncated"),
         pytest.param(BODY.encode() * 2, id="two-documents"),
@@ -417,6 +421,7 @@ WHOLE = response([["demo", None, 1, "create", 2], ["x", "1.0", 1.5, True, {"a": 
 TAGS = [b"<value>", b"</value>", b"<int>", b"<nil/>", b"<fault>", b"&lt;", b"<struct>", b"<member>"]
 
 
+@pytest.mark.incident(28)
 @CALM
 @given(st.data())
 def test_fuzz_mutated_answers(data: st.DataObject) -> None:

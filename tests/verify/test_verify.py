@@ -8,20 +8,18 @@ import os
 import shutil
 import sqlite3
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.fake_index.index import Fault
+from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.system.audited_calls import audited
-from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
-from yanksync.config.load import load
-from yanksync.mirror.context import Mirror
+from tests.support.verification import check, names, opened, repair
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.output.comparison import Finding, Kind
 from yanksync.output.disk.store import DiskStore
-from yanksync.upstream.client import Upstream
 from yanksync.verify.check import Checked, verify
 from yanksync.verify.repair import mend
 
@@ -44,6 +42,7 @@ def started(world: World, *names: str) -> World:
     return world
 
 
+<<<<<<< HEAD
 @contextmanager
 def opened(world: World) -> Iterator[Mirror]:
     settings = load(None, {}, **world.flags)
@@ -98,6 +97,8 @@ def content(world: World) -> list[str]:
         return list(connection.iterdump())
 
 
+=======
+>>>>>>> main
 def clean(world: World) -> bool:
     return check(world)[:2] == ([], DONE)
 

@@ -61,9 +61,9 @@ def history(
 ) -> int:
     """List what was withdrawn, oldest first.
 
-    That is yanks, unyanks, removals, quarantines and returns. PROJECT is a name or a pattern ('django-*'); there may be several. The second of two words is a
-    version if it looks like one, or if the history knows it as one. On a terminal the list is shown
-    by $PAGER, or less.
+    That is yanks, unyanks, removals, quarantines and returns. PROJECT is a name or a pattern
+    ('django-*'); there may be several. The second of two words is a version if it looks like one,
+    or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
 
     \b
     Examples:

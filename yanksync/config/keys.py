@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from yanksync.config import crontab
 from yanksync.config import value_types as types
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import Compression, JournalSource, SlashKeys, YankedPolicy
@@ -54,6 +53,8 @@ def _compress(names: list[str]) -> tuple[Compression, ...]:
 
 
 def _cron(expression: str) -> str:
+    from yanksync.config import crontab  # start-up: few mirrors have one
+
     crontab.parse(expression)
     return " ".join(expression.split())
 

@@ -25,19 +25,18 @@ OBJECT_STORES = ("s3", "gs", "az")
 
 _YEAR = 366 * 86400.0
 _BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_SIZE = re.compile(r"([0-9]{1,12}) ?(KiB|MiB|GiB)?", re.ASCII)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NAMES: dict[type, str] = {
     str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
     dict: "a table",
 }  # fmt: skip
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}", re.ASCII)  # any of the three kinds
-_SEGMENT = re.compile(r"(?!\.\.?$)[A-Za-z0-9._-]+", re.ASCII)  # of a prefix: plain in any URL
-_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")  # urlsplit drops some of these silently
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
-)
-_HOST = re.compile(r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+# Expressions are compiled where they are used: at each start that would take longer than the rest.
+_SIZE = r"([0-9]{1,12}) ?(KiB|MiB|GiB)?"
+_BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}"  # any of the three kinds
+_SEGMENTS = r"(?!/)(?:(?:^|/)(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*"  # of a prefix: plain in any URL
+_NO_URL_CHARACTER = r"[\x00-\x20\x7f\\]"  # urlsplit drops some of these silently
+_HEADER = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)"
+_HOST = r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
 _OUR_HEADERS = frozenset(("content-length", "content-type", "host", "transfer-encoding"))
 
 
@@ -140,7 +139,7 @@ def size(low: int, high: int) -> ValueType:
     wanted = 'bytes, or a size like "32MiB"'
 
     def convert(value: int | str) -> int:
-        match = _SIZE.fullmatch(str(value))
+        match = re.fullmatch(_SIZE, str(value))
         if match is None:
             raise ValueError(f"must be {wanted}, not {value!r}")
         return int(match[1]) * _BYTES[match[2] or ""]
@@ -182,8 +181,7 @@ def place(value: str) -> Path | Bucket:
         raise ValueError(f"must be a directory, or start with {known}, not {scheme}://")
     bucket, _, prefix = rest.partition("/")
     prefix = prefix.removesuffix("/")
-    segments = prefix.split("/") if prefix else []
-    if not _BUCKET.fullmatch(bucket) or not all(map(_SEGMENT.fullmatch, segments)):
+    if not (re.fullmatch(_BUCKET, bucket) and re.fullmatch(_SEGMENTS, prefix)):
         form = f"{scheme}://bucket or {scheme}://bucket/prefix"
         raise ValueError(f"must be like {form}, the prefix of letters, digits and . _ -")
     require("obstore", f"{scheme}://", "s3")
@@ -214,7 +212,7 @@ def url(value: str, without: str = "#") -> str:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets that do not match, a port that is no number
         valid = False
-    if not valid or _NO_URL_CHARACTER.search(value) or any(mark in value for mark in without):
+    if not valid or re.search(_NO_URL_CHARACTER, value) or any(mark in value for mark in without):
         more = "query and fragment, like https://upstream.example/simple/"
         raise ValueError(
             f"must be an http or https URL without {'fragment' if without == '#' else more}"
@@ -239,7 +237,7 @@ def index_url(value: str) -> str:
 
 def host(value: str) -> str:
     """Return the name of a host in lower case, with a port or without."""
-    match = _HOST.fullmatch(value.lower())
+    match = re.fullmatch(_HOST, value.lower())
     if match is None or not 0 < int(match[2] or 1) < 65536:
         shown = value.partition("?")[0]  # what follows may be a signature
         if "@" in shown:
@@ -253,7 +251,7 @@ def host(value: str) -> str:
 
 def header(value: str) -> str:
     """Return a line of an HTTP header, such as ``Authorization: Bearer …``."""
-    match = _HEADER.fullmatch(value)
+    match = re.fullmatch(_HEADER, value)
     if match is None:
         raise ValueError('must be one header, like "Authorization: Bearer …", in printable ASCII')
     if match[1].lower() in _OUR_HEADERS:

@@ -121,7 +121,7 @@ def test_status_tells_what_failed_and_why(troubled: Cli) -> None:
     assert troubled("status", "--json").json["blocked"] == []
 
 
-def test_F1_what_upstream_says_cannot_forge_a_line_of_the_log(yanksync: Cli) -> None:
+def test_what_upstream_says_cannot_forge_a_line_of_the_log(yanksync: Cli) -> None:
     """Upstream's words are told with every control character spelled out, in either form."""
     evil = "x\x1b[2J\x9b31m\x07\x7f"
     answers = {
@@ -154,3 +154,14 @@ def test_F1_what_upstream_says_cannot_forge_a_line_of_the_log(yanksync: Cli) -> 
     told = [json.loads(line) for line in in_json.err.splitlines()]
     assert {line.get("project") for line in told} == {*answers, None}
     assert in_json.err.replace("\n", "").isprintable()
+
+
+def test_each_error_of_the_configuration_is_a_line(yanksync: Cli) -> None:
+    yanksync.configure("workers = 0\nworker = 1", mirror="yanked = 'hide'")
+    done = yanksync("status")
+    file = f"yanksync: {yanksync.config}: "
+    assert (done.code, done.err.splitlines()) == (2, [
+        f"{file}upstream.workers: must be from 1 to 256, not 0",
+        f"{file}upstream.worker: no such key; did you mean workers?",
+        f"{file}mirror.yanked: must be one of \"mark\", \"omit\", not 'hide'",
+    ])  # fmt: skip

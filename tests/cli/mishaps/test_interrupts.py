@@ -47,6 +47,7 @@ def test_killed_in_a_slow_fetch(yanksync: Cli, upstream: FakeUpstream) -> None:
     assert (yanksync.output / "simple/demo/index.html").exists()
 
 
+@pytest.mark.incident(33)
 def test_two_runs_at_once(yanksync: Cli, upstream: FakeUpstream) -> None:
     upstream.fail("^/simple/demo/", Fault.delay(60))
     first = yanksync.start("sync")

@@ -14,11 +14,11 @@ import pytest
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from tests.service.test_metrics import parsed
 from tests.support.bucket_mirrors import LOCKED, Fleet, Machine, stopped
 from tests.support.cli_runner import ended
 from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.http_receiver import Receiver, receiver
+from tests.support.metrics_text import parsed
 from tests.support.s3_proxy import Mishap, puts_of
 from yanksync.mirror.lease import Note, read_note
 from yanksync.mirror.remote_state import LARGEST

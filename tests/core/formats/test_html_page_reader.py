@@ -32,20 +32,20 @@ from yanksync.core.names import NormalizedName
 TIME = "2026-11-06T17:37:01.5Z"
 
 REFUSED = {
-    "R7 empty": (b"", HTML, "empty"),
-    "R7 blank": (b" \n", HTML, "empty"),
-    "R7 error page": (b"<html><h1>Maintenance</h1></html>", HTML, "looks like 'Maintenance'"),
-    "B11 major": (html_body(head="").replace(b"1.0", b"2.0"), HTML, "2.0 is not supported"),
-    "B12 form": (html_body(head="").replace(b"1.0", b"1"), HTML, "Major.Minor"),
-    "F9 files": (html_body(*(anchor("", f"demo-{n}.zip") for n in "123")), HTML, "more than 2"),
-    "F9 reason": (html_body(anchor(f'data-yanked="{"x" * 101}"')), HTML, "longer than 100"),
-    "F9 python": (html_body(anchor(f'data-requires-python="{"x" * 101}"')), HTML, "longer"),
-    "F9 status": (
+    "empty": (b"", HTML, "empty"),
+    "blank": (b" \n", HTML, "empty"),
+    "error page": (b"<html><h1>Maintenance</h1></html>", HTML, "looks like 'Maintenance'"),
+    "major": (html_body(head="").replace(b"1.0", b"2.0"), HTML, "2.0 is not supported"),
+    "form": (html_body(head="").replace(b"1.0", b"1"), HTML, "Major.Minor"),
+    "files": (html_body(*(anchor("", f"demo-{n}.zip") for n in "123")), HTML, "more than 2"),
+    "reason": (html_body(anchor(f'data-yanked="{"x" * 101}"')), HTML, "longer than 100"),
+    "python": (html_body(anchor(f'data-requires-python="{"x" * 101}"')), HTML, "longer"),
+    "status": (
         html_body(head=f'<meta name="pypi:project-status" content="{"x" * 101}">'),
         HTML,
         "longer than 100",
     ),
-    "F9 status reason": (
+    "status reason": (
         html_body(head=f'<meta name="pypi:project-status-reason" content="{"x" * 101}">'),
         HTML,
         "longer than 100",
@@ -53,7 +53,7 @@ REFUSED = {
     "charset unknown": (html_body(), "text/html; charset=klingon", "charset"),
     "charset no text": (html_body(), "text/html; charset=hex", "charset"),
     "charset wrong": (html_body() + b"\xff", HTML, "charset"),
-    "B43 all unfit": (html_body(anchor(href=f"javascript:/{NAME}")), HTML, "none of its"),
+    "all unfit": (html_body(anchor(href=f"javascript:/{NAME}")), HTML, "none of its"),
 }
 
 
@@ -64,54 +64,54 @@ def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, wh
 
 
 FIELDS: dict[str, tuple[str, str, Any]] = {
-    "B60 name": (anchor(), "filename", NAME),
-    "B60 white space": (f'<a href=" {NAME} ">\n {NAME} </a>', "filename", NAME),
-    "B60 nested": (f'<a href="{NAME}"><b>demo</b>-1.0.tar.gz</a>', "filename", NAME),
-    "B60 text behind it": (f"{anchor()} 2026-11-06 17:37 <b>1.2M</b>", "filename", NAME),
-    "B60 not closed": (f'<a href="{NAME}">{NAME}', "filename", NAME),
-    "B43 relative": (anchor(href=f"../../f/{NAME}"), "url", f"https://upstream.example/f/{NAME}"),
-    "B61 sha256": (anchor(href=f"{NAME}#sha256={HEX}"), "hashes", (("sha256", HEX),)),
-    "B61 not in the URL": (anchor(href=f"{NAME}#sha256={HEX}"), "url", f"{URL}{NAME}"),
-    "B61 unknown": (anchor(href=f"{NAME}#egg=demo"), "hashes", ()),
-    "B61 second": (anchor(href=f"{NAME}#egg=x&md5={HEX[:32]}"), "hashes", (("md5", HEX[:32]),)),
-    "B62 once": (
+    "name": (anchor(), "filename", NAME),
+    "white space": (f'<a href=" {NAME} ">\n {NAME} </a>', "filename", NAME),
+    "nested": (f'<a href="{NAME}"><b>demo</b>-1.0.tar.gz</a>', "filename", NAME),
+    "text behind it": (f"{anchor()} 2026-11-06 17:37 <b>1.2M</b>", "filename", NAME),
+    "not closed": (f'<a href="{NAME}">{NAME}', "filename", NAME),
+    "relative": (anchor(href=f"../../f/{NAME}"), "url", f"https://upstream.example/f/{NAME}"),
+    "sha256": (anchor(href=f"{NAME}#sha256={HEX}"), "hashes", (("sha256", HEX),)),
+    "not in the URL": (anchor(href=f"{NAME}#sha256={HEX}"), "url", f"{URL}{NAME}"),
+    "unknown": (anchor(href=f"{NAME}#egg=demo"), "hashes", ()),
+    "second": (anchor(href=f"{NAME}#egg=x&md5={HEX[:32]}"), "hashes", (("md5", HEX[:32]),)),
+    "once": (
         anchor('data-requires-python="&gt;=3 &amp;lt;4"'),
         "requires_python",
         ">=3 &lt;4",
     ),
-    "B62 empty": (anchor('data-requires-python=""'), "requires_python", None),
-    "B63 false": (anchor('data-yanked="false"'), "yanked", Yank("false")),
-    "B64 bare": (anchor("data-yanked"), "yanked", Yank("")),
-    "B65 true": (anchor('data-core-metadata="true"'), "core_metadata", True),
-    "B65 TRUE": (anchor('data-core-metadata="TRUE"'), "core_metadata", True),
-    "B65 false": (anchor('data-core-metadata="false"'), "core_metadata", False),
-    "B65 False": (anchor('data-core-metadata="False"'), "core_metadata", False),
-    "B65 hash": (
+    "empty": (anchor('data-requires-python=""'), "requires_python", None),
+    "yanked: false": (anchor('data-yanked="false"'), "yanked", Yank("false")),
+    "bare": (anchor("data-yanked"), "yanked", Yank("")),
+    "true": (anchor('data-core-metadata="true"'), "core_metadata", True),
+    "TRUE": (anchor('data-core-metadata="TRUE"'), "core_metadata", True),
+    "core-metadata: false": (anchor('data-core-metadata="false"'), "core_metadata", False),
+    "False": (anchor('data-core-metadata="False"'), "core_metadata", False),
+    "hash": (
         anchor(f'data-core-metadata="sha256={HEX}"'),
         "core_metadata",
         (("sha256", HEX),),
     ),
-    "B65 old": (anchor('data-dist-info-metadata="true"'), "core_metadata", True),
-    "B65 both": (
+    "old": (anchor('data-dist-info-metadata="true"'), "core_metadata", True),
+    "both": (
         anchor('data-dist-info-metadata="true" data-core-metadata="false"'),
         "core_metadata",
         False,
     ),
-    "B66 signed": (anchor('data-gpg-sig="true"'), "gpg_sig", True),
-    "B66 unsigned": (anchor('data-gpg-sig="false"'), "gpg_sig", False),
-    "B66 unclear": (anchor('data-gpg-sig="no"'), "gpg_sig", None),
-    "B66 provenance": (
+    "signed": (anchor('data-gpg-sig="true"'), "gpg_sig", True),
+    "unsigned": (anchor('data-gpg-sig="false"'), "gpg_sig", False),
+    "unclear": (anchor('data-gpg-sig="no"'), "gpg_sig", None),
+    "provenance": (
         anchor('data-provenance="https://u.example/p"'),
         "provenance",
         "https://u.example/p",
     ),
-    "B67 case": (f'<A HREF="{NAME}" DATA-YANKED="x">{NAME}</A>', "yanked", Yank("x")),
-    "B67 repeated": (anchor('data-yanked="x" data-yanked="y"'), "yanked", Yank("x")),
-    "B68 size": (anchor(), "size", None),
-    "B68 time": (anchor(), "upload_time", None),
-    "B50 time": (anchor(f'data-upload-time="{TIME}"'), "upload_time", TIME),
-    "B50 no time": (anchor('data-upload-time="yesterday"'), "upload_time", None),
-    "B50 empty time": (anchor("data-upload-time"), "upload_time", None),
+    "case": (f'<A HREF="{NAME}" DATA-YANKED="x">{NAME}</A>', "yanked", Yank("x")),
+    "repeated": (anchor('data-yanked="x" data-yanked="y"'), "yanked", Yank("x")),
+    "size": (anchor(), "size", None),
+    "no HTML form: time": (anchor(), "upload_time", None),
+    "upload-time: time": (anchor(f'data-upload-time="{TIME}"'), "upload_time", TIME),
+    "no time": (anchor('data-upload-time="yesterday"'), "upload_time", None),
+    "empty time": (anchor("data-upload-time"), "upload_time", None),
 }
 
 
@@ -141,7 +141,7 @@ def test_a_field_is_read_as(line: str, name: str, value: Any) -> None:
         ),
     ],
 )
-def test_a_reason_is_read_as_html5_wants_it_B62(written: str) -> None:
+def test_a_reason_is_read_as_html5_wants_it(written: str) -> None:
     body = html_body(anchor(f'data-yanked="{written}"'))
     tree = html5lib.parse(body, namespaceHTMLElements=False, transport_encoding="utf-8")
     assert only_file(body, HTML).yanked == Yank(tree.find(".//a").get("data-yanked"))
@@ -150,9 +150,9 @@ def test_a_reason_is_read_as_html5_wants_it_B62(written: str) -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        pytest.param('data-core-metadata=""', id="B65 empty"),
-        pytest.param('data-core-metadata="sha256=x"', id="B65 no hex"),
-        pytest.param('data-provenance="/p"', id="B66 relative"),
+        pytest.param('data-core-metadata=""', id="empty"),
+        pytest.param('data-core-metadata="sha256=x"', id="no hex"),
+        pytest.param('data-provenance="/p"', id="relative"),
     ],
 )
 def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> None:
@@ -165,20 +165,20 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> Non
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param(anchor("", "x.whl", "https://files.example/get?file=1"), id="B43 no name"),
-        pytest.param(anchor("", "x.whl", "https://files.example/?/x.whl"), id="B43 in the query"),
-        pytest.param(anchor("", "x.whl", "https://files.example/x.whl/"), id="B43 a directory"),
-        pytest.param(anchor("", "x.whl", "https://x.whl"), id="B43 a host"),
-        pytest.param(anchor("", "file", "https://files.example/a%2Fx.whl"), id="F3"),
-        pytest.param(anchor("", ".x.whl"), id="F2 hidden"),
-        pytest.param(anchor("", "-x.whl"), id="F2 option"),
-        pytest.param(anchor("", "index.zip"), id="F2 index"),
-        pytest.param(anchor("", "x" * 252 + ".whl"), id="F2 long"),
-        pytest.param(anchor("", "x.whl", "javascript:x.whl"), id="F7"),
-        pytest.param(anchor("", "x.whl", "x.whl#sha256=zz"), id="B61"),
-        pytest.param(anchor("", "x.whl", "x" * 495 + "/x.whl"), id="F9"),
-        pytest.param(anchor(f'data-requires-python="{"x" * 501}"', "x.whl"), id="F9 python"),
-        pytest.param(anchor(f'data-yanked="{"x" * 501}"', "x.whl"), id="F9 reason"),
+        pytest.param(anchor("", "x.whl", "https://files.example/get?file=1"), id="no name"),
+        pytest.param(anchor("", "x.whl", "https://files.example/?/x.whl"), id="in the query"),
+        pytest.param(anchor("", "x.whl", "https://files.example/x.whl/"), id="a directory"),
+        pytest.param(anchor("", "x.whl", "https://x.whl"), id="a host"),
+        pytest.param(anchor("", "file", "https://files.example/a%2Fx.whl")),
+        pytest.param(anchor("", ".x.whl"), id="hidden"),
+        pytest.param(anchor("", "-x.whl"), id="option"),
+        pytest.param(anchor("", "index.zip"), id="index"),
+        pytest.param(anchor("", "x" * 252 + ".whl"), id="long"),
+        pytest.param(anchor("", "x.whl", "javascript:x.whl")),
+        pytest.param(anchor("", "x.whl", "x.whl#sha256=zz")),
+        pytest.param(anchor("", "x.whl", "x" * 495 + "/x.whl")),
+        pytest.param(anchor(f'data-requires-python="{"x" * 501}"', "x.whl"), id="python"),
+        pytest.param(anchor(f'data-yanked="{"x" * 501}"', "x.whl"), id="reason"),
     ],
 )
 def test_an_unfit_file_is_left_out_with_a_note(line: str) -> None:
@@ -194,8 +194,9 @@ EXTENSIONS = [
 ]
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("extension", EXTENSIONS)
-def test_a_link_to_a_distribution_makes_a_project_page_R7(extension: str) -> None:
+def test_a_link_to_a_distribution_makes_a_project_page(extension: str) -> None:
     body = f'<a href="demo-1.0{extension}">x</a><a href="/help/">help</a>'.encode()
     assert [file.filename for file in page_of(body, HTML).files] == [f"demo-1.0{extension}"]
 
@@ -208,7 +209,7 @@ NAVIGATION = [
 
 
 @pytest.mark.parametrize("link", NAVIGATION)
-def test_links_to_no_distribution_are_no_files_B60(link: str) -> None:
+def test_links_to_no_distribution_are_no_files(link: str) -> None:
     text = link.rpartition("/")[2] if "zip" not in link else "here"
     parsed = read(html_body(anchor(), f'<a href="{link}">{text}</a>'), HTML)
     assert [file.filename for file in parsed.page.files] == [NAME]
@@ -231,8 +232,9 @@ NO_PAGES = {
 }
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(("body", "looks"), NO_PAGES.values(), ids=NO_PAGES)
-def test_a_page_that_only_looks_empty_is_refused_R7(body: str, looks: str) -> None:
+def test_a_page_that_only_looks_empty_is_refused(body: str, looks: str) -> None:
     with pytest.raises(BadAnswer, match="no project page") as caught:
         read(body.encode(), HTML)
     assert looks in caught.value.problem and caught.value.problem.isprintable()
@@ -248,18 +250,20 @@ EMPTY_PAGES = {
 }
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("body", EMPTY_PAGES.values(), ids=EMPTY_PAGES)
-def test_an_empty_page_that_names_the_project_is_one_R7(body: str) -> None:
+def test_an_empty_page_that_names_the_project_is_one(body: str) -> None:
     assert read(body.encode(), HTML) == ParsedPage(Page(name="demo"), (), json=False)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("title", ["Foo.Bar", "foo_bar", "FOO-bar:", "Links for foo--bar"])
-def test_any_spelling_of_the_name_will_do_R7(title: str) -> None:
+def test_any_spelling_of_the_name_will_do(title: str) -> None:
     body = f"<title>{title}</title>".encode()
     assert parse_page(body, HTML, URL, NormalizedName("foo-bar"), PageRules()).page.files == ()
 
 
-def test_a_file_is_named_by_its_url_B60() -> None:
+def test_a_file_is_named_by_its_url() -> None:
     long = "demo-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"
     lines = (f'<a href="{long}">demo-1.0-cp312-cp3..&gt;</a>', anchor("", "demo-2.0.zip"))
     parsed = read(html_body(*lines, '<a href="d%20%2B.zip"><img></a>'), HTML)
@@ -286,7 +290,7 @@ TWINS = {
 
 
 @pytest.mark.parametrize(("one", "two", "wanted", "yanked"), TWINS.values(), ids=TWINS)
-def test_a_file_that_is_listed_twice_is_one_file_B42(
+def test_a_file_that_is_listed_twice_is_one_file(
     one: tuple[str, str, str], two: tuple[str, str, str], wanted: str, yanked: Yank | None
 ) -> None:
     lines = [
@@ -299,7 +303,7 @@ def test_a_file_that_is_listed_twice_is_one_file_B42(
     assert (file.yanked, parsed.notes) == (yanked, ())
 
 
-def test_a_file_with_two_hashes_is_left_out_and_nothing_else_B42() -> None:
+def test_a_file_with_two_hashes_is_left_out_and_nothing_else() -> None:
     other = anchor("data-yanked", "demo-2.0.zip")
     lines = [anchor("", NAME, f"{NAME}#sha256={digit * 64}") for digit in "ab"]
     for order in permutations([*lines, anchor("", NAME, NAME), other]):
@@ -310,12 +314,12 @@ def test_a_file_with_two_hashes_is_left_out_and_nothing_else_B42() -> None:
         read(html_body(*lines), HTML)
 
 
-def test_a_url_may_be_as_long_as_the_limit_F9() -> None:
+def test_a_url_may_be_as_long_as_the_limit() -> None:
     link = f"{'x' * (499 - len(NAME))}/{NAME}"
     assert only_file(html_body(anchor(href=link)), HTML, max_string=500).url == f"{URL}{link}"
 
 
-def test_anchors_that_mean_no_file_are_passed_over_B60() -> None:
+def test_anchors_that_mean_no_file_are_passed_over() -> None:
     others = ('<a name="top">top</a>', '<a href="../">up</a>', '<a href="#end">end</a>')
     parsed = read(html_body(*others), HTML)
     assert parsed == type(parsed)(Page(name="demo"), (), json=False)
@@ -331,11 +335,11 @@ def test_anchors_that_mean_no_file_are_passed_over_B60() -> None:
         ('<base href="//me:pw@f.example/">', f"https://f.example/{NAME}"),
     ],
 )
-def test_the_first_base_counts_B8(base: str, url: str) -> None:
+def test_the_first_base_counts(base: str, url: str) -> None:
     assert only_file(html_body(anchor(href=NAME), head=base), HTML).url == url
 
 
-def test_status_and_reason_come_from_metas_B66() -> None:
+def test_status_and_reason_come_from_metas() -> None:
     head = (
         '<meta name="pypi:project-status" content="quarantined"><meta name="other">'
         '<meta name="pypi:project-status-reason" content="a &lt;b&gt;">'
@@ -345,25 +349,25 @@ def test_status_and_reason_come_from_metas_B66() -> None:
     assert page.status_reason == "a <b>"
 
 
-def test_other_elements_are_neither_metas_nor_bases_B66() -> None:
+def test_other_elements_are_neither_metas_nor_bases() -> None:
     others = '<p name="pypi:project-status" content="quarantined"><link href="/f/" rel="x">'
     page = page_of(html_body(others, anchor(href=NAME)), HTML)
     assert (page.status, page.files[0].url) == ("active", f"{URL}{NAME}")
 
 
-def test_an_empty_status_says_nothing_B34() -> None:
+def test_an_empty_status_says_nothing() -> None:
     empty = '<meta name="pypi:project-status" content=""><meta name="pypi:project-status-reason">'
     assert page_of(html_body(head=empty), HTML) == Page(name="demo")
 
 
 @pytest.mark.parametrize("inside", ["", "<b>", "<span><i>"])
-def test_anchors_that_nobody_closed_B60(inside: str) -> None:
+def test_anchors_that_nobody_closed(inside: str) -> None:
     names = ["demo-1.zip", "demo-2.zip", "demo-3.zip"]
     body = html_body("".join(f"<a href={name}>{inside}{name}\n" for name in names))
     assert [file.filename for file in page_of(body, HTML).files] == names
 
 
-def test_of_repeated_metas_the_first_counts_B66() -> None:
+def test_of_repeated_metas_the_first_counts() -> None:
     head = '<meta name="PYPI:Project-Status" content="a"><meta name="pypi:project-status">'
     assert page_of(html_body(head=head), HTML).status == "a"
 
@@ -378,7 +382,7 @@ def test_of_repeated_metas_the_first_counts_B66() -> None:
         ("", None),
     ],
 )
-def test_the_serial_comment_holds_only_a_number_F6(comment: str, serial: int | None) -> None:
+def test_the_serial_comment_holds_only_a_number(comment: str, serial: int | None) -> None:
     assert page_of(html_body(tail=comment), HTML).serial == serial
 
 
@@ -386,7 +390,7 @@ def test_the_serial_comment_holds_only_a_number_F6(comment: str, serial: int | N
     ("comment", "header", "serial"),
     [("<!--SERIAL 7-->", "5", 7), ("", " 5 ", 5), ("", "", None), ("<!--SERIAL 0-->", "5", 0)],
 )
-def test_the_serial_of_the_body_goes_before_the_header_B20(
+def test_the_serial_of_the_body_goes_before_the_header(
     comment: str, header: str, serial: int | None
 ) -> None:
     parsed = parse_page(html_body(tail=comment), HTML, URL, DEMO, PageRules(), header)
@@ -412,7 +416,7 @@ def test_another_charset_is_read() -> None:
         "Application/vnd.pypi.simple.V1+HTML; charset=UTF-8",
     ],
 )
-def test_the_types_that_are_read_as_html_B2(content_type: str) -> None:
+def test_the_types_that_are_read_as_html(content_type: str) -> None:
     parsed = read(html_body(anchor()), content_type)
     assert [file.filename for file in parsed.page.files] == [NAME] and not parsed.json
 
@@ -426,7 +430,7 @@ def test_the_charset_of_the_answer_goes_before_the_pages_own() -> None:
         assert only_file(body, content_type).yanked == Yank("naïve")
 
 
-def test_deep_nesting_and_long_attributes_do_no_harm_F9() -> None:
+def test_deep_nesting_and_long_attributes_do_no_harm() -> None:
     deep = "<div>" * 50_000 + anchor(f'data-yanked="{"x" * 11_000_000}"')
     file = only_file(html_body(deep), HTML, max_string=20_000_000)
     assert file.yanked == Yank("x" * 11_000_000)
@@ -443,7 +447,7 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     assert what == "project demo"
 
 
-def test_files_of_another_name_are_listed_and_counted_F12() -> None:
+def test_files_of_another_name_are_listed_and_counted() -> None:
     parsed = read(html_body(anchor(), anchor("", "other-1.0.zip")), HTML)
     assert len(parsed.page.files) == 2
     assert parsed.notes == ("1 files are named after another project, as 'other-1.0.zip'",)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from tests.core.formats.test_page_writers import BARE, FULL, HEX, PAGE
+from tests.support.builders.known_pages import BARE, FULL, HEX, PAGE
 from tests.support.builders.random_pages import CALM, pages
 from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.formats.legacy_json_writer import render_document

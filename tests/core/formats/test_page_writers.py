@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
+from tests.support.builders.known_pages import BARE, HEX, PAGE
 from tests.support.builders.random_pages import CALM, pages
 from tests.support.builders.upstream_pages import HTML, JSON, read
 from yanksync.core.formats import html_page_writer
@@ -20,22 +21,7 @@ from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.model import File, Page, Yank
 from yanksync.core.policies.yanked import offered, plain
 
-HEX = "ab" * 32
-FULL = File(
-    filename="demo-1.0.zip",
-    url="https://files.example/a&b/demo-1.0.zip",
-    hashes=(("md5", "ab" * 16), ("sha256", HEX)),
-    requires_python=">=3",
-    size=5,
-    upload_time="2026-11-06T17:37:01Z",
-    yanked=Yank("bad"),
-    core_metadata=(("sha256", HEX),),
-    gpg_sig=False,
-    provenance="https://upstream.example/p",
-)
-BARE = File(filename="demo-1.0.zip", url="https://files.example/demo-1.0.zip")
 SIZED = replace(BARE, size=0)
-PAGE = Page(name="demo", files=(FULL,), versions=("1.0",), serial=7)
 
 
 def test_the_json_form_byte_for_byte() -> None:
@@ -68,7 +54,7 @@ def test_the_html_form_byte_for_byte() -> None:
     )
 
 
-def test_what_is_not_known_is_left_out_C21_C22() -> None:
+def test_what_is_not_known_is_left_out() -> None:
     page = Page(name="demo", files=(BARE,))
     assert json_form.render_page(page).decode() == (
         '{"meta":{"api-version":"1.0"},"name":"demo","files":[{"filename":"demo-1.0.zip",'
@@ -88,7 +74,7 @@ def test_what_is_not_known_is_left_out_C21_C22() -> None:
         (None, None, ""),
     ],
 )
-def test_the_html_form_has_a_time_where_upstreams_may_have_C22(
+def test_the_html_form_has_a_time_where_upstreams_may_have(
     time: str | None, versions: tuple[str, ...] | None, written: str
 ) -> None:
     page = Page(name="demo", files=(replace(BARE, upload_time=time),), versions=versions)
@@ -100,7 +86,7 @@ def test_the_html_form_has_a_time_where_upstreams_may_have_C22(
     assert in_json.get("upload-time") == time
 
 
-def test_one_line_a_file_and_nothing_between_C32() -> None:
+def test_one_line_a_file_and_nothing_between() -> None:
     other = replace(BARE, filename="demo-2.0.zip", url="https://files.example/demo-2.0.zip")
     written = html_page_writer.render_page(Page(name="demo", files=(BARE, other))).decode()
     assert written.partition("<h1>Links for demo</h1>\n")[2] == (
@@ -112,18 +98,18 @@ def test_one_line_a_file_and_nothing_between_C32() -> None:
 
 PROVEN = replace(SIZED, provenance="https://upstream.example/p")
 CLAIMS = {
-    "C20 HTML upstream": (Page(name="demo", files=(BARE,)), "1.0", "1.0"),
-    "C20 no versions": (Page(name="demo", files=(SIZED,)), "1.0", "1.0"),
-    "C20 a size missing": (
+    "HTML upstream": (Page(name="demo", files=(BARE,)), "1.0", "1.0"),
+    "no versions": (Page(name="demo", files=(SIZED,)), "1.0", "1.0"),
+    "a size missing": (
         Page(name="demo", files=(PROVEN, BARE), versions=("1.0",), status="archived"),
         "1.0",
         "1.4",
     ),
-    "C20 sizes": (Page(name="demo", files=(SIZED,), versions=("1.0",)), "1.1", "1.0"),
-    "C20 no files": (Page(name="demo", versions=()), "1.1", "1.0"),
-    "C20 provenance": (Page(name="demo", files=(PROVEN,), versions=()), "1.3", "1.3"),
-    "C20 status": (Page(name="demo", versions=(), status="archived"), "1.4", "1.4"),
-    "C20 reason": (Page(name="demo", versions=(), status_reason="x"), "1.4", "1.4"),
+    "sizes": (Page(name="demo", files=(SIZED,), versions=("1.0",)), "1.1", "1.0"),
+    "no files": (Page(name="demo", versions=()), "1.1", "1.0"),
+    "provenance": (Page(name="demo", files=(PROVEN,), versions=()), "1.3", "1.3"),
+    "status": (Page(name="demo", versions=(), status="archived"), "1.4", "1.4"),
+    "reason": (Page(name="demo", versions=(), status_reason="x"), "1.4", "1.4"),
 }
 
 
@@ -141,15 +127,15 @@ def test_the_version_claims_what_the_page_carries(page: Page, in_json: str, in_h
 @pytest.mark.parametrize(
     ("claim", "in_json", "in_html"),
     [
-        pytest.param(None, None, None, id="C27 unknown"),
-        pytest.param(False, False, None, id="C27 none"),
-        pytest.param((), False, None, id="B46 empty"),
-        pytest.param(True, True, "true", id="C26 true"),
-        pytest.param((("sha256", HEX),), {"sha256": HEX}, f"sha256={HEX}", id="C26 hash"),
-        pytest.param((("sha1", "ab"),), {"sha1": "ab"}, "true", id="C25 other hash"),
+        pytest.param(None, None, None, id="unknown"),
+        pytest.param(False, False, None, id="none"),
+        pytest.param((), False, None, id="empty"),
+        pytest.param(True, True, "true", id="true"),
+        pytest.param((("sha256", HEX),), {"sha256": HEX}, f"sha256={HEX}", id="hash"),
+        pytest.param((("sha1", "ab"),), {"sha1": "ab"}, "true", id="other hash"),
     ],
 )
-def test_the_metadata_claim_C26(claim: object, in_json: object, in_html: str | None) -> None:
+def test_the_metadata_claim(claim: object, in_json: object, in_html: str | None) -> None:
     page = Page(name="demo", files=(replace(BARE, core_metadata=claim),))
     (file,) = json.loads(json_form.render_page(page))["files"]
     assert file.get("core-metadata") == in_json
@@ -160,12 +146,12 @@ def test_the_metadata_claim_C26(claim: object, in_json: object, in_html: str | N
         assert f'data-dist-info-metadata="{in_html}" data-core-metadata="{in_html}"' in written
 
 
-def test_only_sha256_goes_into_the_fragment_C25() -> None:
+def test_only_sha256_goes_into_the_fragment() -> None:
     page = Page(name="demo", files=(replace(BARE, hashes=(("sha1", "ab" * 20),)),))
     assert b"#" not in html_page_writer.render_page(page)
 
 
-def test_lone_surrogates_are_escaped_in_json_and_replaced_in_html_C30() -> None:
+def test_lone_surrogates_are_escaped_in_json_and_replaced_in_html() -> None:
     page = Page(name="demo", files=(replace(BARE, yanked=Yank("é\ud800\0")),))
     assert '"yanked":"é\\ud800\\u0000"'.encode() in json_form.render_page(page)
     assert 'data-yanked="é\ufffd\ufffd"'.encode() in html_page_writer.render_page(page)
@@ -222,7 +208,7 @@ def has_controls(text: str) -> bool:
 
 @CALM
 @given(pages)
-def test_the_page_is_valid_html5_C31(page: Page) -> None:
+def test_the_page_is_valid_html5(page: Page) -> None:
     written = html_page_writer.render_page(offered(page, "mark"))
     if not has_controls(written.decode()) and b"&#13;" not in written:
         html5lib.HTMLParser(strict=True).parse(written, transport_encoding="utf-8")
@@ -243,9 +229,12 @@ def test_the_order_of_upstream_does_not_matter(page: Page) -> None:
 
 SCRIPT = """
 import sys
-from tests.core.formats.test_page_writers import PAGE, html_page_writer, json_form, offered, replace
+from msgspec.structs import replace
+from tests.support.builders.known_pages import PAGE
+from yanksync.core.formats import html_page_writer, json_page_writer
+from yanksync.core.policies.yanked import offered
 page = offered(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
-sys.stdout.buffer.write(json_form.render_page(page) + html_page_writer.render_page(page))
+sys.stdout.buffer.write(json_page_writer.render_page(page) + html_page_writer.render_page(page))
 """
 
 

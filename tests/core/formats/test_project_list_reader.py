@@ -72,16 +72,16 @@ def test_the_header_stands_in_for_a_missing_serial(meta: dict[str, Any], serial:
 REFUSED = {
     "no projects": (b'{"meta":{}}', JSON),
     "no meta": (b'{"projects":[]}', JSON),
-    "B11": (b'{"meta":{"api-version":"2.0"},"projects":[]}', JSON),
-    "B20 bool": (as_json(_last_serial=True), JSON),
-    "B20 row": (as_json(row("a", -1)), JSON),
+    "version 2": (b'{"meta":{"api-version":"2.0"},"projects":[]}', JSON),
+    "bool": (as_json(_last_serial=True), JSON),
+    "row": (as_json(row("a", -1)), JSON),
     "no name": (as_json({}), JSON),
-    "F9": (as_json(*map(row, "abcd")), JSON),
+    "too many": (as_json(*map(row, "abcd")), JSON),
     "nothing": (b"", JSON),
-    "R7 nothing": (b"", HTML),
-    "R7 error page": (b"<h1>Maintenance</h1>", HTML),
-    "R7 error page with a link": (b'<a href="https://status.example/x/">status</a>', HTML),
-    "B2": (as_json(), "application/json"),
+    "nothing, in HTML": (b"", HTML),
+    "error page": (b"<h1>Maintenance</h1>", HTML),
+    "error page with a link": (b'<a href="https://status.example/x/">status</a>', HTML),
+    "no JSON of the API": (as_json(), "application/json"),
 }
 
 

@@ -71,7 +71,7 @@ def test_chunks_are_neither_the_whole_nor_single_rows() -> None:
         assert 3 <= len(chunks) <= 5
 
 
-def test_a_display_name_cannot_break_out_C30() -> None:
+def test_a_display_name_cannot_break_out() -> None:
     rows = [ListedProject("x", '"><script>\ud800', 5), ListedProject("z", "Z&", 7)]
     assert (
         b"".join(html_rows(rows)).partition(b"<body>\n")[2]

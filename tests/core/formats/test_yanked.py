@@ -22,6 +22,8 @@ from yanksync.core.formats import html_page_writer
 from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.model import File, Page, Yank
 
+pytestmark = pytest.mark.incident(1)
+
 Read = dict[str, str | None]
 
 # value, JSON in, HTML attribute in, JSON out, HTML attribute out

@@ -23,17 +23,17 @@ def names(of: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("versions", [None, ("1.0",)])
-def test_a_quarantined_project_offers_nothing_C42(versions: tuple[str, ...] | None) -> None:
+def test_a_quarantined_project_offers_nothing(versions: tuple[str, ...] | None) -> None:
     got = offered(page(file("demo-1.0.zip"), versions=versions, status="quarantined"), "mark")
     assert (got.files, got.versions, got.status) == ((), (), "quarantined")
 
 
 @pytest.mark.parametrize("status", ["archived", "deprecated", "frozen"])
-def test_other_statuses_keep_their_files_C44(status: str) -> None:
+def test_other_statuses_keep_their_files(status: str) -> None:
     assert names(offered(page(file("demo-1.0.zip"), status=status), "mark")) == ["demo-1.0.zip"]
 
 
-def test_files_stand_by_version_then_name_C16() -> None:
+def test_files_stand_by_version_then_name() -> None:
     wanted = [
         "what.exe",  # belongs to none
         "demo-2004d.zip",  # not PEP 440
@@ -49,7 +49,7 @@ def test_files_stand_by_version_then_name_C16() -> None:
     assert names(got) == wanted
 
 
-def test_omit_drops_a_version_only_with_the_last_file_of_it_C3() -> None:
+def test_omit_drops_a_version_only_with_the_last_file_of_it() -> None:
     got = offered(
         page(
             file("demo-1.0.zip", Yank()),
@@ -82,7 +82,7 @@ def test_versions_are_ordered_and_unique() -> None:
 
 @CALM
 @given(pages)
-def test_no_yanked_file_goes_unmarked_or_comes_back_C1(got: Page) -> None:
+def test_no_yanked_file_goes_unmarked_or_comes_back(got: Page) -> None:
     marked, omitted = offered(got, "mark"), offered(got, "omit")
     yanked = {file.filename for file in got.files if file.yanked is not None}
     assert all((file.yanked is not None) == (file.filename in yanked) for file in marked.files)

@@ -15,24 +15,26 @@ from yanksync.core.rules.fetch_plan import (
 )
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(
     ("attempts", "seconds"),
     [(0, 0), (1, 0), (2, 60), (3, 120), (4, 240), (7, 1920), (8, 3600), (9, 3600), (10**6, 3600)],
 )
-def test_r3_backoff(attempts: int, seconds: float) -> None:
+def test_backoff(attempts: int, seconds: float) -> None:
     assert backoff(attempts) == seconds
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(
     ("since", "now", "overdue"),
     [
-        pytest.param(None, 10**9, False, id="R3-never-stale"),
-        pytest.param(100.0, 100.0 + 26 * HOUR, False, id="R3-26-hours"),
-        pytest.param(100.0, 101.0 + 26 * HOUR, True, id="R3-a-second-more"),
-        pytest.param(1e9, 100.0, False, id="R3-clock-set-back"),
+        pytest.param(None, 10**9, False, id="never-stale"),
+        pytest.param(100.0, 100.0 + 26 * HOUR, False, id="26-hours"),
+        pytest.param(100.0, 101.0 + 26 * HOUR, True, id="a-second-more"),
+        pytest.param(1e9, 100.0, False, id="clock-set-back"),
     ],
 )
-def test_r3_overdue(since: float | None, now: float, overdue: bool) -> None:
+def test_overdue(since: float | None, now: float, overdue: bool) -> None:
     assert is_overdue(since, now) is overdue
     assert OVERDUE > DAY
 

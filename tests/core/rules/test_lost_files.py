@@ -59,6 +59,7 @@ def seen(before: Page, after: Page, *events: Event, lost: Sequence[LostFile] = (
 BOTH = page(ONE, TWO)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("after", "events", "lost"),
     [
@@ -97,17 +98,18 @@ BOTH = page(ONE, TWO)
         ),
     ],
 )
-def test_r7_what_is_lost(after: Page, events: tuple[Event, ...], lost: list[str]) -> None:
+def test_what_is_lost(after: Page, events: tuple[Event, ...], lost: list[str]) -> None:
     assert seen(BOTH, replace(after, serial=12), *events) == lost
 
 
-def test_r7_a_file_of_no_version_is_explained_by_its_name_alone() -> None:
+@pytest.mark.rule("R7")
+def test_a_file_of_no_version_is_explained_by_its_name_alone() -> None:
     before, after = page("?", ONE), page(serial=12)
     assert seen(before, after, event(Kind.REMOVE_RELEASE, "1.0")) == ["?"]
     assert seen(before, after, event(Kind.REMOVE_FILE, "1.0", name="?")) == []
 
 
-def test_C15_what_describes_variants_may_change_under_its_name() -> None:
+def test_what_describes_variants_may_change_under_its_name() -> None:
     for name, lost in (("demo-1.0-variants.json", []), (f"{ONE}", [ONE])):
         assert seen(page(name), page(file(name, B), serial=12)) == lost
 
@@ -123,6 +125,7 @@ def test_without_serials_every_entry_counts() -> None:
     assert seen(before, after) == [ONE]
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("now", "run", "confirmed"),
     [
@@ -132,7 +135,7 @@ def test_without_serials_every_entry_counts() -> None:
         pytest.param(900.0, 2, False, id="the-clock-was-set-back"),
     ],
 )
-def test_r7_a_later_look_confirms_a_loss(now: float, run: int, confirmed: bool) -> None:
+def test_a_later_look_confirms_a_loss(now: float, run: int, confirmed: bool) -> None:
     after = page(ONE, serial=12)
     first = lost_files(BOTH, (), after, (), FIRST)
     assert [(one.confirmed, one.since, one.run) for one in first] == [(False, 1000.0, 1)]
@@ -197,11 +200,12 @@ def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
     assert [(one.file, one.hashes) for one in other] == [(file(TWO), B)]
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     ("before", "after", "events", "yanked"),
     [
         pytest.param(None, (), (), None, id="no-mark"),
-        pytest.param(BAD, (), (), BAD, id="R1-its-own-mark-stays"),
+        pytest.param(BAD, (), (), BAD, id="its-own-mark-stays"),
         pytest.param(None, (file(WHEEL, yanked=BAD),), (), BAD, id="that-of-its-release"),
         pytest.param(None, (file(TWO, yanked=BAD),), (), None, id="not-that-of-another"),
         pytest.param(Yank("old"), (file(WHEEL, yanked=BAD),), (), BAD, id="the-newer-reason"),
@@ -227,7 +231,7 @@ def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
         pytest.param(BAD, (file(ONE, B),), (), BAD, id="no-hash-takes-a-mark-away"),
     ],
 )
-def test_r8_a_held_file_has_every_mark(
+def test_a_held_file_has_every_mark(
     before: Yank | None, after: tuple[File, ...], events: tuple[Event, ...], yanked: Yank | None
 ) -> None:
     old = page(file(ONE, yanked=before), WHEEL, TWO)
@@ -239,7 +243,8 @@ def test_r8_a_held_file_has_every_mark(
     assert one.file == file(ONE, yanked=yanked)
 
 
-def test_r8_the_journal_alone_marks_and_removes_what_is_held() -> None:
+@pytest.mark.rule("R8")
+def test_the_journal_alone_marks_and_removes_what_is_held() -> None:
     lost = lost_files(page(ONE, TWO, ODD), (), page(serial=12), (), FIRST)
     assert names(lost) == [ONE, TWO, ODD]
     (one, odd) = told(lost, [event(Kind.YANK, "1.0", 13), event(Kind.REMOVE_RELEASE, "2.0", 14)])
@@ -334,9 +339,10 @@ def unyanked(one: File, journal: Sequence[Event]) -> bool:
     )
 
 
+@pytest.mark.rule("R8")
 @CALM
 @given(st.lists(files, max_size=5, unique_by=lambda one: one.filename), steps)
-def test_r8_whatever_pages_come_only_what_is_explained_goes(
+def test_whatever_pages_come_only_what_is_explained_goes(
     begun: list[File], history: list[tuple[list[File], str, list[Event], float]]
 ) -> None:
     before = published = page(*begun, serial=10)

@@ -68,7 +68,7 @@ QUARANTINED = page(status="quarantined")
             page((ONE, YES)),
             page((ONE, YES), (ONEW, YES)),
             [],
-            id="facts5-upload-to-yanked",
+            id="upload-to-yanked",
         ),
         pytest.param(
             page((ONE, NO)),
@@ -80,7 +80,7 @@ QUARANTINED = page(status="quarantined")
             page((ONE, WHY)),
             page((ONE, YES)),
             [change(Action.YANK, "1.0")],
-            id="A46-reason-dropped",
+            id="reason-dropped",
         ),
         pytest.param(
             page((ONE, WHY)),
@@ -145,7 +145,8 @@ def test_differences(before: Page | None, after: Page | None, changes: list[Chan
     assert list(differences(before, after, withdrawn={"1.0"})) == changes
 
 
-def test_r6_a_version_never_withdrawn_is_just_new() -> None:
+@pytest.mark.rule("R6")
+def test_a_version_never_withdrawn_is_just_new() -> None:
     assert differences(page((TWO, NO)), page((TWO, NO), (ONE, NO))) == ()
 
 
@@ -154,65 +155,66 @@ def test_reasons_are_those_of_each_versions_first_yanked_file() -> None:
     assert reasons_of(shown) == (("1.0", WHY.reason), ("2.0", ""))
 
 
+@pytest.mark.rule("R6")
 @pytest.mark.parametrize(
     ("events", "reasons", "settled"),
     [
-        pytest.param([(Kind.YANK, "1.0", 15)], [("1.0", "why")], [(15, "why")], id="R6-yank"),
+        pytest.param([(Kind.YANK, "1.0", 15)], [("1.0", "why")], [(15, "why")], id="yank"),
         pytest.param([(Kind.YANK, "1", 15)], [("1.0", "why")], [(15, "why")], id="PEP440-equal"),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0", 16)],
             [("1.0", "two")],
             [(16, "two")],
-            id="R6-of-two-yanks-the-last",
+            id="of-two-yanks-the-last",
         ),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.UNYANK, "1.0", 16)],
             [("1.0", "old")],
             [],
-            id="R6-unyanked-since",
+            id="unyanked-since",
         ),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.REMOVE_RELEASE, "1.0", 16)],
             [("1.0", "other")],
             [],
-            id="R6-removed-since",
+            id="removed-since",
         ),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.LOOK, "1.0", 16), (Kind.ROLE, None, 17)],
             [("1.0", "why")],
             [(15, "why")],
-            id="R6-uploads-and-roles-do-not-separate",
+            id="uploads-and-roles-do-not-separate",
         ),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.QUARANTINE_RELEASE, "1.0", 16)],
             [("1.0", "why")],
             [(15, "why")],
-            id="facts35-quarantine-keeps-the-yank",
+            id="quarantine-keeps-the-yank",
         ),
         pytest.param([(Kind.YANK, "1.0", 15)], [("2.0", "why")], [], id="another-version"),
         pytest.param(
             [(Kind.YANK, "1.0", 10)],
             [("1.0", "why")],
             [(10, "why")],
-            id="R6-an-entry-that-no-page-showed-so-far",
+            id="an-entry-that-no-page-showed-so-far",
         ),
         pytest.param(
             [(Kind.YANK, "1.0", 9), (Kind.REMOVE_PROJECT, None, 10)],
             [("1.0", "why")],
             [],
-            id="R6-of-the-project-before-its-removal",
+            id="of-the-project-before-its-removal",
         ),
-        pytest.param([(Kind.YANK, "1.0", 21)], [("1.0", "why")], [], id="R6-after-the-page"),
-        pytest.param([(Kind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="R6-no-reason-given"),
+        pytest.param([(Kind.YANK, "1.0", 21)], [("1.0", "why")], [], id="after-the-page"),
+        pytest.param([(Kind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="no-reason-given"),
         pytest.param(
             [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0.0", 16)],
             [("1.0", "a"), ("1.0.0", "b")],
             [(15, "a"), (16, "b")],
-            id="facts7-equal-versions-coexist",
+            id="equal-versions-coexist",
         ),
     ],
 )
-def test_r6_reasons(
+def test_reasons(
     events: list[tuple[Kind, str | None, int]],
     reasons: list[tuple[str, str]],
     settled: list[tuple[int, str]],
@@ -224,6 +226,7 @@ def test_r6_reasons(
 HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
 
 
+@pytest.mark.rule("R6")
 @pytest.mark.parametrize(
     ("yanks", "changes", "settled"),
     [
@@ -252,7 +255,7 @@ HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
         ),
     ],
 )
-def test_r6_the_reason_of_files_that_belong_to_no_version(
+def test_the_reason_of_files_that_belong_to_no_version(
     yanks: list[tuple[str, int]], changes: list[Change], settled: list[tuple[int, str]]
 ) -> None:
     seen = Unsettled(low=10, high=20, changes=tuple(changes), reasons=(("3.0", "three"),))
@@ -260,7 +263,8 @@ def test_r6_the_reason_of_files_that_belong_to_no_version(
     assert sorted(settle(seen, Entries(events)).reasons) == settled
 
 
-def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
+@pytest.mark.rule("R6")
+def test_a_first_look_gives_reasons_and_observes_nothing() -> None:
     seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
     assert settle(seen, Entries([])).observed == ()
     assert settle(
@@ -272,6 +276,7 @@ def test_r6_a_first_look_gives_reasons_and_observes_nothing() -> None:
 REMOVED_FILE = "remove file " + ONE
 
 
+@pytest.mark.rule("R6")
 @pytest.mark.parametrize(
     ("seen", "told", "explained"),
     [
@@ -284,7 +289,7 @@ REMOVED_FILE = "remove file " + ONE
             change(Action.UNYANK, "1.0"),
             event(Kind.NEW_RELEASE, "1.0", 15),
             True,
-            id="facts5-deleted-and-uploaded-again",
+            id="deleted-and-uploaded-again",
         ),
         pytest.param(
             change(Action.YANK, "1.0", files=(ONE,)),
@@ -343,14 +348,15 @@ REMOVED_FILE = "remove file " + ONE
         ),
     ],
 )
-def test_r6_what_explains_a_difference(seen: Change, told: Event, explained: bool) -> None:
+def test_what_explains_a_difference(seen: Change, told: Event, explained: bool) -> None:
     assert explains(told, seen) is explained
     outcome = settle(Unsettled(low=10, high=20, changes=(seen,)), Entries([told]))
     assert outcome.observed == (() if explained else (seen,))
 
 
+@pytest.mark.rule("R6")
 @pytest.mark.parametrize(("serial", "observed"), [(10, 1), (11, 0), (20, 0), (21, 1)])
-def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
+def test_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
     seen = Unsettled(low=10, high=20, changes=(change(Action.YANK, "1.0"),))
     assert len(settle(seen, Entries([event(Kind.YANK, "1.0", serial)])).observed) == observed
 
@@ -358,6 +364,7 @@ def test_r6_only_entries_between_the_pages_explain(serial: int, observed: int) -
 HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
 
 
+@pytest.mark.incident(37)
 @pytest.mark.parametrize(
     ("before", "after", "found"),
     [
@@ -368,7 +375,7 @@ HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
         ((), (OTHER,), ()),
     ],
 )
-def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
+def test_a_file_that_keeps_its_name_and_changes_its_hash(
     before: Hashes, after: Hashes, found: tuple[str, ...]
 ) -> None:
     old, new = (_uploaded("demo-1.0.zip", hashes=hashes) for hashes in (before, after))
@@ -388,7 +395,7 @@ def test_incident37_a_file_that_keeps_its_name_and_changes_its_hash(
         (None, False),
     ],
 )
-def test_g4_a_file_on_a_release_that_had_long_been_closed(moment: str | None, late: bool) -> None:
+def test_a_file_on_a_release_that_had_long_been_closed(moment: str | None, late: bool) -> None:
     wheel = "demo-1.0-py3-none-any.whl"
     before = _uploaded("demo-1.0.zip", "2026-01-01T00:00:00Z")
     for old in (

@@ -19,33 +19,37 @@ from yanksync.core.rules.removal_guard import (
 GUARD = Guard()
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     ("explained", "unexplained", "projects", "held"),
     [
-        pytest.param(0, 0, 0, (False, False), id="R8-nothing"),
-        pytest.param(100, 3, 0, (False, False), id="R8-floors"),
-        pytest.param(100, 0, 100, (False, False), id="R8-explained-may-be-everything"),
-        pytest.param(101, 0, 0, (True, False), id="R8-explained-floor"),
-        pytest.param(101, 0, 201, (True, False), id="R8-more-than-half-of-201"),
-        pytest.param(101, 0, 202, (False, False), id="R8-half-of-202"),
-        pytest.param(375_000, 0, 750_000, (False, False), id="R8-half-of-pypi"),
-        pytest.param(375_001, 0, 750_001, (True, False), id="R8-more-than-half-of-pypi"),
-        pytest.param(0, 4, 0, (False, True), id="R8-unexplained-floor"),
-        pytest.param(101, 4, 10, (True, True), id="R8-both"),
-        pytest.param(100, 4, 399, (False, True), id="R8-a-share-below-the-floor"),
-        pytest.param(100, 4, 400, (False, False), id="R8-one-percent-of-400"),
-        pytest.param(7500, 7500, 750_000, (False, False), id="R8-one-percent-of-pypi"),
-        pytest.param(7501, 7501, 750_099, (False, True), id="R8-more"),
+        pytest.param(0, 0, 0, (False, False), id="nothing"),
+        pytest.param(100, 3, 0, (False, False), id="floors"),
+        pytest.param(100, 0, 100, (False, False), id="explained-may-be-everything"),
+        pytest.param(101, 0, 0, (True, False), id="explained-floor"),
+        pytest.param(101, 0, 201, (True, False), id="more-than-half-of-201"),
+        pytest.param(101, 0, 202, (False, False), id="half-of-202"),
+        pytest.param(375_000, 0, 750_000, (False, False), id="half-of-pypi"),
+        pytest.param(375_001, 0, 750_001, (True, False), id="more-than-half-of-pypi"),
+        pytest.param(0, 4, 0, (False, True), id="unexplained-floor"),
+        pytest.param(101, 4, 10, (True, True), id="both"),
+        pytest.param(100, 4, 399, (False, True), id="a-share-below-the-floor"),
+        pytest.param(100, 4, 400, (False, False), id="one-percent-of-400"),
+        pytest.param(7500, 7500, 750_000, (False, False), id="one-percent-of-pypi"),
+        pytest.param(7501, 7501, 750_099, (False, True), id="more"),
     ],
 )
-def test_r8(explained: int, unexplained: int, projects: int, held: tuple[bool, bool]) -> None:
+def test_what_is_held(
+    explained: int, unexplained: int, projects: int, held: tuple[bool, bool]
+) -> None:
     judgement = judge(Removals(explained, unexplained), projects, GUARD)
     assert (judgement.explained is not None, judgement.unexplained is not None) == held
     assert judgement.holds == any(held)
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("projects", [1, 2, 3, 400])
-def test_r8_nothing_unexplained_takes_everything_whatever_the_limits_are(
+def test_nothing_unexplained_takes_everything_whatever_the_limits_are(
     projects: int,
 ) -> None:
     guard = replace(GUARD, unexplained=100.0, explained=100.0)
@@ -55,10 +59,12 @@ def test_r8_nothing_unexplained_takes_everything_whatever_the_limits_are(
     assert judge(Removals(0, projects), projects, guard) == Judgement()
 
 
-def test_r8_what_the_journal_explains_may_be_everything() -> None:
+@pytest.mark.rule("R8")
+def test_what_the_journal_explains_may_be_everything() -> None:
     assert judge(Removals(2, 0, everything=True), 2, GUARD) == Judgement()
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     ("lost", "projects", "held"),
     [
@@ -74,18 +80,20 @@ def test_r8_what_the_journal_explains_may_be_everything() -> None:
         pytest.param(75_001, 750_000, True, id="more-of-pypi"),
     ],
 )
-def test_r8_a_changed_selection(lost: int, projects: int, held: bool) -> None:
+def test_a_changed_selection(lost: int, projects: int, held: bool) -> None:
     why = selection_holds(lost, projects, GUARD)
     assert (why is not None) is held
     assert why is None or str(projects) in why
 
 
-def test_r8_no_percentage_lets_a_selection_take_everything() -> None:
+@pytest.mark.rule("R8")
+def test_no_percentage_lets_a_selection_take_everything() -> None:
     guard = replace(GUARD, selection=100.0)
     assert selection_holds(3999, 4000, guard) is None
     assert selection_holds(4000, 4000, guard) == "it takes away all 4000 published projects"
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     ("floor", "percent", "projects", "most"),
     [
@@ -98,14 +106,15 @@ def test_r8_no_percentage_lets_a_selection_take_everything() -> None:
         (100, 100.0, 0, 100),
     ],
 )
-def test_r8_the_limit_is_rounded_down_and_never_below_the_floor(
+def test_the_limit_is_rounded_down_and_never_below_the_floor(
     floor: int, percent: float, projects: int, most: int
 ) -> None:
     assert limit(floor, percent, projects) == most
 
 
+@pytest.mark.rule("R8")
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 100))
-def test_r8_a_higher_percentage_holds_no_more(
+def test_a_higher_percentage_holds_no_more(
     count: int, projects: int, one: float, other: float
 ) -> None:
     low, high = sorted((one, other))
@@ -119,7 +128,8 @@ def test_r8_a_higher_percentage_holds_no_more(
     assert held is None or selection_holds(count, projects, strict) is not None
 
 
-def test_r8_the_reason_has_all_numbers() -> None:
+@pytest.mark.rule("R8")
+def test_the_reason_has_all_numbers() -> None:
     judgement = judge(Removals(101, 4), 150, GUARD)
     assert judgement.explained == (
         "101 explained removals in one pass, of 150 published projects; 100 may go"

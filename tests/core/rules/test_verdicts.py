@@ -70,29 +70,30 @@ def verdict(
     return weigh(before, Want(reach=reach, doubt=doubt), answer, serials=serials)
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(
     ("before", "serial", "reach", "reached"),
     [
-        pytest.param(held(), 10, None, True, id="R3-same-serial"),
-        pytest.param(held(), 10, 10, True, id="R3-reach-met"),
-        pytest.param(held(), 12, 11, True, id="B23-beyond-the-reach"),
-        pytest.param(held(), 10, 11, False, id="R3-same-serial-below-the-reach"),
-        pytest.param(held(), 11, 12, False, id="R3-newer-but-below-the-reach"),
-        pytest.param(held(), 9, 12, None, id="R3-F16-below-the-floor"),
-        pytest.param(held(), 9, None, None, id="R3-below-the-floor-without-reach"),
-        pytest.param(held(serial=None), 3, None, True, id="R3-held-without-serial"),
-        pytest.param(held(N, None), 3, None, True, id="R3-first-look"),
-        pytest.param(held(N, None), 3, 5, False, id="R3-first-look-below-the-list"),
+        pytest.param(held(), 10, None, True, id="same-serial"),
+        pytest.param(held(), 10, 10, True, id="reach-met"),
+        pytest.param(held(), 12, 11, True, id="beyond-the-reach"),
+        pytest.param(held(), 10, 11, False, id="same-serial-below-the-reach"),
+        pytest.param(held(), 11, 12, False, id="newer-but-below-the-reach"),
+        pytest.param(held(), 9, 12, None, id="below-the-floor"),
+        pytest.param(held(), 9, None, None, id="below-the-floor-without-reach"),
+        pytest.param(held(serial=None), 3, None, True, id="held-without-serial"),
+        pytest.param(held(N, None), 3, None, True, id="first-look"),
+        pytest.param(held(N, None), 3, 5, False, id="first-look-below-the-list"),
         pytest.param(held(U, None), 3, None, True, id="unknown-appears"),
-        pytest.param(held(G), 9, 12, None, id="R3-below-the-tombstone"),
-        pytest.param(held(G), 10, 12, None, id="R3-at-the-tombstone"),
-        pytest.param(held(G), 11, 12, False, id="R3-above-the-tombstone"),
-        pytest.param(held(G, None), 1, None, True, id="R14-tombstone-lowered"),
-        pytest.param(held(word=15), 14, 15, None, id="R9-below-the-word"),
-        pytest.param(held(word=15), 15, 15, True, id="R9-at-the-word"),
+        pytest.param(held(G), 9, 12, None, id="below-the-tombstone"),
+        pytest.param(held(G), 10, 12, None, id="at-the-tombstone"),
+        pytest.param(held(G), 11, 12, False, id="above-the-tombstone"),
+        pytest.param(held(G, None), 1, None, True, id="tombstone-lowered"),
+        pytest.param(held(word=15), 14, 15, None, id="below-the-word"),
+        pytest.param(held(word=15), 15, 15, True, id="at-the-word"),
     ],
 )
-def test_r3_page(before: Held, serial: int, reach: int | None, reached: bool | None) -> None:
+def test_page(before: Held, serial: int, reach: int | None, reached: bool | None) -> None:
     found = page("1.0", "2.0", serial=serial)
     outcome = verdict(before, Found(page=found), reach)
     if reached is None:
@@ -101,86 +102,89 @@ def test_r3_page(before: Held, serial: int, reach: int | None, reached: bool | N
         assert outcome == Record(found, reached)
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize("before", [held(), held(N, None), held(G), held(word=15)])
-def test_r3_page_without_serial(before: Held) -> None:
+def test_page_without_serial(before: Held) -> None:
     found = page("1.0", "2.0", serial=None)
     assert isinstance(verdict(before, Found(page=found), 11), Stale)
     assert verdict(before, Found(page=found), 11, serials=False) == Record(found, True)
 
 
+@pytest.mark.rule("R3")
 @pytest.mark.parametrize(
     ("before", "reach", "stale"),
     [
-        pytest.param(held(), None, False, id="R3-304-no-reach"),
-        pytest.param(held(), 10, False, id="R3-304-reached"),
-        pytest.param(held(), 11, True, id="R3-304-below"),
-        pytest.param(held(serial=None), 11, False, id="R3-304-no-serials"),
+        pytest.param(held(), None, False, id="304-no-reach"),
+        pytest.param(held(), 10, False, id="304-reached"),
+        pytest.param(held(), 11, True, id="304-below"),
+        pytest.param(held(serial=None), 11, False, id="304-no-serials"),
     ],
 )
-def test_r3_not_modified(before: Held, reach: int | None, stale: bool) -> None:
+def test_not_modified(before: Held, reach: int | None, stale: bool) -> None:
     outcome = verdict(before, NotModified(), reach)
     assert isinstance(outcome, Stale) if stale else outcome == Keep()
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("before", "reach", "expected"),
     [
-        pytest.param(held(entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="R7-removed"),
-        pytest.param(held(serial=12, entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="R7-at"),
+        pytest.param(held(entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="removed"),
+        pytest.param(held(serial=12, entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="at"),
         pytest.param(
             held(serial=None, entry=(Kind.REMOVE_PROJECT, 12)),
             12,
             EXPLAINED,
-            id="R7-no-page-serial",
+            id="no-page-serial",
         ),
         pytest.param(
             held(serial=14, entry=(Kind.REMOVE_PROJECT, 12)),
             14,
             Stale,
-            id="R7-seen-since",
+            id="seen-since",
         ),
-        pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="R7-B31-stale-404-at-create"),
-        pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="R7-newest-is-a-yank"),
-        pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="R7-quarantine"),
-        pytest.param(held(entry=(Kind.LOOK, 12), omitted=12), 12, EXPLAINED, id="R7-list-as-new"),
-        pytest.param(held(entry=(Kind.LOOK, 12), omitted=11), 12, Stale, id="R7-A69-old-list"),
-        pytest.param(held(omitted=10), None, EXPLAINED, id="R7-list-at-the-held-serial"),
-        pytest.param(held(omitted=9), None, Doubt, id="R7-A69-list-older-than-the-page"),
-        pytest.param(held(), None, Doubt, id="R7-nothing-explains"),
-        pytest.param(held(serial=None, omitted=0), None, EXPLAINED, id="R7-no-serials"),
+        pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="stale-404-at-create"),
+        pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="newest-is-a-yank"),
+        pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="quarantine"),
+        pytest.param(held(entry=(Kind.LOOK, 12), omitted=12), 12, EXPLAINED, id="list-as-new"),
+        pytest.param(held(entry=(Kind.LOOK, 12), omitted=11), 12, Stale, id="old-list"),
+        pytest.param(held(omitted=10), None, EXPLAINED, id="list-at-the-held-serial"),
+        pytest.param(held(omitted=9), None, Doubt, id="list-older-than-the-page"),
+        pytest.param(held(), None, Doubt, id="nothing-explains"),
+        pytest.param(held(serial=None, omitted=0), None, EXPLAINED, id="no-serials"),
         pytest.param(held(N, None), None, Absent(), id="named-only-by-us"),
-        pytest.param(held(N, None), 5, Stale, id="R7-listed-but-404"),
-        pytest.param(held(N, None, entry=(Kind.CREATE, 5)), 5, Stale, id="R7-created-but-404"),
+        pytest.param(held(N, None), 5, Stale, id="listed-but-404"),
+        pytest.param(held(N, None, entry=(Kind.CREATE, 5)), 5, Stale, id="created-but-404"),
         pytest.param(
             held(N, None, entry=(Kind.REMOVE_PROJECT, 5)),
             5,
             EXPLAINED,
-            id="R7-came-went",
+            id="came-went",
         ),
         pytest.param(held(U, None), None, Absent(), id="still-unknown"),
-        pytest.param(held(U, None, entry=(Kind.CREATE, 5)), 5, Stale, id="R7-unknown-created"),
-        pytest.param(held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)), 12, Keep(), id="R7-confirmed"),
-        pytest.param(held(G, 12, entry=(Kind.CREATE, 15)), 15, Stale, id="R7-gap-to-re-creation"),
-        pytest.param(held(G, 12, entry=(Kind.CREATE, 15), omitted=16), 15, Keep(), id="R7-list"),
+        pytest.param(held(U, None, entry=(Kind.CREATE, 5)), 5, Stale, id="unknown-created"),
+        pytest.param(held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)), 12, Keep(), id="confirmed"),
+        pytest.param(held(G, 12, entry=(Kind.CREATE, 15)), 15, Stale, id="gap-to-re-creation"),
+        pytest.param(held(G, 12, entry=(Kind.CREATE, 15), omitted=16), 15, Keep(), id="list"),
         pytest.param(held(G, 10), None, Keep(), id="gone-and-asked-for-by-hand"),
         pytest.param(held(G, 10), 10, Keep(), id="gone-as-the-tombstone-says"),
-        pytest.param(held(G, 10), 14, Stale, id="R7-gone-but-listed-again"),
+        pytest.param(held(G, 10), 14, Stale, id="gone-but-listed-again"),
         pytest.param(held(G, None), 14, Keep(), id="gone-without-tombstone"),
         pytest.param(
             held(G, 10, entry=(Kind.REMOVE_PROJECT, 14)),
             14,
             Keep(),
-            id="R7-removal-told-late",
+            id="removal-told-late",
         ),
         pytest.param(
             held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)),
             14,
             Stale,
-            id="R7-list-newer-than-removal",
+            id="list-newer-than-removal",
         ),
     ],
 )
-def test_r7_missing(before: Held, reach: int | None, expected: Verdict | type[Verdict]) -> None:
+def test_missing(before: Held, reach: int | None, expected: Verdict | type[Verdict]) -> None:
     outcome = verdict(before, Missing(), reach)
     if isinstance(expected, type):
         assert isinstance(outcome, expected)
@@ -195,12 +199,13 @@ QUARANTINE, CLEARED, REMOVED = (
 )
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("before", "explained"),
     [
         pytest.param(held(entry=(Kind.LOOK, 14), omitted=20), True, id="no-quarantine"),
         pytest.param(held(entry=(QUARANTINE, 12), omitted=20), False, id="the-newest-entry"),
-        pytest.param(held(word=12, entry=(Kind.LOOK, 14), omitted=20), False, id="R9-the-word"),
+        pytest.param(held(word=12, entry=(Kind.LOOK, 14), omitted=20), False, id="the-word"),
         *(
             pytest.param(
                 held(
@@ -222,33 +227,37 @@ QUARANTINE, CLEARED, REMOVED = (
         ),
     ],
 )
-def test_r7_no_list_has_what_is_quarantined(before: Held, explained: bool) -> None:
+def test_no_list_has_what_is_quarantined(before: Held, explained: bool) -> None:
     outcome = verdict(before, Missing(), 14)
     assert outcome == EXPLAINED if explained else isinstance(outcome, Stale)
 
 
-def test_r7_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
+@pytest.mark.rule("R7")
+def test_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
     first = verdict(held(), Missing())
     assert isinstance(first, Doubt)
     assert verdict(held(), Missing(), doubt=first.seen) == UNEXPLAINED
     assert isinstance(verdict(held(), Missing(), doubt="other files"), Doubt)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     "known",
     [held(entry=(Kind.YANK, 12)), held(G, 12, entry=(Kind.CREATE, 15)), held(N, None)],
 )
-def test_r7_a_stale_404_never_counts_however_often_seen(known: Held) -> None:
+def test_a_stale_404_never_counts_however_often_seen(known: Held) -> None:
     assert isinstance(verdict(known, Missing(), 15, doubt="404"), Stale)
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("serial", [10, 12])
-def test_r8_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
+def test_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
     """What stays published of them is decided by losses.py: no page waits for its files."""
     for found in (page("1.0", serial=serial), page(serial=serial)):
         assert verdict(held(), Found(page=found)) == Record(found, True)
 
 
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("before", "serial", "status", "absent"),
     [
@@ -261,7 +270,7 @@ def test_r8_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
         pytest.param(held(N, None), None, "quarantined", False, id="quarantined"),
     ],
 )
-def test_r7_an_empty_page_of_an_unknown_name_tells_of_no_project(
+def test_an_empty_page_of_an_unknown_name_tells_of_no_project(
     before: Held, serial: int | None, status: str, absent: bool
 ) -> None:
     """Indexes such as Nexus answer every name with an empty page."""
@@ -275,9 +284,10 @@ def test_a_present_project_whose_page_cannot_be_read_again_takes_the_new_one() -
     assert verdict(before, Found(page=page("1.0"))) == Record(page("1.0"), True)
 
 
+@pytest.mark.rule("R9")
 @pytest.mark.parametrize("kind", [Kind.QUARANTINE_PROJECT, Kind.REMOVE_PROJECT])
 @pytest.mark.parametrize("presence", [P, G, N])
-def test_r9_a_page_without_a_serial_brings_back_nothing_that_the_journal_withdrew(
+def test_a_page_without_a_serial_brings_back_nothing_that_the_journal_withdrew(
     kind: Kind, presence: Presence
 ) -> None:
     known = held(presence, None, entry=(kind, 15))

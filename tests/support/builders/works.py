@@ -43,3 +43,13 @@ def write(*args: object, **kwargs: object) -> Write:
     (one,) = work(*args, **kwargs)  # type: ignore[arg-type]
     assert isinstance(one, Write)
     return one
+
+
+TYPES = {
+    "index.html": "text/html; charset=utf-8",
+    "index.v1_html": "application/vnd.pypi.simple.v1+html",
+    "index.v1_json": "application/vnd.pypi.simple.v1+json",
+}
+
+
+ENCODINGS = {"": None, ".gz": "gzip", ".br": "br", ".zst": "zstd"}

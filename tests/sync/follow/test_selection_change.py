@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, HELD, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.rules.fetch_plan import Plan
 from yanksync.mirror.context import Mirror
@@ -35,7 +36,8 @@ def named(world: World) -> World:
     return begun(world, *NAMES)
 
 
-def test_R8_a_misspelt_name_removes_nothing(named: World, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.rule("R8")
+def test_a_misspelt_name_removes_nothing(named: World, caplog: pytest.LogCaptureFixture) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     for _ in range(3):
         caplog.clear()
@@ -52,7 +54,8 @@ def test_R8_a_misspelt_name_removes_nothing(named: World, caplog: pytest.LogCapt
     assert named.counts().held == 1
 
 
-def test_R8_the_hold_ends_when_the_name_is_corrected(named: World) -> None:
+@pytest.mark.rule("R8")
+def test_the_hold_ends_when_the_name_is_corrected(named: World) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     assert named.sync() == HELD
     named.configure(mirror_projects=NAMES)
@@ -67,7 +70,8 @@ def test_R8_the_hold_ends_when_the_name_is_corrected(named: World) -> None:
     assert held(named) == [] and named.listed() == ["other", "third"]
 
 
-def test_R8_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: World) -> None:
     """Else it would stay as it is, and no yank of it would ever arrive."""
     named.up.upload("new", "1.0")
     named.configure(mirror_projects=["demmo", "new", "third"])
@@ -79,7 +83,8 @@ def test_R8_what_only_the_held_selection_had_goes_when_it_is_taken_back(named: W
     assert_equal_to_upstream(named)
 
 
-def test_R8_what_only_the_held_selection_had_goes_when_another_is_held(named: World) -> None:
+@pytest.mark.rule("R8")
+def test_what_only_the_held_selection_had_goes_when_another_is_held(named: World) -> None:
     named.up.upload("new", "1.0")
     named.configure(mirror_projects=["demmo", "new", "third"])
     assert named.sync() == HELD
@@ -90,7 +95,8 @@ def test_R8_what_only_the_held_selection_had_goes_when_another_is_held(named: Wo
     assert "it takes away demo, other, and" in hold.why
 
 
-def test_R8_an_approval_is_for_the_selection_that_was_seen(named: World) -> None:
+@pytest.mark.rule("R8")
+def test_an_approval_is_for_the_selection_that_was_seen(named: World) -> None:
     named.configure(mirror_projects=["demmo", "other", "third"])
     assert named.sync() == HELD
     assert named.approve("demo") == []  # no project is held: the selection is
@@ -106,7 +112,8 @@ def test_R8_an_approval_is_for_the_selection_that_was_seen(named: World) -> None
     assert named.sync() == HELD and named.listed() == ["third"]
 
 
-def test_R1_what_a_held_selection_leaves_out_is_followed(named: World) -> None:
+@pytest.mark.rule("R1")
+def test_what_a_held_selection_leaves_out_is_followed(named: World) -> None:
     named.configure(mirror_projects=["demmo", "third"])
     assert named.sync() == HELD
     named.up.yank("demo", "1.0", "bad")
@@ -124,7 +131,8 @@ def test_R1_what_a_held_selection_leaves_out_is_followed(named: World) -> None:
     assert named.page("demo") is None  # upstream removed it: that is not held
 
 
-def test_R8_a_selection_is_held_since_it_was_first(named: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_selection_is_held_since_it_was_first(named: World) -> None:
     named.configure(mirror_projects=["demmo", "third"])
     assert named.sync() == HELD
     (first,) = held(named)
@@ -158,6 +166,7 @@ def test_a_new_name_that_upstream_cannot_be_asked_for_waits(named: World) -> Non
     assert named.listed() == ["new", "other", "third"]
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(
     "flags",
     [
@@ -167,7 +176,7 @@ def test_a_new_name_that_upstream_cannot_be_asked_for_waits(named: World) -> Non
         pytest.param({"mirror_projects": ["p00", "demmo"]}, id="names"),
     ],
 )
-def test_R8_a_large_narrowing_is_held(world: World, flags: dict[str, object]) -> None:
+def test_a_large_narrowing_is_held(world: World, flags: dict[str, object]) -> None:
     names = [f"p{number:02}" for number in range(30)]
     for name in names:
         world.up.upload(name, "1.0")
@@ -185,8 +194,9 @@ def test_R8_a_large_narrowing_is_held(world: World, flags: dict[str, object]) ->
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize(("share", "code"), [("10", HELD), ("20", DONE)])
-def test_R8_the_limit_is_a_setting(world: World, share: str, code: int) -> None:
+def test_the_limit_is_a_setting(world: World, share: str, code: int) -> None:
     for number in range(40):
         world.up.upload(f"p{number:02}", "1.0")
     assert world.sync() == DONE
@@ -222,9 +232,10 @@ def test_a_rehearsal_tells_each_removal_with_its_reason(named: World) -> None:
     assert named.listed() == NAMES and held(named) == []  # it was a rehearsal
 
 
+@pytest.mark.rule("R8")
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
 @pytest.mark.parametrize("before", [["*"], ["[a-z]*"], ["demo", "o*", "third"]], ids=str)
-def test_R8_a_misspelt_name_removes_nothing_when_a_pattern_had_it(
+def test_a_misspelt_name_removes_nothing_when_a_pattern_had_it(
     world: World, before: list[str], journal: str
 ) -> None:
     for name in NAMES:
@@ -245,7 +256,8 @@ def test_R8_a_misspelt_name_removes_nothing_when_a_pattern_had_it(
     assert world.listed() == ["demo", "third"] and held(world) == []
 
 
-def test_R8_names_that_a_pattern_had_are_taken_at_once(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_names_that_a_pattern_had_are_taken_at_once(world: World) -> None:
     for name in NAMES:
         world.up.upload(name, "1.0")
     assert world.sync() == DONE
@@ -254,7 +266,8 @@ def test_R8_names_that_a_pattern_had_are_taken_at_once(world: World) -> None:
     assert world.listed() == ["demo", "third"] and world.up.list_requests() == []
 
 
-def test_R8_a_name_that_upstream_removed_long_ago_holds_too(world: World) -> None:
+@pytest.mark.rule("R8")
+def test_a_name_that_upstream_removed_long_ago_holds_too(world: World) -> None:
     for name in NAMES:
         world.up.upload(name, "1.0")
     assert world.sync() == DONE

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.fake_index.index import Fault
 from tests.support.fake_index.pages import Answer
-from tests.support.world import DONE, HELD, HOUR, PARTIAL, World, assert_equal_to_upstream
+from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, holds
 
 
@@ -47,7 +48,8 @@ def approved(world: World) -> None:
     assert world.sync() == DONE and world.asked == []
 
 
-def test_R14_a_row_that_stays_below_what_is_held_holds_all(lost: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_row_that_stays_below_what_is_held_holds_all(lost: World) -> None:
     assert lost.sync() == PARTIAL and lost.asked == ["demo", "demo", "third"]
     assert lost.yanked("third")["third-1.0.tar.gz"] == "bad"
     assert lost.sync(later=HOUR - 100) == PARTIAL
@@ -59,8 +61,9 @@ def test_R14_a_row_that_stays_below_what_is_held_holds_all(lost: World) -> None:
     assert lost.yanked("demo")["demo-1.0.tar.gz"] == "malware"
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("busy", [False, True])
-def test_R14_full_resync_leads_to_the_same(lost: World, busy: bool) -> None:
+def test_full_resync_leads_to_the_same(lost: World, busy: bool) -> None:
     assert lost.resync() == PARTIAL
     for _ in range(3):
         assert lost.resync(later=1000.0) == PARTIAL
@@ -74,7 +77,8 @@ def test_R14_full_resync_leads_to_the_same(lost: World, busy: bool) -> None:
     assert_equal_to_upstream(lost)
 
 
-def test_R14_a_removal_that_upstream_lost_is_noticed(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_removal_that_upstream_lost_is_noticed(world: World) -> None:
     world.configure(upstream_journal="listing")
     for name in ("demo", "other", "third"):
         world.up.upload(name, "1.0")
@@ -90,7 +94,8 @@ def test_R14_a_removal_that_upstream_lost_is_noticed(world: World) -> None:
     assert world.page("demo") is not None
 
 
-def test_R14_a_cache_that_gives_old_rows_for_a_while_is_no_alarm(lost: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_cache_that_gives_old_rows_for_a_while_is_no_alarm(lost: World) -> None:
     lost.up.unyank("demo", "1.0")  # the entries were not lost: list and page were old
     assert lost.sync() == DONE
     kept = lost.up.snapshot()
@@ -111,7 +116,8 @@ def test_R14_a_cache_that_gives_old_rows_for_a_while_is_no_alarm(lost: World) ->
         kept = lost.up.snapshot()
 
 
-def test_R14_a_page_ahead_of_the_list_is_no_alarm(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_page_ahead_of_the_list_is_no_alarm(world: World) -> None:
     world.configure(upstream_journal="listing", upstream_sweep_days=0)
     world.up.upload("demo", "1.0")
     world.up.upload("other", "1.0")
@@ -128,7 +134,8 @@ def test_R14_a_page_ahead_of_the_list_is_no_alarm(world: World) -> None:
     assert_equal_to_upstream(world)
 
 
-def test_R14_the_page_decides_when_list_and_page_disagree(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_the_page_decides_when_list_and_page_disagree(world: World) -> None:
     world.up.cdn_hold("demo", lose(world))
     for _ in range(3):
         assert world.sync(later=HOUR) == DONE  # the page is the one that is held
@@ -139,7 +146,8 @@ def test_R14_the_page_decides_when_list_and_page_disagree(world: World) -> None:
     assert world.sync() == HELD
 
 
-def test_R14_a_page_that_fails_says_nothing(lost: World) -> None:
+@pytest.mark.rule("R14")
+def test_a_page_that_fails_says_nothing(lost: World) -> None:
     lost.up.fail("^/simple/demo", Fault.status(503), None)
     for _ in range(3):
         assert lost.sync(later=HOUR) == PARTIAL

@@ -8,16 +8,8 @@ import pytest
 
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.fake_index.pages import PageDict
-from tests.support.world import (
-    DONE,
-    FAILED,
-    HELD,
-    HOUR,
-    JSON,
-    PARTIAL,
-    World,
-    assert_equal_to_upstream,
-)
+from tests.support.page_assertions import JSON, assert_equal_to_upstream
+from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.state.views.holds import JOURNAL, Held, holds
 
 
@@ -53,9 +45,8 @@ def other(served: Served, *names: str) -> FakeUpstream:
     return upstream
 
 
-def test_R14_another_address_of_the_same_journal_changes_nothing(
-    disk: World, second: Served
-) -> None:
+@pytest.mark.rule("R14")
+def test_another_address_of_the_same_journal_changes_nothing(disk: World, second: Served) -> None:
     begun(disk, "demo", "third")
     stamps = disk.stamps()
     second.upstream = disk.up
@@ -67,7 +58,8 @@ def test_R14_another_address_of_the_same_journal_changes_nothing(
     assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"
 
 
-def test_R14_another_index_waits_for_a_person(world: World, second: Served) -> None:
+@pytest.mark.rule("R14")
+def test_another_index_waits_for_a_person(world: World, second: Served) -> None:
     begun(world, "demo", "third")
     files, old = world.files(), world.served.simple_url
     up = other(second, "demo")
@@ -90,7 +82,8 @@ def test_R14_another_index_waits_for_a_person(world: World, second: Served) -> N
     assert_equal_to_upstream(world)
 
 
-def test_R14_the_old_address_ends_the_hold(world: World, second: Served) -> None:
+@pytest.mark.rule("R14")
+def test_the_old_address_ends_the_hold(world: World, second: Served) -> None:
     begun(world, "demo")
     other(second)
     old = world.served.simple_url
@@ -104,7 +97,8 @@ def test_R14_the_old_address_ends_the_hold(world: World, second: Served) -> None
     assert_equal_to_upstream(world)
 
 
-def test_R14_an_approval_is_for_the_address_that_was_seen(world: World, second: Served) -> None:
+@pytest.mark.rule("R14")
+def test_an_approval_is_for_the_address_that_was_seen(world: World, second: Served) -> None:
     begun(world, "demo")
     other(second)
     moved(world, second)
@@ -117,7 +111,8 @@ def test_R14_an_approval_is_for_the_address_that_was_seen(world: World, second: 
         assert third.simple_url in held(world).why and up.page_requests() == []
 
 
-def test_R14_an_outage_at_the_new_address_is_no_other_index(world: World, second: Served) -> None:
+@pytest.mark.rule("R14")
+def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Served) -> None:
     begun(world, "demo")
     files = world.files()
     second.upstream = world.up
@@ -169,10 +164,9 @@ def plain(served: Served, *, html: bool) -> FakeUpstream:
     return upstream
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("html", [False, True], ids=["json", "html"])
-def test_R14_nothing_learnt_of_the_old_index_is_kept(
-    world: World, second: Served, html: bool
-) -> None:
+def test_nothing_learnt_of_the_old_index_is_kept(world: World, second: Served, html: bool) -> None:
     """It gave JSON, serials and a journal; the new one has none of them."""
     world.configure(mirror_projects=["demo"])
     begun(world, "demo")
@@ -194,7 +188,8 @@ def test_R14_nothing_learnt_of_the_old_index_is_kept(
     assert body is not None and "_last-serial" not in body["meta"]
 
 
-def test_R14_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
+@pytest.mark.rule("R14")
+def test_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
     world: World, second: Served
 ) -> None:
     world.configure(mirror_projects=["demo"])
@@ -213,9 +208,8 @@ def test_R14_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
     assert_equal_to_upstream(world)
 
 
-def test_R14_an_index_with_a_journal_takes_over_from_one_without(
-    world: World, second: Served
-) -> None:
+@pytest.mark.rule("R14")
+def test_an_index_with_a_journal_takes_over_from_one_without(world: World, second: Served) -> None:
     plain(world.served, html=True)
     world.configure(mirror_projects=["demo"])
     begun(world, "demo")
@@ -284,8 +278,9 @@ def put_back(world: World, *names: str) -> None:
     assert world.sync() == HELD
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
-def test_R14_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
+def test_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
     world.configure(upstream_journal=journal)
     begun(world, "demo", "third")
     kept = world.up.snapshot()
@@ -317,7 +312,8 @@ def test_R14_an_approval_is_for_the_upstream_that_was_seen(world: World, journal
         assert state.meta.text("journal_replaced") is None
 
 
-def test_R14_another_upstream_with_more_entries_is_not_the_one_approved(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_another_upstream_with_more_entries_is_not_the_one_approved(world: World) -> None:
     put_back(world, "demo", "third")
     assert world.approve() == [JOURNAL]
     strange = FakeUpstream()
@@ -331,7 +327,8 @@ def test_R14_another_upstream_with_more_entries_is_not_the_one_approved(world: W
     assert "seen when that was approved" in held(world).why
 
 
-def test_R14_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -> None:
     put_back(world, "demo", "third")
     assert world.approve() == [JOURNAL]
     world.up.yank("third", "2.0", "bad")
@@ -340,7 +337,8 @@ def test_R14_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -
     assert_equal_to_upstream(world)
 
 
-def test_R14_what_was_not_seen_when_it_was_approved_is_held_again(world: World) -> None:
+@pytest.mark.rule("R14")
+def test_what_was_not_seen_when_it_was_approved_is_held_again(world: World) -> None:
     begun(world, "demo", "third")
     kept = world.up.snapshot()
     world.up.yank("demo", "1.0", "bad")
@@ -358,9 +356,10 @@ def test_R14_what_was_not_seen_when_it_was_approved_is_held_again(world: World) 
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
 @pytest.mark.parametrize("command", ["sync", "resync"])
-def test_R14_what_the_approved_upstream_lacks_is_judged_as_unexplained(
+def test_what_the_approved_upstream_lacks_is_judged_as_unexplained(
     world: World, second: Served, journal: str, command: str
 ) -> None:
     world.configure(upstream_journal=journal)

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault, Served
 from tests.support.http_receiver import Receiver, receiver
 from tests.support.system.file_size_limit import small_files
-from tests.support.world import DONE, FAILED, PARTIAL, Killed, World
+from tests.support.world import DONE, FAILED, PARTIAL, World
 from yanksync.core.errors import Undelivered
 from yanksync.state.views.status import status
 from yanksync.sync.hooks import deliver

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Served
 from tests.support.machine import SECTIONS
 from tests.support.system.file_size_limit import small_files
-from tests.support.world import DAY, DONE, PARTIAL, Killed, World
+from tests.support.world import DAY, DONE, PARTIAL, World
 from yanksync.state.queues.hooks import Change
 from yanksync.sync.hooks import manifest
 

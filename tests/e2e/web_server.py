@@ -1,0 +1,106 @@
+"""What any web server must answer over a tree that yanksync wrote."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+HTML = "text/html; charset=utf-8"
+
+
+V1_HTML = "application/vnd.pypi.simple.v1+html"
+
+
+V1_JSON = "application/vnd.pypi.simple.v1+json"
+
+
+# What these send, word for word.
+PIP = f"{V1_JSON}, {V1_HTML}; q=0.1, text/html; q=0.01"
+
+
+UV = f"{V1_JSON}, {V1_HTML};q=0.2, text/html;q=0.01"
+
+
+POETRY = f"{V1_JSON}, */*;q=0.1"
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+LATEST = "application/vnd.pypi.simple.latest"
+
+
+FORMS = pytest.mark.parametrize(
+    ("accept", "content_type", "form"),
+    [
+        pytest.param(PIP, V1_JSON, "index.v1_json", id="pip and PDM"),
+        pytest.param(UV, V1_JSON, "index.v1_json", id="uv"),
+        pytest.param(POETRY, V1_JSON, "index.v1_json", id="Poetry"),
+        pytest.param(BROWSER, HTML, "index.html", id="browser"),
+        pytest.param("*/*", HTML, "index.html", id="curl"),
+        pytest.param(None, HTML, "index.html", id="no header"),
+        pytest.param("text/html", HTML, "index.html", id="old pip"),
+        pytest.param(V1_HTML, V1_HTML, "index.v1_html", id="v1+html"),
+        pytest.param(V1_JSON.upper(), V1_JSON, "index.v1_json", id="upper case"),
+        pytest.param(f"{LATEST}+json", V1_JSON, "index.v1_json", id="latest+json"),
+        pytest.param(f"{LATEST}+html", V1_HTML, "index.v1_html", id="latest+html"),
+        pytest.param(f"text/html, {V1_JSON};q=0", HTML, "index.html", id="JSON ruled out"),
+        pytest.param(
+            f"{V1_JSON} ; q=0.00, {V1_HTML}",
+            V1_HTML,
+            "index.v1_html",
+            id="JSON ruled out for v1+html",
+        ),
+        pytest.param(f"{V1_JSON};q=0.01", V1_JSON, "index.v1_json", id="a weight that is not 0"),
+        pytest.param("application/json", HTML, "index.html", id="JSON of no API"),
+    ],
+)
+
+
+NO_PAGES = pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/nothing/",
+        "simple/nothing",
+        "simple/empty/",
+        "simple/DEMO/",
+        "simple/demo/demo-1.0.tar.gz",
+        "simple/demo/.index.html.tmp",
+        "simple/.hidden/",
+        "yanksync.db",
+        "../yanksync.db",
+    ],
+)
+
+
+ANY_SERIAL = "9223372036854775807"
+
+
+FOLLOWED = [
+    pytest.param("pypi/demo/json", ANY_SERIAL, id="bandersnatch"),
+    pytest.param("json/demo", ANY_SERIAL, id="shadowmire"),
+    pytest.param("local.json", None, id="shadowmire's list"),
+]
+
+
+NOT_FOLLOWED = pytest.mark.parametrize(
+    "path",
+    [
+        "json/Demo",
+        "json/nothing",
+        "json/",
+        "pypi/demo/json/",
+        "pypi/nothing/json",
+        "pypi",
+        "json/a/b",
+    ],
+)
+
+
+def assert_followed(answer: requests.Response, serial: str | None) -> None:
+    """A follower takes the answer, and no cache keeps it."""
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers.get("X-PyPI-Last-Serial") == serial

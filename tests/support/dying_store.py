@@ -1,0 +1,45 @@
+"""A store that dies on command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from yanksync.output.reconcile import Work
+from yanksync.output.store import Failure, ListForm, Store
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class Kills:
+    """A store that dies on command, before or after doing its work; passes all else on."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.at: int | None = None  # calls that still succeed before the one that dies
+        self.after = False  # die after the work instead of before it
+
+    def _tick(self, *, done: bool) -> None:
+        if self.at is None or done != self.after:
+            return
+        if self.at == 0:
+            self.at = None
+            raise Killed
+        self.at -= 1
+
+    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+        self._tick(done=False)
+        failures = self.store.apply(works)
+        self._tick(done=True)
+        return failures
+
+    def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
+        self._tick(done=False)
+        copies = self.store.write_list(forms, codecs)
+        self._tick(done=True)
+        return copies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
