@@ -43,7 +43,7 @@ def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, 
 def repair(world: World, *, upstream: bool = False) -> tuple[list[Finding], int]:
     found: list[Finding] = []
     with opened(world) as mirror:
-        _, code = mend(mirror, found.append, upstream=upstream)
+        _, code = mend(mirror, lambda one, _: found.append(one), upstream=upstream)
     return found, code
 
 

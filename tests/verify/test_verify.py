@@ -42,63 +42,6 @@ def started(world: World, *names: str) -> World:
     return world
 
 
-<<<<<<< HEAD
-@contextmanager
-def opened(world: World) -> Iterator[Mirror]:
-    settings = load(None, {}, **world.flags)
-    world.up.clear_log()
-    with world.state() as state, closing(Upstream(settings)) as upstream:
-        yield Mirror(
-            settings,
-            state,
-            upstream,
-            world.kills,
-            now=world.clock.now,
-            monotonic=world.clock.monotonic,
-            sleep=world.clock.sleep,
-        )
-
-
-def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, Checked]:
-    found: list[Finding] = []
-    before = tree(world), content(world)
-    with opened(world) as mirror:
-        checked, code = verify(mirror, found.append, upstream=upstream)
-    assert (tree(world), content(world)) == before, "looking changes nothing"
-    return found, code, checked
-
-
-def repair(world: World, *, upstream: bool = False) -> tuple[list[Finding], int]:
-    found: list[Finding] = []
-    with opened(world) as mirror:
-        _, code = mend(mirror, lambda one, _: found.append(one), upstream=upstream)
-    return found, code
-
-
-def names(found: list[Finding]) -> list[tuple[str, str]]:
-    return sorted((str(finding.kind), finding.path) for finding in found)
-
-
-def tree(world: World) -> dict[str, tuple[int, int, int, bytes]]:
-    out = world.where / "out"
-    return {
-        str(path): (
-            path.lstat().st_mode,
-            path.lstat().st_ino,
-            path.lstat().st_mtime_ns,
-            path.read_bytes() if path.is_file() else b"",
-        )
-        for path in sorted(out.rglob("*"))
-    }
-
-
-def content(world: World) -> list[str]:
-    with closing(sqlite3.connect(world.where / "state.db")) as connection:
-        return list(connection.iterdump())
-
-
-=======
->>>>>>> main
 def clean(world: World) -> bool:
     return check(world)[:2] == ([], DONE)
 
