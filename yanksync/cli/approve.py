@@ -11,9 +11,9 @@ import click
 
 from yanksync.cli.about import project_names
 from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized

@@ -14,10 +14,10 @@ from yanksync.cli.about import project_names
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.history_rows import history_object
+from yanksync.cli.display.report_rows import json_option, moment
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option, moment
 from yanksync.config.project_filter import Selection
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action

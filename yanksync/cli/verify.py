@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.report_rows import Rows
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
-from yanksync.cli.report_rows import Rows
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import opened
