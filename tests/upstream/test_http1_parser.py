@@ -147,6 +147,8 @@ ODD = {
     "a head without end": b"HTTP/1.1 200 OK\r\na: " + b"b" * 65536,
     "too long a head": ok(b"a: " + b"b" * 65536 + b"\r\nContent-Length: 0\r\n"),
     "more than there is": ok(b"Content-Length: 5\r\n", b"hello!"),
+    "an empty line after a length": ok(b"Content-Length: 5\r\n", b"hello\r\n"),
+    "an empty line after a 304": ok(b"", b"\r\n", b"304 N"),
     "two answers": ok(b"Content-Length: 0\r\n") * 2,
     "a 304 with a body": ok(b"Content-Length: 5\r\n", b"hello", b"304 N"),
     "more than the chunks": ok(CHUNKED, chunks(b"hello") + b"!"),
@@ -381,7 +383,9 @@ def test_what_is_damaged_is_read_as_http_client_reads_it_or_left_to_it(
     wanted = ByHttpClient(sent)
     assert (reply.status, reply.headers) == (wanted.status, wanted.headers)
     if reply.status in WITH_BODY:
-        assert (reply.body, left) == (wanted.body, wanted.left)
+        # Empty lines after the last chunk are skipped: they cannot be another answer.
+        skipped = wanted.left.removesuffix(left).strip(b"\r\n")
+        assert (reply.body, skipped) == (wanted.body, b"")
         assert not wanted.starved
 
 

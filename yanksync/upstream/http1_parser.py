@@ -92,6 +92,7 @@ class Reader:
         self._head = bytearray()  # of which the end has not come
         self._status = 0  # of a head that has come
         self._wire = 0  # bytes that came after the head
+        self._length: int | None = 0  # of the body; None: it comes in chunks
         self._interim = 0  # how many responses of status 1xx came
         self.begun = False  #: whether anything has come
 
@@ -143,11 +144,14 @@ class Reader:
             coding, length = headers.get("transfer-encoding"), headers.get("content-length")
             if (coding or "chunked").lower() != "chunked" or coding is length is None:
                 raise Odd
-            if length is not None and int(length) > self._limit:
+            self._length = None if length is None else int(length)
+            if self._length is not None and self._length > self._limit:
                 raise Beyond
 
     def _take_body(self, data: bytes) -> None:
         self._wire += len(data)
+        if self._length is not None and self._wire > self._length:
+            raise Odd  # nobody asked for more; httptools would skip empty lines
         self._parse(data)
         if self._message.size > self._limit:
             raise Beyond
