@@ -107,12 +107,15 @@ def resync(mirror: Mirror) -> bool:
 
 
 def first_build(mirror: Mirror, started: float) -> None:
-    """Ask for every listed project, and begin to follow the journal from before the list."""
+    """Ask for every listed or named project, and begin to follow the journal from before the list.
+
+    The state may hold pages, and tombstones, from before there was a journal to follow.
+    """
     last = mirror.upstream.last_serial() or 0
     check_published(mirror, last)
     if mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
-            mark_missing_named(mirror, started)
+            mark_named(mirror, started)
             start(mirror, JournalSource.XMLRPC, None, None, last)
         return
     raw, projects = read_list(mirror)
