@@ -319,6 +319,19 @@ def put_back(world: World, *names: str) -> None:
     assert world.sync() == HELD
 
 
+def test_R14_a_wider_selection_hides_no_upstream_that_was_put_back(world: World) -> None:
+    world.up.upload("third", "1.0")
+    world.configure(mirror_projects=["d*"])
+    put_back(world, "demo")
+    world.configure(mirror_projects=["d*", "t*"])
+    assert world.sync() == HELD
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    assert world.approve() == [JOURNAL]
+    assert world.settle() == DONE
+    assert world.listed() == ["demo", "third"]
+    assert_equal_to_upstream(world)
+
+
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
 def test_R14_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
     world.configure(upstream_journal=journal)

@@ -16,14 +16,7 @@ from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import OTHER_ERA
 from yanksync.sync.follow.other_upstream import difference, look, remember
-from yanksync.sync.follow.project_list import (
-    leave,
-    load,
-    mark_all_named,
-    mark_unlisted,
-    start,
-    widen,
-)
+from yanksync.sync.follow.project_list import leave, load, mark_all_named, mark_unlisted, start
 from yanksync.sync.follow.source_choice import CHECK, source_of
 from yanksync.sync.publish_list import ANY_SIBLINGS
 
@@ -66,7 +59,7 @@ def check_address(mirror: Mirror) -> None:
         raise BadAnswer(address, f"the root of the index answered 404; {CHECK}")
     log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
     if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
-        widen(mirror)
+        meta.put(selection="")  # so that what the state holds no page of is asked for
     trust(mirror)
     meta.put(followed_url=address, other_url=None)
 
