@@ -223,12 +223,8 @@ def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) 
     ]  # fmt: skip
 
 
-<<<<<<< HEAD
-@pytest.mark.rule("R6")
-def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
-    world.started()
-=======
-def test_R2_what_changed_before_the_journal_was_followed_is_seen(world: World) -> None:
+@pytest.mark.rule("R2")
+def test_what_changed_before_the_journal_was_followed_is_seen(world: World) -> None:
     world.configure(mirror_projects=["demo"], upstream_journal="none")
     world.up.upload("demo", "1.0")
     assert world.sync() == DONE
@@ -238,9 +234,9 @@ def test_R2_what_changed_before_the_journal_was_followed_is_seen(world: World) -
     assert_equal_to_upstream(world)
 
 
-def test_R6_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
-    started(world)
->>>>>>> seed
+@pytest.mark.rule("R6")
+def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
+    world.started()
     world.up.remove_project("demo")
     world.sync()
     world.up.upload("Demo", "1.0", "x.zip")

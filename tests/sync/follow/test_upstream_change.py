@@ -306,10 +306,8 @@ def put_back(world: World, *names: str) -> None:
     assert world.sync() == HELD
 
 
-<<<<<<< HEAD
 @pytest.mark.rule("R14")
-=======
-def test_R14_a_wider_selection_hides_no_upstream_that_was_put_back(world: World) -> None:
+def test_a_wider_selection_hides_no_upstream_that_was_put_back(world: World) -> None:
     world.up.upload("third", "1.0")
     world.configure(mirror_projects=["d*"])
     put_back(world, "demo")
@@ -322,7 +320,7 @@ def test_R14_a_wider_selection_hides_no_upstream_that_was_put_back(world: World)
     assert_equal_to_upstream(world)
 
 
->>>>>>> seed
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
 def test_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
     world.configure(upstream_journal=journal)
