@@ -33,6 +33,7 @@ def test_help_has_an_example(yanksync: Cli, command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
+    [(), ("nope",), ("sync", "extra"), ("-v", "-q", "status"),
      ("status", "-v", "-q"), ("-v", "status", "--quiet"), ("status", "--log-format", "xml"),
      ("--log-format", "xml", "status"), ("status", "--max-lag", "-1"), ("backup",), ("backup", ""),
      ("full-resync", "-x"), ("full-resync", "nope/"), ("history", "no pe"), ("approve", "../x"),

@@ -46,7 +46,7 @@ def backup(logs: Logs, file: Path) -> ExitCode:
         with suppress(FileNotFoundError):
             temporary.unlink()
         with looked_at(settings) as path, State(path, create=False) as state:
-            # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
+            # Ours alone: in a directory that others may write, no link of theirs is followed.
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
         refused = fsync.sync_files([str(temporary)], str(file.parent))

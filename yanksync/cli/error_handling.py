@@ -31,7 +31,7 @@ LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
 
 PATIENCE = 3600.0
-"""Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
+"""Seconds that 3 and 75 must have lasted before cron is told of them."""
 
 
 class Voice(Struct):

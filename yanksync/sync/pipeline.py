@@ -1,4 +1,4 @@
-"""The story of a pass: what is described in design.md, "The way of the data", step by step."""
+"""One pass, step by step."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 the journal.
 
 A list is evidence of what is there, and never of what is not unless it is as new as what is known
-(spec-checklist A69); names that leave it are counted before any page is asked for (R8).
+; names that leave it are counted before any page is asked for (R8).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STANDING = 2000  # directories of the output held against the state at once
 
 
 def widen(mirror: Mirror) -> None:
-    """Take up the projects that a changed configuration adds (design.md, change of configuration).
+    """Take up the projects that a changed configuration adds.
 
     The list names them; the journal is read again from the list's serial, for entries about them
     were skipped so far. Recorded entries are recognised.
@@ -138,7 +138,7 @@ def start(
     meta = mirror.state.meta
     listed = None if projects is None else projects.serial
     if source is JournalSource.XMLRPC and last is not None:
-        # The list may be half an hour older than the journal (A43).
+        # The list may be half an hour older than the journal.
         meta.move_cursor(last if listed is None else min(last, listed), None)
     meta.see_serial(listed)
     meta.put(selection=mirror.settings.mirror.selection.text)
@@ -147,7 +147,7 @@ def start(
 
 
 def follow_list(mirror: Mirror, started: float) -> None:
-    """Compare the list of projects with the state (spec-checklist A68)."""
+    """Compare the list of projects with the state."""
     meta = mirror.state.meta
     raw = mirror.upstream.list(meta.text("list_etag"))
     if raw is None:  # the newest is there again, after an older one maybe
