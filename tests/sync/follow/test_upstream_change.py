@@ -121,14 +121,15 @@ def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Se
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("projects", [["demo"], ["d*"]], ids=["named", "pattern"])
-def test_R14_another_address_of_the_same_journal_loses_nothing_where_nothing_is_held(
+def test_another_address_of_the_same_journal_loses_nothing_where_nothing_is_held(
     world: World, second: Served, projects: list[str]
 ) -> None:
     """No entry is left out, and no page of before the removal comes back."""
     world.up.upload("third", "1.0")
     world.configure(mirror_projects=projects)
-    begun(world, "demo")
+    world.started("demo")
     gone = world.up.remove_project("demo")
     assert world.sync() == DONE
     world.up.serve_stale("demo")
@@ -143,11 +144,10 @@ def test_R14_another_address_of_the_same_journal_loses_nothing_where_nothing_is_
     assert_equal_to_upstream(world)
 
 
-def test_R14_another_index_has_a_project_that_the_old_one_removed(
-    world: World, second: Served
-) -> None:
+@pytest.mark.rule("R14")
+def test_another_index_has_a_project_that_the_old_one_removed(world: World, second: Served) -> None:
     world.configure(mirror_projects=["demo"])
-    begun(world, "demo")
+    world.started("demo")
     world.up.remove_project("demo")
     assert world.sync() == DONE
     world.up = other(second, "demo")
