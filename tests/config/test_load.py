@@ -30,6 +30,7 @@ from yanksync.core.rules.removal_guard import Guard
 from yanksync.core.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
+PLAIN = "plain http needs upstream.allow_http"
 
 
 @pytest.fixture
@@ -290,8 +291,8 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ('[mirror]\noutput = "a"\nstate = "a/simple/x/y.db"', "mirror.state",
          "is among the pages of mirror.output"),
         (f'[upstream]\nsimple_url = "{INDEX}"\njournal_url = "http://upstream.example/"',
-         "upstream.journal_url", "plain http needs upstream.allow_http; if the server has https, "
-         "write https://upstream.example/"),
+         "upstream.journal_url",
+         f"{PLAIN}; if the server has https, write https://upstream.example/"),
     ],
 )  # fmt: skip
 def test_refused_in_the_file(
@@ -310,6 +311,10 @@ HOSTS = (
     "credentials and wildcards, not "
 )
 TIME = 'must be seconds, or a time like "90s", "30m", "2h", "7d", not '
+CRON = (
+    'must be five fields, like "*/5 * * * *": minute (0-59), hour (0-23), day of the month (1-31), '
+    "month (1-12 or jan-dec), day of the week (0-7 or sun-sat); "
+)
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
 
@@ -377,8 +382,8 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("guard.selection", "100.1", "must be from 0 to 100 percent, not 100.1"),
         ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 8d"),
         ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0s"),
-        ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
-        ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
+        ("schedule.cron", '"* * * *"', CRON + "wrong number of fields in '* * * *'"),
+        ("schedule.cron", '"* 24 * * *"', CRON + "bad hour in '* 24 * * *'"),
     ],
 )  # fmt: skip
 def test_refused_value(
@@ -430,8 +435,7 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",
             "http://h.example",
-            "plain http needs upstream.allow_http; if the server has https, write "
-            "https://h.example/",
+            f"{PLAIN}; if the server has https, write https://h.example/",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from tests.support.s3_proxy import Gate, Mishap
 from tests.support.s3_servers import Server
 from yanksync.core.errors import LeaseLost, LockHeld
-from yanksync.mirror.lease import Lease, clock, patience, read_note
+from yanksync.mirror.lease import BootClock, Lease, patience, read_note
 from yanksync.output.object_storage.bucket import Content, Objects
 
 KEY = "yanksync.db.lease"
@@ -22,8 +22,32 @@ def objects(seaweed: Server, s3_gate: Gate) -> Objects:
     return seaweed.behind(s3_gate.url).objects(max_retries="0")
 
 
-def held(objects: Objects, seconds: float) -> Lease:
-    lease = Lease(objects, KEY, seconds)
+class Clock:
+    """A clock that goes on when the test says so."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.waits = 0  # how often somebody began to wait
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        end = self.time + seconds
+        self.waits += 1
+        while self.time < end:
+            if event.wait(0.01):
+                return True
+        return event.is_set()
+
+
+@pytest.fixture
+def ours() -> Clock:
+    return Clock()
+
+
+def held(objects: Objects, seconds: float, clock: Clock | None = None) -> Lease:
+    lease = Lease(objects, KEY, seconds, clock=clock)
     lease.take()
     return lease
 
@@ -57,18 +81,28 @@ def test_one_of_many_gets_it(objects: Objects) -> None:
     after.stop()
 
 
-def test_it_is_renewed_and_then_somebody_elses(objects: Objects) -> None:
-    lease = held(objects, 4)
+def test_it_is_renewed_and_then_somebody_elses(
+    objects: Objects, s3_gate: Gate, ours: Clock
+) -> None:
+    lease = held(objects, 300, ours)
+    other = Lease(objects, KEY, 300, slack=60)
     try:
-        wait_until(lambda: lease.note.count >= 2)
+        for count in (1, 2, 3):
+            ours.time += 150
+            wait_until(lambda count=count: lease.note.count == count)
         lease.check()
         with pytest.raises(LockHeld):
-            Lease(objects, KEY, 4).take()
+            other.take()
     finally:
         lease.stop()
-    wait_until(lambda: _lost(lease))  # nobody renews it
-    other = Lease(objects, KEY, 300)
-    wait_until(lambda: _taken(other))
+    ours.time += 299  # nobody renews it
+    with pytest.raises(LeaseLost):
+        lease.check()
+    s3_gate.pass_time(300)
+    with pytest.raises(LockHeld):
+        other.take()
+    s3_gate.pass_time(61)
+    other.take()
     assert other.note.token != lease.note.token
     with pytest.raises(LeaseLost, match="could not be renewed in time"):
         lease.release(unclean=False, complete=None, success=None)
@@ -77,33 +111,25 @@ def test_it_is_renewed_and_then_somebody_elses(objects: Objects) -> None:
     other.release(unclean=False, complete=None, success=None)
 
 
-def _lost(lease: Lease) -> bool:
-    try:
-        lease.check()
-    except LeaseLost:
-        return True
-    return False
+def test_a_clock_that_nobody_sets_goes_on() -> None:
+    before = BootClock().now()
+    assert not BootClock().wait(threading.Event(), 0.01)
+    assert BootClock().now() > before
 
 
-def _taken(lease: Lease) -> bool:
-    try:
-        lease.take()
-    except LockHeld:
-        return False
-    return True
-
-
-def test_its_time_counts_from_before_it_is_asked_for(objects: Objects, s3_gate: Gate) -> None:
+def test_its_time_counts_from_before_it_is_asked_for(
+    objects: Objects, s3_gate: Gate, ours: Clock
+) -> None:
     rule = s3_gate.when(Mishap.PAUSE, lambda method, key: method == "PUT", times=1)
     with ThreadPoolExecutor(1) as pool:
-        taking = pool.submit(held, objects, 300)
+        taking = pool.submit(held, objects, 300, ours)
         assert rule.caught.wait(60)
-        asked = clock()
-        wait_until(lambda: clock() > asked + 1)
+        ours.time += 280
         rule.go.set()
         lease = taking.result()
+    with pytest.raises(LeaseLost):
+        lease.check()
     lease.stop()
-    assert lease._until <= asked + 300
 
 
 def test_whoever_overwrites_it_has_it(objects: Objects) -> None:
@@ -116,11 +142,14 @@ def test_whoever_overwrites_it_has_it(objects: Objects) -> None:
     lease.stop()
 
 
-def test_a_renewal_that_fails_is_tried_again(objects: Objects, s3_gate: Gate) -> None:
-    lease = held(objects, 6)
+def test_a_renewal_that_fails_is_tried_again(objects: Objects, s3_gate: Gate, ours: Clock) -> None:
+    lease = held(objects, 300, ours)
     rule = s3_gate.when(Mishap.SLOW_DOWN, lambda method, key: method == "PUT", times=2)
     try:
-        wait_until(lambda: lease.note.count >= 1)
+        for waits, seconds in ((1, 150), (2, 15), (4, 15)):
+            wait_until(lambda waits=waits: ours.waits == waits)
+            ours.time += seconds
+        wait_until(lambda: lease.note.count == 1)
         assert rule.times == 0
         lease.check()
     finally:

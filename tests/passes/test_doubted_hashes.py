@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -40,11 +42,7 @@ def shown(world: World, name: str = FILE) -> str | None:
 
 @pytest.fixture
 def begun(world: World) -> World:
-    for name in ("demo", "other", "third"):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-    return world
+    return world.started("demo", "other", "third")
 
 
 def held(world: World) -> str:
@@ -183,3 +181,44 @@ def test_a_quarantine_costs_a_pass_no_work_later(begun: World) -> None:
     assert begun.sync() == DONE
     with begun.state() as state:
         assert (state.lost.to_judge(), state.lost.rehashed(), state.lost.held()) == ([], [], [])
+
+
+@pytest.mark.incident(37)
+def test_another_hash_is_an_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.started("demo", "other")
+    # Never a fact of PyPI (section 4, 46): only an upstream that is not what it seems does so.
+    world.up.doctor = lambda page: json.loads(
+        json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)
+    )
+    world.up.role("other")
+    world.up.raw_row("demo", None, "frobnicate")
+    caplog.clear()
+    before = world.page("demo")
+    assert before is not None
+    assert world.sync() == HELD
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert told[0].startswith("demo: demo-1.0.tar.gz: the file has another hash")
+    world.up.yank("demo", "1.0", "news lets nothing through")
+    assert world.sync() == HELD
+    page = world.page("demo")
+    assert page is not None
+    assert [file["hashes"] for file in page["files"]] == [f["hashes"] for f in before["files"]]
+    assert page["files"][0]["yanked"] == "news lets nothing through"
+    world.approve()
+    assert world.sync() == DONE
+    page = world.page("demo")
+    assert page is not None and page["files"][0]["hashes"]["sha256"] == "ab" * 32
+    assert world.sync() == DONE
+
+
+@pytest.mark.incident(37)
+def test_a_hash_that_comes_back_is_let_go(world: World) -> None:
+    world.started("demo", "other")
+    world.up.doctor = lambda page: json.loads(
+        json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)
+    )
+    world.up.raw_row("demo", None, "frobnicate")
+    assert world.sync() == HELD
+    world.up.doctor = None
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)

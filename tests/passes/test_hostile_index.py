@@ -1,4 +1,4 @@
-"""Whole passes against an upstream that means harm, and a clock that jumps (R10; F1 to F19)."""
+"""Whole passes against an upstream that means harm, and a clock that jumps (R10)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,8 @@ BREAKOUTS = (
 )  # fmt: skip
 
 
-def started(world: World, *names: str) -> None:
-    for name in names or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-
-
 def test_no_reason_breaks_out_of_its_place(world: World) -> None:
-    started(world, *(f"p{number}" for number in range(len(BREAKOUTS))))
+    world.started(*(f"p{number}" for number in range(len(BREAKOUTS))))
     for number, reason in enumerate(BREAKOUTS):
         world.up.yank(f"p{number}", "1.0", reason)
     assert world.sync() == DONE
@@ -38,7 +31,7 @@ def test_no_reason_breaks_out_of_its_place(world: World) -> None:
 
 
 def test_a_reason_of_a_megabyte_is_not_cut(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "<&\">'" * 200_000)
     assert world.sync() == DONE
     assert_equal_to_upstream(world)
@@ -61,7 +54,7 @@ def test_a_reason_of_a_megabyte_is_not_cut(world: World) -> None:
     ],
 )
 def test_names_that_are_paths_or_look_alike(disk: World, name: str) -> None:
-    started(disk)
+    disk.started()
     before = disk.stamps()
     for action in ("create", "yank release", "remove project", "project quarantined"):
         disk.up.raw_row(name, None, action)
@@ -80,7 +73,7 @@ def test_names_that_are_paths_or_look_alike(disk: World, name: str) -> None:
     "name", ["namespaces", "index.html", "con", "aux", "index-html", "v1-json"]
 )
 def test_names_that_mean_something_elsewhere(disk: World, name: str) -> None:
-    started(disk, name, "demo")
+    disk.started(name, "demo")
     disk.up.yank(name, "1.0", "bad")
     assert disk.sync() == DONE
     assert_equal_to_upstream(disk)
@@ -112,7 +105,7 @@ def test_names_that_mean_something_elsewhere(disk: World, name: str) -> None:
 def test_one_hostile_field_never_reaches_a_page(
     world: World, field: str, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     caplog.set_level(logging.DEBUG)
 
     def spoil(page: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +132,7 @@ def test_one_hostile_field_never_reaches_a_page(
 
 @pytest.mark.parametrize("jump", [-3650 * DAY, -DAY, 3650 * DAY])
 def test_a_clock_that_jumps_stops_nothing(disk: World, jump: float) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.yank("demo", "1.0", "before")
     disk.up.serve_stale("demo", 2)
     assert disk.sync() == PARTIAL
@@ -152,3 +145,33 @@ def test_a_clock_that_jumps_stops_nothing(disk: World, jump: float) -> None:
     disk.up.yank("other", "2.0", "and back")
     assert disk.settle(8) == DONE
     assert_equal_to_upstream(disk)
+
+
+@pytest.mark.incident(29)
+def test_a_name_of_200_characters(disk: World) -> None:
+    """Longer ones leave no room for a sibling's temporary name, and PyPI has none."""
+    name = "a" * 200
+    disk.started(name, "demo")
+    disk.up.yank(name, "1.0", "long")
+    disk.up.upload("b" * 201, "1.0")
+    disk.up.raw_row("c" * 5000, None, "create")
+    assert disk.sync() == DONE
+    assert disk.yanked(name)[f"{name}-1.0.tar.gz"] == "long"
+    assert disk.listed() == [name, "demo"]
+
+
+@pytest.mark.incident(35)
+def test_directories_of_another_case_are_left_alone(disk: World) -> None:
+    """A mirror on a file system that ignores case never deletes what it does not know exactly."""
+    disk.started("demo", "other")
+    other = disk.where / "out/simple/DeMo"
+    other.mkdir()
+    (other / "index.html").write_bytes(b"theirs")
+    disk.up.remove_project("other")
+    disk.up.yank("demo", "1.0", "bad")
+    assert disk.sync() == DONE
+    assert disk.resync() == DONE
+    disk.lose_state()
+    assert disk.settle(later=DAY) == DONE
+    assert (other / "index.html").read_bytes() == b"theirs"
+    assert disk.yanked("demo")["demo-1.0.tar.gz"] == "bad"

@@ -11,14 +11,6 @@ from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
 
 
-def started(world: World, *projects: str) -> World:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-    return world
-
-
 @pytest.mark.rule("R2")
 @pytest.mark.incident(28)
 @pytest.mark.parametrize(
@@ -39,7 +31,7 @@ def started(world: World, *projects: str) -> World:
 def test_a_journal_out_of_reach_changes_nothing_and_loses_nothing(
     world: World, fault: Fault
 ) -> None:
-    started(world)
+    world.started()
     files, cursor = world.files(), world.cursor()
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/pypi", fault)
@@ -54,7 +46,7 @@ def test_a_journal_out_of_reach_changes_nothing_and_loses_nothing(
 @pytest.mark.incident(27)
 @pytest.mark.parametrize("limit", [2, 3, 4, 8])
 def test_answers_of_few_rows_gaps_and_times_that_run_backwards(world: World, limit: int) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.burn_serial(5)
     world.up.clock -= 1000
@@ -69,7 +61,7 @@ def test_answers_of_few_rows_gaps_and_times_that_run_backwards(world: World, lim
 
 @pytest.mark.rule("R2")
 def test_the_cursor_does_not_wait_and_nobody_is_forgotten(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/simple/demo/", Fault.status(500), None)
     assert world.sync() == PARTIAL
@@ -84,7 +76,7 @@ def test_the_cursor_does_not_wait_and_nobody_is_forgotten(world: World) -> None:
 
 @pytest.mark.rule("R4")
 def test_order_is_by_serial_however_the_clock_runs(world: World) -> None:
-    started(world)
+    world.started()
     for step, reason in enumerate(("one", "two", "three")):
         world.up.clock -= 500 * step
         world.up.yank("demo", "1.0", reason)
@@ -96,7 +88,7 @@ def test_order_is_by_serial_however_the_clock_runs(world: World) -> None:
 @pytest.mark.rule("R6")
 @pytest.mark.incident(4)
 def test_three_rows_and_one_page(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "first")
     world.up.unyank("demo", "1.0")
     world.up.yank("demo", "1.0", "second")
@@ -107,7 +99,7 @@ def test_three_rows_and_one_page(world: World) -> None:
 @pytest.mark.rule("R6")
 @pytest.mark.incident(4)
 def test_three_rows_in_three_passes(world: World) -> None:
-    started(world)
+    world.started()
     for change in ("first", None, "second"):
         if change is None:
             world.up.unyank("demo", "1.0")
@@ -119,7 +111,7 @@ def test_three_rows_in_three_passes(world: World) -> None:
 
 @pytest.mark.rule("R6")
 def test_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
-    started(world)
+    world.started()
     old = world.up.answer("demo")
     world.up.upload("demo", "3.0")
     behind = world.up.answer("demo")
@@ -135,7 +127,7 @@ def test_a_page_of_before_a_removal_tells_of_no_return(world: World) -> None:
 
 @pytest.mark.rule("R6")
 def test_a_quarantine_that_looked_like_a_removal_without_the_journal(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     missing = world.up.before("new")
     world.up.quarantine_project("demo")
     world.up.serve_stale("demo", None, missing)
@@ -151,7 +143,7 @@ def test_a_quarantine_that_looked_like_a_removal_without_the_journal(world: Worl
 
 @pytest.mark.rule("R6")
 def test_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
-    started(world)
+    world.started()
     before = world.up.snapshot()
     world.up.upload("demo", "3.0")
     first = world.up.snapshot()
@@ -174,7 +166,7 @@ def test_a_page_ahead_of_the_journal_is_not_told_twice(world: World) -> None:
 
 @pytest.mark.rule("R6")
 def test_a_yank_hidden_by_a_quarantine_gets_its_reason_later(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.quarantine_project("demo")
     world.sync()
@@ -194,7 +186,7 @@ def test_a_first_look_is_a_baseline(world: World) -> None:
 
 @pytest.mark.rule("R6")
 def test_what_no_entry_explains_is_observed_once(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank_file("demo", "demo-1.0.tar.gz", "silent")
     world.up.role("demo", "frobnicate")
     for _ in range(3):
@@ -205,7 +197,7 @@ def test_what_no_entry_explains_is_observed_once(world: World) -> None:
 
 @pytest.mark.rule("R6")
 def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) -> None:
-    started(world)
+    world.started()
     world.up.fail("^/pypi", Fault.status(500), None)
     world.up.remove_project("demo")
     world.up.upload("demo", "1.0", "again.zip")
@@ -231,9 +223,20 @@ def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) 
     ]  # fmt: skip
 
 
+@pytest.mark.rule("R2")
+def test_what_changed_before_the_journal_was_followed_is_seen(world: World) -> None:
+    world.configure(mirror_projects=["demo"], upstream_journal="none")
+    world.up.upload("demo", "1.0")
+    assert world.sync() == DONE
+    world.up.yank("demo", "1.0", "bad")
+    world.configure(upstream_journal="xmlrpc")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 @pytest.mark.rule("R6")
 def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
-    started(world)
+    world.started()
     world.up.remove_project("demo")
     world.sync()
     world.up.upload("Demo", "1.0", "x.zip")
@@ -243,7 +246,7 @@ def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> Non
 
 @pytest.mark.rule("R13")
 def test_a_long_pass_reads_the_journal_every_five_minutes(world: World) -> None:
-    started(world, *(f"p{n:02}" for n in range(40)))
+    world.started(*(f"p{n:02}" for n in range(40)))
     world.clock.step = 15.0  # each look at the clock
     assert world.resync() == DONE
     assert 3 <= len(world.up.journal_calls()) <= 12
@@ -252,7 +255,7 @@ def test_a_long_pass_reads_the_journal_every_five_minutes(world: World) -> None:
 
 @pytest.mark.rule("R13")
 def test_a_withdrawal_in_a_long_pass_does_not_wait_for_its_end(world: World) -> None:
-    started(world, *(f"p{n:02}" for n in range(40)))
+    world.started(*(f"p{n:02}" for n in range(40)))
     seen: dict[str, int] = {}
 
     def doctor(page: dict[str, Any]) -> dict[str, Any]:
@@ -282,7 +285,7 @@ def test_journal_calls_keep_their_distance(world: World) -> None:
 
 @pytest.mark.rule("R15")
 def test_html_after_json_changes_nothing(world: World) -> None:
-    started(world)
+    world.started()
     files = world.files()
     world.up.yank("demo", "1.0", "bad")
     world.up.html_only = True
@@ -296,7 +299,7 @@ def test_html_after_json_changes_nothing(world: World) -> None:
 
 @pytest.mark.rule("R15")
 def test_a_journal_refused_for_good_is_left_and_followed_again(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     cursor = world.cursor()
     world.up.xmlrpc_status = 410
     world.up.yank("demo", "1.0", "bad")
@@ -323,7 +326,7 @@ def test_a_journal_refused_for_good_is_left_and_followed_again(world: World) -> 
 @pytest.mark.rule("R15")
 @pytest.mark.parametrize("fault", [Fault.status(500), Fault.rate_limit(), Fault.status(503, 900)])
 def test_outages_and_limits_never_leave_the_journal(world: World, fault: Fault) -> None:
-    started(world)
+    world.started()
     world.up.fail("^/pypi", fault, None)
     for _ in range(6):
         world.sync(later=HOUR)
@@ -337,7 +340,7 @@ def test_outages_and_limits_never_leave_the_journal(world: World, fault: Fault) 
 def test_without_a_journal_the_list_is_followed(world: World, source: str) -> None:
     world.up.xmlrpc_status = 404
     world.configure(upstream_journal=source)
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.remove_project("other")
     world.up.upload("new", "1.0")
@@ -371,7 +374,7 @@ def test_any_index_can_be_mirrored_by_name(world: World, html: bool) -> None:
     world.up.page_serials = world.up.list_serials = False
     world.up.xmlrpc_status = 404
     world.configure(mirror_projects=["demo", "ghost", "other"])
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     assert world.sync() == DONE
     assert world.yanked("demo") == {"demo-1.0.tar.gz": "bad", "demo-2.0.tar.gz": False}
@@ -403,7 +406,7 @@ def test_wildcards_without_journal_and_serials_are_a_configuration_error(
 @pytest.mark.rule("R10")
 @pytest.mark.incident(29)
 def test_hostile_names_never_reach_the_tree(disk: World) -> None:
-    started(disk)
+    disk.started()
     for odd in ("../../etc/passwd", "..", ".", "/abs", "a/b", "CON:", "\u212aelvin"):
         disk.up.raw_row(odd, None, "remove project")
         disk.up.raw_row(odd, None, "create")

@@ -20,13 +20,6 @@ from tests.support.world import DAY, DONE, HELD, PARTIAL, World
 Act = Callable[[FakeUpstream], object]
 
 
-def started(world: World, *projects: str) -> None:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-
-
 # What is done beforehand, what is then done, whether a page is asked for, what the history says.
 VERBS: dict[str, tuple[Act | None, Act, bool, str | None]] = {
     "create": (None, lambda up: up.create("new"), True, None),
@@ -86,7 +79,7 @@ VERBS: dict[str, tuple[Act | None, Act, bool, str | None]] = {
 def test_each_verb_of_the_journal(
     world: World, before: Act | None, act: Act, asks: bool, told: str | None
 ) -> None:
-    started(world)
+    world.started()
     if before is not None:
         before(world.up)
         assert world.sync() == DONE
@@ -99,7 +92,7 @@ def test_each_verb_of_the_journal(
 
 
 def test_a_cleared_project_is_active_though_it_had_been_archived(world: World) -> None:
-    started(world)
+    world.started()
     world.up.archive("demo")
     world.resync("demo")
     assert (world.page("demo") or {})["project-status"] == {"status": "archived"}
@@ -115,7 +108,7 @@ def test_a_cleared_project_is_active_though_it_had_been_archived(world: World) -
 def test_no_other_method_of_the_journal_is_ever_called(world: World, source: str) -> None:
     world.configure(upstream_journal=source)
     called = set()
-    started(world)
+    world.started()
     for act in (world.up.yank, world.up.unyank, world.up.quarantine_release):
         called |= {request.call.partition("(")[0] for request in world.up.journal_calls()}
         act("demo", "1.0")
@@ -127,7 +120,7 @@ def test_no_other_method_of_the_journal_is_ever_called(world: World, source: str
 
 
 def test_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.commit("demo", None, [])
     assert world.sync() == DONE and world.page("demo") is not None
     for _ in range(4):
@@ -140,7 +133,7 @@ def test_a_name_that_died_without_a_row_is_found_by_the_sweep(world: World) -> N
 def test_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
     world: World,
 ) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     kept, older = world.up.project("demo"), world.up.before("demo")
     world.up.commit("demo", None, [])
     for _ in range(4):
@@ -169,7 +162,7 @@ def test_what_was_only_gone_for_a_while_comes_back_and_no_older_page_of_it(
 def test_what_changed_without_a_row_is_found_by_the_sweep(
     world: World, key: str, value: object
 ) -> None:
-    started(world)
+    world.started()
 
     def doctor(page: dict[str, Any]) -> dict[str, Any]:
         files = [{**file, key: value} for file in page["files"]]
@@ -187,7 +180,7 @@ def test_what_changed_without_a_row_is_found_by_the_sweep(
 
 def test_a_quarantined_name_leaves_the_list_and_its_page_tells_why(world: World) -> None:
     world.configure(upstream_journal="listing")
-    started(world, "demo", "other", "third")
+    world.started("demo", "other", "third")
     world.up.quarantine_project("demo")
     world.up.remove_project("other")
     assert world.sync() == DONE
@@ -201,7 +194,7 @@ def test_a_quarantined_name_leaves_the_list_and_its_page_tells_why(world: World)
 
 def test_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: World) -> None:
     world.configure(upstream_journal="listing")
-    started(world, "demo")
+    world.started("demo")
     world.up.freeze_list()
     world.up.upload("new", "1.0")
     world.resync("new")
@@ -215,7 +208,7 @@ def test_a_list_that_is_older_than_what_is_known_takes_nothing_away(world: World
 
 def test_nor_is_one_followed_that_is_older_than_the_list_before(world: World) -> None:
     world.configure(upstream_journal="listing")
-    started(world, "demo", "other")
+    world.started("demo", "other")
     older = world.up.listing()
     world.up.upload("Demo", "3.0")
     world.up.remove_project("other")
@@ -241,7 +234,7 @@ def test_nor_is_one_followed_that_is_older_than_the_list_before(world: World) ->
 def test_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world: World) -> None:
     world.configure(upstream_journal="listing")
     names = [f"p{number:03}" for number in range(210)]
-    started(world, *names)
+    world.started(*names)
     world.up.yank(names[0], "1.0")
     world.up.fail("^/simple/$", Fault.half_list())
     assert world.sync() == HELD
@@ -250,7 +243,7 @@ def test_half_a_list_is_made_good_by_the_whole_one_of_the_same_serial(world: Wor
 
 
 def test_an_unyank_leaves_no_reason_upstream_and_the_history_keeps_it(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "kept here alone")
     assert world.sync() == DONE
     world.up.unyank("demo", "1.0")
@@ -277,7 +270,7 @@ def test_the_yank_of_a_file_of_no_known_version_is_told_once(world: World, also:
 @pytest.mark.parametrize("passes", [1, 2], ids=["at-once", "in-two-passes"])
 def test_a_name_registered_anew_is_a_project_of_its_own(world: World, passes: int) -> None:
     """The same file name with another hash is an alarm, except in another project."""
-    started(world, "demo", "other")
+    world.started("demo", "other")
     old = world.page("demo")
     world.up.remove_project("demo")
     if passes == 2:

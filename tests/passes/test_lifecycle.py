@@ -11,14 +11,6 @@ from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.project_state import Presence
 
 
-def started(world: World, *projects: str) -> World:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-    return world
-
-
 def test_the_first_build_starts_where_the_older_of_list_and_journal_ends(world: World) -> None:
     world.up.upload("demo", "1.0")
     world.up.upload("other", "1.0")
@@ -45,7 +37,7 @@ def test_an_interrupted_first_build_goes_on(disk: World) -> None:
 
 
 def test_a_full_resync_asks_for_all_and_leaves_no_hole_in_the_history(disk: World) -> None:
-    started(disk, "demo", "other", "third")
+    disk.started("demo", "other", "third")
     disk.up.archive("demo")
     disk.up.yank("other", "1.0", "bad")
     before = disk.stamps()
@@ -61,7 +53,7 @@ def test_a_full_resync_asks_for_all_and_leaves_no_hole_in_the_history(disk: Worl
 @pytest.mark.parametrize("command", ["sync", "resync"])
 def test_an_interrupted_full_resync_is_carried_on(world: World, command: str) -> None:
     names = [f"p{n:02}" for n in range(30)]
-    started(world, *names)
+    world.started(*names)
     world.up.fail("^/simple/p1", Fault.status(403), None)
     assert world.resync() == PARTIAL
     assert len(world.asked) == 40  # p10 to p19 were asked twice
@@ -78,7 +70,7 @@ def test_an_interrupted_full_resync_is_carried_on(world: World, command: str) ->
 
 def test_a_killed_full_resync_is_carried_on(world: World) -> None:
     names = [f"p{n:02}" for n in range(8)]
-    started(world, *names)
+    world.started(*names)
     world.clock.dies = 6
     with pytest.raises(Killed):
         world.resync()
@@ -88,14 +80,14 @@ def test_a_killed_full_resync_is_carried_on(world: World) -> None:
 
 def test_a_full_resync_finds_what_left_the_list(world: World) -> None:
     world.configure(upstream_journal="listing")
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.remove_project("other")
     assert world.resync() == DONE
     assert_equal_to_upstream(world)
 
 
 def test_a_full_resync_of_one_project_asks_for_it_alone(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.archive("demo")
     assert world.resync("demo") == DONE
     assert world.asked == ["demo"] and world.up.list_requests() == []
@@ -104,7 +96,7 @@ def test_a_full_resync_of_one_project_asks_for_it_alone(world: World) -> None:
 
 @pytest.mark.incident(36)
 def test_narrowing_and_widening(disk: World) -> None:
-    started(disk, "aa-one", "aa-two", "bb-one")
+    disk.started("aa-one", "aa-two", "bb-one")
     disk.configure(mirror_projects=["aa-*"])
     assert disk.sync() == DONE and disk.asked == []
     assert disk.up.list_requests() == []  # narrowing needs no request
@@ -123,7 +115,7 @@ def test_narrowing_and_widening(disk: World) -> None:
 
 
 def test_narrowed_to_names_and_back(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.configure(mirror_projects=["demo", "ghost"])
     assert disk.sync() == HELD  # it may be misspelt
     disk.approve()
@@ -141,7 +133,7 @@ def test_narrowed_to_names_and_back(disk: World) -> None:
 
 @pytest.mark.incident(36)
 def test_widened_again_before_the_narrowing_was_published(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.configure(mirror_projects=["demo"])
     disk.kills.at = 0
     with pytest.raises(Killed):
@@ -167,7 +159,7 @@ def test_named_projects_unknown_quarantined_and_removed(world: World) -> None:
 
 
 def test_a_state_kept_while_a_pass_was_under_way_knows_the_tree_is_newer(disk: World) -> None:
-    started(disk, "demo")
+    disk.started("demo")
     disk.up.upload("other", "1.0")
     disk.up.fail("^/simple/other", Fault.status(500), 2)
     disk.sync()  # the journal was read, the list is the old one
@@ -183,7 +175,7 @@ def test_a_state_kept_while_a_pass_was_under_way_knows_the_tree_is_newer(disk: W
 def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(
     disk: World, quarantine: bool
 ) -> None:
-    started(disk, "demo")
+    disk.started("demo")
     disk.keep_state()
     disk.up.upload("other", "1.0")
     disk.kills.at, disk.kills.after = 0, True  # its page is there, the list is still the old one
@@ -205,7 +197,7 @@ def test_what_a_run_published_that_the_state_put_back_knows_nothing_of_goes(
 
 
 def test_a_death_while_the_list_is_written_does_not_make_it_a_strangers(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.remove_project("other")
     disk.kills.at, disk.kills.after = 1, True  # the removal, then the list
     with pytest.raises(Killed):
@@ -219,7 +211,7 @@ def test_a_death_while_the_list_is_written_does_not_make_it_a_strangers(disk: Wo
 
 @pytest.mark.parametrize("also_changed", [False, True])
 def test_a_lost_state_is_built_again_without_going_back(disk: World, also_changed: bool) -> None:
-    started(disk, "demo", "other", "gone")
+    disk.started("demo", "other", "gone")
     disk.up.yank("demo", "1.0", "bad")
     disk.sync(later=HOUR)
     disk.lose_state()
@@ -240,7 +232,7 @@ def test_a_quarantine_while_the_state_was_lost_does_not_wait_for_a_first_build(
     disk.configure(upstream_workers=1)
     if command == "listing":
         disk.configure(upstream_journal="listing")
-    started(disk, "demo", "bad", "gone", "other")
+    disk.started("demo", "bad", "gone", "other")
     disk.lose_state()
     disk.up.quarantine_project("bad")  # and no list names it any more
     disk.up.remove_project("gone")
@@ -259,7 +251,7 @@ def test_a_quarantine_while_the_state_was_lost_does_not_wait_for_a_first_build(
 def test_an_old_page_of_what_was_quarantined_while_the_state_was_lost_is_not_taken(
     disk: World,
 ) -> None:
-    started(disk, "demo", "bad")
+    disk.started("demo", "bad")
     disk.lose_state()
     disk.up.quarantine_project("bad")
     disk.up.serve_stale("bad", None)
@@ -274,7 +266,7 @@ def test_an_old_page_of_what_was_quarantined_while_the_state_was_lost_is_not_tak
 
 
 def test_a_state_older_than_the_tree_never_brings_an_old_page_back(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.keep_state()
     disk.up.yank("demo", "1.0", "bad")
     disk.up.upload("new", "1.0")
@@ -292,7 +284,7 @@ def test_a_state_older_than_the_tree_never_brings_an_old_page_back(disk: World) 
 
 
 def test_a_state_older_than_the_tree_while_upstream_is_away(disk: World) -> None:
-    started(disk, "demo")
+    disk.started("demo")
     disk.keep_state()
     disk.up.yank("demo", "1.0", "bad")
     disk.sync(later=HOUR)
@@ -310,7 +302,7 @@ def test_a_state_older_than_the_tree_while_upstream_is_away(disk: World) -> None
 
 @pytest.mark.parametrize("all_of_it", [True, False])
 def test_a_lost_tree_is_written_again(disk: World, all_of_it: bool) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     if all_of_it:
         disk.drop_tree()
     else:
@@ -325,7 +317,7 @@ def test_a_lost_tree_is_written_again(disk: World, all_of_it: bool) -> None:
 
 
 def test_a_tree_that_was_lost_after_a_death_while_the_list_was_written(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.remove_project("other")
     disk.kills.at, disk.kills.after = 1, True  # the removal, then the list
     with pytest.raises(Killed):
@@ -336,7 +328,7 @@ def test_a_tree_that_was_lost_after_a_death_while_the_list_was_written(disk: Wor
 
 
 def test_a_tree_that_is_lost_again_before_all_is_recovered(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.drop_tree()
     disk.up.yank("other", "1.0", "bad")
     disk.up.fail("^/simple/other/", Fault.status(503), None)
@@ -359,7 +351,7 @@ def test_a_tree_that_is_lost_after_a_death_before_there_was_a_list(
     disk: World, begun: bool, after: bool
 ) -> None:
     if begun:  # then it is the list of a tree that was lost before
-        started(disk, "demo", "other")
+        disk.started("demo", "other")
         disk.drop_tree()
     else:
         disk.up.upload("demo", "1.0")
@@ -376,7 +368,7 @@ def test_a_tree_that_is_lost_after_a_death_before_there_was_a_list(
 
 
 def test_a_tree_put_back_from_a_backup_hands_out_nothing_that_was_withdrawn(disk: World) -> None:
-    started(disk, "demo", "bad", "other", *(f"gone-{n}" for n in range(5)))
+    disk.started("demo", "bad", "other", *(f"gone-{n}" for n in range(5)))
     disk.keep_tree()
     disk.up.yank("demo", "1.0", "bad")
     disk.up.quarantine_project("bad")
@@ -396,7 +388,7 @@ def test_a_tree_put_back_from_a_backup_hands_out_nothing_that_was_withdrawn(disk
 
 
 def test_a_tree_that_was_copied_with_its_times_is_the_same_tree(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.keep_tree()
     disk.put_back_tree()
     before = disk.stamps()
@@ -407,7 +399,7 @@ def test_a_tree_that_was_copied_with_its_times_is_the_same_tree(disk: World) -> 
 def test_a_policy_that_was_changed_and_changed_back_while_the_state_was_put_back(
     disk: World,
 ) -> None:
-    started(disk, "demo")
+    disk.started("demo")
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync(later=HOUR) == DONE
     disk.keep_state()

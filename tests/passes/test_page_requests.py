@@ -17,13 +17,6 @@ from tests.support.raw_server import reply, wire
 from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
-def started(world: World, *projects: str) -> None:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-
-
 def test_what_is_sent_word_for_word(world: World) -> None:
     world.up.upload("Foo.Bar", "1.0")
     world.up.html_only = True
@@ -50,7 +43,7 @@ def test_what_is_sent_word_for_word(world: World) -> None:
 
 
 def test_a_304_touches_nothing(disk: World) -> None:
-    started(disk)
+    disk.started()
     before = disk.stamps()
     asked = []
     for _ in range(3):
@@ -96,7 +89,7 @@ def test_relative_urls_start_where_the_redirects_end(world: World, form: str) ->
 
 
 def test_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/simple/demo/", Fault.status(500), times=None)
     for _ in range(20):
@@ -109,7 +102,7 @@ def test_an_outage_is_waited_for_and_not_given_up(world: World) -> None:
 
 @pytest.mark.parametrize("code", [300, 406])
 def test_no_choice_and_no_agreement_are_errors(world: World, code: int) -> None:
-    started(world)
+    world.started()
     before = world.files()
     world.up.raw_row("demo", None, "frobnicate")
     world.up.fail("^/simple/demo/", Fault.status(code), times=None)
@@ -155,7 +148,7 @@ def test_links_that_expire_are_told_of_once_in_a_pass(
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "1", "1.x", "latest"])
 def test_of_a_version_that_is_not_known_nothing_is_taken(world: World, version: str) -> None:
-    started(world)
+    world.started()
     before = world.files()
     world.up.yank("demo", "1.0", "bad")
     world.up.api_version = version
@@ -169,7 +162,7 @@ def test_of_a_version_that_is_not_known_nothing_is_taken(world: World, version: 
 
 def test_a_page_behind_the_journal_for_ever_is_published_as_far_as_it_is(world: World) -> None:
     """The serial of the page stays below the journal's, though its files are those of today."""
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.doctor = lambda page: {**page, "meta": {**page["meta"], "_last-serial": 6}}
     assert world.sync() == PARTIAL
@@ -180,7 +173,7 @@ def test_a_page_behind_the_journal_for_ever_is_published_as_far_as_it_is(world: 
 
 
 def test_a_page_ahead_of_the_journal_moves_no_cursor(world: World) -> None:
-    started(world)
+    world.started()
     cursor = world.cursor()
     world.up.doctor = lambda page: {**page, "meta": {**page["meta"], "_last-serial": 1000}}
     world.up.raw_row("demo", None, "frobnicate")
@@ -192,7 +185,7 @@ def test_a_page_ahead_of_the_journal_moves_no_cursor(world: World) -> None:
 
 def test_a_project_without_files_is_one(world: World) -> None:
     world.up.create("empty")
-    started(world)
+    world.started()
     assert world.yanked("empty") == {} and world.listed() == ["demo", "empty"]
     assert_equal_to_upstream(world)
 
@@ -213,7 +206,7 @@ def test_a_file_on_a_release_of_long_ago_is_listed_and_told_of(
 
 def test_a_name_that_upstream_never_had_is_not_asked_for_with_every_list(world: World) -> None:
     world.configure(upstream_journal="listing", mirror_projects=["demo", "ghost"])
-    started(world)
+    world.started()
     assert world.asked == ["demo", "ghost"]
     for version in ("3.0", "4.0"):
         world.up.upload("demo", version)

@@ -11,19 +11,11 @@ from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 
 
-def started(world: World, *projects: str) -> World:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-    return world
-
-
 @pytest.mark.rule("R3")
 @pytest.mark.incident(21)
 @pytest.mark.parametrize("times", [1, 2, 3, 7], ids=lambda n: f"stale-{n}-times")
 def test_a_stale_page_waits_alone(world: World, times: int) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.yank("other", "1.0", "worse")
     world.up.serve_stale("demo", times)
@@ -38,7 +30,7 @@ def test_a_stale_page_waits_alone(world: World, times: int) -> None:
 
 @pytest.mark.rule("R3")
 def test_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0")
     world.up.serve_stale("demo")
     tries = []
@@ -60,7 +52,7 @@ def test_the_time_between_tries_doubles_to_an_hour(world: World) -> None:
 def test_a_page_behind_for_ever_is_counted_and_left_to_the_sweep(
     world: World,
 ) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0")
     world.up.cdn_hold("demo", world.up.before("demo"))
     for _ in range(14):
@@ -75,7 +67,7 @@ def test_a_page_behind_for_ever_is_counted_and_left_to_the_sweep(
 
 @pytest.mark.rule("R3")
 def test_a_page_between_the_held_and_the_wanted_serial_is_taken(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "first")
     world.up.cdn_hold("demo")
     world.up.upload("demo", "3.0")
@@ -89,7 +81,7 @@ def test_a_page_between_the_held_and_the_wanted_serial_is_taken(world: World) ->
 @pytest.mark.rule("R3")
 @pytest.mark.incident(24)
 def test_two_pops_never_bring_an_older_page_back(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_alternate("demo")
     world.settle()
@@ -104,7 +96,7 @@ def test_two_pops_never_bring_an_older_page_back(world: World) -> None:
 def test_a_removed_project_is_not_brought_back_by_an_older_page(
     world: World,
 ) -> None:
-    started(world)
+    world.started()
     world.up.upload("demo", "3.0")  # not seen by us
     world.up.cdn_hold("demo")
     world.up.remove_project("demo")
@@ -123,7 +115,7 @@ def test_a_removed_project_is_not_brought_back_by_an_older_page(
 def test_a_project_removed_before_its_first_page_is_not_built_from_an_old_one(
     world: World,
 ) -> None:
-    started(world)
+    world.started()
     world.up.upload("new", "1.0")
     world.up.cdn_hold("new")
     world.up.remove_project("new")
@@ -133,7 +125,7 @@ def test_a_project_removed_before_its_first_page_is_not_built_from_an_old_one(
 
 @pytest.mark.rule("R3")
 def test_an_invitation_behind_the_cdn_costs_nothing(world: World) -> None:
-    started(world)
+    world.started()
     world.up.cdn = True
     world.up.yank("demo", "1.0")
     assert world.sync() == DONE
@@ -145,7 +137,7 @@ def test_an_invitation_behind_the_cdn_costs_nothing(world: World) -> None:
 @pytest.mark.rule("R3")
 @pytest.mark.incident(23)
 def test_a_fallback_page_is_refused(world: World) -> None:
-    started(world)
+    world.started()
     files = world.files()
     world.up.yank("demo", "1.0", "bad")
     world.up.fail("^/simple/demo/", Fault.fallback_origin(), 2)
@@ -169,7 +161,7 @@ def test_a_fallback_page_in_the_first_build_is_refused(world: World) -> None:
 @pytest.mark.rule("R3")
 @pytest.mark.incident(25)
 def test_a_stale_gzip_variant_is_waited_out(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_stale_gzip("demo")
     assert world.sync() == PARTIAL
@@ -182,7 +174,7 @@ def test_a_stale_gzip_variant_is_waited_out(world: World) -> None:
 @pytest.mark.incident(26)
 def test_a_purge_outage_drains_later(world: World) -> None:
     names = [f"p{n}" for n in range(6)]
-    started(world, *names)
+    world.started(*names)
     for name in names:
         world.up.yank(name, "1.0", "late")
         world.up.cdn_hold(name, world.up.before(name))
@@ -196,7 +188,7 @@ def test_a_purge_outage_drains_later(world: World) -> None:
 
 @pytest.mark.rule("R3")
 def test_a_pending_project_that_is_there_already_costs_no_request(world: World) -> None:
-    started(world)
+    world.started()
     world.up.fail("^/pypi changelog_since", Fault.status(500))
     world.up.yank("demo", "1.0", "bad")
     assert world.resync("demo") == FAILED  # nobody was asked: the journal is out of reach
@@ -209,7 +201,7 @@ def test_a_pending_project_that_is_there_already_costs_no_request(world: World) 
 @pytest.mark.rule("R5")
 @pytest.mark.incident(29)
 def test_every_unknown_verb_is_a_reason_to_look(world: World) -> None:
-    started(world, "zope.interface")
+    world.started("zope.interface")
     world.up.raw_row("zope.interface", None, "frobnicate")
     world.up.raw_row("Zope_Interface", "1.0", "nuke release", 7)
     for odd in (None, "", "../../etc", "n" * 300, "Ünïcode", "a b", "-x-"):
@@ -223,7 +215,7 @@ def test_every_unknown_verb_is_a_reason_to_look(world: World) -> None:
 
 @pytest.mark.rule("R5")
 def test_role_rows_are_inert_for_projects_that_are_held(world: World) -> None:
-    started(world)
+    world.started()
     for action in ("add Owner bob", "accepted Maintainer bob", "remove Owner release", "docupdate"):
         world.up.role("demo", action)
     assert world.sync() == DONE
@@ -243,7 +235,7 @@ def test_role_rows_are_inert_for_projects_that_are_held(world: World) -> None:
     ],
 )
 def test_no_failure_reads_as_nothing_there(world: World, fault: Fault) -> None:
-    started(world)
+    world.started()
     before = world.yanked("demo")
     world.up.upload("demo", "3.0")
     world.up.fail("^/simple/demo/", fault, 1 if fault == Fault.empty_page() else 2)
@@ -255,7 +247,7 @@ def test_no_failure_reads_as_nothing_there(world: World, fault: Fault) -> None:
 
 @pytest.mark.rule("R7")
 def test_a_404_against_the_journals_word_is_stale_however_often(world: World) -> None:
-    started(world)
+    world.started()
     world.up.upload("demo", "3.0")
     world.up.fail("^/simple/demo/", Fault.status(404), None)
     for _ in range(6):
@@ -265,7 +257,7 @@ def test_a_404_against_the_journals_word_is_stale_however_often(world: World) ->
 
 @pytest.mark.rule("R7")
 def test_a_404_against_a_list_that_has_the_project_is_stale(world: World) -> None:
-    started(world)
+    world.started()
     world.up.fail("^/simple/demo/", Fault.status(404), None)
     world.resync()
     world.sync(later=2 * HOUR)
@@ -275,7 +267,7 @@ def test_a_404_against_a_list_that_has_the_project_is_stale(world: World) -> Non
 @pytest.mark.rule("R7")
 def test_an_old_removal_does_not_explain_a_404_of_what_came_after(world: World) -> None:
     """The page of the new project was seen before its journal entries were."""
-    started(world)
+    world.started()
     world.up.remove_project("demo")
     rows = world.up.snapshot()
     world.up.upload("demo", "1.0", "again.zip")
@@ -291,7 +283,7 @@ def test_an_old_removal_does_not_explain_a_404_of_what_came_after(world: World) 
 
 @pytest.mark.rule("R7")
 def test_a_list_without_a_quarantined_project_explains_no_404(world: World) -> None:
-    started(world)
+    world.started()
     world.up.quarantine_project("demo")
     world.up.fail("^/simple/demo/", Fault.status(404), 2)
     world.resync()  # reads the list, which leaves it out, before the journal
@@ -304,7 +296,7 @@ def test_a_list_without_a_quarantined_project_explains_no_404(world: World) -> N
 @pytest.mark.rule("R7")
 def test_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: World) -> None:
     """Found by the soak (seed 5018): the quarantine is not the newest entry any more."""
-    started(world)
+    world.started()
     world.up.quarantine_project("demo")
     world.up.upload("demo", "3.0")
     world.up.fail("^/simple/demo/", Fault.status(404), None)
@@ -319,7 +311,7 @@ def test_nor_one_of_a_project_that_changed_while_it_was_quarantined(world: World
 
 @pytest.mark.rule("R7")
 def test_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> None:
-    started(world)
+    world.started()
     world.up.doctor = lambda page: {**page, "files": page["files"][1:], "versions": ["2.0"]}
     world.up.raw_row("demo", None, "frobnicate")
     world.up.cdn_clear()
@@ -338,7 +330,7 @@ def test_vanished_files_count_when_a_later_pass_sees_the_same(world: World) -> N
 @pytest.mark.incident(16)
 @pytest.mark.parametrize("clear", [False, True], ids=["it-stays", "it-is-cleared"])
 def test_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.yank("demo", "1.0", "bad")
     world.up.cdn_hold("demo")  # with files, above the held serial, below the quarantine
     world.up.quarantine_project("demo")
@@ -365,7 +357,7 @@ def test_a_quarantine_holds_on_the_journals_word(world: World, clear: bool) -> N
 def test_a_quarantine_holds_for_a_project_that_was_never_held(
     world: World, behind: tuple[str, ...]
 ) -> None:
-    started(world, "other")
+    world.started("other")
     world.up.upload("demo", "1.0")
     world.up.cdn_hold("demo")  # with its file, below the quarantine
     world.up.quarantine_project("demo")
@@ -387,7 +379,7 @@ def test_a_quarantine_holds_for_a_project_that_was_never_held(
 @pytest.mark.rule("R9")
 @pytest.mark.incident(15)
 def test_a_quarantined_release_leaves_and_comes_back_yanked(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.up.quarantine_release("demo", "1.0")
     assert world.sync() == DONE
@@ -412,7 +404,7 @@ def test_a_quarantined_release_leaves_and_comes_back_yanked(world: World) -> Non
     ],
 )
 def test_a_long_retry_after_ends_the_pass(world: World, fault: Fault, code: int) -> None:
-    started(world, *(f"p{n}" for n in range(12)))
+    world.started(*(f"p{n}" for n in range(12)))
     for n in range(12):
         world.up.yank(f"p{n}", "1.0")
     world.up.fail("^/simple/", fault, None)
@@ -425,7 +417,7 @@ def test_a_long_retry_after_ends_the_pass(world: World, fault: Fault, code: int)
 
 @pytest.mark.rule("R13")
 def test_an_outage_is_noticed_early_and_told(world: World) -> None:
-    started(world, *(f"p{n}" for n in range(60)))
+    world.started(*(f"p{n}" for n in range(60)))
     for n in range(60):
         world.up.yank(f"p{n}", "1.0")
     world.up.fail("^/simple/", Fault.status(503), None)
@@ -438,7 +430,7 @@ def test_an_outage_is_noticed_early_and_told(world: World) -> None:
 
 @pytest.mark.rule("R13")
 def test_pages_are_asked_for_conditionally_and_by_name(world: World) -> None:
-    started(world)
+    world.started()
     world.up.role("demo", "frobnicate")
     world.configure(upstream_contact="ops@example.org")
     world.sync()
@@ -450,7 +442,7 @@ def test_pages_are_asked_for_conditionally_and_by_name(world: World) -> None:
 
 @pytest.mark.incident(19)
 def test_the_sweep_finds_archive_and_unarchive(world: World) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     world.up.archive("demo")
     assert world.sync() == DONE and world.asked == []
     for _ in range(3):
@@ -460,3 +452,30 @@ def test_the_sweep_finds_archive_and_unarchive(world: World) -> None:
     for _ in range(3):
         assert world.sync(later=31 * DAY) == DONE
     assert_equal_to_upstream(world)
+
+
+@pytest.mark.incident(21)
+@pytest.mark.parametrize("tries", [1, 3, 9])
+def test_stale_for_so_many_tries(world: World, tries: int) -> None:
+    world.started("demo", "other")
+    world.up.yank("demo", "1.0", "bad")
+    last = world.up.yank("other", "1.0", "bad")
+    world.up.serve_stale("demo", tries)
+    world.sync()
+    assert world.yanked("other")["other-1.0.tar.gz"] == "bad" and world.cursor() == last
+    assert world.settle(9) == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.incident(31)
+def test_an_empty_page_that_nothing_explains_is_not_believed_at_once(
+    world: World,
+) -> None:
+    world.started()
+    world.up.raw_row("demo", None, "frobnicate")
+    world.up.fail("^/simple/demo/", Fault.empty_page())
+    assert world.sync() in (DONE, PARTIAL)
+    assert len(world.yanked("demo")) == 2
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+    assert world.told() == []

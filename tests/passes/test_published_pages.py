@@ -21,13 +21,6 @@ from yanksync.output.reconcile import Remove, Work
 from yanksync.output.store import Failure, ListForm, Store
 
 
-def started(world: World, *projects: str) -> None:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-
-
 def refetched(world: World, doctor: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """Let ``doctor`` change upstream's page of ``demo``; return what is then published."""
     world.up.doctor = lambda page: doctor(page) if page["name"] == "demo" else page
@@ -50,7 +43,7 @@ OURS = {
 def test_keys_that_are_upstreams_own_are_kept_and_not_published(
     world: World,
 ) -> None:
-    started(world)
+    world.started()
     meta = {"api-version": "1.5", "tracks": ["https://other.example/simple/demo/"], "_secret": 1}
     top = {
         "alternate-locations": ["https://other.example/simple/demo/"],
@@ -64,7 +57,7 @@ def test_keys_that_are_upstreams_own_are_kept_and_not_published(
         return {**page, **top, "meta": {**page["meta"], **meta}, "files": files}
 
     page = refetched(world, doctor)
-    assert page["meta"]["api-version"] == "1.1"  # it has versions and sizes, and no more (C20)
+    assert page["meta"]["api-version"] == "1.1"  # it has versions and sizes, and no more
     assert {*page} <= OURS[""] and {*page["meta"]} <= OURS["meta"]
     for file in page["files"]:
         assert {*file} <= OURS["file"] and file["gpg-sig"] is True
@@ -103,7 +96,7 @@ def test_names(spelled: str, name: str | None) -> None:
 
 
 def test_the_list_is_sorted_by_normalised_name_without_the_quarantined(world: World) -> None:
-    started(world, "Zope", "b", "a.b", "AB", "bad", "A-a")
+    world.started("Zope", "b", "a.b", "AB", "bad", "A-a")
     world.up.quarantine_project("bad")
     assert world.sync() == DONE
     files = world.files()
@@ -132,7 +125,7 @@ ODD = [
 
 @pytest.mark.parametrize("quoted", [False, True], ids=["as-upstream", "all-percent-encoded"])
 def test_files_of_any_name_end_their_links_in_it(world: World, quoted: bool) -> None:
-    started(world, "other")
+    world.started("other")
     for number, name in enumerate(ODD):
         world.up.upload("demo", f"1.{number}", name)
 
@@ -176,7 +169,7 @@ def test_a_file_that_may_change_under_its_name_is_no_alarm(world: World) -> None
 
 @pytest.mark.parametrize("root", ["https://m.example/simple/", "https://m.example/a/b/simple/"])
 def test_links_hold_wherever_the_tree_is_served(world: World, root: str) -> None:
-    started(world, "demo", "Foo.Bar")
+    world.started("demo", "Foo.Bar")
     files = world.files()
     links = HtmlPage(files[f"simple/{HTML}"]).anchors
     targets = {text: urljoin(root, str(about["href"])) for text, about in links}
@@ -213,7 +206,7 @@ class Order:
 
 
 def test_withdrawals_go_first_and_the_list_goes_last(world: World) -> None:
-    started(world, "gone", "yanked", "other")
+    world.started("gone", "yanked", "other")
     order = Order(world.kills.store)
     world.kills.store = cast(Store, order)
     world.up.upload("new", "1.0")
@@ -239,7 +232,7 @@ def without(key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 def test_what_is_not_known_is_neither_null_nor_invented(
     world: World, key: str, value: object
 ) -> None:
-    started(world)
+    world.started()
 
     def doctor(page: dict[str, Any]) -> dict[str, Any]:
         page = without(key)(without("data-dist-info-metadata")(page))
@@ -258,7 +251,7 @@ def test_what_is_not_known_is_neither_null_nor_invented(
 def test_a_status_is_passed_on_and_the_files_stay(
     world: World, status: str, reason: str | None
 ) -> None:
-    started(world)
+    world.started()
     world.up.set_status("demo", status, reason)
     world.resync("demo")
     page, in_html = world.pages("demo") or ({}, None)
@@ -271,7 +264,7 @@ def test_a_status_is_passed_on_and_the_files_stay(
 
 
 def test_of_what_is_quarantined_nothing_is_left_and_all_comes_back(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync() == DONE
     whole = disk.page("demo")

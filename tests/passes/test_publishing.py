@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tests.support.dying_store import Killed
-from tests.support.page_assertions import assert_equal_to_upstream
+from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HOUR, World
 from yanksync.core.errors import LockHeld
 from yanksync.output.reconcile import Work
@@ -22,16 +22,8 @@ REASONS = (
 )  # fmt: skip
 
 
-def started(world: World, *projects: str) -> World:
-    for name in projects or ("demo",):
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-    return world
-
-
 def test_an_empty_pass_is_one_journal_call(disk: World) -> None:
-    started(disk)
+    disk.started()
     stamps = disk.stamps()
     assert disk.sync() == DONE
     assert [request.call for request in disk.requests] == ["changelog_since_serial(5)"]
@@ -39,7 +31,7 @@ def test_an_empty_pass_is_one_journal_call(disk: World) -> None:
 
 
 def test_a_yank_is_one_call_one_page_and_one_project_rewritten(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     before = disk.stamps()
     disk.up.yank("demo", "1.0", "bad")
     assert disk.sync() == DONE
@@ -52,7 +44,7 @@ def test_a_yank_is_one_call_one_page_and_one_project_rewritten(disk: World) -> N
 
 @pytest.mark.rule("R12")
 def test_a_changed_file_is_a_second_younger_however_fast(disk: World) -> None:
-    started(disk)
+    disk.started()
     for reason in ("one", "two", "six"):  # of one size: nginx makes its ETag of size and mtime
         before = disk.stamps()
         disk.up.yank("demo", "1.0", reason)
@@ -68,7 +60,7 @@ def test_a_changed_file_is_a_second_younger_however_fast(disk: World) -> None:
 def test_a_new_serial_with_the_same_files_rewrites_that_project_alone(
     disk: World,
 ) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     before = disk.stamps()
     disk.up.yank("demo", "1.0")
     disk.up.unyank("demo", "1.0")
@@ -80,7 +72,7 @@ def test_a_new_serial_with_the_same_files_rewrites_that_project_alone(
 
 
 def test_the_list_is_rewritten_for_serials_only_once_in_its_interval(disk: World) -> None:
-    started(disk)
+    disk.started()
     first = disk.stamps()["simple/index.v1_json"]
     disk.up.yank("demo", "1.0")
     disk.sync(later=60)
@@ -101,7 +93,7 @@ def test_the_list_is_rewritten_for_serials_only_once_in_its_interval(disk: World
 @pytest.mark.parametrize("reason", REASONS, ids=range(len(REASONS)))
 def test_a_reason_is_exact_in_both_forms(world: World, policy: str, reason: str) -> None:
     world.configure(mirror_yanked=policy)
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", reason)
     assert world.sync() == DONE
     assert_equal_to_upstream(world)
@@ -111,7 +103,7 @@ def test_a_reason_is_exact_in_both_forms(world: World, policy: str, reason: str)
 @pytest.mark.rule("R1")
 @pytest.mark.incident(6)
 def test_a_project_whose_releases_are_all_yanked_stays(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0")
     world.up.yank("demo", "2.0", "too")
     assert world.sync() == DONE
@@ -126,7 +118,7 @@ def test_a_project_whose_releases_are_all_yanked_stays(world: World) -> None:
 @pytest.mark.incident(9)
 def test_omit_brings_a_file_back_with_its_unyank(world: World) -> None:
     world.configure(mirror_yanked="omit")
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0")
     world.sync()
     assert world.yanked("demo") == {"demo-2.0.tar.gz": False}
@@ -138,7 +130,7 @@ def test_omit_brings_a_file_back_with_its_unyank(world: World) -> None:
 @pytest.mark.rule("R1")
 @pytest.mark.incident(8)
 def test_unyank_and_removal_in_one_minute_show_no_good_file(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     world.sync()
     world.up.unyank("demo", "1.0")
@@ -152,7 +144,7 @@ def test_unyank_and_removal_in_one_minute_show_no_good_file(world: World) -> Non
 @pytest.mark.rule("R1")
 @pytest.mark.incident(5)
 def test_the_yank_of_one_file_is_kept_for_that_file(world: World) -> None:
-    started(world)
+    world.started()
     world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
     world.sync()
     world.up.yank_file("demo", "demo-1.0.tar.gz", "this build", row=True)
@@ -182,7 +174,7 @@ def test_versions_spelled_another_way(world: World, held: str, asked: str) -> No
 @pytest.mark.rule("R1")
 @pytest.mark.incident(7)
 def test_another_releases_reason_is_its_own(world: World) -> None:
-    started(world)
+    world.started()
     world.up.yank("demo", "2.0", "two")
     world.sync()
     world.up.yank("demo", "1.0", "one")
@@ -195,7 +187,7 @@ def test_another_releases_reason_is_its_own(world: World) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before-writing", "after-writing"])
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_death_while_publishing_is_made_good_first(disk: World, after: bool, at: int) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.yank("demo", "1.0", "bad")
     disk.up.upload("more", "1.0")
     disk.kills.at, disk.kills.after = at, after
@@ -234,7 +226,7 @@ def test_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World)
     disk.up.page_serials = disk.up.list_serials = False
     disk.up.xmlrpc_status = 404
     disk.configure(mirror_projects=["demo"])
-    started(disk)
+    disk.started()
     disk.up.yank("demo", "1.0", "bad")
     disk.kills.at, disk.kills.after = 0, True
     with pytest.raises(Killed):
@@ -253,7 +245,7 @@ def test_what_a_death_left_is_not_taken_for_what_stood_there_before(disk: World)
 @pytest.mark.incident(32)
 @pytest.mark.parametrize("looks", range(12))
 def test_a_death_anywhere_loses_nothing(disk: World, looks: int) -> None:
-    started(disk, "demo", "other", "third")
+    disk.started("demo", "other", "third")
     disk.up.yank("demo", "1.0", "bad")
     disk.up.remove_project("other")
     disk.up.quarantine_project("third")
@@ -278,7 +270,7 @@ def test_two_runs_never_work_on_one_mirror(tmp_path: Path) -> None:
 
 
 def test_compress_writes_and_drops_siblings_without_a_request(disk: World) -> None:
-    started(disk)
+    disk.started()
     plain = {path: stamp for path, stamp in disk.stamps().items() if not path.endswith(".gz")}
     disk.configure(mirror_compress=[])
     assert disk.sync() == DONE and disk.asked == []
@@ -291,7 +283,7 @@ def test_compress_writes_and_drops_siblings_without_a_request(disk: World) -> No
 
 
 def test_a_change_of_policy_costs_no_request(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.yank("demo", "1.0", "bad")
     disk.sync()
     before = disk.stamps()
@@ -306,7 +298,7 @@ def test_a_change_of_policy_costs_no_request(disk: World) -> None:
 
 @pytest.mark.incident(11)
 def test_removed_projects_leave_tree_and_list(disk: World) -> None:
-    started(disk, "demo", "other")
+    disk.started("demo", "other")
     disk.up.remove_project("demo")
     assert disk.sync() == DONE
     assert not (disk.where / "out/simple/demo").exists()
@@ -315,7 +307,7 @@ def test_removed_projects_leave_tree_and_list(disk: World) -> None:
 
 @pytest.mark.incident(12)
 def test_releases_removed_one_by_one_leave_an_empty_project(world: World) -> None:
-    started(world)
+    world.started()
     world.up.remove_release("demo", "1.0")
     world.up.remove_release("demo", "2.0")
     assert world.sync() == DONE
@@ -325,7 +317,7 @@ def test_releases_removed_one_by_one_leave_an_empty_project(world: World) -> Non
 
 @pytest.mark.incident(13)
 def test_a_single_removed_file_leaves_alone(world: World) -> None:
-    started(world)
+    world.started()
     world.up.upload("demo", "1.0", "demo-1.0-py3-none-any.whl")
     world.sync()
     world.up.remove_file("demo", "demo-1.0.tar.gz")
@@ -352,3 +344,17 @@ def test_an_empty_upstream_makes_an_empty_mirror(disk: World) -> None:
     assert disk.sync() == DONE
     assert disk.listed() == []
     assert_equal_to_upstream(disk)
+
+
+@pytest.mark.incident(2)
+def test_no_reason_is_true_and_an_empty_attribute(world: World) -> None:
+    world.started()
+    world.up.yank("demo", "1.0")
+    assert world.sync() == DONE
+    for path in (JSON, HTML):
+        body = world.files()[f"simple/demo/{path}"].decode()
+        if path == JSON:
+            assert body.count('"yanked":true') == body.count('"yanked":false') == 1
+            assert body.count('"yanked"') == 2 and "null" not in body
+        else:
+            assert body.count("data-yanked") == body.count('data-yanked=""') == 1

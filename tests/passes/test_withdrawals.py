@@ -14,13 +14,6 @@ from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, PARTIAL, World
 
 
-def started(world: World, *names: str, **about: Any) -> None:
-    for name in names or ("demo",):
-        world.up.upload(name, "1.0", **about)
-        world.up.upload(name, "2.0", **about)
-    assert world.sync() == DONE
-
-
 def published(world: World, name: str) -> dict[str, dict[str, Any]]:
     """Return what is published of a project's files, without their marks."""
     page = world.page(name)
@@ -33,7 +26,7 @@ def everything(world: World) -> bytes:
 
 
 def test_a_quarantine_and_a_removal_need_no_page(world: World) -> None:
-    started(world, "removed", "suspect", "yanked")
+    world.started("removed", "suspect", "yanked")
     world.up.remove_project("removed")
     world.up.quarantine_project("suspect")
     world.up.yank("yanked", "1.0", "bad")
@@ -50,7 +43,7 @@ def test_a_quarantine_and_a_removal_need_no_page(world: World) -> None:
 
 def test_withdrawals_are_asked_for_before_uploads(world: World) -> None:
     names = [f"p{number:02}" for number in range(30)]
-    started(world, *names)
+    world.started(*names)
     world.configure(upstream_workers="1")
     for name in names:
         world.up.upload(name, "3.0")
@@ -64,7 +57,7 @@ def test_withdrawals_are_asked_for_before_uploads(world: World) -> None:
 
 def test_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
     """C45, E22: locks and attestations name files by these; a mark changes none of them."""
-    started(world, provenance="https://upstream.example/integrity/x/provenance")
+    world.started(provenance="https://upstream.example/integrity/x/provenance")
     before = published(world, "demo")
     assert {file["provenance"] for file in before.values()} != {None}
     for act in (world.up.yank, world.up.unyank, world.up.yank):
@@ -74,7 +67,7 @@ def test_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
 
 
 def test_of_an_earlier_reason_nothing_is_left(disk: World) -> None:
-    started(disk)
+    disk.started()
     disk.up.yank("demo", "1.0", "the first reason")
     assert disk.sync() == DONE and b"the first reason" in everything(disk)
     disk.up.yank("demo", "1.0", "the second reason")  # A46: needs no unyank between
@@ -96,7 +89,7 @@ def test_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_it(
     world: World, policy: str
 ) -> None:
     world.configure(mirror_yanked=policy)
-    started(world)
+    world.started()
     world.up.yank("demo", "1.0", "bad")
     assert world.sync() == DONE
     world.up.upload("demo", "1.0", "demo-1.0.zip")  # the journal tells of no yank of it
@@ -110,7 +103,7 @@ def test_a_new_file_of_a_yanked_release_has_the_mark_that_its_page_gives_it(
 
 
 def test_what_was_undone_within_one_answer_of_the_journal(world: World) -> None:
-    started(world, "yanked", "suspect", "release", "file", "gone")
+    world.started("yanked", "suspect", "release", "file", "gone")
     for name, act, undo in (
         ("yanked", world.up.yank, world.up.unyank),
         ("release", world.up.quarantine_release, world.up.clear_release_quarantine),
@@ -130,7 +123,7 @@ def test_what_was_undone_within_one_answer_of_the_journal(world: World) -> None:
 
 @pytest.mark.parametrize("code", [400, 401, 403, 406, 410, 418, 451, 500, 502, 503, 504])
 def test_no_status_but_404_takes_a_page_away(world: World, code: int) -> None:
-    started(world, "demo", "other")
+    world.started("demo", "other")
     before = world.files()
     world.up.raw_row("demo", None, "frobnicate")
     world.up.fail("^/simple/demo/", Fault.status(code), times=None)
@@ -139,4 +132,40 @@ def test_no_status_but_404_takes_a_page_away(world: World, code: int) -> None:
         assert world.files() == before
     world.up.heal()
     assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.incident(11)
+def test_a_tombstone_stays(world: World) -> None:
+    world.started("demo", "other")
+    stale = world.up.answer("demo")
+    world.up.remove_project("demo")
+    assert world.sync() == DONE
+    world.up.cdn_hold("demo", stale)
+    world.up.role("other")
+    for _ in range(3):
+        assert world.resync() in (DONE, PARTIAL)
+        assert world.page("demo") is None and world.listed() == ["other"]
+    assert [action for _, action, _ in world.told("demo")] == ["remove"]
+
+
+@pytest.mark.incident(17)
+def test_what_was_quarantined_and_removed_is_nowhere(world: World) -> None:
+    world.started("demo", "other")
+    world.up.quarantine_project("demo")
+    assert world.sync() == DONE
+    world.up.remove_project("demo")
+    assert world.sync() == DONE
+    assert not any("demo" in path for path in world.files())
+    assert b"demo" not in b"".join(world.files().values())
+
+
+@pytest.mark.incident(18)
+def test_a_name_of_another_owner_has_none_of_the_old_files(world: World) -> None:
+    world.started()
+    world.up.yank("demo", "1.0", "theirs")
+    world.up.remove_project("demo")
+    world.up.upload("demo", "1.0", "demo-1.0.zip")
+    assert world.sync() == DONE
+    assert world.yanked("demo") == {"demo-1.0.zip": False}
     assert_equal_to_upstream(world)

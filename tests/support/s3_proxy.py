@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -60,6 +62,7 @@ class Gate:
         self.requests: list[tuple[str, str]] = []  # method and key, as they came
         self.headers: list[dict[str, str]] = []
         self.rules: list[Rule] = []
+        self.ahead = timedelta()  # by which leases look older than they are
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._http = _Server(self)
@@ -82,6 +85,10 @@ class Gate:
         with self.lock:
             self.rules.append(rule)
         return rule
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so much time pass, as far as a client asks the storage what time it is."""
+        self.ahead += timedelta(seconds=seconds)
 
     def heal(self) -> None:
         """Let everything go well from now on."""
@@ -198,7 +205,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._vanish()
             return
         self.send_response(answer.status, answer.reason)
+        key = unquote(urlsplit(self.path).path)
         for name, value in answer.getheaders():
+            if name.lower() == "last-modified" and key.endswith(".lease.now"):
+                moved = parsedate_to_datetime(value) + self.server.gate.ahead
+                value = format_datetime(moved, usegmt=True)
             if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
                 self.send_header(name, value)
         if answer.getheader("Content-Length") is None:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.support.dying_store import Killed, Kills
 from tests.support.fake_index.faults import Request as Asked
@@ -112,6 +112,14 @@ class World:
                 yield state
         finally:
             self._seen = None
+
+    def started(self, *projects: str, **about: Any) -> Self:
+        """Upload two releases of each project, ``demo`` by default, and build the mirror."""
+        for name in projects or ("demo",):
+            self.up.upload(name, "1.0", **about)
+            self.up.upload(name, "2.0", **about)
+        assert self.sync() == DONE
+        return self
 
     def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
         """Make a pass ``later`` seconds after the one before; return its exit code."""

@@ -47,9 +47,10 @@ def approve(
     """Release what a guard holds, once.
 
     Releases everything, or only the projects named. Shows what it releases, and asks first on a
-    terminal. The words journal and selection name what 'yanksync holds' calls the journal and
-    the selection; while these are held, they do not mean projects of such names. The next sync
-    acts on it.
+    terminal. The next sync acts on it.
+
+    The words journal and selection name what 'yanksync holds' calls the journal and the selection;
+    while these are held, they do not mean projects of such names.
 
     \b
     Examples:

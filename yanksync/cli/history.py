@@ -62,8 +62,8 @@ def history(
     """List what was withdrawn, oldest first.
 
     That is yanks, unyanks, removals, quarantines and returns. PROJECT is a name or a pattern
-    ('django-*'); there may be several. The second of two words is a version if it looks like
-    one, or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
+    ('django-*'); there may be several. The second of two words is a version if it looks like one,
+    or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
 
     \b
     Examples:

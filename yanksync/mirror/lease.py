@@ -24,7 +24,7 @@ import socket
 import threading
 import time
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -34,16 +34,32 @@ from yanksync.output.object_storage.client import Patience
 
 LONGEST = 86400.0
 """Seconds that a lease may last at the most."""
-_SLACK = 2.0  # seconds: storage tells times in whole ones
+SLACK = 2.0
+"""Seconds that a lease is left alone after its end: storage tells times in whole ones."""
 _CLOCKS = 60.0  # seconds by which this machine's clock and the storage's may differ
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
 _JSON = Content(type="application/json", cache="no-store")
 
 
-def clock() -> float:
-    """Return seconds on a clock that nobody sets, and that goes on while the machine sleeps."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+class Clock(Protocol):
+    """What the holder of a lease counts its time with."""
+
+    def now(self) -> float:
+        """Return seconds since some moment."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait for ``event``, for so many seconds at the most; return whether it happened."""
+
+
+class BootClock:
+    """A clock that nobody sets, and that goes on while the machine sleeps."""
+
+    def now(self) -> float:
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(seconds)
 
 
 def patience(seconds: float) -> Patience:
@@ -73,10 +89,20 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 class Lease:
     """A lease that is held from :meth:`take` to :meth:`release`."""
 
-    def __init__(self, objects: Objects, key: str, seconds: float) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        key: str,
+        seconds: float,
+        *,
+        clock: Clock | None = None,
+        slack: float = SLACK,
+    ) -> None:
         self._objects = objects  # with no check before its requests
         self._key = key
         self._seconds = seconds
+        self._clock = clock or BootClock()
+        self._slack = slack
         self._longest = patience(seconds).longest
         self._lock = threading.Lock()
         self._etag: str | None = None
@@ -112,7 +138,7 @@ class Lease:
             before, etag = _read(found.body(), self.url), found.etag or ""
             if before.held:
                 age = (self._probe() - found.modified).total_seconds()
-                if age <= before.seconds + _SLACK:
+                if age <= before.seconds + self._slack:
                     raise LockHeld(self.url, before.holder, before.since)
         if before is not None:
             self.note = msgspec.structs.replace(
@@ -136,7 +162,7 @@ class Lease:
 
     def check(self, longest: float | None = None) -> None:
         """Raise :class:`LeaseLost` unless the lease outlasts a request of up to so many seconds."""
-        left = self._until - clock()
+        left = self._until - self._clock.now()
         if self._lost is None and left <= (self._longest if longest is None else longest):
             self._lost = "it could not be renewed in time"
         if self._lost is not None:
@@ -187,7 +213,7 @@ class Lease:
 
     def _write(self, note: Note, match: str) -> bool:
         """Write the lease; return whether it is ours. Raises :class:`ObjectError`."""
-        begun = clock()
+        begun = self._clock.now()
         try:
             etag = self._objects.put(self._key, msgspec.json.encode(note), _JSON, match)
         except ObjectChanged:
@@ -197,13 +223,17 @@ class Lease:
 
     def _keep(self) -> None:
         """Renew at half the time; until it succeeds or it is too late."""
-        while not self._done.wait(max(self._until - self._seconds / 2 - clock(), 0.0)):
+        while not self._clock.wait(self._done, self._until_half()):
             try:
                 self.renew()
             except LeaseLost:
                 return
             except (ObjectError, StateError):
-                self._done.wait(self._seconds * _PAUSE)
+                self._clock.wait(self._done, self._seconds * _PAUSE)
+
+    def _until_half(self) -> float:
+        """Return the seconds until half of the lease's time is over."""
+        return max(self._until - self._seconds / 2 - self._clock.now(), 0.0)
 
 
 def _read(body: bytes, url: str) -> Note:

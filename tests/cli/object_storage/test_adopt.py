@@ -100,7 +100,6 @@ def test_a_lost_state_is_made_of_what_is_in_the_bucket(
 def test_an_adoption_that_is_ended_goes_on_elsewhere(
     fleet: Fleet, upstream: FakeUpstream, tmp_path: Path, number: signal.Signals
 ) -> None:
-    fleet.first.hurry()
     copied(fleet, upstream, tmp_path / "tree")
     rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("other"), times=1)
     process = fleet.first.start("adopt")
@@ -112,7 +111,7 @@ def test_an_adoption_that_is_ended_goes_on_elsewhere(
     else:
         process.communicate()
     upstream.yank("demo", "2.0", "broken")
-    said = fleet.second.until_it_is_free("adopt", "--json")
+    said = fleet.second.after_the_lease("adopt", "--json")
     assert said.code == 0, said.err
     assert fleet.second("sync").code == 0
     assert fleet.yanked("demo")["demo-2.0.tar.gz"] == "broken"

@@ -38,7 +38,7 @@ def test_a_lease_is_taken_over_from_a_run_that_was_killed(
     fleet: Fleet, upstream: FakeUpstream, done: int
 ) -> None:
     for machine in (fleet.first, fleet.second):
-        machine.settle("lease = 8\nlegacy_json = true")
+        machine.settle("legacy_json = true")
     assert fleet.first("sync").silent
     upstream.yank("demo", "1.0", "exploit")
     rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1, skip=done)
@@ -56,7 +56,7 @@ def test_a_lease_is_taken_over_from_a_run_that_was_killed(
     before = seen()
     upstream.fail("", OUTAGE, times=None)
     for _ in range(2):  # the second finds no trace of the killed run in the lease
-        told = fleet.second.until_it_is_free("sync")
+        told = fleet.second.after_the_lease("sync")
         assert told.code == 1 and "502" in told.err
         assert seen() == before
     upstream.heal()

@@ -237,7 +237,7 @@ def test_what_a_dead_machine_put_is_told_by_the_next(
     fleet: Fleet, upstream: FakeUpstream, inbox: Receiver, where: str
 ) -> None:
     for machine in (fleet.first, fleet.second):
-        machine.settle("lease = 8", hooks=f'webhook = "{inbox.url}"')
+        machine.settle(hooks=f'webhook = "{inbox.url}"')
     assert fleet.first("sync").silent
     upstream.yank("demo", "2.0", "broken")
     upstream.upload("new", "1.0")
@@ -250,7 +250,7 @@ def test_what_a_dead_machine_put_is_told_by_the_next(
     process.kill()  # the put arrives when all is over, and is refused
     process.communicate()
     news(inbox)  # perhaps it told of something before it died
-    assert fleet.second.until_it_is_free("sync").code in (0, PARTIAL)
+    assert fleet.second.after_the_lease("sync").code in (0, PARTIAL)
     fleet.second("sync")
     told = news(inbox)
     assert {name for one in told for name in one["projects"]} == {"demo", "new", "other"}

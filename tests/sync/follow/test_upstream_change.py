@@ -20,13 +20,6 @@ def second() -> Iterator[Served]:
         yield running
 
 
-def begun(world: World, *names: str) -> None:
-    for name in names:
-        world.up.upload(name, "1.0")
-        world.up.upload(name, "2.0")
-    assert world.sync() == DONE
-
-
 def moved(world: World, to: Served) -> None:
     world.configure(upstream_simple_url=to.simple_url)
 
@@ -47,7 +40,7 @@ def other(served: Served, *names: str) -> FakeUpstream:
 
 @pytest.mark.rule("R14")
 def test_another_address_of_the_same_journal_changes_nothing(disk: World, second: Served) -> None:
-    begun(disk, "demo", "third")
+    disk.started("demo", "third")
     stamps = disk.stamps()
     second.upstream = disk.up
     moved(disk, second)
@@ -60,7 +53,7 @@ def test_another_address_of_the_same_journal_changes_nothing(disk: World, second
 
 @pytest.mark.rule("R14")
 def test_another_index_waits_for_a_person(world: World, second: Served) -> None:
-    begun(world, "demo", "third")
+    world.started("demo", "third")
     files, old = world.files(), world.served.simple_url
     up = other(second, "demo")
     moved(world, second)
@@ -84,7 +77,7 @@ def test_another_index_waits_for_a_person(world: World, second: Served) -> None:
 
 @pytest.mark.rule("R14")
 def test_the_old_address_ends_the_hold(world: World, second: Served) -> None:
-    begun(world, "demo")
+    world.started("demo")
     other(second)
     old = world.served.simple_url
     moved(world, second)
@@ -99,7 +92,7 @@ def test_the_old_address_ends_the_hold(world: World, second: Served) -> None:
 
 @pytest.mark.rule("R14")
 def test_an_approval_is_for_the_address_that_was_seen(world: World, second: Served) -> None:
-    begun(world, "demo")
+    world.started("demo")
     other(second)
     moved(world, second)
     assert world.sync() == HELD
@@ -113,7 +106,7 @@ def test_an_approval_is_for_the_address_that_was_seen(world: World, second: Serv
 
 @pytest.mark.rule("R14")
 def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Served) -> None:
-    begun(world, "demo")
+    world.started("demo")
     files = world.files()
     second.upstream = world.up
     moved(world, second)
@@ -126,6 +119,41 @@ def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Se
     world.up.yank("demo", "1.0", "bad")
     assert world.sync() == DONE
     assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize("projects", [["demo"], ["d*"]], ids=["named", "pattern"])
+def test_another_address_of_the_same_journal_loses_nothing_where_nothing_is_held(
+    world: World, second: Served, projects: list[str]
+) -> None:
+    """No entry is left out, and no page of before the removal comes back."""
+    world.up.upload("third", "1.0")
+    world.configure(mirror_projects=projects)
+    world.started("demo")
+    gone = world.up.remove_project("demo")
+    assert world.sync() == DONE
+    world.up.serve_stale("demo")
+    world.up.upload("demo", "3.0")
+    second.upstream = world.up
+    moved(world, second)
+    assert world.sync() == PARTIAL
+    assert world.page("demo") is None
+    world.up.cdn_clear()
+    assert world.settle() == DONE
+    assert world.told() == [(gone, "remove", ""), (gone + 1, "return", "")]
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
+def test_another_index_has_a_project_that_the_old_one_removed(world: World, second: Served) -> None:
+    world.configure(mirror_projects=["demo"])
+    world.started("demo")
+    world.up.remove_project("demo")
+    assert world.sync() == DONE
+    world.up = other(second, "demo")
+    moved(world, second)
+    assert world.settle() == DONE
+    assert world.yanked("demo") == {"demo-9.0.tar.gz": False}
 
 
 @pytest.mark.parametrize("fault", [404, 503])
@@ -169,7 +197,7 @@ def plain(served: Served, *, html: bool) -> FakeUpstream:
 def test_nothing_learnt_of_the_old_index_is_kept(world: World, second: Served, html: bool) -> None:
     """It gave JSON, serials and a journal; the new one has none of them."""
     world.configure(mirror_projects=["demo"])
-    begun(world, "demo")
+    world.started("demo")
     up = plain(second, html=html)
     up.upload("demo", "1.0")
     up.upload("demo", "3.0")
@@ -193,7 +221,7 @@ def test_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
     world: World, second: Served
 ) -> None:
     world.configure(mirror_projects=["demo"])
-    begun(world, "demo")
+    world.started("demo")
     old = world.served.simple_url
     plain(second, html=False)
     moved(world, second)
@@ -212,7 +240,7 @@ def test_nothing_learnt_of_the_other_index_is_kept_when_the_old_one_is_back(
 def test_an_index_with_a_journal_takes_over_from_one_without(world: World, second: Served) -> None:
     plain(world.served, html=True)
     world.configure(mirror_projects=["demo"])
-    begun(world, "demo")
+    world.started("demo")
     up = other(second, "demo")
     moved(world, second)
     assert world.sync() == HELD
@@ -270,7 +298,7 @@ def test_an_address_where_there_is_nothing_is_told_and_publishes_nothing(
 
 def put_back(world: World, *names: str) -> None:
     """Let upstream lose its newest entry, so that a person is asked."""
-    begun(world, *names)
+    world.started(*names)
     kept = world.up.snapshot()
     world.up.yank(names[0], "1.0", "bad")
     assert world.sync() == DONE
@@ -279,10 +307,24 @@ def put_back(world: World, *names: str) -> None:
 
 
 @pytest.mark.rule("R14")
+def test_a_wider_selection_hides_no_upstream_that_was_put_back(world: World) -> None:
+    world.up.upload("third", "1.0")
+    world.configure(mirror_projects=["d*"])
+    put_back(world, "demo")
+    world.configure(mirror_projects=["d*", "t*"])
+    assert world.sync() == HELD
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    assert world.approve() == [JOURNAL]
+    assert world.settle() == DONE
+    assert world.listed() == ["demo", "third"]
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
 @pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
 def test_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: str) -> None:
     world.configure(upstream_journal=journal)
-    begun(world, "demo", "third")
+    world.started("demo", "third")
     kept = world.up.snapshot()
     for _ in range(30):
         world.up.role("third")
@@ -339,7 +381,7 @@ def test_what_goes_on_since_it_was_seen_is_the_same_upstream(world: World) -> No
 
 @pytest.mark.rule("R14")
 def test_what_was_not_seen_when_it_was_approved_is_held_again(world: World) -> None:
-    begun(world, "demo", "third")
+    world.started("demo", "third")
     kept = world.up.snapshot()
     world.up.yank("demo", "1.0", "bad")
     assert world.sync() == DONE
@@ -364,7 +406,7 @@ def test_what_the_approved_upstream_lacks_is_judged_as_unexplained(
 ) -> None:
     world.configure(upstream_journal=journal)
     names = [f"p{number}" for number in range(6)]
-    begun(world, *names)
+    world.started(*names)
     up = other(second, "p0")
     moved(world, second)
     assert world.sync() == HELD
@@ -384,7 +426,7 @@ def test_what_the_approved_upstream_lacks_is_judged_as_unexplained(
 
 
 def test_the_word_journal_approves_the_journal_alone(world: World) -> None:
-    begun(world, "demo", "journal")
+    world.started("demo", "journal")
     world.up.doctor = _rehashed
     world.up.raw_row("journal", None, "frobnicate")
     kept = world.up.snapshot()
@@ -409,7 +451,7 @@ def _rehashed(page: PageDict) -> PageDict:
 @pytest.mark.parametrize("path", ["nothere/simple/", "nothere/"])
 def test_an_address_without_an_index_is_not_followed(world: World, path: str) -> None:
     """Its journal may be the right one all the same: that has an address of its own."""
-    begun(world, "demo", "third")
+    world.started("demo", "third")
     address, root = world.served.simple_url, world.served.root_url
     world.configure(upstream_simple_url=f"{root}{path}", upstream_journal_url=f"{root}pypi")
     world.up.yank("demo", "1.0", "bad")
@@ -424,7 +466,7 @@ def test_an_address_without_an_index_is_not_followed(world: World, path: str) ->
 
 
 def test_what_waits_from_another_address_is_asked_for_at_once(world: World, second: Served) -> None:
-    begun(world, "demo", "third")
+    world.started("demo", "third")
     address = world.served.simple_url
     second.upstream = world.up
     moved(world, second)
@@ -439,16 +481,19 @@ def test_what_waits_from_another_address_is_asked_for_at_once(world: World, seco
     assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
 
 
-@pytest.mark.parametrize("journal", ["auto", "none"])
+@pytest.mark.parametrize("journal", ["auto", "none", "of its own"])
 def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journal: str) -> None:
     for name in ("demo", "third"):
         world.up.upload(name, "1.0")
     address = world.served.simple_url
     world.configure(
         mirror_projects=["demo", "third"],
-        upstream_journal=journal,
         upstream_simple_url=f"{world.served.root_url}nothere/simple/",
     )
+    if journal == "of its own":
+        world.configure(upstream_journal_url=f"{world.served.root_url}pypi")
+    else:
+        world.configure(upstream_journal=journal)
     assert world.sync() == FAILED and world.files() == {}
     assert world.mirror is not None and world.mirror.tally.problem is not None
     assert f"{address} is a package index" in world.mirror.tally.problem
