@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -182,10 +183,12 @@ def test_a_proxy_is_named_without_its_password(yanksync: Cli) -> None:
 
 
 def test_what_a_file_system_lacks(synced: Cli) -> None:
-    found = checks(synced, **refusing(synced.home, "link", by=errno.EPERM))
-    assert found["hard links"]["level"] == "warning"
-    found = checks(synced, code=1, **refusing(synced.home, "flock", by=errno.ENOLCK))
-    assert found["locks"]["level"] == "failure"
+    done = synced("doctor", **refusing(synced.home, "link", by=errno.EPERM))
+    assert done.code == 0
+    assert re.search(r"^warning +hard links +the file system has none", done.out, re.MULTILINE)
+    done = synced("doctor", **refusing(synced.home, "flock", by=errno.ENOLCK))
+    assert done.code == 1
+    assert re.search("^failure +locks .*cannot be locked", done.out, re.MULTILINE)
     assert synced.leftovers() == []
 
 

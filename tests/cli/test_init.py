@@ -48,9 +48,9 @@ def test_defaults_off_a_terminal(fresh: Cli, served: Served) -> None:
 
 
 def test_what_is_said_is_written(fresh: Cli, served: Served, tmp_path: Path) -> None:
-    arguments = ("--upstream", served.simple_url.rstrip("/"), "--projects", "demo,other-*")
-    arguments += ("--projects", "Third_Party", "--output", "pages", "--state", "new/x/the.db")
-    done = fresh("init", "new", *arguments)
+    named = ("--projects", "demo,other-*", "--projects", "Third_Party")
+    places = ("--output", "pages", "--state", "new/x/the.db")
+    done = fresh("init", "new", "--upstream", served.simple_url.rstrip("/"), *named, *places)
     assert done.code == 0, done
     file = tmp_path / "new/yanksync.toml"
     assert written(file) == {

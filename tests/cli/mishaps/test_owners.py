@@ -105,6 +105,21 @@ def test_a_directory_where_no_state_can_be_made(other: Dropped) -> None:
     assert {path.name for path in other.home.iterdir()} == {"yanksync.toml"}
 
 
+def test_doctor_names_what_is_roots(roots: Cli, other: Dropped) -> None:
+    before = roots.tree()
+    done = other("doctor")
+    assert done.code == 1 and SAYS in done.out
+    failed = [line.split()[1] for line in done.out.splitlines() if line.startswith("failure")]
+    assert failed == ["output", "state"]
+    assert roots.tree() == before and roots.leftovers() == []
+    for path in (roots.output, *roots.output.rglob("*"), *roots.home.glob("yanksync.db*")):
+        os.chown(path, OTHER, OTHER)
+    assert other("doctor").code == 0
+    as_root = roots("doctor")
+    assert as_root.code == 0
+    assert "files of root could not be replaced by it" in as_root.out
+
+
 def test_an_output_that_is_roots(roots: Cli, other: Dropped, upstream: FakeUpstream) -> None:
     for path in roots.home.glob("yanksync.db*"):
         os.chown(path, OTHER, OTHER)
