@@ -98,9 +98,18 @@ def test_a_list_that_cannot_be_read(yanksync: Cli, upstream: FakeUpstream) -> No
 
 
 def test_a_page_that_cannot_be_read(yanksync: Cli, upstream: FakeUpstream) -> None:
-    upstream.fail("^/simple/demo/$", Fault.status(403), times=None)
-    found = checks(yanksync, code=1)
-    assert "403" in found["page"]["text"]
+    def page(fault: Fault) -> dict[str, str]:
+        upstream.heal()
+        upstream.fail("^/simple/demo/$", fault, times=None)
+        found: dict[str, str] = checks(yanksync, code=1)["page"]
+        return found
+
+    refused = page(Fault.status(403))
+    assert "403" in refused["text"] and "~/.netrc" in refused["advice"]
+    assert "check the address and the network" in page(Fault.status(502))["advice"]
+    busy = page(Fault.status(429, 600))
+    assert "asks to wait 600 s" in busy["text"] and "try again" in busy["advice"]
+    assert "must be the address of a Simple API" in page(Fault.garbage())["advice"]
 
 
 def test_a_name_that_upstream_does_not_have(yanksync: Cli, served: Served) -> None:

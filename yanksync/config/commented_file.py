@@ -13,7 +13,7 @@ _HEAD = """\
 # The configuration of a mirror, written by 'yanksync init'.
 #
 # A key behind "#" has its default: take the "#" away to change it. Paths are relative to this file.
-# 'yanksync doctor' checks what is written here.
+# 'yanksync config check' and 'yanksync doctor' check what is written here.
 """
 _STORAGE = """\
 # Options of the object-storage client, for an output like s3://bucket/prefix: endpoint, region,

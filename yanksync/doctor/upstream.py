@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync.config.settings import JournalSource, Settings
-from yanksync.core.errors import BadAnswer, JournalRefused, UpstreamError
+from yanksync.core.errors import (
+    BadAnswer,
+    JournalRefused,
+    Refused,
+    Throttled,
+    Unreachable,
+    UpstreamError,
+)
 from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.formats.parse import is_json, parse_list, parse_page
 from yanksync.core.names import NormalizedName
@@ -28,6 +35,7 @@ _NAME_THEM = "name the projects one by one in mirror.projects, without wildcards
 _REACH = "check the address and the network; yanksync sends what curl would send"
 _SKEW = 60.0  # seconds that two clocks may differ
 _SOON = 14 * 86400.0  # seconds before the end of a certificate
+_PASSWORD = "if upstream wants a password, put it into ~/.netrc, or into upstream.simple_url"
 _TRIED = 5  # named projects that are asked for
 
 
@@ -75,7 +83,7 @@ def _list(client: Upstream, settings: Settings) -> Generator[Check, None, Listed
             raise BadAnswer(url, "304, though nothing was asked for by ETag")
         projects = parse_list(raw.body, raw.media, client.rules, raw.header_serial)
     except UpstreamError as error:
-        yield failed("upstream", str(error), advice(client) or _ADDRESS)
+        yield failed("upstream", str(error), _advice(client, error))
         return None
     json, total, count = is_json(raw.media), 0, 0
     first: tuple[NormalizedName, ...] = ()
@@ -96,6 +104,17 @@ def _list(client: Upstream, settings: Settings) -> Generator[Check, None, Listed
     return Listed(count, first, numbered)
 
 
+def _advice(client: Upstream, error: UpstreamError) -> str:
+    """Return what to do about an error."""
+    if isinstance(error, Throttled):
+        return "try again when that time is over"
+    if isinstance(error, Unreachable):
+        return _REACH
+    if isinstance(error, Refused) and error.status in (401, 403, 407):
+        return _PASSWORD
+    return advice(client) or _ADDRESS
+
+
 def _page(
     client: Upstream,
     look: FirstLook,
@@ -112,7 +131,7 @@ def _page(
                 continue
             page = parse_page(raw.body, raw.media, raw.url, name, client.rules, raw.header_serial)
         except UpstreamError as error:
-            yield failed("page", str(error), advice(client) or _ADDRESS)
+            yield failed("page", str(error), _advice(client, error))
             return
         form, count = "JSON" if page.json else "HTML", len(page.page.files)
         yield passed("page", f"{name}: {count:,} file{'' if count == 1 else 's'}, {form}")
@@ -137,7 +156,8 @@ def _journal(client: Upstream, settings: Settings, listed: Listed | None) -> Che
             if source is JournalSource.XMLRPC:
                 return failed("journal", str(error), 'set upstream.journal to "auto"')
         except UpstreamError as error:
-            return failed("journal", str(error), _NO_JOURNAL)
+            later = isinstance(error, Unreachable | Throttled)
+            return failed("journal", str(error), _advice(client, error) if later else _NO_JOURNAL)
     if source is not JournalSource.NONE and listed is not None and listed.numbered:
         return passed("journal", "listing: the serials in the list of projects are followed")
     if source is JournalSource.LISTING:
