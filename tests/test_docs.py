@@ -27,7 +27,7 @@ from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
 from yanksync.cli.display.history_rows import history_object
-from yanksync.cli.report_rows import row_object
+from yanksync.cli.display.report_rows import row_object
 from yanksync.cli.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
@@ -294,3 +294,13 @@ def test_contributing_names_files_that_are_there() -> None:
         if not (ROOT / path).exists() and not (ROOT / "yanksync" / path).exists()
     ]
     assert named and gone == []
+
+
+def test_no_file_cites_what_is_not_in_the_repository() -> None:
+    outside = re.compile(r"[a-z-]+\.md\b|spec-checklist|\([A-G][0-9]{1,2}[,)]")
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in (".py", ".rst", ".cfg") and path != Path(__file__):
+            found = outside.findall(path.read_text(encoding="utf-8"))
+            assert found == [], name

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli_runner import Cli
+from tests.support.cli_runner import Cli, ended, wait_for
+from tests.support.fake_index.index import FakeUpstream, Fault
 
 PROGRAM = str(Path(sys.executable).parent / "yanksync")
 
@@ -108,3 +109,58 @@ def test_colours(yanksync: Cli) -> None:
     assert "\x1b" not in yanksync(*wrong).err
     assert "\x1b[31m" in yanksync("--color", "always", *wrong).err
     assert "\x1b" not in yanksync.on_terminal(*wrong)[2]
+
+
+def test_sync_waits_for_the_lock(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0", "broken")
+    with synced.locked():
+        assert synced("sync", "--wait", "1s").code == 75
+        waiting = synced.start("sync", "--wait", "1m")
+        wait_for(lambda: synced("status", "--json").code == 0)
+        assert waiting.poll() is None
+    assert ended(waiting).silent
+    assert "broken" in (synced.output / "simple/demo/index.html").read_text()
+
+
+def test_no_duration_is_2(synced: Cli) -> None:
+    for option in ("--wait", "--stats"):
+        done = synced("sync", option, "soon")
+        assert done.code == 2 and "'soon' is no duration" in done.err
+
+
+def test_stats_are_logged_off_a_terminal(yanksync: Cli, upstream: FakeUpstream) -> None:
+    for number in range(30):
+        upstream.upload(f"many-{number}", "1.0")
+    upstream.fail("^/simple/many-", Fault.delay(0.4), times=None)
+    done = yanksync("sync", "--stats", "0.2s", YANKSYNC_UPSTREAM_WORKERS="4")
+    assert done.code == 0 and done.out == ""
+    lines = done.err.splitlines()
+    assert lines
+    for line in lines:
+        assert re.fullmatch(
+            r"yanksync: (fetching pages  \d+/32|\S.*  \d+)  \d+/s  0:00:\d\d elapsed(  0:.. left)?"
+            r".*",
+            line,
+        )
+    assert any("fetching pages" in line for line in lines)
+
+
+def test_a_terminal_shows_phase_and_count(yanksync: Cli, upstream: FakeUpstream) -> None:
+    for number in range(30):
+        upstream.upload(f"many-{number}", "1.0")
+    err = yanksync.on_terminal("sync")[2]
+    assert re.search(r"fetching pages  32/32  [\d,]+/s  0:00:0\d elapsed", err)
+
+
+def test_a_backup_to_a_pipe(synced: Cli) -> None:
+    command = [PROGRAM, "backup", "-"]
+    copy = subprocess.check_output(command, cwd=synced.home, env=synced.environ)
+    assert copy.startswith(b"SQLite format 3\0")
+    restored = synced.home / "restored.db"
+    restored.write_bytes(copy)
+    done = synced("status", "--json", YANKSYNC_MIRROR_STATE=str(restored))
+    assert done.json["journal_serial"] == 12
+
+
+def test_a_backup_is_not_written_to_a_terminal(synced: Cli) -> None:
+    assert synced.on_terminal("backup", "-")[0] == 2

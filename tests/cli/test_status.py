@@ -1,4 +1,4 @@
-"""``status``, ``history`` and ``holds``: the shapes that interface.md promises."""
+"""``status``, ``history`` and ``holds``: the JSON that users rely on."""
 
 from __future__ import annotations
 

@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.support.builders.random_pages import CALM
 from yanksync.config.crontab import parse
 from yanksync.config.settings import Schedule
-from yanksync.service.scheduler import later, trigger
+from yanksync.service.scheduler import CronTrigger, later, trigger
 
 UTC = ZoneInfo("UTC")
 
 
-def test_fields() -> None:
-    found = parse("*/20 8-10,22 1,15 jan-MAR/2 *")
-    assert found.minutes == (0, 20, 40)
-    assert found.hours == (8, 9, 10, 22)
-    assert found.days == (1, 15)
-    assert found.months == (1, 3)
-    assert found.weekdays == (0, 1, 2, 3, 4, 5, 6)
-    assert not found.either
-
-
 @pytest.mark.parametrize(
-    ("text", "weekdays"),
-    [("0", (0,)), ("7", (0,)), ("1-5", (1, 2, 3, 4, 5)), ("5-7", (0, 5, 6)), ("sun", (0,)),
-     ("Mon-Fri/2", (1, 3, 5)), ("*/3", (0, 3, 6)), ("4/2", (4, 6))],
-)  # fmt: skip
-def test_weekdays_begin_with_sunday(text: str, weekdays: tuple[int, ...]) -> None:
-    assert parse(f"0 0 * * {text}").weekdays == weekdays
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "field"),
     [
-        ("* * * *", "five fields"),
-        ("60 * * * *", "the minute '60' is not from 0 to 59"),
-        ("* 24 * * *", "the hour '24' is not from 0 to 23"),
-        ("* * 0 * *", "the day '0' is not from 1 to 31"),
-        ("* * * foo *", "the month 'foo' is not from 1 to 12 or jan to dec"),
-        ("* * * * 8", "the weekday '8' is not from 0 to 7 or sun to sat"),
-        ("*/0 * * * *", "the minute '\\*/0' names nothing"),
-        ("9-5 * * * *", "the minute '9-5' names nothing"),
-        ("1,,2 * * * *", "the minute '' is no number"),
-        ("@daily * * * *", "the minute '@daily' is no number"),
-        ("0 0 30 2 *", "a day that never comes"),
-        ("0 0 31 2,4,6 *", "a day that never comes"),
+        ("* * * *", "wrong number of fields"),
+        ("60 * * * *", "bad minute"),
+        ("* 24 * * *", "bad hour"),
+        ("* * 0 * *", "bad day-of-month"),
+        ("* * * foo *", "bad month"),
+        ("* * * * 8", "bad day-of-week"),
+        ("*/0 * * * *", "bad minute"),
+        ("9-5 * * * *", "bad minute"),
+        ("1,,2 * * * *", "bad minute"),
+        ("@daily * * * *", "bad minute"),
+        ("\N{ARABIC-INDIC DIGIT ONE} * * * *", "bad minute"),
+        ("0 0 30 2 *", "bad day-of-month"),
+        ("0 0 31 2,4,6 *", "bad day-of-month"),
+        ("0 * * * * *", "seconds, L, W and # are not for cron"),
+        ("0 0 L * *", "seconds, L, W and # are not for cron"),
+        ("0 0 LW * *", "seconds, L, W and # are not for cron"),
+        ("0 0 * * 5L", "seconds, L, W and # are not for cron"),
+        ("0 0 * * mon#2", "seconds, L, W and # are not for cron"),
     ],
 )
-def test_what_is_no_expression_is_told(text: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
+def test_what_is_no_expression_is_refused(text: str, field: str) -> None:
+    with pytest.raises(ValueError, match="must be five fields") as caught:
+        parse(text)
+    assert f"; {field}" in str(caught.value) and str(caught.value).endswith(f"in {text!r}")
+
+
+def test_a_number_without_end_is_refused() -> None:
+    with pytest.raises(ValueError):
+        parse("9" * 5000 + " * * * *")
+
+
+@CALM
+@given(st.text(alphabet="0123456789*/-,#LWlw monsujafebx\u0661", max_size=30))
+def test_every_text_is_an_expression_or_refused(text: str) -> None:
+    with suppress(ValueError):
         parse(text)
 
 
@@ -62,6 +66,9 @@ def test_what_is_no_expression_is_told(text: str, problem: str) -> None:
         ("30 4 * * 0", "2026-11-23T00:00", "2026-11-29T04:30"),  # a Sunday
         ("0 0 1 * mon", "2026-11-24T00:00", "2026-11-30T00:00"),  # either day is enough
         ("0 0 1 * mon", "2026-11-30T00:01", "2026-12-01T00:00"),
+        ("0 0 */1 * mon", "2026-11-24T00:00", "2026-11-30T00:00"),  # a star: both must fit
+        ("0 0 * * 7", "2026-11-23T00:00", "2026-11-29T00:00"),  # Sunday, too
+        ("0 0 * JAN-MAR/2 *", "2026-11-23T00:00", "2027-01-01T00:00"),
     ],
 )
 def test_the_schedule_follows_it(cron: str, after: str, then: str) -> None:
@@ -89,3 +96,26 @@ def test_failures_are_tried_again_ever_later(
 ) -> None:
     delay = (later(schedule, failures) - datetime.now(UTC)).total_seconds()
     assert seconds - 5 <= delay <= seconds
+
+
+@pytest.mark.parametrize(
+    ("cron", "begin", "expected"),
+    [
+        # 2:00 to 3:00 comes twice, in UTC from 0:00 to 2:00.
+        ("*/30 * * * *", "2026-10-25T00:20Z", ["00:30", "01:00", "01:30", "02:00", "02:30"]),
+        ("30 2 * * *", "2026-10-25T00:20Z", ["00:30", "01:30 tomorrow"]),
+        # 2:00 to 3:00 does not come; what was to be done in it is done after it.
+        ("30 2 * * *", "2026-03-29T00:20Z", ["01:00", "00:30 tomorrow"]),
+        ("*/30 * * * *", "2026-03-29T00:20Z", ["00:30", "01:00", "01:30"]),
+    ],
+)
+def test_summer_time(cron: str, begin: str, expected: list[str]) -> None:
+    """With jitter: each time is on time, none comes twice."""
+    schedule = CronTrigger(cron, 20.0, ZoneInfo("Europe/Berlin"))
+    now = first = datetime.fromisoformat(begin)
+    previous, found = None, []
+    for _ in expected:
+        previous = schedule.get_next_fire_time(previous, now)
+        now = previous + timedelta(milliseconds=5)
+        found.append(f"{previous:%H:%M}" + " tomorrow" * (previous.date() - first.date()).days)
+    assert found == expected

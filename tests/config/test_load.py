@@ -309,6 +309,10 @@ HOSTS = (
     "credentials and wildcards, not "
 )
 TIME = 'must be seconds, or a time like "90s", "30m", "2h", "7d", not '
+CRON = (
+    'must be five fields, like "*/5 * * * *": minute (0-59), hour (0-23), day of the month (1-31), '
+    "month (1-12 or jan-dec), day of the week (0-7 or sun-sat); "
+)
 URL = "must be an http or https URL without query and fragment, like " + INDEX
 
 
@@ -376,8 +380,8 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("guard.selection", "100.1", "must be from 0 to 100 percent, not 100.1"),
         ("guard.confirm_after", '"8d"', "must be from 0 to 604800 seconds, not 8d"),
         ("schedule.every", '"0s"', "must be from 1 to 31622400 seconds, not 0s"),
-        ("schedule.cron", '"* * * *"', 'must have five fields, like "*/5 * * * *"'),
-        ("schedule.cron", '"* 24 * * *"', "the hour '24' is not from 0 to 23"),
+        ("schedule.cron", '"* * * *"', CRON + "wrong number of fields in '* * * *'"),
+        ("schedule.cron", '"* 24 * * *"', CRON + "bad hour in '* 24 * * *'"),
     ],
 )  # fmt: skip
 def test_refused_value(

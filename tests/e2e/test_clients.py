@@ -1,4 +1,4 @@
-"""What pip and uv make of our pages: installers' policies (spec-checklist E), in both forms."""
+"""What pip and uv make of our pages: installers' policies, in both forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``yanksync show nginx`` on a real nginx, over a tree that yanksync wrote (spec-checklist D)."""
+"""``yanksync show nginx`` on a real nginx, over a tree that yanksync wrote."""
 
 from __future__ import annotations
 

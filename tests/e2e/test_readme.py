@@ -169,7 +169,7 @@ def test_cloudfront_is_told_of_paths(machine: Prepared) -> None:
 
 def test_health(machine: Prepared) -> None:
     check, configuration, alerts = SECTIONS["Health"]
-    machine.run(check, 2)
+    machine.run(check, 3)  # no mirror here yet
     textfile = machine.root / "var/lib/node_exporter/textfile"
     textfile.mkdir(parents=True)
     with receiver() as inbox:

@@ -1,4 +1,4 @@
-"""The fake upstream's journal against the lines of facts.md, section 4, that it imitates."""
+"""The fake upstream's journal against what was seen of PyPI's."""
 
 from __future__ import annotations
 

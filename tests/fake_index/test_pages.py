@@ -1,4 +1,4 @@
-"""The fake upstream's pages against the lines of facts.md, section 4, that they imitate."""
+"""The fake upstream's pages against what was seen of PyPI's."""
 
 from __future__ import annotations
 

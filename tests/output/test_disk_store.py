@@ -1,4 +1,4 @@
-"""The store on disk: modes, times, order, failures (rules R1, R12; spec-checklist D6, D10, F3)."""
+"""The store on disk: modes, times, order, failures (rules R1, R12)."""
 
 from __future__ import annotations
 

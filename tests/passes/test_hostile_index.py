@@ -1,4 +1,4 @@
-"""Whole passes against an upstream that means harm, and a clock that jumps (R10; F1 to F19)."""
+"""Whole passes against an upstream that means harm, and a clock that jumps (R10)."""
 
 from __future__ import annotations
 

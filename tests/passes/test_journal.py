@@ -223,6 +223,17 @@ def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) 
     ]  # fmt: skip
 
 
+@pytest.mark.rule("R2")
+def test_what_changed_before_the_journal_was_followed_is_seen(world: World) -> None:
+    world.configure(mirror_projects=["demo"], upstream_journal="none")
+    world.up.upload("demo", "1.0")
+    assert world.sync() == DONE
+    world.up.yank("demo", "1.0", "bad")
+    world.configure(upstream_journal="xmlrpc")
+    assert world.sync() == DONE
+    assert_equal_to_upstream(world)
+
+
 @pytest.mark.rule("R6")
 def test_a_removed_project_that_returns_is_told_in_two_rows(world: World) -> None:
     world.started()

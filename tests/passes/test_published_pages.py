@@ -57,7 +57,7 @@ def test_keys_that_are_upstreams_own_are_kept_and_not_published(
         return {**page, **top, "meta": {**page["meta"], **meta}, "files": files}
 
     page = refetched(world, doctor)
-    assert page["meta"]["api-version"] == "1.1"  # it has versions and sizes, and no more (C20)
+    assert page["meta"]["api-version"] == "1.1"  # it has versions and sizes, and no more
     assert {*page} <= OURS[""] and {*page["meta"]} <= OURS["meta"]
     for file in page["files"]:
         assert {*file} <= OURS["file"] and file["gpg-sig"] is True

@@ -230,21 +230,24 @@ class Harder(Histories):
 
     @rule()
     def the_address_of_upstream_changes(self) -> None:
-        """R14: the journal tells whether it is the same one, if its row at the cursor is known."""
         address = str(self.world.flags["upstream_simple_url"])
         old, new = (
             ("127.0.0.1", "localhost") if "127.0.0.1" in address else ("localhost", "127.0.0.1")
         )
+        self.world.configure(upstream_simple_url=address.replace(old, new))
+        self.tally["moved"] += 1
+        self._move()
+
+    def _move(self) -> None:
+        """R14: the journal tells whether it is the same one, if its row at the cursor is known."""
         self.up.heal()
         with self.world.state() as state:
             known = state.meta.cursor_row is not None or state.meta.text("followed_url") is None
             nothing = not state.projects.published() and not any(
                 state.projects.names(Presence.PRESENT)
             )  # then another index can take nothing away
-        self.world.configure(upstream_simple_url=address.replace(old, new))
-        self.tally["moved"] += 1
         if known or nothing:
-            self.replaced = self.replaced or nothing  # following began again
+            self.replaced = self.replaced or not known  # following began again
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.meta.text("journal_replaced") is None
@@ -293,6 +296,10 @@ class Harder(Histories):
             super().put_back()
             self.unseen = self.unseen or not seen
             self.forgetful = True
+            with self.world.state() as state:
+                followed = state.meta.text("followed_url")
+            if followed not in (None, self.world.flags["upstream_simple_url"]):
+                self._move()
 
     def _stamp_of(self, name: str) -> str | None:
         with State(self.where / name) as state:

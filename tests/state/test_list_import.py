@@ -1,4 +1,4 @@
-"""A list of projects held against the state (rules R3, R7; spec-checklist A43, A68, A69)."""
+"""A list of projects held against the state (rules R3, R7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stages ask of upstream (rules R13, R15; spec-checklist B1, B7)."""
+"""What the stages ask of upstream (rules R13, R15)."""
 
 from __future__ import annotations
 

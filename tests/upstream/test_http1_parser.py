@@ -58,8 +58,10 @@ TAKEN = {
     "no chunk": (ok(CHUNKED, chunks()), b""),
     "chunks, loud": (ok(CHUNKED.upper(), chunks(b"x" * 10, size=b"%X")), b"x" * 10),
     "chunks with zeros": (ok(CHUNKED, chunks(b"hello", size=b"%04x")), b"hello"),
-    "chunks that say more": (ok(CHUNKED, chunks(b"hello", size=b'%x ;a="b";c')), b"hello"),
-    "chunks with blanks": (ok(CHUNKED, chunks(b"hello", size=b"%x \t")), b"hello"),
+    "chunks that say more": (ok(CHUNKED, chunks(b"hello", size=b'%x;a="b";c')), b"hello"),
+    "chunks with many zeros": (ok(CHUNKED, chunks(b"hello", size=b"%012x")), b"hello"),
+    "a length with many zeros": (ok(b"Content-Length: %020d\r\n" % 5, b"hello"), b"hello"),
+    "a length and a blank": (ok(b"Content-Length: 5 \r\n", b"hello"), b"hello"),
     "a chunk that looks like the end": (ok(CHUNKED, chunks(b"\r\n0\r\n\r\n")), b"\r\n0\r\n\r\n"),
     "the most there may be": (ok(b"Content-Length: 1000\r\n", b"x" * 1000), b"x" * 1000),
     "the most, in chunks": (ok(CHUNKED, chunks(b"x" * 999, b"x")), b"x" * 1000),
@@ -113,8 +115,7 @@ ODD = {
     "a length with a point": ok(b"Content-Length: 5.0\r\n", b"hello"),
     "a length in other digits": ok("Content-Length: ²\r\n".encode("latin-1"), b"he"),
     "a list of lengths": ok(b"Content-Length: 5, 5\r\n", b"hello"),
-    "a length and a blank": ok(b"Content-Length: 5 \r\n", b"hello"),
-    "a length of many digits": ok(b"Content-Length: " + b"0" * 18 + b"5\r\n", b"hello"),
+    "a length of many digits": ok(b"Content-Length: " + b"9" * 5000 + b"\r\n", b"hello"),
     "two lengths": ok(b"Content-Length: 5\r\nContent-Length: 5\r\n", b"hello"),
     "a length and chunks": ok(b"Content-Length: 5\r\n" + CHUNKED, chunks(b"hello")),
     "chunks and a length": ok(CHUNKED + b"Content-Length: 5\r\n", chunks(b"hello")),
@@ -146,11 +147,12 @@ ODD = {
     "a head without end": b"HTTP/1.1 200 OK\r\na: " + b"b" * 65536,
     "too long a head": ok(b"a: " + b"b" * 65536 + b"\r\nContent-Length: 0\r\n"),
     "more than there is": ok(b"Content-Length: 5\r\n", b"hello!"),
+    "an empty line after a length": ok(b"Content-Length: 5\r\n", b"hello\r\n"),
+    "an empty line after a 304": ok(b"", b"\r\n", b"304 N"),
     "two answers": ok(b"Content-Length: 0\r\n") * 2,
     "a 304 with a body": ok(b"Content-Length: 5\r\n", b"hello", b"304 N"),
     "more than the chunks": ok(CHUNKED, chunks(b"hello") + b"!"),
     "a trailer": ok(CHUNKED, b"5\r\nhello\r\n0\r\nA: b\r\n\r\n"),
-    "half a trailer": ok(CHUNKED, b"5\r\nhello\r\n0\r\nA"),
     "chunks that end with LF": ok(CHUNKED, b"5\r\nhello\r\n0\r\n\n"),
     "chunks with LF": ok(CHUNKED, b"5\nhello\n0\n\n"),
     "a chunk longer than it says": ok(CHUNKED, b"5\r\nhello!\r\n0\r\n\r\n"),
@@ -162,9 +164,11 @@ ODD = {
     "a chunk of base sixteen, said": ok(CHUNKED, b"0x5\r\nhello\r\n0\r\n\r\n"),
     "a chunk with a line below": ok(CHUNKED, b"0_5\r\nhello\r\n0\r\n\r\n"),
     "a chunk with a blank first": ok(CHUNKED, b" 5\r\nhello\r\n0\r\n\r\n"),
-    "a chunk of many digits": ok(CHUNKED, b"000000005\r\nhello\r\n0\r\n\r\n"),
+    "a chunk of many digits": ok(CHUNKED, b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    "a chunk and blanks": ok(CHUNKED, chunks(b"hello", size=b"%x \t")),
+    "a chunk and a blank that say more": ok(CHUNKED, chunks(b"hello", size=b"%x ;a=b")),
     "CR in the line of a chunk": ok(CHUNKED, b"5;\r\r\nhello\r\n0\r\n\r\n"),
-    "a chunk that says too much": ok(CHUNKED, b"5;" + b"a" * 1024),
+    "a chunk that says too much": ok(CHUNKED, b"5;" + b"a" * 70_000),
 }  # fmt: skip
 
 
@@ -180,8 +184,8 @@ def test_what_is_left_to_others(sent: bytes) -> None:
         ok(b"Content-Length: 1001\r\n"),
         ok(b"Content-Length: 999999999999999999\r\n"),
         ok(b"Content-Length: 1001\r\n", status=b"404 Not Found"),
-        ok(CHUNKED, b"3e9\r\n"),
-        ok(CHUNKED, b"ffffffff\r\n"),
+        ok(CHUNKED, b"3e9\r\n" + b"x" * 1001),
+        ok(CHUNKED, b"ffffffff\r\n" + b"x" * 1001),
         ok(CHUNKED, chunks(b"x" * 999, b"xx")),
     ],
 )
@@ -316,7 +320,7 @@ def answers(draw: st.DrawFn) -> bytes:
         body = b""
     else:
         lines.append(f"Transfer-Encoding: {draw(st.sampled_from(['chunked', 'Chunked']))}")
-        size = draw(st.sampled_from([b"%x", b"%X", b"%03x", b"%x;a=b", b"%x ; a"]))
+        size = draw(st.sampled_from([b"%x", b"%X", b"%03x", b"%x;a=b", b"%x;a;b=c"]))
         body = chunks(*filter(None, bodies), size=size)
     lines = draw(st.permutations(lines))
     head = "\r\n".join([f"HTTP/1.1 {status}{reason}", *lines, "", ""])
@@ -379,7 +383,9 @@ def test_what_is_damaged_is_read_as_http_client_reads_it_or_left_to_it(
     wanted = ByHttpClient(sent)
     assert (reply.status, reply.headers) == (wanted.status, wanted.headers)
     if reply.status in WITH_BODY:
-        assert (reply.body, left) == (wanted.body, wanted.left)
+        # Empty lines after the last chunk are skipped: they cannot be another answer.
+        skipped = wanted.left.removesuffix(left).strip(b"\r\n")
+        assert (reply.body, skipped) == (wanted.body, b"")
         assert not wanted.starved
 
 

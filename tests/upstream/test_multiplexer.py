@@ -462,7 +462,11 @@ NONE = reply(b"x" * 99, "403 Forbidden")
         (reply(packed(b"a" * 99)[:-1], Content_Encoding="gzip"), Unreachable, "cut off"),
         (reply(b"hello", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
         (reply(b"x" * 101), TooLarge, "larger than upstream.max_page_size (100 bytes)"),
-        (CHUNKED + b"65\r\n", TooLarge, "larger than upstream.max_page_size (100 bytes)"),
+        (
+            CHUNKED + b"65\r\n" + b"x" * 101,
+            TooLarge,
+            "larger than upstream.max_page_size (100 bytes)",
+        ),
         (
             reply(packed(b"x" * 101), Content_Encoding="gzip"),
             TooLarge,

@@ -1,4 +1,4 @@
-"""XML-RPC's values, held against the standard library's; and what is none of them (F10)."""
+"""XML-RPC's values, held against the standard library's; and what is none of them."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class _Adoption:
         if self.ground.problem is not None:
             log.warning("no page of the tree is trusted: %s", self.ground.problem)
         self._tell_foreign()
-        self._mirror.progress.expect("projects", sum(1 for _ in self._mirror.store.names()))
+        self._mirror.progress.expect("reading the tree", sum(1 for _ in self._mirror.store.names()))
         names = self._mirror.store.names()
         while batch := list(islice(names, BATCH)):
             self._take(batch)

@@ -169,7 +169,7 @@ def _origin_of(url: str) -> str:
 
 
 def written_by_us(body: bytes) -> bool:
-    """Whether a JSON form is yanksync's: other mirrors write the serial as a text (B20)."""
+    """Whether a JSON form is yanksync's: other mirrors write the serial as a text."""
     return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 

@@ -30,12 +30,13 @@ COMMANDS = {
     "approve": "yanksync.cli.approve:approve",
     "backup": "yanksync.cli.backup:backup",
     "show": "yanksync.cli.show:show",
+    "config": "yanksync.cli.config:config",
     "completion": "yanksync.cli.about:completion",
     "help": "yanksync.cli.about:show_help",
     "version": "yanksync.cli.about:version",
 }
 GROUPS = {
-    "Setting up": ("adopt", "show", "completion"),
+    "Setting up": ("config", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "history", "verify"),
     "Deciding": ("holds", "approve"),
@@ -76,8 +77,10 @@ class Commands(click.Group):
         module, _, attribute = place.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
-        if not any(option in command.params for option in _AGAIN):
-            command.params += _AGAIN
+        parts = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *parts):
+            if not any(option in one.params for option in _AGAIN):
+                one.params += _AGAIN
         return command
 
 

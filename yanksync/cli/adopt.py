@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from yanksync.adopt.adopt import adopt as take_over
 from yanksync.adopt.results import Adopted, Fate, Kind
+from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.report_rows import Rows
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
-from yanksync.cli.report_rows import Rows
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError

@@ -11,9 +11,9 @@ import click
 
 from yanksync.cli.about import project_names
 from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalized
@@ -47,9 +47,10 @@ def approve(
     """Release what a guard holds, once.
 
     Releases everything, or only the projects named. Shows what it releases, and asks first on a
-    terminal. The words journal and selection name what 'yanksync holds' calls the journal and
-    the selection; while these are held, they do not mean projects of such names. The next sync
-    acts on it.
+    terminal. The next sync acts on it.
+
+    The words journal and selection name what 'yanksync holds' calls the journal and the selection;
+    while these are held, they do not mean projects of such names.
 
     \b
     Examples:

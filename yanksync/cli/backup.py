@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import click
 
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
+from yanksync.config.settings import Settings
 from yanksync.core.errors import StateError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at
@@ -20,26 +24,29 @@ from yanksync.system import fsync
 
 
 @click.command(short_help="Write a copy of the state database.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.pass_obj
 def backup(logs: Logs, file: Path) -> ExitCode:
     """Write a consistent copy of the state database to FILE, while it may be in use.
 
     An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
-    when the state is damaged.
+    when the state is damaged. With - the copy goes to standard output.
 
     \b
-    Example:
+    Examples:
       yanksync backup /var/backups/yanksync.db
+      yanksync backup - | gzip > yanksync.db.gz
     """
     settings = logs.settings()
+    if str(file) == "-":
+        return _to_stdout(settings)
     _check_target(file, settings.mirror.state)
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with suppress(FileNotFoundError):
             temporary.unlink()
         with looked_at(settings) as path, State(path, create=False) as state:
-            # Ours alone: in a directory that others may write, no link of theirs is followed (F3).
+            # Ours alone: in a directory that others may write, no link of theirs is followed.
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
         refused = fsync.sync_files([str(temporary)], str(file.parent))
@@ -51,6 +58,18 @@ def backup(logs: Logs, file: Path) -> ExitCode:
             temporary.unlink()
     if refused is not None:
         tell(f"{file}: {fsync.unsynced(refused)}", "warning")
+    return ExitCode.DONE
+
+
+def _to_stdout(settings: Settings) -> ExitCode:
+    if sys.stdout.isatty():
+        raise click.UsageError("a database is no text for a terminal: name a file, or use a pipe")
+    with tempfile.TemporaryDirectory(prefix="yanksync-") as directory:
+        copy = Path(directory) / "copy"
+        with looked_at(settings) as path, State(path, create=False) as state:
+            state.backup(copy)
+        with open(copy, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
     return ExitCode.DONE
 
 

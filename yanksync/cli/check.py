@@ -12,10 +12,10 @@ import click
 from msgspec import Struct
 
 from yanksync.cli.display.held import counted
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.display.times import DURATION, clock
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option
 from yanksync.config.durations import in_words
 from yanksync.config.settings import Settings
 from yanksync.core.errors import YanksyncError

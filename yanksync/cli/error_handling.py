@@ -9,14 +9,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Literal, NoReturn
 
 import click
 from msgspec import Struct
 
-from yanksync.cli import std_streams
+from yanksync.cli.display import std_streams
 from yanksync.core.errors import (
     ConfigError,
     JournalReplaced,
@@ -31,7 +31,7 @@ LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
 
 PATIENCE = 3600.0
-"""Seconds that 3 and 75 must have lasted before cron is told of them (interface.md, cron rule)."""
+"""Seconds that 3 and 75 must have lasted before cron is told of them."""
 
 
 class Voice(Struct):
@@ -41,6 +41,7 @@ class Voice(Struct):
     traceback: bool = False  # of what is a bug, and of nothing else
     color: bool = False
     file: logging.Handler | None = None  # a log that lines go to, too
+    clear: Callable[[], None] | None = None  # takes away what is shown of the progress
 
 
 voice = Voice()
@@ -117,6 +118,8 @@ def tell(message: str, level: str = "error") -> None:
     else:
         line = f"{painted('yanksync:', level)} {printable(message)}"
     with suppress(OSError):  # a full disk behind it, say: the code tells enough
+        if voice.clear is not None:
+            voice.clear()
         print(line, file=sys.stderr, flush=True)
 
 

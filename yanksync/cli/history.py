@@ -14,10 +14,10 @@ from yanksync.cli.about import project_names
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.history_rows import history_object
+from yanksync.cli.display.report_rows import json_option, moment
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option, moment
 from yanksync.config.project_filter import Selection
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import Action
@@ -62,8 +62,8 @@ def history(
     """List what was withdrawn, oldest first.
 
     That is yanks, unyanks, removals, quarantines and returns. PROJECT is a name or a pattern
-    ('django-*'); there may be several. The second of two words is a version if it looks like
-    one, or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
+    ('django-*'); there may be several. The second of two words is a version if it looks like one,
+    or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
 
     \b
     Examples:

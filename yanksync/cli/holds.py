@@ -8,9 +8,9 @@ import time
 import click
 
 from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import looked_at, no_mirror
 from yanksync.state.database import is_there

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 from msgspec import Struct
@@ -111,7 +112,7 @@ class Logs(Struct, frozen=True):
             logger.removeHandler(handler)
 
     def _handler(self) -> logging.Handler:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _Stderr(sys.stderr)
         handler.setFormatter(JsonFormatter() if self.form == "json" else TextFormatter())
         return handler
 
@@ -130,6 +131,16 @@ class Logs(Struct, frozen=True):
         if self.quiet:
             return logging.ERROR
         return (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to standard error; what is shown of the progress makes place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write ``record``."""
+        if voice.clear is not None:
+            voice.clear()
+        super().emit(record)
 
 
 class Keeper(logging.Handler):

@@ -10,10 +10,10 @@ import click
 import msgspec
 
 from yanksync.cli.check import Limits, problems
+from yanksync.cli.display.report_rows import json_option, moment
 from yanksync.cli.display.times import DURATION, clock
 from yanksync.cli.error_handling import printable, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.report_rows import json_option, moment
 from yanksync.config.durations import in_words
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from yanksync.cli.about import project_names
 from yanksync.cli.display.pass_summary import (
@@ -21,11 +22,12 @@ from yanksync.cli.display.pass_summary import (
     summary_line,
 )
 from yanksync.cli.display.plan_lines import plan_json, plan_lines
+from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.times import DURATION
 from yanksync.cli.error_handling import lasted, tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
 from yanksync.config.settings import Settings
-from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.core.errors import LeaseLost, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName, normalized
 from yanksync.core.project_state import Presence
@@ -43,6 +45,19 @@ _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+_stats = click.option(
+    "--stats",
+    type=DURATION,
+    metavar="DURATION",
+    help="Log how far the pass is, so often.  [default: only shown on a terminal]",
+)
+_wait = click.option(
+    "--wait",
+    type=DURATION,
+    default=0.0,
+    metavar="DURATION",
+    help="Wait so long for another run to end.  [default: not at all]",
+)
 metrics_option = click.option(
     "--metrics",
     metavar="FILE",
@@ -61,10 +76,19 @@ metrics_option = click.option(
     is_flag=True,
     help="Print nothing on success, and of exits 3 and 75 only when they last an hour.",
 )
+@_wait
+@_stats
 @metrics_option
 @click.pass_obj
 def sync(
-    logs: Logs, dry_run: bool, as_json: bool, at_once: bool, cron: bool, metrics: str | None
+    logs: Logs,
+    dry_run: bool,
+    as_json: bool,
+    at_once: bool,
+    cron: bool,
+    wait: float,
+    stats: float | None,
+    metrics: str | None,
 ) -> ExitCode:
     """Make one pass: follow the journal and bring every touched project up to date.
 
@@ -78,18 +102,26 @@ def sync(
       yanksync sync --cron    (as 'yanksync show crontab' writes it)
     """
     settings = logs.settings(health_metrics=metrics)
-    request = Request(at_once=at_once)
-    return _run(logs, settings, "sync", request, dry_run=dry_run, as_json=as_json, cron=cron)
+    how = _How(dry_run=dry_run, as_json=as_json, cron=cron, wait=wait, stats=stats)
+    return _run(logs, settings, "sync", Request(at_once=at_once), how)
 
 
 @click.command(short_help="Fetch every project again, or those named.")
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=project_names)
 @_dry_run
 @_json
+@_wait
+@_stats
 @metrics_option
 @click.pass_obj
 def full_resync(
-    logs: Logs, projects: tuple[str, ...], dry_run: bool, as_json: bool, metrics: str | None
+    logs: Logs,
+    projects: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+    wait: float,
+    stats: float | None,
+    metrics: str | None,
 ) -> ExitCode:
     """Fetch every project again, or those named; for a first or a fresh start.
 
@@ -107,7 +139,8 @@ def full_resync(
         if not settings.mirrors(name):
             raise click.BadParameter(f"{name} is not mirrored; see [mirror] projects and exclude")
     request = Request(everything=not names, projects=names, at_once=True)
-    return _run(logs, settings, "full-resync", request, dry_run=dry_run, as_json=as_json)
+    how = _How(dry_run=dry_run, as_json=as_json, wait=wait, stats=stats)
+    return _run(logs, settings, "full-resync", request, how)
 
 
 def _project(text: str) -> NormalizedName:
@@ -117,39 +150,53 @@ def _project(text: str) -> NormalizedName:
     return name
 
 
-def _run(
-    logs: Logs,
-    settings: Settings,
-    command: str,
-    request: Request,
-    *,
-    dry_run: bool,
-    as_json: bool,
-    cron: bool = False,
+class _How(Struct, frozen=True, kw_only=True):
+    """How a pass is made and told of, as the options say."""
+
+    dry_run: bool
+    as_json: bool
+    cron: bool = False
+    wait: float = 0.0  # seconds
+    stats: float | None = None  # seconds
+
+
+def _run(logs: Logs, settings: Settings, command: str, request: Request, how: _How) -> ExitCode:
+    """Make a pass as soon as no other run works on the mirror."""
+    deadline = time.monotonic() + how.wait
+    while True:
+        try:
+            return _make_pass(logs, settings, command, request, how)
+        except LockHeld as held:
+            left = deadline - time.monotonic()
+            if left > 0 and not isinstance(held, LeaseLost):
+                time.sleep(min(left, 1.0))
+                continue
+            if not how.cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
+                tell(str(held))
+            return ExitCode.LOCKED
+
+
+def _make_pass(
+    logs: Logs, settings: Settings, command: str, request: Request, how: _How
 ) -> ExitCode:
-    try:
-        with (
-            Bars(shown=False if logs.quiet else None) as bars,
-            logs.kept(cron=cron) as kept,
-            watched(settings, rehearse=dry_run) as watch,
-            opened(settings, command, progress=bars, rehearse=dry_run) as mirror,
-        ):
-            if dry_run:
-                plan = rehearse(mirror, request)
-                click.echo(plan_json(plan) if as_json else "\n".join(plan_lines(plan)))
-                return ExitCode.DONE
-            code, start = recorded(mirror, request, watch)
-            told = _report(mirror, request, code, start, as_json=as_json, logs=logs)
-            late = code == ExitCode.PARTIAL and lasted(mirror.state.runs.partial_since())
-            kept.end(code, tell=late)
-            if code == ExitCode.HELD and not kept.failed:  # reported when it began
-                _tell_held(mirror)
-            if late or (code == ExitCode.PARTIAL and not cron):
-                _tell_partial(mirror, logs, late=late)
-    except LockHeld as held:
-        if not cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
-            tell(str(held))
-        return ExitCode.LOCKED
+    with (
+        Bars(shown=False if logs.quiet else None, stats=how.stats) as bars,
+        logs.kept(cron=how.cron) as kept,
+        watched(settings, rehearse=how.dry_run) as watch,
+        opened(settings, command, progress=bars, rehearse=how.dry_run) as mirror,
+    ):
+        if how.dry_run:
+            plan = rehearse(mirror, request)
+            click.echo(plan_json(plan) if how.as_json else "\n".join(plan_lines(plan)))
+            return ExitCode.DONE
+        code, start = recorded(mirror, request, watch)
+        told = _report(mirror, request, code, start, as_json=how.as_json, logs=logs)
+        late = code == ExitCode.PARTIAL and lasted(mirror.state.runs.partial_since())
+        kept.end(code, tell=late)
+        if code == ExitCode.HELD and not kept.failed:  # reported when it began
+            _tell_held(mirror)
+        if late or (code == ExitCode.PARTIAL and not how.cron):
+            _tell_partial(mirror, logs, late=late)
     for line in told:  # the progress bar has gone
         click.echo(line)
     return code

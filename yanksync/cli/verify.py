@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.report_rows import Rows
 from yanksync.cli.error_handling import tell
 from yanksync.cli.logs import Logs
-from yanksync.cli.progress import Bars
-from yanksync.cli.report_rows import Rows
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import opened
@@ -33,13 +33,15 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
     """Compare the published files with the state.
 
     Derives every page again. Names what is missing, different, stale, extra, left over or has a
-    wrong mode, and what could not be checked; exits 1 when there is any of that. It holds the
-    lock, because in the middle of a run the output and the state differ. What an earlier run
-    recorded and has not published is no difference.
+    wrong mode, and what could not be checked; exits 1 when there is any of that. It holds the lock,
+    because in the middle of a run the output and the state differ. What an earlier run recorded and
+    has not published is no difference.
 
     --repair publishes again what differs and removes what is extra, as a run would: within the
     guards, which may hold removals (exit 4). Then it says of each finding whether it was corrected.
     Upstream is asked only for what the state has lost, and for what --upstream found.
+
+    --upstream also compares the state with upstream's pages, and says what differs.
 
     \b
     Examples:

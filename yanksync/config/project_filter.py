@@ -1,4 +1,4 @@
-"""Which projects the mirror holds: patterns over normalised names (interface.md, ``projects``)."""
+"""Which projects the mirror holds: patterns over normalised names."""
 
 from __future__ import annotations
 

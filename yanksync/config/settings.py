@@ -59,9 +59,9 @@ class Upstream(Struct, frozen=True, kw_only=True):
     journal: JournalSource = JournalSource.AUTO
     workers: int = 16  # simultaneous page requests
     timeout: float = 30.0  # seconds, connect and between bytes
-    stale_retry: float = 5.0  # seconds (design.md, R3)
-    journal_interval: float = 1.0  # seconds (design.md, R13)
-    allow_http: bool = False  # plain http beyond loopback (design.md, R10)
+    stale_retry: float = 5.0  # seconds (R3)
+    journal_interval: float = 1.0  # seconds (R13)
+    allow_http: bool = False  # plain http beyond loopback (R10)
     sweep_days: int = 30  # 0: never
     max_page_size: int = 32 << 20  # bytes, packed or unpacked
     max_list_size: int = 256 << 20  # bytes, of the list of projects and of a journal answer

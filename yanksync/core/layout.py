@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 ROOT = "simple"
-"""The directory of all pages below the output (interface.md, Output)."""
+"""The directory of all pages below the output."""
 
 CACHE = "public, max-age=600"
-"""What a cache may do with a page: PyPI's own rule (spec-checklist D8)."""
+"""What a cache may do with a page: PyPI's own rule."""
 
 
 REVALIDATED = "no-cache"
@@ -38,7 +38,7 @@ TWIN = {HTML.filename: V1_HTML.filename}
 """Forms that hold the same bytes as another one, a hard link where the file system can."""
 
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
-"""What the name of a precompressed sibling adds, by codec (spec-checklist D10)."""
+"""What the name of a precompressed sibling adds, by codec."""
 
 PACKET = 1400
 """Bytes that fit into one network packet. A compressed copy that saves less than that is not
@@ -57,7 +57,7 @@ class Headers(Struct, frozen=True):
 
 
 def headers(filename: str) -> Headers:
-    """Return the headers of a file of one of our names (spec-checklist D2, D8, D16).
+    """Return the headers of a file of one of our names.
 
     Who unpacked a precompressed sibling on the way would break its name: "no-transform".
     """

@@ -109,7 +109,7 @@ class JournalEntry(Struct, frozen=True, gc=False):
 
 
 class Action(StrEnum):
-    """What a row of the history says (interface.md)."""
+    """What a row of the history says."""
 
     YANK = "yank"
     UNYANK = "unyank"

@@ -2,7 +2,7 @@
 
 Pure. PEP 440 decides where it can; nothing here raises on a version or a file name that it cannot
 read, because indexes hold versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700
-and the Simple API demand neither). The rule of the house (design.md, spec-checklist C16): a file
+and the Simple API demand neither). The rule of the house: a file
 belongs to the version whose text stands in its name, else to those equal under PEP 440, else to
 none.
 """
@@ -156,7 +156,7 @@ class VersionFinder:
 
 
 def names_project(filename: str, project: str) -> bool:
-    """Return whether ``filename`` begins with the name of ``project``, in any spelling (F12).
+    """Return whether ``filename`` begins with the name of ``project``, in any spelling.
 
     A wheel's name part must be the whole of it; other names may go on behind a hyphen, as they
     always did.

@@ -2,7 +2,7 @@
 
 A run that takes a lease over does not know how far the one before it came. The ETags of everything
 listed are compared with those in the state: what differs is marked as unpublished and put again,
-and the state counts as older than the tree (design.md, "State lost or older than the tree"), which
+and the state counts as older than the tree, which
 keeps a page of a higher serial from being replaced by one of a lower.
 """
 

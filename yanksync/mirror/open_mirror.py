@@ -89,7 +89,7 @@ def resolved(settings: Settings, state: State, *, remember: bool = True) -> Sett
 
     pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
     mirror must not change its upstream because pip's configuration did. ``PIP_INDEX_URL`` in the
-    environment still counts. An address with credentials is not kept (spec-checklist F19).
+    environment still counts. An address with credentials is not kept.
     """
     if settings.upstream.simple_url is not None:
         return settings

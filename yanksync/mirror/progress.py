@@ -14,11 +14,11 @@ _EVERY = 1.0  # seconds between notes in the lock file
 class Progress(Protocol):
     """Where long work is shown to a person."""
 
-    def expect(self, what: str, total: int) -> None:
-        """``total`` more steps of ``what`` are to come."""
+    def expect(self, what: str, total: int, done: int = 0) -> None:
+        """Begin a phase of ``total`` steps (0: not known), ``done`` of them by an earlier run."""
 
-    def advance(self, steps: int) -> None:
-        """``steps`` were done."""
+    def advance(self, steps: int, failed: int = 0) -> None:
+        """``steps`` were done, ``failed`` of them in vain."""
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -27,10 +27,10 @@ class Progress(Protocol):
 class NoProgress:
     """Shows nothing: cron, tests."""
 
-    def expect(self, what: str, total: int) -> None:
+    def expect(self, what: str, total: int, done: int = 0) -> None:
         """Show nothing."""
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int, failed: int = 0) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:
@@ -51,18 +51,18 @@ class NotedProgress:
         self._done = self._total = 0
         self._due = 0.0
 
-    def expect(self, what: str, total: int) -> None:
+    def expect(self, what: str, total: int, done: int = 0) -> None:
         """Begin a phase."""
-        self._shown.expect(what, total)
-        self._phase, self._done, self._total = what, 0, total
+        self._shown.expect(what, total, done)
+        self._phase, self._done, self._total = what, done, total
         if total > 0:
             self._note()
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int, failed: int = 0) -> None:
         """Count steps, and note them once a second."""
-        self._shown.advance(steps)
+        self._shown.advance(steps, failed)
         self._done += steps
-        if time.monotonic() >= self._due:
+        if self._total > 0 and time.monotonic() >= self._due:
             self._note()
 
     def say(self, text: str) -> None:

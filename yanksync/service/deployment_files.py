@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
+from cronsim import CronSim
 from msgspec import Struct
 
-from yanksync.config.crontab import Crontab, parse
+from yanksync.config.crontab import parse
 from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
 
@@ -137,20 +138,24 @@ def _crontab(schedule: Schedule) -> str:
     return "0 0 * * *"
 
 
-def calendar(cron: Crontab) -> list[str]:
+def calendar(cron: CronSim) -> list[str]:
     """Return the expression as systemd.time(7) has it: a line, or two of which one is enough."""
     clock = f"{_range(cron.hours, 0, 23)}:{_range(cron.minutes, 0, 59)}:00"
     month = _range(cron.months, 1, 12)
     dated = f"*-{month}-{_range(cron.days, 1, 31)} {clock}"
-    names = ",".join(_DAYS[day] for day in cron.weekdays)
-    if cron.either:
+    weekdays = sorted(
+        {day % 7 for day in cron.weekdays if isinstance(day, int)}
+    )  # 7 is Sunday, too
+    names = ",".join(_DAYS[day] for day in weekdays)
+    if not cron.day_and:
         return [dated, f"{names} *-{month}-* {clock}"]
-    return [dated if len(cron.weekdays) == len(_DAYS) else f"{names} {dated}"]
+    return [dated if len(weekdays) == len(_DAYS) else f"{names} {dated}"]
 
 
-def _range(numbers: Sequence[int], low: int, high: int) -> str:
+def _range(found: Iterable[int], low: int, high: int) -> str:
     """Write numbers as systemd does: all, an even step from the first on, or one by one."""
+    numbers = sorted(found)
     step = numbers[1] - numbers[0] if len(numbers) > 1 else 0
-    if step and tuple(numbers) == tuple(range(numbers[0], high + 1, step)):
+    if step and numbers == list(range(numbers[0], high + 1, step)):
         return "*" if (numbers[0], step) == (low, 1) else f"{numbers[0]:02d}/{step}"
     return ",".join(f"{number:02d}" for number in numbers)

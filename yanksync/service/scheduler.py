@@ -7,6 +7,7 @@ starts the passes, one at a time, in a thread beside it.
 from __future__ import annotations
 
 import logging
+import random
 import select
 import signal
 import socket
@@ -14,16 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from tzlocal import get_localzone
 
-from yanksync.config.crontab import WEEKDAYS, parse
+from yanksync.config.crontab import parse
 from yanksync.config.settings import Schedule, Settings
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
@@ -59,11 +59,11 @@ class Turn:
         self._moved = time.monotonic()
         return self._stop.is_set()
 
-    def expect(self, what: str, total: int) -> None:
+    def expect(self, what: str, total: int, done: int = 0) -> None:
         """Note a sign of life."""
         self._moved = time.monotonic()
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int, failed: int = 0) -> None:
         """Note a sign of life."""
         self._moved = time.monotonic()
 
@@ -208,21 +208,30 @@ class Service:
         return _STUCK * self._settings.upstream.timeout
 
 
+class CronTrigger(BaseTrigger):  # type: ignore[misc]
+    """Fires as cron(8) does, each time up to ``jitter`` seconds late.
+
+    APScheduler's own, with jitter, makes pass after pass in the hour that comes twice in autumn.
+    """
+
+    def __init__(self, expression: str, jitter: float, zone: tzinfo | None = None) -> None:
+        self._expression = expression
+        self._jitter = jitter
+        self._zone = zone or get_localzone()
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the first moment after both, in UTC: adding to it is safe."""
+        after = now if previous is None else max(previous, now)
+        moment = next(parse(self._expression, after.astimezone(self._zone))).astimezone(UTC)
+        return moment + timedelta(seconds=random.uniform(0, self._jitter))
+
+
 def trigger(schedule: Schedule, jitter: float = _MOST_JITTER) -> BaseTrigger:
     """Return when passes are made, each up to ``jitter`` seconds late."""
     if schedule.cron is None:
         every = schedule.every or 0.0
         return IntervalTrigger(seconds=every, jitter=min(every * _JITTER, jitter))
-    cron = parse(schedule.cron)
-    fields = {
-        "minute": _listed(cron.minutes),
-        "hour": _listed(cron.hours),
-        "month": _listed(cron.months),
-    }
-    days = {"day": _listed(cron.days)}
-    weekdays = {"day_of_week": ",".join(WEEKDAYS[day] for day in cron.weekdays)}
-    ways = [days, weekdays] if cron.either else [days | weekdays]
-    return OrTrigger([CronTrigger(**fields, **way) for way in ways], jitter=jitter)
+    return CronTrigger(schedule.cron, jitter)
 
 
 def later(schedule: Schedule, failures: int) -> datetime:
@@ -234,10 +243,6 @@ def later(schedule: Schedule, failures: int) -> datetime:
     interval = (second - first).total_seconds()
     delay = min(interval * 2.0 ** min(failures, 20), max(_LONGEST, interval))
     return now + timedelta(seconds=delay)
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))
 
 
 def _told(schedule: Schedule) -> str:

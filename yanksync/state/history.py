@@ -21,7 +21,7 @@ from yanksync.state.texts import kept_names, kept_text, names_of, plain, text_of
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One row of the history, as interface.md describes it."""
+    """One row of the history, as ``history --json`` prints it."""
 
     serial: int | None
     timestamp: int  # UTC seconds

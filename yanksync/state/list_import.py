@@ -113,7 +113,7 @@ class Listed:
     ) -> list[NormalizedName]:
         """Note which held projects the list of ``serial`` is the first to leave out; return them.
 
-        A list older than what is held of a project says nothing about it (spec-checklist A69), and
+        A list older than what is held of a project says nothing about it, and
         quarantined projects are never listed. An ``empty`` list is noted as if it were older than
         everything: a reason to look, and no evidence (R7).
         """

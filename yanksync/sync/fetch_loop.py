@@ -60,10 +60,12 @@ def look(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None
     With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
     """
     pages = mirror.state.pending.ready(mirror.now(), 0)[1]
-    mirror.progress.expect("pages", pages)
+    first_build = mirror.state.meta.moment("list_written") is None
+    done = mirror.state.projects.progress()[0] if first_build else 0
+    mirror.progress.expect("fetching pages", pages + done, done)
     with Publisher(mirror) as publisher, ExitStack() as stack:
         turn = _Round(mirror, publisher, at_once, unread, mirror.monotonic())
-        if pages >= _MANY and mirror.state.meta.moment("list_written") is None:
+        if pages >= _MANY and first_build:
             turn.helpers = _hired(turn, stack)
         try:
             _work_off(turn, _questions(turn))
@@ -122,8 +124,9 @@ def _record(turn: _Round, batch: Sequence[Fetched]) -> Batch:
     turn.again += recorded.again
     turn.missing += recorded.missing
     turn.well += recorded.well
-    turn.answered += sum(not isinstance(one.answer, Failed) for one in batch)
-    turn.mirror.progress.advance(len(batch))
+    failed = sum(isinstance(one.answer, Failed) for one in batch)
+    turn.answered += len(batch) - failed
+    turn.mirror.progress.advance(len(batch), failed)
     return recorded
 
 

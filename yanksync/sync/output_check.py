@@ -114,7 +114,7 @@ def _unfinished(mirror: Mirror) -> _Unlike | None:
     """Compare the directories of an output without a list with those that the state began."""
     state = mirror.state
     names, found = mirror.store.names(), 0
-    mirror.progress.expect("published projects", state.projects.written())
+    mirror.progress.expect("checking the output", state.projects.written())
     while batch := list(islice(names, _BATCH)):
         begun = state.projects.begun(batch)
         for name in batch:

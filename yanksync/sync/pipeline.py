@@ -1,4 +1,4 @@
-"""The story of a pass: what is described in design.md, "The way of the data", step by step."""
+"""One pass, step by step."""
 
 from __future__ import annotations
 
@@ -133,10 +133,13 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
     unread = False
     try:
         check_address(mirror)
-        if request.everything:
-            unread = _resync(mirror)
-        elif config_changes.needs_widening(mirror):
-            widen(mirror)
+        try:
+            if request.everything:
+                unread = resync(mirror)
+            elif config_changes.needs_widening(mirror):
+                widen(mirror)
+        except JournalReplaced as replaced:
+            restart(mirror, replaced, mirror.now())
         if not unread:
             unread = not follow(mirror)
     except UpstreamError as error:
@@ -148,15 +151,6 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
             mirror.state.pending.mark(name, None, now, forced=True, patient=False)
     _check_room(mirror)
     return None, unread
-
-
-def _resync(mirror: Mirror) -> bool:
-    """Ask for every project again; returns whether the journal is still to be read."""
-    try:
-        return resync(mirror)
-    except JournalReplaced as replaced:
-        restart(mirror, replaced, mirror.now())
-        return False
 
 
 def _check_room(mirror: Mirror) -> None:

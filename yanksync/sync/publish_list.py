@@ -47,6 +47,7 @@ def publish_list(mirror: Mirror) -> None:
         for form in list_forms(mirror, serial)
     )
     meta.put(list_serial_writing=-1 if serial is None else serial)
+    mirror.progress.expect("writing the list", 0)
     with _fenced_list(mirror):
         copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
     stamp = mirror.store.list_stands().stamp

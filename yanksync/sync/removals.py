@@ -25,7 +25,7 @@ def finish(mirror: Mirror) -> None:
     while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
         if after == 0:
             waiting = mirror.state.unpublished.counts()[0]
-            mirror.progress.expect("pages recorded earlier", waiting)
+            mirror.progress.expect("publishing", waiting)
         after = awaiting[-1].id
         publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
         mirror.progress.advance(len(awaiting))

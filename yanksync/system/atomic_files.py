@@ -50,7 +50,7 @@ _NEW = (
 def create(path: str) -> int:
     """Open a new file to write, in place of what a run that died has left; return its descriptor.
 
-    It is nobody else's: no link that stands under the name is written through (F3).
+    It is nobody else's: no link that stands under the name is written through.
     """
     try:
         return os.open(path, _NEW, FILE_MODE)

@@ -12,7 +12,7 @@ from typing import Any
 
 _PDEATHSIG = 1  # prctl(2): PR_SET_PDEATHSIG
 _MANY = 32
-"""From so many files on, one call for the whole file system is cheaper (components.md, 4)."""
+"""From so many files on, one call for the whole file system is cheaper."""
 
 
 NO_SUCH_CALL = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})

@@ -29,10 +29,10 @@ ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "
     "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 )
-"""What is asked of an upstream that has not answered JSON yet (spec-checklist B1)."""
+"""What is asked of an upstream that has not answered JSON yet."""
 
 ACCEPT_JSON = "application/vnd.pypi.simple.v1+json"
-"""What is asked of one that has: its HTML would be a fallback's (design.md, R15)."""
+"""What is asked of one that has: its HTML would be a fallback's (R15)."""
 
 
 class Wish(Protocol):

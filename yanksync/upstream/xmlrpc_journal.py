@@ -1,4 +1,4 @@
-"""The journal over XML-RPC, as Warehouse speaks it (facts.md section 4, 13 to 22).
+"""The journal over XML-RPC, as Warehouse speaks it.
 
 Only ``changelog_last_serial`` and ``changelog_since_serial`` are ever called. Faults come with HTTP
 status 200, the rate limit among them. A document type is refused before anything of it is used.

@@ -106,7 +106,7 @@ def _batches(mirror: Mirror) -> Iterator[list[tuple[Project, bool, str | None]]]
 
 
 def _projects(mirror: Mirror, checked: Checked) -> Iterator[Finding]:
-    mirror.progress.expect("projects", mirror.state.projects.published())
+    mirror.progress.expect("checking the output", mirror.state.projects.published())
     for batch in _batches(mirror):
         kept = mirror.state.unpublished.kept([row.id for row, _, held in batch if held is not None])
         looked = [
@@ -231,7 +231,7 @@ def _extra(name: str, standing: Standing) -> Finding:
 
 def _upstream(mirror: Mirror) -> Iterator[Finding]:
     """Ask upstream for every page that is held, with its ETag, whether it is true."""
-    mirror.progress.expect("pages", mirror.state.projects.published())
+    mirror.progress.expect("asking upstream", mirror.state.projects.published())
     address = redacted(mirror.upstream.simple_url)
     for name in mirror.state.pending.without_page():
         why = "it was never fetched, and waits for that"

@@ -169,7 +169,7 @@ def test_json_reads_back_as_the_page(page: Page) -> None:
 
 
 def by_html(page: Page) -> Page:
-    """Return what HTML can carry of a page (B68, C27, C31)."""
+    """Return what HTML can carry of a page."""
 
     def kept(text: str) -> str:
         return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
@@ -200,7 +200,7 @@ CONTROLS = {*map(chr, range(32)), *map(chr, range(0x7F, 0xA0))} - set("\t\n\r")
 
 
 def has_controls(text: str) -> bool:
-    """Return whether HTML5 has no valid way to write ``text`` (C31)."""
+    """Return whether HTML5 has no valid way to write ``text``."""
     return any(
         c in CONTROLS or ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) < 0xFDF0 for c in text
     )

@@ -1,4 +1,4 @@
-"""Stage 1: what journal rows ask for (rules R2, R4, R5, R14; spec-checklist A.1 to A.3)."""
+"""Stage 1: what journal rows ask for (rules R2, R4, R5, R14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal-keeping package repository in memory, behaving as facts.md section 4 observed.
+"""A journal-keeping package repository in memory, behaving as PyPI was seen to behave.
 
 ``FakeUpstream`` has the mutations; :func:`tests.support.fake_index.http_server.serve` puts it on a
 socket. Time is ``clock`` and nothing else, so the same calls give the same bytes.
@@ -152,7 +152,7 @@ class FakeUpstream(Repository):
         return self._status(name, "quarantined", [(None, "project quarantined")])
 
     def clear_project_quarantine(self, name: str) -> int:
-        """End it; the status is active, whatever it was before (spec-checklist A.1, row 10)."""
+        """End it; the status is active, whatever it was before."""
         if self._require(name)[1].status != "quarantined":
             raise Refused(f"{name} is not quarantined")
         return self._status(name, "active", [(None, "project quarantine cleared")])

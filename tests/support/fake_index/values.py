@@ -135,7 +135,7 @@ def default_filenames(name: str, version: str, content: bytes | None) -> Iterato
 
 
 def add_action(filename: str) -> str:
-    """Return the action that an upload of ``filename`` writes (spec-checklist A.1, row 3)."""
+    """Return the action that an upload of ``filename`` writes."""
     if not filename.endswith(".whl"):
         return f"add source file {filename}"
     tags = filename.removesuffix(".whl").split("-")

@@ -12,7 +12,7 @@ from tests.support.fake_index.faults import rate_limit_text
 from tests.support.fake_index.repository import Repository
 from tests.support.fake_index.values import Row
 
-_REMOVED = frozenset(  # spec-checklist A64
+_REMOVED = frozenset(
     (
         *("changelog", "list_packages", "package_releases", "release_data", "release_urls"),
         *("search", "system.multicall", "updated_releases", "package_roles", "user_packages"),

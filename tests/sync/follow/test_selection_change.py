@@ -22,7 +22,7 @@ def begun(world: World, *names: str) -> World:
         world.up.upload(name, "2.0")
     world.configure(mirror_projects=[*names])
     assert world.sync() == DONE
-    assert world.up.list_requests() == []  # names alone need no list (D21)
+    assert world.up.list_requests() == []  # names alone need no list
     return world
 
 

@@ -121,6 +121,41 @@ def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Se
     assert_equal_to_upstream(world)
 
 
+@pytest.mark.rule("R14")
+@pytest.mark.parametrize("projects", [["demo"], ["d*"]], ids=["named", "pattern"])
+def test_another_address_of_the_same_journal_loses_nothing_where_nothing_is_held(
+    world: World, second: Served, projects: list[str]
+) -> None:
+    """No entry is left out, and no page of before the removal comes back."""
+    world.up.upload("third", "1.0")
+    world.configure(mirror_projects=projects)
+    world.started("demo")
+    gone = world.up.remove_project("demo")
+    assert world.sync() == DONE
+    world.up.serve_stale("demo")
+    world.up.upload("demo", "3.0")
+    second.upstream = world.up
+    moved(world, second)
+    assert world.sync() == PARTIAL
+    assert world.page("demo") is None
+    world.up.cdn_clear()
+    assert world.settle() == DONE
+    assert world.told() == [(gone, "remove", ""), (gone + 1, "return", "")]
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
+def test_another_index_has_a_project_that_the_old_one_removed(world: World, second: Served) -> None:
+    world.configure(mirror_projects=["demo"])
+    world.started("demo")
+    world.up.remove_project("demo")
+    assert world.sync() == DONE
+    world.up = other(second, "demo")
+    moved(world, second)
+    assert world.settle() == DONE
+    assert world.yanked("demo") == {"demo-9.0.tar.gz": False}
+
+
 @pytest.mark.parametrize("fault", [404, 503])
 @pytest.mark.parametrize(
     ("journal", "projects"),
@@ -269,6 +304,20 @@ def put_back(world: World, *names: str) -> None:
     assert world.sync() == DONE
     world.up.restore(kept)
     assert world.sync() == HELD
+
+
+@pytest.mark.rule("R14")
+def test_a_wider_selection_hides_no_upstream_that_was_put_back(world: World) -> None:
+    world.up.upload("third", "1.0")
+    world.configure(mirror_projects=["d*"])
+    put_back(world, "demo")
+    world.configure(mirror_projects=["d*", "t*"])
+    assert world.sync() == HELD
+    assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
+    assert world.approve() == [JOURNAL]
+    assert world.settle() == DONE
+    assert world.listed() == ["demo", "third"]
+    assert_equal_to_upstream(world)
 
 
 @pytest.mark.rule("R14")
@@ -432,16 +481,19 @@ def test_what_waits_from_another_address_is_asked_for_at_once(world: World, seco
     assert world.yanked("demo")["demo-1.0.tar.gz"] == "bad"
 
 
-@pytest.mark.parametrize("journal", ["auto", "none"])
+@pytest.mark.parametrize("journal", ["auto", "none", "of its own"])
 def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journal: str) -> None:
     for name in ("demo", "third"):
         world.up.upload(name, "1.0")
     address = world.served.simple_url
     world.configure(
         mirror_projects=["demo", "third"],
-        upstream_journal=journal,
         upstream_simple_url=f"{world.served.root_url}nothere/simple/",
     )
+    if journal == "of its own":
+        world.configure(upstream_journal_url=f"{world.served.root_url}pypi")
+    else:
+        world.configure(upstream_journal=journal)
     assert world.sync() == FAILED and world.files() == {}
     assert world.mirror is not None and world.mirror.tally.problem is not None
     assert "Correct upstream.simple_url" in world.mirror.tally.problem

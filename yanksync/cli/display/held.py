@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from yanksync.cli.display.columns import side_by_side
+from yanksync.cli.display.report_rows import moment
 from yanksync.cli.display.times import clock
 from yanksync.cli.error_handling import printable
-from yanksync.cli.report_rows import moment
 from yanksync.core.model import Hashes
 from yanksync.state.views.holds import WHOLE, Held
 

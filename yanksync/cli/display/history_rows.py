@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yanksync.cli.report_rows import moment
+from yanksync.cli.display.report_rows import moment
 from yanksync.state.history import Row
 
 

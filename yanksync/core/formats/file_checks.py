@@ -52,7 +52,7 @@ _TIME = re.compile(
 
 
 def check_filename(filename: str) -> None:
-    """Accept only a name that is safe as one part of a path on any system (F2).
+    """Accept only a name that is safe as one part of a path on any system.
 
     Raises:
         Unfit: it is not, or it is a name that the mirror itself uses.
@@ -71,9 +71,9 @@ def check_filename(filename: str) -> None:
 
 
 def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
-    """Return the file's absolute URL without fragment (B43, B8, F7).
+    """Return the file's absolute URL without fragment.
 
-    The text stays upstream's own; only what is no URL character is percent-encoded (C13).
+    The text stays upstream's own; only what is no URL character is percent-encoded.
 
     Args:
         raw: the URL as given, absolute or relative.
@@ -171,7 +171,7 @@ def _encoded(part: str) -> str:
 
 @lru_cache(maxsize=1024)
 def origin_problem(origin: str, allow_http: bool) -> str | None:
-    """Say what is wrong with ``scheme://host[:port]``, or None (F7, design.md R10)."""
+    """Say what is wrong with ``scheme://host[:port]``, or None (R10)."""
     if "@" in origin:
         return "its URL has user information"
     match = _ORIGIN.match(origin)
@@ -183,13 +183,13 @@ def origin_problem(origin: str, allow_http: bool) -> str | None:
 
 
 def without_credentials(url: str) -> str:
-    """Return ``url`` without user information, so that none reaches a page or a log (F19)."""
+    """Return ``url`` without user information, so that none reaches a page or a log."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
 
 def check_hashes(raw: dict[str, str]) -> Hashes:
-    """Return digests in lower case, sorted by algorithm (B44).
+    """Return digests in lower case, sorted by algorithm.
 
     Raises:
         Unfit: a digest is not hexadecimal, has a wrong length, or contradicts another.
@@ -212,7 +212,7 @@ def is_digest(algorithm: str, digest: str) -> bool:
 
 
 def fragment_hash(fragment: str) -> Hashes:
-    """Return the hash in a link's fragment; other fragments say nothing (B61).
+    """Return the hash in a link's fragment; other fragments say nothing.
 
     Raises:
         Unfit: a known algorithm with something that is no digest of it.
@@ -225,7 +225,7 @@ def fragment_hash(fragment: str) -> Hashes:
 
 
 def upload_time(raw: object) -> str | None:
-    """Return PEP 700's time verbatim, or None: uv rejects a page over a bad one (C22)."""
+    """Return PEP 700's time verbatim, or None: uv rejects a page over a bad one."""
     if not isinstance(raw, str):
         return None
     if _PLAIN_TIME.match(raw):
@@ -240,7 +240,7 @@ def upload_time(raw: object) -> str | None:
 
 
 def provenance_url(raw: str) -> str | None:
-    """Return an absolute https URL verbatim, or None where it is none (B51, C45)."""
+    """Return an absolute https URL verbatim, or None where it is none."""
     if not raw.startswith("https://"):
         return None
     try:

@@ -47,7 +47,7 @@ _SERIAL = re.compile(r"SERIAL ([0-9]{1,19})\Z")
 
 
 class Anchor(Struct):
-    """One ``<a href>``, character references resolved once (B62)."""
+    """One ``<a href>``, character references resolved once."""
 
     href: str
     attributes: Mapping[str, str]  # those of the Simple API, besides ``href``
@@ -55,12 +55,12 @@ class Anchor(Struct):
 
 
 class HtmlPage(Struct):
-    """What a page says; of repeated attributes, metas and bases the first counts (B8, B67)."""
+    """What a page says; of repeated attributes, metas and bases the first counts."""
 
     anchors: list[Anchor] = field(default_factory=list)
     metas: dict[str, str] = field(default_factory=dict)
     base: str | None = None
-    serial: str | None = None  # digits, from the comment that Warehouse puts last (B60)
+    serial: str | None = None  # digits, from the comment that Warehouse puts last
 
 
 class Target:

@@ -43,7 +43,7 @@ def parse_html_page(
     rules: PageRules,
     header_serial: str | None,
 ) -> ParsedPage:
-    """Read an HTML page. It names neither project, versions nor sizes (B68).
+    """Read an HTML page. It names neither project, versions nor sizes.
 
     Without ``pypi:repository-version`` it counts only if it has a file, or is the empty page of
     this project: any error page has links, and must not read as "nothing there" (R7).
@@ -100,7 +100,7 @@ def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> 
 def _file(
     anchor: Anchor, link: str, fragment: str, base: str, rules: PageRules, notes: Notes
 ) -> File | None:
-    """Return one file (B60 to B66); None where the link leads to none.
+    """Return one file; None where the link leads to none.
 
     Raises:
         Unfit: the file cannot be published.
@@ -113,7 +113,7 @@ def _file(
     attributes = anchor.attributes
     python, uploaded = attributes.get("data-requires-python"), attributes.get("data-upload-time")
     check_length(python, rules, "requires-python", Unfit)
-    # Presence counts, not the value: lxml reads a bare attribute as "" (B63, B64).
+    # Presence counts, not the value: lxml reads a bare attribute as "".
     reason = attributes.get("data-yanked")
     check_length(reason, rules, "a yank's reason", Unfit)
     provenance = attributes.get("data-provenance")
@@ -134,7 +134,7 @@ def _file(
 
 
 def _core_metadata(attributes: Mapping[str, str], notes: Notes) -> bool | Hashes | None:
-    """Return the metadata claim; PEP 714's attribute before PEP 658's (B65)."""
+    """Return the metadata claim; PEP 714's attribute before PEP 658's."""
     claim = attributes.get("data-core-metadata")
     if claim is None:
         claim = attributes.get("data-dist-info-metadata")

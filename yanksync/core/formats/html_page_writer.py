@@ -1,6 +1,6 @@
 """A page as HTML5 (PEP 503, 592, 658, 714, 740, 792).
 
-The shape is Warehouse's, since consumers break on whitespace (C32): one ``<a>`` on each line,
+The shape is Warehouse's, since consumers break on whitespace: one ``<a>`` on each line,
 ``href`` first, the serial as a comment at the end.
 """
 
@@ -34,7 +34,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 def render_page(page: Page) -> bytes:
     """Return the HTML form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
 
-    HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss (C31).
+    HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss.
     """
     title = f"Links for {escape(page.name)}"
     metas = [f'    <meta name="pypi:repository-version" content="{_version(page)}">\n']
@@ -85,7 +85,7 @@ _escape_again = lru_cache(maxsize=4096)(escape)  # for texts that repeat: requir
 
 
 def _version(page: Page) -> str:
-    """Return the lowest API version that has all that this form carries (C20, B14).
+    """Return the lowest API version that has all that this form carries.
 
     HTML has neither versions nor sizes, so 1.1 says nothing here.
     """
@@ -102,7 +102,7 @@ def _meta(name: str, content: str) -> str:
 def _anchor(file: File, timed: bool) -> str:
     """Return the line of one file, with its upload time if ``timed``.
 
-    A yank always has a value: pip overlooks a bare one (C4).
+    A yank always has a value: pip overlooks a bare one.
     """
     python = file.requires_python
     extra = "" if python is None else f' data-requires-python="{_escape_again(python)}"'
@@ -124,7 +124,7 @@ def _anchor(file: File, timed: bool) -> str:
 
 
 def _fragment(hashes: Hashes) -> str:
-    """Return the fragment: only sha256, for uv refuses a whole page over sha1 (C25)."""
+    """Return the fragment: only sha256, for uv refuses a whole page over sha1."""
     for algorithm, digest in hashes:
         if algorithm == "sha256":
             return f"#sha256={escape(digest)}"

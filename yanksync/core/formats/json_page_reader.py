@@ -74,7 +74,7 @@ def parse_json_page(
 def _versions(
     wire: WirePage, api_version: tuple[int, int], rules: PageRules, notes: Notes
 ) -> tuple[str, ...] | None:
-    """Return the versions, each once (B52). From 1.1 they must be there (B40)."""
+    """Return the versions, each once. From 1.1 they must be there."""
     if wire.versions is None:
         if api_version >= (1, 1):
             raise Broken("it has no versions, which api-version 1.1 demands")
@@ -89,7 +89,7 @@ def _versions(
 
 
 def _status(wire: WirePage, notes: Notes) -> tuple[str, str | None]:
-    """Return status and reason from wherever they stand (B34, B35).
+    """Return status and reason from wherever they stand.
 
     The top-level key counts. PEP 792's prose calls its field ``state``, the living specification's
     example puts it into ``meta``: both are read, with a note.
@@ -161,7 +161,7 @@ def _file(wire: WireFile, base: str, rules: PageRules, notes: Notes) -> File:
 
 
 def _yanked(raw: bool | str | None, rules: PageRules, notes: Notes) -> Yank | None:
-    """Return the yank (B48): every string is one, the empty one too; null is none, with a note."""
+    """Return the yank: every string is one, the empty one too; null is none, with a note."""
     if raw is None:
         notes.add("yanked is null, which is no value for it; read as not yanked")
         return None
@@ -172,7 +172,7 @@ def _yanked(raw: bool | str | None, rules: PageRules, notes: Notes) -> Yank | No
 
 
 def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
-    """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's (B46)."""
+    """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's."""
     claim = wire.core_metadata
     if claim is None:
         claim = wire.dist_info_metadata
@@ -190,7 +190,7 @@ def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
 
 
 def _provenance(raw: object, notes: Notes) -> str | None:
-    """Return the provenance URL, or None with a note where it is none (B51)."""
+    """Return the provenance URL, or None with a note where it is none."""
     url = provenance_url(raw) if isinstance(raw, str) else None
     if url is None:
         notes.add("a provenance is no absolute https URL; not passed on")
@@ -198,7 +198,7 @@ def _provenance(raw: object, notes: Notes) -> str | None:
 
 
 def _note_homeless(page: Page, notes: Notes) -> None:
-    """Note files that belong to none of the versions listed (F13)."""
+    """Note files that belong to none of the versions listed."""
     if page.versions is None:
         return
     finder = VersionFinder(page.name, page.versions)

@@ -1,7 +1,7 @@
 """The shape of a project page in JSON: from bytes to typed values, which nobody has judged yet.
 
 A page with an element of a wrong shape is read again, element by element, so that one bad file
-hides no other file's yank. Keys that we do not know are ignored (B41), of a repeated key the last
+hides no other file's yank. Keys that we do not know are ignored, of a repeated key the last
 counts, as in every common JSON reader.
 """
 
@@ -32,7 +32,9 @@ class WireMeta(Struct, gc=False):
 
     api_version: Any = msgspec.field(name="api-version", default=None)
     last_serial: Any = msgspec.field(name="_last-serial", default=None)
-    project_status: Any = msgspec.field(name="project-status", default=None)  # a stray place: B35
+    project_status: Any = msgspec.field(
+        name="project-status", default=None
+    )  # where some indexes put it5
     status_reason: Any = msgspec.field(name="project-status-reason", default=None)
 
 
@@ -54,7 +56,7 @@ class WireFile(Struct, rename="kebab", gc=False):
 
 
 class WirePage(Struct, rename="kebab", gc=False):
-    """The whole page (B40)."""
+    """The whole page."""
 
     meta: WireMeta
     name: str

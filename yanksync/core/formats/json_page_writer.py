@@ -31,7 +31,7 @@ class _Status(Struct, omit_defaults=True, gc=False):
 class _File(Struct, rename="kebab", gc=False):
     """One element of ``files``, in the order that it is written: as Warehouse, by key.
 
-    What is not known is left out: uv rejects a page over a size or time that is null (C21, C22).
+    What is not known is left out: uv rejects a page over a size or time that is null.
     """
 
     core_metadata: bool | dict[str, str] | UnsetType
@@ -62,7 +62,7 @@ _ENCODER = msgspec.json.Encoder()
 def render_page(page: Page) -> bytes:
     """Return the JSON form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
 
-    Texts are exact; lone surrogates are written as ``\\udXXX`` escapes (C30).
+    Texts are exact; lone surrogates are written as ``\\udXXX`` escapes.
     """
     sized = page.versions is not None and all(file.size is not None for file in page.files)
     return encoded(
@@ -88,7 +88,7 @@ def encoded(value: Struct) -> bytes:
 
 
 def _version(page: Page, sized: bool) -> str:
-    """Return the API version whose fields the page carries (C20, C29)."""
+    """Return the API version whose fields the page carries."""
     if not sized:
         return "1.0"
     if not plain(page):
@@ -97,7 +97,7 @@ def _version(page: Page, sized: bool) -> str:
 
 
 def _file(file: File, sized: bool) -> _File:
-    """Return a file as it is written; ``sized``: whether the page may say sizes (C20)."""
+    """Return a file as it is written; ``sized``: whether the page may say sizes."""
     yank, metadata = file.yanked, file.core_metadata
     return _File(
         UNSET if metadata is None else _claim(metadata),
@@ -109,11 +109,11 @@ def _file(file: File, sized: bool) -> _File:
         UNSET if file.size is None or not sized else file.size,
         UNSET if file.upload_time is None else file.upload_time,
         file.url,
-        # Never "": pip takes it for not yanked (C4). Never null: uv rejects the page (C5).
+        # Never "": pip takes it for not yanked. Never null: uv rejects the page.
         False if yank is None else True if yank.reason == "" else yank.reason,
     )
 
 
 def _claim(metadata: bool | Hashes) -> bool | dict[str, str]:
-    """Return the metadata's hashes; without any there is nothing to claim (B46)."""
+    """Return the metadata's hashes; without any there is nothing to claim."""
     return metadata if isinstance(metadata, bool) else dict(metadata) or False

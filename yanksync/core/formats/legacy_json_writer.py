@@ -136,5 +136,5 @@ def _python(kind: str, filename: str) -> str:
 
 
 def _claim(metadata: bool | Hashes) -> bool | dict[str, str]:
-    """Return the metadata's hashes; without any there is nothing to claim (B46)."""
+    """Return the metadata's hashes; without any there is nothing to claim."""
     return metadata if isinstance(metadata, bool) else dict(metadata) or False

@@ -1,4 +1,4 @@
-"""From an answer's bytes to a value, by the Content-Type that upstream gave it (B2).
+"""From an answer's bytes to a value, by the Content-Type that upstream gave it.
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
 :class:`yanksync.core.errors.BadAnswer`. Each reader is imported where it is needed, because most

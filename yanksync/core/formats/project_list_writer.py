@@ -56,9 +56,9 @@ class BothForms:
 
 
 def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> Iterator[bytes]:
-    """Yield the HTML list (PEP 503); the caller sorts and leaves quarantined projects out (C12).
+    """Yield the HTML list (PEP 503); the caller sorts and leaves quarantined projects out.
 
-    Links are relative, so that they hold behind any prefix (C17).
+    Links are relative, so that they hold behind any prefix.
     """
     yield _HTML_HEAD
     for chunk, plain in _chunks(projects):
@@ -69,7 +69,7 @@ def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> I
 def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator[bytes]:
     """Yield the JSON list (PEP 691, and Warehouse's serials); order and choice are the caller's.
 
-    ``meta`` stands first, and in it the serial, which is this mirror's cursor (design.md).
+    ``meta`` stands first, and in it the serial, which is this mirror's cursor.
     """
     head = _json_head(serial)
     for chunk, plain in _chunks(projects):

@@ -22,7 +22,7 @@ _NEWER = "api-version {}.{} is newer than {}.{}"
 
 
 class PageRules(Struct, frozen=True, kw_only=True):
-    """Limits on what is taken from upstream (spec-checklist F7, F9)."""
+    """Limits on what is taken from upstream."""
 
     allow_http: bool = False  # plain http beyond loopback
     max_size: int = 32 << 20  # bytes of a page
@@ -37,7 +37,7 @@ class ParsedPage(Struct, frozen=True):
 
     page: Page
     notes: tuple[str, ...]  # one line each, at most 22
-    json: bool  # whether it was read from the JSON form (design.md R15)
+    json: bool  # whether it was read from the JSON form (R15)
 
 
 class Broken(ValueError):
@@ -81,7 +81,7 @@ class FileShelf:
         self._problem: str | None = None  # the first
 
     def add(self, file: File) -> None:
-        """Take ``file``; two entries of one name become one file, if their hashes allow it (B42).
+        """Take ``file``; two entries of one name become one file, if their hashes allow it.
 
         Raises:
             Broken: there are too many.
@@ -138,7 +138,7 @@ def _merged(first: File, second: File) -> File | None:
 
 
 def note_strangers(page: Page, notes: Notes) -> None:
-    """Note files that are named after another project: installers pass them over (F12)."""
+    """Note files that are named after another project: installers pass them over."""
     usual = page.name.replace("-", "_") + "-"
     strange = [
         one.filename
@@ -155,7 +155,7 @@ def shown(text: str) -> str:
 
 
 def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
-    """Return ``meta.api-version`` as two numbers; None means 1.0 (B10 to B12).
+    """Return ``meta.api-version`` as two numbers; None means 1.0.
 
     Raises:
         Broken: no ``Major.Minor``, or a major version that we do not know.
@@ -174,12 +174,12 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
 
 
 def of_every_page(note: str) -> bool:
-    """Return whether a note is about upstream and not the page: to be told once (B11)."""
+    """Return whether a note is about upstream and not the page: to be told once."""
     return note == signed_urls.NOTE or note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:
-    """Return a serial: an int, a string of digits (other mirrors' habit), or None for none (B20).
+    """Return a serial: an int, a string of digits (other mirrors' habit), or None for none.
 
     Raises:
         Broken: anything else; a serial that cannot be compared must not pass for "none".
@@ -194,7 +194,7 @@ def check_serial(value: object) -> int | None:
 
 
 def page_serial(body: object, header: str | None) -> int | None:
-    """Return the page's serial: the body's, else that of ``X-PyPI-Last-Serial`` (B20).
+    """Return the page's serial: the body's, else that of ``X-PyPI-Last-Serial``.
 
     Raises:
         Broken: the one that counts is not a number.
@@ -204,7 +204,7 @@ def page_serial(body: object, header: str | None) -> int | None:
 
 
 def check_size(value: object) -> int | None:
-    """Return a file's size; None where upstream does not say (B49, C21).
+    """Return a file's size; None where upstream does not say.
 
     Raises:
         Unfit: not a whole number of bytes. True is no number here, and uv refuses a page over it.
@@ -219,7 +219,7 @@ def check_size(value: object) -> int | None:
 def check_length(
     text: str | None, rules: PageRules, what: str, error: type[ValueError] = Broken
 ) -> None:
-    """Refuse a text that is too long; it is never cut (F5, F9).
+    """Refuse a text that is too long; it is never cut.
 
     Raises:
         Broken, or ``error``: it is longer than ``rules.max_string``.

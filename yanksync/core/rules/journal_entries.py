@@ -1,6 +1,6 @@
 """Stage 1, pure: what journal entries ask for.
 
-An entry only says "look at that project again" (design.md, R5); what is true stands on the page.
+An entry only says "look at that project again" (R5); what is true stands on the page.
 The rules kept here:
 
 * order comes from serials alone, never from timestamps (R4);
@@ -77,7 +77,7 @@ HISTORY = {
 }
 """Which kinds enter the history; the two returns only for what was withdrawn before."""
 
-# Warehouse's role verbs, and those of pypi/legacy (spec-checklist A.1 row 13, A22, A24).
+# Warehouse's role verbs, and those of pypi/legacy.
 _ROLE = re.compile(r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) ")
 _INERT = frozenset({"docupdate", "docdestroy", "keyrotate "})
 
@@ -144,7 +144,7 @@ def classify(entry: JournalEntry) -> Kind:
 
     A verb that is not known is :attr:`Kind.LOOK`. Release verbs count only with a version and
     project verbs only without one: a team may be called ``release``, so ``remove Owner release``
-    and its like must not be read as anything else (spec-checklist A31).
+    and its like must not be read as anything else.
     """
     action = entry.action
     if entry.version is None:

@@ -46,7 +46,7 @@ def differences(
 
     ``before`` None is a project that was gone, ``after`` None one that is gone now. ``withdrawn``
     are versions whose newest row of the history is a removal: they return, others are just new.
-    A file that appears already yanked is no yank (interface.md, history).
+    A file that appears already yanked is no yank.
     """
     if before is None and after is None:
         return ()
@@ -77,7 +77,7 @@ def reasons_of(page: Page) -> Reasons:
 def latecomers(before: Page, after: Page) -> tuple[str, ...]:
     """Return the files that are new on a release whose first file is older by two weeks and more.
 
-    PyPI closes releases after that time (spec-checklist G4).
+    PyPI closes releases after that time.
     """
     known = {file.filename for file in before.files}
     fresh = [file for file in after.files if file.filename not in known and file.upload_time]

@@ -193,7 +193,7 @@ def _seen_since(held: Held) -> bool:
 
 
 def _list_explains(held: Held) -> bool:
-    # A list older than what is known of the project proves nothing by leaving it out (A69).
+    # A list older than what is known of the project proves nothing by leaving it out.
     if held.listed_at is None:
         return False
     if held.word is not None or _quarantined_since(held):

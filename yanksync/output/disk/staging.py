@@ -87,7 +87,7 @@ def write_chunks(
             while view:
                 view = view[os.write(descriptor, view) :]
         # All file times are set alike: nginx takes a sibling for its page whatever their times say,
-        # but its ETag is made of them (spec-checklist D6, D10).
+        # but its ETag is made of them.
         if moment is None and one.fresh:
             moment = os.fstat(descriptor).st_mtime_ns  # as it is
         else:

@@ -211,7 +211,7 @@ class DiskStore:
             return
         ours = set(layout.filenames())
         ours |= {layout.temporary(filename) for filename in ours}
-        # A sibling goes before its page: with gzip_static it would be served after it (D10).
+        # A sibling goes before its page: with gzip_static it would be served after it.
         for entry in sorted(ours.intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
         os.rmdir(base)

@@ -124,7 +124,7 @@ def _with_slash(objects: Objects, name: str | None, seen: Seen) -> Seen:
 
 
 def _wrong(filename: str, content: Content) -> str | None:
-    """Return what an object wrongly says of itself: a web server's matter elsewhere (D2, D16)."""
+    """Return what an object wrongly says of itself: a web server's matter elsewhere."""
     said = layout.headers(filename)
     for what, found, wanted in (
         ("content type", content.type, said.content_type),

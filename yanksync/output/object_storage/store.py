@@ -3,7 +3,7 @@
 A put replaces one object in one step, and nothing replaces several. So each project's objects are
 put one after the other, siblings before the page they belong to (R12), and a project of which one
 could not be put is a failure: it stays unpublished, and the next run puts all of it again. What
-stands there is known by our own digests and not by ETags (spec-checklist D18).
+stands there is known by our own digests and not by ETags.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from yanksync.output.reconcile import FormWork, Remove, Work, Write
 from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
 
 WORKERS = 32
-"""Projects put at the same time: twice as many puts a second as with 16 (components.md, 2)."""
+"""Projects put at the same time: twice as many puts a second as with 16."""
 
 _IN_A_ROW = 4  # projects that failed one after the other: the rest of the batch is not tried
 _CHUNK = 1 << 20  # bytes
@@ -81,7 +81,7 @@ class ObjectStore:
         """Publish to ``objects``.
 
         ``slash`` is the form that also stands under the name of its directory, with the slash at
-        its end: what clients ask for where nothing knows of index documents (D15). With ``fence``
+        its end: what clients ask for where nothing knows of index documents. With ``fence``
         each put and each deletion is on a condition, and every method may raise
         :class:`yanksync.core.errors.LeaseLost`.
         """

@@ -20,7 +20,7 @@ _TOLD = 100  # projects with a problem that are told of
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What ``status`` says (interface.md). Times are UTC seconds."""
+    """What ``status`` says. Times are UTC seconds."""
 
     configuration: str | None = None  # the file; None: there is none
     upstream: str | None = None  # None: what pip uses, which no run has asked for yet

@@ -104,7 +104,9 @@ def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
     if cursor < tree and (last := mirror.upstream.last_serial() or 0) < tree:
         raise behind_output(last, tree)
     first = True
+    mirror.progress.expect("reading the journal", 0)
     for rows in mirror.upstream.entries(max(cursor - 1, 0)):
+        mirror.progress.advance(len(rows))
         if first:
             check_cursor(rows, cursor, meta.cursor_row)
         _check_ahead(mirror, rows)

@@ -2,7 +2,7 @@
 the journal.
 
 A list is evidence of what is there, and never of what is not unless it is as new as what is known
-(spec-checklist A69); names that leave it are counted before any page is asked for (R8).
+; names that leave it are counted before any page is asked for (R8).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.core.model import PIECES, ProjectList
 from yanksync.core.names import normalized
 from yanksync.core.project_state import Presence
+from yanksync.core.rules.journal_entries import check_cursor
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
@@ -29,10 +30,12 @@ _STANDING = 2000  # directories of the output held against the state at once
 
 
 def widen(mirror: Mirror) -> None:
-    """Take up the projects that a changed configuration adds (design.md, change of configuration).
+    """Take up the projects that a changed configuration adds.
 
     The list names them; the journal is read again from the list's serial, for entries about them
-    were skipped so far. Recorded entries are recognised.
+    were skipped so far. Recorded entries are recognised. Raises
+    :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among
+    them.
     """
     meta = mirror.state.meta
     source = source_of(mirror)
@@ -48,15 +51,18 @@ def widen(mirror: Mirror) -> None:
         mark_missing_named(mirror, started)
         return
     _, projects = read_list(mirror)
-    _refuse_empty(mirror, projects, meta.cursor or 0)
+    cursor, known = meta.cursor or 0, meta.cursor_row
+    _refuse_empty(mirror, projects, cursor)
+    back = cursor if projects.serial is None else min(projects.serial, cursor)
+    if back < cursor and known is not None:  # this row is forgotten, and tells what is followed
+        check_cursor(next(iter(mirror.upstream.entries(cursor - 1)), ()), cursor, known)
     with mirror.state.transaction():
         load(mirror, projects)
         mirror.state.listed.mark_missing(started)
         mark_unlisted(mirror, projects, started)
         mirror.state.listed.drop()
-        cursor = meta.cursor
-        if cursor is not None and projects.serial is not None and projects.serial < cursor:
-            meta.move_cursor(projects.serial, None)
+        if back < cursor:
+            meta.move_cursor(back, None)
         meta.put(selection=mirror.settings.mirror.selection.text)
 
 
@@ -107,12 +113,15 @@ def resync(mirror: Mirror) -> bool:
 
 
 def first_build(mirror: Mirror, started: float) -> None:
-    """Ask for every listed project, and begin to follow the journal from before the list."""
+    """Ask for every listed or named project, and begin to follow the journal from before the list.
+
+    The state may hold pages, and tombstones, from before there was a journal to follow.
+    """
     last = mirror.upstream.last_serial() or 0
     check_published(mirror, last)
     if mirror.settings.mirror.selection.explicit is not None:
         with mirror.state.transaction():
-            mark_missing_named(mirror, started)
+            mark_named(mirror, started)
             start(mirror, JournalSource.XMLRPC, None, None, last)
         return
     raw, projects = read_list(mirror)
@@ -138,7 +147,7 @@ def start(
     meta = mirror.state.meta
     listed = None if projects is None else projects.serial
     if source is JournalSource.XMLRPC and last is not None:
-        # The list may be half an hour older than the journal (A43).
+        # The list may be half an hour older than the journal.
         meta.move_cursor(last if listed is None else min(last, listed), None)
     meta.see_serial(listed)
     meta.put(selection=mirror.settings.mirror.selection.text)
@@ -147,7 +156,7 @@ def start(
 
 
 def follow_list(mirror: Mirror, started: float) -> None:
-    """Compare the list of projects with the state (spec-checklist A68)."""
+    """Compare the list of projects with the state."""
     meta = mirror.state.meta
     raw = mirror.upstream.list(meta.text("list_etag"))
     if raw is None:  # the newest is there again, after an older one maybe

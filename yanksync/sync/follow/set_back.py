@@ -18,7 +18,7 @@ from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
 
 CACHED = 3600.0
-"""Seconds after which no cache gives an old list any more; a CDN may for half of that (A69)."""
+"""Seconds after which no cache gives an old list any more; a CDN may for half of that."""
 
 _MOST = 1000  # rows watched at once: one that lasts is enough
 

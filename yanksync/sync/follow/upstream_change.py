@@ -31,7 +31,8 @@ def check_address(mirror: Mirror) -> None:
     """Check that upstream is still the one followed so far when its address is another one.
 
     What was learnt about the old one is forgotten. Its journal tells whether it is the same index.
-    Raises :class:`JournalReplaced` when it does not, :class:`yanksync.core.errors.UpstreamError`.
+    Raises :class:`JournalReplaced` when it does not and pages are held, and
+    :class:`yanksync.core.errors.UpstreamError`.
     """
     meta, address = mirror.state.meta, _address(mirror)
     if not is_other_upstream(mirror):
@@ -43,10 +44,12 @@ def check_address(mirror: Mirror) -> None:
         return
     if meta.text("other_url") != address:
         _forget(mirror)
-    if _holds_nothing(mirror):
+    # What is followed still counts where nothing is held: its tombstones, and its place in the
+    # journal, after which nothing may be left out of the history.
+    why, nothing = _unlike(mirror), _holds_nothing(mirror)
+    if why is not None and nothing:
         _begin(mirror)
         return
-    why = _unlike(mirror)
     if why is not None:
         old = meta.text("followed_url")
         problem = f"upstream.simple_url is {address} now, it was {old}, and {why}"
@@ -55,6 +58,8 @@ def check_address(mirror: Mirror) -> None:
     if mirror.upstream.root_is_missing():
         raise BadAnswer(address, f"the root of the index answered 404; {CHECK}")
     log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
+    if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
+        meta.put(selection="")  # so that what the state holds no page of is asked for
     trust(mirror)
     meta.put(followed_url=address, other_url=None)
 
@@ -109,7 +114,7 @@ def _unlike(mirror: Mirror) -> str | None:
     """Return why the journal of this upstream is not the one followed; None when it is."""
     meta = mirror.state.meta
     cursor, known = meta.cursor, meta.cursor_row
-    if source_of(mirror) is not JournalSource.XMLRPC or cursor is None or known is None:
+    if cursor is None or known is None or source_of(mirror) is not JournalSource.XMLRPC:
         return "no journal tells whether both are the same index"
     rows = next(iter(mirror.upstream.entries(max(cursor - 1, 0))), ())
     try:

@@ -1,0 +1,106 @@
+"""``config check``, ``config show`` and ``config schema``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import jsonschema
+import pytest
+
+from tests.support.cli_runner import Cli
+from yanksync.config.keys import KEYS
+
+WRONG = """
+[upstream]
+workers = 0
+simple_url = "https://upstream.example"
+[mirror]
+yankd = "mark"
+"""
+
+
+def test_a_good_configuration(yanksync: Cli) -> None:
+    done = yanksync("config", "check")
+    assert (done.code, done.out, done.err) == (0, f"ok  {yanksync.config}\n", "")
+
+
+def test_every_error_is_named(yanksync: Cli) -> None:
+    yanksync.config.write_text(WRONG)
+    done = yanksync("config", "check", YANKSYNC_SCHEDULE_EVERY="often")
+    assert (done.code, done.out) == (2, "")
+    for key in ("upstream.workers", "mirror.yankd", "schedule.every"):
+        assert f": {key}: " in done.err
+    assert "3 errors; nothing runs until they are corrected" in done.err
+
+
+def test_errors_as_json(yanksync: Cli) -> None:
+    yanksync.config.write_text(WRONG)
+    done = yanksync("config", "check", "--json")
+    assert done.code == 2
+    found = {error["key"]: error for error in done.json["errors"]}
+    assert set(found) == {"upstream.workers", "mirror.yankd"}
+    assert found["upstream.workers"]["source"] == str(yanksync.config)
+    assert "must be from 1 to 256" in found["upstream.workers"]["problem"]
+
+
+def test_a_file_that_is_no_toml(yanksync: Cli) -> None:
+    yanksync.config.write_text("[upstream\n")
+    for command in (("config", "check"), ("config", "show")):
+        done = yanksync(*command)
+        assert done.code == 2 and "is not TOML" in done.err
+
+
+def test_values_have_their_source(yanksync: Cli) -> None:
+    yanksync.config.write_text('[mirror]\nprojects = ["demo"]\n')
+    done = yanksync("config", "show", YANKSYNC_MIRROR_YANKED="omit")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert f'mirror.projects = ["demo"]  # {yanksync.config}' in lines
+    assert 'mirror.yanked = "omit"  # YANKSYNC_MIRROR_YANKED' in lines
+    assert 'schedule.every = "5m"  # default' in lines
+    assert "upstream.simple_url = (none)  # asked of pip" in lines
+    assert len(lines) == len(KEYS)
+    values = {one["key"]: one for one in yanksync("config", "show", "--json").json}
+    assert values["mirror.projects"]["value"] == ["demo"] and len(values) == len(KEYS)
+
+
+def test_no_secret_is_shown(yanksync: Cli) -> None:
+    secrets = {
+        "YANKSYNC_UPSTREAM_SIMPLE_URL": "https://user:geheim@upstream.example/simple/",
+        "YANKSYNC_HOOKS_WEBHOOK": "https://hooks.upstream.example/geheim",
+        "YANKSYNC_HEALTH_PING": "https://ping.upstream.example/geheim",
+        "YANKSYNC_STORAGE_SECRET_ACCESS_KEY": "geheim",
+        "YANKSYNC_MIRROR_OUTPUT": "s3://bucket/prefix",
+        "YANKSYNC_MIRROR_STATE": "yanksync.db",
+    }
+    for options in ((), ("--json",)):
+        done = yanksync("config", "show", *options, **secrets)
+        assert done.code == 0, done.err
+        assert "storage.secret_access_key" in done.out
+        assert "geheim" not in done.out + done.err
+
+
+def test_the_schema_knows_good_from_bad(yanksync: Cli) -> None:
+    schema = yanksync("config", "schema").json
+    jsonschema.Draft202012Validator.check_schema(schema)
+    good = tomllib.loads(yanksync.config.read_text())
+    jsonschema.validate(good, schema)
+    for section, key, value in (
+        ("upstream", "workers", 0),
+        ("upstream", "wrkers", 1),
+        ("mirror", "yanked", "hide"),
+        ("mirror", "projects", "demo"),
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({section: {key: value}}, schema)
+    assert {f"{one}.{key}" for one in schema["properties"] if one != "storage" for key in
+            schema["properties"][one]["properties"]} == set(KEYS)  # fmt: skip
+    assert json.dumps(schema).count('"description"') == len(KEYS) + 1
+
+
+def test_global_options_stand_behind_it(yanksync: Cli) -> None:
+    other = yanksync.home / "other.toml"
+    other.write_text("[upstream]\nworkers = 3\n")
+    done = yanksync("config", "show", "--config", str(other))
+    assert f"upstream.workers = 3  # {other}" in done.out

@@ -1,0 +1,140 @@
+"""How far a pass is: one line on a terminal, or a line of the log now and then."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from types import TracebackType
+
+from msgspec import Struct
+
+from yanksync.cli.error_handling import tell, voice
+
+_TICK = 1.0  # seconds between updates when nothing else happens
+_SOON = 0.1  # seconds between updates at least
+_FEW = 10  # steps that need no line, unless they take long
+
+
+class Phase(Struct):
+    """A part of a pass."""
+
+    what: str
+    total: int  # steps; 0: not known before
+    began: float  # monotonic seconds
+    first: int = 0  # steps that an earlier run had done
+    done: int = 0
+    failed: int = 0
+
+
+class Bars:
+    """Shows the phase of a pass; a context manager that leaves the terminal in order.
+
+    On a terminal one line is updated at least once a second. With ``stats``, a line is logged
+    every so many seconds.
+    """
+
+    def __init__(self, *, shown: bool | None = None, stats: float | None = None) -> None:
+        self._shown = sys.stderr.isatty() if shown is None else shown
+        self._stats = stats
+        self._phase: Phase | None = None
+        self._drawn = 0  # characters of the line on the terminal
+        self._drawn_at = self._told_at = time.monotonic()
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+
+    def __enter__(self) -> Bars:
+        if self._shown or self._stats is not None:
+            threading.Thread(target=self._tick, name="progress", daemon=True).start()
+        if self._shown:
+            voice.clear = self._clear
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._end()
+        voice.clear = None
+
+    def expect(self, what: str, total: int, done: int = 0) -> None:
+        """Begin a phase of ``total`` steps, of which an earlier run did ``done``."""
+        with self._lock:
+            self._end()
+            self._phase = Phase(what, total, time.monotonic(), done, done)
+            if total > _FEW:
+                self._draw()
+
+    def advance(self, steps: int, failed: int = 0) -> None:
+        """Count steps, and how many of them failed."""
+        with self._lock:
+            if self._phase is None:
+                return
+            self._phase.done += steps
+            self._phase.failed += failed
+            if time.monotonic() - self._drawn_at >= _SOON and self._phase.total > _FEW:
+                self._draw()
+
+    def say(self, text: str) -> None:
+        """Print one line where the progress is shown."""
+        if self._shown:
+            tell(text, "info")
+
+    def _tick(self) -> None:
+        while not self._over.wait(_TICK if self._shown else min(self._stats or _TICK, _TICK)):
+            with self._lock:
+                if self._phase is not None:
+                    self._draw()
+                    self._log(self._phase)
+
+    def _log(self, phase: Phase) -> None:
+        now = time.monotonic()
+        if self._stats is not None and now - self._told_at >= self._stats:
+            self._told_at = now
+            tell(progress_line(phase, now), "info")
+
+    def _draw(self) -> None:
+        if not self._shown or self._phase is None:
+            return
+        self._drawn_at = time.monotonic()
+        width = shutil.get_terminal_size().columns - 1
+        text = progress_line(self._phase, self._drawn_at)[:width]
+        print(f"\r{text:<{min(self._drawn, width)}}", end="", file=sys.stderr, flush=True)
+        self._drawn = len(text)
+
+    def _clear(self) -> None:
+        """Take the line away, for another one to be printed."""
+        with self._lock:
+            if self._drawn:
+                print("\r" + " " * self._drawn + "\r", end="", file=sys.stderr, flush=True)
+                self._drawn = 0
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._drawn:
+                self._draw()
+                print(file=sys.stderr, flush=True)
+            self._drawn, self._phase = 0, None
+
+
+def progress_line(phase: Phase, now: float) -> str:
+    """Return the phase, count, rate, failures, and the time that has passed and is left."""
+    seconds = now - phase.began
+    rate = (phase.done - phase.first) / seconds if seconds > 0 else 0.0
+    of = f"/{phase.total:,}" if phase.total else ""
+    parts = [f"{phase.what}  {phase.done:,}{of}", f"{rate:,.0f}/s"]
+    if phase.failed:
+        parts.append(f"{phase.failed:,} failed")
+    parts.append(f"{_clock(seconds)} elapsed")
+    if rate > 0 and phase.total > phase.done:
+        parts.append(f"{_clock((phase.total - phase.done) / rate)} left")
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

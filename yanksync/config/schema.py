@@ -1,0 +1,49 @@
+"""The JSON Schema of ``yanksync.toml``, made from the table of keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yanksync.config.keys import KEYS, SECTIONS, Key
+
+_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema (JSON Schema, draft 2020-12)."""
+    sections: dict[str, Any] = {
+        section: {"type": "object", "additionalProperties": False, "properties": {}}
+        for section in SECTIONS
+    }
+    for path, key in KEYS.items():
+        section, _, name = path.partition(".")
+        sections[section]["properties"][name] = _property(key)
+    sections["storage"] = {
+        "type": "object",
+        "description": "Options of the object-storage client.",
+        "additionalProperties": {"type": ["string", "boolean", "number"]},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "yanksync.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": sections,
+    }
+
+
+def _property(key: Key) -> dict[str, Any]:
+    names = [_TYPES[one] for one in key.type.types]
+    found: dict[str, Any] = {
+        "description": key.description,
+        "type": names[0] if len(names) == 1 else names,
+    }
+    if key.default is not None:
+        found["default"] = key.default
+    if key.type.choices:
+        found["enum"] = list(key.type.choices)
+    if list in key.type.types:
+        found["items"] = {"type": "string"}
+    if key.type.low is not None and str not in key.type.types:  # a text has a unit of its own
+        found["minimum"], found["maximum"] = key.type.low, key.type.high
+    return found
