@@ -127,6 +127,7 @@ def test_paths_are_relative_to_the_file(yanksync: Cli, tmp_path: Path) -> None:
 
 def test_pip_is_asked_for_the_default_index_once(tmp_path: Path, served: Served) -> None:
     yanksync = Cli(tmp_path, None)
+    yanksync.configure()
     (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {served.simple_url}\n")
     asking = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
     assert yanksync("sync", **asking).silent
@@ -139,8 +140,30 @@ def test_pip_is_asked_for_the_default_index_once(tmp_path: Path, served: Served)
 
 def test_the_index_of_pips_environment_counts(tmp_path: Path, served: Served) -> None:
     yanksync = Cli(tmp_path, None)
+    yanksync.configure()
     assert yanksync("sync", PIP_INDEX_URL=served.simple_url).silent
     assert yanksync("status", "--json").json["projects"] == 2
+
+
+@pytest.mark.parametrize(
+    "command", [["sync"], ["sync", "--dry-run"], ["full-resync"], ["run"], ["adopt"], ["doctor"]]
+)
+def test_without_a_configuration_init_is_named(
+    tmp_path: Path, served: Served, upstream: FakeUpstream, command: list[str]
+) -> None:
+    yanksync = Cli(tmp_path, None)
+    done = yanksync(*command, PIP_INDEX_URL=served.simple_url, YANKSYNC_SERVICE_HOST="10.0.0.1")
+    assert (done.code, done.out) == (2, "")
+    assert "'yanksync init'" in done.err
+    assert list(tmp_path.iterdir()) == [] and upstream.requests == []
+
+
+@pytest.mark.parametrize("variable", ["MIRROR_PROJECTS=demo", "UPSTREAM_JOURNAL=auto"])
+def test_a_variable_is_a_configuration(tmp_path: Path, served: Served, variable: str) -> None:
+    yanksync = Cli(tmp_path, None)
+    key, _, value = variable.partition("=")
+    given = {f"YANKSYNC_{key}": value, "PIP_INDEX_URL": served.simple_url}
+    assert yanksync("sync", **given).code == 0
 
 
 def test_a_dry_run_remembers_no_index(synced: Cli) -> None:

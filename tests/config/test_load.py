@@ -30,6 +30,7 @@ from yanksync.core.rules.removal_guard import Guard
 from yanksync.core.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
+PLAIN = "plain http needs upstream.allow_http"
 
 
 @pytest.fixture
@@ -290,7 +291,8 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ('[mirror]\noutput = "a"\nstate = "a/simple/x/y.db"', "mirror.state",
          "is among the pages of mirror.output"),
         (f'[upstream]\nsimple_url = "{INDEX}"\njournal_url = "http://upstream.example/"',
-         "upstream.journal_url", "plain http needs upstream.allow_http"),
+         "upstream.journal_url",
+         f"{PLAIN}; if the server has https, write https://upstream.example/"),
     ],
 )  # fmt: skip
 def test_refused_in_the_file(
@@ -433,7 +435,7 @@ def test_a_refused_url_is_not_repeated(here: Path, url: str) -> None:
         (
             "YANKSYNC_UPSTREAM_SIMPLE_URL",
             "http://h.example",
-            "plain http needs upstream.allow_http",
+            f"{PLAIN}; if the server has https, write https://h.example/",
         ),
     ],
 )

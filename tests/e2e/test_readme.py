@@ -32,7 +32,18 @@ def machine(tmp_path: Path) -> Iterator[Prepared]:
 
 
 def test_a_first_mirror(machine: Prepared) -> None:
-    _, commands, *_ = SECTIONS["A first mirror"]
+    _, init, commands, *_ = SECTIONS["A first mirror"]
+    (machine.root / "yanksync.toml").unlink()
+    init = init.replace("https://upstream.example/simple/", machine.served.simple_url)
+    written = machine.run(init)
+    assert "2 to mirror" in written and "yanksync sync " in written
+    assert "last success" in machine.run(commands)
+    pages = (machine.root / "mirror/simple").glob("*/index.html")
+    assert {page.parent.name for page in pages} == {"demo", "demo-tools"}
+
+
+def test_a_first_mirror_as_it_is_described(machine: Prepared) -> None:
+    *_, commands, _ = SECTIONS["A first mirror"]
     assert "last success" in machine.run(commands)
     names = {path.name for path in (machine.output / "simple").iterdir() if path.is_dir()}
     assert names == {"demo", "demo-tools"}

@@ -18,6 +18,8 @@ from yanksync.cli.logs import Logs
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
+    "init": "yanksync.cli.init:init",
+    "doctor": "yanksync.cli.doctor:doctor",
     "sync": "yanksync.cli.sync:sync",
     "full-resync": "yanksync.cli.sync:full_resync",
     "run": "yanksync.cli.run:run",
@@ -36,7 +38,7 @@ COMMANDS = {
     "version": "yanksync.cli.about:version",
 }
 GROUPS = {
-    "Setting up": ("config", "show", "adopt", "completion"),
+    "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "history", "verify"),
     "Deciding": ("holds", "approve"),

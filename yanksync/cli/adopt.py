@@ -49,7 +49,7 @@ def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> E
       yanksync adopt --dry-run --json /srv/pypi/web
       yanksync adopt
     """
-    settings = _settings(logs.settings(), directory, dry_run=dry_run)
+    settings = _settings(logs.needed_settings(), directory, dry_run=dry_run)
     report = _Report(as_json=as_json, every=bool(logs.verbose))
     try:
         with (

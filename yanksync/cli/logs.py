@@ -22,9 +22,14 @@ from yanksync.cli.error_handling import (
     printable,
     voice,
 )
-from yanksync.config.load import Settings, load
+from yanksync.config.load import Examined, Settings, examine, load, valid
+from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 
+_UNCONFIGURED = (
+    "there is no yanksync.toml here, and no variable YANKSYNC_… is set, so nothing was done. Run "
+    "'yanksync init' to write one, or name yours with --config"
+)
 _KEPT = 10_000  # warnings kept back at the most; failures are always kept
 
 
@@ -52,6 +57,23 @@ class Logs(Struct, frozen=True):
         Raises :class:`yanksync.core.errors.ConfigError`.
         """
         return load(self.config, os.environ, **flags)
+
+    def examined(self, **flags: object) -> Examined:
+        """Read the configuration of a command that needs one.
+
+        Raises :class:`yanksync.core.errors.ConfigError` when nothing says which mirror is meant.
+        """
+        found = examine(self.config, os.environ, **flags)
+        if not found.named and not found.errors:
+            raise ConfigError("", str(Path.cwd()), _UNCONFIGURED)
+        return found
+
+    def needed_settings(self, **flags: object) -> Settings:
+        """Read the settings of a command that needs a configuration.
+
+        Raises :class:`yanksync.core.errors.ConfigError`.
+        """
+        return valid(self.examined(**flags))
 
     @contextmanager
     def direct(self) -> Iterator[None]:

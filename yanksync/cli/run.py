@@ -36,7 +36,7 @@ def run(logs: Logs, metrics: str | None) -> ExitCode:
       yanksync --config /etc/yanksync.toml run
       YANKSYNC_SCHEDULE_CRON='*/10 * * * *' yanksync --log-format json run
     """
-    load = partial(logs.settings, health_metrics=metrics)
+    load = partial(logs.needed_settings, health_metrics=metrics)
     settings = load()
     with logs.flowing():
         service = Service(settings, Passes(), load, os.environ)

@@ -101,7 +101,7 @@ def sync(
       yanksync --config /etc/yanksync.toml sync --now
       yanksync sync --cron    (as 'yanksync show crontab' writes it)
     """
-    settings = logs.settings(health_metrics=metrics)
+    settings = logs.needed_settings(health_metrics=metrics)
     how = _How(dry_run=dry_run, as_json=as_json, cron=cron, wait=wait, stats=stats)
     return _run(logs, settings, "sync", Request(at_once=at_once), how)
 
@@ -133,7 +133,7 @@ def full_resync(
       yanksync full-resync
       yanksync full-resync demo other-demo
     """
-    settings = logs.settings(health_metrics=metrics)
+    settings = logs.needed_settings(health_metrics=metrics)
     names = tuple(_project(name) for name in projects)
     for name in names:
         if not settings.mirrors(name):

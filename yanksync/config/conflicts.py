@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from yanksync.config.settings import Bucket, JournalSource, Settings, SlashKeys
 from yanksync.core.layout import ROOT
-from yanksync.core.urls import is_loopback
+from yanksync.core.urls import is_loopback, redacted
 
 
 class Conflict(Struct, frozen=True):
@@ -81,4 +81,8 @@ def _plain_http(settings: Settings) -> Iterator[Conflict]:
         parts = urlsplit(url or "")
         if parts.scheme == "http" and not allowed and not is_loopback(parts.hostname or ""):
             flag = f"{section}.allow_http"
-            yield Conflict(f"{section}.{name}", flag, f"plain http needs {flag}")
+            problem = f"plain http needs {flag}"
+            if section == "upstream":
+                better = f"https{redacted(str(url)).removeprefix('http')}"
+                problem += f"; if the server has https, write {better}"
+            yield Conflict(f"{section}.{name}", flag, problem)

@@ -48,6 +48,15 @@ class Examined(Struct, frozen=True):
     given: Mapping[str, Given]  # by the path of the key; other keys have their default
     errors: tuple[ConfigError, ...]
 
+    @property
+    def named(self) -> bool:
+        """Whether a file, the environment or a flag says which mirror is meant."""
+        keys = ("upstream.simple_url", "mirror.output")
+        return self.settings.source is not None or any(
+            one.where != DEFAULT and (one.where != _FLAGS or key in keys)
+            for key, one in self.given.items()
+        )
+
 
 class _Entry(Struct, frozen=True):
     section: str
@@ -67,7 +76,14 @@ def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Se
 
     ``upstream.simple_url`` is None where nobody names it: see :func:`with_simple_url`.
     """
-    examined = examine(config, environ, **flags)
+    return valid(examine(config, environ, **flags))
+
+
+def valid(examined: Examined) -> Settings:
+    """Return the settings.
+
+    :raises ConfigError: for the first thing that is wrong; ``others`` has the rest
+    """
     if examined.errors:
         first, *others = examined.errors
         raise ConfigError(first.key, first.where, first.problem, tuple(others))

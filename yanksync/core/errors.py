@@ -173,22 +173,28 @@ class NothingFound(UpstreamError):
 
     cause = "nothing-found"
 
-    def __init__(self, url: str, projects: tuple[str, ...], *, is_index: bool = True) -> None:
+    def __init__(
+        self, url: str, projects: tuple[str, ...], *, is_index: bool = True, advice: str = ""
+    ) -> None:
         self.url = url
         self.projects = projects  #: the patterns of ``mirror.projects``
         self.is_index = is_index  #: False: the root of the index answers 404, too
+        self.advice = advice  #: what to do about the address; "": nothing better is known
         super().__init__(url, projects)
 
     def __str__(self) -> str:
         if not self.is_index:
+            advice = self.advice or (
+                "Correct upstream.simple_url: it must be the address of a Simple API"
+            )
             return (
                 f"{self.url}: there is no index: it answers 404, as for every project; nothing is "
-                "published. Correct upstream.simple_url: it must be the address of a Simple API"
+                f"published. {advice}"
             )
         names = ", ".join(self.projects[:5]) + (", …" if len(self.projects) > 5 else "")
         return (
             f"{self.url}: upstream has none of the projects in mirror.projects ({names}); nothing "
-            "is published. Check upstream.simple_url and the names"
+            f"is published. {self.advice or 'Check upstream.simple_url and the names'}"
         )
 
 

@@ -94,12 +94,23 @@ def resolved(settings: Settings, state: State, *, remember: bool = True) -> Sett
     if settings.upstream.simple_url is not None:
         return settings
     known = state.meta.text("simple_url")
-    if known is not None and "PIP_INDEX_URL" not in os.environ:
-        return with_simple_url(settings, known, str(state.path))
-    from yanksync.config.pip_index import default_simple_url
-
-    url = default_simple_url(os.environ)
-    found = with_simple_url(settings, url, "pip")
-    if remember and "@" not in url:
+    found = addressed(settings, known, str(state.path))
+    url, _ = found.upstream.urls
+    if remember and url != known and "@" not in url:
         state.meta.put(simple_url=url)
     return found
+
+
+def addressed(settings: Settings, known: str | None, where: str) -> Settings:
+    """Return ``settings`` with an address of upstream: their own, the ``known`` one, or pip's.
+
+    ``where`` is whom to name if the known one cannot be used. Raises
+    :class:`yanksync.core.errors.ConfigError`.
+    """
+    if settings.upstream.simple_url is not None:
+        return settings
+    if known is not None and "PIP_INDEX_URL" not in os.environ:
+        return with_simple_url(settings, known, where)
+    from yanksync.config.pip_index import default_simple_url
+
+    return with_simple_url(settings, default_simple_url(os.environ), "pip")

@@ -27,6 +27,18 @@ class Room(Struct, frozen=True):
     bytes: int
     files: int | None  # inodes; None: the file system does not count them
 
+    def exceeds(self, free: Room) -> bool:
+        """Return whether this is more than is free."""
+        files = self.files is not None and free.files is not None and self.files > free.files
+        return self.bytes > free.bytes or files
+
+
+def room_for(projects: int, siblings: int, *, legacy_json: bool) -> Room:
+    """Return about how much a first build of so many projects needs on disk."""
+    forms = 3 if legacy_json else 2  # with two inodes for three names
+    files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
+    return Room(projects * (4096 * (1 + forms * siblings) + 12_000 * forms), files)
+
 
 class ListForm(Struct, frozen=True):
     """One form of the list of projects; ``chunks`` makes its body anew at each call."""

@@ -21,6 +21,7 @@ from yanksync.core.project_state import Sort
 from yanksync.core.rules.fetch_plan import Plan, Removal
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
+from yanksync.output.store import room_for
 from yanksync.state.runs import Run
 from yanksync.state.views.holds import count_held, holds
 from yanksync.sync import config_changes, output_check
@@ -28,6 +29,7 @@ from yanksync.sync.fetch_loop import look
 from yanksync.sync.follow.journal import follow
 from yanksync.sync.follow.project_list import resync, widen
 from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.follow.source_choice import address_advice
 from yanksync.sync.follow.upstream_change import check_address, is_other_upstream, restart
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import finish, judge_removals, tell_held, withdraw
@@ -103,7 +105,8 @@ def _nothing_found(mirror: Mirror) -> NothingFound | None:
         is_index = not mirror.upstream.root_is_missing()
     except UpstreamError:
         is_index = True
-    return NothingFound(redacted(mirror.upstream.simple_url), selection.projects, is_index=is_index)
+    url, advice = redacted(mirror.upstream.simple_url), address_advice(mirror, "")
+    return NothingFound(url, selection.projects, is_index=is_index, advice=advice)
 
 
 def _stand_in(mirror: Mirror) -> None:
@@ -161,15 +164,14 @@ def _check_room(mirror: Mirror) -> None:
     room = mirror.store.room()
     if room is None or projects <= 0:
         return
-    siblings, legacy = len(mirror.settings.mirror.compress), mirror.settings.mirror.legacy_json
-    forms = 3 if legacy else 2  # with two inodes for three names
-    files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
-    size = projects * (4096 * (1 + forms * siblings) + 12_000 * forms)
-    if size > room.bytes or (room.files is not None and files > room.files):
+    section = mirror.settings.mirror
+    need = room_for(projects, len(section.compress), legacy_json=section.legacy_json)
+    if need.exceeds(room):
         raise PublishError(
-            str(mirror.settings.mirror.output),
-            f"too little room for {projects} projects: about {size >> 20} MiB and {files} files "
-            f"are needed, {room.bytes >> 20} MiB and {room.files} files are free",
+            str(section.output),
+            f"too little room for {projects} projects: about {need.bytes >> 20} MiB and "
+            f"{need.files} files are needed, {room.bytes >> 20} MiB and {room.files} files are "
+            "free",
         )
 
 

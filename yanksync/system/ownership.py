@@ -27,6 +27,11 @@ def owner(path: Path) -> str:
     )
 
 
+def runner() -> str:
+    """Return the name of the user that runs this."""
+    return "this user" if os.name == "nt" else _name(os.geteuid())
+
+
 def _name(user: int) -> str:
     import pwd
 

@@ -23,6 +23,7 @@ from yanksync.upstream.http_answers import Answer, Limit, Outcome, Patience, pla
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
+    from yanksync.upstream.first_look import FirstLook
     from yanksync.upstream.http_session import Session
 
 ACCEPT = (
@@ -198,6 +199,15 @@ class Upstream:
         Raises :class:`yanksync.core.errors.UpstreamError`.
         """
         return self._session.status(self.simple_url, self._accept) == 404
+
+    def first_look(self, url: str) -> FirstLook:
+        """Return the beginning of what ``url`` answers, asked as pages are.
+
+        Raises :class:`yanksync.core.errors.UpstreamError`.
+        """
+        from yanksync.upstream.first_look import first_look
+
+        return first_look(self._session, url, self._accept)
 
     @property
     def _accept(self) -> str:

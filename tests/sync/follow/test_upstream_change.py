@@ -458,7 +458,7 @@ def test_an_address_without_an_index_is_not_followed(world: World, path: str) ->
     for _ in range(2):
         assert world.sync() == FAILED
         assert world.mirror is not None and world.mirror.tally.problem is not None
-        assert "check upstream.simple_url" in world.mirror.tally.problem
+        assert f"{world.served.simple_url} is a package index" in world.mirror.tally.problem
         assert world.yanked("demo")["demo-1.0.tar.gz"] is False
     world.configure(upstream_simple_url=address)
     assert world.sync() == DONE
@@ -496,7 +496,7 @@ def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journ
         world.configure(upstream_journal=journal)
     assert world.sync() == FAILED and world.files() == {}
     assert world.mirror is not None and world.mirror.tally.problem is not None
-    assert "Correct upstream.simple_url" in world.mirror.tally.problem
+    assert f"{address} is a package index" in world.mirror.tally.problem
     assert "mirror.projects" not in world.mirror.tally.problem
     world.configure(upstream_simple_url=address)
     assert world.settle() == DONE
@@ -509,4 +509,4 @@ def test_what_is_no_list_blames_the_address(world: World) -> None:
     world.configure(upstream_simple_url=f"{world.served.simple_url}demo/")
     assert world.sync() == FAILED
     assert world.mirror is not None and world.mirror.tally.problem is not None
-    assert "check upstream.simple_url" in world.mirror.tally.problem
+    assert f"{world.served.simple_url} is a package index" in world.mirror.tally.problem

@@ -345,14 +345,19 @@ class DiskStore:
 
     def room(self) -> Room | None:
         """Return what is free on the file system of the output."""
-        try:
-            free = os.statvfs(self._root)
-        except (OSError, AttributeError):  # not every system has it
-            return None
-        return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
+        return room_at(self._root)
 
     def close(self) -> None:
         """Every file is closed already."""
+
+
+def room_at(path: str) -> Room | None:
+    """Return what is free on the file system of ``path``; None when it does not tell."""
+    try:
+        free = os.statvfs(path)
+    except (OSError, AttributeError):  # not every system has it
+        return None
+    return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
 def _failure(name: str, error: OSError) -> Failure:

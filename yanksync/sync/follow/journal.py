@@ -22,7 +22,7 @@ from yanksync.output.inventory import holds_ours
 from yanksync.state.facts import READ, UNREAD
 from yanksync.state.project_rows import Project
 from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
-from yanksync.sync.follow.source_choice import note_refusal, source_of
+from yanksync.sync.follow.source_choice import address_advice, note_refusal, source_of
 from yanksync.sync.follow.upstream_change import restart, trust
 from yanksync.sync.output_survey import behind_output
 
@@ -47,7 +47,8 @@ def follow(mirror: Mirror) -> bool:
             _follow_journal(mirror, started)
         except JournalRefused as error:
             note_refusal(mirror)
-            why = f"{error.problem}; check upstream.simple_url and upstream.journal_url"
+            check = "check upstream.simple_url and upstream.journal_url"
+            why = f"{error.problem}; {address_advice(mirror, check)}"
             raise JournalRefused(error.url, why) from error
         except Throttled as throttled:
             mirror.state.meta.put(journal_not_before=started + throttled.seconds)

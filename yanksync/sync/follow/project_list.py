@@ -12,7 +12,7 @@ from itertools import islice
 
 from yanksync.config.project_filter import Selection
 from yanksync.config.settings import JournalSource
-from yanksync.core.errors import BadAnswer
+from yanksync.core.errors import BadAnswer, TooLarge
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.core.model import PIECES, ProjectList
 from yanksync.core.names import normalized
@@ -22,7 +22,7 @@ from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, lim
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import holds_ours
 from yanksync.sync.follow.set_back import CACHED, check_rows, check_rows_again, refuse_older
-from yanksync.sync.follow.source_choice import CHECK, source_of
+from yanksync.sync.follow.source_choice import CHECK, address_advice, source_of
 from yanksync.sync.output_survey import check_published
 from yanksync.upstream.client import RawList
 
@@ -194,13 +194,16 @@ def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
     """Return the list of projects, asked for without ETag."""
-    raw = mirror.upstream.list(None)
-    if raw is None:
-        raise BadAnswer("the list of projects", "304, though nothing was asked for by ETag")
     try:
+        raw = mirror.upstream.list(None)
+        if raw is None:
+            raise BadAnswer("the list of projects", "304, though nothing was asked for by ETag")
         projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
+    except TooLarge:
+        raise
     except BadAnswer as error:
-        raise BadAnswer(error.where, f"{error.problem}; if this lasts, {CHECK}") from error
+        problem = f"{error.problem}; {address_advice(mirror, f'if this lasts, {CHECK}')}"
+        raise BadAnswer(error.where, problem) from error
     if is_json(raw.media) and not mirror.upstream.json_only:
         mirror.state.meta.put(json=1)  # from here on its HTML would be a fallback's (R15)
         mirror.upstream.json_only = True

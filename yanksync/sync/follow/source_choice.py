@@ -7,7 +7,14 @@ good, never for an outage or a limit, and comes back to it when the journal retu
 from __future__ import annotations
 
 from yanksync.config.settings import JournalSource
-from yanksync.core.errors import BadAnswer, ConfigError, JournalRefused, Refused, TooLarge
+from yanksync.core.errors import (
+    BadAnswer,
+    ConfigError,
+    JournalRefused,
+    Refused,
+    TooLarge,
+    Unreachable,
+)
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.mirror.context import Mirror, log
 from yanksync.upstream.client import RawList
@@ -38,6 +45,18 @@ def source_of(mirror: Mirror) -> JournalSource:
     return JournalSource(known)
 
 
+def address_advice(mirror: Mirror, otherwise: str = CHECK) -> str:
+    """Return what to do about an upstream that is perhaps no index.
+
+    Before anything is published, the index that was probably meant is looked for.
+    """
+    if mirror.state.meta.moment("list_written") is not None:
+        return otherwise
+    from yanksync.upstream.likely_address import advice  # start-up: only a failure needs it
+
+    return advice(mirror.upstream) or otherwise
+
+
 def _probe(mirror: Mirror) -> str:
     try:
         mirror.upstream.last_serial()
@@ -45,11 +64,18 @@ def _probe(mirror: Mirror) -> str:
     except JournalRefused as refusal:
         log.info("%s", refusal)
     except Refused as error:  # a person may know better than to ask again
-        raise Refused(error.url, error.status, f"{error.problem}; {_HINT}") from error
+        problem = f"{error.problem}; {address_advice(mirror, _HINT)}"
+        raise Refused(error.url, error.status, problem) from error
     except TooLarge:
         raise
     except BadAnswer as error:
-        raise BadAnswer(error.where, f"{error.problem}; {_HINT}") from error
+        problem = f"{error.problem}; {address_advice(mirror, _HINT)}"
+        raise BadAnswer(error.where, problem) from error
+    except Unreachable as error:
+        if not mirror.upstream.simple_url.startswith("http://"):
+            raise
+        advice = address_advice(mirror, "")
+        raise Unreachable(error.where, "; ".join(filter(None, (error.problem, advice)))) from error
     return _without_journal(mirror)
 
 
@@ -64,7 +90,7 @@ def _without_journal(mirror: Mirror) -> str:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror, raw)
     except BadAnswer as error:
-        raise BadAnswer(error.where, f"{error.problem}; {CHECK}") from error
+        raise BadAnswer(error.where, f"{error.problem}; {address_advice(mirror)}") from error
     if listing:
         return JournalSource.LISTING.value
     raise ConfigError(
@@ -72,7 +98,7 @@ def _without_journal(mirror: Mirror) -> str:
         str(mirror.settings.source or "the configuration"),
         "this upstream has neither a journal nor serials in its list of projects, so projects "
         "have to be named one by one, without wildcards. If that is not the index you mean, "
-        f"{CHECK}",
+        f"{address_advice(mirror)}",
     )
 
 

@@ -56,7 +56,10 @@ def check_address(mirror: Mirror) -> None:
         restart(mirror, JournalReplaced(meta.cursor, problem), mirror.now())
         return
     if mirror.upstream.root_is_missing():
-        raise BadAnswer(address, f"the root of the index answered 404; {CHECK}")
+        from yanksync.upstream.likely_address import advice  # start-up: only a failure needs it
+
+        better = advice(mirror.upstream) or CHECK
+        raise BadAnswer(address, f"the root of the index answered 404; {better}")
     log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
     if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
         meta.put(selection="")  # so that what the state holds no page of is asked for

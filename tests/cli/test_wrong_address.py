@@ -1,0 +1,82 @@
+"""An address that is no index: the likely right one is named, whatever was asked first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import certificates
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault, Served
+from tests.support.raw_server import wire
+
+NAMED = "projects = ['demo']"
+
+
+@pytest.mark.parametrize(
+    ("path", "journal", "mirror"),
+    [
+        ("", "auto", ""),
+        ("", "auto", NAMED),
+        ("", "none", NAMED),
+        ("simple/demo/", "auto", ""),
+        ("simple/demo", "auto", NAMED),
+        ("simple/demo/", "xmlrpc", ""),
+        ("pypi/", "auto", ""),
+        ("elsewhere/", "xmlrpc", NAMED),
+    ],
+)
+def test_the_index_that_was_meant_is_named(
+    yanksync: Cli, served: Served, path: str, journal: str, mirror: str
+) -> None:
+    address = f'simple_url = "{served.root_url}{path}"\njournal = "{journal}"'
+    yanksync.configure(address, mirror=mirror)
+    done = yanksync("sync")
+    assert done.code == 1
+    assert f"{served.simple_url} is a package index" in done.err
+    assert "set upstream.simple_url to it" in done.err
+    assert not list(yanksync.output.glob("simple/*"))
+
+
+LISTED = b'{"meta": {"api-version": "1.1"}, "projects": [{"name": "demo"}]}'
+JSON_LIST = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pypi.simple.v1+json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(LISTED), LISTED)
+)
+
+
+def test_https_is_named_where_http_was_written(yanksync: Cli, tmp_path: Path) -> None:
+    certificates.found(tmp_path)
+    context = certificates.made_by(tmp_path, "IP:127.0.0.1")
+    with wire(lambda head: JSON_LIST, context) as running:
+        yanksync.configure(f'simple_url = "{running.url()}"')
+        done = yanksync("sync", REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+        assert done.code == 1
+        https = running.url().replace("http:", "https:")
+        assert f"{https} is a package index" in done.err
+
+
+def test_https_is_named_where_plain_http_is_not_allowed(yanksync: Cli) -> None:
+    yanksync.configure('simple_url = "http://me:hush@upstream.example/simple/"')
+    done = yanksync("sync")
+    assert done.code == 2 and "hush" not in done.err
+    assert "write https://***@upstream.example/simple/" in done.err
+
+
+def test_an_address_that_is_right_is_not_doubted(
+    yanksync: Cli, upstream: FakeUpstream, served: Served
+) -> None:
+    upstream.fail("/simple/", Fault.status(404))
+    done = yanksync("sync")
+    assert done.code == 1
+    assert "is a package index" not in done.err
+
+
+def test_no_address_is_tried_once_something_is_published(
+    synced: Cli, upstream: FakeUpstream
+) -> None:
+    upstream.fail("/simple/", Fault.garbage())
+    upstream.requests.clear()
+    assert synced("full-resync").code == 1
+    assert {asked.path for asked in upstream.requests} <= {"/pypi", "/simple/"}

@@ -1,0 +1,44 @@
+"""What ``doctor`` and ``init`` print of their checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from yanksync.cli.error_handling import painted, printable
+from yanksync.doctor.checks import Check, Level
+
+_WIDTH = 16  # of the longest name
+_COLORS = {Level.OK: "ok", Level.WARNING: "warning", Level.FAILURE: "error"}
+
+
+def print_checks(checks: Iterable[Check]) -> int:
+    """Print a line for each check as it ends; return how many failed."""
+    failures = 0
+    for check in checks:
+        click.echo(check_line(check))
+        failures += check.level is Level.FAILURE
+    return failures
+
+
+def check_line(check: Check) -> str:
+    """Return the line of a check."""
+    level = painted(f"{check.level:<7}", _COLORS[check.level])
+    text = "; ".join(filter(None, (check.text, check.advice)))
+    return f"{level}  {check.name:<{_WIDTH}}  {printable(text)}"
+
+
+def check_object(check: Check) -> dict[str, object]:
+    """Return a check as it is printed in JSON."""
+    return dict(msgspec.structs.asdict(check))
+
+
+def print_json(checks: Iterable[Check]) -> int:
+    """Print all checks as one object; return how many failed."""
+    found = list(checks)
+    failures = sum(check.level is Level.FAILURE for check in found)
+    click.echo(json.dumps({"ok": not failures, "checks": [check_object(check) for check in found]}))
+    return failures

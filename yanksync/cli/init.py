@@ -1,0 +1,216 @@
+"""The command ``init``: writes a configuration and checks what it says."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from yanksync.cli.display.check_lines import print_checks
+from yanksync.cli.error_handling import tell
+from yanksync.cli.logs import Logs
+from yanksync.config.commented_file import commented
+from yanksync.config.load import Examined, examine, valid
+from yanksync.config.pip_index import default_simple_url
+from yanksync.core.errors import ConfigError
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.urls import credentials
+from yanksync.doctor.checks import Check, failed
+from yanksync.doctor.setup import look_into_state, setup_checks
+
+_FILE = "yanksync.toml"
+
+
+class _Answers(Struct, frozen=True):
+    """What is to be written, as a person says it."""
+
+    upstream: str | None  # None: nobody named one, and pip has none
+    projects: str  # separated by commas
+    output: str
+    state: str
+
+
+@click.command(short_help="Write a configuration, and check it.")
+@click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.option(
+    "--upstream", metavar="URL", help="The index to mirror.  [default: the one that pip uses]"
+)
+@click.option(
+    "--projects",
+    metavar="NAMES",
+    multiple=True,
+    help="Names or patterns, separated by commas or given several times.  [default: all]",
+)
+@click.option(
+    "--output", metavar="PLACE", help="Directory, or s3://bucket/prefix.  [default: DIR/mirror]"
+)
+@click.option("--state", metavar="PLACE", help="The database.  [default: DIR/yanksync.db]")
+@click.pass_obj
+def init(
+    logs: Logs,
+    directory: Path,
+    upstream: str | None,
+    projects: tuple[str, ...],
+    output: str | None,
+    state: str | None,
+) -> ExitCode:
+    """Write a commented yanksync.toml into DIR, and check what it says.
+
+    On a terminal it asks for what is missing. DIR is made if it does not exist; a file is never
+    overwritten. Exits with 1 if a check fails; the file is written all the same.
+
+    \b
+    Examples:
+      yanksync init
+      yanksync init /etc/yanksync --upstream https://upstream.example/simple/
+      yanksync init --projects 'demo,demo-*' --output /srv/mirror --state /var/lib/yanksync.db
+    """
+    if logs.config is not None:
+        raise click.UsageError("init writes DIR/yanksync.toml; name DIR instead of --config")
+    file = Path.cwd() / directory / _FILE
+    if os.path.lexists(file):
+        return _left_alone(file)
+    given = ",".join(projects) or None
+    answers = _answers(file.parent, upstream, given, output, state)
+    text = commented(_values(file.parent, answers))
+    if not _written(file, text, is_secret=credentials(answers.upstream or "") is not None):
+        return ExitCode.FAILED
+    click.echo(f"wrote {file}\n")
+    failures = print_checks(_checks(examine(file, os.environ)))
+    click.echo(f"\nnext:\n{_next(file)}")
+    if failures and not logs.quiet:
+        some = "check" if failures == 1 else "checks"
+        tell(f"{failures} {some} failed; correct {file} or what is in the way, see 'next'")
+    return ExitCode.FAILED if failures else ExitCode.DONE
+
+
+def _answers(
+    home: Path, upstream: str | None, projects: str | None, output: str | None, state: str | None
+) -> _Answers:
+    """Return what was said; on a terminal, ask for the rest."""
+    ask = _asked if sys.stdin.isatty() and sys.stdout.isatty() else _default
+    if upstream is None:
+        upstream = ask("Index to mirror", "upstream_simple_url", _pip_index() or "") or None
+    return _Answers(
+        upstream=upstream,
+        projects=projects or ask("Projects (names or patterns)", "mirror_projects", "*"),
+        output=output or ask("Directory for the pages", "mirror_output", str(home / "mirror")),
+        state=state or ask("State database", "mirror_state", str(home / "yanksync.db")),
+    )
+
+
+def _default(question: str, key: str, default: str) -> str:
+    return default
+
+
+def _asked(question: str, key: str, default: str) -> str:
+    """Ask until the answer can be used."""
+
+    def checked(answer: str) -> str:
+        for error in _examined({key: answer}).errors:
+            raise click.UsageError(error.problem)
+        return answer
+
+    answer: str = click.prompt(question, default=default or None, value_proc=checked)
+    return answer
+
+
+def _pip_index() -> str | None:
+    """Return the index that pip uses; None if no pip says one, or it holds a password."""
+    try:
+        url = default_simple_url(os.environ)
+    except ConfigError:
+        return None
+    return None if credentials(url) is not None else url
+
+
+def _examined(flags: dict[str, object]) -> Examined:
+    """Examine values alone: neither a file nor the environment counts."""
+    return examine(Path(os.devnull), {}, **flags)
+
+
+def _values(home: Path, answers: _Answers) -> dict[str, object]:
+    """Return what to write. Raises :class:`yanksync.core.errors.ConfigError`."""
+    settings = valid(
+        _examined(
+            {
+                "upstream_simple_url": answers.upstream,
+                "mirror_projects": answers.projects,
+                "mirror_output": answers.output,
+                "mirror_state": answers.state,
+            }
+        )
+    )
+    values: dict[str, object] = {
+        "upstream.simple_url": settings.upstream.simple_url,
+        "mirror.output": _beside(home, settings.mirror.output),
+        "mirror.state": _beside(home, settings.mirror.state),
+        "mirror.projects": list(settings.mirror.selection.projects),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _beside(home: Path, place: object) -> str:
+    """Return a place as the file names it: relative to it where it is beside or below it."""
+    if not isinstance(place, Path):
+        return str(place)
+    return str(place.relative_to(home) if place.is_relative_to(home) else place)
+
+
+def _written(file: Path, text: str, *, is_secret: bool) -> bool:
+    """Write a new file; return whether that was possible. The directory above DIR must exist."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    opener: Callable[[str, int], int] = lambda path, _: os.open(  # noqa: E731
+        path, flags, 0o600 if is_secret else 0o644
+    )
+    try:
+        file.parent.mkdir(exist_ok=True)
+        with open(file, "x", encoding="utf-8", opener=opener) as new:
+            new.write(text)
+    except FileExistsError:
+        if file.parent.is_dir():
+            _left_alone(file)
+        else:
+            tell(f"{file.parent} is no directory; nothing was written. Name another one")
+        return False
+    except OSError as error:
+        tell(f"{file} cannot be written: {error.strerror}. Make its directory, or name another one")
+        return False
+    return True
+
+
+def _left_alone(file: Path) -> ExitCode:
+    tell(f"{file} is there already and was left alone; edit it, or name another directory")
+    return ExitCode.FAILED
+
+
+def _checks(examined: Examined) -> Iterator[Check]:
+    """Yield the checks of what was written; variables of the environment override it."""
+    if examined.errors:
+        for error in examined.errors:
+            yield failed("configuration", str(error))
+        return
+    status, unreadable = look_into_state(examined.settings)
+    yield from setup_checks(examined.settings, status)
+    if unreadable is not None:
+        yield unreadable
+
+
+def _next(file: Path) -> str:
+    """Return the commands to go on with."""
+    program = "yanksync"
+    if file.parent != Path.cwd():
+        program += f" --config {shlex.quote(str(file))}"
+    steps = (
+        ("sync", "build the mirror"),
+        ("show crontab", "a line that keeps it up to date (or: show systemd)"),
+        ("show nginx", "what serves it (or: show caddy)"),
+        ("doctor", "check everything again"),
+    )
+    width = max(len(step) for step, _ in steps) + 3
+    return "\n".join(f"  {program} {step:<{width}}{what}" for step, what in steps)

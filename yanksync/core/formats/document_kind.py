@@ -1,0 +1,47 @@
+"""Tells a list of projects from a project's page, by their first bytes."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from yanksync.core.formats.file_checks import is_distribution, linked_name
+from yanksync.core.formats.html_elements import Anchor, read_html
+from yanksync.core.formats.parse import is_json
+from yanksync.core.formats.reader_rules import Broken
+from yanksync.core.names import normalized
+
+_KEY = re.compile(rb'"(projects|files)"\s*:')  # a value has no colon behind it
+
+
+class DocumentKind(StrEnum):
+    """What a document of an index is."""
+
+    LIST = "list"
+    PROJECT = "project"
+    OTHER = "other"
+
+
+def kind_of(head: bytes, content_type: str) -> DocumentKind:
+    """Return what a document that begins with ``head`` is."""
+    try:
+        if is_json(content_type):
+            key = _KEY.search(head)
+            known = {b"projects": DocumentKind.LIST, b"files": DocumentKind.PROJECT}
+            return DocumentKind.OTHER if key is None else known[key[1]]
+        html = read_html(head, content_type)
+    except (Broken, ValueError, RecursionError):
+        return DocumentKind.OTHER
+    if any(is_distribution(linked_name(anchor.href.partition("#")[0])) for anchor in html.anchors):
+        return DocumentKind.PROJECT
+    named = sum(map(_names_a_project, html.anchors))
+    if named and named * 10 >= len(html.anchors) * 9:  # the last one may be cut off
+        return DocumentKind.LIST
+    return DocumentKind.OTHER
+
+
+def _names_a_project(anchor: Anchor) -> bool:
+    """Return whether a link leads to the project of its text, as PEP 503 has it."""
+    last = anchor.href.partition("#")[0].rstrip("/").rpartition("/")[2]
+    name = normalized(anchor.text.strip())
+    return anchor.href.endswith("/") and name is not None and name == normalized(last)

@@ -1,0 +1,1 @@
+"""Checks what a mirror needs, for ``doctor`` and ``init``; changes nothing."""

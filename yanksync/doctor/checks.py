@@ -1,0 +1,39 @@
+"""The result of a check, as a value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Level(StrEnum):
+    """How a check ended. A warning is not a failure."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+class Check(Struct, frozen=True):
+    """What was checked, what was found, and what to do about it."""
+
+    name: str
+    level: Level
+    text: str
+    advice: str = ""  # for a person; "" when there is nothing to do
+
+
+def passed(name: str, text: str) -> Check:
+    """Return a check that found nothing wrong."""
+    return Check(name, Level.OK, text)
+
+
+def warned(name: str, text: str, advice: str) -> Check:
+    """Return a check that found something to look at."""
+    return Check(name, Level.WARNING, text, advice)
+
+
+def failed(name: str, text: str, advice: str = "") -> Check:
+    """Return a check that found something that a mirror cannot do without."""
+    return Check(name, Level.FAILURE, text, advice)

@@ -1,0 +1,190 @@
+"""Checks output and state: who may write there, room, hard links, locks, runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from yanksync.config.durations import in_words
+from yanksync.config.settings import Bucket, Settings
+from yanksync.core.errors import YanksyncError
+from yanksync.core.layout import ROOT
+from yanksync.doctor.checks import Check, failed, passed, warned
+from yanksync.mirror.state_access import looked_at
+from yanksync.output.disk.store import room_at
+from yanksync.output.store import Room, room_for
+from yanksync.state.database import is_there
+from yanksync.state.views.status import Status, status
+from yanksync.system.file_lock import lock, lock_path
+from yanksync.system.ownership import owner, runner
+
+_OWNER = "run yanksync as the user that owns it, or change the owner"
+_PROBE = ".yanksync-doctor-"
+_SCARCE = Room(256 << 20, 10_000)
+_LATE = 3600.0  # seconds without a run that are no problem whatever the schedule
+
+
+def output_checks(settings: Settings, status: Status, projects: int | None) -> Iterator[Check]:
+    """Yield the checks of the output, for a mirror of so many projects."""
+    output = settings.mirror.output
+    if not isinstance(output, Path):
+        yield _bucket("output", settings, output)
+        return
+    if not output.exists() and not output.is_symlink():
+        yield _to_be_made("output", output)
+    else:
+        pages = output / ROOT
+        yield from _written("output", pages if pages.exists() else output)
+    yield _room(settings, output, projects, status.projects)
+
+
+def state_checks(settings: Settings) -> Iterator[Check]:
+    """Yield the checks of the state; what is in it, :func:`run_checks` does."""
+    place = settings.mirror.state
+    if not isinstance(place, Path):
+        parent, _, _ = place.prefix.rpartition("/")
+        yield _bucket("state", settings, replace(place, prefix=parent))
+        return
+    if not place.parent.exists():
+        yield _to_be_made("state", place)
+        return
+    if is_there(place):
+        if not os.access(place, os.R_OK | os.W_OK):
+            text = f"{place} cannot be written{owner(place)}"
+            yield failed("state", text, _OWNER)
+            return
+        yield _owned("state", place, f"{place} can be written by {runner()}")
+    else:
+        yield _owned("state", place, f"{place} is made by the first run")
+    yield _locks(place)
+
+
+def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check]:
+    """Yield the checks of the last run and of one at work."""
+    if status.run is None:
+        yield passed("run at work", "none")
+    else:
+        since = "" if status.run.since is None else f" for {in_words(now - status.run.since)}"
+        yield passed("run at work", f"{status.run.command or 'yes'}{since} ({status.run.who})")
+    if status.last_run is None:
+        yield warned("last run", "none yet", "run 'yanksync sync' to build the mirror")
+    elif status.last_error is not None:
+        yield failed("last run", status.last_error, "run 'yanksync -v sync' to see more")
+    else:
+        ago = now - status.last_run
+        text = f"ended {in_words(max(ago, 0))} ago"
+        if status.run is None and ago > max(_LATE, 3 * (settings.schedule.every or _LATE)):
+            yield warned("last run", text, "see below whether a schedule starts it")
+        else:
+            yield passed("last run", text)
+    if status.held:
+        yield warned("held", f"{status.held} changes wait for a decision", "see 'yanksync holds'")
+
+
+def found_status(settings: Settings, now: float) -> Status:
+    """Return what the state says, beside a run. Raises :class:`YanksyncError`."""
+    with looked_at(settings) as path:
+        return status(path, now, settings.hooks.names)
+
+
+def _to_be_made(name: str, place: Path) -> Check:
+    """Check whether a run may make a directory that is not there."""
+    above = place.parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return _owned(name, above, f"{place} is made by the first run, as {runner()}")
+    text = f"{place} cannot be made in {above}{owner(above)}"
+    return failed(name, text, f"make its directory as root, with 'install -d -o {runner()}'")
+
+
+def _written(name: str, output: Path) -> Iterator[Check]:
+    """Write a file into the output, link it, and take both away."""
+    try:
+        descriptor, probe = tempfile.mkstemp(prefix=_PROBE, suffix=".tmp", dir=output)
+    except OSError as error:
+        text = f"{output} cannot be written: {error.strerror}{owner(output)}"
+        yield failed(name, text, _OWNER)
+        return
+    os.close(descriptor)
+    twin = f"{probe}.tmp"
+    try:
+        yield _owned(name, output, f"{output} can be written by {runner()}")
+        os.link(probe, twin)
+        yield passed("hard links", "the file system has them")
+    except OSError as error:
+        text = f"the file system has none ({error.strerror}): pages in HTML are written twice"
+        yield warned("hard links", text, "nothing is lost; they take more room")
+    finally:
+        for path in (probe, twin):
+            with suppress(OSError):
+                os.unlink(path)
+
+
+def _owned(name: str, place: Path, text: str) -> Check:
+    """Warn of what root may write, though it is another user's."""
+    if os.name != "nt" and os.geteuid() == 0 and (of := owner(place)):
+        advice = "run yanksync as that user: files of root could not be replaced by it"
+        return warned(name, text + of, advice)
+    return passed(name, text)
+
+
+def _locks(state: Path) -> Check:
+    """Lock a file of its own beside the state."""
+    file = lock_path(state)
+    if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+        return failed("locks", f"{file} cannot be opened{owner(file)}", _OWNER)
+    probe = state.with_name(f"{_PROBE}{os.getpid()}")
+    try:
+        with lock(probe):
+            return passed("locks", "the file system has them")
+    except YanksyncError as error:
+        return failed("locks", str(error), "put mirror.state where this user may write")
+    finally:
+        with suppress(OSError):
+            lock_path(probe).unlink()
+
+
+def _room(settings: Settings, output: Path, projects: int | None, published: int) -> Check:
+    while not output.exists() and output != output.parent:
+        output = output.parent
+    free = room_at(str(output))
+    if free is None:
+        return passed("room", "the file system does not tell")
+    text = f"{free.bytes >> 20:,} MiB" + (
+        "" if free.files is None else f" and {free.files:,} inodes"
+    )
+    need = _SCARCE
+    if projects is not None and projects > published:
+        section = settings.mirror
+        need = room_for(
+            projects - published, len(section.compress), legacy_json=section.legacy_json
+        )
+        text += f" free, about {need.bytes >> 20:,} MiB and {need.files:,} inodes needed"
+        if need.exceeds(free):
+            return failed("room", text, "give the output a larger disk, or mirror fewer projects")
+        return passed("room", text)
+    if need.exceeds(free):
+        return warned("room", f"{text} free", "make room before the disk is full")
+    return passed("room", f"{text} free")
+
+
+def _bucket(name: str, settings: Settings, place: Bucket) -> Check:
+    """Write an object and delete it."""
+    from yanksync.output.object_storage.bucket import Content, Objects
+
+    key = f"{_PROBE}{os.getpid()}-{time.time_ns()}"
+    try:
+        objects = Objects(place, settings.storage, str(settings.source or "the configuration"))
+        objects.put(key, b"", Content(type="text/plain"))
+        objects.delete([key])
+    except YanksyncError as error:
+        text = str(error)
+        return failed(name, text, "check the address, [storage] and what the credentials allow")
+    return passed(name, f"{place} can be written")

@@ -1,0 +1,38 @@
+"""The checks of everything that a mirror is made with: what ``init`` and ``doctor`` share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from yanksync.config.settings import Settings
+from yanksync.core.errors import ConfigError, YanksyncError
+from yanksync.doctor.checks import Check, failed
+from yanksync.doctor.places import found_status, output_checks, state_checks
+from yanksync.doctor.schedule import extra_checks
+from yanksync.doctor.upstream import upstream_checks
+from yanksync.mirror.open_mirror import addressed
+from yanksync.state.views.status import Status
+
+
+def look_into_state(settings: Settings) -> tuple[Status, Check | None]:
+    """Return what the state says, and the check that failed if it cannot be read."""
+    try:
+        return found_status(settings, time.time()), None
+    except YanksyncError as error:
+        advice = "restore a copy made with 'yanksync backup', or move it away"
+        return Status(), failed("state", str(error), advice)
+
+
+def setup_checks(settings: Settings, status: Status) -> Iterator[Check]:
+    """Yield the checks of upstream, output, state and extras."""
+    projects = None
+    try:
+        named = addressed(settings, status.upstream, str(settings.mirror.state))
+    except ConfigError as error:
+        yield failed("upstream", str(error), "name it as upstream.simple_url")
+    else:
+        projects = yield from upstream_checks(named)
+    yield from output_checks(settings, status, projects)
+    yield from state_checks(settings)
+    yield from extra_checks(settings)

@@ -1,0 +1,106 @@
+"""Looks at the beginning of an answer: enough to tell what is at an address, and who serves it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from msgspec import Struct
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.exceptions import HTTPError
+
+from yanksync.core.errors import Unreachable
+from yanksync.core.formats.document_kind import DocumentKind, kind_of
+from yanksync.core.urls import credentials, redacted
+from yanksync.upstream.http_answers import Headers, plain
+from yanksync.upstream.http_session import Session
+
+_MOST = 1 << 16  # bytes of a body
+_PIECE = 1 << 14
+
+
+class FirstLook(Struct, frozen=True):
+    """What one request was answered with; no redirect was followed."""
+
+    status: int
+    headers: Headers
+    head: bytes  # the beginning of the body, unpacked
+    location: str | None = None  # where it redirects to
+    expires: float | None = None  # UTC seconds: the end of the server's certificate
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type header, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def kind(self) -> DocumentKind:
+        """Which document of an index it is."""
+        if self.status != 200:
+            return DocumentKind.OTHER
+        return kind_of(self.head, self.headers.get("content-type", ""))
+
+
+def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
+    """Ask for ``url`` with this Accept header, None: with none.
+
+    Raises :class:`yanksync.core.errors.Unreachable` and :class:`yanksync.core.errors.Throttled`.
+    """
+    shown = redacted(url)
+    session.patience.wait(shown)
+    try:
+        with session.requests.get(
+            url,
+            headers={"Accept": accept, "Accept-Encoding": "identity"},
+            auth=credentials(url),  # else requests would prefer those of .netrc
+            timeout=session.timeout,
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            location = headers.get("location") if response.is_redirect else None
+            expires = _expires(response.raw)  # before its connection is given back
+            return FirstLook(
+                response.status_code,
+                headers,
+                _head(response, session.timeout),
+                None if location is None else urljoin(url, location),
+                expires,
+            )
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        raise Unreachable(shown, plain(error)) from error
+
+
+def proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for ``url``, without credentials."""
+    proxy = select_proxy(url, get_environ_proxies(url))
+    return None if proxy is None else redacted(proxy)
+
+
+def _head(response: requests.Response, timeout: float) -> bytes:
+    until, head = time.monotonic() + timeout, b""
+    while len(head) < _MOST and time.monotonic() < until:
+        piece = response.raw.read1(_PIECE, decode_content=False)
+        if not piece:
+            break
+        head += piece
+    if response.headers.get("Content-Encoding", "identity") == "identity":
+        return head
+    with suppress(zlib.error):  # not asked for, and perhaps no gzip
+        return zlib.decompressobj(47).decompress(head, _MOST)
+    return b""
+
+
+def _expires(raw: Any) -> float | None:
+    """Return when the certificate of a connection ends; None without TLS."""
+    ask = getattr(getattr(raw.connection, "sock", None), "getpeercert", None)
+    certificate = None if ask is None else ask()
+    if not certificate:
+        return None
+    import ssl
+
+    return ssl.cert_time_to_seconds(certificate["notAfter"])
