@@ -48,7 +48,7 @@ def test_defaults_off_a_terminal(fresh: Cli, served: Served) -> None:
 
 
 def test_what_is_said_is_written(fresh: Cli, served: Served, tmp_path: Path) -> None:
-    arguments = ("--upstream", served.simple_url.rstrip("/"), "--projects", "demo,other-*")
+    arguments = ["--upstream", served.simple_url.rstrip("/"), "--projects", "demo,other-*"]
     arguments += ("--projects", "Third_Party", "--output", "pages", "--state", "new/x/the.db")
     done = fresh("init", "new", *arguments)
     assert done.code == 0, done
