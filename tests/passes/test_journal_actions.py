@@ -1,8 +1,4 @@
-"""Whole passes: what upstream's journal tells, and what it does not, is what is mirrored.
-
-The letters are lines of sections A and G of the specification checklist that this project was begun
-with.
-"""
+"""Whole passes: what upstream's journal tells, and what it does not, is what is mirrored."""
 
 from __future__ import annotations
 

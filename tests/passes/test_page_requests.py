@@ -1,7 +1,4 @@
-"""Whole passes: how upstream's pages are asked for, and what their heads mean.
-
-The letters are lines of section B of the specification checklist that this project was begun with.
-"""
+"""Whole passes: how upstream's pages are asked for, and what their heads mean."""
 
 from __future__ import annotations
 

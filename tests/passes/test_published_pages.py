@@ -1,7 +1,4 @@
-"""From upstream's page to both published forms: what is emitted, and what never is.
-
-The letters are lines of section C of the specification checklist that this project was begun with.
-"""
+"""From upstream's page to both published forms: what is emitted, and what never is."""
 
 from __future__ import annotations
 

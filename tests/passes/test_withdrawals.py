@@ -1,7 +1,4 @@
-"""Whole passes: what upstream takes back is taken back here, first and without a trace.
-
-The letters are lines of the specification checklist that this project was begun with.
-"""
+"""Whole passes: what upstream takes back is taken back here, first and without a trace."""
 
 from __future__ import annotations
 

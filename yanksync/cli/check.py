@@ -192,7 +192,7 @@ def _late(found: Status, limits: Limits, now: float) -> Iterator[str]:
 def _at_work(found: Status) -> str:
     if found.run is None:
         return ""
-    count = f", {found.run.done}/{found.run.total} {found.run.phase}" if found.run.total else ""
+    count = f": {found.run.phase} {found.run.done}/{found.run.total}" if found.run.total else ""
     return f" (a run is at work{count})"
 
 

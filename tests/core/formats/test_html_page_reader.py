@@ -1,4 +1,4 @@
-"""Reading HTML pages; the ids name lines of the specification checklist."""
+"""Reading HTML pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading JSON pages; the ids name lines of the specification checklist."""
+"""Reading JSON pages."""
 
 from __future__ import annotations
 

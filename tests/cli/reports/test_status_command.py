@@ -57,11 +57,13 @@ def test_a_run_at_work_is_seen_from_another_shell(yanksync: Cli, upstream: FakeU
         assert found["command"] == "sync"
         assert found["who"].startswith(f"process {run.pid} on ")
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["since"])
-        assert (found["phase"], found["total"]) == ("pages", 42)
+        assert (found["phase"], found["total"]) == ("fetching pages", 42)
         assert 0 <= found["done"] < 42
         (line,) = [one for one in yanksync("status").out.splitlines() if one.startswith("run at")]
-        assert re.search(r"sync since \d\d:\d\d \(process \d+ on .*\): pages \d+/42$", line)
-        assert "42 pages)" in yanksync("check").out
+        assert re.search(
+            r"sync since \d\d:\d\d \(process \d+ on .*\): fetching pages \d+/42$", line
+        )
+        assert "/42)" in yanksync("check").out
     finally:
         run.terminate()
     ended(run)

@@ -166,7 +166,7 @@ def test_backup_while_a_sync_runs(synced: Cli, upstream: FakeUpstream, tmp_path:
     assert synced("backup", "copy.db").silent
     assert run.poll() is None  # it is still at work
     run.terminate()
-    assert ended(run).code == 1
+    assert ended(run).code == 143
     assert content(tmp_path / "copy.db")
 
 
