@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from yanksync.core.formats.parse import PageRules, parse_page
-from yanksync.core.names import normalized
+from yanksync.core.names import normalize
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -61,13 +61,13 @@ def test_shapes_are_those_of_pypi(upstream: Path) -> None:
 
 def test_pages_are_read_without_remarks_and_alike_in_both_forms(upstream: Path) -> None:
     for path in sorted((upstream / "simple").glob("*.v1_json"))[:50]:
-        name = normalized(path.name.removesuffix(".v1_json"))
+        name = normalize(path.name.removesuffix(".v1_json"))
         assert name is not None
         url = f"https://upstream.example/simple/{name}/"
         read = parse_page(path.read_bytes(), JSON, url, name, PageRules())
         html = path.with_suffix(".html").read_bytes()
         other = parse_page(html, "text/html", url, name, PageRules())
-        assert read.notes == ()
+        assert read.warnings == ()
         assert [(f.filename, f.yanked) for f in read.page.files] == [
             (f.filename, f.yanked) for f in other.page.files
         ]

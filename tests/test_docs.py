@@ -21,8 +21,8 @@ from click.testing import CliRunner
 
 from tests.support.documents import parsed
 from tests.support.source_copy import ROOT
-from yanksync.adopt.results import Adopted, Fate
-from yanksync.adopt.results import Kind as Fates
+from yanksync.adopt.results import AdoptOutcome as Fates
+from yanksync.adopt.results import AdoptResult, AdoptSummary
 from yanksync.cli import COMMANDS, cli
 from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
@@ -33,16 +33,16 @@ from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.model import Action
-from yanksync.core.names import normalized
-from yanksync.core.rules.fetch_plan import Plan
-from yanksync.output.comparison import Finding, Kind
+from yanksync.core.model import HistoryAction
+from yanksync.core.names import normalize
+from yanksync.core.rules.fetch_plan import PassPlan
+from yanksync.output.comparison import Finding, FindingKind
 from yanksync.service import metrics
-from yanksync.state.history import Row
-from yanksync.state.views.holds import Held
+from yanksync.state.history import HistoryRow
+from yanksync.state.views.holds import HeldItem
 from yanksync.state.views.status import Status
-from yanksync.sync.hooks.deliver import message
-from yanksync.verify.check import Checked
+from yanksync.sync.hooks.deliver import webhook_message
+from yanksync.verify.check import CheckSummary
 
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 DOCUMENTS = ("README.rst", "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
@@ -186,14 +186,14 @@ def test_exit_codes_are_the_real_ones() -> None:
 
 def test_status_and_history_have_these_keys() -> None:
     assert set(table("Status key")) == set(msgspec.structs.asdict(Status()))
-    name = normalized("demo")
+    name = normalize("demo")
     assert name is not None
-    row = Row(
+    row = HistoryRow(
         serial=1,
         timestamp=0,
         project=name,
         version="1.0",
-        action=Action.YANK,
+        action=HistoryAction.YANK,
         file=None,
         files=("a",),
         reason="",
@@ -203,13 +203,13 @@ def test_status_and_history_have_these_keys() -> None:
 
 
 def test_holds_and_plans_have_these_keys() -> None:
-    held = Held(project=None, what="journal", why="", since=0.0, approve="")
+    held = HeldItem(project=None, what="journal", why="", since=0.0, approve="")
     assert set(table("Hold key")) == set(held_object(held))
-    assert set(table("Plan key")) == set(msgspec.structs.asdict(Plan(cursor=None)))
+    assert set(table("Plan key")) == set(msgspec.structs.asdict(PassPlan(cursor=None)))
 
 
 def test_a_webhook_has_these_keys() -> None:
-    assert set(table("Webhook key")) == set(message(["demo"], 1))
+    assert set(table("Webhook key")) == set(webhook_message(["demo"], 1))
 
 
 def test_metrics_are_the_real_ones() -> None:
@@ -219,25 +219,25 @@ def test_metrics_are_the_real_ones() -> None:
 
 
 def test_verify_has_these_keys_and_kinds() -> None:
-    assert set(table("Verify key")) == {"findings", *counts_object(Checked())}
-    finding = Finding(kind=Kind.MISSING, project=None, path="")
+    assert set(table("Verify key")) == {"findings", *counts_object(CheckSummary())}
+    finding = Finding(kind=FindingKind.MISSING, project=None, path="")
     assert set(table("Finding key")) == {*row_object(finding), *outcome_object(None)}
-    assert list(table("Kind")) == [str(kind) for kind in Kind]
+    assert list(table("Kind")) == [str(kind) for kind in FindingKind]
 
 
 def test_adopt_has_these_keys_and_kinds() -> None:
     assert list(table("Fate")) == [str(kind) for kind in Fates]
-    adopted = Adopted(code=ExitCode.DONE, counts=Counter(), lacks=())
+    adopted = AdoptSummary(exit_code=ExitCode.DONE, counts=Counter(), lacks=())
     counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
     assert set(table("Adopt key")) == {"fates", "kept …", *counts}
-    assert set(row_object(Fate(kind=Fates.KEPT, project=None, path=""))) == {
+    assert set(row_object(AdoptResult(kind=Fates.KEPT, project=None, path=""))) == {
         *("kind", "project", "path", "detail")
     }
 
 
 def test_actions_are_the_real_ones() -> None:
     told = re.findall(r"[a-z]+", table("History key")["action"][0])
-    assert set(told) - {"or"} == {action.value for action in Action}
+    assert set(told) - {"or"} == {action.value for action in HistoryAction}
 
 
 def blocks(kind: str) -> list[str]:

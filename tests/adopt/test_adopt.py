@@ -16,12 +16,12 @@ from tests.support.fake_index.faults import Fault
 from tests.support.foreign_trees import Tree
 from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
-from yanksync.adopt.results import Kind
+from yanksync.adopt.results import AdoptOutcome
 from yanksync.output.comparison import DIFFERENCES, Finding
-from yanksync.output.comparison import Kind as KindOf
+from yanksync.output.comparison import FindingKind as KindOf
 from yanksync.output.published_serials import LARGEST
-from yanksync.verify.check import verify
-from yanksync.verify.repair import mend
+from yanksync.verify.check import verify_output
+from yanksync.verify.repair import repair_output
 
 
 def filled(disk: World, *names: str) -> Tree:
@@ -277,7 +277,7 @@ def test_a_tree_of_html_alone_lets_go_what_upstream_did(disk: World, gone: int) 
     assert disk.sync() == (HELD if gone > 100 else PARTIAL)  # the list explains them
     assert disk.listed() == sorted(["demo", "other", *(names if gone > 100 else ())])
     found: list[Finding] = []
-    assert disk.work(lambda mirror: verify(mirror, found.append)[1]) == FAILED
+    assert disk.work(lambda mirror: verify_output(mirror, found.append)[1]) == FAILED
     assert {one.path for one in found if one.kind in DIFFERENCES} == {"simple/other/"}
     disk.up.heal()
     disk.approve()
@@ -413,7 +413,7 @@ def test_what_is_not_ours_is_told_and_left_alone(disk: World) -> None:
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_text("theirs")
     assert disk.adopt() == DONE
-    foreign = {fate.path for fate in disk.fates if fate.kind is Kind.FOREIGN}
+    foreign = {fate.path for fate in disk.fates if fate.kind is AdoptOutcome.FOREIGN}
     assert foreign == {
         "todo",
         "json/",
@@ -598,13 +598,13 @@ def test_verify_between_adopt_and_sync_removes_nothing(disk: World) -> None:
     disk.up.remove_project("gone")
     assert disk.adopt() == DONE
     found: list[Finding] = []
-    assert disk.work(lambda mirror: verify(mirror, found.append)[1]) == FAILED
+    assert disk.work(lambda mirror: verify_output(mirror, found.append)[1]) == FAILED
     assert {(one.kind.value, one.path) for one in found if one.kind is not KindOf.UNPUBLISHED} == {
         ("extra", "simple/old/"),
         ("extra", "simple/gone/"),
     }
     assert (
-        disk.work(lambda mirror: mend(mirror, lambda one, _: found.append(one))[1]) == DONE
+        disk.work(lambda mirror: repair_output(mirror, lambda one, _: found.append(one))[1]) == DONE
     )  # which is a pass
     assert_equal_to_upstream(disk)
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from yanksync.cli import error_handling
-from yanksync.cli.logs import Logs
+from yanksync.cli.logs import CliContext
 from yanksync.core import errors
 from yanksync.core.exit_codes import ExitCode
 
@@ -22,20 +22,20 @@ def as_before() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    error_handling.voice = error_handling.Voice()
+    error_handling.output_format = error_handling.OutputFormat()
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (errors.ConfigError("mirror.output", "x.toml", "no"), 2),
-        (errors.Unreachable("https://upstream.example/", "no connection"), 1),
-        (errors.Refused("https://upstream.example/", 403, "Forbidden"), 1),
-        (errors.BadAnswer("project demo", "no JSON"), 1),
-        (errors.JournalRefused("https://upstream.example/", "gone"), 1),
+        (errors.UpstreamUnreachable("https://upstream.example/", "no connection"), 1),
+        (errors.UpstreamRefused("https://upstream.example/", 403, "Forbidden"), 1),
+        (errors.InvalidAnswer("project demo", "no JSON"), 1),
+        (errors.JournalUnavailable("https://upstream.example/", "gone"), 1),
         (errors.StateError("x.db", "damaged"), 1),
         (errors.PublishError("mirror", "No space left on device"), 1),
-        (errors.Throttled("https://upstream.example/", 60.0), 3),
+        (errors.RateLimited("https://upstream.example/", 60.0), 3),
         (errors.JournalReplaced(7, "another row"), 4),
         (errors.LockHeld("x.db.lock", "process 1"), 75),
     ],
@@ -43,7 +43,7 @@ def as_before() -> Iterator[None]:
 def test_each_error_has_its_code(
     error: errors.YanksyncError, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert error_handling.guarded(failing(error)) == code
+    assert error_handling.run_guarded(failing(error)) == code
     assert capsys.readouterr() == ("", f"yanksync: {error}\n")
 
 
@@ -61,7 +61,7 @@ def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert error_handling.guarded(failing(KeyError("x\x1b[31m"))) == 1
+    assert error_handling.run_guarded(failing(KeyError("x\x1b[31m"))) == 1
     told = capsys.readouterr().err
     assert told.startswith("yanksync: internal error: KeyError: ")
     assert "please report it" in told
@@ -70,8 +70,8 @@ def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_bug_with_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    error_handling.voice.traceback = True
-    assert error_handling.guarded(failing(KeyError("x"))) == 1
+    error_handling.output_format.traceback = True
+    assert error_handling.run_guarded(failing(KeyError("x"))) == 1
     assert "raise error" in capsys.readouterr().err
 
 
@@ -81,18 +81,20 @@ def test_a_flood_of_warnings(capsys: pytest.CaptureFixture[str]) -> None:
         (ExitCode.PARTIAL, []),
         (ExitCode.FAILED, ["yanksync: error: the last word"]),
     ):
-        with Logs(config=None, verbose=0, quiet=False, form="text").kept(cron=True) as kept:
+        with CliContext(config=None, verbose=0, quiet=False, form="text").buffered(
+            cron=True
+        ) as kept:
             for _ in range(10_001):
                 logger.warning("demo: stale")
             logger.error("the last word")
-            kept.end(code, tell=False)
+            kept.end(code, report=False)
         assert capsys.readouterr().err.splitlines()[-1:] == told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
     signal.signal(number, signal.SIG_IGN)  # nohup, or "&" in a script
-    error_handling.guarded(click.Command("yanksync", callback=lambda: None))
+    error_handling.run_guarded(click.Command("yanksync", callback=lambda: None))
     assert signal.getsignal(number) is signal.SIG_IGN
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream
 from tests.support.http_receiver import receiver
-from yanksync.sync.hooks.environment import environment
+from yanksync.sync.hooks.environment import hook_environment
 
 SECRETS = {
     "YANKSYNC_HOOKS_WEBHOOK": "https://hooks.example/hush",
@@ -69,11 +69,11 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_taken_out(name: str) -> None:
-    assert environment(OTHERS | {name: SECRETS[name]}).get(name) is None
+    assert hook_environment(OTHERS | {name: SECRETS[name]}).get(name) is None
 
 
 def test_all_else_stays() -> None:
-    assert environment(OTHERS) == OTHERS
+    assert hook_environment(OTHERS) == OTHERS
 
 
 def read_by_the_client() -> set[str]:
@@ -90,7 +90,7 @@ def read_by_the_client() -> set[str]:
 def test_of_what_the_client_reads_no_secret_is_left() -> None:
     read = read_by_the_client()
     assert {"AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "GOOGLE_BEARER_TOKEN"} <= read
-    left = environment(dict.fromkeys(read, "hush"))
+    left = hook_environment(dict.fromkeys(read, "hush"))
     words = ("KEY", "TOKEN", "SECRET", "SAS", "PASSWORD")
     assert [
         name for name in left if any(word in name for word in words) and not name.endswith("_FILE")

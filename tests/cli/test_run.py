@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.cli_runner import Cli, Done, ended, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault
-from yanksync.service.scheduler import Turn
-from yanksync.system.systemd_notify import Notifier
+from yanksync.service.scheduler import CurrentPass
+from yanksync.system.systemd_notify import SystemdNotifier
 
 FAST = 'every = "1s"'
 
@@ -253,27 +253,27 @@ def test_a_service_manager_is_told(
 
 def test_nobody_is_told_where_nobody_listens(tmp_path: Path) -> None:
     for environ in ({}, {"NOTIFY_SOCKET": f"{tmp_path}/gone"}, {"NOTIFY_SOCKET": "vsock:2:1"}):
-        notifier = Notifier(environ)
-        notifier.tell(READY=1)
+        notifier = SystemdNotifier(environ)
+        notifier.notify(READY=1)
         assert notifier.watchdog is None
-    assert Notifier({"WATCHDOG_USEC": "5000000"}).watchdog == 5
-    assert Notifier({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).watchdog is None
-    assert Notifier({"WATCHDOG_USEC": "soon"}).watchdog is None
+    assert SystemdNotifier({"WATCHDOG_USEC": "5000000"}).watchdog == 5
+    assert SystemdNotifier({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).watchdog is None
+    assert SystemdNotifier({"WATCHDOG_USEC": "soon"}).watchdog is None
 
 
 def test_a_pass_without_a_sign_of_life_is_noticed() -> None:
-    turn = Turn()
-    assert turn.still() == 0
-    with turn.taken():
+    turn = CurrentPass()
+    assert turn.seconds_without_progress() == 0
+    with turn.running():
         time.sleep(0.02)
-        before = turn.still()
+        before = turn.seconds_without_progress()
         assert before >= 0.02
         for sign in (turn.stopping, lambda: turn.advance(1), lambda: turn.expect("pages", 1)):
             time.sleep(0.01)
             sign()
-            assert turn.still() < 0.01
-        assert not turn.idle
-    assert turn.idle
+            assert turn.seconds_without_progress() < 0.01
+        assert not turn.is_idle
+    assert turn.is_idle
 
 
 def test_run_ends_as_a_command(yanksync: Cli) -> None:

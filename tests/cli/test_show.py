@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cli_runner import Cli
 from yanksync.config.crontab import parse
-from yanksync.service.deployment_files import UNITS, calendar
+from yanksync.service.deployment_files import UNITS, systemd_calendar
 
 ANALYZE = shutil.which("systemd-analyze")
 systemd = pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze")
@@ -93,7 +93,7 @@ def test_a_crontab(yanksync: Cli, schedule: str, cron: str) -> None:
     ],
 )
 def test_a_timer(cron: str, written: list[str]) -> None:
-    assert calendar(parse(cron)) == written
+    assert systemd_calendar(parse(cron)) == written
     analyze("calendar", *written)
 
 

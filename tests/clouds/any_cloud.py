@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.support.bucket_mirrors import LOCKED, Fleet
 from tests.support.fake_index.index import FakeUpstream
 from tests.support.s3_proxy import Mishap, puts_of
-from yanksync.output.object_storage.bucket import Content
+from yanksync.output.object_storage.bucket import ObjectHeaders
 
-PLAIN = Content(type="text/plain")
+PLAIN = ObjectHeaders(type="text/plain")
 
 
 def test_a_story(fleet: Fleet, upstream: FakeUpstream) -> None:

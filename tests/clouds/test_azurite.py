@@ -24,16 +24,16 @@ from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.machine import SECTIONS
 from tests.support.s3_proxy import Mishap, puts_of
 from tests.support.s3_servers import BUCKET, Server, fresh_place
-from yanksync.config.settings import Bucket, Storage
-from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError
-from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.config.settings import Bucket, StorageSettings
+from yanksync.core.errors import ConfigError, ObjectStorageError, PreconditionFailed
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.store import ObjectStore
 
-PLAIN = Content(type="text/plain")
+PLAIN = ObjectHeaders(type="text/plain")
 
 
-def url_of(server: Server, objects: Objects, key: str) -> str:
-    return f"{server.url}/mirror/{objects.place.prefix}/{key}"
+def url_of(server: Server, objects: BucketClient, key: str) -> str:
+    return f"{server.url}/mirror/{objects.location.prefix}/{key}"
 
 
 def sas(permissions: str = "rwdlacx") -> str:
@@ -122,10 +122,10 @@ def test_what_is_locked_is_nobody_elses_change(seaweed: Server) -> None:
     assert asked("PUT", f"{url}?comp=lease", lock)[0] == 201
     told = r"/a: LeaseIdMissing \(412 .*; somebody has locked it with a lease of Azure's$"
     for match in (tag, None):
-        with pytest.raises(ObjectError, match=told) as caught:
+        with pytest.raises(ObjectStorageError, match=told) as caught:
             objects.put("a", b"two", PLAIN, match)
-        assert not isinstance(caught.value, ObjectChanged) and caught.value.answered
-    with pytest.raises(ObjectError, match=r"There is currently a lease on the blob"):
+        assert not isinstance(caught.value, PreconditionFailed) and caught.value.answered
+    with pytest.raises(ObjectStorageError, match=r"There is currently a lease on the blob"):
         objects.delete(["a"])
     found = objects.get("a")
     assert found is not None and found.body() == b"one"
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_told_with_advice(
         lambda: objects.put("a", b"", PLAIN),
         lambda: list(objects.list("")),
     ):
-        with pytest.raises(ObjectError, match=told) as caught:
+        with pytest.raises(ObjectStorageError, match=told) as caught:
             ask()
         assert "\n" not in str(caught.value) and "RequestId" not in str(caught.value)
         assert options.get("account_key", KEY) not in str(caught.value)
@@ -201,17 +201,17 @@ def test_credentials_come_from_the_environment(mirror: Mirror) -> None:
 def test_signatures_are_enough_and_never_told(seaweed: Server) -> None:
     """But to delete: Azurite answers 500 to each batch that is sent with one."""
 
-    def signed(signature: str) -> Objects:
+    def signed(signature: str) -> BucketClient:
         options = {**seaweed.options, "sas_key": signature}
         del options["account_key"]
-        return Objects(place, Storage(tuple(sorted(options.items()))), "here")
+        return BucketClient(place, StorageSettings(tuple(sorted(options.items()))), "here")
 
     place = fresh_place("az")
     writer, reader = signed(sas()), signed(sas("rl"))
-    tag = writer.put("a", b"one", PLAIN, NEW)
+    tag = writer.put("a", b"one", PLAIN, MUST_NOT_EXIST)
     assert reader.etag("a") == tag and [one.etag for one in reader.list("")] == [tag]
     secret = sas("rl").rpartition("sig=")[2]
-    with pytest.raises(ObjectError, match="403 Forbidden") as caught:
+    with pytest.raises(ObjectStorageError, match="403 Forbidden") as caught:
         reader.put("a", b"two", PLAIN, tag)
     assert "sig=" not in str(caught.value) and secret not in str(caught.value)
     with pytest.raises(ConfigError, match=r"here: storage.sas_key: .*SAS") as wrong:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.support.builders.random_pages import CALM
 from yanksync.config.crontab import parse
-from yanksync.config.settings import Schedule
-from yanksync.service.scheduler import CronTrigger, later, trigger
+from yanksync.config.settings import ScheduleSettings
+from yanksync.service.scheduler import CronTrigger, next_retry, trigger
 
 UTC = ZoneInfo("UTC")
 
@@ -74,7 +74,7 @@ def test_every_text_is_an_expression_or_refused(text: str) -> None:
 def test_the_schedule_follows_it(cron: str, after: str, then: str) -> None:
     # The zone is the machine's; so is the reading of these.
     now = datetime.fromisoformat(after).astimezone()
-    found = trigger(Schedule(every=None, cron=cron)).get_next_fire_time(None, now)
+    found = trigger(ScheduleSettings(every=None, cron=cron)).get_next_fire_time(None, now)
     late = (found - datetime.fromisoformat(then).astimezone()).total_seconds()
     assert 0 <= late <= 30
 
@@ -82,19 +82,19 @@ def test_the_schedule_follows_it(cron: str, after: str, then: str) -> None:
 @pytest.mark.parametrize(
     ("schedule", "failures", "seconds"),
     [
-        (Schedule(every=300.0), 1, 600),
-        (Schedule(every=300.0), 2, 1200),
-        (Schedule(every=300.0), 3, 2400),
-        (Schedule(every=300.0), 4, 3600),
-        (Schedule(every=300.0), 4000, 3600),
-        (Schedule(every=86400.0), 1, 86400),
-        (Schedule(every=None, cron="*/10 * * * *"), 1, 1200),
+        (ScheduleSettings(every=300.0), 1, 600),
+        (ScheduleSettings(every=300.0), 2, 1200),
+        (ScheduleSettings(every=300.0), 3, 2400),
+        (ScheduleSettings(every=300.0), 4, 3600),
+        (ScheduleSettings(every=300.0), 4000, 3600),
+        (ScheduleSettings(every=86400.0), 1, 86400),
+        (ScheduleSettings(every=None, cron="*/10 * * * *"), 1, 1200),
     ],
 )
 def test_failures_are_tried_again_ever_later(
-    schedule: Schedule, failures: int, seconds: float
+    schedule: ScheduleSettings, failures: int, seconds: float
 ) -> None:
-    delay = (later(schedule, failures) - datetime.now(UTC)).total_seconds()
+    delay = (next_retry(schedule, failures) - datetime.now(UTC)).total_seconds()
     assert seconds - 5 <= delay <= seconds
 
 

@@ -11,22 +11,22 @@ import pytest
 from msgspec.structs import replace
 
 from yanksync.config.keys import KEYS, SECTIONS, find_key
-from yanksync.config.load import DEFAULT, Examined, examine, load, with_simple_url
-from yanksync.config.project_filter import Selection
+from yanksync.config.load import DEFAULT, ExaminedConfig, examine, load, with_simple_url
+from yanksync.config.project_filter import ProjectFilter
 from yanksync.config.settings import (
     Compression,
-    Health,
-    Hooks,
+    HealthSettings,
+    HookSettings,
     JournalSource,
-    Mirror,
-    Schedule,
+    MirrorSettings,
+    ScheduleSettings,
     Settings,
-    Storage,
-    Upstream,
+    StorageSettings,
+    UpstreamSettings,
     YankedPolicy,
 )
 from yanksync.core.errors import ConfigError
-from yanksync.core.rules.removal_guard import Guard
+from yanksync.core.rules.removal_guard import GuardSettings
 from yanksync.core.urls import is_loopback, redacted
 
 INDEX = "https://upstream.example/simple/"
@@ -59,7 +59,7 @@ def refusal(config: Path | None, environ: Mapping[str, str], **flags: object) ->
 
 
 def test_defaults(here: Path) -> None:
-    mirror = Mirror(output=here / "mirror", state=here / "yanksync.db")
+    mirror = MirrorSettings(output=here / "mirror", state=here / "yanksync.db")
     assert load(None, {"YANKSYNC_CONFIG": "", "HOME": "/x"}) == Settings(mirror=mirror)
 
 
@@ -119,7 +119,7 @@ retries = 3
 
 def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
     assert loaded(EVERY_KEY) == Settings(
-        upstream=Upstream(
+        upstream=UpstreamSettings(
             simple_url="https://me:secret@upstream.example/root/simple/",
             journal_url="https://upstream.example/rpc",
             journal=JournalSource.XMLRPC,
@@ -134,18 +134,18 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             contact="ops@upstream.example",
             redirect_hosts=("cdn.example", "files.example:443", "[::1]:8080"),
         ),
-        mirror=Mirror(
+        mirror=MirrorSettings(
             output=here / "out",
             state=Path("/var/state.db"),
-            selection=Selection(("bar*", "foo"), ("bar",)),
+            selection=ProjectFilter(("bar*", "foo"), ("bar",)),
             yanked=YankedPolicy.OMIT,
             compress=(Compression.GZIP, Compression.ZSTD),
             list_interval=5400.0,
             legacy_json=True,
         ),
-        guard=Guard(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
-        schedule=Schedule(every=None, cron="*/5 * * * MON-FRI"),
-        hooks=Hooks(
+        guard=GuardSettings(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
+        schedule=ScheduleSettings(every=None, cron="*/5 * * * MON-FRI"),
+        hooks=HookSettings(
             command=("/bin/purge", "-a"),
             webhook="http://u:secret@upstream.example/secret?a=b",
             webhook_header="Authorization: Bearer secret",
@@ -154,12 +154,12 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             timeout=5.0,
             allow_http=True,
         ),
-        health=Health(
+        health=HealthSettings(
             metrics=here / "m" / "yanksync.prom",
             ping="http://u:secret@upstream.example/secret?create=1",
             allow_http=True,
         ),
-        storage=Storage((("allow_http", False), ("region", "x"), ("retries", 3))),
+        storage=StorageSettings((("allow_http", False), ("region", "x"), ("retries", 3))),
         source=here / "yanksync.toml",
     )
 
@@ -216,7 +216,7 @@ ENVIRON = {
 
 def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings]) -> None:
     from_environ = load(None, ENVIRON)
-    expected = replace(loaded(EVERY_KEY), storage=Storage((("region", "x"),)), source=None)
+    expected = replace(loaded(EVERY_KEY), storage=StorageSettings((("region", "x"),)), source=None)
     assert from_environ == expected
     names = {key.variable for key in KEYS.values()}
     assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY"}
@@ -452,13 +452,13 @@ def test_refused_on_the_command_line(here: Path) -> None:
 def test_a_schedule_of_higher_order_replaces_the_other(
     loaded: Callable[[str], Settings], here: Path
 ) -> None:
-    assert loaded('[schedule]\ncron = "0 4 * * *"').schedule == Schedule(
+    assert loaded('[schedule]\ncron = "0 4 * * *"').schedule == ScheduleSettings(
         every=None, cron="0 4 * * *"
     )
-    assert load(None, {"YANKSYNC_SCHEDULE_EVERY": "2m"}).schedule == Schedule(every=120.0)
+    assert load(None, {"YANKSYNC_SCHEDULE_EVERY": "2m"}).schedule == ScheduleSettings(every=120.0)
     every = {"YANKSYNC_SCHEDULE_EVERY": "2m"}
     flagged = load(None, every, schedule_cron="0 5 * * *").schedule
-    assert flagged == Schedule(every=None, cron="0 5 * * *")
+    assert flagged == ScheduleSettings(every=None, cron="0 5 * * *")
 
 
 @pytest.mark.parametrize(
@@ -523,8 +523,8 @@ def test_hooks_that_cannot_be_meant(
 
 def test_hooks_may_be_taken_away_by_the_environment(loaded: Callable[[str], Settings]) -> None:
     settings = loaded('[hooks]\ncommand = ["true"]')
-    assert settings.hooks.names == ("command",)
-    assert load(settings.source, {"YANKSYNC_HOOKS_COMMAND": ""}).hooks.names == ()
+    assert settings.hooks.enabled == ("command",)
+    assert load(settings.source, {"YANKSYNC_HOOKS_COMMAND": ""}).hooks.enabled == ()
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ def test_no_secret_in_what_is_printed(loaded: Callable[[str], Settings]) -> None
 
 def test_mirrors(loaded: Callable[[str], Settings]) -> None:
     settings = loaded('[upstream]\njournal = "none"\n[mirror]\nprojects = ["Foo.Bar", "baz"]')
-    assert [name for name in ("foo-bar", "foo", "baz") if settings.mirrors(name)] == [
+    assert [name for name in ("foo-bar", "foo", "baz") if settings.is_mirrored(name)] == [
         "foo-bar",
         "baz",
     ]
@@ -605,7 +605,7 @@ def test_a_codec_without_its_library_is_named(tmp_path: Path) -> None:
     assert "mirror.compress: 'br' needs the package brotli" in done.stderr
 
 
-def problems(examined: Examined) -> list[tuple[str, str, str]]:
+def problems(examined: ExaminedConfig) -> list[tuple[str, str, str]]:
     return [(error.key, Path(error.where).name, error.problem) for error in examined.errors]
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from yanksync.config.project_filter import Selection
+from yanksync.config.project_filter import ProjectFilter
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ from yanksync.config.project_filter import Selection
 def test_selects(
     projects: list[str], exclude: list[str], selected: list[str], left: list[str]
 ) -> None:
-    selection = Selection(tuple(projects), tuple(exclude))
-    assert [name for name in selected + left if selection.selects(name)] == selected
+    selection = ProjectFilter(tuple(projects), tuple(exclude))
+    assert [name for name in selected + left if selection.includes(name)] == selected
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_selects(
 )
 def test_what_can_match_no_name_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"is no (valid project name|pattern of project names)"):
-        Selection((pattern,))
+        ProjectFilter((pattern,))
 
 
 @pytest.mark.parametrize(
@@ -57,34 +57,38 @@ def test_explicit_and_everything(
     explicit: tuple[str, ...] | None,
     everything: bool,
 ) -> None:
-    selection = Selection(projects, exclude)
-    assert (selection.explicit, selection.everything) == (explicit, everything)
+    selection = ProjectFilter(projects, exclude)
+    assert (selection.explicit_names, selection.includes_all) == (explicit, everything)
 
 
 def test_equal_selections_have_one_text() -> None:
-    one, same = Selection(("b", "A_a", "b"), ("x",)), Selection(("a-a", "b"), ("X",))
+    one, same = ProjectFilter(("b", "A_a", "b"), ("x",)), ProjectFilter(("a-a", "b"), ("X",))
     assert (one, hash(one), one.text) == (same, hash(same), same.text)
-    others = [Selection(("a-a", "b", "x")), Selection(("a-a",), ("b", "x")), Selection()]
+    others = [
+        ProjectFilter(("a-a", "b", "x")),
+        ProjectFilter(("a-a",), ("b", "x")),
+        ProjectFilter(),
+    ]
     assert one.text not in {other.text for other in others}
 
 
 @pytest.mark.parametrize(
     "selection",
     [
-        Selection(),
-        Selection(("a", "b*")),
-        Selection(("*",), ("x-*", "y")),
-        Selection(("a",), ("b",)),
+        ProjectFilter(),
+        ProjectFilter(("a", "b*")),
+        ProjectFilter(("*",), ("x-*", "y")),
+        ProjectFilter(("a",), ("b",)),
     ],
 )
-def test_a_selection_comes_back_from_its_text(selection: Selection) -> None:
-    assert Selection.of_text(selection.text) == selection
+def test_a_selection_comes_back_from_its_text(selection: ProjectFilter) -> None:
+    assert ProjectFilter.from_text(selection.text) == selection
 
 
 @pytest.mark.parametrize("text", ["", "\n", "no pattern!\n"])
 def test_no_text_of_a_selection(text: str) -> None:
     with pytest.raises(ValueError, match="is no"):
-        Selection.of_text(text)
+        ProjectFilter.from_text(text)
 
 
 @pytest.mark.parametrize(
@@ -104,11 +108,13 @@ def test_no_text_of_a_selection(text: str) -> None:
 def test_what_certainly_was_selected_before(
     before: tuple[tuple[str, ...], ...], after: tuple[tuple[str, ...], ...], *, covered: bool
 ) -> None:
-    assert Selection(*before).covers(Selection(*after)) == covered
+    assert ProjectFilter(*before).covers(ProjectFilter(*after)) == covered
 
 
 def test_the_text_is_the_same_in_every_run() -> None:
-    code = "from yanksync.config.project_filter import Selection as S; print(S(('b', 'a')).text)"
+    code = (
+        "from yanksync.config.project_filter import ProjectFilter as S; print(S(('b', 'a')).text)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
@@ -116,4 +122,4 @@ def test_the_text_is_the_same_in_every_run() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == Selection(("a", "b")).text + "\n"
+    assert done.stdout == ProjectFilter(("a", "b")).text + "\n"

@@ -13,8 +13,8 @@ from yanksync.core.model import File, Page
 from yanksync.core.versions import (
     VersionFinder,
     file_versions,
+    filename_matches_project,
     files_by_version,
-    names_project,
     same_version,
     sort_key,
 )
@@ -50,7 +50,7 @@ FROM_NAME = {
 
 @pytest.mark.parametrize(("filename", "version"), FROM_NAME.values(), ids=FROM_NAME)
 def test_the_version_in_a_file_name(filename: str, version: str | None) -> None:
-    assert VersionFinder("foo-bar", None).of(filename) == version
+    assert VersionFinder("foo-bar", None).version_of(filename) == version
 
 
 BELONGS = {
@@ -78,7 +78,7 @@ BELONGS = {
 def test_the_version_that_a_file_belongs_to(
     filename: str, versions: list[str], version: str | None, kind: type[set[str]]
 ) -> None:
-    assert VersionFinder("foo", kind(versions)).of(filename) == version
+    assert VersionFinder("foo", kind(versions)).version_of(filename) == version
 
 
 def page(*filenames: str, versions: tuple[str, ...] | None = None) -> Page:
@@ -143,7 +143,7 @@ def test_any_texts_have_one_order(texts: list[str | None]) -> None:
 
 @given(st.text(), st.text(), st.none() | st.lists(st.text()))
 def test_no_text_raises(filename: str, project: str, versions: list[str] | None) -> None:
-    version = VersionFinder(project, versions).of(filename)
+    version = VersionFinder(project, versions).version_of(filename)
     assert version is None or versions is None or version in versions
 
 
@@ -169,4 +169,4 @@ def test_texts_beyond_all_measure_are_no_pep_440(text: str) -> None:
     ],
 )
 def test_whether_a_file_is_named_after_its_project(filename: str, expected: bool) -> None:
-    assert names_project(filename, "my-demo") is expected
+    assert filename_matches_project(filename, "my-demo") is expected

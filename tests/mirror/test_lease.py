@@ -11,14 +11,14 @@ import pytest
 from tests.support.s3_proxy import Gate, Mishap
 from tests.support.s3_servers import Server
 from yanksync.core.errors import LeaseLost, LockHeld
-from yanksync.mirror.lease import BootClock, Lease, patience, read_note
-from yanksync.output.object_storage.bucket import Content, Objects
+from yanksync.mirror.lease import BootClock, Lease, read_record, request_timeouts
+from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
 
 KEY = "yanksync.db.lease"
 
 
 @pytest.fixture
-def objects(seaweed: Server, s3_gate: Gate) -> Objects:
+def objects(seaweed: Server, s3_gate: Gate) -> BucketClient:
     return seaweed.behind(s3_gate.url).objects(max_retries="0")
 
 
@@ -46,7 +46,7 @@ def ours() -> Clock:
     return Clock()
 
 
-def held(objects: Objects, seconds: float, clock: Clock | None = None) -> Lease:
+def held(objects: BucketClient, seconds: float, clock: Clock | None = None) -> Lease:
     lease = Lease(objects, KEY, seconds, clock=clock)
     lease.take()
     return lease
@@ -59,7 +59,7 @@ def wait_until(condition: object) -> None:
         time.sleep(0.05)
 
 
-def test_one_of_many_gets_it(objects: Objects) -> None:
+def test_one_of_many_gets_it(objects: BucketClient) -> None:
     start = threading.Barrier(8)
 
     def reach(number: int) -> Lease | None:
@@ -74,22 +74,22 @@ def test_one_of_many_gets_it(objects: Objects) -> None:
     with ThreadPoolExecutor(8) as pool:
         winners = [lease for lease in pool.map(reach, range(8)) if lease is not None]
     (winner,) = winners
-    assert read_note(objects, KEY) == winner.note
+    assert read_record(objects, KEY) == winner.record
     winner.release(unclean=False, complete=1.0, success=2.0)
     after = held(objects, 300)
-    assert (after.note.complete, after.note.success) == (1.0, 2.0)
+    assert (after.record.complete, after.record.success) == (1.0, 2.0)
     after.stop()
 
 
 def test_it_is_renewed_and_then_somebody_elses(
-    objects: Objects, s3_gate: Gate, ours: Clock
+    objects: BucketClient, s3_gate: Gate, ours: Clock
 ) -> None:
     lease = held(objects, 300, ours)
     other = Lease(objects, KEY, 300, slack=60)
     try:
         for count in (1, 2, 3):
             ours.time += 150
-            wait_until(lambda count=count: lease.note.count == count)
+            wait_until(lambda count=count: lease.record.count == count)
         lease.check()
         with pytest.raises(LockHeld):
             other.take()
@@ -103,11 +103,11 @@ def test_it_is_renewed_and_then_somebody_elses(
         other.take()
     s3_gate.pass_time(61)
     other.take()
-    assert other.note.token != lease.note.token
+    assert other.record.token != lease.record.token
     with pytest.raises(LeaseLost, match="could not be renewed in time"):
         lease.release(unclean=False, complete=None, success=None)
-    note = read_note(objects, KEY)
-    assert note is not None and note.token == other.note.token
+    note = read_record(objects, KEY)
+    assert note is not None and note.token == other.record.token
     other.release(unclean=False, complete=None, success=None)
 
 
@@ -118,7 +118,7 @@ def test_a_clock_that_nobody_sets_goes_on() -> None:
 
 
 def test_its_time_counts_from_before_it_is_asked_for(
-    objects: Objects, s3_gate: Gate, ours: Clock
+    objects: BucketClient, s3_gate: Gate, ours: Clock
 ) -> None:
     rule = s3_gate.when(Mishap.PAUSE, lambda method, key: method == "PUT", times=1)
     with ThreadPoolExecutor(1) as pool:
@@ -132,9 +132,9 @@ def test_its_time_counts_from_before_it_is_asked_for(
     lease.stop()
 
 
-def test_whoever_overwrites_it_has_it(objects: Objects) -> None:
+def test_whoever_overwrites_it_has_it(objects: BucketClient) -> None:
     lease = held(objects, 300)
-    objects.put(KEY, b"{}", Content())
+    objects.put(KEY, b"{}", ObjectHeaders())
     with pytest.raises(LeaseLost, match="another run has taken it over"):
         lease.renew()
     with pytest.raises(LeaseLost):
@@ -142,14 +142,16 @@ def test_whoever_overwrites_it_has_it(objects: Objects) -> None:
     lease.stop()
 
 
-def test_a_renewal_that_fails_is_tried_again(objects: Objects, s3_gate: Gate, ours: Clock) -> None:
+def test_a_renewal_that_fails_is_tried_again(
+    objects: BucketClient, s3_gate: Gate, ours: Clock
+) -> None:
     lease = held(objects, 300, ours)
     rule = s3_gate.when(Mishap.SLOW_DOWN, lambda method, key: method == "PUT", times=2)
     try:
         for waits, seconds in ((1, 150), (2, 15), (4, 15)):
             wait_until(lambda waits=waits: ours.waits == waits)
             ours.time += seconds
-        wait_until(lambda: lease.note.count == 1)
+        wait_until(lambda: lease.record.count == 1)
         assert rule.times == 0
         lease.check()
     finally:
@@ -158,5 +160,5 @@ def test_a_renewal_that_fails_is_tried_again(objects: Objects, s3_gate: Gate, ou
 
 @pytest.mark.parametrize("seconds", [5.0, 60.0, 300.0, 86400.0])
 def test_a_request_is_shorter_than_what_remains_at_the_renewal(seconds: float) -> None:
-    longest = patience(seconds).longest
+    longest = request_timeouts(seconds).longest
     assert 2 * longest < seconds  # at half its time: one renewal that fails, and the last request

@@ -16,8 +16,8 @@ from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.verification import check, names, repair
 from tests.support.world import DONE, World
 from yanksync.core import layout
-from yanksync.output.comparison import NOT_WORTH
-from yanksync.output.compress import compress, copy_of, expand, stream
+from yanksync.output.comparison import NOT_SMALLER
+from yanksync.output.compress import compress, compress_chunks, compressed_copy, decompress_chunks
 
 SMALL = [f"simple/small/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")]
 
@@ -50,9 +50,9 @@ def as_an_older_release(world: World) -> None:
 def test_a_copy_saves_a_packet(codec: str) -> None:
     for size in range(0, 6000, 50):
         body = b"a" * size
-        copy = copy_of(codec, body)
+        copy = compressed_copy(codec, body)
         assert (copy is not None) == (size - len(compress(codec, body)) >= layout.PACKET)
-        assert copy is None or b"".join(expand(codec, [copy])) == body
+        assert copy is None or b"".join(decompress_chunks(codec, [copy])) == body
 
 
 def test_a_small_page_has_none_and_that_is_right(mixed: World) -> None:
@@ -78,7 +78,7 @@ def test_copies_of_an_older_release_are_found_and_go(mixed: World) -> None:
     found, code, _ = check(mixed)
     listed = [f"simple/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")]
     assert names(found) == [("extra", f"{path}.gz") for path in sorted([*listed, *SMALL])]
-    assert code == 1 and {one.detail for one in found} == {NOT_WORTH}
+    assert code == 1 and {one.detail for one in found} == {NOT_SMALLER}
     assert repair(mixed)[1] == DONE
     assert check(mixed)[:2] == ([], 0)
     assert not any(out(mixed, f"{path}.gz").exists() for path in (*listed, *SMALL))
@@ -138,9 +138,9 @@ def test_the_same_bytes_in_every_run(tmp_path: Path, with_isal: bool) -> None:
     (tmp_path / "isal").mkdir()
     (tmp_path / "isal/__init__.py").write_text("raise ImportError")
     program = (
-        "import hashlib; from yanksync.core.formats.deflate import gzipped, packed; "
+        "import hashlib; from yanksync.core.formats.deflate import gzip_compress, zlib_compress; "
         "body = b''.join(b'<a href=%d>' % n for n in range(9999)); "
-        "print(hashlib.sha256(gzipped(body) + packed(body)).hexdigest())"
+        "print(hashlib.sha256(gzip_compress(body) + zlib_compress(body)).hexdigest())"
     )
     path = [] if with_isal else [str(tmp_path)]
     root = str(Path(__file__).parents[2])
@@ -151,4 +151,4 @@ def test_the_same_bytes_in_every_run(tmp_path: Path, with_isal: bool) -> None:
 
 def test_a_copy_is_the_same_whole_and_piece_by_piece() -> None:
     body = b"<a href='demo'>" * 5000
-    assert gzip.decompress(b"".join(stream("gzip", [body[:9], body[9:]]))) == body
+    assert gzip.decompress(b"".join(compress_chunks("gzip", [body[:9], body[9:]]))) == body

@@ -13,9 +13,9 @@ import pytest
 
 from tests.support.s3_proxy import Gate
 from tests.support.s3_servers import Server, fresh_place
-from yanksync.config.settings import Storage
-from yanksync.core.errors import ObjectChanged
-from yanksync.output.object_storage.bucket import Content, Objects
+from yanksync.config.settings import StorageSettings
+from yanksync.core.errors import PreconditionFailed
+from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
 
 
 class Giver(ThreadingHTTPServer):
@@ -81,14 +81,16 @@ def test_they_do_not_hang_on_who_gives_out_credentials(
         "container_authorization_token_file": str(token),
         "allow_http": True,
     }
-    objects = Objects(fresh_place(), Storage(tuple(sorted(options.items()))), "the test")
-    first = objects.put("a", b"one", Content())
-    second = objects.put("a", b"two", Content())
+    objects = BucketClient(
+        fresh_place(), StorageSettings(tuple(sorted(options.items()))), "the test"
+    )
+    first = objects.put("a", b"one", ObjectHeaders())
+    second = objects.put("a", b"two", ObjectHeaders())
     assert first is not None and second is not None
-    with pytest.raises(ObjectChanged):
-        objects.delete_known("a", first)
+    with pytest.raises(PreconditionFailed):
+        objects.delete_if_match("a", first)
     assert objects.get("a") is not None
-    objects.delete_known("a", second)
+    objects.delete_if_match("a", second)
     assert objects.get("a") is None
     assert (giver.refused > 0) == giver.strict
     assert (s3_gate.asked("DELETE") == []) == giver.strict

@@ -19,7 +19,7 @@ from tests.support.builders.works import ALL, FORMS, rendered, stands, work
 from tests.support.system.audited_calls import audited
 from yanksync.core.errors import PublishError
 from yanksync.output.disk.store import DiskStore
-from yanksync.output.store import Failure, ListForm
+from yanksync.output.store import ListForm, StoreFailure
 from yanksync.system import fsync
 
 
@@ -234,7 +234,7 @@ def test_a_full_disk_stops_the_batch_and_keeps_what_stood_there(small: Path) -> 
     with pytest.raises(PublishError, match="No space left"):
         store.write_list(the_list(b"x" * 100_000), ())
     assert temporaries(store) == []
-    room = store.room()
+    room = store.free_space()
     assert room is not None and 0 < room.bytes < 65536 and room.files is not None
 
 
@@ -314,16 +314,16 @@ def test_an_output_that_cannot_be_used(tmp_path: Path) -> None:
         store.prepare()
     with pytest.raises(PublishError, match="Not a directory"):
         list(store.names())
-    assert store.room() is None and store.serial("demo") is None
+    assert store.free_space() is None and store.serial("demo") is None
     (failure,) = _fails(store)
     assert failure.name == "demo"
 
 
-def _fails(store: DiskStore) -> tuple[Failure, ...]:
+def _fails(store: DiskStore) -> tuple[StoreFailure, ...]:
     try:
         return store.apply(work("demo"))
     except PublishError as error:  # there is no directory to sync either
-        return (Failure("demo", str(error)),)
+        return (StoreFailure("demo", str(error)),)
 
 
 def test_a_page_that_cannot_be_read(store: DiskStore, demo: Path) -> None:

@@ -12,13 +12,18 @@ from tests.support.builders.works import ALL, ENCODINGS, FORMS, TYPES, rendered,
 from tests.support.s3_proxy import Gate, Mishap, puts, puts_of
 from tests.support.s3_servers import Server
 from tests.support.system.file_size_limit import small_files
-from yanksync.config.settings import Bucket, Storage
-from yanksync.core.errors import ConfigError, ObjectChanged, ObjectError, PublishError
-from yanksync.output.object_storage.bucket import NEW, Content, Objects, quoted
-from yanksync.output.object_storage.client import broke_condition
+from yanksync.config.settings import Bucket, StorageSettings
+from yanksync.core.errors import ConfigError, ObjectStorageError, PreconditionFailed, PublishError
+from yanksync.output.object_storage.bucket import (
+    MUST_NOT_EXIST,
+    BucketClient,
+    ObjectHeaders,
+    quoted_etag,
+)
+from yanksync.output.object_storage.client import is_precondition_failure
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.published_serials import LARGEST
-from yanksync.output.reconcile import Work
+from yanksync.output.reconcile import Operation
 from yanksync.output.store import ListForm
 
 
@@ -31,7 +36,7 @@ def gated(seaweed: Server, s3_gate: Gate) -> Iterator[ObjectStore]:
     store.close()
 
 
-def many(text: str, count: int = 12) -> list[Work]:
+def many(text: str, count: int = 12) -> list[Operation]:
     return [one for number in range(count) for one in work(f"p{number}", text)]
 
 
@@ -46,7 +51,7 @@ def test_every_object_says_what_it_is(motor: Server) -> None:
     assert store.apply(work("demo", "one", codecs=ALL)) == ()
     for form, content_type in TYPES.items():
         for suffix, encoding in ENCODINGS.items():
-            url = f"{motor.url}/mirror/{objects.place.prefix}/simple/demo/{form}{suffix}"
+            url = f"{motor.url}/mirror/{objects.location.prefix}/simple/demo/{form}{suffix}"
             with urllib.request.urlopen(url) as answer:
                 assert answer.headers["Content-Type"] == content_type
                 assert answer.headers["Content-Encoding"] == encoding
@@ -76,11 +81,11 @@ def test_keys_that_need_no_index_document(motor: Server, form: str, text: bytes)
     store.apply(work("demo", "one", codecs=("gzip",)))
     store.apply(work("other", "one"))
     store.write_list([ListForm(form, lambda: [b"the list"])], ())
-    root = f"{motor.url}/mirror/{objects.place.prefix}/simple/"
+    root = f"{motor.url}/mirror/{objects.location.prefix}/simple/"
     assert asked(f"{root}demo/") == (text, TYPES[form])
     assert asked(root) == (b"the list", TYPES[form])
     assert sorted(store.names()) == ["demo", "other"]
-    assert {seen.name for seen in store.standing("other").entries} == set(FORMS)
+    assert {seen.name for seen in store.directory_content("other").entries} == set(FORMS)
     store.apply(work("demo", "two", stands("one", ("gzip",)), ("gzip",)))
     assert b"two" in asked(f"{root}demo/")[0]
     store.apply(work("demo", None, stands("two")))
@@ -96,8 +101,8 @@ def test_keys_that_need_no_index_document(motor: Server, form: str, text: bytes)
 def test_a_stale_copy_without_file_name_is_found(motor: Server) -> None:
     store = ObjectStore(motor.objects(), "index.html")
     store.apply(work("demo", "one"))
-    assert all(seen.wrong_mode is None for seen in store.standing("demo").entries)
-    store._objects.put("simple/demo/", b"<p>old</p>", Content(type=TYPES["index.html"]))
+    assert all(seen.wrong_mode is None for seen in store.directory_content("demo").entries)
+    store._bucket.put("simple/demo/", b"<p>old</p>", ObjectHeaders(type=TYPES["index.html"]))
     assert _wrong(store) == {"index.html": "not the same under the name with the slash alone"}
 
 
@@ -105,8 +110,10 @@ def test_wrong_headers_are_found(motor: Server) -> None:
     store = ObjectStore(motor.objects())
     store.apply(work("demo", "one"))
     page = rendered("one")
-    store._objects.put("simple/demo/index.v1_json", page.json, Content(type="application/json"))
-    store._objects.put("simple/demo/index.html", page.html, Content(type=TYPES["index.html"]))
+    store._bucket.put(
+        "simple/demo/index.v1_json", page.json, ObjectHeaders(type="application/json")
+    )
+    store._bucket.put("simple/demo/index.html", page.html, ObjectHeaders(type=TYPES["index.html"]))
     assert _wrong(store) == {
         "index.html": "cache rule missing, not public, max-age=600",
         "index.v1_json": f"content type application/json, not {TYPES['index.v1_json']}",
@@ -114,23 +121,23 @@ def test_wrong_headers_are_found(motor: Server) -> None:
 
 
 def _wrong(store: ObjectStore) -> dict[str, str]:
-    entries = store.standing("demo").entries
+    entries = store.directory_content("demo").entries
     return {seen.name: seen.wrong_mode for seen in entries if seen.wrong_mode is not None}
 
 
 @pytest.mark.parametrize("kind", ["seaweed", "motor"])
 def test_conditions(request: pytest.FixtureRequest, kind: str) -> None:
     server: Server = request.getfixturevalue(kind)
-    objects, content = server.objects(), Content(type="text/plain")
-    first = objects.put("a", b"one", content, NEW)
-    with pytest.raises(ObjectChanged):
-        objects.put("a", b"two", content, NEW)
+    objects, content = server.objects(), ObjectHeaders(type="text/plain")
+    first = objects.put("a", b"one", content, MUST_NOT_EXIST)
+    with pytest.raises(PreconditionFailed):
+        objects.put("a", b"two", content, MUST_NOT_EXIST)
     second = objects.put("a", b"two", content, first)
     assert first != second
     for match in (first, '"0123456789abcdef0123456789abcdef"'):
-        with pytest.raises(ObjectChanged):
+        with pytest.raises(PreconditionFailed):
             objects.put("a", b"three", content, match)
-    with pytest.raises(ObjectChanged):
+    with pytest.raises(PreconditionFailed):
         objects.put("gone", b"three", content, first)
     found = objects.get("a")
     assert found is not None and (found.etag, found.body(), found.size) == (second, b"two", 3)
@@ -147,16 +154,16 @@ def test_deletions_on_a_condition(request: pytest.FixtureRequest, kind: str, key
         return  # it loses what is put there
     server: Server = request.getfixturevalue(kind)
     objects = server.objects()
-    first = objects.put(key, b"one", Content())
-    second = objects.put(key, b"two", Content())
+    first = objects.put(key, b"one", ObjectHeaders())
+    second = objects.put(key, b"two", ObjectHeaders())
     assert first is not None and second is not None
-    with pytest.raises(ObjectChanged):
-        objects.delete_known(key, first)
+    with pytest.raises(PreconditionFailed):
+        objects.delete_if_match(key, first)
     found = objects.get(key)
     assert found is not None and found.body() == b"two"
-    objects.delete_known(key, second)
+    objects.delete_if_match(key, second)
     assert objects.get(key) is None
-    objects.delete_known(key, second)  # it is gone, whoever did it
+    objects.delete_if_match(key, second)  # it is gone, whoever did it
 
 
 @pytest.mark.s3
@@ -165,21 +172,21 @@ def test_a_deletion_on_a_condition_that_goes_wrong(
     seaweed: Server, s3_gate: Gate, mishap: Mishap
 ) -> None:
     objects = seaweed.behind(s3_gate.url).objects()
-    etag, other = (objects.put(name, name.encode(), Content()) for name in ("a", "b"))
+    etag, other = (objects.put(name, name.encode(), ObjectHeaders()) for name in ("a", "b"))
     assert etag is not None and other is not None
     rule = s3_gate.when(mishap, lambda method, key: method == "DELETE", times=1)
-    objects.delete_known("a", etag)
+    objects.delete_if_match("a", etag)
     assert rule.times == 0 and objects.get("a") is None
     s3_gate.when(mishap, lambda method, key: method == "DELETE", times=1)
-    with pytest.raises(ObjectChanged):
-        objects.delete_known("b", etag)
+    with pytest.raises(PreconditionFailed):
+        objects.delete_if_match("b", etag)
     assert objects.get("b") is not None
 
 
 def test_etags_are_in_quotes() -> None:
     # Azure lists them without and answers with them; the list is held against the answers.
-    assert quoted("0x1DF4") == quoted('"0x1DF4"') == '"0x1DF4"'
-    assert (quoted('W/"a"'), quoted(None)) == ('W/"a"', None)
+    assert quoted_etag("0x1DF4") == quoted_etag('"0x1DF4"') == '"0x1DF4"'
+    assert (quoted_etag('W/"a"'), quoted_etag(None)) == ('W/"a"', None)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +203,8 @@ def test_etags_are_in_quotes() -> None:
 )
 def test_not_every_409_and_412_is_a_broken_condition(status: str, code: str, broke: bool) -> None:
     said = f"Server returned non-2xx status code: {status}: <Error><Code>{code}</Code></Error>"
-    assert broke_condition(said) == broke
-    assert broke_condition("Server returned non-2xx status code: 412 Precondition Failed: ")
+    assert is_precondition_failure(said) == broke
+    assert is_precondition_failure("Server returned non-2xx status code: 412 Precondition Failed: ")
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -206,14 +213,14 @@ def test_a_condition_that_nobody_broke(
     seaweed: Server, s3_gate: Gate, mishap: Mishap, new: bool
 ) -> None:
     objects = seaweed.behind(s3_gate.url).objects(max_retries="1")
-    match = NEW if new else objects.put("a", b"one", Content())
+    match = MUST_NOT_EXIST if new else objects.put("a", b"one", ObjectHeaders())
     s3_gate.when(mishap, puts, times=1)
-    assert objects.put("a", b"two", Content(), match) is not None
+    assert objects.put("a", b"two", ObjectHeaders(), match) is not None
     s3_gate.when(mishap, puts)
-    match = NEW if new else objects.etag("a")
-    with pytest.raises(ObjectError) as caught:
-        objects.put("b" if new else "a", b"three", Content(), match)
-    assert not isinstance(caught.value, ObjectChanged)  # so no lease is lost by it
+    match = MUST_NOT_EXIST if new else objects.etag("a")
+    with pytest.raises(ObjectStorageError) as caught:
+        objects.put("b" if new else "a", b"three", ObjectHeaders(), match)
+    assert not isinstance(caught.value, PreconditionFailed)  # so no lease is lost by it
 
 
 @pytest.mark.parametrize(
@@ -291,7 +298,7 @@ def test_no_room_for_the_list_of_projects(seaweed: Server) -> None:
 
 def test_what_is_no_page_is_not_read(seaweed: Server) -> None:
     store = ObjectStore(seaweed.objects())
-    store._objects.put("simple/demo/index.v1_json", bytes(LARGEST + 1), Content())
+    store._bucket.put("simple/demo/index.v1_json", bytes(LARGEST + 1), ObjectHeaders())
     with pytest.raises(PublishError, match=r"/index\.v1_json: is larger than any page"):
         store.read("demo", "index.v1_json")
 
@@ -306,15 +313,15 @@ def test_what_cannot_be_read_is_told(gated: ObjectStore, s3_gate: Gate) -> None:
     ):
         with pytest.raises(PublishError, match="AccessDenied"):
             look()
-    assert "AccessDenied" in (gated.standing("demo").problem or "")
-    assert {seen.problem is not None for seen in gated.standing(None).entries} == {True}
+    assert "AccessDenied" in (gated.directory_content("demo").problem or "")
+    assert {seen.problem is not None for seen in gated.directory_content(None).entries} == {True}
 
 
 def test_an_empty_page_has_no_serial_and_stops_nobody(seaweed: Server) -> None:
     store = ObjectStore(seaweed.objects())
-    store._objects.put("simple/index.v1_json", b"", Content())
-    assert store.list_stands().serial is None
-    assert store.standing(None).there
+    store._bucket.put("simple/index.v1_json", b"", ObjectHeaders())
+    assert store.published_list().serial is None
+    assert store.directory_content(None).exists
 
 
 @pytest.mark.s3
@@ -332,14 +339,16 @@ def test_wrong_credentials_and_a_missing_bucket_are_named(seaweed: Server) -> No
     with pytest.raises(PublishError, match=r"NoSuchBucket .*make the bucket first$"):
         list(store.names())
     with pytest.raises(PublishError, match="make the bucket first"):
-        store.list_stands()
+        store.published_list()
 
 
 def test_nobody_listens() -> None:
-    storage = Storage((("access_key_id", "a"), ("endpoint", "http://127.0.0.1:9"),
+    storage = StorageSettings((("access_key_id", "a"), ("endpoint", "http://127.0.0.1:9"),
                        ("max_retries", "0"), ("secret_access_key", "hush")))  # fmt: skip
-    objects = Objects(Bucket(scheme="s3", bucket="mirror"), storage, "here")
-    with pytest.raises(ObjectError, match=r"^s3://mirror/a: .*error sending request") as caught:
+    objects = BucketClient(Bucket(scheme="s3", bucket="mirror"), storage, "here")
+    with pytest.raises(
+        ObjectStorageError, match=r"^s3://mirror/a: .*error sending request"
+    ) as caught:
         objects.get("a")
     assert "hush" not in str(caught.value) and "\n" not in str(caught.value)
 
@@ -361,14 +370,20 @@ def test_nobody_listens() -> None:
 )
 def test_what_storage_may_not_say(options: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
-        Objects(Bucket(scheme="s3", bucket="b"), Storage(tuple(options.items())), "here")
+        BucketClient(
+            Bucket(scheme="s3", bucket="b"), StorageSettings(tuple(options.items())), "here"
+        )
     assert "hush" not in str(caught.value)
 
 
 def test_the_other_two_clients_are_made() -> None:
     # No emulator of theirs comes as a wheel; no request is made here.
-    storage = Storage((("account_key", "aHVzaA=="), ("account_name", "me"), ("retry_timeout", 5)))
-    Objects(Bucket(scheme="az", bucket="container", prefix="a"), storage, "here")
-    Objects(Bucket(scheme="gs", bucket="bucket"), Storage((("allow_http", True),)), "here")
+    storage = StorageSettings(
+        (("account_key", "aHVzaA=="), ("account_name", "me"), ("retry_timeout", 5))
+    )
+    BucketClient(Bucket(scheme="az", bucket="container", prefix="a"), storage, "here")
+    BucketClient(
+        Bucket(scheme="gs", bucket="bucket"), StorageSettings((("allow_http", True),)), "here"
+    )
     with pytest.raises(ConfigError, match=r"storage: .*Account must be specified"):
-        Objects(Bucket(scheme="az", bucket="container"), Storage(), "here")
+        BucketClient(Bucket(scheme="az", bucket="container"), StorageSettings(), "here")

@@ -10,9 +10,9 @@ import zstandard
 
 from tests.support.builders.works import ALL, rendered, stands, work, write
 from yanksync.core import layout
-from yanksync.core.model import Published
-from yanksync.output.compress import compress, stream
-from yanksync.output.reconcile import Remove, Write, digest
+from yanksync.core.model import PublishedForms
+from yanksync.output.compress import compress, compress_chunks
+from yanksync.output.reconcile import RemoveProject, WriteProject, digest
 
 OPENERS = {
     "gzip": gzip.decompress,
@@ -24,29 +24,29 @@ OPENERS = {
 @pytest.mark.parametrize(
     ("before", "wanted", "dirty", "outcome"),
     [
-        pytest.param(None, "one", False, Write, id="create"),
-        pytest.param(stands("one"), "two", False, Write, id="replace"),
-        pytest.param(stands("one"), None, False, Remove, id="delete"),
+        pytest.param(None, "one", False, WriteProject, id="create"),
+        pytest.param(stands("one"), "two", False, WriteProject, id="replace"),
+        pytest.param(stands("one"), None, False, RemoveProject, id="delete"),
         pytest.param(stands("one"), "one", False, None, id="leave-alone"),
         pytest.param(None, None, False, None, id="never-was-there"),
-        pytest.param(None, None, True, Remove, id="died-before-the-first-write"),
-        pytest.param(stands("one"), "one", True, Write, id="died-while-writing"),
+        pytest.param(None, None, True, RemoveProject, id="died-before-the-first-write"),
+        pytest.param(stands("one"), "one", True, WriteProject, id="died-while-writing"),
     ],
 )
 def test_table(
-    before: Published | None, wanted: str | None, dirty: bool, outcome: type | None
+    before: PublishedForms | None, wanted: str | None, dirty: bool, outcome: type | None
 ) -> None:
     works = work("demo", wanted, before, dirty=dirty)
     assert [type(one) for one in works] == ([] if outcome is None else [outcome])
     for one in works:
-        if isinstance(one, Write):
-            assert one.tidy is dirty
+        if isinstance(one, WriteProject):
+            assert one.remove_leftovers is dirty
             assert {form.filename for form in one.forms} == {"index.html", "index.v1_json"}
             assert all(form.body is not None for form in one.forms)
 
 
 def test_a_form_that_stays_the_same_is_left_alone() -> None:
-    html_only = Published(json=b"other", html=digest(rendered("one").html))
+    html_only = PublishedForms(json=b"other", html=digest(rendered("one").html))
     assert [form.filename for form in write("demo", "one", html_only).forms] == ["index.v1_json"]
 
 
@@ -64,15 +64,15 @@ def test_siblings_of_a_page_that_stays(
 ) -> None:
     for form in write("demo", "one", stands("one", before), codecs).forms:
         assert form.body is None
-        assert tuple(codec for codec, _ in form.siblings) == written
-        assert form.drop == dropped
+        assert tuple(codec for codec, _ in form.copies) == written
+        assert form.remove == dropped
 
 
 def test_a_new_page_never_keeps_an_old_sibling() -> None:
     for form in write("demo", "two", stands("one", ("gzip", "br")), ("gzip",)).forms:
         assert form.body is not None
-        assert tuple(codec for codec, _ in form.siblings) == ("gzip",)
-        assert form.drop == ("br",)
+        assert tuple(codec for codec, _ in form.copies) == ("gzip",)
+        assert form.remove == ("br",)
 
 
 @pytest.mark.parametrize("codec", ALL)
@@ -86,11 +86,11 @@ def test_siblings_are_the_same_bytes_in_every_run(codec: str) -> None:
 @pytest.mark.parametrize("chunks", [[], [b""], [b"a" * 300_000, b"", b"b" * 300_000]])
 @pytest.mark.parametrize("codec", ALL)
 def test_streamed_siblings(codec: str, chunks: list[bytes]) -> None:
-    assert OPENERS[codec](b"".join(stream(codec, chunks))) == b"".join(chunks)
+    assert OPENERS[codec](b"".join(compress_chunks(codec, chunks))) == b"".join(chunks)
 
 
 def test_layout() -> None:
-    assert layout.twins("index.v1_json") == ("index.v1_json",)
+    assert layout.aliases("index.v1_json") == ("index.v1_json",)
     assert len(set(layout.filenames())) == 16
     assert layout.directory("demo") == "simple/demo" and layout.directory(None) == "simple"
-    assert layout.temporary("index.html").startswith(".")
+    assert layout.temporary_name("index.html").startswith(".")

@@ -16,8 +16,8 @@ from yanksync.output.compress import compress
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.published_serials import serial_in
-from yanksync.output.reconcile import FormWork, Write
-from yanksync.output.store import ListForm, ListStands, Store
+from yanksync.output.reconcile import FormUpdate, WriteProject
+from yanksync.output.store import ListForm, PublishedList, Store
 
 
 @pytest.fixture(params=["disk", "memory", "seaweed", "motor", "motor-slash"])
@@ -61,7 +61,7 @@ def test_nothing_stands_at_first(store: Store) -> None:
     assert (
         list(store.names()) == []
         and store.serial("demo") is None
-        and store.list_stands() == ListStands(None, "")
+        and store.published_list() == PublishedList(None, "")
     )
 
 
@@ -133,17 +133,17 @@ def test_list_of_projects(store: Store, codecs: tuple[str, ...]) -> None:
         packed = store.read(None, filename + ".gz")
         assert (packed is not None) == ("gzip" in codecs)
         assert packed is None or gzip.decompress(packed) == store.read(None, filename)
-    assert store.list_stands().serial == 9 and list(store.names()) == []
+    assert store.published_list().serial == 9 and list(store.names()) == []
 
 
 def test_one_list_is_told_from_another(store: Store) -> None:
     seen = []
     for text in ("one", "two", "six"):  # of one size, in one second
         store.write_list(forms(text), ())
-        stands = store.list_stands()
-        assert stands == store.list_stands()
+        stands = store.published_list()
+        assert stands == store.published_list()
         store.apply(work("demo", text))
-        assert stands == store.list_stands()
+        assert stands == store.published_list()
         seen.append(stands.stamp)
     assert len({*seen, ""}) == 4
 
@@ -167,7 +167,7 @@ def test_serial_wherever_it_stands_in_the_page(store: Store) -> None:
         ],
         (),
     )
-    assert store.list_stands().serial == 12
+    assert store.published_list().serial == 12
 
 
 def of_serial(form: str, serial: int) -> bytes:
@@ -187,14 +187,17 @@ def test_the_newest_file_tells_the_serial_of_a_project(store: Store, form: str, 
 
     def put(serial: int, *forms: str, codecs: tuple[str, ...] = ("",)) -> None:
         works = [
-            FormWork(
+            FormUpdate(
                 filename=one,
                 body=of_serial(one, serial) if "" in codecs else None,
-                siblings=tuple((c, compress(c, of_serial(one, serial))) for c in codecs if c),
+                copies=tuple((c, compress(c, of_serial(one, serial))) for c in codecs if c),
             )
             for one in forms
         ]
-        assert store.apply([Write(name="demo", forms=tuple(works), tidy=False)]) == ()
+        assert (
+            store.apply([WriteProject(name="demo", forms=tuple(works), remove_leftovers=False)])
+            == ()
+        )
 
     every = ("index.legacy_json", "index.v1_json", "index.html")
     put(5, *every, codecs=("", *ALL))
@@ -208,9 +211,9 @@ def test_the_newest_file_tells_the_serial_of_a_project(store: Store, form: str, 
 def test_a_damaged_sibling_tells_as_much_as_can_be_read_of_it(store: Store) -> None:
     page = compress("gzip", of_serial("index.v1_json", 12))
     for body, serial in ((b"not packed", 7), (page[:-9], 12), (b"", 7)):
-        form = FormWork(filename="index.v1_json", siblings=(("gzip", body),))
+        form = FormUpdate(filename="index.v1_json", copies=(("gzip", body),))
         assert store.apply(work("demo", "one", dirty=True)) == ()
-        assert store.apply([Write(name="demo", forms=(form,), tidy=False)]) == ()
+        assert store.apply([WriteProject(name="demo", forms=(form,), remove_leftovers=False)]) == ()
         assert store.serial("demo") == serial
 
 
@@ -239,4 +242,4 @@ def test_memory_keeps_the_order_siblings_before_their_page(tmp_path: Path) -> No
     for filename in FORMS:
         page, sibling = f"simple/demo/{filename}", f"simple/demo/{filename}.gz"
         assert store.writes.index(sibling) < store.writes.index(page)
-    assert store.room() is None
+    assert store.free_space() is None

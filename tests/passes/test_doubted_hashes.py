@@ -160,7 +160,7 @@ def test_another_project_of_that_name_is_not_held(begun: World) -> None:
     begun.up.remove_project("demo")
     assert begun.sync() == DONE
     with begun.state() as state:
-        assert not state.lost.any()
+        assert not state.lost_files.any()
     begun.up._used.clear()  # what no Warehouse does
     begun.up.upload("demo", "1.0", FILE, content=b"another's")
     assert begun.sync() == DONE
@@ -180,7 +180,11 @@ def test_a_quarantine_costs_a_pass_no_work_later(begun: World) -> None:
     begun.up.quarantine_project("demo")
     assert begun.sync() == DONE
     with begun.state() as state:
-        assert (state.lost.to_judge(), state.lost.rehashed(), state.lost.held()) == ([], [], [])
+        assert (
+            state.lost_files.to_judge(),
+            state.lost_files.rehashed(),
+            state.lost_files.held(),
+        ) == ([], [], [])
 
 
 @pytest.mark.incident(37)

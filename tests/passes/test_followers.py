@@ -12,7 +12,7 @@ from tests.support.followers_documents import NAME, documents
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.verification import check, repair
 from tests.support.world import DONE, HOUR, World
-from yanksync.output.comparison import Kind
+from yanksync.output.comparison import FindingKind
 
 
 def assert_follows(world: World) -> None:
@@ -144,9 +144,9 @@ def test_what_was_changed_by_hand_is_found_and_mended(followed: World) -> None:
     found, code, _ = check(followed)
     assert code == 1
     assert {(one.path, one.kind) for one in found} == {
-        (f"simple/demo/{NAME}", Kind.DIFFERENT),
-        (f"simple/other/{NAME}.gz", Kind.MISSING),
-        (f"simple/{NAME}", Kind.DIFFERENT),
+        (f"simple/demo/{NAME}", FindingKind.DIFFERENT),
+        (f"simple/other/{NAME}.gz", FindingKind.MISSING),
+        (f"simple/{NAME}", FindingKind.DIFFERENT),
     }
     assert repair(followed)[1] == DONE
     assert_follows(followed)
@@ -160,8 +160,8 @@ def test_one_that_nobody_wants_is_found_and_goes(disk: World) -> None:
         (disk.where / "out" / directory / NAME).write_text("{}")
     found, _, _ = check(disk)
     assert {(one.path, one.kind) for one in found} == {
-        (f"simple/demo/{NAME}", Kind.EXTRA),
-        (f"simple/{NAME}", Kind.EXTRA),
+        (f"simple/demo/{NAME}", FindingKind.EXTRA),
+        (f"simple/{NAME}", FindingKind.EXTRA),
     }
     assert repair(disk)[1] == DONE
     assert documents(disk) == {} and check(disk)[:2] == ([], 0)

@@ -10,7 +10,7 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, PARTIAL, World
-from yanksync.state.views.holds import SELECTION, holds
+from yanksync.state.views.holds import SELECTION, held_items
 
 
 def started(world: World, number: int) -> list[str]:
@@ -80,12 +80,12 @@ def test_lost_files_that_are_approved_take_no_project_along(world: World) -> Non
             world.sync(later=HOUR)
         looks += 1
     with world.state() as state:
-        assert {held.what for held in holds(state)} == {"files"}
+        assert {held.what for held in held_items(state)} == {"files"}
     assert world.approve() == names
     assert world.sync() == HELD
     assert {path.split("/")[1] for path in world.files()} >= {*names}
     with world.state() as state:
-        assert {held.what for held in holds(state)} == {"removal"}
+        assert {held.what for held in held_items(state)} == {"removal"}
 
 
 @pytest.mark.rule("R8")
@@ -264,7 +264,7 @@ def test_a_file_with_another_hash_stays_and_takes_a_new_mark(world: World) -> No
     assert [file["hashes"] for file in page["files"]] == [file["hashes"] for file in old["files"]]
     assert [file["yanked"] for file in page["files"]] == ["tampered", "exploit"]
     with world.state() as state:
-        (held,) = holds(state)
+        (held,) = held_items(state)
     assert (held.project, held.what) == ("p000", "hash")
     (file,) = held.files
     assert dict(file.old) == old["files"][0]["hashes"]
@@ -291,7 +291,7 @@ def test_an_approval_is_for_the_hash_that_was_held(world: World) -> None:
     page = world.page("p000")
     assert page is not None and page["files"][0]["hashes"]["sha256"] == "ab" * 32
     with world.state() as state:
-        (held,) = holds(state)
+        (held,) = held_items(state)
     assert dict(held.files[0].new or ()) == {"sha256": "cd" * 32}
 
 
@@ -373,8 +373,8 @@ def test_nothing_begins_with_an_empty_list(world: World, everything: bool) -> No
     world.up.upload("demo", "1.0")
     world.up.fail("^/simple/$", Fault.empty_list())
     assert world.sync(everything=everything) == FAILED
-    assert world.mirror is not None and world.mirror.tally.problem is not None
-    assert "it is empty, though the journal is at" in world.mirror.tally.problem
+    assert world.mirror is not None and world.mirror.totals.problem is not None
+    assert "it is empty, though the journal is at" in world.mirror.totals.problem
     assert world.sync(everything=everything) == DONE
     assert_equal_to_upstream(world)
 
@@ -465,7 +465,7 @@ def test_a_large_narrowing_waits_for_a_person(world: World) -> None:
     assert world.yanked(names[5])[f"{names[5]}-1.0.tar.gz"] == "bad"
     assert world.counts().held == 1 and world.listed() == names
     with world.state() as state:
-        (held,) = holds(state)
+        (held,) = held_items(state)
     assert held.what == "selection" and "108 of 110 published projects: p002, p003" in held.why
     assert world.approve() == [SELECTION]
     assert world.sync() == DONE
@@ -570,7 +570,7 @@ def test_the_state_is_as_old_as_the_upstream_that_was_put_back(disk: World, lost
         assert disk.sync() == HELD
         assert disk.files() == files and "lost" in disk.yanked(names[0]).values()
     with disk.state() as state:
-        (held,) = holds(state)
+        (held,) = held_items(state)
     assert "the output is of serial" in held.why
     disk.approve()
     assert disk.settle() == DONE
@@ -617,7 +617,7 @@ def test_a_node_of_upstream_that_lags_behind_the_output_is_no_other_upstream(
     disk.up.restore(ahead)
     assert disk.settle() == DONE
     with disk.state() as state:
-        assert holds(state) == ()
+        assert held_items(state) == ()
     assert_equal_to_upstream(disk)
 
 
@@ -645,7 +645,7 @@ def test_holds_tell_every_kind_apart(world: World) -> None:
     world.sync()
     assert world.sync() == HELD
     with world.state() as state:
-        files = holds(state)
+        files = held_items(state)
     assert [(held.project, held.what) for held in files] == [(name, "files") for name in names[:4]]
     assert {held.since for held in files} == {world.clock.time - 300}
     assert "removes these files" in files[0].approve
@@ -661,6 +661,6 @@ def test_holds_tell_of_removals_that_nothing_explains(world: World) -> None:
     world.sync()
     assert world.sync(later=HOUR) == HELD
     with world.state() as state:
-        found = holds(state)
+        found = held_items(state)
     assert {(held.project, held.what) for held in found} == {(n, "removal") for n in names[:4]}
     assert "removes the project" in found[0].approve

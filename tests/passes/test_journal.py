@@ -205,7 +205,7 @@ def test_a_removal_seen_before_its_entries_were_read_is_told_once(world: World) 
     world.up.upload("new", "2.0")
     world.resync()
     with world.state() as state:  # as an operator would, who waits no longer for the journal
-        assert state.meta.cursor == 6
+        assert state.facts.cursor == 6
     world.configure(upstream_journal="listing")
     assert world.settle() == DONE
     world.up.remove_project("demo")
@@ -361,7 +361,7 @@ def test_an_answer_that_may_mean_no_journal_says_what_to_do(world: World, fault:
     world.up.fail("^/pypi", fault, None)
     assert world.sync() == FAILED
     assert world.mirror is not None
-    assert str(world.mirror.tally.problem).count("set upstream.journal to") == 1
+    assert str(world.mirror.totals.problem).count("set upstream.journal to") == 1
     world.configure(upstream_journal="listing")
     assert world.sync() == DONE
     assert_equal_to_upstream(world)

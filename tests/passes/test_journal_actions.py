@@ -220,7 +220,7 @@ def test_nor_is_one_followed_that_is_older_than_the_list_before(world: World) ->
     assert world.sync() == PARTIAL, "nor one of no time at all"
     assert world.files() == files and world.asked == []
     with world.state() as state:
-        assert state.meta.number("list_serial") == newest
+        assert state.facts.number("list_serial") == newest
     world.up.thaw_list()
     world.up.yank("demo", "1.0", "bad")
     assert world.sync() == DONE

@@ -17,22 +17,28 @@ import pytest
 from tests.support.builders.state_rows import NOW, event, record
 from tests.support.world import DONE, World
 from yanksync.core.formats.legacy_json_writer import render_document
-from yanksync.core.model import Action, Change, File, Page, Yank
-from yanksync.core.policies.yanked import offered
-from yanksync.core.rules.entry_index import Entries
+from yanksync.core.model import File, HistoryAction, Page, PageChange, Yank
+from yanksync.core.policies.yanked import offered_page
+from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.rules.lost_files import (
+    EarliestExplanation,
     LostFile,
-    Moment,
-    SeenSince,
-    lost_files,
-    removals,
-    shown_before,
-    told,
-    with_lost,
+    Observation,
+    apply_entries,
+    find_lost_files,
+    page_with_lost_files,
+    previously_shown,
+    removal_changes,
 )
-from yanksync.core.rules.page_diff import Unsettled, differences, latecomers, reasons_of, settle
+from yanksync.core.rules.page_diff import (
+    PendingDiff,
+    attribute_changes,
+    diff_pages,
+    files_added_late,
+    yank_reasons,
+)
 from yanksync.state.state import State
-from yanksync.state.views.holds import approve, holds
+from yanksync.state.views.holds import approve_held, held_items
 
 SMALL = 150
 _POLICIES: tuple[Literal["mark", "omit"], ...] = ("mark", "omit")
@@ -101,7 +107,7 @@ def page(
 
 def lose(size: int, text: type[str] = Text) -> tuple[LostFile, ...]:
     """Return that a project lost its files, each with its own last page."""
-    found = lost_files(page(size, text=text), (), page(0, 20), (), Moment(NOW, 1, 0.0))
+    found = find_lost_files(page(size, text=text), (), page(0, 20), (), Observation(NOW, 1, 0.0))
     assert len(found) == size
     return tuple(
         LostFile(file=one.file, version=one.version, low=number, since=NOW, run=1, confirmed=True)
@@ -121,7 +127,7 @@ def compared(size: int) -> Callable[[], object]:
     marked, bare, fewer = page(size, yanked=True), page(size), page(size, first=size // 2)
     withdrawn = {str(version) for version in bare.versions or ()}
     pages = [(bare, marked), (marked, bare), (bare, fewer), (fewer, bare)]
-    return lambda: [differences(*pair, withdrawn=withdrawn) for pair in pages]
+    return lambda: [diff_pages(*pair, withdrawn=withdrawn) for pair in pages]
 
 
 def marks_of_one_release(size: int) -> Callable[[], object]:
@@ -134,18 +140,18 @@ def marks_of_one_release(size: int) -> Callable[[], object]:
         )
         for mark in (lambda _: None, lambda name: Yank(Text(name)))
     )
-    return lambda: differences(before, after)
+    return lambda: diff_pages(before, after)
 
 
 def derived(size: int) -> Callable[[], object]:
     marked, plain = page(size, yanked=True), page(size, yanked=True, text=str)
 
     def work() -> None:
-        reasons_of(marked)
-        latecomers(page(size // 2), marked)
+        yank_reasons(marked)
+        files_added_late(page(size // 2), marked)
         for kind in _POLICIES:
-            offered(marked, kind)
-        render_document(offered(plain, "mark"))
+            offered_page(marked, kind)
+        render_document(offered_page(plain, "mark"))
 
     return work
 
@@ -153,29 +159,29 @@ def derived(size: int) -> Callable[[], object]:
 def settled(size: int) -> Callable[[], object]:
     after = page(size, yanked=True)
     changes = [
-        Change(action=action, version=version)
+        PageChange(action=action, version=version)
         for version in after.versions or ()
-        for action in (Action.YANK, Action.REMOVE)
+        for action in (HistoryAction.YANK, HistoryAction.REMOVE)
     ]
-    changes.append(Change(action=Action.YANK, files=("odd",), reason="x"))
-    seen = Unsettled(low=10, high=9999, changes=tuple(changes), reasons=reasons_of(after))
+    changes.append(PageChange(action=HistoryAction.YANK, files=("odd",), reason="x"))
+    seen = PendingDiff(low=10, high=9999, changes=tuple(changes), reasons=yank_reasons(after))
     actions = ("yank release", "remove file x.zip", "release quarantined")
-    return lambda: settle(seen, Entries(entries(size, *actions)))
+    return lambda: attribute_changes(seen, EntryIndex(entries(size, *actions)))
 
 
 def vanished(size: int) -> Callable[[], object]:
     """A page loses its files; entries yank some, and remove some."""
     lost, after = lose(size), page(size, 20, first=size - 5, yanked=True)
     said = [*entries(size, "yank release"), *entries(size // 3, "remove release", first=9000)]
-    changes = [Change(action=Action.YANK, version=one.version) for one in lost]
+    changes = [PageChange(action=HistoryAction.YANK, version=one.version) for one in lost]
 
     def work() -> None:
-        left = lost_files(page(size), lost, after, said, Moment(NOW, 2, 0.0))
-        assert told(lost, said)
-        shown_before(page(size), lost, with_lost(after, left), left, said)
-        since = SeenSince(lost, 10)
-        assert [since.of(change) for change in changes]
-        assert removals(after, lost)
+        left = find_lost_files(page(size), lost, after, said, Observation(NOW, 2, 0.0))
+        assert apply_entries(lost, said)
+        previously_shown(page(size), lost, page_with_lost_files(after, left), left, said)
+        since = EarliestExplanation(lost, 10)
+        assert [since.serial_for(change) for change in changes]
+        assert removal_changes(after, lost)
 
     return work
 
@@ -197,14 +203,14 @@ def yanks_and_back(state: State, size: int) -> Iterator[Callable[[], object]]:
 
 def late_entries(state: State, size: int) -> Iterator[Callable[[], object]]:
     """Entries explain what was seen before they came."""
-    kinds = {Action.YANK: "yank release", Action.REMOVE: "remove release"}
+    kinds = {HistoryAction.YANK: "yank release", HistoryAction.REMOVE: "remove release"}
     for high in (None, 9999):
         changes = [
-            Change(action=action, version=f"1.{number}")
+            PageChange(action=action, version=f"1.{number}")
             for number in range(size)
             for action in kinds
         ]
-        state.history.observe("demo", changes, NOW, low=10, high=high)
+        state.history.add_observed("demo", changes, NOW, low=10, high=high)
     yield lambda: state.history.add(entries(size, *kinds.values()))
     assert len(list(state.history.rows("demo"))) == 2 * size
 
@@ -212,8 +218,8 @@ def late_entries(state: State, size: int) -> Iterator[Callable[[], object]]:
 def late_entries_of_elsewhere(state: State, size: int) -> Iterator[Callable[[], object]]:
     """Each change was seen between other pages; the entries of one version lie between those."""
     for number in range(size):
-        change = Change(action=Action.YANK, version="1.0")
-        state.history.observe("demo", [change], NOW, low=4 * number, high=4 * number + 1)
+        change = PageChange(action=HistoryAction.YANK, version="1.0")
+        state.history.add_observed("demo", [change], NOW, low=4 * number, high=4 * number + 1)
     said = [event("yank release", "1.0", 4 * number + 3) for number in range(size)]
     yield lambda: state.history.add(said)
     assert len(list(state.history.rows("demo"))) == 2 * size
@@ -223,11 +229,11 @@ def pages_ahead(state: State, size: int) -> Iterator[Callable[[], object]]:
     """Pages wait for the journal, which then has an entry for each."""
     reasons = (("1.0", "why"),)
     for number in range(size):
-        change = Change(action=Action.YANK, version=f"1.{number}")
-        seen = Unsettled(low=10 + number, high=11 + number, changes=(change,), reasons=reasons)
-        state.history.see("demo", [seen], NOW, settled=False)
+        change = PageChange(action=HistoryAction.YANK, version=f"1.{number}")
+        seen = PendingDiff(low=10 + number, high=11 + number, changes=(change,), reasons=reasons)
+        state.history.add_diff("demo", [seen], NOW, settled=False)
     state.history.add(entries(size, "yank release"))
-    yield lambda: state.history.settle(9999, NOW)
+    yield lambda: state.history.attribute(9999, NOW)
     assert len(list(state.history.rows("demo"))) == size
 
 
@@ -235,32 +241,36 @@ def parts_of_a_page(state: State, size: int) -> Iterator[Callable[[], object]]:
     """Files that were each on another page last are gone, and nothing explains it."""
     state.history.add(entries(size, "yank release"))
     parts = [
-        Unsettled(low=low, high=9999, changes=(Change(action=Action.REMOVE, version=f"1.{low}"),))
+        PendingDiff(
+            low=low,
+            high=9999,
+            changes=(PageChange(action=HistoryAction.REMOVE, version=f"1.{low}"),),
+        )
         for low in range(size)
     ]
-    yield lambda: state.history.see("demo", parts, NOW, settled=True)
+    yield lambda: state.history.add_diff("demo", parts, NOW, settled=True)
 
 
 def held(state: State, size: int) -> Iterator[Callable[[], object]]:
     project = record(state)
-    state.lost.put(project, lose(size, str))
+    state.lost_files.put(project, lose(size, str))
     for number in range(size):
-        state.lost.put(record(state, f"other-{number}"), lose(1, str))
-    ids = state.lost.to_judge()
-    yield lambda: state.lost.hold(ids, "too many", NOW, vanished=True)
-    yield lambda: holds(state)
-    yield lambda: approve(state, holds(state))
-    assert len(state.lost.approved()) == size + 1
+        state.lost_files.put(record(state, f"other-{number}"), lose(1, str))
+    ids = state.lost_files.to_judge()
+    yield lambda: state.lost_files.hold(ids, "too many", NOW, vanished=True)
+    yield lambda: held_items(state)
+    yield lambda: approve_held(state, held_items(state))
+    assert len(state.lost_files.approved()) == size + 1
 
 
 def failing(state: State, size: int) -> Iterator[Callable[[], object]]:
     """Nothing that a pass asks for is answered, so that all of it goes on waiting."""
     for number in range(size):
-        state.pending.mark(f"demo-{number:05}", 5, NOW, urgent=number % 2 == 0)
+        state.fetch_queue.mark(f"demo-{number:05}", 5, NOW, urgent=number % 2 == 0)
 
     def work() -> None:
         names: list[str] = []
-        while looks := state.pending.take(1, NOW, 5):
+        while looks := state.fetch_queue.take(1, NOW, 5):
             names += [look.name for look in looks]
         assert len(names) == len({*names}) == size
 

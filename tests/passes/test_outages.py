@@ -9,7 +9,7 @@ import pytest
 from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
-from yanksync.state.views.holds import JOURNAL, holds
+from yanksync.state.views.holds import JOURNAL, held_items
 
 NAMES = ("a", "b", "c")
 EMPTY = b"<html><head><title>Links for {}</title></head><body><h1>Links for {}</h1></body></html>"
@@ -49,7 +49,7 @@ def test_a_host_that_answers_404_to_everything_removes_nothing(world: World, num
         assert world.sync(later=later) == FAILED
         assert world.files() == files
         assert world.mirror is not None and "the root of the index answered 404" in str(
-            world.mirror.tally.problem
+            world.mirror.totals.problem
         )
     world.up.heal()
     world.up.yank(names[0], "1.0", "bad")
@@ -164,7 +164,7 @@ def test_a_page_whose_entry_upstream_lost_hides_no_yank(world: World) -> None:
         assert world.sync() == HELD
         assert world.files() == files
     with world.state() as state:
-        (held,) = holds(state)
+        (held,) = held_items(state)
     assert f"the page of a is of serial {ahead}" in held.why
     assert world.approve() == [JOURNAL]
     assert world.settle() == DONE
@@ -185,7 +185,7 @@ def test_a_page_that_the_journal_confirms_is_no_reason_to_hold(world: World) -> 
     world.up.replace_journal(whole)
     assert world.sync() == DONE
     with world.state() as state:
-        assert state.ahead.upto(whole[-1].serial) == []
+        assert state.unconfirmed_serials.upto(whole[-1].serial) == []
     assert_equal_to_upstream(world)
 
 
@@ -214,10 +214,10 @@ def test_lists_that_stay_older_are_of_an_upstream_that_was_put_back(world: World
     world.up.yank("a", "1.0", "exploit")
     assert world.sync() == PARTIAL
     with world.state() as state:
-        read = state.meta.moment("complete_read")
+        read = state.facts.moment("complete_read")
     assert world.sync(later=HOUR) == PARTIAL  # a cache may keep a list for so long
     with world.state() as state:
-        assert state.meta.moment("complete_read") == read  # so that the lag grows
+        assert state.facts.moment("complete_read") == read  # so that the lag grows
     for _ in range(2):
         assert world.sync() == HELD
         assert world.yanked("a") == {"a-1.0.tar.gz": False}

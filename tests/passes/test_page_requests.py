@@ -34,7 +34,7 @@ def test_what_is_sent_word_for_word(world: World) -> None:
     world.up.upload("FOO-bar", "3.0")
     assert world.sync() == DONE
     (page_request,) = world.up.page_requests()
-    assert world.mirror is not None and world.mirror.tally.asked == 1
+    assert world.mirror is not None and world.mirror.totals.asked == 1
     assert page_request.path == "/simple/foo-bar/"
     assert page_request.headers["accept"] == "application/vnd.pypi.simple.v1+json"
 

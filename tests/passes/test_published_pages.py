@@ -13,9 +13,9 @@ import pytest
 from tests.support.builders.upstream_pages import DEMO, HEX
 from tests.support.page_assertions import HTML, JSON, HtmlPage, assert_equal_to_upstream
 from tests.support.world import DONE, World
-from yanksync.core.names import normalized
-from yanksync.output.reconcile import Remove, Work
-from yanksync.output.store import Failure, ListForm, Store
+from yanksync.core.names import normalize
+from yanksync.output.reconcile import Operation, RemoveProject
+from yanksync.output.store import ListForm, Store, StoreFailure
 
 
 def refetched(world: World, doctor: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_keys_that_are_upstreams_own_are_kept_and_not_published(
     ],
 )
 def test_names(spelled: str, name: str | None) -> None:
-    assert normalized(spelled) == name
+    assert normalize(spelled) == name
 
 
 def test_the_list_is_sorted_by_normalised_name_without_the_quarantined(world: World) -> None:
@@ -189,10 +189,12 @@ class Order:
         self._store = store
         self.told: list[str] = []
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
-        for work in works:
-            self.told.append(f"{'-' if isinstance(work, Remove) else '+'}{work.name}")
-        return self._store.apply(works)
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        for operation in operations:
+            self.told.append(
+                f"{'-' if isinstance(operation, RemoveProject) else '+'}{operation.name}"
+            )
+        return self._store.apply(operations)
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         self.told.append("list")

@@ -12,8 +12,8 @@ from tests.support.dying_store import Killed
 from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HOUR, World
 from yanksync.core.errors import LockHeld
-from yanksync.output.reconcile import Work
-from yanksync.output.store import Failure, Store
+from yanksync.output.reconcile import Operation
+from yanksync.output.store import Store, StoreFailure
 from yanksync.system.file_lock import lock
 
 REASONS = (
@@ -210,11 +210,11 @@ class RefusesOnce:
         self._store = store
         self.refused: list[str] = []
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         if self.refused:
-            return self._store.apply(works)
-        self.refused = [work.name for work in works]
-        return tuple(Failure(name, "the disk says no") for name in self.refused)
+            return self._store.apply(operations)
+        self.refused = [operation.name for operation in operations]
+        return tuple(StoreFailure(name, "the disk says no") for name in self.refused)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

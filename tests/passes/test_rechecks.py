@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DAY, DONE, HOUR, World
-from yanksync.core.rules.fetch_plan import sweep_share
+from yanksync.core.rules.fetch_plan import recheck_budget
 
 QUARTER = 900.0  # seconds between passes
 PROJECTS = 80
@@ -27,7 +27,7 @@ def started(world: World, number: int = PROJECTS, *, days: int = 1) -> list[str]
 def sweep(world: World, seconds: float) -> dict[str, list[float]]:
     """Make a pass each quarter of an hour; return when each project was asked for."""
     asked: dict[str, list[float]] = {}
-    share = sweep_share(PROJECTS, QUARTER, 1)
+    share = recheck_budget(PROJECTS, QUARTER, 1)
     for _ in range(int(seconds / QUARTER)):
         assert world.sync(later=QUARTER) == DONE
         assert len(world.asked) <= share

@@ -26,10 +26,10 @@ class Watched(World):
         code = super().sync(later=later, **request)
         assert self.mirror is not None
         with self.state() as state:
-            metrics.count(state, self.mirror.tally, code)
-            end = metrics.Ended(exit=code, started=begun, ended=self.clock.time)
-            families = (*metrics.of_pass(end), *metrics.of_state(state, end.ended))
-        self.sample = parsed(metrics.text(families))
+            metrics.update_counters(state, self.mirror.totals, code)
+            end = metrics.PassTiming(exit_code=code, started=begun, ended=self.clock.time)
+            families = (*metrics.pass_metrics(end), *metrics.state_metrics(state, end.ended))
+        self.sample = parsed(metrics.format_metrics(families))
         return code
 
     def latency(self) -> tuple[float, float]:
@@ -207,9 +207,9 @@ def test_every_kind_of_error_has_a_cause_that_is_told() -> None:
 
 def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "yanksync.prom"
-    metrics.write(path, "old")
+    metrics.write_metrics_file(path, "old")
     with small_files(1000), pytest.raises(OSError, match="File too large"):
-        metrics.write(path, "x" * 2000)
+        metrics.write_metrics_file(path, "x" * 2000)
     assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
 
 
@@ -217,15 +217,15 @@ def test_no_link_is_written_through(tmp_path: Path) -> None:
     path, precious = tmp_path / "yanksync.prom", tmp_path / "precious"
     precious.write_text("precious")
     (tmp_path / ".yanksync.prom.tmp").symlink_to(precious)
-    metrics.write(path, "new")
+    metrics.write_metrics_file(path, "new")
     assert (path.read_text(), precious.read_text()) == ("new", "precious")
 
 
 def test_the_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     path = tmp_path / "a" / "yanksync.prom"
-    metrics.write(path, "old\n")
+    metrics.write_metrics_file(path, "old\n")
     with path.open() as reader:
-        metrics.write(path, "new\n")
+        metrics.write_metrics_file(path, "new\n")
         assert (reader.read(), path.read_text()) == ("old\n", "new\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [found.name for found in path.parent.iterdir()] == ["yanksync.prom"]

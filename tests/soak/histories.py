@@ -28,7 +28,7 @@ from tests.support.world import DAY, DONE, HELD, HOUR, Counts
 from yanksync.config.load import load
 from yanksync.core.project_state import Presence
 from yanksync.state.state import State
-from yanksync.sync.config_changes import policy
+from yanksync.sync.config_changes import rendering_policy
 
 BATCH = 25  # histories of one seed
 OTHER = "ab" * 32  # the digest of a file that was exchanged
@@ -217,7 +217,7 @@ class Harder(Histories):
         self._poll(300.0)
         self.up.doctor = None
         with self.world.state() as state:
-            ahead = state.ahead.upto(2**31)
+            ahead = state.unconfirmed_serials.upto(2**31)
         for _ in range(6):  # the serial goes to an entry about something else
             self.up.raw_row("../../else", None, "frobnicate", 5)
         for version in VERSIONS:
@@ -242,7 +242,7 @@ class Harder(Histories):
         """R14: the journal tells whether it is the same one, if its row at the cursor is known."""
         self.up.heal()
         with self.world.state() as state:
-            known = state.meta.cursor_row is not None or state.meta.text("followed_url") is None
+            known = state.facts.cursor_row is not None or state.facts.text("followed_url") is None
             nothing = not state.projects.published() and not any(
                 state.projects.names(Presence.PRESENT)
             )  # then another index can take nothing away
@@ -250,7 +250,7 @@ class Harder(Histories):
             self.replaced = self.replaced or not known  # following began again
             self._poll(300.0)
             with self.world.state() as state:
-                assert state.meta.text("journal_replaced") is None
+                assert state.facts.text("journal_replaced") is None
         else:
             self._approve_other_upstream()
 
@@ -258,7 +258,7 @@ class Harder(Histories):
         self.tally["passes"] += 1
         assert self.world.sync(later=2 * HOUR) == HELD
         with self.world.state() as state:  # and nothing else that is held
-            state.meta.put(approve_journal=1)
+            state.facts.put(approve_journal=1)
         self.replaced = True
         self.kept = False  # what is of before is held again (R14)
         shutil.rmtree(self.where / "kept-out", ignore_errors=True)
@@ -297,13 +297,13 @@ class Harder(Histories):
             self.unseen = self.unseen or not seen
             self.forgetful = True
             with self.world.state() as state:
-                followed = state.meta.text("followed_url")
+                followed = state.facts.text("followed_url")
             if followed not in (None, self.world.flags["upstream_simple_url"]):
                 self._move()
 
     def _stamp_of(self, name: str) -> str | None:
         with State(self.where / name) as state:
-            return state.meta.text("list_stamp")
+            return state.facts.text("list_stamp")
 
     @rule()
     def back_up_tree(self) -> None:
@@ -329,7 +329,7 @@ class Harder(Histories):
 
     def _died_at_the_list(self) -> bool:
         with self.world.state() as state:
-            return state.meta.number("list_serial_writing") is not None
+            return state.facts.number("list_serial_writing") is not None
 
     @rule()
     def heal(self) -> None:
@@ -389,10 +389,10 @@ class Harder(Histories):
 
     def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
-        wanted = policy(load(None, {}, **self.world.flags).mirror)
-        stands = self.world.kills.store.list_stands()
+        wanted = rendering_policy(load(None, {}, **self.world.flags).mirror)
+        stands = self.world.kills.store.published_list()
         with self.world.state() as state:
-            known = (state.meta.text("policy"), state.meta.text("list_stamp"))
+            known = (state.facts.text("policy"), state.facts.text("list_stamp"))
         return known != (wanted, stands.stamp)
 
     @invariant()

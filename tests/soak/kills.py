@@ -180,7 +180,7 @@ legacy_json = true
         return ""
 
     def _paths(self, group: str) -> list[str]:
-        names = [*layout.filenames(), *map(layout.temporary, layout.filenames())]
+        names = [*layout.filenames(), *map(layout.temporary_name, layout.filenames())]
         if group == "":
             return []
         if group == "state":

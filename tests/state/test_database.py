@@ -38,13 +38,13 @@ def content(path: Path) -> dict[str, list[Any]]:
 
 
 def flags(state: State) -> list[str]:
-    return [name for name in "abcd" if state.meta.flag(name)]
+    return [name for name in "abcd" if state.facts.flag(name)]
 
 
 def test_a_new_one_is_made_with_its_directories(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "yanksync.db"
     with State(path) as state:
-        assert state.meta.cursor is None
+        assert state.facts.cursor is None
     assert raw(path, "PRAGMA user_version") == [(VERSION,)]
     assert raw(path, "PRAGMA journal_mode") == [("wal",)]
     with State(path, create=False) as state:
@@ -53,8 +53,8 @@ def test_a_new_one_is_made_with_its_directories(tmp_path: Path) -> None:
 
 def test_a_commit_is_on_disk_when_it_returns(path: Path) -> None:
     database = Database(path)
-    assert database.one("PRAGMA synchronous") == (2,)
-    assert database.one("PRAGMA foreign_keys") == (1,)
+    assert database.first_row("PRAGMA synchronous") == (2,)
+    assert database.first_row("PRAGMA foreign_keys") == (1,)
     database.close()
 
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_called_that(path: Path) -> None:
 def put(state: State, *names: str, fails: bool = False) -> None:
     """Write flags in one transaction, each beyond the first in one further inside."""
     with state.transaction():
-        state.meta.put(**{names[0]: 1})
+        state.facts.put(**{names[0]: 1})
         if names[1:]:
             put(state, *names[1:])
         if fails:
@@ -200,9 +200,9 @@ def test_errors_of_statements_name_the_file(path: Path) -> None:
     database = Database(path)
     for ask in (
         lambda: database.execute("SELECT absent"),
-        lambda: database.one("SELECT absent"),
+        lambda: database.first_row("SELECT absent"),
         lambda: list(database.stream("SELECT absent")),
-        lambda: database.many("DELETE FROM meta WHERE absent", [()]),
+        lambda: database.execute_many("DELETE FROM meta WHERE absent", [()]),
     ):
         with pytest.raises(StateError, match=r"yanksync\.db: no such column"):
             ask()
@@ -213,9 +213,9 @@ def test_errors_of_statements_name_the_file(path: Path) -> None:
 def test_a_rehearsal_sees_its_writes_and_leaves_nothing(state: State, fails: bool) -> None:
     record(state)
     try:
-        with state.rehearsal():
+        with state.rolled_back():
             with state.transaction():
-                state.meta.put(a=1)
+                state.facts.put(a=1)
                 state.projects.remove("demo", 99)
             assert flags(state) == ["a"] and project(state).serial == 99
             if fails:
@@ -224,14 +224,14 @@ def test_a_rehearsal_sees_its_writes_and_leaves_nothing(state: State, fails: boo
         assert fails
     assert flags(state) == [] and project(state).serial == 10
     with state.transaction():
-        state.meta.put(b=1)
+        state.facts.put(b=1)
     assert flags(state) == ["b"]
 
 
 def test_a_reader_is_not_kept_waiting_by_a_writer(path: Path, state: State) -> None:
-    state.meta.put(a=1)
+    state.facts.put(a=1)
     with State(path, create=False) as reader, state.transaction():
-        state.meta.put(b=1)
+        state.facts.put(b=1)
         assert flags(reader) == ["a"]
 
 
@@ -239,7 +239,7 @@ def test_a_backup_while_another_connection_writes(path: Path, state: State, tmp_
     record(state)
     copy = tmp_path / "copy.db"
     with State(path, create=False) as other, state.transaction():
-        state.meta.put(a=1)
+        state.facts.put(a=1)
         other.backup(copy)
     assert raw(copy, "PRAGMA integrity_check") == [("ok",)]
     with State(copy, create=False) as backup:
@@ -256,11 +256,13 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> No
     shutil.copy(FIRST, path)
     before = content(path)
     with State(path) as state:
-        assert state.meta.cursor == 15 and state.meta.cursor_row is not None
-        assert project(state).published is not None and project(state, "shut").word == 14
+        assert state.facts.cursor == 15 and state.facts.cursor_row is not None
+        assert (
+            project(state).published is not None and project(state, "shut").quarantine_serial == 14
+        )
         assert [row.reason for row in state.history.rows() if row.serial is None] == ["\0\ud800"]
-        assert state.pending.counts() == (2, 0, 0) and state.unpublished.counts() == (2, 0)
-        state.history.settle(99, NOW)
+        assert state.fetch_queue.counts() == (2, 0, 0) and state.publish_queue.counts() == (2, 0)
+        state.history.attribute(99, NOW)
         assert [row.reason for row in state.history.rows() if row.serial == 5] == ["why"]
     assert set(before) <= set(content(path))
     for table in set(before) - {"_sqlite_migrations", "history", "unsettled", "reads"}:

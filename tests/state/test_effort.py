@@ -6,28 +6,28 @@ from collections.abc import Callable
 
 import pytest
 
-from yanksync.core.project_state import Sort
+from yanksync.core.project_state import PublishReason
 from yanksync.state.state import State
-from yanksync.state.views.holds import approve, count_held, holds
+from yanksync.state.views.holds import approve_held, count_held, held_items
 
 QUESTIONS: dict[str, Callable[[State], object]] = {
-    "words": lambda state: state.unpublished.words(),
-    "undocumented": lambda state: state.unpublished.undocumented(),
-    "blocked": lambda state: state.unpublished.blocked(10),
-    "removals": lambda state: state.unpublished.removals(),
-    "doubtful": lambda state: state.unpublished.doubtful(),
-    "names": lambda state: state.unpublished.names(Sort.UNEXPLAINED),
-    "counts": lambda state: state.unpublished.counts(),
+    "words": lambda state: state.publish_queue.quarantined_by_journal(),
+    "undocumented": lambda state: state.publish_queue.held_without_legacy_json(),
+    "blocked": lambda state: state.publish_queue.blocked(10),
+    "removals": lambda state: state.publish_queue.removals(),
+    "doubtful": lambda state: state.publish_queue.held_and_unconfirmed(),
+    "names": lambda state: state.publish_queue.names(PublishReason.UNEXPLAINED),
+    "counts": lambda state: state.publish_queue.counts(),
     "unsure": lambda state: state.unsure_removals(),
-    "named": lambda state: state.lost.named(),
-    "judge": lambda state: state.lost.to_judge(),
-    "rehashed": lambda state: state.lost.rehashed(),
-    "approved": lambda state: state.lost.approved(),
-    "holds": holds,
+    "named": lambda state: state.lost_files.named(),
+    "judge": lambda state: state.lost_files.to_judge(),
+    "rehashed": lambda state: state.lost_files.rehashed(),
+    "approved": lambda state: state.lost_files.approved(),
+    "holds": held_items,
     "count held": count_held,
-    "approve": lambda state: state.unpublished.approve(None),
-    "approve files": lambda state: approve(state, holds(state)),
-    "pending": lambda state: state.pending.counts(),
+    "approve": lambda state: state.publish_queue.approve(None),
+    "approve files": lambda state: approve_held(state, held_items(state)),
+    "pending": lambda state: state.fetch_queue.counts(),
 }
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders.state_rows import DEMO, NOW, event
-from yanksync.core.model import Action, Change
-from yanksync.core.rules.page_diff import Unsettled
-from yanksync.state.history import Row
+from yanksync.core.model import HistoryAction, PageChange
+from yanksync.core.rules.page_diff import PendingDiff
+from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
 
 YANK = event("yank release", "1.0", 15)
 ODD = ["false", "0", " ", "", "a\0b", "\ud800 lone", '<b>"q"</b> & co', "\u2028\u202e", "x" * 5000]
 
 
-def rows(state: State, **which: object) -> list[Row]:
+def rows(state: State, **which: object) -> list[HistoryRow]:
     return list(state.history.rows(**which))  # type: ignore[arg-type]
 
 
@@ -23,10 +23,10 @@ def told(state: State) -> list[tuple[int | None, str, str | None, str | None]]:
 
 
 def seen(
-    low: int | None = 10, high: int | None = 20, *changes: Change, reason: str | None = None
-) -> Unsettled:
+    low: int | None = 10, high: int | None = 20, *changes: PageChange, reason: str | None = None
+) -> PendingDiff:
     reasons = () if reason is None else (("1.0", reason),)
-    return Unsettled(low=low, high=high, changes=changes, reasons=reasons)
+    return PendingDiff(low=low, high=high, changes=changes, reasons=reasons)
 
 
 @pytest.mark.rule("R6")
@@ -104,64 +104,66 @@ def test_withdrawn_are_the_versions_that_were_removed_last(state: State) -> None
             event("remove project", None, 6),
         ]
     )
-    assert state.history.withdrawn("demo", None) == {"1.0"}
-    assert state.history.withdrawn("demo", 2) == {"1.0", "2.0"}  # a page that is behind
-    assert state.history.withdrawn("demo", 0) == set()
-    state.history.new_era()
-    assert state.history.withdrawn("demo", 0) == {"1.0"}
+    assert state.history.removed_versions("demo", None) == {"1.0"}
+    assert state.history.removed_versions("demo", 2) == {"1.0", "2.0"}  # a page that is behind
+    assert state.history.removed_versions("demo", 0) == set()
+    state.history.start_epoch()
+    assert state.history.removed_versions("demo", 0) == {"1.0"}
 
 
 @pytest.mark.parametrize("reason", ODD)
 def test_reasons_are_exact(state: State, reason: str) -> None:
     state.history.add([YANK])
-    state.history.see("demo", [seen(reason=reason)], NOW, settled=True)
+    state.history.add_diff("demo", [seen(reason=reason)], NOW, settled=True)
     assert rows(state)[0].reason == reason
-    state.history.observe("other", [Change(action=Action.YANK, version="1", reason=reason)], NOW)
+    state.history.add_observed(
+        "other", [PageChange(action=HistoryAction.YANK, version="1", reason=reason)], NOW
+    )
     assert [row.reason for row in rows(state, project="other")] == [reason]
 
 
 @pytest.mark.parametrize("reason", ODD)
 def test_what_is_not_settled_is_kept_exactly(state: State, reason: str) -> None:
-    change = Change(action=Action.YANK, version="2.0", files=("a\ud800",), reason=reason)
-    state.history.see("demo", [seen(10, 20, change, reason=reason)], NOW, settled=False)
+    change = PageChange(action=HistoryAction.YANK, version="2.0", files=("a\ud800",), reason=reason)
+    state.history.add_diff("demo", [seen(10, 20, change, reason=reason)], NOW, settled=False)
     state.history.add([YANK])
-    state.history.settle(20, NOW)
+    state.history.attribute(20, NOW)
     assert [row.reason for row in rows(state)] == [reason, reason]
 
 
 @pytest.mark.rule("R6")
 def test_a_page_is_settled_once_the_cursor_has_reached_it(state: State) -> None:
-    observed = Change(action=Action.YANK, version="3.0", reason="odd")
-    state.history.see("demo", [seen(10, 20, observed, reason="why")], NOW, settled=False)
+    observed = PageChange(action=HistoryAction.YANK, version="3.0", reason="odd")
+    state.history.add_diff("demo", [seen(10, 20, observed, reason="why")], NOW, settled=False)
     state.history.add([YANK])
-    state.history.settle(19, NOW)
+    state.history.attribute(19, NOW)
     assert told(state) == [(15, "yank", "1.0", None)]
     for _ in range(2):
-        state.history.settle(20, NOW)
+        state.history.attribute(20, NOW)
         assert told(state) == [(15, "yank", "1.0", "why"), (None, "yank", "3.0", "odd")]
 
 
 @pytest.mark.rule("R6")
 def test_an_entry_explains_and_is_not_told_twice(state: State) -> None:
     state.history.add([YANK])
-    change = Change(action=Action.YANK, version="1.0", reason="why")
-    state.history.see("demo", [seen(10, 20, change, reason="why")], NOW, settled=True)
+    change = PageChange(action=HistoryAction.YANK, version="1.0", reason="why")
+    state.history.add_diff("demo", [seen(10, 20, change, reason="why")], NOW, settled=True)
     assert told(state) == [(15, "yank", "1.0", "why")]
 
 
 @pytest.mark.rule("R6")
 def test_earlier_yanks_keep_an_unknown_reason(state: State) -> None:
     state.history.add([YANK, event("yank release", "1.0", 17)])
-    state.history.see("demo", [seen(reason="second")], NOW, settled=True)
+    state.history.add_diff("demo", [seen(reason="second")], NOW, settled=True)
     assert [row.reason for row in rows(state)] == [None, "second"]
-    state.history.see("demo", [seen(17, 30, reason="third")], NOW, settled=True)
+    state.history.add_diff("demo", [seen(17, 30, reason="third")], NOW, settled=True)
     assert [row.reason for row in rows(state)] == [None, "second"]
 
 
 @pytest.mark.rule("R6")
 def test_a_first_look_writes_nothing(state: State) -> None:
-    state.history.see("demo", [seen(None, 20, reason="why")], NOW, settled=True)
-    state.history.see("demo", [seen()], NOW, settled=True)
+    state.history.add_diff("demo", [seen(None, 20, reason="why")], NOW, settled=True)
+    state.history.add_diff("demo", [seen()], NOW, settled=True)
     assert rows(state) == []
 
 
@@ -171,11 +173,11 @@ def test_a_late_entry_replaces_the_observed_row_that_it_explains(
     state: State, high: int | None
 ) -> None:
     changes = [
-        Change(action=Action.YANK, version="1.0", reason="why"),
-        Change(action=Action.YANK, version="2.0", reason="other"),
-        Change(action=Action.REMOVE, version="1.0", file="kept.zip"),
+        PageChange(action=HistoryAction.YANK, version="1.0", reason="why"),
+        PageChange(action=HistoryAction.YANK, version="2.0", reason="other"),
+        PageChange(action=HistoryAction.REMOVE, version="1.0", file="kept.zip"),
     ]
-    state.history.see("demo", [seen(10, high, *changes)], NOW, settled=True)
+    state.history.add_diff("demo", [seen(10, high, *changes)], NOW, settled=True)
     state.history.add([event("remove file gone.zip", "1.0", 14), YANK])
     assert (15, "yank", "1.0", "why") in told(state) and len(told(state)) == 4
     state.history.add([event("remove file kept.zip", "1.0", 16)])
@@ -189,8 +191,8 @@ def test_a_late_entry_replaces_the_observed_row_that_it_explains(
 def test_a_late_quarantine_replaces_the_removal_that_it_looked_like(
     state: State, verb: str, version: str | None
 ) -> None:
-    change = Change(action=Action.REMOVE, version=version)
-    state.history.see("demo", [seen(10, None, change)], NOW, settled=True)
+    change = PageChange(action=HistoryAction.REMOVE, version=version)
+    state.history.add_diff("demo", [seen(10, None, change)], NOW, settled=True)
     state.history.add([event(verb, version, 15)])
     assert told(state) == [(15, "quarantine", version, "")]
 
@@ -198,43 +200,47 @@ def test_a_late_quarantine_replaces_the_removal_that_it_looked_like(
 @pytest.mark.rule("R15")
 @pytest.mark.parametrize("serial", [10, 21])
 def test_an_entry_from_elsewhere_replaces_nothing(state: State, serial: int) -> None:
-    change = Change(action=Action.YANK, version="1.0", reason="why")
-    state.history.see("demo", [seen(10, 20, change)], NOW, settled=True)
+    change = PageChange(action=HistoryAction.YANK, version="1.0", reason="why")
+    state.history.add_diff("demo", [seen(10, 20, change)], NOW, settled=True)
     state.history.add([event("yank release", "1.0", serial)])
     assert len(rows(state)) == 2
 
 
 def test_order_is_by_serial_with_observed_rows_in_their_place(state: State) -> None:
     state.history.add([event("yank release", "1", 30), event("yank release", "1", 5)])
-    state.history.observe("demo", [Change(action=Action.UNYANK, version="9")], NOW, high=20)
-    state.history.observe("demo", [Change(action=Action.REMOVE)], NOW)
+    state.history.add_observed(
+        "demo", [PageChange(action=HistoryAction.UNYANK, version="9")], NOW, high=20
+    )
+    state.history.add_observed("demo", [PageChange(action=HistoryAction.REMOVE)], NOW)
     assert [row.serial for row in rows(state)] == [5, None, 30, None]
 
 
 def test_rows_can_be_chosen(state: State) -> None:
     state.history.add([YANK, event("yank release", "2.0", 16), event("create", None, 17, "x")])
-    state.history.observe("other", [Change(action=Action.YANK, version="1.0")], NOW + 50)
+    state.history.add_observed(
+        "other", [PageChange(action=HistoryAction.YANK, version="1.0")], NOW + 50
+    )
     assert len(rows(state, project="demo")) == 2
     assert [row.project for row in rows(state, version="1.0")] == ["demo", "other"]
     assert [row.project for row in rows(state, since=NOW)] == ["other"]
 
 
 def test_files_of_a_partial_yank(state: State) -> None:
-    change = Change(action=Action.YANK, version="1.0", files=("a.whl", "b.whl"))
-    state.history.observe("demo", [change], NOW)
+    change = PageChange(action=HistoryAction.YANK, version="1.0", files=("a.whl", "b.whl"))
+    state.history.add_observed("demo", [change], NOW)
     assert rows(state)[0].files == ("a.whl", "b.whl") and rows(state)[0].source == "observed"
 
 
 def test_names_that_sqlite_cannot_keep(state: State) -> None:
-    change = Change(action=Action.REMOVE, version="1\ud800", file="f\udfff.zip")
-    state.history.observe("demo", [change], NOW)
+    change = PageChange(action=HistoryAction.REMOVE, version="1\ud800", file="f\udfff.zip")
+    state.history.add_observed("demo", [change], NOW)
     assert (rows(state)[0].version, rows(state)[0].file) == ("1?", "f?.zip")
 
 
 @pytest.mark.rule("R14")
 def test_another_journal_is_another_era(state: State) -> None:
     state.history.add([YANK, event("remove release", "2.0", 16)])
-    state.history.see("demo", [seen(reason="why")], NOW, settled=False)
+    state.history.add_diff("demo", [seen(reason="why")], NOW, settled=False)
     state.start_over()
     assert rows(state)[0].reason == "why", "what was seen is settled with the entries of its era"
     assert state.history.events("demo", None) == ()
@@ -244,12 +250,15 @@ def test_another_journal_is_another_era(state: State) -> None:
 
 def test_what_was_seen_later_stands_later(state: State) -> None:
     """A page that comes back has a lower serial than what was read since."""
-    state.history.see(
-        DEMO, [seen(18, 19, Change(action=Action.YANK, version="1.0"))], NOW, settled=True
+    state.history.add_diff(
+        DEMO,
+        [seen(18, 19, PageChange(action=HistoryAction.YANK, version="1.0"))],
+        NOW,
+        settled=True,
     )
-    state.history.observe("other", (Change(action=Action.REMOVE),), NOW + 1, low=6)
-    returned = seen(5, 6, Change(action=Action.RETURN))
-    state.history.see("other", [returned], NOW + 2, settled=True)
+    state.history.add_observed("other", (PageChange(action=HistoryAction.REMOVE),), NOW + 1, low=6)
+    returned = seen(5, 6, PageChange(action=HistoryAction.RETURN))
+    state.history.add_diff("other", [returned], NOW + 2, settled=True)
     assert [(row.project, row.action.value) for row in rows(state)] == [
         (DEMO, "yank"),
         ("other", "remove"),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders.state_rows import NOW, project, record
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import Kind
+from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.state.state import State
 
 
 def load(state: State, **serials: int | None) -> None:
-    state.listed.load((name, name.capitalize(), serial) for name, serial in serials.items())
+    state.list_import.import_rows(
+        (name, name.capitalize(), serial) for name, serial in serials.items()
+    )
 
 
 def asked(state: State) -> dict[str, tuple[int | None, bool]]:
-    looks = state.pending.take(99, NOW, 99, at_once=True)
-    return {look.name: (look.reach, look.forced) for look in looks}
+    looks = state.fetch_queue.take(99, NOW, 99, at_once=True)
+    return {look.name: (look.required_serial, look.forced) for look in looks}
 
 
 @pytest.fixture
@@ -46,26 +48,26 @@ def known(state: State) -> State:
 )
 def test_mark_newer(known: State, name: str, serial: int | None, reach: int | None) -> None:
     load(known, **{name: serial})
-    known.listed.mark_newer(NOW)
+    known.list_import.mark_newer(NOW)
     assert asked(known) == ({} if reach is None else {name: (reach, False)})
 
 
 def test_mark_newer_asks_for_a_new_project_without_serial_once(known: State) -> None:
     load(known, fresh=None)
-    known.listed.mark_newer(NOW)
+    known.list_import.mark_newer(NOW)
     assert asked(known) == {"fresh": (None, False)}
 
 
 def test_mark_missing_asks_only_for_what_no_page_is_held_of(known: State) -> None:
     load(known, held=99, fresh=5, unknown=6)
-    known.listed.mark_missing(NOW)
+    known.list_import.mark_missing(NOW)
     assert asked(known) == {"fresh": (5, False), "unknown": (6, False)}
 
 
 def test_mark_all_is_the_union_of_list_and_state_at_the_higher_serial(known: State) -> None:
     load(known, held=8, gone=8, fresh=5)
-    known.pending.mark("shut", 12, NOW)
-    known.listed.mark_all(NOW)
+    known.fetch_queue.mark("shut", 12, NOW)
+    known.list_import.mark_all(NOW)
     assert asked(known) == {
         "held": (10, True),
         "gone": (8, True),
@@ -77,12 +79,12 @@ def test_mark_all_is_the_union_of_list_and_state_at_the_higher_serial(known: Sta
 @pytest.mark.rule("R3")
 @pytest.mark.parametrize(("serial", "again"), [(10, False), (12, True)])
 def test_only_a_higher_serial_is_news(known: State, serial: int, again: bool) -> None:
-    known.pending.mark("held", 11, NOW)
+    known.fetch_queue.mark("held", 11, NOW)
     for _ in range(3):
-        known.pending.failed("held", "old", NOW, stale=True)
+        known.fetch_queue.failed("held", "old", NOW, stale=True)
     load(known, held=serial)
-    known.listed.mark_newer(NOW)
-    assert [look.name for look in known.pending.take(1, NOW, 9)] == (["held"] if again else [])
+    known.list_import.mark_newer(NOW)
+    assert [look.name for look in known.fetch_queue.take(1, NOW, 9)] == (["held"] if again else [])
 
 
 @pytest.mark.rule("R7")
@@ -100,42 +102,44 @@ def test_leaving_the_list(
     known: State, serial: int | None, entry: int | None, left: list[str]
 ) -> None:
     if entry is not None:
-        known.projects.note_entry("held", Kind.YANK, entry)
+        known.projects.note_entry("held", EntryKind.YANK, entry)
     load(known, other=1)
-    assert known.listed.leave(serial, NOW) == left
-    assert project(known, "held").listed_at == (serial if left else None)
-    assert [look.name for look in known.pending.take(1, NOW, 9) if look.urgent] == left
+    assert known.list_import.note_left_out(serial, NOW) == left
+    assert project(known, "held").omitted_at_serial == (serial if left else None)
+    assert [look.name for look in known.fetch_queue.take(1, NOW, 9) if look.urgent] == left
     load(known, held=1)
-    assert project(known, "held").listed_at is None, "back on the list"
+    assert project(known, "held").omitted_at_serial is None, "back on the list"
 
 
 def test_display_names_follow_the_list(known: State) -> None:
-    published = Published(b"j", b"h")
-    known.unpublished.finish([(project(known, "held").id, published, True, 10)])
-    known.meta.put(list_changed=None)
+    published = PublishedForms(b"j", b"h")
+    known.publish_queue.mark_published([(project(known, "held").id, published, True, 10)])
+    known.facts.put(list_changed=None)
     load(known, held=10)
-    assert known.meta.flag("list_changed")
+    assert known.facts.flag("list_changed")
     assert [row.display for row in known.projects.listing()] == ["Held"]
-    known.meta.put(list_changed=None)
+    known.facts.put(list_changed=None)
     load(known, held=10, fresh=3)
-    assert not known.meta.flag("list_changed")
+    assert not known.facts.flag("list_changed")
     assert project(known, "fresh").presence is Presence.NEW
 
 
 def test_a_list_is_held_for_a_moment_only(known: State) -> None:
     load(known, a=1)
     load(known, b=1)
-    known.listed.mark_missing(NOW)
+    known.list_import.mark_missing(NOW)
     assert list(asked(known)) == ["b"]
-    known.listed.drop()
-    known.listed.drop()
+    known.list_import.drop()
+    known.list_import.drop()
 
 
 def test_of_several_spellings_the_highest_serial_counts(known: State) -> None:
-    published = Published(b"j", b"h")
-    known.unpublished.finish([(project(known, "held").id, published, True, 10)])
+    published = PublishedForms(b"j", b"h")
+    known.publish_queue.mark_published([(project(known, "held").id, published, True, 10)])
     spellings = {"Held": 10, "HELD": 12, "hELD": 11, "held": None}
-    known.listed.load(("held", spelling, serial) for spelling, serial in spellings.items())
-    known.listed.mark_newer(NOW)
+    known.list_import.import_rows(
+        ("held", spelling, serial) for spelling, serial in spellings.items()
+    )
+    known.list_import.mark_newer(NOW)
     assert asked(known) == {"held": (12, False)}
     assert [row.display for row in known.projects.listing()] == ["HELD"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders.state_rows import NOW, project, record
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import Sort
-from yanksync.core.rules.removal_guard import Judgement
+from yanksync.core.project_state import PublishReason
+from yanksync.core.rules.removal_guard import GuardDecision
 from yanksync.state.state import State
 
-STANDS = Published(b"json", b"html", ("index.v1_json.gz", "index.html.br"))
-TOO_MANY = Judgement(explained="too many", unexplained=None)
-BOTH = Judgement(explained="too many", unexplained="nothing says so")
+STANDS = PublishedForms(b"json", b"html", ("index.v1_json.gz", "index.html.br"))
+TOO_MANY = GuardDecision(explained="too many", unexplained=None)
+BOTH = GuardDecision(explained="too many", unexplained="nothing says so")
 
 
 @pytest.fixture
@@ -23,31 +23,31 @@ def ids(state: State) -> list[int]:
 
 
 def publish(state: State, *ids: int, listed: bool = True, serial: int = 10) -> None:
-    state.unpublished.finish([(id_, STANDS, listed, serial) for id_ in ids])
+    state.publish_queue.mark_published([(id_, STANDS, listed, serial) for id_ in ids])
 
 
-def waiting(state: State) -> list[tuple[int, Sort]]:
-    return [(one.id, one.sort) for one in state.unpublished.take(99)]
+def waiting(state: State) -> list[tuple[int, PublishReason]]:
+    return [(one.id, one.reason) for one in state.publish_queue.take(99)]
 
 
 def test_take_goes_on_after_an_id(state: State, ids: list[int]) -> None:
     for id_ in ids:
-        state.unpublished.add(id_, Sort.PAGE, NOW)
-    assert [one.id for one in state.unpublished.take(2)] == ids[:2]
-    assert [one.id for one in state.unpublished.take(2, ids[1])] == ids[2:]
-    assert [one.id for one in state.unpublished.among([ids[2], 999])] == ids[2:]
-    assert state.unpublished.counts() == (3, 0) and state.unpublished.oldest() == NOW
+        state.publish_queue.add(id_, PublishReason.PAGE, NOW)
+    assert [one.id for one in state.publish_queue.take(2)] == ids[:2]
+    assert [one.id for one in state.publish_queue.take(2, ids[1])] == ids[2:]
+    assert [one.id for one in state.publish_queue.queued([ids[2], 999])] == ids[2:]
+    assert state.publish_queue.counts() == (3, 0) and state.publish_queue.oldest() == NOW
 
 
 @pytest.mark.rule("R1")
 def test_dirty_from_the_first_write_until_it_is_finished(state: State, ids: list[int]) -> None:
-    state.unpublished.add(ids[0], Sort.PAGE, NOW)
-    state.unpublished.begin(ids[:1])
-    state.unpublished.add(ids[0], Sort.PAGE, NOW + 1)  # recorded again meanwhile
-    (one,) = state.unpublished.take(9)
-    assert one.dirty and state.unpublished.oldest() == NOW
+    state.publish_queue.add(ids[0], PublishReason.PAGE, NOW)
+    state.publish_queue.mark_writing(ids[:1])
+    state.publish_queue.add(ids[0], PublishReason.PAGE, NOW + 1)  # recorded again meanwhile
+    (one,) = state.publish_queue.take(9)
+    assert one.write_started and state.publish_queue.oldest() == NOW
     publish(state, ids[0])
-    assert state.unpublished.take(9) == [] and project(state, "a").published == STANDS
+    assert state.publish_queue.take(9) == [] and project(state, "a").published == STANDS
     assert project(state, "a").published_serial == 10 and state.projects.published() == 1
 
 
@@ -59,10 +59,10 @@ def test_what_a_publication_does_to_the_list(
     state: State, ids: list[int], listed: bool, serial: int, flag: str | None
 ) -> None:
     publish(state, ids[0])
-    assert state.meta.flag("list_changed")
-    state.meta.put(list_changed=None, list_serials=None)
+    assert state.facts.flag("list_changed")
+    state.facts.put(list_changed=None, list_serials=None)
     publish(state, ids[0], listed=listed, serial=serial)
-    flags = [name for name in ("list_changed", "list_serials") if state.meta.flag(name)]
+    flags = [name for name in ("list_changed", "list_serials") if state.facts.flag(name)]
     assert flags == ([] if flag is None else [flag])
     assert [row.name for row in state.projects.listing()] == (["a"] if listed else [])
 
@@ -71,10 +71,10 @@ def test_what_a_publication_does_to_the_list(
 def test_removed(state: State, ids: list[int], forget: bool) -> None:
     publish(state, *ids[:2])
     state.projects.remove("a", 12)
-    state.unpublished.add(ids[0], Sort.EXPLAINED, NOW)
-    state.meta.put(list_changed=None)
-    state.unpublished.removed(ids[:1], forget=forget)
-    assert state.meta.flag("list_changed") and state.unpublished.take(9) == []
+    state.publish_queue.add(ids[0], PublishReason.EXPLAINED, NOW)
+    state.facts.put(list_changed=None)
+    state.publish_queue.removed(ids[:1], forget=forget)
+    assert state.facts.flag("list_changed") and state.publish_queue.take(9) == []
     assert state.projects.page(ids[0]) is None and state.projects.page(ids[1]) is not None
     assert [row.name for row in state.projects.listing()] == ["b"]
     left = state.projects.get(["a"])
@@ -84,87 +84,98 @@ def test_removed(state: State, ids: list[int], forget: bool) -> None:
 
 @pytest.mark.rule("R8")
 def test_removals_are_counted_held_and_let_through_once(state: State, ids: list[int]) -> None:
-    sorts = [Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.PAGE]
+    sorts = [PublishReason.EXPLAINED, PublishReason.UNEXPLAINED, PublishReason.PAGE]
     for id_, sort in zip(ids, sorts, strict=True):
-        state.unpublished.add(id_, sort, NOW)
-    assert state.unpublished.removals().explained == 1
-    assert state.unpublished.names(Sort.UNEXPLAINED) == ["b"]
-    assert [state.unpublished.sort(id_) for id_ in (*ids, 99)] == [*sorts, None]
-    assert not state.unpublished.approved()
-    state.unpublished.hold(TOO_MANY, NOW)
-    assert waiting(state) == [(ids[1], Sort.UNEXPLAINED), (ids[2], Sort.PAGE)]
-    assert state.unpublished.counts() == (2, 1)
-    state.unpublished.hold(BOTH, NOW + 5)
-    assert [(hold.name, hold.sort, hold.why, hold.since) for hold in state.unpublished.holds()] == [
+        state.publish_queue.add(id_, sort, NOW)
+    assert state.publish_queue.removals().explained == 1
+    assert state.publish_queue.names(PublishReason.UNEXPLAINED) == ["b"]
+    assert [state.publish_queue.reason(id_) for id_ in (*ids, 99)] == [*sorts, None]
+    assert not state.publish_queue.approved()
+    state.publish_queue.hold(TOO_MANY, NOW)
+    assert waiting(state) == [(ids[1], PublishReason.UNEXPLAINED), (ids[2], PublishReason.PAGE)]
+    assert state.publish_queue.counts() == (2, 1)
+    state.publish_queue.hold(BOTH, NOW + 5)
+    assert [
+        (hold.name, hold.reason, hold.why, hold.since) for hold in state.publish_queue.holds()
+    ] == [
         ("a", "explained", "too many", NOW),
         ("b", "unexplained", "nothing says so", NOW + 5),
     ]
-    assert state.unpublished.approve(["b", "unheard-of"]) == ["b"]
-    assert state.unpublished.approve(["b"]) == [] and state.unpublished.approved()
-    state.unpublished.hold(BOTH, NOW + 9)
-    assert [hold.name for hold in state.unpublished.holds()] == ["a"], "what was approved goes on"
-    removals = state.unpublished.removals()
+    assert state.publish_queue.approve(["b", "unheard-of"]) == ["b"]
+    assert state.publish_queue.approve(["b"]) == [] and state.publish_queue.approved()
+    state.publish_queue.hold(BOTH, NOW + 9)
+    assert [hold.name for hold in state.publish_queue.holds()] == ["a"], "what was approved goes on"
+    removals = state.publish_queue.removals()
     assert (removals.explained, removals.unexplained) == (1, 0)
-    assert state.unpublished.approve(None) == ["a"] and state.unpublished.counts() == (3, 0)
+    assert state.publish_queue.approve(None) == ["a"] and state.publish_queue.counts() == (3, 0)
 
 
 @pytest.mark.rule("R8")
 @pytest.mark.parametrize(
-    ("again", "held"), [(Sort.EXPLAINED, False), (Sort.PAGE, False), (Sort.UNEXPLAINED, True)]
+    ("again", "held"),
+    [
+        (PublishReason.EXPLAINED, False),
+        (PublishReason.PAGE, False),
+        (PublishReason.UNEXPLAINED, True),
+    ],
 )
 def test_an_approval_is_for_what_was_seen(
-    state: State, ids: list[int], again: Sort, held: bool
+    state: State, ids: list[int], again: PublishReason, held: bool
 ) -> None:
-    state.unpublished.add(ids[0], Sort.EXPLAINED, NOW)
-    state.unpublished.hold(BOTH, NOW)
-    state.unpublished.approve(None)
-    state.unpublished.add(ids[0], again, NOW)
-    state.unpublished.hold(BOTH, NOW)
-    assert bool(state.unpublished.holds()) is held
+    state.publish_queue.add(ids[0], PublishReason.EXPLAINED, NOW)
+    state.publish_queue.hold(BOTH, NOW)
+    state.publish_queue.approve(None)
+    state.publish_queue.add(ids[0], again, NOW)
+    state.publish_queue.hold(BOTH, NOW)
+    assert bool(state.publish_queue.holds()) is held
 
 
 def test_held_removals_do_not_count_as_lag(state: State, ids: list[int]) -> None:
-    state.unpublished.add(ids[0], Sort.EXPLAINED, NOW)
-    state.unpublished.hold(BOTH, NOW)
-    assert state.unpublished.oldest() is None
+    state.publish_queue.add(ids[0], PublishReason.EXPLAINED, NOW)
+    state.publish_queue.hold(BOTH, NOW)
+    assert state.publish_queue.oldest() is None
 
 
 def test_our_own_configuration_is_never_held(state: State, ids: list[int]) -> None:
-    state.narrow(["a", "b", "unheard-of"], NOW)
-    state.unpublished.hold(BOTH, NOW)
-    assert waiting(state) == [(ids[0], Sort.EXCLUDED), (ids[1], Sort.EXCLUDED)]
-    removals = state.unpublished.removals()
+    state.drop_unselected(["a", "b", "unheard-of"], NOW)
+    state.publish_queue.hold(BOTH, NOW)
+    assert waiting(state) == [(ids[0], PublishReason.EXCLUDED), (ids[1], PublishReason.EXCLUDED)]
+    removals = state.publish_queue.removals()
     assert (removals.explained, removals.unexplained) == (0, 0)
 
 
 def test_narrowing_forgets_what_was_pending_or_held(state: State, ids: list[int]) -> None:
-    state.pending.mark("a", 5, NOW)
-    state.unpublished.add(ids[0], Sort.UNEXPLAINED, NOW)
-    state.unpublished.hold(BOTH, NOW)
-    state.narrow(["a"], NOW)
-    assert not state.pending.has("a") and waiting(state) == [(ids[0], Sort.EXCLUDED)]
+    state.fetch_queue.mark("a", 5, NOW)
+    state.publish_queue.add(ids[0], PublishReason.UNEXPLAINED, NOW)
+    state.publish_queue.hold(BOTH, NOW)
+    state.drop_unselected(["a"], NOW)
+    assert not state.fetch_queue.has("a") and waiting(state) == [(ids[0], PublishReason.EXCLUDED)]
 
 
 def test_a_change_of_form_concerns_every_page_that_is_there(state: State, ids: list[int]) -> None:
     state.projects.remove("b", 12)
-    state.unpublished.add(ids[1], Sort.EXPLAINED, NOW)
-    state.unpublished.add(ids[2], Sort.UNEXPLAINED, NOW)
-    state.unpublished.add_all(NOW)
+    state.publish_queue.add(ids[1], PublishReason.EXPLAINED, NOW)
+    state.publish_queue.add(ids[2], PublishReason.UNEXPLAINED, NOW)
+    state.publish_queue.add_all(NOW)
     assert waiting(state) == list(
-        zip(ids, (Sort.PAGE, Sort.EXPLAINED, Sort.UNEXPLAINED), strict=True)
+        zip(
+            ids,
+            (PublishReason.PAGE, PublishReason.EXPLAINED, PublishReason.UNEXPLAINED),
+            strict=True,
+        )
     )
 
 
 def test_an_output_that_is_not_known_any_more_is_written_anew(state: State, ids: list[int]) -> None:
     publish(state, *ids)
     state.projects.remove("b", 12)
-    state.unpublished.add(ids[2], Sort.UNEXPLAINED, NOW)
+    state.publish_queue.add(ids[2], PublishReason.UNEXPLAINED, NOW)
     state.distrust_output()
-    found = {one.id: (one.sort, one.dirty) for one in state.unpublished.take(9)}
-    assert found == {ids[0]: (Sort.PAGE, True), ids[2]: (Sort.UNEXPLAINED, True)}
+    found = {one.id: (one.reason, one.write_started) for one in state.publish_queue.take(9)}
+    assert found == {ids[0]: (PublishReason.PAGE, True), ids[2]: (PublishReason.UNEXPLAINED, True)}
 
 
 def test_a_problem_is_kept(state: State, ids: list[int]) -> None:
-    state.unpublished.add(ids[0], Sort.PAGE, NOW)
-    state.unpublished.problem(ids[0], "cannot be read")
-    assert state.unpublished.counts() == (1, 0)
+    state.publish_queue.add(ids[0], PublishReason.PAGE, NOW)
+    state.publish_queue.problem(ids[0], "cannot be read")
+    assert state.publish_queue.counts() == (1, 0)

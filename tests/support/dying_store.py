@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from yanksync.output.reconcile import Work
-from yanksync.output.store import Failure, ListForm, Store
+from yanksync.output.reconcile import Operation
+from yanksync.output.store import ListForm, Store, StoreFailure
 
 
 class Killed(BaseException):
@@ -29,9 +29,9 @@ class Kills:
             raise Killed
         self.at -= 1
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         self._tick(done=False)
-        failures = self.store.apply(works)
+        failures = self.store.apply(operations)
         self._tick(done=True)
         return failures
 

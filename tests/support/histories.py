@@ -19,8 +19,8 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault, Refused, Served
 from tests.support.page_assertions import assert_equal_to_upstream, normal
 from tests.support.world import DAY, DONE, HELD, HOUR, SCRATCH, Counts, World
-from yanksync.core.model import Action, JournalEntry
-from yanksync.state.views.holds import holds
+from yanksync.core.model import HistoryAction, JournalEntry
+from yanksync.state.views.holds import held_items
 
 NAMES = (("Alpha", "alpha"), ("be.Ta", "BE_ta"), ("Gam_ma", "gam-ma"))  # two spellings of each
 VERSIONS = ("1.0", "1.0.0", "2.0", "3.0rc1", "1!1.0", "1.0+l.1")
@@ -292,7 +292,7 @@ class Histories(RuleBasedStateMachine):
     def _approve_a_loss_of_everything(self) -> None:
         """R8 holds it always: a person must say that upstream really has nothing any more."""
         with self.world.state() as state:
-            found = holds(state)
+            found = held_items(state)
         assert found and all("no file would be left in the mirror" in one.why for one in found)
         self.world.approve()
 
@@ -307,7 +307,7 @@ class Histories(RuleBasedStateMachine):
         seen = [row for row in rows if row.serial is None and row.project not in whole]
         unknown = [row for row in seen if (row.project, row.version) not in known]
         assert unknown == [], unknown
-        words = {"yank release": Action.YANK, "unyank release": Action.UNYANK}
+        words = {"yank release": HistoryAction.YANK, "unyank release": HistoryAction.UNYANK}
         wanted = {
             e.serial: e for e in self.up.journal if e.action in words and e.serial > self.base
         }
@@ -315,7 +315,7 @@ class Histories(RuleBasedStateMachine):
         for serial, entry in wanted.items():
             row = told[serial]
             assert (row.action, row.version) == (words[entry.action], entry.version)
-            if row.action is Action.YANK:
+            if row.action is HistoryAction.YANK:
                 assert row.reason in (None, self.reasons[serial])
         newest = {(normal(e.name), e.version): e.serial for e in wanted.values()}
         for (name, version), serial in newest.items():

@@ -6,11 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.output.compress import copy_of
-from yanksync.output.inventory import Standing
-from yanksync.output.published_serials import newest, serial_in, serial_of
-from yanksync.output.reconcile import FormWork, Remove, Work, Write
-from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.compress import compressed_copy
+from yanksync.output.inventory import DirectoryContent
+from yanksync.output.published_serials import highest_serial, serial_in, serial_of
+from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
+from yanksync.output.store import (
+    FreeSpace,
+    ListForm,
+    PublishedList,
+    StoreFailure,
+    obsolete_list_files,
+)
 
 
 class MemoryStore:
@@ -20,38 +26,38 @@ class MemoryStore:
         self.files: dict[str, bytes] = {}  #: path below the output → body
         self.writes: list[str] = []  #: every path put or deleted, in order
 
-    compress = staticmethod(copy_of)
+    compress = staticmethod(compressed_copy)
 
     def prepare(self) -> None:
         """Nothing is left over here."""
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
-        """Do ``works``; none fails."""
-        for work in works:
-            if isinstance(work, Remove):
-                self._remove(work)
-            elif isinstance(work, Write):
-                self._write(work)
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        """Do ``operations``; none fails."""
+        for operation in operations:
+            if isinstance(operation, RemoveProject):
+                self._remove(operation)
+            elif isinstance(operation, WriteProject):
+                self._write(operation)
         return ()
 
-    def _write(self, work: Write) -> None:
+    def _write(self, work: WriteProject) -> None:
         base = layout.directory(work.name)
-        if work.tidy:
+        if work.remove_leftovers:
             for filename in layout.filenames():
                 self._drop(f"{base}/{filename}")
         for form in work.forms:
-            for filename in layout.twins(form.filename):
+            for filename in layout.aliases(form.filename):
                 self._form(f"{base}/{filename}", form)
 
-    def _form(self, path: str, form: FormWork) -> None:
-        for codec in form.drop:
+    def _form(self, path: str, form: FormUpdate) -> None:
+        for codec in form.remove:
             self._drop(path + layout.SUFFIX[codec])
-        for codec, body in form.siblings:
+        for codec, body in form.copies:
             self._put(path + layout.SUFFIX[codec], body)
         if form.body is not None:
             self._put(path, form.body)
 
-    def _remove(self, work: Remove) -> None:
+    def _remove(self, work: RemoveProject) -> None:
         base = layout.directory(work.name) + "/"
         for path in [path for path in self.files if path.startswith(base)]:
             self._drop(path)
@@ -68,20 +74,20 @@ class MemoryStore:
         """Replace the list of projects."""
         base = layout.directory(None)
         names: list[str] = []
-        for filename in unlisted(forms):
+        for filename in obsolete_list_files(forms):
             self._drop(f"{base}/{filename}")
         for form in forms:
             body = b"".join(form.chunks())
-            made = {codec: copy_of(codec, body) for codec in codecs}
+            made = {codec: compressed_copy(codec, body) for codec in codecs}
             copies = {codec: copy for codec, copy in made.items() if copy is not None}
-            work = FormWork(
+            operation = FormUpdate(
                 filename=form.filename,
                 body=body,
-                siblings=tuple(copies.items()),
-                drop=tuple(codec for codec in layout.SUFFIX if codec not in copies),
+                copies=tuple(copies.items()),
+                remove=tuple(codec for codec in layout.SUFFIX if codec not in copies),
             )
-            for filename in layout.twins(form.filename):
-                self._form(f"{base}/{filename}", work)
+            for filename in layout.aliases(form.filename):
+                self._form(f"{base}/{filename}", operation)
             names += [form.filename + layout.SUFFIX[codec] for codec in copies]
         return tuple(names)
 
@@ -92,7 +98,9 @@ class MemoryStore:
     def serial(self, name: str) -> int | None:
         """Return the highest serial in the published files of a project."""
         found = {filename: self.read(name, filename) for filename in layout.filenames()}
-        return newest(serial_of(name, [body]) for name, body in found.items() if body is not None)
+        return highest_serial(
+            serial_of(name, [body]) for name, body in found.items() if body is not None
+        )
 
     def serials(
         self, names: Sequence[str], *, quick: bool = False
@@ -103,38 +111,38 @@ class MemoryStore:
         form = layout.V1_JSON.filename
         return (serial_in(self.read(name, form) or b"") for name in names)
 
-    def list_stands(self) -> ListStands:
+    def published_list(self) -> PublishedList:
         """Return what tells the published list from another one: a hash."""
         body = self.read(None, layout.V1_JSON.filename)
         if body is None:
-            return ListStands(None, "")
-        return ListStands(serial_in(body), str(hash(body)))
+            return PublishedList(None, "")
+        return PublishedList(serial_in(body), str(hash(body)))
 
     def names(self) -> Iterator[str]:
         """Yield the names of the published projects."""
         found = {path.split("/")[1] for path in self.files if path.count("/") == 2}
         return iter(sorted(found))
 
-    def standing(self, name: str | None) -> Standing:
+    def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands in a directory; there are no modes and nothing is unreadable."""
-        from yanksync.output.disk.inventory import seen_in
+        from yanksync.output.disk.inventory import file_entry
 
         base = layout.directory(name) + "/"
         entries = tuple(
-            seen_in(path.removeprefix(base), (body,))
+            file_entry(path.removeprefix(base), (body,))
             for path, body in self.files.items()
             if path.startswith(base) and "/" not in path.removeprefix(base)
         )
-        return Standing(there=bool(entries), entries=entries)
+        return DirectoryContent(exists=bool(entries), entries=entries)
 
-    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
         """Yield what stands in these directories."""
-        return map(self.standing, names)
+        return map(self.directory_content, names)
 
     def reset_mode(self, name: str | None) -> None:
         """There are no modes."""
 
-    def room(self) -> Room | None:
+    def free_space(self) -> FreeSpace | None:
         """Memory is not counted."""
         return None
 

@@ -66,7 +66,7 @@ def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
     files = world.files()
     settings = load(None, {}, **world.flags)
     omit = settings.mirror.yanked == "omit"
-    mirrored = [name for name in world.up.all_names() if settings.mirrors(name)]
+    mirrored = [name for name in world.up.all_names() if settings.is_mirrored(name)]
     directories = {path.split("/")[1] for path in files if path.count("/") == 2}
     offered = {*world.up.names()}
     mirrored = [name for name in mirrored if name in offered or name in directories]
@@ -74,7 +74,7 @@ def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
     for name in mirrored:
         if name not in but:
             _assert_page(world, name, omit=omit)
-    _assert_list(world, [name for name in world.up.names() if settings.mirrors(name)], but)
+    _assert_list(world, [name for name in world.up.names() if settings.is_mirrored(name)], but)
     _assert_files(files, settings.mirror.compress, legacy=settings.mirror.legacy_json)
 
 

@@ -23,9 +23,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yanksync.config.settings import Bucket, Storage
-from yanksync.output.object_storage.bucket import Objects
-from yanksync.output.object_storage.client import Patience
+from yanksync.config.settings import Bucket, StorageSettings
+from yanksync.output.object_storage.bucket import BucketClient
+from yanksync.output.object_storage.client import RequestTimeouts
 
 BUCKET = "mirror"
 _PATIENCE = 60.0  # seconds that a server gets to start
@@ -63,9 +63,9 @@ class Server:
             "timeout": "20s",
         }
 
-    def storage(self, **options: str | bool) -> Storage:
+    def storage(self, **options: str | bool) -> StorageSettings:
         """Return ``[storage]`` for it."""
-        return Storage(tuple(sorted({**self.options, **options}.items())))
+        return StorageSettings(tuple(sorted({**self.options, **options}.items())))
 
     def toml(self, **options: str | bool) -> str:
         """Return the body of ``[storage]`` for it."""
@@ -73,11 +73,14 @@ class Server:
         return "\n".join(f"{key} = {json.dumps(value)}" for key, value in given.items())
 
     def objects(
-        self, place: Bucket | None = None, patience: Patience | None = None, **options: str | bool
-    ) -> Objects:
+        self,
+        place: Bucket | None = None,
+        patience: RequestTimeouts | None = None,
+        **options: str | bool,
+    ) -> BucketClient:
         """Return a client for a place of its own, or for ``place``."""
         place = place or fresh_place(self.scheme)
-        return Objects(place, self.storage(**options), "the test", patience)
+        return BucketClient(place, self.storage(**options), "the test", patience)
 
 
 def fresh_place(scheme: str = "s3") -> Bucket:
@@ -243,15 +246,15 @@ def wait_for(
 
 def _wait_for_bucket(server: Server) -> None:
     """Return once an object can be put."""
-    from yanksync.core.errors import ObjectError
-    from yanksync.output.object_storage.bucket import Content
+    from yanksync.core.errors import ObjectStorageError
+    from yanksync.output.object_storage.bucket import ObjectHeaders
 
     objects = server.objects()
     end = time.monotonic() + _PATIENCE
     while True:
         try:
-            objects.put("ready", b"", Content())
+            objects.put("ready", b"", ObjectHeaders())
             return
-        except ObjectError:
+        except ObjectStorageError:
             assert time.monotonic() < end, "the bucket does not come up"
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Runs ``verify`` on a world, and looks that looking changes nothing."""
+"""Runs ``verify_output`` on a world, and looks that looking changes nothing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tests.support.world import World
 from yanksync.config.load import load
 from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import Finding
-from yanksync.upstream.client import Upstream
-from yanksync.verify.check import Checked, verify
-from yanksync.verify.repair import mend
+from yanksync.upstream.client import UpstreamClient
+from yanksync.verify.check import CheckSummary, verify_output
+from yanksync.verify.repair import repair_output
 
 
 @contextmanager
 def opened(world: World) -> Iterator[Mirror]:
     settings = load(None, {}, **world.flags)
     world.up.clear_log()
-    with world.state() as state, closing(Upstream(settings)) as upstream:
+    with world.state() as state, closing(UpstreamClient(settings)) as upstream:
         yield Mirror(
             settings,
             state,
@@ -31,11 +31,11 @@ def opened(world: World) -> Iterator[Mirror]:
         )
 
 
-def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, Checked]:
+def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, CheckSummary]:
     found: list[Finding] = []
     before = tree(world), content(world)
     with opened(world) as mirror:
-        checked, code = verify(mirror, found.append, upstream=upstream)
+        checked, code = verify_output(mirror, found.append, upstream=upstream)
     assert (tree(world), content(world)) == before, "looking changes nothing"
     return found, code, checked
 
@@ -43,7 +43,7 @@ def check(world: World, *, upstream: bool = False) -> tuple[list[Finding], int, 
 def repair(world: World, *, upstream: bool = False) -> tuple[list[Finding], int]:
     found: list[Finding] = []
     with opened(world) as mirror:
-        _, code = mend(mirror, lambda one, _: found.append(one), upstream=upstream)
+        _, code = repair_output(mirror, lambda one, _: found.append(one), upstream=upstream)
     return found, code
 
 

@@ -18,19 +18,25 @@ from tests.support.fake_index.faults import Request as Asked
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.memory_store import MemoryStore
 from tests.support.page_assertions import HTML, JSON, HtmlPage, normal
-from yanksync.adopt.adopt import adopt
-from yanksync.adopt.results import Fate
+from yanksync.adopt.adopt import adopt_output
+from yanksync.adopt.results import AdoptResult
 from yanksync.config.load import load
 from yanksync.core.errors import YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
-from yanksync.state.history import Row
+from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
-from yanksync.state.views.holds import WHOLE, approve, chosen, count_held, holds
-from yanksync.sync.pipeline import Request, outcome, sync
-from yanksync.upstream.client import Upstream
+from yanksync.state.views.holds import (
+    WHOLE_MIRROR,
+    approve_held,
+    count_held,
+    held_items,
+    select_holds,
+)
+from yanksync.sync.pipeline import PassRequest, run_pass, run_record
+from yanksync.upstream.client import UpstreamClient
 
 DONE, FAILED = ExitCode.DONE, ExitCode.FAILED
 PARTIAL, HELD = ExitCode.PARTIAL, ExitCode.HELD
@@ -98,7 +104,7 @@ class World:
         self.mirror: Mirror | None = None  # that of the last pass
         self.error: str | None = None
         self._seen: tuple[Counts, int | None] | None = None
-        self.fates: list[Fate] = []  # what the last adoption said
+        self.fates: list[AdoptResult] = []  # what the last adoption said
         self.lacks: tuple[str, ...] = ()
 
     def configure(self, **flags: object) -> None:
@@ -123,17 +129,17 @@ class World:
 
     def sync(self, *, later: float = 300.0, **request: Any) -> ExitCode:
         """Make a pass ``later`` seconds after the one before; return its exit code."""
-        return self.work(lambda mirror: sync(mirror, Request(**request)), later)
+        return self.work(lambda mirror: run_pass(mirror, PassRequest(**request)), later)
 
     def adopt(self, *, rehearse: bool = False) -> int:
         """Adopt what stands in the output; return the exit code."""
         self.fates = []
 
         def run(mirror: Mirror) -> ExitCode:
-            adopted = adopt(mirror, self.fates.append, rehearse=rehearse)
+            adopted = adopt_output(mirror, self.fates.append, dry_run=rehearse)
             assert adopted.counts.total() == len(self.fates)
             self.lacks = adopted.lacks
-            return adopted.code
+            return adopted.exit_code
 
         return self.work(run, 0.0)
 
@@ -144,7 +150,7 @@ class World:
         self.error = None
         settings = load(None, {}, **self.flags)
         with self.state() as state:
-            upstream = Upstream(settings, json_only=state.meta.flag("json"))
+            upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
             run = state.runs.begin("sync", self.clock.time)
             self.mirror = mirror = Mirror(
                 settings,
@@ -163,7 +169,7 @@ class World:
             finally:
                 upstream.close()
                 self.clock.dies = self.kills.at = None
-            state.runs.end(run, self.clock.now(), outcome(mirror, code))
+            state.runs.end(run, self.clock.now(), run_record(mirror, code))
         return code
 
     def resync(self, *names: str, later: float = 300.0) -> ExitCode:
@@ -181,12 +187,12 @@ class World:
     def approve(self, *names: str) -> list[str]:
         """Let what is held through, once."""
         with self.state() as state:
-            going = chosen(holds(state), names)
-            approve(state, going)
-        whole = [WHOLE[held.what] for held in going if held.project is None]
+            going = select_holds(held_items(state), names)
+            approve_held(state, going)
+        whole = [WHOLE_MIRROR[held.what] for held in going if held.project is None]
         return whole + sorted({held.project for held in going if held.project is not None})
 
-    def history(self, project: str | None = None) -> list[Row]:
+    def history(self, project: str | None = None) -> list[HistoryRow]:
         with self.state() as state:
             return list(state.history.rows(project))
 
@@ -205,10 +211,10 @@ class World:
         seen = self._seen
         if seen is None:
             with self.state() as state:
-                pending, _, behind = state.pending.counts()
-                unpublished, _ = state.unpublished.counts()
+                pending, _, behind = state.fetch_queue.counts()
+                unpublished, _ = state.publish_queue.counts()
                 counts = Counts(pending, unpublished, count_held(state), behind)
-                seen = (counts, state.meta.cursor)
+                seen = (counts, state.facts.cursor)
             self._seen = seen
         return seen
 

@@ -13,9 +13,9 @@ from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
-from yanksync.state.views.holds import holds
-from yanksync.sync.pipeline import rehearse
-from yanksync.verify.repair import mend
+from yanksync.state.views.holds import held_items
+from yanksync.sync.pipeline import plan_pass
+from yanksync.verify.repair import repair_output
 
 NAMES = [f"p{number}" for number in range(8)]
 
@@ -38,7 +38,7 @@ def built(world: World, source: str = "xmlrpc", **flags: object) -> World:
 
 def held(world: World) -> list[tuple[str | None, str]]:
     with world.state() as state:
-        return [(one.project, one.what) for one in holds(state)]
+        return [(one.project, one.what) for one in held_items(state)]
 
 
 def offered(world: World) -> dict[str, dict[str, bool | str]]:
@@ -46,7 +46,7 @@ def offered(world: World) -> dict[str, dict[str, bool | str]]:
 
 
 def repair(world: World) -> int:
-    return world.work(lambda mirror: mend(mirror, lambda finding, outcome: None)[1])
+    return world.work(lambda mirror: repair_output(mirror, lambda finding, outcome: None)[1])
 
 
 def lose_list(world: World) -> None:
@@ -133,7 +133,7 @@ def test_projects_that_vanish_are_counted_against_what_is_published(
     assert code == (HELD if counts else PARTIAL)
     assert len(held(disk)) == (7 if counts else 0)
     with disk.state() as state:
-        assert all("of 8 published projects" in one.why for one in holds(state))
+        assert all("of 8 published projects" in one.why for one in held_items(state))
     assert offered(disk) == before
     assert disk.listed() == NAMES
     disk.up.heal()
@@ -177,7 +177,7 @@ def test_a_rehearsal_tells_of_another_upstream(disk: World, source: str) -> None
     snapshot = disk.up.snapshot()
     files = built(disk, source).files()
     disk.up.restore(snapshot)
-    assert disk.work(lambda mirror: ExitCode(len(rehearse(mirror).looks))) == FAILED
+    assert disk.work(lambda mirror: ExitCode(len(plan_pass(mirror).looks))) == FAILED
     why = "the output is of serial" if source == "xmlrpc" else "than what is published"
     assert disk.error is not None and why in disk.error
     assert disk.files() == files

@@ -14,8 +14,8 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import HTML, JSON, assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HOUR, PARTIAL, World
-from yanksync.output.reconcile import Work
-from yanksync.output.store import Failure, Store
+from yanksync.output.reconcile import Operation
+from yanksync.output.store import Store, StoreFailure
 
 MANY = 110  # more removals than the guard lets through without counting what is left
 
@@ -184,12 +184,12 @@ class FullDisk:
         self._store = store
         self._calls = 0
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         self._calls += 1
         if self._calls == 2:
             why = os.strerror(errno.ENOSPC)
-            return tuple(Failure(work.name, why, fatal=True) for work in works)
-        return self._store.apply(works)
+            return tuple(StoreFailure(operation.name, why, fatal=True) for operation in operations)
+        return self._store.apply(operations)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

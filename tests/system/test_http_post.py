@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_receiver import Receiver, receiver
-from yanksync.core.errors import Undelivered
+from yanksync.core.errors import DeliveryError
 from yanksync.system.http_post import post
 
 
@@ -69,7 +69,7 @@ def test_what_does_not_arrive_is_told(
     inbox: Receiver, mood: int | str, tries: int, problem: str
 ) -> None:
     inbox.always = mood
-    with pytest.raises(Undelivered) as caught:
+    with pytest.raises(DeliveryError) as caught:
         send(inbox.url + "secret", 0.5 if problem.startswith("no answer") else 20.0)
     assert str(caught.value) == problem  # and not where
     assert inbox.paths == ["/secret"] * tries  # a redirect is not followed
@@ -78,14 +78,14 @@ def test_what_does_not_arrive_is_told(
 
 def test_all_attempts_share_the_time(inbox: Receiver) -> None:
     inbox.always = 500
-    with pytest.raises(Undelivered, match=r"^answered 500$"):
+    with pytest.raises(DeliveryError, match=r"^answered 500$"):
         send(inbox.url, 2.0)  # a pause of one second fits, one of two does not
     assert len(inbox.told) <= 2  # a slow machine may have no time for the second either
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example", "me:s\u2603cret@127.0.0.1:9"])
 def test_an_address_that_nobody_can_have(host: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Undelivered, match=r"^cannot be sent \([A-Za-z]+\)$"):
+    with pytest.raises(DeliveryError, match=r"^cannot be sent \([A-Za-z]+\)$"):
         send(f"https://{host}/secret")
     assert capfd.readouterr().err == ""  # no thread has died
 
@@ -93,5 +93,5 @@ def test_an_address_that_nobody_can_have(host: str, capfd: pytest.CaptureFixture
 def test_nobody_is_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Undelivered, match=r"^the connection fails$"):
+    with pytest.raises(DeliveryError, match=r"^the connection fails$"):
         send(f"http://127.0.0.1:{port}/secret")

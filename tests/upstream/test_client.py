@@ -10,10 +10,10 @@ from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import reply, wire
 from yanksync import __version__
 from yanksync.config.settings import Settings
-from yanksync.config.settings import Upstream as Section
-from yanksync.core.errors import BadAnswer, JournalRefused, UpstreamError
+from yanksync.config.settings import UpstreamSettings as Section
+from yanksync.core.errors import InvalidAnswer, JournalUnavailable, UpstreamError
 from yanksync.core.names import NormalizedName
-from yanksync.upstream.client import ACCEPT, ACCEPT_JSON, RawPage, Upstream, user_agent
+from yanksync.upstream.client import ACCEPT, ACCEPT_JSON, RawPage, UpstreamClient, user_agent
 
 DEMO = NormalizedName("demo")
 JSON, HTML = ACCEPT_JSON, "text/html; charset=UTF-8"
@@ -40,16 +40,20 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def upstream(served: Served) -> Iterator[Upstream]:
-    made = Upstream(settings(served.simple_url, served.journal_url, contact="me@example.org"))
+def upstream(served: Served) -> Iterator[UpstreamClient]:
+    made = UpstreamClient(settings(served.simple_url, served.journal_url, contact="me@example.org"))
     yield made
     made.close()
 
 
-def test_pages(upstream: Upstream, served: Served) -> None:
+def test_pages(upstream: UpstreamClient, served: Served) -> None:
     page = upstream.page(DEMO, None)
     assert isinstance(page, RawPage)
-    assert (page.media, page.url, page.header_serial) == (JSON, served.simple_url + "demo/", "4")
+    assert (page.content_type, page.url, page.header_serial) == (
+        JSON,
+        served.simple_url + "demo/",
+        "4",
+    )
     assert upstream.page(DEMO, page.etag) == 304
     assert upstream.page(NormalizedName("other"), None) == 404
     (first, *_) = served.upstream.requests
@@ -57,36 +61,36 @@ def test_pages(upstream: Upstream, served: Served) -> None:
     assert first.headers["user-agent"] == f"yanksync/{__version__} (me@example.org)"
 
 
-def test_the_list(upstream: Upstream, served: Served) -> None:
+def test_the_list(upstream: UpstreamClient, served: Served) -> None:
     listed = upstream.list(None)
     assert listed is not None and b"Demo" in listed.body and listed.header_serial == "4"
     assert upstream.list(listed.etag) is None
     served.upstream.fail("/simple/", Fault.status(404))
-    with pytest.raises(BadAnswer, match=r"the list of projects.*404"):
+    with pytest.raises(InvalidAnswer, match=r"the list of projects.*404"):
         upstream.list(None)
 
 
-def test_the_journal(upstream: Upstream, served: Served) -> None:
+def test_the_journal(upstream: UpstreamClient, served: Served) -> None:
     assert upstream.last_serial() == 4
     assert [len(page) for page in upstream.entries(1)] == [3]
     served.upstream.xmlrpc_status = 410
     assert upstream.last_serial() == 4  # asked for once
-    with pytest.raises(JournalRefused):
+    with pytest.raises(JournalUnavailable):
         next(upstream.entries(1))
 
 
 def test_a_304_that_nobody_asked_for() -> None:
     with wire(lambda head: reply(status="304 Not Modified")) as running:
-        upstream = Upstream(settings(running.url()))
-        with pytest.raises(BadAnswer, match="304"):
+        upstream = UpstreamClient(settings(running.url()))
+        with pytest.raises(InvalidAnswer, match="304"):
             upstream.page(DEMO, None)
-        with pytest.raises(BadAnswer, match="304"):
+        with pytest.raises(InvalidAnswer, match="304"):
             upstream.list(None)
         assert upstream.page(DEMO, '"e"') == 304 and upstream.list('"e"') is None
         upstream.close()
 
 
-def test_an_upstream_without_etags(upstream: Upstream, served: Served) -> None:
+def test_an_upstream_without_etags(upstream: UpstreamClient, served: Served) -> None:
     served.upstream.etags = False
     page = upstream.page(DEMO, None)
     assert isinstance(page, RawPage) and page.etag is None
@@ -95,7 +99,7 @@ def test_an_upstream_without_etags(upstream: Upstream, served: Served) -> None:
 @pytest.mark.rule("R15")
 @pytest.mark.parametrize("fault", [Fault.fallback_origin(), Fault.content_type(""), None])
 def test_html_from_an_upstream_that_answers_json(
-    upstream: Upstream, served: Served, fault: Fault | None
+    upstream: UpstreamClient, served: Served, fault: Fault | None
 ) -> None:
     upstream.json_only = True
     assert isinstance(upstream.page(DEMO, None), RawPage)
@@ -103,21 +107,21 @@ def test_html_from_an_upstream_that_answers_json(
     served.upstream.html_only = fault is None
     if fault is not None:
         served.upstream.fail("/simple/demo/", fault)
-    with pytest.raises(BadAnswer, match="project demo"):
+    with pytest.raises(InvalidAnswer, match="project demo"):
         upstream.page(DEMO, None)
     assert upstream.page(NormalizedName("other"), None) == 404, "a 404 has no form"
 
 
 @pytest.mark.rule("R15")
-def test_html_is_taken_from_others(upstream: Upstream, served: Served) -> None:
+def test_html_is_taken_from_others(upstream: UpstreamClient, served: Served) -> None:
     served.upstream.html_only = True
     page = upstream.page(DEMO, None)
-    assert isinstance(page, RawPage) and page.media == HTML
+    assert isinstance(page, RawPage) and page.content_type == HTML
 
 
 def test_no_credentials_in_what_is_stored(served: Served) -> None:
     url = served.simple_url.replace("//", "//bob:s3cret@")
-    upstream = Upstream(settings(url, served.journal_url))
+    upstream = UpstreamClient(settings(url, served.journal_url))
     page = upstream.page(DEMO, None)
     assert isinstance(page, RawPage) and "s3cret" not in page.url
     served.upstream.fail("/simple/", Fault.status(404))
@@ -130,4 +134,4 @@ def test_no_credentials_in_what_is_stored(served: Served) -> None:
 @pytest.mark.rule("R13")
 def test_who_is_asking() -> None:
     assert user_agent("") == f"yanksync/{__version__}"
-    assert 1 < Upstream(settings("http://127.0.0.1:1/")).longest_pause < 3600
+    assert 1 < UpstreamClient(settings("http://127.0.0.1:1/")).longest_pause < 3600

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
+from yanksync.upstream.http1_parser import (
+    BodyTooLarge,
+    HttpResponse,
+    ResponseParser,
+    UnsupportedResponse,
+)
 from yanksync.upstream.http_answers import WITH_BODY
 from yanksync.upstream.interim_responses import FinalResponse
 
@@ -25,9 +30,9 @@ FUZZ = settings(
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-def fed(pieces: Iterable[bytes], limit: int = LIMIT) -> tuple[Reply | None, bytes]:
+def fed(pieces: Iterable[bytes], limit: int = LIMIT) -> tuple[HttpResponse | None, bytes]:
     """Return the answer, and what was not asked for any more when it was complete."""
-    reader = Reader(limit)
+    reader = ResponseParser(limit)
     left = iter(pieces)
     for piece in left:
         reply = reader.feed(piece)
@@ -174,7 +179,7 @@ ODD = {
 
 @pytest.mark.parametrize("sent", ODD.values(), ids=ODD)
 def test_what_is_left_to_others(sent: bytes) -> None:
-    with pytest.raises(Odd):
+    with pytest.raises(UnsupportedResponse):
         fed([sent])
 
 
@@ -190,7 +195,7 @@ def test_what_is_left_to_others(sent: bytes) -> None:
     ],
 )
 def test_what_is_too_large_is_left_as_soon_as_it_is_known(sent: bytes) -> None:
-    with pytest.raises(Beyond):
+    with pytest.raises(BodyTooLarge):
         fed([sent])
 
 
@@ -237,7 +242,7 @@ def test_headers_are_given_as_they_came() -> None:
 
 
 def test_a_reader_knows_whether_anything_has_come() -> None:
-    reader = Reader(LIMIT)
+    reader = ResponseParser(LIMIT)
     assert not reader.begun
     assert reader.feed(b"H") is None
     assert reader.begun
@@ -375,7 +380,7 @@ def test_what_is_damaged_is_read_as_http_client_reads_it_or_left_to_it(
         sent = sent[:at] + come + sent[at + gone :]
     try:
         reply, left = fed(split(sent, cuts))
-    except (Odd, Beyond):
+    except (UnsupportedResponse, BodyTooLarge):
         return
     if reply is None:  # http.client must wait for more as well, or find nothing good in it
         assert waits(sent)

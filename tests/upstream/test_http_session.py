@@ -16,14 +16,20 @@ import pytest
 from tests.support.certificates import made_by
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import HINT, INTERIM, SWITCH, Wire, dripping, reply, wire
-from yanksync.core.errors import BadAnswer, Refused, Throttled, Unreachable, UpstreamError
+from yanksync.core.errors import (
+    InvalidAnswer,
+    RateLimited,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from yanksync.upstream.client import ACCEPT
-from yanksync.upstream.http_answers import Answer, Limit, seconds_of
+from yanksync.upstream.http_answers import HttpAnswer, SizeLimit, parse_retry_after
 from yanksync.upstream.http_session import Session
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
-LIMIT = Limit(1 << 20, "upstream.max_page_size")
-SMALL = Limit(1000, "upstream.max_page_size")
+LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
+SMALL = SizeLimit(1000, "upstream.max_page_size")
 SECRET = "bob:s3cret@"
 
 
@@ -47,7 +53,9 @@ def served() -> Iterator[Served]:
         yield running
 
 
-def get(session: Session, url: str, etag: str | None = None, limit: Limit = LIMIT) -> Answer:
+def get(
+    session: Session, url: str, etag: str | None = None, limit: SizeLimit = LIMIT
+) -> HttpAnswer:
     return session.get(url, ACCEPT, etag, limit)
 
 
@@ -57,7 +65,7 @@ def failures(session: Session, url: str) -> Iterator[str]:
         lambda: get(session, url),
         lambda: XmlRpcJournal(session.post, url, 0.0, LIMIT).since(0),
     ):
-        with pytest.raises(Unreachable) as caught:
+        with pytest.raises(UpstreamUnreachable) as caught:
             list(ask())  # type: ignore[arg-type]
         assert str(caught.value).startswith(url)
         yield str(caught.value)
@@ -146,7 +154,7 @@ def test_a_redirect_that_is_not_followed(
         return moved(None if location is None else location.replace("PORT", str(running.port)))
 
     with wire(answer) as running:
-        with pytest.raises(BadAnswer, match=problem) as caught:
+        with pytest.raises(InvalidAnswer, match=problem) as caught:
             get(session, running.url("simple/", userinfo))
         assert "s3cret" not in str(caught.value) and "pw@" not in str(caught.value)
         assert len(running.heads) == (6 if location == "/loop" else 1)
@@ -161,7 +169,7 @@ def test_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> Non
 
     with wire(answer) as running:
         assert get(session, running.url("gone/")).status == 404
-        with pytest.raises(BadAnswer, match=r"a redirect to .*/gone/, which is not there"):
+        with pytest.raises(InvalidAnswer, match=r"a redirect to .*/gone/, which is not there"):
             get(session, running.url("simple/x/"))
 
 
@@ -177,9 +185,9 @@ def test_a_redirect_to_an_odd_place_is_an_answer_or_an_upstream_error(
 
 
 def test_https_is_never_left_for_http(session: Session) -> None:
-    with pytest.raises(BadAnswer, match="plain http"):
+    with pytest.raises(InvalidAnswer, match="plain http"):
         session._follow("https://127.0.0.1/simple/", "http://127.0.0.1/simple/", "127.0.0.1")
-    with pytest.raises(BadAnswer, match="plain http"):
+    with pytest.raises(InvalidAnswer, match="plain http"):
         session._follow("http://host.example/simple/", "http://host.example/x/", "host.example")
     session.allow_http = True
     here = "http://a.example/simple/"
@@ -204,7 +212,7 @@ def test_a_certificate_of_another_name_is_refused(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
     with wire(lambda head: reply(b"x"), made_by(authority, "DNS:upstream.example")) as running:
-        with pytest.raises(Unreachable, match="certificate"):
+        with pytest.raises(UpstreamUnreachable, match="certificate"):
             get(session, running.url().replace("http:", "https:"))
         assert running.heads == []
 
@@ -231,17 +239,17 @@ def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "problem"),
     [
-        (Fault.status(500), Unreachable, "500"),
-        (Fault.status(502), Unreachable, "502"),
-        (Fault.status(503), Unreachable, "503"),
-        (Fault.status(403), Refused, "403"),
-        (Fault.status(406), Refused, "406"),
-        (Fault.status(300), Refused, "300"),
-        (Fault.status(299), Refused, "299"),
-        (Fault.reset(), Unreachable, "reset"),
-        (Fault.hang(5), Unreachable, "no answer in time"),
-        (Fault.truncate(), Unreachable, "cut off"),
-        (Fault.status(429, 3600), Throttled, "3600 s"),
+        (Fault.status(500), UpstreamUnreachable, "500"),
+        (Fault.status(502), UpstreamUnreachable, "502"),
+        (Fault.status(503), UpstreamUnreachable, "503"),
+        (Fault.status(403), UpstreamRefused, "403"),
+        (Fault.status(406), UpstreamRefused, "406"),
+        (Fault.status(300), UpstreamRefused, "300"),
+        (Fault.status(299), UpstreamRefused, "299"),
+        (Fault.reset(), UpstreamUnreachable, "reset"),
+        (Fault.hang(5), UpstreamUnreachable, "no answer in time"),
+        (Fault.truncate(), UpstreamUnreachable, "cut off"),
+        (Fault.status(429, 3600), RateLimited, "3600 s"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -254,7 +262,7 @@ def test_what_is_no_answer(
         get(session, served.simple_url + "demo/")
     assert problem in str(caught.value)
     served.upstream.heal()
-    if error is not Throttled:
+    if error is not RateLimited:
         assert get(session, served.simple_url + "demo/").status == 200
 
 
@@ -272,7 +280,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
     session.timeout = 0.05
     with (
         wire(lambda head: dripping(10**6, 0.01)) as running,
-        pytest.raises(Unreachable, match="longer than 1 s"),
+        pytest.raises(UpstreamUnreachable, match="longer than 1 s"),
     ):
         get(session, running.url())
 
@@ -280,10 +288,10 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
 def test_nobody_there(session: Session, served: Served) -> None:
     url = served.simple_url.replace("//", "//" + SECRET)
     served.close()
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(UpstreamUnreachable) as caught:
         get(session, url)
     assert "refused" in str(caught.value) and "s3cret" not in str(caught.value)
-    with pytest.raises(Unreachable):
+    with pytest.raises(UpstreamUnreachable):
         get(session, "http://host.invalid./")
 
 
@@ -296,7 +304,7 @@ def test_the_limit_is_of_decompressed_bytes(session: Session, size: int, packed:
         if size <= 1000:
             assert get(session, running.url(), limit=SMALL).body == body
         else:
-            with pytest.raises(BadAnswer, match=r"larger than upstream\.max_page_size"):
+            with pytest.raises(InvalidAnswer, match=r"larger than upstream\.max_page_size"):
                 get(session, running.url(), limit=SMALL)
 
 
@@ -307,7 +315,7 @@ def test_a_bomb_is_not_unpacked(session: Session) -> None:
     with wire(lambda head: reply(bomb, Content_Encoding="gzip")) as running:
         tracemalloc.start()
         try:
-            with pytest.raises(BadAnswer, match="larger"):
+            with pytest.raises(InvalidAnswer, match="larger"):
                 get(session, running.url())
             assert tracemalloc.get_traced_memory()[1] < 20 << 20
         finally:
@@ -328,7 +336,7 @@ def endless(packed: bool) -> Iterator[bytes]:
 def test_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: bool) -> None:
     with (
         wire(lambda head: endless(packed)) as running,
-        pytest.raises(BadAnswer, match="larger than"),
+        pytest.raises(InvalidAnswer, match="larger than"),
     ):
         get(session, running.url())
 
@@ -339,13 +347,14 @@ def test_a_compressed_answer_that_ends_early_is_no_answer(session: Session, keep
     part = packed[: int(len(packed) * keep)]
     with (
         wire(lambda head: reply(part, Content_Encoding="gzip")) as running,
-        pytest.raises(Unreachable, match="cut off"),
+        pytest.raises(UpstreamUnreachable, match="cut off"),
     ):
         get(session, running.url())
 
 
 @pytest.mark.parametrize(
-    ("encoding", "error"), [("gzip", Unreachable), ("br", BadAnswer), ("x\xff, gzip", BadAnswer)]
+    ("encoding", "error"),
+    [("gzip", UpstreamUnreachable), ("br", InvalidAnswer), ("x\xff, gzip", InvalidAnswer)],
 )
 def test_compressed_nonsense(session: Session, encoding: str, error: type[UpstreamError]) -> None:
     with wire(lambda head: reply(b"\xff" * 99, Content_Encoding=encoding)) as running:
@@ -380,7 +389,7 @@ def test_interim_responses_without_end_are_an_error(session: Session, head: byte
 
 def test_another_protocol_is_no_answer(session: Session) -> None:
     with wire(lambda _: SWITCH + reply(b"x")) as running:
-        with pytest.raises(Refused, match="101"):
+        with pytest.raises(UpstreamRefused, match="101"):
             get(session, running.url())
         assert session.post(running.url(), b"<x/>", {}, LIMIT).status == 101
 
@@ -388,7 +397,10 @@ def test_another_protocol_is_no_answer(session: Session) -> None:
 @pytest.mark.parametrize("tail", [b"5\r\nhel", b"5\r\nhello\r\n", b"zz\r\n"])
 def test_chunks_that_end_early(session: Session, tail: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    with wire(lambda _: head + b"3\r\nabc\r\n" + tail) as running, pytest.raises(Unreachable):
+    with (
+        wire(lambda _: head + b"3\r\nabc\r\n" + tail) as running,
+        pytest.raises(UpstreamUnreachable),
+    ):
         get(session, running.url())
     with wire(lambda _: head + b"3\r\nabc\r\n0\r\n\r\n") as running:
         assert get(session, running.url()).body == b"abc"
@@ -398,7 +410,7 @@ def test_chunks_that_end_early(session: Session, tail: bytes) -> None:
 def test_what_is_no_http(session: Session, sent: bytes) -> None:
     with (
         wire(lambda head: sent + b"\r\nConnection: close\r\n\r\n") as running,
-        pytest.raises(Unreachable),
+        pytest.raises(UpstreamUnreachable),
     ):
         get(session, running.url())
 
@@ -418,7 +430,7 @@ def test_all_workers_wait_as_long_as_upstream_asks(
     session: Session, served: Served, status: int
 ) -> None:
     served.upstream.fail("/simple/demo/", Fault.status(status, 1))
-    with pytest.raises(Throttled) as caught:
+    with pytest.raises(RateLimited) as caught:
         get(session, served.simple_url + "demo/")
     assert caught.value.seconds == 1.0
     before = time.monotonic()
@@ -430,16 +442,16 @@ def test_all_workers_wait_as_long_as_upstream_asks(
 def test_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(503, 3600))
     for _ in range(2):
-        with pytest.raises(Throttled) as caught:
+        with pytest.raises(RateLimited) as caught:
             get(session, served.simple_url)
-        assert session.patience.longest < 3590 < caught.value.seconds <= 3600
+        assert session.retry_after.longest < 3590 < caught.value.seconds <= 3600
     assert len(served.upstream.requests) == 1
 
 
 @pytest.mark.rule("R13")
 def test_a_429_without_a_time(session: Session, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(429))
-    with pytest.raises(Throttled) as caught:
+    with pytest.raises(RateLimited) as caught:
         get(session, served.simple_url)
     assert 0 < caught.value.seconds < 60
 
@@ -468,7 +480,7 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after(text: str | None, seconds: float | None) -> None:
-    assert seconds_of(text, NOW.timestamp) == seconds
+    assert parse_retry_after(text, NOW.timestamp) == seconds
 
 
 def test_credentials_are_sent_and_never_told(session: Session, served: Served) -> None:

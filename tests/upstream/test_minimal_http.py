@@ -13,15 +13,15 @@ from tests.support.certificates import made_by
 from tests.support.fake_index.index import FakeUpstream, serve
 from tests.support.raw_server import HINT, INTERIM, SWITCH, reply, wire
 from yanksync.config.settings import Settings
-from yanksync.config.settings import Upstream as Section
-from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
+from yanksync.config.settings import UpstreamSettings as Section
+from yanksync.core.errors import InvalidAnswer, UpstreamError, UpstreamUnreachable
 from yanksync.upstream import minimal_http
-from yanksync.upstream.client import Upstream
-from yanksync.upstream.http1_parser import Reply
-from yanksync.upstream.http_answers import Limit
+from yanksync.upstream.client import UpstreamClient
+from yanksync.upstream.http1_parser import HttpResponse
+from yanksync.upstream.http_answers import SizeLimit
 
 HEADERS = {"Content-Type": "text/xml", "User-Agent": "yanksync/test"}
-LIMIT = Limit(1000, "upstream.max_list_size")
+LIMIT = SizeLimit(1000, "upstream.max_list_size")
 PACKED = gzip.compress(b"<y/>", mtime=0)
 
 
@@ -34,11 +34,11 @@ def plain_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def post(url: str, body: bytes = b"<x/>") -> Reply | None:
-    return minimal_http.post(url, body, HEADERS, 0.4, LIMIT)
+def post(url: str, body: bytes = b"<x/>") -> HttpResponse | None:
+    return minimal_http.minimal_post(url, body, HEADERS, 0.4, LIMIT)
 
 
-def told(sent: bytes | Iterable[bytes]) -> Reply | None:
+def told(sent: bytes | Iterable[bytes]) -> HttpResponse | None:
     """Return what is made of an answer."""
     with wire(lambda head: sent) as running:
         return post(running.url("pypi"))
@@ -96,18 +96,22 @@ def test_what_is_out_of_the_ordinary_is_left_to_requests(sent: bytes) -> None:
 @pytest.mark.parametrize(
     ("sent", "error", "why"),
     [
-        (reply(b"cut")[:-1], Unreachable, "cut off"),
-        (b"HTTP/1.1 200", Unreachable, "cut off"),
-        (b"", Unreachable, "cut off"),
-        (reply(PACKED[:-9], Content_Encoding="gzip"), Unreachable, "cut off"),
-        (reply(b"no gzip", Content_Encoding="gzip"), Unreachable, "header"),
+        (reply(b"cut")[:-1], UpstreamUnreachable, "cut off"),
+        (b"HTTP/1.1 200", UpstreamUnreachable, "cut off"),
+        (b"", UpstreamUnreachable, "cut off"),
+        (reply(PACKED[:-9], Content_Encoding="gzip"), UpstreamUnreachable, "cut off"),
+        (reply(b"no gzip", Content_Encoding="gzip"), UpstreamUnreachable, "header"),
         (
             reply(b"x" * (LIMIT.size + 1)),
-            BadAnswer,
+            InvalidAnswer,
             "larger than upstream",
         ),
-        (reply(gzip.compress(b"x" * 10**6, mtime=0), Content_Encoding="gzip"), BadAnswer, "larger"),
-        (reply(b"x", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
+        (
+            reply(gzip.compress(b"x" * 10**6, mtime=0), Content_Encoding="gzip"),
+            InvalidAnswer,
+            "larger",
+        ),
+        (reply(b"x", Content_Encoding="br"), InvalidAnswer, "encoded as 'br'"),
     ],
 )
 def test_what_has_begun_to_come_is_not_asked_for_again(
@@ -125,7 +129,7 @@ def test_no_answer_in_time() -> None:
         over.wait(5)
 
     with wire(lambda head: silence()) as running:
-        with pytest.raises(Unreachable, match="no answer in time"):
+        with pytest.raises(UpstreamUnreachable, match="no answer in time"):
             post(running.url("pypi"))
         over.set()
 
@@ -186,7 +190,7 @@ def test_an_upstream_asks_lightly_until_it_needs_more() -> None:
     fake = FakeUpstream()
     fake.upload("Demo", "1.0")
     with serve(fake) as running:
-        upstream = Upstream(
+        upstream = UpstreamClient(
             Settings(
                 upstream=Section(
                     simple_url=running.simple_url,

@@ -30,18 +30,25 @@ from tests.support.raw_server import (
     wire,
 )
 from yanksync.config.settings import Settings
-from yanksync.config.settings import Upstream as Section
-from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
+from yanksync.config.settings import UpstreamSettings as Section
+from yanksync.core.errors import (
+    AnswerTooLarge,
+    InvalidAnswer,
+    RateLimited,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.fetch_plan import Look
-from yanksync.sync.fetch import Question
-from yanksync.upstream.client import ACCEPT, Upstream
-from yanksync.upstream.http_answers import Answer, Limit, Outcome
+from yanksync.core.rules.fetch_plan import FetchTask
+from yanksync.sync.fetch import PageRequest
+from yanksync.upstream.client import ACCEPT, UpstreamClient
+from yanksync.upstream.http_answers import HttpAnswer, Outcome, SizeLimit
 from yanksync.upstream.http_session import Session
-from yanksync.upstream.multiplexer import Lines
-from yanksync.upstream.worker_threads import Request
+from yanksync.upstream.multiplexer import Multiplexer
+from yanksync.upstream.worker_threads import HttpRequest
 
-LIMIT = Limit(1 << 20, "upstream.max_page_size")
+LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
 WORKERS = 4
 SECRET = "bob:s3cret@"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -58,27 +65,29 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     made.close()
 
 
-def question(url: str, key: int = 0, etag: str | None = None, limit: Limit = LIMIT) -> Request[int]:
-    return Request(key, url, ACCEPT, etag, limit)
+def question(
+    url: str, key: int = 0, etag: str | None = None, limit: SizeLimit = LIMIT
+) -> HttpRequest[int]:
+    return HttpRequest(key, url, ACCEPT, etag, limit)
 
 
-def questions(running: Wire, count: int) -> Iterator[Request[int]]:
+def questions(running: Wire, count: int) -> Iterator[HttpRequest[int]]:
     return (question(running.url(f"p{number}"), number) for number in range(count))
 
 
 def ask(
-    session: Session, requests: Iterable[Request[int]], workers: int = WORKERS
+    session: Session, requests: Iterable[HttpRequest[int]], workers: int = WORKERS
 ) -> dict[int, Outcome]:
     """Return what came of each request; each is answered once."""
-    came = list(Lines(session, workers).ask(iter(requests)))
+    came = list(Multiplexer(session, workers).ask(iter(requests)))
     assert len(dict(came)) == len(came)
     return dict(came)
 
 
 def bodies(came: dict[int, Outcome]) -> dict[int, bytes]:
     for outcome in came.values():
-        assert isinstance(outcome, Answer), outcome
-    return {key: one.body for key, one in came.items() if isinstance(one, Answer)}
+        assert isinstance(outcome, HttpAnswer), outcome
+    return {key: one.body for key, one in came.items() if isinstance(one, HttpAnswer)}
 
 
 def packed(body: bytes) -> bytes:
@@ -102,7 +111,7 @@ def by_crew(session: Session, url: str) -> int:
 def over_a_line(
     session: Session,
     answer: Callable[[str], bytes | Iterable[bytes] | None],
-    limit: Limit = LIMIT,
+    limit: SizeLimit = LIMIT,
 ) -> tuple[Outcome, int, Wire]:
     """Ask over a connection that stands; return what came, how often the crew asked, and whom."""
 
@@ -179,14 +188,14 @@ def test_connections_are_kept_for_the_next_round(session: Session) -> None:
 def test_requests_are_drawn_as_answers_are_taken_and_by_who_takes_them(session: Session) -> None:
     drawn: list[int] = []
 
-    def draw(running: Wire) -> Iterator[Request[int]]:
+    def draw(running: Wire) -> Iterator[HttpRequest[int]]:
         for number, one in enumerate(questions(running, 60)):
             drawn.append(threading.get_ident())
             assert number <= taken + 2 * WORKERS
             yield one
 
     taken = 0
-    with wire(named) as running, closing(Lines(session, WORKERS).ask(draw(running))) as came:
+    with wire(named) as running, closing(Multiplexer(session, WORKERS).ask(draw(running))) as came:
         assert drawn == []
         for _ in came:
             taken += 1
@@ -195,7 +204,7 @@ def test_requests_are_drawn_as_answers_are_taken_and_by_who_takes_them(session: 
 
 
 def test_what_the_drawing_raises_ends_the_asking(session: Session) -> None:
-    def draw(running: Wire) -> Iterator[Request[int]]:
+    def draw(running: Wire) -> Iterator[HttpRequest[int]]:
         yield from questions(running, 9)
         raise ZeroDivisionError
 
@@ -214,7 +223,7 @@ def test_idle_connections_that_are_closed_are_not_asked_over(session: Session) -
 def test_an_idle_connection_that_is_closed_in_the_middle(session: Session) -> None:
     with wire(named) as running:
 
-        def draw() -> Iterator[Request[int]]:
+        def draw() -> Iterator[HttpRequest[int]]:
             for number, one in enumerate(questions(running, 12)):
                 if number % 4 == 3:  # all were answered
                     running.cut()
@@ -265,7 +274,7 @@ def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: Session)
     with wire(answer) as running:
         ask(session, questions(running, 2), 2)
         requests = [question(running.url("last"), 1), question(running.url("more"), 0)]
-        with closing(Lines(session, 2).ask(iter(requests))) as came:
+        with closing(Multiplexer(session, 2).ask(iter(requests))) as came:
             assert next(came)[0] == 0
             taken.set()
             assert bodies(dict(came)) == {1: b"/last"}
@@ -341,19 +350,19 @@ def test_one_that_is_so_now_and_then_is_asked_over_lines(session: Session) -> No
 )
 def test_common_answers_need_no_crew(session: Session, sent: bytes) -> None:
     came, asked, running = over_a_line(session, lambda head: sent)
-    assert isinstance(came, Answer) and (came.status, came.body) == (200, b"hello")
+    assert isinstance(came, HttpAnswer) and (came.status, came.body) == (200, b"hello")
     assert (asked, came.url) == (0, running.url("then/"))
     bytewise = [sent[place : place + 1] for place in range(len(sent))]
     again, asked, _ = over_a_line(session, lambda head: bytewise)
-    assert isinstance(again, Answer) and (again.body, asked) == (b"hello", 0)
+    assert isinstance(again, HttpAnswer) and (again.body, asked) == (b"hello", 0)
 
 
 def test_a_304_and_a_404(session: Session) -> None:
     came, asked, _ = over_a_line(session, lambda head: reply(b"gone", "404 Not Found"))
-    assert isinstance(came, Answer) and (came.status, came.body, asked) == (404, b"", 0)
+    assert isinstance(came, HttpAnswer) and (came.status, came.body, asked) == (404, b"", 0)
     sent = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nX-PyPI-Last-Serial: 7\r\n\r\n'
     came, asked, _ = over_a_line(session, lambda head: sent)
-    assert isinstance(came, Answer) and (came.status, came.etag, came.serial, asked) == (
+    assert isinstance(came, HttpAnswer) and (came.status, came.etag, came.serial, asked) == (
         304,
         '"a"',
         "7",
@@ -376,7 +385,7 @@ def test_a_304_and_a_404(session: Session) -> None:
 )  # fmt: skip
 def test_what_the_reader_does_not_take_is_asked_by_the_crew(session: Session, sent: bytes) -> None:
     came, asked, running = over_a_line(session, lambda head: sent)
-    assert isinstance(came, Answer) and came.body == b"x"
+    assert isinstance(came, HttpAnswer) and came.body == b"x"
     assert (asked, len(running.heads)) == (1, 3)
 
 
@@ -385,7 +394,7 @@ def test_a_304_that_speaks_of_a_body_is_not_waited_for(session: Session) -> None
     with wire(lambda head: sent) as running:
         for round_ in range(2):
             came = ask(session, questions(running, 3), 1)
-            assert [one.status for one in came.values() if isinstance(one, Answer)] == [304] * 3
+            assert [one.status for one in came.values() if isinstance(one, HttpAnswer)] == [304] * 3
             assert len(running.heads) == 3 * (round_ + 1)
 
 
@@ -398,7 +407,7 @@ def test_a_redirect_on_the_same_host_is_followed(session: Session, location: str
         return reply(status="301 Moved", Location=location.replace("PORT", port))
 
     came, _, running = over_a_line(session, answer)
-    assert isinstance(came, Answer)
+    assert isinstance(came, HttpAnswer)
     assert (came.body, came.url) == (b"here", running.url("there"))
 
 
@@ -419,7 +428,7 @@ def test_a_redirect_that_is_not_followed(session: Session, location: str, proble
         return reply(status="302 Found", Location=location)
 
     came, _, _ = over_a_line(session, answer)
-    assert isinstance(came, BadAnswer) and problem in str(came)
+    assert isinstance(came, InvalidAnswer) and problem in str(came)
 
 
 def test_redirects_of_all_are_not_asked_for_twice(session: Session) -> None:
@@ -440,36 +449,36 @@ NONE = reply(b"x" * 99, "403 Forbidden")
 @pytest.mark.parametrize(
     ("sent", "error", "problem"),
     [
-        (reply(status="500 Oops"), Unreachable, "answered 500 Oops"),
-        (reply(b"<html>", "502 Bad Gateway"), Unreachable, "answered 502"),
-        (reply(status="503 Later"), Unreachable, "answered 503"),
-        (NONE, Refused, "403"),
-        (reply(status="204 None"), Refused, "204"),
-        (SWITCH, Refused, "101"),
-        ((HINT * 17 + reply(b"x"),), Unreachable, "more than 16 interim responses"),
-        ((HINT,), Unreachable, "cut off"),
-        (b"nonsense\r\n\r\n", Unreachable, "nonsense"),
-        ((b"nonsense",), Unreachable, "cut off"),
-        ((b"HTTP/1.1 200 O",), Unreachable, "cut off"),
-        ((reply(b"hello")[:-1],), Unreachable, "cut off"),
-        ((CHUNKED,), Unreachable, "cut off"),
-        ((CHUNKED + b"5\r\nhel",), Unreachable, "cut off"),
-        ((CHUNKED + b"5\r\nhello\r\n0\r\n",), Unreachable, "cut off"),
-        ((b"HTTP/1.1 200 O", RESET), Unreachable, ""),
-        ((reply(b"hello")[:-1], RESET), Unreachable, ""),
-        (reply(b"hello", Content_Encoding="gzip"), Unreachable, "header"),
-        (reply(b"", Content_Encoding="gzip"), Unreachable, "cut off"),
-        (reply(packed(b"a" * 99)[:-1], Content_Encoding="gzip"), Unreachable, "cut off"),
-        (reply(b"hello", Content_Encoding="br"), BadAnswer, "encoded as 'br'"),
-        (reply(b"x" * 101), TooLarge, "larger than upstream.max_page_size (100 bytes)"),
+        (reply(status="500 Oops"), UpstreamUnreachable, "answered 500 Oops"),
+        (reply(b"<html>", "502 Bad Gateway"), UpstreamUnreachable, "answered 502"),
+        (reply(status="503 Later"), UpstreamUnreachable, "answered 503"),
+        (NONE, UpstreamRefused, "403"),
+        (reply(status="204 None"), UpstreamRefused, "204"),
+        (SWITCH, UpstreamRefused, "101"),
+        ((HINT * 17 + reply(b"x"),), UpstreamUnreachable, "more than 16 interim responses"),
+        ((HINT,), UpstreamUnreachable, "cut off"),
+        (b"nonsense\r\n\r\n", UpstreamUnreachable, "nonsense"),
+        ((b"nonsense",), UpstreamUnreachable, "cut off"),
+        ((b"HTTP/1.1 200 O",), UpstreamUnreachable, "cut off"),
+        ((reply(b"hello")[:-1],), UpstreamUnreachable, "cut off"),
+        ((CHUNKED,), UpstreamUnreachable, "cut off"),
+        ((CHUNKED + b"5\r\nhel",), UpstreamUnreachable, "cut off"),
+        ((CHUNKED + b"5\r\nhello\r\n0\r\n",), UpstreamUnreachable, "cut off"),
+        ((b"HTTP/1.1 200 O", RESET), UpstreamUnreachable, ""),
+        ((reply(b"hello")[:-1], RESET), UpstreamUnreachable, ""),
+        (reply(b"hello", Content_Encoding="gzip"), UpstreamUnreachable, "header"),
+        (reply(b"", Content_Encoding="gzip"), UpstreamUnreachable, "cut off"),
+        (reply(packed(b"a" * 99)[:-1], Content_Encoding="gzip"), UpstreamUnreachable, "cut off"),
+        (reply(b"hello", Content_Encoding="br"), InvalidAnswer, "encoded as 'br'"),
+        (reply(b"x" * 101), AnswerTooLarge, "larger than upstream.max_page_size (100 bytes)"),
         (
             CHUNKED + b"65\r\n" + b"x" * 101,
-            TooLarge,
+            AnswerTooLarge,
             "larger than upstream.max_page_size (100 bytes)",
         ),
         (
             reply(packed(b"x" * 101), Content_Encoding="gzip"),
-            TooLarge,
+            AnswerTooLarge,
             "larger than upstream.max_page_size",
         ),
     ],
@@ -477,7 +486,7 @@ NONE = reply(b"x" * 99, "403 Forbidden")
 def test_what_is_no_answer(
     session: Session, sent: bytes | Iterable[bytes], error: type[UpstreamError], problem: str
 ) -> None:
-    came, _, running = over_a_line(session, lambda head: sent, Limit(100, LIMIT.key))
+    came, _, running = over_a_line(session, lambda head: sent, SizeLimit(100, LIMIT.setting))
     assert type(came) is error
     assert problem in str(came) and running.url("then/") in str(came)
 
@@ -491,7 +500,7 @@ def test_one_failure_stops_nobody_else(session: Session) -> None:
     with wire(answer) as running:
         came = ask(session, questions(running, 100))
     assert len(came) == 100
-    good = {key: one.body for key, one in came.items() if isinstance(one, Answer)}
+    good = {key: one.body for key, one in came.items() if isinstance(one, HttpAnswer)}
     assert good == {key: body for key, body in all_named(100).items() if key % 4 == 0}
 
 
@@ -500,7 +509,7 @@ def test_a_bomb_is_not_unpacked(session: Session) -> None:
     tracemalloc.start()
     try:
         came, _, _ = over_a_line(session, lambda head: reply(bomb, Content_Encoding="gzip"))
-        assert isinstance(came, BadAnswer) and "larger" in str(came)
+        assert isinstance(came, InvalidAnswer) and "larger" in str(came)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
@@ -520,7 +529,7 @@ def test_who_hangs_holds_up_nobody(session: Session) -> None:
 
     with wire(answer) as running:
         came: dict[int, Outcome] = {}
-        for key, outcome in Lines(session, WORKERS).ask(questions(running, 100)):
+        for key, outcome in Multiplexer(session, WORKERS).ask(questions(running, 100)):
             came[key] = outcome
             if len(came) == 98:
                 assert came.keys() == set(range(100)) - {8, 9}
@@ -546,14 +555,14 @@ def test_who_hangs_for_too_long_is_left(session: Session, begins: bytes) -> None
         over.set()
     for key in (0, 9):  # the one by the crew, the other over a line
         hung = came.pop(key)
-        assert isinstance(hung, Unreachable) and "no answer in time" in str(hung)
+        assert isinstance(hung, UpstreamUnreachable) and "no answer in time" in str(hung)
     assert len(bodies(came)) == 48
 
 
 def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
     session.timeout = 0.25  # a slow machine must not be silent for so long
     came, _, _ = over_a_line(session, lambda head: dripping(10**6, 0.01))
-    assert isinstance(came, Unreachable) and "longer than 5 s" in str(came)
+    assert isinstance(came, UpstreamUnreachable) and "longer than 5 s" in str(came)
 
 
 def test_what_lies_there_while_the_caller_is_away_counts(session: Session) -> None:
@@ -569,7 +578,7 @@ def test_what_lies_there_while_the_caller_is_away_counts(session: Session) -> No
 
     with wire(answer) as running:
         came: dict[int, Outcome] = {}
-        for key, outcome in Lines(session, WORKERS).ask(questions(running, 20)):
+        for key, outcome in Multiplexer(session, WORKERS).ask(questions(running, 20)):
             came[key] = outcome
             if key % 5 == 4:
                 time.sleep(0.5)
@@ -613,7 +622,7 @@ def test_nothing_stays_behind_of_what_is_left_early(session: Session, taken: int
         dismissed()
         gc.collect()
         before = handles()
-        with closing(Lines(session, WORKERS).ask(questions(running, 1000))) as came:
+        with closing(Multiplexer(session, WORKERS).ask(questions(running, 1000))) as came:
             for _ in range(taken):
                 next(came)
         dismissed()
@@ -647,25 +656,27 @@ def test_no_file_can_be_opened_for_a_connection(session: Session) -> None:
         with few_handles(3):
             came = ask(session, questions(running, 3))
         for outcome in came.values():
-            assert isinstance(outcome, Unreachable) and "Too many open files" in str(outcome)
+            assert isinstance(outcome, UpstreamUnreachable) and "Too many open files" in str(
+                outcome
+            )
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_no_file_can_be_opened_to_wait_with(count: int) -> None:
     section = Section(simple_url="http://127.0.0.1:1/", journal_url="http://127.0.0.1:1/")
     with (
-        closing(Upstream(Settings(upstream=section))) as upstream,
+        closing(UpstreamClient(Settings(upstream=section))) as upstream,
         few_handles(count),
-        pytest.raises(Unreachable, match="Too many open files"),
+        pytest.raises(UpstreamUnreachable, match="Too many open files"),
     ):
-        list(upstream.pages([Question(Look(name=NormalizedName("demo")), None)], 2))
+        list(upstream.pages([PageRequest(FetchTask(name=NormalizedName("demo")), None)], 2))
 
 
 def test_no_thread_can_be_started(session: Session) -> None:
     with wire(named) as running:
         before = threading.stack_size(1 << 46)
         try:
-            with pytest.raises(Unreachable, match="start new thread"):
+            with pytest.raises(UpstreamUnreachable, match="start new thread"):
                 ask(session, questions(running, 3))
         finally:
             threading.stack_size(before)
@@ -678,7 +689,7 @@ def test_no_more_threads_can_be_started(session: Session) -> None:
         drawn.wait(10)
         return named(head)
 
-    def draw(running: Wire) -> Iterator[Request[int]]:
+    def draw(running: Wire) -> Iterator[HttpRequest[int]]:
         for number, one in enumerate(questions(running, 3)):
             yield one
             while number == 0 and not running.heads:
@@ -700,7 +711,7 @@ def test_nobody_there(session: Session) -> None:
         ask(session, questions(running, 9))
     came = ask(session, questions(running, 20))
     for outcome in came.values():
-        assert isinstance(outcome, Unreachable) and "refused" in str(outcome)
+        assert isinstance(outcome, UpstreamUnreachable) and "refused" in str(outcome)
 
 
 @pytest.mark.parametrize(
@@ -717,7 +728,7 @@ def test_a_way_that_does_not_work(
     monkeypatch.setenv(name, value)
     came = ask(session, [question("https://host.example/simple/", n) for n in range(20)])
     for outcome in came.values():
-        assert isinstance(outcome, Unreachable)
+        assert isinstance(outcome, UpstreamUnreachable)
         assert "pr0xy" not in str(outcome) and "internal" not in str(outcome)
 
 
@@ -740,7 +751,7 @@ def test_nothing_is_sent_before_the_pause_ends(session: Session, status: str, wo
         came = ask(session, questions(running, 20), workers)
         for key in range(workers, 2 * workers):
             throttled = came.pop(key)
-            assert isinstance(throttled, Throttled) and throttled.seconds == 1.0
+            assert isinstance(throttled, RateLimited) and throttled.seconds == 1.0
         assert bodies(came) == {key: all_named(20)[key] for key in came}
         assert len(running.heads) == 20
         assert times[2 * workers] - times[2 * workers - 1] > 0.9
@@ -756,7 +767,7 @@ def test_the_pause_is_for_the_connections_that_stand_too(session: Session) -> No
 
     with wire(answer) as running:
         came = ask(session, questions(running, 100))
-        assert isinstance(came.pop(20), Throttled)
+        assert isinstance(came.pop(20), RateLimited)
         assert len(bodies(came)) == 99
         assert running.connections <= WORKERS + 1  # after a 429 its own is not used again
 
@@ -777,8 +788,8 @@ def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Sessio
         return named(head)
 
     with wire(answer) as running:
-        for key, outcome in Lines(session, 2).ask(questions(running, 9)):
-            assert isinstance(outcome, Throttled if key == 2 else Answer)
+        for key, outcome in Multiplexer(session, 2).ask(questions(running, 9)):
+            assert isinstance(outcome, RateLimited if key == 2 else HttpAnswer)
             if key == 2:
                 heard.set()
         assert min(times[f"/p{number}"] for number in range(4, 9)) - times["/p2"] > 0.9
@@ -798,7 +809,7 @@ def test_a_long_pause_ends_the_asking(session: Session) -> None:
     assert len(bodies({key: came[key] for key in range(5)})) == 5
     for key in range(5, 50):
         throttled = came[key]
-        assert isinstance(throttled, Throttled) and throttled.seconds > 3590
+        assert isinstance(throttled, RateLimited) and throttled.seconds > 3590
 
 
 @pytest.mark.parametrize(
@@ -808,7 +819,7 @@ def test_odd_etags_go_back_as_they_came(session: Session, etag: str) -> None:
     with wire(lambda head: reply(b"x", ETag=etag)) as running:
         for _ in range(2):
             (first,) = ask(session, [question(running.url())], 1).values()
-            assert isinstance(first, Answer) and first.etag == etag
+            assert isinstance(first, HttpAnswer) and first.etag == etag
         came = ask(session, [question(running.url(), n, etag) for n in range(3)], 1)
         assert len(bodies(came)) == 3
         assert all(f"If-None-Match: {etag}\r\n" in head for head in running.heads[-3:])
@@ -818,7 +829,7 @@ def test_an_etag_that_would_be_a_header_is_not_sent(session: Session) -> None:
     with wire(named) as running:
         ask(session, questions(running, 3), 1)
         (came,) = ask(session, [question(running.url(), 0, "a\r\nB: c")], 1).values()
-        assert isinstance(came, Unreachable)
+        assert isinstance(came, UpstreamUnreachable)
         assert len(running.heads) == 3
 
 
@@ -920,7 +931,7 @@ def test_tls_that_ends(vouched: Session, authority: Path, end: Iterable[bytes] |
     if end is None or end == [RESET]:
         assert bodies(came) == all_named(9)
     else:
-        assert isinstance(came.pop(5), Unreachable)
+        assert isinstance(came.pop(5), UpstreamUnreachable)
         assert len(bodies(came)) == 8
 
 
@@ -936,7 +947,7 @@ def test_nothing_is_asked_of_who_cannot_prove_who_it_is(
         assert running.heads == []
     assert len(came) == 9
     for outcome in came.values():
-        assert isinstance(outcome, Unreachable) and "certificate" in str(outcome)
+        assert isinstance(outcome, UpstreamUnreachable) and "certificate" in str(outcome)
 
 
 def test_tls_through_a_proxy(vouched: Session, authority: Path) -> None:

@@ -11,15 +11,15 @@ import pytest
 from tests.support.builders.upstream_pages import DEMO
 from tests.support.raw_server import Wire, reply, wire
 from yanksync.config.settings import Settings
-from yanksync.config.settings import Upstream as Section
-from yanksync.core.errors import BadAnswer, UpstreamError
-from yanksync.upstream.client import ACCEPT, RawPage, Upstream
-from yanksync.upstream.http_answers import Answer, Limit
+from yanksync.config.settings import UpstreamSettings as Section
+from yanksync.core.errors import InvalidAnswer, UpstreamError
+from yanksync.upstream.client import ACCEPT, RawPage, UpstreamClient
+from yanksync.upstream.http_answers import HttpAnswer, SizeLimit
 from yanksync.upstream.http_session import Session
-from yanksync.upstream.multiplexer import Lines
-from yanksync.upstream.worker_threads import Request
+from yanksync.upstream.multiplexer import Multiplexer
+from yanksync.upstream.worker_threads import HttpRequest
 
-LIMIT = Limit(1 << 20, "upstream.max_page_size")
+LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
 URL = "bob:s3cret@"
 BOB, EVE = "Basic Ym9iOnMzY3JldA==", "Basic ZXZlOm5ldHJj"
 
@@ -48,22 +48,24 @@ def session(*redirect_hosts: str) -> closing[Session]:
     return closing(made)
 
 
-def get(asking: Session, url: str) -> Answer:
+def get(asking: Session, url: str) -> HttpAnswer:
     return asking.get(url, ACCEPT, None, LIMIT)
 
 
-def over_lines(asking: Session, url: str) -> Answer:
+def over_lines(asking: Session, url: str) -> HttpAnswer:
     """Ask for ``url`` twice, the second time over the connection that stands then."""
     found = []
     for number in range(2):
-        ((_, outcome),) = Lines(asking, 1).ask(iter([Request(number, url, ACCEPT, None, LIMIT)]))
-        assert isinstance(outcome, Answer), outcome
+        ((_, outcome),) = Multiplexer(asking, 1).ask(
+            iter([HttpRequest(number, url, ACCEPT, None, LIMIT)])
+        )
+        assert isinstance(outcome, HttpAnswer), outcome
         found.append(outcome)
     return found[-1]
 
 
 WAYS = pytest.mark.parametrize("ask", [get, over_lines])
-Ask = Callable[[Session, str], Answer]
+Ask = Callable[[Session, str], HttpAnswer]
 
 
 def moved(place: str) -> bytes:
@@ -109,7 +111,7 @@ def test_the_configuration_names_it(elsewhere: Wire) -> None:
         section = Section(
             simple_url=home.url(), journal_url=home.url("pypi"), redirect_hosts=("localhost",)
         )
-        with closing(Upstream(Settings(upstream=section))) as upstream:
+        with closing(UpstreamClient(Settings(upstream=section))) as upstream:
             page = upstream.page(DEMO, None)
             listed = upstream.list(None)
     assert isinstance(page, RawPage) and page.body == b"elsewhere"
@@ -124,7 +126,7 @@ def test_a_host_that_is_not_named_may_not(elsewhere: Wire, named: tuple[str, ...
     with (
         wire(lambda head: moved(place)) as home,
         session(*named) as asking,
-        pytest.raises(BadAnswer) as caught,
+        pytest.raises(InvalidAnswer) as caught,
     ):
         get(asking, home.url())
     assert "upstream.redirect_hosts" in str(caught.value)
@@ -138,7 +140,7 @@ def test_a_named_host_opens_no_other() -> None:
         named = stack.enter_context(wire(lambda head: moved(at(last, "127.0.0.2"))))
         home = stack.enter_context(wire(lambda head: moved(at(named, "localhost"))))
         asking = stack.enter_context(session("localhost"))
-        with pytest.raises(BadAnswer, match=r"another host, '127\.0\.0\.2"):
+        with pytest.raises(InvalidAnswer, match=r"another host, '127\.0\.0\.2"):
             get(asking, home.url())
         assert last.heads == []
 
@@ -148,7 +150,7 @@ def test_a_port_that_is_named_opens_no_other(elsewhere: Wire) -> None:
         named = stack.enter_context(wire(lambda head: moved(at(elsewhere, "localhost"))))
         home = stack.enter_context(wire(lambda head: moved(at(named, "localhost"))))
         asking = stack.enter_context(session(f"localhost:{named.port}"))
-        with pytest.raises(BadAnswer, match="another host"):
+        with pytest.raises(InvalidAnswer, match="another host"):
             get(asking, home.url())
         assert elsewhere.heads == []
 

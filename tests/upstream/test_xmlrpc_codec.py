@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders.upstream_pages import CALM
-from yanksync.upstream.xmlrpc_codec import Malformed, call, response
+from yanksync.upstream.xmlrpc_codec import InvalidXmlRpc, decode_response, encode_call
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
 VALUES = st.recursive(
@@ -23,18 +23,18 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_the_standard_library_writes_is_read_as_it_was(value: object) -> None:
     body = xmlrpc.client.dumps((value,), methodresponse=True, allow_none=True).encode()  # type: ignore[arg-type]
-    assert response(body).value == value and not response(body).fault
+    assert decode_response(body).value == value and not decode_response(body).fault
 
 
 @pytest.mark.parametrize("arguments", [(), (0,), (7, 2**31 - 1)])
 def test_a_call_is_one_to_the_standard_library(arguments: tuple[int, ...]) -> None:
-    loaded = xmlrpc.client.loads(call("changelog_since_serial", *arguments))
+    loaded = xmlrpc.client.loads(encode_call("changelog_since_serial", *arguments))
     assert loaded == (arguments, "changelog_since_serial")
 
 
 def test_a_fault() -> None:
     fault = xmlrpc.client.Fault(-32500, "HTTPTooManyRequests: <slow> & steady")
-    read = response(xmlrpc.client.dumps(fault).encode())
+    read = decode_response(xmlrpc.client.dumps(fault).encode())
     assert read.fault
     assert read.value == {"faultCode": -32500, "faultString": fault.faultString}
 
@@ -61,7 +61,7 @@ def wrapped(value: str) -> bytes:
     ],
 )
 def test_a_value(text: str, value: object) -> None:
-    read = response(wrapped(text)).value
+    read = decode_response(wrapped(text)).value
     assert read == value and type(read) is type(value)
 
 
@@ -90,12 +90,12 @@ def test_a_value(text: str, value: object) -> None:
     ],
 )
 def test_what_is_no_response(body: bytes) -> None:
-    with pytest.raises(Malformed, match=r"no XML"):
-        response(body)
+    with pytest.raises(InvalidXmlRpc, match=r"no XML"):
+        decode_response(body)
 
 
 @CALM
 @given(st.binary() | st.text().map(lambda text: wrapped(text)))
 def test_whatever_comes_it_is_a_value_or_malformed(body: bytes) -> None:
-    with suppress(Malformed):
-        response(body)
+    with suppress(InvalidXmlRpc):
+        decode_response(body)

@@ -18,20 +18,20 @@ from tests.support.builders.upstream_pages import CALM
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import dripping, wire
 from yanksync.core.errors import (
-    BadAnswer,
-    JournalRefused,
-    Refused,
-    Throttled,
-    Unreachable,
+    InvalidAnswer,
+    JournalUnavailable,
+    RateLimited,
     UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
     YanksyncError,
 )
 from yanksync.core.model import JournalEntry
-from yanksync.upstream.http_answers import Limit
+from yanksync.upstream.http_answers import SizeLimit
 from yanksync.upstream.http_session import Session
-from yanksync.upstream.xmlrpc_journal import PAGE, XmlRpcJournal, decode
+from yanksync.upstream.xmlrpc_journal import PAGE, XmlRpcJournal, decode_value
 
-LIMIT = Limit(64 << 20, "upstream.max_list_size")
+LIMIT = SizeLimit(64 << 20, "upstream.max_list_size")
 URL = "https://upstream.example/pypi"
 
 
@@ -181,13 +181,13 @@ def test_rows_of_another_shape(
     journal: XmlRpcJournal, mocked: responses.RequestsMock, value: Any
 ) -> None:
     answers(mocked, value)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidAnswer):
         entries(journal, 5)
 
 
 def test_too_many_rows(journal: XmlRpcJournal, mocked: responses.RequestsMock) -> None:
     answers(mocked, rows(*range(1, PAGE + 2)))
-    with pytest.raises(BadAnswer, match="more than 50000 rows"):
+    with pytest.raises(InvalidAnswer, match="more than 50000 rows"):
         entries(journal)
 
 
@@ -202,9 +202,9 @@ def test_serials_that_nobody_can_ask_with(
         response(rows(77)).replace(b"<int>77</int>", number),
         response(77).replace(b"<int>77</int>", number),
     )
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidAnswer):
         entries(journal)
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidAnswer):
         journal.last_serial()
 
 
@@ -213,7 +213,7 @@ def test_last_serials_that_are_none(
     journal: XmlRpcJournal, mocked: responses.RequestsMock, value: Any
 ) -> None:
     answers(mocked, value)
-    with pytest.raises(BadAnswer, match="no serial"):
+    with pytest.raises(InvalidAnswer, match="no serial"):
         journal.last_serial()
 
 
@@ -223,28 +223,28 @@ TOO_MANY = "HTTPTooManyRequests: The action could not be performed because there
 @pytest.mark.parametrize(
     ("code", "text", "error"),
     [
-        (-32601, "server error; requested method not found", JournalRefused),
-        (-32500, "RuntimeError: x is no longer supported.", JournalRefused),
-        (-32500, "XMLRPC has been disabled", JournalRefused),
-        (-32500, "XMLRPC has been removed, see the docs", JournalRefused),
-        (-32500, f"{TOO_MANY} requests. Limit may reset in 17 seconds.", Throttled),
-        (-32500, TOO_MANY, Throttled),
-        (-32500, "application error", Refused),
-        (-32602, "client error; is no longer supported", Refused),
-        (-32700, "parse error; not well formed", Refused),
-        ("-32601", "a text is no code", BadAnswer),
-        (True, "neither is a bool", BadAnswer),
-        (-32601, ["no text"], BadAnswer),
-        (-32601, None, BadAnswer),
+        (-32601, "server error; requested method not found", JournalUnavailable),
+        (-32500, "RuntimeError: x is no longer supported.", JournalUnavailable),
+        (-32500, "XMLRPC has been disabled", JournalUnavailable),
+        (-32500, "XMLRPC has been removed, see the docs", JournalUnavailable),
+        (-32500, f"{TOO_MANY} requests. Limit may reset in 17 seconds.", RateLimited),
+        (-32500, TOO_MANY, RateLimited),
+        (-32500, "application error", UpstreamRefused),
+        (-32602, "client error; is no longer supported", UpstreamRefused),
+        (-32700, "parse error; not well formed", UpstreamRefused),
+        ("-32601", "a text is no code", InvalidAnswer),
+        (True, "neither is a bool", InvalidAnswer),
+        (-32601, ["no text"], InvalidAnswer),
+        (-32601, None, InvalidAnswer),
     ],
 )
 def test_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
     fault = xmlrpc.client.Fault(code, text)
     body = xmlrpc.client.dumps(fault, allow_none=True).encode()
     with pytest.raises(error) as caught:
-        decode(body, URL)
+        decode_value(body, URL)
     assert type(caught.value) is error
-    if isinstance(caught.value, Throttled):
+    if isinstance(caught.value, RateLimited):
         assert caught.value.seconds == (17 if "17" in text else 60)
 
 
@@ -252,29 +252,29 @@ def test_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault.rate_limit(9), Throttled),
-        (Fault.rpc_fault(-32500, "x"), Refused),
-        (Fault.status(404), JournalRefused),
-        (Fault.status(405), JournalRefused),
-        (Fault.status(410), JournalRefused),
-        (Fault.status(501), JournalRefused),
-        (Fault.status(429), Throttled),
-        (Fault.status(429, 7), Throttled),
-        (Fault.status(503, 7), Throttled),
-        (Fault.status(503), Unreachable),
-        (Fault.status(500), Unreachable),
-        (Fault.status(301), Refused),
-        (Fault.status(403), Refused),
-        (Fault.maintenance(), BadAnswer),
-        (Fault.content_type(""), BadAnswer),
-        (Fault.content_type("application/json"), BadAnswer),
-        (Fault.entity_bomb(), BadAnswer),
-        (Fault.garbage(), BadAnswer),
-        (Fault.reset(), Unreachable),
-        (Fault.truncate(), Unreachable),
-        (Fault.hang(5), Unreachable),
-        (Fault.body(b"<a/>", "text/xml"), BadAnswer),
-        (Fault.body(b"", "text/xml"), BadAnswer),
+        (Fault.rate_limit(9), RateLimited),
+        (Fault.rpc_fault(-32500, "x"), UpstreamRefused),
+        (Fault.status(404), JournalUnavailable),
+        (Fault.status(405), JournalUnavailable),
+        (Fault.status(410), JournalUnavailable),
+        (Fault.status(501), JournalUnavailable),
+        (Fault.status(429), RateLimited),
+        (Fault.status(429, 7), RateLimited),
+        (Fault.status(503, 7), RateLimited),
+        (Fault.status(503), UpstreamUnreachable),
+        (Fault.status(500), UpstreamUnreachable),
+        (Fault.status(301), UpstreamRefused),
+        (Fault.status(403), UpstreamRefused),
+        (Fault.maintenance(), InvalidAnswer),
+        (Fault.content_type(""), InvalidAnswer),
+        (Fault.content_type("application/json"), InvalidAnswer),
+        (Fault.entity_bomb(), InvalidAnswer),
+        (Fault.garbage(), InvalidAnswer),
+        (Fault.reset(), UpstreamUnreachable),
+        (Fault.truncate(), UpstreamUnreachable),
+        (Fault.hang(5), UpstreamUnreachable),
+        (Fault.body(b"<a/>", "text/xml"), InvalidAnswer),
+        (Fault.body(b"", "text/xml"), InvalidAnswer),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -295,7 +295,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
     session.timeout = 0.05
     with (
         wire(lambda head: dripping(10**6, 0.01, Content_Type="text/xml")) as running,
-        pytest.raises(Unreachable, match="longer than 1 s"),
+        pytest.raises(UpstreamUnreachable, match="longer than 1 s"),
     ):
         XmlRpcJournal(session.post, running.url("pypi"), 0.0, LIMIT).last_serial()
 
@@ -305,7 +305,7 @@ def test_a_bomb_is_left_at_the_limit(
 ) -> None:
     part = gzip.compress(b" " * (1 << 20))
     answers(mocked, part * 300, headers={"Content-Encoding": "gzip"})
-    with pytest.raises(BadAnswer, match="larger than"):
+    with pytest.raises(InvalidAnswer, match="larger than"):
         journal.last_serial()
 
 
@@ -322,7 +322,7 @@ def test_errors_of_the_wire(
     journal: XmlRpcJournal, mocked: responses.RequestsMock, error: Exception
 ) -> None:
     answers(mocked, error)
-    with pytest.raises(Unreachable):
+    with pytest.raises(UpstreamUnreachable):
         journal.last_serial()
 
 
@@ -342,7 +342,7 @@ def test_credentials(session: Session, served: Served) -> None:
 def test_calls_are_spaced_whatever_came_of_them(session: Session, served: Served) -> None:
     journal = XmlRpcJournal(session.post, served.journal_url, 0.2, LIMIT)
     served.upstream.fail("^/pypi", Fault.status(500))
-    with pytest.raises(Unreachable):
+    with pytest.raises(UpstreamUnreachable):
         journal.last_serial()
     before = time.monotonic()
     journal.last_serial()
@@ -384,14 +384,14 @@ DOCTYPE = "<!DOCTYPE m [<!ENTITY a 'b'>]>"
     ],
 )
 def test_what_is_no_response(body: bytes) -> None:
-    with pytest.raises(BadAnswer):
-        decode(body, URL)
+    with pytest.raises(InvalidAnswer):
+        decode_value(body, URL)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
 def test_encodings(encoding: str) -> None:
     body = BODY.replace("<int>5</int>", "<string>é&#8230;😀</string>")
-    assert decode(body.encode(encoding), URL) == "é…😀"
+    assert decode_value(body.encode(encoding), URL) == "é…😀"
 
 
 @pytest.mark.parametrize("fault", [False, True])
@@ -405,7 +405,7 @@ def test_nesting_without_end_is_told_briefly(
         body = body.replace(b"<value><string>TEXT</string></value>", deep.encode())
     answers(mocked, body, body)
     for ask in (journal.last_serial, lambda: entries(journal)):
-        with pytest.raises(BadAnswer) as caught:
+        with pytest.raises(InvalidAnswer) as caught:
             ask()
         assert len(str(caught.value)) < 500
 
@@ -414,7 +414,7 @@ def test_nesting_without_end_is_told_briefly(
 @given(st.binary(max_size=200))
 def test_fuzz_bytes(body: bytes) -> None:
     with pytest.raises(YanksyncError):
-        decode(body, URL)
+        decode_value(body, URL)
 
 
 WHOLE = response([["demo", None, 1, "create", 2], ["x", "1.0", 1.5, True, {"a": b"b"}]])
@@ -432,6 +432,6 @@ def test_fuzz_mutated_answers(data: st.DataObject) -> None:
         put = data.draw(st.one_of(st.binary(max_size=5), st.sampled_from(TAGS)))
         body = body[:start] + put + body[end:]
     try:
-        decode(body, URL)
+        decode_value(body, URL)
     except YanksyncError:
         pass

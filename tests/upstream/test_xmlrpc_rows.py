@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.support.builders.upstream_pages import CALM
 from yanksync.core.errors import YanksyncError
 from yanksync.core.model import JournalEntry
-from yanksync.upstream.xmlrpc_journal import PAGE, entries
-from yanksync.upstream.xmlrpc_rows import Row, rows_of
+from yanksync.upstream.xmlrpc_journal import PAGE, decode_entries
+from yanksync.upstream.xmlrpc_rows import JournalRow, parse_rows
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.none()
 INTS = st.integers(-(2**31), 2**31 - 1)
@@ -28,7 +28,7 @@ def written(value: object) -> bytes:
     return xmlrpc.client.dumps((value,), methodresponse=True, allow_none=True).encode()  # type: ignore[arg-type]
 
 
-def reference(body: bytes) -> list[Row] | None:
+def reference(body: bytes) -> list[JournalRow] | None:
     """Return the rows that the standard library reads in ``body``, None if there are none."""
     try:
         value: Any = xmlrpc.client.loads(body)[0][0]
@@ -37,7 +37,7 @@ def reference(body: bytes) -> list[Row] | None:
         return None
 
 
-def taken(name: Any, version: Any, timestamp: Any, action: Any, serial: Any) -> Row:
+def taken(name: Any, version: Any, timestamp: Any, action: Any, serial: Any) -> JournalRow:
     if not all(isinstance(text, str | None) for text in (name, version, action)):
         raise TypeError
     if type(timestamp) is not int or type(serial) is not int:
@@ -49,7 +49,7 @@ def taken(name: Any, version: Any, timestamp: Any, action: Any, serial: Any) -> 
 @given(ROWS)
 def test_what_the_standard_library_writes(rows: list[list[Any]]) -> None:
     body = written(rows)
-    read = rows_of(body, PAGE)
+    read = parse_rows(body, PAGE)
     texts = "".join(text for row in rows for text in row if isinstance(text, str))
     if NOT_USUAL.isdisjoint(texts):
         assert read == reference(body) == [taken(*row) for row in rows]
@@ -134,7 +134,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @CALM
 @given(damaged())
 def test_what_is_read_of_damaged_bytes_is_what_they_say(body: bytes) -> None:
-    read = rows_of(body, PAGE)
+    read = parse_rows(body, PAGE)
     assert read is None or read == reference(body)
 
 
@@ -144,7 +144,7 @@ def test_damaged_answers_are_refused_or_read_as_the_standard_library_does(
     body: bytes,
 ) -> None:
     try:
-        told, rows = entries(body, "https://upstream.example/pypi", -(2**31))
+        told, rows = decode_entries(body, "https://upstream.example/pypi", -(2**31))
     except YanksyncError:
         return
     said = reference(body)
@@ -161,7 +161,7 @@ def test_every_piece_in_every_place(piece: bytes) -> None:
     read = 0
     for at in PLACES:
         body = BODY[:at] + piece + BODY[at:]
-        rows = rows_of(body, PAGE)
+        rows = parse_rows(body, PAGE)
         if rows is not None:
             assert rows == reference(body)
             read += 1
@@ -169,14 +169,14 @@ def test_every_piece_in_every_place(piece: bytes) -> None:
 
 
 def test_no_more_rows_are_read_than_may_come() -> None:
-    rows = rows_of(written([["demo", None, 1, "create", 2]] * 9) + b"and so on", 3)
+    rows = parse_rows(written([["demo", None, 1, "create", 2]] * 9) + b"and so on", 3)
     assert rows is not None and len(rows) == 4
 
 
 def test_an_answer_larger_than_any_journal_is_left_to_the_bounds_of_xml() -> None:
     rows = [["demo", None, 1, "x" * (4 << 20), serial] for serial in range(9)]
-    assert rows_of(written(rows[:7]), PAGE) is not None
-    assert rows_of(written(rows), PAGE) is None
+    assert parse_rows(written(rows[:7]), PAGE) is not None
+    assert parse_rows(written(rows), PAGE) is None
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -200,6 +200,6 @@ def test_twice_as_many_rows_cost_twice_as_much(number: bytes) -> None:
     def cost(rows: int) -> int:
         body = written([[f"demo{n}", "1.0", 5, f"add file {n}", n] for n in range(1, rows + 1)])
         body = body.replace(b"int>", number + b">")
-        return calls(lambda: entries(body, "https://upstream.example/pypi", 0))
+        return calls(lambda: decode_entries(body, "https://upstream.example/pypi", 0))
 
     assert cost(2000) <= 2 * cost(1000)

@@ -1,4 +1,5 @@
-"""``verify``: every way in which the output can differ from the state is named, and mended."""
+"""``verify_output``: every way in which the output can differ from the state is named, and
+mended."""
 
 from __future__ import annotations
 
@@ -18,10 +19,10 @@ from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.system.audited_calls import audited
 from tests.support.verification import check, names, opened, repair
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
-from yanksync.output.comparison import Finding, Kind
+from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.disk.store import DiskStore
-from yanksync.verify.check import Checked, verify
-from yanksync.verify.repair import mend
+from yanksync.verify.check import CheckSummary, verify_output
+from yanksync.verify.repair import repair_output
 
 DEMO = "simple/demo/"
 
@@ -130,10 +131,10 @@ def test_what_cannot_be_read_is_counted_apart(disk: World) -> None:
     assert clean(disk)
 
 
-def check_unread(world: World) -> tuple[list[Finding], int, Checked]:
+def check_unread(world: World) -> tuple[list[Finding], int, CheckSummary]:
     found: list[Finding] = []
     with opened(world) as mirror:
-        checked, code = verify(mirror, found.append)
+        checked, code = verify_output(mirror, found.append)
     return found, code, checked
 
 
@@ -226,7 +227,7 @@ def test_what_is_held_must_stand_as_it_was_published_last(disk: World) -> None:
     (page.parent / "index.html.gz").unlink()
     found, code, checked = check(disk)
     assert code == FAILED and checked.differences == 2
-    assert {(str(one.kind), one.path) for one in found if one.kind is not Kind.HELD} == {
+    assert {(str(one.kind), one.path) for one in found if one.kind is not FindingKind.HELD} == {
         ("different", "simple/demo/index.v1_json"),
         ("missing", "simple/demo/index.html.gz"),
     }
@@ -330,13 +331,13 @@ def test_the_store_in_memory_can_be_verified(world: World) -> None:
     world.memory.files["simple/demo/index.html.gz"] = b"?"
     del world.memory.files["simple/other/index.html"]
     with opened(world) as mirror:
-        assert verify(mirror, found.append)[1] == FAILED
+        assert verify_output(mirror, found.append)[1] == FAILED
         assert names(found) == [
             ("missing", "simple/other/index.html"),
             ("stale", "simple/demo/index.html.gz"),
         ]
-        assert mend(mirror, lambda one, _: found.append(one))[1] == DONE
-        assert verify(mirror, found.append)[1] == DONE
+        assert repair_output(mirror, lambda one, _: found.append(one))[1] == DONE
+        assert verify_output(mirror, found.append)[1] == DONE
     assert not isinstance(world.kills.store, DiskStore)
 
 
@@ -354,15 +355,17 @@ def waiting(disk: World) -> World:
 def test_what_waits_to_be_asked_for_is_told(disk: World) -> None:
     found, code, checked = check(waiting(disk), upstream=True)
     assert [(one.kind, one.project, one.detail) for one in found] == [
-        (Kind.PENDING, "demo", "it waits to be asked for")
+        (FindingKind.PENDING, "demo", "it waits to be asked for")
     ]
     assert (code, checked.notes["pending"], checked.differences) == (DONE, 1, 0)
     disk.up.upload("demo", "3.0")  # news, and no withdrawal
     found, code, _ = check(disk, upstream=True)
-    assert [one.kind for one in found] == [Kind.PENDING] and code == DONE
+    assert [one.kind for one in found] == [FindingKind.PENDING] and code == DONE
     disk.up.fail("^/simple/demo", Fault.status(404), None)
     found, code, _ = check(disk, upstream=True)
-    assert [(one.kind, one.detail) for one in found] == [(Kind.PENDING, "404")] and code == DONE
+    assert [(one.kind, one.detail) for one in found] == [
+        (FindingKind.PENDING, "404")
+    ] and code == DONE
     disk.up.heal()
     disk.up.fail("^/simple/demo", Fault.status(503), None)
     assert check(disk, upstream=True)[1] == FAILED
@@ -378,7 +381,7 @@ def test_a_withdrawal_of_what_waits_is_a_difference(disk: World, how: str) -> No
     else:
         disk.up.quarantine_project("demo")
     found, code, checked = check(disk, upstream=True)
-    assert [(one.kind, one.project) for one in found] == [(Kind.UPSTREAM, "demo")]
+    assert [(one.kind, one.project) for one in found] == [(FindingKind.UPSTREAM, "demo")]
     assert (code, checked.differences, checked.notes["pending"]) == (FAILED, 1, 0)
     code = repair(disk, upstream=True)[1]
     if how != "remove":
@@ -394,7 +397,7 @@ def test_an_old_page_of_what_waits_for_a_newer_one_is_no_difference(disk: World)
     disk.up.yank("demo", "2.0", "bad")
     assert disk.sync() == PARTIAL
     found, code, checked = check(disk, upstream=True)
-    assert [one.kind for one in found] == [Kind.PENDING] and code == DONE
+    assert [one.kind for one in found] == [FindingKind.PENDING] and code == DONE
     assert checked.notes["pending"] == 1
 
 
@@ -404,4 +407,6 @@ def test_what_was_never_fetched_is_told(disk: World) -> None:
     disk.up.fail("^/simple/new", Fault.status(503), None)
     assert disk.sync() == PARTIAL
     found, code, _ = check(disk, upstream=True)
-    assert [(one.kind, one.project) for one in found] == [(Kind.PENDING, "new")] and code == DONE
+    assert [(one.kind, one.project) for one in found] == [
+        (FindingKind.PENDING, "new")
+    ] and code == DONE

@@ -3,7 +3,7 @@
 A page is taken over without asking upstream for it only when nothing speaks against it: it is in
 JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
 and its yanks still have their reasons. Everything else is asked for. What no page can tell, whether
-the program that wrote it was right, is asked of a sample (:func:`ground_of`).
+the program that wrote it was right, is asked of a sample (:func:`judge_sample`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from msgspec import Struct
 from yanksync.core import layout
 from yanksync.core.formats.html_elements import read_html
 from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
-from yanksync.core.formats.reader_rules import Broken
-from yanksync.core.model import PIECES, File, Page, Published, Yank
+from yanksync.core.formats.reader_rules import InvalidDocument
+from yanksync.core.model import UNKNOWN_FORMS, File, Page, PublishedForms, Yank
 from yanksync.core.names import NormalizedName
-from yanksync.output.inventory import Standing, files_of
+from yanksync.output.inventory import DirectoryContent, expected_files
 
 _NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
 
 
-class Ground(Struct, frozen=True):
+class SampleVerdict(Struct, frozen=True):
     """What a sample of upstream's pages has told of a tree."""
 
     origins: frozenset[str] = frozenset()  # scheme://host of upstream's files
@@ -34,27 +34,30 @@ class Ground(Struct, frozen=True):
     lacks: tuple[str, ...] = ()  # what upstream's pages say and the tree's leave out
 
 
-class Pair(Struct, frozen=True):
+class PagePair(Struct, frozen=True):
     """A page of the tree and upstream's own, of one project."""
 
     ours: Page
     theirs: Page
 
 
-def address(name: NormalizedName, ground: Ground) -> str:
+def page_base(name: NormalizedName, verdict: SampleVerdict) -> str:
     """Return the address against which a page of the tree is read: relative links lead two up."""
-    return f"{ground.base}/simple/{name}/"
+    return f"{verdict.base}/simple/{name}/"
 
 
-def read_page(name: NormalizedName, body: bytes, ground: Ground, rules: PageRules) -> ParsedPage:
+def read_page(
+    name: NormalizedName, body: bytes, verdict: SampleVerdict, rules: PageRules
+) -> ParsedPage:
     """Read the JSON form of a page in the tree. Raises
-    :class:`yanksync.core.errors.BadAnswer`."""
+    :class:`yanksync.core.errors.InvalidAnswer`."""
     media = layout.V1_JSON.content_type
-    return parse_page(body, media, address(name, ground), name, rules, None)
+    return parse_page(body, media, page_base(name, verdict), name, rules, None)
 
 
-def ground_of(pairs: Iterable[Pair]) -> Ground:
-    """Return what ``pairs`` come to; the tree's pages were read with an empty :class:`Ground`."""
+def judge_sample(pairs: Iterable[PagePair]) -> SampleVerdict:
+    """Return what ``pairs`` come to; the tree's pages were read with an empty
+    :class:`SampleVerdict`."""
     origins: set[str] = set()
     bases: set[str | None] = set()
     lacks: set[str] = set()
@@ -64,14 +67,14 @@ def ground_of(pairs: Iterable[Pair]) -> Ground:
             continue
         problem = _contradiction(pair.ours, pair.theirs)
         if problem is not None:
-            return Ground(problem=f"{pair.ours.name}: {problem}")
+            return SampleVerdict(problem=f"{pair.ours.name}: {problem}")
         bases.update(_bases(pair))
         lacks.update(_lacks(pair))
     base = bases.pop() if len(bases) == 1 else None
-    return Ground(frozenset(origins), base or _NOWHERE, lacks=tuple(sorted(lacks)))
+    return SampleVerdict(frozenset(origins), base or _NOWHERE, lacks=tuple(sorted(lacks)))
 
 
-def _lacks(pair: Pair) -> Iterable[str]:
+def _lacks(pair: PagePair) -> Iterable[str]:
     """Yield what the tree's page leaves out, by the names of the Simple API."""
     ours = {file.filename: file for file in pair.ours.files}
     for theirs in pair.theirs.files:
@@ -84,7 +87,7 @@ def _lacks(pair: Pair) -> Iterable[str]:
         yield "project-status"
 
 
-def _bases(pair: Pair) -> Iterable[str | None]:
+def _bases(pair: PagePair) -> Iterable[str | None]:
     """Yield what the relative links of a page stand for; None where that cannot be said."""
     theirs = {file.filename: file.url for file in pair.theirs.files}
     for file in pair.ours.files:
@@ -110,30 +113,30 @@ def _contradiction(ours: Page, theirs: Page) -> str | None:
     return None
 
 
-def objection(
-    parsed: ParsedPage, in_html: bytes | None, reach: int | None, ground: Ground
+def reason_to_fetch(
+    parsed: ParsedPage, in_html: bytes | None, required_serial: int | None, verdict: SampleVerdict
 ) -> str | None:
     """Say why a page of the tree has to be asked for again; None when it is right.
 
     Args:
-        parsed: the JSON form, read with ``ground``.
+        parsed: the JSON form, read with ``verdict``.
         in_html: the HTML form beside it, if there is one.
         reach: the serial that upstream's list has for the project.
         ground: what the sample told.
     """
     page = parsed.page
-    if ground.problem is not None:
-        return f"no page is trusted: {ground.problem}"
-    if page.serial is None or reach is None:
+    if verdict.problem is not None:
+        return f"no page is trusted: {verdict.problem}"
+    if page.serial is None or required_serial is None:
         return "it has no serial" if page.serial is None else "upstream's list has no serial of it"
-    if page.serial != reach:
-        return f"it is at serial {page.serial}, upstream at {reach}"
-    if any(" left out: " in note or note.endswith("more notes") for note in parsed.notes):
+    if page.serial != required_serial:
+        return f"it is at serial {page.serial}, upstream at {required_serial}"
+    if any(" left out: " in note or note.endswith("more notes") for note in parsed.warnings):
         return "a file on it cannot be published"
     if not page.files:
         return "it has no files"  # a filter, or an error once, may have left all of them out (R7)
     for file in page.files:
-        if _origin(file) not in ground.origins:
+        if _origin(file) not in verdict.origins:
             return "its links do not lead to upstream's files"
         if file.size is None or file.upload_time is None or "sha256" not in dict(file.hashes):
             return "size, time or hash of a file are missing"
@@ -151,7 +154,7 @@ def _lost_reason(page: Page, in_html: bytes | None) -> str | None:
     lost = "a yank's reason is lost"
     try:
         html = read_html(in_html or b"", layout.HTML.content_type)
-    except (Broken, UnicodeDecodeError):
+    except (InvalidDocument, UnicodeDecodeError):
         return lost
     if html.serial != str(page.serial):
         return lost
@@ -173,20 +176,20 @@ def written_by_us(body: bytes) -> bool:
     return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 
-def stands_as(standing: Standing) -> Published:
+def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     """Return what stands in a project's directory.
 
     Nothing can be built on it, and its digests are void, when it is not of one piece: a form is
     missing or cannot be read, its twin differs, a sibling is stale, or something of our names is
     there beside.
     """
-    seen = {one.name: one for one in standing.entries if one.name in layout.filenames()}
+    seen = {one.name: one for one in content.entries if one.name in layout.filenames()}
     if any(one.digest is None for one in seen.values()):
-        return PIECES
+        return UNKNOWN_FORMS
     digests = {name: one.digest for name, one in seen.items()}
     in_json, in_html = digests.get(layout.V1_JSON.filename), digests.get(layout.HTML.filename)
     if in_json is None or in_html is None:
-        return PIECES
-    copies = tuple(name for name in layout.copies(layout.SUFFIX) if name in seen)
-    stands = Published(in_json, in_html, copies, digests.get(layout.LEGACY.filename))
-    return stands if files_of(stands) == digests else PIECES
+        return UNKNOWN_FORMS
+    copies = tuple(name for name in layout.compressed_names(layout.SUFFIX) if name in seen)
+    forms = PublishedForms(in_json, in_html, copies, digests.get(layout.LEGACY.filename))
+    return forms if expected_files(forms) == digests else UNKNOWN_FORMS

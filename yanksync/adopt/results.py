@@ -10,7 +10,7 @@ from msgspec import Struct
 from yanksync.core.exit_codes import ExitCode
 
 
-class Kind(StrEnum):
+class AdoptOutcome(StrEnum):
     """What becomes of something in the tree."""
 
     KEPT = "kept"  # right, and byte for byte what would be published
@@ -22,18 +22,18 @@ class Kind(StrEnum):
     FOREIGN = "foreign"  # not of ours: left alone
 
 
-class Fate(Struct, frozen=True, kw_only=True):
+class AdoptResult(Struct, frozen=True, kw_only=True):
     """What becomes of one thing; a path that ends in a slash is a directory."""
 
-    kind: Kind
+    kind: AdoptOutcome
     project: str | None
     path: str  # below the output
     detail: str | None = None  # why
 
 
-class Adopted(Struct, frozen=True, kw_only=True):
+class AdoptSummary(Struct, frozen=True, kw_only=True):
     """What an adoption came to."""
 
-    code: ExitCode  # the exit code
-    counts: Counter[Kind]
+    exit_code: ExitCode  # the exit code
+    counts: Counter[AdoptOutcome]
     lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample

@@ -13,8 +13,8 @@ import msgspec
 
 from yanksync import __version__
 from yanksync.cli import error_handling
-from yanksync.cli.error_handling import Color, LogFormat, like
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import Color, LogFormat, did_you_mean
+from yanksync.cli.logs import CliContext
 
 # Where each command stands; its module, with what it needs, is imported when it is used.
 COMMANDS = {
@@ -68,7 +68,9 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of a command line; for a mistyped one, say which may be meant."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise click.UsageError(f"there is no command {args[0]!r}{like(args[0], COMMANDS)}", ctx)
+            raise click.UsageError(
+                f"there is no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -97,17 +99,17 @@ def _said_again(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 def _begin(ctx: click.Context) -> None:
     """Log as the options say from here on."""
-    logs: Logs = ctx.obj
-    if logs.verbose and logs.quiet:
+    context: CliContext = ctx.obj
+    if context.verbose and context.quiet:
         raise click.UsageError("-v and -q exclude each other")
-    voice = error_handling.voice
-    voice.form, voice.traceback, voice.color = logs.form, logs.verbose > 1, logs.colored
-    ctx.color = {"auto": None, "always": True, "never": False}[logs.color]
+    voice = error_handling.output_format
+    voice.form, voice.traceback, voice.color = context.form, context.verbose > 1, context.colored
+    ctx.color = {"auto": None, "always": True, "never": False}[context.color]
     root = ctx.find_root()
     if "direct" not in root.meta:
         root.meta["direct"] = root.with_resource(ExitStack())
     root.meta["direct"].close()
-    root.meta["direct"].enter_context(logs.direct())
+    root.meta["direct"].enter_context(context.direct())
 
 
 _LOG_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -182,7 +184,7 @@ def cli(
     Exit codes: 0 done, 1 failed or the check found something, 2 usage or configuration, 3 done in
     part, 4 held back by a guard, 75 another run holds the lock, 130 and 143 interrupted.
     """
-    context.obj = Logs(
+    context.obj = CliContext(
         config=config,
         verbose=verbose,
         quiet=quiet,
@@ -195,4 +197,4 @@ def cli(
 
 def main() -> None:
     """Run the command line; :mod:`yanksync.cli.error_handling` decides how it ends."""
-    sys.exit(error_handling.guarded(cli))
+    sys.exit(error_handling.run_guarded(cli))

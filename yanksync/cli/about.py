@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from yanksync import __version__
-from yanksync.cli.error_handling import like
+from yanksync.cli.error_handling import did_you_mean
 from yanksync.core.errors import YanksyncError
 
 _MOST = 500  # names offered to a shell
@@ -19,14 +19,14 @@ _MOST = 500  # names offered to a shell
 def project_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the projects of the state that a shell may complete ``incomplete`` to."""
     from yanksync.config.load import load
-    from yanksync.state.database import is_there
+    from yanksync.state.database import exists
     from yanksync.state.state import State
 
     try:
         path = load(context.find_root().params.get("config"), os.environ).mirror.state
-        if not isinstance(path, Path) or not is_there(path):
+        if not isinstance(path, Path) or not exists(path):
             return []
-        with State(path, create=False, look=True) as state:
+        with State(path, create=False, read_only=True) as state:
             return [*state.projects.beginning(incomplete.lower(), _MOST)]
     except YanksyncError:  # a shell has no place for a message
         return []
@@ -48,7 +48,7 @@ def show_help(context: click.Context, words: tuple[str, ...]) -> int:
         group = at.command
         known = group.list_commands(at) if isinstance(group, click.Group) else []
         if not isinstance(group, click.Group) or word not in known:
-            raise click.UsageError(f"there is no command {word!r}{like(word, known)}")
+            raise click.UsageError(f"there is no command {word!r}{did_you_mean(word, known)}")
         command = group.get_command(at, word)
         assert command is not None
         at = click.Context(command, at, info_name=word)

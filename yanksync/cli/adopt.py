@@ -8,21 +8,22 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from yanksync.adopt.adopt import adopt as take_over
-from yanksync.adopt.results import Adopted, Fate, Kind
-from yanksync.cli.display.progress import Bars
-from yanksync.cli.display.report_rows import Rows
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
+from yanksync.adopt.adopt import adopt_output as take_over
+from yanksync.adopt.results import AdoptOutcome, AdoptResult, AdoptSummary
+from yanksync.cli.display.progress import ProgressBars
+from yanksync.cli.display.report_rows import ReportWriter
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror
-from yanksync.mirror.open_mirror import opened
-from yanksync.sync.pipeline import outcome
+from yanksync.mirror.open_mirror import open_mirror
+from yanksync.sync.pipeline import run_record
 
-_QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one only when asked to
+# counted; told one by one only when asked to
+_QUIET = (AdoptOutcome.KEPT, AdoptOutcome.REWRITTEN, AdoptOutcome.MISSING)
 
 
 @click.command(short_help="Take over a tree of another program.")
@@ -32,7 +33,7 @@ _QUIET = (Kind.KEPT, Kind.REWRITTEN, Kind.MISSING)  # counted; told one by one o
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
+def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
     """Take over a tree that bandersnatch, shadowmire or another yanksync made.
 
     DIR is the directory that has the tree's simple/ in it: of bandersnatch's, the directory web.
@@ -49,37 +50,41 @@ def adopt(logs: Logs, directory: Path | None, dry_run: bool, as_json: bool) -> E
       yanksync adopt --dry-run --json /srv/pypi/web
       yanksync adopt
     """
-    settings = _settings(logs.needed_settings(), directory, dry_run=dry_run)
-    report = _Report(as_json=as_json, every=bool(logs.verbose))
+    settings = _settings(context.needed_settings(), directory, dry_run=dry_run)
+    report = _Report(as_json=as_json, every=bool(context.verbose))
     try:
         with (
-            Bars() as bars,
-            logs.kept() as kept,
-            opened(settings, "adopt", progress=bars, rehearse=dry_run) as mirror,
+            ProgressBars() as bars,
+            context.buffered() as kept,
+            open_mirror(settings, "adopt", progress=bars, dry_run=dry_run) as mirror,
         ):
-            adopted = _take_over(mirror, report, dry_run=dry_run)
-            kept.end(adopted.code, tell=True)
+            summary = _take_over(mirror, report, dry_run=dry_run)
+            kept.end(summary.exit_code, report=True)
     except LockHeld as held:
-        tell(str(held))
+        print_line(str(held))
         return ExitCode.LOCKED
-    report.end(adopted, dry_run=dry_run, quiet=logs.quiet)
-    return adopted.code
+    report.end(summary, dry_run=dry_run, quiet=context.quiet)
+    return summary.exit_code
 
 
-def _take_over(mirror: Mirror, report: _Report, *, dry_run: bool) -> Adopted:
+def _take_over(mirror: Mirror, report: _Report, *, dry_run: bool) -> AdoptSummary:
     """Adopt, and remember how it ended: as done in part when the next sync has something to ask."""
     if dry_run:
-        return take_over(mirror, report.tell, rehearse=True)
+        return take_over(mirror, report.tell, dry_run=True)
     runs = mirror.state.runs
     try:
-        adopted = take_over(mirror, report.tell)
+        summary = take_over(mirror, report.tell)
     except YanksyncError as error:
-        mirror.tally.problem = str(error)
-        runs.end(mirror.run, time.time(), outcome(mirror, ExitCode.FAILED))
+        mirror.totals.problem = str(error)
+        runs.end(mirror.run, time.time(), run_record(mirror, ExitCode.FAILED))
         raise
-    waits = adopted.code == ExitCode.DONE and any(mirror.state.pending.counts())
-    runs.end(mirror.run, time.time(), outcome(mirror, ExitCode.PARTIAL if waits else adopted.code))
-    return adopted
+    waits = summary.exit_code == ExitCode.DONE and any(mirror.state.fetch_queue.counts())
+    runs.end(
+        mirror.run,
+        time.time(),
+        run_record(mirror, ExitCode.PARTIAL if waits else summary.exit_code),
+    )
+    return summary
 
 
 def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> Settings:
@@ -106,37 +111,40 @@ class _Report:
     """Prints what becomes of what, as it is found."""
 
     def __init__(self, *, as_json: bool, every: bool) -> None:
-        self._rows = Rows("fates", as_json=as_json)
+        self._rows = ReportWriter("fates", as_json=as_json)
         self._json = as_json
         self._every = every or as_json
 
-    def tell(self, fate: Fate) -> None:
+    def tell(self, result: AdoptResult) -> None:
         """Print one thing's fate."""
-        if self._every or fate.kind not in _QUIET:
-            self._rows.tell(fate)
+        if self._every or result.kind not in _QUIET:
+            self._rows.write(result)
 
-    def end(self, adopted: Adopted, *, dry_run: bool, quiet: bool) -> None:
+    def end(self, summary: AdoptSummary, *, dry_run: bool, quiet: bool) -> None:
         """Print what it came to."""
-        self._rows.end(counts_object(adopted))
+        self._rows.end(counts_object(summary))
         if not self._json and not quiet:
-            counts = adopted.counts
+            counts = summary.counts
             taken = "would be taken over" if dry_run else "taken over"
             click.echo(
-                f"{counts[Kind.KEPT]} projects {taken} as they are, {counts[Kind.REWRITTEN]} "
-                f"written anew; to be fetched: {counts[Kind.FETCH]} that are not right, "
-                f"{counts[Kind.MISSING]} that are missing; {counts[Kind.GONE]} gone upstream, "
-                f"{counts[Kind.LEFT_OUT]} not selected, {counts[Kind.FOREIGN]} not ours"
+                f"{counts[AdoptOutcome.KEPT]} projects {taken} as they are, "
+                f"{counts[AdoptOutcome.REWRITTEN]} "
+                f"written anew; to be fetched: {counts[AdoptOutcome.FETCH]} that are not right, "
+                f"{counts[AdoptOutcome.MISSING]} that are missing; {counts[AdoptOutcome.GONE]} "
+                f"gone upstream, "
+                f"{counts[AdoptOutcome.LEFT_OUT]} not selected, {counts[AdoptOutcome.FOREIGN]} not "
+                f"ours"
             )
-            if adopted.lacks:
+            if summary.lacks:
                 click.echo(
-                    f"upstream's pages also have {', '.join(adopted.lacks)}, these have not; the "
+                    f"upstream's pages also have {', '.join(summary.lacks)}, these have not; the "
                     "sweep brings that, or 'yanksync full-resync' at once"
                 )
             if not dry_run:
                 click.echo("next: yanksync sync")
 
 
-def counts_object(adopted: Adopted) -> dict[str, object]:
+def counts_object(summary: AdoptSummary) -> dict[str, object]:
     """Return what an adoption came to as it is printed in JSON."""
-    counts: dict[str, object] = {str(kind): adopted.counts[kind] for kind in Kind}
-    return {**counts, "lacks": list(adopted.lacks)}
+    counts: dict[str, object] = {str(kind): summary.counts[kind] for kind in AdoptOutcome}
+    return {**counts, "lacks": list(summary.lacks)}

@@ -12,16 +12,16 @@ import click
 from yanksync.cli.about import project_names
 from yanksync.cli.display.held import held_lines, held_object, kind_option
 from yanksync.cli.display.report_rows import json_option
-from yanksync.cli.error_handling import printable, tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import print_line, printable
+from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.names import normalized
-from yanksync.mirror.state_access import looked_at, opened_state
-from yanksync.state.database import is_there
+from yanksync.core.names import normalize
+from yanksync.mirror.state_access import open_state, path_for_reading
+from yanksync.state.database import exists
 from yanksync.state.state import State
-from yanksync.state.views.holds import WHOLE, Held, chosen, holds
-from yanksync.state.views.holds import approve as release
+from yanksync.state.views.holds import WHOLE_MIRROR, HeldItem, held_items, select_holds
+from yanksync.state.views.holds import approve_held as release
 
 
 @click.command(short_help="Let what a guard holds through, once.")
@@ -37,7 +37,7 @@ from yanksync.state.views.holds import approve as release
 @json_option
 @click.pass_obj
 def approve(
-    logs: Logs,
+    context: CliContext,
     names: tuple[str, ...],
     kinds: tuple[str, ...],
     yes: bool,
@@ -58,7 +58,7 @@ def approve(
       yanksync approve demo other-demo
       yanksync approve --kind removal --yes
     """
-    settings = logs.settings()
+    settings = context.settings()
     wanted = [_name(text) for text in names]
     ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     seen = None
@@ -71,7 +71,7 @@ def approve(
         if dry_run or not seen:
             return _missing(seen, wanted)
         if not _agreed(len(seen)):
-            tell("nothing was approved")
+            print_line("nothing was approved")
             return ExitCode.FAILED
     done, left = _released(settings, wanted, kinds, seen)
     if as_json:
@@ -81,7 +81,9 @@ def approve(
     else:
         click.echo(f"approved: {len(done)}")
     if left:
-        tell(f"{left} held changes are not those that were shown and stay held; run this again")
+        print_line(
+            f"{left} held changes are not those that were shown and stay held; run this again"
+        )
     if done and not as_json:
         click.echo("next: yanksync sync")
     return _missing(done if seen is None else seen, wanted) or (
@@ -91,33 +93,33 @@ def approve(
 
 def _name(text: str) -> str:
     """Return the name that is meant; 'the journal' is how it is printed."""
-    whole = {subject: what for what, subject in WHOLE.items()}
-    name = whole.get(text) or normalized(text)
+    whole = {subject: what for what, subject in WHOLE_MIRROR.items()}
+    name = whole.get(text) or normalize(text)
     if name is None:
         raise click.BadParameter(f"{text!r} is no valid project name")
     return name
 
 
-def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) -> list[Held]:
+def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) -> list[HeldItem]:
     """Return what would be released."""
-    with looked_at(settings) as path:
-        if not is_there(path):
+    with path_for_reading(settings) as path:
+        if not exists(path):
             return []
-        with State(path, create=False, look=True) as state:
-            return chosen(holds(state), names, kinds)
+        with State(path, create=False, read_only=True) as state:
+            return select_holds(held_items(state), names, kinds)
 
 
 def _released(
-    settings: Settings, names: Sequence[str], kinds: Collection[str], seen: list[Held] | None
-) -> tuple[list[Held], int]:
+    settings: Settings, names: Sequence[str], kinds: Collection[str], seen: list[HeldItem] | None
+) -> tuple[list[HeldItem], int]:
     """Release what was chosen; of that only what a person has ``seen``, if it was shown.
 
     Returns what was released, and how much was not.
     """
-    with opened_state(settings, "approve") as state:
+    with open_state(settings, "approve") as state:
         if state is None:
             return [], 0
-        found = chosen(holds(state), names, kinds)
+        found = select_holds(held_items(state), names, kinds)
         shown = None if seen is None else frozenset(seen)
         going = found if shown is None else [held for held in found if held in shown]
         release(state, going)
@@ -132,18 +134,18 @@ def _agreed(count: int) -> bool:
         return False
 
 
-def _print_lines(found: Sequence[Held], *, dry_run: bool = False, err: bool = False) -> None:
+def _print_lines(found: Sequence[HeldItem], *, dry_run: bool = False, err: bool = False) -> None:
     for line in held_lines(found, time.time()):
         click.echo(line, err=err)
     if found and dry_run:
         click.echo(f"\n{len(found)} would be released\nnext: yanksync approve")
 
 
-def _print_done(done: Sequence[Held]) -> None:
+def _print_done(done: Sequence[HeldItem]) -> None:
     """Print one line for each project, and its files."""
-    groups: dict[str, list[Held]] = {}
+    groups: dict[str, list[HeldItem]] = {}
     for held in done:
-        groups.setdefault(held.project or WHOLE[held.what], []).append(held)
+        groups.setdefault(held.project or WHOLE_MIRROR[held.what], []).append(held)
     for subject, group in groups.items():
         click.echo(f"approved: {subject}")
         for held in group:
@@ -151,7 +153,7 @@ def _print_done(done: Sequence[Held]) -> None:
                 click.echo(printable(f"  {held.what}: {file.filename}"))
 
 
-def _print_json(found: Sequence[Held], names: Sequence[str], *, dry_run: bool = False) -> None:
+def _print_json(found: Sequence[HeldItem], names: Sequence[str], *, dry_run: bool = False) -> None:
     values = {
         "approved": [held_object(held) for held in found],
         "missing": _not_held(found, names),
@@ -160,16 +162,16 @@ def _print_json(found: Sequence[Held], names: Sequence[str], *, dry_run: bool = 
     click.echo(json.dumps(values))
 
 
-def _not_held(found: Sequence[Held], names: Sequence[str]) -> list[str]:
+def _not_held(found: Sequence[HeldItem], names: Sequence[str]) -> list[str]:
     held = {one.project for one in found} | {one.what for one in found if one.project is None}
     return [name for name in names if name not in held]
 
 
-def _missing(found: Sequence[Held], names: Sequence[str]) -> int:
+def _missing(found: Sequence[HeldItem], names: Sequence[str]) -> int:
     """Report the names of which nothing is held; return the exit code."""
     missing = _not_held(found, names)
     for name in missing:
-        tell(f"{name}: nothing of it is held")
+        print_line(f"{name}: nothing of it is held")
     if not found and not missing:
-        tell("nothing is held", "info")
+        print_line("nothing is held", "info")
     return ExitCode.FAILED if missing else ExitCode.DONE

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core.errors import StateError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.state_access import looked_at
+from yanksync.mirror.state_access import path_for_reading
 from yanksync.state.database import is_state
 from yanksync.state.state import State
 from yanksync.system import fsync
@@ -26,7 +26,7 @@ from yanksync.system import fsync
 @click.command(short_help="Write a copy of the state database.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.pass_obj
-def backup(logs: Logs, file: Path) -> ExitCode:
+def backup(context: CliContext, file: Path) -> ExitCode:
     """Write a consistent copy of the state database to FILE, while it may be in use.
 
     An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
@@ -37,7 +37,7 @@ def backup(logs: Logs, file: Path) -> ExitCode:
       yanksync backup /var/backups/yanksync.db
       yanksync backup - | gzip > yanksync.db.gz
     """
-    settings = logs.settings()
+    settings = context.settings()
     if str(file) == "-":
         return _to_stdout(settings)
     _check_target(file, settings.mirror.state)
@@ -45,7 +45,7 @@ def backup(logs: Logs, file: Path) -> ExitCode:
     try:
         with suppress(FileNotFoundError):
             temporary.unlink()
-        with looked_at(settings) as path, State(path, create=False) as state:
+        with path_for_reading(settings) as path, State(path, create=False) as state:
             # Ours alone: in a directory that others may write, no link of theirs is followed.
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
@@ -57,7 +57,7 @@ def backup(logs: Logs, file: Path) -> ExitCode:
         with suppress(OSError):
             temporary.unlink()
     if refused is not None:
-        tell(f"{file}: {fsync.unsynced(refused)}", "warning")
+        print_line(f"{file}: {fsync.unsynced(refused)}", "warning")
     return ExitCode.DONE
 
 
@@ -66,7 +66,7 @@ def _to_stdout(settings: Settings) -> ExitCode:
         raise click.UsageError("a database is no text for a terminal: name a file, or use a pipe")
     with tempfile.TemporaryDirectory(prefix="yanksync-") as directory:
         copy = Path(directory) / "copy"
-        with looked_at(settings) as path, State(path, create=False) as state:
+        with path_for_reading(settings) as path, State(path, create=False) as state:
             state.backup(copy)
         with open(copy, "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)

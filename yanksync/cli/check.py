@@ -13,16 +13,16 @@ from msgspec import Struct
 
 from yanksync.cli.display.held import counted
 from yanksync.cli.display.report_rows import json_option
-from yanksync.cli.display.times import DURATION, clock
-from yanksync.cli.error_handling import printable, tell
-from yanksync.cli.logs import Logs
-from yanksync.config.durations import in_words
+from yanksync.cli.display.times import DURATION, local_time
+from yanksync.cli.error_handling import print_line, printable
+from yanksync.cli.logs import CliContext
+from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.core.errors import YanksyncError
 from yanksync.mirror.output_probe import output_problem
-from yanksync.mirror.state_access import looked_at, no_mirror
-from yanksync.state.database import is_there
-from yanksync.state.views.status import Status, status
+from yanksync.mirror.state_access import no_mirror, path_for_reading
+from yanksync.state.database import exists
+from yanksync.state.views.status import Status, read_status
 
 LEVELS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """The words of the first line; their places are Nagios' exit codes."""
@@ -85,7 +85,9 @@ class _Monitored(click.Command):
     help="Longest time since a run ended.  [default: as --max-lag]",
 )
 @click.pass_obj
-def check(logs: Logs, as_json: bool, max_lag: float, max_held: int, max_age: float | None) -> int:
+def check(
+    context: CliContext, as_json: bool, max_lag: float, max_held: int, max_age: float | None
+) -> int:
     """Check the mirror for Nagios and its like.
 
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
@@ -101,21 +103,21 @@ def check(logs: Logs, as_json: bool, max_lag: float, max_held: int, max_age: flo
     limits = Limits(lag=max_lag, held=max_held, age=max_age)
     found, now = Status(), time.time()
     try:
-        settings = logs.settings()
-        with looked_at(settings) as path:
-            if is_there(path):
-                found = status(path, now, settings.hooks.names)
+        settings = context.settings()
+        with path_for_reading(settings) as path:
+            if exists(path):
+                found = read_status(path, now, settings.hooks.enabled)
                 seen = problems(found, settings, limits, now)
             else:
                 missing = f"the state {settings.mirror.state} is missing"
                 seen = [Problem(UNKNOWN, no_mirror(settings, path) or missing)]
     except YanksyncError as error:
         seen = [Problem(UNKNOWN, str(error))]
-    return _end(logs, found, limits, seen, as_json=as_json)
+    return _end(context, found, limits, seen, as_json=as_json)
 
 
 def _end(
-    logs: Logs, found: Status, limits: Limits, seen: Sequence[Problem], *, as_json: bool
+    context: CliContext, found: Status, limits: Limits, seen: Sequence[Problem], *, as_json: bool
 ) -> int:
     """Print the result; return the exit code."""
     code = max((problem.level for problem in seen), default=OK)
@@ -123,10 +125,10 @@ def _end(
         click.echo(json.dumps(check_object(found, code, seen)))
     else:
         click.echo(f"{_one_line(_text(found, code, seen))} | {_figures(found, limits)}")
-    if code != OK and not logs.quiet:
+    if code != OK and not context.quiet:
         sys.stdout.flush()  # some monitors join the two streams, and want that line first
         unknown = code == UNKNOWN
-        tell(seen[0].text if unknown else "the mirror needs a look; see 'yanksync status'")
+        print_line(seen[0].text if unknown else "the mirror needs a look; see 'yanksync status'")
     return code
 
 
@@ -171,7 +173,7 @@ def problems(found: Status, settings: Settings, limits: Limits, now: float) -> l
 def _held(found: Status, limits: Limits, now: float) -> Iterator[str]:
     if found.held <= limits.held:
         return
-    since = "" if found.held_since is None else f" since {clock(found.held_since, now)}"
+    since = "" if found.held_since is None else f" since {local_time(found.held_since, now)}"
     kinds = [counted(kind, count) for kind, count in found.held_kinds.items()]
     what = f"{kinds[0]} held" if len(kinds) == 1 else f"{found.held} held ({', '.join(kinds)})"
     yield f"{what}{since}, run 'yanksync holds'"
@@ -180,12 +182,12 @@ def _held(found: Status, limits: Limits, now: float) -> Iterator[str]:
 def _late(found: Status, limits: Limits, now: float) -> Iterator[str]:
     age = limits.lag if limits.age is None else limits.age
     if found.run is None and found.last_run is not None and now - found.last_run > age:
-        yield f"no run since {clock(found.last_run, now)}"
+        yield f"no run since {local_time(found.last_run, now)}"
     why = "" if found.last_error is None else f": {found.last_error}"
     if found.lag_seconds is None:
         yield f"never up to date yet{_at_work(found)}{why}"
     elif found.lag_seconds > limits.lag:
-        lag, most = in_words(found.lag_seconds), in_words(limits.lag)
+        lag, most = format_duration(found.lag_seconds), format_duration(limits.lag)
         yield f"{lag} behind upstream, {most} allowed{_at_work(found)}{why}"
 
 
@@ -197,7 +199,7 @@ def _at_work(found: Status) -> str:
 
 
 def _empty(found: Status, settings: Settings) -> Iterator[str]:
-    named = settings.mirror.selection.explicit
+    named = settings.mirror.selection.explicit_names
     if named and set(named) <= set(found.unknown):
         some = ", ".join(named[:5]) + (", …" if len(named) > 5 else "")
         yield f"upstream has none of the projects in mirror.projects ({some})"

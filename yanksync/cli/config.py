@@ -10,10 +10,10 @@ import click
 from msgspec import Struct
 
 from yanksync.cli.display.report_rows import json_option
-from yanksync.cli.error_handling import painted, tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import colored, print_line
+from yanksync.cli.logs import CliContext
 from yanksync.config.keys import KEYS, find_key
-from yanksync.config.load import DEFAULT, Examined, examine
+from yanksync.config.load import DEFAULT, ExaminedConfig, examine
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
@@ -48,32 +48,32 @@ def config() -> None:
 @config.command(short_help="Name every error at once.")
 @json_option
 @click.pass_obj
-def check(logs: Logs, as_json: bool) -> ExitCode:
+def check(context: CliContext, as_json: bool) -> ExitCode:
     """Check the configuration and name all its errors; with one, the exit code is 2.
 
     \b
     Example:
       yanksync --config /etc/yanksync.toml config check
     """
-    found = examine(logs.config, os.environ)
+    found = examine(context.config, os.environ)
     if as_json:
         click.echo(json.dumps({"errors": [_error_object(error) for error in found.errors]}))
     for error in () if as_json else found.errors:
-        tell(str(error))
+        print_line(str(error))
     if found.errors:
         if not as_json:
             count = len(found.errors)
-            tell(f"{count} error{'s' * (count != 1)}; nothing runs until they are corrected")
+            print_line(f"{count} error{'s' * (count != 1)}; nothing runs until they are corrected")
         return ExitCode.USAGE
     if not as_json:
-        click.echo(f"{painted('ok', 'ok')}  {_place(found)}")
+        click.echo(f"{colored('ok', 'ok')}  {_place(found)}")
     return ExitCode.DONE
 
 
 @config.command(short_help="Show the values in force.")
 @json_option
 @click.pass_obj
-def show(logs: Logs, as_json: bool) -> ExitCode:
+def show(context: CliContext, as_json: bool) -> ExitCode:
     """Show each key with its value and where that comes from: default, file or variable.
 
     Secrets are masked. Errors are reported first, and these keys are shown with their defaults.
@@ -83,9 +83,9 @@ def show(logs: Logs, as_json: bool) -> ExitCode:
       yanksync config show
       yanksync config show --json
     """
-    found = examine(logs.config, os.environ)
+    found = examine(context.config, os.environ)
     for error in found.errors:
-        tell(str(error))
+        print_line(str(error))
     values = list(_values(found))
     if as_json:
         click.echo(json.dumps([_value_object(value) for value in values], indent=1))
@@ -110,7 +110,7 @@ def schema() -> ExitCode:
     return ExitCode.DONE
 
 
-def _values(found: Examined) -> Iterator[Value]:
+def _values(found: ExaminedConfig) -> Iterator[Value]:
     more = [path for path in found.given if path not in KEYS]  # those of [storage]
     for path in (*KEYS, *more):
         key = KEYS.get(path) or find_key(*path.split(".", 1))
@@ -133,6 +133,6 @@ def _error_object(error: ConfigError) -> dict[str, object]:
     return {"key": error.key or None, "source": error.where, "problem": error.problem}
 
 
-def _place(found: Examined) -> str:
+def _place(found: ExaminedConfig) -> str:
     source = found.settings.source
     return "no file: environment and defaults" if source is None else str(source)

@@ -9,9 +9,9 @@ import click
 
 from yanksync.cli.display.check_lines import print_checks, print_json
 from yanksync.cli.display.report_rows import json_option
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
-from yanksync.config.load import Examined
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
+from yanksync.config.load import ExaminedConfig
 from yanksync.config.value_types import url as valid_url
 from yanksync.core.exit_codes import ExitCode
 from yanksync.doctor.checks import Check, failed, passed
@@ -38,7 +38,7 @@ def _url(context: click.Context, parameter: click.Parameter, value: str | None) 
 )
 @json_option
 @click.pass_obj
-def doctor(logs: Logs, url: str | None, as_json: bool) -> ExitCode:
+def doctor(context: CliContext, url: str | None, as_json: bool) -> ExitCode:
     """Check everything that a mirror needs, and say what to do.
 
     Prints one line for each check: ok, warning or failure. Exits with 1 if a check fails; a
@@ -50,14 +50,14 @@ def doctor(logs: Logs, url: str | None, as_json: bool) -> ExitCode:
       yanksync doctor --url https://mirror.example.org/simple/
       yanksync doctor --json
     """
-    checks = _checks(logs.examined(), url)
+    checks = _checks(context.examined(), url)
     failures = print_json(checks) if as_json else print_checks(checks)
-    if failures and not logs.quiet:
-        tell(f"{failures} {'check' if failures == 1 else 'checks'} failed; see above")
+    if failures and not context.quiet:
+        print_line(f"{failures} {'check' if failures == 1 else 'checks'} failed; see above")
     return ExitCode.FAILED if failures else ExitCode.DONE
 
 
-def _checks(examined: Examined, url: str | None) -> Iterator[Check]:
+def _checks(examined: ExaminedConfig, url: str | None) -> Iterator[Check]:
     """Yield all checks; with a wrong configuration nothing else can be checked."""
     if examined.errors:
         for error in examined.errors:

@@ -21,8 +21,8 @@ from yanksync.core.errors import (
     ConfigError,
     JournalReplaced,
     LockHeld,
-    Throttled,
-    Unwritten,
+    RateLimited,
+    StdoutError,
     YanksyncError,
 )
 from yanksync.core.exit_codes import ExitCode
@@ -30,11 +30,11 @@ from yanksync.core.exit_codes import ExitCode
 LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
 
-PATIENCE = 3600.0
+CRON_PATIENCE = 3600.0
 """Seconds that 3 and 75 must have lasted before cron is told of them."""
 
 
-class Voice(Struct):
+class OutputFormat(Struct):
     """How this process tells of failures, as the command line says."""
 
     form: LogFormat = "text"
@@ -44,7 +44,7 @@ class Voice(Struct):
     clear: Callable[[], None] | None = None  # takes away what is shown of the progress
 
 
-voice = Voice()
+output_format = OutputFormat()
 
 
 class Terminated(BaseException):
@@ -55,12 +55,12 @@ class Terminated(BaseException):
         self.number = number
 
 
-def guarded(command: click.Command) -> int:
+def run_guarded(command: click.Command) -> int:
     """Run ``command`` with the arguments of the process; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells' "&" leave it
             signal.signal(number, _terminate)
-    std_streams.prepare()
+    std_streams.make_safe()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else ExitCode.DONE
@@ -76,17 +76,17 @@ def guarded(command: click.Command) -> int:
         came = end.number if isinstance(end, Terminated) else signal.SIGINT
         leave(128 + came)  # as shells expect of a signal
     except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
-        std_streams.give_up()
+        std_streams.discard_output()
         return ExitCode.FAILED
     except YanksyncError as error:
-        if isinstance(error, Unwritten):
-            std_streams.give_up()
+        if isinstance(error, StdoutError):
+            std_streams.discard_output()
         return _failed(error)
     except Exception as error:
         return _unforeseen(error)
 
 
-def code_of(error: YanksyncError) -> ExitCode:
+def exit_code_of(error: YanksyncError) -> ExitCode:
     """Return the exit code of an error."""
     for kind, code in _CODES.items():
         if isinstance(error, kind):
@@ -98,34 +98,34 @@ _CODES: dict[type[YanksyncError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     LockHeld: ExitCode.LOCKED,
     JournalReplaced: ExitCode.HELD,
-    Throttled: ExitCode.PARTIAL,
+    RateLimited: ExitCode.PARTIAL,
 }
 
 
 def _failed(error: YanksyncError) -> ExitCode:
     for one in error.all if isinstance(error, ConfigError) else (error,):
-        tell(str(one))
-    return code_of(error)
+        print_line(str(one))
+    return exit_code_of(error)
 
 
-def tell(message: str, level: str = "error") -> None:
+def print_line(message: str, level: str = "error") -> None:
     """Write one line to standard error, in the form of the log, and to the log file."""
-    if voice.file is not None:
+    if output_format.file is not None:
         number = logging.getLevelNamesMapping()[level.upper()]
-        voice.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
-    if voice.form == "json":
+        output_format.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
+    if output_format.form == "json":
         line = as_json(time.time(), level, message)
     else:
-        line = f"{painted('yanksync:', level)} {printable(message)}"
+        line = f"{colored('yanksync:', level)} {printable(message)}"
     with suppress(OSError):  # a full disk behind it, say: the code tells enough
-        if voice.clear is not None:
-            voice.clear()
+        if output_format.clear is not None:
+            output_format.clear()
         print(line, file=sys.stderr, flush=True)
 
 
-def painted(text: str, level: str) -> str:
+def colored(text: str, level: str) -> str:
     """Return ``text`` in the colour of a log level, where colours are wanted."""
-    code = _COLORS.get(level) if voice.color else None
+    code = _COLORS.get(level) if output_format.color else None
     return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
 
 
@@ -138,25 +138,25 @@ def as_json(moment: float, level: str, message: str, **more: str) -> str:
     return json.dumps({"time": when, "level": level, "message": message, **more})
 
 
-def lasted(since: float | None) -> bool:
+def older_than_an_hour(since: float | None) -> bool:
     """Whether something has gone on for so long that cron has to be told."""
-    return since is not None and time.time() - since > PATIENCE
+    return since is not None and time.time() - since > CRON_PATIENCE
 
 
 def _unforeseen(error: Exception) -> ExitCode:
     if os.strerror(errno.EMFILE) in str(error):  # even modules, loaded late, may end with it
-        tell(f"{error}; allow this process more open files (ulimit -n)")
+        print_line(f"{error}; allow this process more open files (ulimit -n)")
         return ExitCode.FAILED
-    if voice.traceback:
+    if output_format.traceback:
         import traceback
 
         for line in "".join(traceback.format_exception(error)).splitlines():
-            tell(line, "debug")
-    tell(bug(error))
+            print_line(line, "debug")
+    print_line(bug_report_text(error))
     return ExitCode.FAILED
 
 
-def bug(error: Exception) -> str:
+def bug_report_text(error: Exception) -> str:
     """Return what to say of an error that nobody foresaw."""
     return (
         f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
@@ -170,11 +170,11 @@ def _terminate(number: int, frame: object) -> None:
 
 def leave(code: int) -> NoReturn:
     """End at once: everything is closed, and no request under way is waited for."""
-    tell("interrupted; the next run goes on from here")
+    print_line("interrupted; the next run goes on from here")
     os._exit(code)
 
 
-def like(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str]) -> str:
     """Return a question that names what ``text`` may be meant for; empty if nothing is like it."""
     from difflib import get_close_matches  # start-up: only for what is mistyped
 

@@ -14,17 +14,17 @@ from yanksync.cli.about import project_names
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.history_rows import history_object
-from yanksync.cli.display.report_rows import json_option, moment
+from yanksync.cli.display.report_rows import json_option, rfc3339
 from yanksync.cli.display.times import MOMENT
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
-from yanksync.config.project_filter import Selection
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
+from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.model import Action
+from yanksync.core.model import HistoryAction
 from yanksync.core.versions import same_version
-from yanksync.mirror.state_access import looked_at, no_mirror
-from yanksync.state.database import is_there
-from yanksync.state.history import Row
+from yanksync.mirror.state_access import no_mirror, path_for_reading
+from yanksync.state.database import exists
+from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
 
 _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
@@ -45,13 +45,13 @@ _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
 @click.option(
     "--action",
     "actions",
-    type=click.Choice([action.value for action in Action]),
+    type=click.Choice([action.value for action in HistoryAction]),
     multiple=True,
     help="Only this action; may be repeated.",
 )
 @click.pass_obj
 def history(
-    logs: Logs,
+    context: CliContext,
     words: tuple[str, ...],
     as_json: bool,
     since: float | None,
@@ -71,16 +71,16 @@ def history(
       yanksync history demo 2.0
       yanksync history 'demo-*' other --since 7d --action yank
     """
-    settings = logs.settings()
-    with looked_at(settings) as path:
+    settings = context.settings()
+    with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
-        if not is_there(path):
+        if not exists(path):
             _selection(words[:1])
             _show((), as_json=as_json, empty=missing is not None)
             if missing is not None:
-                tell(missing)
+                print_line(missing)
             return ExitCode.DONE if missing is None else ExitCode.FAILED
-        with State(path, create=False, look=True) as state:
+        with State(path, create=False, read_only=True) as state:
             names, version = _understood(state, words)
             newest_first = reverse or most is not None
             rows = _chosen(state, names, version, since, actions, newest_first=newest_first)
@@ -111,10 +111,10 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def _selection(words: Sequence[str]) -> Selection | None:
+def _selection(words: Sequence[str]) -> ProjectFilter | None:
     """Return the projects that are meant; None: all. Exits with 2 if a word is no pattern."""
     try:
-        return Selection(tuple(words)) if words else None
+        return ProjectFilter(tuple(words)) if words else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -127,13 +127,17 @@ def _chosen(
     actions: Collection[str],
     *,
     newest_first: bool = False,
-) -> Iterator[Row]:
+) -> Iterator[HistoryRow]:
     selection = _selection(words)
     single = None
-    if selection is not None and selection.explicit is not None and len(selection.explicit) == 1:
-        (single,) = selection.explicit
+    if (
+        selection is not None
+        and selection.explicit_names is not None
+        and len(selection.explicit_names) == 1
+    ):
+        (single,) = selection.explicit_names
     for row in state.history.rows(single, since=since, newest_first=newest_first):
-        if selection is not None and not selection.selects(row.project):
+        if selection is not None and not selection.includes(row.project):
             continue
         if version is not None and not _is_of(row, version):
             continue
@@ -141,11 +145,11 @@ def _chosen(
             yield row
 
 
-def _is_of(row: Row, version: str) -> bool:
+def _is_of(row: HistoryRow, version: str) -> bool:
     return row.version is not None and same_version(row.version, version)
 
 
-def _show(rows: Iterable[Row], *, as_json: bool, empty: bool = False) -> None:
+def _show(rows: Iterable[HistoryRow], *, as_json: bool, empty: bool = False) -> None:
     """Print the rows; without a mirror there is no table."""
     if as_json:
         _print_json(rows)
@@ -153,7 +157,7 @@ def _show(rows: Iterable[Row], *, as_json: bool, empty: bool = False) -> None:
         pager.show(table(_HEADER, map(_cells, rows)))
 
 
-def _print_json(rows: Iterable[Row]) -> None:
+def _print_json(rows: Iterable[HistoryRow]) -> None:
     lead = "["
     for row in rows:
         click.echo(lead + json.dumps(history_object(row)), nl=False)
@@ -161,11 +165,11 @@ def _print_json(rows: Iterable[Row]) -> None:
     click.echo("[]" if lead == "[" else "]")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: HistoryRow) -> tuple[str, ...]:
     files = [row.file] if row.file is not None else list(row.files)
     reason = "reason unknown" if row.reason is None else row.reason
     return (
-        moment(row.timestamp) or "",
+        rfc3339(row.timestamp) or "",
         "observed" if row.serial is None else str(row.serial),
         row.action.value,
         row.project,

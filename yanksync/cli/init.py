@@ -12,10 +12,10 @@ import click
 from msgspec import Struct
 
 from yanksync.cli.display.check_lines import print_checks
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
 from yanksync.config.commented_file import commented
-from yanksync.config.load import Examined, examine, valid
+from yanksync.config.load import ExaminedConfig, examine, valid
 from yanksync.config.pip_index import default_simple_url
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
@@ -52,7 +52,7 @@ class _Answers(Struct, frozen=True):
 @click.option("--state", metavar="PLACE", help="The database.  [default: DIR/yanksync.db]")
 @click.pass_obj
 def init(
-    logs: Logs,
+    context: CliContext,
     directory: Path,
     upstream: str | None,
     projects: tuple[str, ...],
@@ -70,7 +70,7 @@ def init(
       yanksync init /etc/yanksync --upstream https://upstream.example/simple/
       yanksync init --projects 'demo,demo-*' --output /srv/mirror --state /var/lib/yanksync.db
     """
-    if logs.config is not None:
+    if context.config is not None:
         raise click.UsageError("init writes DIR/yanksync.toml; name DIR instead of --config")
     file = Path.cwd() / directory / _FILE
     if os.path.lexists(file):
@@ -83,9 +83,9 @@ def init(
     click.echo(f"wrote {file}\n")
     failures = print_checks(_checks(examine(file, os.environ)))
     click.echo(f"\nnext:\n{_next(file)}")
-    if failures and not logs.quiet:
+    if failures and not context.quiet:
         some = "check" if failures == 1 else "checks"
-        tell(f"{failures} {some} failed; correct {file} or what is in the way, see 'next'")
+        print_line(f"{failures} {some} failed; correct {file} or what is in the way, see 'next'")
     return ExitCode.FAILED if failures else ExitCode.DONE
 
 
@@ -129,7 +129,7 @@ def _pip_index() -> str | None:
     return None if credentials(url) is not None else url
 
 
-def _examined(flags: dict[str, object]) -> Examined:
+def _examined(flags: dict[str, object]) -> ExaminedConfig:
     """Examine values alone: neither a file nor the environment counts."""
     return examine(Path(os.devnull), {}, **flags)
 
@@ -176,20 +176,22 @@ def _written(file: Path, text: str, *, is_secret: bool) -> bool:
         if file.parent.is_dir():
             _left_alone(file)
         else:
-            tell(f"{file.parent} is no directory; nothing was written. Name another one")
+            print_line(f"{file.parent} is no directory; nothing was written. Name another one")
         return False
     except OSError as error:
-        tell(f"{file} cannot be written: {error.strerror}. Make its directory, or name another one")
+        print_line(
+            f"{file} cannot be written: {error.strerror}. Make its directory, or name another one"
+        )
         return False
     return True
 
 
 def _left_alone(file: Path) -> ExitCode:
-    tell(f"{file} is there already and was left alone; edit it, or name another directory")
+    print_line(f"{file} is there already and was left alone; edit it, or name another directory")
     return ExitCode.FAILED
 
 
-def _checks(examined: Examined) -> Iterator[Check]:
+def _checks(examined: ExaminedConfig) -> Iterator[Check]:
     """Yield the checks of what was written; variables of the environment override it."""
     if examined.errors:
         for error in examined.errors:

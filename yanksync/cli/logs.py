@@ -18,11 +18,11 @@ from yanksync.cli.error_handling import (
     Color,
     LogFormat,
     as_json,
-    painted,
+    colored,
+    output_format,
     printable,
-    voice,
 )
-from yanksync.config.load import Examined, Settings, examine, load, valid
+from yanksync.config.load import ExaminedConfig, Settings, examine, load, valid
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 
@@ -33,7 +33,7 @@ _UNCONFIGURED = (
 _KEPT = 10_000  # warnings kept back at the most; failures are always kept
 
 
-class Logs(Struct, frozen=True):
+class CliContext(Struct, frozen=True):
     """What the command line says about configuration and log."""
 
     config: Path | None
@@ -58,7 +58,7 @@ class Logs(Struct, frozen=True):
         """
         return load(self.config, os.environ, **flags)
 
-    def examined(self, **flags: object) -> Examined:
+    def examined(self, **flags: object) -> ExaminedConfig:
         """Read the configuration of a command that needs one.
 
         Raises :class:`yanksync.core.errors.ConfigError` when nothing says which mirror is meant.
@@ -82,9 +82,9 @@ class Logs(Struct, frozen=True):
         handler.addFilter(lambda record: {*logger.handlers} <= {handler, file})
         logger.setLevel(logging.ERROR if self.quiet else logging.WARNING)
         logger.propagate = False
-        if voice.file is not None:
-            voice.file.close()
-        voice.file = file  # open until the end: the last line tells how the command ended
+        if output_format.file is not None:
+            output_format.file.close()
+        output_format.file = file  # open until the end: the last line tells how the command ended
         logger.addHandler(handler)
         if file is not None:
             logger.addHandler(file)
@@ -96,20 +96,20 @@ class Logs(Struct, frozen=True):
                 logger.removeHandler(file)
 
     @contextmanager
-    def kept(self, *, cron: bool = False) -> Iterator[Kept]:
+    def buffered(self, *, cron: bool = False) -> Iterator[BufferedLog]:
         """Log inside. With ``cron`` what comes is kept back, except on a terminal or with -v."""
         handler = self._handler()
         at_once = not cron or bool(self.verbose) or sys.stderr.isatty()
-        kept = Keeper(handler)
+        kept = BufferingHandler(handler)
         logger = logging.getLogger("yanksync")
         logger.setLevel(self._level())
         logger.propagate = False
         used: logging.Handler = handler if at_once else kept
-        count = Counter()
+        count = FailureCounter()
         logger.addHandler(used)
         logger.addHandler(count)
         try:
-            yield Kept(kept, count)
+            yield BufferedLog(kept, count)
         except BaseException:
             kept.flush()
             raise
@@ -119,7 +119,7 @@ class Logs(Struct, frozen=True):
             kept.close()
 
     @contextmanager
-    def flowing(self) -> Iterator[None]:
+    def streaming(self) -> Iterator[None]:
         """Log inside, line by line as things happen, as a service does: of news without -v."""
         handler = self._handler()
         logger = logging.getLogger("yanksync")
@@ -160,12 +160,12 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write ``record``."""
-        if voice.clear is not None:
-            voice.clear()
+        if output_format.clear is not None:
+            output_format.clear()
         super().emit(record)
 
 
-class Keeper(logging.Handler):
+class BufferingHandler(logging.Handler):
     """Keeps records until it is told to show them, and not all of a flood of warnings.
 
     Whether they are shown depends on how the run ends.
@@ -193,7 +193,7 @@ class Keeper(logging.Handler):
         self._kept.clear()
 
 
-class Counter(logging.Handler):
+class FailureCounter(logging.Handler):
     """Counts failures."""
 
     def __init__(self) -> None:
@@ -205,20 +205,20 @@ class Counter(logging.Handler):
         self.failures += 1
 
 
-class Kept(Struct, frozen=True):
+class BufferedLog(Struct, frozen=True):
     """The records kept back, and what is known of all there were."""
 
-    handler: Keeper
-    count: Counter
+    handler: BufferingHandler
+    count: FailureCounter
 
     @property
     def failed(self) -> bool:
         """Whether a failure was logged, shown already or not."""
         return self.count.failures > 0
 
-    def end(self, code: ExitCode, *, tell: bool) -> None:
+    def end(self, code: ExitCode, *, report: bool) -> None:
         """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
-        if code == ExitCode.DONE or (code == ExitCode.PARTIAL and not tell):
+        if code == ExitCode.DONE or (code == ExitCode.PARTIAL and not report):
             self.handler.forget()
         self.handler.flush()
 
@@ -229,7 +229,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         level = record.levelname.lower()
-        text = f"yanksync: {painted(f'{level}:', level)} {printable(record.getMessage())}"
+        text = f"yanksync: {colored(f'{level}:', level)} {printable(record.getMessage())}"
         return (
             text if record.exc_info is None else f"{text}\n{self.formatException(record.exc_info)}"
         )

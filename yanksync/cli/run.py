@@ -8,22 +8,22 @@ from functools import partial
 import click
 
 from yanksync.cli.display.pass_summary import Start, summarize, summary_line
-from yanksync.cli.error_handling import bug, code_of, leave
-from yanksync.cli.logs import Logs
-from yanksync.cli.sync import metrics_option, recorded, watched
+from yanksync.cli.error_handling import bug_report_text, exit_code_of, leave
+from yanksync.cli.logs import CliContext
+from yanksync.cli.sync import make_recorded_pass, metrics_option, reported
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
-from yanksync.mirror.open_mirror import opened
-from yanksync.service.scheduler import Service, Turn
-from yanksync.sync.pipeline import Request, outcome
+from yanksync.mirror.open_mirror import open_mirror
+from yanksync.service.scheduler import CurrentPass, Service
+from yanksync.sync.pipeline import PassRequest, run_record
 
 
 @click.command(short_help="Make passes on a schedule, in the foreground.")
 @metrics_option
 @click.pass_obj
-def run(logs: Logs, metrics: str | None) -> ExitCode:
+def run(context: CliContext, metrics: str | None) -> ExitCode:
     """Make passes on the schedule of the configuration, in the foreground.
 
     The first pass begins at once. A pass that fails is tried again after twice the interval, then
@@ -36,45 +36,45 @@ def run(logs: Logs, metrics: str | None) -> ExitCode:
       yanksync --config /etc/yanksync.toml run
       YANKSYNC_SCHEDULE_CRON='*/10 * * * *' yanksync --log-format json run
     """
-    load = partial(logs.needed_settings, health_metrics=metrics)
+    load = partial(context.needed_settings, health_metrics=metrics)
     settings = load()
-    with logs.flowing():
-        service = Service(settings, Passes(), load, os.environ)
+    with context.streaming():
+        service = Service(settings, ScheduledPasses(), load, os.environ)
         if not service.run():
             leave(ExitCode.FAILED)
     return ExitCode.DONE
 
 
-class Passes:
+class ScheduledPasses:
     """Makes the passes, and tells of what is news in them."""
 
     def __init__(self) -> None:
         self._last: ExitCode | None = None  # how the last pass ended
 
-    def __call__(self, settings: Settings, turn: Turn) -> ExitCode:
+    def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode:
         """Make one pass; whatever goes wrong is told here, and the next one is tried."""
         try:
             with (
-                watched(settings) as watch,
-                opened(settings, "run", progress=turn, stopping=turn.stopping) as mirror,
+                reported(settings) as reporter,
+                open_mirror(settings, "run", progress=current, stopping=current.stopping) as mirror,
             ):
-                code, start = recorded(mirror, Request(), watch)
-                self._tell(mirror, code, start)
+                code, start = make_recorded_pass(mirror, PassRequest(), reporter)
+                self._report(mirror, code, start)
         except LockHeld as held:
             code = ExitCode.LOCKED
             if self._last != ExitCode.LOCKED:
                 log.warning("%s; no pass is made until it is free", held)
         except YanksyncError as error:
-            code = code_of(error)
+            code = exit_code_of(error)
             log.error("%s", error)
         except Exception as error:
             code = ExitCode.FAILED
-            log.error("%s", bug(error), exc_info=log.isEnabledFor(10))
+            log.error("%s", bug_report_text(error), exc_info=log.isEnabledFor(10))
         self._last = code
         return code
 
-    def _tell(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
-        run = outcome(mirror, code)
+    def _report(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
+        run = run_record(mirror, code)
         # An empty pass like the one before is no news.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
         log.log(20 if news else 10, "%s", summary_line(summarize(mirror, code, start)))

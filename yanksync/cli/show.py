@@ -6,9 +6,9 @@ import re
 
 import click
 
-from yanksync.cli.logs import Logs
+from yanksync.cli.logs import CliContext
 from yanksync.core.exit_codes import ExitCode
-from yanksync.service.deployment_files import FILES, UNITS, here, sample
+from yanksync.service.deployment_files import FILES, UNITS, render_file, this_installation
 
 _NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
 _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}
@@ -27,7 +27,7 @@ _WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.con
     "--user", default="yanksync", show_default=True, help="cron and systemd: who runs it."
 )
 @click.pass_obj
-def show(logs: Logs, what: str, listen: str, user: str) -> ExitCode:
+def show(context: CliContext, what: str, listen: str, user: str) -> ExitCode:
     """Print what a mirror is run and served with, filled in from the configuration.
 
     WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
@@ -45,9 +45,11 @@ def show(logs: Logs, what: str, listen: str, user: str) -> ExitCode:
     port = listen.rpartition(":")[2]
     if re.fullmatch("[0-9]+", port) and not 1 <= int(port) <= 65535:
         raise click.BadParameter(f"the port {port} is not from 1 to 65535", param_hint="--listen")
-    settings = logs.settings()
+    settings = context.settings()
     names = _WHAT[what]
-    texts = [sample(name, settings, here(settings, user, listen)) for name in names]
+    texts = [
+        render_file(name, settings, this_installation(settings, user, listen)) for name in names
+    ]
     for name, text in zip(names, texts, strict=True):
         if len(names) > 1:
             click.echo(f"# ---- /etc/systemd/system/{name}")

@@ -10,17 +10,17 @@ import click
 import msgspec
 
 from yanksync.cli.check import Limits, problems
-from yanksync.cli.display.report_rows import json_option, moment
-from yanksync.cli.display.times import DURATION, clock
-from yanksync.cli.error_handling import printable, tell
-from yanksync.cli.logs import Logs
-from yanksync.config.durations import in_words
+from yanksync.cli.display.report_rows import json_option, rfc3339
+from yanksync.cli.display.times import DURATION, local_time
+from yanksync.cli.error_handling import print_line, printable
+from yanksync.cli.logs import CliContext
+from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
-from yanksync.mirror.state_access import looked_at, no_mirror
+from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.views.status import Status
-from yanksync.state.views.status import status as status_at
+from yanksync.state.views.status import read_status as status_at
 from yanksync.system.file_lock import Holder
 
 
@@ -34,7 +34,7 @@ from yanksync.system.file_lock import Holder
     "'yanksync check' would report another problem.",
 )
 @click.pass_obj
-def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
+def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
     """Show the condition of the mirror.
 
     \b
@@ -43,23 +43,23 @@ def status(logs: Logs, as_json: bool, max_lag: float | None) -> int:
       yanksync status --json
       yanksync status --max-lag 30m    (see also 'yanksync check')
     """
-    settings, now = logs.settings(), time.time()
-    with looked_at(settings) as path:
+    settings, now = context.settings(), time.time()
+    with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
-        found = _looked_at(status_at(path, now, settings.hooks.names), settings)
+        found = _looked_at(status_at(path, now, settings.hooks.enabled), settings)
     if as_json:
         click.echo(json.dumps(_status_object(found)))
     else:
         lines = _subject(found) if missing else [*_subject(found), *_condition(found, now)]
         click.echo("\n".join(printable(line) for line in lines))
     if missing is not None:
-        tell(missing)
+        print_line(missing)
         return ExitCode.FAILED
     if max_lag is None:
         return 0
     seen = problems(found, settings, Limits(lag=max_lag), now)
     if seen:
-        tell("the mirror needs a look: " + "; ".join(problem.text for problem in seen))
+        print_line("the mirror needs a look: " + "; ".join(problem.text for problem in seen))
     return ExitCode.FAILED if seen else 0
 
 
@@ -79,14 +79,14 @@ def _status_object(found: Status) -> dict[str, object]:
     values = msgspec.to_builtins(found)
     assert isinstance(values, dict)
     for key in ("last_success", "last_error_at", "last_run", "held_since", "throttled_until"):
-        values[key] = moment(getattr(found, key))
+        values[key] = rfc3339(getattr(found, key))
     if found.run is not None:
-        values["run"]["since"] = moment(found.run.since)
+        values["run"]["since"] = rfc3339(found.run.since)
     for problem, waiting in zip(values["problems"], found.problems, strict=True):
-        problem["since"] = moment(waiting.since)
-        problem["next_try"] = moment(waiting.next_try)
+        problem["since"] = rfc3339(waiting.since)
+        problem["next_try"] = rfc3339(waiting.next_try)
     for block, blocked in zip(values["blocked"], found.blocked, strict=True):
-        block["since"] = moment(blocked.since)
+        block["since"] = rfc3339(blocked.since)
     return values
 
 
@@ -102,14 +102,14 @@ def _subject(found: Status) -> list[str]:
 
 
 def _condition(found: Status, now: float) -> Iterator[str]:
-    lag = "never in step yet" if found.lag_seconds is None else in_words(found.lag_seconds)
+    lag = "never in step yet" if found.lag_seconds is None else format_duration(found.lag_seconds)
     held = ""
     if found.held:
-        since = "" if found.held_since is None else f" since {clock(found.held_since, now)}"
+        since = "" if found.held_since is None else f" since {local_time(found.held_since, now)}"
         held = f"{since}  (see 'yanksync holds')"
     yield f"run at work       {'none' if found.run is None else _run(found.run, now)}"
     if found.throttled_until is not None:
-        yield f"throttled until {clock(found.throttled_until, now)}, as upstream asks"
+        yield f"throttled until {local_time(found.throttled_until, now)}, as upstream asks"
     yield f"journal           {found.journal or 'not read yet'}"
     serials = f"{_or_none(found.journal_serial)} (upstream {_or_none(found.upstream_serial)})"
     yield f"serial            {serials}"
@@ -120,9 +120,9 @@ def _condition(found: Status, now: float) -> Iterator[str]:
     yield f"unpublished       {found.unpublished}"
     yield f"held              {found.held}{held}"
     yield f"behind            {found.behind}"
-    yield f"last success      {moment(found.last_success) or 'none yet'}"
+    yield f"last success      {rfc3339(found.last_success) or 'none yet'}"
     if found.last_error is not None:
-        yield f"last error        {moment(found.last_error_at)}  {found.last_error}"
+        yield f"last error        {rfc3339(found.last_error_at)}  {found.last_error}"
     if found.unknown:
         yield f"unknown upstream  {', '.join(found.unknown)}"
     yield from _details(found)
@@ -132,7 +132,7 @@ def _condition(found: Status, now: float) -> Iterator[str]:
 
 def _run(run: Holder, now: float) -> str:
     """Return what a run at work says of itself."""
-    since = "" if run.since is None else f" since {clock(run.since, now)}"
+    since = "" if run.since is None else f" since {local_time(run.since, now)}"
     count = f": {run.phase} {run.done:,}/{run.total:,}" if run.total else ""
     return f"{run.command or 'yes'}{since} ({run.who}){count}"
 

@@ -22,24 +22,24 @@ from yanksync.cli.display.pass_summary import (
     summary_line,
 )
 from yanksync.cli.display.plan_lines import plan_json, plan_lines
-from yanksync.cli.display.progress import Bars
+from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.times import DURATION
-from yanksync.cli.error_handling import lasted, tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.error_handling import older_than_an_hour, print_line
+from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LeaseLost, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
-from yanksync.mirror.open_mirror import opened
-from yanksync.mirror.state_access import busy_since
+from yanksync.mirror.open_mirror import open_mirror
+from yanksync.mirror.state_access import locked_since
 from yanksync.state.views.holds import count_held
-from yanksync.sync.pipeline import Request, outcome, rehearse
-from yanksync.sync.pipeline import sync as make_pass
+from yanksync.sync.pipeline import PassRequest, plan_pass, run_record
+from yanksync.sync.pipeline import run_pass as make_pass
 
 if TYPE_CHECKING:
-    from yanksync.service.pass_reports import Watch
+    from yanksync.service.pass_reports import PassReporter
 
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Change nothing; print what the pass would do."
@@ -81,7 +81,7 @@ metrics_option = click.option(
 @metrics_option
 @click.pass_obj
 def sync(
-    logs: Logs,
+    context: CliContext,
     dry_run: bool,
     as_json: bool,
     at_once: bool,
@@ -101,9 +101,9 @@ def sync(
       yanksync --config /etc/yanksync.toml sync --now
       yanksync sync --cron    (as 'yanksync show crontab' writes it)
     """
-    settings = logs.needed_settings(health_metrics=metrics)
+    settings = context.needed_settings(health_metrics=metrics)
     how = _How(dry_run=dry_run, as_json=as_json, cron=cron, wait=wait, stats=stats)
-    return _run(logs, settings, "sync", Request(at_once=at_once), how)
+    return _run(context, settings, "sync", PassRequest(at_once=at_once), how)
 
 
 @click.command(short_help="Fetch every project again, or those named.")
@@ -115,7 +115,7 @@ def sync(
 @metrics_option
 @click.pass_obj
 def full_resync(
-    logs: Logs,
+    context: CliContext,
     projects: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -133,18 +133,18 @@ def full_resync(
       yanksync full-resync
       yanksync full-resync demo other-demo
     """
-    settings = logs.needed_settings(health_metrics=metrics)
+    settings = context.needed_settings(health_metrics=metrics)
     names = tuple(_project(name) for name in projects)
     for name in names:
-        if not settings.mirrors(name):
+        if not settings.is_mirrored(name):
             raise click.BadParameter(f"{name} is not mirrored; see [mirror] projects and exclude")
-    request = Request(everything=not names, projects=names, at_once=True)
+    request = PassRequest(everything=not names, projects=names, at_once=True)
     how = _How(dry_run=dry_run, as_json=as_json, wait=wait, stats=stats)
-    return _run(logs, settings, "full-resync", request, how)
+    return _run(context, settings, "full-resync", request, how)
 
 
 def _project(text: str) -> NormalizedName:
-    name = normalized(text)
+    name = normalize(text)
     if name is None:
         raise click.BadParameter(f"{text!r} is no valid project name")
     return name
@@ -160,68 +160,74 @@ class _How(Struct, frozen=True, kw_only=True):
     stats: float | None = None  # seconds
 
 
-def _run(logs: Logs, settings: Settings, command: str, request: Request, how: _How) -> ExitCode:
+def _run(
+    context: CliContext, settings: Settings, command: str, request: PassRequest, how: _How
+) -> ExitCode:
     """Make a pass as soon as no other run works on the mirror."""
     deadline = time.monotonic() + how.wait
     while True:
         try:
-            return _make_pass(logs, settings, command, request, how)
+            return _make_pass(context, settings, command, request, how)
         except LockHeld as held:
             left = deadline - time.monotonic()
             if left > 0 and not isinstance(held, LeaseLost):
                 time.sleep(min(left, 1.0))
                 continue
-            if not how.cron or sys.stderr.isatty() or lasted(busy_since(settings, held)):
-                tell(str(held))
+            if (
+                not how.cron
+                or sys.stderr.isatty()
+                or older_than_an_hour(locked_since(settings, held))
+            ):
+                print_line(str(held))
             return ExitCode.LOCKED
 
 
 def _make_pass(
-    logs: Logs, settings: Settings, command: str, request: Request, how: _How
+    context: CliContext, settings: Settings, command: str, request: PassRequest, how: _How
 ) -> ExitCode:
     with (
-        Bars(shown=False if logs.quiet else None, stats=how.stats) as bars,
-        logs.kept(cron=how.cron) as kept,
-        watched(settings, rehearse=how.dry_run) as watch,
-        opened(settings, command, progress=bars, rehearse=how.dry_run) as mirror,
+        ProgressBars(shown=False if context.quiet else None, stats=how.stats) as bars,
+        context.buffered(cron=how.cron) as kept,
+        reported(settings, dry_run=how.dry_run) as reporter,
+        open_mirror(settings, command, progress=bars, dry_run=how.dry_run) as mirror,
     ):
         if how.dry_run:
-            plan = rehearse(mirror, request)
+            plan = plan_pass(mirror, request)
             click.echo(plan_json(plan) if how.as_json else "\n".join(plan_lines(plan)))
             return ExitCode.DONE
-        code, start = recorded(mirror, request, watch)
-        told = _report(mirror, request, code, start, as_json=how.as_json, logs=logs)
-        late = code == ExitCode.PARTIAL and lasted(mirror.state.runs.partial_since())
-        kept.end(code, tell=late)
+        code, start = make_recorded_pass(mirror, request, reporter)
+        told = _report(mirror, request, code, start, as_json=how.as_json, context=context)
+        late = code == ExitCode.PARTIAL and older_than_an_hour(mirror.state.runs.partial_since())
+        kept.end(code, report=late)
         if code == ExitCode.HELD and not kept.failed:  # reported when it began
-            _tell_held(mirror)
+            _report_held(mirror)
         if late or (code == ExitCode.PARTIAL and not how.cron):
-            _tell_partial(mirror, logs, late=late)
+            _report_partial(mirror, context, late=late)
     for line in told:  # the progress bar has gone
         click.echo(line)
     return code
 
 
 @contextmanager
-def watched(settings: Settings, *, rehearse: bool = False) -> Iterator[Watch | None]:
+def reported(settings: Settings, *, dry_run: bool = False) -> Iterator[PassReporter | None]:
     """Let those who watch be told of the pass inside; None when nobody does."""
-    if rehearse or not settings.health.watched:
+    if dry_run or not settings.health.watched:
         yield None
         return
-    from yanksync.service.pass_reports import Watch
+    from yanksync.service.pass_reports import PassReporter
 
-    watch = Watch(settings.health)
+    reporter = PassReporter(settings.health)
     try:
-        yield watch
+        yield reporter
     except BaseException as error:
-        watch.broke(error)
+        reporter.failed(error)
         raise
     finally:
-        watch.leave()
+        reporter.ping_end()
 
 
-def recorded(
-    mirror: Mirror, request: Request, watch: Watch | None = None
+def make_recorded_pass(
+    mirror: Mirror, request: PassRequest, reporter: PassReporter | None = None
 ) -> tuple[ExitCode, Start]:
     """Make a pass and remember how it ended, also when it could not be made.
 
@@ -229,37 +235,43 @@ def recorded(
     Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     start = started(mirror)
-    if watch is not None:
-        watch.begin()
+    if reporter is not None:
+        reporter.started()
     try:
         code = make_pass(mirror, request)
     except LockHeld:  # the lease was lost: what this run did is not its own to remember
         raise
     except YanksyncError as error:
-        mirror.tally.problem = str(error)
-        mirror.tally.causes[error.cause] += 1
-        _remember(mirror, ExitCode.FAILED, start, watch)
+        mirror.totals.problem = str(error)
+        mirror.totals.causes[error.cause] += 1
+        _remember(mirror, ExitCode.FAILED, start, reporter)
         raise
-    _remember(mirror, code, start, watch)
+    _remember(mirror, code, start, reporter)
     return code, start
 
 
-def _remember(mirror: Mirror, code: ExitCode, start: Start, watch: Watch | None) -> None:
-    mirror.state.runs.end(mirror.run, time.time(), outcome(mirror, code))
-    if watch is not None:
-        watch.ended(mirror, code, summary_line(summarize(mirror, code, start)))
+def _remember(mirror: Mirror, code: ExitCode, start: Start, reporter: PassReporter | None) -> None:
+    mirror.state.runs.end(mirror.run, time.time(), run_record(mirror, code))
+    if reporter is not None:
+        reporter.finished(mirror, code, summary_line(summarize(mirror, code, start)))
 
 
 def _report(
-    mirror: Mirror, request: Request, code: ExitCode, start: Start, *, as_json: bool, logs: Logs
+    mirror: Mirror,
+    request: PassRequest,
+    code: ExitCode,
+    start: Start,
+    *,
+    as_json: bool,
+    context: CliContext,
 ) -> list[str]:
     """Log what the pass came to; return what is to be printed of it."""
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
             why = "upstream does not have it"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-    terminal = sys.stdout.isatty() and not logs.quiet
-    if not (as_json or terminal or logs.verbose):
+    terminal = sys.stdout.isatty() and not context.quiet
+    if not (as_json or terminal or context.verbose):
         return []
     summary = summarize(mirror, code, start)
     for change in summary.changes:
@@ -271,20 +283,20 @@ def _report(
     return [summary_line(summary), *([] if built is None else [built])] if terminal else []
 
 
-def _tell_held(mirror: Mirror) -> None:
+def _report_held(mirror: Mirror) -> None:
     held = count_held(mirror.state)
-    tell(f"held until a person approves it: {held}; see 'yanksync holds'")
+    print_line(f"held until a person approves it: {held}; see 'yanksync holds'")
 
 
-def _tell_partial(mirror: Mirror, logs: Logs, *, late: bool) -> None:
-    if logs.quiet and not late:
+def _report_partial(mirror: Mirror, context: CliContext, *, late: bool) -> None:
+    if context.quiet and not late:
         return
-    pending, _, _ = mirror.state.pending.counts()
-    unpublished, _ = mirror.state.unpublished.counts()
+    pending, _, _ = mirror.state.fetch_queue.counts()
+    unpublished, _ = mirror.state.publish_queue.counts()
     begin = "for more than an hour, not everything" if late else "not everything"
-    tell(
+    print_line(
         f"{begin} could be brought up to date: {pending} projects pending, {unpublished} "
-        f"unpublished, {mirror.tally.undelivered} changes that a hook was not told of; the next "
+        f"unpublished, {mirror.totals.undelivered} changes that a hook was not told of; the next "
         "run tries again, see 'yanksync status'",
         "warning",
     )

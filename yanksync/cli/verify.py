@@ -6,20 +6,20 @@ import sys
 
 import click
 
-from yanksync.cli.display.progress import Bars
-from yanksync.cli.display.report_rows import Rows
-from yanksync.cli.error_handling import tell
-from yanksync.cli.logs import Logs
+from yanksync.cli.display.progress import ProgressBars
+from yanksync.cli.display.report_rows import ReportWriter
+from yanksync.cli.error_handling import print_line
+from yanksync.cli.logs import CliContext
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.open_mirror import opened
-from yanksync.mirror.state_access import looked_at
+from yanksync.mirror.open_mirror import open_mirror
+from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
-from yanksync.verify.check import Checked
-from yanksync.verify.check import verify as check
+from yanksync.verify.check import CheckSummary
+from yanksync.verify.check import verify_output as check
 from yanksync.verify.outcomes import Outcome
-from yanksync.verify.repair import mend
+from yanksync.verify.repair import repair_output
 
 
 @click.command(short_help="Compare the output with the state.")
@@ -29,7 +29,7 @@ from yanksync.verify.repair import mend
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
+def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
     """Compare the published files with the state.
 
     Derives every page again. Names what is missing, different, stale, extra, left over or has a
@@ -49,25 +49,25 @@ def verify(logs: Logs, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
       yanksync verify --repair
       yanksync verify --upstream --json
     """
-    settings = logs.settings()
+    settings = context.settings()
     try:
-        with looked_at(settings) as path:
+        with path_for_reading(settings) as path:
             State(path, create=False).close()  # nothing is made or upgraded here
-        report = _Report(as_json=as_json, notes=bool(logs.verbose) or sys.stdout.isatty())
+        report = _Report(as_json=as_json, notes=bool(context.verbose) or sys.stdout.isatty())
         with (
-            Bars() as bars,
-            logs.kept() as kept,
-            opened(settings, "verify", progress=bars, rehearse=True) as mirror,
+            ProgressBars() as bars,
+            context.buffered() as kept,
+            open_mirror(settings, "verify", progress=bars, dry_run=True) as mirror,
         ):
             if repair:
-                checked, code = mend(mirror, report.tell, upstream=upstream)
+                summary, code = repair_output(mirror, report.tell, upstream=upstream)
             else:
-                checked, code = check(mirror, report.tell, upstream=upstream)
-            kept.end(code, tell=True)
+                summary, code = check(mirror, report.tell, upstream=upstream)
+            kept.end(code, report=True)
     except LockHeld as held:
-        tell(str(held))
+        print_line(str(held))
         return ExitCode.LOCKED
-    report.end(checked, code, quiet=logs.quiet)
+    report.end(summary, code, quiet=context.quiet)
     return code
 
 
@@ -75,28 +75,28 @@ class _Report:
     """Prints findings as they come."""
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
-        self._rows = Rows("findings", as_json=as_json)
+        self._rows = ReportWriter("findings", as_json=as_json)
         self._json = as_json
         self._notes = notes
 
     def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
         """Print one finding, and what became of it."""
         if self._json or self._notes or finding.kind not in NOTES:
-            self._rows.tell(finding, outcome_object(outcome), _note(outcome))
+            self._rows.write(finding, outcome_object(outcome), _note(outcome))
 
-    def end(self, checked: Checked, code: ExitCode, *, quiet: bool) -> None:
+    def end(self, summary: CheckSummary, code: ExitCode, *, quiet: bool) -> None:
         """Print what it came to."""
-        self._rows.end(counts_object(checked))
-        repaired = checked.corrected + checked.uncorrected
+        self._rows.end(counts_object(summary))
+        repaired = summary.corrected + summary.uncorrected
         if (
             not self._json
             and (repaired or code != ExitCode.DONE or sys.stdout.isatty())
             and not quiet
         ):
-            done = f"; {checked.corrected} corrected, {checked.uncorrected} not corrected"
+            done = f"; {summary.corrected} corrected, {summary.uncorrected} not corrected"
             click.echo(
-                f"{checked.projects} projects checked: {checked.differences} differences, "
-                f"{checked.unchecked} could not be checked{done if repaired else ''}"
+                f"{summary.projects} projects checked: {summary.differences} differences, "
+                f"{summary.unchecked} could not be checked{done if repaired else ''}"
             )
 
 
@@ -113,13 +113,13 @@ def outcome_object(outcome: Outcome | None) -> dict[str, object]:
     return {"corrected": outcome.corrected, "why": outcome.why}
 
 
-def counts_object(checked: Checked) -> dict[str, object]:
+def counts_object(summary: CheckSummary) -> dict[str, object]:
     """Return the counts as they are printed in JSON."""
     return {
-        "projects": checked.projects,
-        "differences": checked.differences,
-        "unchecked": checked.unchecked,
-        **checked.notes,
-        "corrected": checked.corrected,
-        "uncorrected": checked.uncorrected,
+        "projects": summary.projects,
+        "differences": summary.differences,
+        "unchecked": summary.unchecked,
+        **summary.notes,
+        "corrected": summary.corrected,
+        "uncorrected": summary.uncorrected,
     }

@@ -6,7 +6,7 @@ import json
 import textwrap
 from collections.abc import Mapping
 
-from yanksync.config.keys import KEYS, SECTIONS, Key
+from yanksync.config.keys import KEYS, SECTIONS, KeySpec
 
 _WIDTH = 98
 _HEAD = """\
@@ -36,7 +36,7 @@ def commented(values: Mapping[str, object]) -> str:
     return "".join(parts)
 
 
-def _lines(key: Key, values: Mapping[str, object]) -> str:
+def _lines(key: KeySpec, values: Mapping[str, object]) -> str:
     lines = textwrap.wrap(
         key.description, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False
     )

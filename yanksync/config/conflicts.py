@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from yanksync.config.settings import Bucket, JournalSource, Settings, SlashKeys
+from yanksync.config.settings import Bucket, DirectoryObjectForm, JournalSource, Settings
 from yanksync.core.layout import ROOT
 from yanksync.core.urls import is_loopback, redacted
 
@@ -24,12 +24,12 @@ class Conflict(Struct, frozen=True):
 def conflicts(settings: Settings) -> Iterator[Conflict]:
     """Yield everything that cannot stand together."""
     selection, output = settings.mirror.selection, settings.mirror.output
-    if selection.explicit == () or selection.exclude == ("*",):
+    if selection.explicit_names == () or selection.exclude == ("*",):
         yield Conflict("mirror.exclude", "mirror.projects", "leaves none of mirror.projects")
-    elif settings.upstream.journal is JournalSource.NONE and selection.explicit is None:
+    elif settings.upstream.journal is JournalSource.NONE and selection.explicit_names is None:
         problem = '"none" needs names without wildcards in mirror.projects'
         yield Conflict("upstream.journal", "mirror.projects", problem)
-    if settings.mirror.slash_keys is not SlashKeys.NONE:
+    if settings.mirror.slash_keys is not DirectoryObjectForm.NONE:
         if isinstance(output, Path) or output.scheme != "s3":
             problem = "goes with an output of s3:// only"
             yield Conflict("mirror.slash_keys", "mirror.output", problem)

@@ -11,13 +11,13 @@ _STEPS = ((2 * 86400, 86400, "days"), (7200, 3600, "h"), (120, 60, "min"))
 EXAMPLES = '"90s", "30m", "2h", "7d"'
 
 
-def seconds_of(text: str) -> float | None:
+def parse_duration(text: str) -> float | None:
     """Return the seconds that ``text`` means; None if it is no duration."""
     match = _DURATION.fullmatch(text)
     return None if match is None else float(match[1]) * _UNITS[match[2] or "s"]
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration for a person: ``95 s``, ``12 min``, ``30 h``, ``3 days``."""
     for least, unit, name in _STEPS:
         if seconds >= least:

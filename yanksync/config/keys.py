@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from yanksync.config import value_types as types
-from yanksync.config.project_filter import Selection
-from yanksync.config.settings import Compression, JournalSource, SlashKeys, YankedPolicy
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.config.settings import Compression, DirectoryObjectForm, JournalSource, YankedPolicy
 from yanksync.config.value_types import ValueType, choice, seconds, size, text, texts, whole
 
 
-class Key(Struct, frozen=True):
+class KeySpec(Struct, frozen=True):
     """One key."""
 
     path: str  # "section.name"
@@ -29,7 +29,7 @@ class Key(Struct, frozen=True):
 
 
 def _patterns(names: list[str]) -> tuple[str, ...]:
-    return Selection(tuple(names)).projects
+    return ProjectFilter(tuple(names)).projects
 
 
 def _projects(names: list[str]) -> tuple[str, ...]:
@@ -61,92 +61,92 @@ def _cron(expression: str) -> str:
 
 _URL, _PATH = text(types.url, "URL"), text(types.path, "path")
 _TABLE = (
-    Key("upstream.simple_url", text(types.index_url, "URL"), None,
+    KeySpec("upstream.simple_url", text(types.index_url, "URL"), None,
         "The index to mirror. Default: the index that this machine's pip installs from."),
-    Key("upstream.journal_url", text(types.bare_url, "URL"), None,
+    KeySpec("upstream.journal_url", text(types.bare_url, "URL"), None,
         'Where the XML-RPC journal is. Default: "pypi" beside simple_url.'),
-    Key("upstream.journal", choice(JournalSource), "auto",
+    KeySpec("upstream.journal", choice(JournalSource), "auto",
         "How changes are learnt: from the journal, from the list of projects and its serials, or "
         "by asking for each named project. auto: the first of these that works."),
-    Key("upstream.workers", whole(1, 256), 16, "Simultaneous page requests."),
-    Key("upstream.timeout", seconds(0.001, 3600), 30.0,
+    KeySpec("upstream.workers", whole(1, 256), 16, "Simultaneous page requests."),
+    KeySpec("upstream.timeout", seconds(0.001, 3600), 30.0,
         "How long to wait for a connection, and between bytes."),
-    Key("upstream.stale_retry", seconds(0, 3600), 5.0,
+    KeySpec("upstream.stale_retry", seconds(0, 3600), 5.0,
         "How long to wait before a page older than its journal entry is asked for again."),
-    Key("upstream.journal_interval", seconds(0, 3600), 1.0, "The time between journal calls."),
-    Key("upstream.allow_http", types.FLAG, False,
+    KeySpec("upstream.journal_interval", seconds(0, 3600), 1.0, "The time between journal calls."),
+    KeySpec("upstream.allow_http", types.FLAG, False,
         "Allow plain http for upstream. Loopback addresses are always allowed."),
-    Key("upstream.sweep_days", whole(0, 3650), 30,
+    KeySpec("upstream.sweep_days", whole(0, 3650), 30,
         "Every page is fetched again within so many days. 0: never."),
-    Key("upstream.max_page_size", size(1 << 20, 1 << 30), "32MiB",
+    KeySpec("upstream.max_page_size", size(1 << 20, 1 << 30), "32MiB",
         "The largest project page, packed or unpacked. A larger one is an error of its project."),
-    Key("upstream.max_list_size", size(1 << 20, 8 << 30), "256MiB",
+    KeySpec("upstream.max_list_size", size(1 << 20, 8 << 30), "256MiB",
         "The same for the list of projects and for each answer of the journal."),
-    Key("upstream.contact", text(types.printable), "",
+    KeySpec("upstream.contact", text(types.printable), "",
         "An e-mail address or URL for the User-Agent, so that upstream can reach you."),
-    Key("upstream.redirect_hosts", texts(_hosts), [],
+    KeySpec("upstream.redirect_hosts", texts(_hosts), [],
         "Other hosts to which pages may redirect. Credentials are never sent there."),
-    Key("mirror.output", text(types.place, "path"), "mirror",
+    KeySpec("mirror.output", text(types.place, "path"), "mirror",
         "The directory to publish to, or s3://bucket/prefix, gs://…, az://…."),
-    Key("mirror.state", text(types.object_or_path, "path"), "yanksync.db",
+    KeySpec("mirror.state", text(types.object_or_path, "path"), "yanksync.db",
         "The state database (SQLite), or one object beside an output in object storage."),
-    Key("mirror.lease", seconds(5, 86400), "5m",
+    KeySpec("mirror.lease", seconds(5, 86400), "5m",
         "How long a run has a state in object storage for itself before it must renew the lease."),
-    Key("mirror.projects", texts(_projects), ["*"], "Patterns of normalised names to mirror."),
-    Key("mirror.exclude", texts(_patterns), [], "Patterns of normalised names to leave out."),
-    Key("mirror.yanked", choice(YankedPolicy), "mark",
+    KeySpec("mirror.projects", texts(_projects), ["*"], "Patterns of normalised names to mirror."),
+    KeySpec("mirror.exclude", texts(_patterns), [], "Patterns of normalised names to leave out."),
+    KeySpec("mirror.yanked", choice(YankedPolicy), "mark",
         "mark: publish yanked files with their mark. omit: leave them out."),
-    Key("mirror.deleted", choice(("remove",), "yank"), "remove",
+    KeySpec("mirror.deleted", choice(("remove",), "yank"), "remove",
         "What upstream removed is removed."),
-    Key("mirror.files", choice(("link",), "copy"), "link", "Pages link to upstream's files."),
-    Key("mirror.compress", texts(_compress), ["gzip"],
+    KeySpec("mirror.files", choice(("link",), "copy"), "link", "Pages link to upstream's files."),
+    KeySpec("mirror.compress", texts(_compress), ["gzip"],
         "Compressed copies of each page: gzip, br, zstd."),
-    Key("mirror.list_interval", seconds(0), "30m",
+    KeySpec("mirror.list_interval", seconds(0), "30m",
         "How often the list of projects is written again when only its serials changed."),
-    Key("mirror.legacy_json", types.FLAG, False,
+    KeySpec("mirror.legacy_json", types.FLAG, False,
         "Also write what bandersnatch and shadowmire read to follow this mirror."),
-    Key("mirror.slash_keys", choice(SlashKeys), "none",
+    KeySpec("mirror.slash_keys", choice(DirectoryObjectForm), "none",
         "S3: publish this form also under keys that end in a slash."),
-    Key("guard.explained", types.PERCENT, 50.0,
+    KeySpec("guard.explained", types.PERCENT, 50.0,
         "Percent of the published projects that upstream may remove in one pass (100 always may)."),
-    Key("guard.unexplained", types.PERCENT, 1.0,
+    KeySpec("guard.unexplained", types.PERCENT, 1.0,
         "Percent of the published projects that may lose something without an explanation in one "
         "pass (3 always may, all never)."),
-    Key("guard.selection", types.PERCENT, 10.0,
+    KeySpec("guard.selection", types.PERCENT, 10.0,
         "Percent of the published projects that a change of projects or exclude may take away (3 "
         "always may go, all never)."),
-    Key("guard.confirm_after", seconds(0, 7 * 86400), "10m",
+    KeySpec("guard.confirm_after", seconds(0, 7 * 86400), "10m",
         "A loss that nothing explains counts only when it is seen again after this time."),
-    Key("schedule.every", seconds(1), "5m", "How often a pass is made."),
-    Key("schedule.cron", text(_cron), None,
+    KeySpec("schedule.every", seconds(1), "5m", "How often a pass is made."),
+    KeySpec("schedule.cron", text(_cron), None,
         'The same as five fields, like "*/5 * * * *". Not beside every.'),
-    Key("hooks.command", texts(types.command), [],
+    KeySpec("hooks.command", texts(types.command), [],
         "A program and its arguments; it gets the changed paths on standard input."),
-    Key("hooks.webhook", _URL, None, "Where changes are posted as JSON.", secret=True),
-    Key("hooks.webhook_header", text(types.header), None,
+    KeySpec("hooks.webhook", _URL, None, "Where changes are posted as JSON.", secret=True),
+    KeySpec("hooks.webhook_header", text(types.header), None,
         'A header for the webhook, such as "Authorization: Bearer …".', secret=True),
-    Key("hooks.manifest", _PATH, None, "The directory for a file of changes from each run."),
-    Key("hooks.manifest_keep", seconds(3600, 3660 * 86400), "30d", "How long these are kept."),
-    Key("hooks.timeout", seconds(0.1, 300), 30.0, "How long one delivery may take."),
-    Key("hooks.allow_http", types.FLAG, False,
+    KeySpec("hooks.manifest", _PATH, None, "The directory for a file of changes from each run."),
+    KeySpec("hooks.manifest_keep", seconds(3600, 3660 * 86400), "30d", "How long these are kept."),
+    KeySpec("hooks.timeout", seconds(0.1, 300), 30.0, "How long one delivery may take."),
+    KeySpec("hooks.allow_http", types.FLAG, False,
         "Allow plain http for webhook. Loopback addresses are always allowed."),
-    Key("health.metrics", text(types.metrics_path, "path"), None,
+    KeySpec("health.metrics", text(types.metrics_path, "path"), None,
         "A file for Prometheus' textfile collector. Its name ends in .prom."),
-    Key("health.ping", _URL, None,
+    KeySpec("health.ping", _URL, None,
         "The address that is pinged at the start and the end of each pass.", secret=True),
-    Key("health.allow_http", types.FLAG, False,
+    KeySpec("health.allow_http", types.FLAG, False,
         "Allow plain http for ping. Loopback addresses are always allowed."),
 )  # fmt: skip
 
-KEYS: Mapping[str, Key] = {key.path: key for key in _TABLE}
+KEYS: Mapping[str, KeySpec] = {key.path: key for key in _TABLE}
 SECTIONS = (*dict.fromkeys(path.partition(".")[0] for path in KEYS), "storage")
 
 
-def find_key(section: str, name: str) -> Key | None:
+def find_key(section: str, name: str) -> KeySpec | None:
     """Return the key, None if there is no such key. Those of ``[storage]`` are free."""
     if section == "storage":
         what = "An option of the object-storage client."
-        return Key(f"storage.{name.lower()}", types.SCALAR, None, what, secret=True)
+        return KeySpec(f"storage.{name.lower()}", types.SCALAR, None, what, secret=True)
     return KEYS.get(f"{section}.{name}")
 
 

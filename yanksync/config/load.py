@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from yanksync.config.conflicts import conflicts
 from yanksync.config.keys import KEYS, SECTIONS, find_key, names_of
-from yanksync.config.project_filter import Selection
-from yanksync.config.settings import Settings, Storage
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.config.settings import Settings, StorageSettings
 from yanksync.core.errors import ConfigError
 from yanksync.core.urls import redacted
 
@@ -33,7 +33,7 @@ _FLAGS = "the command line"
 _BESIDE_FILE = ("mirror.output", "mirror.state")
 
 
-class Given(Struct, frozen=True):
+class GivenValue(Struct, frozen=True):
     """The value of one key."""
 
     value: Any  # as the settings hold it
@@ -41,11 +41,11 @@ class Given(Struct, frozen=True):
     where: str  # the file, the environment variable, the command line, or DEFAULT
 
 
-class Examined(Struct, frozen=True):
+class ExaminedConfig(Struct, frozen=True):
     """Everything that is known of a configuration."""
 
     settings: Settings  # with defaults for what is wrong
-    given: Mapping[str, Given]  # by the path of the key; other keys have their default
+    given: Mapping[str, GivenValue]  # by the path of the key; other keys have their default
     errors: tuple[ConfigError, ...]
 
     @property
@@ -79,7 +79,7 @@ def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Se
     return valid(examine(config, environ, **flags))
 
 
-def valid(examined: Examined) -> Settings:
+def valid(examined: ExaminedConfig) -> Settings:
     """Return the settings.
 
     :raises ConfigError: for the first thing that is wrong; ``others`` has the rest
@@ -90,7 +90,7 @@ def valid(examined: Examined) -> Settings:
     return examined.settings
 
 
-def examine(config: Path | None, environ: Mapping[str, str], **flags: object) -> Examined:
+def examine(config: Path | None, environ: Mapping[str, str], **flags: object) -> ExaminedConfig:
     """Return the settings, where each value comes from, and everything that is wrong.
 
     :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else
@@ -109,7 +109,7 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
     beside = here if path is None else path.parent
     # A default path stands beside the file: a cron job's directory does not matter.
     defaults = ((key, beside / KEYS[key].default) for key in _BESIDE_FILE)
-    given = {key: Given(place, str(place), DEFAULT) for key, place in defaults}
+    given = {key: GivenValue(place, str(place), DEFAULT) for key, place in defaults}
     for entries, base in (
         (_from_file(tables, str(path)), beside),
         (_from_environ(environ), here),
@@ -118,7 +118,7 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
         _take(entries, base, given, errors)
     settings = _settings(given, path)
     errors += _conflicts(settings, given, errors)
-    return Examined(settings, given, tuple(errors))
+    return ExaminedConfig(settings, given, tuple(errors))
 
 
 def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
@@ -224,10 +224,10 @@ def _advice(name: str, known: Sequence[str]) -> str:
 
 
 def _take(
-    entries: _Entries, base: Path, given: dict[str, Given], errors: list[ConfigError]
+    entries: _Entries, base: Path, given: dict[str, GivenValue], errors: list[ConfigError]
 ) -> None:
     """Put the values of one source over those of the sources before."""
-    source: dict[str, Given] = {}
+    source: dict[str, GivenValue] = {}
     for entry in entries:
         if isinstance(entry, ConfigError):
             errors.append(entry)
@@ -242,7 +242,7 @@ def _take(
             errors.append(ConfigError(path, entry.where, str(error)))
         else:
             value = base / value if isinstance(value, Path) else value
-            source[key.path] = Given(value, raw, entry.where)
+            source[key.path] = GivenValue(value, raw, entry.where)
     every, cron = source.get("schedule.every"), source.get("schedule.cron")
     if every and cron:
         problem = "cannot stand beside schedule.every"
@@ -252,23 +252,23 @@ def _take(
     given.update(source)
 
 
-def _settings(given: Mapping[str, Given], path: Path | None) -> Settings:
+def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:
     """Put the checked values together."""
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for key, one in given.items():
         section, _, name = key.partition(".")
         sections[section][name] = one.value
     mirror, schedule, storage = sections["mirror"], sections["schedule"], sections.pop("storage")
-    mirror["selection"] = Selection(mirror.pop("projects", ("*",)), mirror.pop("exclude", ()))
+    mirror["selection"] = ProjectFilter(mirror.pop("projects", ("*",)), mirror.pop("exclude", ()))
     if "cron" in schedule:
         schedule["every"] = None
-    default = Settings(storage=Storage(tuple(sorted(storage.items()))), source=path)
+    default = Settings(storage=StorageSettings(tuple(sorted(storage.items()))), source=path)
     made = {name: replace(getattr(default, name), **values) for name, values in sections.items()}
     return replace(default, **made)
 
 
 def _conflicts(
-    settings: Settings, given: Mapping[str, Given], errors: Sequence[ConfigError]
+    settings: Settings, given: Mapping[str, GivenValue], errors: Sequence[ConfigError]
 ) -> Iterator[ConfigError]:
     """Yield the conflicts between values, those aside of which one is in doubt already."""
     wrong = {error.key for error in errors}

@@ -10,14 +10,14 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.names import NormalizedName, normalize
 
 _WILDCARDS = re.compile(r"[*?\[\]]")
 # One part of a pattern: a bracket (which may hold ranges, so its hyphens stay), or anything else.
 _PART = re.compile(r"\[!?[a-z0-9-]+\]|[a-z0-9*?]+|(?P<separators>[-_.]+)")
 
 
-class Selection(Struct, frozen=True, dict=True):
+class ProjectFilter(Struct, frozen=True, dict=True):
     """The projects that ``projects`` selects and ``exclude`` does not.
 
     Patterns are those of :mod:`fnmatch` (``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``) and are
@@ -34,26 +34,26 @@ class Selection(Struct, frozen=True, dict=True):
         force_setattr(self, "projects", _canonical(self.projects))
         force_setattr(self, "exclude", _canonical(self.exclude))
 
-    def selects(self, name: str) -> bool:
+    def includes(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""
-        if self.everything:
+        if self.includes_all:
             return True
         return self._included(name) and not self._excluded(name)
 
     @cached_property
-    def everything(self) -> bool:
+    def includes_all(self) -> bool:
         """Whether every project is mirrored."""
         return self.projects == ("*",) and not self.exclude
 
     @cached_property
-    def explicit(self) -> tuple[NormalizedName, ...] | None:
+    def explicit_names(self) -> tuple[NormalizedName, ...] | None:
         """The mirrored names, sorted, when ``projects`` has no wildcard; else None."""
         if any(_WILDCARDS.search(pattern) for pattern in self.projects):
             return None
-        return self.named
+        return self.spelled_out_names
 
     @cached_property
-    def named(self) -> tuple[NormalizedName, ...]:
+    def spelled_out_names(self) -> tuple[NormalizedName, ...]:
         """The mirrored names that are spelled out, sorted."""
         plain = (pattern for pattern in self.projects if not _WILDCARDS.search(pattern))
         return tuple(NormalizedName(name) for name in plain if not self._excluded(name))
@@ -65,7 +65,7 @@ class Selection(Struct, frozen=True, dict=True):
         return " ".join(self.projects) + "\n" + " ".join(self.exclude)
 
     @classmethod
-    def of_text(cls, text: str) -> Selection:
+    def from_text(cls, text: str) -> ProjectFilter:
         """Return the selection whose :attr:`text` this is.
 
         :raises ValueError: when it is none's
@@ -73,7 +73,7 @@ class Selection(Struct, frozen=True, dict=True):
         projects, _, exclude = text.partition("\n")
         return cls(tuple(projects.split(" ")), tuple(exclude.split(" ")) if exclude else ())
 
-    def covers(self, other: Selection) -> bool:
+    def covers(self, other: ProjectFilter) -> bool:
         """Whether all that ``other`` selects is certainly selected here, too."""
         return all(_covered(p, self.projects, self._included) for p in other.projects) and all(
             _covered(p, other.exclude, other._excluded) for p in self.exclude
@@ -124,7 +124,7 @@ def _normalized_pattern(pattern: str) -> str:
     :raises ValueError: when no normalised name can match, because of its form
     """
     if _WILDCARDS.search(pattern) is None:
-        name = normalized(pattern)
+        name = normalize(pattern)
         if name is None:
             raise ValueError(f"{pattern!r} is no valid project name")
         return name
@@ -141,22 +141,25 @@ def _normalized_pattern(pattern: str) -> str:
     return re.sub(r"\*+", "*", "".join(parts))
 
 
-class Wider(Selection, frozen=True, dict=True):
+class WiderFilter(ProjectFilter, frozen=True, dict=True):
     """A selection that also has the projects of another one; its text stays its own."""
 
-    also: Selection = Selection()
+    also: ProjectFilter = ProjectFilter()
 
-    def selects(self, name: str) -> bool:
+    def includes(self, name: str) -> bool:
         """Whether one of the two selects the project of this *normalised* name."""
-        return super().selects(name) or self.also.selects(name)
+        return super().includes(name) or self.also.includes(name)
 
     @cached_property
-    def everything(self) -> bool:
+    def includes_all(self) -> bool:
         """Whether one of the two mirrors every project."""
-        return Selection(self.projects, self.exclude).everything or self.also.everything
+        return ProjectFilter(self.projects, self.exclude).includes_all or self.also.includes_all
 
     @cached_property
-    def explicit(self) -> tuple[NormalizedName, ...] | None:
+    def explicit_names(self) -> tuple[NormalizedName, ...] | None:
         """The names of both, sorted, when neither has a wildcard; else None."""
-        own, other = Selection(self.projects, self.exclude).explicit, self.also.explicit
+        own, other = (
+            ProjectFilter(self.projects, self.exclude).explicit_names,
+            self.also.explicit_names,
+        )
         return None if own is None or other is None else tuple(sorted({*own, *other}))

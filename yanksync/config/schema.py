@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from yanksync.config.keys import KEYS, SECTIONS, Key
+from yanksync.config.keys import KEYS, SECTIONS, KeySpec
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
 
@@ -32,7 +32,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _property(key: Key) -> dict[str, Any]:
+def _property(key: KeySpec) -> dict[str, Any]:
     names = [_TYPES[one] for one in key.type.types]
     found: dict[str, Any] = {
         "description": key.description,

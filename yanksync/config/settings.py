@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 
 from msgspec import Struct
 
-from yanksync.config.project_filter import Selection
-from yanksync.core.rules.removal_guard import Guard
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.rules.removal_guard import GuardSettings
 from yanksync.core.urls import redacted
 
 StorageValue = str | bool | int | float
@@ -43,7 +43,7 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
-class SlashKeys(StrEnum):
+class DirectoryObjectForm(StrEnum):
     """The form that also stands under the key ``simple/<project>/``, in S3."""
 
     NONE = "none"
@@ -51,7 +51,7 @@ class SlashKeys(StrEnum):
     JSON = "json"
 
 
-class Upstream(Struct, frozen=True, kw_only=True):
+class UpstreamSettings(Struct, frozen=True, kw_only=True):
     """Section ``[upstream]``: what is mirrored, and how kindly it is asked."""
 
     simple_url: str | None = None  # with a trailing slash, may hold credentials; None: ask pip
@@ -97,23 +97,23 @@ class Bucket(Struct, frozen=True, kw_only=True):
         return f"{self.root}/{self.prefix}" if self.prefix else self.root
 
 
-class Mirror(Struct, frozen=True, kw_only=True):
+class MirrorSettings(Struct, frozen=True, kw_only=True):
     """Section ``[mirror]``: what is kept, and where."""
 
     output: Path | Bucket = Path("mirror")  # a directory, absolute once loaded, or object storage
     state: Path | Bucket = Path("yanksync.db")  # absolute once loaded, or one object
     lease: float = 300.0  # seconds for which a run has a state in object storage for itself
-    selection: Selection = Selection()  # the keys projects and exclude
+    selection: ProjectFilter = ProjectFilter()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
     deleted: str = "remove"  # the only value in this version
     files: str = "link"  # the only value in this version
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
     legacy_json: bool = False  # also what followers of the older JSON API read
-    slash_keys: SlashKeys = SlashKeys.NONE
+    slash_keys: DirectoryObjectForm = DirectoryObjectForm.NONE
 
     @property
-    def place(self) -> str:
+    def output_identity(self) -> str:
         """Where in object storage the output stands, and in which way.
 
         The same for all directories: one that is moved takes its files along.
@@ -121,14 +121,14 @@ class Mirror(Struct, frozen=True, kw_only=True):
         return "" if isinstance(self.output, Path) else f"{self.output} {self.slash_keys}"
 
 
-class Schedule(Struct, frozen=True, kw_only=True):
+class ScheduleSettings(Struct, frozen=True, kw_only=True):
     """Section ``[schedule]``: exactly one of the two is set."""
 
     every: float | None = 300.0  # seconds
     cron: str | None = None  # five fields, single spaces, as crontab(5) has them
 
 
-class Hooks(Struct, frozen=True, kw_only=True):
+class HookSettings(Struct, frozen=True, kw_only=True):
     """Section ``[hooks]``: who is told of what has changed in the output."""
 
     command: tuple[str, ...] = ()  # program and arguments; gets paths on standard input
@@ -140,21 +140,21 @@ class Hooks(Struct, frozen=True, kw_only=True):
     allow_http: bool = False  # a webhook over plain http beyond loopback
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def enabled(self) -> tuple[str, ...]:
         """The names of those that are configured, under which the state keeps what they await."""
         given = (bool(self.command), self.webhook is not None, self.manifest is not None)
-        return tuple(name for name, is_given in zip(HOOKS, given, strict=True) if is_given)
+        return tuple(name for name, is_given in zip(HOOK_NAMES, given, strict=True) if is_given)
 
     def __repr__(self) -> str:
         """Name the hooks alone: addresses and headers hold secrets."""
-        return f"Hooks({', '.join(self.names)})"
+        return f"Hooks({', '.join(self.enabled)})"
 
 
-HOOKS = ("command", "webhook", "manifest")
+HOOK_NAMES = ("command", "webhook", "manifest")
 """Who can be told of changes."""
 
 
-class Health(Struct, frozen=True, kw_only=True):
+class HealthSettings(Struct, frozen=True, kw_only=True):
     """Section ``[health]``: who is told of how a pass went."""
 
     metrics: Path | None = None  # a file for Prometheus' textfile collector; absolute once loaded
@@ -171,7 +171,7 @@ class Health(Struct, frozen=True, kw_only=True):
         return f"Health(metrics={self.metrics}, …)"
 
 
-class Storage(Struct, frozen=True):
+class StorageSettings(Struct, frozen=True):
     """Section ``[storage]``: options for the object-storage client, passed on as they are."""
 
     options: tuple[tuple[str, StorageValue], ...] = ()  # sorted by key, keys in lower case
@@ -184,15 +184,15 @@ class Storage(Struct, frozen=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything a run is told, checked once."""
 
-    upstream: Upstream = Upstream()
-    mirror: Mirror = Mirror()
-    guard: Guard = Guard()
-    schedule: Schedule = Schedule()
-    hooks: Hooks = Hooks()
-    health: Health = Health()
-    storage: Storage = Storage()
+    upstream: UpstreamSettings = UpstreamSettings()
+    mirror: MirrorSettings = MirrorSettings()
+    guard: GuardSettings = GuardSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    hooks: HookSettings = HookSettings()
+    health: HealthSettings = HealthSettings()
+    storage: StorageSettings = StorageSettings()
     source: Path | None = None  # the file that was read, absolute; None: there is none
 
-    def mirrors(self, name: str) -> bool:
+    def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""
-        return self.mirror.selection.selects(name)
+        return self.mirror.selection.includes(name)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from msgspec import Struct
 
-from yanksync.config.durations import EXAMPLES, seconds_of
+from yanksync.config.durations import EXAMPLES, parse_duration
 from yanksync.config.settings import Bucket
 from yanksync.core.errors import mebibytes
 
@@ -125,7 +125,7 @@ def seconds(low: float, high: float = _YEAR) -> ValueType:
     wanted = f"seconds, or a time like {EXAMPLES}"
 
     def convert(value: float | str) -> float:
-        found = seconds_of(value) if isinstance(value, str) else float(value)
+        found = parse_duration(value) if isinstance(value, str) else float(value)
         if found is None:
             raise ValueError(f"must be {wanted}, not {value!r}")
         return found

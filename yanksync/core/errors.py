@@ -15,7 +15,7 @@ class YanksyncError(Exception):
     cause: ClassVar[str] = "other"  #: one word for it, by which failures are counted
 
 
-class _Located(YanksyncError):
+class _LocatedError(YanksyncError):
     """Something is wrong with one thing: a file, an address, a page."""
 
     def __init__(self, where: str, problem: str) -> None:
@@ -51,19 +51,19 @@ class UpstreamError(YanksyncError):
 
     cause = "upstream"
 
-    def alone(self) -> Self:
+    def without_traceback(self) -> Self:
         """Return this without the frames that it went through: they hold whole answers."""
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
 
-class Unreachable(_Located, UpstreamError):
+class UpstreamUnreachable(_LocatedError, UpstreamError):
     """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
 
     cause = "unreachable"
 
 
-class Refused(UpstreamError):
+class UpstreamRefused(UpstreamError):
     """Upstream answered and said no, with a status that is neither 404 nor a failure of its own."""
 
     cause = "refused"
@@ -78,7 +78,7 @@ class Refused(UpstreamError):
         return f"{self.url}: {self.problem} ({self.status})"
 
 
-class Throttled(UpstreamError):
+class RateLimited(UpstreamError):
     """Upstream asked us to come back later (429, 503 with Retry-After, the rate-limit fault)."""
 
     cause = "throttled"
@@ -92,13 +92,13 @@ class Throttled(UpstreamError):
         return f"{self.url}: upstream asks to wait {self.seconds:.0f} s"
 
 
-class BadAnswer(_Located, UpstreamError):
+class InvalidAnswer(_LocatedError, UpstreamError):
     """An answer breaks a rule of its format, so nothing is taken from it."""
 
     cause = "bad-answer"
 
 
-class TooLarge(BadAnswer):
+class AnswerTooLarge(InvalidAnswer):
     """An answer is larger than the configuration allows, so nothing is taken from it."""
 
     def __init__(self, where: str, size: int, key: str) -> None:
@@ -119,7 +119,7 @@ def mebibytes(size: int) -> str:
     return f"{size} bytes"
 
 
-class JournalRefused(UpstreamError):
+class JournalUnavailable(UpstreamError):
     """XML-RPC is not offered (404, 405, 410, 501, fault -32601, or a text that says so)."""
 
     cause = "journal-refused"
@@ -168,7 +168,7 @@ class StaleList(UpstreamError):
         )
 
 
-class NothingFound(UpstreamError):
+class NoProjectFound(UpstreamError):
     """A first build found none of the projects that it is to mirror; nothing is published."""
 
     cause = "nothing-found"
@@ -198,19 +198,19 @@ class NothingFound(UpstreamError):
         )
 
 
-class StateError(_Located):
+class StateError(_LocatedError):
     """The state database cannot be used as it is; it was left untouched."""
 
     cause = "state"
 
 
-class PublishError(_Located):
+class PublishError(_LocatedError):
     """The output could not be written; what is recorded stays unpublished and is tried again."""
 
     cause = "output"
 
 
-class ObjectError(_Located):
+class ObjectStorageError(_LocatedError):
     """Object storage did not do what it was asked."""
 
     cause = "output"
@@ -220,17 +220,17 @@ class ObjectError(_Located):
         self.answered = answered  #: whether it said so itself, so that nothing was done
 
 
-class ObjectChanged(ObjectError):
+class PreconditionFailed(ObjectStorageError):
     """An object is not the one that a condition asks for; it was left alone."""
 
 
-class Undelivered(YanksyncError):
+class DeliveryError(YanksyncError):
     """Somebody could not be told of something; says why, and never where: that may be a secret."""
 
     cause = "undelivered"
 
 
-class Unwritten(YanksyncError):
+class StdoutError(YanksyncError):
     """Standard output takes nothing more, for another reason than that its reader has gone."""
 
     cause = "stdout"

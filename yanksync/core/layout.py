@@ -34,7 +34,7 @@ LEGACY = Form("index.legacy_json", "application/json")
 FORMS = (HTML, V1_HTML, V1_JSON, LEGACY)
 """All there are, whether they are configured or not."""
 
-TWIN = {HTML.filename: V1_HTML.filename}
+ALIAS = {HTML.filename: V1_HTML.filename}
 """Forms that hold the same bytes as another one, a hard link where the file system can."""
 
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
@@ -74,7 +74,7 @@ def directory(name: str | None) -> str:
     return ROOT if name is None else f"{ROOT}/{name}"
 
 
-def copies(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
+def compressed_names(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
     """Return the names of the compressed copies that the forms of a page may have, in one order.
 
     Twins are left out: they have the copies of their form.
@@ -85,7 +85,7 @@ def copies(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
     return tuple(form.filename + suffix for form in forms for suffix in suffixes)
 
 
-def copied(copy: str) -> tuple[str, str]:
+def split_copy_name(copy: str) -> tuple[str, str]:
     """Return the form and the codec of a compressed copy."""
     page, dot, suffix = copy.rpartition(".")
     return page, ENCODING[dot + suffix]
@@ -93,30 +93,30 @@ def copied(copy: str) -> tuple[str, str]:
 
 def codecs_of(copies: Iterable[str]) -> tuple[str, ...]:
     """Return the codecs of compressed copies, each once."""
-    return tuple(dict.fromkeys(copied(copy)[1] for copy in copies))
+    return tuple(dict.fromkeys(split_copy_name(copy)[1] for copy in copies))
 
 
-def is_worth(page: int, copy: int) -> bool:
+def is_worth_keeping(page: int, copy: int) -> bool:
     """Return whether a compressed copy of that size is worth having beside its page."""
     return page - copy >= PACKET
 
 
-def twins(filename: str) -> tuple[str, ...]:
+def aliases(filename: str) -> tuple[str, ...]:
     """Return the names of all files that hold the bytes of the form ``filename``."""
-    return (filename, *([TWIN[filename]] if filename in TWIN else []))
+    return (filename, *([ALIAS[filename]] if filename in ALIAS else []))
 
 
-def family(filename: str) -> tuple[str, ...]:
+def with_compressed(filename: str) -> tuple[str, ...]:
     """Return the name of a form and those of all siblings that it may have."""
     return tuple(filename + suffix for suffix in ("", *SUFFIX.values()))
 
 
 def filenames() -> tuple[str, ...]:
     """Return every file name that may stand in a directory of ours, siblings included."""
-    return tuple(name for form in FORMS for name in family(form.filename))
+    return tuple(name for form in FORMS for name in with_compressed(form.filename))
 
 
-def temporary(filename: str) -> str:
+def temporary_name(filename: str) -> str:
     """Return the name under which a file is written before it is put in place.
 
     The same in every run, so that a run that died leaves nothing that the next does not find.

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from yanksync.core.names import normalized
+from yanksync.core.names import normalize
 
 Hashes = tuple[tuple[str, str], ...]
 """Pairs of (algorithm, hex digest), both in lower case, sorted by algorithm."""
@@ -30,7 +30,7 @@ class Yank(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
-class Status(StrEnum):
+class ProjectStatus(StrEnum):
     """The project statuses that rule what may be offered (PEP 792). Others pass as text."""
 
     ACTIVE = "active"
@@ -60,14 +60,14 @@ class Page(Struct, frozen=True, kw_only=True, gc=False):
     name: str  # the normalised name (PEP 503)
     files: tuple[File, ...] = ()
     versions: tuple[str, ...] | None = None  # PEP 700; None: not said (HTML, or before 1.1)
-    status: str = Status.ACTIVE  # PEP 792; an unknown status is kept as it is
+    status: str = ProjectStatus.ACTIVE  # PEP 792; an unknown status is kept as it is
     status_reason: str | None = None  # PEP 792
     serial: int | None = None  # Warehouse's meta._last-serial; None where upstream gives none
 
     @property
     def quarantined(self) -> bool:
         """Whether no file of this project may be offered (PEP 792)."""
-        return self.status == Status.QUARANTINED
+        return self.status == ProjectStatus.QUARANTINED
 
 
 class ListedProject(Struct, frozen=True, gc=False):
@@ -83,13 +83,13 @@ class ProjectList(Struct, frozen=True):
 
     serial: int | None  # Warehouse's meta._last-serial
     rows: Iterable[tuple[str, int | None]]  # name as given, serial; read anew each time
-    numbered: bool = False  # whether every row has a serial
+    has_serials: bool = False  # whether every row has a serial
 
     @property
     def projects(self) -> Iterator[ListedProject]:
         """The rows of valid names, in upstream's order; spellings of one name are rows of it."""
         for display, serial in self.rows:
-            if name := normalized(display):
+            if name := normalize(display):
                 yield ListedProject(name, display, serial)
 
     @property
@@ -108,7 +108,7 @@ class JournalEntry(Struct, frozen=True, gc=False):
     serial: int  # strictly ascending in one answer, with gaps
 
 
-class Action(StrEnum):
+class HistoryAction(StrEnum):
     """What a row of the history says."""
 
     YANK = "yank"
@@ -119,10 +119,10 @@ class Action(StrEnum):
     RETURN = "return"
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class PageChange(Struct, frozen=True, kw_only=True):
     """One difference between two pages of a project, or between a page and nothing."""
 
-    action: Action
+    action: HistoryAction
     version: str | None = None  # None: the whole project
     file: str | None = None  # a single removed file, else None
     files: tuple[str, ...] = ()  # the files that a yank or unyank of part of a release touches
@@ -134,7 +134,7 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
     return tuple(sorted((name.lower(), digest.lower()) for name, digest in pairs))
 
 
-class Published(Struct, frozen=True):
+class PublishedForms(Struct, frozen=True):
     """What stands in the output for a project."""
 
     json: bytes  # digest of the JSON form; empty: something does, nobody knows what
@@ -143,5 +143,5 @@ class Published(Struct, frozen=True):
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
 
 
-PIECES = Published(b"", b"")
+UNKNOWN_FORMS = PublishedForms(b"", b"")
 """What stands there, and nobody knows what: its digests are void."""

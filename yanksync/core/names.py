@@ -6,7 +6,7 @@ import re
 from typing import NewType
 
 NormalizedName = NewType("NormalizedName", str)
-"""A name that passed :func:`normalized`; the only kind of name that a path or URL is made from."""
+"""A name that passed :func:`normalize`; the only kind of name that a path or URL is made from."""
 
 # The packaging specification's rule. ASCII: with IGNORECASE alone U+017F, U+0130 and U+212A pass.
 _VALID = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE | re.ASCII)
@@ -14,7 +14,7 @@ _SEPARATORS = re.compile(r"[-_.]+")
 _LONGEST = 200  # bytes; a directory entry holds 255, and siblings and temporary names need some
 
 
-def normalized(name: str) -> NormalizedName | None:
+def normalize(name: str) -> NormalizedName | None:
     """Return ``name`` normalised (PEP 503), or None when it is no valid project name.
 
     What comes back has only ``a-z``, ``0-9`` and single inner hyphens, so it can be neither a path

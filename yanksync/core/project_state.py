@@ -9,12 +9,12 @@ class Presence(StrEnum):
     """Whether a project is there, as far as the state knows."""
 
     PRESENT = "present"  # a page is held
-    GONE = "gone"  # it was there and was removed; a tombstone keeps its serial
+    REMOVED = "gone"  # it was there and was removed; a tombstone keeps its serial
     NEW = "new"  # never seen, but the journal or the list has named it
     UNKNOWN = "unknown"  # named by the configuration, never had by upstream
 
 
-class Sort(StrEnum):
+class PublishReason(StrEnum):
     """What publishing a project would do, as far as guards care (R8)."""
 
     PAGE = "page"

@@ -113,7 +113,7 @@ class VersionFinder:
         self._versions = None if versions is None else frozenset(versions)
         self._equals: dict[_Primitives | None, str] | None = None
 
-    def of(self, filename: str) -> str | None:
+    def version_of(self, filename: str) -> str | None:
         """Return the version of ``filename``, or None when it belongs to none."""
         likely = self._likely(filename)
         if likely is not None and self._versions is not None and likely in self._versions:
@@ -155,7 +155,7 @@ class VersionFinder:
         return self._equals.get(_pep440(text))
 
 
-def names_project(filename: str, project: str) -> bool:
+def filename_matches_project(filename: str, project: str) -> bool:
     """Return whether ``filename`` begins with the name of ``project``, in any spelling.
 
     A wheel's name part must be the whole of it; other names may go on behind a hyphen, as they
@@ -164,19 +164,19 @@ def names_project(filename: str, project: str) -> bool:
     if filename.endswith(".whl"):
         name = filename.partition("-")[0].replace("_", "-")
         return name == project or _SEPARATORS.sub("-", name).lower() == project
-    return _behind_name(filename, project) is not None
+    return _after_name(filename, project) is not None
 
 
 def file_versions(page: Page) -> tuple[str | None, ...]:
     """Return the version of each of ``page.files``, in their order."""
     finder = VersionFinder(page.name, page.versions)
-    return tuple([finder.of(file.filename) for file in page.files])
+    return tuple([finder.version_of(file.filename) for file in page.files])
 
 
 def versions_by_file(page: Page) -> dict[str, str | None]:
     """Return the version of each of ``page.files``, by the file's name."""
     finder = VersionFinder(page.name, page.versions)
-    return {file.filename: finder.of(file.filename) for file in page.files}
+    return {file.filename: finder.version_of(file.filename) for file in page.files}
 
 
 def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], ...]:
@@ -201,7 +201,7 @@ def _texts(filename: str, project: str) -> Iterator[str]:
         if len(parts) == 3:
             yield parts[1]
         return
-    rest = _behind_name(filename, project)
+    rest = _after_name(filename, project)
     extension = None if rest is None else _EXTENSION.search(rest)
     if rest is None or extension is None or extension.start() == 0:
         return
@@ -211,7 +211,7 @@ def _texts(filename: str, project: str) -> Iterator[str]:
         yield stem[:end]
 
 
-def _behind_name(filename: str, project: str) -> str | None:
+def _after_name(filename: str, project: str) -> str | None:
     """Return what follows the project's name and a hyphen, or None when the name is another.
 
     Old sdists carry hyphens in their name part, and any spelling of the name, so each hyphen may be

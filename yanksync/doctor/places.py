@@ -11,22 +11,22 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from yanksync.config.durations import in_words
+from yanksync.config.durations import format_duration
 from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import YanksyncError
 from yanksync.core.layout import ROOT
 from yanksync.doctor.checks import Check, failed, passed, warned
-from yanksync.mirror.state_access import looked_at
+from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.disk.store import room_at
-from yanksync.output.store import Room, room_for
-from yanksync.state.database import is_there
-from yanksync.state.views.status import Status, status
+from yanksync.output.store import FreeSpace, room_for
+from yanksync.state.database import exists
+from yanksync.state.views.status import Status, read_status
 from yanksync.system.file_lock import lock, lock_path
-from yanksync.system.ownership import owner, runner
+from yanksync.system.ownership import ownership_hint, runner
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _PROBE = ".yanksync-doctor-"
-_SCARCE = Room(256 << 20, 10_000)
+_SCARCE = FreeSpace(256 << 20, 10_000)
 _LATE = 3600.0  # seconds without a run that are no problem whatever the schedule
 
 
@@ -54,9 +54,9 @@ def state_checks(settings: Settings) -> Iterator[Check]:
     if not place.parent.exists():
         yield _to_be_made("state", place)
         return
-    if is_there(place):
+    if exists(place):
         if not os.access(place, os.R_OK | os.W_OK):
-            text = f"{place} cannot be written{owner(place)}"
+            text = f"{place} cannot be written{ownership_hint(place)}"
             yield failed("state", text, _OWNER)
             return
         yield _owned("state", place, f"{place} can be written by {runner()}")
@@ -70,7 +70,9 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
     if status.run is None:
         yield passed("run at work", "none")
     else:
-        since = "" if status.run.since is None else f" for {in_words(now - status.run.since)}"
+        since = (
+            "" if status.run.since is None else f" for {format_duration(now - status.run.since)}"
+        )
         yield passed("run at work", f"{status.run.command or 'yes'}{since} ({status.run.who})")
     if status.last_run is None:
         yield warned("last run", "none yet", "run 'yanksync sync' to build the mirror")
@@ -78,7 +80,7 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
         yield failed("last run", status.last_error, "run 'yanksync -v sync' to see more")
     else:
         ago = now - status.last_run
-        text = f"ended {in_words(max(ago, 0))} ago"
+        text = f"ended {format_duration(max(ago, 0))} ago"
         if status.run is None and ago > max(_LATE, 3 * (settings.schedule.every or _LATE)):
             yield warned("last run", text, "see below whether a schedule starts it")
         else:
@@ -89,8 +91,8 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
 
 def found_status(settings: Settings, now: float) -> Status:
     """Return what the state says, beside a run. Raises :class:`YanksyncError`."""
-    with looked_at(settings) as path:
-        return status(path, now, settings.hooks.names)
+    with path_for_reading(settings) as path:
+        return read_status(path, now, settings.hooks.enabled)
 
 
 def _to_be_made(name: str, place: Path) -> Check:
@@ -100,7 +102,7 @@ def _to_be_made(name: str, place: Path) -> Check:
         above = above.parent
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return _owned(name, above, f"{place} is made by the first run, as {runner()}")
-    text = f"{place} cannot be made in {above}{owner(above)}"
+    text = f"{place} cannot be made in {above}{ownership_hint(above)}"
     return failed(name, text, f"make its directory as root, with 'install -d -o {runner()}'")
 
 
@@ -109,7 +111,7 @@ def _written(name: str, output: Path) -> Iterator[Check]:
     try:
         descriptor, probe = tempfile.mkstemp(prefix=_PROBE, suffix=".tmp", dir=output)
     except OSError as error:
-        text = f"{output} cannot be written: {error.strerror}{owner(output)}"
+        text = f"{output} cannot be written: {error.strerror}{ownership_hint(output)}"
         yield failed(name, text, _OWNER)
         return
     os.close(descriptor)
@@ -129,7 +131,7 @@ def _written(name: str, output: Path) -> Iterator[Check]:
 
 def _owned(name: str, place: Path, text: str) -> Check:
     """Warn of what root may write, though it is another user's."""
-    if os.name != "nt" and os.geteuid() == 0 and (of := owner(place)):
+    if os.name != "nt" and os.geteuid() == 0 and (of := ownership_hint(place)):
         advice = "run yanksync as that user: files of root could not be replaced by it"
         return warned(name, text + of, advice)
     return passed(name, text)
@@ -139,7 +141,7 @@ def _locks(state: Path) -> Check:
     """Lock a file of its own beside the state."""
     file = lock_path(state)
     if file.exists() and not os.access(file, os.R_OK | os.W_OK):
-        return failed("locks", f"{file} cannot be opened{owner(file)}", _OWNER)
+        return failed("locks", f"{file} cannot be opened{ownership_hint(file)}", _OWNER)
     probe = state.with_name(f"{_PROBE}{os.getpid()}")
     try:
         with lock(probe):
@@ -175,16 +177,18 @@ def _room(settings: Settings, output: Path, projects: int | None, published: int
     return passed("room", f"{text} free")
 
 
-def _bucket(name: str, settings: Settings, place: Bucket) -> Check:
+def _bucket(name: str, settings: Settings, location: Bucket) -> Check:
     """Write an object and delete it."""
-    from yanksync.output.object_storage.bucket import Content, Objects
+    from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
 
     key = f"{_PROBE}{os.getpid()}-{time.time_ns()}"
     try:
-        objects = Objects(place, settings.storage, str(settings.source or "the configuration"))
-        objects.put(key, b"", Content(type="text/plain"))
-        objects.delete([key])
+        bucket = BucketClient(
+            location, settings.storage, str(settings.source or "the configuration")
+        )
+        bucket.put(key, b"", ObjectHeaders(type="text/plain"))
+        bucket.delete([key])
     except YanksyncError as error:
         text = str(error)
         return failed(name, text, "check the address, [storage] and what the credentials allow")
-    return passed(name, f"{place} can be written")
+    return passed(name, f"{location} can be written")

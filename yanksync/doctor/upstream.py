@@ -13,19 +13,19 @@ from msgspec import Struct
 
 from yanksync.config.settings import JournalSource, Settings
 from yanksync.core.errors import (
-    BadAnswer,
-    JournalRefused,
-    Refused,
-    Throttled,
-    Unreachable,
+    InvalidAnswer,
+    JournalUnavailable,
+    RateLimited,
     UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
 )
 from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.formats.parse import is_json, parse_list, parse_page
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import is_loopback, redacted
 from yanksync.doctor.checks import Check, failed, passed, warned
-from yanksync.upstream.client import Upstream
+from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.first_look import FirstLook, proxy_of
 from yanksync.upstream.likely_address import advice
 
@@ -52,7 +52,7 @@ def upstream_checks(settings: Settings) -> Generator[Check, None, int | None]:
 
     Returns None if that is unknown.
     """
-    client = Upstream(settings)
+    client = UpstreamClient(settings)
     with closing(client):
         yield _proxy(client.simple_url)
         try:
@@ -61,7 +61,7 @@ def upstream_checks(settings: Settings) -> Generator[Check, None, int | None]:
             better = advice(client) if client.simple_url.startswith("http:") else None
             yield failed("upstream", str(error), better or _REACH)
             return None
-        explicit = settings.mirror.selection.explicit
+        explicit = settings.mirror.selection.explicit_names
         listed = None
         if explicit is None:
             listed = yield from _list(client, settings)
@@ -74,26 +74,26 @@ def upstream_checks(settings: Settings) -> Generator[Check, None, int | None]:
         return None if listed is None else listed.mirrored
 
 
-def _list(client: Upstream, settings: Settings) -> Generator[Check, None, Listed | None]:
+def _list(client: UpstreamClient, settings: Settings) -> Generator[Check, None, Listed | None]:
     """Check the list of projects."""
     url = redacted(client.simple_url)
     try:
         raw = client.list(None)
         if raw is None:
-            raise BadAnswer(url, "304, though nothing was asked for by ETag")
-        projects = parse_list(raw.body, raw.media, client.rules, raw.header_serial)
+            raise InvalidAnswer(url, "304, though nothing was asked for by ETag")
+        projects = parse_list(raw.body, raw.content_type, client.rules, raw.header_serial)
     except UpstreamError as error:
         yield failed("upstream", str(error), _advice(client, error))
         return None
-    json, total, count = is_json(raw.media), 0, 0
+    json, total, count = is_json(raw.content_type), 0, 0
     first: tuple[NormalizedName, ...] = ()
     for project in projects.projects:
         total += 1
-        if settings.mirrors(project.name):
+        if settings.is_mirrored(project.name):
             count += 1
             first = first or (NormalizedName(project.name),)
-    numbered = json and projects.numbered and total > 0
-    serials = "with serials" if projects.numbered else "without serials"
+    numbered = json and projects.has_serials and total > 0
+    serials = "with serials" if projects.has_serials else "without serials"
     text = f"{url}: {total:,} projects, {count:,} to mirror; {'JSON' if json else 'HTML'} {serials}"
     if count:
         yield passed("upstream", text)
@@ -104,19 +104,19 @@ def _list(client: Upstream, settings: Settings) -> Generator[Check, None, Listed
     return Listed(count, first, numbered)
 
 
-def _advice(client: Upstream, error: UpstreamError) -> str:
+def _advice(client: UpstreamClient, error: UpstreamError) -> str:
     """Return what to do about an error."""
-    if isinstance(error, Throttled):
+    if isinstance(error, RateLimited):
         return "try again when that time is over"
-    if isinstance(error, Unreachable):
+    if isinstance(error, UpstreamUnreachable):
         return _REACH
-    if isinstance(error, Refused) and error.status in (401, 403, 407):
+    if isinstance(error, UpstreamRefused) and error.status in (401, 403, 407):
         return _PASSWORD
     return advice(client) or _ADDRESS
 
 
 def _page(
-    client: Upstream,
+    client: UpstreamClient,
     look: FirstLook,
     explicit: tuple[NormalizedName, ...] | None,
     listed: tuple[NormalizedName, ...],
@@ -129,11 +129,13 @@ def _page(
             if isinstance(raw, int):
                 missing.append(name)
                 continue
-            page = parse_page(raw.body, raw.media, raw.url, name, client.rules, raw.header_serial)
+            page = parse_page(
+                raw.body, raw.content_type, raw.url, name, client.rules, raw.header_serial
+            )
         except UpstreamError as error:
             yield failed("page", str(error), _advice(client, error))
             return
-        form, count = "JSON" if page.json else "HTML", len(page.page.files)
+        form, count = "JSON" if page.is_json else "HTML", len(page.page.files)
         yield passed("page", f"{name}: {count:,} file{'' if count == 1 else 's'}, {form}")
         break
     if not missing:
@@ -146,23 +148,23 @@ def _page(
         yield warned("page", text, "check the names in mirror.projects")
 
 
-def _journal(client: Upstream, settings: Settings, listed: Listed | None) -> Check:
+def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) -> Check:
     """Check where changes can be learnt from."""
     source = settings.upstream.journal
     if source in (JournalSource.AUTO, JournalSource.XMLRPC):
         try:
             return passed("journal", f"xmlrpc, at serial {client.last_serial()}")
-        except JournalRefused as error:
+        except JournalUnavailable as error:
             if source is JournalSource.XMLRPC:
                 return failed("journal", str(error), 'set upstream.journal to "auto"')
         except UpstreamError as error:
-            later = isinstance(error, Unreachable | Throttled)
+            later = isinstance(error, UpstreamUnreachable | RateLimited)
             return failed("journal", str(error), _advice(client, error) if later else _NO_JOURNAL)
     if source is not JournalSource.NONE and listed is not None and listed.numbered:
         return passed("journal", "listing: the serials in the list of projects are followed")
     if source is JournalSource.LISTING:
         return failed("journal", "the list of projects has no serials", _NAME_THEM)
-    if settings.mirror.selection.explicit is not None:
+    if settings.mirror.selection.explicit_names is not None:
         return passed("journal", "none: the page of each named project is asked for in each pass")
     return failed("journal", "neither a journal nor serials in the list of projects", _NAME_THEM)
 

@@ -38,26 +38,26 @@ from collections.abc import Iterable
 
 from yanksync.core.errors import LeaseLost
 from yanksync.mirror.lease import Lease
-from yanksync.output.object_storage.bucket import NEW
-from yanksync.state.etags import Tags
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST
+from yanksync.state.etags import Etags
 from yanksync.state.state import State
 
-LIST = ""
+LIST_KEY = ""
 """The list of projects, where others have the name of a project."""
 
 
-class Fence:
+class ConditionalWrites:
     """The ETags of the projects in hand, between the state's thread and those that put."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._lock = threading.Lock()
-        self._tags: dict[str, Tags] = {}
-        self.wrote = False  #: whether anything was put or deleted
+        self._tags: dict[str, Etags] = {}
+        self.has_written = False  #: whether anything was put or deleted
 
     def load(self, state: State, names: Iterable[str]) -> None:
         """Take these projects in hand; in the state's thread."""
-        found = state.tags.of(names)
+        found = state.etags.of(names)
         with self._lock:
             self._tags |= found
 
@@ -65,34 +65,34 @@ class Fence:
         """Note what stands there of these projects, and let them go; in the state's thread."""
         with self._lock:
             done = {name: self._tags.pop(name) for name in names if name in self._tags}
-        state.tags.put(done)
+        state.etags.put(done)
 
-    def match(self, name: str | None, filename: str) -> str | None:
+    def condition(self, name: str | None, filename: str) -> str | None:
         """Return the condition for putting a file; None: it is not known what stands there."""
         with self._lock:
-            return self._tags[name or LIST].get(filename, NEW)
+            return self._tags[name or LIST_KEY].get(filename, MUST_NOT_EXIST)
 
-    def note(self, name: str | None, filename: str, etag: str | None) -> None:
+    def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
         """A file has this ETag now; None: nobody knows."""
         with self._lock:
-            self.wrote = True
-            self._tags[name or LIST][filename] = etag
+            self.has_written = True
+            self._tags[name or LIST_KEY][filename] = etag
 
-    def gone(self, name: str | None, filenames: Iterable[str]) -> None:
+    def note_deleted(self, name: str | None, filenames: Iterable[str]) -> None:
         """These files do not stand there any more."""
         with self._lock:
-            self.wrote = True
+            self.has_written = True
             for filename in filenames:
-                self._tags[name or LIST].pop(filename, None)
+                self._tags[name or LIST_KEY].pop(filename, None)
 
-    def doubt(self, state: State, name: str, filenames: Iterable[str]) -> None:
+    def ask_for_etags(self, state: State, name: str, filenames: Iterable[str]) -> None:
         """Somebody else was at the output: ask for these files' ETags before they are put."""
-        state.tags.put({name: state.tags.of([name])[name] | dict.fromkeys(filenames)})
+        state.etags.put({name: state.etags.of([name])[name] | dict.fromkeys(filenames)})
 
     def check(self) -> None:
         """Raise :class:`LeaseLost` unless a request may still be made."""
         self._lease.check()
 
-    def lost(self, url: str) -> LeaseLost:
+    def changed_error(self, url: str) -> LeaseLost:
         """Return the error for an object that is not the one that the state knows."""
-        return self._lease.give_up(f"{url} is not what this run knows of")
+        return self._lease.abandon(f"{url} is not what this run knows of")

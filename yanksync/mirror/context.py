@@ -11,13 +11,13 @@ from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
 from yanksync.mirror.progress import NoProgress, Progress, never
-from yanksync.mirror.run_totals import Tally
+from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.store import Store
 from yanksync.state.state import State
-from yanksync.upstream.client import Upstream
+from yanksync.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:  # start-up: only a state in object storage has one
-    from yanksync.mirror.conditional_writes import Fence
+    from yanksync.mirror.conditional_writes import ConditionalWrites
 
 log = logging.getLogger("yanksync")
 
@@ -27,7 +27,7 @@ class Mirror(Struct, frozen=True, eq=False):
 
     settings: Settings
     state: State
-    upstream: Upstream
+    upstream: UpstreamClient
     store: Store
     run: int = 0  # the number of this run
     now: Callable[[], float] = time.time  # UTC seconds
@@ -35,8 +35,8 @@ class Mirror(Struct, frozen=True, eq=False):
     sleep: Callable[[float], None] = time.sleep
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
-    fence: Fence | None = None  # several machines may work on this mirror
-    tally: Tally = field(default_factory=Tally)
+    writes: ConditionalWrites | None = None  # several machines may work on this mirror
+    totals: RunTotals = field(default_factory=RunTotals)
 
     def say(self, text: str) -> None:
         """Log ``text`` as information; a person at a terminal sees it at any log level."""

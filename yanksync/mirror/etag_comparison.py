@@ -13,47 +13,47 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from yanksync.core import layout
-from yanksync.core.project_state import Presence, Sort
-from yanksync.mirror.conditional_writes import LIST
-from yanksync.output.object_storage.bucket import Objects
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.mirror.conditional_writes import LIST_KEY
+from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.store import ObjectStore
-from yanksync.state.etags import Tags
+from yanksync.state.etags import Etags
 from yanksync.state.facts import UNREAD
 from yanksync.state.state import State
 
 
-def compare(state: State, output: Objects) -> int:
+def compare_etags(state: State, output: BucketClient) -> int:
     """Take the ETags of the output for those that count; return how many projects had others.
 
     Those are marked as unpublished, whatever the state knows of them, and to be written whole.
-    Raises :class:`ObjectError` or :class:`yanksync.core.errors.PublishError`.
+    Raises :class:`ObjectStorageError` or :class:`yanksync.core.errors.PublishError`.
     """
     now = time.time()
-    differs, top = 0, Tags()
-    missing = state.tags.names() - {LIST}
+    differs, top = 0, Etags()
+    missing = state.etags.names() - {LIST_KEY}
     with state.transaction():
         for name, found in _listed(output):
-            if name == LIST:
+            if name == LIST_KEY:
                 top |= found  # they do not stand together in a listing
                 continue
             missing.discard(name)
             differs += _differs(state, name, found, now)
         for name in missing:
             differs += _differs(state, name, {}, now)
-        if state.tags.of([LIST])[LIST] != top:
+        if state.etags.of([LIST_KEY])[LIST_KEY] != top:
             differs += 1
-            state.tags.put({LIST: top})
-            state.meta.put(list_changed=1)
+            state.etags.put({LIST_KEY: top})
+            state.facts.put(list_changed=1)
         if differs:
-            state.meta.put(catching_up=UNREAD)
-            if state.meta.number("tree_serial") is None:
+            state.facts.put(catching_up=UNREAD)
+            if state.facts.number("tree_serial") is None:
                 store = ObjectStore(output)
-                stamp = store.list_stands().stamp
-                state.meta.put(tree_serial=store.list_serial() or 0, list_stamp=stamp)
+                stamp = store.published_list().stamp
+                state.facts.put(tree_serial=store.list_serial() or 0, list_stamp=stamp)
     return differs
 
 
-def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
+def _listed(output: BucketClient) -> Iterator[tuple[str, Etags]]:
     """Yield what is listed of each project, and of the list in as many parts as it comes in."""
 
     def project(key: str) -> str:
@@ -61,7 +61,7 @@ def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
         name, slash, _ = path.partition("/")
         if slash or (name and name not in layout.filenames()):
             return name  # with no file name: it is the object under the name with the slash
-        return LIST
+        return LIST_KEY
 
     rows = output.list(layout.ROOT)
     for name, group in groupby(rows, key=lambda listed: project(listed.key)):
@@ -72,14 +72,14 @@ def _listed(output: Objects) -> Iterator[tuple[str, Tags]]:
         )
 
 
-def _differs(state: State, name: str, found: Tags, now: float) -> bool:
-    if state.tags.of([name])[name] == found:
+def _differs(state: State, name: str, found: Etags, now: float) -> bool:
+    if state.etags.of([name])[name] == found:
         return False
-    state.tags.put({name: found})
+    state.etags.put({name: found})
     for row in state.projects.get([name]).values():
-        if state.unpublished.sort(row.id) is None:
+        if state.publish_queue.reason(row.id) is None:
             if row.presence is not Presence.PRESENT:
                 continue  # the recovery lets it go, unless upstream has it again
-            state.unpublished.add(row.id, Sort.PAGE, now)
-        state.unpublished.begin([row.id])
+            state.publish_queue.add(row.id, PublishReason.PAGE, now)
+        state.publish_queue.mark_writing([row.id])
     return True

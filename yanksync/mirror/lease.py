@@ -28,9 +28,15 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from yanksync.core.errors import LeaseLost, LockHeld, ObjectChanged, ObjectError, StateError
-from yanksync.output.object_storage.bucket import NEW, Content, Objects
-from yanksync.output.object_storage.client import Patience
+from yanksync.core.errors import (
+    LeaseLost,
+    LockHeld,
+    ObjectStorageError,
+    PreconditionFailed,
+    StateError,
+)
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.client import RequestTimeouts
 
 LONGEST = 86400.0
 """Seconds that a lease may last at the most."""
@@ -38,7 +44,7 @@ SLACK = 2.0
 """Seconds that a lease is left alone after its end: storage tells times in whole ones."""
 _CLOCKS = 60.0  # seconds by which this machine's clock and the storage's may differ
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
-_JSON = Content(type="application/json", cache="no-store")
+_JSON = ObjectHeaders(type="application/json", cache="no-store")
 
 
 class Clock(Protocol):
@@ -62,15 +68,15 @@ class BootClock:
         return event.wait(seconds)
 
 
-def patience(seconds: float) -> Patience:
+def request_timeouts(seconds: float) -> RequestTimeouts:
     """Return how long a request may take under a lease of so many seconds: far less than half."""
-    return Patience(min(30.0, seconds / 8), min(60.0, seconds / 8), min(15.0, seconds / 16))
+    return RequestTimeouts(min(30.0, seconds / 8), min(60.0, seconds / 8), min(15.0, seconds / 16))
 
 
 _Moment = Annotated[float, msgspec.Meta(ge=0, le=253402300799)]  # UTC seconds, to the year 9999
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the lease's object says."""
 
     token: str  # of one run, and of no other
@@ -91,19 +97,19 @@ class Lease:
 
     def __init__(
         self,
-        objects: Objects,
+        bucket: BucketClient,
         key: str,
         seconds: float,
         *,
         clock: Clock | None = None,
         slack: float = SLACK,
     ) -> None:
-        self._objects = objects  # with no check before its requests
+        self._bucket = bucket  # with no check before its requests
         self._key = key
         self._seconds = seconds
         self._clock = clock or BootClock()
         self._slack = slack
-        self._longest = patience(seconds).longest
+        self._longest = request_timeouts(seconds).longest
         self._lock = threading.Lock()
         self._etag: str | None = None
         self._until = 0.0  # on our clock
@@ -111,7 +117,7 @@ class Lease:
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         host = socket.gethostname()
-        self.note = Note(
+        self.record = LeaseRecord(
             token=secrets.token_hex(16),
             holder=f"process {os.getpid()} on {host}",
             since=time.time(),
@@ -124,16 +130,16 @@ class Lease:
     @property
     def url(self) -> str:
         """Where it is, for a person."""
-        return f"{self._objects.place.root}/{self._key}"
+        return f"{self._bucket.location.root}/{self._key}"
 
-    def take(self) -> Note | None:
+    def take(self) -> LeaseRecord | None:
         """Take the lease; return what it said before, None when there was none.
 
-        Raises :class:`LockHeld` when somebody else holds it, :class:`ObjectError` or
+        Raises :class:`LockHeld` when somebody else holds it, :class:`ObjectStorageError` or
         :class:`StateError` when that cannot be found out.
         """
-        found = self._objects.get(self._key)
-        before, etag = None, NEW
+        found = self._bucket.get(self._key)
+        before, etag = None, MUST_NOT_EXIST
         if found is not None:
             before, etag = _read(found.body(), self.url), found.etag or ""
             if before.held:
@@ -141,11 +147,11 @@ class Lease:
                 if age <= before.seconds + self._slack:
                     raise LockHeld(self.url, before.holder, before.since)
         if before is not None:
-            self.note = msgspec.structs.replace(
-                self.note, complete=before.complete, success=before.success
+            self.record = msgspec.structs.replace(
+                self.record, complete=before.complete, success=before.success
             )
         with self._lock:
-            if not self._write(self.note, etag):
+            if not self._write(self.record, etag):
                 raise LockHeld(self.url, "it was faster", None)
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._thread.start()
@@ -154,10 +160,12 @@ class Lease:
     def _probe(self) -> datetime:
         """Return the time that it is for the storage."""
         key = f"{self._key}.now"
-        self._objects.put(key, secrets.token_bytes(8), _JSON)
-        found = self._objects.get(key)
+        self._bucket.put(key, secrets.token_bytes(8), _JSON)
+        found = self._bucket.get(key)
         if found is None:
-            raise ObjectError(f"{self._objects.place.root}/{key}", "is gone as soon as written")
+            raise ObjectStorageError(
+                f"{self._bucket.location.root}/{key}", "is gone as soon as written"
+            )
         return found.modified
 
     def check(self, longest: float | None = None) -> None:
@@ -168,7 +176,7 @@ class Lease:
         if self._lost is not None:
             raise LeaseLost(self.url, self._lost)
 
-    def give_up(self, why: str) -> LeaseLost:
+    def abandon(self, why: str) -> LeaseLost:
         """Make nothing more of the lease, and return the error to raise."""
         self._lost = self._lost or why
         self._done.set()
@@ -178,19 +186,19 @@ class Lease:
         """Let the lease last for its whole time from now on. Raises :class:`LeaseLost`."""
         with self._lock:
             self.check()
-            note = msgspec.structs.replace(self.note, count=self.note.count + 1)
+            note = msgspec.structs.replace(self.record, count=self.record.count + 1)
             if not self._write(note, self._etag or ""):
                 self._lost = "another run has taken it over"
         self.check()
 
     def release(self, *, unclean: bool, complete: float | None, success: float | None) -> None:
-        """Let the next one have it. Raises :class:`ObjectError` or :class:`LeaseLost`."""
+        """Let the next one have it. Raises :class:`ObjectStorageError` or :class:`LeaseLost`."""
         self.stop()
         with self._lock:
             self.check()
             note = msgspec.structs.replace(
-                self.note,
-                count=self.note.count + 1,
+                self.record,
+                count=self.record.count + 1,
                 held=False,
                 unclean=unclean,
                 complete=complete,
@@ -199,10 +207,10 @@ class Lease:
             if not self._write(note, self._etag or ""):
                 raise LeaseLost(self.url, "another run has taken it over")
 
-    def hand_back(self) -> None:
+    def release_unused(self) -> None:
         """Let the next one have it as it was found, if we still do. Raises as :meth:`release`."""
-        if self._etag is not None and self.note.held:
-            note = self.note
+        if self._etag is not None and self.record.held:
+            note = self.record
             self.release(unclean=True, complete=note.complete, success=note.success)
 
     def stop(self) -> None:
@@ -211,14 +219,14 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
 
-    def _write(self, note: Note, match: str) -> bool:
-        """Write the lease; return whether it is ours. Raises :class:`ObjectError`."""
+    def _write(self, note: LeaseRecord, match: str) -> bool:
+        """Write the lease; return whether it is ours. Raises :class:`ObjectStorageError`."""
         begun = self._clock.now()
         try:
-            etag = self._objects.put(self._key, msgspec.json.encode(note), _JSON, match)
-        except ObjectChanged:
+            etag = self._bucket.put(self._key, msgspec.json.encode(note), _JSON, match)
+        except PreconditionFailed:
             return False
-        self.note, self._etag, self._until = note, etag, begun + note.seconds
+        self.record, self._etag, self._until = note, etag, begun + note.seconds
         return True
 
     def _keep(self) -> None:
@@ -228,7 +236,7 @@ class Lease:
                 self.renew()
             except LeaseLost:
                 return
-            except (ObjectError, StateError):
+            except (ObjectStorageError, StateError):
                 self._clock.wait(self._done, self._seconds * _PAUSE)
 
     def _until_half(self) -> float:
@@ -236,23 +244,23 @@ class Lease:
         return max(self._until - self._seconds / 2 - self._clock.now(), 0.0)
 
 
-def _read(body: bytes, url: str) -> Note:
+def _read(body: bytes, url: str) -> LeaseRecord:
     try:
-        return msgspec.json.decode(body, type=Note)
+        return msgspec.json.decode(body, type=LeaseRecord)
     except msgspec.MsgspecError:
         raise StateError(url, "is no lease of yanksync; look what it is, or delete it") from None
 
 
-def read_note(objects: Objects, key: str) -> Note | None:
+def read_record(bucket: BucketClient, key: str) -> LeaseRecord | None:
     """Return what the lease says, without taking it; None when there is none."""
-    found = look(objects, key)
+    found = read_with_expiry(bucket, key)
     return None if found is None else found[0]
 
 
-def look(objects: Objects, key: str) -> tuple[Note, bool] | None:
+def read_with_expiry(bucket: BucketClient, key: str) -> tuple[LeaseRecord, bool] | None:
     """Return what the lease says, and whether it has run out by this machine's clock."""
-    found = objects.get(key)
+    found = bucket.get(key)
     if found is None:
         return None
-    note = _read(found.body(), f"{objects.place.root}/{key}")
+    note = _read(found.body(), f"{bucket.location.root}/{key}")
     return note, time.time() - found.modified.timestamp() > note.seconds + _CLOCKS

@@ -10,50 +10,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yanksync.config.load import with_simple_url
-from yanksync.config.settings import Settings, SlashKeys
+from yanksync.config.settings import DirectoryObjectForm, Settings
 from yanksync.core import layout
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.progress import NoProgress, NotedProgress, Progress, never
-from yanksync.mirror.state_access import exclusive
+from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
 from yanksync.state.state import State
-from yanksync.upstream.client import Upstream
+from yanksync.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
-    from yanksync.mirror.remote_state import Leased
+    from yanksync.mirror.remote_state import RemoteState
 
 
 @contextmanager
-def opened(
+def open_mirror(
     settings: Settings,
     command: str,
     *,
     progress: Progress | None = None,
-    rehearse: bool = False,
+    dry_run: bool = False,
     stopping: Callable[[], bool] = never,
 ) -> Iterator[Mirror]:
     """Open the mirror for a run of ``command``, alone (R11).
 
-    With ``rehearse`` nothing is made that is not there: without a state database the run starts
+    With ``dry_run`` nothing is made that is not there: without a state database the run starts
     from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
     point. Raises :class:`yanksync.core.errors.LockHeld`,
     :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
-    with exclusive(settings, command, rehearse=rehearse) as (state, held):
-        settings = resolved(settings, state, remember=not rehearse)
-        store = store_of(settings, held)
-        upstream = Upstream(settings, json_only=state.meta.flag("json"))
+    with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
+        settings = resolve_upstream_url(settings, state, remember=not dry_run)
+        store = open_store(settings, held)
+        upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
         try:
             yield Mirror(
                 settings,
                 state,
                 upstream,
                 store,
-                run=0 if rehearse else state.runs.begin(command, time.time()),
+                run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), settings, state),
                 stopping=stopping,
-                fence=None if held is None else held.fence,
+                writes=None if held is None else held.writes,
             )
         finally:
             upstream.close()
@@ -66,25 +66,28 @@ def _noted(progress: Progress, settings: Settings, state: State) -> Progress:
     return NotedProgress(progress, place) if place == state.path else progress
 
 
-def store_of(settings: Settings, held: Leased | None = None) -> Store:
+def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
     """Return where the output goes. Raises :class:`yanksync.core.errors.ConfigError`."""
     output = settings.mirror.output
     if isinstance(output, Path):
         return DiskStore(output)
     from yanksync.output.object_storage.bucket import (
-        Objects,  # start-up: a mirror on disk needs no client
+        BucketClient,  # start-up: a mirror on disk needs no client
     )
     from yanksync.output.object_storage.store import ObjectStore
 
     source = str(settings.source or "the configuration")
-    slash = {SlashKeys.HTML: layout.HTML.filename, SlashKeys.JSON: layout.V1_JSON.filename}
+    slash = {
+        DirectoryObjectForm.HTML: layout.HTML.filename,
+        DirectoryObjectForm.JSON: layout.V1_JSON.filename,
+    }
     form = slash.get(settings.mirror.slash_keys)
     if held is not None:
-        return ObjectStore(held.output(), form, held.fence)
-    return ObjectStore(Objects(output, settings.storage, source), form)
+        return ObjectStore(held.output(), form, held.writes)
+    return ObjectStore(BucketClient(output, settings.storage, source), form)
 
 
-def resolved(settings: Settings, state: State, *, remember: bool = True) -> Settings:
+def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:
     """Return ``settings`` with the address of upstream filled in where nobody names it.
 
     pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
@@ -93,11 +96,11 @@ def resolved(settings: Settings, state: State, *, remember: bool = True) -> Sett
     """
     if settings.upstream.simple_url is not None:
         return settings
-    known = state.meta.text("simple_url")
+    known = state.facts.text("simple_url")
     found = addressed(settings, known, str(state.path))
     url, _ = found.upstream.urls
     if remember and url != known and "@" not in url:
-        state.meta.put(simple_url=url)
+        state.facts.put(simple_url=url)
     return found
 
 

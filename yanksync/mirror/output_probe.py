@@ -20,11 +20,11 @@ def has_pages(settings: Settings) -> bool:
         with os.scandir(output / layout.ROOT) as entries:
             return any(entry.is_dir(follow_symlinks=False) for entry in entries)
     from yanksync.output.object_storage.bucket import (
-        Objects,  # start-up: a mirror on disk needs no client
+        BucketClient,  # start-up: a mirror on disk needs no client
     )
 
-    objects = Objects(output, settings.storage, str(settings.source or "the configuration"))
-    return next(objects.list(layout.ROOT), None) is not None
+    bucket = BucketClient(output, settings.storage, str(settings.source or "the configuration"))
+    return next(bucket.list(layout.ROOT), None) is not None
 
 
 def output_problem(settings: Settings) -> str | None:

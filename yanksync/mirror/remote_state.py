@@ -23,27 +23,27 @@ from hashlib import blake2b
 from pathlib import Path
 
 from yanksync.config.settings import Bucket, Settings
-from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, StateError
+from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFailed, StateError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.conditional_writes import Fence
+from yanksync.mirror.conditional_writes import ConditionalWrites
 from yanksync.mirror.context import log
-from yanksync.mirror.etag_comparison import compare
-from yanksync.mirror.lease import Lease, Note, look, patience
-from yanksync.output.object_storage.bucket import NEW, Content, Objects
-from yanksync.output.object_storage.client import Patience
-from yanksync.state.runs import Run
+from yanksync.mirror.etag_comparison import compare_etags
+from yanksync.mirror.lease import Lease, LeaseRecord, read_with_expiry, request_timeouts
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.client import RequestTimeouts
+from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
 
 LARGEST = 200_000_000  # bytes of a state that is carried to and fro
-_CONTENT = Content(type="application/vnd.sqlite3", cache="no-store")
+_CONTENT = ObjectHeaders(type="application/vnd.sqlite3", cache="no-store")
 _NAME = "yanksync.db"
 
 
-def _place(settings: Settings) -> tuple[Bucket, str]:
+def _bucket_and_key(settings: Settings) -> tuple[Bucket, str]:
     """Return the bucket of the state, and its key."""
-    place = settings.mirror.state
-    assert isinstance(place, Bucket)
-    return Bucket(scheme=place.scheme, bucket=place.bucket), place.prefix
+    location = settings.mirror.state
+    assert isinstance(location, Bucket)
+    return Bucket(scheme=location.scheme, bucket=location.bucket), location.prefix
 
 
 @contextmanager
@@ -51,9 +51,9 @@ def _storage() -> Iterator[None]:
     """What object storage does not do inside is told as an error of the state."""
     try:
         yield
-    except ObjectChanged:
+    except PreconditionFailed:
         raise
-    except ObjectError as error:
+    except ObjectStorageError as error:
         raise StateError(error.where, error.problem) from error
 
 
@@ -69,12 +69,12 @@ def _home() -> Path:
         raise StateError("TMPDIR", f"cannot make a directory there: {error.strerror}") from error
 
 
-def _fetch(objects: Objects, key: str, target: Path) -> str | None:
+def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
     """Fetch the state into ``target``; return its ETag, None when there is none."""
-    found = objects.get(key)
+    found = bucket.get(key)
     if found is None:
         return None
-    url = f"{objects.place.root}/{key}"
+    url = f"{bucket.location.root}/{key}"
     if found.size > LARGEST:
         raise StateError(url, _too_large(found.size))
     try:
@@ -95,24 +95,24 @@ def _too_large(size: int) -> str:
 
 
 @contextmanager
-def looked_at(settings: Settings) -> Iterator[Path]:
+def copy_for_reading(settings: Settings) -> Iterator[Path]:
     """Yield where the state can be looked at; there may be none. Takes no lease.
 
     Raises :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
-    place, key = _place(settings)
-    objects = Objects(place, settings.storage, _source(settings))
+    location, key = _bucket_and_key(settings)
+    bucket = BucketClient(location, settings.storage, _source(settings))
     home = _home()
     try:
         with _storage():
-            lease = look(objects, f"{key}.lease")
-            fetched = _fetch(objects, key, home / _NAME)
+            lease = read_with_expiry(bucket, f"{key}.lease")
+            fetched = _fetch(bucket, key, home / _NAME)
         if fetched is not None and lease is not None:
             note, is_over = lease
             with State(home / _NAME) as state:
                 _take_over(state, note)
                 if note.held and not is_over:  # for status; the copy is not put back
-                    state.meta.put(at_work=note.holder, at_work_since=note.since)
+                    state.facts.put(at_work=note.holder, at_work_since=note.since)
         yield home / _NAME
     except StateError as error:
         raise _named(error, settings, home) from error
@@ -126,82 +126,94 @@ def _named(error: StateError, settings: Settings, home: Path) -> StateError:
     return StateError(str(settings.mirror.state), error.problem) if here else error
 
 
-def _take_over(state: State, note: Note) -> None:
+def _take_over(state: State, note: LeaseRecord) -> None:
     """Let the state know of empty passes that did not put it.
 
     A lease that was let go is newer than the state, whatever the clocks of machines say; one that
     was not tells of the time before the run that held it, which may have put the state.
     """
-    known, last = state.meta.moment("complete_read"), state.runs.last_success()
+    known, last = state.facts.moment("complete_read"), state.runs.last_success()
     if note.complete is not None and (not note.held or known is None or known < note.complete):
-        state.meta.put(complete_read=note.complete)
+        state.facts.put(complete_read=note.complete)
     if note.success in (None, last):
         return
     if not note.held or last is None or last < note.success:
         run = state.runs.begin("empty", note.success)
-        state.runs.end(run, note.success, Run(exit=ExitCode.DONE, cursor=state.meta.cursor))
+        state.runs.end(
+            run, note.success, RunRecord(exit_code=ExitCode.DONE, cursor=state.facts.cursor)
+        )
 
 
-class Leased:
+class RemoteState:
     """A state that was fetched under a lease."""
 
     def __init__(
-        self, settings: Settings, home: Path, lease: Lease, before: Note | None, *, rehearse: bool
+        self,
+        settings: Settings,
+        home: Path,
+        lease: Lease,
+        before: LeaseRecord | None,
+        *,
+        dry_run: bool,
     ) -> None:
         self._settings = settings
         self._lease = lease
         self._before = before
-        self._rehearse = rehearse
-        self._place, self._key = _place(settings)
-        self._objects = self._client(self._place, Patience(settings.mirror.lease / 3, 0.0, 0.0))
+        self._dry_run = dry_run
+        self._location, self._key = _bucket_and_key(settings)
+        self._bucket = self._client(
+            self._location, RequestTimeouts(settings.mirror.lease / 3, 0.0, 0.0)
+        )
         self.path = home / _NAME
-        self.fence = Fence(lease)
+        self.writes = ConditionalWrites(lease)
         with _storage():
-            self._etag = _fetch(self._objects, self._key, self.path)
+            self._etag = _fetch(self._bucket, self._key, self.path)
 
-    def _client(self, place: Bucket, patience: Patience) -> Objects:
-        check = partial(self._lease.check, patience.longest)
-        return Objects(place, self._settings.storage, _source(self._settings), patience, check)
+    def _client(self, location: Bucket, timeouts: RequestTimeouts) -> BucketClient:
+        check = partial(self._lease.check, timeouts.longest)
+        return BucketClient(
+            location, self._settings.storage, _source(self._settings), timeouts, check
+        )
 
     @property
     def new(self) -> bool:
         """Whether there was no state to fetch."""
         return self._etag is None
 
-    def output(self) -> Objects:
+    def output(self) -> BucketClient:
         """Return a client for the output that makes no request without the lease."""
         output = self._settings.mirror.output
         assert isinstance(output, Bucket)
-        return self._client(output, patience(self._settings.mirror.lease))
+        return self._client(output, request_timeouts(self._settings.mirror.lease))
 
     @contextmanager
-    def working(self, state: State) -> Iterator[None]:
+    def use(self, state: State) -> Iterator[None]:
         """Make state and output fit; when all went well inside, put the state and release."""
         unclean = self._before is None or self._before.held or self._before.unclean
         try:
-            place = state.meta.text("place") or ""
-            unclean = unclean or self.new or place != self._settings.mirror.place
+            location = state.facts.text("place") or ""
+            unclean = unclean or self.new or location != self._settings.mirror.output_identity
             if self._before is not None:
                 _take_over(state, self._before)
             if unclean:
                 self._compare(state)
             last = state.runs.last_exit()
-            state.change.watch()
+            state.changes.watch()
             yield
         except LeaseLost:
             self._lease.stop()
             raise
         except BaseException:  # what is in the output is not all noted
-            with suppress(ObjectError, StateError, LeaseLost):
-                if self.fence.wrote or not self._rehearse:
+            with suppress(ObjectStorageError, StateError, LeaseLost):
+                if self.writes.has_written or not self._dry_run:
                     self._put(state)
                     unclean = True
                 self._release(state, unclean=unclean)
             self._lease.stop()
             raise
-        changed = state.change.touched() or state.runs.last_exit() != last
-        if self._rehearse:
-            changed = self.fence.wrote or (changed and not unclean)
+        changed = state.changes.has_changed() or state.runs.last_exit() != last
+        if self._dry_run:
+            changed = self.writes.has_written or (changed and not unclean)
         else:
             changed = changed or (unclean and not self.new)
         try:
@@ -216,7 +228,7 @@ class Leased:
     def _compare(self, state: State) -> None:
         """Hold what is listed against the state, and mark what differs as to be put again."""
         with _storage():
-            differs = compare(state, self.output())
+            differs = compare_etags(state, self.output())
         if differs and not self.new:
             log.warning(
                 "the last run did not end as it should: %d objects' ETags are not those that the "
@@ -227,7 +239,7 @@ class Leased:
     def _put(self, state: State) -> None:
         """Put the state back where it came from, if it is still the one that was fetched."""
         copy = self.path.with_name("put.db")
-        url = f"{self._place.root}/{self._key}"
+        url = f"{self._location.root}/{self._key}"
         copy.unlink(missing_ok=True)
         state.backup(copy)
         size = copy.stat().st_size
@@ -238,53 +250,55 @@ class Leased:
                 self._lease.renew()
                 with open(copy, "rb") as file:
                     body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                    self._etag = self._objects.put(self._key, body, _CONTENT, self._etag or NEW)
-        except ObjectChanged:
-            raise self._lease.give_up(f"{url} is not what this run fetched") from None
+                    self._etag = self._bucket.put(
+                        self._key, body, _CONTENT, self._etag or MUST_NOT_EXIST
+                    )
+        except PreconditionFailed:
+            raise self._lease.abandon(f"{url} is not what this run fetched") from None
 
     def _kept(self, copy: Path, url: str) -> str:
         """Put aside what is nowhere else; return where. The next one takes the place of this."""
         home = self.path.parent
-        place = home.with_name(f"yanksync-{blake2b(url.encode(), digest_size=8).hexdigest()}.db")
+        location = home.with_name(f"yanksync-{blake2b(url.encode(), digest_size=8).hexdigest()}.db")
         try:
-            os.replace(copy, place)
+            os.replace(copy, location)
         except OSError as error:
-            return f"Of this run it could not be kept in {place}: {error.strerror}"
-        return f"Of this run it is in {place}"
+            return f"Of this run it could not be kept in {location}: {error.strerror}"
+        return f"Of this run it is in {location}"
 
     def _release(self, state: State, *, unclean: bool) -> None:
         try:
             self._lease.release(
                 unclean=unclean,
-                complete=state.meta.moment("complete_read"),
+                complete=state.facts.moment("complete_read"),
                 success=state.runs.last_success(),
             )
-        except ObjectError as error:  # it runs out by itself
+        except ObjectStorageError as error:  # it runs out by itself
             log.warning("the lease could not be released: %s", error)
 
 
 @contextmanager
-def leased(settings: Settings, *, rehearse: bool = False) -> Iterator[Leased]:
+def open_remote_state(settings: Settings, *, dry_run: bool = False) -> Iterator[RemoteState]:
     """Hold the lease, and the state that was fetched under it, in a directory that goes again.
 
-    With ``rehearse`` the state is put back only if something came of it. Raises
+    With ``dry_run`` the state is put back only if something came of it. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`StateError`,
     :class:`yanksync.core.errors.ConfigError`.
     """
-    place, key = _place(settings)
+    location, key = _bucket_and_key(settings)
     seconds = settings.mirror.lease
-    objects = Objects(place, settings.storage, _source(settings), patience(seconds))
-    lease = Lease(objects, f"{key}.lease", seconds)
+    bucket = BucketClient(location, settings.storage, _source(settings), request_timeouts(seconds))
+    lease = Lease(bucket, f"{key}.lease", seconds)
     home = _home()
     held = None
     try:
         with _storage():
             before = lease.take()
-        held = Leased(settings, home, lease, before, rehearse=rehearse)
+        held = RemoteState(settings, home, lease, before, dry_run=dry_run)
         yield held
     except BaseException as error:  # nothing was begun, or it is released already
-        with suppress(ObjectError, StateError, LeaseLost):
-            lease.hand_back()
+        with suppress(ObjectStorageError, StateError, LeaseLost):
+            lease.release_unused()
         if isinstance(error, StateError):
             raise _named(error, settings, home) from error
         raise

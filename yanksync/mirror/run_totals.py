@@ -7,7 +7,7 @@ from collections import Counter
 from msgspec import Struct, field
 
 
-class Tally(Struct):
+class RunTotals(Struct):
     """What a pass has come to so far."""
 
     asked: int = 0  # page requests
@@ -20,12 +20,12 @@ class Tally(Struct):
     problem: str | None = None  # the first failure of the pass as a whole
     undelivered: int = 0  # changes that wait for a hook
     held: dict[str, str] = field(default_factory=dict)  # what to log at its end, by kind
-    told: set[str] = field(default_factory=set)  # what the log has been told and need not again
+    logged: set[str] = field(default_factory=set)  # what the log has been told and need not again
     causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes
     latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page
 
-    def tells(self, what: str) -> bool:
+    def first_time(self, what: str) -> bool:
         """Return whether ``what`` is to be logged: once in a pass, however often it is met."""
-        new = what not in self.told
-        self.told.add(what)
+        new = what not in self.logged
+        self.logged.add(what)
         return new

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror.output_probe import has_pages
-from yanksync.state.database import is_there
+from yanksync.state.database import exists
 from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
-    from yanksync.mirror.remote_state import Leased
+    from yanksync.mirror.remote_state import RemoteState
 
 log = logging.getLogger("yanksync")
 
@@ -32,30 +32,30 @@ _ADOPTED = (
 
 
 @contextmanager
-def exclusive(
-    settings: Settings, command: str, *, rehearse: bool
-) -> Iterator[tuple[State, Leased | None]]:
+def open_exclusively(
+    settings: Settings, command: str, *, dry_run: bool
+) -> Iterator[tuple[State, RemoteState | None]]:
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
-    With ``rehearse`` nothing is made that is not there. Raises
+    With ``dry_run`` nothing is made that is not there. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     then = _ADOPTED if command == "adopt" else _BUILT_AGAIN
     if not isinstance(path, Path):
-        from yanksync.mirror.remote_state import leased
+        from yanksync.mirror.remote_state import open_remote_state
 
         with (
-            leased(settings, rehearse=rehearse) as held,
+            open_remote_state(settings, dry_run=dry_run) as held,
             State(held.path) as state,
-            held.working(state),
+            held.use(state),
         ):
             if held.new:
                 _report_missing(settings, then)
             yield state, held
         return
-    missing = not is_there(path)
-    away = rehearse and missing
+    missing = not exists(path)
+    away = dry_run and missing
     with (
         nullcontext() if away else lock(path, command),
         State(Path(":memory:") if away else path) as state,
@@ -66,16 +66,16 @@ def exclusive(
 
 
 @contextmanager
-def opened_state(settings: Settings, command: str) -> Iterator[State | None]:
+def open_state(settings: Settings, command: str) -> Iterator[State | None]:
     """Open the state alone, to change it beside the runs; None when there is none yet.
 
     Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
-        with exclusive(settings, command, rehearse=False) as (state, held):
+        with open_exclusively(settings, command, dry_run=False) as (state, held):
             yield None if held is None or held.new else state
-    elif not is_there(path):  # no lock file is made, either
+    elif not exists(path):  # no lock file is made, either
         _report_missing(settings, ask=False)
         yield None
     else:
@@ -84,21 +84,21 @@ def opened_state(settings: Settings, command: str) -> Iterator[State | None]:
 
 
 @contextmanager
-def looked_at(settings: Settings) -> Iterator[Path]:
+def path_for_reading(settings: Settings) -> Iterator[Path]:
     """Yield the path of the state, to be read beside a run; perhaps there is none.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
     path = settings.mirror.state
     if isinstance(path, Path):
-        if not is_there(path):
+        if not exists(path):
             _report_missing(settings, ask=False)
         yield path
     else:
         from yanksync.mirror import remote_state
 
-        with remote_state.looked_at(settings) as fetched:
-            if not is_there(fetched):
+        with remote_state.copy_for_reading(settings) as fetched:
+            if not exists(fetched):
                 _report_missing(settings)
             yield fetched
 
@@ -107,7 +107,7 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
     """Return why there is nothing to look at: no state at ``path`` and no pages; else None."""
     state, output = settings.mirror.state, settings.mirror.output
     ask = not isinstance(state, Path)
-    if is_there(path) or _has_pages(settings, ask=ask):
+    if exists(path) or _has_pages(settings, ask=ask):
         return None
     looked = ask or isinstance(output, Path)
     pages = f"no page in {output}" if looked else f"{output} was not asked for pages"
@@ -136,7 +136,7 @@ def _has_pages(settings: Settings, *, ask: bool) -> bool:
     return False
 
 
-def busy_since(settings: Settings, held: LockHeld) -> float | None:
+def locked_since(settings: Settings, held: LockHeld) -> float | None:
     """Return since when another run has kept this one out; None when unknown."""
     path = settings.mirror.state
     return held_since(path) if isinstance(path, Path) else held.since

@@ -8,11 +8,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.model import Published
-from yanksync.output.inventory import _OURS, _TEMPORARY, Seen, Standing, files_of
+from yanksync.core.model import PublishedForms
+from yanksync.output.inventory import _OURS, _TEMPORARY, DirectoryContent, FileEntry, expected_files
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What was found."""
 
     MISSING = "missing"
@@ -31,90 +31,92 @@ class Kind(StrEnum):
 
 
 DIFFERENCES = (
-    Kind.MISSING,
-    Kind.DIFFERENT,
-    Kind.STALE,
-    Kind.EXTRA,
-    Kind.MODE,
-    Kind.LEFTOVER,
-    Kind.UPSTREAM,
+    FindingKind.MISSING,
+    FindingKind.DIFFERENT,
+    FindingKind.STALE,
+    FindingKind.EXTRA,
+    FindingKind.MODE,
+    FindingKind.LEFTOVER,
+    FindingKind.UPSTREAM,
 )
-NOT_WORTH = f"it is not smaller than its page by {layout.PACKET} bytes"
+NOT_SMALLER = f"it is not smaller than its page by {layout.PACKET} bytes"
 """What is said of a compressed copy that should not be there."""
 
-NOTES = (Kind.UNPUBLISHED, Kind.HELD, Kind.PENDING, Kind.FOREIGN)
+NOTES = (FindingKind.UNPUBLISHED, FindingKind.HELD, FindingKind.PENDING, FindingKind.FOREIGN)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was found; a path that ends in a slash is a whole directory."""
 
-    kind: Kind
+    kind: FindingKind
     project: str | None  # None: the list of projects, or upstream as a whole
     path: str  # below the output, or the address at upstream
     detail: str | None = None
 
 
-def compare(name: str | None, wanted: Mapping[str, bytes], standing: Standing) -> Iterator[Finding]:
+def compare_directory(
+    name: str | None, wanted: Mapping[str, bytes], content: DirectoryContent
+) -> Iterator[Finding]:
     """Yield how a directory differs from one with the files ``wanted``."""
     base = layout.directory(name)
-    if standing.problem is not None:
-        yield _found(Kind.UNCHECKED, name, f"{base}/", standing.problem)
+    if content.problem is not None:
+        yield _found(FindingKind.UNCHECKED, name, f"{base}/", content.problem)
         return
-    if not standing.there:
-        yield _found(Kind.MISSING, name, f"{base}/")
+    if not content.exists:
+        yield _found(FindingKind.MISSING, name, f"{base}/")
         return
-    if standing.wrong_mode is not None:
-        yield _found(Kind.MODE, name, f"{base}/", standing.wrong_mode)
-    entries = {seen.name: seen for seen in standing.entries}
-    pages = (seen for seen in standing.entries if seen.digest == wanted.get(seen.name))
-    sizes = {seen.name: seen.size for seen in pages}  # of one changed by hand it says nothing
+    if content.wrong_mode is not None:
+        yield _found(FindingKind.MODE, name, f"{base}/", content.wrong_mode)
+    entries = {entry.name: entry for entry in content.entries}
+    pages = (entry for entry in content.entries if entry.digest == wanted.get(entry.name))
+    sizes = {entry.name: entry.size for entry in pages}  # of one changed by hand it says nothing
     for filename, digest in wanted.items():
-        seen = entries.pop(filename, None)
+        entry = entries.pop(filename, None)
         path = f"{base}/{filename}"
-        if seen is None:
-            yield _found(Kind.MISSING, name, path)
+        if entry is None:
+            yield _found(FindingKind.MISSING, name, path)
             continue
-        yield from _content(name, path, seen, digest, sizes)
-        if seen.wrong_mode is not None:
-            yield _found(Kind.MODE, name, path, seen.wrong_mode)
+        yield from _content(name, path, entry, digest, sizes)
+        if entry.wrong_mode is not None:
+            yield _found(FindingKind.MODE, name, path, entry.wrong_mode)
     for filename in sorted(entries):
         kind = (
-            Kind.EXTRA
+            FindingKind.EXTRA
             if filename in _OURS
-            else Kind.LEFTOVER
+            else FindingKind.LEFTOVER
             if filename in _TEMPORARY
-            else Kind.FOREIGN
+            else FindingKind.FOREIGN
         )
         yield _found(kind, name, f"{base}/{filename}")
 
 
 def _content(
-    name: str | None, path: str, seen: Seen, digest: bytes, sizes: Mapping[str, int | None]
+    name: str | None, path: str, entry: FileEntry, digest: bytes, sizes: Mapping[str, int | None]
 ) -> Iterator[Finding]:
     """Yield what is wrong with a file that should be there."""
-    is_copy = seen.name.endswith(tuple(layout.SUFFIX.values()))
-    if seen.problem is not None:
-        yield _found(Kind.UNCHECKED, name, path, seen.problem)
-    elif seen.digest != digest:
-        yield _found(Kind.STALE if is_copy else Kind.DIFFERENT, name, path)
+    is_copy = entry.name.endswith(tuple(layout.SUFFIX.values()))
+    if entry.problem is not None:
+        yield _found(FindingKind.UNCHECKED, name, path, entry.problem)
+    elif entry.digest != digest:
+        yield _found(FindingKind.STALE if is_copy else FindingKind.DIFFERENT, name, path)
     elif is_copy:
-        page, copy = sizes.get(layout.copied(seen.name)[0]), seen.size
-        if page is not None and copy is not None and not layout.is_worth(page, copy):
-            yield _found(Kind.EXTRA, name, path, NOT_WORTH)
+        page, copy = sizes.get(layout.split_copy_name(entry.name)[0]), entry.size
+        if page is not None and copy is not None and not layout.is_worth_keeping(page, copy):
+            yield _found(FindingKind.EXTRA, name, path, NOT_SMALLER)
 
 
-def is_right(name: str, wanted: Published, standing: Standing) -> bool:
+def is_as_expected(name: str, wanted: PublishedForms, content: DirectoryContent) -> bool:
     """Return True if exactly ``wanted`` is published, as a fresh run would write it."""
-    return all(map(_is_harmless, compare(name, files_of(wanted), standing)))
+    return all(map(_is_harmless, compare_directory(name, expected_files(wanted), content)))
 
 
 def _is_harmless(finding: Finding) -> bool:
     directory = finding.path.endswith("/")
-    if finding.kind is Kind.MODE:
+    if finding.kind is FindingKind.MODE:
         return directory  # writing its files again does not change it
     # An object under the directory's name is ours, and was wanted by another configuration.
-    return finding.kind is Kind.FOREIGN and not directory
+    return finding.kind is FindingKind.FOREIGN and not directory
 
 
-def _found(kind: Kind, name: str | None, path: str, detail: str | None = None) -> Finding:
+def _found(kind: FindingKind, name: str | None, path: str, detail: str | None = None) -> Finding:
     return Finding(kind=kind, project=name, path=path, detail=detail)

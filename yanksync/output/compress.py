@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from yanksync.core.formats import deflate
-from yanksync.core.layout import PACKET, is_worth
+from yanksync.core.layout import PACKET, is_worth_keeping
 
 
 def compress(codec: str, body: bytes) -> bytes:
-    """Return ``body`` compressed by ``codec``: gzip, br or zstd; see :func:`copy_of`.
+    """Return ``body`` compressed by ``codec``: gzip, br or zstd; see :func:`compressed_copy`.
 
     Raises :class:`ImportError` when the codec's library is not installed; the configuration has
     checked that before.
     """
     if codec == "gzip":
-        return deflate.gzipped(body)
+        return deflate.gzip_compress(body)
     if codec == "br":
         import brotli
 
@@ -32,18 +32,18 @@ def compress(codec: str, body: bytes) -> bytes:
     return bytes(zstandard.ZstdCompressor(level=9, write_content_size=True).compress(body))
 
 
-def copy_of(codec: str, body: bytes) -> bytes | None:
+def compressed_copy(codec: str, body: bytes) -> bytes | None:
     """Return ``body`` compressed by ``codec``; None if that saves less than a network packet."""
     if len(body) <= PACKET:
         return None
     copy = compress(codec, body)
-    return copy if is_worth(len(body), len(copy)) else None
+    return copy if is_worth_keeping(len(body), len(copy)) else None
 
 
-def stream(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def compress_chunks(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield ``chunks`` compressed by ``codec``; the list of projects is too long to hold."""
     if codec == "gzip":
-        engine = deflate.gzipper()
+        engine = deflate.gzip_compressor()
         yield from _run(chunks, engine.compress, engine.flush)
     elif codec == "br":
         import brotli
@@ -64,7 +64,7 @@ def _run(chunks: Iterable[bytes], step: object, finish: object) -> Iterator[byte
     yield finish()  # type: ignore[operator]
 
 
-def expand(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def decompress_chunks(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``.
 
     Raises :class:`OSError` where the codec's library is not installed: siblings may have been

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class FileEntry(Struct, frozen=True, kw_only=True):
     """An entry of a directory, as it stands. Of what is not of ours nothing but the name is told.
 
     ``digest`` is that of the content, of a sibling's decompressed; None when there is none to take.
@@ -21,11 +21,11 @@ class Seen(Struct, frozen=True, kw_only=True):
     wrong_mode: str | None = None
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class DirectoryContent(Struct, frozen=True, kw_only=True):
     """A directory as it stands."""
 
-    there: bool = True
-    entries: tuple[Seen, ...] = ()
+    exists: bool = True
+    entries: tuple[FileEntry, ...] = ()
     problem: str | None = None  # why it could not be read
     wrong_mode: str | None = None
 
@@ -33,25 +33,27 @@ class Standing(Struct, frozen=True, kw_only=True):
 _OURS = frozenset(layout.filenames())
 
 
-_TEMPORARY = frozenset(layout.temporary(name) for name in layout.filenames())
+_TEMPORARY = frozenset(layout.temporary_name(name) for name in layout.filenames())
 
 
-def holds_ours(standing: Standing) -> bool:
+def is_project_directory(content: DirectoryContent) -> bool:
     """Whether a directory is one that we made: it holds files of our names, or nothing."""
-    return not standing.entries or any(
-        seen.name in _OURS or seen.name in _TEMPORARY for seen in standing.entries
+    return not content.entries or any(
+        entry.name in _OURS or entry.name in _TEMPORARY for entry in content.entries
     )
 
 
-def files_of(stands: Published) -> dict[str, bytes]:
+def expected_files(published: PublishedForms) -> dict[str, bytes]:
     """Return every file that a page consists of, with the digest of its content, decompressed."""
     found: dict[str, bytes] = {}
-    forms = [(layout.V1_JSON, stands.json), (layout.HTML, stands.html)]
-    if stands.legacy is not None:
-        forms.append((layout.LEGACY, stands.legacy))
+    forms = [(layout.V1_JSON, published.json), (layout.HTML, published.html)]
+    if published.legacy is not None:
+        forms.append((layout.LEGACY, published.legacy))
     for form, digest in forms:
-        copies = [one for one in stands.copies if layout.copied(one)[0] == form.filename]
-        for filename in layout.twins(form.filename):
+        copies = [
+            one for one in published.copies if layout.split_copy_name(one)[0] == form.filename
+        ]
+        for filename in layout.aliases(form.filename):
             found[filename] = digest
             for copy in copies:
                 found[filename + copy.removeprefix(form.filename)] = digest

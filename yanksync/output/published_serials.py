@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from yanksync.core import layout
-from yanksync.output.compress import expand
+from yanksync.output.compress import decompress_chunks
 
 LARGEST = 128 << 20
 """Bytes of a published page that are read at the most; as much as is taken of upstream's."""
@@ -40,7 +40,7 @@ def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
     codec = layout.ENCODING.get(os.path.splitext(filename)[1])
     body = bytearray()
     with suppress(ValueError):
-        for chunk in chunks if codec is None else expand(codec, chunks):
+        for chunk in chunks if codec is None else decompress_chunks(codec, chunks):
             body += chunk
             if len(body) - len(chunk) < HEAD and (found := serial_in(body)) is not None:
                 return found
@@ -49,6 +49,6 @@ def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
     return serial_in(body)
 
 
-def newest(serials: Iterable[int | None]) -> int | None:
+def highest_serial(serials: Iterable[int | None]) -> int | None:
     """Return the highest of the serials; None when there is none."""
     return max((serial for serial in serials if serial is not None), default=None)

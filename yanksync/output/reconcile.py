@@ -13,45 +13,46 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 
-Compress = Callable[[str, bytes], bytes | None]
+Compressor = Callable[[str, bytes], bytes | None]
 """Returns a body compressed by the codec of that name; None if that is not worth it."""
 
 
-class FormWork(Struct, frozen=True, kw_only=True):
+class FormUpdate(Struct, frozen=True, kw_only=True):
     """What to do with one form of a project page."""
 
     filename: str
     body: bytes | None = None  # None: the form stands as it is
-    siblings: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
-    drop: tuple[str, ...] = ()  # codecs whose sibling has to go
+    copies: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
+    remove: tuple[str, ...] = ()  # codecs whose sibling has to go
 
 
-class Write(Struct, frozen=True, kw_only=True):
+class WriteProject(Struct, frozen=True, kw_only=True):
     """A project's page is to be created or replaced."""
 
     name: str
-    forms: tuple[FormWork, ...]
-    tidy: bool  # a run may have died here: anything else of ours in the directory has to go
+    forms: tuple[FormUpdate, ...]
+    # a run may have died here: anything else of ours in the directory has to go
+    remove_leftovers: bool
 
 
-class Remove(Struct, frozen=True, kw_only=True):
+class RemoveProject(Struct, frozen=True, kw_only=True):
     """A project's directory is to go."""
 
     name: str
 
 
-class Keep(Struct, frozen=True, kw_only=True):
+class KeepProject(Struct, frozen=True, kw_only=True):
     """A project's files are as they should be, but whoever wrote them may not have synced them."""
 
     name: str
 
 
-Work = Write | Remove | Keep
+Operation = WriteProject | RemoveProject | KeepProject
 
 
-class Rendered(Struct, frozen=True, kw_only=True, dict=True):
+class RenderedForms(Struct, frozen=True, kw_only=True, dict=True):
     """All forms of a project page, from one value."""
 
     html: bytes
@@ -69,46 +70,48 @@ def digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=16).digest()
 
 
-def copies_of(rendered: Rendered, codecs: tuple[str, ...], compress: Compress) -> dict[str, bytes]:
+def compressed_copies(
+    rendered: RenderedForms, codecs: tuple[str, ...], compress: Compressor
+) -> dict[str, bytes]:
     """Return the compressed copies that are worth having, by file name; twins have the same."""
     bodies = {layout.V1_JSON.filename: rendered.json, layout.HTML.filename: rendered.html}
     if rendered.legacy is not None:
         bodies[layout.LEGACY.filename] = rendered.legacy
     found: dict[str, bytes] = {}
-    for name in layout.copies(codecs, legacy=rendered.legacy is not None):
-        form, codec = layout.copied(name)
+    for name in layout.compressed_names(codecs, legacy=rendered.legacy is not None):
+        form, codec = layout.split_copy_name(name)
         copy = compress(codec, bodies[form])
         if copy is not None:
             found[name] = copy
     return found
 
 
-def published(rendered: Rendered, copies: Iterable[str]) -> Published:
+def published_forms(rendered: RenderedForms, copies: Iterable[str]) -> PublishedForms:
     """Return what stands in the output once ``rendered`` is published with ``copies``."""
     legacy = None if rendered.legacy is None else digest(rendered.legacy)
-    return Published(*rendered.digests, tuple(copies), legacy)
+    return PublishedForms(*rendered.digests, tuple(copies), legacy)
 
 
 def reconcile(
     name: str,
-    stands: Published | None,
-    wanted: Rendered | None,
+    published: PublishedForms | None,
+    wanted: RenderedForms | None,
     copies: Mapping[str, bytes],
     *,
-    dirty: bool,
-) -> Work | None:
+    write_started: bool,
+) -> Operation | None:
     """Return how to publish ``wanted`` with ``copies``. None means that nothing is to be done.
 
-    ``stands`` is what a run published last. ``dirty`` means that a run has begun to replace it:
-    then anything may be there.
+    ``published`` is what a run published last. ``write_started`` means that a run has begun to
+    replace it: then anything may be there.
     """
     if wanted is None:
-        return Remove(name=name) if dirty or stands is not None else None
-    if stands is not None and stands.legacy is not None and wanted.legacy is None:
-        dirty = True  # tidying is what takes a form away
-    if stands is not None and not stands.json:
-        dirty = True  # a digest that was made void
-    known = None if dirty else stands
+        return RemoveProject(name=name) if write_started or published is not None else None
+    if published is not None and published.legacy is not None and wanted.legacy is None:
+        write_started = True  # tidying is what takes a form away
+    if published is not None and not published.json:
+        write_started = True  # a digest that was made void
+    known = None if write_started else published
     before = (None, None) if known is None else (known.json, known.html)
     there = () if known is None else known.copies
     forms = (
@@ -116,13 +119,17 @@ def reconcile(
         _form(layout.V1_JSON, wanted.json, wanted.digests[0] == before[0], there, copies),
         _form(layout.HTML, wanted.html, wanted.digests[1] == before[1], there, copies),
     )
-    work = tuple(form for form in forms if form is not None)
-    return Write(name=name, forms=work, tidy=dirty) if work else None
+    operation = tuple(form for form in forms if form is not None)
+    return (
+        WriteProject(name=name, forms=operation, remove_leftovers=write_started)
+        if operation
+        else None
+    )
 
 
 def _legacy(
-    known: Published | None, wanted: Rendered, copies: Mapping[str, bytes]
-) -> FormWork | None:
+    known: PublishedForms | None, wanted: RenderedForms, copies: Mapping[str, bytes]
+) -> FormUpdate | None:
     """Say what to do with the form for followers. It goes first: it is never behind the page."""
     if wanted.legacy is None:
         return None
@@ -138,7 +145,7 @@ def _form(
     same: bool,
     there: Collection[str],
     copies: Mapping[str, bytes],
-) -> FormWork | None:
+) -> FormUpdate | None:
     names = {codec: form.filename + suffix for codec, suffix in layout.SUFFIX.items()}
     siblings = tuple(
         (codec, copies[name])
@@ -148,6 +155,6 @@ def _form(
     drop = tuple(codec for codec, name in names.items() if name in there and name not in copies)
     if same and not siblings and not drop:
         return None
-    return FormWork(
-        filename=form.filename, body=None if same else body, siblings=siblings, drop=drop
+    return FormUpdate(
+        filename=form.filename, body=None if same else body, copies=siblings, remove=drop
     )

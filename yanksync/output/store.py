@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.output.inventory import Standing
-from yanksync.output.reconcile import Work
+from yanksync.output.inventory import DirectoryContent
+from yanksync.output.reconcile import Operation
 
 
-class Failure(Struct, frozen=True):
+class StoreFailure(Struct, frozen=True):
     """A project that could not be published; what stands there may be half of each."""
 
     name: str
@@ -21,23 +21,23 @@ class Failure(Struct, frozen=True):
     fatal: bool = False  # nothing more will fit or be let in, whatever the project
 
 
-class Room(Struct, frozen=True):
+class FreeSpace(Struct, frozen=True):
     """What is free where the output goes."""
 
     bytes: int
     files: int | None  # inodes; None: the file system does not count them
 
-    def exceeds(self, free: Room) -> bool:
+    def exceeds(self, free: FreeSpace) -> bool:
         """Return whether this is more than is free."""
         files = self.files is not None and free.files is not None and self.files > free.files
         return self.bytes > free.bytes or files
 
 
-def room_for(projects: int, siblings: int, *, legacy_json: bool) -> Room:
+def room_for(projects: int, siblings: int, *, legacy_json: bool) -> FreeSpace:
     """Return about how much a first build of so many projects needs on disk."""
     forms = 3 if legacy_json else 2  # with two inodes for three names
     files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
-    return Room(projects * (4096 * (1 + forms * siblings) + 12_000 * forms), files)
+    return FreeSpace(projects * (4096 * (1 + forms * siblings) + 12_000 * forms), files)
 
 
 class ListForm(Struct, frozen=True):
@@ -47,13 +47,13 @@ class ListForm(Struct, frozen=True):
     chunks: Callable[[], Iterable[bytes]]
 
 
-def unlisted(forms: Sequence[ListForm]) -> tuple[str, ...]:
+def obsolete_list_files(forms: Sequence[ListForm]) -> tuple[str, ...]:
     """Return the files that have to go when the list is written in ``forms`` alone."""
     legacy = layout.LEGACY.filename
-    return () if legacy in [form.filename for form in forms] else layout.family(legacy)
+    return () if legacy in [form.filename for form in forms] else layout.with_compressed(legacy)
 
 
-class ListStands(Struct, frozen=True):
+class PublishedList(Struct, frozen=True):
     """The published list of projects, as it stands."""
 
     serial: int | None  # None: it carries none, or is not there
@@ -70,8 +70,9 @@ class Store(Protocol):
     def prepare(self) -> None:
         """Make ready for writing, and put away what a run that died may have left."""
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
-        """Do ``works``, durably: when this returns, all but the failures are on stable storage.
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        """Do ``operations``, durably: when this returns, all but the failures are on stable
+        storage.
 
         All forms and siblings of a project go in one uninterrupted step, siblings before the page
         they belong to (R12).
@@ -107,25 +108,25 @@ class Store(Protocol):
         ``quick``: only the JSON form is read, and of that no more than it takes.
         """
 
-    def list_stands(self) -> ListStands:
+    def published_list(self) -> PublishedList:
         """Return what tells the published list from another one."""
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``, in no particular order."""
 
-    def standing(self, name: str | None) -> Standing:
+    def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands in a project's directory, or beside the projects' for None.
 
         What cannot be read is told in it. Changes nothing.
         """
 
-    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
         """Yield what stands in the directory of each of these projects."""
 
     def reset_mode(self, name: str | None) -> None:
         """Give the directory of a project, or of all of them for None, the mode of a fresh one."""
 
-    def room(self) -> Room | None:
+    def free_space(self) -> FreeSpace | None:
         """Return what is free; None when there is no such limit."""
 
     def close(self) -> None:

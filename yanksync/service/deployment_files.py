@@ -16,7 +16,7 @@ from cronsim import CronSim
 from msgspec import Struct
 
 from yanksync.config.crontab import parse
-from yanksync.config.settings import Schedule, Settings
+from yanksync.config.settings import ScheduleSettings, Settings
 from yanksync.core.errors import ConfigError
 
 FILES = (
@@ -35,7 +35,7 @@ _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MINUTE, _HOUR = 60, 60 * 60
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Installation(Struct, frozen=True, kw_only=True):
     """Where yanksync is installed, and as whom and where it serves."""
 
     program: str  # the command, with its absolute path
@@ -44,34 +44,34 @@ class Place(Struct, frozen=True, kw_only=True):
     listen: str = "80"  # a port, address:port, or (Caddy) a host name
 
 
-EXAMPLE = Place(program="/opt/yanksync/bin/yanksync", config="/etc/yanksync.toml")
+EXAMPLE = Installation(program="/opt/yanksync/bin/yanksync", config="/etc/yanksync.toml")
 
 
-def here(settings: Settings, user: str, listen: str) -> Place:
+def this_installation(settings: Settings, user: str, listen: str) -> Installation:
     """Return the place of this very installation."""
     beside = Path(sys.executable).absolute().with_name("yanksync")
     program = str(beside) if beside.exists() else f"{sys.executable} -m yanksync"
     config = None if settings.source is None else str(settings.source)
-    return Place(program=program, config=config, user=user, listen=listen)
+    return Installation(program=program, config=config, user=user, listen=listen)
 
 
-def sample(name: str, settings: Settings, place: Place) -> str:
+def render_file(name: str, settings: Settings, installation: Installation) -> str:
     """Return the file ``name`` of :data:`FILES`, filled in.
 
     :raises ConfigError: when a value would have to be quoted, which each format does in its own way
     """
     if name in _SITES and not isinstance(settings.mirror.output, Path):
         problem = f"is object storage, which {name} does not serve; see the README"
-        raise ConfigError("mirror.output", _source(place), problem)
+        raise ConfigError("mirror.output", _source(installation), problem)
     template = files("yanksync.service").joinpath("templates", name).read_text(encoding="utf-8")
-    values = _values(settings, place)
+    values = _values(settings, installation)
 
     def fill(match: re.Match[str]) -> str:
         key, value = match[1], values[match[1]]
         plain = value.replace(" ", "") if key in _SPACED else value
         if not _PLAIN.fullmatch(plain) and key not in _OURS:
             problem = f"{value!r} cannot be written into {name}: rename it, or write it by hand"
-            raise ConfigError(_KEYS.get(key, ""), _source(place), problem)
+            raise ConfigError(_KEYS.get(key, ""), _source(installation), problem)
         return value
 
     return _NAME.sub(fill, template)
@@ -82,14 +82,14 @@ _SPACED = {"COMMAND"}
 _KEYS = {"OUTPUT": "mirror.output", "STATE": "mirror.state"}
 
 
-def _source(place: Place) -> str:
-    return place.config or "the configuration"
+def _source(installation: Installation) -> str:
+    return installation.config or "the configuration"
 
 
-def _values(settings: Settings, place: Place) -> dict[str, str]:
+def _values(settings: Settings, installation: Installation) -> dict[str, str]:
     when = _crontab(settings.schedule)
-    config = "" if place.config is None else f" --config {place.config}"
-    site, output, state = place.listen, settings.mirror.output, settings.mirror.state
+    config = "" if installation.config is None else f" --config {installation.config}"
+    site, output, state = installation.listen, settings.mirror.output, settings.mirror.state
     home = state.parent if isinstance(state, Path) else Path("/var/tmp")  # where it is worked on
     if site.isdecimal():
         site = f":{site}"
@@ -98,17 +98,17 @@ def _values(settings: Settings, place: Place) -> dict[str, str]:
     return {
         "OUTPUT": str(output if isinstance(output, Path) else home),
         "STATE": str(home),
-        "ALSO": _also(settings, place),
-        "COMMAND": place.program + config,
-        "USER": place.user,
-        "LISTEN": place.listen,
+        "ALSO": _also(settings, installation),
+        "COMMAND": installation.program + config,
+        "USER": installation.user,
+        "LISTEN": installation.listen,
         "SITE": site,
         "WHEN": when,
-        "CALENDAR": "\n".join(f"OnCalendar={line}" for line in calendar(parse(when))),
+        "CALENDAR": "\n".join(f"OnCalendar={line}" for line in systemd_calendar(parse(when))),
     }
 
 
-def _also(settings: Settings, place: Place) -> str:
+def _also(settings: Settings, installation: Installation) -> str:
     """Return the lines of a unit that let it write to what else is configured."""
     metrics, manifest = settings.health.metrics, settings.hooks.manifest
     also = {
@@ -119,12 +119,12 @@ def _also(settings: Settings, place: Place) -> str:
     for key, path in also.items():
         if path is not None and not _PLAIN.fullmatch(str(path)):
             problem = f"'{path}' cannot be written into a unit: rename it, or write it by hand"
-            raise ConfigError(key, _source(place), problem)
+            raise ConfigError(key, _source(installation), problem)
         lines += "" if path is None else f"\nReadWritePaths={path}"
     return lines
 
 
-def _crontab(schedule: Schedule) -> str:
+def _crontab(schedule: ScheduleSettings) -> str:
     """Return the expression that comes closest to the schedule without being rarer."""
     if schedule.cron is not None:
         return schedule.cron
@@ -138,7 +138,7 @@ def _crontab(schedule: Schedule) -> str:
     return "0 0 * * *"
 
 
-def calendar(cron: CronSim) -> list[str]:
+def systemd_calendar(cron: CronSim) -> list[str]:
     """Return the expression as systemd.time(7) has it: a line, or two of which one is enough."""
     clock = f"{_range(cron.hours, 0, 23)}:{_range(cron.minutes, 0, 59)}:00"
     month = _range(cron.months, 1, 12)

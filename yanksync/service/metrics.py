@@ -13,9 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.config.settings import HOOKS
+from yanksync.config.settings import HOOK_NAMES
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.run_totals import Tally
+from yanksync.mirror.run_totals import RunTotals
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
 from yanksync.state.views.holds import count_held
@@ -73,15 +73,15 @@ HELP = {
 """What each metric means; their names begin with ``yanksync_``."""
 
 
-class Ended(Struct, frozen=True, kw_only=True):
+class PassTiming(Struct, frozen=True, kw_only=True):
     """How a pass ended. Times are UTC seconds."""
 
-    exit: int
+    exit_code: int
     started: float
     ended: float
 
 
-class Family(Struct, frozen=True):
+class Metric(Struct, frozen=True):
     """One metric, with samples as what follows its name, labels included, and the value."""
 
     name: str  # without the prefix
@@ -89,12 +89,12 @@ class Family(Struct, frozen=True):
     samples: tuple[tuple[str, float | None], ...]  # None: not known, and not told
 
 
-def text(families: Iterable[Family]) -> str:
+def format_metrics(families: Iterable[Metric]) -> str:
     """Return the whole file; a metric of which nothing is known is left out."""
     return "".join(line + "\n" for family in families for line in _lines(family))
 
 
-def _lines(family: Family) -> Iterator[str]:
+def _lines(family: Metric) -> Iterator[str]:
     known = [(suffix, value) for suffix, value in family.samples if value is not None]
     if known:
         yield f"# HELP yanksync_{family.name} {HELP[family.name]}"
@@ -104,16 +104,16 @@ def _lines(family: Family) -> Iterator[str]:
         yield f"yanksync_{family.name}{suffix} {number}"
 
 
-def _gauges(**values: float | None) -> Iterator[Family]:
-    return (Family(name, "gauge", (("", value),)) for name, value in values.items())
+def _gauges(**values: float | None) -> Iterator[Metric]:
+    return (Metric(name, "gauge", (("", value),)) for name, value in values.items())
 
 
-def of_pass(run: Ended) -> tuple[Family, ...]:
+def pass_metrics(run: PassTiming) -> tuple[Metric, ...]:
     """Return what can be told of a pass without a state."""
     return (
-        Family("build_info", "gauge", ((_label("version", __version__), 1),)),
+        Metric("build_info", "gauge", ((_label("version", __version__), 1),)),
         *_gauges(
-            last_run_exit_code=run.exit,
+            last_run_exit_code=run.exit_code,
             last_run_start_timestamp_seconds=run.started,
             last_run_end_timestamp_seconds=run.ended,
             last_run_duration_seconds=max(run.ended - run.started, 0),
@@ -121,24 +121,24 @@ def of_pass(run: Ended) -> tuple[Family, ...]:
     )
 
 
-def of_state(state: State, ended: float) -> tuple[Family, ...]:
+def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
     """Return what the state says at the end of a pass, at ``ended``, the counters included.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
-    meta, counted = state.meta, state.counters.all()
-    pending, _, behind = state.pending.counts()
-    unpublished, _ = state.unpublished.counts()
-    complete = meta.moment("complete_read")
-    listing = meta.text("journal") == "listing"
+    facts, counted = state.facts, state.counters.all()
+    pending, _, behind = state.fetch_queue.counts()
+    unpublished, _ = state.publish_queue.counts()
+    complete = facts.moment("complete_read")
+    listing = facts.text("journal") == "listing"
     return (
         *_gauges(
             last_success_timestamp_seconds=state.runs.last_success(),
             complete_timestamp_seconds=complete,
             lag_seconds=None if complete is None else max(ended - complete, 0),
-            lag_serials=meta.lag_serials,
-            journal_serial=meta.number("list_serial") if listing else meta.cursor,
-            upstream_serial=meta.number("upstream_serial"),
+            lag_serials=facts.lag_serials,
+            journal_serial=facts.number("list_serial") if listing else facts.cursor,
+            upstream_serial=facts.number("upstream_serial"),
             projects=counted.get(("projects", "")),
             yanked_releases=counted.get(("yanked_releases", "")),
             pending_projects=pending,
@@ -146,26 +146,26 @@ def of_state(state: State, ended: float) -> tuple[Family, ...]:
             held=count_held(state),
             behind_projects=behind,
         ),
-        Family("undelivered", "gauge", _undelivered(state)),
+        Metric("undelivered", "gauge", _undelivered(state)),
         *_counters(counted),
     )
 
 
 def _undelivered(state: State) -> tuple[tuple[str, float], ...]:
-    waiting = state.outbox.counts()
-    return tuple((_label("hook", hook), waiting.get(hook, 0)) for hook in HOOKS)
+    waiting = state.hook_queue.counts()
+    return tuple((_label("hook", hook), waiting.get(hook, 0)) for hook in HOOK_NAMES)
 
 
-def _counters(counted: Mapping[Labelled, float]) -> Iterator[Family]:
+def _counters(counted: Mapping[Labelled, float]) -> Iterator[Metric]:
     for name, key, values in (("runs_total", "exit", _EXITS), ("failures_total", "cause", CAUSES)):
-        yield Family(name, "counter", _labelled(counted, name, key, values))
+        yield Metric(name, "counter", _labelled(counted, name, key, values))
     for name in ("page_requests", "pages_recorded", "projects_published", "projects_removed"):
-        yield Family(f"{name}_total", "counter", (("", counted.get((f"{name}_total", ""), 0)),))
+        yield Metric(f"{name}_total", "counter", (("", counted.get((f"{name}_total", ""), 0)),))
     buckets = _labelled(counted, _LATENCY, "le", (*BUCKETS, "+Inf"))
     samples = [(f"_bucket{label}", value) for label, value in buckets]
     samples.append(("_sum", counted.get((_LATENCY, "sum"), 0)))
     samples.append(("_count", counted.get((_LATENCY, "+Inf"), 0)))
-    yield Family(_LATENCY, "histogram", tuple(samples))
+    yield Metric(_LATENCY, "histogram", tuple(samples))
 
 
 def _labelled(
@@ -178,34 +178,34 @@ def _label(name: str, value: object) -> str:
     return f'{{{name}="{value}"}}'  # our own words: there is nothing to escape
 
 
-def count(state: State, tally: Tally, code: ExitCode) -> None:
+def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
     """Add what a pass came to to the counters. Raises :class:`yanksync.core.errors.StateError`."""
     amounts: dict[Labelled, float] = {
         ("runs_total", str(code)): 1,
-        ("page_requests_total", ""): tally.asked,
-        ("pages_recorded_total", ""): tally.recorded,
-        ("projects_published_total", ""): tally.published,
-        ("projects_removed_total", ""): tally.removed,
-        (_LATENCY, "sum"): sum(tally.latencies),
-        (_LATENCY, "+Inf"): len(tally.latencies),
+        ("page_requests_total", ""): totals.asked,
+        ("pages_recorded_total", ""): totals.recorded,
+        ("projects_published_total", ""): totals.published,
+        ("projects_removed_total", ""): totals.removed,
+        (_LATENCY, "sum"): sum(totals.latencies),
+        (_LATENCY, "+Inf"): len(totals.latencies),
     }
-    for cause, times in tally.causes.items():
+    for cause, times in totals.causes.items():
         amounts["failures_total", cause] = times
     for bound in BUCKETS:
-        amounts[_LATENCY, str(bound)] = sum(latency <= bound for latency in tally.latencies)
+        amounts[_LATENCY, str(bound)] = sum(latency <= bound for latency in totals.latencies)
     with state.transaction():
         state.counters.add({key: amount for key, amount in amounts.items() if amount})
-        if tally.recorded or tally.published or tally.removed or tally.problem is not None:
+        if totals.recorded or totals.published or totals.removed or totals.problem is not None:
             # Each reads every project, so an empty pass leaves them as they are.
             state.counters.set("projects", state.projects.published())
             state.counters.set("yanked_releases", state.projects.yanked_versions())
 
 
-def write(path: Path, content: str) -> None:
+def write_metrics_file(path: Path, content: str) -> None:
     """Replace the file at ``path`` in one step; it can be read by the exporter, another user.
 
     Nothing waits for the disk: after a power cut the next pass writes it anew. Raises
     :class:`OSError`.
     """
     # The temporary one is not .prom: the exporter must not read it.
-    atomic_files.replace(path, f".{path.name}.tmp", [content], lasting=False)
+    atomic_files.write_atomically(path, f".{path.name}.tmp", [content], lasting=False)

@@ -11,98 +11,100 @@ from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
-from yanksync.config.settings import Health
-from yanksync.core.errors import LockHeld, Undelivered, YanksyncError
+from yanksync.config.settings import HealthSettings
+from yanksync.core.errors import DeliveryError, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.service import metrics
-from yanksync.system.http_post import Posting, post
+from yanksync.system.http_post import PostThread, post
 
 _PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
 _SECONDS = 10.0  # that one ping may take
 _BODY = 10_000  # bytes of a ping
 
 
-class _End(Struct, frozen=True):
+class _FinalPing(Struct, frozen=True):
     """What the last ping is to say."""
 
-    code: ExitCode  # the exit code
-    well: bool
+    exit_code: ExitCode  # the exit code
+    succeeded: bool
     body: str
 
 
-class Watch:
+class PassReporter:
     """Tells of one pass."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: HealthSettings) -> None:
         self._health = health
         self._started = time.time()
-        self._start: Posting | None = None
-        self._end: _End | None = None
+        self._start: PostThread | None = None
+        self._end: _FinalPing | None = None
 
-    def begin(self) -> None:
+    def started(self) -> None:
         """Ping that the pass begins, now that nobody else works; nobody waits for that."""
         if self._health.ping is not None:
-            self._start = Posting(_below(self._health.ping, "/start"), b"", {}, _SECONDS)
+            self._start = PostThread(_below(self._health.ping, "/start"), b"", {}, _SECONDS)
             self._start.start()
 
-    def ended(self, mirror: Mirror, code: ExitCode, summary: str) -> None:
+    def finished(self, mirror: Mirror, code: ExitCode, summary: str) -> None:
         """Write how the pass ended, while its state is at hand."""
-        problem = mirror.tally.problem
+        problem = mirror.totals.problem
         body = summary if problem is None else f"{summary}\n{problem}"
-        self._end = _End(code, code == ExitCode.DONE, body)
-        families: tuple[metrics.Family, ...] = ()
+        self._end = _FinalPing(code, code == ExitCode.DONE, body)
+        families: tuple[metrics.Metric, ...] = ()
         run = self._run(code)
         try:
             if code == ExitCode.PARTIAL and self._health.ping is not None:
                 since = mirror.state.runs.partial_since()
                 well = since is None or time.time() - since <= _PATIENCE
-                self._end = _End(code, well, body)
+                self._end = _FinalPing(code, well, body)
             if self._health.metrics is not None:
-                metrics.count(mirror.state, mirror.tally, code)
-                families = metrics.of_state(mirror.state, run.ended)
+                metrics.update_counters(mirror.state, mirror.totals, code)
+                families = metrics.state_metrics(mirror.state, run.ended)
         except YanksyncError as error:
             log.warning("the pass is not counted in the metrics: %s", error)
         self._write(run, families)
 
-    def broke(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         """Write that no pass could be made, or none to its end.
 
-        A state in object storage may be refused behind a pass that has :meth:`ended` well. Whoever
-        was killed, or kept out, has nothing to say.
+        A state in object storage may be refused behind a pass that has :meth:`finished` well.
+        Whoever was killed, or kept out, has nothing to say.
         """
         ended, self._end = self._end, None
         if isinstance(error, LockHeld):
             if ended is not None:  # the lease was lost: what was written is not to be believed
                 self._write(self._run(ExitCode.LOCKED), ())
         elif isinstance(error, Exception):
-            if ended is not None and ended.code == ExitCode.FAILED:
+            if ended is not None and ended.exit_code == ExitCode.FAILED:
                 self._end = ended  # it has said so
                 return
-            self._end = _End(ExitCode.FAILED, False, str(error))
+            self._end = _FinalPing(ExitCode.FAILED, False, str(error))
             self._write(self._run(ExitCode.FAILED), ())
 
-    def leave(self) -> None:
+    def ping_end(self) -> None:
         """Ping how the pass ended; without the lock, since a receiver may be slow."""
         if self._health.ping is None or self._end is None:
             return
         if self._start is not None:
             self._start.join(_SECONDS)  # else the two might arrive in the wrong order
-        url = self._health.ping if self._end.well else _below(self._health.ping, "/fail")
+        url = self._health.ping if self._end.succeeded else _below(self._health.ping, "/fail")
         try:
             post(url, self._end.body.encode(errors="replace")[:_BODY], {}, _SECONDS)
-        except Undelivered as error:
+        except DeliveryError as error:
             log.warning("health.ping: %s; the next pass pings again", error)
 
-    def _run(self, code: ExitCode) -> metrics.Ended:
-        return metrics.Ended(exit=code, started=self._started, ended=time.time())
+    def _run(self, code: ExitCode) -> metrics.PassTiming:
+        return metrics.PassTiming(exit_code=code, started=self._started, ended=time.time())
 
-    def _write(self, run: metrics.Ended, families: tuple[metrics.Family, ...]) -> None:
+    def _write(self, run: metrics.PassTiming, families: tuple[metrics.Metric, ...]) -> None:
         path = self._health.metrics
         if path is None:
             return
         try:
-            metrics.write(path, metrics.text((*metrics.of_pass(run), *families)))
+            metrics.write_metrics_file(
+                path, metrics.format_metrics((*metrics.pass_metrics(run), *families))
+            )
         except OSError as error:
             log.error("health.metrics: %s: %s", path, error.strerror or error)
 

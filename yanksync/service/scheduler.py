@@ -24,11 +24,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 from tzlocal import get_localzone
 
 from yanksync.config.crontab import parse
-from yanksync.config.settings import Schedule, Settings
+from yanksync.config.settings import ScheduleSettings, Settings
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import log
-from yanksync.system.systemd_notify import Notifier
+from yanksync.system.systemd_notify import SystemdNotifier
 
 _JOB = "pass"
 _JITTER = 0.1  # of the interval, at most _MOST_JITTER: mirrors do not all ask at the same second
@@ -42,7 +42,7 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 _RELOAD = getattr(signal, "SIGHUP", None)
 
 
-class Turn:
+class CurrentPass:
     """The pass under way, as both threads see it: whether it is to end, and when it last moved.
 
     It is handed to the pass as its progress, too.
@@ -72,7 +72,7 @@ class Turn:
         self._moved = time.monotonic()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         """Mark a pass as under way."""
         self._moved = time.monotonic()
         self._idle.clear()
@@ -87,16 +87,16 @@ class Turn:
         self._stop.set()
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no pass is under way."""
         return self._idle.is_set()
 
-    def still(self) -> float:
+    def seconds_without_progress(self) -> float:
         """Return for how many seconds a pass has been under way without a sign of life."""
-        return 0.0 if self.idle else time.monotonic() - self._moved
+        return 0.0 if self.is_idle else time.monotonic() - self._moved
 
 
-Pass = Callable[[Settings, Turn], int]
+MakePass = Callable[[Settings, CurrentPass], int]
 
 
 class Service:
@@ -109,15 +109,15 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        make_pass: Pass,
+        make_pass: MakePass,
         load: Callable[[], Settings],
         environ: Mapping[str, str],
     ) -> None:
         self._settings = settings
         self._make_pass = make_pass
         self._load = load
-        self._notifier = Notifier(environ)
-        self._turn = Turn()
+        self._notifier = SystemdNotifier(environ)
+        self._turn = CurrentPass()
         self._failures = 0  # in an unbroken row
         logging.getLogger("apscheduler").addHandler(logging.NullHandler())
         logging.getLogger("apscheduler").propagate = False
@@ -140,42 +140,45 @@ class Service:
                 misfire_grace_time=None,  # a machine that slept makes the pass when it wakes
                 next_run_time=datetime.now(UTC),
             )
-            self._notifier.tell(READY=1)
-            log.info("started: %s", _told(self._settings.schedule))
-            while not self._stops(self._heard(inbox, None)):
+            self._notifier.notify(READY=1)
+            log.info("started: %s", _schedule_text(self._settings.schedule))
+            while not self._stops(self._wait_for_signals(inbox, None)):
                 pass
-            self._notifier.tell(STOPPING=1)
+            self._notifier.notify(STOPPING=1)
             log.info("stopping: what is in hand is finished first")
             self._turn.stop()
             self._scheduler.shutdown(wait=False)
-            while not self._turn.idle:
-                if self._stops(self._heard(inbox, _LOOK)) or self._turn.still() > self._patience():
+            while not self._turn.is_idle:
+                if (
+                    self._stops(self._wait_for_signals(inbox, _LOOK))
+                    or self._turn.seconds_without_progress() > self._stop_limit()
+                ):
                     return False
             log.info("stopped")
             return True
 
     def _work(self) -> None:
         """Make one pass, in the scheduler's thread; after a failure the next one comes later."""
-        with self._turn.taken():
+        with self._turn.running():
             if self._turn.stopping():
                 return
             code = self._make_pass(self._settings, self._turn)
             self._failures = self._failures + 1 if code in _FAILED else 0
             if self._failures and not self._turn.stopping():
-                when = later(self._settings.schedule, self._failures)
+                when = next_retry(self._settings.schedule, self._failures)
                 self._scheduler.modify_job(_JOB, next_run_time=when)
                 seconds = (when - datetime.now(UTC)).total_seconds()
                 log.info("%d failed in a row: the next in %.0f s", self._failures, seconds)
 
-    def _heard(self, inbox: socket.socket, seconds: float | None) -> frozenset[int]:
+    def _wait_for_signals(self, inbox: socket.socket, seconds: float | None) -> frozenset[int]:
         """Wait for signals, ``seconds`` at most; keep the service manager content meanwhile."""
         watchdog = self._notifier.watchdog
         if watchdog is not None:
             seconds = min(watchdog / 2, seconds or watchdog)
         ready, _, _ = select.select([inbox], [], [], seconds)
         heard = frozenset(inbox.recv(4096)) if ready else frozenset[int]()
-        if watchdog is not None and self._turn.still() < self._dead():
-            self._notifier.tell(WATCHDOG=1)
+        if watchdog is not None and self._turn.seconds_without_progress() < self._watchdog_limit():
+            self._notifier.notify(WATCHDOG=1)
         if _RELOAD in heard:
             self._reload()
         return heard
@@ -185,7 +188,7 @@ class Service:
 
     def _reload(self) -> None:
         moment = time.monotonic_ns() // 1000
-        self._notifier.tell(RELOADING=1, MONOTONIC_USEC=moment)
+        self._notifier.notify(RELOADING=1, MONOTONIC_USEC=moment)
         try:
             settings = self._load()
         except ConfigError as error:
@@ -196,14 +199,14 @@ class Service:
             self._settings = settings
             if changed and not self._turn.stopping():
                 self._scheduler.reschedule_job(_JOB, trigger=trigger(settings.schedule))
-            log.info("configuration read again: %s", _told(settings.schedule))
-        self._notifier.tell(READY=1)
+            log.info("configuration read again: %s", _schedule_text(settings.schedule))
+        self._notifier.notify(READY=1)
 
-    def _patience(self) -> float:
+    def _stop_limit(self) -> float:
         """How long a pass that is to end may stand still."""
         return 2 * self._settings.upstream.timeout
 
-    def _dead(self) -> float:
+    def _watchdog_limit(self) -> float:
         """How long a pass may stand still before the watchdog is to bark."""
         return _STUCK * self._settings.upstream.timeout
 
@@ -226,7 +229,7 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]
         return moment + timedelta(seconds=random.uniform(0, self._jitter))
 
 
-def trigger(schedule: Schedule, jitter: float = _MOST_JITTER) -> BaseTrigger:
+def trigger(schedule: ScheduleSettings, jitter: float = _MOST_JITTER) -> BaseTrigger:
     """Return when passes are made, each up to ``jitter`` seconds late."""
     if schedule.cron is None:
         every = schedule.every or 0.0
@@ -234,7 +237,7 @@ def trigger(schedule: Schedule, jitter: float = _MOST_JITTER) -> BaseTrigger:
     return CronTrigger(schedule.cron, jitter)
 
 
-def later(schedule: Schedule, failures: int) -> datetime:
+def next_retry(schedule: ScheduleSettings, failures: int) -> datetime:
     """Return when to try again after so many failures: twice the interval, doubling, to an hour."""
     now = datetime.now(UTC)
     of = trigger(schedule, 0)
@@ -245,7 +248,7 @@ def later(schedule: Schedule, failures: int) -> datetime:
     return now + timedelta(seconds=delay)
 
 
-def _told(schedule: Schedule) -> str:
+def _schedule_text(schedule: ScheduleSettings) -> str:
     if schedule.cron is not None:
         return f"a pass at once, then by {schedule.cron!r}"
     return f"a pass at once, then every {schedule.every:g} s"

@@ -8,7 +8,7 @@ _ABOUT_RUNS = ("runs", "reads", "counters", "_sqlite_migrations", "sqlite_sequen
 _MEANWHILE = ("complete_read", "list_serial_writing")
 
 
-class Touched:
+class ChangeTracker:
     """Watches one connection with triggers of its own, which nobody else gets to see."""
 
     def __init__(self, db: Database) -> None:
@@ -36,6 +36,6 @@ class Touched:
                     f"{when} {note}"
                 )
 
-    def touched(self) -> bool:
+    def has_changed(self) -> bool:
         """Return whether anything has changed since."""
-        return self._db.one("SELECT 1 FROM touched") is not None
+        return self._db.first_row("SELECT 1 FROM touched") is not None

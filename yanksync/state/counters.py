@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from yanksync.core.model import Action
+from yanksync.core.model import HistoryAction
 from yanksync.state.database import Database
 
 Labelled = tuple[str, str]
 """The name of a counter and the value of its one label; "" where it has none."""
 
-_WITHDRAWALS = (Action.YANK, Action.REMOVE, Action.QUARANTINE)
+_WITHDRAWALS = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 
 
 class Counters:
@@ -24,7 +24,7 @@ class Counters:
 
     def add(self, amounts: Mapping[Labelled, float]) -> None:
         """Add to counters; one that is not there yet begins at zero."""
-        self._db.many(
+        self._db.execute_many(
             """INSERT INTO counters VALUES (?1, ?2, ?3)
             ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value""",
             ((name, label, amount) for (name, label), amount in amounts.items()),
@@ -45,14 +45,14 @@ class Counters:
         Returns for each yank, removal and quarantine of the journal in between that is there for
         the first time how long ago upstream wrote it, in seconds.
         """
-        era = self._db.one("SELECT value FROM meta WHERE key = 'era'")
+        epoch = self._db.first_row("SELECT value FROM meta WHERE key = 'era'")
         found: list[float] = []
         for name, above, upto in rows:
             written = self._db.execute(
                 """UPDATE history SET published = ?1 WHERE project = ?2 AND place > ?3
                 AND place <= ?4 AND era = ?5 AND serial IS NOT NULL AND published IS NULL
                 AND action IN (?6, ?7, ?8) RETURNING timestamp""",
-                (now, name, above, upto, 0 if era is None else era[0], *_WITHDRAWALS),
+                (now, name, above, upto, 0 if epoch is None else epoch[0], *_WITHDRAWALS),
             )
             found += [max(now - row[0], 0.0) for row in written]  # clocks differ
         return found

@@ -11,27 +11,27 @@ from typing import Any
 
 from yanksync.core.errors import StateError
 from yanksync.state.migrations import VERSION, migrate
-from yanksync.system.ownership import owner
+from yanksync.system.ownership import ownership_hint
 
 _SCARCE = 1 << 16  # bytes: with less SQLite cannot even begin its log
 
 _WAIT = 10.0  # seconds for another program to let go of the database
 
-Row = Sequence[Any]
+SqlRow = Sequence[Any]
 
 
 class Database:
     """One connection to the state database. Not for use by several threads."""
 
-    def __init__(self, path: Path, *, create: bool = True, look: bool = False) -> None:
-        """Open ``path``, making or upgrading it when ``create``; ``look``: only to read it.
+    def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
+        """Open ``path``, making or upgrading it when ``create``; ``read_only``: only to read it.
 
         Raises :class:`StateError` when it is missing (and not to be made), no database, damaged,
         made by a newer yanksync, or cannot be opened. It is left as it was then.
         """
         self.path = path
         self._depth = 0
-        if not create and not is_there(path):
+        if not create and not exists(path):
             raise StateError(
                 str(path), "there is no such state database; run 'yanksync sync' first"
             )
@@ -39,9 +39,9 @@ class Database:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            why = f"cannot make its directory: {error.strerror}{owner(path)}"
+            why = f"cannot make its directory: {error.strerror}{ownership_hint(path)}"
             raise StateError(str(path), why) from error
-        address = _still(path) if look else None
+        address = _still(path) if read_only else None
         self._still = address is not None
         with self._errors():
             self._connection = sqlite3.connect(
@@ -99,32 +99,32 @@ class Database:
         with suppress(sqlite3.Error):
             self._connection.close()
 
-    def execute(self, sql: str, parameters: Row = ()) -> list[Any]:
+    def execute(self, sql: str, parameters: SqlRow = ()) -> list[Any]:
         """Run one statement and return its rows. Raises :class:`StateError`."""
         try:  # not the context manager: these are called half a million times in a first build
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
-    def one(self, sql: str, parameters: Row = ()) -> Any:
+    def first_row(self, sql: str, parameters: SqlRow = ()) -> Any:
         """Return the first row of a query, or None."""
         try:
             return self._connection.execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
-    def count(self, sql: str, parameters: Row = ()) -> int:
+    def count(self, sql: str, parameters: SqlRow = ()) -> int:
         """Return the single integer that a query comes to."""
-        return int(self.one(sql, parameters)[0])
+        return int(self.first_row(sql, parameters)[0])
 
-    def stream(self, sql: str, parameters: Row = ()) -> Iterator[Any]:
+    def stream(self, sql: str, parameters: SqlRow = ()) -> Iterator[Any]:
         """Yield the rows of a query, holding one at a time."""
         with self._errors():
             cursor = self._connection.execute(sql, parameters)
             while rows := cursor.fetchmany(1000):
                 yield from rows
 
-    def many(self, sql: str, rows: Iterable[Row]) -> None:
+    def execute_many(self, sql: str, rows: Iterable[SqlRow]) -> None:
         """Run one statement for each of ``rows``. Raises :class:`StateError`."""
         with self._errors():
             self._connection.executemany(sql, rows)
@@ -157,7 +157,7 @@ class Database:
             raise
 
     @contextmanager
-    def rehearsal(self) -> Iterator[None]:
+    def rolled_back(self) -> Iterator[None]:
         """Everything inside sees its own writes, and none of them stays (``--dry-run``)."""
         self.execute("BEGIN IMMEDIATE")
         self._depth += 1
@@ -198,7 +198,7 @@ def is_state(path: Path) -> bool:
         return False
 
 
-def is_there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Return whether there is a database at ``path``: an empty file is none.
 
     A full disk or a crash leaves a file of 0 bytes; SQLite would take it for a new database.
@@ -257,7 +257,7 @@ def _advice(error: sqlite3.Error, path: Path) -> str:
         )
     if "readonly" in text or "unable to open" in text:
         # SQLite writes a little to read, too: beside the database, in its directory.
-        return f"{text}{owner(path) or owner(path.parent)}"
+        return f"{text}{ownership_hint(path) or ownership_hint(path.parent)}"
     if "locked" in text:
         return (
             f"{text}: another program keeps it open for writing. Nothing is lost: end that "

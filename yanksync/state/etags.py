@@ -7,19 +7,19 @@ from collections.abc import Iterable, Mapping
 
 from yanksync.state.database import Database
 
-Tags = dict[str, str | None]
+Etags = dict[str, str | None]
 """By file name; None: something was put there, and nobody knows whether it arrived."""
 
 
-class TagTable:
+class EtagTable:
     """The table ``tags``. The list of projects stands there under the empty name."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def of(self, names: Iterable[str]) -> dict[str, Tags]:
+    def of(self, names: Iterable[str]) -> dict[str, Etags]:
         """Return the tags of each of ``names``, also of those that have none."""
-        found: dict[str, Tags] = {name: {} for name in names}
+        found: dict[str, Etags] = {name: {} for name in names}
         rows = self._db.execute(
             "SELECT project, file, etag FROM tags "
             "WHERE project IN (SELECT value FROM json_each(?))",
@@ -29,12 +29,12 @@ class TagTable:
             found[project][file] = etag
         return found
 
-    def put(self, tags: Mapping[str, Tags]) -> None:
+    def put(self, tags: Mapping[str, Etags]) -> None:
         """Make these the tags of their projects; nothing is written where nothing differs."""
         known = self.of(tags)
         changed = {name: found for name, found in tags.items() if known[name] != found}
-        self._db.many("DELETE FROM tags WHERE project = ?", ((name,) for name in changed))
-        self._db.many(
+        self._db.execute_many("DELETE FROM tags WHERE project = ?", ((name,) for name in changed))
+        self._db.execute_many(
             "INSERT INTO tags VALUES (?, ?, ?)",
             ((name, file, etag) for name, found in changed.items() for file, etag in found.items()),
         )

@@ -9,7 +9,7 @@ import msgspec
 from yanksync.core.model import JournalEntry
 from yanksync.state.database import Database
 
-OTHER_ERA = -1
+OTHER_EPOCH = -1
 """As ``tree_serial``: what stands in the output is of an upstream that was put back since."""
 
 
@@ -18,7 +18,7 @@ UNREAD, READ = "unread", "read"
 its end; it was read, and only pending projects may still be newer in the output."""
 
 
-class Meta:
+class Facts:
     """Named facts, each read and written by itself. A missing one is None."""
 
     def __init__(self, db: Database) -> None:
@@ -44,7 +44,7 @@ class Meta:
         return bool(self._get(key))
 
     def _get(self, key: str) -> Any:
-        row = self._db.one("SELECT value FROM meta WHERE key = ?", (key,))
+        row = self._db.first_row("SELECT value FROM meta WHERE key = ?", (key,))
         return None if row is None else row[0]
 
     def put(self, **facts: str | float | None) -> None:

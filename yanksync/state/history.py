@@ -10,24 +10,24 @@ from operator import itemgetter
 import msgspec
 from msgspec import Struct
 
-from yanksync.core.model import Action, Change, JournalEntry
+from yanksync.core.model import HistoryAction, JournalEntry, PageChange
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.entry_index import Entries
-from yanksync.core.rules.journal_entries import HISTORY, Event, Kind
-from yanksync.core.rules.page_diff import Unsettled, settle
+from yanksync.core.rules.entry_index import EntryIndex
+from yanksync.core.rules.journal_entries import HISTORY_ACTIONS, EntryKind, JournalEvent
+from yanksync.core.rules.page_diff import PendingDiff, attribute_changes
 from yanksync.state.database import Database
-from yanksync.state.observed_rows import Observed, Seen, seen_of
-from yanksync.state.texts import kept_names, kept_text, names_of, plain, text_of
+from yanksync.state.observed_rows import ObservedRow, ObservedRows, observed_row
+from yanksync.state.texts import decode_names, decode_text, encode_names, encode_text, plain_text
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class HistoryRow(Struct, frozen=True, kw_only=True):
     """One row of the history, as ``history --json`` prints it."""
 
     serial: int | None
     timestamp: int  # UTC seconds
     project: NormalizedName
     version: str | None
-    action: Action
+    action: HistoryAction
     file: str | None
     files: tuple[str, ...]
     reason: str | None  # exact; None: unknown
@@ -41,113 +41,123 @@ class History:
         self._db = db
 
     @property
-    def _era(self) -> int:
-        row = self._db.one("SELECT value FROM meta WHERE key = 'era'")
+    def _epoch(self) -> int:
+        row = self._db.first_row("SELECT value FROM meta WHERE key = 'era'")
         return 0 if row is None else int(row[0])
 
-    def new_era(self) -> None:
+    def start_epoch(self) -> None:
         """From now on serials are those of another journal (R14); what is recorded stays."""
-        self.settle(None, 0.0)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('era', ?)", (self._era + 1,))
+        self.attribute(None, 0.0)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('era', ?)", (self._epoch + 1,))
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[JournalEvent]) -> None:
         """Add journal entries, oldest first; those recorded before are recognised by serial.
 
         A ``create`` or ``new release`` is a return only when the newest row of that project or
         version is a removal. An observed row that an entry explains gives way to it.
         """
-        told = [event for event in events if event.kind in HISTORY]
+        told = [event for event in events if event.kind in HISTORY_ACTIONS]
         if not told:
             return
-        era, rows = self._era, _Rows(self._db)
-        known, observed = self._known(told, era), self._observed(told, era)
+        epoch, rows = self._epoch, _RowWriter(self._db)
+        known, observed = self._known(told, epoch), self._observed(told, epoch)
         for event in told:
-            entry, action = event.entry, HISTORY[event.kind]
+            entry, action = event.entry, HISTORY_ACTIONS[event.kind]
             if entry.serial in known:
                 continue
-            if action is Action.RETURN and not self._was_removed(event, era, rows):
+            if action is HistoryAction.RETURN and not self._was_removed(event, epoch, rows):
                 continue
             known.add(entry.serial)
-            reason = None if event.kind is Kind.YANK else ""
+            reason = None if event.kind is EntryKind.YANK else ""
             if event.name in observed:
                 reason = self._replace(observed[event.name], event, action, reason, rows)
             rows.add(
-                (era, entry.serial, entry.serial, entry.timestamp, event.name,
-                 plain(entry.version), event.kind, action, plain(event.file), kept_text(reason))
-            )  # fmt: skip
+                (
+                    epoch,
+                    entry.serial,
+                    entry.serial,
+                    entry.timestamp,
+                    event.name,
+                    plain_text(entry.version),
+                    event.kind,
+                    action,
+                    plain_text(event.file),
+                    encode_text(reason),
+                )
+            )
         rows.write()
 
-    def _known(self, events: Sequence[Event], era: int) -> set[int]:
+    def _known(self, events: Sequence[JournalEvent], epoch: int) -> set[int]:
         """Return the serials among those of ``events`` that are recorded, and maybe some more."""
         serials = [event.entry.serial for event in events]
         rows = self._db.execute(
             "SELECT serial FROM history WHERE era = ? AND serial BETWEEN ? AND ?",
-            (era, min(serials), max(serials)),
+            (epoch, min(serials), max(serials)),
         )
         return {row[0] for row in rows}
 
-    def _was_removed(self, event: Event, era: int, rows: _Rows) -> bool:
+    def _was_removed(self, event: JournalEvent, epoch: int, rows: _RowWriter) -> bool:
         rows.write()
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT action FROM history WHERE project = ? AND version IS ? AND file IS NULL
             AND (era, place) < (?, ?) ORDER BY era DESC, place DESC, id DESC LIMIT 1""",
-            (event.name, plain(event.entry.version), era, event.entry.serial),
+            (event.name, plain_text(event.entry.version), epoch, event.entry.serial),
         )
-        return row is not None and row[0] == Action.REMOVE
+        return row is not None and row[0] == HistoryAction.REMOVE
 
-    def _observed(self, events: Sequence[Event], era: int) -> dict[str, Observed]:
+    def _observed(self, events: Sequence[JournalEvent], epoch: int) -> dict[str, ObservedRows]:
         """Return the observed rows that ``events`` may explain, by project."""
         first = min(event.entry.serial for event in events)
         projects = json.dumps(list({event.name for event in events}))
-        rows: dict[str, list[Seen]] = {}
+        rows: dict[str, list[ObservedRow]] = {}
         for where in ("high >= ?3", "high IS NULL AND ?3 = ?3"):
             found = self._db.execute(
                 f"""SELECT project, id, place, low, high, action, version, file, files, reason
                 FROM history WHERE serial IS NULL AND era = ?1 AND {where}
                 AND project IN (SELECT value FROM json_each(?2))""",
-                (era, projects, first),
+                (epoch, projects, first),
             )
             for project, *row in found:
-                rows.setdefault(project, []).append(seen_of(row))
-        return {project: Observed(some) for project, some in rows.items()}
+                rows.setdefault(project, []).append(observed_row(row))
+        return {project: ObservedRows(some) for project, some in rows.items()}
 
     def _replace(
         self,
-        observed: Observed,
-        event: Event,
-        action: Action,
+        observed: ObservedRows,
+        event: JournalEvent,
+        action: HistoryAction,
         reason: str | None,
-        rows: _Rows,
+        rows: _RowWriter,
     ) -> str | None:
         """Drop the rows that ``event`` explains; return the reason that is known of it by now."""
         serial = event.entry.serial
         for row in observed.take(event, action):
-            if row.place < serial and self._returned(event, row.place, rows):
+            if row.position < serial and self._returned(event, row.position, rows):
                 continue
             self._db.execute("DELETE FROM history WHERE id = ?", (row.id,))
-            reason = row.reason if action is Action.YANK else reason
+            reason = row.reason if action is HistoryAction.YANK else reason
         return reason
 
-    def _returned(self, event: Event, place: int, rows: _Rows) -> bool:
-        """Return whether something of the project returned between ``place`` and ``event``."""
+    def _returned(self, event: JournalEvent, position: int, rows: _RowWriter) -> bool:
+        """Return whether something of the project returned between ``position`` and ``event``."""
         rows.write()
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT 1 FROM history WHERE project = ? AND era = ? AND action = 'return'
             AND place > ? AND place < ? LIMIT 1""",
-            (event.name, self._era, place, event.entry.serial),
+            (event.name, self._epoch, position, event.entry.serial),
         )
         return row is not None
 
-    def events(self, project: str, above: int | None) -> tuple[Event, ...]:
+    def events(self, project: str, above: int | None) -> tuple[JournalEvent, ...]:
         """Return the journal entries of a project after serial ``above``, oldest first."""
         rows = self._db.execute(
             """SELECT serial, timestamp, version, kind, file FROM history
             WHERE project = ? AND era = ? AND place > ? AND serial IS NOT NULL ORDER BY place""",
-            (project, self._era, -1 if above is None else above),
+            (project, self._epoch, -1 if above is None else above),
         )
         return tuple(_event(project, row) for row in rows)
 
-    def withdrawn(self, project: str, upto: int | None) -> frozenset[str]:
+    def removed_versions(self, project: str, upto: int | None) -> frozenset[str]:
         """Return the versions whose newest row of the history up to a serial is a removal.
 
         ``upto`` is the serial of a page, which shows nothing of what came after it; None: all.
@@ -155,32 +165,34 @@ class History:
         rows = self._db.execute(
             """SELECT version, action FROM history WHERE project = ?1 AND version IS NOT NULL
             AND file IS NULL AND (?2 IS NULL OR era < ?3 OR place <= ?2) ORDER BY era, place, id""",
-            (project, upto, self._era),
+            (project, upto, self._epoch),
         )
         newest = dict(rows)
-        return frozenset(v for v, action in newest.items() if action == Action.REMOVE)
+        return frozenset(v for v, action in newest.items() if action == HistoryAction.REMOVE)
 
-    def see(self, project: str, pages: Iterable[Unsettled], now: float, *, settled: bool) -> None:
+    def add_diff(
+        self, project: str, pages: Iterable[PendingDiff], now: float, *, settled: bool
+    ) -> None:
         """Take in what a recorded page showed; ``settled``: the journal is read up to it.
 
         A page has several parts where files that it lost were on different pages last.
         """
-        parts = [seen for seen in pages if seen.changes or seen.reasons]
-        at_once = [seen for seen in parts if settled or seen.high is None]
+        parts = [diff for diff in pages if diff.changes or diff.reasons]
+        at_once = [diff for diff in parts if settled or diff.high is None]
         if at_once:
-            entries = Entries(self.events(project, None))
-            for seen in at_once:
-                self._settle(project, seen, entries, now)
-        self._db.many(
+            entries = EntryIndex(self.events(project, None))
+            for diff in at_once:
+                self._attribute(project, diff, entries, now)
+        self._db.execute_many(
             "INSERT INTO unsettled (project, high, seen) VALUES (?, ?, ?)",
             [
-                (project, seen.high, _dump(seen))
-                for seen in parts
-                if not settled and seen.high is not None
+                (project, diff.high, _dump_diff(diff))
+                for diff in parts
+                if not settled and diff.high is not None
             ],
         )
 
-    def settle(self, cursor: int | None, now: float) -> None:
+    def attribute(self, cursor: int | None, now: float) -> None:
         """Settle every page that the journal has reached; all of them when ``cursor`` is None."""
         rows = self._db.execute(
             """SELECT project, seen, id FROM unsettled
@@ -188,23 +200,23 @@ class History:
             (cursor,),
         )
         for project, some in groupby(rows, key=itemgetter(0)):
-            entries = Entries(self.events(project, None))
+            entries = EntryIndex(self.events(project, None))
             for _, text, _ in some:
-                self._settle(project, _load(text), entries, now)
-        self._db.many("DELETE FROM unsettled WHERE id = ?", [(row[2],) for row in rows])
+                self._attribute(project, _load_diff(text), entries, now)
+        self._db.execute_many("DELETE FROM unsettled WHERE id = ?", [(row[2],) for row in rows])
 
-    def _settle(self, project: str, seen: Unsettled, entries: Entries, now: float) -> None:
-        outcome, era = settle(seen, entries), self._era
-        self._db.many(
+    def _attribute(self, project: str, diff: PendingDiff, entries: EntryIndex, now: float) -> None:
+        outcome, epoch = attribute_changes(diff, entries), self._epoch
+        self._db.execute_many(
             "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
-            [(kept_text(reason), era, serial) for serial, reason in outcome.reasons],
+            [(encode_text(reason), epoch, serial) for serial, reason in outcome.reasons],
         )
-        self.observe(project, outcome.observed, now, low=seen.low, high=seen.high)
+        self.add_observed(project, outcome.observed, now, low=diff.low, high=diff.high)
 
-    def observe(
+    def add_observed(
         self,
         project: str,
-        changes: Sequence[Change],
+        changes: Sequence[PageChange],
         now: float,
         *,
         low: int | None = None,
@@ -213,43 +225,54 @@ class History:
         """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
         if not changes:
             return
-        era = self._era
+        epoch = self._epoch
         if high is None:
-            place = max(self._last_place(era), low or 0)
+            position = max(self._last_position(epoch), low or 0)
         else:
-            place = self._seen_by(project, high, era)
-        self._db.many(
+            position = self._position_of(project, high, epoch)
+        self._db.execute_many(
             """INSERT INTO history (era, place, timestamp, project, version, action, file,
                 files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [
-                (era, place, int(now), project, plain(change.version), change.action,
-                 plain(change.file), kept_names(change.files), kept_text(change.reason), low, high)
+                (
+                    epoch,
+                    position,
+                    int(now),
+                    project,
+                    plain_text(change.version),
+                    change.action,
+                    plain_text(change.file),
+                    encode_names(change.files),
+                    encode_text(change.reason),
+                    low,
+                    high,
+                )
                 for change in changes
             ],
-        )  # fmt: skip
+        )
 
-    def _seen_by(self, project: str, serial: int, era: int) -> int:
+    def _position_of(self, project: str, serial: int, epoch: int) -> int:
         """Return the place of what a page of ``serial`` shows: not before what was seen before."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT place FROM history WHERE project = ? AND place > ? AND era = ?
             AND serial IS NULL ORDER BY place DESC LIMIT 1""",
-            (project, serial, era),
+            (project, serial, epoch),
         )
         return serial if row is None else int(row[0])
 
-    def _last_place(self, era: int) -> int:
-        return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (era,))
+    def _last_position(self, epoch: int) -> int:
+        return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (epoch,))
 
     def newest(self) -> int:
         """Return the number of the row that was added last; 0 when there is none."""
         return self._db.count("SELECT coalesce(max(id), 0) FROM history")
 
-    def after(self, number: int, most: int) -> Iterator[Row]:
-        """Yield up to ``most`` rows that were added after the one of this number."""
+    def after(self, number: int, limit: int) -> Iterator[HistoryRow]:
+        """Yield up to ``limit`` rows that were added after the one of this number."""
         found = self._db.execute(
             """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
             WHERE id > ? ORDER BY id LIMIT ?""",
-            (number, most),
+            (number, limit),
         )
         return (_row(row) for row in found)
 
@@ -264,7 +287,7 @@ class History:
         since: float | None = None,
         *,
         newest_first: bool = False,
-    ) -> Iterator[Row]:
+    ) -> Iterator[HistoryRow]:
         """Yield rows, oldest first: of a project, of a version text, from a time on."""
         asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
@@ -278,7 +301,7 @@ class History:
         return (_row(row) for row in found)
 
 
-class _Rows:
+class _RowWriter:
     """Journal entries on their way into the table; :meth:`write` before it is asked."""
 
     def __init__(self, db: Database) -> None:
@@ -292,7 +315,7 @@ class _Rows:
     def write(self) -> None:
         """Write what waits."""
         if self._waiting:
-            self._db.many(
+            self._db.execute_many(
                 """INSERT INTO history (era, place, serial, timestamp, project, version, kind,
                     action, file, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 self._waiting,
@@ -300,31 +323,31 @@ class _Rows:
             self._waiting = []
 
 
-def _event(project: str, row: Sequence[object]) -> Event:
+def _event(project: str, row: Sequence[object]) -> JournalEvent:
     serial, timestamp, version, kind, file = row
     action = str(kind) if file is None else f"remove file {file}"
     entry = JournalEntry(project, version, timestamp, action, serial)  # type: ignore[arg-type]
-    return Event(NormalizedName(project), Kind(str(kind)), entry)
+    return JournalEvent(NormalizedName(project), EntryKind(str(kind)), entry)
 
 
-def _row(row: Sequence[object]) -> Row:
+def _row(row: Sequence[object]) -> HistoryRow:
     serial, timestamp, project, version, action, file, files, reason = row
-    return Row(
+    return HistoryRow(
         serial=serial,  # type: ignore[arg-type]
         timestamp=timestamp,  # type: ignore[arg-type]
         project=project,  # type: ignore[arg-type]
         version=version,  # type: ignore[arg-type]
-        action=Action(str(action)),
+        action=HistoryAction(str(action)),
         file=file,  # type: ignore[arg-type]
-        files=names_of(files),
-        reason=text_of(reason),
+        files=decode_names(files),
+        reason=decode_text(reason),
         source="observed" if serial is None else "journal",
     )
 
 
-def _dump(seen: Unsettled) -> str:
-    return json.dumps(msgspec.to_builtins(seen))
+def _dump_diff(diff: PendingDiff) -> str:
+    return json.dumps(msgspec.to_builtins(diff))
 
 
-def _load(text: str) -> Unsettled:
-    return msgspec.convert(json.loads(text), type=Unsettled)
+def _load_diff(text: str) -> PendingDiff:
+    return msgspec.convert(json.loads(text), type=PendingDiff)

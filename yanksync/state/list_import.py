@@ -8,13 +8,13 @@ from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
 
-class Listed:
+class ListImport:
     """A temporary table of the list that was just read. Use inside a transaction."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def load(self, projects: Iterable[tuple[str, str, int | None]]) -> None:
+    def import_rows(self, projects: Iterable[tuple[str, str, int | None]]) -> None:
         """Take in rows of the list: normalised name, spelling, serial.
 
         Of several spellings of one name the one with the highest serial counts.
@@ -24,7 +24,7 @@ class Listed:
             "CREATE TEMP TABLE listed (name TEXT PRIMARY KEY, display TEXT, serial INTEGER) "
             "WITHOUT ROWID"
         )
-        self._db.many(
+        self._db.execute_many(
             """INSERT INTO listed VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
             SET display = excluded.display, serial = excluded.serial
             WHERE coalesce(excluded.serial, 0) > coalesce(listed.serial, 0)""",
@@ -45,8 +45,8 @@ class Listed:
             AND (projects.display <> listed.display OR listed_at IS NOT NULL)"""
         )
 
-    def below(self, serial: int | None, most: int) -> dict[NormalizedName, int]:
-        """Return up to ``most`` rows that are below what is held of their projects, by name.
+    def below(self, serial: int | None, limit: int) -> dict[NormalizedName, int]:
+        """Return up to ``limit`` rows that are below what is held of their projects, by name.
 
         The list of ``serial`` is as new as that. A project that went comes back with another
         serial than it had.
@@ -57,7 +57,7 @@ class Listed:
                 OR presence = 'gone' AND listed.serial = projects.serial)
             AND projects.serial <= coalesce(?1, (SELECT max(serial) FROM listed))
             ORDER BY name LIMIT ?2""",
-            (serial, most),
+            (serial, limit),
         )
         return {row[0]: row[1] for row in rows}
 
@@ -108,7 +108,7 @@ class Listed:
             (since, forced),
         )
 
-    def leave(
+    def note_left_out(
         self, serial: int | None, since: float, *, empty: bool = False
     ) -> list[NormalizedName]:
         """Note which held projects the list of ``serial`` is the first to leave out; return them.
@@ -127,14 +127,14 @@ class Listed:
             RETURNING name""",
             (-1 if serial is None else serial, empty),
         )
-        self._db.many(
+        self._db.execute_many(
             """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)
             ON CONFLICT (name) DO UPDATE SET urgent = 1, asked = 0, next_try = 0, behind = 0""",
             ((row[0], since) for row in rows),
         )
         return [row[0] for row in rows]
 
-    def returned(self) -> None:
+    def release_returned(self) -> None:
         """Let go of the looks that a guard holds because their projects left the list.
 
         The list has these again: it was not whole then.

@@ -12,19 +12,19 @@ from msgspec.structs import replace
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_files import LostFile
 from yanksync.state.database import Database
-from yanksync.state.texts import plain
+from yanksync.state.texts import plain_text
 
 # Whose removal waits is judged as a whole, and its files with it.
 _THERE = "EXISTS (SELECT 1 FROM projects WHERE id = project AND presence = 'present')"
 
 
-class LostFiles:
+class LostFileTable:
     """The table ``lost_files``."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def of(self, ids: Sequence[int]) -> dict[int, tuple[LostFile, ...]]:
+    def by_project(self, ids: Sequence[int]) -> dict[int, tuple[LostFile, ...]]:
         """Return the lost files of those projects that have some, by project id."""
         rows = self._db.execute(
             """SELECT project, lost FROM lost_files
@@ -38,29 +38,36 @@ class LostFiles:
 
     def one(self, project: int) -> tuple[LostFile, ...]:
         """Return the lost files of one project."""
-        return self.of([project]).get(project, ())
+        return self.by_project([project]).get(project, ())
 
     def put(self, project: int, lost: Iterable[LostFile]) -> None:
         """Make these the lost files of a project."""
         self._db.execute("DELETE FROM lost_files WHERE project = ?", (project,))
-        self._db.many(
+        self._db.execute_many(
             "INSERT INTO lost_files VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    project, plain(one.file.filename), one.vanished, one.confirmed, one.approved,
-                    one.held is not None, _dump(one),
+                    project,
+                    plain_text(one.file.filename),
+                    one.vanished,
+                    one.confirmed,
+                    one.approved,
+                    one.held is not None,
+                    _dump(one),
                 )
                 for one in lost
             ),
-        )  # fmt: skip
+        )
 
     def any(self) -> bool:
         """Return whether there are any."""
-        return self._db.one("SELECT 1 FROM lost_files") is not None
+        return self._db.first_row("SELECT 1 FROM lost_files") is not None
 
     def of_all(self) -> dict[int, tuple[LostFile, ...]]:
         """Return all lost files, by project id."""
-        return self.of([row[0] for row in self._db.execute("SELECT project FROM lost_files")])
+        return self.by_project(
+            [row[0] for row in self._db.execute("SELECT project FROM lost_files")]
+        )
 
     def named(self) -> dict[NormalizedName, int]:
         """Return the projects that have some: their ids by name."""
@@ -101,7 +108,7 @@ class LostFiles:
 
     def hold(self, ids: Iterable[int], why: str, now: float, *, vanished: bool) -> None:
         """Hold the losses of these projects: the vanished files, or those with another hash."""
-        for project, lost in self.of(list(ids)).items():
+        for project, lost in self.by_project(list(ids)).items():
             found = tuple(
                 replace(one, held=why, held_since=now)
                 if not one.approved
@@ -124,7 +131,7 @@ class LostFiles:
 
     def held_groups(self) -> tuple[int, int]:
         """Return of how many projects vanished files are held, and of how many other hashes."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT count(DISTINCT CASE WHEN vanished THEN project END),
                 count(DISTINCT CASE WHEN NOT vanished THEN project END)
             FROM lost_files WHERE held AND NOT approved"""

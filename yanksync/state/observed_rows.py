@@ -11,42 +11,42 @@ from typing import Any
 
 from msgspec import Struct
 
-from yanksync.core.model import Action, Change
-from yanksync.core.rules.entry_index import Address, of_change, of_event
-from yanksync.core.rules.journal_entries import Event
-from yanksync.state.texts import names_of, text_of
+from yanksync.core.model import HistoryAction, PageChange
+from yanksync.core.rules.entry_index import Scope, scopes_of_change, scopes_of_event
+from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.state.texts import decode_names, decode_text
 
 
-class Seen(Struct):
+class ObservedRow(Struct):
     """An observed row, seen between pages of serials ``low`` and ``high``."""
 
     id: int
-    place: int
+    position: int
     low: int
     high: int | None
-    change: Change
+    change: PageChange
     reason: str | None
     over: bool = False  # an entry has replaced it, or none can any more
 
     @property
     def order(self) -> tuple[int, int]:
         """Where it stands in the history."""
-        return self.place, self.id
+        return self.position, self.id
 
 
-class Observed:
+class ObservedRows:
     """The observed rows of one project."""
 
-    def __init__(self, rows: Iterable[Seen]) -> None:
+    def __init__(self, rows: Iterable[ObservedRow]) -> None:
         self._later = sorted(rows, key=lambda row: row.low, reverse=True)
-        self._open: dict[tuple[Action, Address], list[Seen]] = {}
+        self._open: dict[tuple[HistoryAction, Scope], list[ObservedRow]] = {}
 
-    def take(self, event: Event, action: Action) -> list[Seen]:
+    def take(self, event: JournalEvent, action: HistoryAction) -> list[ObservedRow]:
         """Return the rows that ``event``, of ``action``, explains; it is asked once for each."""
         serial = event.entry.serial
         while self._later and self._later[-1].low < serial:
             row = self._later.pop()
-            for address in of_change(row.change):
+            for address in scopes_of_change(row.change):
                 self._open.setdefault((row.change.action, address), []).append(row)
         found = []
         for row in self._at(event, action):
@@ -55,21 +55,23 @@ class Observed:
             row.over = True
         return sorted(found, key=lambda row: row.order)
 
-    def _at(self, event: Event, action: Action) -> Iterator[Seen]:
+    def _at(self, event: JournalEvent, action: HistoryAction) -> Iterator[ObservedRow]:
         # What is quarantined may look removed.
-        for sort in {action, Action.REMOVE if event.removes else action}:
-            for address in of_event(event, removal=sort is Action.REMOVE):
+        for sort in {action, HistoryAction.REMOVE if event.removes else action}:
+            for address in scopes_of_event(event, removal=sort is HistoryAction.REMOVE):
                 yield from self._open.pop((sort, address), ())
 
 
-def seen_of(row: Sequence[Any]) -> Seen:
+def observed_row(row: Sequence[Any]) -> ObservedRow:
     """Return an observed row of the database: from its id to its reason."""
-    id_, place, low, high, action, version, file, files, reason = row
-    return Seen(
+    id_, position, low, high, action, version, file, files, reason = row
+    return ObservedRow(
         id=id_,
-        place=place,
+        position=position,
         low=-1 if low is None else low,
         high=high,
-        change=Change(action=Action(action), version=version, file=file, files=names_of(files)),
-        reason=text_of(reason),
+        change=PageChange(
+            action=HistoryAction(action), version=version, file=file, files=decode_names(files)
+        ),
+        reason=decode_text(reason),
     )

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import Kind
+from yanksync.core.rules.journal_entries import EntryKind
 
 COLUMNS = (
     "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-class Project(Struct, frozen=True, kw_only=True):
+class ProjectRow(Struct, frozen=True, kw_only=True):
     """The row of one project, without its page."""
 
     id: int
@@ -27,16 +27,16 @@ class Project(Struct, frozen=True, kw_only=True):
     presence: Presence
     serial: int | None
     quarantined: bool
-    word: int | None
+    quarantine_serial: int | None
     etag: str | None
-    entry: Kind | None
+    entry_kind: EntryKind | None
     entry_serial: int | None
-    listed_at: int | None
-    published: Published | None
+    omitted_at_serial: int | None
+    published: PublishedForms | None
     published_serial: int | None
 
     @property
-    def stands(self) -> bool:
+    def is_only_published(self) -> bool:
         """Whether a page is published that the state never held: another state or program did."""
         return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
 
@@ -46,7 +46,7 @@ class Project(Struct, frozen=True, kw_only=True):
         return self.serial is not None and self.serial <= 0  # -1: and it was removed since
 
     @property
-    def floor(self) -> int | None:
+    def minimum_serial(self) -> int | None:
         """The serial below which upstream's page or list is older than what is published."""
         known = (self.serial, self.published_serial)
         return max((serial for serial in known if serial is not None), default=None)
@@ -56,7 +56,7 @@ class StoredPage(Struct, frozen=True, kw_only=True):
     """A page as upstream sent it."""
 
     body: bytes  # compressed with zlib
-    media: str  # the answer's Content-Type
+    content_type: str  # the answer's Content-Type
     url: str  # where it was found in the end, without credentials
     header_serial: str | None = None
 
@@ -66,7 +66,7 @@ class StoredPage(Struct, frozen=True, kw_only=True):
         return zlib.decompress(self.body)
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class RecordedPage(Struct, frozen=True, kw_only=True):
     """What is recorded when a page is true."""
 
     serial: int | None
@@ -86,10 +86,10 @@ def copies_in(column: object, *, legacy: bool) -> tuple[str, ...]:
     words = str(column or "").split()
     if not set(words) <= layout.SUFFIX.keys():
         return tuple(words)
-    return layout.copies(words, legacy=legacy)
+    return layout.compressed_names(words, legacy=legacy)
 
 
-def project_of(row: Sequence[object]) -> Project:
+def project_from_row(row: Sequence[object]) -> ProjectRow:
     """Return the value of a row, from :data:`COLUMNS`."""
     (id_, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at) = row[
         :10
@@ -98,18 +98,18 @@ def project_of(row: Sequence[object]) -> Project:
     published = None
     if json_digest is not None:
         copies = copies_in(codecs, legacy=legacy is not None)
-        published = Published(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
-    return Project(  # the columns' types are those of the schema
+        published = PublishedForms(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
+    return ProjectRow(  # the columns' types are those of the schema
         id=id_,  # type: ignore[arg-type]
         name=name,  # type: ignore[arg-type]
         presence=Presence(str(presence)),
         serial=serial,  # type: ignore[arg-type]
         quarantined=bool(quarantined),
-        word=word,  # type: ignore[arg-type]
+        quarantine_serial=word,  # type: ignore[arg-type]
         etag=etag,  # type: ignore[arg-type]
-        entry=None if entry is None else Kind(str(entry)),
+        entry_kind=None if entry is None else EntryKind(str(entry)),
         entry_serial=entry_serial,  # type: ignore[arg-type]
-        listed_at=listed_at,  # type: ignore[arg-type]
+        omitted_at_serial=listed_at,  # type: ignore[arg-type]
         published=published,
         published_serial=published_serial,  # type: ignore[arg-type]
     )

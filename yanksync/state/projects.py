@@ -8,9 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from yanksync.core.model import ListedProject
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import Kind
+from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.state.database import Database
-from yanksync.state.project_rows import COLUMNS, Project, Recorded, StoredPage, project_of
+from yanksync.state.project_rows import (
+    COLUMNS,
+    ProjectRow,
+    RecordedPage,
+    StoredPage,
+    project_from_row,
+)
 
 # A page that is published as far as is known: its writing was finished, and nothing was in doubt.
 _WRITTEN = """coalesce(json_digest > x'', 0) AND NOT EXISTS
@@ -23,37 +29,38 @@ class Projects:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def get(self, names: Iterable[str]) -> dict[NormalizedName, Project]:
+    def get(self, names: Iterable[str]) -> dict[NormalizedName, ProjectRow]:
         """Return the rows of those of ``names`` that there are."""
         rows = self._db.execute(
             f"SELECT {COLUMNS} FROM projects WHERE name IN (SELECT value FROM json_each(?))",
             (json.dumps(list(names)),),
         )
-        return {row[1]: project_of(row) for row in rows}
+        return {row[1]: project_from_row(row) for row in rows}
 
-    def by_id(self, ids: Sequence[int]) -> list[Project]:
+    def by_id(self, ids: Sequence[int]) -> list[ProjectRow]:
         """Return the rows of these ids."""
         rows = self._db.execute(
             f"SELECT {COLUMNS} FROM projects WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(ids),),
         )
-        return [project_of(row) for row in rows]
+        return [project_from_row(row) for row in rows]
 
-    def after(self, id_: int, most: int) -> list[Project]:
-        """Return up to ``most`` projects with an id above, that are held or stand in the output."""
+    def next_batch(self, id_: int, limit: int) -> list[ProjectRow]:
+        """Return up to ``limit`` projects with an id above, that are held or stand in the
+        output."""
         rows = self._db.execute(
             f"""SELECT {COLUMNS} FROM projects WHERE id > ?
             AND (presence = 'present' OR json_digest IS NOT NULL) ORDER BY id LIMIT ?""",
-            (id_, most),
+            (id_, limit),
         )
-        return [project_of(row) for row in rows]
+        return [project_from_row(row) for row in rows]
 
-    def beginning(self, start: str, most: int) -> list[NormalizedName]:
-        """Return up to ``most`` mirrored projects whose names begin with ``start``, in order."""
+    def beginning(self, start: str, limit: int) -> list[NormalizedName]:
+        """Return up to ``limit`` mirrored projects whose names begin with ``start``, in order."""
         rows = self._db.execute(
             """SELECT name FROM projects WHERE name >= ?1 AND name < ?1 || char(0x10ffff)
             AND presence = 'present' ORDER BY name LIMIT ?2""",
-            (start, most),
+            (start, limit),
         )
         return [NormalizedName(row[0]) for row in rows]
 
@@ -68,11 +75,11 @@ class Projects:
 
     def add(self, rows: Iterable[tuple[str, str]]) -> None:
         """Add projects never seen before, as (name, display name); known ones are left alone."""
-        self._db.many(
+        self._db.execute_many(
             "INSERT OR IGNORE INTO projects (name, display, presence) VALUES (?, ?, 'new')", rows
         )
 
-    def spell(self, rows: Iterable[tuple[str, str]]) -> None:
+    def update_display_names(self, rows: Iterable[tuple[str, str]]) -> None:
         """Set display names, as (name, display name), and note whether the list changes by it."""
         for name, display in rows:
             changed = self._db.execute(
@@ -87,7 +94,7 @@ class Projects:
         """Note that the set of listed projects is not the published one any more."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('list_changed', 1)")
 
-    def note_entry(self, name: str, kind: Kind, serial: int) -> None:
+    def note_entry(self, name: str, kind: EntryKind, serial: int) -> None:
         """Remember the newest page-changing entry of a project."""
         self._db.execute(
             "UPDATE projects SET entry = ?2, entry_serial = ?3 "
@@ -95,10 +102,10 @@ class Projects:
             (name, kind, serial),
         )
 
-    def record(self, name: str, page: Recorded) -> int:
+    def record(self, name: str, page: RecordedPage) -> int:
         """Make ``page`` the held one; return the project's id."""
         stored = page.stored
-        row = self._db.one(
+        row = self._db.first_row(
             """UPDATE projects SET presence = 'present', serial = ?2, quarantined = ?3, etag = ?4,
                 yanked = ?5, checked = ?6, due = ?7, listed_at = NULL,
                 word = NULL
@@ -107,11 +114,11 @@ class Projects:
         )
         self._db.execute(
             "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)",
-            (row[0], stored.media, stored.url, stored.header_serial, stored.body),
+            (row[0], stored.content_type, stored.url, stored.header_serial, stored.body),
         )
         return int(row[0])
 
-    def withdraw(self, name: str, serial: int) -> None:
+    def quarantine_at_once(self, name: str, serial: int) -> None:
         """Quarantine a project on the word of the journal's entry ``serial`` (R9)."""
         self._db.execute(
             "UPDATE projects SET quarantined = 1, word = ?2 WHERE name = ?1", (name, serial)
@@ -129,11 +136,11 @@ class Projects:
         """Mark a project that the configuration names and upstream never had."""
         self._db.execute("UPDATE projects SET presence = 'unknown' WHERE name = ?", (name,))
 
-    def omit(self, name: str, serial: int) -> None:
+    def mark_delisted(self, name: str, serial: int) -> None:
         """Note that the list of ``serial`` does not have a project."""
         self._db.execute("UPDATE projects SET listed_at = ? WHERE name = ?", (serial, name))
 
-    def confirm(self, name: str, checked: float, due: float | None) -> None:
+    def mark_checked(self, name: str, checked: float, due: float | None) -> None:
         """Note that upstream confirmed what is held."""
         self._db.execute(
             "UPDATE projects SET checked = ?2, due = ?3, listed_at = NULL WHERE name = ?1",
@@ -146,8 +153,8 @@ class Projects:
             "UPDATE projects SET due = ? WHERE name = ? AND presence = 'present'", (due, name)
         )
 
-    def due(self, now: float, horizon: float, most: int) -> list[NormalizedName]:
-        """Return up to ``most`` projects whose time for the sweep has come, oldest first.
+    def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
+        """Return up to ``limit`` projects whose time for the sweep has come, oldest first.
 
         A time beyond ``horizon`` is one that a clock since set back, or a longer sweep, has left:
         it has come, too. What waits to be asked for anyway is left out, so that it takes nobody's
@@ -155,16 +162,16 @@ class Projects:
         """
         found: list[NormalizedName] = []
         for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
-            if len(found) < most:
+            if len(found) < limit:
                 rows = self._db.execute(
                     f"""SELECT name FROM projects WHERE {where} AND name NOT IN
                     (SELECT name FROM pending) ORDER BY due LIMIT ?2""",
-                    (bound, most - len(found)),
+                    (bound, limit - len(found)),
                 )
                 found += [row[0] for row in rows]
         return found
 
-    def schedule(self, period: float) -> None:
+    def schedule_rechecks(self, period: float) -> None:
         """Give the held pages that the sweep never asked for a time, spread over ``period``."""
         self._db.execute(
             """UPDATE projects SET due = checked
@@ -175,12 +182,12 @@ class Projects:
 
     def page(self, project: int) -> StoredPage | None:
         """Return the held page of a project, by id."""
-        row = self._db.one(
+        row = self._db.first_row(
             "SELECT body, media, url, header_serial FROM pages WHERE id = ?", (project,)
         )
         if row is None:
             return None
-        return StoredPage(body=row[0], media=row[1], url=row[2], header_serial=row[3])
+        return StoredPage(body=row[0], content_type=row[1], url=row[2], header_serial=row[3])
 
     def published(self) -> int:
         """Return how many projects stand in the output."""
@@ -188,7 +195,7 @@ class Projects:
 
     def note_published(self, rows: Iterable[tuple[str, int | None]]) -> None:
         """Note published pages, as (name, serial), which another state may have written."""
-        self._db.many(
+        self._db.execute_many(
             """INSERT INTO projects (name, display, presence, serial, json_digest, html_digest,
                 codecs, listed, published_serial)
             VALUES (?1, ?1, 'new', ?2, x'', x'', '', 1, ?2)
@@ -204,18 +211,18 @@ class Projects:
 
     def newest_published(self) -> tuple[NormalizedName, int] | None:
         """Return the published project of the highest serial; None when none has a serial."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT name, published_serial FROM projects WHERE published_serial IS NOT NULL
             ORDER BY published_serial DESC LIMIT 1"""
         )
         return None if row is None else (row[0], row[1])
 
-    def others(self, names: Sequence[str], most: int) -> list[NormalizedName]:
-        """Return up to ``most`` published projects that are not gone and not among ``names``."""
+    def other_published(self, names: Sequence[str], limit: int) -> list[NormalizedName]:
+        """Return up to ``limit`` published projects that are not gone and not among ``names``."""
         rows = self._db.execute(
             """SELECT name FROM projects WHERE presence <> 'gone' AND json_digest IS NOT NULL
             AND name NOT IN (SELECT value FROM json_each(?)) LIMIT ?""",
-            (json.dumps(names), most),
+            (json.dumps(names), limit),
         )
         return [row[0] for row in rows]
 
@@ -234,7 +241,7 @@ class Projects:
         )
         return (row[0] for row in rows)
 
-    def offering(self, names: Iterable[str] | None = None) -> int:
+    def count_offering(self, names: Iterable[str] | None = None) -> int:
         """Return how many published projects are not quarantined, of all or of ``names``."""
         return self._db.count(
             """SELECT count(*) FROM projects WHERE json_digest IS NOT NULL AND NOT quarantined
@@ -242,10 +249,10 @@ class Projects:
             (None if names is None else json.dumps(list(names)),),
         )
 
-    def published_ids(self, most: int) -> list[int]:
-        """Return up to ``most`` of the projects that stand in the output."""
+    def published_ids(self, limit: int) -> list[int]:
+        """Return up to ``limit`` of the projects that stand in the output."""
         rows = self._db.execute(
-            "SELECT id FROM projects WHERE json_digest IS NOT NULL LIMIT ?", (most,)
+            "SELECT id FROM projects WHERE json_digest IS NOT NULL LIMIT ?", (limit,)
         )
         return [row[0] for row in rows]
 
@@ -257,7 +264,7 @@ class Projects:
         """Return how many projects are published, those being written aside."""
         return self._db.count(f"SELECT count(*) FROM projects p WHERE {_WRITTEN}")
 
-    def begun(self, names: Iterable[str]) -> dict[str, bool]:
+    def being_written(self, names: Iterable[str]) -> dict[str, bool]:
         """Return those of ``names`` that a run began to publish, and whether it finished."""
         rows = self._db.execute(
             f"""SELECT name, {_WRITTEN} FROM projects p LEFT JOIN unpublished USING (id)
@@ -269,7 +276,7 @@ class Projects:
 
     def progress(self) -> tuple[int, int]:
         """Return how many projects of a first build are published, and how many there are."""
-        row = self._db.one(
+        row = self._db.first_row(
             f"""SELECT coalesce(sum(presence = 'present' AND {_WRITTEN}), 0), count(*)
             FROM projects p WHERE presence = 'present' OR name IN (SELECT name FROM pending)"""
         )
@@ -277,7 +284,7 @@ class Projects:
 
     def any(self) -> bool:
         """Return whether any project is known."""
-        return self._db.one("SELECT 1 FROM projects LIMIT 1") is not None
+        return self._db.first_row("SELECT 1 FROM projects LIMIT 1") is not None
 
     def yanked_versions(self) -> int:
         """Return how many versions have at least one yanked file."""
@@ -286,7 +293,7 @@ class Projects:
             WHERE presence = 'present' AND NOT quarantined"""
         )
 
-    def words(self) -> list[NormalizedName]:
+    def quarantined_by_journal(self) -> list[NormalizedName]:
         """Return the projects that the journal's word has withdrawn and no page confirmed yet."""
         rows = self._db.execute(
             "SELECT name FROM projects WHERE word IS NOT NULL AND presence = 'present' "

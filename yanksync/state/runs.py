@@ -8,10 +8,10 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.state.database import Database
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class RunRecord(Struct, frozen=True, kw_only=True):
     """What one run came to."""
 
-    exit: ExitCode
+    exit_code: ExitCode
     cursor: int | None = None
     asked: int = 0
     recorded: int = 0
@@ -21,11 +21,11 @@ class Run(Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-class Finished(Struct, frozen=True):
+class FinishedRun(Struct, frozen=True):
     """When a run ended, and what it came to."""
 
     ended: float
-    exit: int
+    exit_code: int
     problem: str | None
 
 
@@ -40,61 +40,65 @@ class Runs:
 
     def begin(self, command: str, now: float) -> int:
         """Note the start of a run; return its number."""
-        row = self._db.one(
+        row = self._db.first_row(
             "INSERT INTO runs (command, started) VALUES (?, ?) RETURNING id", (command, now)
         )
         self._db.execute("DELETE FROM runs WHERE id <= ?", (row[0] - _KEPT,))
         return int(row[0])
 
-    def end(self, number: int, now: float, run: Run) -> None:
+    def end(self, number: int, now: float, run: RunRecord) -> None:
         """Note how a run ended."""
         self._db.execute(
             """UPDATE runs SET ended = ?, exit = ?, cursor = ?, asked = ?, recorded = ?,
                 published = ?, removed = ?, failed = ?, problem = ? WHERE id = ?""",
-            (now, run.exit, run.cursor, run.asked, run.recorded, run.published, run.removed,
+            (now, run.exit_code, run.cursor, run.asked, run.recorded, run.published, run.removed,
              run.failed, run.problem, number),
         )  # fmt: skip
 
     def last_success(self) -> float | None:
         """Return the end of the last run that did all it had to."""
         # By number: the latest time may be one that a clock since set back has left.
-        row = self._db.one(
+        row = self._db.first_row(
             "SELECT ended FROM runs WHERE exit = ? ORDER BY id DESC LIMIT 1", (ExitCode.DONE,)
         )
         return None if row is None else float(row[0])
 
     def last_exit(self) -> int | None:
         """Return how the newest run that ended did."""
-        row = self._db.one("SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1")
+        row = self._db.first_row(
+            "SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1"
+        )
         return None if row is None else int(row[0])
 
     def newest(self) -> float | None:
         """Return when the newest run ended, or began if it has not ended; None without runs."""
-        row = self._db.one("SELECT coalesce(ended, started) FROM runs ORDER BY id DESC LIMIT 1")
+        row = self._db.first_row(
+            "SELECT coalesce(ended, started) FROM runs ORDER BY id DESC LIMIT 1"
+        )
         return None if row is None else float(row[0])
 
-    def last_error(self) -> Finished | None:
+    def last_error(self) -> FinishedRun | None:
         """Return the last pass that failed or was held, when it is newer than the last success."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT ended, exit, problem FROM runs WHERE exit IN (?1, ?2) AND problem IS NOT NULL
             AND command IN ('sync', 'full-resync', 'run')
             AND id > coalesce((SELECT max(id) FROM runs WHERE exit = ?3), 0)
             ORDER BY id DESC LIMIT 1""",
             (ExitCode.FAILED, ExitCode.HELD, ExitCode.DONE),
         )
-        return None if row is None else Finished(row[0], row[1], row[2])
+        return None if row is None else FinishedRun(row[0], row[1], row[2])
 
     def previous_start(self, number: int) -> float | None:
         """Return the start of the run before ``number``."""
         # By number: after the clock was set back, the newest time is not that of the newest run.
-        row = self._db.one(
+        row = self._db.first_row(
             "SELECT started FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", (number,)
         )
         return None if row is None else float(row[0])
 
     def partial_since(self) -> float | None:
         """Return the start of the first of the newest unbroken row of partial runs."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT min(started) FROM runs WHERE exit = ?1 AND id > coalesce(
                 (SELECT max(id) FROM runs WHERE exit IS NOT NULL AND exit <> ?1), 0)""",
             (ExitCode.PARTIAL,),
@@ -120,7 +124,7 @@ class Runs:
         self._db.execute(
             "UPDATE meta SET value = ?1 WHERE key = 'complete_read' AND value > ?1", (now,)
         )
-        row = self._db.one(
+        row = self._db.first_row(
             "SELECT max(started), serial FROM reads WHERE ?1 IS NULL OR started < ?1",
             (outstanding,),
         )

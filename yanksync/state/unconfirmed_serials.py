@@ -6,7 +6,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
 
-class Ahead:
+class UnconfirmedSerials:
     """The table ``ahead``: of each project the highest serial that is to be confirmed."""
 
     def __init__(self, db: Database) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from yanksync.config import settings
 from yanksync.mirror.context import Mirror, log
-from yanksync.sync.publish_list import ANY_SIBLINGS
+from yanksync.sync.publish_list import ANY_COPIES
 
 RENDERING = 1
 """Raised when the same value renders to other bytes, so that every page is written anew."""
@@ -16,34 +16,34 @@ RENDERING = 1
 
 def apply_policies(mirror: Mirror) -> None:
     """Mark for publishing whatever a changed policy concerns."""
-    meta, state = mirror.state.meta, mirror.state
-    wanted = policy(mirror.settings.mirror)
-    place = mirror.settings.mirror.place
-    moved = (meta.text("place") or "") != place
-    if not moved and meta.text("policy") == wanted:
+    facts, state = mirror.state.facts, mirror.state
+    wanted = rendering_policy(mirror.settings.mirror)
+    place = mirror.settings.mirror.output_identity
+    moved = (facts.text("place") or "") != place
+    if not moved and facts.text("policy") == wanted:
         return
     now = mirror.now()
     with state.transaction():
         if moved:
-            if meta.text("policy") is not None:
+            if facts.text("policy") is not None:
                 log.info("the output has moved; publishing every page again")
-                meta.put(list_codecs=ANY_SIBLINGS, list_stamp=None)  # none is written there yet
+                facts.put(list_codecs=ANY_COPIES, list_stamp=None)  # none is written there yet
             state.distrust_output()
-            meta.put(list_changed=1, place=place)
-        if meta.text("policy") not in (None, wanted):
+            facts.put(list_changed=1, place=place)
+        if facts.text("policy") not in (None, wanted):
             log.info("the configuration of the output has changed; rendering every page again")
-            state.unpublished.add_all(now)
-            meta.put(list_changed=1)
-        meta.put(policy=wanted)
+            state.publish_queue.add_all(now)
+            facts.put(list_changed=1)
+        facts.put(policy=wanted)
 
 
-def needs_widening(mirror: Mirror) -> bool:
+def selection_changed(mirror: Mirror) -> bool:
     """Whether the selection is another one than that of the newest list taken in."""
-    known = mirror.state.meta.text("selection")
+    known = mirror.state.facts.text("selection")
     return known not in (None, mirror.settings.mirror.selection.text)
 
 
-def policy(section: settings.Mirror) -> str:
+def rendering_policy(section: settings.MirrorSettings) -> str:
     """Return what the bytes of every page depend on, beside the page."""
     legacy = " legacy" if section.legacy_json else ""
     return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"

@@ -12,27 +12,27 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.errors import BadAnswer, PublishError
+from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.formats.legacy_json_writer import render_document
-from yanksync.core.model import Published
-from yanksync.core.policies.yanked import offered
+from yanksync.core.model import PublishedForms
+from yanksync.core.policies.yanked import offered_page
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.reconcile import FormWork, Write, digest
-from yanksync.state.project_rows import Project
-from yanksync.sync.publish import BATCH, tell_failures
-from yanksync.sync.published_page import page_in
+from yanksync.output.reconcile import FormUpdate, WriteProject, digest
+from yanksync.state.project_rows import ProjectRow
+from yanksync.sync.publish import BATCH, report_failures
+from yanksync.sync.published_page import parse_published_page
 
 
-class _StandIn(Struct, frozen=True):
+class _HeldDocument(Struct, frozen=True):
     """A document to be put beside a page that stays as it is."""
 
-    row: Project
-    stands: Published
+    row: ProjectRow
+    forms: PublishedForms
     document: bytes
     copies: tuple[tuple[str, bytes], ...]  # (codec, compressed document)
 
 
-def stand_in(mirror: Mirror, held: Sequence[int]) -> None:
+def write_held_documents(mirror: Mirror, held: Sequence[int]) -> None:
     """Put a document beside the pages of these projects, which a guard holds and which lack one.
 
     Raises :class:`PublishError` when nothing more can be written, and
@@ -40,50 +40,50 @@ def stand_in(mirror: Mirror, held: Sequence[int]) -> None:
     """
     for start in range(0, len(held), BATCH):
         if not mirror.stopping():
-            _stand_in(mirror, held[start : start + BATCH])
+            _write_batch(mirror, held[start : start + BATCH])
 
 
-def _stand_in(mirror: Mirror, held: Sequence[int]) -> None:
+def _write_batch(mirror: Mirror, held: Sequence[int]) -> None:
     state = mirror.state
-    made = list(_made(mirror, state.projects.by_id(held)))
+    made = list(_documents(mirror, state.projects.by_id(held)))
     names = [one.row.name for one in made]
-    if mirror.fence is not None:
-        mirror.fence.load(state, names)
+    if mirror.writes is not None:
+        mirror.writes.load(state, names)
     failures = mirror.store.apply([_work(one) for one in made])
     failed = {failure.name: failure.why for failure in failures}
     with state.transaction():
         done = [one for one in made if one.row.name not in failed]
-        state.unpublished.documented(
-            (one.row.id, digest(one.document), (*one.stands.copies, *_names(one))) for one in done
+        state.publish_queue.set_legacy_digests(
+            (one.row.id, digest(one.document), (*one.forms.copies, *_names(one))) for one in done
         )
-        if hooks := mirror.settings.hooks.names:
-            stood = [(one.row.name, layout.codecs_of(one.stands.copies)) for one in done]
-            state.outbox.add(hooks, stood)
-        if mirror.fence is not None:
-            mirror.fence.save(state, names)
+        if hooks := mirror.settings.hooks.enabled:
+            stood = [(one.row.name, layout.codecs_of(one.forms.copies)) for one in done]
+            state.hook_queue.add(hooks, stood)
+        if mirror.writes is not None:
+            mirror.writes.save(state, names)
     if failed:
         fatal = len(failed) == len(made) and any(failure.fatal for failure in failures)
-        tell_failures(mirror, failed, fatal=fatal)
+        report_failures(mirror, failed, fatal=fatal)
 
 
-def _work(one: _StandIn) -> Write:
-    form = FormWork(filename=layout.LEGACY.filename, body=one.document, siblings=one.copies)
-    return Write(name=one.row.name, forms=(form,), tidy=False)
+def _work(one: _HeldDocument) -> WriteProject:
+    form = FormUpdate(filename=layout.LEGACY.filename, body=one.document, copies=one.copies)
+    return WriteProject(name=one.row.name, forms=(form,), remove_leftovers=False)
 
 
-def _names(one: _StandIn) -> list[str]:
+def _names(one: _HeldDocument) -> list[str]:
     return [layout.LEGACY.filename + layout.SUFFIX[codec] for codec, _ in one.copies]
 
 
-def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
+def _documents(mirror: Mirror, rows: Sequence[ProjectRow]) -> Iterator[_HeldDocument]:
     for row in rows:
-        stands = row.published
-        if stands is None:
+        forms = row.published
+        if forms is None:
             continue
         try:
-            document = _document(mirror, row, stands)
-        except (BadAnswer, PublishError) as error:
-            if mirror.tally.tells(f"no stand-in {row.name}"):
+            document = _document(mirror, row, forms)
+        except (InvalidAnswer, PublishError) as error:
+            if mirror.totals.first_time(f"no stand-in {row.name}"):
                 log.warning(
                     "%s: is held, and nothing for followers can be made of its page: %s",
                     row.name,
@@ -94,12 +94,12 @@ def _made(mirror: Mirror, rows: Sequence[Project]) -> Iterator[_StandIn]:
             codecs = mirror.settings.mirror.compress
             made = ((codec, mirror.store.compress(codec, document)) for codec in codecs)
             copies = tuple((codec, copy) for codec, copy in made if copy is not None)
-            yield _StandIn(row, stands, document, copies)
+            yield _HeldDocument(row, forms, document, copies)
 
 
-def _document(mirror: Mirror, row: Project, stands: Published) -> bytes:
+def _document(mirror: Mirror, row: ProjectRow, forms: PublishedForms) -> bytes:
     body = mirror.store.read(row.name, layout.V1_JSON.filename)
-    if body is None or digest(body) != stands.json:
+    if body is None or digest(body) != forms.json:
         raise PublishError(layout.directory(row.name), "it is not the one that was published")
-    page = page_in(row.name, body)
-    return render_document(offered(page, mirror.settings.mirror.yanked.value))
+    page = parse_published_page(row.name, body)
+    return render_document(offered_page(page, mirror.settings.mirror.yanked.value))

@@ -6,22 +6,23 @@ from itertools import islice
 
 from msgspec import Struct
 
-from yanksync.core.names import normalized
-from yanksync.core.project_state import Presence, Sort
-from yanksync.core.rules.journal_entries import Kind
+from yanksync.core.names import normalize
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.inventory import holds_ours
-from yanksync.output.store import ListStands
+from yanksync.output.inventory import is_project_directory
+from yanksync.output.store import PublishedList
 from yanksync.state.facts import UNREAD
-from yanksync.sync.output_survey import distrust, take_stock
+from yanksync.sync.output_survey import distrust_output, record_published_pages
 
-_REMOVALS = (Sort.EXPLAINED, Sort.UNEXPLAINED, Sort.EXCLUDED)  # what waits to go already
+# what waits to go already
+_REMOVALS = (PublishReason.EXPLAINED, PublishReason.UNEXPLAINED, PublishReason.EXCLUDED)
 
 
 _BATCH = 2000  # directories of the output compared with the state at once
 
 
-class _Unlike(Struct, frozen=True):
+class _Mismatch(Struct, frozen=True):
     """How the output is not as this state left it."""
 
     why: str  # what shows it
@@ -36,136 +37,141 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     one of a lower serial, and digests are void. With ``all_is_looked_at`` another list is no reason
     to write everything again, and the serial of every page is read.
     """
-    meta = mirror.state.meta
-    stands, tree = mirror.store.list_stands(), meta.number("tree_serial")
-    unlike = _unlike(mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at)
+    facts = mirror.state.facts
+    stands, tree = mirror.store.published_list(), facts.number("tree_serial")
+    unlike = _find_mismatch(
+        mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at
+    )
     if all_is_looked_at and unlike is None and tree is None:
         unlike = _newer_page(mirror)
     if unlike is not None:
-        distrust(mirror, unlike.why, stands, newer=unlike.newer)
+        distrust_output(mirror, unlike.why, stands, newer=unlike.newer)
     elif tree is not None and not mirror.state.projects.any():  # a new state in object storage
-        meta.put(unstocked=1)
-    take_stock(mirror)
+        facts.put(unstocked=1)
+    record_published_pages(mirror)
     _note_building(mirror)
 
 
 def _note_building(mirror: Mirror) -> None:
     """Note that this is a first build; say how far it is when an earlier run began it."""
-    meta = mirror.state.meta
-    if meta.flag("building") or meta.moment("list_written") is None:
+    facts = mirror.state.facts
+    if facts.flag("building") or facts.moment("list_written") is None:
         done, total = mirror.state.projects.progress()
         if 0 < done < total:
             mirror.say(f"resuming a first build: {done:,} of {total:,} done")
-        meta.put(building=1)
+        facts.put(building=1)
 
 
 def note_built(mirror: Mirror) -> None:
     """Note that a pass reached every project, so that no first build is under way any more."""
-    if mirror.state.meta.flag("building") and not mirror.stopping():
-        mirror.state.meta.put(building=None)
+    if mirror.state.facts.flag("building") and not mirror.stopping():
+        mirror.state.facts.put(building=None)
 
 
-def _unlike(
-    mirror: Mirror, stands: ListStands, *, recovering: bool, by_stamp: bool
-) -> _Unlike | None:
+def _find_mismatch(
+    mirror: Mirror, stands: PublishedList, *, recovering: bool, by_stamp: bool
+) -> _Mismatch | None:
     """Return what shows that the output is not as this state left it; None when nothing does.
 
     While it is ``recovering`` from that, only another list is news.
     """
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
-    writing, written = meta.number("list_serial_writing"), meta.number("list_serial_written")
+    writing, written = facts.number("list_serial_writing"), facts.number("list_serial_written")
     known = max(-1 if serial is None else serial for serial in (writing, written))
     if not recovering and stands.serial is not None and stands.serial > known:
-        return _Unlike(f"the output is newer than the state (serial {stands.serial})", newer=True)
-    if not recovering and meta.moment("list_written") is None:
+        return _Mismatch(f"the output is newer than the state (serial {stands.serial})", newer=True)
+    if not recovering and facts.moment("list_written") is None:
         return _unfinished(mirror)
-    stamp = meta.text("list_stamp")
+    stamp = facts.text("list_stamp")
     if not by_stamp or stamp is None:
         return None
     if stamp == stands.stamp:
-        return None if stamp else _lost(mirror)
+        return None if stamp else _nothing_published(mirror)
     if writing is None or not stands.stamp:  # else it may be the one that was being written
         why = "the list of projects in the output is not the one that the last run wrote there"
         # Without a serial nobody can tell which of the two is older.
-        return _lost(mirror) or _Unlike(why, newer=stands.serial is None)
+        return _nothing_published(mirror) or _Mismatch(why, newer=stands.serial is None)
     return None
 
 
-def _newer_page(mirror: Mirror) -> _Unlike | None:
+def _newer_page(mirror: Mirror) -> _Mismatch | None:
     """Compare the serial of every page with what the state knows; the list lags behind them."""
     after = 0
-    while rows := mirror.state.projects.after(after, _BATCH):
+    while rows := mirror.state.projects.next_batch(after, _BATCH):
         after = rows[-1].id
         known = {
-            row.name: max(row.floor or 0, row.word or 0)
+            row.name: max(row.minimum_serial or 0, row.quarantine_serial or 0)
             for row in rows
             if row.published_serial is not None and not row.is_of_old_journal
         }
         for name, serial in zip(known, mirror.store.serials(list(known)), strict=True):
             if isinstance(serial, int) and serial > known[name]:
                 why = f"the page of {name} in the output is newer than the state (serial {serial})"
-                return _Unlike(why, newer=True)
+                return _Mismatch(why, newer=True)
     return None
 
 
-def _unfinished(mirror: Mirror) -> _Unlike | None:
+def _unfinished(mirror: Mirror) -> _Mismatch | None:
     """Compare the directories of an output without a list with those that the state began."""
     state = mirror.state
     names, found = mirror.store.names(), 0
     mirror.progress.expect("checking the output", state.projects.written())
     while batch := list(islice(names, _BATCH)):
-        begun = state.projects.begun(batch)
+        begun = state.projects.being_written(batch)
         for name in batch:
-            if name not in begun and holds_ours(mirror.store.standing(name)):
-                return _Unlike("the output has pages that the state does not know", newer=True)
+            if name not in begun and is_project_directory(mirror.store.directory_content(name)):
+                return _Mismatch("the output has pages that the state does not know", newer=True)
         found += sum(begun.values())
         mirror.progress.advance(len(batch))
     missing = state.projects.written() - found
-    return _Unlike(f"{missing} published pages are missing", newer=False) if missing else None
+    return _Mismatch(f"{missing} published pages are missing", newer=False) if missing else None
 
 
-def _lost(mirror: Mirror) -> _Unlike | None:
+def _nothing_published(mirror: Mirror) -> _Mismatch | None:
     """Return that nothing is published any more; None when something is, or nothing was."""
     if mirror.state.projects.any_written() and next(iter(mirror.store.names()), None) is None:
-        return _Unlike("nothing is left of the pages that the last run published", newer=False)
+        return _Mismatch("nothing is left of the pages that the last run published", newer=False)
     return None
 
 
 def finish_recovery(mirror: Mirror) -> None:
     """Once upstream is caught up with, let go of directories that the state does not know (R8)."""
-    meta, state = mirror.state.meta, mirror.state
-    tree = meta.number("tree_serial")
-    if tree is None or state.pending.counts()[0] or meta.text("catching_up") == UNREAD:
+    facts, state = mirror.state.facts, mirror.state
+    tree = facts.number("tree_serial")
+    if tree is None or state.fetch_queue.counts()[0] or facts.text("catching_up") == UNREAD:
         return
-    if max(meta.cursor or 0, meta.number("list_serial") or 0) < tree:
+    if max(facts.cursor or 0, facts.number("list_serial") or 0) < tree:
         return
     now = mirror.now()
     with state.transaction():
         for name in mirror.store.names():
-            if normalized(name) != name:
+            if normalize(name) != name:
                 log.warning("%s: no directory of a project; left alone", name)
-            elif not state.pending.has(name):  # else its page is only late: what stands there stays
-                disown(mirror, name, now)
-        if not state.pending.counts()[0]:
-            meta.put(tree_serial=None, catching_up=None, list_changed=1)
+            elif not state.fetch_queue.has(name):
+                # else its page is only late: what stands there stays
+                queue_unknown_directory(mirror, name, now)
+        if not state.fetch_queue.counts()[0]:
+            facts.put(tree_serial=None, catching_up=None, list_changed=1)
 
 
-def disown(mirror: Mirror, name: str, now: float) -> None:
+def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
     """Let the directory ``name`` go, once the guard says so, unless the state holds its page."""
     state = mirror.state
     state.projects.add([(name, name)])
     (row,) = state.projects.get([name]).values()
-    if row.presence is Presence.PRESENT or state.unpublished.sort(row.id) in _REMOVALS:
+    if row.presence is Presence.PRESENT or state.publish_queue.reason(row.id) in _REMOVALS:
         return
-    if row.stands:  # no pass has asked for it yet
-        state.pending.mark(name, None, now)
+    if row.is_only_published:  # no pass has asked for it yet
+        state.fetch_queue.mark(name, None, now)
         return
-    if row.published is None and not holds_ours(mirror.store.standing(name)):
+    if row.published is None and not is_project_directory(mirror.store.directory_content(name)):
         return  # somebody else's
     # An output that was put back may hold what went long ago, on the journal's word.
-    explained = row.presence is Presence.GONE and row.entry is Kind.REMOVE_PROJECT
+    explained = row.presence is Presence.REMOVED and row.entry_kind is EntryKind.REMOVE_PROJECT
     state.projects.remove(name, row.serial)
-    state.unpublished.add(row.id, Sort.EXPLAINED if explained else Sort.UNEXPLAINED, now)
-    state.unpublished.begin([row.id])
+    state.publish_queue.add(
+        row.id, PublishReason.EXPLAINED if explained else PublishReason.UNEXPLAINED, now
+    )
+    state.publish_queue.mark_writing([row.id])

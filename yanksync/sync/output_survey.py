@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 
 from yanksync.core.errors import JournalReplaced, PublishError
-from yanksync.core.names import normalized
+from yanksync.core.names import normalize
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.inventory import holds_ours
-from yanksync.output.store import ListStands
-from yanksync.state.facts import OTHER_ERA, UNREAD
-from yanksync.sync.publish_list import ANY_SIBLINGS
+from yanksync.output.inventory import is_project_directory
+from yanksync.output.store import PublishedList
+from yanksync.state.facts import OTHER_EPOCH, UNREAD
+from yanksync.sync.publish_list import ANY_COPIES
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
 _BATCH = 2000  # directories of the output read at once
@@ -29,52 +29,52 @@ _KEPT = (
 _WRITTEN = "yanksync compares every page with the state, and writes those that differ"
 
 
-def distrust(mirror: Mirror, why: str, stands: ListStands, *, newer: bool) -> None:
+def distrust_output(mirror: Mirror, why: str, stands: PublishedList, *, newer: bool) -> None:
     """Note that the output is not as this state left it: every digest is void.
 
     ``newer``: the output may have changes that the state does not know.
     """
-    meta = mirror.state.meta
-    tree = meta.number("tree_serial")
+    facts = mirror.state.facts
+    tree = facts.number("tree_serial")
     # A state that knows nothing yet was reported as missing when it was opened.
     level = logging.WARNING if mirror.state.projects.any() else logging.INFO
     log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
     with mirror.state.transaction():
         mirror.state.distrust_output()
-        meta.put(
-            tree_serial=tree if tree == OTHER_ERA else max(stands.serial or 0, tree or 0),
+        facts.put(
+            tree_serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0),
             list_changed=1,
-            list_codecs=ANY_SIBLINGS,
+            list_codecs=ANY_COPIES,
             list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
         )
         if newer:
-            meta.put(catching_up=UNREAD, unstocked=1)
+            facts.put(catching_up=UNREAD, unstocked=1)
 
 
-def take_stock(mirror: Mirror) -> None:
+def record_published_pages(mirror: Mirror) -> None:
     """Note every published page and its serial, unless a pass did so since the last surprise.
 
     A list of projects lags by ``list_interval``, and a first build that died wrote none: the newest
     page tells how far upstream was followed.
     """
-    meta, newest = mirror.state.meta, 0
-    if not meta.flag("unstocked"):
+    facts, newest = mirror.state.facts, 0
+    if not facts.flag("unstocked"):
         return
     remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
-    names = (name for name in mirror.store.names() if normalized(name) == name)
+    names = (name for name in mirror.store.names() if normalize(name) == name)
     while batch := list(islice(names, _BATCH)):
         found = dict(_published(mirror, batch, remote=remote))
         newest = max(newest, *(serial or 0 for serial in found.values()), 0)
         with mirror.state.transaction():
             mirror.state.projects.note_published(found.items())
-    tree = meta.number("tree_serial") or 0
+    tree = facts.number("tree_serial") or 0
     with mirror.state.transaction():
-        if tree != OTHER_ERA:
-            meta.put(tree_serial=max(tree, newest))
-        meta.put(unstocked=None)
+        if tree != OTHER_EPOCH:
+            facts.put(tree_serial=max(tree, newest))
+        facts.put(unstocked=None)
 
 
-def behind_output(last: int, tree: int) -> JournalReplaced:
+def older_than_output(last: int, tree: int) -> JournalReplaced:
     """Return the error that upstream ends before what is published."""
     return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
 
@@ -85,16 +85,16 @@ def check_published(mirror: Mirror, last: int) -> None:
     A lost state knows no row of it. A page's serial is that of an entry about its project, so the
     newest page tells the index apart. Raises :class:`JournalReplaced`.
     """
-    tree = mirror.state.meta.number("tree_serial") or 0
+    tree = mirror.state.facts.number("tree_serial") or 0
     if last < tree:
-        raise behind_output(last, tree)
+        raise older_than_output(last, tree)
     newest = mirror.state.projects.newest_published() if tree > 0 else None
     if newest is None:
         return
     name, serial = newest
     rows = next(iter(mirror.upstream.entries(serial - 1)), ())
     # A gap there is no proof against it.
-    if rows and rows[0].serial == serial and normalized(rows[0].name) != name:
+    if rows and rows[0].serial == serial and normalize(rows[0].name) != name:
         why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
         raise JournalReplaced(serial, why)
 
@@ -115,5 +115,5 @@ def _published(
             yield name, None
             continue
         in_a_row = 0
-        if serial is not None or holds_ours(mirror.store.standing(name)):
+        if serial is not None or is_project_directory(mirror.store.directory_content(name)):
             yield name, serial

@@ -7,37 +7,46 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from yanksync.core.errors import (
+    AnswerTooLarge,
     JournalReplaced,
-    NothingFound,
+    NoProjectFound,
     PublishError,
+    RateLimited,
     StaleList,
-    Throttled,
-    TooLarge,
     UpstreamError,
 )
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import Sort
-from yanksync.core.rules.fetch_plan import Plan, Removal
+from yanksync.core.project_state import PublishReason
+from yanksync.core.rules.fetch_plan import PassPlan, PlannedRemoval
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.store import room_for
-from yanksync.state.runs import Run
-from yanksync.state.views.holds import count_held, holds
+from yanksync.state.runs import RunRecord
+from yanksync.state.views.holds import count_held, held_items
 from yanksync.sync import config_changes, output_check
-from yanksync.sync.fetch_loop import look
-from yanksync.sync.follow.journal import follow
-from yanksync.sync.follow.project_list import resync, widen
-from yanksync.sync.follow.selection_change import settle_selection
+from yanksync.sync.fetch_loop import process_pending
+from yanksync.sync.follow.journal import read_changes
+from yanksync.sync.follow.project_list import add_selected_projects, begin_full_resync
+from yanksync.sync.follow.selection_change import apply_selection
 from yanksync.sync.follow.source_choice import address_advice
-from yanksync.sync.follow.upstream_change import check_address, is_other_upstream, restart
+from yanksync.sync.follow.upstream_change import (
+    check_address,
+    is_other_upstream,
+    restart_if_approved,
+)
 from yanksync.sync.publish_list import publish_list
-from yanksync.sync.removals import finish, judge_removals, tell_held, withdraw
+from yanksync.sync.removals import (
+    hold_excess_removals,
+    publish_backlog,
+    publish_removals,
+    report_held,
+)
 
 _SHOWN = 1000  # looks that a plan spells out
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class PassRequest(Struct, frozen=True, kw_only=True):
     """What a pass is to do beyond following the journal."""
 
     everything: bool = False  # full-resync: every project is fetched again
@@ -45,7 +54,7 @@ class Request(Struct, frozen=True, kw_only=True):
     at_once: bool = False  # what is pending is asked for whatever its back-off
 
 
-def sync(mirror: Mirror, request: Request | None = None) -> ExitCode:
+def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """Make one pass; return its exit code.
 
     Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the
@@ -53,33 +62,33 @@ def sync(mirror: Mirror, request: Request | None = None) -> ExitCode:
     next.
     """
     try:
-        failure = _bring_up_to_date(mirror, request or Request())
+        failure = _bring_up_to_date(mirror, request or PassRequest())
     except PublishError:
-        tell_hooks(mirror)  # of what was published before the disk was full
+        deliver_hooks(mirror)  # of what was published before the disk was full
         raise
-    tell_hooks(mirror)
-    return _conclude(mirror, failure)
+    deliver_hooks(mirror)
+    return _finish_run(mirror, failure)
 
 
-def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
+def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | None:
     """Do all that a pass does with upstream and the output; return what upstream did not let do."""
     mirror.store.prepare()
     config_changes.apply_policies(mirror)
     output_check.check_output(mirror)
-    configured, mirror = mirror, settle_selection(mirror)
-    finish(mirror)
-    catching_up = mirror.state.meta.text("catching_up") is not None
-    failure, unread = _learn(mirror, request)
+    configured, mirror = mirror, apply_selection(mirror)
+    publish_backlog(mirror)
+    catching_up = mirror.state.facts.text("catching_up") is not None
+    failure, unread = _find_changes(mirror, request)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
-        withdraw(mirror)
-        failure = look(mirror, at_once=request.at_once, unread=unread) or failure
+        publish_removals(mirror)
+        failure = process_pending(mirror, at_once=request.at_once, unread=unread) or failure
         if mirror is not configured:  # what is new in the selection is known by now
-            settle_selection(configured)
-            finish(mirror)
+            apply_selection(configured)
+            publish_backlog(mirror)
         output_check.finish_recovery(mirror)
         # What upstream's answers confirmed without a new page may be published from here on.
-        (finish if catching_up else withdraw)(mirror)
-        _stand_in(mirror)
+        (publish_backlog if catching_up else publish_removals)(mirror)
+        _write_held_documents(mirror)
         failure = failure or _nothing_found(mirror)
         if failure is None or _has_begun(mirror):
             publish_list(mirror)
@@ -91,44 +100,52 @@ def _bring_up_to_date(mirror: Mirror, request: Request) -> UpstreamError | None:
 def _has_begun(mirror: Mirror) -> bool:
     """Whether anything is published: an empty index would say that upstream has nothing."""
     state = mirror.state
-    return state.meta.moment("list_written") is not None or state.projects.published() > 0
+    return state.facts.moment("list_written") is not None or state.projects.published() > 0
 
 
-def _nothing_found(mirror: Mirror) -> NothingFound | None:
+def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
     """Return what is wrong with a first build that finds none of the projects it is to mirror."""
     state, selection = mirror.state, mirror.settings.mirror.selection
-    if state.meta.moment("list_written") is not None or selection.everything:
+    if state.facts.moment("list_written") is not None or selection.includes_all:
         return None
-    if state.projects.published() or state.pending.counts()[0] or state.unpublished.counts()[0]:
+    if (
+        state.projects.published()
+        or state.fetch_queue.counts()[0]
+        or state.publish_queue.counts()[0]
+    ):
         return None
     try:
         is_index = not mirror.upstream.root_is_missing()
     except UpstreamError:
         is_index = True
     url, advice = redacted(mirror.upstream.simple_url), address_advice(mirror, "")
-    return NothingFound(url, selection.projects, is_index=is_index, advice=advice)
+    return NoProjectFound(url, selection.projects, is_index=is_index, advice=advice)
 
 
-def _stand_in(mirror: Mirror) -> None:
+def _write_held_documents(mirror: Mirror) -> None:
     """Let those who follow this mirror find what a guard holds (``held_documents.py``)."""
-    if mirror.settings.mirror.legacy_json and (held := mirror.state.unpublished.undocumented()):
-        from yanksync.sync.held_documents import stand_in  # start-up: it is seldom needed
+    if mirror.settings.mirror.legacy_json and (
+        held := mirror.state.publish_queue.held_without_legacy_json()
+    ):
+        from yanksync.sync.held_documents import (
+            write_held_documents,  # start-up: it is seldom needed
+        )
 
-        stand_in(mirror, held)
+        write_held_documents(mirror, held)
 
 
-def tell_hooks(mirror: Mirror) -> None:
+def deliver_hooks(mirror: Mirror) -> None:
     """Tell the hooks of the configuration what has changed; what they do not take is kept.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
-    if mirror.settings.hooks.names:
+    if mirror.settings.hooks.enabled:
         from yanksync.sync.hooks import deliver  # start-up: most mirrors have none
 
         deliver.deliver(mirror)
 
 
-def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool]:
+def _find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | None, bool]:
     """Find out what has changed; a journal out of reach does not keep pending pages waiting.
 
     Returns what went wrong, and whether the journal is still to be read, behind the first pages.
@@ -138,30 +155,30 @@ def _learn(mirror: Mirror, request: Request) -> tuple[UpstreamError | None, bool
         check_address(mirror)
         try:
             if request.everything:
-                unread = resync(mirror)
-            elif config_changes.needs_widening(mirror):
-                widen(mirror)
+                unread = begin_full_resync(mirror)
+            elif config_changes.selection_changed(mirror):
+                add_selected_projects(mirror)
         except JournalReplaced as replaced:
-            restart(mirror, replaced, mirror.now())
+            restart_if_approved(mirror, replaced, mirror.now())
         if not unread:
-            unread = not follow(mirror)
+            unread = not read_changes(mirror)
     except UpstreamError as error:
         return error, False
     now = mirror.now()
     with mirror.state.transaction():
         mirror.state.projects.add((name, name) for name in request.projects)
         for name in request.projects:
-            mirror.state.pending.mark(name, None, now, forced=True, patient=False)
-    _check_room(mirror)
+            mirror.state.fetch_queue.mark(name, None, now, forced=True, patient=False)
+    _check_free_space(mirror)
     return None, unread
 
 
-def _check_room(mirror: Mirror) -> None:
+def _check_free_space(mirror: Mirror) -> None:
     """Refuse a first build that cannot fit, before it fills the disk."""
-    if mirror.state.meta.moment("list_written") is not None:
+    if mirror.state.facts.moment("list_written") is not None:
         return  # not counted: that would read every project in every pass
-    projects = mirror.state.pending.counts()[0] - mirror.state.projects.published()
-    room = mirror.store.room()
+    projects = mirror.state.fetch_queue.counts()[0] - mirror.state.projects.published()
+    room = mirror.store.free_space()
     if room is None or projects <= 0:
         return
     section = mirror.settings.mirror
@@ -175,103 +192,105 @@ def _check_room(mirror: Mirror) -> None:
         )
 
 
-def _conclude(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
+def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     """Note what the pass came to and return its exit code."""
-    state, tally = mirror.state, mirror.tally
-    tell_held(mirror, failed=failure is not None)
-    pending = state.pending.counts()[0]
-    unpublished = state.unpublished.counts()[0]
+    state, totals = mirror.state, mirror.totals
+    report_held(mirror, failed=failure is not None)
+    pending = state.fetch_queue.counts()[0]
+    unpublished = state.publish_queue.counts()[0]
     _note_pause(mirror, failure)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
-        tally.causes[failure.cause] += 1
-        tally.problem = tally.problem or str(failure)
+        totals.causes[failure.cause] += 1
+        totals.problem = totals.problem or str(failure)
         if not isinstance(failure, JournalReplaced):
             log.error("%s", failure)
     outstanding = [
-        since for since in (state.pending.oldest(), state.unpublished.oldest()) if since is not None
+        since
+        for since in (state.fetch_queue.oldest(), state.publish_queue.oldest())
+        if since is not None
     ]
     with state.transaction():
-        if not isinstance(failure, NothingFound):
+        if not isinstance(failure, NoProjectFound):
             state.runs.complete(min(outstanding, default=None), mirror.now())
-        if state.meta.moment("resync") is not None and not state.pending.forced():
-            state.meta.put(resync=None)
+        if state.facts.moment("resync") is not None and not state.fetch_queue.forced():
+            state.facts.put(resync=None)
     if isinstance(failure, JournalReplaced):
         log.error("%s", failure)
         return ExitCode.HELD
-    if isinstance(failure, Throttled | StaleList | TooLarge):
+    if isinstance(failure, RateLimited | StaleList | AnswerTooLarge):
         return ExitCode.PARTIAL
-    if tally.problem is not None:
+    if totals.problem is not None:
         return ExitCode.FAILED
     if count_held(state):
         return ExitCode.HELD
-    return ExitCode.PARTIAL if pending or unpublished or tally.undelivered else ExitCode.DONE
+    return ExitCode.PARTIAL if pending or unpublished or totals.undelivered else ExitCode.DONE
 
 
 def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
     """Remember until when upstream asks to be left alone, for ``status``."""
-    meta = mirror.state.meta
-    if isinstance(failure, Throttled):
-        meta.put(throttled_until=mirror.now() + failure.seconds)
-    elif meta.moment("throttled_until") is not None:
-        meta.put(throttled_until=None)
+    facts = mirror.state.facts
+    if isinstance(failure, RateLimited):
+        facts.put(throttled_until=mirror.now() + failure.seconds)
+    elif facts.moment("throttled_until") is not None:
+        facts.put(throttled_until=None)
 
 
-def outcome(mirror: Mirror, code: ExitCode) -> Run:
+def run_record(mirror: Mirror, code: ExitCode) -> RunRecord:
     """Return what to remember of the run."""
-    tally = mirror.tally
-    return Run(
-        exit=code,
-        cursor=mirror.state.meta.cursor,
-        asked=tally.asked,
-        recorded=tally.recorded,
-        published=tally.published,
-        removed=tally.removed,
-        failed=tally.failed,
-        problem=tally.problem,
+    totals = mirror.totals
+    return RunRecord(
+        exit_code=code,
+        cursor=mirror.state.facts.cursor,
+        asked=totals.asked,
+        recorded=totals.recorded,
+        published=totals.published,
+        removed=totals.removed,
+        failed=totals.failed,
+        problem=totals.problem,
     )
 
 
-def rehearse(mirror: Mirror, request: Request | None = None) -> Plan:
+def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
     """Return what a pass would do, having asked upstream what has changed, and change nothing.
 
     Raises :class:`yanksync.core.errors.YanksyncError`.
     """
-    request = request or Request()
+    request = request or PassRequest()
     state = mirror.state
-    with state.rehearsal():
+    with state.rolled_back():
         config_changes.apply_policies(mirror)
-        if mirror.store.list_stands().stamp:  # else there may be no output yet
+        if mirror.store.published_list().stamp:  # else there may be no output yet
             output_check.check_output(mirror)
-        mirror = settle_selection(mirror)
-        failure, _ = _learn(mirror, request)
+        mirror = apply_selection(mirror)
+        failure, _ = _find_changes(mirror, request)
         if failure is not None:
             raise failure
-        judge_removals(mirror)
-        rewrites = state.unpublished.names(Sort.PAGE)
-        looks, total = state.pending.ready(mirror.now(), _SHOWN, at_once=request.at_once)
-        return Plan(
-            cursor=state.meta.cursor,
+        hold_excess_removals(mirror)
+        rewrites = state.publish_queue.names(PublishReason.PAGE)
+        tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
+        return PassPlan(
+            cursor=state.facts.cursor,
             removals=tuple(_removals(mirror)),
-            held=tuple(f"{held.project or held.what}: {held.why}" for held in holds(state)),
-            quarantines=tuple(state.projects.words()),
+            held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
+            quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),
             rewrites=tuple(rewrites[:_SHOWN]),
-            looks=tuple(looks),
-            more=total - len(looks),
+            looks=tuple(tasks),
+            more=total - len(tasks),
         )
 
 
 _WHY_REMOVED = {
-    Sort.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
-    Sort.EXPLAINED: "upstream says that it was removed",
-    Sort.UNEXPLAINED: "upstream has no page of it any more, seen twice",
+    PublishReason.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
+    PublishReason.EXPLAINED: "upstream says that it was removed",
+    PublishReason.UNEXPLAINED: "upstream has no page of it any more, seen twice",
 }
 
 
-def _removals(mirror: Mirror) -> Iterator[Removal]:
+def _removals(mirror: Mirror) -> Iterator[PlannedRemoval]:
     """Yield the projects that the pass would remove, held ones left out."""
-    for sort, why in _WHY_REMOVED.items():
-        for name in mirror.state.unpublished.names(sort):
-            yield Removal(name, why)
+    for reason, why in _WHY_REMOVED.items():
+        for name in mirror.state.publish_queue.names(reason):
+            yield PlannedRemoval(name, why)

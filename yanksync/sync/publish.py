@@ -13,37 +13,44 @@ from types import TracebackType
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.errors import BadAnswer, PublishError
-from yanksync.core.model import Page, Published
-from yanksync.core.project_state import Presence, Sort
-from yanksync.core.rules.lost_files import LostFile, with_lost
+from yanksync.core.errors import InvalidAnswer, PublishError
+from yanksync.core.model import Page, PublishedForms
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.comparison import is_right
-from yanksync.output.reconcile import Keep, Work, Write, copies_of, published, reconcile
-from yanksync.state.project_rows import Project
+from yanksync.output.comparison import is_as_expected
+from yanksync.output.reconcile import (
+    KeepProject,
+    Operation,
+    WriteProject,
+    compressed_copies,
+    published_forms,
+    reconcile,
+)
+from yanksync.state.project_rows import ProjectRow
 from yanksync.state.queues.hooks import LEGACY
-from yanksync.state.queues.publish import Awaiting
+from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync import recovery
-from yanksync.sync.published_page import held_page, rendering_of, shown_page
-from yanksync.sync.recovery import Wanted
+from yanksync.sync.published_page import recorded_page, render_forms, visible_page
+from yanksync.sync.recovery import PublishTask
 
 BATCH = 500
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
 
 
 def publish(
-    mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page] | None = None
+    mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page] | None = None
 ) -> None:
     """Bring these projects' files to what the state says, and note that they are.
 
     ``pages`` are those that are at hand; the others are read from the state. Raises
     :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
     """
-    if awaiting:
+    if queued:
         if pages is None:
             with mirror.state.transaction():
-                mirror.state.unpublished.begin(one.id for one in awaiting)
-        note(mirror, _apply(mirror, gather(mirror, awaiting, pages or {})))
+                mirror.state.publish_queue.mark_writing(one.id for one in queued)
+        mark_published(mirror, _apply(mirror, load_batch(mirror, queued, pages or {})))
 
 
 class Publisher:
@@ -56,7 +63,7 @@ class Publisher:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="publish")
-        self._under_way: Future[Outcome] | None = None
+        self._under_way: Future[PublishOutcome] | None = None
 
     def __enter__(self) -> Publisher:
         return self
@@ -69,10 +76,10 @@ class Publisher:
     ) -> None:
         self._pool.shutdown()
 
-    def begin(self, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> None:
+    def begin(self, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
         """Begin to publish these projects, whose writing is noted as begun already."""
-        if awaiting:
-            wanted = gather(self._mirror, awaiting, pages)
+        if queued:
+            wanted = load_batch(self._mirror, queued, pages)
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
@@ -82,55 +89,59 @@ class Publisher:
         """
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
-            note(self._mirror, under_way.result())
+            mark_published(self._mirror, under_way.result())
 
 
-class Rendering(Struct, frozen=True):
+class RenderedProject(Struct, frozen=True):
     """One project, as it is published."""
 
-    one: Awaiting
-    row: Project
-    work: Work | None  # None: the output stands as it should
-    stands: Published | None  # what stands there once the work is done; None: nothing
+    queued: QueuedProject
+    row: ProjectRow
+    work: Operation | None  # None: the output stands as it should
+    forms: PublishedForms | None  # what stands there once the work is done; None: nothing
     unsure: bool = False  # files may have stood there that the state knows nothing of
 
 
-class Outcome(Struct, frozen=True):
+class PublishOutcome(Struct, frozen=True):
     """What came of a batch."""
 
-    renderings: list[Rendering]
+    renderings: list[RenderedProject]
     failures: dict[str, str]  # by project: why its files could not be brought to what they should
     fatal: bool  # nothing could be written, and nothing more can
 
 
-def gather(mirror: Mirror, awaiting: Sequence[Awaiting], pages: Mapping[int, Page]) -> list[Wanted]:
+def load_batch(
+    mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page]
+) -> list[PublishTask]:
     """Read from the state what publishing needs of it."""
-    rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in awaiting])}
-    wanted, unread = recovery.look(mirror, list(_wanted(mirror, awaiting, rows, pages)), pages)
+    rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in queued])}
+    wanted, unread = recovery.look_up_published(
+        mirror, list(_wanted(mirror, queued, rows, pages)), pages
+    )
     if unread:
-        tell_failures(mirror, unread, fatal=False)
-    if mirror.fence is not None:
-        mirror.fence.load(mirror.state, [one.row.name for one in wanted])
+        report_failures(mirror, unread, fatal=False)
+    if mirror.writes is not None:
+        mirror.writes.load(mirror.state, [one.row.name for one in wanted])
     return wanted
 
 
-def _apply(mirror: Mirror, wanted: Sequence[Wanted]) -> Outcome:
+def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
     """Render and write; touches the output and nothing else."""
     renderings = _render_all(mirror, wanted)
     works = [rendering.work for rendering in renderings if rendering.work is not None]
     failures = mirror.store.apply(works)
     fatal = len(failures) == len(renderings) and any(failure.fatal for failure in failures)
-    return Outcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
+    return PublishOutcome(renderings, {failure.name: failure.why for failure in failures}, fatal)
 
 
-def note(mirror: Mirror, outcome: Outcome) -> None:
+def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
-        tell_failures(mirror, outcome.failures, fatal=outcome.fatal)
+        report_failures(mirror, outcome.failures, fatal=outcome.fatal)
 
 
-def tell_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
+def report_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
     """Tell of projects that could not be published, each once in a pass; others never wait.
 
     Raises :class:`PublishError` instead where there is no point in more: the disk is full.
@@ -139,10 +150,10 @@ def tell_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -
     error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
     if fatal:
         raise error
-    mirror.tally.causes[error.cause] += len(failures)
-    mirror.tally.problem = mirror.tally.problem or str(error)
+    mirror.totals.causes[error.cause] += len(failures)
+    mirror.totals.problem = mirror.totals.problem or str(error)
     for name, why in failures.items():
-        if mirror.tally.tells(f"unpublished {name}"):
+        if mirror.totals.first_time(f"unpublished {name}"):
             log.error(
                 "%s: not published: %s; the next run tries again",
                 name,
@@ -153,94 +164,94 @@ def tell_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -
 
 def _wanted(
     mirror: Mirror,
-    awaiting: Sequence[Awaiting],
-    rows: Mapping[int, Project],
+    queued: Sequence[QueuedProject],
+    rows: Mapping[int, ProjectRow],
     pages: Mapping[int, Page],
-) -> Iterator[Wanted]:
+) -> Iterator[PublishTask]:
     """Yield what is to be published of each project; one that cannot be read stops nobody else."""
-    lost = mirror.state.lost.of([one.id for one in awaiting if one.id not in pages])
-    for one in awaiting:
+    lost = mirror.state.lost_files.by_project([one.id for one in queued if one.id not in pages])
+    for one in queued:
         row = rows[one.id]
         try:
             page = _page(mirror, one, row, pages.get(one.id), lost.get(one.id, ()))
-            yield Wanted(one, row, page)
-        except BadAnswer as error:
-            if mirror.tally.tells(f"unreadable {row.name}"):
+            yield PublishTask(one, row, page)
+        except InvalidAnswer as error:
+            if mirror.totals.first_time(f"unreadable {row.name}"):
                 why = f"the held page cannot be read: {error.problem}; it is fetched again"
                 log.error("%s: %s", row.name, why, extra={"project": row.name})
-            mirror.state.unpublished.problem(one.id, str(error))
-            mirror.state.pending.mark(row.name, row.serial, mirror.now(), forced=True)
+            mirror.state.publish_queue.problem(one.id, str(error))
+            mirror.state.fetch_queue.mark(row.name, row.serial, mirror.now(), forced=True)
 
 
 def _page(
-    mirror: Mirror, one: Awaiting, row: Project, page: Page | None, lost: Sequence[LostFile]
+    mirror: Mirror, one: QueuedProject, row: ProjectRow, page: Page | None, lost: Sequence[LostFile]
 ) -> Page | None:
     """Return the page to publish; None when the project is to go."""
-    if row.presence is not Presence.PRESENT or one.sort is Sort.EXCLUDED:
+    if row.presence is not Presence.PRESENT or one.reason is PublishReason.EXCLUDED:
         return None
-    return shown_page(row, page or with_lost(held_page(mirror, row), lost))
+    return visible_page(row, page or page_with_lost_files(recorded_page(mirror, row), lost))
 
 
-def _render_all(mirror: Mirror, wanted: Sequence[Wanted]) -> list[Rendering]:
+def _render_all(mirror: Mirror, wanted: Sequence[PublishTask]) -> list[RenderedProject]:
     if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
     with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
 
 
-def _render(mirror: Mirror, wanted: Wanted) -> Rendering:
-    one, row, standing = wanted.one, wanted.row, wanted.standing
-    rendered = None if wanted.page is None else rendering_of(mirror, wanted.page)
+def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
+    one, row, content = wanted.queued, wanted.row, wanted.content
+    rendered = None if wanted.page is None else render_forms(mirror, wanted.page)
     copies: dict[str, bytes] = {}
     if rendered is not None:
-        copies = copies_of(rendered, mirror.settings.mirror.compress, mirror.store.compress)
-    stands = None if rendered is None else published(rendered, copies)
+        copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
+    forms = None if rendered is None else published_forms(rendered, copies)
     void = row.published is not None and not row.published.json
-    unsure = one.dirty or standing is not None or void
-    if stands is not None and standing is not None and is_right(row.name, stands, standing):
-        return Rendering(one, row, Keep(name=row.name), stands, unsure)
-    known = row.published if standing is None else None
-    work = reconcile(row.name, known, rendered, copies, dirty=wanted.dirty)
-    return Rendering(one, row, work, stands, unsure)
+    unsure = one.write_started or content is not None or void
+    if forms is not None and content is not None and is_as_expected(row.name, forms, content):
+        return RenderedProject(one, row, KeepProject(name=row.name), forms, unsure)
+    known = row.published if content is None else None
+    work = reconcile(row.name, known, rendered, copies, write_started=wanted.may_be_published)
+    return RenderedProject(one, row, work, forms, unsure)
 
 
-def _mark(mirror: Mirror, outcome: Outcome) -> None:
-    state, tally = mirror.state, mirror.tally
+def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
+    state, totals = mirror.state, mirror.totals
     finished = []
     with state.transaction():
         if mirror.settings.health.metrics is not None:
-            tally.latencies += state.counters.published(_newly_told(outcome), mirror.now())
-        if hooks := mirror.settings.hooks.names:
-            state.outbox.add(hooks, _changed(outcome))
+            totals.latencies += state.counters.published(_newly_published(outcome), mirror.now())
+        if hooks := mirror.settings.hooks.enabled:
+            state.hook_queue.add(hooks, _changed(outcome))
         for rendering in outcome.renderings:
-            one, row = rendering.one, rendering.row
+            one, row = rendering.queued, rendering.row
             if row.name in outcome.failures:
-                state.unpublished.problem(one.id, outcome.failures[row.name])
-            elif rendering.stands is None:
-                tally.removed += row.published is not None
-                state.unpublished.removed([one.id], forget=one.sort is Sort.EXCLUDED)
+                state.publish_queue.problem(one.id, outcome.failures[row.name])
+            elif rendering.forms is None:
+                totals.removed += row.published is not None
+                state.publish_queue.removed([one.id], forget=one.reason is PublishReason.EXCLUDED)
             else:
-                tally.published += isinstance(rendering.work, Write)
-                finished.append((one.id, rendering.stands, not row.quarantined, row.serial))
-        state.unpublished.finish(finished)
-        if mirror.fence is not None:
-            mirror.fence.save(state, [rendering.row.name for rendering in outcome.renderings])
+                totals.published += isinstance(rendering.work, WriteProject)
+                finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
+        state.publish_queue.mark_published(finished)
+        if mirror.writes is not None:
+            mirror.writes.save(state, [rendering.row.name for rendering in outcome.renderings])
 
 
-def _newly_told(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
+def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:
     """Yield what upstream's withdrawals are told of by now: (project, serial before, and now)."""
     for rendering in outcome.renderings:
         row = rendering.row
         if (
             row.name not in outcome.failures
-            and rendering.one.sort is not Sort.EXCLUDED
+            and rendering.queued.reason is not PublishReason.EXCLUDED
             and row.published_serial is not None
         ):
             # A project withdrawn on the journal's word has a page that is older than the word.
-            yield row.name, row.published_serial, max(row.serial or 0, row.word or 0)
+            yield row.name, row.published_serial, max(row.serial or 0, row.quarantine_serial or 0)
 
 
-def _changed(outcome: Outcome) -> Iterator[tuple[str, Iterable[str]]]:
+def _changed(outcome: PublishOutcome) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the projects whose files were touched, with the siblings that may have stood there.
 
     A run that was killed may have removed files that it did not note, and the output been lost

@@ -17,42 +17,42 @@ from yanksync.core.model import ListedProject
 from yanksync.mirror.context import Mirror
 from yanksync.output.store import ListForm
 from yanksync.state.facts import UNREAD
-from yanksync.state.queues.hooks import LEGACY, LIST
+from yanksync.state.queues.hooks import LEGACY, LIST_KEY
 
 LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
 """Where the state keeps the digest of what was written, of the forms with serials in them."""
 
-ANY_SIBLINGS = " ".join((*layout.SUFFIX, LEGACY))
+ANY_COPIES = " ".join((*layout.SUFFIX, LEGACY))
 """As ``list_codecs``: nobody knows what stands beside the list."""
 
 
 def publish_list(mirror: Mirror) -> None:
     """Write the list of projects anew when its projects changed, or its serials long enough ago."""
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     now = mirror.now()
-    written = meta.moment("list_written")
-    changed = meta.flag("list_changed") or written is None
+    written = facts.moment("list_written")
+    changed = facts.flag("list_changed") or written is None
     if not changed:
         interval = mirror.settings.mirror.list_interval
-        if not meta.flag("list_serials") or 0 <= now - (written or 0) < interval:
+        if not facts.flag("list_serials") or 0 <= now - (written or 0) < interval:
             return
     serial = list_serial(mirror)
-    newest = meta.number("tree_serial") or 0
-    if (serial or 0) < newest or (serial is None and meta.text("catching_up") == UNREAD):
+    newest = facts.number("tree_serial") or 0
+    if (serial or 0) < newest or (serial is None and facts.text("catching_up") == UNREAD):
         return  # the one that stands there is newer than this state
-    followed = meta.text(LIST_DIGESTS[layout.LEGACY.filename]) is not None
+    followed = facts.text(LIST_DIGESTS[layout.LEGACY.filename]) is not None
     digests: dict[str, str] = {}
     forms = tuple(
         ListForm(form.filename, partial(_digested, form, digests))
         for form in list_forms(mirror, serial)
     )
-    meta.put(list_serial_writing=-1 if serial is None else serial)
+    facts.put(list_serial_writing=-1 if serial is None else serial)
     mirror.progress.expect("writing the list", 0)
-    with _fenced_list(mirror):
+    with _conditional_list(mirror):
         copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
-    stamp = mirror.store.list_stands().stamp
+    stamp = mirror.store.published_list().stamp
     with mirror.state.transaction():
-        meta.put(
+        facts.put(
             list_changed=None,
             list_serials=None,
             list_written=now,
@@ -62,29 +62,29 @@ def publish_list(mirror: Mirror) -> None:
             list_copies=" ".join(copies),
             **{key: digests.get(filename) for filename, key in LIST_DIGESTS.items()},
         )
-        if hooks := mirror.settings.hooks.names:
-            before = (meta.text("list_codecs") or "").split()
+        if hooks := mirror.settings.hooks.enabled:
+            before = (facts.text("list_codecs") or "").split()
             if followed:
                 before.append(LEGACY)
-            mirror.state.outbox.add(hooks, [(LIST, before)])
-            meta.put(list_codecs=" ".join(mirror.settings.mirror.compress))
+            mirror.state.hook_queue.add(hooks, [(LIST_KEY, before)])
+            facts.put(list_codecs=" ".join(mirror.settings.mirror.compress))
 
 
 @contextmanager
-def _fenced_list(mirror: Mirror) -> Iterator[None]:
+def _conditional_list(mirror: Mirror) -> Iterator[None]:
     """Let the list be put on conditions, and note what came of it even if it failed."""
-    if mirror.fence is not None:
-        mirror.fence.load(mirror.state, [""])
+    if mirror.writes is not None:
+        mirror.writes.load(mirror.state, [""])
     try:
         yield
     finally:
-        if mirror.fence is not None:
-            mirror.fence.save(mirror.state, [""])
+        if mirror.writes is not None:
+            mirror.writes.save(mirror.state, [""])
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
     """Return all forms of the list of projects, as they follow from the state."""
-    both = project_list_writer.BothForms(lambda: _rows(mirror), serial)
+    both = project_list_writer.ProjectListForms(lambda: _rows(mirror), serial)
     forms = (
         ListForm(layout.V1_JSON.filename, both.json),
         ListForm(layout.HTML.filename, both.html),
@@ -110,7 +110,7 @@ def _rows(mirror: Mirror) -> Iterable[ListedProject]:
 
 def list_serial(mirror: Mirror) -> int | None:
     """Return the serial that our list carries: how far upstream was followed."""
-    meta = mirror.state.meta
-    if meta.text("journal") == JournalSource.XMLRPC:
-        return meta.cursor
-    return meta.number("list_serial")
+    facts = mirror.state.facts
+    if facts.text("journal") == JournalSource.XMLRPC:
+        return facts.cursor
+    return facts.number("list_serial")

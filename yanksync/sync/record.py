@@ -11,254 +11,272 @@ from msgspec import Struct, field
 
 from yanksync.config.settings import JournalSource
 from yanksync.core import layout
-from yanksync.core.errors import BadAnswer, PublishError
-from yanksync.core.formats.parse import of_every_page
-from yanksync.core.model import Action, Change, Page
+from yanksync.core.errors import InvalidAnswer, PublishError
+from yanksync.core.formats.parse import is_about_index
+from yanksync.core.model import HistoryAction, Page, PageChange
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import Presence, Sort
-from yanksync.core.rules.fetch_plan import DAY, OVERDUE, Look, sweep_due
-from yanksync.core.rules.journal_entries import Kind
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
+from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.core.rules.lost_files import (
+    EarliestExplanation,
     LostFile,
-    Moment,
-    SeenSince,
-    shown_before,
-    with_lost,
+    Observation,
+    page_with_lost_files,
+    previously_shown,
 )
-from yanksync.core.rules.page_diff import Unsettled, differences, latecomers, reasons_of
+from yanksync.core.rules.page_diff import PendingDiff, diff_pages, files_added_late, yank_reasons
 from yanksync.core.rules.verdicts import (
-    Absent,
-    Doubt,
-    Found,
-    Gone,
-    Held,
-    Keep,
-    Missing,
+    Accept,
+    Confirm,
+    Expectation,
+    KnownProject,
+    NeverExisted,
     NotModified,
-    Record,
-    Stale,
+    PageFound,
+    PageMissing,
+    Removed,
+    StaleAnswer,
+    Unconfirmed,
     Verdict,
-    Want,
-    weigh,
+    judge_answer,
 )
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import OTHER_ERA
-from yanksync.state.project_rows import Project, Recorded
-from yanksync.state.queues.publish import Awaiting
-from yanksync.sync.fetch import Failed, Fetched
-from yanksync.sync.published_page import page_in, page_of
-from yanksync.sync.record_losses import LossRecorder, some_of
+from yanksync.state.facts import OTHER_EPOCH
+from yanksync.state.project_rows import ProjectRow, RecordedPage
+from yanksync.state.queues.publish import QueuedProject
+from yanksync.sync.fetch import FetchFailure, FetchResult
+from yanksync.sync.published_page import parse_published_page, parse_stored_page
+from yanksync.sync.record_losses import LossRecorder, first_and_count
 
 
-class Batch(Struct):
+class RecordResult(Struct):
     """What recording a batch leaves to do."""
 
-    awaiting: list[Awaiting] = field(default_factory=list)  # pages to publish now
+    queued: list[QueuedProject] = field(default_factory=list)  # pages to publish now
     pages: dict[int, Page] = field(default_factory=dict)  # as they are published, by project id
-    again: list[tuple[Fetched, str, bool]] = field(default_factory=list)  # (look, why, stale)
-    missing: list[Fetched] = field(default_factory=list)  # 404s that nothing explains: maybe an
+    # (look, why, stale)
+    to_retry: list[tuple[FetchResult, str, bool]] = field(default_factory=list)
+    missing: list[FetchResult] = field(default_factory=list)  # 404s that nothing explains: maybe an
     # outage, which only the other answers of the pass tell
-    well: int = 0  # answers that show that upstream is well
+    succeeded: int = 0  # answers that show that upstream is well
 
 
-def record(mirror: Mirror, fetched: Sequence[Fetched], *, is_up: bool = False) -> Batch:
+def record(mirror: Mirror, fetched: Sequence[FetchResult], *, is_up: bool = False) -> RecordResult:
     """Record a batch of answers; return the pages to publish and the looks to take again.
 
     Without ``is_up`` a 404 that nothing explains is put aside.
     """
-    batch = Batch()
+    batch = RecordResult()
     recorder = _Recorder(mirror, batch, is_up=is_up)
     with mirror.state.transaction():
-        rows = mirror.state.projects.get(one.look.name for one in fetched)
+        rows = mirror.state.projects.get(result.task.name for result in fetched)
         recorder.losses.load([row.id for row in rows.values()])
-        for one in fetched:
-            row = rows.pop(one.look.name, None)
+        for result in fetched:
+            row = rows.pop(result.task.name, None)
             if row is None:  # asked for twice in one batch, or never seen before
-                row = recorder.row(one.look.name)
-            recorder.take(one, row)
-        batch.awaiting = mirror.state.unpublished.among(list(batch.pages))
-        mirror.state.unpublished.begin(awaiting.id for awaiting in batch.awaiting)
+                row = recorder.row(result.task.name)
+            recorder.take(result, row)
+        batch.queued = mirror.state.publish_queue.queued(list(batch.pages))
+        mirror.state.publish_queue.mark_writing(awaiting.id for awaiting in batch.queued)
     return batch
 
 
 class _Recorder:
     """Records the answers of one batch, inside its transaction."""
 
-    def __init__(self, mirror: Mirror, batch: Batch, *, is_up: bool) -> None:
+    def __init__(self, mirror: Mirror, batch: RecordResult, *, is_up: bool) -> None:
         self._mirror = mirror
         self._state = mirror.state
         self._batch = batch
         self._is_up = is_up
         self._now = mirror.now()
-        self._moment = Moment(self._now, mirror.run, mirror.settings.guard.confirm_after)
-        self.losses = LossRecorder(mirror, self._moment)
-        meta = mirror.state.meta
-        self._serials = meta.flag("serials")
-        self._json = meta.flag("json")
-        self._tree = meta.number("tree_serial")
-        self._cursor = meta.cursor if meta.text("journal") == JournalSource.XMLRPC else None
+        self._observation = Observation(self._now, mirror.run, mirror.settings.guard.confirm_after)
+        self.losses = LossRecorder(mirror, self._observation)
+        facts = mirror.state.facts
+        self._serials = facts.flag("serials")
+        self._json = facts.flag("json")
+        self._tree = facts.number("tree_serial")
+        self._cursor = facts.cursor if facts.text("journal") == JournalSource.XMLRPC else None
 
-    def row(self, name: NormalizedName) -> Project:
+    def row(self, name: NormalizedName) -> ProjectRow:
         self._state.projects.add([(name, name)])
         row = self._state.projects.get([name])[name]
         self.losses.load([row.id])
         return row
 
-    def take(self, one: Fetched, row: Project) -> None:
-        self._mirror.tally.asked += not self._is_up
-        answer = one.answer
-        if isinstance(answer, Failed):
-            self._batch.again.append((one, str(answer.error), False))
-            self._state.pending.problem(row.name, str(answer.error))
+    def take(self, result: FetchResult, row: ProjectRow) -> None:
+        self._mirror.totals.asked += not self._is_up
+        answer = result.answer
+        if isinstance(answer, FetchFailure):
+            self._batch.to_retry.append((result, str(answer.error), False))
+            self._state.fetch_queue.problem(row.name, str(answer.error))
             return
-        for note in one.notes:
-            if self._mirror.tally.tells(note if of_every_page(note) else f"{row.name} {note}"):
+        for note in result.warnings:
+            if self._mirror.totals.first_time(
+                note if is_about_index(note) else f"{row.name} {note}"
+            ):
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
-        verdict = weigh(
-            self._held(row, answer), self._want(one.look), answer, serials=self._serials
+        verdict = judge_answer(
+            self._known_project(row, answer),
+            self._expectation(result.task),
+            answer,
+            serials=self._serials,
         )
-        said = row.entry is Kind.REMOVE_PROJECT or row.listed_at is not None
-        if not isinstance(answer, Missing) or (said and isinstance(verdict, Keep | Gone)):
-            self._batch.well += 1
-        self._follow(one, row, verdict)
+        said = row.entry_kind is EntryKind.REMOVE_PROJECT or row.omitted_at_serial is not None
+        if not isinstance(answer, PageMissing) or (said and isinstance(verdict, Confirm | Removed)):
+            self._batch.succeeded += 1
+        self._apply_verdict(result, row, verdict)
 
-    def _follow(self, one: Fetched, row: Project, verdict: Verdict) -> None:
+    def _apply_verdict(self, result: FetchResult, row: ProjectRow, verdict: Verdict) -> None:
         """Do what the verdict says."""
-        if isinstance(verdict, Record):
-            self._record(one, row, verdict)
-        elif isinstance(verdict, Keep):
-            self._keep(one, row)
-        elif isinstance(verdict, Stale):
-            self._batch.again.append((one, verdict.why, True))
-            self._state.pending.problem(row.name, verdict.why)
-        elif isinstance(verdict, Absent):
+        if isinstance(verdict, Accept):
+            self._record(result, row, verdict)
+        elif isinstance(verdict, Confirm):
+            self._confirm(result, row)
+        elif isinstance(verdict, StaleAnswer):
+            self._batch.to_retry.append((result, verdict.why, True))
+            self._state.fetch_queue.problem(row.name, verdict.why)
+        elif isinstance(verdict, NeverExisted):
             self._unknown(row)
-        elif not self._is_up and verdict != Gone(explained=True):
-            self._batch.missing.append(one)
-        elif isinstance(verdict, Gone):
-            self._gone(one, row, verdict)
+        elif not self._is_up and verdict != Removed(explained=True):
+            self._batch.missing.append(result)
+        elif isinstance(verdict, Removed):
+            self._removed(result, row, verdict)
         else:
-            self._doubt(row, verdict)
+            self._unconfirmed(row, verdict)
 
-    def _want(self, look: Look) -> Want:
+    def _expectation(self, task: FetchTask) -> Expectation:
         """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
-        age = self._now - (self._now + 1 if look.doubt_since is None else look.doubt_since)
-        ripe = age >= max(self._moment.confirm_after, 0.0)
-        reach = None if look.sweep else look.reach
-        return Want(reach=reach, doubt=look.doubt if ripe else None, behind=look.behind)
+        age = self._now - (
+            self._now + 1 if task.unconfirmed_since is None else task.unconfirmed_since
+        )
+        ripe = age >= max(self._observation.confirm_after, 0.0)
+        required_serial = None if task.recheck else task.required_serial
+        return Expectation(
+            required_serial=required_serial,
+            unconfirmed=task.unconfirmed if ripe else None,
+            behind=task.behind,
+        )
 
-    def _unknown(self, row: Project) -> None:
-        named = self._mirror.settings.mirror.selection.named
+    def _unknown(self, row: ProjectRow) -> None:
+        named = self._mirror.settings.mirror.selection.spelled_out_names
         if row.presence is Presence.NEW and row.name in named:
             why = "upstream does not have it; is that its name in mirror.projects?"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
         self._state.projects.set_unknown(row.name)
-        self._state.pending.done(row.name)
+        self._state.fetch_queue.done(row.name)
 
-    def _held(self, row: Project, answer: Found | NotModified | Missing) -> Held:
-        missing = isinstance(answer, Missing)
-        return Held(
+    def _known_project(
+        self, row: ProjectRow, answer: PageFound | NotModified | PageMissing
+    ) -> KnownProject:
+        missing = isinstance(answer, PageMissing)
+        return KnownProject(
             name=row.name,
             presence=row.presence,
             serial=row.serial,
-            floor=row.serial if row.presence is Presence.GONE else row.floor,
-            stands=row.stands,
-            entry=row.entry,
+            minimum_serial=row.serial if row.presence is Presence.REMOVED else row.minimum_serial,
+            is_only_published=row.is_only_published,
+            entry_kind=row.entry_kind,
             entry_serial=row.entry_serial,
             events=self._state.history.events(row.name, row.serial) if missing else (),
-            listed_at=row.listed_at,
-            word=row.word,
+            omitted_at_serial=row.omitted_at_serial,
+            quarantine_serial=row.quarantine_serial,
         )
 
-    def _before(self, row: Project) -> Page | None:
+    def _before(self, row: ProjectRow) -> Page | None:
         """Return the page that was recorded, and is published; None when there is none."""
         if row.presence is not Presence.PRESENT and (
-            row.published is None or row.entry is Kind.REMOVE_PROJECT
+            row.published is None or row.entry_kind is EntryKind.REMOVE_PROJECT
         ):
             return None  # new, or another project of that name
         stored = self._state.projects.page(row.id)
         try:
-            return None if stored is None else page_of(row.name, stored)
-        except BadAnswer as error:
-            if self._mirror.tally.tells(f"unreadable {row.name}"):
+            return None if stored is None else parse_stored_page(row.name, stored)
+        except InvalidAnswer as error:
+            if self._mirror.totals.first_time(f"unreadable {row.name}"):
                 why = f"the held page cannot be read: {error.problem}; upstream's takes its place"
                 log.error("%s: %s", row.name, why, extra={"project": row.name})
-        return self._standing(row)
+        return self._published_page(row)
 
-    def _published(self, row: Project, before: Page | None) -> Page | None:
+    def _published(self, row: ProjectRow, before: Page | None) -> Page | None:
         """Return the page whose files must not vanish unseen: the published one.
 
         The held page, ``before``, is that, unless the state was lost or put back.
         """
-        if row.stands:
-            unlisted = row.listed_at is not None and row.listed_at >= (row.floor or 0)
-            gone = unlisted or row.entry is Kind.REMOVE_PROJECT
-            return None if gone else self._standing(row)  # another project of that name
+        if row.is_only_published:
+            unlisted = row.omitted_at_serial is not None and row.omitted_at_serial >= (
+                row.minimum_serial or 0
+            )
+            gone = unlisted or row.entry_kind is EntryKind.REMOVE_PROJECT
+            return None if gone else self._published_page(row)  # another project of that name
         tree = self._tree
-        if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_ERA):
+        if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_EPOCH):
             return before
-        if row.published is None or (row.serial is not None and row.floor == row.serial):
+        if row.published is None or (row.serial is not None and row.minimum_serial == row.serial):
             return before
-        return self._standing(row) or before
+        return self._published_page(row) or before
 
-    def _due(self, row: Project, look: Look) -> float | None:
+    def _due(self, row: ProjectRow, task: FetchTask) -> float | None:
         """Return when the sweep asks again."""
-        due = sweep_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
-        if due is None or row.presence is Presence.PRESENT or look.reach is not None:
+        due = recheck_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
+        if due is None or row.presence is Presence.PRESENT or task.required_serial is not None:
             return due
         # No list says which serial its page must reach: a CDN may have given an old one.
-        return min(due, self._now + OVERDUE)
+        return min(due, self._now + STALE_LIMIT)
 
-    def _record(self, one: Fetched, row: Project, verdict: Record) -> None:
+    def _record(self, result: FetchResult, row: ProjectRow, verdict: Accept) -> None:
         page = verdict.page
-        assert one.stored is not None
+        assert result.stored is not None
         before = self._before(row)
         published = self._published(row, before)
         was_lost = self.losses.of(row)
         events = () if published is None and not was_lost else self.losses.events(row)
         lost = self.losses.found(row, published, page, events)
-        shown = with_lost(page, lost)
+        shown = page_with_lost_files(page, lost)
         self._state.projects.record(
             row.name,
-            Recorded(
+            RecordedPage(
                 serial=page.serial,
                 quarantined=page.quarantined,
-                yanked=len(reasons_of(shown)),
-                etag=one.etag,
+                yanked=len(yank_reasons(shown)),
+                etag=result.etag,
                 checked=self._now,
-                due=self._due(row, one.look),
-                stored=one.stored,
+                due=self._due(row, result.task),
+                stored=result.stored,
             ),
         )
         showed = None
         if before is not None and row.presence is Presence.PRESENT:
-            showed = shown_before(before, was_lost, shown, lost, events)
-        self._remember(row, showed, shown, reasons_of(page), was_lost)
-        self._learn(one, page)
-        self._state.unpublished.add(row.id, Sort.PAGE, one.look.since or self._now)
+            showed = previously_shown(before, was_lost, shown, lost, events)
+        self._remember(row, showed, shown, yank_reasons(page), was_lost)
+        self._note_traits(result, page)
+        self._state.publish_queue.add(row.id, PublishReason.PAGE, result.task.since or self._now)
         self._batch.pages[row.id] = shown
-        self._mirror.tally.recorded += 1
-        self._state.pending.reached(row.name, page.serial)
+        self._mirror.totals.recorded += 1
+        self._state.fetch_queue.reached(row.name, page.serial)
         self.losses.keep(row, lost)
-        if before is not None and (late := latecomers(before, page)):
-            why = f"{some_of(late)}: new on a release of more than two weeks ago"
+        if before is not None and (late := files_added_late(before, page)):
+            why = f"{first_and_count(late)}: new on a release of more than two weeks ago"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
         if not verdict.reached:
-            why = f"the page is at serial {page.serial}, the journal at {one.look.reach}"
-            self._state.pending.problem(row.name, why)
-            self._batch.again.append((one, why, True))
+            why = (
+                f"the page is at serial {page.serial}, the journal at {result.task.required_serial}"
+            )
+            self._state.fetch_queue.problem(row.name, why)
+            self._batch.to_retry.append((result, why, True))
 
-    def _standing(self, row: Project) -> Page | None:
+    def _published_page(self, row: ProjectRow) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
         try:
             body = self._mirror.store.read(row.name, layout.V1_JSON.filename)
-            return None if body is None else page_in(row.name, body)
-        except (BadAnswer, PublishError):
+            return None if body is None else parse_published_page(row.name, body)
+        except (InvalidAnswer, PublishError):
             return None
 
     def _remember(
         self,
-        row: Project,
+        row: ProjectRow,
         before: Page | None,
         page: Page,
         reasons: tuple[tuple[str, str], ...],
@@ -267,93 +285,98 @@ class _Recorder:
         """Keep for the history what was published ``before`` and is from now on (R6)."""
         settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
 
-        changes: Sequence[Change] = ()
+        changes: Sequence[PageChange] = ()
         if before is not None:
-            withdrawn = self._state.history.withdrawn(row.name, page.serial)
-            changes = differences(before, page, withdrawn=withdrawn)
-        elif row.presence is Presence.GONE:
-            changes = differences(None, page)
-        first = before is None and row.presence is not Presence.GONE
-        seen_since = SeenSince(lost, row.serial)
-        since = None if row.stands else row.serial  # the history of that page was lost, too
-        by_low: dict[int | None, list[Change]] = {since: []}
+            withdrawn = self._state.history.removed_versions(row.name, page.serial)
+            changes = diff_pages(before, page, withdrawn=withdrawn)
+        elif row.presence is Presence.REMOVED:
+            changes = diff_pages(None, page)
+        first = before is None and row.presence is not Presence.REMOVED
+        seen_since = EarliestExplanation(lost, row.serial)
+        # the history of that page was lost, too
+        since = None if row.is_only_published else row.serial
+        by_low: dict[int | None, list[PageChange]] = {since: []}
         for change in changes:
-            by_low.setdefault(seen_since.of(change), []).append(change)
+            by_low.setdefault(seen_since.serial_for(change), []).append(change)
         seen = [
-            Unsettled(
+            PendingDiff(
                 low=-1 if low is None and not first else low,
                 high=page.serial,
                 changes=tuple(some),
                 # Once is enough, but where the page yanks files that belong to no version.
-                reasons=reasons if low == since or _yank_homeless(some) else (),
+                reasons=reasons if low == since or _yank_unversioned(some) else (),
             )
             for low, some in by_low.items()
         ]
-        self._state.history.see(row.name, seen, self._now, settled=settled)
+        self._state.history.add_diff(row.name, seen, self._now, settled=settled)
 
-    def _learn(self, one: Fetched, page: Page) -> None:
+    def _note_traits(self, result: FetchResult, page: Page) -> None:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
         if page.serial is not None and not self._serials:
             self._serials = True
-            self._state.meta.put(serials=1)
+            self._state.facts.put(serials=1)
         if self._cursor is not None and page.serial is not None and page.serial > self._cursor:
-            self._state.ahead.add(page.name, page.serial)
-        if one.json and not self._json:
+            self._state.unconfirmed_serials.add(page.name, page.serial)
+        if result.is_json and not self._json:
             self._json = True
-            self._state.meta.put(json=1)
+            self._state.facts.put(json=1)
             self._mirror.upstream.json_only = True
 
-    def _keep(self, one: Fetched, row: Project) -> None:
+    def _confirm(self, result: FetchResult, row: ProjectRow) -> None:
         if row.presence is Presence.PRESENT:
-            self._state.projects.confirm(row.name, self._now, self._due(row, one.look))
+            self._state.projects.mark_checked(row.name, self._now, self._due(row, result.task))
         # Not simply done: the journal may have asked for more while the answer was under way (R2).
-        self._state.pending.reached(row.name, row.serial)
-        if isinstance(one.answer, NotModified):
+        self._state.fetch_queue.reached(row.name, row.serial)
+        if isinstance(result.answer, NotModified):
             self.losses.confirm(row)
 
-    def _gone(self, one: Fetched, row: Project, verdict: Gone) -> None:
+    def _removed(self, result: FetchResult, row: ProjectRow, verdict: Removed) -> None:
         if row.presence is Presence.PRESENT or row.published is not None:
-            tombstone = row.entry_serial if row.entry is Kind.REMOVE_PROJECT else row.floor
+            tombstone = (
+                row.entry_serial
+                if row.entry_kind is EntryKind.REMOVE_PROJECT
+                else row.minimum_serial
+            )
             if not verdict.explained and tombstone is not None:
                 tombstone -= 1  # it may have been upstream's fault: then the same page comes back
             self._state.projects.remove(row.name, tombstone)
-            sort = Sort.EXPLAINED if verdict.explained else Sort.UNEXPLAINED
-            since = one.look.since or self._now
-            self._state.unpublished.add(row.id, sort, since, approved=one.look.approved)
+            reason = PublishReason.EXPLAINED if verdict.explained else PublishReason.UNEXPLAINED
+            since = result.task.since or self._now
+            self._state.publish_queue.add(row.id, reason, since, approved=result.task.approved)
             # Of a page that the state never held there is no history.
-            if row.presence is Presence.PRESENT and row.entry is not Kind.REMOVE_PROJECT:
-                change = Change(action=Action.REMOVE)
-                self._state.history.observe(row.name, (change,), self._now, low=row.serial)
-        self._state.pending.done(row.name)
+            if row.presence is Presence.PRESENT and row.entry_kind is not EntryKind.REMOVE_PROJECT:
+                change = PageChange(action=HistoryAction.REMOVE)
+                self._state.history.add_observed(row.name, (change,), self._now, low=row.serial)
+        self._state.fetch_queue.done(row.name)
 
-    def _doubt(self, row: Project, verdict: Doubt) -> None:
+    def _unconfirmed(self, row: ProjectRow, verdict: Unconfirmed) -> None:
         why = f"{verdict.why}; it stays published, and is asked for again in a later pass"
         log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.pending.doubted(
+        self._state.fetch_queue.mark_unconfirmed(
             row.name,
             verdict.seen,
             verdict.why,
             run=self._mirror.run,
             now=self._now,
-            confirm_after=self._moment.confirm_after,
+            confirm_after=self._observation.confirm_after,
         )
         self._state.projects.postpone(row.name, self._now + DAY)
 
 
-def _yank_homeless(changes: Iterable[Change]) -> bool:
-    return any(one.version is None and one.action is Action.YANK for one in changes)
+def _yank_unversioned(changes: Iterable[PageChange]) -> bool:
+    return any(one.version is None and one.action is HistoryAction.YANK for one in changes)
 
 
-def give_up(mirror: Mirror, again: Iterable[tuple[Fetched, str, bool]]) -> None:
+def postpone(mirror: Mirror, again: Iterable[tuple[FetchResult, str, bool]]) -> None:
     """Leave looks that brought nothing, twice, for a later pass (R3)."""
     now = mirror.now()
     with mirror.state.transaction():
-        for one, why, stale in again:
-            name = one.look.name
-            mirror.tally.failed += 1
-            mirror.tally.causes["stale" if stale else one.cause] += 1
+        for result, why, stale in again:
+            name = result.task.name
+            mirror.totals.failed += 1
+            mirror.totals.causes["stale" if stale else result.cause] += 1
             log.warning("%s: %s; it will be asked for again", name, why, extra={"project": name})
-            if mirror.state.pending.has(name):
-                mirror.state.pending.failed(name, why, now, stale=stale)
+            if mirror.state.fetch_queue.has(name):
+                mirror.state.fetch_queue.failed(name, why, now, stale=stale)
             else:
                 mirror.state.projects.postpone(name, now + DAY)

@@ -7,52 +7,52 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from yanksync.core.model import Page
-from yanksync.core.rules.journal_entries import Event
-from yanksync.core.rules.lost_files import LostFile, Moment, confirm, lost_files
+from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.core.rules.lost_files import LostFile, Observation, confirm_lost, find_lost_files
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.project_rows import Project
+from yanksync.state.project_rows import ProjectRow
 
 
 class LossRecorder:
     """The lost files of the projects in one batch of answers, inside its transaction."""
 
-    def __init__(self, mirror: Mirror, moment: Moment) -> None:
+    def __init__(self, mirror: Mirror, observation: Observation) -> None:
         self._mirror = mirror
         self._state = mirror.state
-        self._moment = moment
+        self._observation = observation
         self._lost: dict[int, tuple[LostFile, ...]] = {}  # by project
 
     def load(self, projects: Sequence[int]) -> None:
         """Read what the state has of these projects."""
-        self._lost.update(self._state.lost.of(projects))
+        self._lost.update(self._state.lost_files.by_project(projects))
 
-    def of(self, row: Project) -> tuple[LostFile, ...]:
+    def of(self, row: ProjectRow) -> tuple[LostFile, ...]:
         """Return the files that the project had lost before."""
         return self._lost.get(row.id, ())
 
-    def events(self, row: Project) -> tuple[Event, ...]:
+    def events(self, row: ProjectRow) -> tuple[JournalEvent, ...]:
         """Return the journal entries since the pages that had the files."""
         lows = [row.serial, *(one.low for one in self.of(row))]
         lowest = None if None in lows else min(low for low in lows if low is not None)
         return self._state.history.events(row.name, lowest)
 
     def found(
-        self, row: Project, before: Page | None, page: Page, events: Sequence[Event]
+        self, row: ProjectRow, before: Page | None, page: Page, events: Sequence[JournalEvent]
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8)."""
-        held = None if before is None else replace(before, serial=row.floor)
-        return lost_files(held, self.of(row), page, events, self._moment)
+        held = None if before is None else replace(before, serial=row.minimum_serial)
+        return find_lost_files(held, self.of(row), page, events, self._observation)
 
-    def confirm(self, row: Project) -> None:
+    def confirm(self, row: ProjectRow) -> None:
         """Keep that upstream's page is still the one that lacks the files (R7)."""
         if lost := self.of(row):
-            self.keep(row, [confirm(one, self._moment) for one in lost])
+            self.keep(row, [confirm_lost(one, self._observation) for one in lost])
 
-    def keep(self, row: Project, lost: Sequence[LostFile]) -> None:
+    def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
         """Keep what is lost; what is not confirmed yet is looked at again (R7)."""
         before = self.of(row)
         if before != tuple(lost):
-            self._state.lost.put(row.id, lost)
+            self._state.lost_files.put(row.id, lost)
             self._lost[row.id] = tuple(lost)
         known = {(one.file.filename, one.hashes) for one in before}
         new = [
@@ -60,39 +60,41 @@ class LossRecorder:
             for one in lost
             if one.hashes is not None and (one.file.filename, one.hashes) not in known
         ]
-        self._tell_rehashed(row, [one for one in new if one.shown])
-        self._tell_rehashed(row, [one for one in new if not one.shown])
-        self._look_again(row, [one for one in lost if one.vanished and not one.confirmed])
+        self._report_new_hashes(row, [one for one in new if one.shown])
+        self._report_new_hashes(row, [one for one in new if not one.shown])
+        self._recheck_later(row, [one for one in lost if one.vanished and not one.confirmed])
 
-    def _tell_rehashed(self, row: Project, rehashed: Sequence[LostFile]) -> None:
+    def _report_new_hashes(self, row: ProjectRow, rehashed: Sequence[LostFile]) -> None:
         """Tell of files that have another hash; all of them are published, or none is."""
         if not rehashed:
             return
         have = "the file has" if len(rehashed) == 1 else "the files have"
         stays = "what was published stays" if rehashed[0].shown else "nothing of that is published"
         why = (
-            f"{some_of([one.file.filename for one in rehashed])}: {have} another hash than before; "
+            f"{first_and_count([one.file.filename for one in rehashed])}: {have} another hash than "
+            f"before; "
             f"{stays} until a person approves the change, see 'yanksync holds'"
         )
-        if self._mirror.tally.tells(f"{row.name} {why}"):
+        if self._mirror.totals.first_time(f"{row.name} {why}"):
             log.error("%s: %s", row.name, why, extra={"project": row.name})
 
-    def _look_again(self, row: Project, lost: Sequence[LostFile]) -> None:
+    def _recheck_later(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
         """Ask for the page again ``guard.confirm_after`` after the first look that lacked them."""
         if not lost:
             return
         since = min(one.since for one in lost)
         why = (
-            f"{some_of([one.file.filename for one in lost])}: missing on upstream's page, and "
+            f"{first_and_count([one.file.filename for one in lost])}: missing on upstream's page, "
+            f"and "
             "nothing explains it; it stays published, and the page is asked for again in a later "
             "pass"
         )
-        if self._mirror.tally.tells(f"{row.name} {why}"):
+        if self._mirror.totals.first_time(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        moment = since + self._moment.confirm_after
-        self._state.pending.again_at(row.name, why, since, moment, run=self._mirror.run)
+        moment = since + self._observation.confirm_after
+        self._state.fetch_queue.confirm_at(row.name, why, since, moment, run=self._mirror.run)
 
 
-def some_of(names: Sequence[str]) -> str:
+def first_and_count(names: Sequence[str]) -> str:
     """Return the first of ``names`` and how many more there are."""
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -14,37 +14,37 @@ from msgspec.structs import replace
 
 from yanksync.core.errors import PublishError
 from yanksync.core.model import Page
-from yanksync.core.project_state import Sort
+from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror
-from yanksync.output.inventory import Standing
-from yanksync.state.facts import OTHER_ERA, READ
-from yanksync.state.project_rows import Project
-from yanksync.state.queues.publish import Awaiting
-from yanksync.sync.output_survey import IN_A_ROW, distrust, take_stock
+from yanksync.output.inventory import DirectoryContent
+from yanksync.state.facts import OTHER_EPOCH, READ
+from yanksync.state.project_rows import ProjectRow
+from yanksync.state.queues.publish import QueuedProject
+from yanksync.sync.output_survey import IN_A_ROW, distrust_output, record_published_pages
 
 
-class Wanted(Struct, frozen=True):
+class PublishTask(Struct, frozen=True):
     """A project to be published."""
 
-    one: Awaiting
-    row: Project
+    queued: QueuedProject
+    row: ProjectRow
     page: Page | None  # None: the project is to go
-    standing: Standing | None = None  # what is published of it; None: the state knows
+    content: DirectoryContent | None = None  # what is published of it; None: the state knows
 
     @property
     def absent(self) -> bool:
         """Whether nothing of it is published, as was looked up."""
-        return self.standing is not None and not self.standing.there
+        return self.content is not None and not self.content.exists
 
     @property
-    def dirty(self) -> bool:
+    def may_be_published(self) -> bool:
         """Whether anything may be published of it, a stale compressed copy too (R12)."""
-        return self.one.dirty if self.standing is None else self.standing.there
+        return self.queued.write_started if self.content is None else self.content.exists
 
 
-def look(
-    mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]
-) -> tuple[list[Wanted], dict[str, str]]:
+def look_up_published(
+    mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]
+) -> tuple[list[PublishTask], dict[str, str]]:
     """Look up what is published of ``wanted``, where the state does not know.
 
     The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be
@@ -54,67 +54,73 @@ def look(
     Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
     may take minutes.
     """
-    meta = mirror.state.meta
-    if meta.number("tree_serial") is None:
+    facts = mirror.state.facts
+    if facts.number("tree_serial") is None:
         _notice_newer(mirror, wanted, fresh)
-    tree = meta.number("tree_serial")
-    if tree is None or tree == OTHER_ERA:
+    tree = facts.number("tree_serial")
+    if tree is None or tree == OTHER_EPOCH:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
     looked_up = list(_looked_up(mirror, newest, recovering=True))
     return _confirmed(mirror, looked_up, tree, fresh), unread
 
 
-def _notice_newer(mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]) -> None:
+def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]) -> None:
     """Notice by the pages to be replaced that the output is newer than the state.
 
     The list of projects lags by ``list_interval``: it may be the one that the state left there.
     """
-    if mirror.fence is not None:  # then no object is replaced but the one that is known
+    if mirror.writes is not None:  # then no object is replaced but the one that is known
         return
     known = {
-        one.row.name: max(one.row.floor or 0, one.row.word or 0)
+        one.row.name: max(one.row.minimum_serial or 0, one.row.quarantine_serial or 0)
         for one in wanted
         if _is_replaced(one, fresh)
     }
     for name, stands in zip(known, mirror.store.serials(list(known), quick=True), strict=True):
         if isinstance(stands, int) and stands > known[name]:
             why = f"the page of {name} in the output is newer than the state (serial {stands})"
-            distrust(mirror, why, mirror.store.list_stands(), newer=True)
-            take_stock(mirror)
+            distrust_output(mirror, why, mirror.store.published_list(), newer=True)
+            record_published_pages(mirror)
             return
 
 
-def _is_replaced(wanted: Wanted, fresh: Container[int]) -> bool:
+def _is_replaced(wanted: PublishTask, fresh: Container[int]) -> bool:
     """Return whether another page than the published one may be written, or it be removed."""
-    one, row, page = wanted.one, wanted.row, wanted.page
-    if row.published is None or row.published_serial is None or one.sort is Sort.EXCLUDED:
+    one, row, page = wanted.queued, wanted.row, wanted.page
+    if (
+        row.published is None
+        or row.published_serial is None
+        or one.reason is PublishReason.EXCLUDED
+    ):
         return False
     if row.is_of_old_journal:
         return False
     return row.id not in fresh or page is None or page.serial != row.published_serial
 
 
-def _looked_up(mirror: Mirror, wanted: Sequence[Wanted], *, recovering: bool) -> Iterator[Wanted]:
+def _looked_up(
+    mirror: Mirror, wanted: Sequence[PublishTask], *, recovering: bool
+) -> Iterator[PublishTask]:
     unsure = [one for one in wanted if _is_unsure(one, recovering=recovering)]
     names = [one.row.name for one in unsure]
-    found = dict(zip(names, mirror.store.standings(names), strict=True))
+    found = dict(zip(names, mirror.store.directory_contents(names), strict=True))
     for one in wanted:
-        yield replace(one, standing=found.get(one.row.name))
+        yield replace(one, content=found.get(one.row.name))
 
 
-def _is_unsure(wanted: Wanted, *, recovering: bool) -> bool:
+def _is_unsure(wanted: PublishTask, *, recovering: bool) -> bool:
     if wanted.page is None:
         return False
     published = wanted.row.published
     if published is None:
-        return wanted.one.dirty or recovering
-    return wanted.one.dirty or not published.json
+        return wanted.queued.write_started or recovering
+    return wanted.queued.write_started or not published.json
 
 
 def _not_below(
-    mirror: Mirror, wanted: Sequence[Wanted], fresh: Container[int]
-) -> tuple[list[Wanted], dict[str, str]]:
+    mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]
+) -> tuple[list[PublishTask], dict[str, str]]:
     """Leave out projects of which the output has a later page, or one that cannot be read.
 
     Upstream is asked for these: until it has answered, the state does not count as caught up. The
@@ -143,48 +149,50 @@ def _not_below(
     ], unread
 
 
-def _known(wanted: Wanted) -> int | None:
+def _known(wanted: PublishTask) -> int | None:
     """Return the serial up to which the state knows a project; None: any page may be replaced."""
-    one, row, page = wanted.one, wanted.row, wanted.page
-    if one.sort is Sort.EXCLUDED or (page is not None and page.serial is None):
+    one, row, page = wanted.queued, wanted.row, wanted.page
+    if one.reason is PublishReason.EXCLUDED or (page is not None and page.serial is None):
         return None
-    serials = (row.serial, row.published_serial) if page is None else (page.serial, row.word)
+    serials = (
+        (row.serial, row.published_serial) if page is None else (page.serial, row.quarantine_serial)
+    )
     return max((serial for serial in serials if serial is not None), default=None)
 
 
 def _leave_out(
     mirror: Mirror,
-    wanted: Wanted,
+    wanted: PublishTask,
     later: Mapping[str, int],
     unread: Mapping[str, str],
     *,
     fresh: bool,
 ) -> None:
     """Note why a project is not published, if it is not, and ask upstream for it."""
-    one, row, page = wanted.one, wanted.row, wanted.page
+    one, row, page = wanted.queued, wanted.row, wanted.page
     state, now = mirror.state, mirror.now()
     if row.name in later:
         serial, held = later[row.name], row.serial if page is None else page.serial
         why = f"the output has its page of serial {serial}, the state only {held}"
-        state.unpublished.problem(one.id, why)
-        state.pending.mark(row.name, serial, now)
+        state.publish_queue.problem(one.id, why)
+        state.fetch_queue.mark(row.name, serial, now)
     elif row.name in unread:
-        state.unpublished.problem(one.id, unread[row.name])
+        state.publish_queue.problem(one.id, unread[row.name])
         if not fresh:
-            state.pending.mark(row.name, None, now)
+            state.fetch_queue.mark(row.name, None, now)
 
 
 def _confirmed(
-    mirror: Mirror, wanted: Sequence[Wanted], tree: int, fresh: Container[int]
-) -> list[Wanted]:
+    mirror: Mirror, wanted: Sequence[PublishTask], tree: int, fresh: Container[int]
+) -> list[PublishTask]:
     """Leave out pages that may be from the past: one that is absent may have been removed since.
 
     So may a page without a serial, which compares with nothing, unless upstream has just sent it.
     """
-    catching_up = mirror.state.meta.text("catching_up")
+    catching_up = mirror.state.facts.text("catching_up")
     if catching_up is None:
         return list(wanted)
-    found: list[Wanted] = []
+    found: list[PublishTask] = []
     absent: list[int] = []
     for one in wanted:
         page = one.page
@@ -194,7 +202,7 @@ def _confirmed(
             found.append(one)
         else:
             why = "the output may be newer than the state; waiting for upstream"
-            mirror.state.unpublished.problem(one.one.id, why)
+            mirror.state.publish_queue.problem(one.queued.id, why)
             absent += [one.row.id] if one.absent else []
     if absent:
         mirror.state.note_absent(absent)
@@ -203,12 +211,12 @@ def _confirmed(
 
 def _is_confirmed(mirror: Mirror, page: Page, tree: int, catching_up: str) -> bool:
     """Return True if upstream has shown since then that this page is not from the past."""
-    if mirror.state.pending.has(page.name):
+    if mirror.state.fetch_queue.has(page.name):
         return False
     return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
 
 
-def removals_of_nothing(mirror: Mirror) -> list[Awaiting]:
+def removals_of_nothing(mirror: Mirror) -> list[QueuedProject]:
     """Return the removals of projects of which nothing is published: no guard need count them.
 
     A run that died may have removed them before, or the state was put back to a time before that.
@@ -216,9 +224,9 @@ def removals_of_nothing(mirror: Mirror) -> list[Awaiting]:
     waiting = mirror.state.unsure_removals()
     if not waiting:
         return []
-    standings = mirror.store.standings([name for name, _ in waiting])
+    contents = mirror.store.directory_contents([name for name, _ in waiting])
     return [
         one
-        for (_, one), standing in zip(waiting, standings, strict=True)
-        if standing.problem is None and not standing.there
+        for (_, one), content in zip(waiting, contents, strict=True)
+        if content.problem is None and not content.exists
     ]

@@ -5,111 +5,116 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from yanksync.core.errors import BadAnswer
-from yanksync.core.project_state import Sort
-from yanksync.core.rules.lost_files import LostFile, remembered, removals, with_lost
-from yanksync.core.rules.page_diff import reasons_of
-from yanksync.core.rules.removal_guard import Removals, judge
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.project_state import PublishReason
+from yanksync.core.rules.lost_files import (
+    LostFile,
+    page_with_lost_files,
+    remembered,
+    removal_changes,
+)
+from yanksync.core.rules.page_diff import yank_reasons
+from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log
 from yanksync.sync import recovery
 from yanksync.sync.publish import BATCH, publish
-from yanksync.sync.published_page import held_page
+from yanksync.sync.published_page import recorded_page
 
-_JUDGED = (Sort.EXPLAINED, Sort.UNEXPLAINED)
+_JUDGED = (PublishReason.EXPLAINED, PublishReason.UNEXPLAINED)
 _REHASHED = "its file has another hash than the one that is published"
 
 
-def finish(mirror: Mirror) -> None:
+def publish_backlog(mirror: Mirror) -> None:
     """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
     after = 0
-    while not mirror.stopping() and (awaiting := mirror.state.unpublished.take(BATCH, after)):
+    while not mirror.stopping() and (awaiting := mirror.state.publish_queue.take(BATCH, after)):
         if after == 0:
-            waiting = mirror.state.unpublished.counts()[0]
+            waiting = mirror.state.publish_queue.counts()[0]
             mirror.progress.expect("publishing", waiting)
         after = awaiting[-1].id
-        publish(mirror, [one for one in awaiting if one.sort not in _JUDGED])
+        publish(mirror, [one for one in awaiting if one.reason not in _JUDGED])
         mirror.progress.advance(len(awaiting))
-    withdraw(mirror)
+    publish_removals(mirror)
 
 
-def withdraw(mirror: Mirror) -> None:
+def publish_removals(mirror: Mirror) -> None:
     """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
 
     Removals that no guard holds are published. No withdrawal waits for a page (R9).
     """
-    state, tally = mirror.state, mirror.tally
-    publish(mirror, state.unpublished.words())
+    state, totals = mirror.state, mirror.totals
+    publish(mirror, state.publish_queue.quarantined_by_journal())
     publish(mirror, recovery.removals_of_nothing(mirror))
     with state.transaction():
-        lossy = judge_removals(mirror)
+        lossy = hold_excess_removals(mirror)
     if lossy is None:
         return
     for start in range(0, len(lossy), BATCH):  # a person may have let very many go
-        publish(mirror, state.unpublished.among(lossy[start : start + BATCH]))
+        publish(mirror, state.publish_queue.queued(lossy[start : start + BATCH]))
     after = 0
-    while awaiting := state.unpublished.take(BATCH, after):
+    while awaiting := state.publish_queue.take(BATCH, after):
         after = awaiting[-1].id
-        going = [one for one in awaiting if one.sort in _JUDGED]
+        going = [one for one in awaiting if one.reason in _JUDGED]
         publish(mirror, going)
-        judged = [one.sort for one in going if not one.approved]
-        tally.explained += judged.count(Sort.EXPLAINED)
-        tally.unexplained += judged.count(Sort.UNEXPLAINED)
+        judged = [one.reason for one in going if not one.approved]
+        totals.explained += judged.count(PublishReason.EXPLAINED)
+        totals.unexplained += judged.count(PublishReason.UNEXPLAINED)
 
 
-def judge_removals(mirror: Mirror) -> list[int] | None:
+def hold_excess_removals(mirror: Mirror) -> list[int] | None:
     """Hold what goes beyond the guards' limits, and let the rest go.
 
     Returns the projects that are to be published without files they lost; None when there is
     nothing to judge and nothing approved.
     """
     state = mirror.state
-    for sort in _JUDGED:
-        mirror.tally.held.pop(sort, None)
-    waiting = state.unpublished.removals()
-    lossy, rehashed = state.lost.to_judge(), state.lost.rehashed()
-    approved = state.lost.approved()
-    if waiting == Removals(0, 0) and not (lossy or rehashed or approved):
-        return [] if state.unpublished.approved() else None
+    for reason in _JUDGED:
+        mirror.totals.held.pop(reason, None)
+    waiting = state.publish_queue.removals()
+    lossy, rehashed = state.lost_files.to_judge(), state.lost_files.rehashed()
+    approved = state.lost_files.approved()
+    if waiting == RemovalCounts(0, 0) and not (lossy or rehashed or approved):
+        return [] if state.publish_queue.approved() else None
     _judge(mirror, waiting, lossy)
-    state.lost.hold(rehashed, _REHASHED, mirror.now(), vanished=False)
+    state.lost_files.hold(rehashed, _REHASHED, mirror.now(), vanished=False)
     let_go = _let_go(mirror, {*approved, *lossy})
-    mirror.tally.unexplained += len(set(let_go) - set(approved))
+    mirror.totals.unexplained += len(set(let_go) - set(approved))
     return let_go
 
 
-def tell_held(mirror: Mirror, *, failed: bool = False) -> None:
+def report_held(mirror: Mirror, *, failed: bool = False) -> None:
     """Log what guards hold at the end of a pass.
 
     Not before: upstream may have taken back meanwhile what was held at the beginning. It is an
     error when it is what the exit code says; a pass that ``failed`` has another one.
     """
-    level = logging.WARNING if failed or mirror.tally.problem is not None else logging.ERROR
-    for text in mirror.tally.held.values():
+    level = logging.WARNING if failed or mirror.totals.problem is not None else logging.ERROR
+    for text in mirror.totals.held.values():
         log.log(level, "held: %s", text)
 
 
-def _judge(mirror: Mirror, waiting: Removals, lossy: list[int]) -> None:
-    state, tally = mirror.state, mirror.tally
-    projects = state.projects.published() + tally.removed
-    found = Removals(
-        waiting.explained + tally.explained,
-        waiting.unexplained + len(lossy) + tally.unexplained,
-        _is_everything(mirror, frozenset(state.lost.confirmed())),
+def _judge(mirror: Mirror, waiting: RemovalCounts, lossy: list[int]) -> None:
+    state, totals = mirror.state, mirror.totals
+    projects = state.projects.published() + totals.removed
+    found = RemovalCounts(
+        waiting.explained + totals.explained,
+        waiting.unexplained + len(lossy) + totals.unexplained,
+        _is_everything(mirror, frozenset(state.lost_files.confirmed())),
     )
-    judgement = judge(found, projects, mirror.settings.guard)
-    state.unpublished.hold(judgement, mirror.now())
-    for sort in _JUDGED:
-        why = getattr(judgement, sort)
+    decision = judge_removals(found, projects, mirror.settings.guard)
+    state.publish_queue.hold(decision, mirror.now())
+    for reason in _JUDGED:
+        why = getattr(decision, reason)
         if why is not None:
-            tally.held[sort] = f"{why}; see 'yanksync holds'"
-    if judgement.unexplained is not None:
-        state.lost.hold(lossy, judgement.unexplained, mirror.now(), vanished=True)
+            totals.held[reason] = f"{why}; see 'yanksync holds'"
+    if decision.unexplained is not None:
+        state.lost_files.hold(lossy, decision.unexplained, mirror.now(), vanished=True)
 
 
 def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
     """Return whether the removals would leave no file in the mirror."""
     state = mirror.state
-    going = set(state.unpublished.ids(Sort.UNEXPLAINED, Sort.EXPLAINED))
+    going = set(state.publish_queue.ids(PublishReason.UNEXPLAINED, PublishReason.EXPLAINED))
     left = state.projects.published_ids(len(going) + len(lossy) + 1)
     if any(project not in going and project not in lossy for project in left):
         return False
@@ -118,12 +123,14 @@ def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
 
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
-    if row.stands:
+    if row.is_only_published:
         return True  # nothing was lost of its page, which the state does not know
-    lost = [one for one in mirror.state.lost.one(project) if not (one.vanished and one.confirmed)]
+    lost = [
+        one for one in mirror.state.lost_files.one(project) if not (one.vanished and one.confirmed)
+    ]
     try:
-        return bool(with_lost(held_page(mirror, row), lost).files)
-    except BadAnswer:
+        return bool(page_with_lost_files(recorded_page(mirror, row), lost).files)
+    except InvalidAnswer:
         return False
 
 
@@ -132,7 +139,7 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
     state, now = mirror.state, mirror.now()
     found = []
     for row in state.projects.by_id(list(projects)):
-        lost = state.lost.one(row.id)
+        lost = state.lost_files.one(row.id)
         left: list[LostFile] = []
         gone: list[LostFile] = []
         for one in lost:
@@ -141,16 +148,18 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         if not gone:
             continue
         kept = [remembered(one) for one in gone if one.vanished and one.suspect]
-        state.lost.put(row.id, [*left, *kept])
-        state.unpublished.add(row.id, Sort.PAGE, min(one.since for one in gone))
+        state.lost_files.put(row.id, [*left, *kept])
+        state.publish_queue.add(row.id, PublishReason.PAGE, min(one.since for one in gone))
         found.append(row.id)
         if not left:
-            state.pending.decided(row.name)
+            state.fetch_queue.drop_confirmation(row.name)
         try:
-            page = with_lost(held_page(mirror, row), left)
-        except BadAnswer:  # it is told of when it is to be published
+            page = page_with_lost_files(recorded_page(mirror, row), left)
+        except InvalidAnswer:  # it is told of when it is to be published
             continue
-        state.projects.set_yanked(row.id, len(reasons_of(page)))
+        state.projects.set_yanked(row.id, len(yank_reasons(page)))
         low = gone[0].low
-        state.history.observe(row.name, removals(page, gone), now, low=low, high=row.serial)
+        state.history.add_observed(
+            row.name, removal_changes(page, gone), now, low=low, high=row.serial
+        )
     return found

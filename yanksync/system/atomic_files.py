@@ -13,7 +13,7 @@ from yanksync.system import fsync
 log = logging.getLogger("yanksync")
 
 
-def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool) -> None:
+def write_atomically(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool) -> None:
     """Write a file of ``chunks`` to ``path``, 0644 under the umask; its directory is made.
 
     ``temporary`` is its name until then: the same in every run, so that none is left over.
@@ -22,7 +22,7 @@ def replace(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool)
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(temporary)
     unsynced = None
-    descriptor = create(str(half))
+    descriptor = create_new(str(half))
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.writelines(chunks)
@@ -47,7 +47,7 @@ _NEW = (
 )
 
 
-def create(path: str) -> int:
+def create_new(path: str) -> int:
     """Open a new file to write, in place of what a run that died has left; return its descriptor.
 
     It is nobody else's: no link that stands under the name is written through.

@@ -12,21 +12,21 @@ from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
-from yanksync.core.errors import Undelivered
+from yanksync.core.errors import DeliveryError
 
 _LAST = 2000  # bytes of its output that are looked at
 _MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk
 _LOOK = 0.05  # seconds between looks at that
 
 
-def run(
+def run_child(
     command: Sequence[str], lines: Iterable[str], seconds: float, environ: Mapping[str, str]
 ) -> None:
     """Run ``command`` with ``lines`` on standard input, in ``environ``; return when it ends with 0.
 
     After ``seconds`` it is killed, with everything that it has started. Files stand at both of its
     ends, so that one that does not read or does not stop writing costs no memory. Raises
-    :class:`Undelivered`, with the last line that it wrote.
+    :class:`DeliveryError`, with the last line that it wrote.
     """
     with _file(lines) as stdin, _file(()) as output:
         child = _Child(command, stdin, output, environ)
@@ -37,10 +37,10 @@ def run(
             raise
         if isinstance(code, str):
             child.kill()
-            raise Undelivered(f"{command[0]} {code}")
+            raise DeliveryError(f"{command[0]} {code}")
         if code:
             how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
-            raise Undelivered(f"{command[0]} {how}{_last_line(output)}")
+            raise DeliveryError(f"{command[0]} {how}{_last_line(output)}")
 
 
 def _wait(process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -> int | str:
@@ -57,7 +57,7 @@ def _wait(process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -
 
 
 def _file(lines: Iterable[str]) -> IO[bytes]:
-    """Return a file that holds ``lines`` and has no name. Raises :class:`Undelivered`."""
+    """Return a file that holds ``lines`` and has no name. Raises :class:`DeliveryError`."""
     try:
         with ExitStack() as stack:
             file = stack.enter_context(TemporaryFile())
@@ -66,7 +66,7 @@ def _file(lines: Iterable[str]) -> IO[bytes]:
             stack.pop_all()
             return file
     except OSError as error:
-        raise Undelivered(f"no temporary file can be made: {error.strerror}") from error
+        raise DeliveryError(f"no temporary file can be made: {error.strerror}") from error
 
 
 class _Child(threading.Thread):
@@ -103,11 +103,11 @@ class _Child(threading.Thread):
             self._problem = error.strerror or str(error)
 
     def begun(self) -> subprocess.Popen[bytes]:
-        """Return the process, once it runs. Raises :class:`Undelivered`."""
+        """Return the process, once it runs. Raises :class:`DeliveryError`."""
         self.start()
         self.join()
         if self._process is None:
-            raise Undelivered(f"{self._command[0]} cannot be started: {self._problem}")
+            raise DeliveryError(f"{self._command[0]} cannot be started: {self._problem}")
         return self._process
 
     def kill(self) -> None:

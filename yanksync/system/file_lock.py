@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from yanksync.core.errors import LockHeld, StateError
-from yanksync.system.ownership import owner
+from yanksync.system.ownership import ownership_hint
 
 if os.name == "nt":
     import msvcrt
@@ -78,7 +78,7 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
         if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
             why = "is a symbolic link, and no lock is opened through one; remove it"
             raise StateError(str(path), why) from error
-        why = f"cannot make the lock file: {error.strerror}{owner(path)}"
+        why = f"cannot make the lock file: {error.strerror}{ownership_hint(path)}"
         raise StateError(str(path), why) from error
     try:
         try:

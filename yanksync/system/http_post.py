@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import requests
 
 from yanksync import __version__
-from yanksync.core.errors import Undelivered
+from yanksync.core.errors import DeliveryError
 from yanksync.core.urls import credentials
 
 _TRIES = 3
@@ -21,14 +21,14 @@ _PAUSE = 1.0  # seconds; doubled with each try
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
-class _Session(requests.Session):
+class _NoRedirectSession(requests.Session):
     """Sees no redirects: requests reads the whole body of one, though it is not to follow."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: no response leads elsewhere."""
 
 
-class Posting(threading.Thread):
+class PostThread(threading.Thread):
     """One attempt. A daemon: a receiver that never ends keeps nobody from leaving."""
 
     def __init__(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:
@@ -43,7 +43,7 @@ class Posting(threading.Thread):
     def run(self) -> None:
         """Send it, and note what came of it."""
         try:
-            with _Session() as session:
+            with _NoRedirectSession() as session:
                 # What the operator says of this very address comes before what .netrc does.
                 if named := credentials(self._url):
                     session.auth = named
@@ -88,7 +88,7 @@ def post(
     """Send ``body``; return when an answer with 2xx came.
 
     What breaks off, or answers that it may pass, is tried three times, a second and two apart, and
-    all of it takes ``seconds`` at the most. Raises :class:`Undelivered`.
+    all of it takes ``seconds`` at the most. Raises :class:`DeliveryError`.
     """
     until = time.monotonic() + seconds
     for attempt in range(_TRIES):
@@ -98,7 +98,7 @@ def post(
             break
         if attempt:
             sleep(pause)
-        sending = Posting(url, body, headers, left)
+        sending = PostThread(url, body, headers, left)
         sending.start()
         sending.join(left)  # a name that is not resolved, a header that drips: all of it counts
         problem = sending.problem
@@ -106,7 +106,7 @@ def post(
             return
         if not sending.passing:
             break
-    raise Undelivered(problem)
+    raise DeliveryError(problem)
 
 
 def _kind(error: Exception) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def owner(path: Path) -> str:
+def ownership_hint(path: Path) -> str:
     """Return who owns ``path``, or the nearest directory above it that is there, and who runs this.
 
     Words to put behind an error; "" where nobody else owns it, or where there are no owners.

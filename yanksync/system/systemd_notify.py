@@ -13,7 +13,7 @@ from contextlib import suppress
 _PATIENCE = 1.0  # seconds
 
 
-class Notifier:
+class SystemdNotifier:
     """The service manager that started this process, if one did."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -23,7 +23,7 @@ class Notifier:
             self._address = "\0" + address[1:] if address[0] == "@" else address  # abstract
         self.watchdog = _watchdog(environ)  #: seconds in which it wants a sign of life, or None
 
-    def tell(self, **facts: str | int) -> None:
+    def notify(self, **facts: str | int) -> None:
         """Send ``facts``, such as ``READY=1``; a manager that does not listen is no error."""
         if self._address is None:
             return

@@ -12,11 +12,11 @@ import threading
 _LEAST = 1 << 16  # bytes of a share: most pages are smaller
 
 
-class Closed(Exception):
+class BudgetClosed(Exception):
     """The run takes no more answers."""
 
 
-class Room:
+class AnswerBudget:
     """Lets one answer at a time be larger than its share. Safe for use by many threads."""
 
     def __init__(self, size: int, answers: int) -> None:
@@ -26,22 +26,22 @@ class Room:
         self._changed = threading.Condition()
         self._closed = False
 
-    def take(self, who: object) -> bool:
+    def try_grow(self, who: object) -> bool:
         """Return whether ``who`` may be larger than its share from now on."""
         with self._changed:
             if self._holder is None:
                 self._holder = who
             return self._holder is who
 
-    def wait(self, who: object) -> None:
-        """Wait until ``who`` may be larger than its share. Raises :class:`Closed`."""
+    def wait_to_grow(self, who: object) -> None:
+        """Wait until ``who`` may be larger than its share. Raises :class:`BudgetClosed`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._holder is None)
             if self._closed:
-                raise Closed
+                raise BudgetClosed
             self._holder = who
 
-    def leave(self, who: object) -> None:
+    def release(self, who: object) -> None:
         """Let another answer grow, if ``who`` was the one that could."""
         if self._holder is who:
             with self._changed:

@@ -12,14 +12,14 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.config.settings import Settings
-from yanksync.core.errors import BadAnswer, Unreachable, UpstreamError
-from yanksync.core.formats.reader_rules import Broken, PageRules
+from yanksync.core.errors import InvalidAnswer, UpstreamError, UpstreamUnreachable
+from yanksync.core.formats.reader_rules import InvalidDocument, PageRules
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
 from yanksync.upstream import minimal_http
-from yanksync.upstream.http1_parser import Reply
-from yanksync.upstream.http_answers import Answer, Limit, Outcome, Patience, plain
+from yanksync.upstream.http1_parser import HttpResponse
+from yanksync.upstream.http_answers import HttpAnswer, Outcome, RetryAfter, SizeLimit, root_cause
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ACCEPT_JSON = "application/vnd.pypi.simple.v1+json"
 """What is asked of one that has: its HTML would be a fallback's (R15)."""
 
 
-class Wish(Protocol):
+class WantedPage(Protocol):
     """A page that is wanted, if it is another than the one with ``etag``."""
 
     @property
@@ -48,14 +48,14 @@ class Wish(Protocol):
         """Of the page that is held."""
 
 
-W = TypeVar("W", bound=Wish)
+W = TypeVar("W", bound=WantedPage)
 
 
 class RawPage(Struct, frozen=True):
     """A project page as it was answered."""
 
     body: bytes
-    media: str
+    content_type: str
     url: str
     etag: str | None
     header_serial: str | None
@@ -65,20 +65,20 @@ class RawList(Struct, frozen=True):
     """The list of projects as it was answered."""
 
     body: bytes
-    media: str
+    content_type: str
     etag: str | None
     header_serial: str | None
 
 
-class Upstream:
+class UpstreamClient:
     """One package index. Safe for use by many threads, the journal aside."""
 
     def __init__(self, settings: Settings, *, json_only: bool = False) -> None:
         """``json_only``: this upstream is known to answer JSON."""
         section = settings.upstream
         self.simple_url, journal_url = section.urls
-        self._page_limit = Limit(section.max_page_size, "upstream.max_page_size")
-        self._list_limit = Limit(section.max_list_size, "upstream.max_list_size")
+        self._page_limit = SizeLimit(section.max_page_size, "upstream.max_page_size")
+        self._list_limit = SizeLimit(section.max_list_size, "upstream.max_list_size")
         self.rules = PageRules(
             allow_http=section.allow_http,
             max_size=section.max_page_size,
@@ -111,10 +111,12 @@ class Upstream:
             redirect_hosts=section.redirect_hosts,
         )
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], limit: Limit) -> Reply:
+    def _post(
+        self, url: str, body: bytes, headers: Mapping[str, str], limit: SizeLimit
+    ) -> HttpResponse:
         if "_session" not in vars(self):
             named = {**headers, "User-Agent": user_agent(self._section.contact)}
-            reply = minimal_http.post(url, body, named, self._section.timeout, limit)
+            reply = minimal_http.minimal_post(url, body, named, self._section.timeout, limit)
             if reply is not None:
                 return reply
         return self._session.post(url, body, headers, limit)
@@ -122,7 +124,7 @@ class Upstream:
     @property
     def longest_pause(self) -> float:
         """The longest pause, in seconds, that upstream is waited for in a pass."""
-        return Patience.longest
+        return RetryAfter.longest
 
     def last_serial(self) -> int | None:
         """Return the journal's newest serial, asked for once. Raises what :meth:`entries` raises.
@@ -143,52 +145,52 @@ class Upstream:
         return _raw(answer)
 
     def pages(
-        self, wishes: Iterable[W], workers: int
+        self, wanted_pages: Iterable[W], workers: int
     ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
-        """Yield what :meth:`page` returns or raises for each of ``wishes``, as it comes.
+        """Yield what :meth:`page` returns or raises for each of ``wanted_pages``, as it comes.
 
-        ``workers`` are asked for at once. ``wishes`` is drawn from only as fast as answers are
-        taken, in the caller's thread.
+        ``workers`` are asked for at once. ``wanted_pages`` is drawn from only as fast as answers
+        are taken, in the caller's thread.
         """
-        drawn = iter(wishes)
+        drawn = iter(wanted_pages)
         first = next(drawn, None)
         if first is None:
             return
-        from yanksync.upstream.multiplexer import Lines
-        from yanksync.upstream.worker_threads import Request
+        from yanksync.upstream.multiplexer import Multiplexer
+        from yanksync.upstream.worker_threads import HttpRequest
 
-        def requests() -> Iterator[Request[W]]:
-            for wish in chain((first,), drawn):
-                url = f"{self.simple_url}{wish.name}/"
-                yield Request(wish, url, self._accept, wish.etag, self._page_limit)
+        def requests() -> Iterator[HttpRequest[W]]:
+            for wanted in chain((first,), drawn):
+                url = f"{self.simple_url}{wanted.name}/"
+                yield HttpRequest(wanted, url, self._accept, wanted.etag, self._page_limit)
 
         try:
-            lines = Lines(self._session, workers, self._page_limit.size)
+            lines = Multiplexer(self._session, workers, self._page_limit.size)
         except OSError as error:
-            raise Unreachable(redacted(self.simple_url), plain(error)) from error
+            raise UpstreamUnreachable(redacted(self.simple_url), root_cause(error)) from error
         with closing(lines.ask(requests())) as answers:
-            for wish, outcome in answers:
-                came = self._came(wish, outcome)
+            for wanted, outcome in answers:
+                came = self._came(wanted, outcome)
                 del outcome
-                yield wish, came
+                yield wanted, came
                 del came  # before the next one is unpacked: both may be large
 
-    def _came(self, wish: Wish, outcome: Outcome) -> RawPage | int | UpstreamError:
+    def _came(self, wanted: WantedPage, outcome: Outcome) -> RawPage | int | UpstreamError:
         if isinstance(outcome, UpstreamError):
-            return outcome.alone()
+            return outcome.without_traceback()
         try:
-            return _raw(self._checked(outcome, f"project {wish.name}", wish.etag))
-        except BadAnswer as problem:
-            return problem.alone()
+            return _raw(self._checked(outcome, f"project {wanted.name}", wanted.etag))
+        except InvalidAnswer as problem:
+            return problem.without_traceback()
 
     def list(self, etag: str | None) -> RawList | None:
         """Return the list of projects, None for 304.
 
-        Raises :class:`yanksync.core.errors.UpstreamError`; a 404 is a :class:`BadAnswer`.
+        Raises :class:`yanksync.core.errors.UpstreamError`; a 404 is an :class:`InvalidAnswer`.
         """
         answer = self._get(self.simple_url, "the list of projects", etag, self._list_limit)
         if answer.status == 404:
-            raise BadAnswer("the list of projects", f"{answer.url} answered 404")
+            raise InvalidAnswer("the list of projects", f"{answer.url} answered 404")
         if answer.status == 304:
             return None
         return RawList(answer.body, answer.content_type, answer.etag, answer.serial)
@@ -213,28 +215,28 @@ class Upstream:
     def _accept(self) -> str:
         return ACCEPT_JSON if self.json_only else ACCEPT
 
-    def _get(self, url: str, what: str, etag: str | None, limit: Limit) -> Answer:
+    def _get(self, url: str, what: str, etag: str | None, limit: SizeLimit) -> HttpAnswer:
         return self._checked(self._session.get(url, self._accept, etag, limit), what, etag)
 
-    def _checked(self, answer: Answer, what: str, etag: str | None) -> Answer:
-        """Return an answer to what was asked. Raises :class:`BadAnswer` for any other."""
+    def _checked(self, answer: HttpAnswer, what: str, etag: str | None) -> HttpAnswer:
+        """Return an answer to what was asked. Raises :class:`InvalidAnswer` for any other."""
         if answer.status == 304 and etag is None:
-            raise BadAnswer(what, "304, though nothing was asked for by ETag")
+            raise InvalidAnswer(what, "304, though nothing was asked for by ETag")
         if answer.status == 200 and self.json_only:
             from yanksync.core.formats.parse import is_json
 
             try:
                 json = is_json(answer.content_type)
-            except Broken as problem:
-                raise BadAnswer(what, str(problem)) from problem
+            except InvalidDocument as problem:
+                raise InvalidAnswer(what, str(problem)) from problem
             if not json:
-                raise BadAnswer(
+                raise InvalidAnswer(
                     what, "HTML, though this upstream has JSON: nothing is taken from it"
                 )
         return answer
 
 
-def _raw(answer: Answer) -> RawPage | int:
+def _raw(answer: HttpAnswer) -> RawPage | int:
     """Return what a page's answer comes to."""
     if answer.status != 200:
         return answer.status

@@ -13,10 +13,10 @@ from msgspec import Struct
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError
 
-from yanksync.core.errors import Unreachable
+from yanksync.core.errors import UpstreamUnreachable
 from yanksync.core.formats.document_kind import DocumentKind, kind_of
 from yanksync.core.urls import credentials, redacted
-from yanksync.upstream.http_answers import Headers, plain
+from yanksync.upstream.http_answers import Headers, root_cause
 from yanksync.upstream.http_session import Session
 
 _MOST = 1 << 16  # bytes of a body
@@ -48,10 +48,11 @@ class FirstLook(Struct, frozen=True):
 def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
     """Ask for ``url`` with this Accept header, None: with none.
 
-    Raises :class:`yanksync.core.errors.Unreachable` and :class:`yanksync.core.errors.Throttled`.
+    Raises :class:`yanksync.core.errors.UpstreamUnreachable` and
+    :class:`yanksync.core.errors.RateLimited`.
     """
     shown = redacted(url)
-    session.patience.wait(shown)
+    session.retry_after.wait(shown)
     try:
         with session.requests.get(
             url,
@@ -72,7 +73,7 @@ def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
                 expires,
             )
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise Unreachable(shown, plain(error)) from error
+        raise UpstreamUnreachable(shown, root_cause(error)) from error
 
 
 def proxy_of(url: str) -> str | None:

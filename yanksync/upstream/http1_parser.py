@@ -1,8 +1,8 @@
 """Pure: one answer of HTTP/1.1 (RFC 9112), from bytes as they come.
 
 httptools reads; here is what it leaves open. Only the common answer is taken, and strictly so.
-Whatever is out of the ordinary is :class:`Odd`: the caller then asks again through urllib3, which
-knows all of HTTP, so that no guess is made here.
+Whatever is out of the ordinary is :class:`UnsupportedResponse`: the caller then asks again through
+urllib3, which knows all of HTTP, so that no guess is made here.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _ONCE = frozenset(
 )
 
 
-class Odd(Exception):
+class UnsupportedResponse(Exception):
     """Not an answer that this reader takes."""
 
 
-class Beyond(Exception):
+class BodyTooLarge(Exception):
     """The body is larger than it may be."""
 
 
-class Reply(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True):
     """An answer read to its end; one whose body does not count, to the end of its head."""
 
     status: int
@@ -59,7 +59,7 @@ class _Message:
 
     def on_message_begin(self) -> None:
         if self.done:
-            raise Odd  # nobody asked for more
+            raise UnsupportedResponse  # nobody asked for more
 
     def on_status(self, text: bytes) -> None:
         self.reason += text.decode("latin-1")
@@ -68,7 +68,7 @@ class _Message:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._lines += 1
         if self._has_head or self._lines > _LINES_LIMIT or (key in self.headers and key in _ONCE):
-            raise Odd  # the first: a trailer
+            raise UnsupportedResponse  # the first: a trailer
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
@@ -82,7 +82,7 @@ class _Message:
         self.done = True
 
 
-class Reader:
+class ResponseParser:
     """Reads one answer."""
 
     def __init__(self, limit: int) -> None:
@@ -105,7 +105,7 @@ class Reader:
         """How many bytes are held."""
         return len(self._head) + self._message.size
 
-    def feed(self, data: bytes) -> Reply | None:
+    def feed(self, data: bytes) -> HttpResponse | None:
         """Take more bytes; return the answer once it is complete.
 
         Raises:
@@ -119,7 +119,7 @@ class Reader:
             if end < 4 and len(self._head) <= HEAD_LIMIT and not _BARE.search(self._head):
                 return None
             if not 4 <= end <= HEAD_LIMIT + 4:
-                raise Odd  # a bare LF: other readers would end the head there
+                raise UnsupportedResponse  # a bare LF: other readers would end the head there
             head, data = bytes(self._head[:end]), bytes(self._head[end:])
             self._head.clear()
             self._take_head(head)
@@ -131,44 +131,44 @@ class Reader:
 
     def _take_head(self, head: bytes) -> None:
         if not _FIRST.match(head) or _AMBIGUOUS.search(head):
-            raise Odd
+            raise UnsupportedResponse
         self._parse(head)
         self._status = self._parser.get_status_code()
         if self._status < 200:  # it ends with its head and says nothing (RFC 9110, 15.2)
             self._interim += 1
             if self._status == 101 or self._interim > MOST_INTERIM:  # 101: another protocol follows
-                raise Odd
+                raise UnsupportedResponse
             self._begin()
         elif self._status in WITH_BODY and self._status != 304:
             headers = self._message.headers
             coding, length = headers.get("transfer-encoding"), headers.get("content-length")
             if (coding or "chunked").lower() != "chunked" or coding is length is None:
-                raise Odd
+                raise UnsupportedResponse
             self._length = None if length is None else int(length)
             if self._length is not None and self._length > self._limit:
-                raise Beyond
+                raise BodyTooLarge
 
     def _take_body(self, data: bytes) -> None:
         self._wire += len(data)
         if self._length is not None and self._wire > self._length:
-            raise Odd  # nobody asked for more; httptools would skip empty lines
+            raise UnsupportedResponse  # nobody asked for more; httptools would skip empty lines
         self._parse(data)
         if self._message.size > self._limit:
-            raise Beyond
+            raise BodyTooLarge
         if self._wire > 2 * self._limit + HEAD_LIMIT:
-            raise Odd  # chunks that say more than they hold
+            raise UnsupportedResponse  # chunks that say more than they hold
 
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except HttpParserError:  # also when a callback raised
-            raise Odd from None
+            raise UnsupportedResponse from None
 
-    def _reply(self) -> Reply:
+    def _reply(self) -> HttpResponse:
         message = self._message
         close = "close" in message.headers.get("connection", "").lower()
         if self._status == 304 and "transfer-encoding" in message.headers:
             close = True  # there is no body, but who says that there is one may send it
         keep = not close and self._status in WITH_BODY
         body = b"".join(message.body)
-        return Reply(self._status, message.reason, message.headers, body, keep)
+        return HttpResponse(self._status, message.reason, message.headers, body, keep)

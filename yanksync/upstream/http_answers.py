@@ -10,7 +10,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from msgspec import Struct
 
-from yanksync.core.errors import BadAnswer, Refused, Throttled, TooLarge, Unreachable, UpstreamError
+from yanksync.core.errors import (
+    AnswerTooLarge,
+    InvalidAnswer,
+    RateLimited,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 
 Headers = Mapping[str, str]
 """By name in lower case; values of a repeated header are joined by ``", "``."""
@@ -18,7 +25,7 @@ Headers = Mapping[str, str]
 WITH_BODY = frozenset({200, 304, 404})
 """The statuses that are answers; of all others the body is not read."""
 
-SLOW = 20
+SLOW_FACTOR = 20
 """A body may take so many times the timeout between bytes."""
 
 _KNOWN = {
@@ -35,18 +42,18 @@ _MOST_MEMBERS = 10_000  # of gzip; real answers have one, block formats one for 
 _DEFAULT_PAUSE = 5.0  # seconds, after a 429 or 503 that names none
 
 
-class Limit(Struct, frozen=True):
+class SizeLimit(Struct, frozen=True):
     """The most bytes that an answer may have, packed or unpacked."""
 
     size: int
-    key: str  # of the configuration
+    setting: str  # of the configuration
 
-    def passed(self, url: str) -> TooLarge:
+    def exceeded(self, url: str) -> AnswerTooLarge:
         """Return the error of an answer that has more."""
-        return TooLarge(url, self.size, self.key)
+        return AnswerTooLarge(url, self.size, self.setting)
 
 
-class Answer(Struct, frozen=True):
+class HttpAnswer(Struct, frozen=True):
     """An answer with status 200, 304 or 404, read to its end."""
 
     status: int
@@ -57,13 +64,13 @@ class Answer(Struct, frozen=True):
     serial: str | None  # X-PyPI-Last-Serial, as given
 
 
-Outcome = Answer | UpstreamError
+Outcome = HttpAnswer | UpstreamError
 """What came of a question."""
 
 
-def answer_of(url: str, status: int, headers: Headers, body: bytes) -> Answer:
+def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswer:
     """Return the answer with these headers; only a 200 has a body that counts."""
-    return Answer(
+    return HttpAnswer(
         status,
         url,
         body if status == 200 else b"",
@@ -73,7 +80,7 @@ def answer_of(url: str, status: int, headers: Headers, body: bytes) -> Answer:
     )
 
 
-class Patience:
+class RetryAfter:
     """How long upstream wants to be left alone (R13). Safe for use by many threads."""
 
     longest = 60.0  #: seconds; asked to stay away for longer, a pass leaves the rest for later
@@ -88,10 +95,10 @@ class Patience:
         return self._not_before - time.monotonic()
 
     def wait(self, url: str) -> None:
-        """Wait until upstream may be asked again; all alike. Raises :class:`Throttled`."""
+        """Wait until upstream may be asked again; all alike. Raises :class:`RateLimited`."""
         while (pause := self.left) > 0:
             if pause > self.longest:
-                raise Throttled(url, pause)
+                raise RateLimited(url, pause)
             time.sleep(min(pause, 0.5))
 
     def ask_for(self, seconds: float) -> None:
@@ -100,29 +107,31 @@ class Patience:
             self._not_before = max(self._not_before, time.monotonic() + seconds)
 
 
-def judge(url: str, status: int, reason: str, headers: Headers, patience: Patience) -> str | None:
+def check_status(
+    url: str, status: int, reason: str, headers: Headers, retry_after: RetryAfter
+) -> str | None:
     """Return None for an answer whose body is to be read, or where it redirects to.
 
-    Raises :class:`Throttled` (429, or 503 with a Retry-After), :class:`Unreachable` (any other
-    5xx), :class:`Refused` (any other status but those of :data:`WITH_BODY`).
+    Raises :class:`RateLimited` (429, or 503 with a Retry-After), :class:`UpstreamUnreachable` (any
+    other 5xx), :class:`UpstreamRefused` (any other status but those of :data:`WITH_BODY`).
     """
     if status in WITH_BODY:
         return None
     if status in _REDIRECT:
         return headers.get("location", "")
     if status in (429, 503):
-        pause = seconds_of(headers.get("retry-after"), time.time)
+        pause = parse_retry_after(headers.get("retry-after"), time.time)
         if pause is None and status == 503:
-            raise Unreachable(url, "answered 503 Service Unavailable")
+            raise UpstreamUnreachable(url, "answered 503 Service Unavailable")
         pause = _DEFAULT_PAUSE if pause is None else pause
-        patience.ask_for(pause)
-        raise Throttled(url, pause)
+        retry_after.ask_for(pause)
+        raise RateLimited(url, pause)
     if status >= 500:
-        raise Unreachable(url, f"answered {status} {reason}".rstrip())
-    raise Refused(url, status, f"answered {reason or 'no'}")
+        raise UpstreamUnreachable(url, f"answered {status} {reason}".rstrip())
+    raise UpstreamRefused(url, status, f"answered {reason or 'no'}")
 
 
-class Unpacker:
+class BodyDecoder:
     """Takes a body as it comes, plain or gzip, and keeps it within its limit.
 
     Every byte is copied a bounded number of times, whatever the parts that gzip is made of.
@@ -133,12 +142,12 @@ class Unpacker:
         url: str,
         status: int,
         headers: Headers,
-        limit: Limit,
+        limit: SizeLimit,
         *,
         share: int | None = None,
         wait: Callable[[], None] | None = None,
     ) -> None:
-        """Raises :class:`BadAnswer` for an encoding that was not asked for.
+        """Raises :class:`InvalidAnswer` for an encoding that was not asked for.
 
         ``wait`` is called once, before more than ``share`` bytes are kept.
         """
@@ -151,7 +160,9 @@ class Unpacker:
         coding = headers.get("content-encoding", "").strip().lower()
         packed = coding in _GZIP
         if not packed and coding not in ("", "identity"):
-            raise BadAnswer(url, f"the answer is encoded as {coding!r}, which was not asked for")
+            raise InvalidAnswer(
+                url, f"the answer is encoded as {coding!r}, which was not asked for"
+            )
         self._engine = zlib.decompressobj(31) if packed and status == 200 else None
 
     @property
@@ -160,10 +171,10 @@ class Unpacker:
         return self._whole.tell()
 
     def feed(self, data: bytes) -> None:
-        """Take more of the body. Raises :class:`BadAnswer` (too large) and ``zlib.error``."""
+        """Take more of the body. Raises :class:`InvalidAnswer` (too large) and ``zlib.error``."""
         self._packed += len(data)
         if self._packed > self._limit.size:
-            raise self._limit.passed(self._url)
+            raise self._limit.exceeded(self._url)
         if self._engine is None:
             self._keep(data)
             return
@@ -178,12 +189,12 @@ class Unpacker:
                 self._members += 1
                 if self._members >= _MOST_MEMBERS:
                     problem = f"the answer consists of more than {_MOST_MEMBERS} gzip members"
-                    raise BadAnswer(self._url, problem)
+                    raise InvalidAnswer(self._url, problem)
                 self._engine = zlib.decompressobj(31)
-            most = min(self._limit.size - self.size + 1, _UNPACKED)
-            self._keep(self._engine.decompress(data, most))
+            limit = min(self._limit.size - self.size + 1, _UNPACKED)
+            self._keep(self._engine.decompress(data, limit))
             if self.size > self._limit.size:
-                raise self._limit.passed(self._url)
+                raise self._limit.exceeded(self._url)
             data = self._engine.unconsumed_tail or self._engine.unused_data
 
     def _keep(self, data: bytes) -> None:
@@ -193,18 +204,18 @@ class Unpacker:
         self._whole.write(data)
 
     def body(self) -> bytes:
-        """Return the whole. Raises :class:`Unreachable` when what was packed has no end."""
+        """Return the whole. Raises :class:`UpstreamUnreachable` when what was packed has no end."""
         if self._engine is not None and not self._engine.eof:
-            raise Unreachable(self._url, "the answer was cut off")
+            raise UpstreamUnreachable(self._url, "the answer was cut off")
         return self._whole.getvalue()
 
 
 def too_slow(timeout: float) -> str:
     """Return what is said of an answer that came, but took too long in all."""
-    return f"the answer took longer than {timeout * SLOW:.0f} s"
+    return f"the answer took longer than {timeout * SLOW_FACTOR:.0f} s"
 
 
-def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | None:
+def parse_retry_after(retry_after: str | None, now: Callable[[], float]) -> float | None:
     """Return a Retry-After header as seconds from now; None when there is none that can be read."""
     if retry_after is None:
         return None
@@ -220,13 +231,13 @@ def seconds_of(retry_after: str | None, now: Callable[[], float]) -> float | Non
         return None
 
 
-def plain(error: Exception) -> str:
+def root_cause(error: Exception) -> str:
     """Return what went wrong without the library's wrapping, URLs and object addresses."""
-    chain = list(_behind(error))
+    chain = list(_causes(error))
     names = {type(one).__name__ for one in chain}
     proxy = "the proxy: " if "ProxyError" in names else ""
     for one in reversed(chain):
-        words = _words(one, names)
+        words = _known_cause(one, names)
         if words is not None:
             return proxy + words
     text = str(chain[-1]) or type(chain[-1]).__name__
@@ -235,7 +246,7 @@ def plain(error: Exception) -> str:
     return proxy + text
 
 
-def _words(error: Exception, names: Collection[str]) -> str | None:
+def _known_cause(error: Exception, names: Collection[str]) -> str | None:
     """Return what ``error``, behind or among those of ``names``, means; None: no more than it says.
 
     By name: whoever only asks the journal loads neither TLS nor urllib3.
@@ -259,7 +270,7 @@ def _words(error: Exception, names: Collection[str]) -> str | None:
     return f"the connection broke: {error.strerror}" if broke else error.strerror
 
 
-def _behind(error: BaseException | None) -> Iterator[Exception]:
+def _causes(error: BaseException | None) -> Iterator[Exception]:
     """Yield ``error`` and what caused it, to the root."""
     while isinstance(error, Exception):
         yield error

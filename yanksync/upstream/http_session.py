@@ -25,22 +25,22 @@ from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from yanksync.core.errors import BadAnswer, Unreachable
+from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
 from yanksync.core.urls import credentials, is_loopback, redacted
-from yanksync.upstream.http1_parser import Reply
+from yanksync.upstream.http1_parser import HttpResponse
 from yanksync.upstream.http_answers import (
-    SLOW,
-    Answer,
+    SLOW_FACTOR,
+    BodyDecoder,
     Headers,
-    Limit,
-    Patience,
-    Unpacker,
+    HttpAnswer,
+    RetryAfter,
+    SizeLimit,
     answer_of,
-    judge,
-    plain,
+    check_status,
+    root_cause,
     too_slow,
 )
-from yanksync.upstream.interim_responses import Beyond, FinalAdapter, Unfollowing
+from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded, Unfollowing
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
@@ -62,10 +62,10 @@ class _Route(Struct):
     absolute: bool  # a plain proxy wants the whole URL in the request line
 
 
-class _Reading(Struct, frozen=True):
-    """How much of an answer is kept (see :class:`Unpacker`)."""
+class _BodyOptions(Struct, frozen=True):
+    """How much of an answer is kept (see :class:`BodyDecoder`)."""
 
-    limit: Limit
+    limit: SizeLimit
     share: int | None = None
     wait: Callable[[], None] | None = None
 
@@ -93,7 +93,7 @@ class Session:
         adapter = FinalAdapter(pool_maxsize=workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
-        self.patience = Patience()  #: what upstream asked for (R13)
+        self.retry_after = RetryAfter()  #: what upstream asked for (R13)
         self._routes: dict[tuple[str, str, bool], _Route] = {}
         self._lock = threading.Lock()
 
@@ -108,43 +108,43 @@ class Session:
         url: str,
         accept: str,
         etag: str | None,
-        limit: Limit,
+        limit: SizeLimit,
         *,
         share: int | None = None,
         wait: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Ask for ``url`` and read a body within ``limit``.
 
         Follows redirects on the same host and to ``redirect_hosts``, never down to plain http, and
         sends credentials only as long as scheme, host and port are those of ``url``. Raises
-        :class:`Unreachable` (no usable answer, or a 5xx), :class:`Throttled` (429 or 503 that asks
-        for more patience than a pass has), :class:`Refused` (any other status but 200, 304 and
-        404), :class:`BadAnswer` (too large, or a redirect that is not followed), and what ``wait``
-        raises, which is called before more than ``share`` bytes are kept.
+        :class:`UpstreamUnreachable` (no usable answer, or a 5xx), :class:`RateLimited` (429 or 503
+        that asks for more patience than a pass has), :class:`UpstreamRefused` (any other status but
+        200, 304 and 404), :class:`InvalidAnswer` (too large, or a redirect that is not followed),
+        and what ``wait`` raises, which is called before more than ``share`` bytes are kept.
         """
         headers = _wishes(accept, etag)
-        reading = _Reading(limit, share, wait)
+        reading = _BodyOptions(limit, share, wait)
         seen, own = url, True
         for _ in range(_REDIRECTS + 1):
             answer = self._once(seen, headers, reading, own=own)
-            if isinstance(answer, Answer):
+            if isinstance(answer, HttpAnswer):
                 if answer.status == 404 and seen != url:
                     # It says that there is nothing elsewhere, and nothing of what was asked (R7).
-                    raise BadAnswer(
+                    raise InvalidAnswer(
                         redacted(url), f"a redirect to {answer.url}, which is not there"
                     )
                 return answer
             seen = self._follow(seen, answer, urlsplit(url).hostname)
             own = own and _origin(seen) == _origin(url)
-        raise BadAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
+        raise InvalidAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
 
     def status(self, url: str, accept: str) -> int:
         """Return the status that ``url`` answers with; no body is read, no redirect followed.
 
-        Raises :class:`Unreachable` and :class:`Throttled`.
+        Raises :class:`UpstreamUnreachable` and :class:`RateLimited`.
         """
         shown = redacted(url)
-        self.patience.wait(shown)
+        self.retry_after.wait(shown)
         try:
             for method in ("HEAD", "GET"):
                 with self.requests.request(
@@ -160,13 +160,15 @@ class Session:
                         break
             return response.status_code
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise Unreachable(shown, plain(error)) from error
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], limit: Limit) -> Reply:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], limit: SizeLimit
+    ) -> HttpResponse:
         """Send ``body`` to ``url`` and return the answer, its body within ``limit``.
 
-        Follows no redirect, and reads no body but that of a 200. Raises :class:`Unreachable` and
-        :class:`BadAnswer`.
+        Follows no redirect, and reads no body but that of a 200. Raises
+        :class:`UpstreamUnreachable` and :class:`InvalidAnswer`.
         """
         shown = redacted(url)
         try:
@@ -181,20 +183,20 @@ class Session:
             ) as response:
                 status = response.status_code
                 told = {name.lower(): value for name, value in response.headers.items()}
-                reading = _Reading(limit)
+                reading = _BodyOptions(limit)
                 read = self._body(response.raw, shown, told, reading) if status == 200 else b""
-                return Reply(status, response.reason or "", told, read, keep=False)
+                return HttpResponse(status, response.reason or "", told, read, keep=False)
         except requests.RequestException as error:
-            raise Unreachable(shown, plain(error)) from error
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
         except (HTTPError, OSError, zlib.error) as error:
-            raise Unreachable(shown, plain(error)) from error
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _once(
-        self, url: str, headers: dict[str, str], reading: _Reading, *, own: bool
-    ) -> Answer | str:
+        self, url: str, headers: dict[str, str], reading: _BodyOptions, *, own: bool
+    ) -> HttpAnswer | str:
         """Return the answer, or where it redirects to."""
         shown = _shown(url)
-        self.patience.wait(shown)
+        self.retry_after.wait(shown)
         try:
             response = self._sent(url, headers, own=own)
             try:
@@ -203,16 +205,16 @@ class Session:
                 response.close()  # what is left on the wire belongs to nobody
                 raise
         except requests.RequestException as error:
-            raise Unreachable(shown, plain(error)) from error
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
         except (HTTPError, OSError, zlib.error) as error:
-            raise Unreachable(shown, plain(error)) from error
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _sent(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
         route = self._route(url, own=own)
         try:
             return self._send(route, url, headers)
         except ProtocolError as error:
-            if any(isinstance(cause, Beyond) for cause in error.args):
+            if any(isinstance(cause, ResponseLimitExceeded) for cause in error.args):
                 raise
             # Servers close idle connections; one that is closed as we speak says nothing of it.
             return self._send(route, url, headers)
@@ -274,7 +276,7 @@ class Session:
     def _new_route(self, url: str, *, own: bool) -> _Route:
         session = self.requests
         # Without an ``auth``, requests would look into .netrc, and prefer that to the address.
-        auth = credentials(url) if own else _nobody
+        auth = credentials(url) if own else _no_auth
         prepared = session.prepare_request(requests.Request("GET", url, auth=auth))
         settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
         adapter = session.get_adapter(prepared.url or url)
@@ -299,10 +301,12 @@ class Session:
         return _Route(pool, headers, host, absolute)
 
     def _read(
-        self, response: urllib3.BaseHTTPResponse, url: str, reading: _Reading
-    ) -> Answer | str:
+        self, response: urllib3.BaseHTTPResponse, url: str, reading: _BodyOptions
+    ) -> HttpAnswer | str:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        target = judge(url, response.status, response.reason or "", headers, self.patience)
+        target = check_status(
+            url, response.status, response.reason or "", headers, self.retry_after
+        )
         if target is not None:
             response.close()  # its body may be endless, and is not looked at
             return target
@@ -313,16 +317,16 @@ class Session:
         return answer_of(url, response.status, headers, body)
 
     def _body(
-        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, reading: _Reading
+        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, reading: _BodyOptions
     ) -> bytes:
-        deadline = time.monotonic() + self.timeout * SLOW
-        unpacker = Unpacker(
+        deadline = time.monotonic() + self.timeout * SLOW_FACTOR
+        unpacker = BodyDecoder(
             url, response.status, headers, reading.limit, share=reading.share, wait=reading.wait
         )
         while chunk := response.read1(_CHUNK, decode_content=False):
             unpacker.feed(chunk)
             if time.monotonic() > deadline:
-                raise Unreachable(url, too_slow(self.timeout))
+                raise UpstreamUnreachable(url, too_slow(self.timeout))
         response.release_conn()
         return unpacker.body()
 
@@ -330,17 +334,17 @@ class Session:
         """Return where ``url`` leads; ``home`` is the host that was asked first."""
         shown = _shown(url)
         if not location:
-            raise BadAnswer(shown, "a redirect that names no address")
+            raise InvalidAnswer(shown, "a redirect that names no address")
         try:
             target = urljoin(url, location)
             old, new = urlsplit(url), urlsplit(target)
             same_place = _origin(url) == _origin(target)
         except ValueError as error:
-            raise BadAnswer(shown, "a redirect to no valid address") from error
+            raise InvalidAnswer(shown, "a redirect to no valid address") from error
         if new.scheme not in ("http", "https") or not new.hostname:
-            raise BadAnswer(shown, f"a redirect to {_shown(target)!r}, no http address")
+            raise InvalidAnswer(shown, f"a redirect to {_shown(target)!r}, no http address")
         if new.hostname != home and not self._may_answer(target):
-            raise BadAnswer(
+            raise InvalidAnswer(
                 shown,
                 f"a redirect to another host, {new.netloc.rpartition('@')[2]!r}, which is not "
                 "followed; if that host may answer for upstream, name it in "
@@ -349,9 +353,9 @@ class Session:
         if new.scheme == "http" and (
             old.scheme == "https" or not self._plain_allowed(new.hostname)
         ):
-            raise BadAnswer(shown, "a redirect to plain http")
+            raise InvalidAnswer(shown, "a redirect to plain http")
         if "@" in new.netloc and new.netloc != old.netloc:
-            raise BadAnswer(shown, "a redirect to an address with credentials")
+            raise InvalidAnswer(shown, "a redirect to an address with credentials")
         if same_place:
             target = new._replace(netloc=old.netloc).geturl()  # credentials stay
         return target
@@ -366,7 +370,7 @@ class Session:
         return self.allow_http or is_loopback(host)
 
 
-def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Send no credentials: an ``auth`` of requests."""
     return request
 

@@ -2,7 +2,8 @@
 
 http.client skips 100 only, without end, and takes a 103 for the answer: the real one would then
 stay on the connection, for the next request. It also has no deadline for a head or a body that
-comes byte by byte: a response of this module takes :data:`.answers.SLOW` timeouts at the most.
+comes byte by byte: a response of this module takes :data:`.answers.SLOW_FACTOR` timeouts at the
+most.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from yanksync.upstream.http1_parser import HEAD_LIMIT, MOST_INTERIM
-from yanksync.upstream.http_answers import SLOW, too_slow
+from yanksync.upstream.http_answers import SLOW_FACTOR, too_slow
 
 
-class Beyond(HTTPException):
+class ResponseLimitExceeded(HTTPException):
     """A response takes too long, or its head is too large. Asking again would bring the same."""
 
 
@@ -38,7 +39,7 @@ class FinalResponse(HTTPResponse):
             self.fp = io.BufferedReader(self._timed)
 
     def begin(self) -> None:
-        """Read the head. Raises :class:`Beyond`."""
+        """Read the head. Raises :class:`ResponseLimitExceeded`."""
         super().begin()
         if self._timed is not None:
             self._timed.left = None
@@ -59,21 +60,23 @@ class _Timed(io.RawIOBase):
         self._raw = raw
         self._timeout = timeout
         self.left: int | None = HEAD_LIMIT + io.DEFAULT_BUFFER_SIZE  #: bytes that may come
-        self._deadline = time.monotonic() + timeout * SLOW
+        self._deadline = time.monotonic() + timeout * SLOW_FACTOR
 
     def readable(self) -> bool:
         """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read what has come. Raises :class:`Beyond`."""
+        """Read what has come. Raises :class:`ResponseLimitExceeded`."""
         if time.monotonic() > self._deadline:
-            raise Beyond(too_slow(self._timeout))
+            raise ResponseLimitExceeded(too_slow(self._timeout))
         read: int | None = self._raw.readinto(buffer)
         if read and self.left is not None:
             self.left -= read
             if self.left < 0:
-                raise Beyond(f"the head of the answer has more than {HEAD_LIMIT} bytes")
+                raise ResponseLimitExceeded(
+                    f"the head of the answer has more than {HEAD_LIMIT} bytes"
+                )
         return read
 
     def close(self) -> None:

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from yanksync.core.errors import UpstreamError
 from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.urls import redacted
-from yanksync.upstream.client import Upstream
+from yanksync.upstream.client import UpstreamClient
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def likely_address(upstream: Upstream) -> str | None:
+def likely_address(upstream: UpstreamClient) -> str | None:
     """Return the address of an index near ``simple_url``, without credentials.
 
     Each address that comes into question is asked once. Returns None if none of them is an index,
@@ -26,7 +26,7 @@ def likely_address(upstream: Upstream) -> str | None:
     return next(map(redacted, found), None)
 
 
-def advice(upstream: Upstream) -> str | None:
+def advice(upstream: UpstreamClient) -> str | None:
     """Return what to do about a wrong ``simple_url``; None if no better one is known."""
     likely = likely_address(upstream)
     if likely is None:
@@ -59,7 +59,7 @@ def _paths(path: str) -> Iterator[str]:
     yield "/simple/"
 
 
-def _is_index(upstream: Upstream, url: str) -> bool:
+def _is_index(upstream: UpstreamClient, url: str) -> bool:
     try:
         return upstream.first_look(url).kind is DocumentKind.LIST
     except UpstreamError:

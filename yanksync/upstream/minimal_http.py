@@ -15,10 +15,15 @@ import zlib
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from yanksync.core.errors import Unreachable
+from yanksync.core.errors import UpstreamUnreachable
 from yanksync.core.urls import redacted
-from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
-from yanksync.upstream.http_answers import SLOW, Limit, Unpacker, plain, too_slow
+from yanksync.upstream.http1_parser import (
+    BodyTooLarge,
+    HttpResponse,
+    ResponseParser,
+    UnsupportedResponse,
+)
+from yanksync.upstream.http_answers import SLOW_FACTOR, BodyDecoder, SizeLimit, root_cause, too_slow
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _LARGE = 16 << 20  # bytes as they come; of more, requests unpacks what it reads as it comes
@@ -26,9 +31,9 @@ _LARGE = 16 << 20  # bytes as they come; of more, requests unpacks what it reads
 _OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 
 
-def post(
-    url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: Limit
-) -> Reply | None:
+def minimal_post(
+    url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: SizeLimit
+) -> HttpResponse | None:
     """Send ``body`` to ``url`` and return the answer, its body unpacked; None: ask with requests.
 
     Args:
@@ -53,20 +58,20 @@ def post(
     try:
         with wire:
             wire.sendall(request)
-            reply = _read(wire, shown, Reader(min(limit.size, _LARGE)), timeout)
-        unpacker = Unpacker(shown, reply.status, reply.headers, limit)
+            reply = _read(wire, shown, ResponseParser(min(limit.size, _LARGE)), timeout)
+        unpacker = BodyDecoder(shown, reply.status, reply.headers, limit)
         unpacker.feed(reply.body)
-        return Reply(reply.status, reply.reason, reply.headers, unpacker.body(), keep=False)
-    except Odd:
+        return HttpResponse(reply.status, reply.reason, reply.headers, unpacker.body(), keep=False)
+    except UnsupportedResponse:
         return None
-    except Beyond as error:
+    except BodyTooLarge as error:
         if limit.size > _LARGE:
             return None
-        raise limit.passed(shown) from error
+        raise limit.exceeded(shown) from error
     except TimeoutError as error:
-        raise Unreachable(shown, "no answer in time") from error
+        raise UpstreamUnreachable(shown, "no answer in time") from error
     except (OSError, zlib.error) as error:
-        raise Unreachable(shown, plain(error)) from error
+        raise UpstreamUnreachable(shown, root_cause(error)) from error
 
 
 def _is_special(environ: Mapping[str, str]) -> bool:
@@ -116,12 +121,12 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> byt
     return ("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode("latin-1") + body
 
 
-def _read(wire: socket.socket, url: str, reader: Reader, timeout: float) -> Reply:
-    deadline = time.monotonic() + timeout * SLOW
+def _read(wire: socket.socket, url: str, reader: ResponseParser, timeout: float) -> HttpResponse:
+    deadline = time.monotonic() + timeout * SLOW_FACTOR
     while data := wire.recv(_CHUNK):
         reply = reader.feed(data)
         if reply is not None:
             return reply
         if time.monotonic() > deadline:
-            raise Unreachable(url, too_slow(timeout))
-    raise Unreachable(url, "the answer was cut off")
+            raise UpstreamUnreachable(url, too_slow(timeout))
+    raise UpstreamUnreachable(url, "the answer was cut off")

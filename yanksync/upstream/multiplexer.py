@@ -20,22 +20,27 @@ from typing import TypeVar
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from yanksync.core.errors import Unreachable, UpstreamError
+from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
-from yanksync.upstream.answer_budget import Room
-from yanksync.upstream.http1_parser import Beyond, Odd, Reader, Reply
+from yanksync.upstream.answer_budget import AnswerBudget
+from yanksync.upstream.http1_parser import (
+    BodyTooLarge,
+    HttpResponse,
+    ResponseParser,
+    UnsupportedResponse,
+)
 from yanksync.upstream.http_answers import (
-    SLOW,
-    Limit,
+    SLOW_FACTOR,
+    BodyDecoder,
     Outcome,
-    Unpacker,
+    SizeLimit,
     answer_of,
-    judge,
-    plain,
+    check_status,
+    root_cause,
     too_slow,
 )
 from yanksync.upstream.http_session import Session
-from yanksync.upstream.worker_threads import Asked, Crew, Request
+from yanksync.upstream.worker_threads import Asked, HttpRequest, WorkerThreads
 
 K = TypeVar("K")
 
@@ -46,10 +51,10 @@ _LOOK = 0.25  # of the timeout: how often silence is looked for
 _ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
 
 
-class _Line:
+class _Connection:
     """A connection of our own, and the request that is under way on it."""
 
-    __slots__ = ("begun", "connection", "heard", "reader", "request", "socket", "url")
+    __slots__ = ("connection", "last_heard", "reader", "request", "socket", "started", "url")
 
     def __init__(self, url: str, connection: HTTPConnection) -> None:
         assert connection.sock is not None
@@ -57,11 +62,11 @@ class _Line:
         self.connection = connection
         self.socket = connection.sock
         self.request: Asked | None = None
-        self.reader = Reader(0)
-        self.begun = self.heard = 0.0  # monotonic seconds
+        self.reader = ResponseParser(0)
+        self.started = self.last_heard = 0.0  # monotonic seconds
 
 
-class Lines:
+class Multiplexer:
     """Asks one host over as many connections as there are workers. For one thread."""
 
     def __init__(self, session: Session, workers: int, room: int = _ROOM) -> None:
@@ -72,23 +77,24 @@ class Lines:
         self._session = session
         self._workers = workers
         self._queue: deque[Asked] = deque()
-        self._lines: set[_Line] = set()
-        self._idle: list[_Line] = []
-        self._replies: list[tuple[Asked, str, Reply]] = []  # to be unpacked
+        self._lines: set[_Connection] = set()
+        self._idle: list[_Connection] = []
+        self._replies: list[tuple[Asked, str, HttpResponse]] = []  # to be unpacked
         self._answers: list[tuple[Asked, Outcome]] = []
         self._odd = 0  # answers out of the ordinary, in an unbroken row
-        self._room = Room(room, workers)
-        self._halted: deque[_Line] = deque()  # not read on until there is room for their answers
-        self._crew = Crew(session, workers, self._room)
+        self._budget = AnswerBudget(room, workers)
+        # not read on until there is room for their answers
+        self._halted: deque[_Connection] = deque()
+        self._threads = WorkerThreads(session, workers, self._budget)
         try:
             self._selector = selectors.DefaultSelector()
-            self._selector.register(self._crew.bell, selectors.EVENT_READ)
+            self._selector.register(self._threads.bell, selectors.EVENT_READ)
         except OSError:
-            self._crew.dismiss()
+            self._threads.shutdown()
             raise
         self._looked = 0.0  # when silence was looked for last
 
-    def ask(self, requests: Iterator[Request[K]]) -> Generator[tuple[K, Outcome], None, None]:
+    def ask(self, requests: Iterator[HttpRequest[K]]) -> Generator[tuple[K, Outcome], None, None]:
         """Yield the key of each request with its answer, or with the error, as they come.
 
         ``requests`` is drawn from only as fast as answers are taken, in the caller's thread.
@@ -103,16 +109,16 @@ class Lines:
                         self._queue.append(request)
                         self._begin()
                 if self._waiting:
-                    for request, outcome in self._turn():
+                    for request, outcome in self._wait_once():
                         yield request.key, outcome
-                        self._room.leave(request)
+                        self._budget.release(request)
                         del outcome  # before the next one is unpacked
         finally:
             self._close()
 
     @property
     def _under_way(self) -> int:
-        return len(self._lines) - len(self._idle) + self._crew.waiting
+        return len(self._lines) - len(self._idle) + self._threads.waiting
 
     @property
     def _waiting(self) -> int:
@@ -122,61 +128,61 @@ class Lines:
         """Ask what can be asked now."""
         while self._queue and self._under_way < self._workers:
             request = self._queue.popleft()
-            if self._session.patience.left > 0 or self._odd >= _ODD:
+            if self._session.retry_after.left > 0 or self._odd >= _ODD:
                 self._give_back()  # the crew asks over what is in the pool
             elif self._sent(request):
                 continue
-            self._patiently(request)
+            self._ask_in_thread(request)
 
-    def _patiently(self, request: Asked) -> None:
+    def _ask_in_thread(self, request: Asked) -> None:
         """Let the crew ask."""
-        self._room.leave(request)
-        self._crew.ask(request)
+        self._budget.release(request)
+        self._threads.ask(request)
 
     def _sent(self, request: Asked) -> bool:
         """Send a request over a line that is idle; False: there is none, or this is not for it."""
         try:
             wire = self._session.request(request.url, request.accept, request.etag)
-            line = self._idle.pop() if self._idle else self._adopted(request.url)
+            connection = self._idle.pop() if self._idle else self._adopted(request.url)
         except (OSError, ValueError, HTTPError):
             return False  # the crew finds out what is wrong
-        if line is None:
+        if connection is None:
             return False
         try:
-            whole = line.socket.send(wire) == len(wire)
+            whole = connection.socket.send(wire) == len(wire)
         except OSError:
             whole = False
         if not whole:
-            self._drop(line)
+            self._drop(connection)
             return False
-        line.request, line.reader = request, Reader(request.limit.size)
-        line.begun = line.heard = time.monotonic()
+        connection.request, connection.reader = request, ResponseParser(request.limit.size)
+        connection.started = connection.last_heard = time.monotonic()
         return True
 
-    def _adopted(self, url: str) -> _Line | None:
+    def _adopted(self, url: str) -> _Connection | None:
         """Make a line of a connection that stands and that nobody uses."""
         connection = self._session.idle(url)
         if connection is None:
             return None
-        line = _Line(url, connection)
+        adopted = _Connection(url, connection)
         try:
-            line.socket.settimeout(0.0)
-            self._selector.register(line.socket, selectors.EVENT_READ, line)
+            adopted.socket.settimeout(0.0)
+            self._selector.register(adopted.socket, selectors.EVENT_READ, adopted)
         except OSError:
             connection.close()
             raise
-        self._lines.add(line)
-        return line
+        self._lines.add(adopted)
+        return adopted
 
-    def _turn(self) -> Iterator[tuple[Asked, Outcome]]:
+    def _wait_once(self) -> Iterator[tuple[Asked, Outcome]]:
         """Wait until something happens; yield what was answered."""
         tick = self._session.timeout * _LOOK
         self._resume()
         for key, _ in self._selector.select(tick):
             if key.data is None:
-                self._answers += self._crew.answers()
+                self._answers += self._threads.answers()
             else:
-                self._hear(key.data)
+                self._read(key.data)
         now = time.monotonic()
         if now - self._looked >= tick:
             self._looked = now
@@ -192,63 +198,65 @@ class Lines:
             request, url, reply = replies.pop()
             yield request, _unpacked(url, reply, request.limit)
 
-    def _hear(self, line: _Line) -> None:
+    def _read(self, connection: _Connection) -> None:
         """Take what has come over a line."""
-        request = line.request
+        request = connection.request
         try:
-            data = line.socket.recv(_CHUNK)
+            data = connection.socket.recv(_CHUNK)
             if request is not None and not data:
                 raise EOFError
-            reply = None if request is None else line.reader.feed(data)
+            reply = None if request is None else connection.reader.feed(data)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            line.heard = time.monotonic()  # a part of what TLS unpacks only as a whole
+            connection.last_heard = time.monotonic()  # a part of what TLS unpacks only as a whole
             return
-        except (OSError, EOFError, Odd, Beyond) as problem:
-            self._drop(line)
+        except (OSError, EOFError, UnsupportedResponse, BodyTooLarge) as problem:
+            self._drop(connection)
             if request is not None:
-                self._failed(request, problem, begun=line.reader.begun)
+                self._failed(request, problem, begun=connection.reader.begun)
             return
         if request is None:  # the end of an idle connection, or nonsense
-            self._drop(line)
+            self._drop(connection)
         elif reply is None:
-            line.heard = time.monotonic()
-            if line.reader.size > self._room.share and not self._room.take(request):
-                self._selector.unregister(line.socket)
-                self._halted.append(line)
+            connection.last_heard = time.monotonic()
+            if connection.reader.size > self._budget.share and not self._budget.try_grow(request):
+                self._selector.unregister(connection.socket)
+                self._halted.append(connection)
         else:
-            line.request = None
+            connection.request = None
             if reply.keep:
-                self._idle.append(line)
+                self._idle.append(connection)
             else:
-                self._drop(line)
+                self._drop(connection)
             self._answered(request, reply)
 
     def _resume(self) -> None:
         """Read on the answer that there is room for now."""
-        if self._halted and self._room.take(self._halted[0].request):
-            line = self._halted.popleft()
-            line.heard = time.monotonic()
-            self._selector.register(line.socket, selectors.EVENT_READ, line)
+        if self._halted and self._budget.try_grow(self._halted[0].request):
+            connection = self._halted.popleft()
+            connection.last_heard = time.monotonic()
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
 
     def _failed(self, request: Asked, problem: Exception, *, begun: bool) -> None:
         url = redacted(request.url)
-        if isinstance(problem, Odd):
+        if isinstance(problem, UnsupportedResponse):
             self._odd += 1
-            self._patiently(request)
+            self._ask_in_thread(request)
         elif not begun:
             # Servers close idle connections; one that is closed as we speak says nothing of it.
-            self._patiently(request)
-        elif isinstance(problem, Beyond):
-            self._answers.append((request, request.limit.passed(url)))
+            self._ask_in_thread(request)
+        elif isinstance(problem, BodyTooLarge):
+            self._answers.append((request, request.limit.exceeded(url)))
         else:
-            why = "the answer was cut off" if isinstance(problem, EOFError) else plain(problem)
-            self._answers.append((request, Unreachable(url, why)))
+            why = "the answer was cut off" if isinstance(problem, EOFError) else root_cause(problem)
+            self._answers.append((request, UpstreamUnreachable(url, why)))
 
-    def _answered(self, request: Asked, reply: Reply) -> None:
+    def _answered(self, request: Asked, reply: HttpResponse) -> None:
         """Sort an answer by what is to be done about it."""
         url = redacted(request.url)
         try:
-            place = judge(url, reply.status, reply.reason, reply.headers, self._session.patience)
+            place = check_status(
+                url, reply.status, reply.reason, reply.headers, self._session.retry_after
+            )
         except UpstreamError as error:
             self._answers.append((request, error))
         else:
@@ -257,59 +265,59 @@ class Lines:
                 self._replies.append((request, url, reply))
             else:
                 self._odd += 1
-                self._patiently(request)  # it knows where redirects may lead
+                self._ask_in_thread(request)  # it knows where redirects may lead
 
     def _drop_silent(self, now: float) -> None:
         """Give up what was silent for longer than the timeout, or drips for ever."""
         timeout = self._session.timeout
-        for line in list(self._lines):
-            request = line.request
+        for connection in list(self._lines):
+            request = connection.request
             if request is None:
                 continue
-            if now - line.heard > timeout and line not in self._halted:
+            if now - connection.last_heard > timeout and connection not in self._halted:
                 why = f"no answer in time (nothing for {timeout:g} s)"
-            elif now - line.begun > timeout * SLOW:
+            elif now - connection.started > timeout * SLOW_FACTOR:
                 why = too_slow(timeout)
             else:
                 continue
-            self._drop(line)
-            self._answers.append((request, Unreachable(redacted(request.url), why)))
+            self._drop(connection)
+            self._answers.append((request, UpstreamUnreachable(redacted(request.url), why)))
 
-    def _drop(self, line: _Line) -> None:
+    def _drop(self, connection: _Connection) -> None:
         """Close a connection."""
-        self._lines.discard(line)
-        if line in self._idle:
-            self._idle.remove(line)
-        if line in self._halted:
-            self._halted.remove(line)
+        self._lines.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if connection in self._halted:
+            self._halted.remove(connection)
         else:
-            self._selector.unregister(line.socket)
-        line.connection.close()
+            self._selector.unregister(connection.socket)
+        connection.connection.close()
 
     def _give_back(self) -> None:
         """Give back what is idle, for others to ask over."""
-        for line in self._idle:
-            self._selector.unregister(line.socket)
-            line.socket.settimeout(self._session.timeout)
-            self._session.give_back(line.url, line.connection)
+        for connection in self._idle:
+            self._selector.unregister(connection.socket)
+            connection.socket.settimeout(self._session.timeout)
+            self._session.give_back(connection.url, connection.connection)
         self._lines.difference_update(self._idle)
         self._idle.clear()
 
     def _close(self) -> None:
         """Give back what is idle, close what is not, and let the crew go."""
         self._give_back()
-        for line in list(self._lines):
-            self._drop(line)
+        for connection in list(self._lines):
+            self._drop(connection)
         self._selector.close()
-        self._crew.dismiss()
+        self._threads.shutdown()
 
 
-def _unpacked(url: str, reply: Reply, limit: Limit) -> Outcome:
+def _unpacked(url: str, reply: HttpResponse, limit: SizeLimit) -> Outcome:
     try:
-        unpacker = Unpacker(url, reply.status, reply.headers, limit)
+        unpacker = BodyDecoder(url, reply.status, reply.headers, limit)
         unpacker.feed(reply.body)
         return answer_of(url, reply.status, reply.headers, unpacker.body())
     except UpstreamError as error:
         return error
     except zlib.error as error:
-        return Unreachable(url, plain(error))
+        return UpstreamUnreachable(url, root_cause(error))

@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from yanksync.core.errors import Unreachable, UpstreamError
+from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
-from yanksync.upstream.answer_budget import Closed, Room
-from yanksync.upstream.http_answers import Limit, Outcome
+from yanksync.upstream.answer_budget import AnswerBudget, BudgetClosed
+from yanksync.upstream.http_answers import Outcome, SizeLimit
 from yanksync.upstream.http_session import Session
 
 K = TypeVar("K")
@@ -23,34 +23,34 @@ K = TypeVar("K")
 log = logging.getLogger("yanksync")
 
 
-class Request(Struct, Generic[K], frozen=True):
+class HttpRequest(Struct, Generic[K], frozen=True):
     """What to ask for (see :meth:`Session.get`), and what the caller knows it by."""
 
     key: K
     url: str
     accept: str
     etag: str | None
-    limit: Limit
+    limit: SizeLimit
 
 
-Asked = Request[Any]
+Asked = HttpRequest[Any]
 
 
-class Crew:
+class WorkerThreads:
     """The threads that ask with patience: as many as there is work for, at most ``workers``.
 
     They are daemons, so that nobody waits for answers that nobody takes any more (a signal came,
     the disk is full).
     """
 
-    def __init__(self, session: Session, workers: int, room: Room) -> None:
+    def __init__(self, session: Session, workers: int, budget: AnswerBudget) -> None:
         self._session = session
-        self._room = room
+        self._budget = budget
         self._workers = workers
         self._threads: list[threading.Thread] = []
-        self._questions: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
-        self._dismissed = False
+        self._stopped = False
         self._lock = threading.Lock()  # nobody rings a bell that is gone
         self.bell, self._button = socket.socketpair()  #: readable when somebody has an answer
         self._button.setblocking(False)
@@ -58,7 +58,7 @@ class Crew:
 
     def ask(self, request: Asked) -> None:
         """Let somebody ask."""
-        self._questions.put(request)
+        self._requests.put(request)
         self.waiting += 1
         if self.waiting > len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="fetch", daemon=True)
@@ -66,7 +66,7 @@ class Crew:
                 thread.start()
             except RuntimeError as error:  # there are too many already
                 if not self._threads:
-                    raise Unreachable(redacted(request.url), str(error)) from error
+                    raise UpstreamUnreachable(redacted(request.url), str(error)) from error
             else:
                 self._threads.append(thread)
 
@@ -77,21 +77,21 @@ class Crew:
             self.waiting -= 1
             yield self._answers.get()
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Let everybody go, once they have the answer that they wait for."""
         with self._lock:
-            self._dismissed = True
-            self._room.close()
+            self._stopped = True
+            self._budget.close()
             self.bell.close()
             self._button.close()
         for _ in self._threads:
-            self._questions.put(None)
+            self._requests.put(None)
 
     def _work(self) -> None:
-        while (request := self._questions.get()) is not None and not self._dismissed:
+        while (request := self._requests.get()) is not None and not self._stopped:
             self._answers.put((request, self._outcome(request)))
             with self._lock:
-                if not self._dismissed:
+                if not self._stopped:
                     with suppress(BlockingIOError):  # it rings already
                         self._button.send(b"!")
 
@@ -102,13 +102,13 @@ class Crew:
                 request.accept,
                 request.etag,
                 request.limit,
-                share=self._room.share,
-                wait=lambda: self._room.wait(request),
+                share=self._budget.share,
+                wait=lambda: self._budget.wait_to_grow(request),
             )
         except UpstreamError as error:
             return error
-        except Closed:
-            return Unreachable(redacted(request.url), "the run does not wait for it")
+        except BudgetClosed:
+            return UpstreamUnreachable(redacted(request.url), "the run does not wait for it")
         except Exception as error:  # a bug: without an answer the pass would wait for ever
             log.debug("%s: the traceback", redacted(request.url), exc_info=error)
-            return Unreachable(redacted(request.url), f"internal error: {error!r}")
+            return UpstreamUnreachable(redacted(request.url), f"internal error: {error!r}")

@@ -20,25 +20,25 @@ _MOST_TEXT = 16 << 20  # characters; 50,000 rows have some 5 million
 _DOUBLE = re.compile(r"\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z", re.ASCII)
 
 
-class Malformed(ValueError):
+class InvalidXmlRpc(ValueError):
     """It is no XML-RPC response; the text says why."""
 
 
-class Response(Struct, frozen=True):
+class XmlRpcResponse(Struct, frozen=True):
     """What came back: text, numbers, truth values, None, lists and dictionaries of these."""
 
     value: object
     fault: bool = False
 
 
-def call(method: str, *arguments: int) -> bytes:
+def encode_call(method: str, *arguments: int) -> bytes:
     """Return the body of a call."""
     values = "".join(f"<param><value><int>{one:d}</int></value></param>" for one in arguments)
     text = f"<methodCall><methodName>{method}</methodName><params>{values}</params></methodCall>"
     return f'<?xml version="1.0"?>\n{text}\n'.encode()
 
 
-def response(body: bytes) -> Response:
+def decode_response(body: bytes) -> XmlRpcResponse:
     """Return what a response says.
 
     Raises:
@@ -58,36 +58,36 @@ def response(body: bytes) -> Response:
         for start in range(0, len(body), _PIECE):
             parser.Parse(rest[start : start + _PIECE], False)
             if start + _PIECE - parser.CurrentByteIndex > _ELEMENT:
-                raise Malformed("no XML-RPC: an element without end")
+                raise InvalidXmlRpc("no XML-RPC: an element without end")
         parser.Parse(b"", True)
     except expat.ExpatError as error:
-        raise Malformed(f"no XML: {error}") from error
+        raise InvalidXmlRpc(f"no XML: {error}") from error
     if reader.root != "methodResponse" or len(reader.values) != 1:
-        raise Malformed("no XML-RPC response")
-    return Response(reader.values[0], reader.fault)
+        raise InvalidXmlRpc("no XML-RPC response")
+    return XmlRpcResponse(reader.values[0], reader.fault)
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise Malformed("no XML-RPC: it has a document type, which that never needs")
+    raise InvalidXmlRpc("no XML-RPC: it has a document type, which that never needs")
 
 
 def _integer(text: str) -> int:
     match = _INTEGER.match(text)
     if match is None:
-        raise Malformed("no XML-RPC: an int that is none")
+        raise InvalidXmlRpc("no XML-RPC: an int that is none")
     return int(match[1])
 
 
 def _double(text: str) -> float:
     match = _DOUBLE.match(text)
     if match is None:
-        raise Malformed("no XML-RPC: a double that is none")
+        raise InvalidXmlRpc("no XML-RPC: a double that is none")
     return float(match[1])
 
 
 def _boolean(text: str) -> bool:
     if text.strip() not in ("0", "1"):
-        raise Malformed("no XML-RPC: a boolean that is none")
+        raise InvalidXmlRpc("no XML-RPC: a boolean that is none")
     return text.strip() == "1"
 
 
@@ -123,9 +123,9 @@ class _Reader:
             self.root = tag
         self._tags += 1
         if self._tags > _MOST_TAGS:
-            raise Malformed(f"one of more than {_MOST_TAGS} elements")
+            raise InvalidXmlRpc(f"one of more than {_MOST_TAGS} elements")
         if tag not in _SCALARS and tag not in _STRUCTURE:
-            raise Malformed("no XML-RPC: a type that no journal has")
+            raise InvalidXmlRpc("no XML-RPC: a type that no journal has")
         if tag in ("array", "struct"):
             self._outer.append(self.values)
             self.values = []
@@ -136,7 +136,7 @@ class _Reader:
     def text(self, text: str) -> None:
         self._characters += len(text)
         if self._characters > _MOST_TEXT:
-            raise Malformed(f"one of more than {_MOST_TEXT} characters")
+            raise InvalidXmlRpc(f"one of more than {_MOST_TEXT} characters")
         self._text.append(text)
 
     def end(self, tag: str) -> None:
@@ -155,5 +155,5 @@ def _struct(inner: list[object]) -> dict[str, object]:
     """Return the members, which came as name, value, name, value."""
     names, values = inner[::2], inner[1::2]
     if len(names) != len(values) or not all(isinstance(name, str) for name in names):
-        raise Malformed("no XML-RPC: a member without a name or a value")
+        raise InvalidXmlRpc("no XML-RPC: a member without a name or a value")
     return dict(zip(map(str, names), values, strict=True))

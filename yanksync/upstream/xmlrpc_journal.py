@@ -12,15 +12,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 
-from yanksync.core.errors import BadAnswer, JournalRefused, Refused, Throttled, Unreachable
+from yanksync.core.errors import (
+    InvalidAnswer,
+    JournalUnavailable,
+    RateLimited,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
 from yanksync.core.model import JournalEntry
 from yanksync.core.urls import redacted
-from yanksync.upstream.http1_parser import Reply
-from yanksync.upstream.http_answers import Limit, seconds_of
-from yanksync.upstream.xmlrpc_codec import Malformed, call, response
-from yanksync.upstream.xmlrpc_rows import Row, rows_of
+from yanksync.upstream.http1_parser import HttpResponse
+from yanksync.upstream.http_answers import SizeLimit, parse_retry_after
+from yanksync.upstream.xmlrpc_codec import InvalidXmlRpc, decode_response, encode_call
+from yanksync.upstream.xmlrpc_rows import JournalRow, parse_rows
 
-Post = Callable[[str, bytes, Mapping[str, str], Limit], Reply]
+Post = Callable[[str, bytes, Mapping[str, str], SizeLimit], HttpResponse]
 """Sends a body to a URL, with headers; takes an answer within a limit.
 
 See :meth:`.session.Session.post`.
@@ -48,7 +54,7 @@ _APPLICATION = -32500
 class XmlRpcJournal:
     """Asks for journal entries, at most one question in ``interval`` seconds (R13)."""
 
-    def __init__(self, post: Post, url: str, interval: float, limit: Limit) -> None:
+    def __init__(self, post: Post, url: str, interval: float, limit: SizeLimit) -> None:
         self._post = post
         self._url = url
         self._shown = redacted(url)
@@ -61,23 +67,23 @@ class XmlRpcJournal:
 
         Raises what :meth:`since` raises.
         """
-        value = decode(self._ask("changelog_last_serial"), self._shown)
+        value = decode_value(self._ask("changelog_last_serial"), self._shown)
         if value is None:
             return None
         if type(value) is not int or not 0 <= value <= _LARGEST:
-            raise BadAnswer(_WHAT, f"changelog_last_serial is {reprlib.repr(value)}, no serial")
+            raise InvalidAnswer(_WHAT, f"changelog_last_serial is {reprlib.repr(value)}, no serial")
         return value
 
     def since(self, serial: int) -> Iterator[tuple[JournalEntry, ...]]:
         """Yield the entries after ``serial``, ascending, one tuple for each answer, to the end.
 
-        The first answer is yielded even when it is empty. Raises :class:`JournalRefused` (there is
-        no such service), :class:`Throttled`, :class:`Refused`, :class:`Unreachable`,
-        :class:`BadAnswer`.
+        The first answer is yielded even when it is empty. Raises :class:`JournalUnavailable` (there
+        is no such service), :class:`RateLimited`, :class:`UpstreamRefused`,
+        :class:`UpstreamUnreachable`, :class:`InvalidAnswer`.
         """
         while True:
             body = self._ask("changelog_since_serial", serial)
-            told, rows = entries(body, self._shown, serial)
+            told, rows = decode_entries(body, self._shown, serial)
             yield rows
             if told < PAGE:
                 return
@@ -87,39 +93,39 @@ class XmlRpcJournal:
         while (pause := self._next - time.monotonic()) > 0:
             time.sleep(pause)
         try:
-            reply = self._post(self._url, call(method, *arguments), _HEADERS, self._limit)
+            reply = self._post(self._url, encode_call(method, *arguments), _HEADERS, self._limit)
             self._check(reply)
             return reply.body
         finally:
             self._next = time.monotonic() + self._interval
 
-    def _check(self, reply: Reply) -> None:
+    def _check(self, reply: HttpResponse) -> None:
         status = reply.status
         if status in (404, 405, 410, 501):  # 501: a server of files alone may say so of any POST
-            raise JournalRefused(self._shown, f"answered {status}")
+            raise JournalUnavailable(self._shown, f"answered {status}")
         if status in (429, 503):
-            seconds = seconds_of(reply.headers.get("retry-after"), time.time)
+            seconds = parse_retry_after(reply.headers.get("retry-after"), time.time)
             if seconds is not None or status == 429:
-                raise Throttled(self._shown, 60.0 if seconds is None else seconds)
+                raise RateLimited(self._shown, 60.0 if seconds is None else seconds)
         if status >= 500:
-            raise Unreachable(self._shown, f"answered {status} {reply.reason}".rstrip())
+            raise UpstreamUnreachable(self._shown, f"answered {status} {reply.reason}".rstrip())
         if status != 200:
-            raise Refused(self._shown, status, f"answered {reply.reason or 'no'}")
+            raise UpstreamRefused(self._shown, status, f"answered {reply.reason or 'no'}")
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/xml", "application/xml"):
-            raise BadAnswer(_WHAT, f"{self._shown} answered {kind or 'nothing'} instead of XML")
+            raise InvalidAnswer(_WHAT, f"{self._shown} answered {kind or 'nothing'} instead of XML")
 
 
-def decode(body: bytes, url: str) -> object:
+def decode_value(body: bytes, url: str) -> object:
     """Return the value of an XML-RPC response.
 
-    Raises :class:`JournalRefused`, :class:`Throttled` or :class:`Refused` for a fault, by what it
-    says, and :class:`BadAnswer` for anything that is no XML-RPC response.
+    Raises :class:`JournalUnavailable`, :class:`RateLimited` or :class:`UpstreamRefused` for a
+    fault, by what it says, and :class:`InvalidAnswer` for anything that is no XML-RPC response.
     """
     try:
-        said = response(body)
-    except Malformed as problem:
-        raise BadAnswer(_WHAT, f"the answer is {problem}") from problem
+        said = decode_response(body)
+    except InvalidXmlRpc as problem:
+        raise InvalidAnswer(_WHAT, f"the answer is {problem}") from problem
     if said.fault:
         raise _fault(said.value, url)
     return said.value
@@ -129,26 +135,26 @@ def _fault(value: object, url: str) -> Exception:
     code = value.get("faultCode") if isinstance(value, dict) else None
     text = value.get("faultString") if isinstance(value, dict) else None
     if type(code) is not int or not isinstance(text, str):
-        return BadAnswer(_WHAT, "a fault without a code or a text")
+        return InvalidAnswer(_WHAT, "a fault without a code or a text")
     limit = _RATE.search(text)
     if limit is not None or "HTTPTooManyRequests" in text:
-        return Throttled(url, float(limit[1]) if limit is not None else 60.0)
+        return RateLimited(url, float(limit[1]) if limit is not None else 60.0)
     if code == _NO_METHOD or (code == _APPLICATION and _GONE.search(text)):
-        return JournalRefused(url, text[:200])
-    return Refused(url, code, text[:200])
+        return JournalUnavailable(url, text[:200])
+    return UpstreamRefused(url, code, text[:200])
 
 
-def entries(body: bytes, url: str, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
+def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
     """Return how many rows an answer has, and the entries after ``since``, each once.
 
-    Raises what :func:`decode` raises, and :class:`BadAnswer` for rows of another shape, too many
-    rows, and serials that do not ascend (facts 13, 27).
+    Raises what :func:`decode_value` raises, and :class:`InvalidAnswer` for rows of another shape,
+    too many rows, and serials that do not ascend (facts 13, 27).
     """
-    rows = rows_of(body, PAGE)
+    rows = parse_rows(body, PAGE)
     if rows is None:
-        rows = _rows(decode(body, url))
+        rows = _rows(decode_value(body, url))
     if len(rows) > PAGE:
-        raise BadAnswer(_WHAT, f"more than {PAGE} rows in one answer")
+        raise InvalidAnswer(_WHAT, f"more than {PAGE} rows in one answer")
     return len(rows), _ascending(starmap(_entry, rows), since)
 
 
@@ -159,22 +165,22 @@ def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, .
         if row.serial <= last:
             if ascending and row == ascending[-1]:
                 continue
-            raise BadAnswer(_WHAT, f"serial {row.serial} follows {last}")
+            raise InvalidAnswer(_WHAT, f"serial {row.serial} follows {last}")
         ascending.append(row)
         last = row.serial
     if last > _LARGEST:
-        raise BadAnswer(_WHAT, f"serial {last} is above {_LARGEST}, the highest one")
+        raise InvalidAnswer(_WHAT, f"serial {last} is above {_LARGEST}, the highest one")
     return tuple(ascending)
 
 
-def _rows(value: object) -> list[Row]:
+def _rows(value: object) -> list[JournalRow]:
     """Return the rows of an answer, but not all of them when there are too many."""
     if not isinstance(value, list):
-        raise BadAnswer(_WHAT, "changelog_since_serial is no list")
+        raise InvalidAnswer(_WHAT, "changelog_since_serial is no list")
     return [_row(row) for row in value[: PAGE + 1]]
 
 
-def _row(row: object) -> Row:
+def _row(row: object) -> JournalRow:
     if isinstance(row, list) and len(row) == 5:
         name, version, timestamp, action, serial = row
         if (
@@ -186,7 +192,7 @@ def _row(row: object) -> Row:
         ):
             return name, version, timestamp, action, serial
     shown = reprlib.repr(row)  # which is short, however deep it is nested
-    raise BadAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
+    raise InvalidAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
 
 
 def _entry(

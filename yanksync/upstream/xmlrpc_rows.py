@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-Row = tuple[str | None, str | None, int, str | None, int]
+JournalRow = tuple[str | None, str | None, int, str | None, int]
 """Name, version, timestamp, action and serial, as they were told."""
 
 # Without control characters: XML forbids most of them, and reads a carriage return as a new line.
@@ -38,22 +38,22 @@ class _Texts(dict[bytes | None, str | None]):
         return text
 
 
-def rows_of(body: bytes, most: int) -> list[Row] | None:
+def parse_rows(body: bytes, limit: int) -> list[JournalRow] | None:
     """Return the rows of an answer, None if it has another form than the usual one.
 
-    Reading ends after ``most`` + 1 rows: the caller refuses so many.
+    Reading ends after ``limit`` + 1 rows: the caller refuses so many.
     """
     if len(body) > _USUAL or not body.startswith(_HEAD):
         return None
     texts = _Texts({None: None})
-    rows: list[Row] = []
+    rows: list[JournalRow] = []
     at = len(_HEAD)
     try:
-        while len(rows) <= most and (row := _ROW.match(body, at)) is not None:
+        while len(rows) <= limit and (row := _ROW.match(body, at)) is not None:
             name, version, timestamp, action, serial = row.groups()
             rows.append((texts[name], texts[version], int(timestamp), texts[action], int(serial)))
             at = row.end()
     except ValueError:  # no UTF-8, or no character of XML's
         return None
-    complete = len(rows) > most or (body.endswith(_TAIL) and at + len(_TAIL) == len(body))
+    complete = len(rows) > limit or (body.endswith(_TAIL) and at + len(_TAIL) == len(body))
     return rows if complete else None

@@ -14,8 +14,8 @@ from yanksync.core import layout
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror
-from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, Kind
-from yanksync.state.project_rows import Project
+from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
+from yanksync.state.project_rows import ProjectRow
 from yanksync.verify.check import BATCH, check_list, check_project
 
 _MEMORY = 1 << 24  # bytes of findings that are kept in memory
@@ -55,7 +55,7 @@ class Kept:
         self._file.seek(0)
         for line in self._file:
             kind, project, path, detail = json.loads(line)
-            yield Finding(kind=Kind(kind), project=project, path=path, detail=detail)
+            yield Finding(kind=FindingKind(kind), project=project, path=path, detail=detail)
 
 
 def outcomes(mirror: Mirror, kept: Kept) -> Iterator[tuple[Finding, Outcome | None]]:
@@ -79,47 +79,49 @@ class _Again:
         self._mirror = mirror
         self._list_problem = list_problem
         names = {NormalizedName(one.project) for one in batch if one.project is not None}
-        rows: dict[str, Project] = {
+        rows: dict[str, ProjectRow] = {
             row.name: row for row in mirror.state.projects.get(names).values()
         }
         self._rows = rows
-        self._waiting = mirror.state.unpublished.waiting([row.id for row in rows.values()])
+        self._waiting = mirror.state.publish_queue.waiting([row.id for row in rows.values()])
         present = [row for row in rows.values() if self._is_published(row)]
-        standings = mirror.store.standings([row.name for row in present])
+        standings = mirror.store.directory_contents([row.name for row in present])
         self._left: dict[str, str] = {}
-        for row, standing in zip(present, standings, strict=True):
-            for finding in check_project(mirror, row, standing):
+        for row, content in zip(present, standings, strict=True):
+            for finding in check_project(mirror, row, content):
                 if _is_problem(finding):
                     self._left.setdefault(finding.path, finding.detail or f"still {finding.kind}")
 
-    def _is_published(self, row: Project) -> bool:
+    def _is_published(self, row: ProjectRow) -> bool:
         return row.presence is Presence.PRESENT and row.id not in self._waiting
 
     def problem(self, finding: Finding) -> str | None:
         """Return why a finding is not corrected; None if it is."""
-        if not finding.path.startswith(layout.ROOT) and finding.kind is not Kind.UPSTREAM:
+        if not finding.path.startswith(layout.ROOT) and finding.kind is not FindingKind.UPSTREAM:
             return finding.detail or "upstream did not answer for it"
         if finding.project is None:
             return self._list_problem
         row = self._rows.get(finding.project)
-        if finding.kind is Kind.UPSTREAM and self._mirror.state.pending.has(finding.project):
+        if finding.kind is FindingKind.UPSTREAM and self._mirror.state.fetch_queue.has(
+            finding.project
+        ):
             return "its page is still to be fetched"
         if row is not None and row.id in self._waiting:
             held = self._waiting[row.id]
             return "it waits to be published" if held is None else f"held: {held}"
         if row is not None and row.presence is Presence.PRESENT:
             return self._left.get(finding.path)
-        is_there = self._mirror.store.standing(finding.project).there
+        is_there = self._mirror.store.directory_content(finding.project).exists
         return "it is still there" if is_there else None
 
 
 def _is_problem(finding: Finding) -> bool:
-    return finding.kind in DIFFERENCES or finding.kind is Kind.UNCHECKED
+    return finding.kind in DIFFERENCES or finding.kind is FindingKind.UNCHECKED
 
 
 def _first_problem(findings: Iterator[Finding]) -> str | None:
     for finding in findings:
-        if finding.kind is Kind.UNPUBLISHED:
+        if finding.kind is FindingKind.UNPUBLISHED:
             return "the list waits to be published"
         if _is_problem(finding):
             return finding.detail or f"still {finding.kind}"

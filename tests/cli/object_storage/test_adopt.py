@@ -13,8 +13,8 @@ from tests.support.fake_index.index import FakeUpstream
 from tests.support.foreign_trees import Tree
 from tests.support.http_receiver import receiver
 from tests.support.s3_proxy import Mishap, puts_of
-from yanksync.mirror.lease import read_note
-from yanksync.output.object_storage.bucket import Content
+from yanksync.mirror.lease import read_record
+from yanksync.output.object_storage.bucket import ObjectHeaders
 
 FAILED, PARTIAL = 1, 3
 
@@ -24,7 +24,7 @@ def copied(fleet: Fleet, upstream: FakeUpstream, home: Path, root: str | None = 
     tree = Tree(upstream, home, root=root)
     tree.make()
     for path in sorted(home.rglob("index*")):
-        fleet.objects.put(path.relative_to(home).as_posix(), path.read_bytes(), Content())
+        fleet.objects.put(path.relative_to(home).as_posix(), path.read_bytes(), ObjectHeaders())
 
 
 def lost(fleet: Fleet, *, lease: bool = True) -> None:
@@ -127,7 +127,7 @@ def test_nobody_adopts_beside_another(fleet: Fleet, upstream: FakeUpstream, tmp_
         assert fleet.second(command).code == LOCKED
     rule.go.set()
     assert ended(process).code == 0
-    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    note = read_record(fleet.objects, "state/yanksync.db.lease")
     assert note is not None and not note.held and not note.unclean
     assert fleet.second("sync").silent and fleet.second("verify").silent
 

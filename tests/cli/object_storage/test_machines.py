@@ -20,9 +20,9 @@ from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.http_receiver import Receiver, receiver
 from tests.support.metrics_text import parsed
 from tests.support.s3_proxy import Mishap, puts_of
-from yanksync.mirror.lease import Note, read_note
+from yanksync.mirror.lease import LeaseRecord, read_record
 from yanksync.mirror.remote_state import LARGEST
-from yanksync.output.object_storage.bucket import Content
+from yanksync.output.object_storage.bucket import ObjectHeaders
 
 HELD = 4
 Wanted = Callable[[str, str], bool]  # method, key
@@ -67,7 +67,7 @@ def test_an_empty_pass_puts_no_state_and_is_known_of(fleet: Fleet) -> None:
     after = fleet.second("status", "--json").json
     assert after["last_success"] >= before["last_success"]
     assert after["lag_seconds"] <= before["lag_seconds"] + 1
-    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    note = read_record(fleet.objects, "state/yanksync.db.lease")
     assert note is not None and not note.held and not note.unclean
     assert fleet.second("status", "--max-lag", "3000").code == 0
     assert fleet.first("sync", "--dry-run").code == 0
@@ -173,7 +173,7 @@ def _deletions(method: str, key: str) -> bool:
 
 def test_a_deletion_of_what_somebody_else_changed(fleet: Fleet, upstream: FakeUpstream) -> None:
     assert fleet.first("sync").silent
-    fleet.objects.put("simple/demo/index.html", b"<p>mine", Content())
+    fleet.objects.put("simple/demo/index.html", b"<p>mine", ObjectHeaders())
     upstream.remove_project("demo")
     assert fleet.first("sync").code == LOCKED
     assert fleet.store.read("demo", "index.html") == b"<p>mine"
@@ -284,7 +284,7 @@ def test_a_pass_that_lost_its_lease_at_the_end_has_nothing_to_say(
     rule = fleet.first.gate.when(Mishap.PAUSE, _puts_to("yanksync.db"), times=1)
     process = fleet.first.start("sync")
     assert rule.caught.wait(60)
-    fleet.objects.put("state/yanksync.db", b"of somebody else", Content())
+    fleet.objects.put("state/yanksync.db", b"of somebody else", ObjectHeaders())
     rule.go.set()
     assert ended(process).code == LOCKED
     assert inbox.paths[2:] == ["/start"]
@@ -322,11 +322,11 @@ def test_a_run_that_is_told_to_end_before_it_began_keeps_nobody_waiting(fleet: F
 def test_the_clock_of_a_machine_was_ahead(fleet: Fleet, upstream: FakeUpstream) -> None:
     """What it left in the lease, and in the state, says nothing of when that was."""
     assert fleet.first("sync").silent
-    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    note = read_record(fleet.objects, "state/yanksync.db.lease")
     assert note is not None
     ahead = replace(note, complete=time.time() + 9e6, success=time.time() + 9e6)
     body = encode(ahead)
-    fleet.objects.put("state/yanksync.db.lease", body, Content())
+    fleet.objects.put("state/yanksync.db.lease", body, ObjectHeaders())
     upstream.yank("demo", "1.0", "broken")
     assert fleet.second("sync").silent  # puts what the lease told into the state
     upstream.fail("^/", Fault.status(500), times=None)
@@ -369,7 +369,7 @@ def test_a_put_that_may_have_arrived_is_made_again(fleet: Fleet, upstream: FakeU
 
 def test_somebody_else_at_the_output(fleet: Fleet, upstream: FakeUpstream) -> None:
     assert fleet.first("sync").silent
-    content = Content(type="text/html; charset=utf-8", cache="public, max-age=600")
+    content = ObjectHeaders(type="text/html; charset=utf-8", cache="public, max-age=600")
     fleet.objects.put("simple/demo/index.html", b"<p>evil", content)
     fleet.objects.put("simple/index.html", b"<p>evil", content)
     assert fleet.first("verify").code == 1
@@ -394,7 +394,7 @@ def test_a_mirror_whose_state_was_a_file(fleet: Fleet, upstream: FakeUpstream) -
     assert first("sync").silent
     assert first("backup", str(first.home / "copy.db")).silent
     body = (first.home / "copy.db").read_bytes()
-    fleet.objects.put("state/yanksync.db", body, Content())
+    fleet.objects.put("state/yanksync.db", body, ObjectHeaders())
     upstream.yank("demo", "1.0", "broken")
     upstream.clear_log()
     assert fleet.second("sync").code == 0
@@ -414,7 +414,7 @@ def test_a_lost_state_is_made_anew(fleet: Fleet, upstream: FakeUpstream) -> None
 
 def test_what_is_too_large_to_carry(fleet: Fleet) -> None:
     assert fleet.first("sync").silent
-    fleet.objects.put("state/yanksync.db", bytes(LARGEST + 1), Content())
+    fleet.objects.put("state/yanksync.db", bytes(LARGEST + 1), ObjectHeaders())
     for command in ("sync", "status"):
         done = fleet.first(command)
         assert done.code == 1 and done.err.count("\n") == 1
@@ -433,7 +433,7 @@ def test_what_grows_too_large_to_carry_is_kept_once(fleet: Fleet, upstream: Fake
         connection.execute("CREATE TABLE filler (room)")
         room = (LARGEST - found.size) // 1000 * 999  # four bytes of a page lead to the next
         connection.execute("INSERT INTO filler VALUES (zeroblob(?))", (room,))
-    fleet.objects.put("state/yanksync.db", filled.read_bytes(), Content())
+    fleet.objects.put("state/yanksync.db", filled.read_bytes(), ObjectHeaders())
     filled.unlink()
     for number in range(40):
         upstream.upload(f"p{number}", "1.0")
@@ -448,26 +448,26 @@ def test_what_grows_too_large_to_carry_is_kept_once(fleet: Fleet, upstream: Fake
 
 def test_a_dry_run_that_fails_changes_nothing(fleet: Fleet, upstream: FakeUpstream) -> None:
     assert fleet.first("sync").silent
-    before = read_note(fleet.objects, "state/yanksync.db.lease")
+    before = read_record(fleet.objects, "state/yanksync.db.lease")
     fleet.first.gate.forget()
     fleet.first.simple_url = "http://127.0.0.1:9/simple/"
     fleet.first.settle()
     assert fleet.first("sync", "--dry-run").code == 1
     assert fleet.first.state_puts() == 0
-    after = read_note(fleet.objects, "state/yanksync.db.lease")
+    after = read_record(fleet.objects, "state/yanksync.db.lease")
     assert before is not None and after is not None
     assert (after.held, after.unclean) == (before.held, before.unclean) == (False, False)
 
 
 def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
-    fleet.objects.put("state/yanksync.db", b"no database" * 100, Content())
+    fleet.objects.put("state/yanksync.db", b"no database" * 100, ObjectHeaders())
     done = fleet.first("status")
     assert done.code == 1
     assert done.err.startswith(
         f"yanksync: {fleet.place.root}/{fleet.first.key}: file is not a database"
     )
     for body in (b"mine", b'{"seconds":1e300', *map(encode, _nobodys())):
-        fleet.objects.put("state/yanksync.db.lease", body, Content())
+        fleet.objects.put("state/yanksync.db.lease", body, ObjectHeaders())
         for command in ("sync", "status"):
             done = fleet.first(command)
             assert done.code == 1 and "yanksync.db.lease: is no lease of yanksync" in done.err
@@ -484,9 +484,9 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     assert missing("history", "--json").json == []
 
 
-def _nobodys() -> Iterator[Note]:
+def _nobodys() -> Iterator[LeaseRecord]:
     """Yield what no lease says: it would keep everybody out for ever, or cannot be told."""
-    note = Note(token="", holder="", since=0, seconds=1, count=0, held=True, unclean=True)
+    note = LeaseRecord(token="", holder="", since=0, seconds=1, count=0, held=True, unclean=True)
     yield replace(note, seconds=1e300)
     yield replace(note, complete=1e18)
     yield replace(note, success=-1)
@@ -519,7 +519,7 @@ def test_a_run_that_is_told_to_end_keeps_nobody_waiting(
     rule.go.set()
     done = ended(process)
     assert done.code == 143 and "interrupted" in done.err
-    note = read_note(fleet.objects, "state/yanksync.db.lease")
+    note = read_record(fleet.objects, "state/yanksync.db.lease")
     assert note is not None and not note.held and note.unclean
     assert fleet.second("sync").code == 0
     assert fleet.yanked("demo")["demo-1.0.tar.gz"] == "broken"

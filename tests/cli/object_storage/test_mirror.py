@@ -16,7 +16,7 @@ from tests.support.s3_proxy import Mishap, gate, puts, puts_of
 from tests.support.s3_servers import Server
 from yanksync.config.settings import Bucket
 from yanksync.core.layout import PACKET
-from yanksync.output.object_storage.bucket import Content
+from yanksync.output.object_storage.bucket import ObjectHeaders
 from yanksync.output.object_storage.store import WORKERS
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
@@ -56,7 +56,7 @@ def test_what_followers_read_comes_and_goes(mirror: Mirror, upstream: FakeUpstre
         assert known in (mirror.store.read(project, name) or b"")
         found = mirror.objects.get(f"simple/{project or ''}/{name}".replace("//", "/"))
         assert found is not None
-        assert (found.content.type, found.content.cache) == ("application/json", "no-cache")
+        assert (found.headers.type, found.headers.cache) == ("application/json", "no-cache")
     assert mirror("verify").silent
     mirror.settle()
     assert mirror("sync").silent
@@ -179,14 +179,16 @@ def test_a_list_that_could_not_be_put_is_put_again(mirror: Mirror, upstream: Fak
 def test_what_somebody_changed_is_found_and_mended(mirror: Mirror) -> None:
     assert mirror("sync").silent
     put = mirror.objects.put
-    put("simple/demo/index.html", b"<a href='evil'>", Content(type="text/html; charset=utf-8"))
+    put(
+        "simple/demo/index.html", b"<a href='evil'>", ObjectHeaders(type="text/html; charset=utf-8")
+    )
     body = mirror.store.read("other", "index.v1_json") or b""
-    put("simple/other/index.v1_json", body, Content(type="application/json"))
-    put("simple/other/notes.txt", b"mine", Content())
-    put("simple/other/index.html.br", b"old", Content())
-    put("simple/ghost/index.html", b"ghost", Content())
+    put("simple/other/index.v1_json", body, ObjectHeaders(type="application/json"))
+    put("simple/other/notes.txt", b"mine", ObjectHeaders())
+    put("simple/other/index.html.br", b"old", ObjectHeaders())
+    put("simple/ghost/index.html", b"ghost", ObjectHeaders())
     rule = "public, max-age=600"
-    put("simple/index.html", b"", Content(type="text/html; charset=utf-8", cache=rule))
+    put("simple/index.html", b"", ObjectHeaders(type="text/html; charset=utf-8", cache=rule))
     mirror.objects.delete(["simple/demo/index.v1_html.gz"])
     done = mirror("verify")
     assert done.code == 1

@@ -25,11 +25,11 @@ from tests.support.builders.upstream_pages import (
     json_file,
 )
 from tests.support.fake_index.index import FakeUpstream
-from yanksync.core.errors import BadAnswer, YanksyncError
+from yanksync.core.errors import InvalidAnswer, YanksyncError
 from yanksync.core.formats import html_page_writer as render_html
 from yanksync.core.formats import json_page_writer as render_json
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
-from yanksync.upstream.xmlrpc_journal import decode
+from yanksync.upstream.xmlrpc_journal import decode_value
 
 FUZZ = settings(
     max_examples=int(os.environ.get("YANKSYNC_FUZZ", "150")),
@@ -107,7 +107,7 @@ def _read_page(body: bytes, content_type: str) -> None:
     """What can be read can be rendered, in both forms, and read again."""
     try:
         page = parse_page(body, content_type, URL, DEMO, PageRules()).page
-    except BadAnswer as problem:
+    except InvalidAnswer as problem:
         _check_told(problem, "project demo: ")
         return
     assert page.name == "demo"
@@ -145,7 +145,7 @@ def test_damaged_html_lists(body: bytes, header: str | None) -> None:
 def _read_list(body: bytes, content_type: str, header: str | None) -> None:
     try:
         found = parse_list(body, content_type, PageRules(), header)
-    except BadAnswer as problem:
+    except InvalidAnswer as problem:
         _check_told(problem, "the list of projects: ")
         return
     assert all(row.name.isascii() and "/" not in row.name for row in found.projects)
@@ -168,7 +168,7 @@ def test_damaged_journals(body: bytes, more: list[tuple[int, bytes]]) -> None:
     for at, piece in more[:3]:
         body = body[:at] + piece + body[at:]
     try:
-        decode(body, URL)
+        decode_value(body, URL)
     except YanksyncError as problem:
         _check_told(problem, "")
 
@@ -181,7 +181,7 @@ def test_damaged_journals(body: bytes, more: list[tuple[int, bytes]]) -> None:
         lambda: parse_page(PAGE_HTML, HTML, URL, DEMO, PageRules()).page.files,
         lambda: parse_list(LIST_JSON, JSON, PageRules()).projects,
         lambda: parse_list(LIST_HTML, HTML, PageRules()).projects,
-        lambda: decode(_journal(), URL),
+        lambda: decode_value(_journal(), URL),
     ],
 )
 def test_undamaged_they_are_read(whole: Callable[[], object]) -> None:

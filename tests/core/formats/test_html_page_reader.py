@@ -24,7 +24,7 @@ from tests.support.builders.upstream_pages import (
     page_of,
     read,
 )
-from yanksync.core.errors import BadAnswer
+from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
 from yanksync.core.model import Page, Yank
 from yanksync.core.names import NormalizedName
@@ -59,7 +59,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "content_type", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, why: str) -> None:
-    with pytest.raises(BadAnswer, match=why):
+    with pytest.raises(InvalidAnswer, match=why):
         read(body, content_type, max_files=2, max_string=100)
 
 
@@ -119,8 +119,8 @@ FIELDS: dict[str, tuple[str, str, Any]] = {
 def test_a_field_is_read_as(line: str, name: str, value: Any) -> None:
     parsed = read(html_body(line), HTML)
     assert getattr(parsed.page.files[0], name) == value
-    assert parsed.notes == ()
-    assert not parsed.json
+    assert parsed.warnings == ()
+    assert not parsed.is_json
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> Non
     parsed = read(html_body(anchor(attributes)), HTML)
     file = parsed.page.files[0]
     assert (file.core_metadata, file.provenance) == (None, None)
-    assert "not passed on" in parsed.notes[0]
+    assert "not passed on" in parsed.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(attributes: str) -> Non
 def test_an_unfit_file_is_left_out_with_a_note(line: str) -> None:
     parsed = read(html_body(anchor(), line), HTML, max_string=500)
     assert [file.filename for file in parsed.page.files] == [NAME]
-    (note,) = parsed.notes
+    (note,) = parsed.warnings
     assert re.match(r"file '(.?x|index|a/x|javascript:x).*' left out: ", note)
 
 
@@ -213,8 +213,8 @@ def test_links_to_no_distribution_are_no_files(link: str) -> None:
     text = link.rpartition("/")[2] if "zip" not in link else "here"
     parsed = read(html_body(anchor(), f'<a href="{link}">{text}</a>'), HTML)
     assert [file.filename for file in parsed.page.files] == [NAME]
-    assert parsed.notes == ()
-    with pytest.raises(BadAnswer, match="no project page"):
+    assert parsed.warnings == ()
+    with pytest.raises(InvalidAnswer, match="no project page"):
         read(f'<a href="{link}">{text}</a>'.encode(), HTML)
 
 
@@ -235,7 +235,7 @@ NO_PAGES = {
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize(("body", "looks"), NO_PAGES.values(), ids=NO_PAGES)
 def test_a_page_that_only_looks_empty_is_refused(body: str, looks: str) -> None:
-    with pytest.raises(BadAnswer, match="no project page") as caught:
+    with pytest.raises(InvalidAnswer, match="no project page") as caught:
         read(body.encode(), HTML)
     assert looks in caught.value.problem and caught.value.problem.isprintable()
 
@@ -253,7 +253,7 @@ EMPTY_PAGES = {
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize("body", EMPTY_PAGES.values(), ids=EMPTY_PAGES)
 def test_an_empty_page_that_names_the_project_is_one(body: str) -> None:
-    assert read(body.encode(), HTML) == ParsedPage(Page(name="demo"), (), json=False)
+    assert read(body.encode(), HTML) == ParsedPage(Page(name="demo"), (), is_json=False)
 
 
 @pytest.mark.rule("R7")
@@ -270,7 +270,7 @@ def test_a_file_is_named_by_its_url() -> None:
     assert [file.filename for file in parsed.page.files] == [long, "demo-2.0.zip", "d +.zip"]
     assert parsed.page.files[2].url == f"{URL}d%20%2B.zip"
     assert f"2 files have another name than the text of their link: '{long}', 'd +.zip'" in (
-        parsed.notes
+        parsed.warnings
     )
 
 
@@ -300,7 +300,7 @@ def test_a_file_that_is_listed_twice_is_one_file(
     parsed = read(html_body(*lines), HTML)
     (file,) = parsed.page.files
     assert (file.url, file.hashes) == (f"{URL}a/{NAME}", (("sha256", wanted),))
-    assert (file.yanked, parsed.notes) == (yanked, ())
+    assert (file.yanked, parsed.warnings) == (yanked, ())
 
 
 def test_a_file_with_two_hashes_is_left_out_and_nothing_else() -> None:
@@ -309,8 +309,10 @@ def test_a_file_with_two_hashes_is_left_out_and_nothing_else() -> None:
     for order in permutations([*lines, anchor("", NAME, NAME), other]):
         parsed = read(html_body(*order), HTML)
         assert [file.filename for file in parsed.page.files] == ["demo-2.0.zip"]
-        assert parsed.notes == (f"file '{NAME}' left out: it is listed with two different hashes",)
-    with pytest.raises(BadAnswer, match=f"none of its files is fit.*'{NAME}'.*two different"):
+        assert parsed.warnings == (
+            f"file '{NAME}' left out: it is listed with two different hashes",
+        )
+    with pytest.raises(InvalidAnswer, match=f"none of its files is fit.*'{NAME}'.*two different"):
         read(html_body(*lines), HTML)
 
 
@@ -322,7 +324,7 @@ def test_a_url_may_be_as_long_as_the_limit() -> None:
 def test_anchors_that_mean_no_file_are_passed_over() -> None:
     others = ('<a name="top">top</a>', '<a href="../">up</a>', '<a href="#end">end</a>')
     parsed = read(html_body(*others), HTML)
-    assert parsed == type(parsed)(Page(name="demo"), (), json=False)
+    assert parsed == type(parsed)(Page(name="demo"), (), is_json=False)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,7 @@ def test_another_charset_is_read() -> None:
 )
 def test_the_types_that_are_read_as_html(content_type: str) -> None:
     parsed = read(html_body(anchor()), content_type)
-    assert [file.filename for file in parsed.page.files] == [NAME] and not parsed.json
+    assert [file.filename for file in parsed.page.files] == [NAME] and not parsed.is_json
 
 
 def test_the_charset_of_the_answer_goes_before_the_pages_own() -> None:
@@ -442,7 +444,7 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     what = "project demo"
     try:
         read(b"<a href=x.whl>" + body, content_type)
-    except BadAnswer as problem:
+    except InvalidAnswer as problem:
         what = problem.where
     assert what == "project demo"
 
@@ -450,4 +452,4 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
 def test_files_of_another_name_are_listed_and_counted() -> None:
     parsed = read(html_body(anchor(), anchor("", "other-1.0.zip")), HTML)
     assert len(parsed.page.files) == 2
-    assert parsed.notes == ("1 files are named after another project, as 'other-1.0.zip'",)
+    assert parsed.warnings == ("1 files are named after another project, as 'other-1.0.zip'",)

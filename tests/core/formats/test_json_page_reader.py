@@ -25,7 +25,7 @@ from tests.support.builders.upstream_pages import (
     page_of,
     read,
 )
-from yanksync.core.errors import BadAnswer
+from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats.parse import PageRules, parse_page
 from yanksync.core.model import Page, Yank
 
@@ -85,14 +85,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "content_type", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_page_that_breaks_a_rule_is_refused(body: bytes, content_type: str, why: str) -> None:
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         read(body, content_type, max_files=2, max_string=100)
     assert caught.value.where == "project demo"
     assert why in caught.value.problem
 
 
 def test_what_is_said_of_a_page_that_is_refused() -> None:
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         read(json_body(meta={"api-version": "2.0"}))
     assert caught.value.problem == "api-version 2.0 is not supported, only 1.x is"
 
@@ -175,7 +175,7 @@ def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: Any) -> None:
     parsed = read(json_body(json_file("demo-1.zip", yanked="bad"), bad), max_string=500)
     (file,) = parsed.page.files
     assert (file.filename, file.yanked) == ("demo-1.zip", Yank("bad"))
-    (note,) = parsed.notes
+    (note,) = parsed.warnings
     assert "left out" in note
     assert note.isascii()
     assert note.isprintable()
@@ -192,7 +192,7 @@ def test_a_file_that_breaks_a_rule_is_left_out_with_a_note(bad: Any) -> None:
     ],
 )
 def test_a_file_that_is_left_out_is_named(bad: Any, name: str) -> None:
-    (note,) = read(json_body(json_file("demo-1.zip"), bad)).notes
+    (note,) = read(json_body(json_file("demo-1.zip"), bad)).warnings
     assert note.startswith(f"file '{name}' left out: it is invalid: ")
 
 
@@ -217,8 +217,8 @@ def test_bad_files_among_good_ones_are_named_and_hide_nothing(rows: list[Any], m
             good[name] = Yank() if row else None
     parsed = read(json_body(*files, x=more))
     assert {file.filename: file.yanked for file in parsed.page.files} == good
-    assert len(parsed.notes) == len(bad)
-    assert all(any(f"'{name}' left out" in note for note in parsed.notes) for name in bad)
+    assert len(parsed.warnings) == len(bad)
+    assert all(any(f"'{name}' left out" in note for note in parsed.warnings) for name in bad)
 
 
 @pytest.mark.parametrize("mark", ["", "why", True, 5, []])
@@ -236,7 +236,7 @@ def test_versions_that_are_none_are_dropped_with_a_note() -> None:
     versions = ["1.0", 2, None, "x" * 101, "3.0"]
     parsed = read(json_body(versions=versions), max_string=100)
     assert parsed.page.versions == ("1.0", "3.0")
-    assert parsed.notes == (
+    assert parsed.warnings == (
         "a version is no text; it is left out of the versions",
         "a version is longer than 100 characters; not passed on",
     )
@@ -251,7 +251,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
 
 @pytest.mark.parametrize("bad", LEFT_OUT.values(), ids=LEFT_OUT)
 def test_a_page_with_no_fit_file_is_refused(bad: Any) -> None:
-    with pytest.raises(BadAnswer, match="none of its files"):
+    with pytest.raises(InvalidAnswer, match="none of its files"):
         read(json_body(bad), max_string=500)
 
 
@@ -323,7 +323,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, Any]] = {
 def test_a_field_is_read_as(fields: dict[str, Any], name: str, value: Any) -> None:
     parsed = read(json_body(json_file(**fields)))
     assert getattr(parsed.page.files[0], name) == value
-    assert parsed.notes == ()
+    assert parsed.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -343,13 +343,13 @@ def test_a_claim_that_cannot_hold_is_dropped_with_a_note(fields: dict[str, Any])
     parsed = read(json_body(json_file(**fields)))
     file = parsed.page.files[0]
     assert (file.core_metadata, file.provenance) == (None, None)
-    assert "not passed on" in parsed.notes[0]
+    assert "not passed on" in parsed.warnings[0]
 
 
 def test_yanked_null_is_not_yanked_with_a_note() -> None:
     parsed = read(json_body(json_file(yanked=None)))
     assert parsed.page.files[0].yanked is None
-    assert "null" in parsed.notes[0]
+    assert "null" in parsed.warnings[0]
 
 
 @pytest.mark.rule("R10")
@@ -450,7 +450,7 @@ NOTED = {
 
 @pytest.mark.parametrize(("fields", "note"), NOTED.values(), ids=NOTED)
 def test_what_is_told_of_a_page(fields: dict[str, Any], note: str | None) -> None:
-    notes = read(json_body(**fields), max_files=2, max_string=100).notes
+    notes = read(json_body(**fields), max_files=2, max_string=100).warnings
     assert len(notes) == (note is not None)
     assert note is None or note in notes[0]
 
@@ -472,7 +472,7 @@ def test_a_digest_has_the_length_of_its_algorithm(algorithm: str, digits: int) -
             (json_body(json_file(hashes={algorithm: "a" * wrong})), JSON),
             (html_body(anchor(href=f"{NAME}#{algorithm}={'a' * wrong}")), HTML),
         ):
-            with pytest.raises(BadAnswer, match="is no digest"):
+            with pytest.raises(InvalidAnswer, match="is no digest"):
                 read(body, form)
 
 
@@ -503,7 +503,7 @@ def test_the_page_is_read_as(fields: dict[str, Any], name: str, value: Any) -> N
 )
 def test_the_parser_follows_the_content_type_of_the_answer(content_type: str) -> None:
     parsed = read(json_body(), content_type)
-    assert parsed.json
+    assert parsed.is_json
     assert parsed.page == Page(name="demo")
 
 
@@ -521,30 +521,30 @@ def test_the_serial_of_the_body_goes_before_the_header(
 
 def test_a_newer_minor_version_is_read_with_a_note() -> None:
     parsed = read(json_body(meta={"api-version": "1.10"}, versions=[]))
-    assert parsed.notes == ("api-version 1.10 is newer than 1.4",)
+    assert parsed.warnings == ("api-version 1.10 is newer than 1.4",)
 
 
 def test_files_that_belong_to_no_version_stay_with_a_note() -> None:
     parsed = read(json_body(json_file(), json_file("demo-2.zip"), versions=["2.0"]))
     assert len(parsed.page.files) == 2
-    assert parsed.notes == (f"1 files belong to none of the versions listed, as '{NAME}'",)
+    assert parsed.warnings == (f"1 files belong to none of the versions listed, as '{NAME}'",)
 
 
 def test_files_of_another_name_are_listed_and_counted() -> None:
     strange = ("other-1.0.tar.gz", "demo_extra-1.0-py3-none-any.whl", "demo2-1.0.zip")
     parsed = read(json_body(*map(json_file, (NAME, *strange))))
     assert [file.filename for file in parsed.page.files] == [NAME, *strange]
-    assert parsed.notes == (f"3 files are named after another project, as '{strange[0]}'",)
+    assert parsed.warnings == (f"3 files are named after another project, as '{strange[0]}'",)
 
 
 def test_a_note_is_made_once() -> None:
     parsed = read(json_body(*(json_file(f"demo-{n}.zip", yanked=None) for n in range(9))))
-    assert len(parsed.notes) == 1
+    assert len(parsed.warnings) == 1
 
 
 def test_notes_are_limited_in_number() -> None:
     bad = [json_file(f".{n}") for n in range(30)]
-    notes = read(json_body(json_file(), *bad, *bad[:9])).notes
+    notes = read(json_body(json_file(), *bad, *bad[:9])).warnings
     assert len(notes) == 21
     assert notes[-1] == "and 10 more notes"
 
@@ -571,7 +571,7 @@ FILE_KEYS = ["filename", "url", "hashes", "yanked", "requires_python", "size", "
 @CALM
 @given(st.binary())
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidAnswer):
         read(body)
 
 
@@ -585,7 +585,7 @@ def test_no_shape_raises_anything_else(page: dict[str, Any], file: dict[str, Any
     assert json.loads(body) is not None
     try:
         told = read(body).page.name
-    except BadAnswer as problem:
+    except InvalidAnswer as problem:
         told = str(problem)
     assert told == "demo" or told.startswith("project demo: ")
     assert told.isprintable()

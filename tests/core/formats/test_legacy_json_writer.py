@@ -14,11 +14,11 @@ from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.formats.project_list_writer import serial_rows
 from yanksync.core.model import File, ListedProject, Page, Yank
-from yanksync.core.policies.yanked import offered
+from yanksync.core.policies.yanked import offered_page
 
 
 def document(page: Page) -> dict[str, object]:
-    return dict(json.loads(render_document(offered(page, "mark"))))
+    return dict(json.loads(render_document(offered_page(page, "mark"))))
 
 
 def test_the_document_byte_for_byte() -> None:
@@ -40,7 +40,7 @@ def test_the_document_byte_for_byte() -> None:
 @given(pages)
 def test_it_says_of_each_file_what_the_page_says(page: Page) -> None:
     for mode in ("mark", "omit"):
-        shown = offered(page, mode)
+        shown = offered_page(page, mode)
         there, simple = json.loads(render_document(shown)), json.loads(json_form.render_page(shown))
         files = {one["filename"]: one for release in there["releases"].values() for one in release}
         assert sum(map(len, there["releases"].values())) == len(files) == len(simple["files"])
@@ -114,7 +114,7 @@ def test_versions_stand_in_their_order_and_the_last_is_the_newest(yanked: Yank |
 @pytest.mark.parametrize("claim", [False, True, (), None])
 def test_the_metadata_claim_is_that_of_the_page(claim: bool | tuple[()] | None) -> None:
     page = Page(name="demo", files=(replace(BARE, core_metadata=claim),))
-    (file,) = json.loads(render_document(offered(page, "mark")))["urls"]
+    (file,) = json.loads(render_document(offered_page(page, "mark")))["urls"]
     (simple,) = json.loads(json_form.render_page(page))["files"]
     assert file.get("core-metadata") == simple.get("core-metadata")
     assert (file.get("core-metadata") is None) == (claim is None)

@@ -19,7 +19,7 @@ from tests.support.builders.upstream_pages import HTML, JSON, read
 from yanksync.core.formats import html_page_writer
 from yanksync.core.formats import json_page_writer as json_form
 from yanksync.core.model import File, Page, Yank
-from yanksync.core.policies.yanked import offered, plain
+from yanksync.core.policies.yanked import has_default_status, offered_page
 
 SIZED = replace(BARE, size=0)
 
@@ -119,8 +119,10 @@ def test_the_version_claims_what_the_page_carries(page: Page, in_json: str, in_h
     assert got["meta"]["api-version"] == in_json
     assert ("versions" in got) == (in_json != "1.0")
     assert all(("size" in file) == (in_json != "1.0") for file in got["files"])
-    assert ("project-status" in got) == (not plain(page))
-    assert (b'"pypi:project-status"' in html_page_writer.render_page(page)) == (not plain(page))
+    assert ("project-status" in got) == (not has_default_status(page))
+    assert (b'"pypi:project-status"' in html_page_writer.render_page(page)) == (
+        not has_default_status(page)
+    )
     assert f'repository-version" content="{in_html}"'.encode() in html_page_writer.render_page(page)
 
 
@@ -160,7 +162,7 @@ def test_lone_surrogates_are_escaped_in_json_and_replaced_in_html() -> None:
 @CALM
 @given(pages)
 def test_json_reads_back_as_the_page(page: Page) -> None:
-    page = offered(page, "mark")
+    page = offered_page(page, "mark")
     got = read(json_form.render_page(page), JSON).page
     if page.versions is None or any(file.size is None for file in page.files):
         bare = tuple(replace(file, size=None) for file in page.files)
@@ -192,7 +194,7 @@ def by_html(page: Page) -> Page:
 @CALM
 @given(pages)
 def test_html_reads_back_as_far_as_it_can_carry(page: Page) -> None:
-    page = offered(page, "mark")
+    page = offered_page(page, "mark")
     assert read(html_page_writer.render_page(page), HTML).page == by_html(page)
 
 
@@ -209,7 +211,7 @@ def has_controls(text: str) -> bool:
 @CALM
 @given(pages)
 def test_the_page_is_valid_html5(page: Page) -> None:
-    written = html_page_writer.render_page(offered(page, "mark"))
+    written = html_page_writer.render_page(offered_page(page, "mark"))
     if not has_controls(written.decode()) and b"&#13;" not in written:
         html5lib.HTMLParser(strict=True).parse(written, transport_encoding="utf-8")
 
@@ -223,8 +225,8 @@ def test_the_order_of_upstream_does_not_matter(page: Page) -> None:
         versions=page.versions and tuple(random.sample(page.versions, len(page.versions))),
     )
     for form in (json_form, html_page_writer):
-        written = form.render_page(offered(page, "mark"))
-        assert written == form.render_page(offered(shuffled, "mark"))
+        written = form.render_page(offered_page(page, "mark"))
+        assert written == form.render_page(offered_page(shuffled, "mark"))
 
 
 SCRIPT = """
@@ -232,8 +234,8 @@ import sys
 from msgspec.structs import replace
 from tests.support.builders.known_pages import PAGE
 from yanksync.core.formats import html_page_writer, json_page_writer
-from yanksync.core.policies.yanked import offered
-page = offered(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
+from yanksync.core.policies.yanked import offered_page
+page = offered_page(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
 sys.stdout.buffer.write(json_page_writer.render_page(page) + html_page_writer.render_page(page))
 """
 

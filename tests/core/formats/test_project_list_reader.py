@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders.upstream_pages import CALM, HTML, JSON
-from yanksync.core.errors import BadAnswer
+from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats.parse import PageRules, parse_list
 from yanksync.core.model import ListedProject, ProjectList
 
@@ -34,7 +34,7 @@ def read(body: bytes, content_type: str = JSON, header: str | None = None) -> Pr
 
 def test_rows_are_normalised_and_keep_their_spelling() -> None:
     got = read(as_json(row("Foo.Bar", 5), row("zope", "7"), _last_serial="9"))
-    assert (got.serial, got.numbered) == (9, True)
+    assert (got.serial, got.has_serials) == (9, True)
     assert [*got.projects] == [
         ListedProject("foo-bar", "Foo.Bar", 5),
         ListedProject("zope", "zope", 7),
@@ -61,7 +61,7 @@ def test_spellings_of_one_name_are_all_there() -> None:
         ("a-b", "a.B", 9),
         ("a-b", "a_b", None),
     ]
-    assert not got.numbered
+    assert not got.has_serials
 
 
 @pytest.mark.parametrize(("meta", "serial"), [({}, 4), ({"_last_serial": 9}, 9)])
@@ -87,7 +87,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "content_type"), REFUSED.values(), ids=REFUSED)
 def test_a_list_that_breaks_a_rule_is_refused(body: bytes, content_type: str) -> None:
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(InvalidAnswer) as caught:
         read(body, content_type)
     assert caught.value.where == "the list of projects"
 
@@ -125,6 +125,6 @@ def test_no_bytes_raise_anything_else(body: bytes, content_type: str) -> None:
     what = "the list of projects"
     try:
         read(b"<a href=x>" + body if content_type is HTML else body, content_type)
-    except BadAnswer as problem:
+    except InvalidAnswer as problem:
         what = problem.where
     assert what == "the list of projects"

@@ -8,7 +8,7 @@ import html5lib
 import pytest
 
 from yanksync.core.formats.parse import PageRules, parse_list
-from yanksync.core.formats.project_list_writer import BothForms, html_rows, json_rows
+from yanksync.core.formats.project_list_writer import ProjectListForms, html_rows, json_rows
 from yanksync.core.model import ListedProject
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -54,7 +54,7 @@ def test_both_forms_of_one_reading_are_those_of_two(projects: list[ListedProject
         readings.append(len(readings))
         return iter(projects)
 
-    both = BothForms(rows, 9)
+    both = ProjectListForms(rows, 9)
     in_json, in_html = b"".join(json_rows(projects, 9)), b"".join(html_rows(projects))
     assert (b"".join(both.json()), b"".join(both.html())) == (in_json, in_html)
     assert len(readings) == 1
@@ -63,7 +63,7 @@ def test_both_forms_of_one_reading_are_those_of_two(projects: list[ListedProject
     assert (b"".join(both.html()), b"".join(both.json())) == (in_html, in_json)
     next(both.json())  # and left there, behind a whole one
     assert b"".join(both.html()) == in_html
-    assert b"".join(BothForms(rows, 9).html()) == in_html, "the first that is asked for"
+    assert b"".join(ProjectListForms(rows, 9).html()) == in_html, "the first that is asked for"
 
 
 def test_chunks_are_neither_the_whole_nor_single_rows() -> None:

@@ -20,10 +20,10 @@ from tests.support.builders.upstream_pages import (
 )
 from yanksync.core.errors import YanksyncError
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
-from yanksync.upstream.http_answers import Limit, Unpacker
-from yanksync.upstream.xmlrpc_journal import decode
+from yanksync.upstream.http_answers import BodyDecoder, SizeLimit
+from yanksync.upstream.xmlrpc_journal import decode_value
 
-LIMIT = Limit(256 << 20, "upstream.max_list_size")
+LIMIT = SizeLimit(256 << 20, "upstream.max_list_size")
 
 
 def page(body: bytes, kind: str = JSON) -> None:
@@ -37,7 +37,7 @@ def listed(rows: str, kind: str = JSON) -> None:
 
 
 def unpacked(packed: bytes) -> bytes:
-    unpacker = Unpacker(URL, 200, {"content-encoding": "gzip"}, LIMIT)
+    unpacker = BodyDecoder(URL, 200, {"content-encoding": "gzip"}, LIMIT)
     unpacker.feed(packed)
     return unpacker.body()
 
@@ -70,8 +70,8 @@ KINDS: dict[str, Callable[[int], object]] = {
     "ends that are none": lambda n: listed('{"name":"' + "},{" * (n * 200) + '"}'),
     "ends in every row": lambda n: listed(",".join(['{"name":"a},{b"}'] * (n * 20))),
     "a list of links": lambda n: listed('<a href="a/">a</a>' * n, HTML),
-    "journal rows": lambda n: decode(rows(n), URL),
-    "lists in lists": lambda n: decode(b"<value><array><data>" * n, URL),
+    "journal rows": lambda n: decode_value(rows(n), URL),
+    "lists in lists": lambda n: decode_value(b"<value><array><data>" * n, URL),
 }
 
 

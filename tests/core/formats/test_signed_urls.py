@@ -14,7 +14,7 @@ from tests.support.builders.upstream_pages import (
     json_file,
     read,
 )
-from yanksync.core.formats.parse import of_every_page
+from yanksync.core.formats.parse import is_about_index
 from yanksync.core.formats.signed_urls import NOTE
 
 EXPIRING = {
@@ -42,7 +42,7 @@ def test_a_link_that_expires_is_noted(query: str) -> None:
         read(json_body(lasting, json_file(url=url))),
         read(html_body(anchor(filename="demo-0.9.tar.gz"), anchor(href=escaped)), HTML),
     ):
-        assert parsed.notes == (NOTE,) and of_every_page(NOTE)
+        assert parsed.warnings == (NOTE,) and is_about_index(NOTE)
         assert "signature" in NOTE and "cached" in NOTE
         assert len(parsed.page.files) == 2  # it works for now, and is published
         assert parsed.page.files[1].url.startswith(f"https://files.example/{NAME}?")
@@ -50,6 +50,6 @@ def test_a_link_that_expires_is_noted(query: str) -> None:
 
 @pytest.mark.parametrize("query", LASTING)
 def test_a_link_that_lasts_is_not(query: str) -> None:
-    assert read(json_body(json_file(url=f"https://files.example/{NAME}{query}"))).notes == ()
+    assert read(json_body(json_file(url=f"https://files.example/{NAME}{query}"))).warnings == ()
     why = {"reason": "really? see ?Expires=1&Signature=x"}
-    assert read(json_body(json_file(yanked=why["reason"])), JSON).notes == ()
+    assert read(json_body(json_file(yanked=why["reason"])), JSON).warnings == ()

@@ -7,11 +7,11 @@ import pytest
 from yanksync.core.rules.fetch_plan import (
     DAY,
     HOUR,
-    OVERDUE,
+    STALE_LIMIT,
     backoff,
     is_overdue,
-    sweep_due,
-    sweep_share,
+    recheck_budget,
+    recheck_due,
 )
 
 
@@ -36,21 +36,21 @@ def test_backoff(attempts: int, seconds: float) -> None:
 )
 def test_overdue(since: float | None, now: float, overdue: bool) -> None:
     assert is_overdue(since, now) is overdue
-    assert OVERDUE > DAY
+    assert STALE_LIMIT > DAY
 
 
 def test_sweep_is_spread_over_half_of_its_days() -> None:
-    dues = [sweep_due(f"project-{number}", 1000.0, 30) for number in range(500)]
+    dues = [recheck_due(f"project-{number}", 1000.0, 30) for number in range(500)]
     parts = [(due - 1000.0) / (30 * DAY) for due in dues if due is not None]
     assert len(parts) == 500 and min(parts) >= 0.5 and max(parts) < 1
     assert min(parts) < 0.53 and max(parts) > 0.97 and 0.7 < sum(parts) / 500 < 0.8
-    assert sweep_due("demo", 1000.0, 30) == sweep_due("demo", 1000.0, 30)
+    assert recheck_due("demo", 1000.0, 30) == recheck_due("demo", 1000.0, 30)
 
 
 @pytest.mark.parametrize("days", [0, -1])
 def test_no_sweep(days: int) -> None:
-    assert sweep_due("demo", 0.0, days) is None
-    assert sweep_share(1000, DAY, days) == 0
+    assert recheck_due("demo", 0.0, days) is None
+    assert recheck_budget(1000, DAY, days) == 0
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_no_sweep(days: int) -> None:
     ],
 )
 def test_sweep_share(projects: int, elapsed: float, share: int) -> None:
-    assert sweep_share(projects, elapsed, 30) == share
+    assert recheck_budget(projects, elapsed, 30) == share

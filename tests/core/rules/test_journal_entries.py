@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from yanksync.core.errors import JournalReplaced
-from yanksync.core.model import Action, JournalEntry
+from yanksync.core.model import HistoryAction, JournalEntry
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import HISTORY, Kind, check_cursor, classify, named, read
+from yanksync.core.rules.journal_entries import (
+    HISTORY_ACTIONS,
+    EntryKind,
+    check_continuity,
+    classify,
+    interpret,
+    mirrored_names,
+)
 
 ROLES = ("add", "accepted", "invite", "revoke_invite", "change", "remove")
 
@@ -25,70 +32,74 @@ def everything(name: str) -> bool:
 @pytest.mark.parametrize(
     ("action", "version", "kind"),
     [
-        pytest.param("create", None, Kind.CREATE, id="create"),
-        pytest.param("new release", "1.0", Kind.NEW_RELEASE, id="new-release"),
-        pytest.param("add source file d-1.tar.gz", "1", Kind.LOOK, id="upload"),
-        pytest.param("remove file d-1.tar.gz", "1", Kind.REMOVE_FILE, id="file"),
-        pytest.param("remove release", "1.0", Kind.REMOVE_RELEASE, id="release"),
-        pytest.param("remove project", None, Kind.REMOVE_PROJECT, id="project"),
-        pytest.param("yank release", "1.0", Kind.YANK, id="yank"),
-        pytest.param("unyank release", "1.0", Kind.UNYANK, id="unyank"),
-        pytest.param("project quarantined", None, Kind.QUARANTINE_PROJECT),
-        pytest.param("project quarantine cleared", None, Kind.CLEAR_PROJECT),
-        pytest.param("release quarantined", "1.0", Kind.QUARANTINE_RELEASE),
-        pytest.param("release quarantine cleared", "1.0", Kind.CLEAR_RELEASE),
-        *(pytest.param(f"{verb} Owner bob", None, Kind.ROLE, id=f"{verb}") for verb in ROLES),
-        pytest.param("change Owner bob to Maintainer", None, Kind.ROLE, id="change-to"),
-        pytest.param("remove", "1.0", Kind.REMOVE_RELEASE, id="old-release"),
-        pytest.param("remove", None, Kind.REMOVE_PROJECT, id="old-project"),
-        pytest.param("rename from other", None, Kind.LOOK, id="rename"),
-        pytest.param("docupdate", None, Kind.INERT, id="docupdate"),
-        pytest.param("docdestroy", "", Kind.INERT, id="docdestroy"),
-        pytest.param("keyrotate ", "", Kind.INERT, id="keyrotate"),
-        pytest.param("update hosting_mode", None, Kind.LOOK, id="update"),
-        pytest.param("yank file d-1.tar.gz", "1", Kind.LOOK, id="draft-verb"),
-        pytest.param("frobnicate", None, Kind.LOOK, id="unknown"),
-        pytest.param("", None, Kind.LOOK, id="nil"),
-        pytest.param("add Owner file d-1.tar.gz", None, Kind.ROLE, id="team-file"),
-        pytest.param("remove file d-1.tar.gz", None, Kind.LOOK, id="no-version"),
-        pytest.param("remove Owner release", None, Kind.ROLE, id="team-release"),
-        pytest.param("remove release", None, Kind.LOOK, id="release-verb"),
-        pytest.param("remove project", "1.0", Kind.LOOK, id="project-verb"),
-        pytest.param("add Owner bob", "1.0", Kind.LOOK, id="role-with-version"),
-        pytest.param("add Admin bob", None, Kind.LOOK, id="unknown-role"),
-        pytest.param("add Ownership x", None, Kind.LOOK, id="prefix-of-role"),
-        pytest.param("re-add Owner bob", None, Kind.LOOK, id="not-at-the-start"),
-        pytest.param("Remove Project", None, Kind.LOOK, id="exact"),
-        pytest.param("remove project ", None, Kind.LOOK, id="untrimmed"),
+        pytest.param("create", None, EntryKind.CREATE, id="create"),
+        pytest.param("new release", "1.0", EntryKind.NEW_RELEASE, id="new-release"),
+        pytest.param("add source file d-1.tar.gz", "1", EntryKind.OTHER_CHANGE, id="upload"),
+        pytest.param("remove file d-1.tar.gz", "1", EntryKind.REMOVE_FILE, id="file"),
+        pytest.param("remove release", "1.0", EntryKind.REMOVE_RELEASE, id="release"),
+        pytest.param("remove project", None, EntryKind.REMOVE_PROJECT, id="project"),
+        pytest.param("yank release", "1.0", EntryKind.YANK, id="yank"),
+        pytest.param("unyank release", "1.0", EntryKind.UNYANK, id="unyank"),
+        pytest.param("project quarantined", None, EntryKind.QUARANTINE_PROJECT),
+        pytest.param("project quarantine cleared", None, EntryKind.UNQUARANTINE_PROJECT),
+        pytest.param("release quarantined", "1.0", EntryKind.QUARANTINE_RELEASE),
+        pytest.param("release quarantine cleared", "1.0", EntryKind.UNQUARANTINE_RELEASE),
+        *(pytest.param(f"{verb} Owner bob", None, EntryKind.ROLE, id=f"{verb}") for verb in ROLES),
+        pytest.param("change Owner bob to Maintainer", None, EntryKind.ROLE, id="change-to"),
+        pytest.param("remove", "1.0", EntryKind.REMOVE_RELEASE, id="old-release"),
+        pytest.param("remove", None, EntryKind.REMOVE_PROJECT, id="old-project"),
+        pytest.param("rename from other", None, EntryKind.OTHER_CHANGE, id="rename"),
+        pytest.param("docupdate", None, EntryKind.INERT, id="docupdate"),
+        pytest.param("docdestroy", "", EntryKind.INERT, id="docdestroy"),
+        pytest.param("keyrotate ", "", EntryKind.INERT, id="keyrotate"),
+        pytest.param("update hosting_mode", None, EntryKind.OTHER_CHANGE, id="update"),
+        pytest.param("yank file d-1.tar.gz", "1", EntryKind.OTHER_CHANGE, id="draft-verb"),
+        pytest.param("frobnicate", None, EntryKind.OTHER_CHANGE, id="unknown"),
+        pytest.param("", None, EntryKind.OTHER_CHANGE, id="nil"),
+        pytest.param("add Owner file d-1.tar.gz", None, EntryKind.ROLE, id="team-file"),
+        pytest.param("remove file d-1.tar.gz", None, EntryKind.OTHER_CHANGE, id="no-version"),
+        pytest.param("remove Owner release", None, EntryKind.ROLE, id="team-release"),
+        pytest.param("remove release", None, EntryKind.OTHER_CHANGE, id="release-verb"),
+        pytest.param("remove project", "1.0", EntryKind.OTHER_CHANGE, id="project-verb"),
+        pytest.param("add Owner bob", "1.0", EntryKind.OTHER_CHANGE, id="role-with-version"),
+        pytest.param("add Admin bob", None, EntryKind.OTHER_CHANGE, id="unknown-role"),
+        pytest.param("add Ownership x", None, EntryKind.OTHER_CHANGE, id="prefix-of-role"),
+        pytest.param("re-add Owner bob", None, EntryKind.OTHER_CHANGE, id="not-at-the-start"),
+        pytest.param("Remove Project", None, EntryKind.OTHER_CHANGE, id="exact"),
+        pytest.param("remove project ", None, EntryKind.OTHER_CHANGE, id="untrimmed"),
     ],
 )
-def test_classify(action: str, version: str | None, kind: Kind) -> None:
+def test_classify(action: str, version: str | None, kind: EntryKind) -> None:
     assert classify(entry(action, version)) is kind
 
 
 @pytest.mark.parametrize(
     ("rows", "held", "marks"),
     [
-        pytest.param([("yank release", "1", 5)], True, [("demo", 5, Kind.YANK, True)], id="yank"),
+        pytest.param(
+            [("yank release", "1", 5)], True, [("demo", 5, EntryKind.YANK, True)], id="yank"
+        ),
         pytest.param([("add Owner bob", None, 5)], True, [], id="role-of-held"),
-        pytest.param([("add Owner b", None, 5)], False, [("demo", 5, Kind.ROLE, False)], id="new"),
+        pytest.param(
+            [("add Owner b", None, 5)], False, [("demo", 5, EntryKind.ROLE, False)], id="new"
+        ),
         pytest.param([("docupdate", None, 5)], False, [], id="inert"),
         pytest.param(
             [("yank release", "1", 5), ("invite Owner bob", None, 6)],
             True,
-            [("demo", 5, Kind.YANK, True)],
+            [("demo", 5, EntryKind.YANK, True)],
             id="invitation-raises-no-reach",
         ),
         pytest.param(
             [("yank release", "1", 5), ("add source file x", "1", 9)],
             True,
-            [("demo", 9, Kind.LOOK, True)],
+            [("demo", 9, EntryKind.OTHER_CHANGE, True)],
             id="urgent-stays",
         ),
         pytest.param(
             [("remove project", None, 5), ("create", None, 6)],
             True,
-            [("demo", 6, Kind.CREATE, True)],
+            [("demo", 6, EntryKind.CREATE, True)],
             id="newest-entry-decides",
         ),
     ],
@@ -96,14 +107,14 @@ def test_classify(action: str, version: str | None, kind: Kind) -> None:
 def test_marks(
     rows: list[tuple[str, str | None, int]],
     held: bool,
-    marks: list[tuple[str, int, Kind, bool]],
+    marks: list[tuple[str, int, EntryKind, bool]],
 ) -> None:
-    reading = read(
+    reading = interpret(
         [entry(action, version, serial) for action, version, serial in rows],
         everything,
         {"demo"} if held else set(),
     )
-    assert [(m.name, m.reach, m.kind, m.urgent) for m in reading.marks] == marks
+    assert [(m.name, m.required_serial, m.kind, m.urgent) for m in reading.marks] == marks
     assert reading.cursor is not None and reading.cursor.serial == rows[-1][2]
 
 
@@ -129,12 +140,12 @@ def test_withdrawals_are_urgent_whatever_comes_behind(
 ) -> None:
     rows = [entry(action, version, 1), entry("frobnicate", None, 2)]
     for some in (rows[:1], rows, rows[::-1]):
-        (mark,) = read(some, everything, set()).marks
+        (mark,) = interpret(some, everything, set()).marks
         assert mark.urgent == urgent
 
 
 def test_the_words_that_states_keep_stay() -> None:
-    assert [kind.value for kind in Kind] == [
+    assert [kind.value for kind in EntryKind] == [
         *("inert", "role", "look", "create", "new release", "yank", "unyank", "remove file"),
         *("remove release", "remove project", "quarantine release", "clear release"),
         *("quarantine project", "clear project"),
@@ -164,16 +175,16 @@ PUT, END = "project quarantined", "project quarantine cleared"
 )
 def test_a_quarantine_stands_until_it_is_ended(actions: list[str], quarantine: int | None) -> None:
     rows = [entry(action, serial=at) for at, action in enumerate(actions, 1)]
-    (mark,) = read(rows, everything, set()).marks
+    (mark,) = interpret(rows, everything, set()).marks
     assert mark.quarantine == quarantine
 
 
 @pytest.mark.rule("R4")
 def test_order_is_by_serial_and_never_by_time() -> None:
     rows = [entry("yank release", "1", 5, at=900), entry("unyank release", "1", 6, at=100)]
-    reading = read(rows, everything, {"demo"})
+    reading = interpret(rows, everything, {"demo"})
     assert [event.entry.serial for event in reading.events] == [5, 6]
-    assert reading.marks[0].reach == 6 and reading.cursor is rows[1]
+    assert reading.marks[0].required_serial == 6 and reading.cursor is rows[1]
 
 
 @pytest.mark.parametrize(
@@ -188,22 +199,26 @@ def test_order_is_by_serial_and_never_by_time() -> None:
     ],
 )
 def test_rows_that_name_nothing_move_only_the_cursor(name: str, skipped: int) -> None:
-    reading = read([entry("yank release", "1", 7, name)], lambda found: found != "other", set())
+    reading = interpret(
+        [entry("yank release", "1", 7, name)], lambda found: found != "other", set()
+    )
     assert (reading.events, reading.marks, reading.skipped) == ((), (), skipped)
     assert reading.cursor is not None and reading.cursor.serial == 7
 
 
 def test_spellings_of_one_project_are_one() -> None:
     rows = [entry("create", None, 1, "Foo.Bar"), entry("new release", "1", 2, "foo_bar")]
-    assert named(rows, everything) == ("foo-bar",)
-    reading = read(rows, everything, set())
-    assert [(mark.name, mark.reach) for mark in reading.marks] == [("foo-bar", 2)]
-    assert named([entry("create", name="a"), entry("create", name="!")], everything) == ("a",)
-    assert named(rows, lambda name: False) == ()
+    assert mirrored_names(rows, everything) == ("foo-bar",)
+    reading = interpret(rows, everything, set())
+    assert [(mark.name, mark.required_serial) for mark in reading.marks] == [("foo-bar", 2)]
+    assert mirrored_names([entry("create", name="a"), entry("create", name="!")], everything) == (
+        "a",
+    )
+    assert mirrored_names(rows, lambda name: False) == ()
 
 
 def test_no_rows_move_no_cursor() -> None:
-    assert read([], everything, set()).cursor is None
+    assert interpret([], everything, set()).cursor is None
 
 
 @pytest.mark.rule("R7")
@@ -222,19 +237,19 @@ def test_no_rows_move_no_cursor() -> None:
 def test_what_an_event_removes(
     action: str, version: str | None, file: str | None, removes: bool
 ) -> None:
-    (event,) = read([entry(action, version)], everything, set()).events
+    (event,) = interpret([entry(action, version)], everything, set()).events
     assert (event.file, event.removes) == (file, removes)
 
 
 def test_references_in_an_action_stay_text() -> None:
-    (event,) = read([entry("remove file &#8230;.whl", "1")], everything, set()).events
+    (event,) = interpret([entry("remove file &#8230;.whl", "1")], everything, set()).events
     assert event.file == "&#8230;.whl"
 
 
 @pytest.mark.rule("R6")
 def test_only_known_verbs_enter_the_history() -> None:
-    assert {HISTORY[kind] for kind in HISTORY} == set(Action)
-    assert not {Kind.LOOK, Kind.ROLE, Kind.INERT} & set(HISTORY)
+    assert {HISTORY_ACTIONS[kind] for kind in HISTORY_ACTIONS} == set(HistoryAction)
+    assert not {EntryKind.OTHER_CHANGE, EntryKind.ROLE, EntryKind.INERT} & set(HISTORY_ACTIONS)
 
 
 KNOWN = entry("yank release", "1", 8)
@@ -262,8 +277,8 @@ def test_check_cursor(
     rows: list[JournalEntry], cursor: int, known: JournalEntry | None, problem: str | None
 ) -> None:
     if problem is None:
-        check_cursor(rows, cursor, known)
+        check_continuity(rows, cursor, known)
         return
     with pytest.raises(JournalReplaced, match=problem) as caught:
-        check_cursor(rows, cursor, known)
+        check_continuity(rows, cursor, known)
     assert caught.value.serial == cursor

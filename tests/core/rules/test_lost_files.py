@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.builders.random_pages import CALM
-from yanksync.core.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
+from yanksync.core.model import File, Hashes, HistoryAction, JournalEntry, Page, PageChange, Yank
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 from yanksync.core.rules.lost_files import (
     LostFile,
-    Moment,
-    confirm,
-    lost_files,
+    Observation,
+    apply_entries,
+    confirm_lost,
+    find_lost_files,
+    page_with_lost_files,
     remembered,
-    removals,
-    told,
+    removal_changes,
     unpublished,
-    with_lost,
 )
 from yanksync.core.versions import VersionFinder, same_version
 
@@ -31,7 +31,7 @@ A: Hashes = (("sha256", "aa"),)
 B: Hashes = (("sha256", "bb"),)
 ONE, WHEEL, TWO, ODD = "demo-1.0.zip", "demo-1.0-py3-none-any.whl", "demo-2.0.zip", "odd"
 BAD = Yank("bad")
-FIRST, LATER = Moment(1000.0, 1, 600.0), Moment(1600.0, 2, 600.0)
+FIRST, LATER = Observation(1000.0, 1, 600.0), Observation(1600.0, 2, 600.0)
 
 
 def file(name: str, hashes: Hashes = A, yanked: Yank | None = None) -> File:
@@ -43,17 +43,19 @@ def page(*files: File | str, serial: int | None = 10, status: str = "active") ->
     return Page(name=DEMO, files=made, serial=serial, status=status)
 
 
-def event(kind: Kind, version: str | None, serial: int = 11, name: str = "") -> Event:
-    action = f"remove file {name}" if kind is Kind.REMOVE_FILE else str(kind)
-    return Event(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
+def event(kind: EntryKind, version: str | None, serial: int = 11, name: str = "") -> JournalEvent:
+    action = f"remove file {name}" if kind is EntryKind.REMOVE_FILE else str(kind)
+    return JournalEvent(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
 
 
 def names(lost: Sequence[LostFile]) -> list[str]:
     return [one.file.filename for one in lost]
 
 
-def seen(before: Page, after: Page, *events: Event, lost: Sequence[LostFile] = ()) -> list[str]:
-    return names([one for one in lost_files(before, lost, after, events, FIRST) if one.shown])
+def seen(
+    before: Page, after: Page, *events: JournalEvent, lost: Sequence[LostFile] = ()
+) -> list[str]:
+    return names([one for one in find_lost_files(before, lost, after, events, FIRST) if one.shown])
 
 
 BOTH = page(ONE, TWO)
@@ -68,45 +70,56 @@ BOTH = page(ONE, TWO)
         pytest.param(page(), (), [ONE, TWO], id="an-empty-page"),
         pytest.param(page(status="archived"), (), [ONE, TWO], id="archived-hides-nothing"),
         pytest.param(page(status="quarantined"), (), [], id="quarantined-PEP792"),
-        pytest.param(page(ONE), (event(Kind.REMOVE_RELEASE, "2.0"),), [], id="release"),
-        pytest.param(page(ONE), (event(Kind.REMOVE_RELEASE, "2"),), [], id="PEP440-equal"),
-        pytest.param(page(ONE), (event(Kind.QUARANTINE_RELEASE, "2.0"),), [], id="quarantine"),
-        pytest.param(page(ONE), (event(Kind.REMOVE_PROJECT, None),), [], id="project"),
-        pytest.param(page(ONE), (event(Kind.REMOVE_FILE, "x", name=TWO),), [], id="file-by-name"),
-        pytest.param(page(ONE), (event(Kind.REMOVE_RELEASE, "1.0"),), [TWO], id="other-version"),
-        pytest.param(page(ONE), (event(Kind.YANK, "2.0"),), [TWO], id="a-yank-removes-nothing"),
-        pytest.param(page(ONE), (event(Kind.CREATE, None),), [TWO], id="create"),
+        pytest.param(page(ONE), (event(EntryKind.REMOVE_RELEASE, "2.0"),), [], id="release"),
+        pytest.param(page(ONE), (event(EntryKind.REMOVE_RELEASE, "2"),), [], id="PEP440-equal"),
+        pytest.param(page(ONE), (event(EntryKind.QUARANTINE_RELEASE, "2.0"),), [], id="quarantine"),
+        pytest.param(page(ONE), (event(EntryKind.REMOVE_PROJECT, None),), [], id="project"),
         pytest.param(
-            page(ONE), (event(Kind.REMOVE_RELEASE, "2.0", 10),), [TWO], id="told-before-that-page"
+            page(ONE), (event(EntryKind.REMOVE_FILE, "x", name=TWO),), [], id="file-by-name"
         ),
-        pytest.param(page(), (event(Kind.REMOVE_RELEASE, "1.0"),), [TWO], id="each-needs-its-own"),
+        pytest.param(
+            page(ONE), (event(EntryKind.REMOVE_RELEASE, "1.0"),), [TWO], id="other-version"
+        ),
+        pytest.param(
+            page(ONE), (event(EntryKind.YANK, "2.0"),), [TWO], id="a-yank-removes-nothing"
+        ),
+        pytest.param(page(ONE), (event(EntryKind.CREATE, None),), [TWO], id="create"),
+        pytest.param(
+            page(ONE),
+            (event(EntryKind.REMOVE_RELEASE, "2.0", 10),),
+            [TWO],
+            id="told-before-that-page",
+        ),
+        pytest.param(
+            page(), (event(EntryKind.REMOVE_RELEASE, "1.0"),), [TWO], id="each-needs-its-own"
+        ),
         pytest.param(page(ONE, file(TWO, B)), (), [TWO], id="another-hash"),
         pytest.param(page(ONE, file(TWO, ())), (), [], id="no-hash-tells-nothing"),
         pytest.param(page(ONE, file(TWO, (("md5", "aa"),))), (), [], id="another-algorithm"),
         pytest.param(page(ONE, file(TWO, (("md5", "cc"), *B))), (), [TWO], id="one-of-two-differs"),
         pytest.param(
             page(ONE, file(TWO, B)),
-            (event(Kind.REMOVE_RELEASE, "2.0"), event(Kind.NEW_RELEASE, "2.0", 12)),
+            (event(EntryKind.REMOVE_RELEASE, "2.0"), event(EntryKind.NEW_RELEASE, "2.0", 12)),
             [TWO],
             id="no-entry-of-a-release-explains-a-hash",
         ),
         pytest.param(
             page(ONE, file(TWO, B)),
-            (event(Kind.REMOVE_PROJECT, None), event(Kind.CREATE, None, 12)),
+            (event(EntryKind.REMOVE_PROJECT, None), event(EntryKind.CREATE, None, 12)),
             [],
             id="another-project-of-that-name",
         ),
     ],
 )
-def test_what_is_lost(after: Page, events: tuple[Event, ...], lost: list[str]) -> None:
+def test_what_is_lost(after: Page, events: tuple[JournalEvent, ...], lost: list[str]) -> None:
     assert seen(BOTH, replace(after, serial=12), *events) == lost
 
 
 @pytest.mark.rule("R7")
 def test_a_file_of_no_version_is_explained_by_its_name_alone() -> None:
     before, after = page("?", ONE), page(serial=12)
-    assert seen(before, after, event(Kind.REMOVE_RELEASE, "1.0")) == ["?"]
-    assert seen(before, after, event(Kind.REMOVE_FILE, "1.0", name="?")) == []
+    assert seen(before, after, event(EntryKind.REMOVE_RELEASE, "1.0")) == ["?"]
+    assert seen(before, after, event(EntryKind.REMOVE_FILE, "1.0", name="?")) == []
 
 
 def test_what_describes_variants_may_change_under_its_name() -> None:
@@ -121,7 +134,7 @@ def test_names_that_are_no_utf8_are_files_like_others() -> None:
 
 def test_without_serials_every_entry_counts() -> None:
     before, after = page(ONE, serial=None), page(serial=None)
-    assert seen(before, after, event(Kind.REMOVE_RELEASE, "1.0", 1)) == []
+    assert seen(before, after, event(EntryKind.REMOVE_RELEASE, "1.0", 1)) == []
     assert seen(before, after) == [ONE]
 
 
@@ -137,66 +150,68 @@ def test_without_serials_every_entry_counts() -> None:
 )
 def test_a_later_look_confirms_a_loss(now: float, run: int, confirmed: bool) -> None:
     after = page(ONE, serial=12)
-    first = lost_files(BOTH, (), after, (), FIRST)
+    first = find_lost_files(BOTH, (), after, (), FIRST)
     assert [(one.confirmed, one.since, one.run) for one in first] == [(False, 1000.0, 1)]
-    moment = Moment(now, run, 600.0)
-    (second,) = lost_files(after, first, after, (), moment)
+    moment = Observation(now, run, 600.0)
+    (second,) = find_lost_files(after, first, after, (), moment)
     assert (second.confirmed, second.since, second.run) == (confirmed, 1000.0, 1)
-    assert second == confirm(first[0], moment)
+    assert second == confirm_lost(first[0], moment)
 
 
 def test_a_changed_hash_needs_no_second_look_and_a_new_one_no_old_approval() -> None:
-    (one,) = lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
+    (one,) = find_lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
     assert one.confirmed and not one.vanished and one.hashes == B and one.file.hashes == A
     approved = (replace(one, approved=True, held=None),)
-    same = lost_files(BOTH, approved, page(ONE, file(TWO, B), serial=13), (), LATER)
+    same = find_lost_files(BOTH, approved, page(ONE, file(TWO, B), serial=13), (), LATER)
     assert same == approved
     other: Hashes = (("sha256", "cc"),)
-    (changed,) = lost_files(BOTH, approved, page(ONE, file(TWO, other), serial=13), (), LATER)
+    (changed,) = find_lost_files(BOTH, approved, page(ONE, file(TWO, other), serial=13), (), LATER)
     assert (changed.hashes, changed.approved, changed.since) == (other, False, 1600.0)
-    (gone,) = lost_files(BOTH, approved, page(ONE, serial=13), (), LATER)
+    (gone,) = find_lost_files(BOTH, approved, page(ONE, serial=13), (), LATER)
     assert gone.vanished and not gone.approved and not gone.confirmed
 
 
 def test_what_a_quarantine_takes_away_comes_back_with_its_hash_or_not_at_all() -> None:
     before = page(ONE, TWO, file(ODD, ()))
-    kept = lost_files(before, (), page(serial=12, status="quarantined"), (), FIRST)
+    kept = find_lost_files(before, (), page(serial=12, status="quarantined"), (), FIRST)
     assert names(kept) == [ONE, TWO] and not any(one.shown or one.vanished for one in kept)
     cleared = page(ONE, file(TWO, B), file(ODD, B), serial=13)
-    (two,) = lost_files(page(serial=12, status="quarantined"), kept, cleared, (), LATER)
+    (two,) = find_lost_files(page(serial=12, status="quarantined"), kept, cleared, (), LATER)
     assert two.hashes == B and two.confirmed and not two.shown
-    assert [one.filename for one in with_lost(cleared, [two]).files] == [ONE, ODD]
-    anew = (event(Kind.REMOVE_PROJECT, None), event(Kind.CREATE, None, 12))
-    assert lost_files(page(serial=12, status="quarantined"), kept, cleared, anew, LATER) == ()
-    assert told(kept, anew) == () == told([two], anew)
+    assert [one.filename for one in page_with_lost_files(cleared, [two]).files] == [ONE, ODD]
+    anew = (event(EntryKind.REMOVE_PROJECT, None), event(EntryKind.CREATE, None, 12))
+    assert find_lost_files(page(serial=12, status="quarantined"), kept, cleared, anew, LATER) == ()
+    assert apply_entries(kept, anew) == () == apply_entries([two], anew)
     approved = [replace(two, approved=True, held=None)]
     again = page(serial=14, status="quarantined")
-    assert names(lost_files(cleared, approved, again, (), LATER)) == [ONE, ODD]
+    assert names(find_lost_files(cleared, approved, again, (), LATER)) == [ONE, ODD]
 
 
 def test_a_hash_in_doubt_is_remembered_when_its_file_goes() -> None:
-    lost = lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
-    gone = (event(Kind.REMOVE_RELEASE, "2.0", 13),)
-    (kept,) = lost_files(BOTH, lost, page(ONE, serial=13), gone, LATER)
+    lost = find_lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
+    gone = (event(EntryKind.REMOVE_RELEASE, "2.0", 13),)
+    (kept,) = find_lost_files(BOTH, lost, page(ONE, serial=13), gone, LATER)
     assert not kept.shown and not kept.vanished and not kept.confirmed
-    assert confirm(kept, LATER) == kept and told([kept], gone) == (kept,)
-    assert with_lost(page(ONE), [kept]) == page(ONE)
-    (missing,) = lost_files(BOTH, lost, page(ONE, serial=13), (), LATER)
-    assert missing.vanished and told([missing], gone) == (remembered(missing),)
+    assert confirm_lost(kept, LATER) == kept and apply_entries([kept], gone) == (kept,)
+    assert page_with_lost_files(page(ONE), [kept]) == page(ONE)
+    (missing,) = find_lost_files(BOTH, lost, page(ONE, serial=13), (), LATER)
+    assert missing.vanished and apply_entries([missing], gone) == (remembered(missing),)
     back = page(ONE, file(TWO, B), serial=15)
-    (again,) = lost_files(page(ONE, serial=13), [kept], back, (), LATER)
+    (again,) = find_lost_files(page(ONE, serial=13), [kept], back, (), LATER)
     assert again.hashes == B and not again.shown
-    assert lost_files(page(ONE, serial=13), [kept], page(ONE, TWO, serial=15), (), LATER) == ()
+    assert find_lost_files(page(ONE, serial=13), [kept], page(ONE, TWO, serial=15), (), LATER) == ()
     assert unpublished([again]) == (remembered(again),) and unpublished([kept]) == (kept,)
     assert unpublished([replace(again, approved=True)]) == ()
-    (never,) = lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
+    (never,) = find_lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
     assert unpublished([never]) == ()
 
 
 def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
-    lost = lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
-    assert lost_files(page(ONE, serial=12), lost, page(ONE, TWO, serial=13), (), LATER) == ()
-    other = lost_files(page(ONE, serial=12), lost, page(ONE, file(TWO, B), serial=13), (), LATER)
+    lost = find_lost_files(BOTH, (), page(ONE, serial=12), (), FIRST)
+    assert find_lost_files(page(ONE, serial=12), lost, page(ONE, TWO, serial=13), (), LATER) == ()
+    other = find_lost_files(
+        page(ONE, serial=12), lost, page(ONE, file(TWO, B), serial=13), (), LATER
+    )
     assert [(one.file, one.hashes) for one in other] == [(file(TWO), B)]
 
 
@@ -209,21 +224,21 @@ def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
         pytest.param(None, (file(WHEEL, yanked=BAD),), (), BAD, id="that-of-its-release"),
         pytest.param(None, (file(TWO, yanked=BAD),), (), None, id="not-that-of-another"),
         pytest.param(Yank("old"), (file(WHEEL, yanked=BAD),), (), BAD, id="the-newer-reason"),
-        pytest.param(None, (), (event(Kind.YANK, "1.0"),), Yank(), id="the-journal-says-so"),
-        pytest.param(None, (), (event(Kind.YANK, "2.0"),), None, id="of-another-release"),
-        pytest.param(BAD, (), (event(Kind.YANK, "1"),), BAD, id="a-known-reason-stays"),
-        pytest.param(BAD, (), (event(Kind.UNYANK, "1.0"),), None, id="unyanked"),
+        pytest.param(None, (), (event(EntryKind.YANK, "1.0"),), Yank(), id="the-journal-says-so"),
+        pytest.param(None, (), (event(EntryKind.YANK, "2.0"),), None, id="of-another-release"),
+        pytest.param(BAD, (), (event(EntryKind.YANK, "1"),), BAD, id="a-known-reason-stays"),
+        pytest.param(BAD, (), (event(EntryKind.UNYANK, "1.0"),), None, id="unyanked"),
         pytest.param(
             None,
             (),
-            (event(Kind.UNYANK, "1.0"), event(Kind.YANK, "1.0", 12)),
+            (event(EntryKind.UNYANK, "1.0"), event(EntryKind.YANK, "1.0", 12)),
             Yank(),
             id="the-newest-entry-counts",
         ),
         pytest.param(
             BAD,
             (file(WHEEL, yanked=BAD),),
-            (event(Kind.UNYANK, "1.0"),),
+            (event(EntryKind.UNYANK, "1.0"),),
             BAD,
             id="an-older-page-that-shows-the-mark",
         ),
@@ -232,12 +247,15 @@ def test_a_file_that_comes_back_is_not_lost_any_more() -> None:
     ],
 )
 def test_a_held_file_has_every_mark(
-    before: Yank | None, after: tuple[File, ...], events: tuple[Event, ...], yanked: Yank | None
+    before: Yank | None,
+    after: tuple[File, ...],
+    events: tuple[JournalEvent, ...],
+    yanked: Yank | None,
 ) -> None:
     old = page(file(ONE, yanked=before), WHEEL, TWO)
     (one,) = [
         one
-        for one in lost_files(old, (), page(*after, serial=13), events, FIRST)
+        for one in find_lost_files(old, (), page(*after, serial=13), events, FIRST)
         if one.file.filename == ONE
     ]
     assert one.file == file(ONE, yanked=yanked)
@@ -245,50 +263,55 @@ def test_a_held_file_has_every_mark(
 
 @pytest.mark.rule("R8")
 def test_the_journal_alone_marks_and_removes_what_is_held() -> None:
-    lost = lost_files(page(ONE, TWO, ODD), (), page(serial=12), (), FIRST)
+    lost = find_lost_files(page(ONE, TWO, ODD), (), page(serial=12), (), FIRST)
     assert names(lost) == [ONE, TWO, ODD]
-    (one, odd) = told(lost, [event(Kind.YANK, "1.0", 13), event(Kind.REMOVE_RELEASE, "2.0", 14)])
+    (one, odd) = apply_entries(
+        lost, [event(EntryKind.YANK, "1.0", 13), event(EntryKind.REMOVE_RELEASE, "2.0", 14)]
+    )
     assert (one.file, odd.file) == (file(ONE, yanked=Yank()), file(ODD))
-    assert told(lost, [event(Kind.REMOVE_RELEASE, "2.0", 10)]) == lost  # older than its page
-    (again,) = told([one], [event(Kind.UNYANK, "1.0", 15)])
+    # older than its page
+    assert apply_entries(lost, [event(EntryKind.REMOVE_RELEASE, "2.0", 10)]) == lost
+    (again,) = apply_entries([one], [event(EntryKind.UNYANK, "1.0", 15)])
     assert again.file == file(ONE)
-    assert told([one, odd], [event(Kind.REMOVE_PROJECT, None, 15)]) == ()
+    assert apply_entries([one, odd], [event(EntryKind.REMOVE_PROJECT, None, 15)]) == ()
 
 
 def test_what_is_published_meanwhile() -> None:
     after = page(file(ONE, B), "demo-3.0.zip", serial=12)
     after = replace(after, versions=("1.0", "3.0"))
-    lost = lost_files(replace(BOTH, versions=("1.0", "2.0")), (), after, (), FIRST)
-    shown = with_lost(after, lost)
+    lost = find_lost_files(replace(BOTH, versions=("1.0", "2.0")), (), after, (), FIRST)
+    shown = page_with_lost_files(after, lost)
     assert {one.filename: one.hashes for one in shown.files} == {
         ONE: A,
         "demo-3.0.zip": A,
         TWO: A,
     }
     assert shown.versions == ("1.0", "3.0", "2.0") and shown.serial == 12
-    assert with_lost(replace(after, status="quarantined"), lost).files == after.files
-    assert with_lost(after, ()) is after
+    assert page_with_lost_files(replace(after, status="quarantined"), lost).files == after.files
+    assert page_with_lost_files(after, ()) is after
 
 
 def test_what_the_history_says_once_they_are_let_go() -> None:
     after = page(WHEEL, serial=12)
     before = page(ONE, WHEEL, TWO, "demo-2.0.tar.gz", ODD)
-    lost = lost_files(before, (), after, (), FIRST)
-    assert set(removals(after, lost)) == {
-        Change(action=Action.REMOVE, version="1.0", file=ONE),
-        Change(action=Action.REMOVE, version="2.0"),  # both of its files: the release is gone
-        Change(action=Action.REMOVE, version=None, file=ODD),
+    lost = find_lost_files(before, (), after, (), FIRST)
+    assert set(removal_changes(after, lost)) == {
+        PageChange(action=HistoryAction.REMOVE, version="1.0", file=ONE),
+        # both of its files: the release is gone
+        PageChange(action=HistoryAction.REMOVE, version="2.0"),
+        PageChange(action=HistoryAction.REMOVE, version=None, file=ODD),
     }
-    (hashed,) = lost_files(before, (), replace(before, files=(file(ONE, B), *before.files[1:])),
-                           (), FIRST)  # fmt: skip
-    assert removals(before, [hashed]) == ()
+    (hashed,) = find_lost_files(
+        before, (), replace(before, files=(file(ONE, B), *before.files[1:])), (), FIRST
+    )
+    assert removal_changes(before, [hashed]) == ()
 
 
 # Any history of pages.
 
 
-def anew_has_no_version(entry: Event) -> Event:
-    if entry.kind is not Kind.REMOVE_PROJECT:
+def anew_has_no_version(entry: JournalEvent) -> JournalEvent:
+    if entry.kind is not EntryKind.REMOVE_PROJECT:
         return entry
     return replace(entry, entry=replace(entry.entry, version=None))
 
@@ -298,7 +321,7 @@ yanks = st.sampled_from([None, None, Yank(), BAD, Yank("worse")])
 files = st.builds(file, st.sampled_from(FILES), st.sampled_from([A, A, A, B, ()]), yanks)
 events = st.builds(
     event,
-    st.sampled_from([kind for kind in Kind if kind not in (Kind.ROLE, Kind.INERT)]),
+    st.sampled_from([kind for kind in EntryKind if kind not in (EntryKind.ROLE, EntryKind.INERT)]),
     st.sampled_from([None, "1.0", "2.0", "2", "3.0"]),
     name=st.sampled_from(FILES),
 ).map(anew_has_no_version)
@@ -314,9 +337,9 @@ steps = st.lists(
 )
 
 
-def explained(one: File, journal: Sequence[Event], low: int) -> bool:
+def explained(one: File, journal: Sequence[JournalEvent], low: int) -> bool:
     """Say in other words whether entries account for the loss of a file."""
-    version = VersionFinder(DEMO, None).of(one.filename)
+    version = VersionFinder(DEMO, None).version_of(one.filename)
     for entry in journal:
         if entry.entry.serial <= low or not entry.removes:
             continue
@@ -328,10 +351,10 @@ def explained(one: File, journal: Sequence[Event], low: int) -> bool:
     return False
 
 
-def unyanked(one: File, journal: Sequence[Event]) -> bool:
-    version = VersionFinder(DEMO, None).of(one.filename)
+def unyanked(one: File, journal: Sequence[JournalEvent]) -> bool:
+    version = VersionFinder(DEMO, None).version_of(one.filename)
     return any(
-        entry.kind is Kind.UNYANK
+        entry.kind is EntryKind.UNYANK
         and version is not None
         and entry.entry.version is not None
         and same_version(version, entry.entry.version)
@@ -343,11 +366,11 @@ def unyanked(one: File, journal: Sequence[Event]) -> bool:
 @CALM
 @given(st.lists(files, max_size=5, unique_by=lambda one: one.filename), steps)
 def test_whatever_pages_come_only_what_is_explained_goes(
-    begun: list[File], history: list[tuple[list[File], str, list[Event], float]]
+    begun: list[File], history: list[tuple[list[File], str, list[JournalEvent], float]]
 ) -> None:
     before = published = page(*begun, serial=10)
     lost: tuple[LostFile, ...] = ()
-    journal: list[Event] = []
+    journal: list[JournalEvent] = []
     was: dict[str, File] = {}  # as published last, as long as the state knows that
     serial, moment = 10, FIRST
     for found, status, entries, later in history:
@@ -356,11 +379,11 @@ def test_whatever_pages_come_only_what_is_explained_goes(
             journal.append(replace(entry, entry=replace(entry.entry, serial=serial)))
         serial += 1
         after = page(*() if status == "quarantined" else found, serial=serial, status=status)
-        moment = Moment(moment.now + later, moment.run + 1, 600.0)
-        kept = lost_files(before, lost, after, journal, moment)
-        shown = with_lost(after, kept)
+        moment = Observation(moment.now + later, moment.run + 1, 600.0)
+        kept = find_lost_files(before, lost, after, journal, moment)
+        shown = page_with_lost_files(after, kept)
         lows = {one.file.filename: one.low for one in lost}
-        anew = any(entry.kind is Kind.REMOVE_PROJECT for entry in entries)
+        anew = any(entry.kind is EntryKind.REMOVE_PROJECT for entry in entries)
         was = {} if anew else {**was, **{one.filename: one for one in published.files}}
         hold_to_the_hashes_known(was, shown)
         if after.quarantined:
@@ -377,16 +400,16 @@ def test_whatever_pages_come_only_what_is_explained_goes(
         for one in kept:
             ripe = moment.run > one.run and moment.now - one.since >= 600.0
             assert one.confirmed is ((one.vanished and ripe) or one.hashes is not None)
-        assert lost_files(after, kept, after, journal, moment) == kept, "the same page again"
-        assert told(kept, []) == kept
+        assert find_lost_files(after, kept, after, journal, moment) == kept, "the same page again"
+        assert apply_entries(kept, []) == kept
         before, lost, published = after, kept, shown
 
 
 def hold_to_what_was_published(
-    old: File, low: int, after: Page, kept: Sequence[LostFile], journal: Sequence[Event]
+    old: File, low: int, after: Page, kept: Sequence[LostFile], journal: Sequence[JournalEvent]
 ) -> None:
     """Only what is explained goes; what is held has its hash and its mark."""
-    shown = {one.filename: one for one in with_lost(after, kept).files}
+    shown = {one.filename: one for one in page_with_lost_files(after, kept).files}
     if all(one.filename != old.filename for one in after.files) and explained(old, journal, low):
         assert old.filename not in shown
         return
@@ -406,7 +429,7 @@ def hold_to_the_hashes_known(was: dict[str, File], shown: Page) -> None:
 
 def hold_to_the_page(after: Page, kept: Sequence[LostFile]) -> None:
     """Everything else of the page is published, and every mark that it has."""
-    shown = with_lost(after, kept).files
+    shown = page_with_lost_files(after, kept).files
     found = {one.filename: one for one in shown}
     assert len(found) == len(shown)
     for one in after.files:

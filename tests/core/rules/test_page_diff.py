@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.core.model import Action, Change, File, Hashes, JournalEntry, Page, Yank
+from yanksync.core.model import File, Hashes, HistoryAction, JournalEntry, Page, PageChange, Yank
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.entry_index import Entries, explains
-from yanksync.core.rules.journal_entries import Event, Kind
-from yanksync.core.rules.lost_files import Moment, lost_files, with_lost
+from yanksync.core.rules.entry_index import EntryIndex, explains
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
+from yanksync.core.rules.lost_files import Observation, find_lost_files, page_with_lost_files
 from yanksync.core.rules.page_diff import (
-    Settled,
-    Unsettled,
-    differences,
-    latecomers,
-    reasons_of,
-    settle,
+    AttributedDiff,
+    PendingDiff,
+    attribute_changes,
+    diff_pages,
+    files_added_late,
+    yank_reasons,
 )
 
 DEMO = NormalizedName("demo")
@@ -35,12 +35,12 @@ def page(
     )
 
 
-def change(action: Action, version: str | None = None, **rest: object) -> Change:
-    return Change(action=action, version=version, **rest)  # type: ignore[arg-type]
+def change(action: HistoryAction, version: str | None = None, **rest: object) -> PageChange:
+    return PageChange(action=action, version=version, **rest)  # type: ignore[arg-type]
 
 
-def event(kind: Kind, version: str | None, serial: int, action: str = "") -> Event:
-    return Event(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
+def event(kind: EntryKind, version: str | None, serial: int, action: str = "") -> JournalEvent:
+    return JournalEvent(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
 
 
 ONE, ONEW, TWO = "demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl", "demo-2.0.tar.gz"
@@ -51,11 +51,15 @@ QUARANTINED = page(status="quarantined")
     ("before", "after", "changes"),
     [
         pytest.param(None, None, [], id="nothing"),
-        pytest.param(None, page((ONE, NO)), [change(Action.RETURN)], id="project-returns"),
-        pytest.param(page((ONE, NO)), None, [change(Action.REMOVE)], id="project-removed"),
-        pytest.param(page((ONE, NO)), QUARANTINED, [change(Action.QUARANTINE)], id="quarantined"),
+        pytest.param(None, page((ONE, NO)), [change(HistoryAction.RETURN)], id="project-returns"),
+        pytest.param(page((ONE, NO)), None, [change(HistoryAction.REMOVE)], id="project-removed"),
+        pytest.param(
+            page((ONE, NO)), QUARANTINED, [change(HistoryAction.QUARANTINE)], id="quarantined"
+        ),
         pytest.param(QUARANTINED, QUARANTINED, [], id="still-quarantined"),
-        pytest.param(QUARANTINED, page((ONE, YES)), [change(Action.UNQUARANTINE)], id="cleared"),
+        pytest.param(
+            QUARANTINED, page((ONE, YES)), [change(HistoryAction.UNQUARANTINE)], id="cleared"
+        ),
         pytest.param(page((ONE, NO)), page((ONE, NO)), [], id="same"),
         pytest.param(page((ONE, NO)), page((ONE, NO), (TWO, NO)), [], id="upload-is-none"),
         pytest.param(
@@ -73,141 +77,149 @@ QUARANTINED = page(status="quarantined")
         pytest.param(
             page((ONE, NO)),
             page((ONE, WHY)),
-            [change(Action.YANK, "1.0", reason=WHY.reason)],
+            [change(HistoryAction.YANK, "1.0", reason=WHY.reason)],
             id="yank",
         ),
         pytest.param(
             page((ONE, WHY)),
             page((ONE, YES)),
-            [change(Action.YANK, "1.0")],
+            [change(HistoryAction.YANK, "1.0")],
             id="reason-dropped",
         ),
         pytest.param(
             page((ONE, WHY)),
             page((ONE, NO)),
-            [change(Action.UNYANK, "1.0")],
+            [change(HistoryAction.UNYANK, "1.0")],
             id="unyank",
         ),
         pytest.param(
             page((ONE, NO), (ONEW, NO)),
             page((ONE, NO), (ONEW, YES)),
-            [change(Action.YANK, "1.0", files=(ONEW,))],
+            [change(HistoryAction.YANK, "1.0", files=(ONEW,))],
             id="part-yanked",
         ),
         pytest.param(
             page((ONE, YES), (ONEW, NO)),
             page((ONE, YES), (ONEW, YES)),
-            [change(Action.YANK, "1.0")],
+            [change(HistoryAction.YANK, "1.0")],
             id="rest-yanked-makes-it-whole",
         ),
         pytest.param(
             page((ONE, NO), (ONEW, NO)),
             page((ONE, WHY), (ONEW, YES)),
             [
-                change(Action.YANK, "1.0", files=(ONE,), reason=WHY.reason),
-                change(Action.YANK, "1.0", files=(ONEW,)),
+                change(HistoryAction.YANK, "1.0", files=(ONE,), reason=WHY.reason),
+                change(HistoryAction.YANK, "1.0", files=(ONEW,)),
             ],
             id="two-reasons",
         ),
         pytest.param(
             page((ONE, NO), (TWO, NO)),
             page((TWO, NO)),
-            [change(Action.REMOVE, "1.0")],
+            [change(HistoryAction.REMOVE, "1.0")],
             id="version",
         ),
         pytest.param(
             page((ONE, NO), (ONEW, NO)),
             page((ONE, NO)),
-            [change(Action.REMOVE, "1.0", file=ONEW)],
+            [change(HistoryAction.REMOVE, "1.0", file=ONEW)],
             id="one-file-of-a-version",
         ),
         pytest.param(
             page(("odd", NO), (ONE, NO)),
             page((ONE, NO)),
-            [change(Action.REMOVE, None, file="odd")],
+            [change(HistoryAction.REMOVE, None, file="odd")],
             id="file-of-no-version",
         ),
         pytest.param(
             page(("odd", NO), ("odd2", NO), (ONE, NO)),
             page(("odd", WHY), ("odd2", WHY), (ONE, NO)),
-            [change(Action.YANK, None, files=("odd", "odd2"), reason=WHY.reason)],
+            [change(HistoryAction.YANK, None, files=("odd", "odd2"), reason=WHY.reason)],
             id="files-of-no-version-are-named",
         ),
         pytest.param(
             page((TWO, NO)),
             page((TWO, NO), (ONE, NO)),
-            [change(Action.RETURN, "1.0")],
+            [change(HistoryAction.RETURN, "1.0")],
             id="withdrawn-version-returns",
         ),
     ],
 )
-def test_differences(before: Page | None, after: Page | None, changes: list[Change]) -> None:
-    assert list(differences(before, after, withdrawn={"1.0"})) == changes
+def test_differences(before: Page | None, after: Page | None, changes: list[PageChange]) -> None:
+    assert list(diff_pages(before, after, withdrawn={"1.0"})) == changes
 
 
 @pytest.mark.rule("R6")
 def test_a_version_never_withdrawn_is_just_new() -> None:
-    assert differences(page((TWO, NO)), page((TWO, NO), (ONE, NO))) == ()
+    assert diff_pages(page((TWO, NO)), page((TWO, NO), (ONE, NO))) == ()
 
 
 def test_reasons_are_those_of_each_versions_first_yanked_file() -> None:
     shown = page((ONE, NO), (ONEW, WHY), (TWO, YES), ("odd", YES), ("demo-1.0.zip", YES))
-    assert reasons_of(shown) == (("1.0", WHY.reason), ("2.0", ""))
+    assert yank_reasons(shown) == (("1.0", WHY.reason), ("2.0", ""))
 
 
 @pytest.mark.rule("R6")
 @pytest.mark.parametrize(
     ("events", "reasons", "settled"),
     [
-        pytest.param([(Kind.YANK, "1.0", 15)], [("1.0", "why")], [(15, "why")], id="yank"),
-        pytest.param([(Kind.YANK, "1", 15)], [("1.0", "why")], [(15, "why")], id="PEP440-equal"),
+        pytest.param([(EntryKind.YANK, "1.0", 15)], [("1.0", "why")], [(15, "why")], id="yank"),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0", 16)],
+            [(EntryKind.YANK, "1", 15)], [("1.0", "why")], [(15, "why")], id="PEP440-equal"
+        ),
+        pytest.param(
+            [(EntryKind.YANK, "1.0", 15), (EntryKind.YANK, "1.0", 16)],
             [("1.0", "two")],
             [(16, "two")],
             id="of-two-yanks-the-last",
         ),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.UNYANK, "1.0", 16)],
+            [(EntryKind.YANK, "1.0", 15), (EntryKind.UNYANK, "1.0", 16)],
             [("1.0", "old")],
             [],
             id="unyanked-since",
         ),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.REMOVE_RELEASE, "1.0", 16)],
+            [(EntryKind.YANK, "1.0", 15), (EntryKind.REMOVE_RELEASE, "1.0", 16)],
             [("1.0", "other")],
             [],
             id="removed-since",
         ),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.LOOK, "1.0", 16), (Kind.ROLE, None, 17)],
+            [
+                (EntryKind.YANK, "1.0", 15),
+                (EntryKind.OTHER_CHANGE, "1.0", 16),
+                (EntryKind.ROLE, None, 17),
+            ],
             [("1.0", "why")],
             [(15, "why")],
             id="uploads-and-roles-do-not-separate",
         ),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.QUARANTINE_RELEASE, "1.0", 16)],
+            [(EntryKind.YANK, "1.0", 15), (EntryKind.QUARANTINE_RELEASE, "1.0", 16)],
             [("1.0", "why")],
             [(15, "why")],
             id="quarantine-keeps-the-yank",
         ),
-        pytest.param([(Kind.YANK, "1.0", 15)], [("2.0", "why")], [], id="another-version"),
+        pytest.param([(EntryKind.YANK, "1.0", 15)], [("2.0", "why")], [], id="another-version"),
         pytest.param(
-            [(Kind.YANK, "1.0", 10)],
+            [(EntryKind.YANK, "1.0", 10)],
             [("1.0", "why")],
             [(10, "why")],
             id="an-entry-that-no-page-showed-so-far",
         ),
         pytest.param(
-            [(Kind.YANK, "1.0", 9), (Kind.REMOVE_PROJECT, None, 10)],
+            [(EntryKind.YANK, "1.0", 9), (EntryKind.REMOVE_PROJECT, None, 10)],
             [("1.0", "why")],
             [],
             id="of-the-project-before-its-removal",
         ),
-        pytest.param([(Kind.YANK, "1.0", 21)], [("1.0", "why")], [], id="after-the-page"),
-        pytest.param([(Kind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="no-reason-given"),
+        pytest.param([(EntryKind.YANK, "1.0", 21)], [("1.0", "why")], [], id="after-the-page"),
         pytest.param(
-            [(Kind.YANK, "1.0", 15), (Kind.YANK, "1.0.0", 16)],
+            [(EntryKind.YANK, "1.0", 20)], [("1.0", "")], [(20, "")], id="no-reason-given"
+        ),
+        pytest.param(
+            [(EntryKind.YANK, "1.0", 15), (EntryKind.YANK, "1.0.0", 16)],
             [("1.0", "a"), ("1.0.0", "b")],
             [(15, "a"), (16, "b")],
             id="equal-versions-coexist",
@@ -215,15 +227,17 @@ def test_reasons_are_those_of_each_versions_first_yanked_file() -> None:
     ],
 )
 def test_reasons(
-    events: list[tuple[Kind, str | None, int]],
+    events: list[tuple[EntryKind, str | None, int]],
     reasons: list[tuple[str, str]],
     settled: list[tuple[int, str]],
 ) -> None:
-    seen = Unsettled(low=10, high=20, reasons=tuple(reasons))
-    assert settle(seen, Entries(event(*row) for row in events)) == Settled(tuple(settled), ())
+    seen = PendingDiff(low=10, high=20, reasons=tuple(reasons))
+    assert attribute_changes(seen, EntryIndex(event(*row) for row in events)) == AttributedDiff(
+        tuple(settled), ()
+    )
 
 
-HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
+HOMELESS = change(HistoryAction.YANK, None, files=("odd",), reason="why")
 
 
 @pytest.mark.rule("R6")
@@ -236,17 +250,19 @@ HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
         pytest.param([("1.0", 15), ("2.0", 16)], [HOMELESS], [], id="one-of-two"),
         pytest.param(
             [("1.0", 15)],
-            [HOMELESS, change(Action.YANK, None, files=("odd2",), reason="other")],
+            [HOMELESS, change(HistoryAction.YANK, None, files=("odd2",), reason="other")],
             [],
             id="two-reasons",
         ),
         pytest.param(
             [("1.0", 15)],
-            [change(Action.UNYANK, None, files=("odd",))],
+            [change(HistoryAction.UNYANK, None, files=("odd",))],
             [],
             id="an-unyank",
         ),
-        pytest.param([("1.0", 15)], [change(Action.YANK, "2.0", reason="x")], [], id="another's"),
+        pytest.param(
+            [("1.0", 15)], [change(HistoryAction.YANK, "2.0", reason="x")], [], id="another's"
+        ),
         pytest.param(
             [("1.0", 15), ("3.0", 16)],
             [HOMELESS],
@@ -256,20 +272,22 @@ HOMELESS = change(Action.YANK, None, files=("odd",), reason="why")
     ],
 )
 def test_the_reason_of_files_that_belong_to_no_version(
-    yanks: list[tuple[str, int]], changes: list[Change], settled: list[tuple[int, str]]
+    yanks: list[tuple[str, int]], changes: list[PageChange], settled: list[tuple[int, str]]
 ) -> None:
-    seen = Unsettled(low=10, high=20, changes=tuple(changes), reasons=(("3.0", "three"),))
-    events = [event(Kind.YANK, version, serial) for version, serial in yanks]
-    assert sorted(settle(seen, Entries(events)).reasons) == settled
+    seen = PendingDiff(low=10, high=20, changes=tuple(changes), reasons=(("3.0", "three"),))
+    events = [event(EntryKind.YANK, version, serial) for version, serial in yanks]
+    assert sorted(attribute_changes(seen, EntryIndex(events)).reasons) == settled
 
 
 @pytest.mark.rule("R6")
 def test_a_first_look_gives_reasons_and_observes_nothing() -> None:
-    seen = Unsettled(low=None, high=20, changes=(change(Action.REMOVE, "3.0"),), reasons=())
-    assert settle(seen, Entries([])).observed == ()
-    assert settle(
-        Unsettled(low=None, high=None, reasons=(("1.0", "why"),)),
-        Entries([event(Kind.YANK, "1.0", 5)]),
+    seen = PendingDiff(
+        low=None, high=20, changes=(change(HistoryAction.REMOVE, "3.0"),), reasons=()
+    )
+    assert attribute_changes(seen, EntryIndex([])).observed == ()
+    assert attribute_changes(
+        PendingDiff(low=None, high=None, reasons=(("1.0", "why"),)),
+        EntryIndex([event(EntryKind.YANK, "1.0", 5)]),
     ).reasons == ((5, "why"),)
 
 
@@ -280,85 +298,101 @@ REMOVED_FILE = "remove file " + ONE
 @pytest.mark.parametrize(
     ("seen", "told", "explained"),
     [
-        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "1.0", 15), True, id="same"),
-        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "1", 15), True, id="equal"),
-        pytest.param(change(Action.YANK, "1.0"), event(Kind.YANK, "2.0", 15), False, id="other"),
-        pytest.param(change(Action.YANK, "1.0"), event(Kind.LOOK, "1.0", 15), False, id="upload"),
-        pytest.param(change(Action.YANK, "1.0"), event(Kind.ROLE, None, 15), False, id="role"),
         pytest.param(
-            change(Action.UNYANK, "1.0"),
-            event(Kind.NEW_RELEASE, "1.0", 15),
+            change(HistoryAction.YANK, "1.0"), event(EntryKind.YANK, "1.0", 15), True, id="same"
+        ),
+        pytest.param(
+            change(HistoryAction.YANK, "1.0"), event(EntryKind.YANK, "1", 15), True, id="equal"
+        ),
+        pytest.param(
+            change(HistoryAction.YANK, "1.0"), event(EntryKind.YANK, "2.0", 15), False, id="other"
+        ),
+        pytest.param(
+            change(HistoryAction.YANK, "1.0"),
+            event(EntryKind.OTHER_CHANGE, "1.0", 15),
+            False,
+            id="upload",
+        ),
+        pytest.param(
+            change(HistoryAction.YANK, "1.0"), event(EntryKind.ROLE, None, 15), False, id="role"
+        ),
+        pytest.param(
+            change(HistoryAction.UNYANK, "1.0"),
+            event(EntryKind.NEW_RELEASE, "1.0", 15),
             True,
             id="deleted-and-uploaded-again",
         ),
         pytest.param(
-            change(Action.YANK, "1.0", files=(ONE,)),
-            event(Kind.YANK, "1.0", 15),
+            change(HistoryAction.YANK, "1.0", files=(ONE,)),
+            event(EntryKind.YANK, "1.0", 15),
             True,
             id="part",
         ),
-        pytest.param(HOMELESS, event(Kind.YANK, "1.0", 15), True, id="files-of-no-version"),
+        pytest.param(HOMELESS, event(EntryKind.YANK, "1.0", 15), True, id="files-of-no-version"),
         pytest.param(
-            change(Action.REMOVE, "1.0"),
-            event(Kind.REMOVE_PROJECT, None, 15),
+            change(HistoryAction.REMOVE, "1.0"),
+            event(EntryKind.REMOVE_PROJECT, None, 15),
             True,
             id="project",
         ),
         pytest.param(
-            change(Action.REMOVE),
-            event(Kind.REMOVE_RELEASE, "1.0", 15),
+            change(HistoryAction.REMOVE),
+            event(EntryKind.REMOVE_RELEASE, "1.0", 15),
             False,
             id="only-a-version",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0"),
-            event(Kind.YANK, "1.0", 15),
+            change(HistoryAction.REMOVE, "1.0"),
+            event(EntryKind.YANK, "1.0", 15),
             False,
             id="yank-removes-none",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0"),
-            event(Kind.CREATE, None, 15),
+            change(HistoryAction.REMOVE, "1.0"),
+            event(EntryKind.CREATE, None, 15),
             False,
             id="create-neither",
         ),
         pytest.param(
-            change(Action.REMOVE, None, file="odd"),
-            event(Kind.REMOVE_RELEASE, "1.0", 15),
+            change(HistoryAction.REMOVE, None, file="odd"),
+            event(EntryKind.REMOVE_RELEASE, "1.0", 15),
             True,
             id="file-of-no-version",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0", file=ONE),
-            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            change(HistoryAction.REMOVE, "1.0", file=ONE),
+            event(EntryKind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
             True,
             id="that-file",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0", file=ONEW),
-            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            change(HistoryAction.REMOVE, "1.0", file=ONEW),
+            event(EntryKind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
             False,
             id="another-file",
         ),
         pytest.param(
-            change(Action.REMOVE, "1.0"),
-            event(Kind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
+            change(HistoryAction.REMOVE, "1.0"),
+            event(EntryKind.REMOVE_FILE, "1.0", 15, REMOVED_FILE),
             True,
             id="its-last-file",
         ),
     ],
 )
-def test_what_explains_a_difference(seen: Change, told: Event, explained: bool) -> None:
+def test_what_explains_a_difference(seen: PageChange, told: JournalEvent, explained: bool) -> None:
     assert explains(told, seen) is explained
-    outcome = settle(Unsettled(low=10, high=20, changes=(seen,)), Entries([told]))
+    outcome = attribute_changes(PendingDiff(low=10, high=20, changes=(seen,)), EntryIndex([told]))
     assert outcome.observed == (() if explained else (seen,))
 
 
 @pytest.mark.rule("R6")
 @pytest.mark.parametrize(("serial", "observed"), [(10, 1), (11, 0), (20, 0), (21, 1)])
 def test_only_entries_between_the_pages_explain(serial: int, observed: int) -> None:
-    seen = Unsettled(low=10, high=20, changes=(change(Action.YANK, "1.0"),))
-    assert len(settle(seen, Entries([event(Kind.YANK, "1.0", serial)])).observed) == observed
+    seen = PendingDiff(low=10, high=20, changes=(change(HistoryAction.YANK, "1.0"),))
+    assert (
+        len(attribute_changes(seen, EntryIndex([event(EntryKind.YANK, "1.0", serial)])).observed)
+        == observed
+    )
 
 
 HASH, OTHER = ("sha256", "aa"), ("sha256", "bb")
@@ -379,10 +413,12 @@ def test_a_file_that_keeps_its_name_and_changes_its_hash(
     before: Hashes, after: Hashes, found: tuple[str, ...]
 ) -> None:
     old, new = (_uploaded("demo-1.0.zip", hashes=hashes) for hashes in (before, after))
-    held = lost_files(old, (), new, (), Moment(0.0, 1, 0.0))
+    held = find_lost_files(old, (), new, (), Observation(0.0, 1, 0.0))
     assert tuple(one.file.filename for one in held) == found
-    assert [file.hashes for file in with_lost(new, held).files] == [before if found else after]
-    assert differences(old, new) == ()  # it is no news for the history
+    assert [file.hashes for file in page_with_lost_files(new, held).files] == [
+        before if found else after
+    ]
+    assert diff_pages(old, new) == ()  # it is no news for the history
 
 
 @pytest.mark.parametrize(
@@ -404,10 +440,10 @@ def test_a_file_on_a_release_that_had_long_been_closed(moment: str | None, late:
         _uploaded("demo-1.0.zip"),
     ):
         new = Page(name=DEMO, files=(*old.files, *_uploaded(wheel, moment).files))
-        assert latecomers(old, new) == ((wheel,) if late and old is before else ())
-        assert latecomers(new, new) == (), "it was there already"
+        assert files_added_late(old, new) == ((wheel,) if late and old is before else ())
+        assert files_added_late(new, new) == (), "it was there already"
     new = Page(name=DEMO, files=(*before.files, *_uploaded("demo-2.0.zip", moment).files))
-    assert latecomers(before, new) == ()
+    assert files_added_late(before, new) == ()
 
 
 def _uploaded(filename: str, moment: str | None = None, hashes: Hashes = ()) -> Page:

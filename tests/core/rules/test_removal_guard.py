@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from yanksync.core.rules.removal_guard import (
-    Guard,
-    Judgement,
-    Removals,
-    judge,
-    limit,
+    GuardDecision,
+    GuardSettings,
+    RemovalCounts,
+    judge_removals,
+    removal_limit,
     selection_holds,
 )
 
-GUARD = Guard()
+GUARD = GuardSettings()
 
 
 @pytest.mark.rule("R8")
@@ -42,7 +42,7 @@ GUARD = Guard()
 def test_what_is_held(
     explained: int, unexplained: int, projects: int, held: tuple[bool, bool]
 ) -> None:
-    judgement = judge(Removals(explained, unexplained), projects, GUARD)
+    judgement = judge_removals(RemovalCounts(explained, unexplained), projects, GUARD)
     assert (judgement.explained is not None, judgement.unexplained is not None) == held
     assert judgement.holds == any(held)
 
@@ -53,15 +53,15 @@ def test_nothing_unexplained_takes_everything_whatever_the_limits_are(
     projects: int,
 ) -> None:
     guard = replace(GUARD, unexplained=100.0, explained=100.0)
-    judgement = judge(Removals(0, projects, everything=True), projects, guard)
+    judgement = judge_removals(RemovalCounts(0, projects, everything=True), projects, guard)
     assert judgement.explained is None
     assert judgement.unexplained == "nothing explains it, and no file would be left in the mirror"
-    assert judge(Removals(0, projects), projects, guard) == Judgement()
+    assert judge_removals(RemovalCounts(0, projects), projects, guard) == GuardDecision()
 
 
 @pytest.mark.rule("R8")
 def test_what_the_journal_explains_may_be_everything() -> None:
-    assert judge(Removals(2, 0, everything=True), 2, GUARD) == Judgement()
+    assert judge_removals(RemovalCounts(2, 0, everything=True), 2, GUARD) == GuardDecision()
 
 
 @pytest.mark.rule("R8")
@@ -109,7 +109,7 @@ def test_no_percentage_lets_a_selection_take_everything() -> None:
 def test_the_limit_is_rounded_down_and_never_below_the_floor(
     floor: int, percent: float, projects: int, most: int
 ) -> None:
-    assert limit(floor, percent, projects) == most
+    assert removal_limit(floor, percent, projects) == most
 
 
 @pytest.mark.rule("R8")
@@ -118,19 +118,19 @@ def test_a_higher_percentage_holds_no_more(
     count: int, projects: int, one: float, other: float
 ) -> None:
     low, high = sorted((one, other))
-    strict = Guard(explained=low, unexplained=low, selection=low)
-    loose = Guard(explained=high, unexplained=high, selection=high)
-    found = Removals(count, count)
+    strict = GuardSettings(explained=low, unexplained=low, selection=low)
+    loose = GuardSettings(explained=high, unexplained=high, selection=high)
+    found = RemovalCounts(count, count)
     for field in ("explained", "unexplained"):
-        held = getattr(judge(found, projects, loose), field)
-        assert held is None or getattr(judge(found, projects, strict), field) is not None
+        held = getattr(judge_removals(found, projects, loose), field)
+        assert held is None or getattr(judge_removals(found, projects, strict), field) is not None
     held = selection_holds(count, projects, loose)
     assert held is None or selection_holds(count, projects, strict) is not None
 
 
 @pytest.mark.rule("R8")
 def test_the_reason_has_all_numbers() -> None:
-    judgement = judge(Removals(101, 4), 150, GUARD)
+    judgement = judge_removals(RemovalCounts(101, 4), 150, GUARD)
     assert judgement.explained == (
         "101 explained removals in one pass, of 150 published projects; 100 may go"
     )

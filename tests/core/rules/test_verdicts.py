@@ -7,26 +7,26 @@ import pytest
 from yanksync.core.model import File, JournalEntry, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 from yanksync.core.rules.verdicts import (
-    Absent,
-    Doubt,
-    Found,
-    Gone,
-    Held,
-    Keep,
-    Missing,
+    Accept,
+    Confirm,
+    Expectation,
+    KnownProject,
+    NeverExisted,
     NotModified,
-    Record,
-    Stale,
+    PageFound,
+    PageMissing,
+    Removed,
+    StaleAnswer,
+    Unconfirmed,
     Verdict,
-    Want,
-    weigh,
+    judge_answer,
 )
 
 DEMO = NormalizedName("demo")
-P, G, N, U = Presence.PRESENT, Presence.GONE, Presence.NEW, Presence.UNKNOWN
-EXPLAINED, UNEXPLAINED = Gone(explained=True), Gone(explained=False)
+P, G, N, U = Presence.PRESENT, Presence.REMOVED, Presence.NEW, Presence.UNKNOWN
+EXPLAINED, UNEXPLAINED = Removed(explained=True), Removed(explained=False)
 
 
 def page(*versions: str, serial: int | None = 10, status: str = "active") -> Page:
@@ -38,36 +38,38 @@ def held(
     presence: Presence = P,
     serial: int | None = 10,
     *,
-    events: tuple[Event, ...] = (),
-    entry: tuple[Kind, int] | None = None,
+    events: tuple[JournalEvent, ...] = (),
+    entry: tuple[EntryKind, int] | None = None,
     omitted: int | None = None,
     word: int | None = None,
-) -> Held:
-    return Held(
+) -> KnownProject:
+    return KnownProject(
         name=DEMO,
         presence=presence,
         serial=serial,
         events=events,
-        entry=None if entry is None else entry[0],
+        entry_kind=None if entry is None else entry[0],
         entry_serial=None if entry is None else entry[1],
-        listed_at=omitted,
-        word=word,
+        omitted_at_serial=omitted,
+        quarantine_serial=word,
     )
 
 
-def event(kind: Kind, version: str | None, serial: int = 11, action: str = "") -> Event:
-    return Event(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
+def event(kind: EntryKind, version: str | None, serial: int = 11, action: str = "") -> JournalEvent:
+    return JournalEvent(DEMO, kind, JournalEntry(DEMO, version, 0, action, serial))
 
 
 def verdict(
-    before: Held,
-    answer: Found | Missing | NotModified,
+    before: KnownProject,
+    answer: PageFound | PageMissing | NotModified,
     reach: int | None = None,
     doubt: str | None = None,
     *,
     serials: bool = True,
 ) -> Verdict:
-    return weigh(before, Want(reach=reach, doubt=doubt), answer, serials=serials)
+    return judge_answer(
+        before, Expectation(required_serial=reach, unconfirmed=doubt), answer, serials=serials
+    )
 
 
 @pytest.mark.rule("R3")
@@ -93,21 +95,21 @@ def verdict(
         pytest.param(held(word=15), 15, 15, True, id="at-the-word"),
     ],
 )
-def test_page(before: Held, serial: int, reach: int | None, reached: bool | None) -> None:
+def test_page(before: KnownProject, serial: int, reach: int | None, reached: bool | None) -> None:
     found = page("1.0", "2.0", serial=serial)
-    outcome = verdict(before, Found(page=found), reach)
+    outcome = verdict(before, PageFound(page=found), reach)
     if reached is None:
-        assert isinstance(outcome, Stale) and str(serial) in outcome.why
+        assert isinstance(outcome, StaleAnswer) and str(serial) in outcome.why
     else:
-        assert outcome == Record(found, reached)
+        assert outcome == Accept(found, reached)
 
 
 @pytest.mark.rule("R3")
 @pytest.mark.parametrize("before", [held(), held(N, None), held(G), held(word=15)])
-def test_page_without_serial(before: Held) -> None:
+def test_page_without_serial(before: KnownProject) -> None:
     found = page("1.0", "2.0", serial=None)
-    assert isinstance(verdict(before, Found(page=found), 11), Stale)
-    assert verdict(before, Found(page=found), 11, serials=False) == Record(found, True)
+    assert isinstance(verdict(before, PageFound(page=found), 11), StaleAnswer)
+    assert verdict(before, PageFound(page=found), 11, serials=False) == Accept(found, True)
 
 
 @pytest.mark.rule("R3")
@@ -120,72 +122,90 @@ def test_page_without_serial(before: Held) -> None:
         pytest.param(held(serial=None), 11, False, id="304-no-serials"),
     ],
 )
-def test_not_modified(before: Held, reach: int | None, stale: bool) -> None:
+def test_not_modified(before: KnownProject, reach: int | None, stale: bool) -> None:
     outcome = verdict(before, NotModified(), reach)
-    assert isinstance(outcome, Stale) if stale else outcome == Keep()
+    assert isinstance(outcome, StaleAnswer) if stale else outcome == Confirm()
 
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     ("before", "reach", "expected"),
     [
-        pytest.param(held(entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="removed"),
-        pytest.param(held(serial=12, entry=(Kind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="at"),
+        pytest.param(held(entry=(EntryKind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="removed"),
+        pytest.param(held(serial=12, entry=(EntryKind.REMOVE_PROJECT, 12)), 12, EXPLAINED, id="at"),
         pytest.param(
-            held(serial=None, entry=(Kind.REMOVE_PROJECT, 12)),
+            held(serial=None, entry=(EntryKind.REMOVE_PROJECT, 12)),
             12,
             EXPLAINED,
             id="no-page-serial",
         ),
         pytest.param(
-            held(serial=14, entry=(Kind.REMOVE_PROJECT, 12)),
+            held(serial=14, entry=(EntryKind.REMOVE_PROJECT, 12)),
             14,
-            Stale,
+            StaleAnswer,
             id="seen-since",
         ),
-        pytest.param(held(entry=(Kind.CREATE, 13)), 13, Stale, id="stale-404-at-create"),
-        pytest.param(held(entry=(Kind.YANK, 12)), 12, Stale, id="newest-is-a-yank"),
-        pytest.param(held(entry=(Kind.QUARANTINE_PROJECT, 12)), 12, Stale, id="quarantine"),
-        pytest.param(held(entry=(Kind.LOOK, 12), omitted=12), 12, EXPLAINED, id="list-as-new"),
-        pytest.param(held(entry=(Kind.LOOK, 12), omitted=11), 12, Stale, id="old-list"),
-        pytest.param(held(omitted=10), None, EXPLAINED, id="list-at-the-held-serial"),
-        pytest.param(held(omitted=9), None, Doubt, id="list-older-than-the-page"),
-        pytest.param(held(), None, Doubt, id="nothing-explains"),
-        pytest.param(held(serial=None, omitted=0), None, EXPLAINED, id="no-serials"),
-        pytest.param(held(N, None), None, Absent(), id="named-only-by-us"),
-        pytest.param(held(N, None), 5, Stale, id="listed-but-404"),
-        pytest.param(held(N, None, entry=(Kind.CREATE, 5)), 5, Stale, id="created-but-404"),
+        pytest.param(held(entry=(EntryKind.CREATE, 13)), 13, StaleAnswer, id="stale-404-at-create"),
+        pytest.param(held(entry=(EntryKind.YANK, 12)), 12, StaleAnswer, id="newest-is-a-yank"),
         pytest.param(
-            held(N, None, entry=(Kind.REMOVE_PROJECT, 5)),
+            held(entry=(EntryKind.QUARANTINE_PROJECT, 12)), 12, StaleAnswer, id="quarantine"
+        ),
+        pytest.param(
+            held(entry=(EntryKind.OTHER_CHANGE, 12), omitted=12), 12, EXPLAINED, id="list-as-new"
+        ),
+        pytest.param(
+            held(entry=(EntryKind.OTHER_CHANGE, 12), omitted=11), 12, StaleAnswer, id="old-list"
+        ),
+        pytest.param(held(omitted=10), None, EXPLAINED, id="list-at-the-held-serial"),
+        pytest.param(held(omitted=9), None, Unconfirmed, id="list-older-than-the-page"),
+        pytest.param(held(), None, Unconfirmed, id="nothing-explains"),
+        pytest.param(held(serial=None, omitted=0), None, EXPLAINED, id="no-serials"),
+        pytest.param(held(N, None), None, NeverExisted(), id="named-only-by-us"),
+        pytest.param(held(N, None), 5, StaleAnswer, id="listed-but-404"),
+        pytest.param(
+            held(N, None, entry=(EntryKind.CREATE, 5)), 5, StaleAnswer, id="created-but-404"
+        ),
+        pytest.param(
+            held(N, None, entry=(EntryKind.REMOVE_PROJECT, 5)),
             5,
             EXPLAINED,
             id="came-went",
         ),
-        pytest.param(held(U, None), None, Absent(), id="still-unknown"),
-        pytest.param(held(U, None, entry=(Kind.CREATE, 5)), 5, Stale, id="unknown-created"),
-        pytest.param(held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)), 12, Keep(), id="confirmed"),
-        pytest.param(held(G, 12, entry=(Kind.CREATE, 15)), 15, Stale, id="gap-to-re-creation"),
-        pytest.param(held(G, 12, entry=(Kind.CREATE, 15), omitted=16), 15, Keep(), id="list"),
-        pytest.param(held(G, 10), None, Keep(), id="gone-and-asked-for-by-hand"),
-        pytest.param(held(G, 10), 10, Keep(), id="gone-as-the-tombstone-says"),
-        pytest.param(held(G, 10), 14, Stale, id="gone-but-listed-again"),
-        pytest.param(held(G, None), 14, Keep(), id="gone-without-tombstone"),
+        pytest.param(held(U, None), None, NeverExisted(), id="still-unknown"),
         pytest.param(
-            held(G, 10, entry=(Kind.REMOVE_PROJECT, 14)),
+            held(U, None, entry=(EntryKind.CREATE, 5)), 5, StaleAnswer, id="unknown-created"
+        ),
+        pytest.param(
+            held(G, 12, entry=(EntryKind.REMOVE_PROJECT, 12)), 12, Confirm(), id="confirmed"
+        ),
+        pytest.param(
+            held(G, 12, entry=(EntryKind.CREATE, 15)), 15, StaleAnswer, id="gap-to-re-creation"
+        ),
+        pytest.param(
+            held(G, 12, entry=(EntryKind.CREATE, 15), omitted=16), 15, Confirm(), id="list"
+        ),
+        pytest.param(held(G, 10), None, Confirm(), id="gone-and-asked-for-by-hand"),
+        pytest.param(held(G, 10), 10, Confirm(), id="gone-as-the-tombstone-says"),
+        pytest.param(held(G, 10), 14, StaleAnswer, id="gone-but-listed-again"),
+        pytest.param(held(G, None), 14, Confirm(), id="gone-without-tombstone"),
+        pytest.param(
+            held(G, 10, entry=(EntryKind.REMOVE_PROJECT, 14)),
             14,
-            Keep(),
+            Confirm(),
             id="removal-told-late",
         ),
         pytest.param(
-            held(G, 12, entry=(Kind.REMOVE_PROJECT, 12)),
+            held(G, 12, entry=(EntryKind.REMOVE_PROJECT, 12)),
             14,
-            Stale,
+            StaleAnswer,
             id="list-newer-than-removal",
         ),
     ],
 )
-def test_missing(before: Held, reach: int | None, expected: Verdict | type[Verdict]) -> None:
-    outcome = verdict(before, Missing(), reach)
+def test_missing(
+    before: KnownProject, reach: int | None, expected: Verdict | type[Verdict]
+) -> None:
+    outcome = verdict(before, PageMissing(), reach)
     if isinstance(expected, type):
         assert isinstance(outcome, expected)
     else:
@@ -193,9 +213,9 @@ def test_missing(before: Held, reach: int | None, expected: Verdict | type[Verdi
 
 
 QUARANTINE, CLEARED, REMOVED = (
-    Kind.QUARANTINE_PROJECT,
-    Kind.CLEAR_PROJECT,
-    Kind.REMOVE_PROJECT,
+    EntryKind.QUARANTINE_PROJECT,
+    EntryKind.UNQUARANTINE_PROJECT,
+    EntryKind.REMOVE_PROJECT,
 )
 
 
@@ -203,14 +223,18 @@ QUARANTINE, CLEARED, REMOVED = (
 @pytest.mark.parametrize(
     ("before", "explained"),
     [
-        pytest.param(held(entry=(Kind.LOOK, 14), omitted=20), True, id="no-quarantine"),
+        pytest.param(
+            held(entry=(EntryKind.OTHER_CHANGE, 14), omitted=20), True, id="no-quarantine"
+        ),
         pytest.param(held(entry=(QUARANTINE, 12), omitted=20), False, id="the-newest-entry"),
-        pytest.param(held(word=12, entry=(Kind.LOOK, 14), omitted=20), False, id="the-word"),
+        pytest.param(
+            held(word=12, entry=(EntryKind.OTHER_CHANGE, 14), omitted=20), False, id="the-word"
+        ),
         *(
             pytest.param(
                 held(
                     events=tuple(event(kind, None, 11 + at) for at, kind in enumerate(kinds)),
-                    entry=(Kind.LOOK, 14),
+                    entry=(EntryKind.OTHER_CHANGE, 14),
                     omitted=20,
                 ),
                 explained,
@@ -221,32 +245,32 @@ QUARANTINE, CLEARED, REMOVED = (
                 ((QUARANTINE, CLEARED), True),
                 ((QUARANTINE, REMOVED), True),
                 ((CLEARED, QUARANTINE), False),
-                ((QUARANTINE, Kind.REMOVE_RELEASE), False),
-                ((Kind.REMOVE_RELEASE,), True),
+                ((QUARANTINE, EntryKind.REMOVE_RELEASE), False),
+                ((EntryKind.REMOVE_RELEASE,), True),
             )
         ),
     ],
 )
-def test_no_list_has_what_is_quarantined(before: Held, explained: bool) -> None:
-    outcome = verdict(before, Missing(), 14)
-    assert outcome == EXPLAINED if explained else isinstance(outcome, Stale)
+def test_no_list_has_what_is_quarantined(before: KnownProject, explained: bool) -> None:
+    outcome = verdict(before, PageMissing(), 14)
+    assert outcome == EXPLAINED if explained else isinstance(outcome, StaleAnswer)
 
 
 @pytest.mark.rule("R7")
 def test_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
-    first = verdict(held(), Missing())
-    assert isinstance(first, Doubt)
-    assert verdict(held(), Missing(), doubt=first.seen) == UNEXPLAINED
-    assert isinstance(verdict(held(), Missing(), doubt="other files"), Doubt)
+    first = verdict(held(), PageMissing())
+    assert isinstance(first, Unconfirmed)
+    assert verdict(held(), PageMissing(), doubt=first.seen) == UNEXPLAINED
+    assert isinstance(verdict(held(), PageMissing(), doubt="other files"), Unconfirmed)
 
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize(
     "known",
-    [held(entry=(Kind.YANK, 12)), held(G, 12, entry=(Kind.CREATE, 15)), held(N, None)],
+    [held(entry=(EntryKind.YANK, 12)), held(G, 12, entry=(EntryKind.CREATE, 15)), held(N, None)],
 )
-def test_a_stale_404_never_counts_however_often_seen(known: Held) -> None:
-    assert isinstance(verdict(known, Missing(), 15, doubt="404"), Stale)
+def test_a_stale_404_never_counts_however_often_seen(known: KnownProject) -> None:
+    assert isinstance(verdict(known, PageMissing(), 15, doubt="404"), StaleAnswer)
 
 
 @pytest.mark.rule("R8")
@@ -254,7 +278,7 @@ def test_a_stale_404_never_counts_however_often_seen(known: Held) -> None:
 def test_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
     """What stays published of them is decided by losses.py: no page waits for its files."""
     for found in (page("1.0", serial=serial), page(serial=serial)):
-        assert verdict(held(), Found(page=found)) == Record(found, True)
+        assert verdict(held(), PageFound(page=found)) == Accept(found, True)
 
 
 @pytest.mark.rule("R7")
@@ -271,28 +295,31 @@ def test_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
     ],
 )
 def test_an_empty_page_of_an_unknown_name_tells_of_no_project(
-    before: Held, serial: int | None, status: str, absent: bool
+    before: KnownProject, serial: int | None, status: str, absent: bool
 ) -> None:
     """Indexes such as Nexus answer every name with an empty page."""
     found = page(serial=serial, status=status)
-    expected = Absent() if absent else Record(found, True)
-    assert verdict(before, Found(page=found), serials=serial is not None) == expected
+    expected = NeverExisted() if absent else Accept(found, True)
+    assert verdict(before, PageFound(page=found), serials=serial is not None) == expected
 
 
 def test_a_present_project_whose_page_cannot_be_read_again_takes_the_new_one() -> None:
-    before = Held(name=DEMO, presence=P, serial=10)
-    assert verdict(before, Found(page=page("1.0"))) == Record(page("1.0"), True)
+    before = KnownProject(name=DEMO, presence=P, serial=10)
+    assert verdict(before, PageFound(page=page("1.0"))) == Accept(page("1.0"), True)
 
 
 @pytest.mark.rule("R9")
-@pytest.mark.parametrize("kind", [Kind.QUARANTINE_PROJECT, Kind.REMOVE_PROJECT])
+@pytest.mark.parametrize("kind", [EntryKind.QUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT])
 @pytest.mark.parametrize("presence", [P, G, N])
 def test_a_page_without_a_serial_brings_back_nothing_that_the_journal_withdrew(
-    kind: Kind, presence: Presence
+    kind: EntryKind, presence: Presence
 ) -> None:
     known = held(presence, None, entry=(kind, 15))
     assert isinstance(
-        weigh(known, Want(), Found(page=page("1.0", serial=None)), serials=False), Stale
+        judge_answer(known, Expectation(), PageFound(page=page("1.0", serial=None)), serials=False),
+        StaleAnswer,
     )
     quarantined = page(serial=None, status="quarantined")
-    assert isinstance(weigh(known, Want(), Found(page=quarantined), serials=False), Record)
+    assert isinstance(
+        judge_answer(known, Expectation(), PageFound(page=quarantined), serials=False), Accept
+    )

@@ -6,22 +6,24 @@ import zlib
 
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.journal_entries import Event, Kind, classify
-from yanksync.state.project_rows import Project, Recorded, StoredPage
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent, classify
+from yanksync.state.project_rows import ProjectRow, RecordedPage, StoredPage
 from yanksync.state.state import State
 
 DEMO = NormalizedName("demo")
 NOW = 1_700_000_000.0
 
 
-def event(action: str, version: str | None, serial: int, name: str = "demo") -> Event:
+def event(action: str, version: str | None, serial: int, name: str = "demo") -> JournalEvent:
     """Return a journal entry, classified."""
     entry = JournalEntry(name, version, int(NOW) - serial, action, serial)
-    return Event(NormalizedName(name), classify(entry), entry)
+    return JournalEvent(NormalizedName(name), classify(entry), entry)
 
 
 def stored(body: bytes = b"{}") -> StoredPage:
-    return StoredPage(body=zlib.compress(body), media="x/y", url="https://x.example/simple/demo/")
+    return StoredPage(
+        body=zlib.compress(body), content_type="x/y", url="https://x.example/simple/demo/"
+    )
 
 
 def record(
@@ -36,7 +38,7 @@ def record(
     state.projects.add([(name, name)])
     return state.projects.record(
         name,
-        Recorded(
+        RecordedPage(
             serial=serial,
             quarantined=quarantined,
             yanked=1,
@@ -48,8 +50,8 @@ def record(
     )
 
 
-def project(state: State, name: str = "demo") -> Project:
+def project(state: State, name: str = "demo") -> ProjectRow:
     return state.projects.get([name])[NormalizedName(name)]
 
 
-__all__ = ["DEMO", "NOW", "Event", "Kind", "event", "project", "record", "stored"]
+__all__ = ["DEMO", "NOW", "EntryKind", "JournalEvent", "event", "project", "record", "stored"]

@@ -8,10 +8,10 @@ from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, HELD, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.rules.fetch_plan import Plan
+from yanksync.core.rules.fetch_plan import PassPlan
 from yanksync.mirror.context import Mirror
-from yanksync.state.views.holds import SELECTION, Held, holds
-from yanksync.sync.pipeline import Request, rehearse
+from yanksync.state.views.holds import SELECTION, HeldItem, held_items
+from yanksync.sync.pipeline import PassRequest, plan_pass
 
 NAMES = ["demo", "other", "third"]
 
@@ -26,9 +26,9 @@ def begun(world: World, *names: str) -> World:
     return world
 
 
-def held(world: World) -> list[Held]:
+def held(world: World) -> list[HeldItem]:
     with world.state() as state:
-        return list(holds(state))
+        return list(held_items(state))
 
 
 @pytest.fixture
@@ -205,12 +205,12 @@ def test_the_limit_is_a_setting(world: World, share: str, code: int) -> None:
     assert len(world.listed()) == (40 if code == HELD else 32)
 
 
-def plan(world: World) -> Plan:
+def plan(world: World) -> PassPlan:
     def rehearsed(mirror: Mirror) -> ExitCode:
-        found.append(rehearse(mirror, Request()))
+        found.append(plan_pass(mirror, PassRequest()))
         return DONE
 
-    found: list[Plan] = []
+    found: list[PassPlan] = []
     assert world.work(rehearsed) == DONE
     return found[0]
 

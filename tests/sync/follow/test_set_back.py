@@ -8,7 +8,7 @@ from tests.support.fake_index.index import Fault
 from tests.support.fake_index.pages import Answer
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, HELD, HOUR, PARTIAL, World
-from yanksync.state.views.holds import JOURNAL, holds
+from yanksync.state.views.holds import JOURNAL, held_items
 
 
 def lose(world: World) -> Answer:
@@ -36,7 +36,7 @@ def lost(world: World) -> World:
 
 def why(world: World) -> str:
     with world.state() as state:
-        (one,) = holds(state)
+        (one,) = held_items(state)
     assert one.what == "journal"
     return one.why
 

@@ -10,7 +10,7 @@ from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.fake_index.pages import PageDict
 from tests.support.page_assertions import JSON, assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
-from yanksync.state.views.holds import JOURNAL, Held, holds
+from yanksync.state.views.holds import JOURNAL, HeldItem, held_items
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def moved(world: World, to: Served) -> None:
     world.configure(upstream_simple_url=to.simple_url)
 
 
-def held(world: World) -> Held:
+def held(world: World) -> HeldItem:
     with world.state() as state:
-        (one,) = holds(state)
+        (one,) = held_items(state)
     return one
 
 
@@ -351,7 +351,7 @@ def test_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: st
         assert world.approve() in ([JOURNAL], [])
         world.sync()
     with world.state() as state:
-        assert state.meta.text("journal_replaced") is None
+        assert state.facts.text("journal_replaced") is None
 
 
 @pytest.mark.rule("R14")
@@ -457,8 +457,8 @@ def test_an_address_without_an_index_is_not_followed(world: World, path: str) ->
     world.up.yank("demo", "1.0", "bad")
     for _ in range(2):
         assert world.sync() == FAILED
-        assert world.mirror is not None and world.mirror.tally.problem is not None
-        assert f"{world.served.simple_url} is a package index" in world.mirror.tally.problem
+        assert world.mirror is not None and world.mirror.totals.problem is not None
+        assert f"{world.served.simple_url} is a package index" in world.mirror.totals.problem
         assert world.yanked("demo")["demo-1.0.tar.gz"] is False
     world.configure(upstream_simple_url=address)
     assert world.sync() == DONE
@@ -495,9 +495,9 @@ def test_a_first_build_from_a_wrong_address_can_be_corrected(world: World, journ
     else:
         world.configure(upstream_journal=journal)
     assert world.sync() == FAILED and world.files() == {}
-    assert world.mirror is not None and world.mirror.tally.problem is not None
-    assert f"{address} is a package index" in world.mirror.tally.problem
-    assert "mirror.projects" not in world.mirror.tally.problem
+    assert world.mirror is not None and world.mirror.totals.problem is not None
+    assert f"{address} is a package index" in world.mirror.totals.problem
+    assert "mirror.projects" not in world.mirror.totals.problem
     world.configure(upstream_simple_url=address)
     assert world.settle() == DONE
     assert_equal_to_upstream(world)
@@ -508,5 +508,5 @@ def test_what_is_no_list_blames_the_address(world: World) -> None:
     world.up.xmlrpc_status = 404
     world.configure(upstream_simple_url=f"{world.served.simple_url}demo/")
     assert world.sync() == FAILED
-    assert world.mirror is not None and world.mirror.tally.problem is not None
-    assert f"{world.served.simple_url} is a package index" in world.mirror.tally.problem
+    assert world.mirror is not None and world.mirror.totals.problem is not None
+    assert f"{world.served.simple_url} is a package index" in world.mirror.totals.problem

@@ -17,10 +17,10 @@ from tests.support.fake_index.index import Fault, Served
 from tests.support.http_receiver import Receiver, receiver
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DONE, FAILED, PARTIAL, World
-from yanksync.core.errors import Undelivered
-from yanksync.state.views.status import status
+from yanksync.core.errors import DeliveryError
+from yanksync.state.views.status import read_status
 from yanksync.sync.hooks import deliver
-from yanksync.system.child_process import run
+from yanksync.system.child_process import run_child
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def paths(*directories: str) -> list[str]:
 
 def waiting(world: World) -> dict[str, int]:
     with world.state() as state:
-        return state.outbox.counts()
+        return state.hook_queue.counts()
 
 
 def news(inbox: Receiver) -> list[Any]:
@@ -161,25 +161,25 @@ def test_what_is_published_in_a_pass_that_fails_is_told(world: World, inbox: Rec
 def add(world: World, count: int) -> None:
     """Let so many projects wait for the webhook."""
     with world.state() as state:
-        state.outbox.add(["webhook"], [(f"p{index}", ()) for index in range(count)])
+        state.hook_queue.add(["webhook"], [(f"p{index}", ()) for index in range(count)])
 
 
 def test_much_is_told_in_portions_and_a_failure_costs_none(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, 2 * deliver.PORTION + 7)
+    add(world, 2 * deliver.CHUNK + 7)
     inbox.moods.extend([200, 404])
     assert world.sync() == PARTIAL
-    assert [len(told["projects"]) for told in news(inbox)] == [deliver.PORTION]
+    assert [len(told["projects"]) for told in news(inbox)] == [deliver.CHUNK]
     assert len(inbox.told) == 3  # behind the first failure it is left alone
     assert world.sync() == DONE
     later = news(inbox)
-    assert [len(told["projects"]) for told in later] == [deliver.PORTION, 7]
-    assert later[0]["projects"][0] == f"p{deliver.PORTION}"
+    assert [len(told["projects"]) for told in later] == [deliver.CHUNK, 7]
+    assert later[0]["projects"][0] == f"p{deliver.CHUNK}"
 
 
 def test_very_much_is_told_in_one_word(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, deliver.MANY + 1)
+    add(world, deliver.EVERYTHING_ABOVE + 1)
     assert world.sync() == DONE
     (told,) = news(inbox)
     assert (told["all"], told["list"]) == (True, True)
@@ -189,7 +189,7 @@ def test_very_much_is_told_in_one_word(world: World, inbox: Receiver) -> None:
 
 def test_a_slow_hook_goes_on_in_the_next_pass(world: World, inbox: Receiver) -> None:
     news(inbox)
-    add(world, 3 * deliver.PORTION)
+    add(world, 3 * deliver.CHUNK)
     world.clock.step = 100.0
     assert world.sync() == PARTIAL
     assert len(news(inbox)) == 1
@@ -215,9 +215,9 @@ def test_a_hook_that_is_not_configured_any_more_is_forgotten(
     world.up.yank("demo", "2.0")
     assert world.sync() == PARTIAL
     path = where / "state.db"
-    found = status(path, world.clock.time, ("webhook",))
+    found = read_status(path, world.clock.time, ("webhook",))
     assert (found.undelivered, found.hook_problems) == (1, ("webhook: answered 500",))
-    assert status(path, world.clock.time).undelivered == 0
+    assert read_status(path, world.clock.time).undelivered == 0
     world.configure(hooks_webhook=None, hooks_webhook_header=None, hooks_command="true")
     assert world.sync() == DONE
     assert waiting(world) == {}
@@ -281,7 +281,7 @@ def test_a_command_that_fails_is_run_again(served: Served, where: Path) -> None:
     world.up.upload("demo", "1.0")
     assert world.sync() == PARTIAL
     with world.state() as state:
-        assert state.meta.text("undelivered_command") == f"{where}/hook ended with 9: not yet"
+        assert state.facts.text("undelivered_command") == f"{where}/hook ended with 9: not yet"
     flag.touch()
     assert world.sync() == DONE
     assert out.read_text().splitlines() == paths("demo/", "")
@@ -311,26 +311,26 @@ def test_one_hook_does_not_wait_for_the_other(served: Served, where: Path, inbox
     ],
 )
 def test_what_can_go_wrong_with_a_command(command: list[str], problem: str) -> None:
-    with pytest.raises(Undelivered) as caught:
-        run(command, ["simple/demo/"], 0.5 if "killed after" in problem else 60.0, os.environ)
+    with pytest.raises(DeliveryError) as caught:
+        run_child(command, ["simple/demo/"], 0.5 if "killed after" in problem else 60.0, os.environ)
     assert str(caught.value) == problem
 
 
 def test_no_room_for_what_a_command_is_told() -> None:
     problem = "^no temporary file can be made: File too large$"
-    with small_files(1000), pytest.raises(Undelivered, match=problem):
-        run(["true"], ["simple/demo/"] * 1000, 20.0, os.environ)
+    with small_files(1000), pytest.raises(DeliveryError, match=problem):
+        run_child(["true"], ["simple/demo/"] * 1000, 20.0, os.environ)
 
 
 def test_a_command_need_not_read(tmp_path: Path) -> None:
-    run(["true"], [f"simple/{index}/" for index in range(100_000)], 20.0, os.environ)
+    run_child(["true"], [f"simple/{index}/" for index in range(100_000)], 20.0, os.environ)
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     text = f"sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"
-    with pytest.raises(Undelivered, match="killed after"):
-        run(["sh", "-c", text], [], 1.0, os.environ)
+    with pytest.raises(DeliveryError, match="killed after"):
+        run_child(["sh", "-c", text], [], 1.0, os.environ)
     child = int(pid.read_text())
     end = time.monotonic() + 20
     while _lives(child):
@@ -349,5 +349,5 @@ def _lives(pid: int) -> bool:
 def test_a_script_is_run_as_it_stands(tmp_path: Path) -> None:
     path = Path(script(tmp_path, "exit 0"))
     path.chmod(stat.S_IRUSR)
-    with pytest.raises(Undelivered, match="cannot be started: Permission denied"):
-        run([str(path)], [], 20.0, os.environ)
+    with pytest.raises(DeliveryError, match="cannot be started: Permission denied"):
+        run_child([str(path)], [], 20.0, os.environ)

@@ -17,7 +17,7 @@ from tests.support.fake_index.index import Served
 from tests.support.machine import SECTIONS
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DAY, DONE, PARTIAL, World
-from yanksync.state.queues.hooks import Change
+from yanksync.state.queues.hooks import OutputChange
 from yanksync.sync.hooks import manifest
 
 LINES, RSYNC, AIR_GAP = SECTIONS["A manifest"]  # README.rst
@@ -52,7 +52,7 @@ GZIPPED = ("index.v1_json.gz", "index.html.gz")
 
 
 def test_a_form_without_a_copy_has_none_to_put() -> None:
-    small = Change("demo", frozenset({"gzip"}), ("index.v1_json.gz",))  # type: ignore[arg-type]
+    small = OutputChange("demo", frozenset({"gzip"}), ("index.v1_json.gz",))  # type: ignore[arg-type]
     assert list(manifest.lines([small])) == [
         "delete simple/demo/index.html.gz",
         "put simple/demo/index.html",
@@ -64,14 +64,14 @@ def test_a_form_without_a_copy_has_none_to_put() -> None:
 
 
 def test_lines() -> None:
-    gone = Change(None, frozenset({"gzip", "br"}), GZIPPED)
+    gone = OutputChange(None, frozenset({"gzip", "br"}), GZIPPED)
     assert list(manifest.lines([gone]))[:3] == [
         "delete simple/index.html.br",
         "put simple/index.html.gz",
         "put simple/index.html",
     ]
-    removed = Change("demo", frozenset({"gzip"}), None)  # type: ignore[arg-type]
-    demo = Change("demo", frozenset({"gzip", "br"}), GZIPPED)  # type: ignore[arg-type]
+    removed = OutputChange("demo", frozenset({"gzip"}), None)  # type: ignore[arg-type]
+    demo = OutputChange("demo", frozenset({"gzip", "br"}), GZIPPED)  # type: ignore[arg-type]
     assert list(manifest.lines([demo]))[:3] == LINES.splitlines()
     assert list(manifest.lines([removed])) == [
         *(f"delete simple/demo/{form}{suffix}" for form in ALL for suffix in (".gz", "")),
@@ -225,14 +225,14 @@ def test_who_follows_them_lets_go_of_what_a_run_that_died_removed(
 
 def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
     with small_files(1000), pytest.raises(OSError, match="File too large"):
-        manifest.write(tmp_path, 1, 0.0, ["put simple/demo/index.html"] * 1000)
+        manifest.write_manifest(tmp_path, 1, 0.0, ["put simple/demo/index.html"] * 1000)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_others_keep_there_is_left_alone(tmp_path: Path) -> None:
     theirs = tmp_path / "20261399T000000Z-00000001.txt"  # no date
     theirs.write_text("theirs")
-    ours = manifest.write(tmp_path, 1, 0.0, ["put simple/demo/index.html"])
+    ours = manifest.write_manifest(tmp_path, 1, 0.0, ["put simple/demo/index.html"])
     manifest.tidy(tmp_path, 1e9)
     assert (theirs.read_text(), ours.exists()) == ("theirs", False)
 

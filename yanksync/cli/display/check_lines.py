@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 import msgspec
 
-from yanksync.cli.error_handling import painted, printable
+from yanksync.cli.error_handling import colored, printable
 from yanksync.doctor.checks import Check, Level
 
 _WIDTH = 16  # of the longest name
@@ -26,7 +26,7 @@ def print_checks(checks: Iterable[Check]) -> int:
 
 def check_line(check: Check) -> str:
     """Return the line of a check."""
-    level = painted(f"{check.level:<7}", _COLORS[check.level])
+    level = colored(f"{check.level:<7}", _COLORS[check.level])
     text = "; ".join(filter(None, (check.text, check.advice)))
     return f"{level}  {check.name:<{_WIDTH}}  {printable(text)}"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from yanksync.cli.display.columns import side_by_side
-from yanksync.cli.display.report_rows import moment
-from yanksync.cli.display.times import clock
+from yanksync.cli.display.report_rows import rfc3339
+from yanksync.cli.display.times import local_time
 from yanksync.cli.error_handling import printable
 from yanksync.core.model import Hashes
-from yanksync.state.views.holds import WHOLE, Held
+from yanksync.state.views.holds import WHOLE_MIRROR, HeldItem
 
 KINDS = {
     "removal": ("removal", "removals"),
@@ -40,13 +40,13 @@ def counted(kind: str, count: int, sort: str = "") -> str:
     return f"{count} {sort}{KINDS[kind][count != 1]}"
 
 
-def held_object(held: Held) -> dict[str, object]:
+def held_object(held: HeldItem) -> dict[str, object]:
     """Return a hold as it is printed in JSON."""
     return {
         "project": held.project,
         "what": held.what,
         "why": held.why,
-        "since": moment(held.since),
+        "since": rfc3339(held.since),
         "approve": held.approve,
         "files": [
             {
@@ -59,9 +59,9 @@ def held_object(held: Held) -> dict[str, object]:
     }
 
 
-def held_lines(found: Sequence[Held], now: float) -> Iterator[str]:
+def held_lines(found: Sequence[HeldItem], now: float) -> Iterator[str]:
     """Yield the lines of all groups, a blank line between them."""
-    groups: dict[tuple[str, str], list[Held]] = {}
+    groups: dict[tuple[str, str], list[HeldItem]] = {}
     for held in found:
         groups.setdefault((held.what, held.why), []).append(held)
     for number, ((kind, why), group) in enumerate(groups.items()):
@@ -70,10 +70,10 @@ def held_lines(found: Sequence[Held], now: float) -> Iterator[str]:
         yield from map(printable, _group(kind, why, group, now))
 
 
-def _group(kind: str, why: str, group: Sequence[Held], now: float) -> Iterator[str]:
-    since = clock(min(held.since for held in group), now)
+def _group(kind: str, why: str, group: Sequence[HeldItem], now: float) -> Iterator[str]:
+    since = local_time(min(held.since for held in group), now)
     sort = _COUNT.match(why)
-    subject = WHOLE.get(kind) or counted(
+    subject = WHOLE_MIRROR.get(kind) or counted(
         kind, len(group), f"{sort[1]} " if sort and kind == "removal" else ""
     )
     reason = why[sort.end() :] if sort and kind == "removal" else why
@@ -86,7 +86,7 @@ def _group(kind: str, why: str, group: Sequence[Held], now: float) -> Iterator[s
     yield f"  If approved, {group[0].approve}."
 
 
-def _files(group: Iterable[Held]) -> Iterator[str]:
+def _files(group: Iterable[HeldItem]) -> Iterator[str]:
     for held in group:
         yield f"  {held.project}"
         for file in held.files:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from yanksync.cli.display.report_rows import moment
-from yanksync.state.history import Row
+from yanksync.cli.display.report_rows import rfc3339
+from yanksync.state.history import HistoryRow
 
 
-def history_object(row: Row) -> dict[str, object]:
+def history_object(row: HistoryRow) -> dict[str, object]:
     """Return a row with its documented keys."""
     found: dict[str, object] = {
         "serial": row.serial,
-        "timestamp": moment(row.timestamp),
+        "timestamp": rfc3339(row.timestamp),
         "project": row.project,
         "version": row.version,
         "action": row.action.value,

@@ -12,20 +12,20 @@ from msgspec import Struct
 from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.error_handling import printable
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.model import Action
+from yanksync.core.model import HistoryAction
 from yanksync.mirror.context import Mirror
-from yanksync.state.history import Row
+from yanksync.state.history import HistoryRow
 from yanksync.state.views.holds import count_held
 
 _LISTED = 1000  # changes in the object
 _NAMED = 5  # changes of a kind in the line
 _WORDS = {
-    Action.YANK: "yanked",
-    Action.UNYANK: "unyanked",
-    Action.REMOVE: "removed",
-    Action.QUARANTINE: "quarantined",
-    Action.UNQUARANTINE: "released from quarantine",
-    Action.RETURN: "back",
+    HistoryAction.YANK: "yanked",
+    HistoryAction.UNYANK: "unyanked",
+    HistoryAction.REMOVE: "removed",
+    HistoryAction.QUARANTINE: "quarantined",
+    HistoryAction.UNQUARANTINE: "released from quarantine",
+    HistoryAction.RETURN: "back",
 }
 _RESULTS = {
     ExitCode.DONE: "done",
@@ -64,7 +64,7 @@ class PassSummary(Struct, frozen=True, kw_only=True):
     undelivered: int  # changes that a hook was not told of
     held: int
     changes: tuple[
-        Row, ...
+        HistoryRow, ...
     ]  # of the history, oldest first; the first of them, where there are many
     more_changes: int
     first_build: int | None  # the projects of a first build that this pass ended
@@ -74,33 +74,33 @@ class PassSummary(Struct, frozen=True, kw_only=True):
 
 def started(mirror: Mirror) -> Start:
     """Return where a pass of ``mirror`` begins."""
-    built = mirror.state.meta.moment("list_written") is not None
+    built = mirror.state.facts.moment("list_written") is not None
     return Start(mirror.state.history.newest(), mirror.monotonic(), built)
 
 
 def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
     """Return what the pass since ``start`` came to."""
-    state, tally = mirror.state, mirror.tally
+    state, totals = mirror.state, mirror.totals
     changes = tuple(state.history.after(start.history, _LISTED))
     total = state.history.count_after(start.history) if len(changes) == _LISTED else len(changes)
-    built = not start.built and state.meta.moment("list_written") is not None
+    built = not start.built and state.facts.moment("list_written") is not None
     return PassSummary(
         exit=code,
         result=_RESULTS.get(code, "ended"),
-        journal_serial=state.meta.cursor,
+        journal_serial=state.facts.cursor,
         seconds=round(mirror.monotonic() - start.moment, 3),
-        asked=tally.asked,
-        recorded=tally.recorded,
-        published=tally.published,
-        removed=tally.removed,
-        pending=state.pending.counts()[0],
-        unpublished=state.unpublished.counts()[0],
-        undelivered=tally.undelivered,
+        asked=totals.asked,
+        recorded=totals.recorded,
+        published=totals.published,
+        removed=totals.removed,
+        pending=state.fetch_queue.counts()[0],
+        unpublished=state.publish_queue.counts()[0],
+        undelivered=totals.undelivered,
         held=count_held(state),
         changes=changes,
         more_changes=total - len(changes),
         first_build=state.projects.published() if built else None,
-        problem=tally.problem,
+        problem=totals.problem,
         next=_NEXT.get(code),
     )
 
@@ -128,7 +128,7 @@ def first_build_line(summary: PassSummary) -> str | None:
     )
 
 
-def event_line(row: Row) -> str:
+def event_line(row: HistoryRow) -> str:
     """Return a row of the history in one line: the release, what happened, and the reason."""
     text = f"{_named(row)}: {_WORDS[row.action]}"
     return printable(f"{text}: {row.reason}" if row.reason else text)
@@ -151,7 +151,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _changes(rows: Sequence[Row], more: int) -> Iterator[str]:
+def _changes(rows: Sequence[HistoryRow], more: int) -> Iterator[str]:
     order = list(_WORDS)
     ranked = sorted(rows, key=lambda row: order.index(row.action))
     for action, group in groupby(ranked, key=lambda row: row.action):
@@ -163,15 +163,15 @@ def _changes(rows: Sequence[Row], more: int) -> Iterator[str]:
         yield f"{more:,} more changes"
 
 
-def _brief(row: Row) -> str:
-    reason = row.reason if row.action is Action.YANK else None
+def _brief(row: HistoryRow) -> str:
+    reason = row.reason if row.action is HistoryAction.YANK else None
     if not reason:
         return _named(row)
     short = reason if len(reason) <= 40 else reason[:39] + "…"
     return f'{_named(row)} "{short}"'
 
 
-def _named(row: Row) -> str:
+def _named(row: HistoryRow) -> str:
     name = row.project if row.version is None else f"{row.project} {row.version}"
     return name if row.file is None else f"{name} ({row.file})"
 

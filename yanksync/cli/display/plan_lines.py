@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from yanksync.cli.error_handling import printable
-from yanksync.core.rules.fetch_plan import Look, Plan
+from yanksync.core.rules.fetch_plan import FetchTask, PassPlan
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: PassPlan) -> Iterator[str]:
     """Yield what a pass would do."""
     for removal in plan.removals:
         yield f"- remove {removal.name}  {removal.why}"
@@ -22,24 +22,26 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield f"~ rewrite {name}"
     if plan.publications > len(plan.rewrites):
         yield f"~ and {plan.publications - len(plan.rewrites):,} more"
-    for look in plan.looks:
-        yield _look(look)
+    for task in plan.looks:
+        yield _look(task)
     if plan.more:
         yield f"+ and {plan.more:,} more"
     yield _total(plan)
 
 
-def plan_json(plan: Plan) -> str:
+def plan_json(plan: PassPlan) -> str:
     """Return the plan as one JSON object."""
     return msgspec.json.encode(plan).decode()
 
 
-def _look(look: Look) -> str:
-    reach = "" if look.reach is None else f"  until serial {look.reach}"
-    return f"+ fetch {look.name}{reach}" + ("  (a withdrawal)" if look.urgent else "")
+def _look(task: FetchTask) -> str:
+    required_serial = (
+        "" if task.required_serial is None else f"  until serial {task.required_serial}"
+    )
+    return f"+ fetch {task.name}{required_serial}" + ("  (a withdrawal)" if task.urgent else "")
 
 
-def _total(plan: Plan) -> str:
+def _total(plan: PassPlan) -> str:
     counts = {
         "to remove": len(plan.removals),
         "to quarantine": len(plan.quarantines),

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from msgspec import Struct
 
-from yanksync.cli.error_handling import tell, voice
+from yanksync.cli.error_handling import output_format, print_line
 
 _TICK = 1.0  # seconds between updates when nothing else happens
 _SOON = 0.1  # seconds between updates at least
@@ -28,7 +28,7 @@ class Phase(Struct):
     failed: int = 0
 
 
-class Bars:
+class ProgressBars:
     """Shows the phase of a pass; a context manager that leaves the terminal in order.
 
     On a terminal one line is updated at least once a second. With ``stats``, a line is logged
@@ -44,11 +44,11 @@ class Bars:
         self._lock = threading.RLock()
         self._over = threading.Event()
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         if self._shown or self._stats is not None:
             threading.Thread(target=self._tick, name="progress", daemon=True).start()
         if self._shown:
-            voice.clear = self._clear
+            output_format.clear = self._clear
         return self
 
     def __exit__(
@@ -59,7 +59,7 @@ class Bars:
     ) -> None:
         self._over.set()
         self._end()
-        voice.clear = None
+        output_format.clear = None
 
     def expect(self, what: str, total: int, done: int = 0) -> None:
         """Begin a phase of ``total`` steps, of which an earlier run did ``done``."""
@@ -82,7 +82,7 @@ class Bars:
     def say(self, text: str) -> None:
         """Print one line where the progress is shown."""
         if self._shown:
-            tell(text, "info")
+            print_line(text, "info")
 
     def _tick(self) -> None:
         while not self._over.wait(_TICK if self._shown else min(self._stats or _TICK, _TICK)):
@@ -95,7 +95,7 @@ class Bars:
         now = time.monotonic()
         if self._stats is not None and now - self._told_at >= self._stats:
             self._told_at = now
-            tell(progress_line(phase, now), "info")
+            print_line(progress_line(phase, now), "info")
 
     def _draw(self) -> None:
         if not self._shown or self._phase is None:

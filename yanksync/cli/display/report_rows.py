@@ -16,7 +16,7 @@ import click
 from yanksync.cli.error_handling import printable
 
 
-class Row(Protocol):
+class ReportRow(Protocol):
     """One thing, and what there is to say of it."""
 
     @property
@@ -36,7 +36,7 @@ class Row(Protocol):
         """More, for people."""
 
 
-class Rows:
+class ReportWriter:
     """Prints rows as lines, or as an array in a JSON object of which counts are the rest."""
 
     def __init__(self, key: str, *, as_json: bool) -> None:
@@ -45,7 +45,9 @@ class Rows:
         self._json = as_json
         self._begun = False
 
-    def tell(self, row: Row, more: Mapping[str, object] | None = None, note: str = "") -> None:
+    def write(
+        self, row: ReportRow, more: Mapping[str, object] | None = None, note: str = ""
+    ) -> None:
         """Print one row; with ``more`` in JSON, and ``note`` at the end of a line."""
         if self._json:
             click.echo(",\n" if self._begun else f"{{{self._key}: [\n", nl=False)
@@ -63,7 +65,7 @@ class Rows:
             )
 
 
-def row_object(row: Row) -> dict[str, object]:
+def row_object(row: ReportRow) -> dict[str, object]:
     """Return a row as it is printed in JSON."""
     return {
         "kind": str(row.kind),
@@ -76,7 +78,7 @@ def row_object(row: Row) -> dict[str, object]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def moment(seconds: float | None) -> str | None:
+def rfc3339(seconds: float | None) -> str | None:
     """Return UTC seconds as RFC 3339."""
     if seconds is None:
         return None

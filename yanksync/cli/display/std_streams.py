@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from yanksync.core.errors import Unwritten
+from yanksync.core.errors import StdoutError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _STDOUT = 1
 
 
-def prepare() -> None:
+def make_safe() -> None:
     """Make the three streams safe to use.
 
     One that is closed (``yanksync sync >&-``) leads nowhere from here on. Else the first file to be
@@ -42,7 +42,7 @@ def prepare() -> None:
             )
 
 
-def give_up() -> None:
+def discard_output() -> None:
     """Let what is printed and cannot be written go, so that Python does not try again at exit."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,13 +52,13 @@ class _Output(io.FileIO):
     """Standard output, which tells its own faults from those of other files."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write. Raises :class:`Unwritten`; BrokenPipeError when the reader has gone."""
+        """Write. Raises :class:`StdoutError`; BrokenPipeError when the reader has gone."""
         try:
             return super().write(data)
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Unwritten(error.strerror or str(error)) from error
+            raise StdoutError(error.strerror or str(error)) from error
 
 
 def _nowhere() -> io.TextIOWrapper:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from yanksync.config.durations import EXAMPLES, seconds_of
+from yanksync.config.durations import EXAMPLES, parse_duration
 
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
@@ -25,7 +25,7 @@ class _Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the seconds, or fail with exit code 2."""
-        found = value if isinstance(value, float) else seconds_of(str(value))
+        found = value if isinstance(value, float) else parse_duration(str(value))
         if found is None:
             self.fail(f"{value!r} is no duration; write {EXAMPLES}, or seconds", param, ctx)
         return found
@@ -42,7 +42,7 @@ class _Moment(click.ParamType[float]):
         """Return the UTC seconds, or fail with exit code 2."""
         if isinstance(value, float):
             return value
-        ago = seconds_of(str(value))
+        ago = parse_duration(str(value))
         if ago is not None:
             return time.time() - ago
         try:
@@ -67,7 +67,7 @@ def _timestamp(text: str) -> float:
 DURATION, MOMENT = _Duration(), _Moment()
 
 
-def clock(moment: float, now: float) -> str:
+def local_time(moment: float, now: float) -> str:
     """Return a time for a person in local time: ``01:56``, with its date unless that is today."""
     try:
         then, today = time.localtime(moment), time.localtime(now)

@@ -16,46 +16,46 @@ _SMALL, _QUICK = 6, 1  # zlib's: of a copy, which is read often, and of what the
 _GZIP, _ZLIB = 31, 15  # window bits: the format of gzip (RFC 1952), its time left at 0; or of zlib
 
 
-def gzipped(body: bytes) -> bytes:
+def gzip_compress(body: bytes) -> bytes:
     """Return ``body`` as a gzip file."""
     fast = _isal()
     if fast is not None:
-        return _swept(fast.compress(body, _FAST, _GZIP))
+        return _with_registers_cleared(fast.compress(body, _FAST, _GZIP))
     return zlib.compress(body, _SMALL, _GZIP)
 
 
-def gzipper() -> Any:
+def gzip_compressor() -> Any:
     """Return an object with ``compress`` and ``flush`` that makes a gzip file piece by piece."""
     fast = _isal()
     if fast is not None:
-        return _Gzipper(fast.compressobj(_FAST, zlib.DEFLATED, _GZIP))
+        return _GzipCompressor(fast.compressobj(_FAST, zlib.DEFLATED, _GZIP))
     return zlib.compressobj(_SMALL, zlib.DEFLATED, _GZIP)
 
 
-def packed(body: bytes) -> bytes:
+def zlib_compress(body: bytes) -> bytes:
     """Return ``body`` for the state to keep; :func:`zlib.decompress` unpacks it."""
     fast = _isal()
     return (
-        _swept(fast.compress(body, _FAST, _ZLIB))
+        _with_registers_cleared(fast.compress(body, _FAST, _ZLIB))
         if fast is not None
         else zlib.compress(body, _QUICK)
     )
 
 
-class _Gzipper:
+class _GzipCompressor:
     """ISA-L's compressor of one gzip file."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
 
     def compress(self, data: bytes) -> bytes:
-        return _swept(self._engine.compress(data))
+        return _with_registers_cleared(self._engine.compress(data))
 
     def flush(self) -> bytes:
-        return _swept(self._engine.flush())
+        return _with_registers_cleared(self._engine.flush())
 
 
-def _swept(result: bytes) -> bytes:
+def _with_registers_cleared(result: bytes) -> bytes:
     """Return ``result``, with the processor's wide registers cleared.
 
     ISA-L leaves values in the upper halves of the AVX registers. From then on each SSE instruction

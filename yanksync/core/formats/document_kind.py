@@ -8,8 +8,8 @@ from enum import StrEnum
 from yanksync.core.formats.file_checks import is_distribution, linked_name
 from yanksync.core.formats.html_elements import Anchor, read_html
 from yanksync.core.formats.parse import is_json
-from yanksync.core.formats.reader_rules import Broken
-from yanksync.core.names import normalized
+from yanksync.core.formats.reader_rules import InvalidDocument
+from yanksync.core.names import normalize
 
 _KEY = re.compile(rb'"(projects|files)"\s*:')  # a value has no colon behind it
 
@@ -30,7 +30,7 @@ def kind_of(head: bytes, content_type: str) -> DocumentKind:
             known = {b"projects": DocumentKind.LIST, b"files": DocumentKind.PROJECT}
             return DocumentKind.OTHER if key is None else known[key[1]]
         html = read_html(head, content_type)
-    except (Broken, ValueError, RecursionError):
+    except (InvalidDocument, ValueError, RecursionError):
         return DocumentKind.OTHER
     if any(is_distribution(linked_name(anchor.href.partition("#")[0])) for anchor in html.anchors):
         return DocumentKind.PROJECT
@@ -43,5 +43,5 @@ def kind_of(head: bytes, content_type: str) -> DocumentKind:
 def _names_a_project(anchor: Anchor) -> bool:
     """Return whether a link leads to the project of its text, as PEP 503 has it."""
     last = anchor.href.partition("#")[0].rstrip("/").rpartition("/")[2]
-    name = normalized(anchor.text.strip())
-    return anchor.href.endswith("/") and name is not None and name == normalized(last)
+    name = normalize(anchor.text.strip())
+    return anchor.href.endswith("/") and name is not None and name == normalize(last)

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from yanksync.core.formats.reader_rules import Unfit
+from yanksync.core.formats.reader_rules import InvalidFile
 from yanksync.core.model import Hashes, sorted_hashes
 from yanksync.core.urls import is_loopback
 
@@ -60,14 +60,14 @@ def check_filename(filename: str) -> None:
     if _PLAIN_NAME.match(filename):
         return
     if filename == "" or filename[0] in ".-" or filename != filename.strip():
-        raise Unfit("its name is not safe as a file name")
+        raise InvalidFile("its name is not safe as a file name")
     if _BAD_IN_NAME.search(filename):
-        raise Unfit("its name is not safe as a file name")
+        raise InvalidFile("its name is not safe as a file name")
     if len(filename.encode()) > 255:
-        raise Unfit("its name is longer than 255 bytes")
+        raise InvalidFile("its name is longer than 255 bytes")
     lower = filename.lower()
     if lower.startswith("index.") or lower.endswith(_OUR_ENDINGS):
-        raise Unfit("its name is one that the mirror uses itself")
+        raise InvalidFile("its name is one that the mirror uses itself")
 
 
 def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
@@ -90,7 +90,7 @@ def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
     if name != filename:
         # pip and PDM take the name from the URL, uv and Poetry from the key ``filename``: one of
         # them would install what the page does not say.
-        raise Unfit("its URL ends in another name")
+        raise InvalidFile("its URL ends in another name")
     return url
 
 
@@ -105,7 +105,7 @@ def _is_plain(url: str, filename: str, allow_http: bool) -> bool:
         return False
     problem = origin_problem(match[1], allow_http)
     if problem is not None:
-        raise Unfit(problem)
+        raise InvalidFile(problem)
     return True
 
 
@@ -128,7 +128,7 @@ def linked_file(link: str, text: str, base: str, allow_http: bool) -> tuple[str,
         check_filename(name)
         return name, file_url(link, base, name, allow_http)
     if is_distribution(text) or is_distribution(linked_name(link.rstrip("/"))):
-        raise Unfit("its URL does not end in the name of a distribution")
+        raise InvalidFile("its URL does not end in the name of a distribution")
     return None
 
 
@@ -152,14 +152,14 @@ def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
         Unfit: no URL, another scheme than http(s), or user information.
     """
     if _BAD_IN_URL.search(raw) or raw != raw.strip() or _NO_HOST.match(raw):
-        raise Unfit("its URL is malformed")
+        raise InvalidFile("its URL is malformed")
     try:
         parts = urlsplit(urljoin(base, raw))
     except ValueError:
-        raise Unfit("its URL cannot be read") from None
+        raise InvalidFile("its URL cannot be read") from None
     problem = origin_problem(f"{parts.scheme}://{parts.netloc}", allow_http)
     if problem is not None:
-        raise Unfit(problem)
+        raise InvalidFile(problem)
     url = urlunsplit((parts.scheme, parts.netloc, _encoded(parts.path), _encoded(parts.query), ""))
     return url, unquote(parts.path.rpartition("/")[2])
 
@@ -199,9 +199,9 @@ def check_hashes(raw: dict[str, str]) -> Hashes:
     hashes = sorted_hashes(raw.items())
     for algorithm, digest in hashes:
         if not _ALGORITHM.match(algorithm) or not is_digest(algorithm, digest):
-            raise Unfit("one of its hashes is no digest")
+            raise InvalidFile("one of its hashes is no digest")
     if len({algorithm for algorithm, _ in hashes}) != len(hashes):
-        raise Unfit("it has two hashes of one algorithm")
+        raise InvalidFile("it has two hashes of one algorithm")
     return hashes
 
 
@@ -245,6 +245,6 @@ def provenance_url(raw: str) -> str | None:
         return None
     try:
         url, _ = resolve(raw, "", allow_http=False)
-    except Unfit:
+    except InvalidFile:
         return None
     return url if url == raw else None

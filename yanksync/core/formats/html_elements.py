@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from msgspec import Struct, field
 
-from yanksync.core.formats.reader_rules import Broken
+from yanksync.core.formats.reader_rules import InvalidDocument
 
 _PIECE = 1 << 18  # bytes given to lxml at once
 _MOST_PENDING = 16 << 20  # bytes without a start tag; a yank's reason may be a few million
@@ -63,7 +63,7 @@ class HtmlPage(Struct):
     serial: str | None = None  # digits, from the comment that Warehouse puts last
 
 
-class Target:
+class ParserTarget:
     """Receives the parser's events; the nesting of hostile pages costs nothing this way."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Target:
         """Take a piece of text."""
 
 
-class _Links(Target):
+class _LinkCollector(ParserTarget):
     """Gives every link to ``take``, complete."""
 
     def __init__(self, take: Callable[[Anchor], None]) -> None:
@@ -122,7 +122,7 @@ class _Links(Target):
             self._anchor.text = "".join(self._text).strip(_SPACE)
             try:
                 self._take(self._anchor)
-            except Broken as problem:
+            except InvalidDocument as problem:
                 self.problem = str(problem)
             self._anchor = self._text = None
 
@@ -153,32 +153,32 @@ def _ignore(anchor: Anchor) -> None:
     """Take a link, and do nothing."""
 
 
-def read_html(body: bytes, content_type: str, most: int = _MOST_LINKS) -> HtmlPage:
+def read_html(body: bytes, content_type: str, limit: int = _MOST_LINKS) -> HtmlPage:
     """Read ``body``; HTML forgives everything, so the caller judges whether it is a page at all.
 
     Raises:
-        Broken: the bytes are no text of their charset, there are more than ``most`` links, or lxml
+        Broken: the bytes are no text of their charset, there are more than ``limit`` links, or lxml
             gives up.
         UnicodeDecodeError: likewise.
     """
     anchors: list[Anchor] = []
 
     def take(anchor: Anchor) -> None:
-        if len(anchors) >= most:
-            raise Broken(f"more than {most} links")
+        if len(anchors) >= limit:
+            raise InvalidDocument(f"more than {limit} links")
         anchors.append(anchor)
 
-    page = read_links(body, content_type, take)
+    page = collect_links(body, content_type, take)
     page.anchors = anchors
     return page
 
 
-def read_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -> HtmlPage:
+def collect_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -> HtmlPage:
     """Read ``body`` and give each link to ``take``; return the rest of the page.
 
     Raises: as :func:`read_html`, and what ``take`` raises.
     """
-    links = _Links(take)
+    links = _LinkCollector(take)
     try:
         page = feed(body, content_type, links)
     finally:
@@ -187,7 +187,7 @@ def read_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -
     return page
 
 
-def feed(body: bytes, content_type: str, target: Target) -> object:
+def feed(body: bytes, content_type: str, target: ParserTarget) -> object:
     """Return what ``target``, which gets the parser's events, makes of ``body``.
 
     Raises: as :func:`read_html`.
@@ -203,33 +203,33 @@ def feed(body: bytes, content_type: str, target: Target) -> object:
         _feed(parser.feed, _pieces(body, _codec(content_type)), target)
         result: object = parser.close()
     except etree.LxmlError as problem:
-        raise Broken(f"it cannot be read as HTML: {type(problem).__name__}") from None
+        raise InvalidDocument(f"it cannot be read as HTML: {type(problem).__name__}") from None
     except BaseException:
         # Until it is closed, libxml2 keeps a copy of the page.
         with suppress(etree.LxmlError, AssertionError):
             parser.close()
         raise
     if target.problem is not None:
-        raise Broken(target.problem)
+        raise InvalidDocument(target.problem)
     return result
 
 
-def _feed(feed: Callable[[bytes], None], pieces: Iterator[bytes], target: Target) -> None:
+def _feed(feed: Callable[[bytes], None], pieces: Iterator[bytes], target: ParserTarget) -> None:
     """Feed a parser, as long as ``target`` takes what comes of it. Raises as :func:`read_html`."""
     blank, pending, parts = True, 0, 0
     for piece in pieces:
         blank = blank and not piece.strip()
         feed(piece)
         if target.problem is not None:
-            raise Broken(target.problem)
+            raise InvalidDocument(target.problem)
         pending, parts = pending + len(piece), parts + _parts(piece)
         if target.started:
             pending = parts = 0
             target.started = False
         elif pending > _MOST_PENDING or parts > _MOST_PARTS:
-            raise Broken("it has a tag of too many parts, or too much text without a tag")
+            raise InvalidDocument("it has a tag of too many parts, or too much text without a tag")
     if blank:
-        raise Broken("it is empty")
+        raise InvalidDocument("it is empty")
 
 
 def _parts(piece: bytes) -> int:
@@ -254,7 +254,7 @@ def _pieces(body: bytes, codec: str) -> Iterator[bytes]:
             yield rest[:cut]
             rest = rest[cut:]
         elif len(rest) > _MOST_PENDING:
-            raise Broken("it has too much text without a tag")
+            raise InvalidDocument("it has too much text without a tag")
 
 
 def _codec(content_type: str) -> str:
@@ -269,5 +269,5 @@ def _codec(content_type: str) -> str:
     except (LookupError, ValueError):
         codec = ""
     if codec not in _CODECS:
-        raise Broken("its charset is unknown: it is no encoding of web pages")
+        raise InvalidDocument("its charset is unknown: it is no encoding of web pages")
     return codec

@@ -12,16 +12,16 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct, field
 
-from yanksync.core.formats.html_elements import Target, feed
-from yanksync.core.formats.reader_rules import Broken, shown
-from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.formats.html_elements import ParserTarget, feed
+from yanksync.core.formats.reader_rules import InvalidDocument, quoted_for_log
+from yanksync.core.names import NormalizedName, normalize
 
 _TITLES = frozenset({"title", "h1", "h2", "h3", "h4", "h5", "h6"})
 _MOST = 10_000  # links, or titles, of a page without files
 _WORD = re.compile(r"[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)*")
 
 
-class _Looks(Struct):
+class _EmptyPageText(Struct):
     """What a page without files says of itself."""
 
     titles: list[str] = field(default_factory=list)  # its title and headings, in order
@@ -29,12 +29,12 @@ class _Looks(Struct):
     made_elsewhere: bool = False  # by a script, or it sends the reader on
 
 
-class _Parts(Target):
+class _TitleCollector(ParserTarget):
     """Receives the parser's events."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._looks = _Looks()
+        self._looks = _EmptyPageText()
         self._text: list[str] | None = None  # of the title or heading that is open
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class _Parts(Target):
             self._text.append(text)
             self._count(self._text)
 
-    def close(self) -> _Looks:
+    def close(self) -> _EmptyPageText:
         self._end_title()
         return self._looks
 
@@ -81,17 +81,17 @@ def check_empty(body: bytes, content_type: str, url: str, project: NormalizedNam
         Broken: it is another page; says what it looks like.
         UnicodeDecodeError: it is no text of its charset.
     """
-    looks = feed(body, content_type, _Parts())
-    assert isinstance(looks, _Looks)
+    looks = feed(body, content_type, _TitleCollector())
+    assert isinstance(looks, _EmptyPageText)
     strange = next((link for link in looks.links if not _is_own(link, url)), None)
     named = any(_names(title, project) for title in looks.titles)
     if named and strange is None and not looks.made_elsewhere:
         return
     title = next(filter(None, looks.titles), None)
-    said = [] if title is None else [f"it looks like {shown(title)}"]
-    said += [] if strange is None else [f"it links to {shown(strange)}"]
+    said = [] if title is None else [f"it looks like {quoted_for_log(title)}"]
+    said += [] if strange is None else [f"it links to {quoted_for_log(strange)}"]
     said += ["a script or a redirect makes its content"] if looks.made_elsewhere else []
-    raise Broken(
+    raise InvalidDocument(
         "it is no project page: it has neither a repository version nor a link to a distribution; "
         + (", ".join(said) or "it has no title")
     )
@@ -109,4 +109,4 @@ def _is_own(link: str, url: str) -> bool:
 
 def _names(text: str, project: NormalizedName) -> bool:
     """Return whether a word of ``text`` is the project's name, in any spelling."""
-    return any(normalized(word) == project for word in _WORD.findall(text))
+    return any(normalize(word) == project for word in _WORD.findall(text))

@@ -18,18 +18,18 @@ from yanksync.core.formats.file_checks import (
 from yanksync.core.formats.html_elements import Anchor, read_html
 from yanksync.core.formats.html_empty_page import check_empty
 from yanksync.core.formats.reader_rules import (
-    FileShelf,
-    Notes,
+    FileCollector,
+    InvalidFile,
     PageRules,
+    PageWarnings,
     ParsedPage,
-    Unfit,
     check_api_version,
     check_length,
-    note_strangers,
     page_serial,
-    shown,
+    quoted_for_log,
+    warn_foreign_files,
 )
-from yanksync.core.model import File, Hashes, Page, Status, Yank
+from yanksync.core.model import File, Hashes, Page, ProjectStatus, Yank
 from yanksync.core.names import NormalizedName
 
 _LINKS_PER_FILE = 2  # a page may have a menu, or a link to a signature for each file
@@ -52,15 +52,15 @@ def parse_html_page(
     ``content_type`` may name a charset.
     """
     html = read_html(body, content_type, _LINKS_PER_FILE * rules.max_files)
-    notes = Notes()
+    warnings = PageWarnings()
     version = html.metas.get("pypi:repository-version")
-    check_api_version(version, notes)
-    status = html.metas.get("pypi:project-status") or Status.ACTIVE
+    check_api_version(version, warnings)
+    status = html.metas.get("pypi:project-status") or ProjectStatus.ACTIVE
     reason = html.metas.get("pypi:project-status-reason") or None
     check_length(status, rules, "the project status")
     check_length(reason, rules, "the reason of the project status")
     base = without_credentials(urljoin(without_credentials(url), html.base or ""))
-    files = _files(html.anchors, base, rules, notes)
+    files = _files(html.anchors, base, rules, warnings)
     if version is None and not files:
         check_empty(body, content_type, url, project)
     page = Page(
@@ -70,35 +70,37 @@ def parse_html_page(
         status_reason=reason,
         serial=page_serial(html.serial, header_serial),
     )
-    note_strangers(page, notes)
-    return ParsedPage(page, notes.lines(), json=False)
+    warn_foreign_files(page, warnings)
+    return ParsedPage(page, warnings.lines(), is_json=False)
 
 
-def _files(anchors: list[Anchor], base: str, rules: PageRules, notes: Notes) -> tuple[File, ...]:
+def _files(
+    anchors: list[Anchor], base: str, rules: PageRules, warnings: PageWarnings
+) -> tuple[File, ...]:
     """Return the files that are fit to be published."""
-    shelf = FileShelf(notes, rules)
+    shelf = FileCollector(warnings, rules)
     renamed: list[str] = []
     for anchor in anchors:
         link, _, fragment = anchor.href.partition("#")
         try:
-            file = _file(anchor, link, fragment, base, rules, notes)
+            file = _file(anchor, link, fragment, base, rules, warnings)
             if file is None:  # navigation, a README: no distribution
                 continue
             shelf.add(file)
             if file.filename != anchor.text:
                 renamed.append(file.filename)
-        except Unfit as problem:
+        except InvalidFile as problem:
             name = linked_name(link)
             name = name if is_distribution(name) else anchor.text
             shelf.leave_out(name, str(problem), marked="data-yanked" in anchor.attributes)
     if renamed:
-        some = ", ".join(map(shown, renamed[:3]))
-        notes.add(f"{len(renamed)} files have another name than the text of their link: {some}")
+        some = ", ".join(map(quoted_for_log, renamed[:3]))
+        warnings.add(f"{len(renamed)} files have another name than the text of their link: {some}")
     return shelf.files()
 
 
 def _file(
-    anchor: Anchor, link: str, fragment: str, base: str, rules: PageRules, notes: Notes
+    anchor: Anchor, link: str, fragment: str, base: str, rules: PageRules, warnings: PageWarnings
 ) -> File | None:
     """Return one file; None where the link leads to none.
 
@@ -106,19 +108,19 @@ def _file(
         Unfit: the file cannot be published.
     """
     if len(link) > rules.max_string:
-        raise Unfit("its URL is too long")
+        raise InvalidFile("its URL is too long")
     found = linked_file(link, anchor.text, base, rules.allow_http)
     if found is None:
         return None
     attributes = anchor.attributes
     python, uploaded = attributes.get("data-requires-python"), attributes.get("data-upload-time")
-    check_length(python, rules, "requires-python", Unfit)
+    check_length(python, rules, "requires-python", InvalidFile)
     # Presence counts, not the value: lxml reads a bare attribute as "".
     reason = attributes.get("data-yanked")
-    check_length(reason, rules, "a yank's reason", Unfit)
+    check_length(reason, rules, "a yank's reason", InvalidFile)
     provenance = attributes.get("data-provenance")
     if provenance is not None and provenance_url(provenance) is None:
-        notes.add("a provenance is no absolute https URL; not passed on")
+        warnings.add("a provenance is no absolute https URL; not passed on")
         provenance = None
     return File(
         filename=found[0],
@@ -127,13 +129,13 @@ def _file(
         requires_python=python or None,
         upload_time=None if uploaded is None else upload_time(uploaded),
         yanked=None if reason is None else Yank(reason),
-        core_metadata=_core_metadata(attributes, notes),
+        core_metadata=_core_metadata(attributes, warnings),
         gpg_sig={"true": True, "false": False}.get(attributes.get("data-gpg-sig", "")),
         provenance=provenance,
     )
 
 
-def _core_metadata(attributes: Mapping[str, str], notes: Notes) -> bool | Hashes | None:
+def _core_metadata(attributes: Mapping[str, str], warnings: PageWarnings) -> bool | Hashes | None:
     """Return the metadata claim; PEP 714's attribute before PEP 658's."""
     claim = attributes.get("data-core-metadata")
     if claim is None:
@@ -146,7 +148,7 @@ def _core_metadata(attributes: Mapping[str, str], notes: Notes) -> bool | Hashes
     if equals:
         try:
             return check_hashes({algorithm: digest})
-        except Unfit:
+        except InvalidFile:
             pass
-    notes.add("a core-metadata is neither true, false nor a hash; not passed on")
+    warnings.add("a core-metadata is neither true, false nor a hash; not passed on")
     return None

@@ -12,7 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 
 from yanksync.core.model import File, Hashes, Page
-from yanksync.core.policies.yanked import plain
+from yanksync.core.policies.yanked import has_default_status
 
 _SPECIAL = re.compile("[&<>\"'\r\0]")
 _ENTITIES = str.maketrans(
@@ -32,13 +32,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render_page(page: Page) -> bytes:
-    """Return the HTML form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
+    """Return the HTML form of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
     HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss.
     """
     title = f"Links for {escape(page.name)}"
     metas = [f'    <meta name="pypi:repository-version" content="{_version(page)}">\n']
-    if not plain(page):
+    if not has_default_status(page):
         metas.append(_meta("pypi:project-status", page.status))
     if page.status_reason is not None:
         metas.append(_meta("pypi:project-status-reason", page.status_reason))
@@ -46,13 +46,13 @@ def render_page(page: Page) -> bytes:
     timed = page.versions is None
     serial = "" if page.serial is None else f"<!--SERIAL {page.serial:d}-->\n"
     body = BytesIO()  # unlike a join, it never holds a huge page twice
-    head = encoded(
+    head = encode_utf8(
         f'<!DOCTYPE html>\n<html>\n  <head>\n    <meta charset="utf-8">\n{"".join(metas)}'
         f"    <title>{title}</title>\n  </head>\n  <body>\n    <h1>{title}</h1>\n"
     )
     body.write(head)
     for files in _portions(page.files):
-        body.write(encoded("".join([_anchor(file, timed) for file in files])))
+        body.write(encode_utf8("".join([_anchor(file, timed) for file in files])))
     body.write(f"  </body>\n</html>\n{serial}".encode())
     return body.getvalue()
 
@@ -68,7 +68,7 @@ def _portions(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
         yield files[at : at + size]
 
 
-def encoded(text: str) -> bytes:
+def encode_utf8(text: str) -> bytes:
     """Return ``text`` in UTF-8, lone surrogates as U+FFFD."""
     try:
         return text.encode()
@@ -89,7 +89,7 @@ def _version(page: Page) -> str:
 
     HTML has neither versions nor sizes, so 1.1 says nothing here.
     """
-    if not plain(page):
+    if not has_default_status(page):
         return "1.4"
     return "1.3" if any(file.provenance is not None for file in page.files) else "1.0"
 

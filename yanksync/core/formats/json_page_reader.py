@@ -14,23 +14,23 @@ from yanksync.core.formats.file_checks import (
     upload_time,
     without_credentials,
 )
-from yanksync.core.formats.json_page_wire import Misfit, WireFile, WirePage, decode_page
+from yanksync.core.formats.json_page_wire import InvalidFileEntry, WireFile, WirePage, decode_page
 from yanksync.core.formats.reader_rules import (
-    Broken,
-    FileShelf,
-    Notes,
+    FileCollector,
+    InvalidDocument,
+    InvalidFile,
     PageRules,
+    PageWarnings,
     ParsedPage,
-    Unfit,
     check_api_version,
     check_length,
     check_size,
-    note_strangers,
     page_serial,
-    shown,
+    quoted_for_log,
+    warn_foreign_files,
 )
-from yanksync.core.model import File, Hashes, Page, Status, Yank
-from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.model import File, Hashes, Page, ProjectStatus, Yank
+from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.versions import VersionFinder
 
 
@@ -49,46 +49,46 @@ def parse_json_page(
     Raises:
         Broken, ValueError, RecursionError: the page cannot be taken (see :mod:`.parsing`).
     """
-    notes = Notes()
-    wire, misfits = decode_page(body, rules, notes)
-    api_version = check_api_version(wire.meta.api_version, notes)
-    if normalized(wire.name) != project:
-        raise Broken(f"it is the page of {shown(wire.name)}")
-    versions = _versions(wire, api_version, rules, notes)
-    status, reason = _status(wire, notes)
+    warnings = PageWarnings()
+    wire, misfits = decode_page(body, rules, warnings)
+    api_version = check_api_version(wire.meta.api_version, warnings)
+    if normalize(wire.name) != project:
+        raise InvalidDocument(f"it is the page of {quoted_for_log(wire.name)}")
+    versions = _versions(wire, api_version, rules, warnings)
+    status, reason = _status(wire, warnings)
     check_length(status, rules, "the project status")
     check_length(reason, rules, "the reason of the project status")
     page = Page(
         name=project,
-        files=_files(wire.files, misfits, without_credentials(url), rules, notes),
+        files=_files(wire.files, misfits, without_credentials(url), rules, warnings),
         versions=versions,
         status=status,
         status_reason=reason,
         serial=page_serial(wire.meta.last_serial, header_serial),
     )
-    _note_homeless(page, notes)
-    note_strangers(page, notes)
-    return ParsedPage(page, notes.lines(), json=True)
+    _warn_unversioned_files(page, warnings)
+    warn_foreign_files(page, warnings)
+    return ParsedPage(page, warnings.lines(), is_json=True)
 
 
 def _versions(
-    wire: WirePage, api_version: tuple[int, int], rules: PageRules, notes: Notes
+    wire: WirePage, api_version: tuple[int, int], rules: PageRules, warnings: PageWarnings
 ) -> tuple[str, ...] | None:
     """Return the versions, each once. From 1.1 they must be there."""
     if wire.versions is None:
         if api_version >= (1, 1):
-            raise Broken("it has no versions, which api-version 1.1 demands")
+            raise InvalidDocument("it has no versions, which api-version 1.1 demands")
         return None
     if len(wire.versions) > rules.max_files:
-        raise Broken(f"more than {rules.max_files} versions")
+        raise InvalidDocument(f"more than {rules.max_files} versions")
     versions = tuple(dict.fromkeys(wire.versions))
     if any(len(version) > rules.max_string for version in versions):
-        notes.add(f"a version is longer than {rules.max_string} characters; not passed on")
+        warnings.add(f"a version is longer than {rules.max_string} characters; not passed on")
         versions = tuple(one for one in versions if len(one) <= rules.max_string)
     return versions
 
 
-def _status(wire: WirePage, notes: Notes) -> tuple[str, str | None]:
+def _status(wire: WirePage, warnings: PageWarnings) -> tuple[str, str | None]:
     """Return status and reason from wherever they stand.
 
     The top-level key counts. PEP 792's prose calls its field ``state``, the living specification's
@@ -98,43 +98,47 @@ def _status(wire: WirePage, notes: Notes) -> tuple[str, str | None]:
     if found is None:
         found = wire.meta.project_status
         if found is None:
-            return Status.ACTIVE, None
-        notes.add("project-status stands in meta")
+            return ProjectStatus.ACTIVE, None
+        warnings.add("project-status stands in meta")
     reason: object = wire.meta.status_reason
     if isinstance(found, dict):
         reason = found.get("reason", reason)
         status = found.get("status")
         if status is None and found.get("state") is not None:
             status = found["state"]
-            notes.add("project-status has the key state instead of status")
+            warnings.add("project-status has the key state instead of status")
     else:
         status = found
     if not isinstance(status, str | None):
-        raise Broken("the project status is no text")  # it might mean "quarantined"
+        raise InvalidDocument("the project status is no text")  # it might mean "quarantined"
     if reason is not None and not isinstance(reason, str):
-        notes.add("the reason of the project status is no text")
+        warnings.add("the reason of the project status is no text")
         reason = None
     # An empty reason is the same as none: both say nothing (PEP 792).
-    return status or Status.ACTIVE, reason or None
+    return status or ProjectStatus.ACTIVE, reason or None
 
 
 def _files(
-    wires: list[WireFile], misfits: list[Misfit], base: str, rules: PageRules, notes: Notes
+    wires: list[WireFile],
+    misfits: list[InvalidFileEntry],
+    base: str,
+    rules: PageRules,
+    warnings: PageWarnings,
 ) -> tuple[File, ...]:
     """Return the files that are fit to be published."""
-    shelf = FileShelf(notes, rules)
+    shelf = FileCollector(warnings, rules)
     for misfit in misfits:
         shelf.leave_out(misfit.filename, misfit.problem, marked=misfit.marked)
     for wire in wires:
         try:
-            shelf.add(_file(wire, base, rules, notes))
-        except Unfit as problem:
+            shelf.add(_file(wire, base, rules, warnings))
+        except InvalidFile as problem:
             marked = wire.yanked is not None and wire.yanked is not False
             shelf.leave_out(wire.filename, str(problem), marked=marked)
     return shelf.files()
 
 
-def _file(wire: WireFile, base: str, rules: PageRules, notes: Notes) -> File:
+def _file(wire: WireFile, base: str, rules: PageRules, warnings: PageWarnings) -> File:
     """Return one file.
 
     Raises:
@@ -143,9 +147,9 @@ def _file(wire: WireFile, base: str, rules: PageRules, notes: Notes) -> File:
     filename, python, url = wire.filename, wire.requires_python, wire.url
     check_filename(filename)
     if python is not None and len(python) > rules.max_string:
-        raise Unfit(f"requires-python is longer than {rules.max_string} characters")
+        raise InvalidFile(f"requires-python is longer than {rules.max_string} characters")
     if len(url) > rules.max_string:
-        raise Unfit("its URL is too long")
+        raise InvalidFile("its URL is too long")
     return File(
         filename=filename,
         url=file_url(url, base, filename, rules.allow_http),
@@ -153,25 +157,25 @@ def _file(wire: WireFile, base: str, rules: PageRules, notes: Notes) -> File:
         requires_python=python or None,
         size=check_size(wire.size),
         upload_time=upload_time(wire.upload_time),
-        yanked=None if wire.yanked is False else _yanked(wire.yanked, rules, notes),
-        core_metadata=_core_metadata(wire, notes),
+        yanked=None if wire.yanked is False else _yanked(wire.yanked, rules, warnings),
+        core_metadata=_core_metadata(wire, warnings),
         gpg_sig=wire.gpg_sig if isinstance(wire.gpg_sig, bool) else None,
-        provenance=None if wire.provenance is None else _provenance(wire.provenance, notes),
+        provenance=None if wire.provenance is None else _provenance(wire.provenance, warnings),
     )
 
 
-def _yanked(raw: bool | str | None, rules: PageRules, notes: Notes) -> Yank | None:
+def _yanked(raw: bool | str | None, rules: PageRules, warnings: PageWarnings) -> Yank | None:
     """Return the yank: every string is one, the empty one too; null is none, with a note."""
     if raw is None:
-        notes.add("yanked is null, which is no value for it; read as not yanked")
+        warnings.add("yanked is null, which is no value for it; read as not yanked")
         return None
     if isinstance(raw, str):
-        check_length(raw, rules, "a yank's reason", Unfit)
+        check_length(raw, rules, "a yank's reason", InvalidFile)
         return Yank(raw)
     return Yank() if raw else None
 
 
-def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
+def _core_metadata(wire: WireFile, warnings: PageWarnings) -> bool | Hashes | None:
     """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's."""
     claim = wire.core_metadata
     if claim is None:
@@ -183,26 +187,26 @@ def _core_metadata(wire: WireFile, notes: Notes) -> bool | Hashes | None:
     if isinstance(claim, dict) and {type(digest) for digest in claim.values()} <= {str}:
         try:
             return check_hashes(claim) or False
-        except Unfit:
+        except InvalidFile:
             pass
-    notes.add("a core-metadata is neither true, false nor hashes; not passed on")
+    warnings.add("a core-metadata is neither true, false nor hashes; not passed on")
     return None
 
 
-def _provenance(raw: object, notes: Notes) -> str | None:
+def _provenance(raw: object, warnings: PageWarnings) -> str | None:
     """Return the provenance URL, or None with a note where it is none."""
     url = provenance_url(raw) if isinstance(raw, str) else None
     if url is None:
-        notes.add("a provenance is no absolute https URL; not passed on")
+        warnings.add("a provenance is no absolute https URL; not passed on")
     return url
 
 
-def _note_homeless(page: Page, notes: Notes) -> None:
+def _warn_unversioned_files(page: Page, warnings: PageWarnings) -> None:
     """Note files that belong to none of the versions listed."""
     if page.versions is None:
         return
     finder = VersionFinder(page.name, page.versions)
-    homeless = [file.filename for file in page.files if finder.of(file.filename) is None]
+    homeless = [file.filename for file in page.files if finder.version_of(file.filename) is None]
     if homeless:
-        first = shown(homeless[0])
-        notes.add(f"{len(homeless)} files belong to none of the versions listed, as {first}")
+        first = quoted_for_log(homeless[0])
+        warnings.add(f"{len(homeless)} files belong to none of the versions listed, as {first}")

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from yanksync.core.errors import mebibytes
 from yanksync.core.formats.file_checks import linked_name
-from yanksync.core.formats.reader_rules import Broken, Notes, PageRules
+from yanksync.core.formats.reader_rules import InvalidDocument, PageRules, PageWarnings
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class _LoosePage(Struct, rename="kebab", gc=False):
     project_status: Any = None
 
 
-class Misfit(Struct):
+class InvalidFileEntry(Struct):
     """An element of ``files`` that cannot be read."""
 
     filename: str
@@ -87,7 +87,9 @@ _DECODER = msgspec.json.Decoder(WirePage)
 _LOOSE_DECODER = msgspec.json.Decoder(_LoosePage)
 
 
-def decode_page(body: bytes, rules: PageRules, notes: Notes) -> tuple[WirePage, list[Misfit]]:
+def decode_page(
+    body: bytes, rules: PageRules, warnings: PageWarnings
+) -> tuple[WirePage, list[InvalidFileEntry]]:
     """Decode a page; return it without its misfits, and those.
 
     Raises:
@@ -96,7 +98,7 @@ def decode_page(body: bytes, rules: PageRules, notes: Notes) -> tuple[WirePage, 
     try:
         return decode(_DECODER, body, rules), []
     except msgspec.ValidationError:
-        return _piecewise(decode(_LOOSE_DECODER, body, rules), rules, notes)
+        return _piecewise(decode(_LOOSE_DECODER, body, rules), rules, warnings)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T:
@@ -129,14 +131,14 @@ def check_values(body: bytes, rules: PageRules) -> None:
     Raises:
         Broken: they would take more than ``rules.max_size`` a fixed number of times.
     """
-    most = rules.max_size * _GROWTH
-    if len(body) * _OBJECT <= most:
+    limit = rules.max_size * _GROWTH
+    if len(body) * _OBJECT <= limit:
         return
     # Those in texts count, too: looking closer would cost what this is to save.
     values = body.count(b"[") + body.count(b",")
-    if _OBJECT * body.count(b"{") + _VALUE * values > most:
-        raise Broken(
-            f"it has so many values that it would need more than {mebibytes(most)} of memory, "
+    if _OBJECT * body.count(b"{") + _VALUE * values > limit:
+        raise InvalidDocument(
+            f"it has so many values that it would need more than {mebibytes(limit)} of memory, "
             f"{_GROWTH} times upstream.max_page_size"
         )
 
@@ -150,19 +152,21 @@ def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     """Refuse NaN and Infinity, which are no JSON."""
-    raise Broken(f"{name} is no JSON")
+    raise InvalidDocument(f"{name} is no JSON")
 
 
-def _piecewise(loose: _LoosePage, rules: PageRules, notes: Notes) -> tuple[WirePage, list[Misfit]]:
+def _piecewise(
+    loose: _LoosePage, rules: PageRules, warnings: PageWarnings
+) -> tuple[WirePage, list[InvalidFileEntry]]:
     """Return a page without its elements of a wrong shape, and the files among them.
 
     Raises:
         Broken: there are too many elements.
     """
     if len(loose.files) > rules.max_files:
-        raise Broken(f"more than {rules.max_files} files")
+        raise InvalidDocument(f"more than {rules.max_files} files")
     files: list[WireFile] = []
-    misfits: list[Misfit] = []
+    misfits: list[InvalidFileEntry] = []
     for number, raw in enumerate(loose.files, 1):
         try:
             files.append(msgspec.convert(raw, WireFile))
@@ -172,14 +176,16 @@ def _piecewise(loose: _LoosePage, rules: PageRules, notes: Notes) -> tuple[WireP
     if versions is not None:
         versions = [version for version in versions if isinstance(version, str)]
         if len(versions) != len(loose.versions or ()):
-            notes.add("a version is no text; it is left out of the versions")
+            warnings.add("a version is no text; it is left out of the versions")
     return WirePage(loose.meta, loose.name, files, versions, loose.project_status), misfits
 
 
-def _misfit(raw: object, number: int, problem: msgspec.ValidationError) -> Misfit:
+def _misfit(raw: object, number: int, problem: msgspec.ValidationError) -> InvalidFileEntry:
     """Return what is known of element ``number`` of ``files``, which cannot be read."""
     known = raw if isinstance(raw, dict) else {}
     filename, url = known.get("filename"), known.get("url")
     if not isinstance(filename, str):
         filename = linked_name(url) if isinstance(url, str) else f"number {number}"
-    return Misfit(filename, f"it is invalid: {problem}", known.get("yanked") not in (None, False))
+    return InvalidFileEntry(
+        filename, f"it is invalid: {problem}", known.get("yanked") not in (None, False)
+    )

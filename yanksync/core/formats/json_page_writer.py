@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from yanksync.core.model import File, Hashes, Page
-from yanksync.core.policies.yanked import plain
+from yanksync.core.policies.yanked import has_default_status
 
 
 class _Meta(Struct, gc=False):
@@ -60,23 +60,25 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def render_page(page: Page) -> bytes:
-    """Return the JSON form of an offered page (:func:`yanksync.core.policies.yanked.offered`).
+    """Return the JSON form of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
     Texts are exact; lone surrogates are written as ``\\udXXX`` escapes.
     """
     sized = page.versions is not None and all(file.size is not None for file in page.files)
-    return encoded(
+    return encode_json(
         _Page(
             meta=_Meta(UNSET if page.serial is None else page.serial, _version(page, sized)),
             name=page.name,
-            project_status=UNSET if plain(page) else _Status(page.status, page.status_reason),
+            project_status=UNSET
+            if has_default_status(page)
+            else _Status(page.status, page.status_reason),
             versions=page.versions if sized and page.versions is not None else UNSET,
             files=[_file(file, sized) for file in page.files],
         )
     )
 
 
-def encoded(value: Struct) -> bytes:
+def encode_json(value: Struct) -> bytes:
     """Return ``value`` as compact JSON in UTF-8."""
     try:
         return _ENCODER.encode(value)
@@ -91,7 +93,7 @@ def _version(page: Page, sized: bool) -> str:
     """Return the API version whose fields the page carries."""
     if not sized:
         return "1.0"
-    if not plain(page):
+    if not has_default_status(page):
         return "1.4"
     return "1.3" if any(file.provenance is not None for file in page.files) else "1.1"
 

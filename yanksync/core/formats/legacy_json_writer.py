@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from yanksync.core.formats.json_page_writer import encoded
+from yanksync.core.formats.json_page_writer import encode_json
 from yanksync.core.model import File, Hashes, Page, Yank
 from yanksync.core.versions import files_by_version, sort_key
 
@@ -67,7 +67,7 @@ class _Document(Struct):
 
 
 def render_document(page: Page) -> bytes:
-    """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered`).
+    """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
     A file that belongs to no version stands under ``""``: it must not be lost, nor its mark.
     Versions without files have an empty list. Texts are exact, as in the page's JSON form.
@@ -78,7 +78,7 @@ def render_document(page: Page) -> bytes:
     newest = _newest(groups)
     files = releases[newest] if newest is not None else []
     yanked = bool(files) and all(file.yanked for file in files)
-    return encoded(
+    return encode_json(
         _Document(
             info=_Info(
                 name=page.name,

@@ -1,8 +1,8 @@
 """From an answer's bytes to a value, by the Content-Type that upstream gave it.
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
-:class:`yanksync.core.errors.BadAnswer`. Each reader is imported where it is needed, because most
-passes read no page.
+:class:`yanksync.core.errors.InvalidAnswer`. Each reader is imported where it is needed, because
+most passes read no page.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from yanksync.core.errors import BadAnswer
-from yanksync.core.formats.reader_rules import Broken, PageRules, ParsedPage, of_every_page, shown
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.formats.reader_rules import (
+    InvalidDocument,
+    PageRules,
+    ParsedPage,
+    is_about_index,
+    quoted_for_log,
+)
 from yanksync.core.model import ProjectList
 from yanksync.core.names import NormalizedName
 
-__all__ = ["PageRules", "ParsedPage", "is_json", "of_every_page", "parse_list", "parse_page"]
+__all__ = ["PageRules", "ParsedPage", "is_about_index", "is_json", "parse_list", "parse_page"]
 
 T = TypeVar("T")
 
@@ -37,7 +43,7 @@ def is_json(content_type: str) -> bool:
         return True
     if kind in _HTML:
         return False
-    raise Broken(f"its content type is {shown(kind)}, no form of the Simple API")
+    raise InvalidDocument(f"its content type is {quoted_for_log(kind)}, no form of the Simple API")
 
 
 def parse_page(
@@ -77,7 +83,7 @@ def parse_page(
     from yanksync.core.formats import signed_urls
 
     signs = signed_urls.any_expires(parsed.page.files)
-    return replace(parsed, notes=(*parsed.notes, signed_urls.NOTE)) if signs else parsed
+    return replace(parsed, warnings=(*parsed.warnings, signed_urls.NOTE)) if signs else parsed
 
 
 def parse_list(
@@ -103,7 +109,7 @@ def _answer(what: str, read: Callable[[], T]) -> T:
     """Return what ``read`` returns; every way in which reading fails becomes a BadAnswer."""
     try:
         return read()
-    except (Broken, msgspec.ValidationError) as problem:
+    except (InvalidDocument, msgspec.ValidationError) as problem:
         text = str(problem)
     except RecursionError:
         text = "it is nested too deeply"
@@ -112,5 +118,5 @@ def _answer(what: str, read: Callable[[], T]) -> T:
     except msgspec.DecodeError:
         text = "it is no JSON"
     except ValueError as problem:
-        text = f"it cannot be read: {shown(str(problem))}"
-    raise BadAnswer(what, text)
+        text = f"it cannot be read: {quoted_for_log(str(problem))}"
+    raise InvalidAnswer(what, text)

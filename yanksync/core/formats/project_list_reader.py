@@ -16,19 +16,19 @@ import msgspec
 from msgspec import Meta, Struct
 
 from yanksync.core.errors import mebibytes
-from yanksync.core.formats.html_elements import Anchor, read_links
+from yanksync.core.formats.html_elements import Anchor, collect_links
 from yanksync.core.formats.json_page_wire import decode
 from yanksync.core.formats.reader_rules import (
     LARGEST_SERIAL,
-    Broken,
-    Notes,
+    InvalidDocument,
     PageRules,
+    PageWarnings,
     check_api_version,
     check_serial,
     page_serial,
 )
 from yanksync.core.model import ProjectList
-from yanksync.core.names import normalized
+from yanksync.core.names import normalize
 
 _PART = 1 << 18  # bytes of rows decoded at once
 _LONGEST = 1 << 16  # bytes of a row, and of ``meta``
@@ -102,15 +102,15 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
     else:
         told = memoryview(wire.meta)
         if len(told) > _LONGEST:
-            raise Broken(f"its meta has more than {_LONGEST} bytes")
+            raise InvalidDocument(f"its meta has more than {_LONGEST} bytes")
         meta = _META_DECODER.decode(told)
         rows = _JsonRows(wire.projects)
-    check_api_version(meta.api_version, Notes())
+    check_api_version(meta.api_version, PageWarnings())
     numbered = True
     for number, (_, serial) in enumerate(rows, 1):
         numbered = numbered and serial is not None
         if number > rules.max_projects:
-            raise Broken(f"more than {rules.max_projects} projects")
+            raise InvalidDocument(f"more than {rules.max_projects} projects")
     return ProjectList(page_serial(meta.last_serial, header_serial), rows, numbered)
 
 
@@ -128,7 +128,7 @@ class _JsonRows:
         """Yield name and serial of each row. Raises ValueError: they cannot be read."""
         whole = self._whole
         if bytes(whole[:1]) != b"[":
-            raise Broken("its projects are no list")
+            raise InvalidDocument("its projects are no list")
         start = 1
         while len(whole) - start > _PART + _LONGEST:
             rows, start = self._part(start)
@@ -146,7 +146,7 @@ class _JsonRows:
                 raise
             except msgspec.DecodeError:  # it was inside of a row: look behind it, ever farther
                 search = end.end() + (end.end() - _PART)
-        raise Broken(f"one of its projects has more than {_LONGEST} bytes")
+        raise InvalidDocument(f"one of its projects has more than {_LONGEST} bytes")
 
 
 def _decoded(part: bytes) -> list[tuple[str, int | None]]:
@@ -168,37 +168,40 @@ def parse_html_list(
             without a version counts only if one of them leads to a project.
     """
     if len(body) > rules.max_html_list:  # libxml2 keeps a copy of all that it has read
-        raise Broken(
+        raise InvalidDocument(
             f"it is HTML of more than {mebibytes(rules.max_html_list)}, half of "
             "upstream.max_list_size; raise that if the list is meant to be so large"
         )
-    rows = _Names(rules.max_projects)
-    html = read_links(body, content_type, rows.take)
+    rows = _HtmlNames(rules.max_projects)
+    html = collect_links(body, content_type, rows.take)
     version = html.metas.get("pypi:repository-version")
-    check_api_version(version, Notes())
+    check_api_version(version, PageWarnings())
     serial = page_serial(html.serial, header_serial)
     found = ProjectList(serial, rows)
     if version is None and found.empty:
-        raise Broken("it has neither a repository version nor a link to a project")
+        raise InvalidDocument("it has neither a repository version nor a link to a project")
     return found
 
 
-class _Names:
+class _HtmlNames:
     """The names of a list in HTML; kept as long texts, for a short one costs 50 bytes more."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._most = limit
         self._count = 0
         self._texts: list[bytes] = []
         self._last: list[str] = []
 
     def take(self, anchor: Anchor) -> None:
-        """Keep the name that a link is for; a line break is in none. Raises :class:`Broken`."""
+        """Keep the name that a link is for; a line break is in none.
+
+        Raises :class:`InvalidDocument`.
+        """
         self._count += 1
         if self._count > self._most:
-            raise Broken(f"more than {self._most} projects")
+            raise InvalidDocument(f"more than {self._most} projects")
         name = _linked_name(anchor)
-        self._last.append(name if normalized(name) else "")
+        self._last.append(name if normalize(name) else "")
         if len(self._last) == _TOGETHER:
             self._texts.append("\n".join(self._last).encode())
             self._last.clear()
@@ -214,12 +217,12 @@ class _Names:
 
 def _linked_name(anchor: Anchor) -> str:
     """Return the anchor's text, or "" where its link leads to no project of that name."""
-    name, link = normalized(anchor.text), anchor.href
+    name, link = normalize(anchor.text), anchor.href
     if name is None or link in (f"{name}/", f"/simple/{name}/"):
         return anchor.text
     try:
         path = urlsplit(link).path
     except ValueError:
         return ""
-    target = normalized(unquote(path.rstrip("/").rpartition("/")[2]))
+    target = normalize(unquote(path.rstrip("/").rpartition("/")[2]))
     return anchor.text if target == name else ""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from yanksync.core.formats.html_page_writer import encoded, escape
+from yanksync.core.formats.html_page_writer import encode_utf8, escape
 from yanksync.core.model import ListedProject
 
 _ROWS = 1300  # of about 50 bytes: chunks of about 64 kB
@@ -20,7 +20,7 @@ _HTML_HEAD = (
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*\Z")
 
 
-class BothForms:
+class ProjectListForms:
     """Both forms from one reading of the rows, which takes longer than rendering them."""
 
     def __init__(self, rows: Callable[[], Iterable[ListedProject]], serial: int | None) -> None:
@@ -105,7 +105,7 @@ def _html(chunk: list[ListedProject], plain: bool) -> bytes:
         lines = [f'<a href="{row.name}/">{row.display}</a><br>\n' for row in chunk]
     else:
         lines = [f'<a href="{escape(row.name)}/">{escape(row.display)}</a><br>\n' for row in chunk]
-    return encoded("".join(lines))
+    return encode_utf8("".join(lines))
 
 
 def _html_end(serial: int | None) -> bytes:

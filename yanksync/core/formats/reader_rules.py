@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from yanksync.core.formats import signed_urls
 from yanksync.core.model import File, Page, sorted_hashes
-from yanksync.core.versions import names_project
+from yanksync.core.versions import filename_matches_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
@@ -36,19 +36,19 @@ class ParsedPage(Struct, frozen=True):
     """A page, and what the operator should know about it."""
 
     page: Page
-    notes: tuple[str, ...]  # one line each, at most 22
-    json: bool  # whether it was read from the JSON form (R15)
+    warnings: tuple[str, ...]  # one line each, at most 22
+    is_json: bool  # whether it was read from the JSON form (R15)
 
 
-class Broken(ValueError):
+class InvalidDocument(ValueError):
     """The page as a whole breaks a rule of its format; becomes ``errors.BadAnswer``."""
 
 
-class Unfit(ValueError):
+class InvalidFile(ValueError):
     """One file breaks a rule of its own; the page stands without it."""
 
 
-class Notes:
+class PageWarnings:
     """Collects notes, each once, up to a number that nobody minds reading."""
 
     def __init__(self) -> None:
@@ -56,7 +56,8 @@ class Notes:
         self._more = 0
 
     def add(self, line: str) -> None:
-        """Remember ``line``, which must hold no line break (use :func:`shown` on foreign text)."""
+        """Remember ``line``, which must hold no line break (use :func:`quoted_for_log` on foreign
+        text)."""
         if line in self._lines:
             return
         if len(self._lines) < _MOST_NOTES:
@@ -70,13 +71,13 @@ class Notes:
         return (*self._lines, *more)
 
 
-class FileShelf:
+class FileCollector:
     """Takes the files of one page in, one by one, and keeps the rules that span them."""
 
-    def __init__(self, notes: Notes, rules: PageRules) -> None:
+    def __init__(self, warnings: PageWarnings, rules: PageRules) -> None:
         self._files: dict[str, File] = {}
         self._barred: set[str] = set()  # names of which no file is taken, even if it is fit
-        self._notes = notes
+        self._warnings = warnings
         self._most = rules.max_files
         self._problem: str | None = None  # the first
 
@@ -89,7 +90,7 @@ class FileShelf:
         other = self._files.setdefault(file.filename, file)
         if other is file:
             if len(self._files) > self._most:
-                raise Broken(f"more than {self._most} files")
+                raise InvalidDocument(f"more than {self._most} files")
             return
         one = _merged(other, file)
         if one is not None:
@@ -103,9 +104,9 @@ class FileShelf:
         ``marked``: it may be yanked. Another entry of its name would lose that mark, so none is
         taken.
         """
-        line = f"file {shown(filename)} left out: {problem}"
+        line = f"file {quoted_for_log(filename)} left out: {problem}"
         self._problem = self._problem or line
-        self._notes.add(line)
+        self._warnings.add(line)
         if marked:
             self._barred.add(filename)
 
@@ -119,7 +120,7 @@ class FileShelf:
         if self._barred:
             files = tuple(file for file in files if file.filename not in self._barred)
         if self._problem is not None and not files:
-            raise Broken(f"none of its files is fit to publish; {self._problem}")
+            raise InvalidDocument(f"none of its files is fit to publish; {self._problem}")
         return files
 
 
@@ -137,24 +138,27 @@ def _merged(first: File, second: File) -> File | None:
     return replace(first, hashes=sorted_hashes(hashes.items()), **more)
 
 
-def note_strangers(page: Page, notes: Notes) -> None:
+def warn_foreign_files(page: Page, warnings: PageWarnings) -> None:
     """Note files that are named after another project: installers pass them over."""
     usual = page.name.replace("-", "_") + "-"
     strange = [
         one.filename
         for one in page.files
-        if not one.filename.startswith(usual) and not names_project(one.filename, page.name)
+        if not one.filename.startswith(usual)
+        and not filename_matches_project(one.filename, page.name)
     ]
     if strange:
-        notes.add(f"{len(strange)} files are named after another project, as {shown(strange[0])}")
+        warnings.add(
+            f"{len(strange)} files are named after another project, as {quoted_for_log(strange[0])}"
+        )
 
 
-def shown(text: str) -> str:
+def quoted_for_log(text: str) -> str:
     """Return foreign text fit for one line on a terminal: short, quoted, ASCII."""
     return ascii(text if len(text) <= 80 else text[:79] + "…")
 
 
-def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
+def check_api_version(value: object, warnings: PageWarnings) -> tuple[int, int]:
     """Return ``meta.api-version`` as two numbers; None means 1.0.
 
     Raises:
@@ -164,16 +168,20 @@ def check_api_version(value: object, notes: Notes) -> tuple[int, int]:
         return (1, 0)
     match = _API_VERSION.match(value) if isinstance(value, str) else None
     if match is None:
-        raise Broken(f"api-version {shown(str(value))} is not of the form Major.Minor")
+        raise InvalidDocument(
+            f"api-version {quoted_for_log(str(value))} is not of the form Major.Minor"
+        )
     major, minor = int(match[1]), int(match[2])
     if major != _KNOWN_MAJOR:
-        raise Broken(f"api-version {major}.{minor} is not supported, only {_KNOWN_MAJOR}.x is")
+        raise InvalidDocument(
+            f"api-version {major}.{minor} is not supported, only {_KNOWN_MAJOR}.x is"
+        )
     if minor > _KNOWN_MINOR:
-        notes.add(_NEWER.format(major, minor, _KNOWN_MAJOR, _KNOWN_MINOR))
+        warnings.add(_NEWER.format(major, minor, _KNOWN_MAJOR, _KNOWN_MINOR))
     return (major, minor)
 
 
-def of_every_page(note: str) -> bool:
+def is_about_index(note: str) -> bool:
     """Return whether a note is about upstream and not the page: to be told once."""
     return note == signed_urls.NOTE or note.startswith(_NEWER.partition("{")[0])
 
@@ -189,7 +197,7 @@ def check_serial(value: object) -> int | None:
     if isinstance(value, str) and _DIGITS.match(value):
         value = int(value)
     if type(value) is not int or not 0 <= value <= LARGEST_SERIAL:
-        raise Broken(f"the serial {shown(str(value))} is no serial number")
+        raise InvalidDocument(f"the serial {quoted_for_log(str(value))} is no serial number")
     return value
 
 
@@ -212,12 +220,12 @@ def check_size(value: object) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 0 <= value <= _LARGEST:
-        raise Unfit(f"the size {shown(str(value))} is not a whole number of bytes")
+        raise InvalidFile(f"the size {quoted_for_log(str(value))} is not a whole number of bytes")
     return value
 
 
 def check_length(
-    text: str | None, rules: PageRules, what: str, error: type[ValueError] = Broken
+    text: str | None, rules: PageRules, what: str, error: type[ValueError] = InvalidDocument
 ) -> None:
     """Refuse a text that is too long; it is never cut.
 

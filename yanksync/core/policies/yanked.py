@@ -6,11 +6,11 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from yanksync.core.model import Page, Status
+from yanksync.core.model import Page, ProjectStatus
 from yanksync.core.versions import file_versions, sort_key
 
 
-def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:
+def offered_page(page: Page, yanked: Literal["mark", "omit"]) -> Page:
     """Return the page as the mirror offers it; both renderers take this.
 
     Args:
@@ -40,6 +40,6 @@ def offered(page: Page, yanked: Literal["mark", "omit"]) -> Page:
     return replace(page, files=tuple([file for _, file in homes]), versions=versions)
 
 
-def plain(page: Page) -> bool:
+def has_default_status(page: Page) -> bool:
     """Return whether the status says nothing, so that it may be left out (PEP 792)."""
-    return page.status == Status.ACTIVE and page.status_reason is None
+    return page.status == ProjectStatus.ACTIVE and page.status_reason is None

@@ -12,84 +12,84 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 
-from yanksync.core.model import Action, Change
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.model import HistoryAction, PageChange
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 from yanksync.core.versions import VersionKey, version_key
 
 
-class Place(StrEnum):
+class ScopeKind(StrEnum):
     """The kinds of addresses, and those that need no text beside them."""
 
     PROJECT = "all of it"
-    HOMELESS = "files that belong to no version"
-    HOMELESS_WHOLE = "such files, none of them named as removed"
+    UNVERSIONED = "files that belong to no version"
+    ALL_UNVERSIONED = "such files, none of them named as removed"
     RELEASE = "a version"
-    RELEASE_WHOLE = "a version, no file of it named as removed"
+    WHOLE_RELEASE = "a version, no file of it named as removed"
     FILE = "a removed file"
 
 
-Address = Place | tuple[Place, VersionKey]
+Scope = ScopeKind | tuple[ScopeKind, VersionKey]
 
 
-def of_change(change: Change) -> Iterator[Address]:
+def scopes_of_change(change: PageChange) -> Iterator[Scope]:
     """Yield the addresses of a difference."""
-    yield Place.PROJECT
+    yield ScopeKind.PROJECT
     whole = change.file is None
     if change.version is not None:
         key = version_key(change.version)
-        yield (Place.RELEASE, key)
+        yield (ScopeKind.RELEASE, key)
         if whole:
-            yield (Place.RELEASE_WHOLE, key)
+            yield (ScopeKind.WHOLE_RELEASE, key)
     elif not whole or change.files:  # else the difference is about the project
-        yield Place.HOMELESS
+        yield ScopeKind.UNVERSIONED
         if whole:
-            yield Place.HOMELESS_WHOLE
+            yield ScopeKind.ALL_UNVERSIONED
     if change.file is not None:
-        yield (Place.FILE, change.file)
+        yield (ScopeKind.FILE, change.file)
 
 
-def of_event(event: Event, *, removal: bool) -> tuple[Address, ...]:
+def scopes_of_event(event: JournalEvent, *, removal: bool) -> tuple[Scope, ...]:
     """Return the addresses of a journal entry, for removals or for other differences.
 
     What is missing is explained by an entry that removes; one for a file, only for that file.
     """
-    if event.kind in (Kind.LOOK, Kind.ROLE) or (removal and not event.removes):
+    if event.kind in (EntryKind.OTHER_CHANGE, EntryKind.ROLE) or (removal and not event.removes):
         return ()
     version, file = event.entry.version, event.file
     if version is None:
-        return (Place.PROJECT,)
+        return (ScopeKind.PROJECT,)
     if removal and file is not None:
-        whole = (Place.RELEASE_WHOLE, version_key(version))
-        return ((Place.FILE, file), whole, Place.HOMELESS_WHOLE)
-    return ((Place.RELEASE, version_key(version)), Place.HOMELESS)
+        whole = (ScopeKind.WHOLE_RELEASE, version_key(version))
+        return ((ScopeKind.FILE, file), whole, ScopeKind.ALL_UNVERSIONED)
+    return ((ScopeKind.RELEASE, version_key(version)), ScopeKind.UNVERSIONED)
 
 
-def explains(event: Event, change: Change) -> bool:
+def explains(event: JournalEvent, change: PageChange) -> bool:
     """Return whether ``event`` accounts for ``change``: the same version, or the whole project."""
-    there = of_event(event, removal=change.action is Action.REMOVE)
-    return any(address in there for address in of_change(change))
+    there = scopes_of_event(event, removal=change.action is HistoryAction.REMOVE)
+    return any(address in there for address in scopes_of_change(change))
 
 
-class Entries:
+class EntryIndex:
     """The journal entries of one project, oldest first."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Iterable[JournalEvent]) -> None:
         self._events = tuple(events)
 
     @cached_property
-    def _explaining(self) -> dict[tuple[bool, Address], list[int]]:
+    def _explaining(self) -> dict[tuple[bool, Scope], list[int]]:
         """The serials of the entries at each address: of removals, and of other differences."""
-        found: dict[tuple[bool, Address], list[int]] = {}
+        found: dict[tuple[bool, Scope], list[int]] = {}
         for event in self._events:
             for removal in (False, True):
-                for address in of_event(event, removal=removal):
+                for address in scopes_of_event(event, removal=removal):
                     found.setdefault((removal, address), []).append(event.entry.serial)
         return found
 
     @cached_property
-    def _texts(self) -> dict[VersionKey, dict[str, list[Event]]]:
+    def _texts(self) -> dict[VersionKey, dict[str, list[JournalEvent]]]:
         """The entries that begin and end yanks, by version and by its text."""
-        found: dict[VersionKey, dict[str, list[Event]]] = {}
+        found: dict[VersionKey, dict[str, list[JournalEvent]]] = {}
         for event in self._events:
             version = event.entry.version
             if version is not None and event.kind in _REASONED:
@@ -100,12 +100,12 @@ class Entries:
     @cached_property
     def _ended(self) -> list[int]:
         """The serials of the project's removals."""
-        return [one.entry.serial for one in self._events if one.kind is Kind.REMOVE_PROJECT]
+        return [one.entry.serial for one in self._events if one.kind is EntryKind.REMOVE_PROJECT]
 
-    def explain(self, change: Change, low: int, high: int | None) -> bool:
+    def explain(self, change: PageChange, low: int, high: int | None) -> bool:
         """Return whether an entry above serial ``low``, up to ``high``, accounts for ``change``."""
-        removal = change.action is Action.REMOVE
-        for address in of_change(change):
+        removal = change.action is HistoryAction.REMOVE
+        for address in scopes_of_change(change):
             serials = self._explaining.get((removal, address))
             if serials is not None:
                 first = bisect_right(serials, low)
@@ -120,7 +120,7 @@ class Entries:
         """
         for text, events in self._texts.get(key, {}).items():
             last = _last(events, high)
-            if last is not None and last.kind is Kind.YANK and not self._is_over(last, high):
+            if last is not None and last.kind is EntryKind.YANK and not self._is_over(last, high):
                 yield text, last.entry.serial
 
     def yanks(self, low: int, high: int | None) -> Iterator[tuple[VersionKey, int]]:
@@ -129,27 +129,27 @@ class Entries:
             version, serial = event.entry.version, event.entry.serial
             if high is not None and serial > high:
                 return
-            if event.kind is not Kind.YANK or version is None:
+            if event.kind is not EntryKind.YANK or version is None:
                 continue
             key = version_key(version)
             last = _last(self._texts[key][version], high)
             if last is event and not self._is_over(event, high):
                 yield key, serial
 
-    def _is_over(self, event: Event, high: int | None) -> bool:
+    def _is_over(self, event: JournalEvent, high: int | None) -> bool:
         """Return whether the project was removed after ``event``, up to serial ``high``."""
         after = bisect_right(self._ended, event.entry.serial)
         return after < len(self._ended) and (high is None or self._ended[after] <= high)
 
 
-_REASONED = frozenset({Kind.YANK, Kind.UNYANK, Kind.REMOVE_RELEASE})
+_REASONED = frozenset({EntryKind.YANK, EntryKind.UNYANK, EntryKind.REMOVE_RELEASE})
 
 
-def _serial(event: Event) -> int:
+def _serial(event: JournalEvent) -> int:
     return event.entry.serial
 
 
-def _last(events: Sequence[Event], high: int | None) -> Event | None:
+def _last(events: Sequence[JournalEvent], high: int | None) -> JournalEvent | None:
     """Return the last of ``events`` up to serial ``high``."""
     end = len(events) if high is None else bisect_right(events, high, key=_serial)
     return events[end - 1] if end else None

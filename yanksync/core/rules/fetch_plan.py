@@ -14,42 +14,52 @@ from yanksync.core.names import NormalizedName
 DAY = 86400.0
 HOUR = 3600.0
 _MINUTE = 60.0
-OVERDUE = 26 * HOUR
+STALE_LIMIT = 26 * HOUR
 """How long a page may be stale before its project is only ``behind``: the CDN's day, and slack."""
 
 
-class Look(Struct, frozen=True, kw_only=True):
+class FetchTask(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "required_serial": "reach",
+        "unconfirmed": "doubt",
+        "unconfirmed_since": "doubt_since",
+        "recheck": "sweep",
+    },
+):
     """A project whose page is to be asked for."""
 
     name: NormalizedName
-    reach: int | None = None  # the serial that its page must reach
+    required_serial: int | None = None  # the serial that its page must reach
     urgent: bool = False  # a withdrawal is among its entries
     forced: bool = False  # without ETag: full-resync
     since: float = 0.0  # start of the read that first asked for it
-    doubt: str | None = None  # what an earlier pass saw and did not believe
-    doubt_since: float | None = None  # UTC seconds
-    sweep: bool = False  # nothing names it; it is asked because its time has come
+    unconfirmed: str | None = None  # what an earlier pass saw and did not believe
+    unconfirmed_since: float | None = None  # UTC seconds
+    recheck: bool = False  # nothing names it; it is asked because its time has come
     behind: bool = False  # upstream has given the same old answer for longer than a CDN's day
     approved: bool = False  # should its project be gone, a person has agreed to that already
 
 
-class Removal(Struct, frozen=True):
+class PlannedRemoval(Struct, frozen=True):
     """A project that a pass would remove from the mirror."""
 
     name: NormalizedName
     why: str
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class PassPlan(Struct, frozen=True, kw_only=True):
     """What a pass would do, as far as can be known before pages are asked for."""
 
     cursor: int | None  # the journal's serial after reading
-    removals: tuple[Removal, ...] = ()  # known before pages are asked for
+    removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
     held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
     publications: int = 0  # pages recorded earlier and not yet published
     rewrites: tuple[NormalizedName, ...] = ()  # the first of these
-    looks: tuple[Look, ...] = ()  # withdrawals first; the first of them, where there are many
+    looks: tuple[FetchTask, ...] = ()  # withdrawals first; the first of them, where there are many
     more: int = 0  # looks beyond those
 
 
@@ -65,10 +75,10 @@ def backoff(attempts: int) -> float:
 
 def is_overdue(stale_since: float | None, now: float) -> bool:
     """Return whether a page has been stale for so long that nobody waits for it any more (R3)."""
-    return stale_since is not None and now - stale_since > OVERDUE
+    return stale_since is not None and now - stale_since > STALE_LIMIT
 
 
-def sweep_due(name: str, checked: float, sweep_days: int) -> float | None:
+def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
     """Return when the sweep asks for a page checked at ``checked``; None when it never does.
 
     Between half of ``sweep_days`` and all of it, by a hash of the name, so that pages built in one
@@ -80,11 +90,11 @@ def sweep_due(name: str, checked: float, sweep_days: int) -> float | None:
     return checked + sweep_days * DAY * (0.5 + part / 2)
 
 
-def sweep_share(projects: int, elapsed: float, sweep_days: int) -> int:
+def recheck_budget(projects: int, elapsed: float, sweep_days: int) -> int:
     """Return how many due pages a pass may ask for, ``elapsed`` seconds after the one before.
 
     At most twice the average share: the whole mirror is asked within ``sweep_days`` without bursts.
-    The average interval of :func:`sweep_due` is three quarters of ``sweep_days``.
+    The average interval of :func:`recheck_due` is three quarters of ``sweep_days``.
     """
     if sweep_days <= 0 or projects == 0:
         return 0

@@ -19,16 +19,16 @@ from enum import StrEnum
 from msgspec import Struct
 
 from yanksync.core.errors import JournalReplaced
-from yanksync.core.model import Action, JournalEntry
-from yanksync.core.names import NormalizedName, normalized
+from yanksync.core.model import HistoryAction, JournalEntry
+from yanksync.core.names import NormalizedName, normalize
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry is about, as far as that rules what follows."""
 
     INERT = "inert"  # changes no page
     ROLE = "role"  # inert for a project that the state holds
-    LOOK = "look"  # the page may have changed
+    OTHER_CHANGE = "look"  # the page may have changed
     CREATE = "create"
     NEW_RELEASE = "new release"
     YANK = "yank"
@@ -37,43 +37,43 @@ class Kind(StrEnum):
     REMOVE_RELEASE = "remove release"
     REMOVE_PROJECT = "remove project"
     QUARANTINE_RELEASE = "quarantine release"
-    CLEAR_RELEASE = "clear release"
+    UNQUARANTINE_RELEASE = "clear release"
     QUARANTINE_PROJECT = "quarantine project"
-    CLEAR_PROJECT = "clear project"
+    UNQUARANTINE_PROJECT = "clear project"
 
 
-WORDS = frozenset({Kind.REMOVE_PROJECT, Kind.QUARANTINE_PROJECT})
+WITHDRAWN_AT_ONCE = frozenset({EntryKind.REMOVE_PROJECT, EntryKind.QUARANTINE_PROJECT})
 """As a project's newest entry, these withdraw it before its page is asked for."""
 
-_WITHDRAWALS = WORDS | {
-    Kind.YANK,
-    Kind.REMOVE_FILE,
-    Kind.REMOVE_RELEASE,
-    Kind.QUARANTINE_RELEASE,
+_WITHDRAWALS = WITHDRAWN_AT_ONCE | {
+    EntryKind.YANK,
+    EntryKind.REMOVE_FILE,
+    EntryKind.REMOVE_RELEASE,
+    EntryKind.QUARANTINE_RELEASE,
 }
 
 _REMOVALS = frozenset(
     {
-        Kind.REMOVE_FILE,
-        Kind.REMOVE_RELEASE,
-        Kind.REMOVE_PROJECT,
-        Kind.QUARANTINE_RELEASE,
-        Kind.QUARANTINE_PROJECT,
+        EntryKind.REMOVE_FILE,
+        EntryKind.REMOVE_RELEASE,
+        EntryKind.REMOVE_PROJECT,
+        EntryKind.QUARANTINE_RELEASE,
+        EntryKind.QUARANTINE_PROJECT,
     }
 )
 
-HISTORY = {
-    Kind.YANK: Action.YANK,
-    Kind.UNYANK: Action.UNYANK,
-    Kind.REMOVE_FILE: Action.REMOVE,
-    Kind.REMOVE_RELEASE: Action.REMOVE,
-    Kind.REMOVE_PROJECT: Action.REMOVE,
-    Kind.QUARANTINE_RELEASE: Action.QUARANTINE,
-    Kind.QUARANTINE_PROJECT: Action.QUARANTINE,
-    Kind.CLEAR_RELEASE: Action.UNQUARANTINE,
-    Kind.CLEAR_PROJECT: Action.UNQUARANTINE,
-    Kind.CREATE: Action.RETURN,
-    Kind.NEW_RELEASE: Action.RETURN,
+HISTORY_ACTIONS = {
+    EntryKind.YANK: HistoryAction.YANK,
+    EntryKind.UNYANK: HistoryAction.UNYANK,
+    EntryKind.REMOVE_FILE: HistoryAction.REMOVE,
+    EntryKind.REMOVE_RELEASE: HistoryAction.REMOVE,
+    EntryKind.REMOVE_PROJECT: HistoryAction.REMOVE,
+    EntryKind.QUARANTINE_RELEASE: HistoryAction.QUARANTINE,
+    EntryKind.QUARANTINE_PROJECT: HistoryAction.QUARANTINE,
+    EntryKind.UNQUARANTINE_RELEASE: HistoryAction.UNQUARANTINE,
+    EntryKind.UNQUARANTINE_PROJECT: HistoryAction.UNQUARANTINE,
+    EntryKind.CREATE: HistoryAction.RETURN,
+    EntryKind.NEW_RELEASE: HistoryAction.RETURN,
 }
 """Which kinds enter the history; the two returns only for what was withdrawn before."""
 
@@ -82,35 +82,35 @@ _ROLE = re.compile(r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Ma
 _INERT = frozenset({"docupdate", "docdestroy", "keyrotate "})
 
 _PROJECT_KINDS = {
-    "create": Kind.CREATE,
-    "remove": Kind.REMOVE_PROJECT,
-    "remove project": Kind.REMOVE_PROJECT,
-    "project quarantined": Kind.QUARANTINE_PROJECT,
-    "project quarantine cleared": Kind.CLEAR_PROJECT,
+    "create": EntryKind.CREATE,
+    "remove": EntryKind.REMOVE_PROJECT,
+    "remove project": EntryKind.REMOVE_PROJECT,
+    "project quarantined": EntryKind.QUARANTINE_PROJECT,
+    "project quarantine cleared": EntryKind.UNQUARANTINE_PROJECT,
 }
 _RELEASE_KINDS = {
-    "new release": Kind.NEW_RELEASE,
-    "yank release": Kind.YANK,
-    "unyank release": Kind.UNYANK,
-    "remove": Kind.REMOVE_RELEASE,
-    "remove release": Kind.REMOVE_RELEASE,
-    "release quarantined": Kind.QUARANTINE_RELEASE,
-    "release quarantine cleared": Kind.CLEAR_RELEASE,
+    "new release": EntryKind.NEW_RELEASE,
+    "yank release": EntryKind.YANK,
+    "unyank release": EntryKind.UNYANK,
+    "remove": EntryKind.REMOVE_RELEASE,
+    "remove release": EntryKind.REMOVE_RELEASE,
+    "release quarantined": EntryKind.QUARANTINE_RELEASE,
+    "release quarantine cleared": EntryKind.UNQUARANTINE_RELEASE,
 }
 _FILE = "remove file "
 
 
-class Event(Struct, frozen=True, gc=False):
+class JournalEvent(Struct, frozen=True, gc=False):
     """A journal entry about a project that is mirrored, classified."""
 
     name: NormalizedName
-    kind: Kind
+    kind: EntryKind
     entry: JournalEntry
 
     @property
     def file(self) -> str | None:
         """The removed file, for an entry that removes just one."""
-        return self.entry.action[len(_FILE) :] if self.kind is Kind.REMOVE_FILE else None
+        return self.entry.action[len(_FILE) :] if self.kind is EntryKind.REMOVE_FILE else None
 
     @property
     def removes(self) -> bool:
@@ -118,49 +118,49 @@ class Event(Struct, frozen=True, gc=False):
         return self.kind in _REMOVALS
 
 
-class Mark(Struct, frozen=True, gc=False):
+class ProjectMark(Struct, frozen=True, gc=False):
     """That a project must be looked at until its page has reached a serial."""
 
     name: NormalizedName
-    reach: int  # the serial of its newest page-changing entry
-    kind: Kind  # of that entry
+    required_serial: int  # the serial of its newest page-changing entry
+    kind: EntryKind  # of that entry
     urgent: bool  # a withdrawal is among its entries
     quarantine: int | None = None  # the serial of its last one that nothing ended
 
 
-class Reading(Struct, frozen=True):
+class JournalBatch(Struct, frozen=True):
     """What one answer of the journal comes to."""
 
     cursor: JournalEntry | None  # the last row; None when there was no new one
     events: tuple[
-        Event, ...
+        JournalEvent, ...
     ]  # oldest first; the ones with a place in the history, inert ones left out
-    marks: tuple[Mark, ...]  # one a project
+    marks: tuple[ProjectMark, ...]  # one a project
     skipped: int  # rows whose name is no valid project name
 
 
-def classify(entry: JournalEntry) -> Kind:
+def classify(entry: JournalEntry) -> EntryKind:
     """Return what ``entry`` is about.
 
-    A verb that is not known is :attr:`Kind.LOOK`. Release verbs count only with a version and
-    project verbs only without one: a team may be called ``release``, so ``remove Owner release``
-    and its like must not be read as anything else.
+    A verb that is not known is :attr:`EntryKind.OTHER_CHANGE`. Release verbs count only with a
+    version and project verbs only without one: a team may be called ``release``, so ``remove Owner
+    release`` and its like must not be read as anything else.
     """
     action = entry.action
     if entry.version is None:
         if action in _INERT:
-            return Kind.INERT
+            return EntryKind.INERT
         if _ROLE.match(action):
-            return Kind.ROLE
-        return _PROJECT_KINDS.get(action, Kind.LOOK)
+            return EntryKind.ROLE
+        return _PROJECT_KINDS.get(action, EntryKind.OTHER_CHANGE)
     if action in _INERT:
-        return Kind.INERT
+        return EntryKind.INERT
     if action.startswith(_FILE):
-        return Kind.REMOVE_FILE
-    return _RELEASE_KINDS.get(action, Kind.LOOK)
+        return EntryKind.REMOVE_FILE
+    return _RELEASE_KINDS.get(action, EntryKind.OTHER_CHANGE)
 
 
-def named(
+def mirrored_names(
     entries: Iterable[JournalEntry], selects: Callable[[NormalizedName], bool]
 ) -> tuple[NormalizedName, ...]:
     """Return the mirrored projects that ``entries`` name, each once."""
@@ -171,14 +171,14 @@ def named(
 def _valid(entries: Iterable[JournalEntry]) -> dict[str, NormalizedName]:
     """Return the normalised name of each spelling that is a valid project name."""
     spellings = dict.fromkeys(entry.name for entry in entries)  # far fewer than entries
-    return {raw: name for raw in spellings if (name := normalized(raw)) is not None}
+    return {raw: name for raw in spellings if (name := normalize(raw)) is not None}
 
 
-def read(
+def interpret(
     entries: Sequence[JournalEntry],
     selects: Callable[[NormalizedName], bool],
     held: Collection[str],
-) -> Reading:
+) -> JournalBatch:
     """Turn journal rows, ascending by serial, into looks to take and events to remember.
 
     ``selects`` says whether a project is mirrored; ``held`` are those of the named projects that
@@ -187,8 +187,8 @@ def read(
     names = _valid(entries)
     skipped = sum(entry.name not in names for entry in entries)
     names = {raw: name for raw, name in names.items() if selects(name)}
-    events: list[Event] = []
-    newest: dict[NormalizedName, Event] = {}
+    events: list[JournalEvent] = []
+    newest: dict[NormalizedName, JournalEvent] = {}
     urgent: set[NormalizedName] = set()
     quarantined: dict[NormalizedName, int] = {}
     for entry in entries:
@@ -196,24 +196,24 @@ def read(
         if name is None:
             continue
         kind = classify(entry)
-        if kind is Kind.INERT or (kind is Kind.ROLE and name in held):
+        if kind is EntryKind.INERT or (kind is EntryKind.ROLE and name in held):
             continue
-        newest[name] = event = Event(name, kind, entry)
+        newest[name] = event = JournalEvent(name, kind, entry)
         events.append(event)
         if kind in _WITHDRAWALS:
             urgent.add(name)
-        if kind is Kind.QUARANTINE_PROJECT:
+        if kind is EntryKind.QUARANTINE_PROJECT:
             quarantined[name] = entry.serial
-        elif kind in (Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT):
+        elif kind in (EntryKind.UNQUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT):
             quarantined.pop(name, None)
     marks = tuple(
-        Mark(name, last.entry.serial, last.kind, name in urgent, quarantined.get(name))
+        ProjectMark(name, last.entry.serial, last.kind, name in urgent, quarantined.get(name))
         for name, last in newest.items()
     )
-    return Reading(entries[-1] if entries else None, tuple(events), marks, skipped)
+    return JournalBatch(entries[-1] if entries else None, tuple(events), marks, skipped)
 
 
-def check_cursor(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:
+def check_continuity(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:
     """Check that a journal asked from ``cursor - 1`` is the one followed so far (R14).
 
     ``known`` is the row at the cursor as it was read, None when only its serial is known (the

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.core.model import Action, Change, File, Hashes, Page, Yank
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.model import File, Hashes, HistoryAction, Page, PageChange, Yank
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _VARIANTS = "-variants.json"
@@ -47,7 +47,7 @@ class LostFile(Struct, frozen=True, kw_only=True):
         return self.shown and self.hashes is None
 
 
-class Moment(Struct, frozen=True):
+class Observation(Struct, frozen=True):
     """When a page is looked at."""
 
     now: float  # UTC seconds
@@ -55,12 +55,12 @@ class Moment(Struct, frozen=True):
     confirm_after: float  # seconds between the first look and the one that confirms it
 
 
-def lost_files(
+def find_lost_files(
     before: Page | None,
     lost: Sequence[LostFile],
     after: Page,
-    events: Sequence[Event],
-    moment: Moment,
+    events: Sequence[JournalEvent],
+    observation: Observation,
 ) -> tuple[LostFile, ...]:
     """Return the files that stay published although ``after`` takes them away.
 
@@ -76,41 +76,50 @@ def lost_files(
     """
     known = {one.file.filename: one for one in lost}
     if after.quarantined:
-        return tuple(_quarantined(before, known, events, moment))
+        return tuple(_quarantined(before, known, events, observation))
     now = {file.filename: file for file in after.files}
     going = [
         file for file in _published(before, known) if not _as_it_was(file, now.get(file.filename))
     ]
     if not going:
         return ()
-    entries, marks = _Entries(events), _marks_of(after)
+    entries, marks = _LossEntries(events), _marks_of(after)
     versions = {} if before is None else versions_by_file(before)
     found: list[LostFile] = []
     for file in going:
         new = now.get(file.filename)
-        old = known.get(file.filename) or _first_seen(file, versions, before, moment)
+        old = known.get(file.filename) or _first_seen(file, versions, before, observation)
         if entries.explain(old, vanished=old.shown and new is None):
             found += _kept(old, entries)
             continue
         hashes = None if new is None else new.hashes
         if old.hashes != hashes:
             old = replace(
-                old, hashes=hashes, since=moment.now, run=moment.run, confirmed=hashes is not None,
-                held=None, held_since=None, approved=False,
+                old,
+                hashes=hashes,
+                since=observation.now,
+                run=observation.run,
+                confirmed=hashes is not None,
+                held=None,
+                held_since=None,
+                approved=False,
                 suspect=old.suspect or hashes is not None,
-            )  # fmt: skip
+            )
         if new is not None and new.yanked is not None:
             old = _marked(old, new.yanked)
         mark = None if old.version is None else marks.get(old.version)
         if mark is not None and old.vanished:
             old = _marked(old, mark)
-        found.append(confirm(entries.marked(old, mark), moment))
+        found.append(confirm_lost(entries.marked(old, mark), observation))
     return tuple(found)
 
 
-def confirm(lost: LostFile, moment: Moment) -> LostFile:
+def confirm_lost(lost: LostFile, observation: Observation) -> LostFile:
     """Return ``lost`` after a page that still lacks the file: a later look confirms it (R7)."""
-    early = lost.run >= moment.run or not 0 <= moment.now - lost.since >= moment.confirm_after
+    early = (
+        lost.run >= observation.run
+        or not 0 <= observation.now - lost.since >= observation.confirm_after
+    )
     return lost if lost.confirmed or early or not lost.vanished else replace(lost, confirmed=True)
 
 
@@ -126,12 +135,12 @@ def unpublished(lost: Iterable[LostFile]) -> tuple[LostFile, ...]:
     return tuple(remembered(one) for one in lost if one.suspect and not _is_new_approved(one))
 
 
-def told(lost: Sequence[LostFile], events: Sequence[Event]) -> tuple[LostFile, ...]:
+def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> tuple[LostFile, ...]:
     """Return what is left of ``lost`` after journal entries that were read since.
 
     An entry that removes a file lets it go; one that yanks its release adds the mark.
     """
-    entries = _Entries(events)
+    entries = _LossEntries(events)
     left: list[LostFile] = []
     for one in lost:
         if entries.explain(one, vanished=one.vanished):
@@ -141,7 +150,7 @@ def told(lost: Sequence[LostFile], events: Sequence[Event]) -> tuple[LostFile, .
     return tuple(left)
 
 
-def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
+def page_with_lost_files(page: Page, lost: Sequence[LostFile]) -> Page:
     """Return the page to publish: ``page`` with the lost files as they were published.
 
     One that was not published when its hash changed is left out.
@@ -158,32 +167,32 @@ def with_lost(page: Page, lost: Sequence[LostFile]) -> Page:
     return replace(page, files=tuple(files.values()), versions=versions)
 
 
-def shown_before(
+def previously_shown(
     before: Page,
     lost: Sequence[LostFile],
     shown: Page,
     lost_now: Sequence[LostFile],
-    events: Sequence[Event],
+    events: Sequence[JournalEvent],
 ) -> Page:
     """Return what was published before ``shown``, as the history compares the two.
 
     Journal entries tell of yanks before a page does, and mark lost files. Such a mark is no news:
     the history has the entry.
     """
-    entries = _Entries(events) if lost or lost_now else None
+    entries = _LossEntries(events) if lost or lost_now else None
     marked = {
         one.file.filename
         for one in (*lost, *lost_now)
         if entries is not None and entries.mark(one) is not None
     }
     files = {file.filename: file for file in shown.files if file.filename in marked}
-    page = with_lost(before, lost)
+    page = page_with_lost_files(before, lost)
     if not files:
         return page
     return replace(page, files=tuple(files.get(file.filename, file) for file in page.files))
 
 
-class SeenSince:
+class EarliestExplanation:
     """From which serial on a journal entry may explain a change.
 
     That is the serial of the page before; for a file that this page had lost, it is the serial of
@@ -203,7 +212,7 @@ class SeenSince:
                 key = version_key(one.version)
                 self._versions[key] = _lower(self._versions.get(key, one.low), one.low)
 
-    def of(self, change: Change) -> int | None:
+    def serial_for(self, change: PageChange) -> int | None:
         """Return the serial for one change."""
         low = self._serial
         names = self._files if change.version is None else self._homeless
@@ -219,18 +228,18 @@ def _lower(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else min(one, other)
 
 
-def removals(page: Page, lost: Iterable[LostFile]) -> tuple[Change, ...]:
+def removal_changes(page: Page, lost: Iterable[LostFile]) -> tuple[PageChange, ...]:
     """Return what the history says when these vanished files are let go.
 
     ``page`` is the page that is published without them.
     """
     left = set(file_versions(page))
-    changes: dict[tuple[str | None, str | None], Change] = {}
+    changes: dict[tuple[str | None, str | None], PageChange] = {}
     for one in lost:
         if one.vanished:
             whole = one.version is not None and one.version not in left
             file = None if whole else one.file.filename
-            change = Change(action=Action.REMOVE, version=one.version, file=file)
+            change = PageChange(action=HistoryAction.REMOVE, version=one.version, file=file)
             changes[one.version, file] = change
     return tuple(changes.values())
 
@@ -246,22 +255,25 @@ def _published(before: Page | None, known: Mapping[str, LostFile]) -> Iterator[F
 
 
 def _quarantined(
-    before: Page | None, known: Mapping[str, LostFile], events: Sequence[Event], moment: Moment
+    before: Page | None,
+    known: Mapping[str, LostFile],
+    events: Sequence[JournalEvent],
+    observation: Observation,
 ) -> Iterator[LostFile]:
     """Yield what to remember of the files that a quarantine takes away: all, it may be cleared.
 
     Their hashes, that is: nothing asks for the release of each.
     """
-    entries, low = _Entries(events), None if before is None else before.serial
+    entries, low = _LossEntries(events), None if before is None else before.serial
     for file in _published(before, known):
         old = known.get(file.filename) or LostFile(
-            file=file, version=None, low=low, since=moment.now, run=moment.run
+            file=file, version=None, low=low, since=observation.now, run=observation.run
         )
         if file.hashes and not _is_new_approved(old):
             yield from _kept(replace(old, suspect=True), entries)
 
 
-def _kept(lost: LostFile, entries: _Entries) -> tuple[LostFile, ...]:
+def _kept(lost: LostFile, entries: _LossEntries) -> tuple[LostFile, ...]:
     """Return what to remember of a file that is let go."""
     if not lost.suspect or entries.explain(lost, vanished=False):
         return ()
@@ -274,15 +286,15 @@ def _is_new_approved(lost: LostFile) -> bool:
 
 
 def _first_seen(
-    file: File, versions: Mapping[str, str | None], before: Page | None, moment: Moment
+    file: File, versions: Mapping[str, str | None], before: Page | None, observation: Observation
 ) -> LostFile:
     assert before is not None  # the file is on it
     return LostFile(
         file=file,
         version=versions[file.filename],
         low=before.serial,
-        since=moment.now,
-        run=moment.run,
+        since=observation.now,
+        run=observation.run,
     )
 
 
@@ -305,23 +317,23 @@ def _marks_of(page: Page) -> dict[str, Yank]:
     return marks
 
 
-class _Entries:
+class _LossEntries:
     """What journal entries say of lost files: the newest of each sort, which is the last."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Iterable[JournalEvent]) -> None:
         self._remade: int | None = None
         self._project: int | None = None
         self._files: dict[str, int] = {}
         self._releases: dict[VersionKey, int] = {}
-        self._marks: dict[VersionKey, Event] = {}
+        self._marks: dict[VersionKey, JournalEvent] = {}
         for event in events:
             self._add(event, event.entry.serial)
 
-    def _add(self, event: Event, serial: int) -> None:
+    def _add(self, event: JournalEvent, serial: int) -> None:
         version = event.entry.version
         key = None if version is None else version_key(version)
         if event.removes:
-            if event.kind is Kind.REMOVE_PROJECT:
+            if event.kind is EntryKind.REMOVE_PROJECT:
                 self._remade = serial
             if key is None:
                 self._project = serial
@@ -329,7 +341,7 @@ class _Entries:
                 self._releases[key] = serial
             if event.file is not None:
                 self._files[event.file] = serial
-        elif event.kind in (Kind.YANK, Kind.UNYANK) and key is not None:
+        elif event.kind in (EntryKind.YANK, EntryKind.UNYANK) and key is not None:
             self._marks[key] = event
 
     def explain(self, lost: LostFile, *, vanished: bool) -> bool:
@@ -346,7 +358,7 @@ class _Entries:
             or (key is not None and _is_since(self._releases.get(key), lost))
         )
 
-    def mark(self, lost: LostFile) -> Event | None:
+    def mark(self, lost: LostFile) -> JournalEvent | None:
         """Return the newest entry that yanks or unyanks the file's release since that page."""
         if lost.version is None:
             return None
@@ -358,7 +370,7 @@ class _Entries:
         event = self.mark(lost)
         if event is None:
             return lost
-        if event.kind is Kind.YANK:
+        if event.kind is EntryKind.YANK:
             # The entry gives no reason; that of the page, or the one known before, stays.
             return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
         return _marked(lost, None) if lost.vanished and mark is None else lost

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from yanksync.core.model import Action, Change, File, Page, Yank
-from yanksync.core.rules.entry_index import Entries
+from yanksync.core.model import File, HistoryAction, Page, PageChange, Yank
+from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
 
 _CLOSED = timedelta(days=14)
@@ -23,25 +23,25 @@ Reasons = tuple[tuple[str, str], ...]
 """Pairs of (version, reason) of the versions that a page shows yanked."""
 
 
-class Unsettled(Struct, frozen=True, kw_only=True):
+class PendingDiff(Struct, frozen=True, kw_only=True):
     """What one recorded page showed, until the journal is known up to its serial."""
 
     low: int | None  # the serial held before; None: a first look, which writes no history
     high: int | None  # the page's serial; None where upstream gives none
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PageChange, ...] = ()
     reasons: Reasons = ()
 
 
-class Settled(Struct, frozen=True):
-    """What became of an :class:`Unsettled`."""
+class AttributedDiff(Struct, frozen=True):
+    """What became of a :class:`PendingDiff`."""
 
     reasons: tuple[tuple[int, str], ...]  # (serial of the yank's entry, the exact reason)
-    observed: tuple[Change, ...]
+    observed: tuple[PageChange, ...]
 
 
-def differences(
+def diff_pages(
     before: Page | None, after: Page | None, *, withdrawn: Collection[str] = ()
-) -> tuple[Change, ...]:
+) -> tuple[PageChange, ...]:
     """Return what a reader of the history wants to know of, from ``before`` to ``after``.
 
     ``before`` None is a project that was gone, ``after`` None one that is gone now. ``withdrawn``
@@ -51,13 +51,13 @@ def differences(
     if before is None and after is None:
         return ()
     if before is None:
-        return (Change(action=Action.RETURN),)
+        return (PageChange(action=HistoryAction.RETURN),)
     if after is None:
-        return (Change(action=Action.REMOVE),)
+        return (PageChange(action=HistoryAction.REMOVE),)
     if after.quarantined:
-        return () if before.quarantined else (Change(action=Action.QUARANTINE),)
+        return () if before.quarantined else (PageChange(action=HistoryAction.QUARANTINE),)
     if before.quarantined:
-        return (Change(action=Action.UNQUARANTINE),)
+        return (PageChange(action=HistoryAction.UNQUARANTINE),)
     return (
         *_losses(before, after),
         *_returns(before, after, withdrawn),
@@ -65,7 +65,7 @@ def differences(
     )
 
 
-def reasons_of(page: Page) -> Reasons:
+def yank_reasons(page: Page) -> Reasons:
     """Return the versions that ``page`` shows yanked, each with the reason of its first file."""
     found: dict[str, str] = {}
     for file, version in zip(page.files, file_versions(page), strict=True):
@@ -74,7 +74,7 @@ def reasons_of(page: Page) -> Reasons:
     return tuple(found.items())
 
 
-def latecomers(before: Page, after: Page) -> tuple[str, ...]:
+def files_added_late(before: Page, after: Page) -> tuple[str, ...]:
     """Return the files that are new on a release whose first file is older by two weeks and more.
 
     PyPI closes releases after that time.
@@ -107,7 +107,7 @@ def _moment(file: File) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def settle(seen: Unsettled, entries: Entries) -> Settled:
+def attribute_changes(diff: PendingDiff, entries: EntryIndex) -> AttributedDiff:
     """Give reasons to entries and find what no entry explains.
 
     ``entries`` are those that the history has of the project. Those above ``seen.high`` are left
@@ -116,32 +116,32 @@ def settle(seen: Unsettled, entries: Entries) -> Settled:
     or clears ends no yank (Warehouse refuses yanks meanwhile), so it does not come between an entry
     and its reason.
     """
-    exact = dict(reversed(seen.reasons))  # of several that are equal, the first
+    exact = dict(reversed(diff.reasons))  # of several that are equal, the first
     equal: dict[VersionKey, str] = {}
-    for version, reason in seen.reasons:
+    for version, reason in diff.reasons:
         equal.setdefault(version_key(version), reason)
     reasons = [
         (serial, exact.get(text, reason))
         for key, reason in equal.items()
-        for text, serial in entries.yanked(key, seen.high)
+        for text, serial in entries.yanked(key, diff.high)
     ]
-    if seen.low is None:
-        return Settled(tuple(reasons), ())
-    low = seen.low
+    if diff.low is None:
+        return AttributedDiff(tuple(reasons), ())
+    low = diff.low
     homeless = {
         change.reason
-        for change in seen.changes
-        if change.action is Action.YANK and change.version is None
+        for change in diff.changes
+        if change.action is HistoryAction.YANK and change.version is None
     }
     if len(homeless) == 1:  # of yanks of versions that no yanked file is known to belong to
-        silent = [serial for key, serial in entries.yanks(low, seen.high) if key not in equal]
+        silent = [serial for key, serial in entries.yanks(low, diff.high) if key not in equal]
         if len(silent) == 1:
             reasons.append((silent[0], homeless.pop()))
-    observed = [one for one in seen.changes if not entries.explain(one, low, seen.high)]
-    return Settled(tuple(reasons), tuple(observed))
+    observed = [one for one in diff.changes if not entries.explain(one, low, diff.high)]
+    return AttributedDiff(tuple(reasons), tuple(observed))
 
 
-def _losses(before: Page, after: Page) -> Iterable[Change]:
+def _losses(before: Page, after: Page) -> Iterable[PageChange]:
     kept = {file.filename for file in after.files}
     lost: dict[str | None, list[str]] = {}
     left: set[str | None] = set()
@@ -153,21 +153,21 @@ def _losses(before: Page, after: Page) -> Iterable[Change]:
     for version, names in lost.items():
         if version is None or version in left:
             for name in names:
-                yield Change(action=Action.REMOVE, version=version, file=name)
+                yield PageChange(action=HistoryAction.REMOVE, version=version, file=name)
         else:
-            yield Change(action=Action.REMOVE, version=version)
+            yield PageChange(action=HistoryAction.REMOVE, version=version)
 
 
-def _returns(before: Page, after: Page, withdrawn: Collection[str]) -> Iterable[Change]:
+def _returns(before: Page, after: Page, withdrawn: Collection[str]) -> Iterable[PageChange]:
     if not withdrawn:
         return
     there = set(file_versions(before))
     for version in dict.fromkeys(file_versions(after)):
         if version is not None and version not in there and version in withdrawn:
-            yield Change(action=Action.RETURN, version=version)
+            yield PageChange(action=HistoryAction.RETURN, version=version)
 
 
-def _yanks(before: Page, after: Page) -> Iterable[Change]:
+def _yanks(before: Page, after: Page) -> Iterable[PageChange]:
     known = {file.filename: file.yanked for file in before.files}
     groups: dict[tuple[str | None, Yank | None], list[str]] = {}
     marks: dict[str | None, set[Yank | None]] = {}
@@ -179,8 +179,8 @@ def _yanks(before: Page, after: Page) -> Iterable[Change]:
         # Files that belong to no version are no release: without one and without files, a change
         # is about the whole project.
         whole = version is not None and len(marks[version]) == 1
-        yield Change(
-            action=Action.UNYANK if yank is None else Action.YANK,
+        yield PageChange(
+            action=HistoryAction.UNYANK if yank is None else HistoryAction.YANK,
             version=version,
             files=() if whole else tuple(names),
             reason="" if yank is None else yank.reason,

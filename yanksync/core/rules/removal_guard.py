@@ -15,7 +15,7 @@ SELECTION_FLOOR = 3
 LISTED_SHARE = 1.0  # percent of the projects that may leave the list at once
 
 
-class Removals(Struct, frozen=True):
+class RemovalCounts(Struct, frozen=True):
     """What one pass would take away: projects, and projects of which files vanish."""
 
     explained: int
@@ -23,7 +23,7 @@ class Removals(Struct, frozen=True):
     everything: bool = False  # no file would be left in the mirror
 
 
-class Judgement(Struct, frozen=True):
+class GuardDecision(Struct, frozen=True):
     """Why removals are held, for each sort; None lets that sort through."""
 
     explained: str | None = None
@@ -35,37 +35,37 @@ class Judgement(Struct, frozen=True):
         return self.explained is not None or self.unexplained is not None
 
 
-def limit(floor: int, percent: float, projects: int) -> int:
+def removal_limit(floor: int, percent: float, projects: int) -> int:
     """Return how many of ``projects`` published ones a pass may take away."""
     return max(floor, int(projects * percent / 100))
 
 
-def judge(removals: Removals, projects: int, guard: Guard) -> Judgement:
+def judge_removals(counts: RemovalCounts, projects: int, guard: GuardSettings) -> GuardDecision:
     """Judge the removals of a pass over a mirror of ``projects`` published projects."""
-    most = limit(UNEXPLAINED_FLOOR, guard.unexplained, projects)
-    unexplained = _over("unexplained", removals.unexplained, most, projects)
-    if unexplained is None and removals.unexplained and removals.everything:
+    limit = removal_limit(UNEXPLAINED_FLOOR, guard.unexplained, projects)
+    unexplained = _over("unexplained", counts.unexplained, limit, projects)
+    if unexplained is None and counts.unexplained and counts.everything:
         unexplained = "nothing explains it, and no file would be left in the mirror"
-    most = limit(EXPLAINED_FLOOR, guard.explained, projects)
-    return Judgement(_over("explained", removals.explained, most, projects), unexplained)
+    limit = removal_limit(EXPLAINED_FLOOR, guard.explained, projects)
+    return GuardDecision(_over("explained", counts.explained, limit, projects), unexplained)
 
 
-def selection_holds(lost: int, projects: int, guard: Guard) -> str | None:
+def selection_holds(lost: int, projects: int, guard: GuardSettings) -> str | None:
     """Return why a changed selection that leaves out ``lost`` projects is held, or None."""
     if lost and lost >= projects:
         return f"it takes away all {projects} published projects"
-    if lost > limit(SELECTION_FLOOR, guard.selection, projects):
+    if lost > removal_limit(SELECTION_FLOOR, guard.selection, projects):
         return f"it takes away {lost} of {projects} published projects"
     return None
 
 
-def _over(sort: str, count: int, most: int, projects: int) -> str | None:
-    if count <= most:
+def _over(sort: str, count: int, limit: int, projects: int) -> str | None:
+    if count <= limit:
         return None
-    return f"{count} {sort} removals in one pass, of {projects} published projects; {most} may go"
+    return f"{count} {sort} removals in one pass, of {projects} published projects; {limit} may go"
 
 
-class Guard(Struct, frozen=True, kw_only=True):
+class GuardSettings(Struct, frozen=True, kw_only=True):
     """Section ``[guard]``: how much one pass may take away before a person must approve it.
 
     Percentages are of the projects that are published.

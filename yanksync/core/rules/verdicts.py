@@ -9,36 +9,38 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from yanksync.core.model import Page, Status
+from yanksync.core.model import Page, ProjectStatus
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import Event, Kind
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class KnownProject(Struct, frozen=True, kw_only=True):
     """What the state holds of a project, as far as weighing needs it."""
 
     name: NormalizedName
     presence: Presence = Presence.NEW
     serial: int | None = None  # of the held page, or the tombstone of a removed project
-    floor: int | None = None  # of the published page, or ``serial`` where that is higher
-    stands: bool = False  # a page is published that the state never held
-    entry: Kind | None = None  # its newest page-changing entry
+    minimum_serial: int | None = None  # of the published page, or ``serial`` where that is higher
+    is_only_published: bool = False  # a page is published that the state never held
+    entry_kind: EntryKind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
-    events: tuple[Event, ...] = ()  # its removals and quarantines after the held serial
-    listed_at: int | None = None  # serial of the list that left it out; None: none did
-    word: int | None = None  # the entry that quarantined it before its page was seen (R9)
+    events: tuple[JournalEvent, ...] = ()  # its removals and quarantines after the held serial
+    omitted_at_serial: int | None = None  # serial of the list that left it out; None: none did
+    # the entry that quarantined it before its page was seen (R9)
+    quarantine_serial: int | None = None
 
 
-class Want(Struct, frozen=True, kw_only=True):
+class Expectation(Struct, frozen=True, kw_only=True):
     """Why a project is looked at."""
 
-    reach: int | None = None  # the serial that its page must reach; None: any answer will do
-    doubt: str | None = None  # what an earlier pass saw and did not believe
+    # the serial that its page must reach; None: any answer will do
+    required_serial: int | None = None
+    unconfirmed: str | None = None  # what an earlier pass saw and did not believe
     behind: bool = False  # the same answer came for longer than a CDN keeps it
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class PageFound(Struct, frozen=True, kw_only=True):
     """A page was answered."""
 
     page: Page
@@ -48,166 +50,201 @@ class NotModified(Struct, frozen=True):
     """304: the page is the held one."""
 
 
-class Missing(Struct, frozen=True):
+class PageMissing(Struct, frozen=True):
     """404: there is no such page, or so it says."""
 
 
-class Record(Struct, frozen=True):
+class Accept(Struct, frozen=True):
     """The page is true and newer than, or the same as, what is held: record it."""
 
     page: Page
     reached: bool  # False: it is still below the serial to reach, so the project stays pending
 
 
-class Keep(Struct, frozen=True):
+class Confirm(Struct, frozen=True):
     """What is held is still true."""
 
 
-class Gone(Struct, frozen=True):
+class Removed(Struct, frozen=True):
     """The project is no longer there."""
 
     explained: bool
 
 
-class Stale(Struct, frozen=True):
+class StaleAnswer(Struct, frozen=True):
     """The answer is older than what is known; nothing is taken from it (R3)."""
 
     why: str
 
 
-class Doubt(Struct, frozen=True):
+class Unconfirmed(Struct, frozen=True):
     """Nothing explains that the project is missing; a later pass must see the same (R7)."""
 
-    seen: str  # what :attr:`Want.doubt` must equal then
+    seen: str  # what :attr:`Expectation.unconfirmed` must equal then
     why: str
 
 
-class Absent(Struct, frozen=True):
+class NeverExisted(Struct, frozen=True):
     """Upstream does not have it and, as far as is known, never had."""
 
 
-Verdict = Record | Keep | Gone | Stale | Doubt | Absent
+Verdict = Accept | Confirm | Removed | StaleAnswer | Unconfirmed | NeverExisted
 
-_WITHDRAWN = (Kind.QUARANTINE_PROJECT, Kind.REMOVE_PROJECT)
+_WITHDRAWN = (EntryKind.QUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)
 
 
-def weigh(
-    held: Held, want: Want, answer: Found | NotModified | Missing, *, serials: bool
+def judge_answer(
+    known: KnownProject,
+    expected: Expectation,
+    answer: PageFound | NotModified | PageMissing,
+    *,
+    serials: bool,
 ) -> Verdict:
     """Return what ``answer`` means; ``serials``: upstream is known to give pages serials."""
-    if isinstance(answer, Missing):
-        return _missing(held, want)
+    if isinstance(answer, PageMissing):
+        return _judge_missing(known, expected)
     if isinstance(answer, NotModified):
-        return _same(held, want)
-    return _found(held, want, answer.page, serials)
+        return _judge_not_modified(known, expected)
+    return _judge_page(known, expected, answer.page, serials)
 
 
-def _same(held: Held, want: Want) -> Verdict:
-    if held.serial is not None and held.serial < (held.floor or 0):
-        return Stale(f"the page is still at serial {held.serial}, below {held.floor}, published")
-    if want.reach is not None and held.serial is not None and held.serial < want.reach:
-        return Stale(f"the page is still at serial {held.serial}, the journal at {want.reach}")
-    return Keep()
-
-
-def _found(held: Held, want: Want, page: Page, serials: bool) -> Verdict:
-    if page.serial is None:
-        if serials or (held.stands and held.serial and not want.behind):  # the published one has
-            return Stale("the page has no serial, though upstream gives them")
-        if held.entry in _WITHDRAWN and page.files:
-            # Nothing shows that the page is from after that.
-            return Stale(f"the page has no serial, and the journal says last: {held.entry}")
-    else:
-        floor = max(held.serial or 0, held.floor or 0)
-        if page.serial < floor:
-            return Stale(f"the page is at serial {page.serial}, below the held {floor}")
-        if held.presence is Presence.GONE and page.serial == held.serial:
-            return Stale(f"the page is at serial {page.serial}, that of the project's removal")
-    if held.word is not None and page.serial is not None and page.serial < held.word:
-        return Stale(f"the page is at serial {page.serial}, the quarantine at {held.word}")
-    if _says_nothing(held, page):
-        return Absent()
-    if _contradicts_list(held, page) and not (want.behind and held.stands):
-        return Stale(
-            f"the page is at serial {page.serial}; the list at {held.listed_at} leaves it out"
+def _judge_not_modified(known: KnownProject, expected: Expectation) -> Verdict:
+    if known.serial is not None and known.serial < (known.minimum_serial or 0):
+        return StaleAnswer(
+            f"the page is still at serial {known.serial}, below {known.minimum_serial}, published"
         )
-    return Record(page, want.reach is None or page.serial is None or page.serial >= want.reach)
+    if (
+        expected.required_serial is not None
+        and known.serial is not None
+        and known.serial < expected.required_serial
+    ):
+        return StaleAnswer(
+            f"the page is still at serial {known.serial}, the journal at {expected.required_serial}"
+        )
+    return Confirm()
 
 
-def _says_nothing(held: Held, page: Page) -> bool:
+def _judge_page(known: KnownProject, expected: Expectation, page: Page, serials: bool) -> Verdict:
+    if page.serial is None:
+        # the published one has
+        if serials or (known.is_only_published and known.serial and not expected.behind):
+            return StaleAnswer("the page has no serial, though upstream gives them")
+        if known.entry_kind in _WITHDRAWN and page.files:
+            # Nothing shows that the page is from after that.
+            return StaleAnswer(
+                f"the page has no serial, and the journal says last: {known.entry_kind}"
+            )
+    else:
+        floor = max(known.serial or 0, known.minimum_serial or 0)
+        if page.serial < floor:
+            return StaleAnswer(f"the page is at serial {page.serial}, below the held {floor}")
+        if known.presence is Presence.REMOVED and page.serial == known.serial:
+            return StaleAnswer(
+                f"the page is at serial {page.serial}, that of the project's removal"
+            )
+    if (
+        known.quarantine_serial is not None
+        and page.serial is not None
+        and page.serial < known.quarantine_serial
+    ):
+        return StaleAnswer(
+            f"the page is at serial {page.serial}, the quarantine at {known.quarantine_serial}"
+        )
+    if _says_nothing(known, page):
+        return NeverExisted()
+    if _contradicts_list(known, page) and not (expected.behind and known.is_only_published):
+        return StaleAnswer(
+            f"the page is at serial {page.serial}; the list at {known.omitted_at_serial} leaves it "
+            f"out"
+        )
+    return Accept(
+        page,
+        expected.required_serial is None
+        or page.serial is None
+        or page.serial >= expected.required_serial,
+    )
+
+
+def _says_nothing(known: KnownProject, page: Page) -> bool:
     """Whether the page may just as well stand for a project that there is not.
 
     Indexes such as Nexus answer every name with an empty page.
     """
-    unheld = held.presence in (Presence.NEW, Presence.UNKNOWN) and not held.stands
-    return unheld and not page.files and page.serial is None and page.status == Status.ACTIVE
+    unheld = known.presence in (Presence.NEW, Presence.UNKNOWN) and not known.is_only_published
+    return unheld and not page.files and page.serial is None and page.status == ProjectStatus.ACTIVE
 
 
-def _contradicts_list(held: Held, page: Page) -> bool:
+def _contradicts_list(known: KnownProject, page: Page) -> bool:
     """Whether a list as new leaves out a project that is not known, and whose page has files.
 
     It was quarantined or removed while the state was lost, and the page is from before that.
     """
-    if held.presence is not Presence.NEW or held.listed_at is None or page.serial is None:
+    if known.presence is not Presence.NEW or known.omitted_at_serial is None or page.serial is None:
         return False
-    return page.serial <= held.listed_at and bool(page.files)
+    return page.serial <= known.omitted_at_serial and bool(page.files)
 
 
-def _missing(held: Held, want: Want) -> Verdict:
-    if held.presence is Presence.GONE and held.entry in (None, Kind.REMOVE_PROJECT):
-        return _still_gone(held, want)
-    if held.entry is Kind.REMOVE_PROJECT and not _seen_since(held):
-        return Gone(explained=True)
-    if _list_explains(held):
-        return Keep() if held.presence is Presence.GONE else Gone(explained=True)
-    if held.entry is not None:
-        return Stale(
-            f"404, but the newest entry of the journal is {held.entry} ({held.entry_serial})"
+def _judge_missing(known: KnownProject, expected: Expectation) -> Verdict:
+    if known.presence is Presence.REMOVED and known.entry_kind in (None, EntryKind.REMOVE_PROJECT):
+        return _still_gone(known, expected)
+    if known.entry_kind is EntryKind.REMOVE_PROJECT and not _seen_since(known):
+        return Removed(explained=True)
+    if _list_explains(known):
+        return Confirm() if known.presence is Presence.REMOVED else Removed(explained=True)
+    if known.entry_kind is not None:
+        return StaleAnswer(
+            f"404, but the newest entry of the journal is {known.entry_kind} ({known.entry_serial})"
         )
-    if held.presence is Presence.UNKNOWN and not held.stands:
-        return Absent()
-    if want.reach is not None:
-        return Stale("404, but the list of projects has it")
-    if held.presence is Presence.NEW and not held.stands:
-        return Absent()
+    if known.presence is Presence.UNKNOWN and not known.is_only_published:
+        return NeverExisted()
+    if expected.required_serial is not None:
+        return StaleAnswer("404, but the list of projects has it")
+    if known.presence is Presence.NEW and not known.is_only_published:
+        return NeverExisted()
     seen = "404"
-    if want.doubt != seen:
-        return Doubt(seen, "404, and nothing explains it")
-    return Gone(explained=False)
+    if expected.unconfirmed != seen:
+        return Unconfirmed(seen, "404, and nothing explains it")
+    return Removed(explained=False)
 
 
-def _still_gone(held: Held, want: Want) -> Verdict:
+def _still_gone(project: KnownProject, expected: Expectation) -> Verdict:
     """Weigh a 404 of a project whose removal is the newest that is known, a list perhaps aside."""
-    known = (held.serial, held.entry_serial)
+    known = (project.serial, project.entry_serial)
     removed_at = max((serial for serial in known if serial is not None), default=None)
-    if want.reach is not None and removed_at is not None and want.reach > removed_at:
-        return Stale(f"404, but the list of projects has it again, at {want.reach}")
-    return Keep()
+    if (
+        expected.required_serial is not None
+        and removed_at is not None
+        and expected.required_serial > removed_at
+    ):
+        return StaleAnswer(
+            f"404, but the list of projects has it again, at {expected.required_serial}"
+        )
+    return Confirm()
 
 
-def _seen_since(held: Held) -> bool:
+def _seen_since(known: KnownProject) -> bool:
     """Whether a page came after the newest entry: the journal is not read up to that page yet."""
-    present = held.presence is Presence.PRESENT or held.stands
-    newest = max(held.serial or 0, held.floor or 0)
-    return present and newest > (held.entry_serial or 0)
+    present = known.presence is Presence.PRESENT or known.is_only_published
+    newest = max(known.serial or 0, known.minimum_serial or 0)
+    return present and newest > (known.entry_serial or 0)
 
 
-def _list_explains(held: Held) -> bool:
+def _list_explains(known: KnownProject) -> bool:
     # A list older than what is known of the project proves nothing by leaving it out.
-    if held.listed_at is None:
+    if known.omitted_at_serial is None:
         return False
-    if held.word is not None or _quarantined_since(held):
+    if known.quarantine_serial is not None or _quarantined_since(known):
         return False  # no list has quarantined projects
-    if held.presence is Presence.PRESENT and held.serial == 0:
+    if known.presence is Presence.PRESENT and known.serial == 0:
         return False  # it is from before upstream was replaced: this one never had it (R14)
-    newest = max(held.serial or 0, held.floor or 0, held.entry_serial or 0)
-    return held.listed_at >= newest
+    newest = max(known.serial or 0, known.minimum_serial or 0, known.entry_serial or 0)
+    return known.omitted_at_serial >= newest
 
 
-def _quarantined_since(held: Held) -> bool:
+def _quarantined_since(known: KnownProject) -> bool:
     """Whether the held page is followed by a quarantine, whatever came after that but its end."""
-    if held.entry is Kind.QUARANTINE_PROJECT:
+    if known.entry_kind is EntryKind.QUARANTINE_PROJECT:
         return True
-    ends = (Kind.QUARANTINE_PROJECT, Kind.CLEAR_PROJECT, Kind.REMOVE_PROJECT)
-    kinds = [event.kind for event in held.events if event.kind in ends]
-    return kinds[-1:] == [Kind.QUARANTINE_PROJECT]
+    ends = (EntryKind.QUARANTINE_PROJECT, EntryKind.UNQUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)
+    kinds = [event.kind for event in known.events if event.kind in ends]
+    return kinds[-1:] == [EntryKind.QUARANTINE_PROJECT]

@@ -7,22 +7,22 @@ import logging
 log = logging.getLogger("yanksync")
 
 
-class Refusals:
+class FileSystemRefusals:
     """What the file system below ``root`` has refused so far."""
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     @property
     def any(self) -> bool:
         """Whether it has refused anything."""
-        return bool(self._told)
+        return bool(self._logged)
 
     def unsynced(self, error: OSError | None, what: str) -> None:
         """Tell that ``what`` cannot be synced; None: it can."""
         if error is not None:
-            self._tell(
+            self._log(
                 f"the file system cannot sync {what} ({error.strerror}). Pages are published all "
                 "the same. After a power failure, run 'yanksync verify --repair'"
             )
@@ -30,13 +30,13 @@ class Refusals:
     def undated(self, error: OSError | None) -> None:
         """Tell that times cannot be set; None: they can."""
         if error is not None:
-            self._tell(
+            self._log(
                 f"the file system does not let the times of files be set ({error.strerror}). Pages "
                 "are published with the time of their writing, and nothing is lost. To give a page "
                 "and its compressed copies the same time, let the user that runs yanksync own them"
             )
 
-    def _tell(self, why: str) -> None:
-        if why not in self._told:
-            self._told.add(why)
+    def _log(self, why: str) -> None:
+        if why not in self._logged:
+            self._logged.add(why)
             log.warning("%s: %s", self._root, why)

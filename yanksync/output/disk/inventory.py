@@ -9,8 +9,8 @@ from hashlib import blake2b
 from typing import BinaryIO
 
 from yanksync.core import layout
-from yanksync.output.compress import expand
-from yanksync.output.inventory import Seen, Standing
+from yanksync.output.compress import decompress_chunks
+from yanksync.output.inventory import DirectoryContent, FileEntry
 from yanksync.output.published_serials import serial_of
 
 _OURS = frozenset(layout.filenames())
@@ -20,7 +20,9 @@ NO_TARGET = "is a symbolic link that leads to nothing"
 _PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
 
 
-def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> Standing:
+def read_directory(
+    path: str, file_mode: int, directory_mode: int, *, below: bool
+) -> DirectoryContent:
     """Return what stands in the directory ``path``.
 
     With ``below`` it is ``simple/``: the directories in it do not count, and it may be a symbolic
@@ -31,7 +33,7 @@ def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> 
     try:
         found = os.stat(path) if below else os.lstat(path)
         if not stat.S_ISDIR(found.st_mode):
-            return Standing(problem="is there and no directory")
+            return DirectoryContent(problem="is there and no directory")
         with os.scandir(path) as entries:
             seen = tuple(
                 _seen(path, entry.name, file_mode & ~forbidden)
@@ -39,10 +41,16 @@ def standing(path: str, file_mode: int, directory_mode: int, *, below: bool) -> 
                 if not (below and entry.is_dir(follow_symlinks=False))
             )
     except FileNotFoundError:
-        return Standing(problem=NO_TARGET) if os.path.islink(path) else Standing(there=False)
+        return (
+            DirectoryContent(problem=NO_TARGET)
+            if os.path.islink(path)
+            else DirectoryContent(exists=False)
+        )
     except OSError as error:
-        return Standing(problem=error.strerror or str(error))
-    return Standing(entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden))
+        return DirectoryContent(problem=error.strerror or str(error))
+    return DirectoryContent(
+        entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden)
+    )
 
 
 def umask() -> int:
@@ -57,38 +65,38 @@ def _wrong(mode: int, fresh: int) -> str | None:
     return None if mode == fresh or os.name == "nt" else f"{mode:04o}, not {fresh:04o}"
 
 
-def _seen(base: str, name: str, fresh: int) -> Seen:
+def _seen(base: str, name: str, fresh: int) -> FileEntry:
     if name not in _OURS:
-        return Seen(name=name)
+        return FileEntry(name=name)
     path = f"{base}/{name}"
     try:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):  # a link may lead anywhere, a pipe may never answer
-            return Seen(name=name, problem="is there and no file")
+            return FileEntry(name=name, problem="is there and no file")
         wrong = _wrong(found.st_mode, fresh)
     except OSError as error:
-        return Seen(name=name, problem=error.strerror or str(error))
+        return FileEntry(name=name, problem=error.strerror or str(error))
     try:
         digest = _digest(path, _chunks(path))
-        return Seen(name=name, digest=digest, size=found.st_size, wrong_mode=wrong)
+        return FileEntry(name=name, digest=digest, size=found.st_size, wrong_mode=wrong)
     except ValueError:  # not what its suffix says
-        return Seen(name=name, wrong_mode=wrong)
+        return FileEntry(name=name, wrong_mode=wrong)
     except OSError as error:
-        return Seen(name=name, problem=error.strerror or str(error), wrong_mode=wrong)
+        return FileEntry(name=name, problem=error.strerror or str(error), wrong_mode=wrong)
 
 
-def seen_in(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None) -> Seen:
+def file_entry(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None) -> FileEntry:
     """Return how a file with this content is seen."""
     try:
         digest = _digest(name, chunks) if name in _OURS else None
     except ValueError:  # not what its suffix says
-        return Seen(name=name, wrong_mode=wrong_mode)
-    return Seen(name=name, digest=digest, wrong_mode=wrong_mode)
+        return FileEntry(name=name, wrong_mode=wrong_mode)
+    return FileEntry(name=name, digest=digest, wrong_mode=wrong_mode)
 
 
 def _digest(path: str, chunks: Iterable[bytes]) -> bytes:
     codec = _CODEC.get(os.path.splitext(path)[1])
-    return digest_of(chunks if codec is None else expand(codec, chunks))
+    return digest_of(chunks if codec is None else decompress_chunks(codec, chunks))
 
 
 def digest_of(chunks: Iterable[bytes]) -> bytes:
@@ -110,7 +118,7 @@ def chunks_in(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def opened(path: str) -> BinaryIO | None:
+def open_published(path: str) -> BinaryIO | None:
     """Open a published file; None when there is none: what else has its name is no page.
 
     A pipe of that name would never answer.
@@ -125,7 +133,7 @@ def serials_in(path: str, files: Iterable[str]) -> Iterator[int | None]:
     """Yield the serials in these files of the directory ``path``. Raises OSError."""
     seen = set()
     for filename in files:
-        file = opened(f"{path}/{filename}")
+        file = open_published(f"{path}/{filename}")
         if file is None:
             continue
         with file:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.system import fsync
-from yanksync.system.atomic_files import create
+from yanksync.system.atomic_files import create_new
 
 DIRECTORY_MODE = 0o755
 _CHUNK = 1 << 20  # bytes
@@ -21,7 +21,7 @@ _REFUSALS = fsync.NO_SUCH_CALL | {errno.EPERM, errno.EACCES}  # a time may not b
 _PATIENCE = 2 * _SECOND  # how long a file waits for a time that it cannot be given
 
 
-class Staged:
+class StagedFiles:
     """What is written for one project and not yet in place."""
 
     def __init__(self, name: str) -> None:
@@ -54,33 +54,35 @@ def refuse_link(path: str) -> None:
         raise OSError(errno.ENOTDIR, "is there and no directory of ours", path)
 
 
-def discard(one: Staged) -> None:
+def discard(one: StagedFiles) -> None:
     """Delete what was written and is not in place."""
     for path in one.made:
         with suppress(OSError):
             os.unlink(path)
 
 
-def take_back(one: Staged, path: str) -> None:
+def unstage(one: StagedFiles, path: str) -> None:
     """Delete a temporary file that was written for ``one`` and is not wanted after all."""
     os.unlink(path)
     one.made.remove(path)
     one.renames = [pair for pair in one.renames if pair[0] != path]
 
 
-def write(base: str, filename: str, body: bytes, one: Staged, moment: int | None = None) -> int:
-    """Stage ``body`` for ``filename`` in the directory ``base``; see :func:`write_chunks`."""
-    return write_chunks(base, filename, (body,), one, moment)
+def stage_file(
+    base: str, filename: str, body: bytes, one: StagedFiles, moment: int | None = None
+) -> int:
+    """Stage ``body`` for ``filename`` in the directory ``base``; see :func:`stage_chunks`."""
+    return stage_chunks(base, filename, (body,), one, moment)
 
 
-def write_chunks(
-    base: str, filename: str, chunks: Iterable[bytes], one: Staged, moment: int | None
+def stage_chunks(
+    base: str, filename: str, chunks: Iterable[bytes], one: StagedFiles, moment: int | None
 ) -> int:
     """Stage a file; give it the mtime ``moment``, in ns, or a fitting one. Return its mtime."""
-    temporary, final = f"{base}/{layout.temporary(filename)}", f"{base}/{filename}"
+    temporary, final = f"{base}/{layout.temporary_name(filename)}", f"{base}/{filename}"
     one.made.append(temporary)
     one.renames.append((temporary, final))
-    descriptor = create(temporary)
+    descriptor = create_new(temporary)
     try:
         for chunk in chunks:
             view = memoryview(chunk)
@@ -102,7 +104,7 @@ def write_chunks(
     return moment
 
 
-def _undated(one: Staged, error: OSError, descriptor: int, temporary: str, final: str) -> None:
+def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, final: str) -> None:
     """Note that a file keeps the time of its writing, and whether that is late enough (R12).
 
     On a share that is mounted for one user, a new file may belong to another, who alone may set
@@ -116,7 +118,7 @@ def _undated(one: Staged, error: OSError, descriptor: int, temporary: str, final
         one.early[temporary] = lacks
 
 
-def mature(staged: Sequence[Staged]) -> None:
+def refresh_times(staged: Sequence[StagedFiles]) -> None:
     """Write files again that are too old to replace others, when it is late enough (R12).
 
     That is for those whose time cannot be set: it comes from writing. One that would have to wait
@@ -134,7 +136,7 @@ def mature(staged: Sequence[Staged]) -> None:
             file.write(first)
 
 
-def chunks_of(path: str) -> Iterator[bytes]:
+def read_chunks(path: str) -> Iterator[bytes]:
     """Yield what a file holds."""
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
@@ -150,12 +152,12 @@ def _moment(descriptor: int, final: str) -> int:
         return now
 
 
-def link(
-    base: str, source: str, filename: str, body: bytes | None, one: Staged, moment: int | None
+def stage_link(
+    base: str, source: str, filename: str, body: bytes | None, one: StagedFiles, moment: int | None
 ) -> None:
     """Stage ``filename`` with the bytes staged for ``source``: a hard link where that works."""
-    origin = f"{base}/{layout.temporary(source)}"
-    temporary, final = f"{base}/{layout.temporary(filename)}", f"{base}/{filename}"
+    origin = f"{base}/{layout.temporary_name(source)}"
+    temporary, final = f"{base}/{layout.temporary_name(filename)}", f"{base}/{filename}"
     if not one.fresh:
         unlink(temporary)
     try:
@@ -163,23 +165,23 @@ def link(
     except OSError:
         if body is None:
             body = Path(origin).read_bytes()
-        write(base, filename, body, one, moment)
+        stage_file(base, filename, body, one, moment)
         return
     one.made.append(temporary)
     one.renames.append((temporary, final))
 
 
-def page_last(one: Staged, base: str, filename: str) -> None:
+def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
     """Put the rename of a page behind those of its siblings (R12)."""
     last = [pair for pair in one.renames if pair[1] == f"{base}/{filename}"]
     one.renames = [pair for pair in one.renames if pair[1] != f"{base}/{filename}"] + last
 
 
-def tidy(base: str, keep: set[str]) -> None:
+def remove_leftovers(base: str, keep: set[str]) -> None:
     """Delete what a run that died has left: our own names only, staged files aside."""
-    staged = {layout.temporary(name) for name in keep}
+    staged = {layout.temporary_name(name) for name in keep}
     for filename in layout.filenames():
-        for name in (filename, layout.temporary(filename)):
+        for name in (filename, layout.temporary_name(filename)):
             if name not in keep and name not in staged:
                 unlink(f"{base}/{name}")
 

@@ -14,33 +14,52 @@ from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
-from yanksync.output.compress import copy_of, stream
-from yanksync.output.disk.file_system_limits import Refusals
-from yanksync.output.disk.inventory import NO_TARGET, chunks_in, opened, serials_in, standing, umask
+from yanksync.output.compress import compress_chunks, compressed_copy
+from yanksync.output.disk.file_system_limits import FileSystemRefusals
+from yanksync.output.disk.inventory import (
+    NO_TARGET,
+    chunks_in,
+    open_published,
+    read_directory,
+    serials_in,
+    umask,
+)
 from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
-    Staged,
-    chunks_of,
+    StagedFiles,
     discard,
-    link,
     make_directory,
-    mature,
-    page_last,
+    order_page_last,
     published_in,
+    read_chunks,
+    refresh_times,
     refuse_link,
-    take_back,
-    tidy,
+    remove_leftovers,
+    stage_chunks,
+    stage_file,
+    stage_link,
     unlink,
-    write,
-    write_chunks,
+    unstage,
 )
-from yanksync.output.inventory import Standing
-from yanksync.output.published_serials import LARGEST, newest, serial_of
-from yanksync.output.reconcile import FormWork, Keep, Remove, Work, Write
-from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.inventory import DirectoryContent
+from yanksync.output.published_serials import LARGEST, highest_serial, serial_of
+from yanksync.output.reconcile import (
+    FormUpdate,
+    KeepProject,
+    Operation,
+    RemoveProject,
+    WriteProject,
+)
+from yanksync.output.store import (
+    FreeSpace,
+    ListForm,
+    PublishedList,
+    StoreFailure,
+    obsolete_list_files,
+)
 from yanksync.system import fsync
-from yanksync.system.atomic_files import FILE_MODE, create
-from yanksync.system.ownership import owner
+from yanksync.system.atomic_files import FILE_MODE, create_new
+from yanksync.system.ownership import ownership_hint
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
@@ -52,14 +71,14 @@ class DiskStore:
     def __init__(self, output: Path) -> None:
         self.output = output
         self._root = str(output / layout.ROOT)
-        self._refusals = Refusals(self._root)
+        self._refusals = FileSystemRefusals(self._root)
 
     @property
     def refused(self) -> bool:
         """Whether the file system has refused something that was logged and did no harm."""
         return self._refusals.any
 
-    compress = staticmethod(copy_of)
+    compress = staticmethod(compressed_copy)
 
     def prepare(self) -> None:
         """Make the directory, and put away what a list half written has left."""
@@ -67,10 +86,10 @@ class DiskStore:
             self._make(str(self.output))
             self._make(self._root)
             for filename in layout.filenames():
-                unlink(f"{self._root}/{layout.temporary(filename)}")
+                unlink(f"{self._root}/{layout.temporary_name(filename)}")
             if not os.access(self._root, os.W_OK | os.X_OK):
                 # Told once, and not for each project; what lets it be is asked for the reason.
-                os.close(create(f"{self._root}/{layout.temporary(layout.HTML.filename)}"))
+                os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
         except OSError as error:
             raise _error(error, self._root) from error
 
@@ -83,18 +102,20 @@ class DiskStore:
                 why = f"{NO_TARGET}: mount what it leads to, or correct it"
             raise OSError(errno.ENOTDIR, why, path) from None
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
-        """Do ``works``, durably; what could not be done comes back as failures."""
-        staged: list[Staged] = []
-        failures: list[Failure] = []
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        """Do ``operations``, durably; what could not be done comes back as failures."""
+        staged: list[StagedFiles] = []
+        failures: list[StoreFailure] = []
         try:
-            self._stage_all(works, staged, failures)
+            self._stage_all(operations, staged, failures)
             touched = {
-                f"{self._root}/{work.name}": None for work in works if isinstance(work, Keep)
+                f"{self._root}/{operation.name}": None
+                for operation in operations
+                if isinstance(operation, KeepProject)
             }
-            self._settle(staged, [path for base in touched for path in published_in(base)])
+            self._make_durable(staged, [path for base in touched for path in published_in(base)])
             self._replace_all(staged, failures, touched)
-            self._remove_all(works, failures, touched)
+            self._remove_all(operations, failures, touched)
             self._sync_directories([*touched, self._root])
         except OSError as error:
             raise _error(error, self._root) from error
@@ -103,12 +124,12 @@ class DiskStore:
                 discard(one)
         return tuple(failures)
 
-    def _settle(self, staged: Sequence[Staged], kept: Sequence[str]) -> None:
+    def _make_durable(self, staged: Sequence[StagedFiles], kept: Sequence[str]) -> None:
         """Bring what is staged to stable storage, with times that may replace those before.
 
         So is ``kept``: files that a run that died may have written and not synced.
         """
-        mature(staged)
+        refresh_times(staged)
         self._refusals.undated(next((one.undated for one in staged if one.undated), None))
         paths = [*(path for one in staged for path in one.made), *kept]
         self._refusals.unsynced(fsync.sync_files(paths, self._root), "files")
@@ -117,64 +138,67 @@ class DiskStore:
         self._refusals.unsynced(fsync.sync_directories(paths, self._root), "directories")
 
     def _stage_all(
-        self, works: Sequence[Work], staged: list[Staged], failures: list[Failure]
+        self,
+        operations: Sequence[Operation],
+        staged: list[StagedFiles],
+        failures: list[StoreFailure],
     ) -> None:
         fatal: str | None = None
-        for work in works:
-            if not isinstance(work, Write):
+        for operation in operations:
+            if not isinstance(operation, WriteProject):
                 continue
             if fatal is not None:
-                failures.append(Failure(work.name, fatal, fatal=True))
+                failures.append(StoreFailure(operation.name, fatal, fatal=True))
                 continue
-            one = Staged(work.name)
+            one = StagedFiles(operation.name)
             staged.append(one)
             try:
-                self._stage(work, one)
+                self._stage(operation, one)
             except OSError as error:
-                failures.append(_failure(work.name, error))
+                failures.append(_failure(operation.name, error))
                 staged.remove(one)
                 discard(one)  # nothing of it may be synced, and its room helps the others
                 if failures[-1].fatal:
                     fatal = failures[-1].why
 
-    def _stage(self, work: Write, one: Staged) -> None:
-        base = f"{self._root}/{work.name}"
+    def _stage(self, operation: WriteProject, one: StagedFiles) -> None:
+        base = f"{self._root}/{operation.name}"
         one.fresh = make_directory(base)
-        for form in work.forms:
+        for form in operation.forms:
             moment = self._stage_form(base, form, one)
-            twin = layout.TWIN.get(form.filename)
-            if twin is not None:
-                self._stage_twin(base, form, twin, moment, one)
-        if work.tidy:
+            alias = layout.ALIAS.get(form.filename)
+            if alias is not None:
+                self._stage_alias(base, form, alias, moment, one)
+        if operation.remove_leftovers:
             one.keep = {os.path.basename(final) for _, final in one.renames}
 
-    def _stage_form(self, base: str, form: FormWork, one: Staged) -> int | None:
+    def _stage_form(self, base: str, form: FormUpdate, one: StagedFiles) -> int | None:
         """Write the temporary files of one form; return the mtime that they were given, in ns."""
         if form.body is not None:
-            moment = write(base, form.filename, form.body, one)
+            moment = stage_file(base, form.filename, form.body, one)
         else:
             moment = os.lstat(f"{base}/{form.filename}").st_mtime_ns
-        for codec, body in form.siblings:
+        for codec, body in form.copies:
             name = form.filename + layout.SUFFIX[codec]
-            write(base, name, body, one, moment)
-        for codec in form.drop:
+            stage_file(base, name, body, one, moment)
+        for codec in form.remove:
             one.deletes.append(f"{base}/{form.filename}{layout.SUFFIX[codec]}")
-        page_last(one, base, form.filename)
+        order_page_last(one, base, form.filename)
         return moment
 
-    def _stage_twin(
-        self, base: str, form: FormWork, twin: str, moment: int | None, one: Staged
+    def _stage_alias(
+        self, base: str, form: FormUpdate, alias: str, moment: int | None, one: StagedFiles
     ) -> None:
-        for codec, body in form.siblings:
+        for codec, body in form.copies:
             suffix = layout.SUFFIX[codec]
-            link(base, form.filename + suffix, twin + suffix, body, one, moment)
+            stage_link(base, form.filename + suffix, alias + suffix, body, one, moment)
         if form.body is not None:
-            link(base, form.filename, twin, form.body, one, moment)
-        for codec in form.drop:
-            one.deletes.append(f"{base}/{twin}{layout.SUFFIX[codec]}")
+            stage_link(base, form.filename, alias, form.body, one, moment)
+        for codec in form.remove:
+            one.deletes.append(f"{base}/{alias}{layout.SUFFIX[codec]}")
 
     def _replace_all(
-        self, staged: Sequence[Staged], failures: list[Failure], touched: dict[str, None]
+        self, staged: Sequence[StagedFiles], failures: list[StoreFailure], touched: dict[str, None]
     ) -> None:
         for one in staged:
             if not (one.renames or one.deletes or one.keep):
@@ -185,7 +209,7 @@ class DiskStore:
                 for path in one.deletes:
                     unlink(path)
                 if one.keep is not None and not one.fresh:
-                    tidy(base, one.keep)
+                    remove_leftovers(base, one.keep)
                 for temporary, final in one.renames:
                     os.replace(temporary, final)
                 one.made.clear()
@@ -193,14 +217,17 @@ class DiskStore:
                 failures.append(_failure(one.name, error))
 
     def _remove_all(
-        self, works: Sequence[Work], failures: list[Failure], touched: dict[str, None]
+        self,
+        operations: Sequence[Operation],
+        failures: list[StoreFailure],
+        touched: dict[str, None],
     ) -> None:
-        for work in works:
-            if isinstance(work, Remove):
+        for operation in operations:
+            if isinstance(operation, RemoveProject):
                 try:
-                    self._remove(work.name)
+                    self._remove(operation.name)
                 except OSError as error:
-                    failures.append(_failure(work.name, error))
+                    failures.append(_failure(operation.name, error))
 
     def _remove(self, name: str) -> None:
         base = f"{self._root}/{name}"
@@ -210,7 +237,7 @@ class DiskStore:
         except FileNotFoundError:
             return
         ours = set(layout.filenames())
-        ours |= {layout.temporary(filename) for filename in ours}
+        ours |= {layout.temporary_name(filename) for filename in ours}
         # A sibling goes before its page: with gzip_static it would be served after it.
         for entry in sorted(ours.intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
@@ -218,12 +245,14 @@ class DiskStore:
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, durably, each file in one step."""
-        one, copies = Staged(""), list[str]()
+        one, copies = StagedFiles(""), list[str]()
         try:
-            one.deletes.extend(f"{self._root}/{filename}" for filename in unlisted(forms))
+            one.deletes.extend(
+                f"{self._root}/{filename}" for filename in obsolete_list_files(forms)
+            )
             for form in forms:
                 copies += self._stage_list(form, codecs, one)
-            self._settle([one], ())
+            self._make_durable([one], ())
             for path in one.deletes:
                 unlink(path)
             for temporary, final in one.renames:
@@ -236,38 +265,38 @@ class DiskStore:
             discard(one)
         return tuple(copies)
 
-    def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: Staged) -> list[str]:
+    def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: StagedFiles) -> list[str]:
         """Write the temporary files of a form of the list; return the names of its copies."""
-        base, twin = self._root, layout.TWIN.get(form.filename)
-        moment = write_chunks(base, form.filename, form.chunks(), one, None)
-        page = f"{base}/{layout.temporary(form.filename)}"
+        base, alias = self._root, layout.ALIAS.get(form.filename)
+        moment = stage_chunks(base, form.filename, form.chunks(), one, None)
+        page = f"{base}/{layout.temporary_name(form.filename)}"
         copies = []
         for codec in codecs:
             name = form.filename + layout.SUFFIX[codec]
             # From what is written already: making 750,000 rows again costs more than reading them.
-            write_chunks(base, name, stream(codec, chunks_of(page)), one, moment)
-            copy = f"{base}/{layout.temporary(name)}"
-            if layout.is_worth(os.stat(page).st_size, os.stat(copy).st_size):
+            stage_chunks(base, name, compress_chunks(codec, read_chunks(page)), one, moment)
+            copy = f"{base}/{layout.temporary_name(name)}"
+            if layout.is_worth_keeping(os.stat(page).st_size, os.stat(copy).st_size):
                 copies.append(name)
             else:
-                take_back(one, copy)
-        for name in layout.twins(form.filename):
+                unstage(one, copy)
+        for name in layout.aliases(form.filename):
             for suffix in layout.SUFFIX.values():
                 if form.filename + suffix not in copies:
                     one.deletes.append(f"{base}/{name}{suffix}")
-        page_last(one, base, form.filename)
-        if twin is not None:
+        order_page_last(one, base, form.filename)
+        if alias is not None:
             for copy in copies:
                 suffix = copy.removeprefix(form.filename)
-                link(base, copy, twin + suffix, None, one, moment)
-            link(base, form.filename, twin, None, one, moment)
+                stage_link(base, copy, alias + suffix, None, one, moment)
+            stage_link(base, form.filename, alias, None, one, moment)
         return copies
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
         path = f"{self.output}/{layout.directory(name)}/{filename}"
         try:
-            file = opened(path)
+            file = open_published(path)
             if file is None:
                 return None
             with file:
@@ -282,7 +311,7 @@ class DiskStore:
         """Return the highest serial in the published files of a project."""
         base = f"{self._root}/{name}"
         try:
-            return newest(serials_in(base, files))
+            return highest_serial(serials_in(base, files))
         except OSError as error:
             raise _error(error, base) from error
 
@@ -297,7 +326,7 @@ class DiskStore:
             except PublishError as error:
                 yield error
 
-    def list_stands(self) -> ListStands:
+    def published_list(self) -> PublishedList:
         """Return what tells the published list from another one: its time and its size.
 
         Whole seconds: they are kept by whatever copies a tree with its times, and a list that
@@ -305,13 +334,13 @@ class DiskStore:
         """
         path = f"{self._root}/{layout.V1_JSON.filename}"
         try:
-            file = opened(path)
+            file = open_published(path)
             if file is None:
-                return ListStands(None, "")
+                return PublishedList(None, "")
             with file:
                 found = serial_of(path, chunks_in(file))
                 at = os.fstat(file.fileno())
-                return ListStands(found, f"{int(at.st_mtime)} {at.st_size}")
+                return PublishedList(found, f"{int(at.st_mtime)} {at.st_size}")
         except OSError as error:
             raise _error(error, path) from error
 
@@ -325,14 +354,14 @@ class DiskStore:
         except OSError as error:
             raise _error(error, self._root) from error
 
-    def standing(self, name: str | None) -> Standing:
+    def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands in a project's directory, or beside them for None."""
         path = str(self.output / layout.directory(name))
-        return standing(path, FILE_MODE, DIRECTORY_MODE, below=name is None)
+        return read_directory(path, FILE_MODE, DIRECTORY_MODE, below=name is None)
 
-    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
         """Yield what stands in these directories."""
-        return map(self.standing, names)
+        return map(self.directory_content, names)
 
     def reset_mode(self, name: str | None) -> None:
         """Give a directory the mode of a fresh one."""
@@ -343,7 +372,7 @@ class DiskStore:
         except OSError as error:
             raise _error(error, path) from error
 
-    def room(self) -> Room | None:
+    def free_space(self) -> FreeSpace | None:
         """Return what is free on the file system of the output."""
         return room_at(self._root)
 
@@ -351,17 +380,17 @@ class DiskStore:
         """Every file is closed already."""
 
 
-def room_at(path: str) -> Room | None:
+def room_at(path: str) -> FreeSpace | None:
     """Return what is free on the file system of ``path``; None when it does not tell."""
     try:
         free = os.statvfs(path)
     except (OSError, AttributeError):  # not every system has it
         return None
-    return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
+    return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
-def _failure(name: str, error: OSError) -> Failure:
-    return Failure(name, _why(error), fatal=error.errno in _FATAL)
+def _failure(name: str, error: OSError) -> StoreFailure:
+    return StoreFailure(name, _why(error), fatal=error.errno in _FATAL)
 
 
 def _why(error: OSError) -> str:
@@ -383,4 +412,4 @@ def _advice(error: OSError, where: str | None) -> str:
         return "; free some room for mirror.output, the next run goes on from here"
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):
         return ""
-    return owner(Path(where))
+    return ownership_hint(Path(where))

@@ -1,7 +1,7 @@
 """Object storage, as its client gives it: keys, bodies, ETags.
 
-Whatever the client raises comes out as :class:`yanksync.core.errors.ObjectError`, in one line and
-without credentials; a missing object is None.
+Whatever the client raises comes out as :class:`yanksync.core.errors.ObjectStorageError`, in one
+line and without credentials; a missing object is None.
 
 The client strips a slash from the end of a key. But that for S3 takes a bucket's name as it is and
 puts a slash and the key behind it. So the object ``simple/demo/`` is, to a client of its own, the
@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from yanksync.config.settings import Bucket, Storage
-from yanksync.core.errors import ObjectChanged, ObjectError, YanksyncError
+from yanksync.config.settings import Bucket, StorageSettings
+from yanksync.core.errors import ObjectStorageError, PreconditionFailed, YanksyncError
 from yanksync.output.object_storage.client import (
     CONFLICT,
     NO_BUCKET,
     RETRIES,
     STATUS,
-    Patience,
-    broke_condition,
+    RequestTimeouts,
     client_for,
-    problem,
+    describe_error,
+    is_precondition_failure,
     secrets_in,
 )
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
 
 
-class Content(Struct, frozen=True, kw_only=True):
+class ObjectHeaders(Struct, frozen=True, kw_only=True):
     """What an object says of itself in the headers of its answer."""
 
     type: str | None = None
@@ -48,89 +48,89 @@ class Content(Struct, frozen=True, kw_only=True):
     encoding: str | None = None
 
 
-class Listed(Struct, frozen=True):
+class ObjectInfo(Struct, frozen=True):
     """An object in a listing."""
 
     key: str
     etag: str | None
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class StoredObject(Struct, frozen=True, kw_only=True):
     """An object as it was read."""
 
     chunks: Iterator[bytes]
     etag: str | None
     modified: datetime  # by the clock of the storage
-    content: Content
+    headers: ObjectHeaders
     size: int  # bytes
 
     def body(self) -> bytes:
-        """Return the whole body. Raises :class:`ObjectError`."""
+        """Return the whole body. Raises :class:`ObjectStorageError`."""
         return b"".join(self.chunks)
 
 
-NEW = ""
+MUST_NOT_EXIST = ""
 """As ``match``: the object must not be there yet."""
 
 
 _CHANGED = "somebody else has changed it"
 
 
-def quoted(etag: str | None) -> str | None:
+def quoted_etag(etag: str | None) -> str | None:
     """Return an ETag in the form that headers have (RFC 9110, 8.8.3), however it was given."""
     return etag if not etag or etag.endswith('"') else f'"{etag}"'
 
 
-class Objects:
+class BucketClient:
     """The objects of a bucket below a prefix. May be used by several threads."""
 
     def __init__(
         self,
-        place: Bucket,
-        storage: Storage,
+        location: Bucket,
+        storage: StorageSettings,
         source: str,
-        patience: Patience | None = None,
+        timeouts: RequestTimeouts | None = None,
         before: Callable[[], None] = lambda: None,
     ) -> None:
         """Make the client; asks nothing of anybody.
 
-        ``source`` is whom to name for what is wrong with ``storage``; ``patience`` overrides what
+        ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what
         it says of times; ``before`` is called before each request, and may raise. Raises
         :class:`ConfigError`.
         """
         import obstore  # start-up: only a mirror in object storage needs it
 
         self._obstore = obstore
-        self.place = place
+        self.location = location
         self._before = before
-        self._given = (storage, source, patience)
-        self._client = client_for(place, *self._given)
+        self._given = (storage, source, timeouts)
+        self._client = client_for(location, *self._given)
         self._secrets = secrets_in(storage)
 
     @property
-    def slashes(self) -> bool:
+    def allows_trailing_slash(self) -> bool:
         """Whether keys may end with a slash."""
-        return self.place.scheme == "s3"
+        return self.location.scheme == "s3"
 
-    def get(self, key: str, most: int | None = None) -> Found | None:
-        """Return an object, or its first ``most`` bytes; None when it is not there."""
+    def get(self, key: str, limit: int | None = None) -> StoredObject | None:
+        """Return an object, or its first ``limit`` bytes; None when it is not there."""
         self._before()
-        options: Any = None if most is None else {"range": (0, most)}
+        options: Any = None if limit is None else {"range": (0, limit)}
         try:
             found = self._obstore.get(*self._at(key), options=options)
         except Exception as error:
             self._unless_missing(error, key)
             return None
-        content = Content(
+        content = ObjectHeaders(
             type=found.attributes.get("Content-Type"),
             cache=found.attributes.get("Cache-Control"),
             encoding=found.attributes.get("Content-Encoding"),
         )
-        return Found(
+        return StoredObject(
             chunks=self._chunks(found, key),
-            etag=quoted(found.meta["e_tag"]),
+            etag=quoted_etag(found.meta["e_tag"]),
             modified=found.meta["last_modified"],
-            content=content,
+            headers=content,
             size=found.meta["size"],
         )
 
@@ -146,7 +146,7 @@ class Objects:
         except Exception as error:
             self._unless_missing(error, key)
             return None, None
-        return quoted(meta["e_tag"]), meta["version"]
+        return quoted_etag(meta["e_tag"]), meta["version"]
 
     def _chunks(self, found: Any, key: str) -> Iterator[bytes]:
         try:
@@ -155,19 +155,21 @@ class Objects:
         except Exception as error:
             raise self._error(error, key) from None
 
-    def put(self, key: str, body: Any, content: Content, match: str | None = None) -> str | None:
+    def put(
+        self, key: str, body: Any, content: ObjectHeaders, match: str | None = None
+    ) -> str | None:
         """Write an object in one step; return its ETag.
 
-        ``match`` is the ETag that it must have now, :data:`NEW` that it must not be there, None
-        that nothing is asked. Raises :class:`ObjectChanged` when that is not so, unless it has
-        become what ``body`` says: then the answer to this put was lost. Raises
-        :class:`ObjectError`.
+        ``match`` is the ETag that it must have now, :data:`MUST_NOT_EXIST` that it must not be
+        there, None that nothing is asked. Raises :class:`PreconditionFailed` when that is not so,
+        unless it has become what ``body`` says: then the answer to this put was lost. Raises
+        :class:`ObjectStorageError`.
         """
         for left in range(RETRIES, -1, -1):
             try:
                 return self._put_once(key, body, content, match)
-            except ObjectError as error:
-                if match is None or (error.answered and not isinstance(error, ObjectChanged)):
+            except ObjectStorageError as error:
+                if match is None or (error.answered and not isinstance(error, PreconditionFailed)):
                     raise
                 # The client does not try a put with a condition again when the connection is lost.
                 found = self.get(key)
@@ -177,7 +179,9 @@ class Objects:
                     raise
         raise AssertionError("unreachable")
 
-    def _put_once(self, key: str, body: Any, content: Content, match: str | None) -> str | None:
+    def _put_once(
+        self, key: str, body: Any, content: ObjectHeaders, match: str | None
+    ) -> str | None:
         given = {
             "Content-Type": content.type,
             "Cache-Control": content.cache,
@@ -195,17 +199,19 @@ class Objects:
             )
         except Exception as error:
             raise self._error(error, key) from None
-        return quoted(done["e_tag"])
+        return quoted_etag(done["e_tag"])
 
     def _mode(self, key: str, match: str | None) -> Any:
         """Return the condition of a put in the client's words."""
-        if match is None or match == NEW:
+        if match is None or match == MUST_NOT_EXIST:
             return "overwrite" if match is None else "create"
-        if self.place.scheme != "gs":
+        if self.location.scheme != "gs":
             return {"e_tag": match}
         etag, generation = self._tags(key)
         if etag != match:
-            raise ObjectChanged(f"{self.place.root}/{self._path(key)}", _CHANGED, answered=True)
+            raise PreconditionFailed(
+                f"{self.location.root}/{self._path(key)}", _CHANGED, answered=True
+            )
         return {"version": generation}
 
     def delete(self, keys: Sequence[str]) -> None:
@@ -228,17 +234,17 @@ class Objects:
         except Exception as error:
             raise self._error(error, keys[0]) from None
 
-    def delete_known(self, key: str, etag: str) -> None:
+    def delete_if_match(self, key: str, etag: str) -> None:
         """Delete an object if it has this ETag now; one that is not there is no error.
 
         The client has no condition for that, but sends the headers that it is made with, so one is
         made for each ETag (4 ms). It also sends them to whoever gives out credentials. When it
         fails though the object is still the one, be it that somebody does not know the header, the
         object is deleted without, right after that look. So it always is in other storage than S3:
-        Azure's deletions are batches, and Google's know no ETag. Raises :class:`ObjectChanged`,
-        :class:`ObjectError`.
+        Azure's deletions are batches, and Google's know no ETag. Raises
+        :class:`PreconditionFailed`, :class:`ObjectStorageError`.
         """
-        if self.place.scheme != "s3":
+        if self.location.scheme != "s3":
             self._delete_if(key, etag)
             return
         client, path = self._at(key, etag)
@@ -253,7 +259,7 @@ class Objects:
             if now is None:
                 return
             if now != etag:
-                raise ObjectChanged(found.where, _CHANGED, answered=True)
+                raise PreconditionFailed(found.where, _CHANGED, answered=True)
             if found.answered or left == 0:
                 self._delete_one(key)  # what is wrong is wrong with this, too
                 return
@@ -264,11 +270,13 @@ class Objects:
             if now is None:
                 return
             if now != etag:
-                raise ObjectChanged(f"{self.place.root}/{self._path(key)}", _CHANGED, answered=True)
+                raise PreconditionFailed(
+                    f"{self.location.root}/{self._path(key)}", _CHANGED, answered=True
+                )
             try:
                 self._delete_one(key)
                 return
-            except ObjectError as error:
+            except ObjectStorageError as error:
                 if error.answered or left == 0:
                     raise
 
@@ -279,9 +287,9 @@ class Objects:
         except Exception as error:
             self._unless_missing(error, key)
 
-    def list(self, directory: str) -> Iterator[Listed]:
+    def list(self, directory: str) -> Iterator[ObjectInfo]:
         """Yield all objects below a directory, those of each of its directories together."""
-        start = len(self.place.prefix) + 1 if self.place.prefix else 0
+        start = len(self.location.prefix) + 1 if self.location.prefix else 0
         try:
             pages = iter(self._obstore.list(self._client, self._path(directory)))
             while True:
@@ -290,37 +298,39 @@ class Objects:
                 if page is None:
                     return
                 for meta in page:
-                    yield Listed(meta["path"][start:], quoted(meta["e_tag"]))
+                    yield ObjectInfo(meta["path"][start:], quoted_etag(meta["e_tag"]))
         except YanksyncError:
             raise
         except Exception as error:
             raise self._error(error, directory) from None
 
     def _path(self, key: str) -> str:
-        return f"{self.place.prefix}/{key}" if self.place.prefix else key
+        return f"{self.location.prefix}/{key}" if self.location.prefix else key
 
     def _at(self, key: str, match: str | None = None) -> tuple[Client, str]:
         """Return the client and the path that stand for a key; ``match`` is for deletions."""
         if key.endswith("/"):
-            assert self.slashes
-            within = Bucket(scheme="s3", bucket=f"{self.place.bucket}/{self._path(key[:-1])}")
+            assert self.allows_trailing_slash
+            within = Bucket(scheme="s3", bucket=f"{self.location.bucket}/{self._path(key[:-1])}")
             return client_for(within, *self._given, single=True, match=match), ""
         if match is not None:
-            return client_for(self.place, *self._given, match=match), self._path(key)
+            return client_for(self.location, *self._given, match=match), self._path(key)
         return self._client, self._path(key)
 
     def _unless_missing(self, error: Exception, key: str) -> None:
         if not isinstance(error, FileNotFoundError) or NO_BUCKET.search(str(error)):
             raise self._error(error, key) from None
 
-    def _error(self, error: Exception, key: str) -> ObjectError:
+    def _error(self, error: Exception, key: str) -> ObjectStorageError:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        url, text = f"{self.place.root}/{self._path(key)}", str(error)
+        url, text = f"{self.location.root}/{self._path(key)}", str(error)
         conflict = CONFLICT.search(text) is not None
-        if isinstance(error, AlreadyExistsError | PreconditionError) and broke_condition(text):
-            return ObjectChanged(url, _CHANGED, answered=True)
+        if isinstance(error, AlreadyExistsError | PreconditionError) and is_precondition_failure(
+            text
+        ):
+            return PreconditionFailed(url, _CHANGED, answered=True)
         if isinstance(error, FileNotFoundError) and not NO_BUCKET.search(text):
-            return ObjectChanged(url, "it is not there any more", answered=True)
+            return PreconditionFailed(url, "it is not there any more", answered=True)
         answered = STATUS.search(text) is not None and not conflict
-        return ObjectError(url, problem(text, self._secrets), answered=answered)
+        return ObjectStorageError(url, describe_error(text, self._secrets), answered=answered)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.config.settings import Bucket, Storage, StorageValue
+from yanksync.config.settings import Bucket, StorageSettings, StorageValue
 from yanksync.core.errors import ConfigError
 from yanksync.core.urls import is_loopback
 
@@ -66,7 +66,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Patience(Struct, frozen=True):
+class RequestTimeouts(Struct, frozen=True):
     """How long one request may take."""
 
     timeout: float  # seconds for one try
@@ -113,7 +113,7 @@ _HINTS = (
 )
 
 
-def problem(text: str, secrets: Sequence[str] = ()) -> str:
+def describe_error(text: str, secrets: Sequence[str] = ()) -> str:
     """Return in one line what an error of the client says, without secrets and signatures."""
     status, code = STATUS.search(text), _CODE.search(text)
     hint = next((f"; {advice}" for pattern, advice in _HINTS if pattern.search(text)), "")
@@ -132,7 +132,7 @@ def problem(text: str, secrets: Sequence[str] = ()) -> str:
     return " ".join(_QUERY.sub("", said).split())[:_LONGEST] + hint
 
 
-def broke_condition(text: str) -> bool:
+def is_precondition_failure(text: str) -> bool:
     """Whether a 409 or 412 says that the condition of a put was not met.
 
     S3 and Google say that with 412, Azure with 412 or, when the object must not be there, 409. With
@@ -151,7 +151,7 @@ def may_be_shown(key: str) -> bool:
     return key in _SHOWN
 
 
-def secrets_in(storage: Storage) -> tuple[str, ...]:
+def secrets_in(storage: StorageSettings) -> tuple[str, ...]:
     """Return the values of ``storage`` that may be no part of a message."""
     return tuple(
         value
@@ -161,17 +161,17 @@ def secrets_in(storage: Storage) -> tuple[str, ...]:
 
 
 def client_for(
-    place: Bucket,
-    storage: Storage,
+    location: Bucket,
+    storage: StorageSettings,
     source: str,
-    patience: Patience | None,
+    timeouts: RequestTimeouts | None,
     *,
     single: bool = False,  # each deletion is a request of its own
     match: str | None = None,  # sent with each request: the ETag that the object must have
 ) -> Client:
-    """Return a client for the bucket of ``place``; it asks nothing of anybody yet.
+    """Return a client for the bucket of ``location``; it asks nothing of anybody yet.
 
-    ``source`` is whom to name for what is wrong with ``storage``; ``patience`` overrides what that
+    ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what that
     says of times. Raises :class:`ConfigError`.
     """
     from obstore.exceptions import BaseError
@@ -182,19 +182,19 @@ def client_for(
     retry = _retry(options, source)
     connection: Any = {key: _plain(options.pop(key)) for key in _CLIENT & options.keys()}
     connection = {"timeout": f"{_TIMEOUT:g}s", "user_agent": f"yanksync/{__version__}"} | connection
-    if patience is not None:
-        connection["timeout"] = f"{int(patience.timeout * 1000)}ms"
-        retry["retry_timeout"] = timedelta(seconds=patience.retry_timeout)
-        retry["backoff"] = {"max_backoff": timedelta(seconds=patience.pause)}
+    if timeouts is not None:
+        connection["timeout"] = f"{int(timeouts.timeout * 1000)}ms"
+        retry["retry_timeout"] = timedelta(seconds=timeouts.retry_timeout)
+        retry["backoff"] = {"max_backoff": timedelta(seconds=timeouts.pause)}
     given: Any = {key: _plain(value) for key, value in options.items()}
     if match is not None:
         connection["default_headers"] = {"If-Match": match}
     if single or match is not None:
         given["disable_bulk_delete"] = True
-    make: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[place.scheme]
+    make: Any = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}[location.scheme]
     try:
         client: Client = make(
-            place.bucket, config=given, client_options=connection, retry_config=retry
+            location.bucket, config=given, client_options=connection, retry_config=retry
         )
     except (BaseError, ValueError, TypeError) as error:
         raise ConfigError(_culprit(str(error), options), source, _why(error, storage)) from None
@@ -249,7 +249,7 @@ def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
     return f"storage.{named[0]}" if named else "storage"
 
 
-def _why(error: Exception, storage: Storage) -> str:
+def _why(error: Exception, storage: StorageSettings) -> str:
     text = str(error).partition("\n\nDebug source")[0]
     for _, value in storage.options:  # the client repeats what it cannot read
         if isinstance(value, str) and len(value) > 1:

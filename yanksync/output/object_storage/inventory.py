@@ -9,12 +9,12 @@ from functools import partial
 from msgspec.structs import replace
 
 from yanksync.core import layout
-from yanksync.core.errors import ObjectError
-from yanksync.output.disk.inventory import seen_in
-from yanksync.output.inventory import Seen, Standing
-from yanksync.output.object_storage.bucket import Content, Objects
+from yanksync.core.errors import ObjectStorageError
+from yanksync.output.disk.inventory import file_entry
+from yanksync.output.inventory import DirectoryContent, FileEntry
+from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
 from yanksync.output.published_serials import HEAD, serial_of
-from yanksync.output.store import ListStands
+from yanksync.output.store import PublishedList
 
 OURS = frozenset(layout.filenames())
 SLASH = ""
@@ -22,108 +22,112 @@ SLASH = ""
 _GONE = "is not there"
 
 
-def files_in(objects: Objects, name: str) -> dict[str, str | None]:
+def etags_of_files(bucket: BucketClient, name: str) -> dict[str, str | None]:
     """Return the names of all that stands below a project's, be it ours or not, with their ETags.
 
-    Raises :class:`ObjectError`.
+    Raises :class:`ObjectStorageError`.
     """
     directory = layout.directory(name)
     return {
         listed.key.removeprefix(directory).removeprefix("/"): listed.etag
-        for listed in objects.list(directory)
+        for listed in bucket.list(directory)
     }
 
 
-def serials_in(
-    objects: Objects, name: str | None, files: Mapping[str, str | None]
+def serials_in_objects(
+    bucket: BucketClient, name: str | None, files: Mapping[str, str | None]
 ) -> Iterator[int | None]:
     """Yield the serials in these files of a project, or of the list of projects for None.
 
     ``files`` has their ETags, as far as they are known: equal ones are read once. Raises
-    :class:`ObjectError`.
+    :class:`ObjectStorageError`.
     """
     once = {etag or filename: filename for filename, etag in files.items()}
     for filename in once.values():
         key = f"{layout.directory(name)}/{filename}"
         try:
-            yield _serial(objects, key)
+            yield _serial(bucket, key)
         except OSError as error:  # that of a codec
-            raise ObjectError(f"{objects.place}/{key}", error.strerror or str(error)) from error
+            raise ObjectStorageError(
+                f"{bucket.location}/{key}", error.strerror or str(error)
+            ) from error
 
 
-def _serial(objects: Objects, key: str) -> int | None:
+def _serial(bucket: BucketClient, key: str) -> int | None:
     if layout.V1_JSON.filename in key:  # the serial stands in front
-        with suppress(ObjectError):  # of an empty object there is no first part
-            found = objects.get(key, HEAD)
+        with suppress(ObjectStorageError):  # of an empty object there is no first part
+            found = bucket.get(key, HEAD)
             serial = None if found is None else serial_of(key, found.chunks)
             if serial is not None or found is None or found.size <= HEAD:
                 return serial
-    found = objects.get(key)
+    found = bucket.get(key)
     return None if found is None else serial_of(key, found.chunks)
 
 
-def list_stands(objects: Objects) -> ListStands:
-    """Return what tells the published list from another one. Raises :class:`ObjectError`."""
+def published_list(bucket: BucketClient) -> PublishedList:
+    """Return what tells the published list from another one. Raises :class:`ObjectStorageError`."""
     key, stamp = f"{layout.ROOT}/{layout.V1_JSON.filename}", "unknown"
-    with suppress(ObjectError):  # of an empty object there is no first part
-        found = objects.get(key, HEAD)
+    with suppress(ObjectStorageError):  # of an empty object there is no first part
+        found = bucket.get(key, HEAD)
         if found is None:
-            return ListStands(None, "")
+            return PublishedList(None, "")
         stamp = found.etag or stamp
         serial = serial_of(key, found.chunks)
         if serial is not None or found.size <= HEAD:
-            return ListStands(serial, stamp)
-    return ListStands(_serial(objects, key), stamp)
+            return PublishedList(serial, stamp)
+    return PublishedList(_serial(bucket, key), stamp)
 
 
-def standing(objects: Objects, slash: str | None, name: str | None) -> Standing:
+def directory_content(
+    bucket: BucketClient, slash: str | None, name: str | None
+) -> DirectoryContent:
     """Return what stands below a project's name, or beside the projects' for None.
 
     ``slash`` is the form that also stands under the name of its directory.
     """
-    see = partial(_seen, objects, slash, name)
+    see = partial(_seen, bucket, slash, name)
     try:
         if name is None:  # a listing would be one of everything
-            found = tuple(seen for seen in map(see, sorted(OURS)) if seen.problem != _GONE)
-            return Standing(there=bool(found) or _anything(objects), entries=found)
-        ignored = slash is not None or not objects.slashes
-        filenames = files_in(objects, name).keys() - ({SLASH} if ignored else set())
-        return Standing(there=bool(filenames), entries=tuple(map(see, sorted(filenames))))
-    except ObjectError as error:
-        return Standing(problem=str(error))
+            found = tuple(entry for entry in map(see, sorted(OURS)) if entry.problem != _GONE)
+            return DirectoryContent(exists=bool(found) or _anything(bucket), entries=found)
+        ignored = slash is not None or not bucket.allows_trailing_slash
+        filenames = etags_of_files(bucket, name).keys() - ({SLASH} if ignored else set())
+        return DirectoryContent(exists=bool(filenames), entries=tuple(map(see, sorted(filenames))))
+    except ObjectStorageError as error:
+        return DirectoryContent(problem=str(error))
 
 
-def _anything(objects: Objects) -> bool:
-    return next(objects.list(layout.ROOT), None) is not None
+def _anything(bucket: BucketClient) -> bool:
+    return next(bucket.list(layout.ROOT), None) is not None
 
 
-def _seen(objects: Objects, slash: str | None, name: str | None, filename: str) -> Seen:
+def _seen(bucket: BucketClient, slash: str | None, name: str | None, filename: str) -> FileEntry:
     if filename not in OURS:
-        return Seen(name=filename)
+        return FileEntry(name=filename)
     try:
-        found = objects.get(f"{layout.directory(name)}/{filename}")
+        found = bucket.get(f"{layout.directory(name)}/{filename}")
         if found is None:
-            return Seen(name=filename, problem=_GONE)
-        seen = seen_in(filename, found.chunks, _wrong(filename, found.content))
-        return _with_slash(objects, name, seen) if filename == slash else seen
-    except ObjectError as error:
-        return Seen(name=filename, problem=error.problem)
+            return FileEntry(name=filename, problem=_GONE)
+        entry = file_entry(filename, found.chunks, _wrong(filename, found.headers))
+        return _with_slash(bucket, name, entry) if filename == slash else entry
+    except ObjectStorageError as error:
+        return FileEntry(name=filename, problem=error.problem)
     except OSError as error:  # a codec that is not installed
-        return Seen(name=filename, problem=error.strerror)
+        return FileEntry(name=filename, problem=error.strerror)
 
 
-def _with_slash(objects: Objects, name: str | None, seen: Seen) -> Seen:
-    """Return ``seen``, and whether the same stands under the name of the directory."""
-    found = objects.get(f"{layout.directory(name)}/")
+def _with_slash(bucket: BucketClient, name: str | None, entry: FileEntry) -> FileEntry:
+    """Return ``entry``, and whether the same stands under the name of the directory."""
+    found = bucket.get(f"{layout.directory(name)}/")
     if found is not None:
-        wrong = _wrong(seen.name, found.content)
-        same = wrong is None and seen_in(seen.name, found.chunks).digest == seen.digest
+        wrong = _wrong(entry.name, found.headers)
+        same = wrong is None and file_entry(entry.name, found.chunks).digest == entry.digest
         if same:
-            return seen
-    return replace(seen, wrong_mode="not the same under the name with the slash alone")
+            return entry
+    return replace(entry, wrong_mode="not the same under the name with the slash alone")
 
 
-def _wrong(filename: str, content: Content) -> str | None:
+def _wrong(filename: str, content: ObjectHeaders) -> str | None:
     """Return what an object wrongly says of itself: a web server's matter elsewhere."""
     said = layout.headers(filename)
     for what, found, wanted in (

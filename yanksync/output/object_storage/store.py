@@ -17,21 +17,27 @@ from functools import partial
 from typing import IO, Any, Protocol
 
 from yanksync.core import layout
-from yanksync.core.errors import LeaseLost, ObjectChanged, ObjectError, PublishError
-from yanksync.output.compress import compress, stream
-from yanksync.output.inventory import Standing
-from yanksync.output.object_storage.bucket import NEW, Content, Objects
+from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFailed, PublishError
+from yanksync.output.compress import compress, compress_chunks
+from yanksync.output.inventory import DirectoryContent
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.inventory import (
     OURS,
     SLASH,
-    files_in,
-    list_stands,
-    serials_in,
-    standing,
+    directory_content,
+    etags_of_files,
+    published_list,
+    serials_in_objects,
 )
-from yanksync.output.published_serials import LARGEST, newest
-from yanksync.output.reconcile import FormWork, Remove, Work, Write
-from yanksync.output.store import Failure, ListForm, ListStands, Room, unlisted
+from yanksync.output.published_serials import LARGEST, highest_serial
+from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
+from yanksync.output.store import (
+    FreeSpace,
+    ListForm,
+    PublishedList,
+    StoreFailure,
+    obsolete_list_files,
+)
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16."""
@@ -40,7 +46,7 @@ _IN_A_ROW = 4  # projects that failed one after the other: the rest of the batch
 _CHUNK = 1 << 20  # bytes
 
 
-class _Luck:
+class _FailureStreak:
     """How the puts of a batch go: when nothing succeeds any more, waiting for the rest is vain."""
 
     def __init__(self) -> None:
@@ -48,7 +54,7 @@ class _Luck:
         self._failed = 0  # in an unbroken row
         self.why: str | None = None  # why no more is tried
 
-    def had(self, why: str | None) -> None:
+    def note_result(self, why: str | None) -> None:
         """Note how a project went; None: well."""
         with self._lock:
             self._failed = 0 if why is None else self._failed + 1
@@ -56,19 +62,19 @@ class _Luck:
                 self.why = why
 
 
-class Conditions(Protocol):
+class WriteConditions(Protocol):
     """What is known of the published objects; see :mod:`yanksync.mirror.conditional_writes`."""
 
-    def match(self, name: str | None, filename: str) -> str | None:
+    def condition(self, name: str | None, filename: str) -> str | None:
         """Return the condition for putting a file; None: it is not known what stands there."""
 
-    def note(self, name: str | None, filename: str, etag: str | None) -> None:
+    def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
         """A file has this ETag now; None: nobody knows."""
 
-    def gone(self, name: str | None, filenames: Iterable[str]) -> None:
+    def note_deleted(self, name: str | None, filenames: Iterable[str]) -> None:
         """These files do not stand there any more."""
 
-    def lost(self, url: str) -> LeaseLost:
+    def changed_error(self, url: str) -> LeaseLost:
         """Return the error for an object that is not the one that is known of."""
 
 
@@ -76,17 +82,17 @@ class ObjectStore:
     """A bucket, or a part of one, to be served by the storage itself or through a CDN."""
 
     def __init__(
-        self, objects: Objects, slash: str | None = None, fence: Conditions | None = None
+        self, bucket: BucketClient, slash: str | None = None, writes: WriteConditions | None = None
     ) -> None:
-        """Publish to ``objects``.
+        """Publish to ``bucket``.
 
         ``slash`` is the form that also stands under the name of its directory, with the slash at
-        its end: what clients ask for where nothing knows of index documents. With ``fence``
+        its end: what clients ask for where nothing knows of index documents. With ``writes``
         each put and each deletion is on a condition, and every method may raise
         :class:`yanksync.core.errors.LeaseLost`.
         """
-        self._fence = fence
-        self._objects = objects
+        self._writes = writes
+        self._bucket = bucket
         self._slash = slash
         self._pool: ThreadPoolExecutor | None = None
 
@@ -107,80 +113,80 @@ class ObjectStore:
             self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="put")
         return self._pool
 
-    def apply(self, works: Sequence[Work]) -> tuple[Failure, ...]:
-        """Do ``works``, several at a time; what could not be done comes back as failures."""
-        luck = _Luck()
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        """Do ``operations``, several at a time; what could not be done comes back as failures."""
+        luck = _FailureStreak()
 
-        def work_off(work: Work) -> Failure | None:
+        def work_off(operation: Operation) -> StoreFailure | None:
             why = luck.why
             if why is None:
                 try:
-                    self._do(work)
-                except ObjectError as error:
+                    self._do(operation)
+                except ObjectStorageError as error:
                     why = str(error)
-                luck.had(why)
-            return None if why is None else Failure(work.name, why)
+                luck.note_result(why)
+            return None if why is None else StoreFailure(operation.name, why)
 
-        if len(works) == 1:
-            done: Iterable[Failure | None] = [work_off(works[0])]
+        if len(operations) == 1:
+            done: Iterable[StoreFailure | None] = [work_off(operations[0])]
         else:
-            done = self._workers().map(work_off, works)
+            done = self._workers().map(work_off, operations)
         return tuple(failure for failure in done if failure is not None)
 
-    def _do(self, work: Work) -> None:
-        if isinstance(work, Remove):
-            self._delete(work.name, self._there(work.name))
-        elif isinstance(work, Write):
-            self._write(work)
+    def _do(self, operation: Operation) -> None:
+        if isinstance(operation, RemoveProject):
+            self._delete(operation.name, self._there(operation.name))
+        elif isinstance(operation, WriteProject):
+            self._write(operation)
 
-    def _write(self, work: Write) -> None:
+    def _write(self, operation: WriteProject) -> None:
         gone: dict[str, str | None] = {}
-        for form in work.forms:
-            for filename in layout.twins(form.filename):
-                gone.update((filename + layout.SUFFIX[codec], None) for codec in form.drop)
-        if work.tidy:
-            keep = {name for form in work.forms for name in self._written(form)}
-            there = self._there(work.name)
+        for form in operation.forms:
+            for filename in layout.aliases(form.filename):
+                gone.update((filename + layout.SUFFIX[codec], None) for codec in form.remove)
+        if operation.remove_leftovers:
+            keep = {name for form in operation.forms for name in self._written(form)}
+            there = self._there(operation.name)
             gone |= {name: etag for name, etag in there.items() if name not in keep}
-        self._delete(work.name, gone)
-        for form in work.forms:
-            for filename in layout.twins(form.filename):
-                for codec, body in form.siblings:
-                    self._put(work.name, filename + layout.SUFFIX[codec], body)
+        self._delete(operation.name, gone)
+        for form in operation.forms:
+            for filename in layout.aliases(form.filename):
+                for codec, body in form.copies:
+                    self._put(operation.name, filename + layout.SUFFIX[codec], body)
                 if form.body is not None:
-                    self._put(work.name, filename, form.body)
+                    self._put(operation.name, filename, form.body)
             if form.filename == self._slash and form.body is not None:
-                self._put(work.name, SLASH, form.body)
+                self._put(operation.name, SLASH, form.body)
 
-    def _written(self, form: FormWork) -> Iterator[str]:
-        for filename in layout.twins(form.filename):
+    def _written(self, form: FormUpdate) -> Iterator[str]:
+        for filename in layout.aliases(form.filename):
             yield filename
-            yield from (filename + layout.SUFFIX[codec] for codec, _ in form.siblings)
+            yield from (filename + layout.SUFFIX[codec] for codec, _ in form.copies)
         if form.filename == self._slash:
             yield SLASH
 
     def _there(self, name: str) -> dict[str, str | None]:
         """Return which of our files a project has, with their ETags."""
-        ours = {*OURS, SLASH} if self._objects.slashes else OURS
-        found = files_in(self._objects, name).items()
+        ours = {*OURS, SLASH} if self._bucket.allows_trailing_slash else OURS
+        found = etags_of_files(self._bucket, name).items()
         return {filename: etag for filename, etag in found if filename in ours}
 
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
-        content = Content(type=said.content_type, cache=said.cache, encoding=said.encoding)
+        content = ObjectHeaders(type=said.content_type, cache=said.cache, encoding=said.encoding)
         key = f"{layout.directory(name)}/{filename}"
-        if self._fence is None:
-            self._objects.put(key, body, content)
+        if self._writes is None:
+            self._bucket.put(key, body, content)
             return
-        match = self._fence.match(name, filename)
+        match = self._writes.condition(name, filename)
         if match is None:  # a put before was given up, and may have arrived
-            match = self._objects.etag(key) or NEW
-        self._fence.note(name, filename, None)
+            match = self._bucket.etag(key) or MUST_NOT_EXIST
+        self._writes.note_etag(name, filename, None)
         try:
-            etag = self._objects.put(key, body, content, match)
-        except ObjectChanged as error:
-            raise self._fence.lost(error.where) from None
-        self._fence.note(name, filename, etag)
+            etag = self._bucket.put(key, body, content, match)
+        except PreconditionFailed as error:
+            raise self._writes.changed_error(error.where) from None
+        self._writes.note_etag(name, filename, etag)
 
     def _delete(self, name: str | None, gone: Mapping[str, str | None]) -> None:
         """Delete files of a project: siblings first, as for those that are replaced.
@@ -190,41 +196,41 @@ class ObjectStore:
         pages = {form.filename for form in layout.FORMS}
         pages.add(SLASH)
         for part in (gone.keys() - pages, gone.keys() & pages):
-            if self._fence is None:
-                self._objects.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
+            if self._writes is None:
+                self._bucket.delete([f"{layout.directory(name)}/{one}" for one in sorted(part)])
             else:
                 for filename in sorted(part):
-                    self._delete_known(self._fence, name, filename, gone[filename])
+                    self._delete_known(self._writes, name, filename, gone[filename])
 
     def _delete_known(
-        self, fence: Conditions, name: str | None, filename: str, listed: str | None
+        self, writes: WriteConditions, name: str | None, filename: str, listed: str | None
     ) -> None:
         """Delete a file if it is still the one that the state knows of."""
         key = f"{layout.directory(name)}/{filename}"
-        match = fence.match(name, filename)
-        if match == NEW:
+        match = writes.condition(name, filename)
+        if match == MUST_NOT_EXIST:
             match = listed  # somebody else's, under a name of ours
         elif match is None:  # a put was given up, and may have arrived
-            match = self._objects.etag(key)
+            match = self._bucket.etag(key)
         if match is not None:
-            fence.note(name, filename, None)
+            writes.note_etag(name, filename, None)
             try:
-                self._objects.delete_known(key, match)
-            except ObjectChanged as error:
-                raise fence.lost(error.where) from None
-        fence.gone(name, [filename])
+                self._bucket.delete_if_match(key, match)
+            except PreconditionFailed as error:
+                raise writes.changed_error(error.where) from None
+        writes.note_deleted(name, [filename])
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, each file in one step."""
         copies: list[str] = []
         try:
-            gone = unlisted(forms)
+            gone = obsolete_list_files(forms)
             for form in forms:
                 copies += self._write_form(form, codecs, gone)
                 gone = ()
-            if self._slash is None and self._objects.slashes:
+            if self._slash is None and self._bucket.allows_trailing_slash:
                 self._drop_slash()
-        except ObjectError as error:
+        except ObjectStorageError as error:
             raise _error(error) from error
         except OSError as error:  # it is too long for memory
             why = f"no room for the list of projects: {error.strerror}"
@@ -234,13 +240,13 @@ class ObjectStore:
     def _write_form(
         self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...] = ()
     ) -> list[str]:
-        names = layout.twins(form.filename)
+        names = layout.aliases(form.filename)
         written: list[str] = []
         with _spooled(form.chunks()) as page:
             for codec in codecs:
-                with _spooled(stream(codec, _chunks(page))) as sibling:
+                with _spooled(compress_chunks(codec, _chunks(page))) as copy:
                     for name in names:
-                        self._put(None, name + layout.SUFFIX[codec], _mapped(sibling))
+                        self._put(None, name + layout.SUFFIX[codec], _mapped(copy))
                     written.append(layout.SUFFIX[codec])
             unwanted = [suffix for suffix in layout.SUFFIX.values() if suffix not in written]
             stale = [name + suffix for name in names for suffix in unwanted]
@@ -256,26 +262,26 @@ class ObjectStore:
 
         It is the first in a listing in the order of S3's keys.
         """
-        first = next(self._objects.list(layout.ROOT), None)
+        first = next(self._bucket.list(layout.ROOT), None)
         if first is not None and first.key == layout.ROOT:
             self._delete(None, {SLASH: first.etag})
 
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
         try:
-            found = self._objects.get(f"{layout.directory(name)}/{filename}")
+            found = self._bucket.get(f"{layout.directory(name)}/{filename}")
             if found is not None and found.size > LARGEST:
-                where = f"{self._objects.place}/{layout.directory(name)}/{filename}"
+                where = f"{self._bucket.location}/{layout.directory(name)}/{filename}"
                 raise PublishError(where, "is larger than any page")
             return None if found is None else found.body()
-        except ObjectError as error:
+        except ObjectStorageError as error:
             raise _error(error) from error
 
     def serial(self, name: str) -> int | None:
         """Return the highest serial in the published files of a project."""
         try:
-            return newest(serials_in(self._objects, name, self._there(name)))
-        except ObjectError as error:
+            return highest_serial(serials_in_objects(self._bucket, name, self._there(name)))
+        except ObjectStorageError as error:
             raise _error(error) from error
 
     def serials(
@@ -289,8 +295,10 @@ class ObjectStore:
 
     def _quick_serial(self, name: str) -> int | None:
         try:
-            return newest(serials_in(self._objects, name, {layout.V1_JSON.filename: None}))
-        except ObjectError as error:
+            return highest_serial(
+                serials_in_objects(self._bucket, name, {layout.V1_JSON.filename: None})
+            )
+        except ObjectStorageError as error:
             raise _error(error) from error
 
     def list_serial(self) -> int | None:
@@ -298,43 +306,43 @@ class ObjectStore:
 
         These are put before its other forms.
         """
-        family = layout.family(layout.V1_JSON.filename)
+        family = layout.with_compressed(layout.V1_JSON.filename)
         try:
-            return newest(serials_in(self._objects, None, dict.fromkeys(family)))
-        except ObjectError as error:
+            return highest_serial(serials_in_objects(self._bucket, None, dict.fromkeys(family)))
+        except ObjectStorageError as error:
             raise _error(error) from error
 
-    def list_stands(self) -> ListStands:
+    def published_list(self) -> PublishedList:
         """Return what tells the published list from another one: its ETag."""
         try:
-            return list_stands(self._objects)
-        except ObjectError as error:
+            return published_list(self._bucket)
+        except ObjectStorageError as error:
             raise _error(error) from error
 
     def names(self) -> Iterator[str]:
         """Yield the names that stand below ``simple/`` as a directory would."""
         last = None
         try:
-            for listed in self._objects.list(layout.ROOT):
+            for listed in self._bucket.list(layout.ROOT):
                 name, slash, _ = listed.key.removeprefix(f"{layout.ROOT}/").partition("/")
                 if slash and name != last:
                     yield name
                     last = name
-        except ObjectError as error:
+        except ObjectStorageError as error:
             raise _error(error) from error
 
-    def standing(self, name: str | None) -> Standing:
+    def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands below a project's name, or beside the projects' for None."""
-        return standing(self._objects, self._slash, name)
+        return directory_content(self._bucket, self._slash, name)
 
-    def standings(self, names: Sequence[str]) -> Iterator[Standing]:
+    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
         """Yield what stands below each of ``names``, looking at several at a time."""
-        return self._workers().map(self.standing, names)
+        return self._workers().map(self.directory_content, names)
 
     def reset_mode(self, name: str | None) -> None:
         """There are no modes of directories."""
 
-    def room(self) -> Room | None:
+    def free_space(self) -> FreeSpace | None:
         """There is always more."""
         return None
 
@@ -376,5 +384,5 @@ def _mapped(file: IO[bytes]) -> Any:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _error(error: ObjectError) -> PublishError:
+def _error(error: ObjectStorageError) -> PublishError:
     return PublishError(error.where, error.problem)

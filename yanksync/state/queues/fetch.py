@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.fetch_plan import DAY, Look, backoff, is_overdue
+from yanksync.core.rules.fetch_plan import DAY, FetchTask, backoff, is_overdue
 from yanksync.state.database import Database
 
 # What was held and is not any more was approved.
@@ -19,11 +19,11 @@ _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN dou
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
 
-class Waiting(Struct, frozen=True, kw_only=True):
+class PendingProject(Struct, frozen=True, kw_only=True, rename={"required_serial": "reach"}):
     """A pending project as ``status`` tells of it."""
 
     name: NormalizedName
-    reach: int | None
+    required_serial: int | None
     since: float
     attempts: int
     next_try: float
@@ -32,12 +32,12 @@ class Waiting(Struct, frozen=True, kw_only=True):
     held: str | None
 
 
-class Pending:
+class FetchQueue:
     """The table ``pending``.
 
     Marking says why a project must be looked at; what a look came to is told by :meth:`done`,
-    :meth:`failed` and :meth:`doubted`. ``run`` is the number of the pass: a project is asked for
-    once in it, and once more at its end.
+    :meth:`failed` and :meth:`mark_unconfirmed`. ``run`` is the number of the pass: a project is
+    asked for once in it, and once more at its end.
     """
 
     def __init__(self, db: Database) -> None:
@@ -48,7 +48,7 @@ class Pending:
     def mark(
         self,
         name: str,
-        reach: int | None,
+        required_serial: int | None,
         since: float,
         *,
         urgent: bool = False,
@@ -76,11 +76,11 @@ class Pending:
                 held_since = CASE WHEN ?6 OR news THEN NULL ELSE held_since END""".replace(
                 "news", "coalesce(excluded.reach > coalesce(reach, -1), 0)"
             ),
-            (name, reach, since, urgent, forced, not patient),
+            (name, required_serial, since, urgent, forced, not patient),
         )
 
-    def take(self, run: int, now: float, most: int, *, at_once: bool = False) -> list[Look]:
-        """Return up to ``most`` looks whose time has come and note that ``run`` asks for them.
+    def take(self, run: int, now: float, limit: int, *, at_once: bool = False) -> list[FetchTask]:
+        """Return up to ``limit`` looks whose time has come and note that ``run`` asks for them.
 
         Withdrawals first. With ``at_once`` the back-off does not count. Those before the last one
         taken come again when nothing else is left, or after :meth:`rewind`: a pass must not read
@@ -89,68 +89,72 @@ class Pending:
         if run != self._run:
             self.rewind()
             self._run = run
-        rows = self._next(run, now, most, at_once)
+        rows = self._next(run, now, limit, at_once)
         if not rows and self._passed:
             self.rewind()
-            rows = self._next(run, now, most, at_once)
+            rows = self._next(run, now, limit, at_once)
         names = json.dumps([row[0] for row in rows])
         self._db.execute(
             "UPDATE pending SET asked = ? WHERE name IN (SELECT value FROM json_each(?))",
             (run, names),
         )
-        return [_look(row) for row in rows]
+        return [_task(row) for row in rows]
 
     def rewind(self) -> None:
         """Let :meth:`take` begin with the first withdrawal again: there may be new ones."""
         self._passed.clear()
 
-    def _next(self, run: int, now: float, most: int, at_once: bool) -> list[Any]:
+    def _next(self, run: int, now: float, limit: int, at_once: bool) -> list[Any]:
         found: list[Any] = []
         for urgent in (1, 0):
-            if len(found) == most:
+            if len(found) == limit:
                 break
             rows = self._db.execute(
                 f"""SELECT {_LOOK} FROM pending WHERE behind = 0 AND urgent = ?5 AND name > ?6
                 AND held IS NULL AND asked <> ?1 AND {_DUE} ORDER BY name LIMIT ?4""",
-                (run, now, at_once, most - len(found), urgent, self._passed.get(urgent, "")),
+                (run, now, at_once, limit - len(found), urgent, self._passed.get(urgent, "")),
             )
             if rows:
                 self._passed[urgent] = rows[-1][0]
             found += rows
         return found
 
-    def ready(self, now: float, most: int, *, at_once: bool = False) -> tuple[list[Look], int]:
+    def ready(
+        self, now: float, limit: int, *, at_once: bool = False
+    ) -> tuple[list[FetchTask], int]:
         """Return the first looks that a pass would take, and how many it would take in all."""
         where = f"behind = 0 AND held IS NULL AND ?1 = ?1 AND {_DUE}"
         rows = self._db.execute(
             f"SELECT {_LOOK} FROM pending WHERE {where} ORDER BY urgent DESC, name LIMIT ?4",
-            (1 << 62, now, at_once, most),
+            (1 << 62, now, at_once, limit),
         )
         total = self._db.count(f"SELECT count(*) FROM pending WHERE {where}", (0, now, at_once))
-        return [_look(row) for row in rows], total
+        return [_task(row) for row in rows], total
 
-    def again(self, run: int, names: Sequence[str]) -> list[Look]:
+    def take_again(self, run: int, names: Sequence[str]) -> list[FetchTask]:
         """Return the looks that ``run`` is to take once more, of ``names``."""
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending
             WHERE asked = ?1 AND held IS NULL AND name IN (SELECT value FROM json_each(?2))""",
             (run, json.dumps(names)),
         )
-        return [_look(row) for row in rows]
+        return [_task(row) for row in rows]
 
-    def take_behind(self, run: int, now: float, most: int) -> list[Look]:
-        """Return up to ``most`` looks at projects that are behind and were left for a day."""
+    def take_behind(self, run: int, now: float, limit: int) -> list[FetchTask]:
+        """Return up to ``limit`` looks at projects that are behind and were left for a day."""
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending WHERE behind AND held IS NULL AND asked <> ?1
             AND {_DUE} ORDER BY next_try LIMIT ?4""",
-            (run, now, False, most),
+            (run, now, False, limit),
         )
-        self._db.many("UPDATE pending SET asked = ? WHERE name = ?", [(run, r[0]) for r in rows])
-        return [_look(row) for row in rows]
+        self._db.execute_many(
+            "UPDATE pending SET asked = ? WHERE name = ?", [(run, r[0]) for r in rows]
+        )
+        return [_task(row) for row in rows]
 
     def has(self, name: str) -> bool:
         """Return whether ``name`` waits to be asked for."""
-        return self._db.one("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
+        return self._db.first_row("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
 
     def without_page(self) -> Iterator[NormalizedName]:
         """Yield the projects that wait to be asked for and of which no page is held."""
@@ -160,7 +164,7 @@ class Pending:
         )
         return (row[0] for row in rows)
 
-    def reaches(self, names: Iterable[str]) -> dict[str, int | None]:
+    def required_serials(self, names: Iterable[str]) -> dict[str, int | None]:
         """Return those of ``names`` that wait, with the serial that their page must reach."""
         rows = self._db.execute(
             "SELECT name, reach FROM pending WHERE name IN (SELECT value FROM json_each(?))",
@@ -192,7 +196,7 @@ class Pending:
         """Return how many looks of a full-resync are still to be taken."""
         return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
-    def doubted(
+    def mark_unconfirmed(
         self, name: str, seen: str, why: str, *, run: int, now: float, confirm_after: float
     ) -> None:
         """A look left something out that nothing explains; a later pass must see the same (R7).
@@ -212,7 +216,7 @@ class Pending:
             (name, confirm_after, now),
         )
 
-    def again_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
+    def confirm_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
         """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
 
         A later pass than ``run`` does. What waits for a serial is asked for anyway.
@@ -224,7 +228,7 @@ class Pending:
             (why, moment, run, name),
         )
 
-    def decided(self, name: str) -> None:
+    def drop_confirmation(self, name: str) -> None:
         """Forget a look that was only to confirm what is decided by now."""
         self._db.execute(
             """DELETE FROM pending
@@ -241,7 +245,9 @@ class Pending:
 
         ``stale``: an answer came, but an old one. After 26 hours of those it is only ``behind``.
         """
-        row = self._db.one("SELECT attempts, stale_since FROM pending WHERE name = ?", (name,))
+        row = self._db.first_row(
+            "SELECT attempts, stale_since FROM pending WHERE name = ?", (name,)
+        )
         if row is None:
             return
         attempts = row[0] + 1
@@ -275,23 +281,23 @@ class Pending:
         )
         return [row[0] for row in rows]
 
-    def waiting(self, most: int) -> list[Waiting]:
-        """Return the first ``most`` projects with something to tell of, longest waiting first."""
-        return self._waiting("problem IS NOT NULL OR behind", most)
+    def waiting(self, limit: int) -> list[PendingProject]:
+        """Return the first ``limit`` projects with something to tell of, longest waiting first."""
+        return self._waiting("problem IS NOT NULL OR behind", limit)
 
-    def held(self) -> list[Waiting]:
+    def held(self) -> list[PendingProject]:
         """Return the looks that a guard holds, longest first; ``since`` is since when."""
         return self._waiting("held IS NOT NULL", -1, since="held_since")
 
-    def _waiting(self, where: str, most: int, since: str = "since") -> list[Waiting]:
+    def _waiting(self, where: str, limit: int, since: str = "since") -> list[PendingProject]:
         rows = self._db.execute(
             f"""SELECT name, reach, {since}, attempts, next_try, behind, problem, held FROM pending
             WHERE {where} ORDER BY {since}, name LIMIT ?""",
-            (most,),
+            (limit,),
         )
         return [
-            Waiting(
-                name=row[0], reach=row[1], since=row[2], attempts=row[3], next_try=row[4],
+            PendingProject(
+                name=row[0], required_serial=row[1], since=row[2], attempts=row[3], next_try=row[4],
                 behind=bool(row[5]), problem=row[6], held=row[7],
             )
             for row in rows
@@ -306,7 +312,7 @@ class Pending:
 
     def counts(self) -> tuple[int, int, int]:
         """Return how many are pending, held and behind."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT coalesce(sum(NOT behind AND held IS NULL), 0),
                 coalesce(sum(held IS NOT NULL), 0),
                 coalesce(sum(behind AND held IS NULL), 0) FROM pending"""
@@ -315,20 +321,20 @@ class Pending:
 
     def oldest(self) -> float | None:
         """Return the start of the oldest read that something is still pending of."""
-        row = self._db.one("SELECT min(since) FROM pending WHERE behind = 0 AND held IS NULL")
+        row = self._db.first_row("SELECT min(since) FROM pending WHERE behind = 0 AND held IS NULL")
         return None if row[0] is None else float(row[0])
 
 
-def _look(row: Sequence[object]) -> Look:
-    name, reach, urgent, forced, since, doubt, doubt_since, approved, behind = row
-    return Look(
+def _task(row: Sequence[object]) -> FetchTask:
+    name, required_serial, urgent, forced, since, doubt, doubt_since, approved, behind = row
+    return FetchTask(
         name=name,  # type: ignore[arg-type]
-        reach=reach,  # type: ignore[arg-type]
+        required_serial=required_serial,  # type: ignore[arg-type]
         urgent=bool(urgent),
         forced=bool(forced),
         since=since,  # type: ignore[arg-type]
-        doubt=doubt,  # type: ignore[arg-type]
-        doubt_since=doubt_since,  # type: ignore[arg-type]
+        unconfirmed=doubt,  # type: ignore[arg-type]
+        unconfirmed_since=doubt_since,  # type: ignore[arg-type]
         approved=bool(approved),
         behind=bool(behind),
     )

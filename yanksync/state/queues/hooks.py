@@ -15,14 +15,14 @@ from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 from yanksync.state.project_rows import copies_in
 
-LIST = ""
+LIST_KEY = ""
 """Stands for the list of projects, where a name of a project is expected."""
 
 LEGACY = "legacy"
 """Stands among the codecs of siblings for the form that followers read."""
 
 
-class Change(Struct, frozen=True):
+class OutputChange(Struct, frozen=True):
     """A project whose files changed, or the list of projects."""
 
     project: NormalizedName | None  # None: the list
@@ -31,15 +31,15 @@ class Change(Struct, frozen=True):
     legacy: bool = False  # whether the form for followers stands there now
 
 
-class Outbox:
+class HookQueue:
     """The table ``outbox``."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def add(self, hooks: Sequence[str], changes: Iterable[tuple[str, Iterable[str]]]) -> None:
-        """Note for ``hooks`` what changed, as (project or :data:`LIST`, codecs before)."""
-        self._db.many(
+        """Note for ``hooks`` what changed, as (project or :data:`LIST_KEY`, codecs before)."""
+        self._db.execute_many(
             """INSERT INTO outbox (hook, project, before) VALUES (?, ?, ?)
             ON CONFLICT (hook, project) DO UPDATE SET before =
                 CASE WHEN instr(before, excluded.before) THEN before
@@ -58,13 +58,13 @@ class Outbox:
             if hook not in hooks:
                 self._db.execute("DELETE FROM outbox WHERE hook = ?", (hook,))
 
-    def take(self, hook: str, most: int) -> tuple[list[str], int]:
-        """Return the ``most`` oldest projects (or :data:`LIST`) that wait for ``hook``.
+    def take(self, hook: str, limit: int) -> tuple[list[str], int]:
+        """Return the ``limit`` oldest projects (or :data:`LIST_KEY`) that wait for ``hook``.
 
         The number with them is what :meth:`taken` is told once the hook has them.
         """
         rows = self._db.execute(
-            "SELECT project, id FROM outbox WHERE hook = ? ORDER BY id LIMIT ?", (hook, most)
+            "SELECT project, id FROM outbox WHERE hook = ? ORDER BY id LIMIT ?", (hook, limit)
         )
         return [row[0] for row in rows], rows[-1][1] if rows else 0
 
@@ -76,7 +76,7 @@ class Outbox:
 
     def changes(
         self, hook: str, list_copies: Sequence[str], *, list_legacy: bool = False
-    ) -> Iterator[Change]:
+    ) -> Iterator[OutputChange]:
         """Yield what waits for ``hook``, oldest first, with what stands in the output now."""
         rows = self._db.stream(
             """SELECT project, before, json_digest IS NOT NULL, codecs, legacy_digest IS NOT NULL
@@ -87,7 +87,7 @@ class Outbox:
         )
         for project, before, stands, codecs, legacy in rows:
             now: tuple[str, ...] | None = tuple(list_copies)
-            if project != LIST:
+            if project != LIST_KEY:
                 now = copies_in(codecs, legacy=bool(legacy)) if stands else None
-            followed = list_legacy if project == LIST else bool(legacy)
-            yield Change(project or None, frozenset(str(before).split()), now, followed)
+            followed = list_legacy if project == LIST_KEY else bool(legacy)
+            yield OutputChange(project or None, frozenset(str(before).split()), now, followed)

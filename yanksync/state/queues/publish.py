@@ -7,34 +7,34 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from yanksync.core.model import Published
+from yanksync.core.model import PublishedForms
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import Sort
+from yanksync.core.project_state import PublishReason
 from yanksync.core.rules.lost_files import unpublished
-from yanksync.core.rules.removal_guard import Judgement, Removals
+from yanksync.core.rules.removal_guard import GuardDecision, RemovalCounts
 from yanksync.state.database import Database
-from yanksync.state.lost_files import LostFiles
+from yanksync.state.lost_files import LostFileTable
 
 
-class Awaiting(Struct, frozen=True):
+class QueuedProject(Struct, frozen=True):
     """A project to be published."""
 
     id: int
-    sort: Sort
-    dirty: bool  # writing was begun before: the stored digests say nothing
+    reason: PublishReason
+    write_started: bool  # writing was begun before: the stored digests say nothing
     approved: bool = False  # a person has let it through
 
 
-class Hold(Struct, frozen=True, kw_only=True):
+class HeldPublication(Struct, frozen=True, kw_only=True):
     """A project whose removal a guard holds."""
 
     name: NormalizedName
-    sort: str
+    reason: str
     why: str
     since: float
 
 
-class Blocked(Struct, frozen=True, kw_only=True):
+class FailedPublication(Struct, frozen=True, kw_only=True):
     """A project whose files could not be written."""
 
     name: NormalizedName
@@ -42,13 +42,15 @@ class Blocked(Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class Unpublished:
+class PublishQueue:
     """The table ``unpublished``, and the digests of what is published."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def add(self, project: int, sort: Sort, since: float, *, approved: bool = False) -> None:
+    def add(
+        self, project: int, reason: PublishReason, since: float, *, approved: bool = False
+    ) -> None:
         """A project's recorded state is newer than what is published of it.
 
         What a guard held of it before is no longer what would be published, so it is judged anew,
@@ -59,7 +61,7 @@ class Unpublished:
             ON CONFLICT (id) DO UPDATE SET sort = excluded.sort, held = NULL, held_since = NULL,
                 approved = max(excluded.approved,
                     CASE WHEN sort = excluded.sort THEN approved ELSE 0 END)""",
-            (project, sort, since, approved),
+            (project, reason, since, approved),
         )
 
     def add_page(self, project: int, since: float) -> None:
@@ -77,21 +79,23 @@ class Unpublished:
             (since,),
         )
 
-    def sort(self, project: int) -> Sort | None:
+    def reason(self, project: int) -> PublishReason | None:
         """Return what publishing a project would do; None when it is published."""
-        row = self._db.one("SELECT sort FROM unpublished WHERE id = ?", (project,))
-        return None if row is None else Sort(row[0])
+        row = self._db.first_row("SELECT sort FROM unpublished WHERE id = ?", (project,))
+        return None if row is None else PublishReason(row[0])
 
-    def take(self, most: int, after: int = 0) -> list[Awaiting]:
-        """Return up to ``most`` projects to publish, by id above ``after``, held ones left out."""
+    def take(self, limit: int, after: int = 0) -> list[QueuedProject]:
+        """Return up to ``limit`` projects to publish, by id above ``after``, held ones left out."""
         rows = self._db.execute(
             """SELECT id, sort, dirty, approved FROM unpublished WHERE held IS NULL AND id > ?
             ORDER BY id LIMIT ?""",
-            (after, most),
+            (after, limit),
         )
-        return [Awaiting(row[0], Sort(row[1]), bool(row[2]), bool(row[3])) for row in rows]
+        return [
+            QueuedProject(row[0], PublishReason(row[1]), bool(row[2]), bool(row[3])) for row in rows
+        ]
 
-    def words(self) -> list[Awaiting]:
+    def quarantined_by_journal(self) -> list[QueuedProject]:
         """Return the projects that the journal's word has quarantined and that still offer files.
 
         No guard holds a quarantine (R8).
@@ -100,16 +104,16 @@ class Unpublished:
             """SELECT id, sort, dirty FROM unpublished CROSS JOIN projects USING (id)
             WHERE sort = 'page' AND held IS NULL AND word IS NOT NULL"""
         )
-        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+        return [QueuedProject(row[0], PublishReason(row[1]), bool(row[2])) for row in rows]
 
-    def among(self, ids: Sequence[int]) -> list[Awaiting]:
+    def queued(self, ids: Sequence[int]) -> list[QueuedProject]:
         """Return what is to be published of ``ids``."""
         rows = self._db.execute(
             """SELECT id, sort, dirty FROM unpublished
             WHERE held IS NULL AND id IN (SELECT value FROM json_each(?))""",
             (json.dumps(ids),),
         )
-        return [Awaiting(row[0], Sort(row[1]), bool(row[2])) for row in rows]
+        return [QueuedProject(row[0], PublishReason(row[1]), bool(row[2])) for row in rows]
 
     def waiting(self, ids: Sequence[int]) -> dict[int, str | None]:
         """Return those of ``ids`` that are not published, with why a guard holds them, if one does.
@@ -122,7 +126,7 @@ class Unpublished:
         )
         return {row[0]: row[1] for row in rows}
 
-    def kept(self, ids: Sequence[int]) -> frozenset[int]:
+    def held_with_known_digests(self, ids: Sequence[int]) -> frozenset[int]:
         """Return those of ``ids`` that a guard holds and whose stored digests say what stands."""
         rows = self._db.execute(
             """SELECT id FROM unpublished CROSS JOIN projects USING (id)
@@ -132,7 +136,7 @@ class Unpublished:
         )
         return frozenset(row[0] for row in rows)
 
-    def undocumented(self) -> list[int]:
+    def held_without_legacy_json(self) -> list[int]:
         """Return whom a guard holds as published before there was the form for followers.
 
         Only those whose stored digests say what stands.
@@ -144,18 +148,20 @@ class Unpublished:
         )
         return [row[0] for row in rows]
 
-    def documented(self, rows: Iterable[tuple[int, bytes, Sequence[str]]]) -> None:
+    def set_legacy_digests(self, rows: Iterable[tuple[int, bytes, Sequence[str]]]) -> None:
         """These projects have the form for followers now, as (id, its digest, all copies)."""
-        self._db.many(
+        self._db.execute_many(
             "UPDATE projects SET legacy_digest = ?, codecs = ? WHERE id = ?",
             ((digest, " ".join(copies), id_) for id_, digest, copies in rows),
         )
 
-    def begin(self, ids: Iterable[int]) -> None:
+    def mark_writing(self, ids: Iterable[int]) -> None:
         """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
-        self._db.many("UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids])
+        self._db.execute_many(
+            "UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids]
+        )
 
-    def finish(self, rows: Sequence[tuple[int, Published, bool, int | None]]) -> None:
+    def mark_published(self, rows: Sequence[tuple[int, PublishedForms, bool, int | None]]) -> None:
         """These projects stand in the output, as (id, what stands there, in the list, serial)."""
         before = {
             row[0]: (bool(row[1]), row[2])
@@ -169,32 +175,32 @@ class Unpublished:
             any(before[id_][0] != listed for id_, _, listed, _ in rows),
             any(before[id_][1] != serial for id_, _, _, serial in rows),
         )
-        self._db.many(
+        self._db.execute_many(
             """UPDATE projects SET json_digest = ?, html_digest = ?, legacy_digest = ?, codecs = ?,
                 listed = ?, published_serial = ? WHERE id = ?""",
             [
                 (
-                    stands.json,
-                    stands.html,
-                    stands.legacy,
-                    " ".join(stands.copies),
+                    forms.json,
+                    forms.html,
+                    forms.legacy,
+                    " ".join(forms.copies),
                     listed,
                     serial,
                     id_,
                 )
-                for id_, stands, listed, serial in rows
+                for id_, forms, listed, serial in rows
             ],
         )
-        self._db.many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
+        self._db.execute_many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
 
     def removed(self, ids: Sequence[int], *, forget: bool) -> None:
         """These projects are gone from the output; ``forget`` drops all that is known of them.
 
         Hashes that were in doubt are remembered all the same.
         """
-        lost = LostFiles(self._db)
+        lost = LostFileTable(self._db)
         for id_ in ids:
-            row = self._db.one("SELECT listed FROM projects WHERE id = ?", (id_,))
+            row = self._db.first_row("SELECT listed FROM projects WHERE id = ?", (id_,))
             self._note_list(bool(row[0]), False)
             self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
             self._db.execute("DELETE FROM pages WHERE id = ?", (id_,))
@@ -205,7 +211,7 @@ class Unpublished:
                 )
                 if kept:
                     new = "INSERT INTO projects (id, name, display, presence) VALUES (?, ?, ?, ?)"
-                    self._db.many(new, rows)
+                    self._db.execute_many(new, rows)
             else:
                 self._db.execute(
                     """UPDATE projects SET json_digest = NULL, html_digest = NULL,
@@ -225,28 +231,28 @@ class Unpublished:
         """Note why a project could not be published."""
         self._db.execute("UPDATE unpublished SET problem = ? WHERE id = ?", (why, project))
 
-    def blocked(self, most: int) -> list[Blocked]:
-        """Return the first ``most`` projects that could not be published, longest first."""
+    def blocked(self, limit: int) -> list[FailedPublication]:
+        """Return the first ``limit`` projects that could not be published, longest first."""
         rows = self._db.execute(
             """SELECT name, since, problem FROM unpublished CROSS JOIN projects USING (id)
             WHERE problem IS NOT NULL AND held IS NULL ORDER BY since, name LIMIT ?""",
-            (most,),
+            (limit,),
         )
-        return [Blocked(name=row[0], since=row[1], problem=row[2]) for row in rows]
+        return [FailedPublication(name=row[0], since=row[1], problem=row[2]) for row in rows]
 
-    def removals(self) -> Removals:
+    def removals(self) -> RemovalCounts:
         """Return how many removals wait for a judgement or for a person."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT coalesce(sum(sort = 'explained'), 0), coalesce(sum(sort = 'unexplained'), 0)
             FROM unpublished WHERE NOT approved AND sort IN ('explained', 'unexplained')"""
         )
-        return Removals(int(row[0]), int(row[1]))
+        return RemovalCounts(int(row[0]), int(row[1]))
 
     def approved(self) -> bool:
         """Return whether a person has let something through that is not published yet."""
-        return self._db.one("SELECT 1 FROM unpublished WHERE approved") is not None
+        return self._db.first_row("SELECT 1 FROM unpublished WHERE approved") is not None
 
-    def doubtful(self) -> list[NormalizedName]:
+    def held_and_unconfirmed(self) -> list[NormalizedName]:
         """Return the projects whose page upstream may take back, the first thousand of them."""
         rows = self._db.execute(
             """SELECT name FROM unpublished CROSS JOIN projects USING (id)
@@ -254,26 +260,28 @@ class Unpublished:
         )
         return [row[0] for row in rows]
 
-    def hold(self, judgement: Judgement, now: float) -> None:
-        """Hold what ``judgement`` does not let through; what was approved goes on."""
-        for sort, why in (
-            (Sort.EXPLAINED, judgement.explained),
-            (Sort.UNEXPLAINED, judgement.unexplained),
+    def hold(self, decision: GuardDecision, now: float) -> None:
+        """Hold what ``decision`` does not let through; what was approved goes on."""
+        for reason, why in (
+            (PublishReason.EXPLAINED, decision.explained),
+            (PublishReason.UNEXPLAINED, decision.unexplained),
         ):
             if why is not None:
                 self._db.execute(
                     """UPDATE unpublished SET held = ?, held_since = coalesce(held_since, ?)
                     WHERE sort = ? AND NOT approved""",
-                    (why, now, sort),
+                    (why, now, reason),
                 )
 
-    def holds(self) -> list[Hold]:
+    def holds(self) -> list[HeldPublication]:
         """Return what is held, oldest first."""
         rows = self._db.execute(
             """SELECT name, sort, held, held_since FROM unpublished
             CROSS JOIN projects USING (id) WHERE held IS NOT NULL ORDER BY held_since, name"""
         )
-        return [Hold(name=row[0], sort=row[1], why=row[2], since=row[3]) for row in rows]
+        return [
+            HeldPublication(name=row[0], reason=row[1], why=row[2], since=row[3]) for row in rows
+        ]
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
         """Let held removals through, once; all of them when ``names`` is None. Return the names."""
@@ -290,7 +298,7 @@ class Unpublished:
         )
         return [row[0] for row in found]
 
-    def ids(self, *sorts: Sort) -> list[int]:
+    def ids(self, *sorts: PublishReason) -> list[int]:
         """Return the projects that wait to be published in one of these ways."""
         rows = self._db.execute(
             "SELECT id FROM unpublished WHERE sort IN (SELECT value FROM json_each(?))",
@@ -298,18 +306,18 @@ class Unpublished:
         )
         return [row[0] for row in rows]
 
-    def names(self, sort: Sort) -> list[NormalizedName]:
+    def names(self, reason: PublishReason) -> list[NormalizedName]:
         """Return the names of the projects to be published in this way that no guard holds."""
         rows = self._db.execute(
             "SELECT name FROM unpublished CROSS JOIN projects USING (id) "
             "WHERE sort = ? AND held IS NULL ORDER BY name",
-            (sort,),
+            (reason,),
         )
         return [row[0] for row in rows]
 
     def counts(self) -> tuple[int, int]:
         """Return how many are unpublished, and how many a guard holds."""
-        row = self._db.one(
+        row = self._db.first_row(
             """SELECT coalesce(sum(held IS NULL), 0), coalesce(sum(held IS NOT NULL), 0)
             FROM unpublished"""
         )
@@ -317,5 +325,5 @@ class Unpublished:
 
     def oldest(self) -> float | None:
         """Return the start of the oldest read that something is still unpublished of."""
-        row = self._db.one("SELECT min(since) FROM unpublished WHERE held IS NULL")
+        row = self._db.first_row("SELECT min(since) FROM unpublished WHERE held IS NULL")
         return None if row[0] is None else float(row[0])

@@ -20,7 +20,7 @@ class HeldFile(Struct, frozen=True, kw_only=True):
     new: Hashes | None = None  # on upstream's page; None: the file is missing there
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class HeldItem(Struct, frozen=True, kw_only=True):
     """One thing that waits for a person."""
 
     project: str | None  # None: the mirror as a whole
@@ -32,10 +32,10 @@ class Held(Struct, frozen=True, kw_only=True):
 
 
 JOURNAL, SELECTION = "the journal", "the selection"
-"""How :func:`approve` names what concerns the mirror as a whole."""
+"""How :func:`approve_held` names what concerns the mirror as a whole."""
 
-WHOLE = {"journal": JOURNAL, "selection": SELECTION}
-"""The same by :attr:`Held.what`."""
+WHOLE_MIRROR = {"journal": JOURNAL, "selection": SELECTION}
+"""The same by :attr:`HeldItem.what`."""
 
 _EFFECTS = {
     "removal": "the next run removes the project from the mirror",
@@ -47,23 +47,23 @@ _EFFECTS = {
 }
 
 
-def holds(state: State) -> tuple[Held, ...]:
+def held_items(state: State) -> tuple[HeldItem, ...]:
     """Return everything that is held: what concerns the whole mirror first, then by time."""
     found = [
-        _held(hold.name, "removal", hold.why, hold.since) for hold in state.unpublished.holds()
+        _held(hold.name, "removal", hold.why, hold.since) for hold in state.publish_queue.holds()
     ]
     found += _files(state)
     found += [
         _held(waiting.name, "left-list", waiting.held or "", waiting.since)
-        for waiting in state.pending.held()
+        for waiting in state.fetch_queue.held()
     ]
     return (*_whole(state), *sorted(found, key=lambda held: (held.since, held.project or "")))
 
 
 def _held(
     project: str | None, what: str, why: str, since: float, files: Sequence[HeldFile] = ()
-) -> Held:
-    return Held(
+) -> HeldItem:
+    return HeldItem(
         project=project,
         what=what,
         why=why,
@@ -73,26 +73,26 @@ def _held(
     )
 
 
-def _whole(state: State) -> list[Held]:
+def _whole(state: State) -> list[HeldItem]:
     """Return what is held of the mirror as a whole."""
-    meta, found = state.meta, []
-    replaced = meta.text("journal_replaced")
-    if replaced is not None and not meta.flag("approve_journal"):
-        since = meta.moment("journal_replaced_since") or 0.0
-        seen = meta.text("journal_seen_text") or ""
+    facts, found = state.facts, []
+    replaced = facts.text("journal_replaced")
+    if replaced is not None and not facts.flag("approve_journal"):
+        since = facts.moment("journal_replaced_since") or 0.0
+        seen = facts.text("journal_seen_text") or ""
         why = f"upstream is not the one followed so far: {replaced}{seen}"
         found.append(_held(None, "journal", why, since))
-    narrowed = meta.text("selection_held")
-    if narrowed is not None and meta.text("selection_approved") is None:
-        since = meta.moment("selection_held_since") or 0.0
+    narrowed = facts.text("selection_held")
+    if narrowed is not None and facts.text("selection_approved") is None:
+        since = facts.moment("selection_held_since") or 0.0
         found.append(_held(None, "selection", narrowed, since))
     return found
 
 
-def _files(state: State) -> list[Held]:
+def _files(state: State) -> list[HeldItem]:
     """Return the held files, those of one project and kind together."""
     groups: dict[tuple[NormalizedName, bool], list[LostFile]] = {}
-    for name, lost in state.lost.held():
+    for name, lost in state.lost_files.held():
         groups.setdefault((name, lost.vanished), []).append(lost)
     found = []
     for (name, vanished), group in groups.items():
@@ -107,13 +107,17 @@ def _files(state: State) -> list[Held]:
 
 
 def held_counts(state: State) -> dict[str, int]:
-    """Return how many things wait for a person, by :attr:`Held.what`; kinds without are left out.
+    """Return how many things wait for a person, by :attr:`HeldItem.what`; kinds without are left
+    out.
 
     Each pass asks, so no single hold is read.
     """
-    files, hashes = state.lost.held_groups()
+    files, hashes = state.lost_files.held_groups()
     counts = {held.what: 1 for held in _whole(state)}
-    counts |= {"removal": state.unpublished.counts()[1], "left-list": state.pending.counts()[1]}
+    counts |= {
+        "removal": state.publish_queue.counts()[1],
+        "left-list": state.fetch_queue.counts()[1],
+    }
     counts |= {"files": files, "hash": hashes}
     return {kind: count for kind, count in counts.items() if count}
 
@@ -125,12 +129,12 @@ def count_held(state: State) -> int:
 
 def oldest_hold(state: State) -> float | None:
     """Return since when the oldest of them is held."""
-    return min((held.since for held in holds(state)), default=None)
+    return min((held.since for held in held_items(state)), default=None)
 
 
-def chosen(
-    found: Sequence[Held], names: Collection[str] = (), kinds: Collection[str] = ()
-) -> list[Held]:
+def select_holds(
+    found: Sequence[HeldItem], names: Collection[str] = (), kinds: Collection[str] = ()
+) -> list[HeldItem]:
     """Return those of these projects and kinds; without names or kinds, of all.
 
     Among ``names``, ``journal`` and ``selection`` mean what concerns the whole mirror while that
@@ -146,21 +150,21 @@ def chosen(
     ]
 
 
-def approve(state: State, released: Sequence[Held]) -> None:
+def approve_held(state: State, released: Sequence[HeldItem]) -> None:
     """Release what is held, once; the next run acts on it."""
-    meta = state.meta
+    facts = state.facts
     by_kind: dict[str, list[str]] = {}
     for held in released:
         by_kind.setdefault(held.what, []).append(held.project or "")
     with state.transaction():
         for kind, names in by_kind.items():
             if kind == "journal":
-                meta.put(approve_journal=1)
+                facts.put(approve_journal=1)
             elif kind == "selection":  # this one, and no other that the configuration may get
-                meta.put(selection_approved=meta.text("selection_wanted"))
+                facts.put(selection_approved=facts.text("selection_wanted"))
             elif kind == "removal":
-                state.unpublished.approve(names)
+                state.publish_queue.approve(names)
             elif kind == "left-list":
-                state.pending.approve(names)
+                state.fetch_queue.approve(names)
             else:
-                state.lost.approve(names, vanished=kind == "files")
+                state.lost_files.approve(names, vanished=kind == "files")

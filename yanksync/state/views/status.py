@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from yanksync import __version__
 from yanksync.core.project_state import Presence
-from yanksync.state.database import is_there
-from yanksync.state.queues.fetch import Waiting
-from yanksync.state.queues.publish import Blocked
+from yanksync.state.database import exists
+from yanksync.state.queues.fetch import PendingProject
+from yanksync.state.queues.publish import FailedPublication
 from yanksync.state.state import State
 from yanksync.state.views.holds import held_counts, oldest_hold
 from yanksync.system.file_lock import Holder, holder
@@ -20,7 +20,7 @@ _TOLD = 100  # projects with a problem that are told of
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What ``status`` says. Times are UTC seconds."""
+    """What ``read_status`` says. Times are UTC seconds."""
 
     configuration: str | None = None  # the file; None: there is none
     upstream: str | None = None  # None: what pip uses, which no run has asked for yet
@@ -49,13 +49,14 @@ class Status(Struct, frozen=True, kw_only=True):
     last_error_at: float | None = None
     journal: str | None = None  # what is followed: xmlrpc, listing, none; None before the first run
     unknown: tuple[str, ...] = ()  # named by the configuration, never had by upstream
-    problems: tuple[Waiting, ...] = ()  # pending or behind, and why
-    blocked: tuple[Blocked, ...] = ()  # unpublished because their files could not be written
+    problems: tuple[PendingProject, ...] = ()  # pending or behind, and why
+    # unpublished because their files could not be written
+    blocked: tuple[FailedPublication, ...] = ()
     hook_problems: tuple[str, ...] = ()  # why hooks could not be told
     version: str = __version__
 
 
-def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
+def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return where the mirror with the state at ``path`` stands at ``now``.
 
     ``hooks`` are the names of those that are configured.
@@ -63,29 +64,29 @@ def status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     Before the first run there is no state, and nothing to tell. Raises
     :class:`yanksync.core.errors.StateError`.
     """
-    if not is_there(path):
+    if not exists(path):
         return Status()
-    with State(path, create=False, look=True) as state:
+    with State(path, create=False, read_only=True) as state:
         return status_of(state, now, hooks)
 
 
 def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return where the mirror of an opened state stands at ``now``."""
-    meta = state.meta
-    pending, _, behind = state.pending.counts()
-    unpublished, _ = state.unpublished.counts()
+    facts = state.facts
+    pending, _, behind = state.fetch_queue.counts()
+    unpublished, _ = state.publish_queue.counts()
     error = state.runs.last_error()
-    complete = meta.moment("complete_read")
-    held, waiting = held_counts(state), state.outbox.counts()
-    following = meta.text("journal")
-    cursor = meta.number("list_serial") if following == "listing" else meta.cursor
+    complete = facts.moment("complete_read")
+    held, waiting = held_counts(state), state.hook_queue.counts()
+    following = facts.text("journal")
+    cursor = facts.number("list_serial") if following == "listing" else facts.cursor
     return Status(
-        upstream=meta.text("simple_url"),
+        upstream=facts.text("simple_url"),
         state=str(state.path),
         state_bytes=_size(state.path),
         run=_run(state),
         journal_serial=cursor,
-        upstream_serial=meta.number("upstream_serial"),
+        upstream_serial=facts.number("upstream_serial"),
         projects=state.projects.published(),
         yanked_releases=state.projects.yanked_versions(),
         pending=pending,
@@ -97,7 +98,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
         undelivered=sum(waiting.get(name, 0) for name in hooks),
         undelivered_hooks={name: waiting[name] for name in hooks if name in waiting},
         lag_seconds=None if complete is None else round(max(now - complete, 0.0), 3),
-        lag_serials=meta.lag_serials,
+        lag_serials=facts.lag_serials,
         throttled_until=_pause(state, now),
         last_run=state.runs.newest(),
         last_success=state.runs.last_success(),
@@ -105,23 +106,23 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
         last_error_at=None if error is None else error.ended,
         journal=following,
         unknown=tuple(state.projects.names(Presence.UNKNOWN)),
-        problems=tuple(state.pending.waiting(_TOLD)),
-        blocked=tuple(state.unpublished.blocked(_TOLD)),
+        problems=tuple(state.fetch_queue.waiting(_TOLD)),
+        blocked=tuple(state.publish_queue.blocked(_TOLD)),
         hook_problems=tuple(_hook_problems(state, hooks)),
     )
 
 
 def _run(state: State) -> Holder | None:
     """Return the run at work, by the lock or by the lease."""
-    who = state.meta.text("at_work")
+    who = state.facts.text("at_work")
     if who is None:
         return holder(state.path)
-    return Holder(who=who, since=state.meta.moment("at_work_since"))
+    return Holder(who=who, since=state.facts.moment("at_work_since"))
 
 
 def _pause(state: State, now: float) -> float | None:
     """Return until when upstream asks to be left alone; None when that is over."""
-    moments = (state.meta.moment(key) for key in ("throttled_until", "journal_not_before"))
+    moments = (state.facts.moment(key) for key in ("throttled_until", "journal_not_before"))
     # A longer pause is one that a clock since set back has left.
     known = [moment for moment in moments if moment is not None and 0 < moment - now <= 86400]
     return max(known, default=None)
@@ -135,6 +136,6 @@ def _size(path: Path) -> int:
 
 def _hook_problems(state: State, hooks: Sequence[str]) -> Iterator[str]:
     for name in hooks:
-        why = state.meta.text(f"undelivered_{name}")
+        why = state.facts.text(f"undelivered_{name}")
         if why is not None:
             yield f"{name}: {why}"

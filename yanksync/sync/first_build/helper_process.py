@@ -12,16 +12,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.core.formats.deflate import packed
+from yanksync.core.formats.deflate import zlib_compress
 from yanksync.core.formats.parse import parse_page
-from yanksync.core.model import Page, Published
+from yanksync.core.model import Page, PublishedForms
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
-from yanksync.output.reconcile import Work, copies_of, published, reconcile
-from yanksync.sync.fetch import Question
-from yanksync.sync.published_page import rendering_of
-from yanksync.sync.recovery import Wanted
+from yanksync.output.reconcile import Operation, compressed_copies, published_forms, reconcile
+from yanksync.sync.fetch import PageRequest
+from yanksync.sync.published_page import render_forms
+from yanksync.sync.recovery import PublishTask
 from yanksync.system import fsync
 from yanksync.upstream.client import RawPage
 
@@ -29,20 +29,20 @@ _HEAD = 8  # bytes that say how long a message is
 _READ, _PUBLISH = b"r", b"p"
 
 
-class Came(Struct, array_like=True, frozen=True):
+class ReadPage(Struct, array_like=True, frozen=True):
     """What a helper read."""
 
     page: Page  # the brief one, see _brief
     body: bytes  # packed for the state
-    json: bool
-    notes: tuple[str, ...]
+    is_json: bool
+    warnings: tuple[str, ...]
 
 
 _RAW = msgspec.msgpack.Decoder(list[tuple[NormalizedName, RawPage]])
 # What the parent decodes: an answer to each page of a portion, None where it is to read it itself;
 # and what is published of each project.
-CAME = msgspec.msgpack.Decoder(list[Came | None])
-STANDS = msgspec.msgpack.Decoder(list[Published])
+READ_PAGES = msgspec.msgpack.Decoder(list[ReadPage | None])
+PUBLISHED_FORMS = msgspec.msgpack.Decoder(list[PublishedForms])
 _PLACES = msgspec.msgpack.Decoder(list[int])
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -52,8 +52,8 @@ class Helper:
 
     def __init__(self, mirror: Mirror, others: Sequence[Helper]) -> None:
         """Start one, from a process with one thread. Raises :class:`OSError`."""
-        self.portion: list[tuple[Question, RawPage]] = []  # it reads these
-        self.wanted: list[Wanted] = []  # it writes these
+        self.portion: list[tuple[PageRequest, RawPage]] = []  # it reads these
+        self.wanted: list[PublishTask] = []  # it writes these
         fsync.prepare_fork()
         self.line, theirs = socket.socketpair()
         parent = os.getpid()
@@ -71,18 +71,18 @@ class Helper:
         """Whether it works on something."""
         return bool(self.portion or self.wanted)
 
-    def read(self, portion: list[tuple[Question, RawPage]]) -> bool:
+    def read(self, portion: list[tuple[PageRequest, RawPage]]) -> bool:
         """Let it read a portion; False: it has ended."""
         self.portion = portion
-        sent = self._send(_READ, [(question.name, page) for question, page in portion])
+        sent = self._send(_READ, [(request.name, page) for request, page in portion])
         if not sent:
             self.portion = []
         return sent
 
-    def publish(self, wanted: list[Wanted], places: list[int]) -> bool:
+    def publish(self, wanted: list[PublishTask], positions: list[int]) -> bool:
         """Let it publish what it has read, by the places in the portion; False: it has ended."""
         self.wanted = wanted
-        return self._send(_PUBLISH, places)
+        return self._send(_PUBLISH, positions)
 
     def _send(self, kind: bytes, task: object) -> bool:
         try:
@@ -136,8 +136,10 @@ def _read_all(mirror: Mirror, task: memoryview) -> tuple[list[Page | None], byte
     for name, raw in _RAW.decode(task):
         page, answer = None, _ENCODER.encode(None)
         with suppress(Exception):
-            parsed = parse_page(raw.body, raw.media, raw.url, name, rules, raw.header_serial)
-            came = Came(_brief(parsed.page), packed(raw.body), parsed.json, parsed.notes)
+            parsed = parse_page(raw.body, raw.content_type, raw.url, name, rules, raw.header_serial)
+            came = ReadPage(
+                _summary_of(parsed.page), zlib_compress(raw.body), parsed.is_json, parsed.warnings
+            )
             page, answer = parsed.page, _ENCODER.encode(came)
         pages.append(page)
         answers.append(answer)
@@ -149,7 +151,7 @@ def _array(items: Sequence[bytes]) -> bytes:
     return b"".join((b"\xdd", len(items).to_bytes(4, "big"), *items))
 
 
-def _brief(page: Page) -> Page:
+def _summary_of(page: Page) -> Page:
     """Return what recording the first page of a project needs: of its files, those yanked."""
     yanked = tuple(file for file in page.files if file.yanked is not None)
     return replace(page, files=yanked or page.files[:1])
@@ -157,16 +159,16 @@ def _brief(page: Page) -> Page:
 
 def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
     """Publish pages where nothing is; return the answer: what is there now, empty if not all is."""
-    works: list[Work] = []
-    stands: list[Published] = []
+    works: list[Operation] = []
+    stands: list[PublishedForms] = []
     for page in pages:
         assert page is not None
-        rendered = rendering_of(mirror, page)
-        copies = copies_of(rendered, mirror.settings.mirror.compress, mirror.store.compress)
-        work = reconcile(page.name, None, rendered, copies, dirty=False)
+        rendered = render_forms(mirror, page)
+        copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
+        work = reconcile(page.name, None, rendered, copies, write_started=False)
         assert work is not None
         works.append(work)
-        stands.append(published(rendered, copies))
+        stands.append(published_forms(rendered, copies))
     store = mirror.store
     assert isinstance(store, DiskStore)
     return b"" if store.apply(works) or store.refused else _ENCODER.encode(stands)

@@ -16,16 +16,22 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from yanksync.core.rules.verdicts import Found
+from yanksync.core.rules.verdicts import PageFound
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.disk.store import DiskStore
-from yanksync.output.reconcile import Write
+from yanksync.output.reconcile import WriteProject
 from yanksync.state.project_rows import StoredPage
-from yanksync.sync.fetch import Fetched, Question, read
-from yanksync.sync.first_build.helper_process import CAME, STANDS, Came, Helper
-from yanksync.sync.publish import Outcome, Rendering, gather, note, publish
-from yanksync.sync.record import Batch
-from yanksync.sync.recovery import Wanted
+from yanksync.sync.fetch import FetchResult, PageRequest, interpret_answer
+from yanksync.sync.first_build.helper_process import PUBLISHED_FORMS, READ_PAGES, Helper, ReadPage
+from yanksync.sync.publish import (
+    PublishOutcome,
+    RenderedProject,
+    load_batch,
+    mark_published,
+    publish,
+)
+from yanksync.sync.record import RecordResult
+from yanksync.sync.recovery import PublishTask
 from yanksync.upstream.client import RawPage
 
 _PORTION = 200  # pages
@@ -34,11 +40,11 @@ _LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helper
 _PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full portion
 _MOST = 4  # of them one process can feed no more
 
-Recorder = Callable[[Sequence[Fetched]], Batch]
+Recorder = Callable[[Sequence[FetchResult]], RecordResult]
 """Records answers, as :func:`yanksync.sync.record.record` does."""
 
 
-def possible(mirror: Mirror) -> bool:
+def can_use_helpers(mirror: Mirror) -> bool:
     """Return True if this process can have helpers, and they are of use.
 
     A process with threads cannot be forked safely; the service makes its passes in one.
@@ -47,8 +53,8 @@ def possible(mirror: Mirror) -> bool:
         sys.platform == "linux"
         and len(os.sched_getaffinity(0)) > 1
         and isinstance(mirror.store, DiskStore)
-        and mirror.fence is None
-        and mirror.state.meta.number("tree_serial") is None
+        and mirror.writes is None
+        and mirror.state.facts.number("tree_serial") is None
         and threading.active_count() == 1
     )
 
@@ -61,7 +67,7 @@ class Helpers:
         self._record = record
         self._team: list[Helper] = []
         self._poll = select.poll()
-        self._portion: list[tuple[Question, RawPage]] = []
+        self._portion: list[tuple[PageRequest, RawPage]] = []
         self._size, self._begun = 0, mirror.monotonic()
         self._failed = False  # a helper met with something: this process does the rest
 
@@ -81,27 +87,27 @@ class Helpers:
         for helper in self._team:
             helper.end()
 
-    def take(self, question: Question, page: RawPage) -> bool:
+    def take(self, request: PageRequest, page: RawPage) -> bool:
         """Take a page that came in to be read by a helper; False: it is not for one."""
-        if self._failed or not question.fresh or len(page.body) > _LARGEST:
+        if self._failed or not request.fresh or len(page.body) > _LARGEST:
             return False
         now = self._mirror.monotonic()
         if not self._portion:
             self._size, self._begun = 0, now
-        self._portion.append((question, page))
+        self._portion.append((request, page))
         self._size += len(page.body)
         late = now - self._begun > _PORTION_SECONDS
         if len(self._portion) >= _PORTION or self._size >= _PORTION_BYTES or late:
             self._submit()
         elif self._poll.poll(0):
-            self._hear(0)
+            self._receive(0)
         return True
 
     def settle(self) -> None:
         """Record and publish everything that was taken. Raises what :func:`publish` raises."""
         self._submit()
         while any(helper.busy for helper in self._team):
-            self._hear(None)
+            self._receive(None)
 
     def _submit(self) -> None:
         """Give the portion to a helper that has nothing to do; wait until there is one."""
@@ -111,14 +117,14 @@ class Helpers:
         while not self._failed:
             helper = next((one for one in self._team if not one.busy), None)
             if helper is None and self._team:
-                self._hear(None)
+                self._receive(None)
             elif helper is not None and helper.read(portion):
                 return
             else:
                 self._give_up()
-        self._do_it_here(portion)
+        self._publish_here(portion)
 
-    def _hear(self, timeout: int | None) -> None:
+    def _receive(self, timeout: int | None) -> None:
         """Take what helpers have to say: what they read is recorded, what they wrote is noted."""
         ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
         for helper in self._team:
@@ -137,57 +143,67 @@ class Helpers:
         portion, helper.portion = helper.portion, []
         if answer is None:
             self._give_up()
-            self._do_it_here(portion)
+            self._publish_here(portion)
             return
-        fetched: list[Fetched] = []
-        places: dict[str, int] = {}
-        came_all = zip(portion, CAME.decode(answer), strict=True)
-        for place, ((question, page), came) in enumerate(came_all):
-            fetched.append(self._read(question, page, came))
+        fetched: list[FetchResult] = []
+        positions: dict[str, int] = {}
+        came_all = zip(portion, READ_PAGES.decode(answer), strict=True)
+        for place, ((request, page), came) in enumerate(came_all):
+            fetched.append(self._read(request, page, came))
             if came is not None:
-                places[question.name] = place
+                positions[request.name] = place
         batch = self._record(fetched)
-        mine: list[Wanted] = []
-        others: list[Wanted] = []
-        for one in gather(self._mirror, batch.awaiting, batch.pages):
-            (mine if _is_ordinary(one) and one.row.name in places else others).append(one)
+        mine: list[PublishTask] = []
+        others: list[PublishTask] = []
+        for one in load_batch(self._mirror, batch.queued, batch.pages):
+            (mine if _is_ordinary(one) and one.row.name in positions else others).append(one)
         if others:
-            publish(self._mirror, [one.one for one in others])
-        if mine and not helper.publish(mine, [places[one.row.name] for one in mine]):
+            publish(self._mirror, [one.queued for one in others])
+        if mine and not helper.publish(mine, [positions[one.row.name] for one in mine]):
             self._was_written(helper, None)
 
-    def _read(self, question: Question, page: RawPage, came: Came | None) -> Fetched:
+    def _read(self, request: PageRequest, page: RawPage, came: ReadPage | None) -> FetchResult:
         if came is None:
-            return read(question.look, page, self._mirror.upstream.rules)
+            return interpret_answer(request.task, page, self._mirror.upstream.rules)
         stored = StoredPage(
-            body=came.body, media=page.media, url=page.url, header_serial=page.header_serial
+            body=came.body,
+            content_type=page.content_type,
+            url=page.url,
+            header_serial=page.header_serial,
         )
-        return Fetched(
-            look=question.look,
-            answer=Found(page=came.page),
+        return FetchResult(
+            task=request.task,
+            answer=PageFound(page=came.page),
             stored=stored,
             etag=page.etag,
-            json=came.json,
-            notes=came.notes,
+            is_json=came.is_json,
+            warnings=came.warnings,
         )
 
     def _was_written(self, helper: Helper, answer: bytearray | None) -> None:
         written, helper.wanted = helper.wanted, []
-        stands = None if answer is None else STANDS.decode(answer)
+        stands = None if answer is None else PUBLISHED_FORMS.decode(answer)
         if stands is None:
             self._give_up()
-            publish(self._mirror, [replace(one.one, dirty=True) for one in written])
+            publish(self._mirror, [replace(one.queued, write_started=True) for one in written])
             return
         done = [
-            Rendering(one.one, one.row, Write(name=one.row.name, forms=(), tidy=False), stood)
+            RenderedProject(
+                one.queued,
+                one.row,
+                WriteProject(name=one.row.name, forms=(), remove_leftovers=False),
+                stood,
+            )
             for one, stood in zip(written, stands, strict=True)
         ]
-        note(self._mirror, Outcome(done, {}, fatal=False))
+        mark_published(self._mirror, PublishOutcome(done, {}, fatal=False))
 
-    def _do_it_here(self, portion: Sequence[tuple[Question, RawPage]]) -> None:
+    def _publish_here(self, portion: Sequence[tuple[PageRequest, RawPage]]) -> None:
         rules = self._mirror.upstream.rules
-        batch = self._record([read(question.look, page, rules) for question, page in portion])
-        publish(self._mirror, batch.awaiting, batch.pages)
+        batch = self._record(
+            [interpret_answer(request.task, page, rules) for request, page in portion]
+        )
+        publish(self._mirror, batch.queued, batch.pages)
 
     def _give_up(self) -> None:
         if not self._failed:
@@ -195,8 +211,8 @@ class Helpers:
         self._failed = True
 
 
-def _is_ordinary(one: Wanted) -> bool:
+def _is_ordinary(one: PublishTask) -> bool:
     """Return True if exactly the page that was read is to be written where nothing is."""
     row = one.row
-    is_new = row.published is None and row.word is None
-    return is_new and one.page is not None and one.standing is None and not one.one.dirty
+    is_new = row.published is None and row.quarantine_serial is None
+    return is_new and one.page is not None and one.content is None and not one.queued.write_started

@@ -10,26 +10,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yanksync.config.settings import JournalSource
-from yanksync.core.errors import JournalRefused, JournalReplaced, Throttled
+from yanksync.core.errors import JournalReplaced, JournalUnavailable, RateLimited
 from yanksync.core.model import JournalEntry
-from yanksync.core.names import NormalizedName, normalized
-from yanksync.core.project_state import Presence, Sort
-from yanksync.core.rules.journal_entries import Event, Kind, Mark, check_cursor, named, read
-from yanksync.core.rules.lost_files import told
+from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.journal_entries import (
+    EntryKind,
+    JournalEvent,
+    ProjectMark,
+    check_continuity,
+    interpret,
+    mirrored_names,
+)
+from yanksync.core.rules.lost_files import apply_entries
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.inventory import holds_ours
+from yanksync.output.inventory import is_project_directory
 from yanksync.state.facts import READ, UNREAD
-from yanksync.state.project_rows import Project
+from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
-from yanksync.sync.follow.source_choice import address_advice, note_refusal, source_of
-from yanksync.sync.follow.upstream_change import restart, trust
-from yanksync.sync.output_survey import behind_output
+from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
+from yanksync.sync.follow.upstream_change import mark_trusted, restart_if_approved
+from yanksync.sync.output_survey import older_than_output
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 
 
-def follow(mirror: Mirror) -> bool:
+def read_changes(mirror: Mirror) -> bool:
     """Read the journal, or what stands in for it, from where the last run left off.
 
     Returns whether it was read to its end. On an empty state only the list is: its pages take so
@@ -38,90 +45,90 @@ def follow(mirror: Mirror) -> bool:
     Raises :class:`yanksync.core.errors.UpstreamError`: then nothing was changed by the answer that
     failed, and what was stored before it stays.
     """
-    source = source_of(mirror)
+    source = current_source(mirror)
     started = mirror.now()
-    read_on = source is not JournalSource.XMLRPC or mirror.state.meta.cursor is not None
+    read_on = source is not JournalSource.XMLRPC or mirror.state.facts.cursor is not None
     if source is JournalSource.XMLRPC:
-        _stay_away(mirror, started)
+        _respect_retry_after(mirror, started)
         try:
             _follow_journal(mirror, started)
-        except JournalRefused as error:
-            note_refusal(mirror)
+        except JournalUnavailable as error:
+            note_journal_refused(mirror)
             check = "check upstream.simple_url and upstream.journal_url"
             why = f"{error.problem}; {address_advice(mirror, check)}"
-            raise JournalRefused(error.url, why) from error
-        except Throttled as throttled:
-            mirror.state.meta.put(journal_not_before=started + throttled.seconds)
+            raise JournalUnavailable(error.url, why) from error
+        except RateLimited as throttled:
+            mirror.state.facts.put(journal_not_before=started + throttled.seconds)
             raise
-        mirror.state.meta.put(refused_since=None, refused=None)
+        mirror.state.facts.put(refused_since=None, refused=None)
     elif source is JournalSource.LISTING:
         try:
             follow_list(mirror, started)
-            trust(mirror)
+            mark_trusted(mirror)
         except JournalReplaced as replaced:
-            restart(mirror, replaced, started)
+            restart_if_approved(mirror, replaced, started)
         else:
-            trust(mirror)
+            mark_trusted(mirror)
     else:
-        if (mirror.state.meta.number("tree_serial") or 0) > 0:
-            mirror.state.meta.put(tree_serial=0)  # no serial is followed that could reach it
+        if (mirror.state.facts.number("tree_serial") or 0) > 0:
+            mirror.state.facts.put(tree_serial=0)  # no serial is followed that could reach it
         mark_named(mirror, started)
     _note_read(mirror)
     followed = "cursor" if source is JournalSource.XMLRPC else "list_serial"
-    mirror.state.runs.read_began(started, mirror.state.meta.number(followed))
+    mirror.state.runs.read_began(started, mirror.state.facts.number(followed))
     return read_on
 
 
 def _note_read(mirror: Mirror) -> None:
     """Note that upstream was read to its end, and at least as far as the output had been."""
-    meta = mirror.state.meta
-    read = max(meta.cursor or 0, meta.number("list_serial") or 0)
-    if meta.text("catching_up") == UNREAD and read >= (meta.number("tree_serial") or 0):
-        meta.put(catching_up=READ)
+    facts = mirror.state.facts
+    read = max(facts.cursor or 0, facts.number("list_serial") or 0)
+    if facts.text("catching_up") == UNREAD and read >= (facts.number("tree_serial") or 0):
+        facts.put(catching_up=READ)
 
 
-def _stay_away(mirror: Mirror, now: float) -> None:
+def _respect_retry_after(mirror: Mirror, now: float) -> None:
     """Ask nothing of a journal that has asked for patience, in this run or one before (R13)."""
-    until = mirror.state.meta.moment("journal_not_before") or 0.0
+    until = mirror.state.facts.moment("journal_not_before") or 0.0
     if 0 < until - now <= _PATIENCE:
-        raise Throttled(redacted(mirror.settings.upstream.urls[1]), until - now)
+        raise RateLimited(redacted(mirror.settings.upstream.urls[1]), until - now)
 
 
 def _follow_journal(mirror: Mirror, started: float) -> None:
     """Read the journal to its end; hold everything if it is another one (R14)."""
     try:
-        if mirror.state.meta.cursor is None:
+        if mirror.state.facts.cursor is None:
             first_build(mirror, started)
         else:
-            _read_on(mirror, mirror.state.meta.cursor, started)
+            _read_on(mirror, mirror.state.facts.cursor, started)
     except JournalReplaced as replaced:
-        restart(mirror, replaced, started)
+        restart_if_approved(mirror, replaced, started)
 
 
 def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
-    meta = mirror.state.meta
-    tree = meta.number("tree_serial") or 0
+    facts = mirror.state.facts
+    tree = facts.number("tree_serial") or 0
     # A state that was put back, or lost, knows no row that could be another.
     if cursor < tree and (last := mirror.upstream.last_serial() or 0) < tree:
-        raise behind_output(last, tree)
+        raise older_than_output(last, tree)
     first = True
     mirror.progress.expect("reading the journal", 0)
     for rows in mirror.upstream.entries(max(cursor - 1, 0)):
         mirror.progress.advance(len(rows))
         if first:
-            check_cursor(rows, cursor, meta.cursor_row)
+            check_continuity(rows, cursor, facts.cursor_row)
         _check_ahead(mirror, rows)
         if first and cursor >= tree:
-            trust(mirror)
-        take_entries(mirror, [row for row in rows if row.serial > cursor], started)
-        if first and meta.cursor == cursor and meta.cursor_row is None:
-            _learn_row(mirror, rows, cursor)
+            mark_trusted(mirror)
+        store_entries(mirror, [row for row in rows if row.serial > cursor], started)
+        if first and facts.cursor == cursor and facts.cursor_row is None:
+            _remember_row(mirror, rows, cursor)
         first = False
-    end = meta.cursor or 0
+    end = facts.cursor or 0
     if end < tree:
-        raise behind_output(end, tree)
+        raise older_than_output(end, tree)
     if cursor < tree:
-        trust(mirror)
+        mark_trusted(mirror)
 
 
 def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
@@ -133,91 +140,100 @@ def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
     """
     if not rows:
         return
-    ahead = mirror.state.ahead.upto(rows[-1].serial)
+    ahead = mirror.state.unconfirmed_serials.upto(rows[-1].serial)
     if not ahead:
         return
     serials = {serial for _, serial in ahead}
-    known = {(normalized(row.name), row.serial) for row in rows if row.serial in serials}
+    known = {(normalize(row.name), row.serial) for row in rows if row.serial in serials}
     for name, serial in ahead:
         if (name, serial) not in known:
             why = f"the page of {name} is of serial {serial}, and the journal has no such entry"
-            raise JournalReplaced(mirror.state.meta.cursor, why)
+            raise JournalReplaced(mirror.state.facts.cursor, why)
 
 
-def _learn_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
+def _remember_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
     """Remember the row at a cursor that came from a list, for the check of the next pass (R14)."""
     if rows and rows[0].serial == cursor:
-        mirror.state.meta.move_cursor(cursor, rows[0])
+        mirror.state.facts.move_cursor(cursor, rows[0])
 
 
-def take_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -> None:
+def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -> None:
     """Store journal entries, mark the projects they name, and move the cursor, all or nothing."""
     if not rows:
         return
     state = mirror.state
-    selects = mirror.settings.mirrors
+    selects = mirror.settings.is_mirrored
     with state.transaction():
-        names = named(rows, selects)
-        reading = read(rows, selects, state.projects.present(names))
-        spelled = {event.name: event.entry.name for event in reading.events}
+        names = mirrored_names(rows, selects)
+        batch = interpret(rows, selects, state.projects.present(names))
+        spelled = {event.name: event.entry.name for event in batch.events}
         state.projects.add(spelled.items())
-        state.projects.spell(spelled.items())
-        state.history.add(reading.events)
-        held = state.projects.get(mark.name for mark in reading.marks)
-        for mark in reading.marks:
+        state.projects.update_display_names(spelled.items())
+        state.history.add(batch.events)
+        held = state.projects.get(mark.name for mark in batch.marks)
+        for mark in batch.marks:
             row = held[mark.name]
-            state.projects.note_entry(mark.name, mark.kind, mark.reach)
-            if row.serial is not None and row.serial >= mark.reach and not row.stands:
+            state.projects.note_entry(mark.name, mark.kind, mark.required_serial)
+            if (
+                row.serial is not None
+                and row.serial >= mark.required_serial
+                and not row.is_only_published
+            ):
                 continue  # its page is there already: no request (R3)
-            if row.entry_serial is not None and row.entry_serial >= mark.reach:
+            if row.entry_serial is not None and row.entry_serial >= mark.required_serial:
                 continue  # read before
-            state.pending.mark(mark.name, mark.reach, started, urgent=mark.urgent)
-            if row.floor is None or row.floor < mark.reach:  # else a later page is published
-                _take_its_word(mirror, mark, row, started)
+            state.fetch_queue.mark(mark.name, mark.required_serial, started, urgent=mark.urgent)
+            # else a later page is published
+            if row.minimum_serial is None or row.minimum_serial < mark.required_serial:
+                _withdraw_at_once(mirror, mark, row, started)
         last = rows[-1]
-        state.meta.move_cursor(last.serial, last)
-        state.history.settle(last.serial, started)
-        state.ahead.confirm(last.serial)
-        _tell_losses(mirror, reading.events, started)
-    if reading.skipped:
-        log.info("%d journal rows name no valid project; skipped", reading.skipped)
+        state.facts.move_cursor(last.serial, last)
+        state.history.attribute(last.serial, started)
+        state.unconfirmed_serials.confirm(last.serial)
+        _update_lost_files(mirror, batch.events, started)
+    if batch.skipped:
+        log.info("%d journal rows name no valid project; skipped", batch.skipped)
 
 
-def _tell_losses(mirror: Mirror, events: Sequence[Event], started: float) -> None:
+def _update_lost_files(mirror: Mirror, events: Sequence[JournalEvent], started: float) -> None:
     """Let go of held files that these entries remove, and mark those that they yank (R8)."""
     state = mirror.state
-    if not state.lost.any():
+    if not state.lost_files.any():
         return
-    ids = state.lost.named()
-    about: dict[str, list[Event]] = {}
+    ids = state.lost_files.named()
+    about: dict[str, list[JournalEvent]] = {}
     for event in events:
         if event.name in ids:
             about.setdefault(event.name, []).append(event)
     for name, newer in about.items():
         project = ids[NormalizedName(name)]
-        before = state.lost.one(project)
-        lost = told(before, newer)
+        before = state.lost_files.one(project)
+        lost = apply_entries(before, newer)
         if lost != before:
-            state.lost.put(project, lost)
-            state.unpublished.add_page(project, started)
+            state.lost_files.put(project, lost)
+            state.publish_queue.add_page(project, started)
 
 
-def _take_its_word(mirror: Mirror, mark: Mark, row: Project, started: float) -> None:
+def _withdraw_at_once(mirror: Mirror, mark: ProjectMark, row: ProjectRow, started: float) -> None:
     """Withdraw what the journal says is withdrawn, before any page says so (R9)."""
     state = mirror.state
     present = row.presence is Presence.PRESENT
-    if mark.kind is Kind.REMOVE_PROJECT:
-        state.projects.remove(mark.name, mark.reach)  # no older page brings it back (R3)
+    if mark.kind is EntryKind.REMOVE_PROJECT:
+        state.projects.remove(mark.name, mark.required_serial)  # no older page brings it back (R3)
         if present or row.published is not None:
-            state.unpublished.add(row.id, Sort.EXPLAINED, started)
+            state.publish_queue.add(row.id, PublishReason.EXPLAINED, started)
     elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
         # One that was never held, too: no page from before that may bring files.
-        state.projects.withdraw(mark.name, mark.quarantine)
+        state.projects.quarantine_at_once(mark.name, mark.quarantine)
         if present or row.published is not None:  # its removal may be held: this is no removal
-            state.unpublished.add(row.id, Sort.PAGE, started)
+            state.publish_queue.add(row.id, PublishReason.PAGE, started)
     else:
         return
-    if not present and row.published is None and holds_ours(mirror.store.standing(mark.name)):
+    if (
+        not present
+        and row.published is None
+        and is_project_directory(mirror.store.directory_content(mark.name))
+    ):
         # A run published it that this state does not know of: the state was put back.
-        state.unpublished.add(row.id, Sort.EXPLAINED, started)
-        state.unpublished.begin([row.id])
+        state.publish_queue.add(row.id, PublishReason.EXPLAINED, started)
+        state.publish_queue.mark_writing([row.id])

@@ -13,7 +13,7 @@ from msgspec import Struct
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import JournalReplaced, UpstreamError
 from yanksync.core.model import JournalEntry, ProjectList
-from yanksync.core.rules.journal_entries import check_cursor
+from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror
 from yanksync.sync.follow.project_list import read_list
@@ -22,7 +22,7 @@ from yanksync.upstream.client import RawList
 _BATCH = 2000  # names of the list looked up at once
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class UpstreamSnapshot(Struct, frozen=True, kw_only=True):
     """What another upstream has."""
 
     address: str
@@ -40,7 +40,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         return f"{ends}; its list lacks {self.missing} of the {self.published} published projects"
 
 
-class Lists(Struct, frozen=True):
+class FetchedList(Struct, frozen=True):
     """What was read on the way."""
 
     last: int | None = None  # newest serial of the journal
@@ -48,27 +48,27 @@ class Lists(Struct, frozen=True):
     projects: ProjectList | None = None
 
 
-def look(mirror: Mirror, source: JournalSource) -> tuple[Seen, Lists]:
+def take_snapshot(mirror: Mirror, source: JournalSource) -> tuple[UpstreamSnapshot, FetchedList]:
     """Return what upstream has. Raises :class:`yanksync.core.errors.UpstreamError`."""
     address = without_userinfo(mirror.upstream.simple_url)
     last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
     row = None if not last else _row(mirror, last)
-    named = mirror.settings.mirror.selection.explicit is not None
+    named = mirror.settings.mirror.selection.explicit_names is not None
     if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC):
-        return Seen(address=address, serial=last, row=row), Lists(last)
+        return UpstreamSnapshot(address=address, serial=last, row=row), FetchedList(last)
     raw, projects = read_list(mirror)
     rows, listed, state = projects.projects, 0, mirror.state.projects
     while batch := {row.name for row in islice(rows, _BATCH)}:
-        listed += state.offering(batch)
-    published = state.offering()
-    seen = Seen(
+        listed += state.count_offering(batch)
+    published = state.count_offering()
+    seen = UpstreamSnapshot(
         address=address,
         serial=projects.serial if last is None else last,
         row=row,
         missing=max(published - listed, 0),
         published=published,
     )
-    return seen, Lists(last, raw, projects)
+    return seen, FetchedList(last, raw, projects)
 
 
 def _row(mirror: Mirror, serial: int) -> JournalEntry | None:
@@ -76,25 +76,25 @@ def _row(mirror: Mirror, serial: int) -> JournalEntry | None:
     return rows[0] if rows and rows[0].serial == serial else None
 
 
-def remember(mirror: Mirror, source: JournalSource) -> None:
+def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
     """Note what upstream has, for the person who is asked; nothing when it does not answer."""
     try:
-        seen = look(mirror, source)[0]
+        seen = take_snapshot(mirror, source)[0]
     except UpstreamError:
         return
     text = msgspec.json.encode(seen).decode()
-    mirror.state.meta.put(journal_seen=text, journal_seen_text=seen.text)
+    mirror.state.facts.put(journal_seen=text, journal_seen_text=seen.text)
 
 
-def difference(mirror: Mirror, now: Seen) -> str | None:
+def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
     """Return what is not as the person saw it who approved; None: it is that upstream.
 
     Raises :class:`yanksync.core.errors.UpstreamError`.
     """
-    text = mirror.state.meta.text("journal_seen")
+    text = mirror.state.facts.text("journal_seen")
     if text is None:
         return "it did not answer before that was approved"
-    seen = msgspec.json.decode(text, type=Seen)
+    seen = msgspec.json.decode(text, type=UpstreamSnapshot)
     if now.address != seen.address:
         return f"its address was {seen.address} when that was approved"
     if seen.serial is not None and (now.serial is None or now.serial < seen.serial):
@@ -107,7 +107,7 @@ def difference(mirror: Mirror, now: Seen) -> str | None:
         return None
     try:
         rows = next(iter(mirror.upstream.entries(seen.serial - 1)), ())
-        check_cursor(rows, seen.serial, seen.row)
+        check_continuity(rows, seen.serial, seen.row)
     except JournalReplaced as replaced:
         return f"at serial {seen.serial}, seen when that was approved, {replaced.problem}"
     return None

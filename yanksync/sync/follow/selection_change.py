@@ -11,43 +11,43 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from yanksync.config.project_filter import Selection, Wider
+from yanksync.config.project_filter import ProjectFilter, WiderFilter
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import selection_holds
 from yanksync.mirror.context import Mirror
-from yanksync.sync.config_changes import needs_widening
+from yanksync.sync.config_changes import selection_changed
 
 _SHOWN = 10  # names in a message
 
 
-def settle_selection(mirror: Mirror) -> Mirror:
+def apply_selection(mirror: Mirror) -> Mirror:
     """Let go of what the selection leaves out, unless a person must approve that first.
 
     Returns the mirror to work with: while that is open it also selects what it did before.
     """
-    meta = mirror.state.meta
-    mirror.tally.held.pop("selection", None)
+    facts = mirror.state.facts
+    mirror.totals.held.pop("selection", None)
     wanted = mirror.settings.mirror.selection
-    applied = meta.text("selection_applied")
+    applied = facts.text("selection_applied")
     if applied == wanted.text:
-        if meta.text("selection_wanted") is not None:  # the slip was mended
+        if facts.text("selection_wanted") is not None:  # the slip was mended
             _narrow(mirror)  # of what only that selection had
         return mirror
     before = _selection(applied) or _as_published(mirror)
     if before is None:
-        _put(mirror, wanted)
+        _store_selection(mirror, wanted)
         return mirror
-    if needs_widening(mirror) and not _is_wider(mirror):
-        meta.put(selection=wanted.text)
-    if meta.text("selection_wanted") not in (None, wanted.text):
+    if selection_changed(mirror) and not _is_wider(mirror):
+        facts.put(selection=wanted.text)
+    if facts.text("selection_wanted") not in (None, wanted.text):
         _let_go(_with(mirror, before))  # of what only the one that was held before this had
     left_out = [
         name
         for name in mirror.state.projects.published_names()
-        if before.selects(name) and not wanted.selects(name)
+        if before.includes(name) and not wanted.includes(name)
     ]
-    if left_out and meta.text("selection_approved") != wanted.text:
+    if left_out and facts.text("selection_approved") != wanted.text:
         why = _why_held(mirror, before, left_out)
         if why is not None or _waits_for_names(mirror, before):
             _hold(mirror, why)
@@ -56,36 +56,38 @@ def settle_selection(mirror: Mirror) -> Mirror:
     return mirror
 
 
-def _selection(text: str | None) -> Selection | None:
+def _selection(text: str | None) -> ProjectFilter | None:
     try:
-        return None if text is None else Selection.of_text(text)
+        return None if text is None else ProjectFilter.from_text(text)
     except ValueError:  # kept in another form once
         return None
 
 
-def _as_published(mirror: Mirror) -> Selection | None:
+def _as_published(mirror: Mirror) -> ProjectFilter | None:
     """Return the published projects as the selection of before, when that was lost.
 
     None: the configuration selects all of them. It is kept until that is decided.
     """
     wanted = mirror.settings.mirror.selection
     names = tuple(mirror.state.projects.published_names())
-    if all(map(wanted.selects, names)):
+    if all(map(wanted.includes, names)):
         return None
-    before = Selection(names)
-    mirror.state.meta.put(selection_applied=before.text)
+    before = ProjectFilter(names)
+    mirror.state.facts.put(selection_applied=before.text)
     return before
 
 
-def _with(mirror: Mirror, before: Selection) -> Mirror:
+def _with(mirror: Mirror, before: ProjectFilter) -> Mirror:
     """Return the mirror as one that also selects what ``before`` does."""
     own = mirror.settings.mirror.selection
-    wider = Wider(projects=own.projects, exclude=own.exclude, also=before)
+    wider = WiderFilter(projects=own.projects, exclude=own.exclude, also=before)
     section = replace(mirror.settings.mirror, selection=wider)
     return replace(mirror, settings=replace(mirror.settings, mirror=section))
 
 
-def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedName]) -> str | None:
+def _why_held(
+    mirror: Mirror, before: ProjectFilter, left_out: Sequence[NormalizedName]
+) -> str | None:
     """Return why a person must approve that the projects ``left_out`` go; None: they may go."""
     published = mirror.state.projects.published()
     why = selection_holds(len(left_out), published, mirror.settings.guard)
@@ -93,7 +95,7 @@ def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedNa
         return f"{why}: {_some(left_out)}"
     rows = mirror.state.projects.get(_added(mirror, before))
     unknown = [
-        row.name for row in rows.values() if row.presence in (Presence.UNKNOWN, Presence.GONE)
+        row.name for row in rows.values() if row.presence in (Presence.UNKNOWN, Presence.REMOVED)
     ]
     if not unknown:
         return None
@@ -104,12 +106,16 @@ def _why_held(mirror: Mirror, before: Selection, left_out: Sequence[NormalizedNa
     return f"it takes away {_some(left_out)}, and upstream does not have {_some(unknown)}{hint}"
 
 
-def _added(mirror: Mirror, before: Selection) -> list[NormalizedName]:
+def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
     """Return the names that are spelled out now and were not before: a pattern may have them."""
-    return [name for name in mirror.settings.mirror.selection.named if name not in before.named]
+    return [
+        name
+        for name in mirror.settings.mirror.selection.spelled_out_names
+        if name not in before.spelled_out_names
+    ]
 
 
-def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
+def _waits_for_names(mirror: Mirror, before: ProjectFilter) -> bool:
     """Whether upstream was not asked yet for a name that is new: it may be misspelt."""
     added = _added(mirror, before)
     rows = mirror.state.projects.get(added)
@@ -117,19 +123,19 @@ def _waits_for_names(mirror: Mirror, before: Selection) -> bool:
 
 
 def _hold(mirror: Mirror, why: str | None) -> None:
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     wanted = mirror.settings.mirror.selection.text
-    same = meta.text("selection_wanted") == wanted
-    if not same or meta.text("selection_held") != why:
-        since = meta.moment("selection_held_since") if same else None
-        meta.put(
+    same = facts.text("selection_wanted") == wanted
+    if not same or facts.text("selection_held") != why:
+        since = facts.moment("selection_held_since") if same else None
+        facts.put(
             selection_wanted=wanted,
             selection_held=why,
             selection_held_since=None if why is None else since or mirror.now(),
             selection_approved=None,
         )
     if why is not None:
-        mirror.tally.held["selection"] = (
+        mirror.totals.held["selection"] = (
             f"mirror.projects or mirror.exclude has changed, and {why}; nothing is removed. "
             "Correct the configuration, or run 'yanksync approve'"
         )
@@ -139,11 +145,11 @@ def _narrow(mirror: Mirror) -> None:
     """Let go of every project that the selection leaves out."""
     with mirror.state.transaction():
         _let_go(mirror)
-        _put(mirror, mirror.settings.mirror.selection)
+        _store_selection(mirror, mirror.settings.mirror.selection)
 
 
 def _let_go(mirror: Mirror) -> None:
-    state, selects = mirror.state, mirror.settings.mirrors
+    state, selects = mirror.state, mirror.settings.is_mirrored
     left_out = [
         name
         for presence in Presence
@@ -151,12 +157,12 @@ def _let_go(mirror: Mirror) -> None:
         if not selects(name)
     ]
     with state.transaction():
-        state.narrow(left_out, mirror.now())
+        state.drop_unselected(left_out, mirror.now())
 
 
-def _put(mirror: Mirror, selection: Selection) -> None:
+def _store_selection(mirror: Mirror, selection: ProjectFilter) -> None:
     """Note that the selection is the one that is mirrored, and that nothing of it is held."""
-    mirror.state.meta.put(
+    mirror.state.facts.put(
         selection_applied=selection.text,
         selection_wanted=None,
         selection_held=None,
@@ -168,11 +174,11 @@ def _put(mirror: Mirror, selection: Selection) -> None:
 def _is_wider(mirror: Mirror) -> bool:
     """Whether the selection may have projects that the one before had not, as far as is known."""
     new = mirror.settings.mirror.selection
-    before = _selection(mirror.state.meta.text("selection"))
+    before = _selection(mirror.state.facts.text("selection"))
     if before is None or not before.covers(new):
         return True
     # A name that nobody knows has to be looked for, to be told of as unknown.
-    return len(mirror.state.projects.get(new.named)) < len(new.named)
+    return len(mirror.state.projects.get(new.spelled_out_names)) < len(new.spelled_out_names)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ CACHED = 3600.0
 _MOST = 1000  # rows watched at once: one that lasts is enough
 
 
-class _Below(Struct, frozen=True):
+class _OlderRow(Struct, frozen=True):
     """A row of the list below what is held of its project."""
 
     serial: int  # in the list
@@ -31,15 +31,15 @@ class _Below(Struct, frozen=True):
     asked: float  # when the project's page was asked for because of it
 
 
-def refuse_older(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
+def refuse_older_list(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
     """Take nothing from a list that is older than one read before.
 
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
-    meta = mirror.state.meta
-    since = meta.moment("list_older_since")
+    facts = mirror.state.facts
+    since = facts.moment("list_older_since")
     if since is None or since > now:
-        meta.put(list_older_since=now)
+        facts.put(list_older_since=now)
     elif now - since > CACHED:
         at = "has no serial" if serial is None else f"is at serial {serial}"
         raise JournalReplaced(known, f"for more than an hour, its list of projects {at}")
@@ -52,7 +52,7 @@ def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
     Only rows count whose list is as new as what is held: else the page was ahead of it. The page
     is asked for, and decides. Raises :class:`JournalReplaced` when both stay below for an hour.
     """
-    _check(mirror, mirror.state.listed.below(projects.serial, _MOST), now)
+    _check(mirror, mirror.state.list_import.below(projects.serial, _MOST), now)
 
 
 def check_rows_again(mirror: Mirror, now: float) -> None:
@@ -63,7 +63,7 @@ def check_rows_again(mirror: Mirror, now: float) -> None:
         name: watched[name].serial
         for name, row in rows.items()
         if row.serial is not None
-        and watched[name].serial < row.serial + (row.presence is Presence.GONE)
+        and watched[name].serial < row.serial + (row.presence is Presence.REMOVED)
     }
     with mirror.state.transaction():
         _check(mirror, below, now)
@@ -74,7 +74,7 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
     if not below and not known:
         return
     state = mirror.state
-    held, old = state.projects.get(below), state.pending.stale(below)
+    held, old = state.projects.get(below), state.fetch_queue.stale(below)
     watched = {}
     for name, serial in below.items():
         row = known.get(name)
@@ -82,14 +82,14 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
         if name in old and now - since > CACHED:
             why = f"its list has {name} at serial {serial}, and {held[name].serial} was held"
             raise JournalReplaced(
-                state.meta.number("list_serial"),
+                state.facts.number("list_serial"),
                 f"for more than an hour, {why}, and its page is as old",
             )
         asked = now if row is None else row.asked
         if row is None or not 0 <= now - asked < CACHED:
             asked = now
-            state.pending.mark(name, None, now)
-        if row is None and mirror.tally.tells(f"below {name}"):
+            state.fetch_queue.mark(name, None, now)
+        if row is None and mirror.totals.first_time(f"below {name}"):
             log.warning(
                 "%s: the list of projects has it at serial %d, and %s is held; its page is asked "
                 "for. If both stay so for an hour, upstream was put back, and the pass ends with 4",
@@ -98,11 +98,11 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
                 held[name].serial,
                 extra={"project": name},
             )
-        watched[name] = _Below(serial, since, asked)
+        watched[name] = _OlderRow(serial, since, asked)
     text = msgspec.json.encode(watched).decode() if watched else None
-    state.meta.put(list_below=text)
+    state.facts.put(list_below=text)
 
 
-def _watched(mirror: Mirror) -> dict[NormalizedName, _Below]:
-    text = mirror.state.meta.text("list_below")
-    return {} if text is None else msgspec.json.decode(text, type=dict[NormalizedName, _Below])
+def _watched(mirror: Mirror) -> dict[NormalizedName, _OlderRow]:
+    text = mirror.state.facts.text("list_below")
+    return {} if text is None else msgspec.json.decode(text, type=dict[NormalizedName, _OlderRow])

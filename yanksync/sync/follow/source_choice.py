@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from yanksync.config.settings import JournalSource
 from yanksync.core.errors import (
-    BadAnswer,
+    AnswerTooLarge,
     ConfigError,
-    JournalRefused,
-    Refused,
-    TooLarge,
-    Unreachable,
+    InvalidAnswer,
+    JournalUnavailable,
+    UpstreamRefused,
+    UpstreamUnreachable,
 )
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.mirror.context import Mirror, log
@@ -26,21 +26,21 @@ CHECK = "check upstream.simple_url: it must be the address of a Simple API, endi
 _PROBE = 3600.0  # seconds between questions whether a journal that was left has returned
 
 
-def source_of(mirror: Mirror) -> JournalSource:
+def current_source(mirror: Mirror) -> JournalSource:
     """Return where changes are learnt from."""
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     configured = mirror.settings.upstream.journal
     if configured is not JournalSource.AUTO:
-        if meta.text("journal") != configured:
+        if facts.text("journal") != configured:
             with mirror.state.transaction():
-                mirror.state.history.settle(None, mirror.now())
-                meta.put(journal=configured.value, refused=None, refused_since=None)
+                mirror.state.history.attribute(None, mirror.now())
+                facts.put(journal=configured.value, refused=None, refused_since=None)
         return configured
-    known = meta.text("journal")
+    known = facts.text("journal")
     if known is None:
         known = _probe(mirror)
-        meta.put(journal=known)
-    elif known != JournalSource.XMLRPC and meta.cursor is not None:
+        facts.put(journal=known)
+    elif known != JournalSource.XMLRPC and facts.cursor is not None:
         known = _probe_again(mirror, known)
     return JournalSource(known)
 
@@ -50,7 +50,7 @@ def address_advice(mirror: Mirror, otherwise: str = CHECK) -> str:
 
     Before anything is published, the index that was probably meant is looked for.
     """
-    if mirror.state.meta.moment("list_written") is not None:
+    if mirror.state.facts.moment("list_written") is not None:
         return otherwise
     from yanksync.upstream.likely_address import advice  # start-up: only a failure needs it
 
@@ -61,21 +61,23 @@ def _probe(mirror: Mirror) -> str:
     try:
         mirror.upstream.last_serial()
         return JournalSource.XMLRPC.value
-    except JournalRefused as refusal:
+    except JournalUnavailable as refusal:
         log.info("%s", refusal)
-    except Refused as error:  # a person may know better than to ask again
+    except UpstreamRefused as error:  # a person may know better than to ask again
         problem = f"{error.problem}; {address_advice(mirror, _HINT)}"
-        raise Refused(error.url, error.status, problem) from error
-    except TooLarge:
+        raise UpstreamRefused(error.url, error.status, problem) from error
+    except AnswerTooLarge:
         raise
-    except BadAnswer as error:
+    except InvalidAnswer as error:
         problem = f"{error.problem}; {address_advice(mirror, _HINT)}"
-        raise BadAnswer(error.where, problem) from error
-    except Unreachable as error:
+        raise InvalidAnswer(error.where, problem) from error
+    except UpstreamUnreachable as error:
         if not mirror.upstream.simple_url.startswith("http://"):
             raise
         advice = address_advice(mirror, "")
-        raise Unreachable(error.where, "; ".join(filter(None, (error.problem, advice)))) from error
+        raise UpstreamUnreachable(
+            error.where, "; ".join(filter(None, (error.problem, advice)))
+        ) from error
     return _without_journal(mirror)
 
 
@@ -84,13 +86,13 @@ def _without_journal(mirror: Mirror) -> str:
 
     Raises :class:`ConfigError` and :class:`UpstreamError`.
     """
-    if mirror.settings.mirror.selection.explicit is not None:
+    if mirror.settings.mirror.selection.explicit_names is not None:
         return JournalSource.NONE.value  # the list of all projects is never fetched for a few
     try:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror, raw)
-    except BadAnswer as error:
-        raise BadAnswer(error.where, f"{error.problem}; {address_advice(mirror)}") from error
+    except InvalidAnswer as error:
+        raise InvalidAnswer(error.where, f"{error.problem}; {address_advice(mirror)}") from error
     if listing:
         return JournalSource.LISTING.value
     raise ConfigError(
@@ -103,39 +105,39 @@ def _without_journal(mirror: Mirror) -> str:
 
 
 def _has_serials(mirror: Mirror, raw: RawList) -> bool:
-    projects = parse_list(raw.body, raw.media, mirror.upstream.rules, raw.header_serial)
-    return is_json(raw.media) and projects.numbered and not projects.empty
+    projects = parse_list(raw.body, raw.content_type, mirror.upstream.rules, raw.header_serial)
+    return is_json(raw.content_type) and projects.has_serials and not projects.empty
 
 
 def _probe_again(mirror: Mirror, known: str) -> str:
     """See now and then whether the journal that was left has returned; its cursor stayed."""
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     now = mirror.now()
-    asked = meta.moment("journal_probe") or 0.0
+    asked = facts.moment("journal_probe") or 0.0
     if 0 <= now - asked < _PROBE:
         return known
-    meta.put(journal_probe=now)
+    facts.put(journal_probe=now)
     try:
         mirror.upstream.last_serial()
-    except JournalRefused:
+    except JournalUnavailable:
         return known
-    log.warning("the journal has returned; following it from serial %s", meta.cursor)
-    meta.put(journal=JournalSource.XMLRPC.value)
+    log.warning("the journal has returned; following it from serial %s", facts.cursor)
+    facts.put(journal=JournalSource.XMLRPC.value)
     return JournalSource.XMLRPC.value
 
 
-def note_refusal(mirror: Mirror) -> None:
+def note_journal_refused(mirror: Mirror) -> None:
     """Leave XML-RPC only when it was refused for good: three passes, over an hour."""
-    meta = mirror.state.meta
+    facts = mirror.state.facts
     if mirror.settings.upstream.journal is not JournalSource.AUTO:
         return
     now = mirror.now()
-    since = meta.moment("refused_since") or now
-    passes = (meta.number("refused") or 0) + 1
-    meta.put(refused_since=since, refused=passes)
+    since = facts.moment("refused_since") or now
+    passes = (facts.number("refused") or 0) + 1
+    facts.put(refused_since=since, refused=passes)
     if passes >= _PASSES and now - since >= _LASTING:
         instead = _without_journal(mirror)
         log.warning("the journal is refused for good; following %r instead", instead)
         with mirror.state.transaction():
-            mirror.state.history.settle(None, now)
-            meta.put(journal=instead, journal_probe=now, refused=None, refused_since=None)
+            mirror.state.history.attribute(None, now)
+            facts.put(journal=instead, journal_probe=now, refused=None, refused_since=None)

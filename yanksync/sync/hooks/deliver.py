@@ -13,16 +13,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from yanksync.core import layout
-from yanksync.core.errors import Undelivered
+from yanksync.core.errors import DeliveryError
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import copies_in
-from yanksync.state.queues.hooks import LIST
+from yanksync.state.queues.hooks import LIST_KEY
 from yanksync.sync.hooks import manifest
 
-PORTION = 250
+CHUNK = 250
 """Projects that a hook is told of at once: a thousand addresses."""
 
-MANY = 10_000
+EVERYTHING_ABOVE = 10_000
 """Of more changes than this a hook is told in one word: everything. A first build would be told in
 three million addresses, and whoever purges them one by one is done sooner with a whole cache."""
 
@@ -33,52 +33,54 @@ _LONGEST = 60.0  # seconds after which a pass begins no more portions of a hook
 _FORMS = ("", layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
 
 
-def deliver(mirror: Mirror, *, meanwhile: bool = False) -> None:
+def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
     """Tell every hook what it waits for, and note in the tally what is left.
 
-    ``meanwhile`` says that the pass goes on, so that its manifest must wait. Raises
+    ``mid_pass`` says that the pass goes on, so that its manifest must wait. Raises
     :class:`yanksync.core.errors.StateError`.
     """
-    outbox, names = mirror.state.outbox, mirror.settings.hooks.names
-    if meanwhile and mirror.state.meta.moment("list_written") is None:
+    outbox, names = mirror.state.hook_queue, mirror.settings.hooks.enabled
+    if mid_pass and mirror.state.facts.moment("list_written") is None:
         return  # a first build: nobody has anything of it yet
     waiting = outbox.counts()
     if not waiting:
         return
     outbox.keep_only(names)
     for name in names:
-        if name in waiting and not mirror.stopping() and not (meanwhile and name == "manifest"):
-            _tell(mirror, name, waiting[name])
-    mirror.tally.undelivered = sum(outbox.counts().values())
+        if name in waiting and not mirror.stopping() and not (mid_pass and name == "manifest"):
+            _deliver_to(mirror, name, waiting[name])
+    mirror.totals.undelivered = sum(outbox.counts().values())
 
 
-def _tell(mirror: Mirror, name: str, count: int) -> None:
+def _deliver_to(mirror: Mirror, name: str, count: int) -> None:
     """Tell one hook; a failure is logged when it is news, and kept for ``status``."""
     key = f"undelivered_{name}"
-    before = mirror.state.meta.text(key)
+    before = mirror.state.facts.text(key)
     try:
         _HOOKS[name](mirror, count)
-    except Undelivered as error:
+    except DeliveryError as error:
         why = str(error)
-        mirror.tally.causes[error.cause] += 1
+        mirror.totals.causes[error.cause] += 1
         left = "what it was to be told is kept for the next pass"
         level = logging.DEBUG if why == before else logging.ERROR  # a service tells it once
         log.log(level, "hooks.%s: %s; %s", name, why, left)
         if why != before:
-            mirror.state.meta.put(**{key: why})
+            mirror.state.facts.put(**{key: why})
     else:
         if before is not None:
             log.info("hooks.%s: takes what it is told again", name)
-            mirror.state.meta.put(**{key: None})
+            mirror.state.facts.put(**{key: None})
 
 
 def _run_command(mirror: Mirror, count: int) -> None:
-    from yanksync.sync.hooks.environment import environment
-    from yanksync.system.child_process import run
+    from yanksync.sync.hooks.environment import hook_environment
+    from yanksync.system.child_process import run_child
 
     settings = mirror.settings.hooks
-    for projects in _portions(mirror, "command", count):
-        run(settings.command, _paths(projects), settings.timeout, environment(os.environ))
+    for projects in _chunks(mirror, "command", count):
+        run_child(
+            settings.command, _paths(projects), settings.timeout, hook_environment(os.environ)
+        )
 
 
 def _call_webhook(mirror: Mirror, count: int) -> None:
@@ -90,39 +92,41 @@ def _call_webhook(mirror: Mirror, count: int) -> None:
         name, _, value = settings.webhook_header.partition(": ")
         headers[name] = value
     assert settings.webhook is not None
-    for projects in _portions(mirror, "webhook", count):
-        body = json.dumps(message(projects, mirror.state.meta.cursor)).encode()
+    for projects in _chunks(mirror, "webhook", count):
+        body = json.dumps(webhook_message(projects, mirror.state.facts.cursor)).encode()
         post(settings.webhook, body, headers, settings.timeout, sleep=mirror.sleep)
 
 
-def message(projects: Sequence[str] | None, serial: int | None) -> dict[str, object]:
+def webhook_message(projects: Sequence[str] | None, serial: int | None) -> dict[str, object]:
     """Return what a webhook is told of ``projects``, of everything for None."""
-    named = [] if projects is None else [name for name in projects if name != LIST]
+    named = [] if projects is None else [name for name in projects if name != LIST_KEY]
     return {
         "event": "changed",
         "serial": serial,
         "all": projects is None,
-        "list": projects is None or LIST in projects,
+        "list": projects is None or LIST_KEY in projects,
         "projects": named,
         "paths": list(_paths(projects)),
     }
 
 
 def _write_manifest(mirror: Mirror, count: int) -> None:
-    settings, outbox = mirror.settings.hooks, mirror.state.outbox
+    settings, outbox = mirror.settings.hooks, mirror.state.hook_queue
     assert settings.manifest is not None
     legacy = mirror.settings.mirror.legacy_json
-    written = mirror.state.meta.text("list_copies")
+    written = mirror.state.facts.text("list_copies")
     if written is None:  # by an older release: a copy of each form
         written = " ".join(mirror.settings.mirror.compress)
     copies = copies_in(written, legacy=legacy)
     changes = outbox.changes("manifest", copies, list_legacy=legacy)
     try:
-        manifest.write(settings.manifest, mirror.run, mirror.now(), manifest.lines(changes))
+        manifest.write_manifest(
+            settings.manifest, mirror.run, mirror.now(), manifest.lines(changes)
+        )
         outbox.taken("manifest")
         manifest.tidy(settings.manifest, mirror.now() - settings.manifest_keep)
     except OSError as error:
-        raise Undelivered(f"{settings.manifest}: {error.strerror or error}") from None
+        raise DeliveryError(f"{settings.manifest}: {error.strerror or error}") from None
 
 
 _HOOKS: dict[str, Callable[[Mirror, int], None]] = {
@@ -132,16 +136,16 @@ _HOOKS: dict[str, Callable[[Mirror, int], None]] = {
 }
 
 
-def _portions(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
+def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
     """Yield what to tell a hook at once, None for everything; asked on, it has taken it."""
-    outbox = mirror.state.outbox
-    if count > MANY:
+    outbox = mirror.state.hook_queue
+    if count > EVERYTHING_ABOVE:
         yield None
         outbox.taken(name)
         return
     until = mirror.monotonic() + _LONGEST
     while not mirror.stopping():
-        projects, upto = outbox.take(name, PORTION)
+        projects, upto = outbox.take(name, CHUNK)
         if not projects:
             return
         yield projects

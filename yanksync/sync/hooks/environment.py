@@ -23,7 +23,7 @@ _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")  # what the client of object storage rea
 _WORDS = re.compile(r"_(?:KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(?:_(?!FILE$|PATH$)|$)")
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
+def hook_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return ``environ`` without the variables that hold secrets of yanksync."""
     return {name: value for name, value in environ.items() if not _is_secret(name.upper(), value)}
 

@@ -13,16 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yanksync.core import layout
-from yanksync.state.queues.hooks import LEGACY, Change
+from yanksync.state.queues.hooks import LEGACY, OutputChange
 from yanksync.system import atomic_files
 
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(\d{8}T\d{6}Z)-\d{8,}\.txt", re.ASCII)
-_SAME = {twin: form for form, twin in layout.TWIN.items()}
+_SAME = {alias: form for form, alias in layout.ALIAS.items()}
 _FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
 
 
-def lines(changes: Iterable[Change]) -> Iterator[str]:
+def lines(changes: Iterable[OutputChange]) -> Iterator[str]:
     """Yield the lines that ``changes`` come to: siblings before their page, as they are written.
 
     What is deleted may never have stood there; what is put stands there now.
@@ -33,9 +33,11 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
         for form in (layout.LEGACY.filename, *_FORMS) if followed else _FORMS:
             stands = change.now is not None and (change.legacy or form in _FORMS)
             copies = [
-                one for one in change.now or () if layout.copied(one)[0] == _SAME.get(form, form)
+                one
+                for one in change.now or ()
+                if layout.split_copy_name(one)[0] == _SAME.get(form, form)
             ]
-            now = {layout.copied(one)[1]: None for one in copies} if stands else {}
+            now = {layout.split_copy_name(one)[1]: None for one in copies} if stands else {}
             for codec, suffix in layout.SUFFIX.items():
                 if codec in change.before and codec not in now:
                     yield f"delete {base}/{form}{suffix}"
@@ -46,7 +48,7 @@ def lines(changes: Iterable[Change]) -> Iterator[str]:
             yield f"delete {base}/"
 
 
-def write(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
+def write_manifest(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
     """Write a new manifest of ``found``, durably and in one step; return its path.
 
     Its name is later than that of every other one, whatever the clock says. Raises
@@ -56,7 +58,9 @@ def write(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
     newest = max((moment for _, moment in _there(directory)), default=0)
     stamp = time.strftime(_FORMAT, time.gmtime(max(int(now), newest + 1)))
     path = directory / f"{stamp}-{run:08d}.txt"
-    atomic_files.replace(path, ".manifest.tmp", (f"{line}\n" for line in found), lasting=True)
+    atomic_files.write_atomically(
+        path, ".manifest.tmp", (f"{line}\n" for line in found), lasting=True
+    )
     return path
 
 
