@@ -17,6 +17,9 @@ def parse(expression: str, after: datetime = datetime(2000, 1, 1, tzinfo=UTC)) -
 
     :raises ValueError: when it is no expression that every cron reads
     """
+    more = f"{_WANTED}; seconds, L, W and # are not for cron, but in {expression!r}"
+    if len(expression.split()) == 6:  # which some versions of cronsim read
+        raise ValueError(more)
     try:
         cron = CronSim(expression, after)
         next(CronSim(expression, after))  # "0 0 30 2 *" has no moment
@@ -25,6 +28,6 @@ def parse(expression: str, after: datetime = datetime(2000, 1, 1, tzinfo=UTC)) -
     except StopIteration:
         raise ValueError(f"names a moment that never comes: {expression!r}") from None
     days = (*cron.days, *cron.weekdays)
-    if len(expression.split()) != 5 or any(type(day) is not int or day < 0 for day in days):
-        raise ValueError(f"{_WANTED}; seconds, L, W and # are not for cron, but in {expression!r}")
+    if any(type(day) is not int or day < 0 for day in days):
+        raise ValueError(more)
     return cron

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,13 @@ _TIME = re.compile(
 )
 
 
-class _Duration(click.ParamType[float]):
+if TYPE_CHECKING:
+    _Seconds = click.ParamType[float]
+else:  # it has no parameter before click 8.4
+    _Seconds = click.ParamType
+
+
+class _Duration(_Seconds):
     """A duration; the value is seconds."""
 
     name = "duration"
@@ -31,7 +37,7 @@ class _Duration(click.ParamType[float]):
         return found
 
 
-class _Moment(click.ParamType[float]):
+class _Moment(_Seconds):
     """A date, an RFC 3339 time, or how long ago; the value is UTC seconds."""
 
     name = "time"
