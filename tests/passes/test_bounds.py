@@ -105,6 +105,8 @@ class Upstream:
         if path == "/simple/":
             names = [name.encode() for name in (*self.bad, "good")]
             return self.answers.get("list", lambda: listed(names))()
+        if path.count("/") < 3:  # is another address meant?
+            return reply(status="404 Not Found")
         name = path.split("/")[2]
         if name in self.bad:
             return self.answers["page"]()
