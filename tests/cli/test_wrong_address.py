@@ -57,6 +57,24 @@ def test_https_is_named_where_http_was_written(yanksync: Cli, tmp_path: Path) ->
         assert f"{https} is a package index" in done.err
 
 
+def test_credentials_are_not_sent_to_another_scheme(yanksync: Cli, tmp_path: Path) -> None:
+    certificates.found(tmp_path)
+    context = certificates.made_by(tmp_path, "IP:127.0.0.1")
+    heads: list[str] = []
+
+    def answer(head: str) -> bytes:
+        heads.append(head)
+        return JSON_LIST
+
+    with wire(answer, context) as running:
+        with_password = running.url().replace("http://", "http://me:hush@")
+        yanksync.configure(f'simple_url = "{with_password}"')
+        done = yanksync("sync", REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+    assert "is a package index" in done.err and "hush" not in done.err
+    assert heads
+    assert "authorization" not in "".join(heads).lower()
+
+
 def test_https_is_named_where_plain_http_is_not_allowed(yanksync: Cli) -> None:
     yanksync.configure('simple_url = "http://me:hush@upstream.example/simple/"')
     done = yanksync("sync")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from yanksync.core.errors import UpstreamError
 from yanksync.core.formats.document_kind import DocumentKind
-from yanksync.core.urls import redacted
+from yanksync.core.urls import redacted, without_userinfo
 from yanksync.upstream.client import UpstreamClient
 
 _PORTS = {"http": 80, "https": 443}
@@ -41,7 +41,8 @@ def _candidates(url: str) -> Iterator[str]:
     if parts.scheme == "http":
         host = parts.netloc.removesuffix(f":{_PORTS['http']}")
         for path in paths:
-            yield parts._replace(scheme="https", netloc=host, path=path).geturl()
+            https = parts._replace(scheme="https", netloc=host, path=path).geturl()
+            yield without_userinfo(https)  # credentials are for their scheme, host and port
     for path in paths[1:]:
         yield parts._replace(path=path).geturl()
 
