@@ -23,3 +23,13 @@ def format_duration(seconds: float) -> str:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
     return f"{seconds:.0f} s"
+
+
+def elapsed(seconds: float) -> str:
+    """Return how long something took: ``0.4 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

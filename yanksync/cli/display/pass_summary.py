@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.error_handling import printable
+from yanksync.config.durations import elapsed
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.mirror.context import Mirror
@@ -114,7 +115,7 @@ def summary_line(summary: PassSummary) -> str:
     what = "; ".join(filter(None, (", ".join(done), ", ".join(work)))) or "nothing new"
     at = "" if summary.journal_serial is None else f" at serial {summary.journal_serial}"
     begin = f"up to date{at}" if summary.exit == ExitCode.DONE else summary.result + at
-    return f"{begin}: {what} in {duration(summary.seconds)}{_outstanding(summary)}"
+    return f"{begin}: {what} in {elapsed(summary.seconds)}{_outstanding(summary)}"
 
 
 def first_build_line(summary: PassSummary) -> str | None:
@@ -123,7 +124,7 @@ def first_build_line(summary: PassSummary) -> str | None:
         return None
     projects = _count(summary.first_build, "project")
     return (
-        f"the first build is complete: {projects} in {duration(summary.seconds)}; "
+        f"the first build is complete: {projects} in {elapsed(summary.seconds)}; "
         "to serve them, see 'yanksync show nginx'"
     )
 
@@ -139,16 +140,6 @@ def summary_json(summary: PassSummary) -> str:
     fields = msgspec.structs.asdict(summary)
     fields["changes"] = [history_object(row) for row in summary.changes]
     return json.dumps(fields)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration for people: ``0.4 s``, ``2 min 5 s``, ``1 h 3 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _changes(rows: Sequence[HistoryRow], more: int) -> Iterator[str]:

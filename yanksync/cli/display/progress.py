@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import threading
 import time
@@ -101,7 +101,7 @@ class ProgressBars:
         if not self._shown or self._phase is None:
             return
         self._drawn_at = time.monotonic()
-        width = shutil.get_terminal_size().columns - 1
+        width = _width()
         text = progress_line(self._phase, self._drawn_at)[:width]
         print(f"\r{text:<{min(self._drawn, width)}}", end="", file=sys.stderr, flush=True)
         self._drawn = len(text)
@@ -119,6 +119,15 @@ class ProgressBars:
                 self._draw()
                 print(file=sys.stderr, flush=True)
             self._drawn, self._phase = 0, None
+
+
+def _width() -> int:
+    """Return the columns of the terminal on standard error, without that of the cursor."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):  # no terminal, or a stream without a file
+        columns = 0
+    return (columns or 80) - 1
 
 
 def progress_line(phase: Phase, now: float) -> str:
