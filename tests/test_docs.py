@@ -28,7 +28,7 @@ from yanksync.cli.adopt import counts_object as counts_of_adoption
 from yanksync.cli.display.held import held_object
 from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.display.report_rows import row_object
-from yanksync.cli.verify import counts_object, outcome_object
+from yanksync.cli.reports.verify import counts_object, outcome_object
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.config.settings import Settings

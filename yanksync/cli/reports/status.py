@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from yanksync.cli.check import Limits, problems
 from yanksync.cli.display.report_rows import json_option, rfc3339
 from yanksync.cli.display.times import DURATION, local_time
 from yanksync.cli.error_handling import print_line, printable
 from yanksync.cli.logs import CliContext
+from yanksync.cli.reports.check import Limits, problems
 from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
