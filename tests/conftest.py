@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.servers import started
+from tests.support.documents import anchors
 from tests.support.fake_index.client import Client, client_of
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.s3_proxy import Gate, gate
 from tests.support.s3_servers import Server, moto
 from tests.support.world import SCRATCH, World
 
-RULES = {f"R{number}" for number in range(1, 16)}
-INCIDENTS = {*range(1, 39)}
+RULES = {f"R{number}" for number in anchors("rules.rst", "rule-r")}
+INCIDENTS = {*anchors("incidents.rst", "incident-")}
 
 
 class Markers(pytest.Item):

@@ -67,7 +67,8 @@ def test_what_is_imported_is_declared() -> None:
     assert homes == set(declared(*RUNTIME))
 
 
-# Published vulnerabilities, by the version that ended the last of them; see RATIONALE.rst.
+# Published vulnerabilities, by the version that ended the last of them; see
+# docs/design/decisions/libraries.rst.
 MENDED = {
     "brotli": "1.2.0",
     "certifi": "2024.7.4",

@@ -54,7 +54,7 @@ def test_invitations_purge_nothing(upstream: FakeUpstream, client: Client) -> No
     upstream.cdn = True
     upstream.upload("demo", "1.0")
     assert serials(client, 1) == ["4"]
-    upstream.invite("demo")  # facts 25
+    upstream.invite("demo")
     upstream.revoke_invite("demo")
     assert serials(client, 1) == ["4"]
     upstream.role("demo", "add Maintainer bob")

@@ -16,14 +16,14 @@ def actions(upstream: FakeUpstream) -> list[tuple[str, str | None, str]]:
 
 
 def test_first_upload_writes_four_rows_in_one_transaction(upstream: FakeUpstream) -> None:
-    assert upstream.upload("Foo.Bar", "1.0") == 4  # facts 11
+    assert upstream.upload("Foo.Bar", "1.0") == 4
     assert actions(upstream) == [
         ("Foo.Bar", None, "create"),
         ("Foo.Bar", None, "add Owner alice"),
         ("Foo.Bar", "1.0", "new release"),
         ("Foo.Bar", "1.0", "add source file foo_bar-1.0.tar.gz"),
     ]
-    assert len({e.timestamp for e in upstream.journal}) == 1  # facts 9
+    assert len({e.timestamp for e in upstream.journal}) == 1
     upstream.upload("Foo.Bar", "1.0")
     assert actions(upstream)[4:] == [
         ("Foo.Bar", "1.0", "add py3 file foo_bar-1.0-py3-none-any.whl")
@@ -36,8 +36,8 @@ def test_each_mutation_writes_its_row(upstream: FakeUpstream) -> None:
     upstream.upload("demo", "2.0")
     start = upstream.last_serial
     upstream.yank("demo", "1.0", "bad")
-    upstream.yank("demo", "1.0", "worse")  # facts 4
-    upstream.unyank("demo", "2.0")  # facts 4: it is not yanked
+    upstream.yank("demo", "1.0", "worse")
+    upstream.unyank("demo", "2.0")  # it is not yanked
     upstream.quarantine_release("demo", "2.0")
     upstream.clear_release_quarantine("demo", "2.0")
     upstream.quarantine_project("demo")
@@ -94,9 +94,9 @@ def test_since_serial_is_exclusive_ordered_and_limited(
     upstream: FakeUpstream, client: Client
 ) -> None:
     upstream.upload("demo", "1.0")
-    upstream.burn_serial(10)  # facts 8
+    upstream.burn_serial(10)
     assert client.call("changelog_last_serial") == 4
-    upstream.clock = 5  # facts 9
+    upstream.clock = 5
     assert upstream.yank("demo", "1.0") == 15
     assert client.call("changelog_since_serial", 4) == [["demo", "1.0", 5, "yank release", 15]]
     assert client.call("changelog_since_serial", 15) == []
@@ -107,7 +107,7 @@ def test_since_serial_is_exclusive_ordered_and_limited(
 
 
 def test_empty_journal_is_nil(upstream: FakeUpstream, client: Client) -> None:
-    assert client.call("changelog_last_serial") is None  # facts 14
+    assert client.call("changelog_last_serial") is None
     assert client.call("changelog_since_serial", 0) == []
 
 
@@ -127,7 +127,7 @@ def test_empty_journal_is_nil(upstream: FakeUpstream, client: Client) -> None:
 def test_faults(
     upstream: FakeUpstream, client: Client, method: str, params: Any, code: int, text: str
 ) -> None:
-    found, words = client.fault(method, *params)  # facts 15, 16
+    found, words = client.fault(method, *params)
     assert found == code
     assert words.endswith(text + "." * words.endswith("."))
 
@@ -139,7 +139,7 @@ def test_a_serial_beyond_the_database_is_an_application_error(
         "<methodCall><methodName>changelog_since_serial</methodName><params><param><value><int>"
         "2147483648</int></value></param></params></methodCall>"
     )
-    assert b"application error" in client.post(body).content  # facts 13
+    assert b"application error" in client.post(body).content
     answer = client.post("<methodCall>")
     assert b"-32700" in answer.content
     assert b"parse error; not well formed" in answer.content
@@ -149,7 +149,7 @@ def test_rate_limit_is_a_fault(upstream: FakeUpstream, client: Client) -> None:
     upstream.rate_limit = 3
     client.call("changelog_last_serial")
     client.call("changelog_last_serial")
-    code, text = client.fault("changelog_last_serial")  # facts 17: the n-th is the first refused
+    code, text = client.fault("changelog_last_serial")  # the n-th is the first refused
     assert (code, text[:20]) == (-32500, "HTTPTooManyRequests:")
     assert "reset in 3542 seconds" in text
     upstream.rate_limit = None
@@ -162,7 +162,7 @@ def test_rate_limit_is_a_fault(upstream: FakeUpstream, client: Client) -> None:
 def test_only_lower_case_text_xml_is_xmlrpc(
     upstream: FakeUpstream, client: Client, content_type: str
 ) -> None:
-    for path, location in (("pypi", "/pypi/"), ("pypi/", "/")):  # facts 18
+    for path, location in (("pypi", "/pypi/"), ("pypi/", "/")):
         answer = client.post(b"", path, Content_Type=content_type)
         assert (answer.status_code, answer.headers["Location"]) == (301, location)
     assert client.post(b"", "RPC2/").status_code == 404
@@ -173,10 +173,10 @@ def test_odd_rows_travel_as_they_are(upstream: FakeUpstream, client: Client) -> 
     upstream.raw_row("user:eve", "", "nuke user")
     upstream.raw_row("Größe", "1.2 (final) & <more>", "add Owner é… & <b>")
     rows = client.call("changelog_since_serial", 0)
-    assert rows[0] == [None, None, 7, None, 1]  # facts 20
+    assert rows[0] == [None, None, 7, None, 1]
     assert rows[1][:2] == ["user:eve", ""]
     assert rows[2][:2] == ["Größe", "1.2 (final) & <more>"]
-    assert rows[2][3] == "add Owner &#233;&#8230; & <b>"  # facts 19
+    assert rows[2][3] == "add Owner &#233;&#8230; & <b>"
     assert upstream.journal[0].name == upstream.journal[0].action == ""
 
 
@@ -185,7 +185,7 @@ def test_list_packages_has_display_names_and_quarantined(
 ) -> None:
     upstream.create("Zope.Interface")
     upstream.quarantine_project("Zope.Interface")
-    assert client.call("list_packages_with_serial") == {"Zope.Interface": 3}  # facts 21
+    assert client.call("list_packages_with_serial") == {"Zope.Interface": 3}
     assert upstream.names() == []
     assert upstream.all_names() == ["zope-interface"]
 
@@ -193,7 +193,7 @@ def test_list_packages_has_display_names_and_quarantined(
 def test_xmlrpc_can_be_refused_or_gzipped(upstream: FakeUpstream, client: Client) -> None:
     body = xmlrpc.client.dumps((), "changelog_last_serial")
     answer = client.post(body, "RPC2", Accept_Encoding="gzip")
-    assert answer.headers["Content-Encoding"] == "gzip"  # facts 22
+    assert answer.headers["Content-Encoding"] == "gzip"
     assert b"<nil/>" in answer.content
     upstream.xmlrpc_status = 405
     assert client.post(body).status_code == 405

@@ -24,8 +24,8 @@ def test_json_page_is_the_truth_with_real_hashes(upstream: FakeUpstream, client:
     assert page.json()["name"] == "foo-bar"
     assert page.json()["meta"] == {"_last-serial": 4, "api-version": "1.4"}
     (file,) = page.json()["files"]
-    assert file["requires-python"] == "<4,>=3.8"  # facts 32
-    assert file["url"].endswith("/files/foo-bar/foo_bar-1!0.5-py3-none-any.whl")  # facts 45
+    assert file["requires-python"] == "<4,>=3.8"
+    assert file["url"].endswith("/files/foo-bar/foo_bar-1!0.5-py3-none-any.whl")
     assert file["core-metadata"] == file["data-dist-info-metadata"] != False  # noqa: E712
     assert requests.get(file["url"], timeout=5).content == content
     metadata = requests.get(file["url"] + ".metadata", timeout=5).content
@@ -40,7 +40,7 @@ def test_reasons_in_both_forms(upstream: FakeUpstream, client: Client, reason: s
     upstream.upload("demo", "1.0")
     upstream.yank("demo", "1.0", reason)
     page = client.page()
-    assert page.json()["files"][0]["yanked"] == (reason or True)  # facts 31, 33
+    assert page.json()["files"][0]["yanked"] == (reason or True)
     assert "\\u2028" not in page.content.decode()
     escaped = reason
     for char, reference in zip("&\"'<>", ("&amp;", "&#34;", "&#39;", "&lt;", "&gt;"), strict=True):
@@ -55,13 +55,13 @@ def test_a_release_is_yanked_with_all_that_is_added(upstream: FakeUpstream) -> N
     upstream.upload("demo", "1.0")
     upstream.yank("demo", "1.0", "bad")
     upstream.upload("demo", "1.0")
-    assert yanks(upstream) == ["bad", "bad"]  # facts 5
+    assert yanks(upstream) == ["bad", "bad"]
     upstream.remove_release("demo", "1.0")
     upstream.upload("demo", "1.0")
-    assert yanks(upstream) == [False]  # facts 5
+    assert yanks(upstream) == [False]
     upstream.upload("demo", "1.0.0")
     upstream.yank("demo", "1.0.0")
-    assert yanks(upstream) == [False, True]  # facts 7
+    assert yanks(upstream) == [False, True]
 
 
 def yanks(upstream: FakeUpstream) -> list[bool | str]:
@@ -87,13 +87,13 @@ def test_quarantine_hides_and_gives_back(upstream: FakeUpstream, client: Client)
     upstream.yank("demo", "2.0", "bad")
     whole = upstream.truth("demo")
     upstream.quarantine_release("demo", "2.0")
-    assert client.page().json()["versions"] == ["1.0"]  # facts 35
+    assert client.page().json()["versions"] == ["1.0"]
     with pytest.raises(Refused):
         upstream.yank("demo", "2.0")
     upstream.quarantine_project("demo")
     page = client.page()
     assert (page.status_code, page.json()["files"], page.json()["versions"]) == (200, [], [])
-    assert page.json()["project-status"] == {"status": "quarantined"}  # facts 36
+    assert page.json()["project-status"] == {"status": "quarantined"}
     assert client.get("simple/").json()["projects"] == []
     upstream.clear_project_quarantine("demo")
     assert client.page().json()["versions"] == ["1.0"]
@@ -107,7 +107,7 @@ def test_quarantine_hides_and_gives_back(upstream: FakeUpstream, client: Client)
 def test_archiving_changes_the_page_and_no_serial(upstream: FakeUpstream, client: Client) -> None:
     serial = upstream.upload("demo", "1.0")
     before = client.page()
-    assert upstream.archive("demo") == serial  # facts 24
+    assert upstream.archive("demo") == serial
     after = client.page(If_None_Match=before.headers["ETag"])
     assert after.status_code == 200
     assert after.json()["project-status"] == {"status": "archived"}
@@ -120,10 +120,10 @@ def test_removed_is_404_and_names_are_never_free_again(
     upstream.upload("Demo", "1.0")
     upstream.remove_project("demo")
     page = client.page()
-    assert (page.status_code, len(page.content)) == (404, 13)  # facts 38
-    assert "X-PyPI-Last-Serial" not in page.headers  # facts 28
+    assert (page.status_code, len(page.content)) == (404, 13)
+    assert "X-PyPI-Last-Serial" not in page.headers
     assert upstream.truth("demo") is None
-    with pytest.raises(ValueError, match="used before"):  # facts 46
+    with pytest.raises(ValueError, match="used before"):
         upstream.upload("demo", "1.0", "demo-1.0.tar.gz")
     upstream.create("DEMO")
     assert client.get("simple/").json()["projects"] == [{"_last-serial": 7, "name": "DEMO"}]
@@ -135,7 +135,7 @@ def test_only_rows_of_the_present_spelling_raise_the_serial(upstream: FakeUpstre
     page = upstream.truth("foo.bar")
     assert page is not None
     assert page["meta"]["_last-serial"] == 4
-    upstream.upload("Foo_Bar", "1.0")  # facts 2
+    upstream.upload("Foo_Bar", "1.0")
     assert upstream.journal[-1].name == "Foo_Bar"
     assert upstream.displays() == {"Foo_Bar": 6}
 
@@ -144,7 +144,7 @@ def test_empty_versions_and_order(upstream: FakeUpstream, client: Client) -> Non
     for version in ("1!0.5", "1.10", "1.9", "2004d"):
         upstream.upload("demo", version)
     upstream.remove_file("demo", "demo-1.10.tar.gz")
-    assert client.page().json()["versions"] == ["2004d", "1.9", "1!0.5"]  # facts 39, 41
+    assert client.page().json()["versions"] == ["2004d", "1.9", "1!0.5"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_negotiation(
     upstream: FakeUpstream, client: Client, accept: str, content_type: str
 ) -> None:
     upstream.create("demo")
-    for path in ("simple/", "simple/demo/"):  # facts 42
+    for path in ("simple/", "simple/demo/"):
         answer = client.get(path, Accept=accept)
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].split(";")[0] == content_type
@@ -175,7 +175,7 @@ def test_negotiation(
 
 def test_serials_agree_in_all_forms(upstream: FakeUpstream, client: Client) -> None:
     upstream.create("demo")
-    assert client.page().headers["X-PyPI-Last-Serial"] == "2"  # facts 23
+    assert client.page().headers["X-PyPI-Last-Serial"] == "2"
     assert client.page(Accept=HTML).text.endswith("<!--SERIAL 2-->")
     assert "SERIAL" not in client.get("simple/", Accept=HTML).text
     assert client.get("simple/", Accept=HTML).headers["X-PyPI-Last-Serial"] == "2"
@@ -192,7 +192,7 @@ def test_etags_are_of_the_bytes_sent(upstream: FakeUpstream, client: Client) -> 
     assert zipped.headers["Content-Encoding"] == "gzip"
     assert zipped.json() == plain.json()
     tags = {answer.headers["ETag"] for answer in (plain, html, zipped)}
-    assert len(tags) == 3  # facts 29
+    assert len(tags) == 3
     for tag in (plain.headers["ETag"], "W/" + plain.headers["ETag"]):
         again = client.page(If_None_Match=tag)
         assert (again.status_code, again.content) == (304, b"")
@@ -219,7 +219,7 @@ def test_head_has_headers_only(upstream: FakeUpstream, client: Client) -> None:
 
 def test_redirects(upstream: FakeUpstream, client: Client) -> None:
     upstream.create("Django")
-    for path, location in (  # facts 43
+    for path, location in (
         ("simple/Django", "/simple/Django/"),
         ("simple/unknown", "/simple/unknown/"),
         ("simple/Django/?a=b", "/simple/django/?a=b"),
@@ -234,7 +234,7 @@ def test_the_list_can_be_old(upstream: FakeUpstream, client: Client) -> None:
     upstream.freeze_list()
     upstream.create("two")
     old = client.get("simple/").json()
-    assert (old["meta"]["_last-serial"], len(old["projects"])) == (2, 1)  # facts 27
+    assert (old["meta"]["_last-serial"], len(old["projects"])) == (2, 1)
     upstream.thaw_list()
     assert client.get("simple/").json()["meta"]["_last-serial"] == 4
     assert upstream.names() == ["one", "two"]

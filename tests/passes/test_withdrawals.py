@@ -53,7 +53,7 @@ def test_withdrawals_are_asked_for_before_uploads(world: World) -> None:
 
 
 def test_name_url_hash_and_provenance_outlive_a_yank(world: World) -> None:
-    """C45, E22: locks and attestations name files by these; a mark changes none of them."""
+    """Locks and attestations name files by these; a mark changes none of them."""
     world.started(provenance="https://upstream.example/integrity/x/provenance")
     before = published(world, "demo")
     assert {file["provenance"] for file in before.values()} != {None}
@@ -67,7 +67,7 @@ def test_of_an_earlier_reason_nothing_is_left(disk: World) -> None:
     disk.started()
     disk.up.yank("demo", "1.0", "the first reason")
     assert disk.sync() == DONE and b"the first reason" in everything(disk)
-    disk.up.yank("demo", "1.0", "the second reason")  # A46: needs no unyank between
+    disk.up.yank("demo", "1.0", "the second reason")  # needs no unyank between
     assert disk.sync() == DONE
     assert disk.yanked("demo")["demo-1.0.tar.gz"] == "the second reason"
     assert b"the first reason" not in everything(disk)

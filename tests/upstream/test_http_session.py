@@ -1,4 +1,4 @@
-"""The wire: redirects, limits, patience, credentials, proxies (rules R10, R13; F7 to F9, F19)."""
+"""The wire: redirects, limits, patience, credentials, proxies (rules R10, R13)."""
 
 from __future__ import annotations
 

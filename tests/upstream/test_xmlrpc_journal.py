@@ -1,4 +1,4 @@
-"""The journal over XML-RPC: faults, hostile XML, paging (rules R7, R13; facts 13 to 22; F10)."""
+"""The journal over XML-RPC: faults, hostile XML, paging (rules R7, R13)."""
 
 from __future__ import annotations
 

@@ -14,8 +14,10 @@ CACHE = "public, max-age=600"
 
 
 REVALIDATED = "no-cache"
-"""The rule for :data:`LEGACY`: a server can say only of what it reads itself that it is as new as
-the list (RATIONALE.rst, "A JSON API for followers")."""
+"""The rule for :data:`LEGACY`: a cache could serve a document that is older than the list.
+
+See docs/design/decisions/other-mirrors.rst#decision-followers.
+"""
 
 
 class Form(Struct, frozen=True):

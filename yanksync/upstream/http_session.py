@@ -1,8 +1,8 @@
 """The wire: one place that asks upstream, with requests' habits and the limits of R10 and R13.
 
 Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address;
-page requests then go through the pool beneath it, because requests' own work for each call costs
-more than the call (RATIONALE.rst), and :mod:`.lines` asks on over the connections that stand then.
+page requests then go through urllib3's pool, because requests' own work costs more than the call
+(docs/design/decisions/upstream.rst#decision-requests). :mod:`.multiplexer` uses the connections.
 Bodies are read as they come, limited in bytes and in time.
 """
 

@@ -1,9 +1,9 @@
-"""The one question of a pass that finds nothing new, without what would take longer to load.
+"""Sends the first journal call of a pass without importing requests.
 
-Many passes ask the journal once and are told that nothing has changed, and loading requests would
-take them longer than all else (RATIONALE.rst). Where the way is plain, without a proxy and without
-credentials, the question goes over a connection of its own. An answer that is not plainly right is
-no answer: the caller then asks by way of requests.
+Most passes make this one call, and importing requests would take longer than the rest of the pass
+(docs/design/decisions/upstream.rst#decision-first-question). Without a proxy and credentials the
+call goes over a connection of its own. If the answer is unusual, the caller repeats it with
+requests.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Many questions at once, in one thread: each connection that stands is a line to ask over.
+"""Sends many requests in one thread, over connections that urllib3 has opened.
 
-A blocking thread for each request spends more on waking up than on the work (RATIONALE.rst). So the
-crew, threads that ask through urllib3, do what needs patience: the first question of each
-connection, with its proxy, its TLS and its credentials, and whatever turns out to be out of the
-ordinary (a redirect, an odd answer, a connection that was closed as we spoke). The connections that
-they leave are asked over from here, with nothing that blocks.
+A blocking thread for each request spends more time on waking up than on the work
+(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads, which use urllib3,
+open the connections (proxy, TLS, credentials) and repeat what is unusual: a redirect, an answer
+with an odd form, a connection that was closed meanwhile. All other requests are sent from here.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ K = TypeVar("K")
 
 _AHEAD = 2  # requests drawn and not answered yet, for each worker
 _ROOM = 32 << 20  # bytes
-_CHUNK = 1 << 16  # bytes asked of a socket at once; more costs more (RATIONALE.rst)
+_CHUNK = 1 << 16  # bytes read from a socket at once; more costs more CPU time
 _LOOK = 0.25  # of the timeout: how often silence is looked for
 _ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
 

@@ -33,14 +33,14 @@ See :meth:`.session.Session.post`.
 """
 
 PAGE = 50_000
-"""Rows in one answer at the most; there is no sign that there are more (facts 13)."""
+"""The most rows in one answer; nothing says that there are more."""
 
 _LARGEST = 2**31 - 1
 """The highest serial that can be asked with: Warehouse refuses 2**31, XML-RPC has no such int."""
 
 _LAST_SECOND = 253402300799  # the end of the year 9999
 _HEADERS = {
-    "Content-Type": "text/xml",  # lower case: facts 18
+    "Content-Type": "text/xml",  # in lower case: Warehouse answers other spellings with a redirect
     "Accept": "text/xml",
     "Accept-Encoding": "gzip",
 }
@@ -148,7 +148,7 @@ def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[Journa
     """Return how many rows an answer has, and the entries after ``since``, each once.
 
     Raises what :func:`decode_value` raises, and :class:`InvalidAnswer` for rows of another shape,
-    too many rows, and serials that do not ascend (facts 13, 27).
+    too many rows, and serials that do not ascend.
     """
     rows = parse_rows(body, PAGE)
     if rows is None:

@@ -39,11 +39,11 @@ def get_reply(upstream: Repository, target: str, headers: Headers, fault: Fault 
         case ["simple", name, ""]:
             return _page(upstream, target, name, headers, fault)
         case ["simple"] | ["simple", _] | ["pypi"]:
-            return _moved(target, path + "/")  # before anything is looked up (facts 43)
+            return _moved(target, path + "/")  # before anything is looked up
         case ["pypi", name, "json"]:
             return _document(upstream, unquote(name))
         case ["pypi", ""]:
-            return _moved(target, "/")  # facts 18
+            return _moved(target, "/")
         case ["files" | "packages", name, filename]:
             return _file(upstream, name, unquote(filename))
         case [""]:
@@ -54,7 +54,7 @@ def get_reply(upstream: Repository, target: str, headers: Headers, fault: Fault 
 def post_reply(
     upstream: Repository, target: str, headers: Headers, call: xmlrpc.Call, fault: Fault | None
 ) -> Reply:
-    """Answer a POST: XML-RPC, where the path and the content type say so (facts 18)."""
+    """Answer a POST: XML-RPC, where the path and the content type say so."""
     path = urlsplit(target).path
     if path not in ("/pypi", "/pypi/", "/RPC2"):
         return NOT_FOUND
@@ -72,7 +72,7 @@ def post_reply(
     body = xml.encode(errors="replace")
     if _wants_gzip(upstream, headers):
         zipped = body_of(body, gzipped=True)
-        sent += [("Content-Encoding", "gzip"), ("ETag", zipped.etag)]  # facts 22
+        sent += [("Content-Encoding", "gzip"), ("ETag", zipped.etag)]
         body = zipped.data
     return Reply(200, tuple(sent), body)
 
@@ -94,7 +94,7 @@ def altered(reply: Reply, fault: Fault | None) -> Reply:
 
 
 def negotiated(upstream: Repository, accept: str) -> Form:
-    """Choose a form as Warehouse does: never 406, HTML for what it cannot match (facts 42)."""
+    """Choose a form as Warehouse does: never 406, HTML for what it cannot match."""
     if upstream.html_only:
         return Form.TEXT_HTML
     if upstream.json_only:
@@ -160,7 +160,7 @@ def _page(
     gzipped = _wants_gzip(upstream, headers)
     answer = upstream.page_answer(key, gzipped=gzipped)
     if key != name or not answer.found:
-        return NOT_FOUND  # without a serial, whatever was accepted (facts 28, 38)
+        return NOT_FOUND  # without a serial, whatever was accepted
     look = upstream.served_look()
     serial = answer.serial if upstream.page_serials else None
     if fault and fault.kind is Kind.FALLBACK:
@@ -179,7 +179,7 @@ def _conditional(
     gzipped: bool,
     serial: int | None,
 ) -> Reply:
-    """Return 200, or 304 where the client has these bytes; both have the serial (facts 29)."""
+    """Return 200, or 304 where the client has these bytes; both have the serial."""
     sent = [("Cache-Control", _PAGE_TTL), ("Vary", "Accept, Accept-Encoding")]
     if serial is not None:
         sent.append(("X-PyPI-Last-Serial", str(serial)))
@@ -218,7 +218,7 @@ def _file(upstream: Repository, name: str, filename: str) -> Reply:
 
 
 def _moved(target: str, path: str) -> Reply:
-    """Redirect, keeping the query (facts 43)."""
+    """Redirect, keeping the query."""
     query = urlsplit(target).query
     return Reply(301, (("Location", f"{path}?{query}" if query else path),))
 

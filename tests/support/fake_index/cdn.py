@@ -8,7 +8,7 @@ from tests.support.fake_index.faults import Switchboard
 from tests.support.fake_index.pages import Answer
 from tests.support.fake_index.values import normalise
 
-_NO_PURGE = re.compile(r"(invite|revoke_invite) ")  # facts 25
+_NO_PURGE = re.compile(r"(invite|revoke_invite) ")
 
 
 class Cdn(Switchboard):

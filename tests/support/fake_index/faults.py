@@ -82,12 +82,12 @@ class Fault:
 
     @classmethod
     def rpc_fault(cls, code: int, text: str) -> Fault:
-        """Answer with an XML-RPC fault, HTTP 200 as always (facts 16)."""
+        """Answer with an XML-RPC fault, HTTP 200 as always."""
         return cls(Kind.RPC_FAULT, code=code, text=text)
 
     @classmethod
     def rate_limit(cls, seconds: int = 3542) -> Fault:
-        """Answer with the fault that is Warehouse's rate limit (facts 17)."""
+        """Answer with the fault that is Warehouse's rate limit."""
         left = (("RateLimit", f'"xmlrpc.client";r=0;t={seconds}'),)
         text = rate_limit_text(seconds)
         return cls(Kind.RPC_FAULT, code=-32500, text=text, headers=left)
@@ -176,8 +176,8 @@ class _Armed:
 class Switchboard:
     """The switches of the fake upstream that concern answers and not what is true."""
 
-    page_limit: int = 50_000  # facts 13
-    rate_limit: int | None = None  # the n-th call is the first refused (facts 17); None: no limit
+    page_limit: int = 50_000
+    rate_limit: int | None = None  # the n-th call is the first refused; None: no limit
     rate_used: int = 0
     rate_reset: int = 3542  # the seconds that the refusal speaks of
     xmlrpc_status: int | None = None  # every call is refused with this HTTP status
@@ -247,7 +247,7 @@ class Switchboard:
 
 
 def rate_limit_text(seconds: int) -> str:
-    """Return what Warehouse says when there were too many calls (facts 17)."""
+    """Return what Warehouse says when there were too many calls."""
     return (
         "HTTPTooManyRequests: The action could not be performed because there were too many "
         f"requests by the client. Limit may reset in {seconds} seconds."

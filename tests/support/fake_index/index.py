@@ -1,5 +1,7 @@
 """A journal-keeping package repository in memory, behaving as PyPI was seen to behave.
 
+``docs/design/upstream.rst`` has what was seen.
+
 ``FakeUpstream`` has the mutations; :func:`tests.support.fake_index.http_server.serve` puts it on a
 socket. Time is ``clock`` and nothing else, so the same calls give the same bytes.
 """
@@ -65,7 +67,7 @@ class FakeUpstream(Repository):
         upload_time: str | None = None,
         provenance: str | None = None,
     ) -> int:
-        """Add a file, with project and release where they are new (facts 2, 5, 11, 32)."""
+        """Add a file, with project and release where they are new."""
         with self.lock:
             key = normalise(name)
             held = self._projects.get(key)
@@ -75,9 +77,9 @@ class FakeUpstream(Repository):
                 choices = default_filenames(name, version, content)
                 filename = next(f for f in choices if f not in self._used)
             if filename in self._used:
-                raise Refused(f"{filename} was used before (facts 46)")
+                raise Refused(f"{filename} was used before")
             release = project.releases.get(version)
-            if release is None:  # the first upload decides (facts 32)
+            if release is None:  # the first upload decides
                 release = Release(version, requires_python)
                 writes.append((version, "new release"))
             body = f"{filename}\n".encode() if content is None else content
@@ -100,11 +102,11 @@ class FakeUpstream(Repository):
             return self.commit(key, changed, writes)
 
     def yank(self, name: str, version: str, reason: str = "") -> int:
-        """Yank a release; on a yanked one this is how the reason changes (facts 4)."""
+        """Yank a release; on a yanked one this is how the reason changes."""
         return self._mark(name, version, reason, "yank release")
 
     def unyank(self, name: str, version: str) -> int:
-        """Take a yank back; accepted on a release that is not yanked, too (facts 4)."""
+        """Take a yank back; accepted on a release that is not yanked, too."""
         return self._mark(name, version, None, "unyank release")
 
     def yank_file(
@@ -121,7 +123,7 @@ class FakeUpstream(Repository):
             return self.commit(key, changed, writes)
 
     def remove_file(self, name: str, filename: str) -> int:
-        """Remove one file; its release stays, maybe without files (facts 6, 39)."""
+        """Remove one file; its release stays, maybe without files."""
         with self.lock:
             key, project = self._require(name)
             version = self._file(project, filename).version
@@ -130,7 +132,7 @@ class FakeUpstream(Repository):
             return self.commit(key, replace(project, files=files), writes)
 
     def remove_release(self, name: str, version: str) -> int:
-        """Remove a release: one row, none for its files (facts 12)."""
+        """Remove a release: one row, none for its files."""
         with self.lock:
             key, project = self._require(name)
             self._release(project, version)
@@ -142,13 +144,13 @@ class FakeUpstream(Repository):
             return self.commit(key, changed, [(version, "remove release")])
 
     def remove_project(self, name: str) -> int:
-        """Remove a project: one row (facts 12); the page is 404 from here on."""
+        """Remove a project: one row; the page is 404 from here on."""
         with self.lock:
             key, project = self._require(name)
             return self.commit(key, None, [(None, "remove project")], spelling=project.display)
 
     def quarantine_project(self, name: str) -> int:
-        """Quarantine a project: 200 without files, gone from the list (facts 36)."""
+        """Quarantine a project: 200 without files, gone from the list."""
         return self._status(name, "quarantined", [(None, "project quarantined")])
 
     def clear_project_quarantine(self, name: str) -> int:
@@ -158,15 +160,15 @@ class FakeUpstream(Repository):
         return self._status(name, "active", [(None, "project quarantine cleared")])
 
     def quarantine_release(self, name: str, version: str) -> int:
-        """Quarantine a release: its files vanish without a marker (facts 35)."""
+        """Quarantine a release: its files vanish without a marker."""
         return self._quarantine(name, version, True, "release quarantined")
 
     def clear_release_quarantine(self, name: str, version: str) -> int:
-        """End it; the release returns with the yank that it had (facts 35)."""
+        """End it; the release returns with the yank that it had."""
         return self._quarantine(name, version, False, "release quarantine cleared")
 
     def archive(self, name: str) -> int:
-        """Archive a project: the page changes, but there is no row and no serial (facts 24)."""
+        """Archive a project: the page changes, but there is no row and no serial."""
         return self.set_status(name, "archived")
 
     def unarchive(self, name: str) -> int:
@@ -186,11 +188,11 @@ class FakeUpstream(Repository):
             return self.commit(key, project, [(None, action)])
 
     def invite(self, name: str, user: str = "bob", role: str = "Maintainer") -> int:
-        """Invite somebody: the serial rises, the CDN is not purged (facts 25)."""
+        """Invite somebody: the serial rises, the CDN is not purged."""
         return self.role(name, f"invite {role} {user}")
 
     def revoke_invite(self, name: str, user: str = "bob", role: str = "Maintainer") -> int:
-        """Take an invitation back: the serial rises, the CDN is not purged (facts 25)."""
+        """Take an invitation back: the serial rises, the CDN is not purged."""
         return self.role(name, f"revoke_invite {role} {user}")
 
     def _creation(self) -> Writes:
@@ -217,7 +219,7 @@ class FakeUpstream(Repository):
             key, project = self._require(name)
             release = self._release(project, version)
             if release.quarantined:
-                raise Refused(f"{version} is quarantined (facts 35)")
+                raise Refused(f"{version} is quarantined")
             files = {
                 n: replace(f, own_yank=None) if f.version == version else f
                 for n, f in project.files.items()

@@ -39,15 +39,15 @@ class Journal:
 
     @property
     def last_serial(self) -> int:
-        """The newest row's serial, 0 when there is none (facts 8: burnt serials do not count)."""
+        """The newest row's serial, 0 when there is none; burnt serials do not count."""
         return self.rows[-1].serial if self.rows else 0
 
     def page_serial(self, display: str) -> int:
-        """Return the newest serial of rows under exactly this spelling (facts 25)."""
+        """Return the newest serial of rows under exactly this spelling."""
         return self._newest.get(display, 0)
 
     def since(self, serial: int, limit: int) -> list[Row]:
-        """Return at most ``limit`` rows after ``serial``, exclusive (facts 13)."""
+        """Return at most ``limit`` rows after ``serial``, exclusive."""
         start = bisect_right(self.rows, serial, key=lambda row: row.serial)
         return self.rows[start : start + limit]
 

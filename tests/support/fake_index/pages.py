@@ -39,7 +39,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes as sent, with the ETag over them (facts 29)."""
+    """Bytes as sent, with the ETag over them."""
 
     data: bytes
     etag: str
@@ -88,7 +88,7 @@ class Answer(_Rendered):
         meta: PageDict = {"api-version": look.api_version}
         if look.serials:
             meta["_last-serial"] = self.serial
-        versions = {f.version for f in visible}  # facts 39: only releases with a file
+        versions = {f.version for f in visible}  # only releases with a file
         return {
             "files": [_file(self.name, self.project, f, look) for f in visible],
             "meta": meta,
@@ -121,7 +121,7 @@ class Listing(_Rendered):
         return Listing(self.entries[::2], self.serial)
 
     def render(self, form: Form, look: Look) -> bytes:
-        """Return the list as ``form``; the HTML one has no serial in its body (facts 23)."""
+        """Return the list as ``form``; the HTML one has no serial in its body."""
         if form == Form.V1_JSON:
             return _json(self._value(look))
         links = [f'    <a href="/simple/{n}/">{escape(d)}</a>\n' for n, d, _ in self.entries]
@@ -144,18 +144,18 @@ def body_of(data: bytes, *, gzipped: bool) -> Body:
 
 
 def file_url(files_url: str, name: str, filename: str) -> str:
-    """Return a file's URL: spaces percent-encoded, ``!`` and ``+`` left alone (facts 45)."""
+    """Return a file's URL: spaces percent-encoded, ``!`` and ``+`` left alone."""
     return f"{files_url}{name}/{quote(filename, safe='!+~')}"
 
 
 def escape(text: str) -> str:
-    """Return ``text`` escaped as Warehouse does, controls left raw (facts 33)."""
+    """Return ``text`` escaped as Warehouse does, controls left raw."""
     return html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
 def _file(name: str, project: StoredProject, file: StoredFile, look: Look) -> PageDict:
     reason = project.yanked(file)
-    metadata: Any = False  # facts 44: an object or false
+    metadata: Any = False  # an object or false
     if file.metadata is not None:
         metadata = {"sha256": hashlib.sha256(file.metadata).hexdigest()}
     return {
@@ -168,7 +168,7 @@ def _file(name: str, project: StoredProject, file: StoredFile, look: Look) -> Pa
         "size": len(file.content),
         "upload-time": file.upload_time,
         "url": file_url(look.files_url, name, file.filename),
-        "yanked": False if reason is None else reason or True,  # facts 31: never ""
+        "yanked": False if reason is None else reason or True,  # never ""
     }
 
 

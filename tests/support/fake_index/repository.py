@@ -31,7 +31,7 @@ class Repository(Cdn):
     def __init__(self, *, user: str = "alice", clock: int = 1_700_000_000) -> None:
         super().__init__()
         self.user = user
-        self.clock = clock  # UTC seconds; set it back and timestamps run backwards (facts 9)
+        self.clock = clock  # UTC seconds; set it back and timestamps run backwards
         self.tick = 1  # what each mutation adds to the clock
         self.files_url = "https://files.example/files/"
         # Spoils the JSON value of pages as they are served; what it returns is kept for each moment
@@ -39,7 +39,7 @@ class Repository(Cdn):
         self.doctor: Callable[[PageDict], PageDict] | None = None
         self._projects: dict[str, StoredProject] = {}
         self._journal = Journal()
-        self._used: set[str] = set()  # file names are never free again (facts 46)
+        self._used: set[str] = set()  # file names are never free again
         self._answers: dict[str, Answer] = {}
         self._listing: Listing | None = None
         self._frozen_list: Listing | None = None
@@ -72,7 +72,7 @@ class Repository(Cdn):
         return [name for name, _, _ in self.listing().entries]
 
     def displays(self) -> dict[str, int]:
-        """Return what ``list_packages_with_serial`` answers: with quarantined ones (facts 21)."""
+        """Return what ``list_packages_with_serial`` answers: with quarantined ones."""
         with self.lock:
             shown = (p.display for p in self._projects.values())
             return {display: self._journal.page_serial(display) for display in shown}
@@ -116,7 +116,7 @@ class Repository(Cdn):
             return self._listing
 
     def served_listing(self) -> Listing:
-        """Return the list as ``/simple/`` gives it: maybe an old one (facts 27)."""
+        """Return the list as ``/simple/`` gives it: maybe an old one."""
         return self._frozen_list or self.listing()
 
     def freeze_list(self) -> None:
@@ -137,7 +137,7 @@ class Repository(Cdn):
         *,
         spelling: str = "",
     ) -> int:
-        """Make ``project`` true and write the rows, all with one timestamp (facts 9)."""
+        """Make ``project`` true and write the rows, all with one timestamp."""
         self._before[key] = self.answer(key)
         if project is None:
             del self._projects[key]
@@ -151,7 +151,7 @@ class Repository(Cdn):
         return self.last_serial
 
     def burn_serial(self, n: int = 1) -> int:
-        """Leave a gap of ``n`` serials: a transaction was rolled back (facts 8)."""
+        """Leave a gap of ``n`` serials: a transaction was rolled back."""
         with self.lock:
             self._journal.next_serial += n
             return self.last_serial

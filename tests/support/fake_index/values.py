@@ -23,7 +23,7 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One journal row as the database has it: name, version and action may be null (facts 20)."""
+    """One journal row as the database has it: name, version and action may be null."""
 
     name: str | None
     version: str | None
@@ -50,12 +50,12 @@ class StoredFile:
     upload_time: str
     metadata: bytes | None = None  # what stands at <url>.metadata (PEP 658)
     provenance: str | None = None
-    own_yank: FileYank | None = None  # None: as the release (facts 32)
+    own_yank: FileYank | None = None  # None: as the release
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release: yanked, quarantined and requires-python are its own, not its files' (facts 32)."""
+    """A release: yanked, quarantined and requires-python are its own, not its files'."""
 
     version: str
     requires_python: str | None = None
@@ -74,7 +74,7 @@ class StoredProject:
     status_reason: str | None = None
 
     def visible(self) -> list[StoredFile]:
-        """Return the files that the page shows, ordered as Warehouse does (facts 35, 36, 41)."""
+        """Return the files that the page shows, ordered as Warehouse does."""
         if self.status == "quarantined":
             return []
         shown = [f for f in self.files.values() if not self.releases[f.version].quarantined]
@@ -94,7 +94,7 @@ def normalise(name: str) -> str:
 
 @lru_cache(maxsize=65536)
 def version_key(version: str) -> tuple[int, Version, str]:
-    """Return the sort key of a version: what is not PEP 440 comes first (facts 41)."""
+    """Return the sort key of a version: what is not PEP 440 comes first."""
     try:
         return (1, Version(version), "")
     except InvalidVersion:
@@ -107,7 +107,7 @@ LONG = ",".join([">=3.6", *(f"!=3.5.{number}" for number in range(220))])
 
 @lru_cache(maxsize=4096)
 def reordered(requires_python: str | None) -> str | None:
-    """Return specifiers in the order in which Warehouse serves them (facts 32)."""
+    """Return specifiers in the order in which Warehouse serves them."""
     try:
         return str(SpecifierSet(requires_python)) if requires_python else None
     except InvalidSpecifier:

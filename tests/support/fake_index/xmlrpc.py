@@ -1,4 +1,4 @@
-"""The XML-RPC journal of the fake upstream (facts 13 to 22)."""
+"""The XML-RPC journal of the fake upstream."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def answer(upstream: Repository, call: Call) -> tuple[str, list[tuple[str, str]]
 
 
 def fault(code: int, text: str) -> str:
-    """Return a fault as XML; the HTTP status is 200 all the same (facts 16)."""
+    """Return a fault as XML; the HTTP status is 200 all the same."""
     return xmlrpc.client.dumps(xmlrpc.client.Fault(code, text), allow_none=True)
 
 
 def _limited(upstream: Repository) -> tuple[str, list[tuple[str, str]]]:
-    """Count the call; return the refusal, if it is one too many, and the headers (facts 17)."""
+    """Count the call; return the refusal, if it is one too many, and the headers."""
     upstream.rate_used += 1
     limit = 3600 if upstream.rate_limit is None else upstream.rate_limit
     used = 1 if upstream.rate_limit is None else upstream.rate_used
@@ -71,14 +71,14 @@ def _limited(upstream: Repository) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _last_serial(upstream: Repository, params: Sequence[Any]) -> str:
-    """Answer nil on an empty journal (facts 14)."""
+    """Answer nil on an empty journal."""
     if params:
         return fault(-32602, "client error; 1: Unexpected positional argument")
     return _response(_value(upstream.last_serial or None))
 
 
 def _since_serial(upstream: Repository, params: Sequence[Any]) -> str:
-    """Answer rows; a parameter is an integer and nothing like one (facts 13, 15)."""
+    """Answer rows; a parameter is an integer and nothing like one."""
     if not params:
         return fault(-32602, "client error; serial: Missing required argument")
     if len(params) > 1:
@@ -115,7 +115,7 @@ def _row(row: Row) -> str:
 
 
 def _clean(action: str) -> str:
-    """Return an action as Warehouse sends it, references and all (facts 19, A36)."""
+    """Return an action as Warehouse sends it, references and all."""
     kept = _ILLEGAL.sub("", action)
     return kept.encode("ascii", "xmlcharrefreplace").decode()
 

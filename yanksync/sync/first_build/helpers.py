@@ -1,9 +1,9 @@
 """Reads, renders and writes the pages of a first build in processes of their own.
 
-Python runs one thread at a time, and these steps are Python: threads only make each other wait
-(RATIONALE.rst). This process asks upstream and keeps the state. Each helper gets a portion of raw
-pages, answers with what recording them needs, and publishes them once that is committed. A helper
-does nothing out of the ordinary: it leaves that to this process, which does it in the ordinary way.
+Python runs one thread at a time, and these steps are Python, so threads would wait for each other
+(docs/design/decisions/speed.rst#decision-helpers). This process fetches pages and keeps the state.
+Each helper gets some raw pages, returns what recording them needs, and publishes them after the
+commit. It leaves unusual pages to this process.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The environment of a hook's command, without the secrets that yanksync was given.
 
 Secrets are taken out, and nothing else: a hook needs ``PATH``, a proxy and secrets of its own, and
-no list of ours could name them all (RATIONALE.rst). A child that prints its environment, or passes
-it on, then shows nobody how to read upstream or write to the output.
+no list could name them all (docs/design/decisions/operation.rst#decision-hooks). So a command that
+prints its environment shows no credentials of upstream or of the output.
 """
 
 from __future__ import annotations
