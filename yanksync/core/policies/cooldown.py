@@ -1,0 +1,203 @@
+"""Pure: which files of a page are too young to be offered, and until when.
+
+The unit is the file. A file's effective time is the later of two clocks: the page's upload-time
+(PEP 700), and the time at which the file was added (its journal entry, else the first sight of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from msgspec import Struct
+
+from yanksync.core.model import File, Page
+from yanksync.core.versions import file_versions
+
+OLD = float("-inf")
+"""The effective time of a file that counts as old: no clock of it is known, and it may be shown."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND = 253402300799  # of the year 9999
+_NEIGHBOURS = 3600.0  # seconds between files of a release that become visible together
+_REMEMBERED = 2 * 86400.0  # seconds for which a file that became visible is remembered as such
+
+
+class HiddenBy(StrEnum):
+    """The rule that hides a file."""
+
+    AGE = "age"
+    NEW_PROJECT = "new_projects"
+    NOT_AFTER = "not_after"
+    MISSING = "missing"
+
+
+class FileTimes(Struct, frozen=True):
+    """What the state knows of the times of a project's files, beside the page."""
+
+    added: Mapping[str, float] = {}  # by file name; others have their upload-time alone
+    earliest: float | None = None  # the earliest effective time among files that are gone
+    shown: frozenset[str] = frozenset()  # files that have become visible, and stay so
+
+
+UNKNOWN_TIMES = FileTimes()
+"""What is known of a project of which nothing was noted: its upload-times count."""
+
+
+class ProjectCooldown(Struct, frozen=True):
+    """The rules for the files of one project."""
+
+    age: float = 0.0  # seconds; 0: none
+    new_projects: float = 0.0  # seconds; instead of ``age`` while the project is younger than this
+    mode: Literal["hide", "yank"] = "hide"  # what becomes of files that are too young
+    missing: Literal["hide", "allow"] = "hide"  # what becomes of files without upload-time
+    not_after: float | None = None  # what is effective after this moment is not offered
+
+    @property
+    def is_off(self) -> bool:
+        """Whether these rules hide no file, whatever its times are."""
+        return not (self.age or self.new_projects) and self.not_after is None
+
+
+class Cooldown(Struct, frozen=True, kw_only=True):
+    """Section ``[cooldown]``. Times are seconds."""
+
+    age: float = 0.0
+    mode: Literal["hide", "yank"] = "hide"
+    missing: Literal["hide", "allow"] = "hide"
+    not_after: float | None = None
+    new_projects: float = 0.0
+    projects: tuple[tuple[str, float], ...] = ()  # pattern of normalised names, age; in their order
+
+    @property
+    def is_off(self) -> bool:
+        """Whether no file of any project is hidden."""
+        ages = (self.age, self.new_projects, *(age for _, age in self.projects))
+        return not any(ages) and self.not_after is None
+
+    def for_project(self, name: str) -> ProjectCooldown:
+        """Return the rules for the project of this *normalised* name."""
+        age, new = self.age, self.new_projects
+        for pattern, other in self.projects:
+            if fnmatchcase(name, pattern):
+                age, new = other, 0.0
+                break
+        return ProjectCooldown(age, new, self.mode, self.missing, self.not_after)
+
+
+class FileCooldown(Struct, frozen=True):
+    """What cooldown says of one file at a cut-off."""
+
+    hidden_by: HiddenBy | None = None  # None: it is offered
+    until: float | None = None  # when that ends; None: never, by these rules
+    just_shown: bool = False  # it became visible not long ago
+
+
+def parse_time(text: str | None) -> float | None:
+    """Return an upload-time (PEP 700) in seconds; None when there is none, or it is no time."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def format_time(seconds: float) -> str:
+    """Return a moment in RFC 3339, UTC, rounded up to whole seconds."""
+    whole = min(-int(-seconds // 1), _LAST_SECOND)
+    return (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def effective_times(page: Page, times: FileTimes) -> list[float]:
+    """Return when each file of ``page`` began to exist: the later of its two clocks."""
+    return [
+        max(
+            times.added.get(file.filename) or OLD,
+            OLD if (uploaded := parse_time(file.upload_time)) is None else uploaded,
+        )
+        for file in page.files
+    ]
+
+
+def earliest_effective(moments: Iterable[float], times: FileTimes) -> float | None:
+    """Return the earliest effective time that is known of a project; None when none is."""
+    known = [moment for moment in moments if moment != OLD]
+    if times.earliest is not None:
+        known.append(times.earliest)
+    return min(known, default=None)
+
+
+def release_times(page: Page, moments: Sequence[float]) -> list[float]:
+    """Return for each file of ``page`` the effective time that counts for it.
+
+    Files of one release form a chain when neighbours are at most an hour apart: the time of the
+    last one counts for all of them. A file that belongs to no version stands alone.
+    """
+    found = list(moments)
+    releases: dict[str, list[int]] = {}
+    for place, version in enumerate(file_versions(page)):
+        if version is not None:
+            releases.setdefault(version, []).append(place)
+    for places in releases.values():
+        places.sort(key=moments.__getitem__, reverse=True)
+        last = before = moments[places[0]]
+        for place in places:
+            own = moments[place]
+            last = last if before - own <= _NEIGHBOURS else own
+            before, found[place] = own, last
+    return found
+
+
+def judge_files(
+    page: Page, rules: ProjectCooldown, times: FileTimes, cutoff: float
+) -> Sequence[FileCooldown]:
+    """Return for each file of ``page`` whether it is hidden at ``cutoff``, and until when."""
+    if rules.is_off:
+        return [_OFFERED] * len(page.files)
+    own = effective_times(page, times)
+    matures = None  # when the project stops being new
+    if rules.new_projects and (earliest := earliest_effective(own, times)) is not None:
+        matures = earliest + rules.new_projects
+        matures = matures if cutoff < matures else None
+    return [
+        _hidden_for_good(file, moment, rules, young=matures is not None)
+        or _judge_age(file, counted, rules, times, cutoff, matures)
+        for file, moment, counted in zip(page.files, own, release_times(page, own), strict=True)
+    ]
+
+
+_OFFERED = FileCooldown()
+
+
+def _hidden_for_good(
+    file: File, moment: float, rules: ProjectCooldown, *, young: bool
+) -> FileCooldown | None:
+    if rules.not_after is not None and moment > rules.not_after:
+        return FileCooldown(HiddenBy.NOT_AFTER)
+    has_age = rules.age > 0 or young
+    if has_age and rules.missing == "hide" and parse_time(file.upload_time) is None:
+        return FileCooldown(HiddenBy.MISSING)
+    return None
+
+
+def _judge_age(
+    file: File,
+    moment: float,
+    rules: ProjectCooldown,
+    times: FileTimes,
+    cutoff: float,
+    matures: float | None,
+) -> FileCooldown:
+    """Judge a file by the effective time that counts for its release."""
+    visible = moment + rules.age
+    if file.filename not in times.shown:
+        if matures is not None and moment != OLD:
+            return FileCooldown(HiddenBy.NEW_PROJECT, max(matures, visible))
+        if rules.age and cutoff <= visible:
+            return FileCooldown(HiddenBy.AGE, visible)
+    return FileCooldown(just_shown=rules.age > 0 and cutoff <= visible + _REMEMBERED)
