@@ -53,6 +53,7 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for path in (
         *("README.rst", "LICENSE", "RATIONALE.rst", "Containerfile", "setup.cfg", ".ci/run"),
+        *("docs/conf.py", "docs/index.rst", "docs/how-to/cron.rst", "scripts/docs"),
         *(".dockerignore", "scripts/container", "tests/container/engine.py"),
         *(
             "scripts/test",

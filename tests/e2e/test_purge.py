@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import docutils.nodes
 import pytest
 import requests
 
 from tests.e2e.nginx import free, shown
 from tests.support.cli_runner import Cli
-from tests.support.documents import parsed
+from tests.support.documents import blocks, parsed
 from tests.support.fake_index.index import FakeUpstream, serve
 from tests.support.http_receiver import receiver
 
@@ -47,13 +46,10 @@ FORMS = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.py
 
 
 def recipe(kind: str, word: str) -> str:
-    """Return the block of this kind in README.rst that has ``word`` in it."""
-    (found,) = [
-        node.astext()
-        for node in parsed().findall(docutils.nodes.literal_block)
-        if kind in node["classes"] and word in node.astext()
-    ]
-    return str(found)
+    """Return the block of this kind in docs/ that has ``word`` in it."""
+    page = parsed("docs/how-to/purge-caches.rst")
+    (found,) = [text for text in blocks(page, kind) if word in text]
+    return found
 
 
 def script(path: Path, text: str) -> Path:

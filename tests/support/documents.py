@@ -1,25 +1,58 @@
-"""Reads the documents of the repository with docutils."""
+"""Reads README.rst and the pages of docs/ with docutils, as far as the tests need them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from typing import ClassVar
 
 import docutils.core
 import docutils.nodes
+from docutils.parsers.rst import Directive, directives, roles
 
-from tests.support.source_copy import ROOT
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.rst", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.rst")))
+
+
+class _Body(Directive):
+    """A directive of Sphinx whose body is text, or a list of pages."""
+
+    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {"maxdepth": directives.nonnegative_int, "name": directives.unchanged}
+
+    def run(self) -> list[docutils.nodes.Node]:
+        node = docutils.nodes.container()
+        if self.name != "toctree":
+            self.state.nested_parse(self.content, self.content_offset, node)
+        return [node]
+
+
+for _name in ("toctree", "glossary"):
+    directives.register_directive(_name, _Body)
+for _name in ("doc", "ref", "term"):
+    roles.register_generic_role(_name, docutils.nodes.inline)
+
+
+@cache
+def text_of(name: str) -> str:
+    """Return the source of a document."""
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 @cache
 def parsed(name: str = "README.rst") -> docutils.nodes.document:
-    """Return a document; whatever docutils has to say against it is an error."""
+    """Return a document; a warning of docutils is an error."""
     return docutils.core.publish_doctree(
-        (ROOT / name).read_text(encoding="utf-8"),
+        text_of(name),
         settings_overrides={
-            "report_level": 1,
-            "halt_level": 1,
+            "report_level": 2,
+            "halt_level": 2,
             "syntax_highlight": "none",
+            "doctitle_xform": False,
             "file_insertion_enabled": False,
         },
     )
@@ -29,3 +62,20 @@ def anchors(name: str, prefix: str) -> list[int]:
     """Return the numbers of the anchors in a page of ``docs/design`` that begin with ``prefix``."""
     text = (ROOT / "docs/design" / name).read_text(encoding="utf-8")
     return [int(number) for number in re.findall(rf"^\.\. _{prefix}([0-9]+):$", text, re.MULTILINE)]
+
+
+def sections() -> Iterator[docutils.nodes.section]:
+    """Yield the sections of README.rst and of all pages."""
+    for name in PAGES:
+        yield from parsed(name).findall(docutils.nodes.section)
+
+
+def blocks(node: docutils.nodes.Element, kind: str | None = None) -> list[str]:
+    """Return the literal blocks below ``node``, of one language if ``kind`` names it."""
+    found = node.findall(docutils.nodes.literal_block)
+    return [block.astext() for block in found if kind is None or kind in block["classes"]]
+
+
+def all_blocks(kind: str) -> list[str]:
+    """Return the literal blocks of one language in README.rst and all pages."""
+    return [block for name in PAGES for block in blocks(parsed(name), kind)]

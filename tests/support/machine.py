@@ -1,4 +1,4 @@
-"""A machine for the commands of README.rst, in a directory of the test.
+"""A machine for the commands of README.rst and docs/, in a directory of the test.
 
 ``/etc``, ``/opt``, ``/srv``, ``/usr/local`` and ``/var`` are below it. What would change this
 machine (users, services) is a program of the same name that only notes what it was asked;
@@ -16,12 +16,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import docutils.core
-import docutils.nodes
-
+from tests.support.documents import blocks, sections
 from tests.support.fake_index.index import FakeUpstream, Served
 
-README = Path(__file__).parents[2] / "README.rst"
 _ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|usr/local|var)/)")
 _NGINX = """\
 pid {root}/nginx.pid; error_log {root}/error.log; events {{}}
@@ -31,20 +28,16 @@ include {root}/etc/nginx/conf.d/*.conf; }}
 """
 
 
-def sections() -> dict[str, list[str]]:
+def _sections() -> dict[str, list[str]]:
     """Return the literal blocks of each section: title → blocks, configurations among them."""
-    document = docutils.core.publish_doctree(
-        README.read_text(encoding="utf-8"), settings_overrides={"syntax_highlight": "none"}
-    )
-    return {
-        section[0].astext(): [
-            block.astext() for block in section.findall(docutils.nodes.literal_block)
-        ]
-        for section in document.findall(docutils.nodes.section)
-    }
+    found: dict[str, list[str]] = {}
+    for section in sections():
+        title, texts = section[0].astext(), blocks(section)
+        assert not texts or found.setdefault(title, texts) == texts, f"two sections {title}"
+    return found
 
 
-SECTIONS = sections()
+SECTIONS = _sections()
 
 
 class Machine:
@@ -74,7 +67,7 @@ class Machine:
         return path
 
     def configure(self, block: str, served: Served) -> None:
-        """Write a configuration of README's, with an upstream that exists."""
+        """Write a configuration of the documents, with an upstream that exists."""
         text = self.rooted(block).replace("https://upstream.example/simple/", served.simple_url)
         text = text.replace("[upstream]", "[upstream]\njournal_interval = 0\n")
         for place in (self.root, self.root / "etc"):

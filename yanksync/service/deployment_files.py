@@ -61,7 +61,7 @@ def render_file(name: str, settings: Settings, installation: Installation) -> st
     :raises ConfigError: when a value would have to be quoted, which each format does in its own way
     """
     if name in _SITES and not isinstance(settings.mirror.output, Path):
-        problem = f"is object storage, which {name} does not serve; see the README"
+        problem = f"is object storage, which {name} does not serve (docs/how-to/object-storage.rst)"
         raise ConfigError("mirror.output", _source(installation), problem)
     template = files("yanksync.service").joinpath("templates", name).read_text(encoding="utf-8")
     values = _values(settings, installation)
