@@ -57,7 +57,7 @@ def test_cron_hears_of_a_broken_hook_after_an_hour(
     synced.let_pass(3700)
     done = synced("sync", "--cron")
     assert done.code == 3
-    assert "1 changes that a hook was not told of; the next run tries again" in done.err
+    assert "1 change not delivered to a hook; the next run tries again" in done.err
     inbox.always = None
     assert synced("sync", "--cron").silent
     found = synced("status").out.splitlines()

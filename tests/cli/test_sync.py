@@ -142,7 +142,7 @@ def test_a_stale_page_is_3_and_cron_hears_nothing(synced: Cli, upstream: FakeUps
     done = synced("sync", "--now")
     assert (done.code, done.out) == (3, "")
     assert "demo: the page is still at serial" in done.err
-    assert "not everything could be brought up to date: 1 projects pending" in done.err
+    assert "not everything could be brought up to date: 1 project pending; " in done.err
     done = synced("-q", "sync", "--now")
     assert done.code == 3 and done.silent
     assert synced("status", "--json").json["pending"] == 1

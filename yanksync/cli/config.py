@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 
 import click
-from msgspec import Struct
 
+from yanksync.cli.display.config_values import Value, config_place, config_values
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import colored, print_line
 from yanksync.cli.logs import CliContext
-from yanksync.config.keys import KEYS, find_key
-from yanksync.config.load import DEFAULT, ExaminedConfig, examine
+from yanksync.config.load import examine
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.urls import redacted
-
-_MASK = "***"
-_UNSET = {
-    "upstream.simple_url": "asked of pip",
-    "upstream.journal_url": "from upstream.simple_url",
-}
-
-
-class Value(Struct, frozen=True):
-    """The value of a key that is in force."""
-
-    key: str
-    value: object
-    source: str  # "default", the path of the file, or the name of the variable
 
 
 @click.group(short_help="Check or show the configuration.")
@@ -66,7 +49,7 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
             print_line(f"{count} error{'s' * (count != 1)}; nothing runs until they are corrected")
         return ExitCode.USAGE
     if not as_json:
-        click.echo(f"{colored('ok', 'ok')}  {_place(found)}")
+        click.echo(f"{colored('ok', 'ok')}  {config_place(found)}")
     return ExitCode.DONE
 
 
@@ -86,13 +69,12 @@ def show(context: CliContext, as_json: bool) -> ExitCode:
     found = examine(context.config, os.environ)
     for error in found.errors:
         print_line(str(error))
-    values = list(_values(found))
+    values = list(config_values(found))
     if as_json:
         click.echo(json.dumps([_value_object(value) for value in values], indent=1))
     else:
         for value in values:
-            shown = "(none)" if value.value is None else json.dumps(value.value, ensure_ascii=False)
-            click.echo(f"{value.key} = {shown}  # {value.source}")
+            click.echo(value.line)
     return ExitCode.USAGE if found.errors else ExitCode.DONE
 
 
@@ -110,29 +92,9 @@ def schema() -> ExitCode:
     return ExitCode.DONE
 
 
-def _values(found: ExaminedConfig) -> Iterator[Value]:
-    more = [path for path in found.given if path not in KEYS]  # those of [storage]
-    for path in (*KEYS, *more):
-        key = KEYS.get(path) or find_key(*path.split(".", 1))
-        assert key is not None
-        one = found.given.get(path)
-        raw = key.default if one is None else one.raw
-        if key.secret and raw is not None:
-            raw = _MASK
-        elif isinstance(raw, str):
-            raw = redacted(raw)
-        source = _UNSET.get(path, DEFAULT) if one is None else one.where.removeprefix("$")
-        yield Value(path, raw, source)
-
-
 def _value_object(value: Value) -> dict[str, object]:
     return {"key": value.key, "value": value.value, "source": value.source}
 
 
 def _error_object(error: ConfigError) -> dict[str, object]:
     return {"key": error.key or None, "source": error.where, "problem": error.problem}
-
-
-def _place(found: ExaminedConfig) -> str:
-    source = found.settings.source
-    return "no file: environment and defaults" if source is None else str(source)

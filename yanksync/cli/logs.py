@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -14,6 +14,7 @@ from typing import TextIO
 import click
 from msgspec import Struct
 
+from yanksync import __version__
 from yanksync.cli.error_handling import (
     Color,
     LogFormat,
@@ -22,7 +23,7 @@ from yanksync.cli.error_handling import (
     output_format,
     printable,
 )
-from yanksync.config.load import ExaminedConfig, Settings, examine, load, valid
+from yanksync.config.load import DEFAULT, ExaminedConfig, Settings, examine, valid
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 
@@ -56,14 +57,14 @@ class CliContext(Struct, frozen=True):
 
         Raises :class:`yanksync.core.errors.ConfigError`.
         """
-        return load(self.config, os.environ, **flags)
+        return valid(self._examined(flags))
 
     def examined(self, **flags: object) -> ExaminedConfig:
         """Read the configuration of a command that needs one.
 
         Raises :class:`yanksync.core.errors.ConfigError` when nothing says which mirror is meant.
         """
-        found = examine(self.config, os.environ, **flags)
+        found = self._examined(flags)
         if not found.named and not found.errors:
             raise ConfigError("", str(Path.cwd()), _UNCONFIGURED)
         return found
@@ -75,12 +76,19 @@ class CliContext(Struct, frozen=True):
         """
         return valid(self.examined(**flags))
 
+    def _examined(self, flags: Mapping[str, object]) -> ExaminedConfig:
+        """Read the configuration, and log it for a bug report."""
+        found = examine(self.config, os.environ, **flags)
+        if self.verbose > 1:
+            _log_config(found)
+        return found
+
     @contextmanager
     def direct(self) -> Iterator[None]:
         """Print what is logged inside at once, where nothing else takes care of it."""
         logger, handler, file = logging.getLogger("yanksync"), self._handler(), self._file()
         handler.addFilter(lambda record: {*logger.handlers} <= {handler, file})
-        logger.setLevel(logging.ERROR if self.quiet else logging.WARNING)
+        logger.setLevel(self._level())
         logger.propagate = False
         if output_format.file is not None:
             output_format.file.close()
@@ -153,6 +161,20 @@ class CliContext(Struct, frozen=True):
         if self.quiet:
             return logging.ERROR
         return (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+
+
+def _log_config(found: ExaminedConfig) -> None:
+    import platform  # start-up: only a bug report needs it
+
+    from yanksync.cli.display.config_values import config_place, config_values
+
+    log = logging.getLogger("yanksync")
+    python = platform.python_version()
+    log.debug("yanksync %s, Python %s, %s", __version__, python, platform.platform())
+    log.debug("configuration: %s", config_place(found))
+    for value in config_values(found):
+        if value.value is not None and value.source != DEFAULT:
+            log.debug("%s", value.line)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

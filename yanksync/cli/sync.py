@@ -14,8 +14,9 @@ from msgspec import Struct
 from yanksync.cli.about import project_names
 from yanksync.cli.display.pass_summary import (
     Start,
-    event_line,
+    event_lines,
     first_build_line,
+    outstanding,
     started,
     summarize,
     summary_json,
@@ -274,8 +275,8 @@ def _report(
     if not (as_json or terminal or context.verbose):
         return []
     summary = summarize(mirror, code, start)
-    for change in summary.changes:
-        log.info("%s", event_line(change), extra={"project": change.project})
+    for project, line in event_lines(summary):
+        log.info("%s", line, extra={"project": project})
     log.info("%s", summary_line(summary))
     if as_json:
         return [summary_json(summary)]
@@ -291,12 +292,16 @@ def _report_held(mirror: Mirror) -> None:
 def _report_partial(mirror: Mirror, context: CliContext, *, late: bool) -> None:
     if context.quiet and not late:
         return
-    pending, _, _ = mirror.state.fetch_queue.counts()
-    unpublished, _ = mirror.state.publish_queue.counts()
+    waiting = ", ".join(
+        outstanding(
+            pending=mirror.state.fetch_queue.counts()[0],
+            unpublished=mirror.state.publish_queue.counts()[0],
+            undelivered=mirror.totals.undelivered,
+        )
+    )
     begin = "for more than an hour, not everything" if late else "not everything"
     print_line(
-        f"{begin} could be brought up to date: {pending} projects pending, {unpublished} "
-        f"unpublished, {mirror.totals.undelivered} changes that a hook was not told of; the next "
-        "run tries again, see 'yanksync status'",
+        f"{begin} could be brought up to date{': ' * bool(waiting)}{waiting}; the next run tries "
+        "again, see 'yanksync status'",
         "warning",
     )

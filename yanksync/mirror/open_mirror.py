@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import DirectoryObjectForm, Settings
 from yanksync.core import layout
-from yanksync.mirror.context import Mirror
-from yanksync.mirror.progress import NoProgress, NotedProgress, Progress, never
+from yanksync.core.urls import redacted
+from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, Progress, never
 from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
@@ -42,6 +44,7 @@ def open_mirror(
     """
     with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
         settings = resolve_upstream_url(settings, state, remember=not dry_run)
+        _log_places(settings)
         store = open_store(settings, held)
         upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
         try:
@@ -63,7 +66,18 @@ def open_mirror(
 def _noted(progress: Progress, settings: Settings, state: State) -> Progress:
     """Return ``progress`` so that ``status`` shows it in another shell, where there is a lock."""
     place = settings.mirror.state
+    if log.isEnabledFor(logging.DEBUG):
+        progress = LoggedProgress(progress)
     return NotedProgress(progress, place) if place == state.path else progress
+
+
+def _log_places(settings: Settings) -> None:
+    """Log what a run works with, for a bug report."""
+    if log.isEnabledFor(logging.DEBUG):
+        simple, journal = map(redacted, settings.upstream.urls)
+        mirror = settings.mirror
+        log.debug("upstream %s, journal %s", simple, journal)
+        log.debug("output %s, state %s", mirror.output, mirror.state)
 
 
 def open_store(settings: Settings, held: RemoteState | None = None) -> Store:

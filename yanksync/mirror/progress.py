@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Protocol
 
 from yanksync.system.file_lock import note_progress
+
+log = logging.getLogger("yanksync")
 
 _EVERY = 1.0  # seconds between notes in the lock file
 
@@ -35,6 +38,28 @@ class NoProgress:
 
     def say(self, text: str) -> None:
         """Show nothing."""
+
+
+class LoggedProgress:
+    """Shows progress as another one does, and logs when each phase begins."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._began = time.monotonic()
+
+    def expect(self, what: str, total: int, done: int = 0) -> None:
+        """Begin a phase."""
+        seconds = time.monotonic() - self._began
+        log.debug("%s (%d steps), %.3f s after the start", what, total - done, seconds)
+        self._shown.expect(what, total, done)
+
+    def advance(self, steps: int, failed: int = 0) -> None:
+        """Count steps."""
+        self._shown.advance(steps, failed)
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+        self._shown.say(text)
 
 
 class NotedProgress:

@@ -39,6 +39,7 @@ class History:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._explained: list[int] = []  # ids of rows that this object gave their reason
 
     @property
     def _epoch(self) -> int:
@@ -207,10 +208,15 @@ class History:
 
     def _attribute(self, project: str, diff: PendingDiff, entries: EntryIndex, now: float) -> None:
         outcome, epoch = attribute_changes(diff, entries), self._epoch
-        self._db.execute_many(
-            "UPDATE history SET reason = ? WHERE era = ? AND serial = ? AND reason IS NULL",
-            [(encode_text(reason), epoch, serial) for serial, reason in outcome.reasons],
-        )
+        for serial, reason in outcome.reasons:
+            row = self._db.first_row(
+                "SELECT id FROM history WHERE era = ? AND serial = ? AND reason IS NULL",
+                (epoch, serial),
+            )
+            if row is not None:
+                self._explained.append(int(row[0]))
+                update = "UPDATE history SET reason = ? WHERE id = ?"
+                self._db.execute(update, (encode_text(reason), row[0]))
         self.add_observed(project, outcome.observed, now, low=diff.low, high=diff.high)
 
     def add_observed(
@@ -269,12 +275,12 @@ class History:
 
     def after(self, number: int, limit: int) -> Iterator[HistoryRow]:
         """Yield up to ``limit`` rows that were added after the one of this number."""
-        found = self._db.execute(
-            """SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE id > ? ORDER BY id LIMIT ?""",
-            (number, limit),
-        )
-        return (_row(row) for row in found)
+        return self._select("id > ?", "id LIMIT ?", (number, limit))
+
+    def explained(self, upto: int) -> Iterator[HistoryRow]:
+        """Yield the rows, up to that number, whose reason became known through this object."""
+        for number in sorted(one for one in self._explained if one <= upto):
+            yield from self._select("id = ?", "id", (number,))
 
     def count_after(self, number: int) -> int:
         """Return how many rows were added after the one of this number."""
@@ -292,11 +298,19 @@ class History:
         asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
         order = ("era", "place", "serial IS NULL", "id")
+        return self._select(
+            " AND ".join(where or ["true"]),
+            ", ".join(f"{key} DESC" if newest_first else key for key in order),
+            [value for value in asked.values() if value is not None],
+        )
+
+    def _select(
+        self, where: str, order: str, values: Sequence[str | float]
+    ) -> Iterator[HistoryRow]:
         found = self._db.stream(
             f"""SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE {" AND ".join(where or ["true"])}
-            ORDER BY {", ".join(f"{key} DESC" if newest_first else key for key in order)}""",
-            [value for value in asked.values() if value is not None],
+            WHERE {where} ORDER BY {order}""",
+            values,
         )
         return (_row(row) for row in found)
 

@@ -17,7 +17,7 @@ from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, recheck_budget
 from yanksync.core.urls import redacted
-from yanksync.mirror.context import Mirror
+from yanksync.mirror.context import Mirror, log
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.journal import read_changes
 from yanksync.sync.publish import Publisher
@@ -151,7 +151,11 @@ def _retry_once(fetch_round: _FetchRound) -> None:
     if not fetch_round.to_retry or fetch_round.mirror.stopping():
         return
     mirror = fetch_round.mirror
-    mirror.sleep(mirror.settings.upstream.stale_retry)
+    pause = mirror.settings.upstream.stale_retry
+    for result, why, _ in fetch_round.to_retry:
+        name = result.task.name
+        log.debug("%s: %s; asked for again in %g s", name, why, pause, extra={"project": name})
+    mirror.sleep(pause)
     names = [result.task.name for result, _, _ in fetch_round.to_retry]
     tasks = mirror.state.fetch_queue.take_again(mirror.run, names)
     waiting = {task.name for task in tasks}

@@ -35,6 +35,7 @@ from yanksync.sync.follow.upstream_change import (
     is_other_upstream,
     restart_if_approved,
 )
+from yanksync.sync.publish import WHY_REMOVED
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import (
     hold_excess_removals,
@@ -282,15 +283,8 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         )
 
 
-_WHY_REMOVED = {
-    PublishReason.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
-    PublishReason.EXPLAINED: "upstream says that it was removed",
-    PublishReason.UNEXPLAINED: "upstream has no page of it any more, seen twice",
-}
-
-
 def _removals(mirror: Mirror) -> Iterator[PlannedRemoval]:
     """Yield the projects that the pass would remove, held ones left out."""
-    for reason, why in _WHY_REMOVED.items():
+    for reason, why in WHY_REMOVED.items():
         for name in mirror.state.publish_queue.names(reason):
             yield PlannedRemoval(name, why)

@@ -34,6 +34,13 @@ from yanksync.sync import recovery
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.sync.recovery import PublishTask
 
+WHY_REMOVED = {
+    PublishReason.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
+    PublishReason.EXPLAINED: "upstream says that it was removed",
+    PublishReason.UNEXPLAINED: "upstream has no page of it any more, seen twice",
+}
+"""Why a project leaves the output, for people."""
+
 BATCH = 500
 _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
 
@@ -228,14 +235,23 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
             if row.name in outcome.failures:
                 state.publish_queue.problem(one.id, outcome.failures[row.name])
             elif rendering.forms is None:
-                totals.removed += row.published is not None
+                if row.published is not None:
+                    totals.removed += 1
+                    why = WHY_REMOVED.get(one.reason, "it is gone upstream")
+                    log.info("%s: not offered any more: %s", row.name, why, extra=_named(row))
                 state.publish_queue.removed([one.id], forget=one.reason is PublishReason.EXCLUDED)
             else:
                 totals.published += isinstance(rendering.work, WriteProject)
+                log.debug("%s: published, serial %s", row.name, row.serial, extra=_named(row))
                 finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
         state.publish_queue.mark_published(finished)
         if mirror.writes is not None:
             mirror.writes.save(state, [rendering.row.name for rendering in outcome.renderings])
+
+
+def _named(row: ProjectRow) -> dict[str, str]:
+    """Return what the log says beside the text."""
+    return {"project": row.name}
 
 
 def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:

@@ -6,6 +6,7 @@ but its status, and a receiver that hangs, drips or redirects must not hold a pa
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ import requests
 from yanksync import __version__
 from yanksync.core.errors import DeliveryError
 from yanksync.core.urls import credentials
+
+log = logging.getLogger("yanksync")
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds; doubled with each try
@@ -90,13 +93,14 @@ def post(
     What breaks off, or answers that it may pass, is tried three times, a second and two apart, and
     all of it takes ``seconds`` at the most. Raises :class:`DeliveryError`.
     """
-    until = time.monotonic() + seconds
+    until, problem = time.monotonic() + seconds, None
     for attempt in range(_TRIES):
         pause = _PAUSE * 2 ** (attempt - 1) if attempt else 0.0
         left = until - time.monotonic() - pause
         if attempt and left <= 0:
             break
         if attempt:
+            log.debug("a notice by POST: %s; sent again in %g s", problem, pause)
             sleep(pause)
         sending = PostThread(url, body, headers, left)
         sending.start()

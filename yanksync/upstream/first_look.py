@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from yanksync.core.errors import UpstreamUnreachable
 from yanksync.core.formats.document_kind import DocumentKind, kind_of
 from yanksync.core.urls import credentials, redacted
+from yanksync.system.request_log import LoggedRequest
 from yanksync.upstream.http_answers import Headers, root_cause
 from yanksync.upstream.http_session import Session
 
@@ -53,6 +54,13 @@ def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
     """
     shown = redacted(url)
     session.retry_after.wait(shown)
+    with LoggedRequest(f"GET {shown}") as logged:
+        found = _asked(session, url, accept)
+        logged.answered(found.status, found.headers)
+    return found
+
+
+def _asked(session: Session, url: str, accept: str | None) -> FirstLook:
     try:
         with session.requests.get(
             url,
@@ -73,7 +81,7 @@ def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
                 expires,
             )
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise UpstreamUnreachable(shown, root_cause(error)) from error
+        raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
 
 
 def proxy_of(url: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import time
 import zlib
@@ -18,6 +19,8 @@ from yanksync.core.errors import (
     UpstreamRefused,
     UpstreamUnreachable,
 )
+
+log = logging.getLogger("yanksync")
 
 Headers = Mapping[str, str]
 """By name in lower case; values of a repeated header are joined by ``", "``."""
@@ -104,6 +107,8 @@ class RetryAfter:
     def ask_for(self, seconds: float) -> None:
         """Take in that upstream wants to be left alone for so long."""
         with self._lock:
+            if seconds > self.left + 1:
+                log.info("upstream asks to wait %.0f s; every request waits", seconds)
             self._not_before = max(self._not_before, time.monotonic() + seconds)
 
 

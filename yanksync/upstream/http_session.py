@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
 from yanksync.core.urls import credentials, is_loopback, redacted
+from yanksync.system.request_log import LoggedRequest, log
 from yanksync.upstream.http1_parser import HttpResponse
 from yanksync.upstream.http_answers import (
     SLOW_FACTOR,
@@ -145,22 +146,28 @@ class Session:
         """
         shown = redacted(url)
         self.retry_after.wait(shown)
+        for method in ("HEAD", "GET"):
+            with LoggedRequest(f"{method} {shown}") as logged:
+                status, headers = self._status(method, url, accept)
+                logged.answered(status, headers)
+            if status not in _NO_HEAD:
+                break
+        return status
+
+    def _status(self, method: str, url: str, accept: str) -> tuple[int, Headers]:
         try:
-            for method in ("HEAD", "GET"):
-                with self.requests.request(
-                    method,
-                    url,
-                    headers={"Accept": accept},
-                    auth=credentials(url),  # else requests would prefer those of .netrc
-                    timeout=self.timeout,
-                    stream=True,
-                    allow_redirects=False,
-                ) as response:
-                    if response.status_code not in _NO_HEAD:
-                        break
-            return response.status_code
+            with self.requests.request(
+                method,
+                url,
+                headers={"Accept": accept},
+                auth=credentials(url),  # else requests would prefer those of .netrc
+                timeout=self.timeout,
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                return response.status_code, _lower(response.headers)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise UpstreamUnreachable(shown, root_cause(error)) from error
+            raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
 
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], limit: SizeLimit
@@ -182,13 +189,11 @@ class Session:
                 allow_redirects=False,
             ) as response:
                 status = response.status_code
-                told = {name.lower(): value for name, value in response.headers.items()}
+                told = _lower(response.headers)
                 reading = _BodyOptions(limit)
                 read = self._body(response.raw, shown, told, reading) if status == 200 else b""
                 return HttpResponse(status, response.reason or "", told, read, keep=False)
-        except requests.RequestException as error:
-            raise UpstreamUnreachable(shown, root_cause(error)) from error
-        except (HTTPError, OSError, zlib.error) as error:
+        except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
             raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _once(
@@ -197,17 +202,21 @@ class Session:
         """Return the answer, or where it redirects to."""
         shown = _shown(url)
         self.retry_after.wait(shown)
-        try:
-            response = self._sent(url, headers, own=own)
+        with LoggedRequest(f"GET {shown}") as logged:
             try:
-                return self._read(response, shown, reading)
-            except BaseException:
-                response.close()  # what is left on the wire belongs to nobody
-                raise
-        except requests.RequestException as error:
-            raise UpstreamUnreachable(shown, root_cause(error)) from error
-        except (HTTPError, OSError, zlib.error) as error:
-            raise UpstreamUnreachable(shown, root_cause(error)) from error
+                response = self._sent(url, headers, own=own)
+                told = _lower(response.headers)
+                logged.answered(response.status, told)
+                try:
+                    answer = self._read(response, shown, told, reading)
+                    if isinstance(answer, HttpAnswer):
+                        logged.answered(response.status, told, response.tell())
+                    return answer
+                except BaseException:
+                    response.close()  # what is left on the wire belongs to nobody
+                    raise
+            except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
+                raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _sent(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
         route = self._route(url, own=own)
@@ -217,6 +226,7 @@ class Session:
             if any(isinstance(cause, ResponseLimitExceeded) for cause in error.args):
                 raise
             # Servers close idle connections; one that is closed as we speak says nothing of it.
+            log.debug("GET %s: once more, as the connection was closed", _shown(url))
             return self._send(route, url, headers)
 
     def _send(self, route: _Route, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
@@ -301,9 +311,8 @@ class Session:
         return _Route(pool, headers, host, absolute)
 
     def _read(
-        self, response: urllib3.BaseHTTPResponse, url: str, reading: _BodyOptions
+        self, response: urllib3.BaseHTTPResponse, url: str, headers: Headers, reading: _BodyOptions
     ) -> HttpAnswer | str:
-        headers = {name.lower(): value for name, value in response.headers.items()}
         target = check_status(
             url, response.status, response.reason or "", headers, self.retry_after
         )
@@ -373,6 +382,10 @@ class Session:
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Send no credentials: an ``auth`` of requests."""
     return request
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
+from yanksync.system.request_log import log_answer, log_failure
 from yanksync.upstream.answer_budget import AnswerBudget
 from yanksync.upstream.http1_parser import (
     BodyTooLarge,
@@ -211,7 +212,7 @@ class Multiplexer:
         except (OSError, EOFError, UnsupportedResponse, BodyTooLarge) as problem:
             self._drop(connection)
             if request is not None:
-                self._failed(request, problem, begun=connection.reader.begun)
+                self._failed(request, problem, connection)
             return
         if request is None:  # the end of an idle connection, or nonsense
             self._drop(connection)
@@ -226,7 +227,7 @@ class Multiplexer:
                 self._idle.append(connection)
             else:
                 self._drop(connection)
-            self._answered(request, reply)
+            self._answered(request, reply, connection.started)
 
     def _resume(self) -> None:
         """Read on the answer that there is room for now."""
@@ -235,23 +236,25 @@ class Multiplexer:
             connection.last_heard = time.monotonic()
             self._selector.register(connection.socket, selectors.EVENT_READ, connection)
 
-    def _failed(self, request: Asked, problem: Exception, *, begun: bool) -> None:
+    def _failed(self, request: Asked, problem: Exception, connection: _Connection) -> None:
         url = redacted(request.url)
+        log_failure(f"GET {url}", _why(problem), time.monotonic() - connection.started)
         if isinstance(problem, UnsupportedResponse):
             self._odd += 1
             self._ask_in_thread(request)
-        elif not begun:
+        elif not connection.reader.begun:
             # Servers close idle connections; one that is closed as we speak says nothing of it.
             self._ask_in_thread(request)
         elif isinstance(problem, BodyTooLarge):
             self._answers.append((request, request.limit.exceeded(url)))
         else:
-            why = "the answer was cut off" if isinstance(problem, EOFError) else root_cause(problem)
-            self._answers.append((request, UpstreamUnreachable(url, why)))
+            self._answers.append((request, UpstreamUnreachable(url, _why(problem))))
 
-    def _answered(self, request: Asked, reply: HttpResponse) -> None:
+    def _answered(self, request: Asked, reply: HttpResponse, started: float) -> None:
         """Sort an answer by what is to be done about it."""
         url = redacted(request.url)
+        seconds = time.monotonic() - started
+        log_answer(f"GET {url}", reply.status, reply.headers, seconds, len(reply.body))
         try:
             place = check_status(
                 url, reply.status, reply.reason, reply.headers, self._session.retry_after
@@ -280,7 +283,9 @@ class Multiplexer:
             else:
                 continue
             self._drop(connection)
-            self._answers.append((request, UpstreamUnreachable(redacted(request.url), why)))
+            url = redacted(request.url)
+            log_failure(f"GET {url}", why, now - connection.started)
+            self._answers.append((request, UpstreamUnreachable(url, why)))
 
     def _drop(self, connection: _Connection) -> None:
         """Close a connection."""
@@ -309,6 +314,11 @@ class Multiplexer:
             self._drop(connection)
         self._selector.close()
         self._threads.shutdown()
+
+
+def _why(problem: Exception) -> str:
+    """Return why no answer came over a connection."""
+    return "the answer was cut off" if isinstance(problem, EOFError) else root_cause(problem)
 
 
 def _unpacked(url: str, reply: HttpResponse, limit: SizeLimit) -> Outcome:

@@ -21,6 +21,7 @@ from yanksync.core.errors import (
 )
 from yanksync.core.model import JournalEntry
 from yanksync.core.urls import redacted
+from yanksync.system.request_log import LoggedRequest
 from yanksync.upstream.http1_parser import HttpResponse
 from yanksync.upstream.http_answers import SizeLimit, parse_retry_after
 from yanksync.upstream.xmlrpc_codec import InvalidXmlRpc, decode_response, encode_call
@@ -92,8 +93,13 @@ class XmlRpcJournal:
     def _ask(self, method: str, *arguments: int) -> bytes:
         while (pause := self._next - time.monotonic()) > 0:
             time.sleep(pause)
+        call = f"{method}({', '.join(map(str, arguments))})"
         try:
-            reply = self._post(self._url, encode_call(method, *arguments), _HEADERS, self._limit)
+            with LoggedRequest(f"POST {self._shown} {call}") as logged:
+                reply = self._post(
+                    self._url, encode_call(method, *arguments), _HEADERS, self._limit
+                )
+                logged.answered(reply.status, reply.headers, len(reply.body))
             self._check(reply)
             return reply.body
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 import msgspec
 from msgspec import Struct
@@ -68,6 +68,7 @@ class PassSummary(Struct, frozen=True, kw_only=True):
         HistoryRow, ...
     ]  # of the history, oldest first; the first of them, where there are many
     more_changes: int
+    reasons: tuple[HistoryRow, ...]  # yanks of earlier passes whose reason is known since this one
     first_build: int | None  # the projects of a first build that this pass ended
     problem: str | None
     next: str | None  # the command to run when the exit code is not 0
@@ -100,6 +101,7 @@ def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
         held=count_held(state),
         changes=changes,
         more_changes=total - len(changes),
+        reasons=tuple(islice(state.history.explained(start.history), _LISTED)),
         first_build=state.projects.published() if built else None,
         problem=totals.problem,
         next=_NEXT.get(code),
@@ -115,7 +117,15 @@ def summary_line(summary: PassSummary) -> str:
     what = "; ".join(filter(None, (", ".join(done), ", ".join(work)))) or "nothing new"
     at = "" if summary.journal_serial is None else f" at serial {summary.journal_serial}"
     begin = f"up to date{at}" if summary.exit == ExitCode.DONE else summary.result + at
-    return f"{begin}: {what} in {elapsed(summary.seconds)}{_outstanding(summary)}"
+    waiting = outstanding(
+        pending=summary.pending,
+        unpublished=summary.unpublished,
+        undelivered=summary.undelivered,
+        held=summary.held,
+    )
+    return "; ".join(
+        filter(None, (f"{begin}: {what} in {elapsed(summary.seconds)}", ", ".join(waiting)))
+    )
 
 
 def first_build_line(summary: PassSummary) -> str | None:
@@ -129,16 +139,22 @@ def first_build_line(summary: PassSummary) -> str | None:
     )
 
 
-def event_line(row: HistoryRow) -> str:
-    """Return a row of the history in one line: the release, what happened, and the reason."""
-    text = f"{_named(row)}: {_WORDS[row.action]}"
-    return printable(f"{text}: {row.reason}" if row.reason else text)
+def event_lines(summary: PassSummary) -> Iterator[tuple[str, str]]:
+    """Yield the project, and a line with the release, what happened, and the reason."""
+    for row in summary.changes:
+        text = f"{_named(row)}: {_WORDS[row.action]}"
+        reason = "the reason is not known yet" if row.reason is None else row.reason
+        yield row.project, printable(f"{text}: {reason}" if reason else text)
+    for row in summary.reasons:
+        known = row.reason or "none was given"
+        yield row.project, printable(f"{_named(row)}: the reason of its yank is known now: {known}")
 
 
 def summary_json(summary: PassSummary) -> str:
     """Return the summary as one JSON object; times are RFC 3339."""
     fields = msgspec.structs.asdict(summary)
-    fields["changes"] = [history_object(row) for row in summary.changes]
+    for key, rows in (("changes", summary.changes), ("reasons", summary.reasons)):
+        fields[key] = [history_object(row) for row in rows]
     return json.dumps(fields)
 
 
@@ -164,21 +180,23 @@ def _brief(row: HistoryRow) -> str:
 
 def _named(row: HistoryRow) -> str:
     name = row.project if row.version is None else f"{row.project} {row.version}"
-    return name if row.file is None else f"{name} ({row.file})"
+    files = row.files if row.file is None else (row.file,)
+    return f"{name} ({', '.join(files)})" if files else name
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _outstanding(summary: PassSummary) -> str:
-    parts = []
-    if summary.pending:
-        parts.append(f"{_count(summary.pending, 'project')} pending")
-    if summary.unpublished:
-        parts.append(f"{summary.unpublished:,} unpublished")
-    if summary.undelivered:
-        parts.append(f"{_count(summary.undelivered, 'change')} not delivered to a hook")
-    if summary.held:
-        parts.append(f"{summary.held:,} held")
-    return "; " + ", ".join(parts) if parts else ""
+def outstanding(
+    *, pending: int, unpublished: int, undelivered: int = 0, held: int = 0
+) -> Iterator[str]:
+    """Yield what waits, of each kind of which there is any."""
+    if pending:
+        yield f"{_count(pending, 'project')} pending"
+    if unpublished:
+        yield f"{unpublished:,} unpublished"
+    if undelivered:
+        yield f"{_count(undelivered, 'change')} not delivered to a hook"
+    if held:
+        yield f"{held:,} held"

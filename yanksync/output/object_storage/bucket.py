@@ -29,12 +29,14 @@ from yanksync.output.object_storage.client import (
     NO_BUCKET,
     RETRIES,
     STATUS,
+    LoggedCalls,
     RequestTimeouts,
     client_for,
     describe_error,
     is_precondition_failure,
     secrets_in,
 )
+from yanksync.system import request_log
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
@@ -100,12 +102,14 @@ class BucketClient:
         """
         import obstore  # start-up: only a mirror in object storage needs it
 
-        self._obstore = obstore
         self.location = location
         self._before = before
         self._given = (storage, source, timeouts)
         self._client = client_for(location, *self._given)
         self._secrets = secrets_in(storage)
+        self._obstore: Any = obstore
+        if request_log.is_wanted():
+            self._obstore = LoggedCalls(obstore, location.root, self._secrets)
 
     @property
     def allows_trailing_slash(self) -> bool:

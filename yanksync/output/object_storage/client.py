@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from yanksync import __version__
 from yanksync.config.settings import Bucket, StorageSettings, StorageValue
 from yanksync.core.errors import ConfigError
 from yanksync.core.urls import is_loopback
+from yanksync.system.request_log import log_done, log_failure
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
@@ -130,6 +132,34 @@ def describe_error(text: str, secrets: Sequence[str] = ()) -> str:
     for secret in secrets:
         said = said.replace(secret, "***")
     return " ".join(_QUERY.sub("", said).split())[:_LONGEST] + hint
+
+
+class LoggedCalls:
+    """The functions of obstore; each call of one is logged, with its path and its time."""
+
+    def __init__(self, functions: Any, root: str, secrets: Sequence[str]) -> None:
+        """``root`` is the address of the bucket, for people."""
+        self._functions = functions
+        self._root = root
+        self._secrets = secrets
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._functions, name)
+
+        def logged(client: object, path: Any, *args: Any, **options: Any) -> Any:
+            key = path if isinstance(path, str) else f"{path[0]} … ({len(path)} objects)"
+            what, began = f"{name} {self._root}/{key}", time.monotonic()
+            try:
+                answer = call(client, path, *args, **options)
+            except Exception as error:
+                missing = isinstance(error, FileNotFoundError)
+                problem = "not there" if missing else describe_error(str(error), self._secrets)
+                log_failure(what, problem, time.monotonic() - began)
+                raise
+            log_done(what, time.monotonic() - began)
+            return answer
+
+        return logged
 
 
 def is_precondition_failure(text: str) -> bool:

@@ -149,6 +149,7 @@ def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | N
         if not projects:
             return
         yield projects
+        log.debug("hooks.%s: %d projects are delivered", name, len(projects))
         outbox.taken(name, upto)
         if mirror.monotonic() > until:
             log.info("hooks.%s: the rest is for the next pass", name)

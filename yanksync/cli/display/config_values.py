@@ -1,0 +1,54 @@
+"""The values of a configuration, as ``config show`` and ``-vv`` print them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from yanksync.config.keys import KEYS, find_key
+from yanksync.config.load import DEFAULT, ExaminedConfig
+from yanksync.core.urls import redacted
+
+_MASK = "***"
+_UNSET = {
+    "upstream.simple_url": "asked of pip",
+    "upstream.journal_url": "from upstream.simple_url",
+}
+
+
+class Value(Struct, frozen=True):
+    """The value of a key that is in force."""
+
+    key: str
+    value: object
+    source: str  # "default", the path of the file, or the name of the variable
+
+    @property
+    def line(self) -> str:
+        """The value and its source in one line."""
+        shown = "(none)" if self.value is None else json.dumps(self.value, ensure_ascii=False)
+        return f"{self.key} = {shown}  # {self.source}"
+
+
+def config_values(found: ExaminedConfig) -> Iterator[Value]:
+    """Yield each key with its value and where that comes from; secrets are masked."""
+    more = [path for path in found.given if path not in KEYS]  # those of [storage]
+    for path in (*KEYS, *more):
+        key = KEYS.get(path) or find_key(*path.split(".", 1))
+        assert key is not None
+        one = found.given.get(path)
+        raw = key.default if one is None else one.raw
+        if key.secret and raw is not None:
+            raw = _MASK
+        elif isinstance(raw, str):
+            raw = redacted(raw)
+        source = _UNSET.get(path, DEFAULT) if one is None else one.where.removeprefix("$")
+        yield Value(path, raw, source)
+
+
+def config_place(found: ExaminedConfig) -> str:
+    """Return the path of the file in use, or what there is instead."""
+    source = found.settings.source
+    return "no file: environment and defaults" if source is None else str(source)
