@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from yanksync.core import layout
-from yanksync.core.formats.html_elements import read_html
+from yanksync.core.formats.html.elements import read_html
 from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.model import UNKNOWN_FORMS, File, Page, PublishedForms, Yank

@@ -6,7 +6,8 @@ import zlib
 
 from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
-from yanksync.core.formats import html_page_writer, json_page_writer
+from yanksync.core.formats import json_page_writer
+from yanksync.core.formats.html import page_writer as html_page_writer
 from yanksync.core.formats.parse import PageRules, parse_page
 from yanksync.core.model import Page, ProjectStatus
 from yanksync.core.names import NormalizedName

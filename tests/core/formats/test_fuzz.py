@@ -26,8 +26,8 @@ from tests.support.builders.upstream_pages import (
 )
 from tests.support.fake_index.index import FakeUpstream
 from yanksync.core.errors import InvalidAnswer, YanksyncError
-from yanksync.core.formats import html_page_writer as render_html
 from yanksync.core.formats import json_page_writer as render_json
+from yanksync.core.formats.html import page_writer as render_html
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
 from yanksync.upstream.xmlrpc_journal import decode_value
 

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from tests.support.builders.known_pages import BARE, HEX, PAGE
 from tests.support.builders.random_pages import CALM, pages
 from tests.support.builders.upstream_pages import HTML, JSON, read
-from yanksync.core.formats import html_page_writer
 from yanksync.core.formats import json_page_writer as json_form
+from yanksync.core.formats.html import page_writer as html_page_writer
 from yanksync.core.model import File, Page, Yank
 from yanksync.core.policies.yanked import has_default_status, offered_page
 
@@ -233,7 +233,8 @@ SCRIPT = """
 import sys
 from msgspec.structs import replace
 from tests.support.builders.known_pages import PAGE
-from yanksync.core.formats import html_page_writer, json_page_writer
+from yanksync.core.formats import json_page_writer
+from yanksync.core.formats.html import page_writer as html_page_writer
 from yanksync.core.policies.yanked import offered_page
 page = offered_page(replace(PAGE, versions=("1.0", "1.0.0", "01.0", "2004d", "x")), "omit")
 sys.stdout.buffer.write(json_page_writer.render_page(page) + html_page_writer.render_page(page))

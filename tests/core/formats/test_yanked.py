@@ -18,8 +18,8 @@ from tests.support.builders.upstream_pages import (
     json_file,
     only_file,
 )
-from yanksync.core.formats import html_page_writer
 from yanksync.core.formats import json_page_writer as json_form
+from yanksync.core.formats.html import page_writer as html_page_writer
 from yanksync.core.model import File, Page, Yank
 
 pytestmark = pytest.mark.incident(1)

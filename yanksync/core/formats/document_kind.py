@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 
 from yanksync.core.formats.file_checks import is_distribution, linked_name
-from yanksync.core.formats.html_elements import Anchor, read_html
+from yanksync.core.formats.html.elements import Anchor, read_html
 from yanksync.core.formats.parse import is_json
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.names import normalize

@@ -73,7 +73,7 @@ def parse_page(
             from yanksync.core.formats.json_page_reader import parse_json_page
 
             return parse_json_page(body, url, project, rules, header_serial)
-        from yanksync.core.formats.html_page_reader import parse_html_page
+        from yanksync.core.formats.html.page_reader import parse_html_page
 
         return parse_html_page(body, content_type, url, project, rules, header_serial)
 

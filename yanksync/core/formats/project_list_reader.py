@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from yanksync.core.errors import mebibytes
-from yanksync.core.formats.html_elements import Anchor, collect_links
+from yanksync.core.formats.html.elements import Anchor, collect_links
 from yanksync.core.formats.json_page_wire import decode
 from yanksync.core.formats.reader_rules import (
     LARGEST_SERIAL,

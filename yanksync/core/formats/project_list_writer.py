@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from yanksync.core.formats.html_page_writer import encode_utf8, escape
+from yanksync.core.formats.html.page_writer import encode_utf8, escape
 from yanksync.core.model import ListedProject
 
 _ROWS = 1300  # of about 50 bytes: chunks of about 64 kB

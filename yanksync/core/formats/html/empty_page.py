@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct, field
 
-from yanksync.core.formats.html_elements import ParserTarget, feed
+from yanksync.core.formats.html.elements import ParserTarget, feed
 from yanksync.core.formats.reader_rules import InvalidDocument, quoted_for_log
 from yanksync.core.names import NormalizedName, normalize
 

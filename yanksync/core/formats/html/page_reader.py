@@ -15,8 +15,8 @@ from yanksync.core.formats.file_checks import (
     upload_time,
     without_credentials,
 )
-from yanksync.core.formats.html_elements import Anchor, read_html
-from yanksync.core.formats.html_empty_page import check_empty
+from yanksync.core.formats.html.elements import Anchor, read_html
+from yanksync.core.formats.html.empty_page import check_empty
 from yanksync.core.formats.reader_rules import (
     FileCollector,
     InvalidFile,

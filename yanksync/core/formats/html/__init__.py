@@ -1,0 +1,1 @@
+"""The Simple API in HTML: elements, pages in, pages out."""
