@@ -12,7 +12,8 @@ from tests.support.builders.works import ALL, rendered, stands, work, write
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
 from yanksync.output.compress import compress, compress_chunks
-from yanksync.output.reconcile import RemoveProject, WriteProject, digest
+from yanksync.output.digests import digest
+from yanksync.output.reconcile import RemoveProject, WriteProject
 
 OPENERS = {
     "gzip": gzip.decompress,

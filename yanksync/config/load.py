@@ -145,7 +145,7 @@ def _read(
     named = config or environ.get(_PREFIX + "CONFIG") or None
     path = here / (named or _FILE)
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return path, tomllib.loads(path.read_text(encoding="utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
         if named is None:
             return None, {}

@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 
 from yanksync.config.settings import Bucket, Settings
@@ -258,6 +257,8 @@ class RemoteState:
 
     def _kept(self, copy: Path, url: str) -> str:
         """Put aside what is nowhere else; return where. The next one takes the place of this."""
+        from hashlib import blake2b  # start-up: it loads OpenSSL, 4 MiB
+
         home = self.path.parent
         location = home.with_name(f"yanksync-{blake2b(url.encode(), digest_size=8).hexdigest()}.db")
         try:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
-from hashlib import blake2b
 
 from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
+from yanksync.output.digests import digest
 
 Compressor = Callable[[str, bytes], bytes | None]
 """Returns a body compressed by the codec of that name; None if that is not worth it."""
@@ -63,11 +63,6 @@ class RenderedForms(Struct, frozen=True, kw_only=True, dict=True):
     def digests(self) -> tuple[bytes, bytes]:
         """The digests of the JSON and of the HTML form."""
         return digest(self.json), digest(self.html)
-
-
-def digest(body: bytes) -> bytes:
-    """Return the digest by which the state knows what stands in the output."""
-    return blake2b(body, digest_size=16).digest()
 
 
 def compressed_copies(

@@ -17,7 +17,8 @@ from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.model import PublishedForms
 from yanksync.core.policies.yanked import offered_page
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.reconcile import FormUpdate, WriteProject, digest
+from yanksync.output.digests import digest
+from yanksync.output.reconcile import FormUpdate, WriteProject
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.publish import BATCH, report_failures
 from yanksync.sync.published_page import parse_published_page

@@ -7,8 +7,9 @@ done again by whoever comes next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -33,6 +34,9 @@ from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync import recovery
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.sync.recovery import PublishTask
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 WHY_REMOVED = {
     PublishReason.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
@@ -69,7 +73,8 @@ class Publisher:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._stack = ExitStack()
+        self._pool: ThreadPoolExecutor | None = None  # an empty pass needs none
         self._under_way: Future[PublishOutcome] | None = None
 
     def __enter__(self) -> Publisher:
@@ -81,12 +86,13 @@ class Publisher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown()
+        self._stack.close()
 
     def begin(self, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
         """Begin to publish these projects, whose writing is noted as begun already."""
         if queued:
             wanted = load_batch(self._mirror, queued, pages)
+            self._pool = self._pool or self._stack.enter_context(_threads(1, "publish"))
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
@@ -97,6 +103,12 @@ class Publisher:
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             mark_published(self._mirror, under_way.result())
+
+
+def _threads(count: int, name: str) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # start-up: an empty pass needs none
+
+    return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
 class RenderedProject(Struct, frozen=True):
@@ -202,7 +214,7 @@ def _page(
 def _render_all(mirror: Mirror, wanted: Sequence[PublishTask]) -> list[RenderedProject]:
     if len(wanted) < 8 or not mirror.settings.mirror.compress:
         return [_render(mirror, one) for one in wanted]
-    with ThreadPoolExecutor(_RENDERERS, thread_name_prefix="render") as pool:
+    with _threads(_RENDERERS, "render") as pool:
         return list(pool.map(lambda one: _render(mirror, one), wanted))
 
 

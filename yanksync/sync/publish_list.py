@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from hashlib import blake2b
 
 from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
 from yanksync.mirror.context import Mirror
+from yanksync.output.digests import new_digest
 from yanksync.output.store import ListForm
 from yanksync.state.facts import UNREAD
 from yanksync.state.queues.hooks import LEGACY, LIST_KEY
@@ -97,7 +97,7 @@ def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
 
 def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
     """Yield a form, and leave in ``digests`` what was written: its serials age (``verify``)."""
-    engine = blake2b(digest_size=16)
+    engine = new_digest()
     for chunk in form.chunks():
         engine.update(chunk)
         yield chunk

@@ -13,6 +13,7 @@ import socket
 import time
 import zlib
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from yanksync.core.errors import UpstreamUnreachable
@@ -85,7 +86,9 @@ def _is_special(environ: Mapping[str, str]) -> bool:
 def _connected(parts: SplitResult, timeout: float) -> socket.socket:
     tls = parts.scheme == "https"
     host = parts.hostname or ""
-    wire = socket.create_connection((host, parts.port or (443 if tls else 80)), timeout)
+    # As bytes: for a str the library loads the tables of Unicode, half a megabyte.
+    address: Any = host.encode() if host.isascii() else host
+    wire = socket.create_connection((address, parts.port or (443 if tls else 80)), timeout)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not tls:
         return wire

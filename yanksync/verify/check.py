@@ -23,7 +23,7 @@ from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind, compare_directory
-from yanksync.output.disk.inventory import digest_of
+from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
 from yanksync.output.reconcile import RenderedForms, compressed_copies, published_forms
 from yanksync.state.project_rows import ProjectRow, copies_in

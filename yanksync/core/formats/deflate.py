@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from functools import cache
-from hashlib import sha512
 from typing import Any
 
 _FAST = 1  # ISA-L's level: 2 saves nothing on pages, 3 takes half as long again
@@ -62,6 +61,8 @@ def _with_registers_cleared(result: bytes) -> bytes:
     of the thread waits for them: all of Python took a quarter longer, until the process ended.
     OpenSSL's SHA-512 clears these halves at its end (``vzeroupper``), and takes half a microsecond.
     """
+    from hashlib import sha512  # start-up: it loads OpenSSL, 4 MiB
+
     sha512(b"").digest()
     return result
 

@@ -5,8 +5,6 @@ A plan is a value: ``--dry-run`` prints it.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
@@ -86,6 +84,8 @@ def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
     """
     if sweep_days <= 0:
         return None
+    from hashlib import blake2b  # start-up: it loads OpenSSL, 4 MiB
+
     part = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") / 2**32
     return checked + sweep_days * DAY * (0.5 + part / 2)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from typing import BinaryIO
 
 from yanksync.core import layout
 from yanksync.output.compress import decompress_chunks
+from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, FileEntry
 from yanksync.output.published_serials import serial_of
 
@@ -97,14 +97,6 @@ def file_entry(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None
 def _digest(path: str, chunks: Iterable[bytes]) -> bytes:
     codec = _CODEC.get(os.path.splitext(path)[1])
     return digest_of(chunks if codec is None else decompress_chunks(codec, chunks))
-
-
-def digest_of(chunks: Iterable[bytes]) -> bytes:
-    """Return the digest of what ``chunks`` come to (:func:`yanksync.output.reconcile.digest`)."""
-    engine = blake2b(digest_size=16)
-    for chunk in chunks:
-        engine.update(chunk)
-    return engine.digest()
 
 
 def _chunks(path: str) -> Iterator[bytes]:
