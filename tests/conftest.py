@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clouds.servers import started
-from tests.support.documents import anchors
+from tests.support.design import anchors
 from tests.support.fake_index.client import Client, client_of
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.s3_proxy import Gate, gate

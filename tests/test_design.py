@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import anchors
+from tests.support.design import DESIGN, anchors
 from tests.support.source_copy import ROOT
 
-DESIGN = ROOT / "docs/design"
 PAGES = sorted(DESIGN.rglob("*.rst"))
 CITED = re.compile(r"(?<!\w)R([1-9][0-9]?)(?!\w)")
 ANCHOR = re.compile(r"docs/design/([a-z/-]+\.rst)#([a-z0-9-]+)")

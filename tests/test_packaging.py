@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -29,21 +30,42 @@ def run(*command: str | Path, where: Path) -> str:
     return done.stdout
 
 
+def build(sources: Path, out: Path) -> Path:
+    """Build the wheel and the sdist with scripts/release; return their directory."""
+    copy_sources(sources)
+    environ_path = f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, sources / "scripts/release", out],
+        capture_output=True,
+        env={**os.environ, "PATH": environ_path, "SOURCE_DATE_EPOCH": "1700000000"},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the wheel and the sdist, made of a copy of the sources."""
-    sources = copy_sources(tmp_path_factory.mktemp("sources") / "yanksync")
-    out = tmp_path_factory.mktemp("dist")
-    python = Path(sys.executable)
-    environ_path = f"{Path(uv.find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(
-        [python, "-m", "build", "--installer", "uv", "--outdir", out, sources],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "PATH": environ_path},
-        timeout=300,
+    return build(tmp_path_factory.mktemp("sources") / "yanksync", tmp_path_factory.mktemp("dist"))
+
+
+def test_a_second_build_gives_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        again = build(tmp_path / "elsewhere", tmp_path / "dist")
+    finally:
+        os.umask(umask)
+    first, second = (
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in where.iterdir()}
+        for where in (built, again)
     )
-    return out
+    assert first == second
+    assert len(first) == 2
+
+
+def test_an_index_takes_the_metadata_and_the_readme(built: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.iterdir(), where=tmp_path)
 
 
 def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
@@ -54,6 +76,7 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
     for path in (
         *("README.rst", "LICENSE", "RATIONALE.rst", "Containerfile", "setup.cfg", ".ci/run"),
         *("docs/conf.py", "docs/index.rst", "docs/how-to/cron.rst", "scripts/docs"),
+        *("SECURITY.rst", "CHANGELOG.rst", "docs/design/rules.rst", "scripts/release"),
         *(".dockerignore", "scripts/container", "tests/container/engine.py"),
         *(
             "scripts/test",
@@ -72,8 +95,14 @@ def test_the_sdist_has_what_tests_and_scripts_need(built: Path) -> None:
 def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        tops = {name.partition("/")[0] for name in archive.namelist()}
-    assert tops == {"yanksync", f"yanksync-{__version__}.dist-info"}
+        names = archive.namelist()
+    assert {name.partition("/")[0] for name in names} == {
+        "yanksync",
+        f"yanksync-{__version__}.dist-info",
+    }
+    others = [name for name in names if name.startswith("yanksync/") and name[-3:] != ".py"]
+    templates = {f"yanksync/service/templates/{name}" for name in FILES}
+    assert set(others) == {"yanksync/py.typed", *templates}
     tool, environment = uv.find_uv_bin(), tmp_path / "clean"
     run(tool, "venv", "--quiet", "--python", sys.executable, environment, where=tmp_path)
     installing = (tool, "pip", "install", "--quiet", "--python", environment / "bin/python")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -56,12 +55,6 @@ def parsed(name: str = "README.rst") -> docutils.nodes.document:
             "file_insertion_enabled": False,
         },
     )
-
-
-def anchors(name: str, prefix: str) -> list[int]:
-    """Return the numbers of the anchors in a page of ``docs/design`` that begin with ``prefix``."""
-    text = (ROOT / "docs/design" / name).read_text(encoding="utf-8")
-    return [int(number) for number in re.findall(rf"^\.\. _{prefix}([0-9]+):$", text, re.MULTILINE)]
 
 
 def sections() -> Iterator[docutils.nodes.section]:
