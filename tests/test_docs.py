@@ -44,7 +44,8 @@ from yanksync.state.views.status import Status
 from yanksync.sync.hooks.deliver import webhook_message
 from yanksync.verify.check import CheckSummary
 
-TEXT = "\n".join(text_of(name) for name in PAGES)
+# What users read; the pages for contributors name options of other programs.
+TEXT = "\n".join(text_of(name) for name in PAGES if not name.startswith("docs/design/"))
 DOCUMENTS = (*PAGES, "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
 GENERATED = {"docs/reference/commands.rst"}
 
