@@ -17,6 +17,7 @@ from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core.errors import StateError
 from yanksync.core.exit_codes import ExitCode
+from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import path_for_reading
 from yanksync.state.database import is_state
 from yanksync.state.state import State
@@ -41,6 +42,8 @@ def backup(context: CliContext, file: Path) -> ExitCode:
     if str(file) == "-":
         return _to_stdout(settings)
     _check_target(file, settings.mirror.state)
+    if _is_beside(file, settings.mirror.state):
+        refuse_other_owner(settings)
     temporary = file.with_name(f".{file.name}.tmp")
     try:
         with suppress(FileNotFoundError):
@@ -71,6 +74,11 @@ def _to_stdout(settings: Settings) -> ExitCode:
         with open(copy, "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
     return ExitCode.DONE
+
+
+def _is_beside(file: Path, state: object) -> bool:
+    """Return whether ``file`` is in the directory of the state."""
+    return isinstance(state, Path) and file.parent.resolve() == state.parent.resolve()
 
 
 def _check_target(file: Path, state: object) -> None:

@@ -23,6 +23,7 @@ from yanksync.core.errors import (
     LockHeld,
     RateLimited,
     StdoutError,
+    WrongUser,
     YanksyncError,
 )
 from yanksync.core.exit_codes import ExitCode
@@ -96,6 +97,7 @@ def exit_code_of(error: YanksyncError) -> ExitCode:
 
 _CODES: dict[type[YanksyncError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
+    WrongUser: ExitCode.USAGE,
     LockHeld: ExitCode.LOCKED,
     JournalReplaced: ExitCode.HELD,
     RateLimited: ExitCode.PARTIAL,

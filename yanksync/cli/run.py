@@ -16,6 +16,7 @@ from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import open_mirror
+from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.service.scheduler import CurrentPass, Service
 from yanksync.sync.pipeline import PassRequest, run_record
 
@@ -38,6 +39,7 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
     """
     load = partial(context.needed_settings, health_metrics=metrics)
     settings = load()
+    refuse_other_owner(settings)
     with context.streaming():
         service = Service(settings, ScheduledPasses(), load, os.environ)
         if not service.run():

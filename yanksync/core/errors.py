@@ -46,6 +46,22 @@ class ConfigError(YanksyncError):
         return f"{subject}: {self.problem}"
 
 
+class WrongUser(YanksyncError):
+    """Root was to write into a mirror of another user; nothing was written."""
+
+    def __init__(self, path: str, owner: str, advice: str) -> None:
+        self.path = path
+        self.owner = owner  #: whose mirror it is
+        self.advice = advice
+        super().__init__(path, owner, advice)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} belongs to {self.owner}, who could not replace what root writes, so "
+            f"nothing was done. {self.advice}"
+        )
+
+
 class UpstreamError(YanksyncError):
     """Something about upstream; nothing was changed because of it."""
 

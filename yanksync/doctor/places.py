@@ -22,7 +22,7 @@ from yanksync.output.store import FreeSpace, room_for
 from yanksync.state.database import exists
 from yanksync.state.views.status import Status, read_status
 from yanksync.system.file_lock import lock, lock_path
-from yanksync.system.ownership import ownership_hint, runner
+from yanksync.system.ownership import owner_kept_out, ownership_hint, runner
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _PROBE = ".yanksync-doctor-"
@@ -130,11 +130,12 @@ def _written(name: str, output: Path) -> Iterator[Check]:
 
 
 def _owned(name: str, place: Path, text: str) -> Check:
-    """Warn of what root may write, though it is another user's."""
-    if os.name != "nt" and os.geteuid() == 0 and (of := ownership_hint(place)):
-        advice = "run yanksync as that user: files of root could not be replaced by it"
-        return warned(name, text + of, advice)
-    return passed(name, text)
+    """Warn of what is another user's: no run of root writes there."""
+    owner = owner_kept_out(place)
+    if owner is None:
+        return passed(name, text)
+    text = f"{place} belongs to {owner}, so root may look at this mirror, and not write to it"
+    return warned(name, text, f"run yanksync as {owner}, with 'sudo -u {owner} yanksync sync'")
 
 
 def _locks(state: Path) -> Check:

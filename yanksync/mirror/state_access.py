@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.output_probe import has_pages
 from yanksync.state.database import exists
 from yanksync.state.state import State
-from yanksync.system.file_lock import held_since, lock
+from yanksync.system.file_lock import held_since, lock, lock_path
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
     from yanksync.mirror.remote_state import RemoteState
@@ -38,9 +39,12 @@ def open_exclusively(
     """Open the state for one run alone (R11), with its lease where it lives in object storage.
 
     With ``dry_run`` nothing is made that is not there. Raises
-    :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
+    :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
+    :class:`yanksync.core.errors.WrongUser`.
     """
     path = settings.mirror.state
+    if not dry_run or _lock_is_made(path):
+        refuse_other_owner(settings)
     then = _ADOPTED if command == "adopt" else _BUILT_AGAIN
     if not isinstance(path, Path):
         from yanksync.mirror.remote_state import open_remote_state
@@ -69,7 +73,8 @@ def open_exclusively(
 def open_state(settings: Settings, command: str) -> Iterator[State | None]:
     """Open the state alone, to change it beside the runs; None when there is none yet.
 
-    Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`.
+    Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
+    :class:`yanksync.core.errors.WrongUser`.
     """
     path = settings.mirror.state
     if not isinstance(path, Path):
@@ -79,8 +84,14 @@ def open_state(settings: Settings, command: str) -> Iterator[State | None]:
         _report_missing(settings, ask=False)
         yield None
     else:
+        refuse_other_owner(settings)
         with lock(path, command), State(path, create=False) as state:
             yield state
+
+
+def _lock_is_made(state: object) -> bool:
+    """Return whether a run that changes nothing makes the lock file, as the first one does."""
+    return isinstance(state, Path) and exists(state) and not lock_path(state).exists()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 
 from yanksync.config.settings import HealthSettings
-from yanksync.core.errors import DeliveryError, LockHeld, YanksyncError
+from yanksync.core.errors import DeliveryError, LockHeld, WrongUser, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.service import metrics
@@ -72,6 +72,8 @@ class PassReporter:
         Whoever was killed, or kept out, has nothing to say.
         """
         ended, self._end = self._end, None
+        if isinstance(error, WrongUser):  # the owner could not replace the file of metrics, either
+            return
         if isinstance(error, LockHeld):
             if ended is not None:  # the lease was lost: what was written is not to be believed
                 self._write(self._run(ExitCode.LOCKED), ())

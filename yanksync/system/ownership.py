@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -11,25 +12,49 @@ def ownership_hint(path: Path) -> str:
 
     Words to put behind an error; "" where nobody else owns it, or where there are no owners.
     """
-    if os.name == "nt":
+    found = _owner(path)
+    if found is None or found[1] == os.geteuid():
         return ""
-    while True:
-        try:
-            found = path.stat().st_uid
-            break
-        except OSError:
-            if path.parent == path:
-                return ""
-            path = path.parent
-    own = os.geteuid()
-    return (
-        "" if found == own else f"; {path} belongs to {_name(found)}, and this runs as {_name(own)}"
-    )
+    place, owner = found
+    return f"; {place} belongs to {_name(owner)}, and this runs as {_name(os.geteuid())}"
+
+
+def owner_kept_out(path: Path) -> str | None:
+    """Return the user who could not replace what root writes at ``path``.
+
+    None if root owns the path or its nearest existing directory, or if this runs as another user.
+    """
+    if os.name == "nt" or os.geteuid() != 0:
+        return None
+    found = _owner(path)
+    return None if found is None or found[1] == 0 else _name(found[1])
+
+
+def command_as(user: str) -> str:
+    """Return the command of this process as root starts it for ``user``."""
+    import shlex  # start-up: only refusals need it
+
+    ours = sorted(name for name in os.environ if name.startswith("YANKSYNC_"))
+    keep = [f"--preserve-env={','.join(ours)}"] if ours else []
+    name = user.replace("user ", "#")
+    return shlex.join(["sudo", "-u", name, *keep, "yanksync", *sys.argv[1:]])
 
 
 def runner() -> str:
     """Return the name of the user that runs this."""
     return "this user" if os.name == "nt" else _name(os.geteuid())
+
+
+def _owner(path: Path) -> tuple[Path, int] | None:
+    """Return the nearest existing path and its owner; None where there are no owners."""
+    if os.name == "nt":
+        return None
+    for place in (path, *path.parents):
+        try:
+            return place, place.stat().st_uid
+        except OSError:
+            continue
+    return None
 
 
 def _name(user: int) -> str:

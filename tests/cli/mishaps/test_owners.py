@@ -118,7 +118,8 @@ def test_doctor_names_what_is_roots(roots: Cli, other: Dropped) -> None:
     assert other("doctor").code == 0
     as_root = roots("doctor")
     assert as_root.code == 0
-    assert "files of root could not be replaced by it" in as_root.out
+    assert f"{roots.state} belongs to nobody, so root may look at this mirror" in as_root.out
+    assert "run yanksync as nobody, with 'sudo -u nobody yanksync sync'" in as_root.out
 
 
 def test_an_output_that_is_roots(roots: Cli, other: Dropped, upstream: FakeUpstream) -> None:

@@ -17,6 +17,7 @@ from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import normalize
+from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import open_state, path_for_reading
 from yanksync.state.database import exists
 from yanksync.state.state import State
@@ -59,6 +60,8 @@ def approve(
       yanksync approve --kind removal --yes
     """
     settings = context.settings()
+    if not dry_run:
+        refuse_other_owner(settings)
     wanted = [_name(text) for text in names]
     ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     seen = None

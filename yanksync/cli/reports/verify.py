@@ -13,6 +13,7 @@ from yanksync.cli.logs import CliContext
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import open_mirror
+from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
@@ -50,6 +51,8 @@ def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> 
       yanksync verify --upstream --json
     """
     settings = context.settings()
+    if repair:
+        refuse_other_owner(settings)
     try:
         with path_for_reading(settings) as path:
             State(path, create=False).close()  # nothing is made or upgraded here

@@ -1,0 +1,40 @@
+"""Keeps root from writing into a mirror of another user, who could not replace root's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from yanksync.config.settings import Settings
+from yanksync.core.errors import WrongUser
+from yanksync.core.layout import ROOT
+from yanksync.system.file_lock import lock_path
+from yanksync.system.ownership import command_as, owner_kept_out
+
+
+def refuse_other_owner(settings: Settings) -> None:
+    """Refuse to write as root what belongs to another user.
+
+    Raises :class:`yanksync.core.errors.WrongUser`.
+    """
+    owners = {path: owner_kept_out(path) for path in _written(settings)}
+    roots = [path for path, owner in owners.items() if owner is None and path.exists()]
+    for path, owner in owners.items():
+        if owner is not None:
+            raise WrongUser(str(path), owner, _advice(owner, roots))
+
+
+def _advice(owner: str, roots: list[Path]) -> str:
+    """Return what to do; ``roots`` are the paths of the mirror that root owns."""
+    if roots:
+        return f"{roots[0]} belongs to root: give all of the mirror to one user, with chown -R"
+    return f"run as {owner}: {command_as(owner)}"
+
+
+def _written(settings: Settings) -> Iterator[Path]:
+    """Yield the paths that every run writes; those in object storage have no owner."""
+    state, output = settings.mirror.state, settings.mirror.output
+    if isinstance(state, Path):
+        yield from (state, lock_path(state))
+    if isinstance(output, Path):
+        yield from (output, output / ROOT)
