@@ -22,6 +22,7 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import credentials
 from yanksync.doctor.checks import Check, failed
 from yanksync.doctor.setup import look_into_state, setup_checks
+from yanksync.mirror.other_owner import other_owner
 
 _FILE = "yanksync.toml"
 
@@ -68,7 +69,7 @@ def init(
     Examples:
       yanksync init
       yanksync init /etc/yanksync --upstream https://upstream.example/simple/
-      yanksync init --projects 'demo,demo-*' --output /srv/mirror --state /var/lib/yanksync.db
+      yanksync init --projects 'demo,demo-*' --output /srv/mirror --state /srv/state/yanksync.db
     """
     if context.config is not None:
         raise click.UsageError("init writes DIR/yanksync.toml; name DIR instead of --config")
@@ -81,8 +82,9 @@ def init(
     if not _written(file, text, is_secret=credentials(answers.upstream or "") is not None):
         return ExitCode.FAILED
     click.echo(f"wrote {file}\n")
-    failures = print_checks(_checks(examine(file, os.environ)))
-    click.echo(f"\nnext:\n{_next(file)}")
+    examined = examine(file, os.environ)
+    failures = print_checks(_checks(examined))
+    click.echo(f"\nnext:\n{_next(file, other_owner(examined.settings))}")
     if failures and not context.quiet:
         some = "check" if failures == 1 else "checks"
         print_line(f"{failures} {some} failed; correct {file} or what is in the way, see 'next'")
@@ -203,16 +205,20 @@ def _checks(examined: ExaminedConfig) -> Iterator[Check]:
         yield unreadable
 
 
-def _next(file: Path) -> str:
-    """Return the commands to go on with."""
+def _next(file: Path, owner: str | None) -> str:
+    """Return the commands to go on with; the ``owner`` of the places makes the passes."""
     program = "yanksync"
     if file.parent != Path.cwd():
         program += f" --config {shlex.quote(str(file))}"
     steps = (
-        ("sync", "build the mirror"),
+        ("sync", "build the mirror" if owner is None else f"build the mirror, as {owner}"),
         ("show crontab", "a line that keeps it up to date (or: show systemd)"),
         ("show nginx", "what serves it (or: show caddy)"),
         ("doctor", "check everything again"),
     )
-    width = max(len(step) for step, _ in steps) + 3
-    return "\n".join(f"  {program} {step:<{width}}{what}" for step, what in steps)
+    lines = [f"{program} {step}" for step, _ in steps]
+    if owner is not None:
+        lines[0] = f"sudo -u {shlex.quote(owner.replace('user ', '#'))} {lines[0]}"
+    width = max(map(len, lines)) + 3
+    whats = (what for _, what in steps)
+    return "\n".join(f"  {line:<{width}}{what}" for line, what in zip(lines, whats, strict=True))

@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
 
 from yanksync.cli.logs import CliContext
+from yanksync.config.load import valid
 from yanksync.core.exit_codes import ExitCode
 from yanksync.service.deployment_files import FILES, UNITS, render_file, this_installation
 
-_NAMES = {"nginx": ("nginx.conf",), "caddy": ("Caddyfile",), "systemd": UNITS}
-_WHAT = {**_NAMES, **{name: (name,) for name in FILES if name not in ("nginx.conf", "Caddyfile")}}
+_SHORT = {
+    "nginx.conf": "nginx",
+    "Caddyfile": "caddy",
+    "sysusers.conf": "sysusers",
+    "tmpfiles.conf": "tmpfiles",
+}
+_WHAT = {_SHORT.get(name, name): (name,) for name in FILES} | {"systemd": UNITS}
+_USERS = ("crontab", "sysusers", "tmpfiles", "systemd", UNITS[0], UNITS[2])
 
 
-@click.command(short_help="Print files for nginx, Caddy, cron, systemd.")
+@click.command(short_help="Print files for cron, systemd, nginx, Caddy.")
 @click.argument("what", type=click.Choice(list(_WHAT)), metavar="WHAT")
 @click.option(
     "--listen",
-    default="80",
-    show_default=True,
     metavar="ADDRESS",
-    help="nginx and Caddy: a port, or address:port; for Caddy also a host name.",
+    help="nginx and Caddy: a port, or address:port; for Caddy also a host name.  [default: 80]",
 )
-@click.option(
-    "--user", default="yanksync", show_default=True, help="cron and systemd: who runs it."
-)
+@click.option("--server-name", metavar="NAME", help="nginx: the host.  [default: _, for any]")
+@click.option("--user", help="cron and systemd: who runs it.  [default: yanksync]")
 @click.pass_obj
-def show(context: CliContext, what: str, listen: str, user: str) -> ExitCode:
+def show(
+    context: CliContext, what: str, listen: str | None, server_name: str | None, user: str | None
+) -> ExitCode:
     """Print what a mirror is run and served with, filled in from the configuration.
 
     WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
-    yanksync.timer or yanksync-run.service.
+    yanksync.timer or yanksync-run.service; or sysusers or tmpfiles, which make the user and the
+    directories.
+
+    The crontab and the units repeat the settings that come from YANKSYNC_… variables; one that may
+    be a secret is refused.
 
     \b
     Examples:
       yanksync show nginx > /etc/nginx/conf.d/mirror.conf
       yanksync show caddy --listen mirror.example.org
       yanksync show crontab --user mirror
+      yanksync show tmpfiles | systemd-tmpfiles --create -
       yanksync show yanksync.timer > /etc/systemd/system/yanksync.timer
     """
-    _check("--listen", listen, "port, address:port or host name")
-    _check("--user", user, "name of a user")
-    port = listen.rpartition(":")[2]
-    if re.fullmatch("[0-9]+", port) and not 1 <= int(port) <= 65535:
-        raise click.BadParameter(f"the port {port} is not from 1 to 65535", param_hint="--listen")
-    settings = context.settings()
+    _check("--listen", listen, "port, address:port or host name", what, ("nginx", "caddy"))
+    _check("--server-name", server_name, "name of a host", what, ("nginx",))
+    _check("--user", user, "name of a user", what, _USERS)
+    if listen is not None:
+        _check_address(listen, what)
+    found = context.examined()
+    settings = valid(found)
+    here = this_installation(
+        found, os.environ, user or "yanksync", listen or "80", server_name or "_"
+    )
     names = _WHAT[what]
-    texts = [
-        render_file(name, settings, this_installation(settings, user, listen)) for name in names
-    ]
+    texts = [render_file(name, settings, here) for name in names]
     for name, text in zip(names, texts, strict=True):
         if len(names) > 1:
             click.echo(f"# ---- /etc/systemd/system/{name}")
@@ -57,7 +71,23 @@ def show(context: CliContext, what: str, listen: str, user: str) -> ExitCode:
     return ExitCode.DONE
 
 
-def _check(option: str, value: str, what: str) -> None:
-    """Refuse what would mean something else in one of the files."""
-    if not re.fullmatch(r"[\w.:\[\]-]+", value):
-        raise click.BadParameter(f"{value!r} is no {what}", param_hint=option)
+def _check(option: str, value: str | None, kind: str, what: str, known: tuple[str, ...]) -> None:
+    """Refuse an option that the file does not know, and what would mean something else in it."""
+    if value is not None and what not in known:
+        raise click.UsageError(f"{option} means nothing for {what}; it is for {', '.join(known)}")
+    if value is not None and not re.fullmatch(r"[\w.:\[\]-]+", value):
+        raise click.BadParameter(f"{value!r} is no {kind}", param_hint=option)
+
+
+def _check_address(listen: str, what: str) -> None:
+    """Refuse a port that there is not, and for nginx the name of a host."""
+    port = listen.rpartition(":")[2]
+    if re.fullmatch("[0-9]+", port) and not 1 <= int(port) <= 65535:
+        raise click.BadParameter(f"the port {port} is not from 1 to 65535", param_hint="--listen")
+    if (
+        what == "nginx"
+        and re.fullmatch(r"[\w.-]*[A-Za-z][\w.-]*", listen)
+        and listen != "localhost"
+    ):
+        problem = f"nginx listens at a port or address: name the host with --server-name {listen}"
+        raise click.BadParameter(problem, param_hint="--listen")

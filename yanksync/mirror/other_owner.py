@@ -24,6 +24,12 @@ def refuse_other_owner(settings: Settings) -> None:
             raise WrongUser(str(path), owner, _advice(owner, roots))
 
 
+def other_owner(settings: Settings) -> str | None:
+    """Return the user whose mirror root must not write to; None if this user may write."""
+    owners = (owner_kept_out(path) for path in _written(settings))
+    return next((owner for owner in owners if owner is not None), None)
+
+
 def _advice(owner: str, roots: list[Path]) -> str:
     """Return what to do; ``roots`` are the paths of the mirror that root owns."""
     if roots:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,23 +16,33 @@ from cronsim import CronSim
 from msgspec import Struct
 
 from yanksync.config.crontab import parse
+from yanksync.config.load import ExaminedConfig
 from yanksync.config.settings import ScheduleSettings, Settings
 from yanksync.core.errors import ConfigError
+from yanksync.service.carried_settings import carried_settings, crontab_lines, unit_lines
 
 FILES = (
     "nginx.conf",
     "Caddyfile",
     "crontab",
+    "sysusers.conf",
+    "tmpfiles.conf",
     "yanksync.service",
     "yanksync.timer",
     "yanksync-run.service",
 )
-_SITES, UNITS = FILES[:2], FILES[3:]
+UNITS = FILES[5:]
+_SITES = FILES[:2]
 _NAME = re.compile(r"@([A-Z]+)@")
 # What means itself in each of the formats, unquoted. "%" does not, in a crontab or a unit.
 _PLAIN = re.compile(r"[\w./:,=+~@\[\]-]+")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MINUTE, _HOUR = 60, 60 * 60
+# Directories of the system, which a mirror must not take for its own.
+_SHARED = (
+    *("/", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr"),
+    *("/usr/local", "/var", "/var/cache", "/var/lib", "/var/local", "/var/tmp", "/var/www"),
+)
 
 
 class Installation(Struct, frozen=True, kw_only=True):
@@ -42,70 +52,129 @@ class Installation(Struct, frozen=True, kw_only=True):
     config: str | None = None  # the configuration file
     user: str = "yanksync"
     listen: str = "80"  # a port, address:port, or (Caddy) a host name
+    server_name: str = "_"  # for nginx
+    manual: str | None = None  # the file of the manual page
+    environ: Mapping[str, str] = {}  # variables that hold settings
 
 
-EXAMPLE = Installation(program="/opt/yanksync/bin/yanksync", config="/etc/yanksync.toml")
+EXAMPLE = Installation(
+    program="/opt/yanksync/bin/yanksync",
+    config="/etc/yanksync.toml",
+    manual="/opt/yanksync/share/man/man1/yanksync.1",
+)
 
 
-def this_installation(settings: Settings, user: str, listen: str) -> Installation:
-    """Return the place of this very installation."""
+def this_installation(
+    found: ExaminedConfig, environ: Mapping[str, str], user: str, listen: str, server_name: str
+) -> Installation:
+    """Return the place of this very installation, with the settings of its environment.
+
+    :raises ConfigError: when a variable may hold a secret
+    """
     beside = Path(sys.executable).absolute().with_name("yanksync")
     program = str(beside) if beside.exists() else f"{sys.executable} -m yanksync"
-    config = None if settings.source is None else str(settings.source)
-    return Installation(program=program, config=config, user=user, listen=listen)
+    manual = Path(sys.prefix) / "share/man/man1/yanksync.1"
+    source = found.settings.source
+    return Installation(
+        program=program,
+        config=None if source is None else str(source),
+        user=user,
+        listen=listen,
+        server_name=server_name,
+        manual=str(manual) if manual.exists() else None,
+        environ=carried_settings(found, environ),
+    )
 
 
 def render_file(name: str, settings: Settings, installation: Installation) -> str:
     """Return the file ``name`` of :data:`FILES`, filled in.
 
-    :raises ConfigError: when a value would have to be quoted, which each format does in its own way
+    :raises ConfigError: when a value cannot be written into the file
     """
     if name in _SITES and not isinstance(settings.mirror.output, Path):
         problem = f"is object storage, which {name} does not serve (docs/how-to/object-storage.rst)"
         raise ConfigError("mirror.output", _source(installation), problem)
     template = files("yanksync.service").joinpath("templates", name).read_text(encoding="utf-8")
-    values = _values(settings, installation)
 
     def fill(match: re.Match[str]) -> str:
-        key, value = match[1], values[match[1]]
-        plain = value.replace(" ", "") if key in _SPACED else value
-        if not _PLAIN.fullmatch(plain) and key not in _OURS:
+        make, check = _VALUES[match[1]]
+        value = make(settings, installation)
+        if check is not None and not _PLAIN.fullmatch(value):
             problem = f"{value!r} cannot be written into {name}: rename it, or write it by hand"
-            raise ConfigError(_KEYS.get(key, ""), _source(installation), problem)
+            raise ConfigError(check, _source(installation), problem)
         return value
 
     return _NAME.sub(fill, template)
-
-
-_OURS = {"WHEN", "CALENDAR", "ALSO"}  # made here
-_SPACED = {"COMMAND"}
-_KEYS = {"OUTPUT": "mirror.output", "STATE": "mirror.state"}
 
 
 def _source(installation: Installation) -> str:
     return installation.config or "the configuration"
 
 
-def _values(settings: Settings, installation: Installation) -> dict[str, str]:
-    when = _crontab(settings.schedule)
-    config = "" if installation.config is None else f" --config {installation.config}"
-    site, output, state = installation.listen, settings.mirror.output, settings.mirror.state
-    home = state.parent if isinstance(state, Path) else Path("/var/tmp")  # where it is worked on
+def _home(settings: Settings) -> Path:
+    """Return where the state is worked on."""
+    state = settings.mirror.state
+    return state.parent if isinstance(state, Path) else Path("/var/tmp")
+
+
+def _output(settings: Settings) -> Path:
+    output = settings.mirror.output
+    return output if isinstance(output, Path) else _home(settings)
+
+
+def _command(installation: Installation) -> str:
+    """Return the command; only the space between its words may be one."""
+    config = [] if installation.config is None else ["--config", installation.config]
+    words = [*installation.program.split(" -m "), *config]
+    for word in words:
+        if not _PLAIN.fullmatch(word):
+            problem = f"{word!r} cannot be written there: rename it, or write the file by hand"
+            raise ConfigError("", _source(installation), problem)
+    return " ".join([installation.program, *config])
+
+
+def _listen(installation: Installation) -> str:
+    """Return the lines of nginx: a port alone is that of both kinds of addresses."""
+    listen = installation.listen
+    places = (listen, f"[::]:{listen}") if listen.isdecimal() else (listen,)
+    return "\n".join(f"    listen {place};" for place in places)
+
+
+def _site(installation: Installation) -> str:
+    """Return the address of Caddy's site."""
+    site = installation.listen
     if site.isdecimal():
-        site = f":{site}"
-    elif ":" in site:
-        site = f"http://{site}"
-    return {
-        "OUTPUT": str(output if isinstance(output, Path) else home),
-        "STATE": str(home),
-        "ALSO": _also(settings, installation),
-        "COMMAND": installation.program + config,
-        "USER": installation.user,
-        "LISTEN": installation.listen,
-        "SITE": site,
-        "WHEN": when,
-        "CALENDAR": "\n".join(f"OnCalendar={line}" for line in systemd_calendar(parse(when))),
+        return f":{site}"
+    return f"http://{site}" if ":" in site else site
+
+
+def _document(installation: Installation) -> str:
+    """Return the line of a unit that names the manual page; none where it is not installed."""
+    manual = installation.manual
+    return (
+        "" if manual is None or not _PLAIN.fullmatch(manual) else f"\nDocumentation=file:{manual}"
+    )
+
+
+def _directories(settings: Settings, installation: Installation) -> str:
+    """Return a line of tmpfiles.d for each directory that a run writes to."""
+    mirror, user = settings.mirror, installation.user
+    places = {
+        "mirror.output": mirror.output,
+        "mirror.state": mirror.state.parent if isinstance(mirror.state, Path) else None,
+        "hooks.manifest": settings.hooks.manifest,
     }
+    lines = []
+    for key, place in places.items():
+        if isinstance(place, Path):
+            if str(place) in _SHARED or not _PLAIN.fullmatch(str(place)):
+                problem = f"{place} cannot be given to {user}: take a directory below it"
+                raise ConfigError(key, _source(installation), problem)
+            lines.append(f"d {place} 0755 {user} {user} -")
+    if not lines:
+        problem = "is in object storage, as the output is: there is no directory to make"
+        raise ConfigError("mirror.state", _source(installation), problem)
+    return "\n".join(dict.fromkeys(lines))
 
 
 def _also(settings: Settings, installation: Installation) -> str:
@@ -122,6 +191,31 @@ def _also(settings: Settings, installation: Installation) -> str:
             raise ConfigError(key, _source(installation), problem)
         lines += "" if path is None else f"\nReadWritePaths={path}"
     return lines
+
+
+def _calendar(settings: Settings) -> str:
+    calendar = systemd_calendar(parse(_crontab(settings.schedule)))
+    return "\n".join(f"OnCalendar={line}" for line in calendar)
+
+
+_Make = Callable[[Settings, Installation], str]
+_VALUES: Mapping[str, tuple[_Make, str | None]] = {
+    "OUTPUT": (lambda settings, _: str(_output(settings)), "mirror.output"),
+    "STATE": (lambda settings, _: str(_home(settings)), "mirror.state"),
+    "ALSO": (_also, None),
+    "DIRECTORIES": (_directories, None),
+    "COMMAND": (lambda _, here: _command(here), None),
+    "DOCUMENTATION": (lambda _, here: _document(here), None),
+    "ENVIRONMENT": (lambda _, here: unit_lines(here.environ), None),
+    "VARIABLES": (lambda _, here: crontab_lines(here.environ), None),
+    "USER": (lambda _, here: here.user, ""),
+    "LISTEN": (lambda _, here: _listen(here), None),
+    "NAME": (lambda _, here: here.server_name, ""),
+    "SITE": (lambda _, here: _site(here), ""),
+    "WHEN": (lambda settings, _: _crontab(settings.schedule), None),
+    "CALENDAR": (lambda settings, _: _calendar(settings), None),
+}
+"""How the values of the templates are made, and the key to name if one needs quotes."""
 
 
 def _crontab(schedule: ScheduleSettings) -> str:
