@@ -128,6 +128,11 @@ def test_a_missing_slash_is_redirected_wherever_the_server_stands(root_url: str,
     assert (answer.status_code, answer.headers["Location"]) == (301, f"/{path}/")
 
 
+def test_the_root_is_redirected_to_the_list(root_url: str) -> None:
+    answer = get(root_url, PIP)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/simple/")
+
+
 def test_the_compressed_sibling_is_sent_to_those_who_take_it(root_url: str) -> None:
     packed = get(root_url + "simple/demo/", PIP, "gzip, deflate")
     assert packed.headers["Content-Encoding"] == "gzip"

@@ -95,6 +95,11 @@ def test_a_missing_slash_is_redirected_wherever_the_server_stands(
     assert (answer.status_code, answer.headers["Location"]) == (301, f"/{path}/")
 
 
+def test_the_root_is_redirected_to_the_list(mirror: LiveMirror) -> None:
+    answer = get(mirror, "", BROWSER)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/simple/")
+
+
 def test_the_compressed_sibling_is_sent_to_those_who_take_it(mirror: LiveMirror) -> None:
     plain = get(mirror, "simple/demo/", PIP)
     packed = get(mirror, "simple/demo/", PIP, **{"Accept-Encoding": "gzip, deflate"})

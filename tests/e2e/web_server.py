@@ -60,7 +60,6 @@ FORMS = pytest.mark.parametrize(
 NO_PAGES = pytest.mark.parametrize(
     "path",
     [
-        "",
         "simple/nothing/",
         "simple/nothing",
         "simple/empty/",

@@ -49,7 +49,7 @@ def show(
       yanksync show nginx > /etc/nginx/conf.d/mirror.conf
       yanksync show caddy --listen mirror.example.org
       yanksync show crontab --user mirror
-      yanksync show tmpfiles | systemd-tmpfiles --create -
+      yanksync show tmpfiles > /etc/tmpfiles.d/yanksync.conf
       yanksync show yanksync.timer > /etc/systemd/system/yanksync.timer
     """
     _check("--listen", listen, "port, address:port or host name", what, ("nginx", "caddy"))
