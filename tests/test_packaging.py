@@ -17,7 +17,9 @@ import uv
 from tests.support.source_copy import ROOT, copy_sources
 from yanksync import __version__
 from yanksync.cli import COMMANDS
-from yanksync.service.deployment_files import FILES
+from yanksync.service.deployment_files import FILES, UNITS
+
+PAGES = {"yanksync.1", *(f"yanksync-{name}.1" for name in COMMANDS)}
 
 
 def run(*command: str | Path, where: Path) -> str:
@@ -99,6 +101,7 @@ def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> N
     assert {name.partition("/")[0] for name in names} == {
         "yanksync",
         f"yanksync-{__version__}.dist-info",
+        f"yanksync-{__version__}.data",
     }
     others = [name for name in names if name.startswith("yanksync/") and name[-3:] != ".py"]
     templates = {f"yanksync/service/templates/{name}" for name in FILES}
@@ -109,35 +112,58 @@ def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> N
     run(*installing, wheel, where=tmp_path)
     program = environment / "bin/yanksync"
     assert run(program, "--version", where=tmp_path) == f"yanksync, version {__version__}\n"
-    assert f"root   {tmp_path}/mirror;" in run(program, "show", "nginx", where=tmp_path)
+    (tmp_path / "yanksync.toml").write_text("[mirror]\noutput = '/srv/mirror'\n")
+    assert "root /srv/mirror;" in run(program, "show", "nginx", where=tmp_path)
     crontab = run(program, "show", "crontab", where=tmp_path)
-    assert crontab.endswith(f"{program} sync --cron\n")
+    assert crontab.endswith(f"{program} --config {tmp_path}/yanksync.toml sync --cron\n")
     assert "Make passes" in run(program, "run", "--help", where=tmp_path)
+    manuals = environment / "share/man/man1"
+    assert {page.name for page in manuals.iterdir()} == PAGES
+    check_units(program, tmp_path, manuals / "yanksync.1")
+
+
+def check_units(program: Path, home: Path, manual: Path) -> None:
+    """Let systemd look at the units, with their programs and manual pages, where it is."""
+    units = [home / name for name in UNITS]
+    for unit in units:
+        unit.write_text(run(program, "show", unit.name, where=home))
+        assert f"\nDocumentation=file:{manual}\n" in unit.read_text()
+    if analyze := shutil.which("systemd-analyze"):
+        done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("python", [sys.executable, f"{sys.base_prefix}/bin/python3"])
-def test_the_man_page(tmp_path: Path, python: str) -> None:
-    page = tmp_path / "yanksync.1"
+def test_the_man_pages(tmp_path: Path, python: str) -> None:
     checkout = copy_sources(tmp_path / "checkout")
     ours = Path(sys.executable).parent  # scripts/env would make another one, for a minute
     (checkout / "scripts/env").write_text(f"PATH={ours}:$PATH\n")
-    run(python, checkout / "scripts/man", page, where=tmp_path)  # not each Python has click
-    text = page.read_text()
-    assert text.startswith(".TH YANKSYNC 1 ")
-    for name in COMMANDS:
-        assert f"\n.SS {name} ".replace("-", "\\-") in text
-    for line in text.splitlines():
-        if line.startswith("."):
-            assert line.split()[0] in (".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".nf", ".fi")
+    made = tmp_path / "made"
+    run(python, checkout / "scripts/man", made, where=tmp_path)  # not each Python has click
+    assert {page.name for page in made.iterdir()} == PAGES
+    known = (".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".BR", ".nf", ".fi")
+    for page in made.iterdir():
+        text = page.read_text()
+        assert text.startswith(f".TH {page.stem.upper()} 1 ".replace("-", "\\-"))
+        lines = [line for line in text.splitlines() if line.startswith(".")]
+        assert {line.split()[0] for line in lines} <= set(known)
     if mandoc := shutil.which("mandoc"):
-        done = subprocess.run(
-            [mandoc, "-T", "lint", "-W", "warning", page], capture_output=True, text=True
-        )
-        assert done.stdout == ""
-        shown = subprocess.run(
-            [mandoc, "-T", "utf8", page], capture_output=True, text=True, check=True
-        ).stdout
+        assert run(mandoc, "-T", "lint", "-W", "warning", *made.iterdir(), where=tmp_path) == ""
+        shown = run(mandoc, "-T", "utf8", made / "yanksync-sync.1", where=tmp_path)
         assert "yanksync --config /etc/yanksync.toml sync --now" in shown
+
+
+def test_a_stale_man_page_is_named(tmp_path: Path) -> None:
+    checkout = copy_sources(tmp_path / "checkout")
+    check = [sys.executable, str(checkout / "scripts/man"), "--check"]
+    assert subprocess.run(check, capture_output=True).returncode == 0
+    page = checkout / "man/yanksync-sync.1"
+    page.write_text(page.read_text().replace("OPTIONS", "CHOICES"))
+    (checkout / "man/yanksync-gone.1").write_text(".TH GONE 1\n")
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 1
+    named = {line.partition(" ")[0] for line in done.stderr.splitlines()}
+    assert named == {"man/yanksync-sync.1", "man/yanksync-gone.1"}
 
 
 def test_the_container_file_copies_what_there_is() -> None:
