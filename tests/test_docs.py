@@ -271,7 +271,7 @@ def test_examples_of_a_configuration_load(text: str, tmp_path: Path) -> None:
 
 def test_paths_that_are_named_exist() -> None:
     named = set(re.findall(r"(?<![\w./])(?:scripts|cron)/[\w.]+", TEXT))
-    assert {"scripts/demo", "scripts/test", "scripts/man"} <= named
+    assert {"scripts/demo", "scripts/test", "scripts/docs"} <= named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
