@@ -21,6 +21,19 @@ RULES = {f"R{number}" for number in anchors("rules.rst", "rule-r")}
 INCIDENTS = {*anchors("incidents.rst", "incident-")}
 
 
+UNMEASURED = ("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage")
+"""Folders whose processes run without coverage, which doubles the time of each: they meet no line
+that other tests do not meet."""
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep coverage out of the processes that tests of some folders start."""
+    folder = request.path.relative_to(request.config.rootpath / "tests").as_posix()
+    if folder.startswith(UNMEASURED):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 class Markers(pytest.Item):
     """A test that fails with what is wrong with the markers: xdist hides other errors."""
 
