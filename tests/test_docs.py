@@ -6,48 +6,28 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
 import docutils.nodes
-import msgspec
 import pytest
 from click.testing import CliRunner
 
 from tests.support.documents import PAGES, all_blocks, parsed, sections, text_of
 from tests.support.source_copy import ROOT
-from yanksync.adopt.results import AdoptOutcome as Fates
-from yanksync.adopt.results import AdoptResult, AdoptSummary
+from yanksync.adopt.results import AdoptOutcome
 from yanksync.cli import COMMANDS, cli
-from yanksync.cli.adopt import counts_object as counts_of_adoption
-from yanksync.cli.display.held import held_object
-from yanksync.cli.display.history_rows import history_object
-from yanksync.cli.display.report_rows import row_object
-from yanksync.cli.reports.verify import counts_object, outcome_object
+from yanksync.cli.display.held import KINDS
 from yanksync.config.keys import KEYS
 from yanksync.config.load import load
-from yanksync.config.settings import Settings
-from yanksync.core.exit_codes import ExitCode
-from yanksync.core.model import HistoryAction
-from yanksync.core.names import normalize
-from yanksync.core.rules.fetch_plan import PassPlan
-from yanksync.output.comparison import Finding, FindingKind
-from yanksync.service import metrics
-from yanksync.state.history import HistoryRow
-from yanksync.state.views.holds import HeldItem
-from yanksync.state.views.status import Status
-from yanksync.sync.hooks.deliver import webhook_message
-from yanksync.verify.check import CheckSummary
+from yanksync.output.comparison import FindingKind
 
 # What users read; the pages for contributors name options of other programs.
 TEXT = "\n".join(text_of(name) for name in PAGES if not name.startswith("docs/design/"))
 DOCUMENTS = (*PAGES, "CONTRIBUTING.rst", "RATIONALE.rst", "CHANGELOG.rst")
-GENERATED = {"docs/reference/commands.rst"}
+GENERATED = {f"docs/reference/{name}.rst" for name in ("commands", "configuration", "json")}
 
 
 def table(heading: str) -> dict[str, list[str]]:
@@ -163,103 +143,17 @@ def test_examples_are_understood(arguments: str) -> None:
     assert done.exit_code == 0, done.output
 
 
-def test_every_key_is_told_with_its_variable() -> None:
-    rows = table("Key")
-    assert list(rows) == list(KEYS)
-    for key, (variable, *_) in rows.items():
-        assert variable == KEYS[key].variable == "YANKSYNC_" + key.replace(".", "_").upper()
-
-
-SPOKEN = {
-    "upstream.simple_url": "what pip uses",
-    "upstream.journal_url": "from simple_url",
-    "schedule.cron": "none",
-    "hooks.webhook": "none",
-    "hooks.webhook_header": "none",
-    "hooks.manifest": "none",
-    "health.metrics": "none",
-    "health.ping": "none",
-}
-
-
-@pytest.mark.parametrize(("key", "cells"), table("Key").items())
-def test_defaults_are_the_real_ones(key: str, cells: list[str]) -> None:
-    section, _, name = key.partition(".")
-    told = cells[2]
-    found = default(section, name)
-    if key in SPOKEN:
-        assert (told, found, KEYS[key].default) == (SPOKEN[key], None, None)
-        return
-    value = tomllib.loads(f"value = {told}")["value"]
-    check = KEYS[key].type.check
-    assert check(value) == check(KEYS[key].default) == found
-
-
-def default(section: str, name: str) -> Any:
-    settings = Settings()
-    if name in ("projects", "exclude"):
-        return getattr(settings.mirror.selection, name)
-    return getattr(getattr(settings, section), name)
-
-
-def test_exit_codes_are_the_real_ones() -> None:
-    assert list(table("Code")) == [str(code) for code in ExitCode]
-
-
-def test_status_and_history_have_these_keys() -> None:
-    assert set(table("Status key")) == set(msgspec.structs.asdict(Status()))
-    name = normalize("demo")
-    assert name is not None
-    row = HistoryRow(
-        serial=1,
-        timestamp=0,
-        project=name,
-        version="1.0",
-        action=HistoryAction.YANK,
-        file=None,
-        files=("a",),
-        reason="",
-        source="journal",
-    )
-    assert set(table("History key")) == set(history_object(row))
-
-
-def test_holds_and_plans_have_these_keys() -> None:
-    held = HeldItem(project=None, what="journal", why="", since=0.0, approve="")
-    assert set(table("Hold key")) == set(held_object(held))
-    assert set(table("Plan key")) == set(msgspec.structs.asdict(PassPlan(cursor=None)))
-
-
-def test_a_webhook_has_these_keys() -> None:
-    assert set(table("Webhook key")) == set(webhook_message(["demo"], 1))
-
-
-def test_metrics_are_the_real_ones() -> None:
-    assert list(table("Metric")) == [f"yanksync_{name}" for name in metrics.HELP]
-    causes = set(re.findall(r"[a-z-]+", table("Metric")["yanksync_failures_total"][0]))
-    assert set(metrics.CAUSES) <= causes
-
-
-def test_verify_has_these_keys_and_kinds() -> None:
-    assert set(table("Verify key")) == {"findings", *counts_object(CheckSummary())}
-    finding = Finding(kind=FindingKind.MISSING, project=None, path="")
-    assert set(table("Finding key")) == {*row_object(finding), *outcome_object(None)}
+def test_kinds_and_fates_are_the_real_ones() -> None:
     assert list(table("Kind")) == [str(kind) for kind in FindingKind]
+    assert list(table("Fate")) == [str(kind) for kind in AdoptOutcome]
+    assert set(table("Kind of hold")) == set(KINDS)
 
 
-def test_adopt_has_these_keys_and_kinds() -> None:
-    assert list(table("Fate")) == [str(kind) for kind in Fates]
-    adopted = AdoptSummary(exit_code=ExitCode.DONE, counts=Counter(), lacks=())
-    counts = {*counts_of_adoption(adopted)} - {str(kind) for kind in Fates}
-    assert set(table("Adopt key")) == {"fates", "kept …", *counts}
-    assert set(row_object(AdoptResult(kind=Fates.KEPT, project=None, path=""))) == {
-        *("kind", "project", "path", "detail")
-    }
-
-
-def test_actions_are_the_real_ones() -> None:
-    told = re.findall(r"[a-z]+", table("History key")["action"][0])
-    assert set(told) - {"or"} == {action.value for action in HistoryAction}
+def test_each_key_has_a_section_with_an_anchor() -> None:
+    text = text_of("docs/reference/configuration.rst")
+    assert re.findall(r"^\.\. key: (\S+)$", text, re.MULTILINE) == list(KEYS)
+    anchors = {path: f"key-{path}".replace(".", "-").replace("_", "-") for path in KEYS}
+    assert [path for path, anchor in anchors.items() if f".. _{anchor}:" not in text] == []
 
 
 @pytest.mark.parametrize("text", all_blocks("toml"))

@@ -32,7 +32,7 @@ class _Body(Directive):
 
 for _name in ("toctree", "glossary"):
     directives.register_directive(_name, _Body)
-for _name in ("doc", "ref", "term"):
+for _name in ("doc", "download", "ref", "term"):
     roles.register_generic_role(_name, docutils.nodes.inline)
 
 

@@ -24,28 +24,28 @@ from yanksync.system import atomic_files
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Upper bounds, in seconds, of what a withdrawal took: a pass, a CDN's half an hour, its day."""
 
-CAUSES = (
-    "bad-answer",
-    "doubt",
-    "journal-refused",
-    "journal-replaced",
-    "nothing-found",
-    "output",
-    "refused",
-    "stale",
-    "state",
-    "throttled",
-    "undelivered",
-    "unreachable",
-)
-"""What failures are counted by. All are always told: a rate needs to see a counter at zero."""
+CAUSES = {
+    "bad-answer": "Upstream's answer is not valid.",
+    "doubt": "Something vanished without an explanation; a later pass must see the same.",
+    "journal-refused": "Upstream has no journal any more.",
+    "journal-replaced": "Upstream was put back, or is another index.",
+    "nothing-found": "A first build found none of its projects.",
+    "output": "The output cannot be written.",
+    "refused": "Upstream answered with a status of 400 to 499.",
+    "stale": "A page is older than its journal entry.",
+    "state": "The state cannot be read or written.",
+    "throttled": "Upstream asked for a pause.",
+    "undelivered": "A hook failed.",
+    "unreachable": "Upstream does not answer.",
+}
+"""What failures are counted by. All are in the file: a rate needs to see a counter at zero."""
 
 _EXITS = (ExitCode.DONE, ExitCode.FAILED, ExitCode.PARTIAL, ExitCode.HELD)
 _LATENCY = "withdrawal_latency_seconds"
 
 HELP = {
     "build_info": "The version of yanksync.",
-    "last_run_exit_code": "How the last pass ended, 0 is well.",
+    "last_run_exit_code": "The exit code of the last pass; 0: done.",
     "last_run_start_timestamp_seconds": "When the last pass began.",
     "last_run_end_timestamp_seconds": "When the last pass ended.",
     "last_run_duration_seconds": "How long the last pass took.",
@@ -58,17 +58,17 @@ HELP = {
     "projects": "Projects published.",
     "yanked_releases": "Versions with at least one yanked file.",
     "pending_projects": "Projects that wait to be fetched.",
-    "unpublished_projects": "Projects recorded and not yet published.",
-    "held": "What waits for a person.",
-    "behind_projects": "Projects whose page never reached the journal.",
+    "unpublished_projects": "Projects that are recorded and not published yet.",
+    "held": "Held changes that wait for a person.",
+    "behind_projects": "Projects whose page stayed older than its journal entry for 26 hours.",
     "undelivered": "Changes that wait for a hook, by hook.",
     "runs_total": "Passes, by exit code.",
     "failures_total": "Pages and passes that failed, by cause.",
-    "page_requests_total": "Pages asked for.",
-    "pages_recorded_total": "Pages that were news.",
+    "page_requests_total": "Page requests.",
+    "pages_recorded_total": "Pages with changes.",
     "projects_published_total": "Projects whose files were written.",
-    "projects_removed_total": "Projects that left the output.",
-    _LATENCY: "From a yank, removal or quarantine in the journal to its page here.",
+    "projects_removed_total": "Projects whose files were removed.",
+    _LATENCY: "Time from a yank, removal or quarantine in the journal to its published page.",
 }
 """What each metric means; their names begin with ``yanksync_``."""
 

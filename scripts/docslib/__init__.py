@@ -1,0 +1,1 @@
+"""What scripts/docs generates of docs/reference."""

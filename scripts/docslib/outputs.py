@@ -1,0 +1,392 @@
+"""The shapes of all JSON outputs, with the meaning of each key.
+
+msgspec makes the JSON Schemas of them, and docs/reference/json.rst gets a table of each. The tests hold
+what the commands print to the schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from yanksync.adopt.results import AdoptOutcome
+from yanksync.cli.display.held import KINDS
+from yanksync.cli.reports.check import LEVELS
+from yanksync.config.settings import HOOK_NAMES
+from yanksync.core.model import HistoryAction
+from yanksync.doctor.checks import Level
+from yanksync.output.comparison import FindingKind
+
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+def _says(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Run(Struct, kw_only=True):
+    """The run at work."""
+
+    who: Annotated[str, _says("The process and the machine.")]
+    since: Annotated[Time | None, _says("When it began.")]
+    command: Annotated[str, _says('Its command; ``""`` with a state in object storage.')]
+    phase: Annotated[str, _says('What it does at the moment; ``""``: not known.')]
+    done: Annotated[int, _says("How many of ``total`` are done.")]
+    total: Annotated[int, _says("How many there are in this phase; 0: not known.")]
+
+
+class Pending(Struct, kw_only=True):
+    """A project that waits to be fetched."""
+
+    name: Name
+    reach: Annotated[int | None, _says("The serial that its page must reach.")]
+    since: Annotated[Time, _says("When the journal first named it.")]
+    attempts: Annotated[int, _says("Passes without success.")]
+    next_try: Annotated[Time, _says("When it is fetched next.")]
+    behind: Annotated[bool, _says("True: the page stayed old for 26 hours.")]
+    problem: Annotated[str | None, _says("Why it waits.")]
+    held: Annotated[str | None, _says("Why a guard holds it.")]
+
+
+class Blocked(Struct, kw_only=True):
+    """A project whose files could not be written."""
+
+    name: Name
+    since: Annotated[Time, _says("When the change was read that is not published.")]
+    problem: Annotated[str, _says("Why.")]
+
+
+class Status(Struct, kw_only=True):
+    """``yanksync status --json``"""
+
+    configuration: Annotated[str | None, _says("The file that was read; null: there is none.")]
+    upstream: Annotated[
+        str | None, _says("The index, without credentials; null: pip was not asked for it yet.")
+    ]
+    output: Annotated[str, _says("Where pages are published.")]
+    state: Annotated[str, _says("Where the state is.")]
+    state_bytes: Annotated[int | None, _says("Its size; null: there is no state.")]
+    run: Annotated[Run | None, _says("The run at work; null: there is none.")]
+    journal_serial: Annotated[
+        int | None, _says("The journal is recorded up to this serial; null before the first run.")
+    ]
+    upstream_serial: Annotated[int | None, _says("The newest serial that upstream has shown.")]
+    projects: Annotated[int, _says("Published projects.")]
+    yanked_releases: Annotated[int, _says("Versions with at least one yanked file.")]
+    pending: Annotated[int, _says("Projects that wait to be fetched.")]
+    unpublished: Annotated[int, _says("Projects that are recorded and not published yet.")]
+    held: Annotated[int, _says("Changes that wait for a person.")]
+    held_kinds: Annotated[dict[str, int], _says("The same by kind.")]
+    held_since: Annotated[Time | None, _says("Since when the oldest of them is held.")]
+    behind: Annotated[
+        int, _says("Projects whose page stayed older than its journal entry for 26 hours.")
+    ]
+    undelivered: Annotated[int, _says("Changes that hooks have not got yet, counted per hook.")]
+    undelivered_hooks: Annotated[dict[Literal[*HOOK_NAMES], int], _says("The same by hook.")]
+    lag_seconds: Annotated[
+        float | None,
+        _says(
+            "Age of the newest journal read that is published in full, ``behind`` and ``held`` "
+            "left out; null before the first."
+        ),
+    ]
+    lag_serials: Annotated[int | None, _says("How many serials upstream is ahead of that read.")]
+    throttled_until: Annotated[Time | None, _says("Until when upstream asked for a pause.")]
+    last_run: Annotated[
+        Time | None, _says("When the newest run ended, or began if it has not ended.")
+    ]
+    last_success: Annotated[Time | None, _says("When a pass last ended with exit code 0.")]
+    last_error: Annotated[
+        str | None, _says("The message of the last failed pass; null: none since the last success.")
+    ]
+    last_error_at: Annotated[Time | None, _says("When that was.")]
+    journal: Annotated[
+        Literal["xmlrpc", "listing", "none"] | None,
+        _says("What is followed; null before the first run."),
+    ]
+    unknown: Annotated[list[str], _says("Named projects that upstream never had.")]
+    problems: Annotated[
+        list[Pending], _says("Pending or behind projects with a problem; 100 at most.")
+    ]
+    blocked: Annotated[
+        list[Blocked], _says("Projects whose files could not be written; 100 at most.")
+    ]
+    hook_problems: Annotated[list[str], _says("Why hooks failed, with the name of each.")]
+    version: Annotated[str, _says("The version of yanksync.")]
+
+
+class Change(Struct, kw_only=True):
+    """``yanksync history --json``: an array of these, oldest first"""
+
+    serial: Annotated[int | None, _says("The serial of the journal entry; null: observed.")]
+    timestamp: Annotated[Time, _says("When upstream wrote it, or when it was observed.")]
+    project: Annotated[Name, _says("The normalised name.")]
+    version: Annotated[str | None, _says("As upstream spells it; null: the whole project.")]
+    action: Annotated[HistoryAction, _says("What happened.")]
+    file: Annotated[str | None, _says("The file, if a single one was removed.")]
+    reason: Annotated[
+        str | None,
+        _says('The exact text. ``""``: none was given. Null: unknown, because no page showed it.'),
+    ]
+    source: Annotated[
+        Literal["journal", "observed"],
+        _says("``observed``: found by comparing pages, and no entry explains it."),
+    ]
+    files: Annotated[
+        list[str], _says("The files, if only some of a release were yanked or unyanked.")
+    ] = []
+
+
+class HeldFile(Struct, kw_only=True):
+    """A file that a guard keeps as it was published."""
+
+    filename: str
+    old: Annotated[dict[str, str], _says("Its published hashes by algorithm.")]
+    new: Annotated[dict[str, str] | None, _says("Upstream's hashes; null: missing there.")]
+
+
+class Hold(Struct, kw_only=True):
+    """``yanksync holds --json``: an array of these"""
+
+    project: Annotated[Name | None, _says("The normalised name; null: the whole mirror.")]
+    what: Annotated[Literal[*KINDS], _says("The kind.")]
+    why: Annotated[str, _says("What the guard says.")]
+    since: Annotated[Time, _says("Since when.")]
+    approve: Annotated[str, _says("What approving does.")]
+    files: Annotated[list[HeldFile], _says("With ``files`` and ``hash``: the files.")]
+
+
+class Approved(Struct, kw_only=True):
+    """``yanksync approve --json``"""
+
+    approved: Annotated[list[Hold], _says("What is released.")]
+    missing: Annotated[list[str], _says("Names of which nothing is held.")]
+    dry_run: Annotated[bool, _says("True: nothing was released.")]
+
+
+class Removal(Struct, kw_only=True):
+    """A project that a pass would remove."""
+
+    name: Name
+    why: str
+
+
+class Fetch(Struct, kw_only=True):
+    """A page that a pass would fetch."""
+
+    name: Name
+    reach: Annotated[int | None, _says("The serial that it must reach.")]
+    urgent: Annotated[bool, _says("A withdrawal is among its entries.")]
+    forced: Annotated[bool, _says("Without an ETag.")]
+    since: Annotated[float, _says("When it was first wanted, in UTC seconds.")]
+    doubt: Annotated[str | None, _says("What an earlier pass saw and did not believe yet.")]
+    doubt_since: Annotated[float | None, _says("When that was, in UTC seconds.")]
+    sweep: Annotated[bool, _says("No entry names it.")]
+    behind: Annotated[bool, _says("The page stayed old for 26 hours.")]
+    approved: Annotated[bool, _says("Its removal is approved.")]
+
+
+class Plan(Struct, kw_only=True):
+    """``yanksync sync --dry-run --json``"""
+
+    cursor: Annotated[int | None, _says("The journal was read up to this serial.")]
+    removals: Annotated[list[Removal], _says("Projects that would be removed.")]
+    held: Annotated[list[str], _says("What a guard holds, or would hold, and why.")]
+    quarantines: Annotated[list[Name], _says("Projects that the journal quarantines.")]
+    publications: Annotated[int, _says("Projects that are recorded and not published yet.")]
+    rewrites: Annotated[list[Name], _says("Their names; 1,000 at most.")]
+    looks: Annotated[
+        list[Fetch], _says("Pages that would be fetched, withdrawals first; 1,000 at most.")
+    ]
+    more: Annotated[int, _says("How many pages more.")]
+
+
+class Pass(Struct, kw_only=True):
+    """``yanksync sync --json`` and ``full-resync --json``"""
+
+    exit: Annotated[int, _says("The exit code.")]
+    result: Annotated[str, _says("What it means.")]
+    journal_serial: Annotated[int | None, _says("The journal is recorded up to this serial.")]
+    seconds: Annotated[float, _says("How long the pass took.")]
+    asked: Annotated[int, _says("Page requests.")]
+    recorded: Annotated[int, _says("Pages with changes.")]
+    published: Annotated[int, _says("Projects whose files were written.")]
+    removed: Annotated[int, _says("Projects whose files were removed.")]
+    pending: Annotated[int, _says("Projects that wait to be fetched.")]
+    unpublished: Annotated[int, _says("Projects that are recorded and not published yet.")]
+    undelivered: Annotated[int, _says("Changes that a hook did not take.")]
+    held: Annotated[int, _says("Changes that wait for a person.")]
+    changes: Annotated[list[Change], _says("What the history got, oldest first.")]
+    more_changes: Annotated[int, _says("How many changes more.")]
+    reasons: Annotated[
+        list[Change], _says("Yanks of earlier passes whose reason is known since this one.")
+    ]
+    first_build: Annotated[
+        int | None, _says("The number of projects, if this pass ended a first build.")
+    ]
+    problem: Annotated[str | None, _says("Why the pass failed.")]
+    next: Annotated[str | None, _says("The command to run next.")]
+
+
+class Finding(Struct, kw_only=True):
+    """A difference, or a note."""
+
+    kind: Annotated[FindingKind, _says("See below.")]
+    project: Annotated[
+        Name | None, _says("The normalised name; null: the list of projects, or all of upstream.")
+    ]
+    path: Annotated[str, _says("Below the output, or an address at upstream.")]
+    detail: Annotated[str | None, _says("More, for people.")]
+    corrected: Annotated[
+        bool | None, _says("With ``--repair``: whether it was corrected; else null.")
+    ]
+    why: Annotated[str | None, _says("Why it was not corrected.")]
+
+
+class Verified(Struct, kw_only=True):
+    """``yanksync verify --json``"""
+
+    findings: Annotated[list[Finding], _says("In the order in which they were made.")]
+    projects: Annotated[int, _says("Compared projects.")]
+    differences: Annotated[int, _says("Findings that something is wrong.")]
+    unchecked: Annotated[int, _says("What could not be read.")]
+    unpublished: Annotated[int, _says("Projects that the next run publishes; not compared.")]
+    held: Annotated[int, _says("Projects that wait for a person.")]
+    pending: Annotated[int, _says("Projects with changes at upstream that no run has read.")]
+    foreign: Annotated[int, _says("Files and directories of others.")]
+    corrected: Annotated[int, _says("Findings that ``--repair`` corrected.")]
+    uncorrected: Annotated[int, _says("Findings that it did not correct.")]
+
+
+class Fate(Struct, kw_only=True):
+    """What became of a page of the tree."""
+
+    kind: Annotated[AdoptOutcome, _says("See below.")]
+    project: Name | None
+    path: str
+    detail: str | None
+
+
+class Adopted(Struct, kw_only=True, rename="kebab"):
+    """``yanksync adopt --json``"""
+
+    fates: Annotated[list[Fate], _says("What became of each page and directory.")]
+    kept: Annotated[int, _says("How many were kept as they are.")]
+    rewritten: Annotated[int, _says("How many are published again from what they say.")]
+    fetch: Annotated[int, _says("How many are not right, and fetched by the next ``sync``.")]
+    missing: Annotated[int, _says("How many the tree does not have.")]
+    gone: Annotated[int, _says("How many upstream does not list.")]
+    left_out: Annotated[int, _says("How many the configuration does not select.")]
+    foreign: Annotated[int, _says("Files and directories of others.")]
+    lacks: Annotated[list[str], _says("What upstream's pages have and the tree's lack.")]
+
+
+class Check(Struct, kw_only=True):
+    """One check of ``doctor``."""
+
+    name: str
+    level: Level
+    text: Annotated[str, _says("What was found.")]
+    advice: Annotated[str, _says("What to do about it.")]
+
+
+class Doctor(Struct, kw_only=True):
+    """``yanksync doctor --json``"""
+
+    ok: Annotated[bool, _says("No check failed.")]
+    checks: Annotated[list[Check], _says("All checks, in order.")]
+
+
+class Problem(Struct, kw_only=True):
+    """One thing that a monitoring system reports."""
+
+    level: Literal[*LEVELS]
+    text: str
+
+
+class Monitored(Struct, kw_only=True):
+    """``yanksync check --json``"""
+
+    status: Annotated[Literal[*LEVELS], _says("The word of Nagios.")]
+    code: Annotated[int, _says("The exit code, 0 to 3.")]
+    problems: Annotated[list[Problem], _says("What is wrong, the worst first.")]
+    lag_seconds: Annotated[float | None, _says("As in ``status``.")]
+    held: Annotated[int, _says("As in ``status``.")]
+
+
+class Webhook(Struct, kw_only=True, rename={"listed": "list"}):
+    """The body that a webhook gets"""
+
+    event: Annotated[Literal["changed"], _says("The kind of message.")]
+    serial: Annotated[int | None, _says("The journal is recorded up to this serial.")]
+    all: Annotated[bool, _says("True: everything may have changed; ``projects`` is empty.")]
+    listed: Annotated[bool, _says("The list of projects changed.")]
+    projects: Annotated[list[Name], _says("Projects whose files changed.")]
+    paths: Annotated[list[str], _says("Their addresses below the output.")]
+
+
+class ConfigError(Struct, kw_only=True):
+    """A value that is not valid."""
+
+    key: Annotated[str | None, _says("The key; null: the file as a whole.")]
+    source: Annotated[str, _says("The file or the variable.")]
+    problem: str
+
+
+class ConfigErrors(Struct, kw_only=True):
+    """``yanksync config check --json``"""
+
+    errors: Annotated[list[ConfigError], _says("All errors; empty: the configuration is valid.")]
+
+
+class ConfigValue(Struct, kw_only=True):
+    """``yanksync config show --json``: an array of these"""
+
+    key: str
+    value: Annotated[object, _says("The value in force; a secret is masked.")]
+    source: Annotated[str, _says("``default``, the file or the variable.")]
+
+
+class Version(Struct, kw_only=True):
+    """``yanksync version --json``"""
+
+    version: Annotated[str, _says("The version of yanksync.")]
+    python: Annotated[str, _says("The version of Python.")]
+    platform: Annotated[str, _says("The system.")]
+
+
+class LogLine(Struct, kw_only=True):
+    """One line of ``--log-format json``"""
+
+    time: Annotated[Time, _says("When, in UTC.")]
+    level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"], _says("How serious it is.")
+    ]
+    message: Annotated[str, _says("The text.")]
+    project: Annotated[Name, _says("The project, if it is about one.")] = ""
+    traceback: Annotated[str, _says("With ``-vv`` and a bug in yanksync.")] = ""
+
+
+OBJECTS: dict[str, type[Struct]] = {
+    "status": Status,
+    "check": Monitored,
+    "doctor": Doctor,
+    "sync": Pass,
+    "plan": Plan,
+    "holds": Hold,
+    "approve": Approved,
+    "history": Change,
+    "verify": Verified,
+    "adopt": Adopted,
+    "config-check": ConfigErrors,
+    "config-show": ConfigValue,
+    "version": Version,
+    "log": LogLine,
+    "webhook": Webhook,
+}
+"""By the name of the schema."""
+
+ARRAYS = {"holds", "history", "config-show"}
+"""Outputs that are arrays of their object."""

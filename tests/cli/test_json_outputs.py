@@ -1,0 +1,111 @@
+"""Each JSON output is as its schema in docs/reference says, and has no key that the schema lacks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.http_receiver import receiver
+from tests.support.source_copy import ROOT
+
+SCHEMAS = ROOT / "docs/reference/schemas"
+
+
+def valid(name: str, value: object) -> None:
+    """Check ``value`` against a schema; unlike a reader, without keys that it does not name."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for one in schema["$defs"].values():
+        if "properties" in one:
+            one["additionalProperties"] = False
+    jsonschema.Draft202012Validator(schema).validate(value)
+
+
+def with_another_hash(page: dict[str, Any]) -> dict[str, Any]:
+    if page["name"] != "other":
+        return page
+    return {**page, "files": [{**one, "hashes": {"sha256": "0" * 64}} for one in page["files"]]}
+
+
+def printed(cli: Cli, *command: str, code: int = 0) -> Any:
+    done = cli(*command, "--json")
+    assert done.code == code, done.err
+    return done.json
+
+
+@pytest.fixture
+def busy(synced: Cli, upstream: FakeUpstream) -> Cli:
+    """A mirror with a yank, a removal, a held hash and a pending page."""
+    upstream.yank("demo", "1.0", "a reason")
+    upstream.remove_release("demo", "2.0")
+    upstream.doctor = with_another_hash
+    upstream.raw_row("other", None, "frobnicate")
+    upstream.upload("late", "1.0")
+    upstream.fail("^/simple/late/", Fault.status(500), times=None)
+    return synced
+
+
+def test_a_pass_and_its_plan(busy: Cli) -> None:
+    plan = printed(busy, "sync", "--dry-run")
+    assert {look["name"] for look in plan["looks"]} == {"demo", "late", "other"}
+    valid("plan", plan)
+    summary = printed(busy, "sync", code=4)
+    assert [change["action"] for change in summary["changes"]] == ["yank", "remove"]
+    valid("sync", summary)
+
+
+def test_what_is_asked_of_a_mirror(busy: Cli) -> None:
+    busy("sync")
+    status = printed(busy, "status")
+    assert status["problems"] and status["held"] == 1
+    valid("status", status)
+    history, holds = printed(busy, "history"), printed(busy, "holds")
+    assert len(history) == 2 and holds[0]["files"]
+    valid("history", history)
+    valid("holds", holds)
+    valid("check", printed(busy, "check", code=2))
+    approved = printed(busy, "approve")
+    assert approved["approved"]
+    valid("approve", approved)
+    (busy.output / "simple/demo/index.html").unlink()
+    verified = printed(busy, "verify", code=1)
+    assert "missing" in {finding["kind"] for finding in verified["findings"]}
+    valid("verify", verified)
+    valid("doctor", json.loads(busy("doctor", "--json").out))
+    valid("version", printed(busy, "version"))
+
+
+def test_the_configuration(yanksync: Cli) -> None:
+    valid("config-check", printed(yanksync, "config", "check"))
+    valid("config-show", printed(yanksync, "config", "show"))
+    yanksync.configure("workers = 0")
+    errors = printed(yanksync, "config", "check", code=2)
+    assert errors["errors"][0]["key"] == "upstream.workers"
+    valid("config-check", errors)
+
+
+def test_an_adoption(synced: Cli) -> None:
+    synced.state.unlink()
+    adopted = printed(synced, "adopt", "--dry-run")
+    assert adopted["fates"]
+    valid("adopt", adopted)
+
+
+def test_each_line_of_the_log(busy: Cli) -> None:
+    lines = busy("-v", "--log-format", "json", "sync").err.splitlines()
+    for line in lines:
+        valid("log", json.loads(line))
+    assert any("project" in json.loads(line) for line in lines)
+
+
+def test_a_webhook(busy: Cli) -> None:
+    with receiver() as inbox:
+        busy("sync", YANKSYNC_HOOKS_WEBHOOK=inbox.url)
+    assert inbox.taken
+    for message in inbox.taken:
+        valid("webhook", message.json)
