@@ -1,7 +1,7 @@
 """The shapes of all JSON outputs, with the meaning of each key.
 
-msgspec makes the JSON Schemas of them, and docs/reference/json.rst gets a table of each. The tests hold
-what the commands print to the schemas.
+msgspec makes the JSON Schemas of them, and docs/reference/json.rst gets a table of each. The tests
+compare what the commands print with the schemas.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each JSON output is as its schema in docs/reference says, and has no key that the schema lacks."""
+"""Each JSON output is as its schema says, and has no key that the schema lacks."""
 
 from __future__ import annotations
 
