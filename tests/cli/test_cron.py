@@ -63,7 +63,7 @@ def test_a_part_left_over_is_told_after_an_hour(synced: Cli, upstream: FakeUpstr
     done = synced("sync", "--cron")
     assert (done.code, done.out) == (3, "")
     assert "for more than an hour" in done.err
-    assert "1 projects pending" in done.err
+    assert "1 project pending" in done.err
 
 
 def test_a_success_between_starts_the_hour_anew(synced: Cli, upstream: FakeUpstream) -> None:

@@ -114,7 +114,11 @@ def test_colours(yanksync: Cli) -> None:
 def test_sync_waits_for_the_lock(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0", "broken")
     with synced.locked():
-        assert synced("sync", "--wait", "1s").code == 75
+        done = synced("sync", "--wait", "1s")
+        assert done.code == 75
+        assert "(process 4711 on elsewhere, since " in done.err
+        assert "in 1 s it did not end, and nothing was done" in done.err
+        assert "; waiting for it\n" in synced("-v", "sync", "--wait", "1s").err
         waiting = synced.start("sync", "--wait", "1m")
         wait_for(lambda: synced("status", "--json").code == 0)
         assert waiting.poll() is None

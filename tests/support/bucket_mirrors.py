@@ -80,7 +80,7 @@ class Machine(Cli):
     def until_it_is_free(self, *args: str) -> Done:
         """Run until no lease is in the way."""
         while (done := self(*args)).code == LOCKED:
-            assert done.silent or "another run holds the lock" in done.err
+            assert done.silent or "another run holds the lease" in done.err
             time.sleep(0.5)
         return done
 

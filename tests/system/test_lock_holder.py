@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_the_holder_says_what_it_does(tmp_path: Path) -> None:
 def test_progress_is_noted_over_the_one_before(tmp_path: Path) -> None:
     state = tmp_path / "a.db"
     with lock(state, "sync"):
-        shown = NotedProgress(NoProgress(), state)
+        shown = NotedProgress(NoProgress(), partial(note_progress, state))
         shown.expect("pages recorded earlier", 100_000)
         shown.expect("pages", 7)
         found = holder(state)
@@ -65,7 +66,7 @@ def test_an_empty_phase_writes_nothing(tmp_path: Path) -> None:
     state = tmp_path / "a.db"
     with lock(state, "sync"):
         before = lock_path(state).read_bytes()
-        NotedProgress(NoProgress(), state).expect("pages", 0)
+        NotedProgress(NoProgress(), partial(note_progress, state)).expect("pages", 0)
         assert lock_path(state).read_bytes() == before
 
 

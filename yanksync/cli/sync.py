@@ -27,6 +27,7 @@ from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.times import DURATION
 from yanksync.cli.error_handling import older_than_an_hour, print_line
 from yanksync.cli.logs import CliContext
+from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LeaseLost, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
@@ -165,13 +166,16 @@ def _run(
     context: CliContext, settings: Settings, command: str, request: PassRequest, how: _How
 ) -> ExitCode:
     """Make a pass as soon as no other run works on the mirror."""
-    deadline = time.monotonic() + how.wait
+    deadline, waiting = time.monotonic() + how.wait, False
     while True:
         try:
             return _make_pass(context, settings, command, request, how)
         except LockHeld as held:
             left = deadline - time.monotonic()
             if left > 0 and not isinstance(held, LeaseLost):
+                if not waiting and (context.verbose or (sys.stderr.isatty() and not context.quiet)):
+                    print_line(f"{held}; waiting for it", "info")
+                waiting = True
                 time.sleep(min(left, 1.0))
                 continue
             if (
@@ -179,8 +183,15 @@ def _run(
                 or sys.stderr.isatty()
                 or older_than_an_hour(locked_since(settings, held))
             ):
-                print_line(str(held))
+                print_line(f"{held}; {_advice(held, how)}")
             return ExitCode.LOCKED
+
+
+def _advice(held: LockHeld, how: _How) -> str:
+    if isinstance(held, LeaseLost):
+        return "run 'yanksync sync' again when it has ended"
+    waited = f"in {format_duration(how.wait)} it did not end, and " if how.wait else ""
+    return f"{waited}nothing was done; --wait DURATION waits for it"
 
 
 def _make_pass(

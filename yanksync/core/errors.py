@@ -264,14 +264,20 @@ class LockHeld(YanksyncError):
 
     cause = "locked"
 
-    def __init__(self, path: str, holder: str, since: float | None = None) -> None:
+    def __init__(
+        self, path: str, holder: str, since: float | None = None, until: str | None = None
+    ) -> None:
         self.path = path
         self.holder = holder  #: what the lock file says of the run that holds it
         self.since = since  #: UTC seconds, where the error knows it
-        super().__init__(path, holder, since)
+        self.until = until  #: RFC 3339: when a lease ends that is not renewed
+        super().__init__(path, holder, since, until)
 
     def __str__(self) -> str:
-        return f"{self.path}: another run holds the lock ({self.holder})"
+        if self.until is None:
+            return f"{self.path}: another run holds the lock ({self.holder})"
+        until = f"until {self.until}, or longer if that run renews it"
+        return f"{self.path}: another run holds the lease ({self.holder}) {until}"
 
 
 class LeaseLost(LockHeld):

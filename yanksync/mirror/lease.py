@@ -23,7 +23,7 @@ import secrets
 import socket
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Protocol
 
 import msgspec
@@ -43,6 +43,7 @@ LONGEST = 86400.0
 SLACK = 2.0
 """Seconds that a lease is left alone after its end: storage tells times in whole ones."""
 _CLOCKS = 60.0  # seconds by which this machine's clock and the storage's may differ
+_NOTED = 30.0  # seconds between two notes of how far a run is
 _PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
 _JSON = ObjectHeaders(type="application/json", cache="no-store")
 
@@ -88,6 +89,10 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     count: int  # changes with each writing, so that the ETag does, too
     held: bool
     unclean: bool  # state and output may not fit together: they have to be compared
+    command: str = ""
+    phase: str = ""  # what the run counts, as of the last writing
+    done: int = 0
+    total: int = 0
     complete: _Moment | None = None  # start of the newest read published in full
     success: _Moment | None = None  # end of the last run with exit 0
 
@@ -101,6 +106,7 @@ class Lease:
         key: str,
         seconds: float,
         *,
+        command: str = "",
         clock: Clock | None = None,
         slack: float = SLACK,
     ) -> None:
@@ -125,7 +131,9 @@ class Lease:
             count=0,
             held=True,
             unclean=True,
+            command=command,
         )
+        self._progress = ("", 0, 0)  # phase, done, total
 
     @property
     def url(self) -> str:
@@ -145,7 +153,8 @@ class Lease:
             if before.held:
                 age = (self._probe() - found.modified).total_seconds()
                 if age <= before.seconds + self._slack:
-                    raise LockHeld(self.url, before.holder, before.since)
+                    end = found.modified + timedelta(seconds=before.seconds + self._slack)
+                    raise LockHeld(self.url, _described(before), before.since, _rfc3339(end))
         if before is not None:
             self.record = msgspec.structs.replace(
                 self.record, complete=before.complete, success=before.success
@@ -186,10 +195,17 @@ class Lease:
         """Let the lease last for its whole time from now on. Raises :class:`LeaseLost`."""
         with self._lock:
             self.check()
-            note = msgspec.structs.replace(self.record, count=self.record.count + 1)
+            phase, done, total = self._progress
+            note = msgspec.structs.replace(
+                self.record, count=self.record.count + 1, phase=phase, done=done, total=total
+            )
             if not self._write(note, self._etag or ""):
                 self._lost = "another run has taken it over"
         self.check()
+
+    def note_progress(self, phase: str, done: int, total: int) -> None:
+        """Let others see how far this run is, from the next renewal on."""
+        self._progress = (phase, done, total)
 
     def release(self, *, unclean: bool, complete: float | None, success: float | None) -> None:
         """Let the next one have it. Raises :class:`ObjectStorageError` or :class:`LeaseLost`."""
@@ -230,8 +246,10 @@ class Lease:
         return True
 
     def _keep(self) -> None:
-        """Renew at half the time; until it succeeds or it is too late."""
-        while not self._clock.wait(self._done, self._until_half()):
+        """Renew at half the time, and sooner while there is progress to note."""
+        while not self._clock.wait(self._done, min(self._until_half(), _NOTED)):
+            if self._until_half() > 0 and self._is_noted():
+                continue
             try:
                 self.renew()
             except LeaseLost:
@@ -239,9 +257,22 @@ class Lease:
             except (ObjectStorageError, StateError):
                 self._clock.wait(self._done, self._seconds * _PAUSE)
 
+    def _is_noted(self) -> bool:
+        note = self.record
+        return self._progress in (("", 0, 0), (note.phase, note.done, note.total))
+
     def _until_half(self) -> float:
         """Return the seconds until half of the lease's time is over."""
         return max(self._until - self._seconds / 2 - self._clock.now(), 0.0)
+
+
+def _described(record: LeaseRecord) -> str:
+    since = datetime.fromtimestamp(record.since, UTC)
+    return f"{record.holder}, since {_rfc3339(since)}"
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _read(body: bytes, url: str) -> LeaseRecord:

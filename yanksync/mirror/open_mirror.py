@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
 from yanksync.state.state import State
+from yanksync.system.file_lock import note_progress
 from yanksync.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
@@ -54,7 +56,7 @@ def open_mirror(
                 upstream,
                 store,
                 run=0 if dry_run else state.runs.begin(command, time.time()),
-                progress=_noted(progress or NoProgress(), settings, state),
+                progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
                 writes=None if held is None else held.writes,
             )
@@ -63,12 +65,15 @@ def open_mirror(
             store.close()
 
 
-def _noted(progress: Progress, settings: Settings, state: State) -> Progress:
-    """Return ``progress`` so that ``status`` shows it in another shell, where there is a lock."""
-    place = settings.mirror.state
+def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progress:
+    """Return ``progress`` so that ``status`` shows it in another shell, or on another machine."""
     if log.isEnabledFor(logging.DEBUG):
         progress = LoggedProgress(progress)
-    return NotedProgress(progress, place) if place == state.path else progress
+    if held is not None:
+        return NotedProgress(progress, held.note_progress)
+    if not state.path.name.startswith(":"):  # a dry run without a state has no lock
+        progress = NotedProgress(progress, partial(note_progress, state.path))
+    return progress
 
 
 def _log_places(settings: Settings) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
-
-from yanksync.system.file_lock import note_progress
 
 log = logging.getLogger("yanksync")
 
-_EVERY = 1.0  # seconds between notes in the lock file
+_EVERY = 1.0  # seconds between notes
 
 
 class Progress(Protocol):
@@ -63,15 +61,15 @@ class LoggedProgress:
 
 
 class NotedProgress:
-    """Shows progress as another one does, and notes it in the lock file for ``status``.
+    """Shows progress as another one does, and notes it for ``status`` in another shell.
 
     A phase without steps is not noted, so an empty pass writes nothing.
     """
 
-    def __init__(self, shown: Progress, state: Path) -> None:
-        """``state`` is that of the mirror whose lock this run holds."""
+    def __init__(self, shown: Progress, note: Callable[[str, int, int], None]) -> None:
+        """``note`` takes the phase, what is done and the total."""
         self._shown = shown
-        self._state = state
+        self._write = note
         self._phase = ""
         self._done = self._total = 0
         self._due = 0.0
@@ -95,7 +93,7 @@ class NotedProgress:
         self._shown.say(text)
 
     def _note(self) -> None:
-        note_progress(self._state, self._phase, self._done, self._total)
+        self._write(self._phase, self._done, self._total)
         self._due = time.monotonic() + _EVERY
 
 

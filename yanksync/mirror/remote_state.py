@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFailed, StateError
 from yanksync.core.exit_codes import ExitCode
@@ -32,6 +34,7 @@ from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, 
 from yanksync.output.object_storage.client import RequestTimeouts
 from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
+from yanksync.system.file_lock import Holder
 
 LARGEST = 200_000_000  # bytes of a state that is carried to and fro
 _CONTENT = ObjectHeaders(type="application/vnd.sqlite3", cache="no-store")
@@ -111,12 +114,24 @@ def copy_for_reading(settings: Settings) -> Iterator[Path]:
             with State(home / _NAME) as state:
                 _take_over(state, note)
                 if note.held and not is_over:  # for status; the copy is not put back
-                    state.facts.put(at_work=note.holder, at_work_since=note.since)
+                    text = msgspec.json.encode(_holder(note)).decode()
+                    state.facts.put(at_work=text)
         yield home / _NAME
     except StateError as error:
         raise _named(error, settings, home) from error
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _holder(note: LeaseRecord) -> Holder:
+    return Holder(
+        who=note.holder,
+        since=note.since,
+        command=note.command,
+        phase=note.phase,
+        done=note.done,
+        total=note.total,
+    )
 
 
 def _named(error: StateError, settings: Settings, home: Path) -> StateError:
@@ -178,6 +193,10 @@ class RemoteState:
     def new(self) -> bool:
         """Whether there was no state to fetch."""
         return self._etag is None
+
+    def note_progress(self, phase: str, done: int, total: int) -> None:
+        """Let ``status`` on another machine see how far this run is."""
+        self._lease.note_progress(phase, done, total)
 
     def output(self) -> BucketClient:
         """Return a client for the output that makes no request without the lease."""
@@ -279,7 +298,9 @@ class RemoteState:
 
 
 @contextmanager
-def open_remote_state(settings: Settings, *, dry_run: bool = False) -> Iterator[RemoteState]:
+def open_remote_state(
+    settings: Settings, command: str = "", *, dry_run: bool = False
+) -> Iterator[RemoteState]:
     """Hold the lease, and the state that was fetched under it, in a directory that goes again.
 
     With ``dry_run`` the state is put back only if something came of it. Raises
@@ -289,7 +310,7 @@ def open_remote_state(settings: Settings, *, dry_run: bool = False) -> Iterator[
     location, key = _bucket_and_key(settings)
     seconds = settings.mirror.lease
     bucket = BucketClient(location, settings.storage, _source(settings), request_timeouts(seconds))
-    lease = Lease(bucket, f"{key}.lease", seconds)
+    lease = Lease(bucket, f"{key}.lease", seconds, command=command)
     home = _home()
     held = None
     try:

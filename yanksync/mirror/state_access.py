@@ -50,7 +50,7 @@ def open_exclusively(
         from yanksync.mirror.remote_state import open_remote_state
 
         with (
-            open_remote_state(settings, dry_run=dry_run) as held,
+            open_remote_state(settings, command, dry_run=dry_run) as held,
             State(held.path) as state,
             held.use(state),
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 from yanksync.core.errors import StateError
 from yanksync.state.migrations import VERSION, migrate
+from yanksync.system.file_lock import holder
 from yanksync.system.ownership import ownership_hint
 
 _SCARCE = 1 << 16  # bytes: with less SQLite cannot even begin its log
 
-_WAIT = 10.0  # seconds for another program to let go of the database
+_WAIT = 10.0  # seconds for another program to let go of the database, or to make it
+_LOOK = 0.02  # seconds between looks whether it is made
 
 SqlRow = Sequence[Any]
 
@@ -56,7 +59,7 @@ class Database:
 
     def _prepare(self, create: bool) -> None:
         connection = self._connection
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self._version() if create else self._version_once_made()
         self._refuse_foreign()
         if version > VERSION:
             raise StateError(
@@ -75,6 +78,18 @@ class Database:
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if version < VERSION:
             migrate(connection)
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _version_once_made(self) -> int:
+        """Return the schema's version, once a run at work has made or upgraded it."""
+        end = time.monotonic() + _WAIT
+        while (version := self._version()) < VERSION and holder(self.path) is not None:
+            if time.monotonic() > end:
+                break
+            time.sleep(_LOOK)
+        return version
 
     def _refuse_foreign(self) -> None:
         tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import time
@@ -25,6 +26,7 @@ from yanksync.mirror.remote_state import LARGEST
 from yanksync.output.object_storage.bucket import ObjectHeaders
 
 HELD = 4
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 Wanted = Callable[[str, str], bool]  # method, key
 
 
@@ -89,7 +91,15 @@ def test_nobody_works_beside_another(fleet: Fleet, upstream: FakeUpstream) -> No
     written = {key.rpartition("/")[2] for key in fleet.second.gate.asked("PUT")}
     assert written == {"yanksync.db.lease.now"}  # what time it is for the storage
     told = fleet.second.on_terminal("sync")
-    assert told[0] == LOCKED and "another run holds the lock (process " in told[2]
+    assert told[0] == LOCKED
+    assert re.search(
+        rf"another run holds the lease \(process {process.pid} on \S+, since {TIME}\) "
+        rf"until {TIME}, "
+        "or longer if that run renews it; nothing was done; --wait",
+        told[2],
+    )
+    waited = fleet.second("sync", "--wait", "1s")
+    assert waited.code == LOCKED and "until 20" in waited.err and "in 1 s it did not" in waited.err
     rule.go.set()
     assert ended(process).code == 0
     assert fleet.second("sync").silent

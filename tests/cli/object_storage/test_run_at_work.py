@@ -10,6 +10,7 @@ from tests.support.fake_index.index import FakeUpstream, Fault
 
 
 def test_a_run_on_another_machine_is_seen(fleet: Fleet, upstream: FakeUpstream) -> None:
+    fleet.first.hurry()
     assert fleet.first("sync").silent
     assert fleet.second("status", "--json").json["run"] is None
     upstream.yank("demo", "1.0", "late")
@@ -20,7 +21,10 @@ def test_a_run_on_another_machine_is_seen(fleet: Fleet, upstream: FakeUpstream) 
         run = fleet.second("status", "--json").json["run"]
         assert run["who"].startswith(f"process {process.pid} on ")
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", run["since"])
-        assert f"({run['who']})" in fleet.second("status").out
+        assert run["command"] == "sync"
+        wait_for(lambda: fleet.second("status", "--json").json["run"]["phase"])  # once renewed
+        assert "sync since " in fleet.second("status").out
+        assert f" ({run['who']}): fetching pages 0/1\n" in fleet.second("status").out
         assert fleet.second("check").code == 0
     finally:
         process.terminate()

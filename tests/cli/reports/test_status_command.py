@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +72,28 @@ def test_a_run_at_work_is_seen_from_another_shell(yanksync: Cli, upstream: FakeU
     ended(run)
     assert yanksync("status", "--json").json["run"] is None
     assert "\nrun at work       none\n" in yanksync("status").out
+
+
+def open_files(process: int) -> list[Path]:
+    found = []
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(Path(os.readlink(file)))
+    return found
+
+
+def test_a_state_that_a_run_is_making_is_waited_for(synced: Cli) -> None:
+    with synced.database() as connection:
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {schema - 1}")
+    done = synced("status")
+    assert done.code == 1 and "is of an older schema; run 'yanksync sync' first" in done.err
+    with synced.locked():
+        looking = synced.start("status")
+        wait_for(lambda: synced.state in open_files(looking.pid))
+        with synced.database() as connection:
+            connection.execute(f"PRAGMA user_version = {schema}")
+        assert ended(looking).code == 0
 
 
 def test_it_says_what_is_held_since_when_and_what_to_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from yanksync import __version__
@@ -114,10 +115,8 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
 
 def _run(state: State) -> Holder | None:
     """Return the run at work, by the lock or by the lease."""
-    who = state.facts.text("at_work")
-    if who is None:
-        return holder(state.path)
-    return Holder(who=who, since=state.facts.moment("at_work_since"))
+    text = state.facts.text("at_work")
+    return holder(state.path) if text is None else msgspec.json.decode(text, type=Holder)
 
 
 def _pause(state: State, now: float) -> float | None:
