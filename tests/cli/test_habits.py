@@ -26,6 +26,32 @@ def test_a_mistyped_command_is_recognised(yanksync: Cli, typed: str, meant: str)
         assert f"there is no command '{typed}'; did you mean '{meant}'?" in done.err
 
 
+@pytest.mark.parametrize("typed", ["dmeo", "demmo", "edmo", "dem"])
+def test_a_mistyped_project_is_recognised(synced: Cli, typed: str) -> None:
+    meant = "did you mean 'demo'?"
+    done = synced("history", typed)
+    assert (done.code, done.out) == (0, "")
+    assert done.err == f"yanksync: {typed}: the mirror knows no such project; {meant}\n"
+    assert synced("-q", "history", typed, "1.0").silent
+    done = synced("approve", typed)
+    assert done.code == 1 and f"{typed}: nothing of it is held; {meant}" in done.err
+    done = synced("full-resync", typed)
+    assert f"warning: {typed}: upstream does not have it; {meant}\n" in done.err
+    named = synced("full-resync", typed, YANKSYNC_MIRROR_PROJECTS="demo")
+    assert named.code == 2 and f"{typed} is not mirrored; {meant}" in named.err
+
+
+def test_nothing_is_suggested_for_a_project_that_is_known_or_like_none(
+    synced: Cli, upstream: FakeUpstream
+) -> None:
+    assert synced("history", "demo").silent
+    upstream.remove_project("other")
+    assert synced("sync").code == 0
+    assert synced("history", "other").err == ""
+    assert synced("history", "d*").err == ""
+    assert synced("history", "zebra").err == "yanksync: zebra: the mirror knows no such project\n"
+
+
 def test_help_of_a_command(yanksync: Cli) -> None:
     assert yanksync("help", "sync").out == yanksync("sync", "--help").out
     assert yanksync("help").out == yanksync("--help").out

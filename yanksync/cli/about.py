@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from pathlib import Path
 
 import click
 import msgspec
 
 from yanksync import __version__
 from yanksync.cli.error_handling import did_you_mean
-from yanksync.core.errors import YanksyncError
-
-_MOST = 500  # names offered to a shell
-
-
-def project_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the projects of the state that a shell may complete ``incomplete`` to."""
-    from yanksync.config.load import load
-    from yanksync.state.database import exists
-    from yanksync.state.state import State
-
-    try:
-        path = load(context.find_root().params.get("config"), os.environ).mirror.state
-        if not isinstance(path, Path) or not exists(path):
-            return []
-        with State(path, create=False, read_only=True) as state:
-            return [*state.projects.beginning(incomplete.lower(), _MOST)]
-    except YanksyncError:  # a shell has no place for a message
-        return []
 
 
 @click.command("help", short_help="Show the help of a command.")

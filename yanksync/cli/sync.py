@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from yanksync.cli.about import project_names
 from yanksync.cli.display.pass_summary import (
     Start,
     event_lines,
@@ -25,13 +24,13 @@ from yanksync.cli.display.pass_summary import (
 from yanksync.cli.display.plan_lines import plan_json, plan_lines
 from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.times import DURATION
-from yanksync.cli.error_handling import older_than_an_hour, print_line
+from yanksync.cli.error_handling import did_you_mean, older_than_an_hour, print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.project_names import complete_project, suggest_known, valid_name
 from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.core.errors import LeaseLost, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import open_mirror
@@ -109,7 +108,7 @@ def sync(
 
 
 @click.command(short_help="Fetch every project again, or those named.")
-@click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=project_names)
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=complete_project)
 @_dry_run
 @_json
 @_wait
@@ -136,20 +135,15 @@ def full_resync(
       yanksync full-resync demo other-demo
     """
     settings = context.needed_settings(health_metrics=metrics)
-    names = tuple(_project(name) for name in projects)
+    names = tuple(valid_name(name) for name in projects)
     for name in names:
         if not settings.is_mirrored(name):
-            raise click.BadParameter(f"{name} is not mirrored; see [mirror] projects and exclude")
+            meant = did_you_mean(name, settings.mirror.selection.explicit_names or ())
+            why = meant or "; see mirror.projects and mirror.exclude"
+            raise click.BadParameter(f"{name} is not mirrored{why}")
     request = PassRequest(everything=not names, projects=names, at_once=True)
     how = _How(dry_run=dry_run, as_json=as_json, wait=wait, stats=stats)
     return _run(context, settings, "full-resync", request, how)
-
-
-def _project(text: str) -> NormalizedName:
-    name = normalize(text)
-    if name is None:
-        raise click.BadParameter(f"{text!r} is no valid project name")
-    return name
 
 
 class _How(Struct, frozen=True, kw_only=True):
@@ -280,7 +274,7 @@ def _report(
     """Log what the pass came to; return what is to be printed of it."""
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
-            why = "upstream does not have it"
+            why = f"upstream does not have it{suggest_known(mirror.state, row.name)}"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
     terminal = sys.stdout.isatty() and not context.quiet
     if not (as_json or terminal or context.verbose):

@@ -64,6 +64,15 @@ class Projects:
         )
         return [NormalizedName(row[0]) for row in rows]
 
+    def similar(self, name: str) -> list[NormalizedName]:
+        """Return the mirrored projects that ``name`` may be a slip for, more or less alike."""
+        rows = self._db.execute(
+            """SELECT name FROM projects WHERE presence = 'present'
+            AND length(name) BETWEEN ?1 - 2 AND ?1 + 2 AND substr(name, 1, 1) IN (?2, ?3)""",
+            (len(name), name[:1], name[1:2]),
+        )
+        return [NormalizedName(row[0]) for row in rows]
+
     def present(self, names: Iterable[str]) -> set[NormalizedName]:
         """Return those of ``names`` of which a page is held."""
         rows = self._db.execute(

@@ -355,6 +355,23 @@ def test_an_approval_is_for_the_upstream_that_was_seen(world: World, journal: st
 
 
 @pytest.mark.rule("R14")
+def test_after_a_failed_approval_one_more_is_enough(world: World) -> None:
+    put_back(world, "demo", "third")
+    assert world.approve() == [JOURNAL]
+    strange = FakeUpstream()
+    strange.upload("strange", "1.0")
+    world.served.upstream = strange
+    assert world.sync() == HELD and world.sync() == HELD
+    assert f"its newest serial is {strange.last_serial};" in held(world).why
+    world.served.upstream = world.up
+    assert world.sync() == HELD
+    assert f"its newest serial is {world.up.last_serial};" in held(world).why
+    assert world.approve() == [JOURNAL]
+    assert world.settle() == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
 def test_another_upstream_with_more_entries_is_not_the_one_approved(world: World) -> None:
     put_back(world, "demo", "third")
     assert world.approve() == [JOURNAL]

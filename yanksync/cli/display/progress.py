@@ -135,7 +135,9 @@ def progress_line(phase: Phase, now: float) -> str:
     seconds = now - phase.began
     rate = (phase.done - phase.first) / seconds if seconds > 0 else 0.0
     of = f"/{phase.total:,}" if phase.total else ""
-    parts = [f"{phase.what}  {phase.done:,}{of}", f"{rate:,.0f}/s"]
+    parts = [phase.what]
+    if phase.total or phase.done:  # else what there is to do is not known, or cannot be counted
+        parts += [f"{phase.done:,}{of}", f"{rate:,.0f}/s"]
     if phase.failed:
         parts.append(f"{phase.failed:,} failed")
     parts.append(f"{_clock(seconds)} elapsed")

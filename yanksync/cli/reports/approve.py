@@ -9,14 +9,13 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from yanksync.cli.about import project_names
 from yanksync.cli.display.held import held_lines, held_object, kind_option
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line, printable
 from yanksync.cli.logs import CliContext
+from yanksync.cli.project_names import complete_project, suggest_unopened, valid_name
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.names import normalize
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import open_state, path_for_reading
 from yanksync.state.database import exists
@@ -30,7 +29,7 @@ from yanksync.state.views.holds import approve_held as release
     "names",
     nargs=-1,
     metavar="[PROJECT|journal|selection]...",
-    shell_complete=project_names,
+    shell_complete=complete_project,
 )
 @kind_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask. Off a terminal nothing is asked.")
@@ -72,7 +71,7 @@ def approve(
         else:
             _print_lines(seen, dry_run=dry_run, err=as_json)
         if dry_run or not seen:
-            return _missing(seen, wanted)
+            return _missing(settings, seen, wanted)
         if not _agreed(len(seen)):
             print_line("nothing was approved")
             return ExitCode.FAILED
@@ -89,7 +88,7 @@ def approve(
         )
     if done and not as_json:
         click.echo("next: yanksync sync")
-    return _missing(done if seen is None else seen, wanted) or (
+    return _missing(settings, done if seen is None else seen, wanted) or (
         ExitCode.FAILED if left else ExitCode.DONE
     )
 
@@ -97,10 +96,7 @@ def approve(
 def _name(text: str) -> str:
     """Return the name that is meant; 'the journal' is how it is printed."""
     whole = {subject: what for what, subject in WHOLE_MIRROR.items()}
-    name = whole.get(text) or normalize(text)
-    if name is None:
-        raise click.BadParameter(f"{text!r} is no valid project name")
-    return name
+    return whole.get(text) or valid_name(text)
 
 
 def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) -> list[HeldItem]:
@@ -170,11 +166,12 @@ def _not_held(found: Sequence[HeldItem], names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in held]
 
 
-def _missing(found: Sequence[HeldItem], names: Sequence[str]) -> int:
+def _missing(settings: Settings, found: Sequence[HeldItem], names: Sequence[str]) -> int:
     """Report the names of which nothing is held; return the exit code."""
     missing = _not_held(found, names)
+    meant = suggest_unopened(settings, missing) if missing else {}
     for name in missing:
-        print_line(f"{name}: nothing of it is held")
+        print_line(f"{name}: nothing of it is held{meant[name]}")
     if not found and not missing:
         print_line("nothing is held", "info")
     return ExitCode.FAILED if missing else ExitCode.DONE

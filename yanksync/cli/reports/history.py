@@ -10,7 +10,6 @@ from itertools import islice
 import click
 from packaging.version import InvalidVersion, Version
 
-from yanksync.cli.about import project_names
 from yanksync.cli.display import pager
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.history_rows import history_object
@@ -18,9 +17,11 @@ from yanksync.cli.display.report_rows import json_option, rfc3339
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.project_names import complete_project, suggest_known
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
+from yanksync.core.names import normalize
 from yanksync.core.versions import same_version
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
@@ -31,7 +32,9 @@ _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
 
 
 @click.command(short_help="List yanks, removals and quarantines.")
-@click.argument("words", nargs=-1, metavar="[PROJECT [VERSION]]...", shell_complete=project_names)
+@click.argument(
+    "words", nargs=-1, metavar="[PROJECT [VERSION]]...", shell_complete=complete_project
+)
 @json_option
 @click.option(
     "--since",
@@ -89,7 +92,19 @@ def history(
             if newest_first and not reverse:
                 rows = reversed(deque(rows))
             _show(rows, as_json=as_json)
+            if not context.quiet:
+                _warn_unknown(state, names)
     return ExitCode.DONE
+
+
+def _warn_unknown(state: State, names: Sequence[str]) -> None:
+    """Report names that the mirror has never had to do with: they may be mistyped."""
+    for text in names:
+        name = normalize(text)
+        if name is None or state.projects.get([name]):
+            continue
+        if next(state.history.rows(name), None) is None:
+            print_line(f"{name}: the mirror knows no such project{suggest_known(state, name)}")
 
 
 def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str | None]:

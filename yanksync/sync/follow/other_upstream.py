@@ -82,8 +82,30 @@ def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
         seen = take_snapshot(mirror, source)[0]
     except UpstreamError:
         return
+    note_snapshot(mirror, seen)
+
+
+def note_snapshot(mirror: Mirror, seen: UpstreamSnapshot) -> None:
+    """Note what upstream has, for the person who is asked."""
     text = msgspec.json.encode(seen).decode()
     mirror.state.facts.put(journal_seen=text, journal_seen_text=seen.text)
+
+
+def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
+    """Return whether a person would be shown another upstream than this one, by its journal."""
+    text = mirror.state.facts.text("journal_seen")
+    if text is None:
+        return True
+    seen = msgspec.json.decode(text, type=UpstreamSnapshot)
+    if seen.address != without_userinfo(mirror.upstream.simple_url):
+        return True
+    if source is not JournalSource.XMLRPC or seen.serial is None:
+        return False  # only the list would tell
+    try:
+        last = mirror.upstream.last_serial() or 0
+        return last < seen.serial or _other_entry(mirror, seen) is not None
+    except UpstreamError:  # nothing newer can be shown
+        return False
 
 
 def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
@@ -103,11 +125,19 @@ def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
         return (
             f"its list lacks more of the published projects than when that was approved{now.text}"
         )
+    other = _other_entry(mirror, seen)
+    if other is not None:
+        return f"at serial {seen.serial}, seen when that was approved, {other}"
+    return None
+
+
+def _other_entry(mirror: Mirror, seen: UpstreamSnapshot) -> str | None:
+    """Return what is wrong with the journal where ``seen`` ended; None if it goes on from there."""
     if seen.serial is None or seen.row is None:
         return None
     try:
         rows = next(iter(mirror.upstream.entries(seen.serial - 1)), ())
         check_continuity(rows, seen.serial, seen.row)
     except JournalReplaced as replaced:
-        return f"at serial {seen.serial}, seen when that was approved, {replaced.problem}"
+        return replaced.problem
     return None

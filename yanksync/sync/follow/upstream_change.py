@@ -16,7 +16,10 @@ from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import OTHER_EPOCH
 from yanksync.sync.follow.other_upstream import (
+    UpstreamSnapshot,
     changed_since_approval,
+    is_outdated,
+    note_snapshot,
     store_snapshot,
     take_snapshot,
 )
@@ -148,14 +151,25 @@ def mark_trusted(mirror: Mirror) -> None:
     )
 
 
-def _hold(mirror: Mirror, replaced: JournalReplaced, source: JournalSource) -> NoReturn:
-    """Hold everything until a person approves this upstream, and no other. Raises ``replaced``."""
+def _hold(
+    mirror: Mirror,
+    replaced: JournalReplaced,
+    source: JournalSource,
+    seen: UpstreamSnapshot | None = None,
+) -> NoReturn:
+    """Hold everything until a person approves this upstream, and no other. Raises ``replaced``.
+
+    ``seen`` is what it has now, where that is known. Else it is asked for when the problem or the
+    journal is new: that reads a list, which is too much for each pass.
+    """
     facts = mirror.state.facts
     known = facts.text("journal_replaced")
     if known is None:
         facts.put(journal_replaced_since=mirror.now())
     facts.put(journal_replaced=replaced.problem, approve_journal=None)
-    if known != replaced.problem or facts.text("journal_seen") is None:
+    if seen is not None:
+        note_snapshot(mirror, seen)
+    elif known != replaced.problem or is_outdated(mirror, source):
         facts.put(journal_seen=None, journal_seen_text=None)
         store_snapshot(mirror, source)
     raise replaced
@@ -173,7 +187,7 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
     other = changed_since_approval(mirror, seen)
     if other is not None:
         problem = f"{replaced.problem}; it was approved, but {other}"
-        _hold(mirror, JournalReplaced(replaced.serial, problem), source)
+        _hold(mirror, JournalReplaced(replaced.serial, problem), source, seen)
     raw, projects = lists.raw, lists.projects
     with mirror.state.transaction():
         mirror.state.start_over()

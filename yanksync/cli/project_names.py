@@ -1,0 +1,63 @@
+"""Names of projects: what a shell completes them to, and what a mistyped one may mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from yanksync.cli.error_handling import did_you_mean
+from yanksync.config.settings import Settings
+from yanksync.core.errors import YanksyncError
+from yanksync.core.names import NormalizedName, normalize
+from yanksync.state.database import exists
+from yanksync.state.state import State
+
+_MOST = 500  # names offered to a shell
+
+
+def complete_project(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the projects of the state that a shell may complete ``incomplete`` to."""
+    from yanksync.config.load import load
+
+    try:
+        path = load(context.find_root().params.get("config"), os.environ).mirror.state
+        if not isinstance(path, Path) or not exists(path):
+            return []
+        with State(path, create=False, read_only=True) as state:
+            return [*state.projects.beginning(incomplete.lower(), _MOST)]
+    except YanksyncError:  # a shell has no place for a message
+        return []
+
+
+def valid_name(text: str) -> NormalizedName:
+    """Return the normalised name that is meant. Exits with 2 if ``text`` is no project name."""
+    name = normalize(text)
+    if name is None:
+        raise click.BadParameter(f"{text!r} is no valid project name")
+    return name
+
+
+def suggest_known(state: State, name: str) -> str:
+    """Return a question that names the project of the state that ``name`` may be meant for."""
+    if state.projects.present([name]):
+        return ""
+    return did_you_mean(name, state.projects.similar(name))
+
+
+def suggest_unopened(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """Return the question for each of ``names``, of a state that is not open."""
+    from yanksync.mirror.state_access import path_for_reading
+
+    place = settings.mirror.state
+    if isinstance(place, Path) and not exists(place):  # which was reported
+        return dict.fromkeys(names, "")
+    with path_for_reading(settings) as path:
+        if not exists(path):
+            return dict.fromkeys(names, "")
+        with State(path, create=False, read_only=True) as state:
+            return {name: suggest_known(state, name) for name in names}
