@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import re
 import shlex
 import subprocess
@@ -13,9 +15,10 @@ from pathlib import Path
 import click
 import docutils.nodes
 import pytest
+import yaml
 from click.testing import CliRunner
 
-from tests.support.documents import PAGES, all_blocks, parsed, sections, text_of
+from tests.support.documents import PAGES, all_blocks, blocks, parsed, text_of
 from tests.support.source_copy import ROOT
 from yanksync.adopt.results import AdoptOutcome
 from yanksync.cli import COMMANDS, cli
@@ -78,69 +81,84 @@ def test_help_texts_are_those_of_the_commands_and_the_pages_build_without_a_warn
     assert re.findall(r"^\.\. help: (\S+)$", TEXT, re.MULTILINE) == ["yanksync", *COMMANDS]
 
 
-UNRUN = {  # what each of these sections says of itself
-    "yanksync": "stays in .demo/ to be looked at",
-    "Prove it": "everything, in minutes",
-    "Measure it": "5,000 projects, the median of three",
-    "What is published": "<output>/simple/index.html",
-    "How it works": "finish -> journal",
-    "The steps of a pass": "0 finish -> 1 journal",
+@pytest.mark.parametrize("name", PAGES)
+def test_blocks_can_be_read(name: str) -> None:
+    """Those with a language parse; a block without one hides no command."""
+    for block in blocks(parsed(name), "json"):
+        json.loads(block)
+    for block in blocks(parsed(name), "yaml"):
+        yaml.safe_load(block)
+    for block in blocks(parsed(name), "ini"):
+        configparser.ConfigParser().read_string(block)
+    for node in parsed(name).findall(docutils.nodes.literal_block):
+        if name not in GENERATED and "sh" not in node["classes"]:
+            assert not re.search(r"^ *([$#] )?(sudo )?(yanksync|systemctl|pip) ", node.astext())
+
+
+QUESTIONS = {  # where README leads within two clicks, and what is said there
+    "what is it": ("README.rst", "keeps a static mirror of a Python package index"),
+    "how do I start": ("README.rst", "yanksync init /etc"),
+    "is a yanked release still offered": ("docs/explanation/yanks.rst", "Yes, with its mark"),
+    "how do I know": ("docs/explanation/yanks.rst", "yanksync history demo"),
+    "why was this held": ("docs/how-to/handle-a-hold.rst", "See what is held, and why"),
+    "what does exit 3 mean": ("docs/reference/exit-codes.rst", "``3``"),
+    "where is a yank recorded in the code": ("docs/design/code-map.rst", "a yank recorded?"),
 }
-HELP = {"Commands", *COMMANDS}
 
 
-def has_blocks(section: docutils.nodes.section) -> bool:
-    """Return whether a literal block is in this section, and in none below it."""
-    for block in section.findall(docutils.nodes.literal_block):
-        around: docutils.nodes.Element | None = block.parent
-        while around is not None and not isinstance(around, docutils.nodes.section):
-            around = around.parent
-        if around is section:
-            return True
-    return False
+def clicks(name: str) -> set[str]:
+    """Return the pages to which a page links."""
+    links = re.findall(r"<([\w/.-]+\.rst)>`_", text_of(name))
+    docs = re.findall(r":doc:`(?:[^`<]*<)?/?([^`>]+)>?`", text_of(name))
+    here = Path(name).parent
+    near = {str(here / link) for link in (*links, *(f"{one}.rst" for one in docs))}
+    return near | {f"docs/{one}.rst" for one in docs}
 
 
-def test_every_section_with_something_to_type_is_run_by_a_test() -> None:
-    tests = [
-        *(ROOT / "tests/e2e").glob("test_readme*.py"),
-        ROOT / "tests/sync/hooks/test_manifest.py",
-    ]
-    tests += (ROOT / "tests/container").glob("test_*.py")
-    run = "".join(path.read_text(encoding="utf-8") for path in tests)
-    for section in sections():
-        title = section[0].astext()
-        if not has_blocks(section):
-            continue
-        if title in UNRUN:
-            assert UNRUN[title] in section.astext().replace("\n", " ")
-        elif title not in HELP:
-            assert f'SECTIONS["{title}"]' in run, title
+def test_links_of_readme_exist() -> None:
+    links = re.findall(r"<([\w/.-]+\.rst)>`_", text_of("README.rst"))
+    assert links and [link for link in links if not (ROOT / link).is_file()] == []
 
 
-def test_options_are_the_real_ones() -> None:
-    others = r"^ +(podman|systemctl|useradd|cut|sed|tar|curl) (.*\\\n)*.*$"
-    ours = re.sub(others, "", TEXT, flags=re.MULTILINE)
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
-    assert named == options() | {"--version"}
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_two_clicks_answer(question: str) -> None:
+    page, answer = QUESTIONS[question]
+    one = clicks("README.rst") & set(PAGES)
+    two = {link for name in one for link in clicks(name)}
+    assert page in {"README.rst"} | one | two
+    assert answer in " ".join(text_of(page).split())
 
 
-def test_commands_are_the_real_ones() -> None:
-    named = set(re.findall(r"^ +yanksync ([a-z][a-z-]*)", TEXT, re.MULTILINE))
-    named |= set(re.findall(r"``yanksync ([a-z-]+)", TEXT))
-    assert named == set(COMMANDS)
+COMMAND = re.compile(r"(?:^|[;&|(] *|-- |bin/)yanksync (?!/)([^|;&>\n)]*)", re.MULTILINE)
 
 
-EXAMPLES = [
-    line.partition("  ")[0]  # then says what it does
-    for line in re.findall(r"^ +yanksync ((?:--config \S+ )?[a-z].*)$", TEXT, re.MULTILINE)
-]
+def typed() -> set[str]:
+    """Return what the documents give to yanksync: in shell blocks, and in the text."""
+    found: set[str] = set()
+    for name in PAGES:
+        document = parsed(name)
+        for block in blocks(document, "sh"):
+            found.update(COMMAND.findall(block.replace("\\\n", " ")))
+        for node in document.findall(docutils.nodes.literal):
+            found.update(re.findall(r"^yanksync (.+)$", node.astext()))
+    return found
 
 
-@pytest.mark.parametrize("arguments", sorted(set(EXAMPLES)))
-def test_examples_are_understood(arguments: str) -> None:
+@pytest.mark.parametrize("arguments", sorted(typed()))
+def test_commands_are_understood(arguments: str) -> None:
     # An unknown command or option is noticed before --help is.
     done = CliRunner().invoke(cli, [*shlex.split(arguments), "--help"])
     assert done.exit_code == 0, done.output
+
+
+def test_options_are_the_real_ones() -> None:
+    named = {
+        found[0]
+        for name in PAGES
+        for node in parsed(name).findall(docutils.nodes.literal)
+        if (found := re.match(r"--[a-z][a-z-]+", node.astext()))
+    }
+    assert named <= options() | {"--version"}
 
 
 def test_kinds_and_fates_are_the_real_ones() -> None:

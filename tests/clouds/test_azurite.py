@@ -20,8 +20,8 @@ from tests.clouds.servers import ACCOUNT, KEY, asked
 from tests.support.bucket_mirrors import LOCKED, Fleet, Mirror
 from tests.support.builders.works import ALL, ENCODINGS, TYPES, work
 from tests.support.cli_runner import ended
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Served
-from tests.support.machine import SECTIONS
 from tests.support.s3_proxy import Mishap, puts_of
 from tests.support.s3_servers import BUCKET, Server, fresh_place
 from yanksync.config.settings import Bucket, StorageSettings
@@ -48,8 +48,8 @@ def sas(permissions: str = "rwdlacx") -> str:
 def test_readmes_configuration(
     seaweed: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
 ) -> None:
-    """README's block, with the addresses and the account of here, and credentials as it says."""
-    _, _, block, *_ = SECTIONS["Object storage"]
+    """The block of docs/how-to/azure.rst, with the account of here, and credentials as it says."""
+    (block,) = page_blocks("how-to/azure", "toml")
     assert (
         block.count("examplemirror") == 1 and block.count("https://upstream.example/simple/") == 1
     )

@@ -1,4 +1,4 @@
-"""README's sections for containers and for systemd, with a real podman and a real systemd.
+"""The pages on containers and systemd, with a real podman and a real systemd.
 
 ``scripts/container`` runs this, as root. No other run of the tests collects it: not every machine
 lets a container be made.

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.container.engine import INSTALLED, Engine
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Served, serve
-from tests.support.machine import SECTIONS
 
 NAME = "booted"
 UNITS = "/etc/systemd/system"
@@ -25,7 +25,7 @@ _PATIENCE = 180.0  # seconds; a timer fires once a minute, and up to half of one
 
 
 class Booted:
-    """The machine. README's *Install* was followed on it; nothing is configured yet."""
+    """The machine. docs/how-to/install.rst was followed on it; nothing is configured yet."""
 
     def __init__(self, engine: Engine, upstream: FakeUpstream) -> None:
         self._engine = engine
@@ -59,8 +59,8 @@ class Booted:
         self._engine.podman("cp", str(file), f"{NAME}:{path}")
 
     def configure(self, more: str = "") -> None:
-        """Write the configuration of README's first mirror, and ``more``."""
-        text, *_ = SECTIONS["A first mirror"]
+        """Write the configuration of a tutorial, and ``more``."""
+        (text,) = page_blocks("tutorials/from-bandersnatch", "toml")
         text = text.replace("https://upstream.example/simple/", self.served.simple_url)
         text = text.replace("[upstream]", "[upstream]\njournal_interval = 0\nstale_retry = 0")
         self.write("/etc/yanksync.toml", f"{text}\n{more}")

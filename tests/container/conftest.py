@@ -36,7 +36,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def upstream() -> FakeUpstream:
-    """An upstream with three projects of two releases, one of which README leaves out."""
+    """An upstream with three projects of two releases, one of which the pages leave out."""
     upstream = FakeUpstream()
     for name in ("demo", "demo-tools", "unrelated"):
         upstream.upload(name, "1.0")

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.machine import SECTIONS
+from tests.support.documents import page_blocks
 from tests.support.source_copy import ROOT
 
 KEPT = ROOT / "build/container"
@@ -50,9 +50,9 @@ _MOST = 4096  # open files, processes
 
 
 class Engine:
-    """podman as root, and a shell for README's lines, where ``podman`` is that one.
+    """podman as root, and a shell for the pages' lines, where ``podman`` is that one.
 
-    What README's lines leave to the machine is added there: a build takes the base from here and
+    What the pages' lines leave to the machine is added there: a build takes the base from here and
     goes to the index as this machine's pip does; a container shares the machine's network, where
     upstream listens on loopback, and makes passes in quick succession.
     """
@@ -86,7 +86,7 @@ class Engine:
         return ["--volume", f"{bundle}:{_BUNDLE}:ro", "--volume", f"{told}:/etc/pip.conf:ro"]
 
     def _programs(self) -> Path:
-        """Make the ``podman`` of README's lines; return where it is."""
+        """Make the ``podman`` of the pages' lines; return where it is."""
         place = self.home / "bin"
         place.mkdir()
         lines = ["#!/bin/sh", "command=$1", "shift", "case $command in"]
@@ -162,8 +162,8 @@ class Engine:
         self.podman("build", "--quiet", *more, str(context))
 
     def install(self, checkout: Path) -> None:
-        """Make the image of a machine on which README's section *Install* was followed."""
-        install, _ = SECTIONS["Install"]
+        """Make the image of a machine on which docs/how-to/install.rst was followed."""
+        install, *_ = page_blocks("how-to/install", "sh")
         text = _INSTALL.format(commands="; ".join(install.splitlines()))
         self.build(text, INSTALLED, "--volume", f"{checkout}:/checkout:ro")
 

@@ -1,4 +1,4 @@
-"""README's section *In a container*: its lines as they stand there, and whether they keep it."""
+"""The lines of docs/how-to/container.rst as they are, and whether what they say is true."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import pytest
 
 from tests.container.engine import PYTHON, Engine
 from tests.support.cli_runner import wait_for
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
-from tests.support.machine import SECTIONS, Machine
+from tests.support.machine import Machine
 
-BUILD, RUN, WITH_FILE, LOOK = SECTIONS["In a container"]
+BUILD, RUN, WITH_FILE, LOOK = page_blocks("how-to/container", "sh")
 LOGS, STATUS, HANGUP = LOOK.splitlines()
-FIRST, *_ = SECTIONS["A first mirror"]
+(FIRST,) = page_blocks("tutorials/from-bandersnatch", "toml")
 NOBODY = 10001
 MEGABYTE = 1e6
 
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, checkout: Path) -> str:
-    """The image, built as README says."""
+    """The image, built as docs/how-to/container.rst says."""
     engine.sh(BUILD, where=checkout)
     return "yanksync"
 
 
 class Mirror:
-    """The container ``mirror`` of README's lines, and the upstream that it follows."""
+    """The container ``mirror`` of the page's lines, and the upstream that it follows."""
 
     def __init__(self, engine: Engine, machine: Machine, served: Served) -> None:
         self.engine = engine
@@ -38,7 +39,7 @@ class Mirror:
         self.served = served
 
     def sh(self, lines: str, code: int = 0) -> str:
-        """Run lines of README, with an upstream that exists and a root below the test's."""
+        """Run lines of the page, with an upstream that exists and a root below the test's."""
         text = self.machine.rooted(lines)
         text = text.replace("https://upstream.example/simple/", self.served.simple_url)
         return self.engine.sh(text, code)
@@ -95,7 +96,7 @@ def test_the_package_goes_into_the_image_and_nothing_beside_it(
     assert outside == {"LICENSE", "README.rst", "setup.cfg", "setup.py"}
     assert "yanksync/service/templates/nginx.conf" in listed
     size, base = (engine.inspect(name, "image")["Size"] for name in (image, PYTHON))
-    assert 60 * MEGABYTE < size - base < 100 * MEGABYTE  # README: 80
+    assert 60 * MEGABYTE < size - base < 100 * MEGABYTE  # docs/explanation/testing.rst: 80
     assert engine.inspect(image, "image")["Config"]["StopSignal"] in ("SIGTERM", "15")
 
 

@@ -1,4 +1,4 @@
-"""README's sections for systemd and for nginx, on a machine that systemd booted."""
+"""docs/how-to/systemd.rst and nginx.rst, on a machine that systemd booted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ import pytest
 from tests.container import attempt
 from tests.container.booted import Booted, wait_for
 from tests.container.engine import Engine
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Fault
-from tests.support.machine import SECTIONS
 
-(TIMER,) = SECTIONS["With a systemd timer"]
-(SERVICE,) = SECTIONS["As a service"]
-NGINX, _ = SECTIONS["Serve it"]
-*READY, _ = TIMER.splitlines()  # all but the last line, which starts the timer
-USER = "\n".join(line for line in READY if line.startswith(("useradd", "install")))
+USER, TIMER, SERVICE = page_blocks("how-to/systemd", "sh")
+NGINX, _ = page_blocks("how-to/nginx", "sh")
+READY = [USER, *TIMER.splitlines()[:-1]]  # all but the last line, which starts the timer
 PASS, RUN = "yanksync.service", "yanksync-run.service"
 MINUTELY = '[schedule]\nevery = "1m"\n'
 SECONDLY = '[schedule]\nevery = "1s"\n'
@@ -43,14 +41,14 @@ def machine(engine: Engine, installed: None, upstream: FakeUpstream) -> Iterator
 
 
 def prepared(machine: Booted, schedule: str = "") -> Booted:
-    """Follow README's lines for the timer, all but the one that starts it."""
+    """Follow the page's lines for the timer, all but the one that starts it."""
     machine.configure(schedule)
     machine.sh("\n".join(READY))
     return machine
 
 
 def running(machine: Booted, schedule: str = SECONDLY) -> Booted:
-    """Follow README's lines for the service, until the first pass is done."""
+    """Follow the page's lines for the service, until the first pass is done."""
     machine.configure(schedule)
     machine.sh(USER)
     machine.sh(SERVICE)
@@ -144,7 +142,7 @@ def test_a_unit_is_fenced_in(machine: Booted, unit: str) -> None:
     machine.sh("test ! -e /tmp/file")
     level = machine.sh(f"systemd-analyze security --no-pager {unit}").splitlines()[-1]
     assert (found := re.search(r"level for \S+: ([0-9.]+) OK", level)), level
-    assert float(found[1]) < 2  # README: 1.4
+    assert float(found[1]) < 2  # docs/how-to/systemd.rst: 1.4
 
 
 def test_the_service_is_ready_and_without_rights(machine: Booted, upstream: FakeUpstream) -> None:

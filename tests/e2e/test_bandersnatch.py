@@ -19,13 +19,13 @@ import uv
 
 from tests.e2e.mirror import LiveMirror, running
 from tests.support.cli_runner import Cli
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Served
-from tests.support.machine import SECTIONS
 from tests.support.page_assertions import HtmlPage
 
 pytestmark = pytest.mark.e2e
 
-CONFIGURATION = SECTIONS["Following this mirror"][2]
+CONFIGURATION = page_blocks("how-to/follow", "ini")[0]
 REASON = 'broken "<b>&amp;</b>" \U0001f600'
 
 
@@ -47,7 +47,7 @@ def _runs(program: Path) -> bool:
 
 
 class Bandersnatch:
-    """bandersnatch in an environment of its own, with README's configuration."""
+    """bandersnatch in an environment of its own, configured as in docs/how-to/follow.rst."""
 
     def __init__(self, home: Path, python: str) -> None:
         tool, environment = uv.find_uv_bin(), home / "environment"
@@ -196,8 +196,11 @@ def test_it_follows(
     upstream.yank("new", "1.0")
     assert followed() == pages(mirror.output)
     found = json.loads((bandersnatch.tree / "web/simple/demo/index.v1_json").read_text())
-    assert [file["yanked"] for file in found["files"]] == [False, True]  # its own, as README says
-    # README says that it keeps what leaves the list; everything else goes on.
+    assert [file["yanked"] for file in found["files"]] == [
+        False,
+        True,
+    ]  # as how-to/follow says
+    # docs/how-to/follow.rst says that it keeps what leaves the list; everything else goes on.
     before = pages(mirror.output)
     upstream.quarantine_project("doubtful")
     upstream.remove_project("gone")

@@ -1,4 +1,4 @@
-"""The recipes of README.rst for caches: a real nginx that keeps pages, and keys for Fastly."""
+"""The commands of docs/how-to/purge-caches.rst: a real nginx with a cache, keys for Fastly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import requests
 
 from tests.e2e.nginx import free, shown
 from tests.support.cli_runner import Cli
-from tests.support.documents import blocks, parsed
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, serve
 from tests.support.http_receiver import receiver
 
@@ -47,8 +47,7 @@ FORMS = ("text/html", "application/vnd.pypi.simple.v1+html", "application/vnd.py
 
 def recipe(kind: str, word: str) -> str:
     """Return the block of this kind in docs/ that has ``word`` in it."""
-    page = parsed("docs/how-to/purge-caches.rst")
-    (found,) = [text for text in blocks(page, kind) if word in text]
+    (found,) = [text for text in page_blocks("how-to/purge-caches", kind) if word in text]
     return found
 
 

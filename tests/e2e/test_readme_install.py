@@ -1,7 +1,7 @@
-"""README's sections *Install*, *Object storage* and *More than one machine*, word for word.
+"""The pages on installing, S3, CDNs, Kubernetes and CI (docs/how-to), word for word.
 
-yanksync is built and installed as README says, into an environment of its own, from the index that
-this machine's pip uses; the storage is a real S3 server, with a policy and signatures.
+yanksync is built and installed as how-to/install says, into an environment of its own, from the
+index that this machine's pip uses; the storage is a real S3 server, with a policy and signatures.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pytest
 import yaml
 
 from tests.e2e.nginx import Nginx
+from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Served, wheel
 from tests.support.installers import Client
-from tests.support.machine import SECTIONS, Machine
+from tests.support.machine import Machine
 from tests.support.s3_servers import Server, weed
 from tests.support.source_copy import copy_sources
 from yanksync import __version__
@@ -33,22 +34,26 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """A machine on which README's lines have installed it."""
-    install, more = SECTIONS["Install"]
-    for_storage, *_ = SECTIONS["Object storage"]
-    machine = Machine(tmp_path_factory.mktemp("machine"))
-    machine.program("python3", f'exec {sys.executable} "$@"')
-    checkout = copy_sources(machine.root / "checkout")
-    index = {  # where this machine's pip finds packages
+def pip_settings() -> dict[str, str]:
+    """Return where this machine's pip finds packages."""
+    found = {
         name: value
         for name, value in os.environ.items()
         if name.startswith(("PIP_", "SSL_", "XDG_")) or name.lower().endswith("_proxy")
     }
-    index |= {"PIP_QUIET": "2", "PIP_NO_COMPILE": "1", "HOME": os.environ.get("HOME", "/")}
-    for block in (install, more, for_storage):
-        machine.run(block, where=checkout, environ=index)
+    return found | {"PIP_QUIET": "2", "PIP_NO_COMPILE": "1", "HOME": os.environ.get("HOME", "/")}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine on which the lines of docs/how-to/install.rst have installed it."""
+    install, more, *_ = page_blocks("how-to/install", "sh")
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine.program("git", ":")
+    machine.program("python3", f'exec {sys.executable} "$@"')
+    checkout = copy_sources(machine.root / "checkout")
+    for block in (install, more):
+        machine.run(block, where=checkout, environ=pip_settings())
     (machine.root / "etc/yanksync.toml").touch()
     return machine
 
@@ -58,13 +63,28 @@ def test_install(installed: Machine) -> None:
     for program in ("yanksync", "/opt/yanksync/bin/python -m yanksync"):
         assert installed.run(f"{program} --version").endswith(f"version {__version__}\n")
     installed.run("/opt/yanksync/bin/python -c 'import brotli, zstandard, obstore'")
-    crontab = installed.run("yanksync show crontab")
-    assert crontab.endswith(f"  yanksync  {installed.root}/opt/yanksync/bin/yanksync sync --cron\n")
+    *_, manual = page_blocks("how-to/install", "sh")
+    _, _, where, name = manual.split()
+    assert Path(installed.rooted(where), "man1", f"{name}.1").is_file()
+    crontab = installed.run("yanksync --config /etc/yanksync.toml show crontab")
+    *_, user, program, _, _, _, _ = crontab.split()
+    assert (user, program) == ("yanksync", f"{installed.root}/opt/yanksync/bin/yanksync")
+
+
+def test_upgrade(installed: Machine, served: Served, upstream: FakeUpstream) -> None:
+    (configuration,) = page_blocks("tutorials/from-bandersnatch", "toml")
+    installed.configure(configuration, served)
+    installed.run("yanksync sync")
+    _, _, upgrade, *_ = page_blocks("how-to/install", "sh")
+    where = installed.root / "checkout"
+    said = installed.run(upgrade, where=where, environ=pip_settings())
+    assert said.endswith(f"version {__version__}\n")
+    assert (installed.root / "var/backups/yanksync.db").stat().st_size
 
 
 @pytest.fixture
 def bucket() -> Iterator[Server]:
-    """A server with an empty bucket that is named as in README."""
+    """A server with an empty bucket that has the name of the pages."""
     with weed() as server:
         yield server
 
@@ -80,7 +100,7 @@ def upstream(served: Served) -> FakeUpstream:
 
 
 def credentials(server: Server) -> dict[str, str]:
-    """Return what README leaves to the environment, and where the storage is."""
+    """Return what the pages leave to the environment, and where the storage is."""
     return {
         "AWS_ACCESS_KEY_ID": server.key,
         "AWS_SECRET_ACCESS_KEY": server.secret,
@@ -108,10 +128,13 @@ def status(server: Server, method: str, path: str) -> int:
 def test_object_storage(
     installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
 ) -> None:
-    _, configuration, _, policy, site = SECTIONS["Object storage"]  # Azure: tests/clouds
+    (configuration,) = page_blocks("how-to/s3", "toml")
+    (sync,) = page_blocks("how-to/s3", "sh")
+    (policy,) = page_blocks("how-to/s3", "json")
+    (site,) = page_blocks("how-to/cdn", "nginx")
     installed.configure(configuration, served)
     environ = credentials(bucket)
-    installed.run("yanksync sync", environ=environ)
+    installed.run(sync, environ=environ)
     pages = {f"demo/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")}
     lists = {page.removeprefix("demo/") for page in pages}
     assert keys(bucket, "pypi/simple") == pages | lists
@@ -122,15 +145,15 @@ def test_object_storage(
         aws_secret_access_key=bucket.secret,
         region_name="eu-central-1",
     )
-    page = "/pypi/simple/demo/index.html"
-    assert status(bucket, "GET", page) == 403
+    place = "/pypi/simple/demo/index.html"
+    assert status(bucket, "GET", place) == 403
     client.put_bucket_policy(Bucket="mirror", Policy=policy)
     client.put_object(Bucket="mirror", Key="state/yanksync.db", Body=b"secret")
-    assert [status(bucket, "GET", path) for path in (page, "/pypi/simple/index.v1_json")] == [
+    assert [status(bucket, "GET", path) for path in (place, "/pypi/simple/index.v1_json")] == [
         200
     ] * 2
     for method, path in (
-        *(("PUT", page), ("DELETE", page), ("GET", "/state/yanksync.db")),
+        *(("PUT", place), ("DELETE", place), ("GET", "/state/yanksync.db")),
         *(("GET", "?list-type=2"), ("GET", "?list-type=2&prefix=pypi/simple/")),
     ):
         assert status(bucket, method, path) == 403, (method, path)
@@ -156,7 +179,7 @@ def test_object_storage(
 
 
 def proxied(site: str, address: str, server: Server) -> str:
-    """Return README's site, listening at ``address`` and asking ``server``."""
+    """Return the site of the page, listening at ``address`` and asking ``server``."""
     assert "127.0.0.1:8080" in site and "http://127.0.0.1:8333/" in site
     return site.replace("127.0.0.1:8080", address).replace("http://127.0.0.1:8333", server.url)
 
@@ -164,7 +187,7 @@ def proxied(site: str, address: str, server: Server) -> str:
 def test_more_than_one_machine(
     installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream
 ) -> None:
-    configuration, job, exports = SECTIONS["More than one machine"]
+    configuration, job, exports, backup = page_blocks("how-to/kubernetes-and-ci")
     environ = {**credentials(bucket), "TMPDIR": str(installed.root)}
     installed.configure(configuration, served)
     installed.run("yanksync sync", environ=environ)
@@ -187,8 +210,8 @@ def test_more_than_one_machine(
     told = json.loads(installed.run("yanksync history --json", environ=environ | given))
     assert [(row["version"], row["action"]) for row in told] == [("1.0", "yank"), ("2.0", "unyank")]
     # The state comes back to one machine, as it went there.
+    installed.run(backup, environ=environ | given)
     copy = installed.root / "copy.db"
-    installed.run(f"yanksync backup {copy}", environ=environ | given)
     before = keys(bucket, "pypi")
     given["YANKSYNC_MIRROR_STATE"] = str(copy)
     installed.run("yanksync sync && yanksync verify", environ=environ | given)

@@ -21,7 +21,7 @@ class _Body(Directive):
     has_content = True
     optional_arguments = 1
     final_argument_whitespace = True
-    option_spec: ClassVar = {"maxdepth": directives.nonnegative_int, "name": directives.unchanged}
+    option_spec: ClassVar = dict.fromkeys(("caption", "maxdepth", "name"), directives.unchanged)
 
     def run(self) -> list[docutils.nodes.Node]:
         node = docutils.nodes.container()
@@ -67,6 +67,11 @@ def blocks(node: docutils.nodes.Element, kind: str | None = None) -> list[str]:
     """Return the literal blocks below ``node``, of one language if ``kind`` names it."""
     found = node.findall(docutils.nodes.literal_block)
     return [block.astext() for block in found if kind is None or kind in block["classes"]]
+
+
+def page_blocks(name: str, kind: str | None = None) -> list[str]:
+    """Return the literal blocks of a page of docs/, named without folder and suffix of docs."""
+    return blocks(parsed(f"docs/{name}.rst"), kind)
 
 
 def all_blocks(kind: str) -> list[str]:

@@ -7,6 +7,7 @@ everything else is the real thing.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,16 @@ from pathlib import Path
 from tests.support.documents import blocks, sections
 from tests.support.fake_index.index import FakeUpstream, Served
 
-_ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|usr/local|var)/)")
+_ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|usr/local|var)\b)")
+_CONFIGURATION = """\
+[upstream]
+simple_url = "https://upstream.example/simple/"
+
+[mirror]
+output = "/srv/mirror"
+state = "/var/lib/yanksync/yanksync.db"
+projects = {projects}
+"""
 _NGINX = """\
 pid {root}/nginx.pid; error_log {root}/error.log; events {{}}
 http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
@@ -47,13 +57,14 @@ class Machine:
         self.root = root
         self.output = root / "srv/mirror"
         self._bin = root / "bin"
-        self._environ = {
+        self.environ = {
             "PATH": f"{self._bin}:{root}/usr/local/bin:/usr/sbin:{os.defpath}",
             "HOME": str(root),
             **environ,
         }
         for directory in (
-            *("bin", "etc/systemd/system", "etc/nginx/conf.d", "etc/caddy", "opt", "srv"),
+            *("bin", "etc/systemd/system", "etc/nginx/conf.d", "etc/caddy", "etc/cron.d", "opt"),
+            *("srv", "etc/nginx/sites-enabled"),
             *("var/lib/yanksync", "var/backups", "usr/local/bin"),
         ):
             (root / directory).mkdir(parents=True)
@@ -92,7 +103,7 @@ class Machine:
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", self.rooted(block)],
             cwd=where or self.root,
-            env={**self._environ, **(environ or {})},
+            env={**self.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -101,6 +112,21 @@ class Machine:
         errors = [line for line in done.stderr.splitlines() if "yanksync: warning: " not in line]
         assert done.returncode == code and (code or not errors), (block, done.stderr)
         return done.stdout
+
+    def show(self, block: str, code: int = 0) -> str:
+        """Run the lines of a block; return what a terminal would show, with upstream's name."""
+        done = subprocess.run(
+            ["/bin/sh", "-e", "-c", self.rooted(block)],
+            cwd=self.root,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, (block, done.stdout)
+        return done.stdout.replace(str(self.root), "")
 
     def nginx(self) -> None:
         """Let ``nginx`` be the real one, with a main configuration of its own."""
@@ -113,7 +139,7 @@ class Machine:
 
 
 class Prepared(Machine):
-    """A machine that has just what most sections need: yanksync, configured as for a first mirror.
+    """A machine that has just what most sections need: yanksync, configured for two projects.
 
     yanksync is the package that is tested, where :mod:`tests.e2e.test_readme_install` installs it.
     """
@@ -125,6 +151,12 @@ class Prepared(Machine):
         self.called = root / "called"
         for where in ("bin", "opt/yanksync/bin"):
             self.program("yanksync", f'exec {sys.executable} -m yanksync "$@"', where)
-        for name in ("useradd", "systemctl", "install"):
+        for name in ("useradd", "systemctl", "service"):
             self.program(name, f'echo "{name} $*" >> {self.called}')
-        self.configure(SECTIONS["A first mirror"][0], served)
+        self.program("install", 'for last; do case $last in /*) mkdir -p "$last" ;; esac; done')
+        self.program("runuser", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+        self.set_projects("demo", "demo-*")
+
+    def set_projects(self, *patterns: str) -> None:
+        """Write a configuration that mirrors these."""
+        self.configure(_CONFIGURATION.format(projects=json.dumps(patterns)), self.served)

@@ -169,7 +169,7 @@ POLICY = {
         }
     ],
 }
-"""Everybody may read a page, and nobody else may list or write: what the README advises."""
+"""Everybody may read a page, and nobody else may list or write: what docs/how-to/s3.rst advises."""
 
 
 @contextmanager

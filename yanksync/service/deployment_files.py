@@ -92,7 +92,7 @@ def render_file(name: str, settings: Settings, installation: Installation) -> st
     :raises ConfigError: when a value cannot be written into the file
     """
     if name in _SITES and not isinstance(settings.mirror.output, Path):
-        problem = f"is object storage, which {name} does not serve (docs/how-to/object-storage.rst)"
+        problem = f"is object storage, which {name} does not serve (docs/how-to/cdn.rst)"
         raise ConfigError("mirror.output", _source(installation), problem)
     template = files("yanksync.service").joinpath("templates", name).read_text(encoding="utf-8")
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import page_blocks
 from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Served
-from tests.support.machine import SECTIONS
 from tests.support.system.file_size_limit import small_files
 from tests.support.world import DAY, DONE, PARTIAL, World
 from yanksync.state.queues.hooks import OutputChange
 from yanksync.sync.hooks import manifest
 
-LINES, RSYNC, AIR_GAP = SECTIONS["A manifest"]  # README.rst
+_, LINES, RSYNC, PACK, UNPACK = page_blocks("how-to/copy-elsewhere")
 ALL = ["index.html", "index.v1_html", "index.v1_json"]
 
 
@@ -262,7 +262,8 @@ def test_an_archive_crosses_an_air_gap(world: World) -> None:
         assert world.settle() == DONE, what
         for path in [path for path in found(world) if path not in seen]:
             archive = world.where / "changes.tgz"
-            pack, *unpack = AIR_GAP.replace("/srv/mirror", "OUT").splitlines()
+            pack = PACK.replace("/srv/mirror", "OUT")
+            unpack = UNPACK.splitlines()
             shell(pack, MANIFEST=path, OUT=out, **{"changes.tgz": archive})
             for line in unpack:
                 shell(f"cd {copy} && {line}", MANIFEST=path, **{"changes.tgz": archive})

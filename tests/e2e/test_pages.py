@@ -1,0 +1,126 @@
+"""The shell blocks, configurations and outputs of README.rst and docs/, in reading order.
+
+Each page is run as it stands: only the root of the machine is another one. Pages that need object
+storage, a container or a cache have tests of their own (``OWN``). README has the lines of a lesson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import PAGES, page_blocks
+from tests.support.fake_index.index import FakeUpstream, serve
+from tests.support.foreign_trees import Tree
+from tests.support.machine import Prepared
+from tests.support.page_runner import Step, blocks_of, run_page
+
+pytestmark = pytest.mark.e2e
+
+OWN = {  # page → the test that runs its blocks
+    "docs/how-to/azure.rst": "clouds/test_azurite.py",
+    "docs/how-to/cdn.rst": "e2e/test_readme_install.py",
+    "docs/how-to/container.rst": "container/test_container.py",
+    "docs/how-to/copy-elsewhere.rst": "sync/hooks/test_manifest.py",
+    "docs/how-to/install.rst": "e2e/test_readme_install.py",
+    "docs/how-to/kubernetes-and-ci.rst": "e2e/test_readme_install.py",
+    "docs/how-to/purge-caches.rst": "e2e/test_purge.py",
+    "docs/how-to/s3.rst": "e2e/test_readme_install.py",
+}
+TESTS = Path(__file__).parents[1]
+NAMES = ("demo", "demo-tools", "unrelated", "pip", "six", "idna")
+GONE = [f"gone-{number}" for number in range(110)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Prepared]:
+    upstream = FakeUpstream()
+    for name in NAMES:
+        upstream.upload(name, "1.0")
+        upstream.upload(name, "2.0")
+    with serve(upstream) as served:
+        prepared = Prepared(tmp_path, upstream, served)
+        prepared.nginx()
+        yield prepared
+
+
+def built(machine: Prepared) -> None:
+    machine.run("yanksync sync")
+
+
+def many_removals(machine: Prepared) -> None:
+    """More than half of the published projects, and more than a hundred, are removed."""
+    for name in GONE:
+        machine.upstream.upload(name, "1.0")
+    machine.set_projects("demo", "gone-*")
+    machine.run("yanksync sync")
+    for name in GONE:
+        machine.upstream.remove_project(name)
+
+
+def foreign_tree(machine: Prepared) -> None:
+    """A tree of another program, older than many removals and a yank."""
+    for name in GONE:
+        machine.upstream.upload(name, "1.0")
+    Tree(machine.upstream, machine.output).make()
+    for name in GONE:
+        machine.upstream.remove_project(name)
+    machine.upstream.yank("demo", "1.0", "bad")
+
+
+def yanked(machine: Prepared) -> None:
+    machine.upstream.yank("six", "1.0", "breaks on Windows")
+
+
+def fresh(machine: Prepared) -> None:
+    """Nothing is configured, pip installs from upstream, and nginx has Debian's site."""
+    for place in ("", "etc/"):
+        (machine.root / f"{place}yanksync.toml").unlink()
+    machine.environ["PIP_INDEX_URL"] = machine.served.simple_url
+    (machine.root / "etc/nginx/sites-enabled/default").touch()
+
+
+STEPS: dict[str, Step] = {
+    "a fresh machine": fresh,
+    "built": built,
+    "a mirror with a backup": built,
+    "many removals": many_removals,
+    "a tree of bandersnatch": foreign_tree,
+    "six 1.0 is yanked": yanked,
+}
+
+
+def has_shell(page: str) -> bool:
+    return any(block.kind == "sh" for block in blocks_of(page))
+
+
+RUN = [page for page in PAGES if has_shell(page) and page not in {"README.rst", *OWN}]
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_a_page_does_what_it_says(machine: Prepared, page: str) -> None:
+    wanted = [block.kind for block in blocks_of(page)]
+    assert run_page(page, machine, STEPS) == wanted.count("sh") - skipped(page)
+
+
+def skipped(page: str) -> int:
+    """Return how many shell blocks have a reason why this module does not run them."""
+    kinds = [block.kind for block in blocks_of(page)]
+    return sum(pair == ("not run", "sh") for pair in pairwise(kinds))
+
+
+@pytest.mark.parametrize(("page", "test"), OWN.items())
+def test_a_page_has_a_test_of_its_own(page: str, test: str) -> None:
+    name = page.removeprefix("docs/").removesuffix(".rst")
+    assert f'page_blocks("{name}"' in (TESTS / test).read_text()
+
+
+def test_the_quick_start_is_that_of_the_tutorial() -> None:
+    _, quick, client = page_blocks("../README", "sh")
+    lesson = [line for text in page_blocks("tutorials/first-mirror") for line in text.splitlines()]
+    assert {*quick.splitlines(), *client.splitlines()} <= {*lesson}
+    _, install = page_blocks("how-to/install", "sh")[0].split("\n", 1)
+    assert install in quick
