@@ -9,7 +9,7 @@ import pytest
 from tests.support import certificates
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream, Fault, Served
-from tests.support.raw_server import wire
+from tests.support.raw_server import reply, wire
 
 NAMED = "projects = ['demo']"
 
@@ -55,6 +55,38 @@ def test_https_is_named_where_http_was_written(yanksync: Cli, tmp_path: Path) ->
         assert done.code == 1
         https = running.url().replace("http:", "https:")
         assert f"{https} is a package index" in done.err
+
+
+@pytest.mark.parametrize("journal", ["auto", "xmlrpc"])
+def test_http_that_redirects_to_https_is_recognised(
+    yanksync: Cli, tmp_path: Path, journal: str
+) -> None:
+    certificates.found(tmp_path)
+    context = certificates.made_by(tmp_path, "IP:127.0.0.1")
+    with wire(lambda head: JSON_LIST, context) as secure:
+        https = secure.url().replace("http:", "https:")
+
+        def redirect(head: str) -> bytes:
+            path = head.split()[1].lstrip("/")
+            return reply(status="301 Moved Permanently", location=https.replace("simple/", path))
+
+        with wire(redirect) as plain:
+            yanksync.configure(f'simple_url = "{plain.url()}"\njournal = "{journal}"')
+            done = yanksync("sync", REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem"))
+    assert done.code == 1
+    assert f"it has moved to {https.replace('simple/', 'pypi')}, which is not followed" in done.err
+    assert f"{https} is a package index: if you mean that one, set upstream.simple_url" in done.err
+    assert not list(yanksync.output.glob("simple/*"))
+
+
+def test_no_address_of_another_host_is_tried(yanksync: Cli) -> None:
+    with wire(lambda head: JSON_LIST) as other:
+        elsewhere = other.url().replace("127.0.0.1", "localhost")
+        with wire(lambda head: reply(status="302 Found", location=elsewhere)) as plain:
+            yanksync.configure(f'simple_url = "{plain.url()}"')
+            done = yanksync("sync")
+        assert done.code == 1 and "is a package index" not in done.err
+        assert other.paths() == []
 
 
 def test_credentials_are_not_sent_to_another_scheme(yanksync: Cli, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from yanksync.core.errors import UpstreamError
 from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.urls import redacted, without_userinfo
 from yanksync.upstream.client import UpstreamClient
+from yanksync.upstream.first_look import FirstLook
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -20,9 +21,11 @@ def likely_address(upstream: UpstreamClient) -> str | None:
     or ``simple_url`` itself is one.
     """
     url = upstream.simple_url
-    if _is_index(upstream, url):
+    first = _looked(upstream, url)
+    if _is_index(first):
         return None
-    found = (one for one in _candidates(url) if _is_index(upstream, one))
+    candidates = dict.fromkeys((*_redirected(url, first), *_candidates(url)))
+    found = (one for one in candidates if _is_index(_looked(upstream, one)))
     return next(map(redacted, found), None)
 
 
@@ -32,6 +35,14 @@ def advice(upstream: UpstreamClient) -> str | None:
     if likely is None:
         return None
     return f"{likely} is a package index: if you mean that one, set upstream.simple_url to it"
+
+
+def _redirected(url: str, first: FirstLook | None) -> Iterator[str]:
+    """Yield where ``url`` redirects to, on the same host."""
+    if first is not None and first.location is not None:
+        target = without_userinfo(first.location)
+        if urlsplit(target).hostname == urlsplit(url).hostname:
+            yield target if target.endswith("/") else f"{target}/"
 
 
 def _candidates(url: str) -> Iterator[str]:
@@ -60,8 +71,12 @@ def _paths(path: str) -> Iterator[str]:
     yield "/simple/"
 
 
-def _is_index(upstream: UpstreamClient, url: str) -> bool:
+def _looked(upstream: UpstreamClient, url: str) -> FirstLook | None:
     try:
-        return upstream.first_look(url).kind is DocumentKind.LIST
+        return upstream.first_look(url)
     except UpstreamError:
-        return False
+        return None
+
+
+def _is_index(looked: FirstLook | None) -> bool:
+    return looked is not None and looked.kind is DocumentKind.LIST

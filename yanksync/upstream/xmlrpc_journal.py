@@ -116,10 +116,20 @@ class XmlRpcJournal:
         if status >= 500:
             raise UpstreamUnreachable(self._shown, f"answered {status} {reply.reason}".rstrip())
         if status != 200:
-            raise UpstreamRefused(self._shown, status, f"answered {reply.reason or 'no'}")
+            raise UpstreamRefused(self._shown, status, _refusal(reply))
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/xml", "application/xml"):
             raise InvalidAnswer(_WHAT, f"{self._shown} answered {kind or 'nothing'} instead of XML")
+
+
+def _refusal(reply: HttpResponse) -> str:
+    """Return what an answer without a journal says, and where it sends us."""
+    text = f"answered {reply.reason or 'no'}"
+    place = reply.headers.get("location", "")
+    if 300 <= reply.status < 400 and place:
+        shown = redacted(place).partition("?")[0]
+        text += f": it has moved to {shown}, which is not followed; correct the address"
+    return text
 
 
 def decode_value(body: bytes, url: str) -> object:

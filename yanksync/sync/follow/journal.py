@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yanksync.config.settings import JournalSource
-from yanksync.core.errors import JournalReplaced, JournalUnavailable, RateLimited
+from yanksync.core.errors import JournalReplaced, JournalUnavailable, RateLimited, UpstreamRefused
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.project_state import Presence, PublishReason
@@ -57,6 +57,9 @@ def read_changes(mirror: Mirror) -> bool:
             check = "check upstream.simple_url and upstream.journal_url"
             why = f"{error.problem}; {address_advice(mirror, check)}"
             raise JournalUnavailable(error.url, why) from error
+        except UpstreamRefused as error:
+            why = "; ".join(filter(None, (error.problem, address_advice(mirror, ""))))
+            raise UpstreamRefused(error.url, error.status, why) from error
         except RateLimited as throttled:
             mirror.state.facts.put(journal_not_before=started + throttled.seconds)
             raise
