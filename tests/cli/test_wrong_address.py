@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import certificates
 from tests.support.cli_runner import Cli
-from tests.support.fake_index.index import FakeUpstream, Fault, Served
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import reply, wire
 
 NAMED = "projects = ['demo']"
@@ -130,3 +130,36 @@ def test_no_address_is_tried_once_something_is_published(
     upstream.requests.clear()
     assert synced("full-resync").code == 1
     assert {asked.path for asked in upstream.requests} <= {"/pypi", "/simple/"}
+
+
+def test_a_new_address_is_reported_with_the_old_one(synced: Cli, upstream: FakeUpstream) -> None:
+    old = synced("status", "--json").json["upstream"]
+    with serve(upstream) as second, serve(FakeUpstream()) as third:
+        new = f"upstream.simple_url is {second.simple_url} now, it was {old}"
+        synced.configure(f'simple_url = "{second.simple_url}"')
+        upstream.fail("^/", Fault.status(503))
+        stopped = synced("sync")
+        assert stopped.code == 1
+        assert f"warning: {new}; whether both are the same index cannot be told yet" in stopped.err
+        done = synced("-v", "sync")
+        assert done.code == 0
+        assert f"info: {new}; its journal is the one followed so far\n" in done.err
+        synced.configure(f'simple_url = "{third.simple_url}"')
+        held = synced("sync")
+        assert held.code == 4
+        other = f"upstream.simple_url is {third.simple_url} now, it was {second.simple_url}, and "
+        assert other in held.err and other in synced("holds").out
+        synced.configure(f'simple_url = "{old}"')
+        assert synced("sync").silent  # the same journal again
+
+
+def test_an_address_that_gave_nothing_is_replaced_and_reported(
+    yanksync: Cli, served: Served
+) -> None:
+    with serve(FakeUpstream()) as empty:
+        yanksync.configure(f'simple_url = "{empty.simple_url}"', mirror="projects = ['demo']")
+        assert yanksync("sync").code == 1
+        yanksync.configure(f'simple_url = "{served.simple_url}"', mirror="projects = ['demo']")
+        done = yanksync("sync", "-v")
+    assert done.code == 0
+    assert f"is {served.simple_url} now, it was {empty.simple_url}; nothing is pub" in done.err

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from yanksync.config.settings import JournalSource
-from yanksync.core.errors import InvalidAnswer, JournalReplaced
+from yanksync.core.errors import InvalidAnswer, JournalReplaced, UpstreamError
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.urls import without_userinfo
@@ -57,15 +57,28 @@ def check_address(mirror: Mirror) -> None:
         return
     if facts.text("other_url") != address:
         _forget_upstream(mirror)
+    moved = f"upstream.simple_url is {address} now, it was {facts.text('followed_url')}"
+    try:
+        _compare_upstreams(mirror, moved)
+    except JournalReplaced:
+        raise
+    except UpstreamError:
+        log.warning("%s; whether both are the same index cannot be told yet", moved)
+        raise
+
+
+def _compare_upstreams(mirror: Mirror, moved: str) -> None:
+    """Follow the new address if its journal is the one followed; else hold everything."""
+    facts, address = mirror.state.facts, _address(mirror)
     # What is followed still counts where nothing is held: its tombstones, and its place in the
     # journal, after which nothing may be left out of the history.
     why, nothing = _why_other_journal(mirror), _holds_nothing(mirror)
     if why is not None and nothing:
+        mirror.say(f"{moved}; nothing is published yet, so the mirror is built from the new one")
         _begin(mirror)
         return
     if why is not None:
-        old = facts.text("followed_url")
-        problem = f"upstream.simple_url is {address} now, it was {old}, and {why}"
+        problem = f"{moved}, and {why}"
         restart_if_approved(mirror, JournalReplaced(facts.cursor, problem), mirror.now())
         return
     if mirror.upstream.root_is_missing():
@@ -73,7 +86,7 @@ def check_address(mirror: Mirror) -> None:
 
         better = advice(mirror.upstream) or CHECK
         raise InvalidAnswer(address, f"the root of the index answered 404; {better}")
-    log.warning("upstream.simple_url is %s now; its journal is the one followed so far", address)
+    mirror.say(f"{moved}; its journal is the one followed so far")
     if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
         facts.put(selection="")  # so that what the state holds no page of is asked for
     mark_trusted(mirror)
