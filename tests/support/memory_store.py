@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
@@ -11,6 +12,7 @@ from yanksync.output.inventory import DirectoryContent
 from yanksync.output.published_serials import highest_serial, serial_in, serial_of
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
+    EtagTable,
     FreeSpace,
     ListForm,
     PublishedList,
@@ -30,6 +32,15 @@ class MemoryStore:
 
     def prepare(self) -> None:
         """Nothing is left over here."""
+
+    is_conditional = False
+
+    def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
+        """Set no conditions."""
+        return nullcontext()
+
+    def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
+        """Forget nothing."""
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``; none fails."""

@@ -9,6 +9,9 @@ from msgspec import Struct
 ROOT = "simple"
 """The directory of all pages below the output."""
 
+LIST_KEY = ""
+"""Stands for the list of projects, where a name of a project is expected."""
+
 CACHE = "public, max-age=600"
 """What a cache may do with a page: PyPI's own rule."""
 

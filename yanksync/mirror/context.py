@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -15,9 +14,6 @@ from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.store import Store
 from yanksync.state.state import State
 from yanksync.upstream.client import UpstreamClient
-
-if TYPE_CHECKING:  # start-up: only a state in object storage has one
-    from yanksync.mirror.conditional_writes import ConditionalWrites
 
 log = logging.getLogger("yanksync")
 
@@ -35,7 +31,6 @@ class Mirror(Struct, frozen=True, eq=False):
     sleep: Callable[[float], None] = time.sleep
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
-    writes: ConditionalWrites | None = None  # several machines may work on this mirror
     totals: RunTotals = field(default_factory=RunTotals)
 
     def say(self, text: str) -> None:

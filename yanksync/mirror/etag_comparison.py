@@ -14,10 +14,9 @@ from itertools import groupby
 
 from yanksync.core import layout
 from yanksync.core.project_state import Presence, PublishReason
-from yanksync.mirror.conditional_writes import LIST_KEY
 from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.store import ObjectStore
-from yanksync.state.etags import Etags
+from yanksync.output.store import Etags
 from yanksync.state.facts import UNREAD
 from yanksync.state.state import State
 
@@ -30,19 +29,19 @@ def compare_etags(state: State, output: BucketClient) -> int:
     """
     now = time.time()
     differs, top = 0, Etags()
-    missing = state.etags.names() - {LIST_KEY}
+    missing = state.etags.names() - {layout.LIST_KEY}
     with state.transaction():
         for name, found in _listed(output):
-            if name == LIST_KEY:
+            if name == layout.LIST_KEY:
                 top |= found  # they do not stand together in a listing
                 continue
             missing.discard(name)
             differs += _differs(state, name, found, now)
         for name in missing:
             differs += _differs(state, name, {}, now)
-        if state.etags.of([LIST_KEY])[LIST_KEY] != top:
+        if state.etags.of([layout.LIST_KEY])[layout.LIST_KEY] != top:
             differs += 1
-            state.etags.put({LIST_KEY: top})
+            state.etags.put({layout.LIST_KEY: top})
             state.facts.put(list_changed=1)
         if differs:
             state.facts.put(catching_up=UNREAD)
@@ -61,7 +60,7 @@ def _listed(output: BucketClient) -> Iterator[tuple[str, Etags]]:
         name, slash, _ = path.partition("/")
         if slash or (name and name not in layout.filenames()):
             return name  # with no file name: it is the object under the name with the slash
-        return LIST_KEY
+        return layout.LIST_KEY
 
     rows = output.list(layout.ROOT)
     for name, group in groupby(rows, key=lambda listed: project(listed.key)):

@@ -13,7 +13,7 @@ lease was last written and when a probe was, just now. Only a lease that was not
 than its whole time is taken over. No clock of any machine is compared with that of another.
 
 The clocks decide who waits for whom and save futile work; that nothing is overwritten does not
-hang on them, but on the ETags (:mod:`yanksync.mirror.conditional_writes`).
+hang on them, but on the ETags (:mod:`yanksync.output.object_storage.conditional_writes`).
 """
 
 from __future__ import annotations

@@ -58,7 +58,6 @@ def open_mirror(
                 run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
-                writes=None if held is None else held.writes,
             )
         finally:
             upstream.close()

@@ -1,10 +1,10 @@
 """A state that lives in object storage: fetched, worked on, and put back on a condition.
 
 A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own,
-works behind the fence (:mod:`yanksync.mirror.conditional_writes`), puts the state back on the ETag
-that it fetched, and lets the lease go. One that dies on the way leaves the lease to run out, and a
-state that is older than the output. So a run that takes the lease over, or finds neither lease nor
-state, first holds what stands in the output against the state
+works behind the fence (:mod:`yanksync.output.object_storage.conditional_writes`), puts the state
+back on the ETag that it fetched, and lets the lease go. One that dies on the way leaves the lease
+to run out, and a state that is older than the output. So a run that takes the lease over, or finds
+neither lease nor state, first holds what stands in the output against the state
 (:mod:`yanksync.mirror.etag_comparison`).
 
 An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
@@ -26,12 +26,12 @@ import msgspec
 from yanksync.config.settings import Bucket, Settings
 from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFailed, StateError
 from yanksync.core.exit_codes import ExitCode
-from yanksync.mirror.conditional_writes import ConditionalWrites
 from yanksync.mirror.context import log
 from yanksync.mirror.etag_comparison import compare_etags
 from yanksync.mirror.lease import Lease, LeaseRecord, read_with_expiry, request_timeouts
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.client import RequestTimeouts
+from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
 from yanksync.system.file_lock import Holder
@@ -179,7 +179,7 @@ class RemoteState:
             self._location, RequestTimeouts(settings.mirror.lease / 3, 0.0, 0.0)
         )
         self.path = home / _NAME
-        self.writes = ConditionalWrites(lease)
+        self.writes = ConditionalWrites(lease.abandon)
         with _storage():
             self._etag = _fetch(self._bucket, self._key, self.path)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from msgspec import Struct
@@ -60,6 +61,20 @@ class PublishedList(Struct, frozen=True):
     stamp: str  # tells it from another one, at little cost; empty: it is not there
 
 
+Etags = dict[str, str | None]
+"""By file name; None: something was put there, and nobody knows whether it arrived."""
+
+
+class EtagTable(Protocol):
+    """Where the ETags of published files are kept: :class:`yanksync.state.etags.EtagTable`."""
+
+    def of(self, names: Iterable[str]) -> dict[str, Etags]:
+        """Return the tags of each of ``names``, also of those that have none."""
+
+    def put(self, tags: Mapping[str, Etags]) -> None:
+        """Make these the tags of their projects."""
+
+
 class Store(Protocol):
     """Where the published files stand.
 
@@ -69,6 +84,20 @@ class Store(Protocol):
 
     def prepare(self) -> None:
         """Make ready for writing, and put away what a run that died may have left."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether no file is replaced or deleted but the one that the state knows (R11)."""
+
+    def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
+        """Let the files of ``names`` be written inside, where they are still those of ``etags``.
+
+        What is published of them at its end is noted there. The list of projects is
+        :data:`yanksync.core.layout.LIST_KEY`.
+        """
+
+    def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
+        """Ask for the ETags of these files before they are put: somebody else was there."""
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``, durably: when this returns, all but the failures are on stable

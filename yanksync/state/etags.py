@@ -12,7 +12,7 @@ Etags = dict[str, str | None]
 
 
 class EtagTable:
-    """The table ``tags``. The list of projects stands there under the empty name."""
+    """The table ``tags``. The list of projects is :data:`yanksync.core.layout.LIST_KEY`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -33,11 +33,10 @@ class EtagTable:
         """Make these the tags of their projects; nothing is written where nothing differs."""
         known = self.of(tags)
         changed = {name: found for name, found in tags.items() if known[name] != found}
-        self._db.execute_many("DELETE FROM tags WHERE project = ?", ((name,) for name in changed))
-        self._db.execute_many(
-            "INSERT INTO tags VALUES (?, ?, ?)",
-            ((name, file, etag) for name, found in changed.items() for file, etag in found.items()),
-        )
+        rows = ((name, *tag) for name, found in changed.items() for tag in found.items())
+        with self._db.transaction():
+            self._db.execute_many("DELETE FROM tags WHERE project = ?", zip(changed, strict=True))
+            self._db.execute_many("INSERT INTO tags VALUES (?, ?, ?)", rows)
 
     def names(self) -> set[str]:
         """Return the projects that have any."""

@@ -47,10 +47,8 @@ def write_held_documents(mirror: Mirror, held: Sequence[int]) -> None:
 def _write_batch(mirror: Mirror, held: Sequence[int]) -> None:
     state = mirror.state
     made = list(_documents(mirror, state.projects.by_id(held)))
-    names = [one.row.name for one in made]
-    if mirror.writes is not None:
-        mirror.writes.load(state, names)
-    failures = mirror.store.apply([_work(one) for one in made])
+    with mirror.store.conditions(state.etags, [one.row.name for one in made]):
+        failures = mirror.store.apply([_work(one) for one in made])
     failed = {failure.name: failure.why for failure in failures}
     with state.transaction():
         done = [one for one in made if one.row.name not in failed]
@@ -60,8 +58,6 @@ def _write_batch(mirror: Mirror, held: Sequence[int]) -> None:
         if hooks := mirror.settings.hooks.enabled:
             stood = [(one.row.name, layout.codecs_of(one.forms.copies)) for one in done]
             state.hook_queue.add(hooks, stood)
-        if mirror.writes is not None:
-            mirror.writes.save(state, names)
     if failed:
         fatal = len(failed) == len(made) and any(failure.fatal for failure in failures)
         report_failures(mirror, failed, fatal=fatal)

@@ -7,7 +7,7 @@ done again by whoever comes next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,10 @@ def publish(
         if pages is None:
             with mirror.state.transaction():
                 mirror.state.publish_queue.mark_writing(one.id for one in queued)
-        mark_published(mirror, _apply(mirror, load_batch(mirror, queued, pages or {})))
+        wanted = load_batch(mirror, queued, pages or {})
+        with _conditions(mirror, wanted):
+            outcome = _apply(mirror, wanted)
+        mark_published(mirror, outcome)
 
 
 class Publisher:
@@ -76,6 +79,7 @@ class Publisher:
         self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None  # an empty pass needs none
         self._under_way: Future[PublishOutcome] | None = None
+        self._conditions = ExitStack()  # of what is under way
 
     def __enter__(self) -> Publisher:
         return self
@@ -87,12 +91,14 @@ class Publisher:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+        self._conditions.close()
 
     def begin(self, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
         """Begin to publish these projects, whose writing is noted as begun already."""
         if queued:
             wanted = load_batch(self._mirror, queued, pages)
             self._pool = self._pool or self._stack.enter_context(_threads(1, "publish"))
+            self._conditions.enter_context(_conditions(self._mirror, wanted))
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
@@ -102,7 +108,9 @@ class Publisher:
         """
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
-            mark_published(self._mirror, under_way.result())
+            with self._conditions:
+                outcome = under_way.result()
+            mark_published(self._mirror, outcome)
 
 
 def _threads(count: int, name: str) -> ThreadPoolExecutor:
@@ -139,9 +147,12 @@ def load_batch(
     )
     if unread:
         report_failures(mirror, unread, fatal=False)
-    if mirror.writes is not None:
-        mirror.writes.load(mirror.state, [one.row.name for one in wanted])
     return wanted
+
+
+def _conditions(mirror: Mirror, wanted: Sequence[PublishTask]) -> AbstractContextManager[None]:
+    names = [one.row.name for one in wanted]
+    return mirror.store.conditions(mirror.state.etags, names)
 
 
 def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
@@ -257,8 +268,6 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
                 log.debug("%s: published, serial %s", row.name, row.serial, extra=_named(row))
                 finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
         state.publish_queue.mark_published(finished)
-        if mirror.writes is not None:
-            mirror.writes.save(state, [rendering.row.name for rendering in outcome.renderings])
 
 
 def _named(row: ProjectRow) -> dict[str, str]:

@@ -6,7 +6,6 @@ It goes behind the pages: whoever follows this mirror by its list finds no page 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from yanksync.config.settings import JournalSource
@@ -17,7 +16,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.digests import new_digest
 from yanksync.output.store import ListForm
 from yanksync.state.facts import UNREAD
-from yanksync.state.queues.hooks import LEGACY, LIST_KEY
+from yanksync.state.queues.hooks import LEGACY
 
 LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
 """Where the state keeps the digest of what was written, of the forms with serials in them."""
@@ -48,7 +47,7 @@ def publish_list(mirror: Mirror) -> None:
     )
     facts.put(list_serial_writing=-1 if serial is None else serial)
     mirror.progress.expect("writing the list", 0)
-    with _conditional_list(mirror):
+    with mirror.store.conditions(mirror.state.etags, [layout.LIST_KEY]):
         copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
     stamp = mirror.store.published_list().stamp
     with mirror.state.transaction():
@@ -66,20 +65,8 @@ def publish_list(mirror: Mirror) -> None:
             before = (facts.text("list_codecs") or "").split()
             if followed:
                 before.append(LEGACY)
-            mirror.state.hook_queue.add(hooks, [(LIST_KEY, before)])
+            mirror.state.hook_queue.add(hooks, [(layout.LIST_KEY, before)])
             facts.put(list_codecs=" ".join(mirror.settings.mirror.compress))
-
-
-@contextmanager
-def _conditional_list(mirror: Mirror) -> Iterator[None]:
-    """Let the list be put on conditions, and note what came of it even if it failed."""
-    if mirror.writes is not None:
-        mirror.writes.load(mirror.state, [""])
-    try:
-        yield
-    finally:
-        if mirror.writes is not None:
-            mirror.writes.save(mirror.state, [""])
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:

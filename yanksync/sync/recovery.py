@@ -70,7 +70,7 @@ def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Containe
 
     The list of projects lags by ``list_interval``: it may be the one that the state left there.
     """
-    if mirror.writes is not None:  # then no object is replaced but the one that is known
+    if mirror.store.is_conditional:  # then no object is replaced but the one that is known
         return
     known = {
         one.row.name: max(one.row.minimum_serial or 0, one.row.quarantine_serial or 0)

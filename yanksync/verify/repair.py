@@ -134,7 +134,7 @@ class _Repairer:
     def _mark_whole(self, finding: Finding) -> None:
         if finding.path.startswith(layout.ROOT):
             self._mirror.state.facts.put(list_changed=1)
-            self._ask_for("")
+            self._forget_etags(layout.LIST_KEY)
         else:  # upstream as a whole does not answer
             self.unrepaired += 1
 
@@ -153,13 +153,11 @@ class _Repairer:
                     continue
                 state.publish_queue.add(row.id, PublishReason.PAGE, self._now)
                 state.publish_queue.mark_writing([row.id])
-                self._ask_for(name)
+                self._forget_etags(name)
                 self.needs_upstream = self.needs_upstream or finding.detail == UNREADABLE
 
-    def _ask_for(self, name: str) -> None:
+    def _forget_etags(self, name: str) -> None:
         mirror = self._mirror
-        if mirror.writes is None:
-            return
         legacy = b"" if mirror.settings.mirror.legacy_json else None
         copies = layout.compressed_names(mirror.settings.mirror.compress)
         anything = PublishedForms(b"", b"", copies, legacy)
@@ -167,4 +165,4 @@ class _Repairer:
             *expected_files(anything),
             *([] if mirror.settings.mirror.slash_keys == "none" else [""]),
         ]
-        mirror.writes.ask_for_etags(mirror.state, name, names)
+        mirror.store.forget_etags(mirror.state.etags, name, names)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from yanksync.core import layout
@@ -51,6 +52,7 @@ from yanksync.output.reconcile import (
     WriteProject,
 )
 from yanksync.output.store import (
+    EtagTable,
     FreeSpace,
     ListForm,
     PublishedList,
@@ -101,6 +103,15 @@ class DiskStore:
             if not os.path.exists(path):
                 why = f"{NO_TARGET}: mount what it leads to, or correct it"
             raise OSError(errno.ENOTDIR, why, path) from None
+
+    is_conditional = False
+
+    def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
+        """Set no conditions: the lock keeps other runs away."""
+        return nullcontext()
+
+    def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
+        """Forget nothing: files have no ETags."""
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``, durably; what could not be done comes back as failures."""

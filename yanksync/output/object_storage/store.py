@@ -13,14 +13,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from yanksync.core import layout
-from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFailed, PublishError
+from yanksync.core.errors import ObjectStorageError, PreconditionFailed, PublishError
 from yanksync.output.compress import compress, compress_chunks
 from yanksync.output.inventory import DirectoryContent
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.inventory import (
     OURS,
     SLASH,
@@ -32,6 +34,7 @@ from yanksync.output.object_storage.inventory import (
 from yanksync.output.published_serials import LARGEST, highest_serial
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
+    EtagTable,
     FreeSpace,
     ListForm,
     PublishedList,
@@ -62,27 +65,14 @@ class _FailureStreak:
                 self.why = why
 
 
-class WriteConditions(Protocol):
-    """What is known of the published objects; see :mod:`yanksync.mirror.conditional_writes`."""
-
-    def condition(self, name: str | None, filename: str) -> str | None:
-        """Return the condition for putting a file; None: it is not known what stands there."""
-
-    def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
-        """A file has this ETag now; None: nobody knows."""
-
-    def note_deleted(self, name: str | None, filenames: Iterable[str]) -> None:
-        """These files do not stand there any more."""
-
-    def changed_error(self, url: str) -> LeaseLost:
-        """Return the error for an object that is not the one that is known of."""
-
-
 class ObjectStore:
     """A bucket, or a part of one, to be served by the storage itself or through a CDN."""
 
     def __init__(
-        self, bucket: BucketClient, slash: str | None = None, writes: WriteConditions | None = None
+        self,
+        bucket: BucketClient,
+        slash: str | None = None,
+        writes: ConditionalWrites | None = None,
     ) -> None:
         """Publish to ``bucket``.
 
@@ -107,6 +97,20 @@ class ObjectStore:
 
     def prepare(self) -> None:
         """Nothing has to be there, and nothing half written is left over."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether no object is replaced or deleted but the one that the state knows."""
+        return self._writes is not None
+
+    def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
+        """Let the objects of ``names`` be put inside, where they are still those of ``etags``."""
+        return nullcontext() if self._writes is None else self._writes.of(etags, names)
+
+    def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
+        """Ask for the ETags of these objects before they are put."""
+        if self._writes is not None:
+            etags.put({name: etags.of([name])[name] | dict.fromkeys(filenames)})
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -203,7 +207,7 @@ class ObjectStore:
                     self._delete_known(self._writes, name, filename, gone[filename])
 
     def _delete_known(
-        self, writes: WriteConditions, name: str | None, filename: str, listed: str | None
+        self, writes: ConditionalWrites, name: str | None, filename: str, listed: str | None
     ) -> None:
         """Delete a file if it is still the one that the state knows of."""
         key = f"{layout.directory(name)}/{filename}"
@@ -218,7 +222,7 @@ class ObjectStore:
                 self._bucket.delete_if_match(key, match)
             except PreconditionFailed as error:
                 raise writes.changed_error(error.where) from None
-        writes.note_deleted(name, [filename])
+        writes.note_deleted(name, filename)
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, each file in one step."""

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from yanksync.core.layout import LIST_KEY
 from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 from yanksync.state.project_rows import copies_in
-
-LIST_KEY = ""
-"""Stands for the list of projects, where a name of a project is expected."""
 
 LEGACY = "legacy"
 """Stands among the codecs of siblings for the form that followers read."""

@@ -53,7 +53,6 @@ def can_use_helpers(mirror: Mirror) -> bool:
         sys.platform == "linux"
         and len(os.sched_getaffinity(0)) > 1
         and isinstance(mirror.store, DiskStore)
-        and mirror.writes is None
         and mirror.state.facts.number("tree_serial") is None
         and threading.active_count() == 1
     )

@@ -16,7 +16,6 @@ from yanksync.core import layout
 from yanksync.core.errors import DeliveryError
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import copies_in
-from yanksync.state.queues.hooks import LIST_KEY
 from yanksync.sync.hooks import manifest
 
 CHUNK = 250
@@ -99,12 +98,12 @@ def _call_webhook(mirror: Mirror, count: int) -> None:
 
 def webhook_message(projects: Sequence[str] | None, serial: int | None) -> dict[str, object]:
     """Return what a webhook is told of ``projects``, of everything for None."""
-    named = [] if projects is None else [name for name in projects if name != LIST_KEY]
+    named = [] if projects is None else [name for name in projects if name != layout.LIST_KEY]
     return {
         "event": "changed",
         "serial": serial,
         "all": projects is None,
-        "list": projects is None or LIST_KEY in projects,
+        "list": projects is None or layout.LIST_KEY in projects,
         "projects": named,
         "paths": list(_paths(projects)),
     }

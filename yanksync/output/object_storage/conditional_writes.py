@@ -34,65 +34,58 @@ Whether a put that failed has arrived nobody knows; then the ETag is asked for b
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+from yanksync.core import layout
 from yanksync.core.errors import LeaseLost
-from yanksync.mirror.lease import Lease
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST
-from yanksync.state.etags import Etags
-from yanksync.state.state import State
-
-LIST_KEY = ""
-"""The list of projects, where others have the name of a project."""
+from yanksync.output.store import Etags, EtagTable
 
 
 class ConditionalWrites:
     """The ETags of the projects in hand, between the state's thread and those that put."""
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+    def __init__(self, abandon: Callable[[str], LeaseLost]) -> None:
+        """``abandon`` gives up the lease and returns the error that says why."""
+        self._abandon = abandon
         self._lock = threading.Lock()
         self._tags: dict[str, Etags] = {}
         self.has_written = False  #: whether anything was put or deleted
 
-    def load(self, state: State, names: Iterable[str]) -> None:
-        """Take these projects in hand; in the state's thread."""
-        found = state.etags.of(names)
+    @contextmanager
+    def of(self, etags: EtagTable, names: Iterable[str]) -> Iterator[None]:
+        """Take these projects in hand, and note at the end what is published of them.
+
+        To be entered and left in the state's thread.
+        """
+        found = etags.of(names)
         with self._lock:
             self._tags |= found
-
-    def save(self, state: State, names: Iterable[str]) -> None:
-        """Note what stands there of these projects, and let them go; in the state's thread."""
-        with self._lock:
-            done = {name: self._tags.pop(name) for name in names if name in self._tags}
-        state.etags.put(done)
+        try:
+            yield
+        finally:
+            with self._lock:
+                done = {name: self._tags.pop(name) for name in found}
+            etags.put(done)
 
     def condition(self, name: str | None, filename: str) -> str | None:
         """Return the condition for putting a file; None: it is not known what stands there."""
         with self._lock:
-            return self._tags[name or LIST_KEY].get(filename, MUST_NOT_EXIST)
+            return self._tags[name or layout.LIST_KEY].get(filename, MUST_NOT_EXIST)
 
     def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
         """A file has this ETag now; None: nobody knows."""
         with self._lock:
             self.has_written = True
-            self._tags[name or LIST_KEY][filename] = etag
+            self._tags[name or layout.LIST_KEY][filename] = etag
 
-    def note_deleted(self, name: str | None, filenames: Iterable[str]) -> None:
-        """These files do not stand there any more."""
+    def note_deleted(self, name: str | None, filename: str) -> None:
+        """A file does not stand there any more."""
         with self._lock:
             self.has_written = True
-            for filename in filenames:
-                self._tags[name or LIST_KEY].pop(filename, None)
-
-    def ask_for_etags(self, state: State, name: str, filenames: Iterable[str]) -> None:
-        """Somebody else was at the output: ask for these files' ETags before they are put."""
-        state.etags.put({name: state.etags.of([name])[name] | dict.fromkeys(filenames)})
-
-    def check(self) -> None:
-        """Raise :class:`LeaseLost` unless a request may still be made."""
-        self._lease.check()
+            self._tags[name or layout.LIST_KEY].pop(filename, None)
 
     def changed_error(self, url: str) -> LeaseLost:
         """Return the error for an object that is not the one that the state knows."""
-        return self._lease.abandon(f"{url} is not what this run knows of")
+        return self._abandon(f"{url} is not what this run knows of")
