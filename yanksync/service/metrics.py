@@ -18,7 +18,7 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.state.counters import Labelled
 from yanksync.state.state import State
-from yanksync.state.views.holds import count_held
+from yanksync.state.views.status import status_of
 from yanksync.system import atomic_files
 
 BUCKETS = (60, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
@@ -126,34 +126,28 @@ def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
-    facts, counted = state.facts, state.counters.all()
-    pending, _, behind = state.fetch_queue.counts()
-    unpublished, _ = state.publish_queue.counts()
-    complete = facts.moment("complete_read")
-    listing = facts.text("journal") == "listing"
+    found, counted = status_of(state, ended, HOOK_NAMES, count=False), state.counters.all()
+    undelivered = tuple(
+        (_label("hook", hook), found.undelivered_hooks.get(hook, 0)) for hook in HOOK_NAMES
+    )
     return (
         *_gauges(
-            last_success_timestamp_seconds=state.runs.last_success(),
-            complete_timestamp_seconds=complete,
-            lag_seconds=None if complete is None else max(ended - complete, 0),
-            lag_serials=facts.lag_serials,
-            journal_serial=facts.number("list_serial") if listing else facts.cursor,
-            upstream_serial=facts.number("upstream_serial"),
+            last_success_timestamp_seconds=found.last_success,
+            complete_timestamp_seconds=state.facts.moment("complete_read"),
+            lag_seconds=found.lag_seconds,
+            lag_serials=found.lag_serials,
+            journal_serial=found.journal_serial,
+            upstream_serial=found.upstream_serial,
             projects=counted.get(("projects", "")),
             yanked_releases=counted.get(("yanked_releases", "")),
-            pending_projects=pending,
-            unpublished_projects=unpublished,
-            held=count_held(state),
-            behind_projects=behind,
+            pending_projects=found.pending,
+            unpublished_projects=found.unpublished,
+            held=found.held,
+            behind_projects=found.behind,
         ),
-        Metric("undelivered", "gauge", _undelivered(state)),
+        Metric("undelivered", "gauge", undelivered),
         *_counters(counted),
     )
-
-
-def _undelivered(state: State) -> tuple[tuple[str, float], ...]:
-    waiting = state.hook_queue.counts()
-    return tuple((_label("hook", hook), waiting.get(hook, 0)) for hook in HOOK_NAMES)
 
 
 def _counters(counted: Mapping[Labelled, float]) -> Iterator[Metric]:

@@ -66,6 +66,11 @@ class Facts:
         text = self.text("cursor_row")
         return None if text is None else msgspec.json.decode(text, type=JournalEntry)
 
+    @property
+    def followed_serial(self) -> int | None:
+        """The serial up to which upstream was followed: that of the journal, or of its list."""
+        return self.cursor if self.text("journal") == "xmlrpc" else self.number("list_serial")
+
     def move_cursor(self, serial: int, row: JournalEntry | None) -> None:
         """Set the cursor, with the row that stands there if it is known."""
         text = None if row is None else msgspec.json.encode(row).decode()

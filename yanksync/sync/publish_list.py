@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from yanksync.config.settings import JournalSource
 from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
 from yanksync.core.model import ListedProject
@@ -35,7 +34,7 @@ def publish_list(mirror: Mirror) -> None:
         interval = mirror.settings.mirror.list_interval
         if not facts.flag("list_serials") or 0 <= now - (written or 0) < interval:
             return
-    serial = list_serial(mirror)
+    serial = facts.followed_serial
     newest = facts.number("tree_serial") or 0
     if (serial or 0) < newest or (serial is None and facts.text("catching_up") == UNREAD):
         return  # the one that stands there is newer than this state
@@ -93,11 +92,3 @@ def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
 
 def _rows(mirror: Mirror) -> Iterable[ListedProject]:
     return mirror.state.projects.listing()
-
-
-def list_serial(mirror: Mirror) -> int | None:
-    """Return the serial that our list carries: how far upstream was followed."""
-    facts = mirror.state.facts
-    if facts.text("journal") == JournalSource.XMLRPC:
-        return facts.cursor
-    return facts.number("list_serial")

@@ -30,7 +30,7 @@ from yanksync.state.project_rows import ProjectRow, copies_in
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.selection_change import apply_selection
-from yanksync.sync.publish_list import LIST_DIGESTS, list_forms, list_serial
+from yanksync.sync.publish_list import LIST_DIGESTS, list_forms
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.verify.upstream_difference import described
 
@@ -287,7 +287,7 @@ def _judged(mirror: Mirror, result: FetchResult) -> tuple[FindingKind | None, st
         held = recorded_page(mirror, row)
     except InvalidAnswer:
         return FindingKind.UNCHECKED, UNREADABLE
-    return _compared(answer.page, held, list_serial(mirror))
+    return _compared(answer.page, held, mirror.state.facts.followed_serial)
 
 
 def _waiting(mirror: Mirror, result: FetchResult, detail: str | None) -> tuple[FindingKind, str]:

@@ -71,25 +71,27 @@ def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
         return status_of(state, now, hooks)
 
 
-def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
-    """Return where the mirror of an opened state stands at ``now``."""
+def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: bool = True) -> Status:
+    """Return where the mirror of an opened state stands at ``now``.
+
+    Without ``count`` the fields ``projects`` and ``yanked_releases``, for which each project is
+    read, stay 0.
+    """
     facts = state.facts
     pending, _, behind = state.fetch_queue.counts()
     unpublished, _ = state.publish_queue.counts()
     error = state.runs.last_error()
     complete = facts.moment("complete_read")
     held, waiting = held_counts(state), state.hook_queue.counts()
-    following = facts.text("journal")
-    cursor = facts.number("list_serial") if following == "listing" else facts.cursor
     return Status(
         upstream=facts.text("simple_url"),
         state=str(state.path),
         state_bytes=_size(state.path),
         run=_run(state),
-        journal_serial=cursor,
+        journal_serial=facts.followed_serial,
         upstream_serial=facts.number("upstream_serial"),
-        projects=state.projects.published(),
-        yanked_releases=state.projects.yanked_versions(),
+        projects=state.projects.published() if count else 0,
+        yanked_releases=state.projects.yanked_versions() if count else 0,
         pending=pending,
         unpublished=unpublished,
         held=sum(held.values()),
@@ -105,7 +107,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = ()) -> Status:
         last_success=state.runs.last_success(),
         last_error=None if error is None else error.problem,
         last_error_at=None if error is None else error.ended,
-        journal=following,
+        journal=facts.text("journal"),
         unknown=tuple(state.projects.names(Presence.UNKNOWN)),
         problems=tuple(state.fetch_queue.waiting(_TOLD)),
         blocked=tuple(state.publish_queue.blocked(_TOLD)),

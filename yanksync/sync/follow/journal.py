@@ -77,8 +77,7 @@ def read_changes(mirror: Mirror) -> bool:
             mirror.state.facts.put(tree_serial=0)  # no serial is followed that could reach it
         mark_named(mirror, started)
     _note_read(mirror)
-    followed = "cursor" if source is JournalSource.XMLRPC else "list_serial"
-    mirror.state.runs.read_began(started, mirror.state.facts.number(followed))
+    mirror.state.runs.read_began(started, mirror.state.facts.followed_serial)
     return read_on
 
 
