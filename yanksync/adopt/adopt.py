@@ -40,6 +40,7 @@ from yanksync.core.rules.verdicts import PageFound
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import DirectoryContent, is_project_directory
 from yanksync.output.reconcile import compressed_copies, published_forms
+from yanksync.state.facts import Recovery
 from yanksync.state.project_rows import ProjectRow, StoredPage
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes
@@ -73,7 +74,7 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
         adoption.run()
     if not dry_run:
         publish_backlog(mirror)  # what an adoption that died has recorded
-        mirror.state.facts.put(adopting=None)
+        mirror.state.facts.change(Recovery, adopting=None)
     report_held(mirror)
     held = ExitCode.HELD if count_held(mirror.state) else ExitCode.DONE
     code = held if mirror.totals.problem is None else ExitCode.FAILED
@@ -82,10 +83,10 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
 
 def _check_state(mirror: Mirror) -> None:
     state = mirror.state
-    written = state.facts.moment("list_written")
-    if written is None and state.facts.number("adopting") is not None:
+    written = state.facts.published_list.written
+    if written is None and state.facts.recovery.adopting is not None:
         return
-    known = (state.facts.cursor, state.facts.number("list_serial"), written)
+    known = (state.facts.cursor, state.facts.upstream_list.serial, written)
     if any(fact is not None for fact in known) or any(state.fetch_queue.counts()):
         raise StateError(
             str(state.path),
@@ -119,7 +120,7 @@ def _holds_pages(content: DirectoryContent) -> bool:
 def _begin(mirror: Mirror) -> None:
     """Begin to follow upstream as a first build does; the tree is what is to be caught up with."""
     facts = mirror.state.facts
-    if facts.number("adopting") == _FOLLOWED:
+    if facts.recovery.adopting == _FOLLOWED:
         return
     config_changes.apply_policies(mirror)
     apply_selection(mirror)  # nothing is published yet that it could leave out
@@ -128,11 +129,11 @@ def _begin(mirror: Mirror) -> None:
     if source is JournalSource.XMLRPC:
         _check_age(mirror, tree, mirror.upstream.last_serial())
     # Without serials upstream could never catch up with those of the tree.
-    facts.put(adopting=_BEGUN, tree_serial=0 if source is JournalSource.NONE else tree or 0)
+    facts.change(Recovery, adopting=_BEGUN, serial=0 if source is JournalSource.NONE else tree or 0)
     read_changes(mirror)
     if source is JournalSource.LISTING:
-        _check_age(mirror, tree, facts.number("list_serial"))
-    facts.put(adopting=_FOLLOWED)
+        _check_age(mirror, tree, facts.upstream_list.serial)
+    facts.change(Recovery, adopting=_FOLLOWED)
 
 
 _BEGUN, _FOLLOWED = 1, 2
@@ -160,7 +161,7 @@ class _Adoption:
         self._met: set[str] = set()
         # With names alone no list is read that would tell what upstream has.
         self._lists = (
-            mirror.state.facts.text("journal") != JournalSource.NONE
+            mirror.state.facts.source_choice.source != JournalSource.NONE
             and mirror.settings.mirror.selection.explicit_names is None
         )
         self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT

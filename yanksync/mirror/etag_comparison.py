@@ -17,7 +17,7 @@ from yanksync.core.project_state import Presence, PublishReason
 from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.store import Etags
-from yanksync.state.facts import UNREAD
+from yanksync.state.facts import UNREAD, PublishedListRecord, Recovery
 from yanksync.state.state import State
 
 
@@ -42,13 +42,14 @@ def compare_etags(state: State, output: BucketClient) -> int:
         if state.etags.of([layout.LIST_KEY])[layout.LIST_KEY] != top:
             differs += 1
             state.etags.put({layout.LIST_KEY: top})
-            state.facts.put(list_changed=1)
+            state.facts.change(PublishedListRecord, changed=True)
         if differs:
-            state.facts.put(catching_up=UNREAD)
-            if state.facts.number("tree_serial") is None:
+            state.facts.change(Recovery, phase=UNREAD)
+            if state.facts.recovery.serial is None:
                 store = ObjectStore(output)
                 stamp = store.published_list().stamp
-                state.facts.put(tree_serial=store.list_serial() or 0, list_stamp=stamp)
+                state.facts.change(Recovery, serial=store.list_serial() or 0)
+                state.facts.change(PublishedListRecord, stamp=stamp)
     return differs
 
 

@@ -20,6 +20,7 @@ from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, 
 from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.store import Store
+from yanksync.state.facts import AppliedConfig
 from yanksync.state.state import State
 from yanksync.system.file_lock import note_progress
 from yanksync.upstream.client import UpstreamClient
@@ -48,7 +49,7 @@ def open_mirror(
         settings = resolve_upstream_url(settings, state, remember=not dry_run)
         _log_places(settings)
         store = open_store(settings, held)
-        upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
+        upstream = UpstreamClient(settings, json_only=state.facts.traits.json)
         try:
             yield Mirror(
                 settings,
@@ -114,11 +115,11 @@ def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = T
     """
     if settings.upstream.simple_url is not None:
         return settings
-    known = state.facts.text("simple_url")
+    known = state.facts.config.simple_url
     found = addressed(settings, known, str(state.path))
     url, _ = found.upstream.urls
     if remember and url != known and "@" not in url:
-        state.facts.put(simple_url=url)
+        state.facts.change(AppliedConfig, simple_url=url)
     return found
 
 

@@ -209,7 +209,7 @@ class RemoteState:
         """Make state and output fit; when all went well inside, put the state and release."""
         unclean = self._before is None or self._before.held or self._before.unclean
         try:
-            location = state.facts.text("place") or ""
+            location = state.facts.config.output or ""
             unclean = unclean or self.new or location != self._settings.mirror.output_identity
             if self._before is not None:
                 _take_over(state, self._before)

@@ -1,28 +1,220 @@
-"""Single facts of the state: the cursor, what upstream is like, what was configured last."""
+"""Single facts of the state, in groups: each is read as one value and has one owner.
+
+Each field is a row of the table ``meta``, under the name that ``rename`` gives it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.core.model import JournalEntry
 from yanksync.state.database import Database
 
 OTHER_EPOCH = -1
-"""As ``tree_serial``: what stands in the output is of an upstream that was put back since."""
-
+"""As :attr:`Recovery.serial`: the output is of an upstream that was put back since."""
 
 UNREAD, READ = "unread", "read"
-"""As ``catching_up``: the output may be newer than the state, and upstream is still to be read to
-its end; it was read, and only pending projects may still be newer in the output."""
+"""As :attr:`Recovery.phase`: the output may be newer than the state, and upstream is still to be
+read to its end; it was read, and only pending projects may still be newer in the output."""
+
+NO_SERIAL = -1
+"""As :attr:`PublishedListRecord.writing`: a list without a serial is being written."""
+
+
+class JournalPosition(
+    Struct,
+    frozen=True,
+    rename={
+        "serial": "cursor",
+        "row": "cursor_row",
+        "newest": "upstream_serial",
+        "not_before": "journal_not_before",
+    },
+):
+    """How far the journal was followed; ``sync/follow/journal.py`` has it."""
+
+    serial: int | None = None  # up to which it is recorded; None: it was never followed
+    row: str | None = None  # JSON of the entry at that serial (R14); None: it is not known
+    newest: int | None = None  # the newest serial that upstream has shown
+    not_before: float | None = None  # the journal asked to be left alone until then
+
+
+class ListPosition(
+    Struct,
+    frozen=True,
+    rename={
+        "serial": "list_serial",
+        "etag": "list_etag",
+        "older_since": "list_older_since",
+        "empty_since": "list_empty_since",
+        "below": "list_below",
+    },
+):
+    """What was read of upstream's list; ``sync/follow/project_list.py`` has it."""
+
+    serial: int | None = None  # of the list that was compared with the state last
+    etag: str | None = None
+    older_since: float | None = None  # since then upstream's list has been older than that
+    empty_since: float | None = None  # since then it has been empty
+    below: str | None = None  # JSON of its rows that are older than what is held
+
+
+class PublishedListRecord(
+    Struct,
+    frozen=True,
+    rename=lambda field: {
+        "serial": "list_serial_written",
+        "writing": "list_serial_writing",
+        "serials_changed": "list_serials",
+    }.get(field, f"list_{field}"),
+):
+    """The list of projects as we published it; ``sync/publish_list.py`` has it."""
+
+    changed: bool = False  # it is to be written: its projects are others
+    serials_changed: bool = False  # it may be written: only serials in it are others
+    written: float | None = None  # when it was; None: never
+    serial: int | None = None  # that it carries
+    writing: int | None = None  # the same of the one that was begun last, or NO_SERIAL
+    stamp: str | None = None  # tells it from another one; empty: it was not there
+    copies: str | None = None  # its compressed copies
+    codecs: str | None = None  # of all copies that may be there, for hooks
+    json: str | None = None  # digest of its JSON form
+    legacy: str | None = None  # digest of the form for followers; None: it is not written
+
+
+class Recovery(
+    Struct,
+    frozen=True,
+    rename={"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"},
+):
+    """How the output may be newer than the state; ``sync/output_survey.py`` has it."""
+
+    serial: int | None = None  # of the output; None: the state knows what is in it
+    phase: str | None = None  # UNREAD or READ
+    survey_due: bool = False  # the published pages are still to be noted
+    adopting: int | None = None  # how far ``adopt`` came with the tree of another program
+
+
+class ReplacedJournal(
+    Struct,
+    frozen=True,
+    rename={
+        "problem": "journal_replaced",
+        "since": "journal_replaced_since",
+        "seen": "journal_seen",
+        "seen_text": "journal_seen_text",
+        "approved": "approve_journal",
+    },
+):
+    """That upstream is another one (R14); ``sync/follow/upstream_change.py`` has it."""
+
+    problem: str | None = None  # what shows it; None: it is the one that was followed so far
+    since: float | None = None
+    seen: str | None = None  # JSON of what a person was shown of it
+    seen_text: str | None = None
+    approved: bool = False  # it may be followed
+
+
+class SourceChoice(
+    Struct,
+    frozen=True,
+    rename={"source": "journal", "refusals": "refused", "probed": "journal_probe"},
+):
+    """Where changes are learnt from (R15); ``sync/follow/source_choice.py`` has it."""
+
+    source: str | None = None
+    refusals: int | None = None  # passes in a row in which the journal was refused
+    refused_since: float | None = None
+    probed: float | None = None  # when a journal that was left was last asked whether it is back
+
+
+class SelectionChange(
+    Struct,
+    frozen=True,
+    rename=lambda field: "selection" if field == "listed" else f"selection_{field}",
+):
+    """Which projects are mirrored; ``sync/follow/selection_change.py`` has it."""
+
+    listed: str | None = None  # the selection with which the list was read last
+    applied: str | None = None  # the one that is mirrored
+    wanted: str | None = None  # another one, of the configuration, that is not applied yet
+    held: str | None = None  # why a person must approve that
+    held_since: float | None = None
+    approved: str | None = None  # the selection that was approved
+
+
+class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
+    """What was configured last; ``sync/config_changes.py`` has it."""
+
+    output: str | None = None
+    policy: str | None = None  # what the bytes of every page depend on
+    simple_url: str | None = None  # what pip named
+    sweep_days: int | None = None
+
+
+class UpstreamTraits(Struct, frozen=True):
+    """What upstream is like."""
+
+    serials: bool = False  # its pages have serials (R3)
+    json: bool = False  # it has JSON forms, so that HTML is a fallback's (R15)
+    followed_url: str | None = None  # its address
+    other_url: str | None = None  # another address, of which it is not known whether it is the same
+
+
+T = TypeVar("T", bound=Struct)
+
+
+class _Group(Generic[T]):
+    """The facts of one group as an attribute: read when it is asked for, written when it is set."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+
+    def __get__(self, facts: Facts, _: type[Facts]) -> T:
+        return facts.read(self._kind)
+
+    def __set__(self, facts: Facts, group: T) -> None:
+        facts.write(group)
 
 
 class Facts:
-    """Named facts, each read and written by itself. A missing one is None."""
+    """The table ``meta``. A fact that is not there is None, or False."""
+
+    journal = _Group(JournalPosition)
+    upstream_list = _Group(ListPosition)
+    published_list = _Group(PublishedListRecord)
+    recovery = _Group(Recovery)
+    replaced_journal = _Group(ReplacedJournal)
+    source_choice = _Group(SourceChoice)
+    selection = _Group(SelectionChange)
+    config = _Group(AppliedConfig)
+    traits = _Group(UpstreamTraits)
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    def read(self, kind: type[T]) -> T:
+        """Return the facts of one group."""
+        keys = kind.__struct_encode_fields__
+        marks = ", ".join("?" * len(keys))
+        rows = self._db.execute(f"SELECT key, value FROM meta WHERE key IN ({marks})", keys)
+        return msgspec.convert(dict(rows), kind, strict=False)
+
+    def change(self, kind: type[Struct], **changes: Any) -> None:
+        """Set some facts of a group; the others stay."""
+        self.write(replace(self.read(kind), **changes))
+
+    def write(self, group: Struct) -> None:
+        """Set all facts of a group."""
+        known = self.read(type(group))
+        for key, field in zip(group.__struct_encode_fields__, group.__struct_fields__, strict=True):
+            value = getattr(group, field)
+            if value != getattr(known, field):
+                self.put(**{key: None if value is False else value})
 
     def number(self, key: str) -> int | None:
         """Return a whole number."""
@@ -48,7 +240,7 @@ class Facts:
         return None if row is None else row[0]
 
     def put(self, **facts: str | float | None) -> None:
-        """Set facts; None removes one."""
+        """Set facts that belong to no group; None removes one."""
         for key, value in facts.items():
             if value is None:
                 self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
@@ -58,32 +250,33 @@ class Facts:
     @property
     def cursor(self) -> int | None:
         """The serial up to which the journal is recorded; None before the first run."""
-        return self.number("cursor")
+        return self.journal.serial
 
     @property
     def cursor_row(self) -> JournalEntry | None:
         """The journal's row at the cursor; None when only its serial is known (R14)."""
-        text = self.text("cursor_row")
+        text = self.journal.row
         return None if text is None else msgspec.json.decode(text, type=JournalEntry)
 
     @property
     def followed_serial(self) -> int | None:
         """The serial up to which upstream was followed: that of the journal, or of its list."""
-        return self.cursor if self.text("journal") == "xmlrpc" else self.number("list_serial")
+        by_journal = self.source_choice.source == "xmlrpc"
+        return self.cursor if by_journal else self.upstream_list.serial
 
     def move_cursor(self, serial: int, row: JournalEntry | None) -> None:
         """Set the cursor, with the row that stands there if it is known."""
         text = None if row is None else msgspec.json.encode(row).decode()
-        self.put(cursor=serial, cursor_row=text)
+        self.change(JournalPosition, serial=serial, row=text)
         self.see_serial(serial)
 
     @property
     def lag_serials(self) -> int | None:
         """How many serials upstream's newest is above the newest read that is published in full."""
-        newest, complete = self.number("upstream_serial"), self.number("complete_serial")
+        newest, complete = self.journal.newest, self.number("complete_serial")
         return None if newest is None or complete is None else max(newest - complete, 0)
 
     def see_serial(self, serial: int | None) -> None:
         """Remember the newest serial that upstream has shown."""
-        if serial is not None and serial > (self.number("upstream_serial") or -1):
-            self.put(upstream_serial=serial)
+        if serial is not None and serial > (self.journal.newest or -1):
+            self.change(JournalPosition, newest=serial)

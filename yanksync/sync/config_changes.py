@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from yanksync.config import settings
 from yanksync.mirror.context import Mirror, log
+from yanksync.state.facts import AppliedConfig, PublishedListRecord
 from yanksync.sync.publish_list import ANY_COPIES
 
 RENDERING = 1
@@ -19,27 +20,28 @@ def apply_policies(mirror: Mirror) -> None:
     facts, state = mirror.state.facts, mirror.state
     wanted = rendering_policy(mirror.settings.mirror)
     place = mirror.settings.mirror.output_identity
-    moved = (facts.text("place") or "") != place
-    if not moved and facts.text("policy") == wanted:
+    known = facts.config
+    moved = (known.output or "") != place
+    if not moved and known.policy == wanted:
         return
     now = mirror.now()
     with state.transaction():
         if moved:
-            if facts.text("policy") is not None:
+            if known.policy is not None:
                 log.info("the output has moved; publishing every page again")
-                facts.put(list_codecs=ANY_COPIES, list_stamp=None)  # none is written there yet
+                # none is written there yet
+                facts.change(PublishedListRecord, codecs=ANY_COPIES, stamp=None)
             state.distrust_output()
-            facts.put(list_changed=1, place=place)
-        if facts.text("policy") not in (None, wanted):
+        if known.policy not in (None, wanted):
             log.info("the configuration of the output has changed; rendering every page again")
             state.publish_queue.add_all(now)
-            facts.put(list_changed=1)
-        facts.put(policy=wanted)
+        facts.change(PublishedListRecord, changed=True)
+        facts.change(AppliedConfig, output=place, policy=wanted)
 
 
 def selection_changed(mirror: Mirror) -> bool:
     """Whether the selection is another one than that of the newest list taken in."""
-    known = mirror.state.facts.text("selection")
+    known = mirror.state.facts.selection.listed
     return known not in (None, mirror.settings.mirror.selection.text)
 
 

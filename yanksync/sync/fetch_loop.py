@@ -18,6 +18,7 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, recheck_budget
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
+from yanksync.state.facts import AppliedConfig
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.journal import read_changes
 from yanksync.sync.publish import Publisher
@@ -60,7 +61,7 @@ def process_pending(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamE
     With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
     """
     pages = mirror.state.fetch_queue.ready(mirror.now(), 0)[1]
-    first_build = mirror.state.facts.moment("list_written") is None
+    first_build = mirror.state.facts.published_list.written is None
     done = mirror.state.projects.progress()[0] if first_build else 0
     mirror.progress.expect("fetching pages", pages + done, done)
     with Publisher(mirror) as publisher, ExitStack() as stack:
@@ -281,7 +282,7 @@ def _rechecks(mirror: Mirror) -> list[FetchTask]:
         }
         if not state.fetch_queue.has(name)
     ]
-    if state.facts.text("journal") == JournalSource.NONE:
+    if state.facts.source_choice.source == JournalSource.NONE:
         return held  # every page is asked for in every pass
     return [*held, *_due(mirror, now)]
 
@@ -289,10 +290,10 @@ def _rechecks(mirror: Mirror) -> list[FetchTask]:
 def _due(mirror: Mirror, now: float) -> list[FetchTask]:
     state = mirror.state
     days = mirror.settings.upstream.sweep_days
-    if days > 0 and state.facts.number("sweep_days") != days:
+    if days > 0 and state.facts.config.sweep_days != days:
         with state.transaction():
             state.projects.schedule_rechecks(days * DAY)
-            state.facts.put(sweep_days=days)
+            state.facts.change(AppliedConfig, sweep_days=days)
     horizon = now + days * DAY
     if not state.projects.due_for_recheck(now, horizon, 1) and not state.fetch_queue.counts()[2]:
         return []
@@ -312,7 +313,7 @@ def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
     """Return what to tell when there is no journal and not one page was answered: an outage."""
     mirror = fetch_round.mirror
     if (
-        mirror.state.facts.text("journal") != JournalSource.NONE
+        mirror.state.facts.source_choice.source != JournalSource.NONE
         or fetch_round.answered
         or not fetch_round.to_retry
     ):

@@ -12,7 +12,7 @@ from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList
-from yanksync.state.facts import UNREAD
+from yanksync.state.facts import NO_SERIAL, UNREAD, PublishedListRecord, Recovery
 from yanksync.sync.output_survey import distrust_output, record_published_pages
 
 # what waits to go already
@@ -38,7 +38,7 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     to write everything again, and the serial of every page is read.
     """
     facts = mirror.state.facts
-    stands, tree = mirror.store.published_list(), facts.number("tree_serial")
+    stands, tree = mirror.store.published_list(), facts.recovery.serial
     unlike = _find_mismatch(
         mirror, stands, recovering=tree is not None, by_stamp=not all_is_looked_at
     )
@@ -47,7 +47,7 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     if unlike is not None:
         distrust_output(mirror, unlike.why, stands, newer=unlike.newer)
     elif tree is not None and not mirror.state.projects.any():  # a new state in object storage
-        facts.put(unstocked=1)
+        facts.change(Recovery, survey_due=True)
     record_published_pages(mirror)
     _note_building(mirror)
 
@@ -55,7 +55,7 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
 def _note_building(mirror: Mirror) -> None:
     """Note that this is a first build; say how far it is when an earlier run began it."""
     facts = mirror.state.facts
-    if facts.flag("building") or facts.moment("list_written") is None:
+    if facts.flag("building") or facts.published_list.written is None:
         done, total = mirror.state.projects.progress()
         if 0 < done < total:
             mirror.say(f"resuming a first build: {done:,} of {total:,} done")
@@ -78,18 +78,18 @@ def _find_mismatch(
     facts = mirror.state.facts
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
-    writing, written = facts.number("list_serial_writing"), facts.number("list_serial_written")
-    known = max(-1 if serial is None else serial for serial in (writing, written))
+    ours = facts.published_list
+    known = max(NO_SERIAL if serial is None else serial for serial in (ours.writing, ours.serial))
     if not recovering and stands.serial is not None and stands.serial > known:
         return _Mismatch(f"the output is newer than the state (serial {stands.serial})", newer=True)
-    if not recovering and facts.moment("list_written") is None:
+    if not recovering and ours.written is None:
         return _unfinished(mirror)
-    stamp = facts.text("list_stamp")
+    stamp = ours.stamp
     if not by_stamp or stamp is None:
         return None
     if stamp == stands.stamp:
         return None if stamp else _nothing_published(mirror)
-    if writing is None or not stands.stamp:  # else it may be the one that was being written
+    if ours.writing is None or not stands.stamp:  # else it may be the one that was being written
         why = "the list of projects in the output is not the one that the last run wrote there"
         # Without a serial nobody can tell which of the two is older.
         return _nothing_published(mirror) or _Mismatch(why, newer=stands.serial is None)
@@ -139,10 +139,10 @@ def _nothing_published(mirror: Mirror) -> _Mismatch | None:
 def finish_recovery(mirror: Mirror) -> None:
     """Once upstream is caught up with, let go of directories that the state does not know (R8)."""
     facts, state = mirror.state.facts, mirror.state
-    tree = facts.number("tree_serial")
-    if tree is None or state.fetch_queue.counts()[0] or facts.text("catching_up") == UNREAD:
+    tree = facts.recovery.serial
+    if tree is None or state.fetch_queue.counts()[0] or facts.recovery.phase == UNREAD:
         return
-    if max(facts.cursor or 0, facts.number("list_serial") or 0) < tree:
+    if max(facts.cursor or 0, facts.upstream_list.serial or 0) < tree:
         return
     now = mirror.now()
     with state.transaction():
@@ -153,7 +153,8 @@ def finish_recovery(mirror: Mirror) -> None:
                 # else its page is only late: what stands there stays
                 queue_unknown_directory(mirror, name, now)
         if not state.fetch_queue.counts()[0]:
-            facts.put(tree_serial=None, catching_up=None, list_changed=1)
+            facts.change(Recovery, serial=None, phase=None)
+            facts.change(PublishedListRecord, changed=True)
 
 
 def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:

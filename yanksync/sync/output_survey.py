@@ -16,7 +16,7 @@ from yanksync.core.names import normalize
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList
-from yanksync.state.facts import OTHER_EPOCH, UNREAD
+from yanksync.state.facts import OTHER_EPOCH, UNREAD, PublishedListRecord, Recovery
 from yanksync.sync.publish_list import ANY_COPIES
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
@@ -35,20 +35,18 @@ def distrust_output(mirror: Mirror, why: str, stands: PublishedList, *, newer: b
     ``newer``: the output may have changes that the state does not know.
     """
     facts = mirror.state.facts
-    tree = facts.number("tree_serial")
+    tree = facts.recovery.serial
     # A state that knows nothing yet was reported as missing when it was opened.
     level = logging.WARNING if mirror.state.projects.any() else logging.INFO
     log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
     with mirror.state.transaction():
         mirror.state.distrust_output()
-        facts.put(
-            tree_serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0),
-            list_changed=1,
-            list_codecs=ANY_COPIES,
-            list_stamp=stands.stamp,  # seen: the next pass is to tell another one from it
+        facts.change(
+            Recovery, serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0)
         )
+        facts.change(PublishedListRecord, changed=True, codecs=ANY_COPIES, stamp=stands.stamp)
         if newer:
-            facts.put(catching_up=UNREAD, unstocked=1)
+            facts.change(Recovery, phase=UNREAD, survey_due=True)
 
 
 def record_published_pages(mirror: Mirror) -> None:
@@ -58,7 +56,7 @@ def record_published_pages(mirror: Mirror) -> None:
     page tells how far upstream was followed.
     """
     facts, newest = mirror.state.facts, 0
-    if not facts.flag("unstocked"):
+    if not facts.recovery.survey_due:
         return
     remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
     names = (name for name in mirror.store.names() if normalize(name) == name)
@@ -67,11 +65,11 @@ def record_published_pages(mirror: Mirror) -> None:
         newest = max(newest, *(serial or 0 for serial in found.values()), 0)
         with mirror.state.transaction():
             mirror.state.projects.note_published(found.items())
-    tree = facts.number("tree_serial") or 0
+    tree = facts.recovery.serial or 0
     with mirror.state.transaction():
         if tree != OTHER_EPOCH:
-            facts.put(tree_serial=max(tree, newest))
-        facts.put(unstocked=None)
+            facts.change(Recovery, serial=max(tree, newest))
+        facts.change(Recovery, survey_due=False)
 
 
 def older_than_output(last: int, tree: int) -> JournalReplaced:
@@ -85,7 +83,7 @@ def check_published(mirror: Mirror, last: int) -> None:
     A lost state knows no row of it. A page's serial is that of an entry about its project, so the
     newest page tells the index apart. Raises :class:`JournalReplaced`.
     """
-    tree = mirror.state.facts.number("tree_serial") or 0
+    tree = mirror.state.facts.recovery.serial or 0
     if last < tree:
         raise older_than_output(last, tree)
     newest = mirror.state.projects.newest_published() if tree > 0 else None

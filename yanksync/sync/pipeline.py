@@ -78,7 +78,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
     output_check.check_output(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     publish_backlog(mirror)
-    catching_up = mirror.state.facts.text("catching_up") is not None
+    catching_up = mirror.state.facts.recovery.phase is not None
     failure, unread = _find_changes(mirror, request)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         publish_removals(mirror)
@@ -101,13 +101,13 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
 def _has_begun(mirror: Mirror) -> bool:
     """Whether anything is published: an empty index would say that upstream has nothing."""
     state = mirror.state
-    return state.facts.moment("list_written") is not None or state.projects.published() > 0
+    return state.facts.published_list.written is not None or state.projects.published() > 0
 
 
 def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
     """Return what is wrong with a first build that finds none of the projects it is to mirror."""
     state, selection = mirror.state, mirror.settings.mirror.selection
-    if state.facts.moment("list_written") is not None or selection.includes_all:
+    if state.facts.published_list.written is not None or selection.includes_all:
         return None
     if (
         state.projects.published()
@@ -176,7 +176,7 @@ def _find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError |
 
 def _check_free_space(mirror: Mirror) -> None:
     """Refuse a first build that cannot fit, before it fills the disk."""
-    if mirror.state.facts.moment("list_written") is not None:
+    if mirror.state.facts.published_list.written is not None:
         return  # not counted: that would read every project in every pass
     projects = mirror.state.fetch_queue.counts()[0] - mirror.state.projects.published()
     room = mirror.store.free_space()

@@ -14,58 +14,51 @@ from yanksync.core.model import ListedProject
 from yanksync.mirror.context import Mirror
 from yanksync.output.digests import new_digest
 from yanksync.output.store import ListForm
-from yanksync.state.facts import UNREAD
+from yanksync.state.facts import NO_SERIAL, UNREAD, PublishedListRecord
 from yanksync.state.queues.hooks import LEGACY
 
-LIST_DIGESTS = {layout.V1_JSON.filename: "list_json", layout.LEGACY.filename: "list_legacy"}
-"""Where the state keeps the digest of what was written, of the forms with serials in them."""
-
 ANY_COPIES = " ".join((*layout.SUFFIX, LEGACY))
-"""As ``list_codecs``: nobody knows what stands beside the list."""
+"""As the codecs of the published list: nobody knows what stands beside it."""
 
 
 def publish_list(mirror: Mirror) -> None:
     """Write the list of projects anew when its projects changed, or its serials long enough ago."""
     facts = mirror.state.facts
     now = mirror.now()
-    written = facts.moment("list_written")
-    changed = facts.flag("list_changed") or written is None
-    if not changed:
+    known = facts.published_list
+    if not known.changed and known.written is not None:
         interval = mirror.settings.mirror.list_interval
-        if not facts.flag("list_serials") or 0 <= now - (written or 0) < interval:
+        if not known.serials_changed or 0 <= now - known.written < interval:
             return
     serial = facts.followed_serial
-    newest = facts.number("tree_serial") or 0
-    if (serial or 0) < newest or (serial is None and facts.text("catching_up") == UNREAD):
+    recovery = facts.recovery
+    if (serial or 0) < (recovery.serial or 0) or (serial is None and recovery.phase == UNREAD):
         return  # the one that stands there is newer than this state
-    followed = facts.text(LIST_DIGESTS[layout.LEGACY.filename]) is not None
     digests: dict[str, str] = {}
     forms = tuple(
         ListForm(form.filename, partial(_digested, form, digests))
         for form in list_forms(mirror, serial)
     )
-    facts.put(list_serial_writing=-1 if serial is None else serial)
+    facts.change(PublishedListRecord, writing=NO_SERIAL if serial is None else serial)
     mirror.progress.expect("writing the list", 0)
     with mirror.store.conditions(mirror.state.etags, [layout.LIST_KEY]):
         copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
     stamp = mirror.store.published_list().stamp
     with mirror.state.transaction():
-        facts.put(
-            list_changed=None,
-            list_serials=None,
-            list_written=now,
-            list_serial_written=serial,
-            list_serial_writing=None,
-            list_stamp=stamp,
-            list_copies=" ".join(copies),
-            **{key: digests.get(filename) for filename, key in LIST_DIGESTS.items()},
-        )
-        if hooks := mirror.settings.hooks.enabled:
-            before = (facts.text("list_codecs") or "").split()
-            if followed:
-                before.append(LEGACY)
+        hooks, codecs = mirror.settings.hooks.enabled, known.codecs
+        if hooks:
+            before = [*(codecs or "").split(), *([] if known.legacy is None else [LEGACY])]
             mirror.state.hook_queue.add(hooks, [(layout.LIST_KEY, before)])
-            facts.put(list_codecs=" ".join(mirror.settings.mirror.compress))
+            codecs = " ".join(mirror.settings.mirror.compress)
+        facts.published_list = PublishedListRecord(
+            written=now,
+            serial=serial,
+            stamp=stamp,
+            copies=" ".join(copies),
+            codecs=codecs,
+            json=digests.get(layout.V1_JSON.filename),
+            legacy=digests.get(layout.LEGACY.filename),
+        )
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:

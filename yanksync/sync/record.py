@@ -42,7 +42,7 @@ from yanksync.core.rules.verdicts import (
     judge_answer,
 )
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import OTHER_EPOCH
+from yanksync.state.facts import OTHER_EPOCH, UpstreamTraits
 from yanksync.state.project_rows import ProjectRow, RecordedPage
 from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync.fetch import FetchFailure, FetchResult
@@ -94,10 +94,10 @@ class _Recorder:
         self._observation = Observation(self._now, mirror.run, mirror.settings.guard.confirm_after)
         self.losses = LossRecorder(mirror, self._observation)
         facts = mirror.state.facts
-        self._serials = facts.flag("serials")
-        self._json = facts.flag("json")
-        self._tree = facts.number("tree_serial")
-        self._cursor = facts.cursor if facts.text("journal") == JournalSource.XMLRPC else None
+        self._serials = facts.traits.serials
+        self._json = facts.traits.json
+        self._tree = facts.recovery.serial
+        self._cursor = facts.cursor if facts.source_choice.source == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> ProjectRow:
         self._state.projects.add([(name, name)])
@@ -314,12 +314,12 @@ class _Recorder:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
         if page.serial is not None and not self._serials:
             self._serials = True
-            self._state.facts.put(serials=1)
+            self._state.facts.change(UpstreamTraits, serials=True)
         if self._cursor is not None and page.serial is not None and page.serial > self._cursor:
             self._state.unconfirmed_serials.add(page.name, page.serial)
         if result.is_json and not self._json:
             self._json = True
-            self._state.facts.put(json=1)
+            self._state.facts.change(UpstreamTraits, json=True)
             self._mirror.upstream.json_only = True
 
     def _confirm(self, result: FetchResult, row: ProjectRow) -> None:

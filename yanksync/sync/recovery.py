@@ -55,9 +55,9 @@ def look_up_published(
     may take minutes.
     """
     facts = mirror.state.facts
-    if facts.number("tree_serial") is None:
+    if facts.recovery.serial is None:
         _notice_newer(mirror, wanted, fresh)
-    tree = facts.number("tree_serial")
+    tree = facts.recovery.serial
     if tree is None or tree == OTHER_EPOCH:
         return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
@@ -189,7 +189,7 @@ def _confirmed(
 
     So may a page without a serial, which compares with nothing, unless upstream has just sent it.
     """
-    catching_up = mirror.state.facts.text("catching_up")
+    catching_up = mirror.state.facts.recovery.phase
     if catching_up is None:
         return list(wanted)
     found: list[PublishTask] = []

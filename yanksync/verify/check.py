@@ -30,7 +30,7 @@ from yanksync.state.project_rows import ProjectRow, copies_in
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.selection_change import apply_selection
-from yanksync.sync.publish_list import LIST_DIGESTS, list_forms
+from yanksync.sync.publish_list import list_forms
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.verify.upstream_difference import described
 
@@ -177,8 +177,9 @@ def _copies(
 def check_list(mirror: Mirror) -> Iterator[Finding]:
     """Hold the list against the state: its serials against what was written, for they age."""
     facts = mirror.state.facts
-    busy = facts.number("list_serial_writing") is not None or facts.moment("list_written") is None
-    if busy or facts.flag("list_changed") or facts.number("tree_serial") is not None:
+    ours = facts.published_list
+    busy = ours.writing is not None or ours.written is None
+    if busy or ours.changed or facts.recovery.serial is not None:
         path = f"{layout.directory(None)}/"
         yield Finding(kind=FindingKind.UNPUBLISHED, project=None, path=path)
         wanted: dict[str, bytes] = {}
@@ -190,18 +191,16 @@ def check_list(mirror: Mirror) -> Iterator[Finding]:
 
 
 def _listed(mirror: Mirror) -> PublishedForms:
-    facts = mirror.state.facts
-    forms = list_forms(mirror, facts.number("list_serial_written"))
-    aged = facts.flag("list_serials")
+    ours = mirror.state.facts.published_list
+    known = {layout.V1_JSON.filename: ours.json, layout.LEGACY.filename: ours.legacy}
     digests = {}
-    for form in forms:
-        key = LIST_DIGESTS.get(form.filename)
-        written = facts.text(key) if aged and key is not None else None
+    for form in list_forms(mirror, ours.serial):
+        written = known.get(form.filename) if ours.serials_changed else None
         digests[form.filename] = (
             digest_of(form.chunks()) if written is None else bytes.fromhex(written)
         )
     legacy = digests.get(layout.LEGACY.filename)
-    written = facts.text("list_copies")
+    written = ours.copies
     if written is None:  # by an older release: a copy of each form
         written = " ".join(mirror.settings.mirror.compress)
     copies = copies_in(written, legacy=legacy is not None)

@@ -15,6 +15,7 @@ from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import NOTES, Finding, FindingKind
 from yanksync.output.inventory import expected_files
+from yanksync.state.facts import PublishedListRecord
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import apply_selection
@@ -103,7 +104,7 @@ class _Repairer:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._now = mirror.now()
-        recovering = mirror.state.facts.number("tree_serial") is not None
+        recovering = mirror.state.facts.recovery.serial is not None
         self._recovering = recovering
         self.needs_upstream = recovering  #: whether upstream is needed
         self.unrepaired = 0  #: what cannot be mended from here
@@ -133,7 +134,7 @@ class _Repairer:
 
     def _mark_whole(self, finding: Finding) -> None:
         if finding.path.startswith(layout.ROOT):
-            self._mirror.state.facts.put(list_changed=1)
+            self._mirror.state.facts.change(PublishedListRecord, changed=True)
             self._forget_etags(layout.LIST_KEY)
         else:  # upstream as a whole does not answer
             self.unrepaired += 1

@@ -76,7 +76,7 @@ class PassSummary(Struct, frozen=True, kw_only=True):
 
 def started(mirror: Mirror) -> Start:
     """Return where a pass of ``mirror`` begins."""
-    built = mirror.state.facts.moment("list_written") is not None
+    built = mirror.state.facts.published_list.written is not None
     return Start(mirror.state.history.newest(), mirror.monotonic(), built)
 
 
@@ -85,7 +85,7 @@ def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
     state, totals = mirror.state, mirror.totals
     changes = tuple(state.history.after(start.history, _LISTED))
     total = state.history.count_after(start.history) if len(changes) == _LISTED else len(changes)
-    built = not start.built and state.facts.moment("list_written") is not None
+    built = not start.built and state.facts.published_list.written is not None
     return PassSummary(
         exit=code,
         result=_RESULTS.get(code, "ended"),

@@ -9,6 +9,7 @@ from msgspec import Struct
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_files import LostFile
+from yanksync.state.facts import ReplacedJournal, SelectionChange
 from yanksync.state.state import State
 
 
@@ -76,16 +77,13 @@ def _held(
 def _whole(state: State) -> list[HeldItem]:
     """Return what is held of the mirror as a whole."""
     facts, found = state.facts, []
-    replaced = facts.text("journal_replaced")
-    if replaced is not None and not facts.flag("approve_journal"):
-        since = facts.moment("journal_replaced_since") or 0.0
-        seen = facts.text("journal_seen_text") or ""
-        why = f"upstream is not the one followed so far: {replaced}{seen}"
-        found.append(_held(None, "journal", why, since))
-    narrowed = facts.text("selection_held")
-    if narrowed is not None and facts.text("selection_approved") is None:
-        since = facts.moment("selection_held_since") or 0.0
-        found.append(_held(None, "selection", narrowed, since))
+    replaced, selection = facts.replaced_journal, facts.selection
+    if replaced.problem is not None and not replaced.approved:
+        seen = replaced.seen_text or ""
+        why = f"upstream is not the one followed so far: {replaced.problem}{seen}"
+        found.append(_held(None, "journal", why, replaced.since or 0.0))
+    if selection.held is not None and selection.approved is None:
+        found.append(_held(None, "selection", selection.held, selection.held_since or 0.0))
     return found
 
 
@@ -159,9 +157,9 @@ def approve_held(state: State, released: Sequence[HeldItem]) -> None:
     with state.transaction():
         for kind, names in by_kind.items():
             if kind == "journal":
-                facts.put(approve_journal=1)
+                facts.change(ReplacedJournal, approved=True)
             elif kind == "selection":  # this one, and no other that the configuration may get
-                facts.put(selection_approved=facts.text("selection_wanted"))
+                facts.change(SelectionChange, approved=facts.selection.wanted)
             elif kind == "removal":
                 state.publish_queue.approve(names)
             elif kind == "left-list":

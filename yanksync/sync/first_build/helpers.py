@@ -53,7 +53,7 @@ def can_use_helpers(mirror: Mirror) -> bool:
         sys.platform == "linux"
         and len(os.sched_getaffinity(0)) > 1
         and isinstance(mirror.store, DiskStore)
-        and mirror.state.facts.number("tree_serial") is None
+        and mirror.state.facts.recovery.serial is None
         and threading.active_count() == 1
     )
 

@@ -26,7 +26,7 @@ from yanksync.core.rules.lost_files import apply_entries
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
-from yanksync.state.facts import READ, UNREAD
+from yanksync.state.facts import READ, UNREAD, JournalPosition, Recovery, SourceChoice
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
 from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
@@ -61,9 +61,9 @@ def read_changes(mirror: Mirror) -> bool:
             why = "; ".join(filter(None, (error.problem, address_advice(mirror, ""))))
             raise UpstreamRefused(error.url, error.status, why) from error
         except RateLimited as throttled:
-            mirror.state.facts.put(journal_not_before=started + throttled.seconds)
+            mirror.state.facts.change(JournalPosition, not_before=started + throttled.seconds)
             raise
-        mirror.state.facts.put(refused_since=None, refused=None)
+        mirror.state.facts.change(SourceChoice, refused_since=None, refusals=None)
     elif source is JournalSource.LISTING:
         try:
             follow_list(mirror, started)
@@ -73,8 +73,9 @@ def read_changes(mirror: Mirror) -> bool:
         else:
             mark_trusted(mirror)
     else:
-        if (mirror.state.facts.number("tree_serial") or 0) > 0:
-            mirror.state.facts.put(tree_serial=0)  # no serial is followed that could reach it
+        if (mirror.state.facts.recovery.serial or 0) > 0:
+            # no serial is followed that could reach it
+            mirror.state.facts.change(Recovery, serial=0)
         mark_named(mirror, started)
     _note_read(mirror)
     mirror.state.runs.read_began(started, mirror.state.facts.followed_serial)
@@ -84,14 +85,14 @@ def read_changes(mirror: Mirror) -> bool:
 def _note_read(mirror: Mirror) -> None:
     """Note that upstream was read to its end, and at least as far as the output had been."""
     facts = mirror.state.facts
-    read = max(facts.cursor or 0, facts.number("list_serial") or 0)
-    if facts.text("catching_up") == UNREAD and read >= (facts.number("tree_serial") or 0):
-        facts.put(catching_up=READ)
+    read = max(facts.cursor or 0, facts.upstream_list.serial or 0)
+    if facts.recovery.phase == UNREAD and read >= (facts.recovery.serial or 0):
+        facts.change(Recovery, phase=READ)
 
 
 def _respect_retry_after(mirror: Mirror, now: float) -> None:
     """Ask nothing of a journal that has asked for patience, in this run or one before (R13)."""
-    until = mirror.state.facts.moment("journal_not_before") or 0.0
+    until = mirror.state.facts.journal.not_before or 0.0
     if 0 < until - now <= _PATIENCE:
         raise RateLimited(redacted(mirror.settings.upstream.urls[1]), until - now)
 
@@ -109,7 +110,7 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
 
 def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
     facts = mirror.state.facts
-    tree = facts.number("tree_serial") or 0
+    tree = facts.recovery.serial or 0
     # A state that was put back, or lost, knows no row that could be another.
     if cursor < tree and (last := mirror.upstream.last_serial() or 0) < tree:
         raise older_than_output(last, tree)

@@ -16,6 +16,7 @@ from yanksync.core.model import JournalEntry, ProjectList
 from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror
+from yanksync.state.facts import ReplacedJournal
 from yanksync.sync.follow.project_list import read_list
 from yanksync.upstream.client import RawList
 
@@ -88,7 +89,7 @@ def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
 def note_snapshot(mirror: Mirror, seen: UpstreamSnapshot) -> None:
     """Note what upstream has, for the person who is asked."""
     text = msgspec.json.encode(seen).decode()
-    mirror.state.facts.put(journal_seen=text, journal_seen_text=seen.text)
+    mirror.state.facts.change(ReplacedJournal, seen=text, seen_text=seen.text)
 
 
 def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
@@ -113,7 +114,7 @@ def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
 
     Raises :class:`yanksync.core.errors.UpstreamError`.
     """
-    text = mirror.state.facts.text("journal_seen")
+    text = mirror.state.facts.replaced_journal.seen
     if text is None:
         return "it did not answer before that was approved"
     seen = msgspec.json.decode(text, type=UpstreamSnapshot)

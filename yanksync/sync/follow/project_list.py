@@ -21,6 +21,7 @@ from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, removal_limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
+from yanksync.state.facts import ListPosition, SelectionChange, UpstreamTraits
 from yanksync.sync.follow.set_back import CACHED, check_rows, check_rows_again, refuse_older_list
 from yanksync.sync.follow.source_choice import CHECK, address_advice, current_source
 from yanksync.sync.output_survey import check_published
@@ -42,7 +43,8 @@ def add_selected_projects(mirror: Mirror) -> None:
     if source is JournalSource.NONE:
         return
     if source is JournalSource.LISTING:  # the list is read anyway, and now in full
-        facts.put(selection=mirror.settings.mirror.selection.text, list_etag=None)
+        facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
+        facts.change(ListPosition, etag=None)
         return
     started = mirror.now()
     section = mirror.settings.mirror
@@ -66,7 +68,7 @@ def add_selected_projects(mirror: Mirror) -> None:
         mirror.state.list_import.drop()
         if back < cursor:
             facts.move_cursor(back, None)
-        facts.put(selection=mirror.settings.mirror.selection.text)
+        facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
 
 
 def begin_full_resync(mirror: Mirror) -> bool:
@@ -156,17 +158,17 @@ def set_start_position(
         # The list may be half an hour older than the journal.
         facts.move_cursor(last if listed is None else min(last, listed), None)
     facts.see_serial(listed)
-    facts.put(selection=mirror.settings.mirror.selection.text)
+    facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
     if raw is not None:
-        facts.put(list_serial=listed, list_etag=raw.etag)
+        facts.change(ListPosition, serial=listed, etag=raw.etag)
 
 
 def follow_list(mirror: Mirror, started: float) -> None:
     """Compare the list of projects with the state."""
     facts = mirror.state.facts
-    raw = mirror.upstream.list(facts.text("list_etag"))
+    raw = mirror.upstream.list(facts.upstream_list.etag)
     if raw is None:  # the newest is there again, after an older one maybe
-        facts.put(list_older_since=None)
+        facts.change(ListPosition, older_since=None)
         check_rows_again(mirror, started)
         return
     projects = parse_list(raw.body, raw.content_type, mirror.upstream.rules, raw.header_serial)
@@ -174,7 +176,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
         raise InvalidAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
     with mirror.state.transaction():
-        facts.put(list_older_since=None)
+        facts.change(ListPosition, older_since=None)
         import_mirrored_rows(mirror, projects)
         check_rows(mirror, projects, started)
         mirror.state.list_import.mark_newer(started)
@@ -191,9 +193,9 @@ def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
     facts = mirror.state.facts
-    adopting = facts.number("adopting") is not None  # which compares the tree itself
-    tree = 0 if adopting else facts.number("tree_serial") or 0
-    known = max(facts.number("list_serial") or 0, tree)
+    adopting = facts.recovery.adopting is not None  # which compares the tree itself
+    tree = 0 if adopting else facts.recovery.serial or 0
+    known = max(facts.upstream_list.serial or 0, tree)
     if known > 0 and (serial is None or serial < known):
         refuse_older_list(mirror, serial, known, now)
 
@@ -211,7 +213,8 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
         problem = f"{error.problem}; {address_advice(mirror, f'if this lasts, {CHECK}')}"
         raise InvalidAnswer(error.where, problem) from error
     if is_json(raw.content_type) and not mirror.upstream.json_only:
-        mirror.state.facts.put(json=1)  # from here on its HTML would be a fallback's (R15)
+        # from here on its HTML would be a fallback's (R15)
+        mirror.state.facts.change(UpstreamTraits, json=True)
         mirror.upstream.json_only = True
     if projects.empty and mirror.state.facts.cursor is None:
         log.warning("the list of projects is empty")
@@ -230,13 +233,13 @@ def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
         or not last
         or mirror.settings.mirror.selection.explicit_names is not None
     ):
-        facts.put(list_empty_since=None)
+        facts.change(ListPosition, empty_since=None)
         return
     now = mirror.now()
-    since = facts.moment("list_empty_since")
+    since = facts.upstream_list.empty_since
     if since is not None and now - since >= CACHED:
         return
-    facts.put(list_empty_since=now if since is None else since)
+    facts.change(ListPosition, empty_since=now if since is None else since)
     raise InvalidAnswer(
         "the list of projects",
         f"it is empty, though the journal is at serial {last}; nothing is taken from it before "
@@ -302,7 +305,7 @@ def mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: fl
     (R9), and a 404 is explained by the list.
     """
     facts, state = mirror.state.facts, mirror.state
-    if facts.number("tree_serial") is None or facts.number("list_serial") is not None:
+    if facts.recovery.serial is None or facts.upstream_list.serial is not None:
         return
     listed_at = None if projects.empty else projects.serial
     selects = mirror.settings.is_mirrored
@@ -330,7 +333,7 @@ def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
         mirror.state.projects.add((name, name) for name in names)
         for name in names:
             mirror.state.fetch_queue.mark(name, None, started, forced=forced, patient=not forced)
-        mirror.state.facts.put(selection=mirror.settings.mirror.selection.text)
+        mirror.state.facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
 
 
 def mark_all_named(mirror: Mirror, started: float) -> None:
@@ -349,4 +352,4 @@ def mark_missing_named(mirror: Mirror, started: float) -> None:
         for row in mirror.state.projects.get(names).values():
             if row.presence in (Presence.NEW, Presence.UNKNOWN):
                 mirror.state.fetch_queue.mark(row.name, None, started)
-        mirror.state.facts.put(selection=mirror.settings.mirror.selection.text)
+        mirror.state.facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)

@@ -16,6 +16,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import selection_holds
 from yanksync.mirror.context import Mirror
+from yanksync.state.facts import SelectionChange
 from yanksync.sync.config_changes import selection_changed
 
 _SHOWN = 10  # names in a message
@@ -29,25 +30,25 @@ def apply_selection(mirror: Mirror) -> Mirror:
     facts = mirror.state.facts
     mirror.totals.held.pop("selection", None)
     wanted = mirror.settings.mirror.selection
-    applied = facts.text("selection_applied")
-    if applied == wanted.text:
-        if facts.text("selection_wanted") is not None:  # the slip was mended
+    known = facts.selection
+    if known.applied == wanted.text:
+        if known.wanted is not None:  # the slip was mended
             _narrow(mirror)  # of what only that selection had
         return mirror
-    before = _selection(applied) or _as_published(mirror)
+    before = _selection(known.applied) or _as_published(mirror)
     if before is None:
         _store_selection(mirror, wanted)
         return mirror
     if selection_changed(mirror) and not _is_wider(mirror):
-        facts.put(selection=wanted.text)
-    if facts.text("selection_wanted") not in (None, wanted.text):
+        facts.change(SelectionChange, listed=wanted.text)
+    if known.wanted not in (None, wanted.text):
         _let_go(_with(mirror, before))  # of what only the one that was held before this had
     left_out = [
         name
         for name in mirror.state.projects.published_names()
         if before.includes(name) and not wanted.includes(name)
     ]
-    if left_out and facts.text("selection_approved") != wanted.text:
+    if left_out and facts.selection.approved != wanted.text:
         why = _why_held(mirror, before, left_out)
         if why is not None or _waits_for_names(mirror, before):
             _hold(mirror, why)
@@ -73,7 +74,7 @@ def _as_published(mirror: Mirror) -> ProjectFilter | None:
     if all(map(wanted.includes, names)):
         return None
     before = ProjectFilter(names)
-    mirror.state.facts.put(selection_applied=before.text)
+    mirror.state.facts.change(SelectionChange, applied=before.text)
     return before
 
 
@@ -125,14 +126,12 @@ def _waits_for_names(mirror: Mirror, before: ProjectFilter) -> bool:
 def _hold(mirror: Mirror, why: str | None) -> None:
     facts = mirror.state.facts
     wanted = mirror.settings.mirror.selection.text
-    same = facts.text("selection_wanted") == wanted
-    if not same or facts.text("selection_held") != why:
-        since = facts.moment("selection_held_since") if same else None
-        facts.put(
-            selection_wanted=wanted,
-            selection_held=why,
-            selection_held_since=None if why is None else since or mirror.now(),
-            selection_approved=None,
+    known = facts.selection
+    same = known.wanted == wanted
+    if not same or known.held != why:
+        since = (known.held_since if same else None) or mirror.now()
+        facts.selection = SelectionChange(
+            known.listed, known.applied, wanted, why, None if why is None else since
         )
     if why is not None:
         mirror.totals.held["selection"] = (
@@ -162,19 +161,14 @@ def _let_go(mirror: Mirror) -> None:
 
 def _store_selection(mirror: Mirror, selection: ProjectFilter) -> None:
     """Note that the selection is the one that is mirrored, and that nothing of it is held."""
-    mirror.state.facts.put(
-        selection_applied=selection.text,
-        selection_wanted=None,
-        selection_held=None,
-        selection_held_since=None,
-        selection_approved=None,
-    )
+    facts = mirror.state.facts
+    facts.selection = SelectionChange(facts.selection.listed, selection.text)
 
 
 def _is_wider(mirror: Mirror) -> bool:
     """Whether the selection may have projects that the one before had not, as far as is known."""
     new = mirror.settings.mirror.selection
-    before = _selection(mirror.state.facts.text("selection"))
+    before = _selection(mirror.state.facts.selection.listed)
     if before is None or not before.covers(new):
         return True
     # A name that nobody knows has to be looked for, to be told of as unknown.

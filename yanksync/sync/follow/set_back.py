@@ -16,6 +16,7 @@ from yanksync.core.model import ProjectList
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
+from yanksync.state.facts import ListPosition
 
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that."""
@@ -37,9 +38,9 @@ def refuse_older_list(mirror: Mirror, serial: int | None, known: int, now: float
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
     facts = mirror.state.facts
-    since = facts.moment("list_older_since")
+    since = facts.upstream_list.older_since
     if since is None or since > now:
-        facts.put(list_older_since=now)
+        facts.change(ListPosition, older_since=now)
     elif now - since > CACHED:
         at = "has no serial" if serial is None else f"is at serial {serial}"
         raise JournalReplaced(known, f"for more than an hour, its list of projects {at}")
@@ -82,7 +83,7 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
         if name in old and now - since > CACHED:
             why = f"its list has {name} at serial {serial}, and {held[name].serial} was held"
             raise JournalReplaced(
-                state.facts.number("list_serial"),
+                state.facts.upstream_list.serial,
                 f"for more than an hour, {why}, and its page is as old",
             )
         asked = now if row is None else row.asked
@@ -100,9 +101,9 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
             )
         watched[name] = _OlderRow(serial, since, asked)
     text = msgspec.json.encode(watched).decode() if watched else None
-    state.facts.put(list_below=text)
+    state.facts.change(ListPosition, below=text)
 
 
 def _watched(mirror: Mirror) -> dict[NormalizedName, _OlderRow]:
-    text = mirror.state.facts.text("list_below")
+    text = mirror.state.facts.upstream_list.below
     return {} if text is None else msgspec.json.decode(text, type=dict[NormalizedName, _OlderRow])

@@ -17,6 +17,7 @@ from yanksync.core.errors import (
 )
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.mirror.context import Mirror, log
+from yanksync.state.facts import SourceChoice
 from yanksync.upstream.client import RawList
 
 _LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
@@ -31,15 +32,17 @@ def current_source(mirror: Mirror) -> JournalSource:
     facts = mirror.state.facts
     configured = mirror.settings.upstream.journal
     if configured is not JournalSource.AUTO:
-        if facts.text("journal") != configured:
+        if facts.source_choice.source != configured:
             with mirror.state.transaction():
                 mirror.state.history.attribute(None, mirror.now())
-                facts.put(journal=configured.value, refused=None, refused_since=None)
+                facts.source_choice = SourceChoice(
+                    configured.value, probed=facts.source_choice.probed
+                )
         return configured
-    known = facts.text("journal")
+    known = facts.source_choice.source
     if known is None:
         known = _probe(mirror)
-        facts.put(journal=known)
+        facts.change(SourceChoice, source=known)
     elif known != JournalSource.XMLRPC and facts.cursor is not None:
         known = _probe_again(mirror, known)
     return JournalSource(known)
@@ -50,7 +53,7 @@ def address_advice(mirror: Mirror, otherwise: str = CHECK) -> str:
 
     Before anything is published, the index that was probably meant is looked for.
     """
-    if mirror.state.facts.moment("list_written") is not None:
+    if mirror.state.facts.published_list.written is not None:
         return otherwise
     from yanksync.upstream.likely_address import advice  # start-up: only a failure needs it
 
@@ -113,16 +116,16 @@ def _probe_again(mirror: Mirror, known: str) -> str:
     """See now and then whether the journal that was left has returned; its cursor stayed."""
     facts = mirror.state.facts
     now = mirror.now()
-    asked = facts.moment("journal_probe") or 0.0
+    asked = facts.source_choice.probed or 0.0
     if 0 <= now - asked < _PROBE:
         return known
-    facts.put(journal_probe=now)
+    facts.change(SourceChoice, probed=now)
     try:
         mirror.upstream.last_serial()
     except JournalUnavailable:
         return known
     log.warning("the journal has returned; following it from serial %s", facts.cursor)
-    facts.put(journal=JournalSource.XMLRPC.value)
+    facts.change(SourceChoice, source=JournalSource.XMLRPC.value)
     return JournalSource.XMLRPC.value
 
 
@@ -132,12 +135,12 @@ def note_journal_refused(mirror: Mirror) -> None:
     if mirror.settings.upstream.journal is not JournalSource.AUTO:
         return
     now = mirror.now()
-    since = facts.moment("refused_since") or now
-    passes = (facts.number("refused") or 0) + 1
-    facts.put(refused_since=since, refused=passes)
+    since = facts.source_choice.refused_since or now
+    passes = (facts.source_choice.refusals or 0) + 1
+    facts.change(SourceChoice, refused_since=since, refusals=passes)
     if passes >= _PASSES and now - since >= _LASTING:
         instead = _without_journal(mirror)
         log.warning("the journal is refused for good; following %r instead", instead)
         with mirror.state.transaction():
             mirror.state.history.attribute(None, now)
-            facts.put(journal=instead, journal_probe=now, refused=None, refused_since=None)
+            facts.source_choice = SourceChoice(instead, probed=now)

@@ -14,7 +14,17 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import OTHER_EPOCH
+from yanksync.state.facts import (
+    OTHER_EPOCH,
+    JournalPosition,
+    ListPosition,
+    PublishedListRecord,
+    Recovery,
+    ReplacedJournal,
+    SelectionChange,
+    SourceChoice,
+    UpstreamTraits,
+)
 from yanksync.sync.follow.other_upstream import (
     UpstreamSnapshot,
     changed_since_approval,
@@ -36,7 +46,7 @@ from yanksync.sync.publish_list import ANY_COPIES
 
 def is_other_upstream(mirror: Mirror) -> bool:
     """Whether ``simple_url`` is not the address that was followed so far."""
-    known = mirror.state.facts.text("followed_url")
+    known = mirror.state.facts.traits.followed_url
     return known is not None and known != _address(mirror)
 
 
@@ -49,13 +59,13 @@ def check_address(mirror: Mirror) -> None:
     """
     facts, address = mirror.state.facts, _address(mirror)
     if not is_other_upstream(mirror):
-        if facts.text("followed_url") is None:
-            facts.put(followed_url=address)
-        elif facts.text("other_url") is not None:  # the old address has come back
+        if facts.traits.followed_url is None:
+            facts.change(UpstreamTraits, followed_url=address)
+        elif facts.traits.other_url is not None:  # the old address has come back
             _forget_upstream(mirror)
-            facts.put(other_url=None)
+            facts.change(UpstreamTraits, other_url=None)
         return
-    if facts.text("other_url") != address:
+    if facts.traits.other_url != address:
         _forget_upstream(mirror)
     moved = f"upstream.simple_url is {address} now, it was {facts.text('followed_url')}"
     try:
@@ -88,9 +98,10 @@ def _compare_upstreams(mirror: Mirror, moved: str) -> None:
         raise InvalidAnswer(address, f"the root of the index answered 404; {better}")
     mirror.say(f"{moved}; its journal is the one followed so far")
     if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
-        facts.put(selection="")  # so that what the state holds no page of is asked for
+        # so that what the state holds no page of is asked for
+        facts.change(SelectionChange, listed="")
     mark_trusted(mirror)
-    facts.put(followed_url=address, other_url=None)
+    facts.change(UpstreamTraits, followed_url=address, other_url=None)
 
 
 def _address(mirror: Mirror) -> str:
@@ -104,20 +115,10 @@ def _forget_upstream(mirror: Mirror) -> None:
         state.projects.forget_etags()
         state.fetch_queue.start_over()
         mark_trusted(mirror)
-        state.facts.put(
-            other_url=_address(mirror),
-            json=None,
-            serials=None,
-            journal=None,
-            list_etag=None,
-            list_empty_since=None,
-            list_older_since=None,
-            list_below=None,
-            refused=None,
-            refused_since=None,
-            journal_probe=None,
-            journal_not_before=None,
-        )
+        state.facts.change(UpstreamTraits, other_url=_address(mirror), json=False, serials=False)
+        state.facts.source_choice = SourceChoice()
+        state.facts.upstream_list = ListPosition(state.facts.upstream_list.serial)
+        state.facts.change(JournalPosition, not_before=None)
     mirror.upstream.json_only = False
 
 
@@ -133,10 +134,8 @@ def _begin(mirror: Mirror) -> None:
     with state.transaction():
         state.start_over()
         mark_trusted(mirror)
-        state.facts.put(
-            followed_url=_address(mirror), other_url=None, upstream_serial=None, cursor=None,
-            cursor_row=None, list_serial=None, list_below=None,
-        )  # fmt: skip
+        state.facts.change(UpstreamTraits, followed_url=_address(mirror), other_url=None)
+        state.facts.journal, state.facts.upstream_list = JournalPosition(), ListPosition()
 
 
 def _why_other_journal(mirror: Mirror) -> str | None:
@@ -155,13 +154,7 @@ def _why_other_journal(mirror: Mirror) -> str | None:
 
 def mark_trusted(mirror: Mirror) -> None:
     """Note that upstream is the one followed so far, or has what it had again."""
-    mirror.state.facts.put(
-        journal_replaced=None,
-        journal_replaced_since=None,
-        journal_seen=None,
-        journal_seen_text=None,
-        approve_journal=None,
-    )
+    mirror.state.facts.replaced_journal = ReplacedJournal()
 
 
 def _hold(
@@ -176,14 +169,13 @@ def _hold(
     journal is new: that reads a list, which is too much for each pass.
     """
     facts = mirror.state.facts
-    known = facts.text("journal_replaced")
-    if known is None:
-        facts.put(journal_replaced_since=mirror.now())
-    facts.put(journal_replaced=replaced.problem, approve_journal=None)
+    known = facts.replaced_journal
+    since = mirror.now() if known.problem is None else known.since
+    facts.change(ReplacedJournal, problem=replaced.problem, since=since, approved=False)
     if seen is not None:
         note_snapshot(mirror, seen)
-    elif known != replaced.problem or is_outdated(mirror, source):
-        facts.put(journal_seen=None, journal_seen_text=None)
+    elif known.problem != replaced.problem or is_outdated(mirror, source):
+        facts.replaced_journal = ReplacedJournal(replaced.problem, since)
         store_snapshot(mirror, source)
     raise replaced
 
@@ -194,7 +186,7 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
     Raises ``replaced`` in that case, and :class:`yanksync.core.errors.UpstreamError`.
     """
     facts, source = mirror.state.facts, current_source(mirror)
-    if not facts.flag("approve_journal"):
+    if not facts.replaced_journal.approved:
         _hold(mirror, replaced, source)
     seen, lists = take_snapshot(mirror, source)
     other = changed_since_approval(mirror, seen)
@@ -206,11 +198,9 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
         mirror.state.start_over()
         # Serials of now and of then do not compare, and directories may stand that a state put back
         # unnoticed does not know.
-        facts.put(
-            upstream_serial=None, tree_serial=OTHER_EPOCH, list_codecs=ANY_COPIES,
-            cursor=None, cursor_row=None, list_serial=None, list_etag=None, list_older_since=None,
-            list_below=None,
-        )  # fmt: skip
+        facts.journal, facts.upstream_list = JournalPosition(), ListPosition()
+        facts.change(Recovery, serial=OTHER_EPOCH)
+        facts.change(PublishedListRecord, codecs=ANY_COPIES)
         if raw is None or projects is None:
             mark_all_named(mirror, started)
         else:
@@ -221,6 +211,7 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
             mirror.state.list_import.drop()
         set_start_position(mirror, source, raw, projects, lists.last)
         mark_trusted(mirror)
-        facts.put(followed_url=_address(mirror), other_url=None, resync=started)
+        facts.change(UpstreamTraits, followed_url=_address(mirror), other_url=None)
+        facts.put(resync=started)
     at = "" if facts.cursor is None else f" from serial {facts.cursor} on"
     log.warning("following this upstream%s, as approved; every project is asked for again", at)

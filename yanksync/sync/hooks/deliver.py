@@ -39,7 +39,7 @@ def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
     :class:`yanksync.core.errors.StateError`.
     """
     outbox, names = mirror.state.hook_queue, mirror.settings.hooks.enabled
-    if mid_pass and mirror.state.facts.moment("list_written") is None:
+    if mid_pass and mirror.state.facts.published_list.written is None:
         return  # a first build: nobody has anything of it yet
     waiting = outbox.counts()
     if not waiting:
@@ -113,7 +113,7 @@ def _write_manifest(mirror: Mirror, count: int) -> None:
     settings, outbox = mirror.settings.hooks, mirror.state.hook_queue
     assert settings.manifest is not None
     legacy = mirror.settings.mirror.legacy_json
-    written = mirror.state.facts.text("list_copies")
+    written = mirror.state.facts.published_list.copies
     if written is None:  # by an older release: a copy of each form
         written = " ".join(mirror.settings.mirror.compress)
     copies = copies_in(written, legacy=legacy)
