@@ -137,10 +137,15 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
 class PublishedForms(Struct, frozen=True):
     """What stands in the output for a project."""
 
-    json: bytes  # digest of the JSON form; empty: something does, nobody knows what
+    json: bytes  # digest of the JSON form; void: empty
     html: bytes  # digest of the HTML form
     copies: tuple[str, ...] = ()  # names of the compressed copies beside the forms, twins aside
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the digests say what stands there; else something does, nobody knows what."""
+        return bool(self.json)
 
 
 UNKNOWN_FORMS = PublishedForms(b"", b"")

@@ -104,7 +104,7 @@ def reconcile(
         return RemoveProject(name=name) if write_started or published is not None else None
     if published is not None and published.legacy is not None and wanted.legacy is None:
         write_started = True  # tidying is what takes a form away
-    if published is not None and not published.json:
+    if published is not None and not published.is_known:
         write_started = True  # a digest that was made void
     known = None if write_started else published
     before = (None, None) if known is None else (known.json, known.html)

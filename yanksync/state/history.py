@@ -14,7 +14,7 @@ from yanksync.core.model import HistoryAction, JournalEntry, PageChange
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.rules.journal_entries import HISTORY_ACTIONS, EntryKind, JournalEvent
-from yanksync.core.rules.page_diff import PendingDiff, attribute_changes
+from yanksync.core.rules.page_diff import BEFORE_ALL, PendingDiff, attribute_changes
 from yanksync.state.database import Database
 from yanksync.state.observed_rows import ObservedRow, ObservedRows, observed_row
 from yanksync.state.texts import decode_names, decode_text, encode_names, encode_text, plain_text
@@ -154,7 +154,7 @@ class History:
         rows = self._db.execute(
             """SELECT serial, timestamp, version, kind, file FROM history
             WHERE project = ? AND era = ? AND place > ? AND serial IS NOT NULL ORDER BY place""",
-            (project, self._epoch, -1 if above is None else above),
+            (project, self._epoch, BEFORE_ALL if above is None else above),
         )
         return tuple(_event(project, row) for row in rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import EMPTY_LIST
 from yanksync.state.database import Database
 
 
@@ -118,14 +119,14 @@ class ListImport:
         everything: a reason to look, and no evidence (R7).
         """
         rows = self._db.execute(
-            """UPDATE projects SET listed_at = CASE WHEN ?2 THEN -1 ELSE ?1 END
+            """UPDATE projects SET listed_at = CASE WHEN ?2 THEN ?3 ELSE ?1 END
             WHERE (presence = 'present' OR presence = 'new' AND json_digest IS NOT NULL)
             AND NOT quarantined AND name NOT IN (SELECT name FROM listed)
             AND (listed_at IS NULL OR listed_at < 0 AND NOT ?2)
             AND max(coalesce(projects.serial, 0), coalesce(published_serial, 0)) <= ?1
             AND coalesce(entry_serial, 0) <= ?1
             RETURNING name""",
-            (-1 if serial is None else serial, empty),
+            (EMPTY_LIST if serial is None else serial, empty, EMPTY_LIST),
         )
         self._db.execute_many(
             """INSERT INTO pending (name, since, urgent) VALUES (?, ?, 1)

@@ -193,6 +193,12 @@ _LONG_HISTORIES = (
     "CREATE INDEX history_returns ON history (project, era, place) WHERE action = 'return'",
 )
 
+_APPROVALS = (
+    # That a person agreed to what a look may find to be gone.
+    "ALTER TABLE pending ADD COLUMN approved INTEGER NOT NULL DEFAULT 0",
+    "UPDATE pending SET approved = 1 WHERE held IS NULL AND held_since IS NOT NULL",
+)
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -201,6 +207,7 @@ _MIGRATIONS = (
     ("legacy", (_LEGACY,)),
     ("guards", _GUARDS),
     ("long_histories", _LONG_HISTORIES),
+    ("approvals", _APPROVALS),
 )
 VERSION = len(_MIGRATIONS)
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from yanksync.core.model import HistoryAction, PageChange
 from yanksync.core.rules.entry_index import Scope, scopes_of_change, scopes_of_event
 from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.core.rules.page_diff import BEFORE_ALL
 from yanksync.state.texts import decode_names, decode_text
 
 
@@ -68,7 +69,7 @@ def observed_row(row: Sequence[Any]) -> ObservedRow:
     return ObservedRow(
         id=id_,
         position=position,
-        low=-1 if low is None else low,
+        low=BEFORE_ALL if low is None else low,
         high=high,
         change=PageChange(
             action=HistoryAction(action), version=version, file=file, files=decode_names(files)

@@ -236,7 +236,7 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     if rendered is not None:
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
     forms = None if rendered is None else published_forms(rendered, copies)
-    void = row.published is not None and not row.published.json
+    void = row.published is not None and not row.published.is_known
     unsure = one.write_started or content is not None or void
     if forms is not None and content is not None and is_as_expected(row.name, forms, content):
         return RenderedProject(one, row, KeepProject(name=row.name), forms, unsure)

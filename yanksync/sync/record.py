@@ -25,7 +25,13 @@ from yanksync.core.rules.lost_files import (
     page_with_lost_files,
     previously_shown,
 )
-from yanksync.core.rules.page_diff import PendingDiff, diff_pages, files_added_late, yank_reasons
+from yanksync.core.rules.page_diff import (
+    BEFORE_ALL,
+    PendingDiff,
+    diff_pages,
+    files_added_late,
+    yank_reasons,
+)
 from yanksync.core.rules.verdicts import (
     Accept,
     Confirm,
@@ -300,7 +306,7 @@ class _Recorder:
             by_low.setdefault(seen_since.serial_for(change), []).append(change)
         seen = [
             PendingDiff(
-                low=-1 if low is None and not first else low,
+                low=BEFORE_ALL if low is None and not first else low,
                 high=page.serial,
                 changes=tuple(some),
                 # Once is enough, but where the page yanks files that belong to no version.

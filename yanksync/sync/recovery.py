@@ -115,7 +115,7 @@ def _is_unsure(wanted: PublishTask, *, recovering: bool) -> bool:
     published = wanted.row.published
     if published is None:
         return wanted.queued.write_started or recovering
-    return wanted.queued.write_started or not published.json
+    return wanted.queued.write_started or not published.is_known
 
 
 def _not_below(

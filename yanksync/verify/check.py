@@ -162,7 +162,7 @@ def _copies(
     releases noted a copy for every page; one that is missing and would save nothing is right.
     """
     section, forms = mirror.settings.mirror, row.published
-    if forms is None or not forms.json:
+    if forms is None or not forms.is_known:
         return list(compressed_copies(rendered, section.compress, mirror.store.compress))
     there = {entry.name for entry in content.entries}
     known = [one for one in forms.copies if layout.split_copy_name(one)[1] in section.compress]

@@ -23,10 +23,14 @@ Reasons = tuple[tuple[str, str], ...]
 """Pairs of (version, reason) of the versions that a page shows yanked."""
 
 
+BEFORE_ALL = -1
+"""As the serial of the page before, where that had none: every entry may explain what differs."""
+
+
 class PendingDiff(Struct, frozen=True, kw_only=True):
     """What one recorded page showed, until the journal is known up to its serial."""
 
-    low: int | None  # the serial held before; None: a first look, which writes no history
+    low: int | None  # serial held before, or BEFORE_ALL; None: a first look, without history
     high: int | None  # the page's serial; None where upstream gives none
     changes: tuple[PageChange, ...] = ()
     reasons: Reasons = ()

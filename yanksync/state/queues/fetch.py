@@ -12,9 +12,8 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, backoff, is_overdue
 from yanksync.state.database import Database
 
-# What was held and is not any more was approved.
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
-    doubt_since, held IS NULL AND held_since IS NOT NULL, behind"""
+    doubt_since, approved, behind"""
 # A time of the next try beyond the longest back-off is one that a clock since set back has left.
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
@@ -73,7 +72,8 @@ class FetchQueue:
                 behind = CASE WHEN ?6 OR news THEN 0 ELSE behind END,
                 stale_since = CASE WHEN ?6 OR news THEN NULL ELSE stale_since END,
                 held = CASE WHEN ?6 OR news THEN NULL ELSE held END,
-                held_since = CASE WHEN ?6 OR news THEN NULL ELSE held_since END""".replace(
+                held_since = CASE WHEN ?6 OR news THEN NULL ELSE held_since END,
+                approved = CASE WHEN ?6 OR news THEN 0 ELSE approved END""".replace(
                 "news", "coalesce(excluded.reach > coalesce(reach, -1), 0)"
             ),
             (name, required_serial, since, urgent, forced, not patient),
@@ -263,7 +263,7 @@ class FetchQueue:
     def hold(self, names: Iterable[str], why: str, now: float) -> None:
         """Keep ``names`` from being asked for until a person approves (R8)."""
         self._db.execute(
-            """UPDATE pending SET held = ?, held_since = coalesce(held_since, ?)
+            """UPDATE pending SET held = ?, held_since = coalesce(held_since, ?), approved = 0
             WHERE name IN (SELECT value FROM json_each(?))""",
             (why, now, json.dumps(list(names))),
         )
@@ -274,7 +274,7 @@ class FetchQueue:
         All of them when ``names`` is None.
         """
         rows = self._db.execute(
-            """UPDATE pending SET held = NULL
+            """UPDATE pending SET held = NULL, approved = 1
             WHERE held IS NOT NULL AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))
             RETURNING name""",
             (None if names is None else json.dumps(names),),

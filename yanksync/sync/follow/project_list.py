@@ -16,7 +16,7 @@ from yanksync.core.errors import AnswerTooLarge, InvalidAnswer
 from yanksync.core.formats.parse import is_json, parse_list
 from yanksync.core.model import UNKNOWN_FORMS, ProjectList
 from yanksync.core.names import normalize
-from yanksync.core.project_state import Presence
+from yanksync.core.project_state import EMPTY_LIST, Presence
 from yanksync.core.rules.journal_entries import check_continuity
 from yanksync.core.rules.removal_guard import EXPLAINED_FLOOR, LISTED_SHARE, removal_limit
 from yanksync.mirror.context import Mirror, log
@@ -307,7 +307,7 @@ def mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: fl
     facts, state = mirror.state.facts, mirror.state
     if facts.recovery.serial is None or facts.upstream_list.serial is not None:
         return
-    listed_at = None if projects.empty else projects.serial
+    serial = EMPTY_LIST if projects.empty or projects.serial is None else projects.serial
     selects = mirror.settings.is_mirrored
     names = (name for name in mirror.store.names() if normalize(name) == name and selects(name))
     while batch := list(islice(names, _STANDING)):
@@ -322,7 +322,7 @@ def mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: fl
             [(row.id, UNKNOWN_FORMS, False, None) for row in rows.values()]
         )
         for name in rows:
-            state.projects.mark_delisted(name, -1 if listed_at is None else listed_at)
+            state.projects.mark_delisted(name, serial)
             state.fetch_queue.mark(name, None, started, urgent=True)
 
 
