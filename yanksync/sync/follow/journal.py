@@ -28,7 +28,8 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.state.facts import READ, UNREAD, JournalPosition, Recovery, SourceChoice
 from yanksync.state.project_rows import ProjectRow
-from yanksync.sync.follow.project_list import first_build, follow_list, mark_named
+from yanksync.sync.follow.named_projects import mark_named
+from yanksync.sync.follow.project_list import first_build, follow_list
 from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
 from yanksync.sync.follow.upstream_change import mark_trusted, restart_if_approved
 from yanksync.sync.output_survey import older_than_output

@@ -25,6 +25,8 @@ from yanksync.state.facts import (
     SourceChoice,
     UpstreamTraits,
 )
+from yanksync.sync.follow.list_import import OTHER_UPSTREAM, import_list
+from yanksync.sync.follow.named_projects import mark_all_named
 from yanksync.sync.follow.other_upstream import (
     UpstreamSnapshot,
     changed_since_approval,
@@ -33,13 +35,7 @@ from yanksync.sync.follow.other_upstream import (
     store_snapshot,
     take_snapshot,
 )
-from yanksync.sync.follow.project_list import (
-    import_mirrored_rows,
-    mark_all_named,
-    mark_delisted,
-    mark_unlisted_names,
-    set_start_position,
-)
+from yanksync.sync.follow.project_list import set_start_position
 from yanksync.sync.follow.source_choice import CHECK, current_source
 from yanksync.sync.publish_list import ANY_COPIES
 
@@ -204,11 +200,7 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
         if raw is None or projects is None:
             mark_all_named(mirror, started)
         else:
-            import_mirrored_rows(mirror, projects)
-            mirror.state.list_import.mark_all(started)
-            mark_delisted(mirror, projects, started)
-            mark_unlisted_names(mirror, projects, started)
-            mirror.state.list_import.drop()
+            import_list(mirror, projects, OTHER_UPSTREAM, started)
         set_start_position(mirror, source, raw, projects, lists.last)
         mark_trusted(mirror)
         facts.change(UpstreamTraits, followed_url=_address(mirror), other_url=None)
