@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.builders.state_rows import DEMO, NOW
 from yanksync.core.rules.fetch_plan import DAY, HOUR
+from yanksync.core.rules.lost_files import Observation
 from yanksync.state.queues.fetch import PendingProject
 from yanksync.state.state import State
 
@@ -172,9 +173,8 @@ def test_reached(state: State, reach: int | None, serial: int | None, left: bool
 @pytest.mark.rule("R7")
 def test_a_doubt_is_told_to_a_later_pass_only(state: State) -> None:
     def doubt(seen: str, run: int, now: float) -> None:
-        state.fetch_queue.mark_unconfirmed(
-            "demo", seen, f"{seen} was seen", run=run, now=now, confirm_after=600
-        )
+        at = Observation(now, run, 600)
+        state.fetch_queue.mark_unconfirmed("demo", seen, f"{seen} was seen", at)
 
     doubt("404", RUN, NOW)
     assert only(state).problem == "404 was seen"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
+from yanksync.core.rules.lost_files import Observation
 from yanksync.mirror.progress import NoProgress, Progress, never
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.store import Store
@@ -32,6 +33,10 @@ class Mirror(Struct, frozen=True, eq=False):
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
     totals: RunTotals = field(default_factory=RunTotals)
+
+    def observation(self, now: float) -> Observation:
+        """Return when something is looked at, for what a later pass must confirm."""
+        return Observation(now, self.run, self.settings.guard.confirm_after)
 
     def say(self, text: str) -> None:
         """Log ``text`` as information; a person at a terminal sees it at any log level."""

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from yanksync.core import layout
-from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.store import Etags
@@ -77,9 +79,8 @@ def _differs(state: State, name: str, found: Etags, now: float) -> bool:
         return False
     state.etags.put({name: found})
     for row in state.projects.get([name]).values():
-        if state.publish_queue.reason(row.id) is None:
-            if row.presence is not Presence.PRESENT:
-                continue  # the recovery lets it go, unless upstream has it again
-            state.publish_queue.add(row.id, PublishReason.PAGE, now)
-        state.publish_queue.mark_writing([row.id])
+        if state.publish_queue.reason(row.id) is not None:
+            state.publish_queue.mark_writing([row.id])
+        elif row.presence is Presence.PRESENT:  # else the recovery lets it go
+            state.apply(row, transition(row.known(), FilesDiffer()), Observation(now))
     return True

@@ -11,7 +11,8 @@ from yanksync.core import layout
 from yanksync.core.model import PublishedForms
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
+from yanksync.core.rules.verdicts import KnownProject
 
 COLUMNS = (
     "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
@@ -50,6 +51,22 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
         """The serial below which upstream's page or list is older than what is published."""
         known = (self.serial, self.published_serial)
         return max((serial for serial in known if serial is not None), default=None)
+
+    def known(self, events: tuple[JournalEvent, ...] = ()) -> KnownProject:
+        """Return what judging needs of it; ``events`` are its entries since the held page."""
+        removed = self.presence is Presence.REMOVED
+        return KnownProject(
+            name=self.name,
+            presence=self.presence,
+            serial=self.serial,
+            minimum_serial=self.serial if removed else self.minimum_serial,
+            published=self.published is not None,
+            entry_kind=self.entry_kind,
+            entry_serial=self.entry_serial,
+            events=events,
+            omitted_at_serial=self.omitted_at_serial,
+            quarantine_serial=self.quarantine_serial,
+        )
 
 
 class StoredPage(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,12 @@ from types import TracebackType
 
 from msgspec.structs import replace
 
+from yanksync.core.model import PageChange
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import PublishReason
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.fetch_plan import DAY
+from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.transitions import Effects, Wait
 from yanksync.state.change_tracking import ChangeTracker
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
@@ -20,6 +24,7 @@ from yanksync.state.facts import Facts
 from yanksync.state.history import History
 from yanksync.state.list_import import ListImport
 from yanksync.state.lost_files import LostFileTable
+from yanksync.state.project_rows import ProjectRow
 from yanksync.state.projects import Projects
 from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.hooks import HookQueue
@@ -79,6 +84,52 @@ class State:
     def backup(self, target: Path) -> None:
         """Write a consistent copy to ``target``, which must not exist."""
         self._db.backup(target)
+
+    def apply(
+        self,
+        row: ProjectRow,
+        effects: Effects,
+        at: Observation,
+        *,
+        since: float | None = None,
+        due: float | None = None,
+        approved: bool = False,
+    ) -> None:
+        """Change the state of a project as :func:`yanksync.core.rules.transitions.transition` says.
+
+        ``since`` is the start of the read that brought it, ``due`` when the sweep asks again, and
+        ``approved`` whether a person has agreed to a removal.
+        """
+        name = row.name
+        if effects.presence is Presence.REMOVED:
+            self.projects.remove(name, effects.tombstone)
+        elif effects.presence is Presence.UNKNOWN:
+            self.projects.set_unknown(name)
+        if effects.quarantine is not None:
+            self.projects.quarantine_at_once(name, effects.quarantine)
+        if effects.confirmed:
+            self.projects.mark_checked(name, at.now, due)
+        if effects.publish is not None:
+            since = at.now if since is None else since
+            self.publish_queue.add(row.id, effects.publish, since, approved=approved)
+        if effects.write_started:
+            self.publish_queue.mark_writing([row.id])
+        if effects.history is not None:
+            change = PageChange(action=effects.history)
+            self.history.add_observed(name, (change,), at.now, low=row.serial)
+        self._change_wait(name, effects, at)
+
+    def _change_wait(self, name: str, effects: Effects, at: Observation) -> None:
+        if effects.wait is Wait.OVER:
+            self.fetch_queue.done(name)
+        elif effects.wait is Wait.REACHED:
+            # Not simply over: the journal may have asked for more meanwhile (R2).
+            self.fetch_queue.reached(name, effects.reached)
+        elif effects.unconfirmed is not None:
+            self.fetch_queue.mark_unconfirmed(name, effects.unconfirmed, effects.problem or "", at)
+            self.projects.postpone(name, at.now + DAY)
+        elif effects.problem is not None:
+            self.fetch_queue.problem(name, effects.problem)
 
     def start_over(self) -> None:
         """Lower every floor and tombstone: upstream was put back or replaced (R14).

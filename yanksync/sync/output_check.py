@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from yanksync.core.names import normalize
 from yanksync.core.project_state import Presence, PublishReason
-from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.transitions import DirectoryUnknown, transition
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList
@@ -169,10 +169,4 @@ def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
         return
     if row.published is None and not is_project_directory(mirror.store.directory_content(name)):
         return  # somebody else's
-    # An output that was put back may hold what went long ago, on the journal's word.
-    explained = row.presence is Presence.REMOVED and row.entry_kind is EntryKind.REMOVE_PROJECT
-    state.projects.remove(name, row.serial)
-    state.publish_queue.add(
-        row.id, PublishReason.EXPLAINED if explained else PublishReason.UNEXPLAINED, now
-    )
-    state.publish_queue.mark_writing([row.id])
+    state.apply(row, transition(row.known(), DirectoryUnknown()), mirror.observation(now))

@@ -15,13 +15,12 @@ from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.formats.parse import is_about_index
 from yanksync.core.model import HistoryAction, Page, PageChange
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
 from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.core.rules.lost_files import (
     EarliestExplanation,
     LostFile,
-    Observation,
     page_with_lost_files,
     previously_shown,
 )
@@ -32,14 +31,13 @@ from yanksync.core.rules.page_diff import (
     files_added_late,
     yank_reasons,
 )
+from yanksync.core.rules.transitions import Effects, transition
 from yanksync.core.rules.verdicts import (
     Accept,
     Confirm,
     Expectation,
-    KnownProject,
     NeverExisted,
     NotModified,
-    PageFound,
     PageMissing,
     Removed,
     StaleAnswer,
@@ -97,7 +95,7 @@ class _Recorder:
         self._batch = batch
         self._is_up = is_up
         self._now = mirror.now()
-        self._observation = Observation(self._now, mirror.run, mirror.settings.guard.confirm_after)
+        self._observation = mirror.observation(self._now)
         self.losses = LossRecorder(mirror, self._observation)
         facts = mirror.state.facts
         self._serials = facts.traits.serials
@@ -123,34 +121,44 @@ class _Recorder:
                 note if is_about_index(note) else f"{row.name} {note}"
             ):
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
-        verdict = judge_answer(
-            self._known_project(row, answer),
-            self._expectation(result.task),
-            answer,
-            serials=self._serials,
-        )
+        missing = isinstance(answer, PageMissing)
+        events = self._state.history.events(row.name, row.serial) if missing else ()
+        known = row.known(events)
+        expected = self._expectation(result.task)
+        verdict = judge_answer(known, expected, answer, serials=self._serials)
         said = row.entry_kind is EntryKind.REMOVE_PROJECT or row.omitted_at_serial is not None
-        if not isinstance(answer, PageMissing) or (said and isinstance(verdict, Confirm | Removed)):
+        if not missing or (said and isinstance(verdict, Confirm | Removed)):
             self._batch.succeeded += 1
-        self._apply_verdict(result, row, verdict)
+        unexplained = isinstance(verdict, Unconfirmed) or verdict == Removed(explained=False)
+        if unexplained and not self._is_up:
+            self._batch.missing.append(result)
+        else:
+            self._take_verdict(result, row, verdict, transition(known, verdict))
 
-    def _apply_verdict(self, result: FetchResult, row: ProjectRow, verdict: Verdict) -> None:
-        """Do what the verdict says."""
+    def _take_verdict(
+        self, result: FetchResult, row: ProjectRow, verdict: Verdict, effects: Effects
+    ) -> None:
+        """Do what the verdict says, and tell what is to be told of it."""
         if isinstance(verdict, Accept):
-            self._record(result, row, verdict)
-        elif isinstance(verdict, Confirm):
-            self._confirm(result, row)
+            self._record(result, row, verdict, effects)
+            return
+        self._apply(result.task, row, effects, approved=result.task.approved)
+        if isinstance(verdict, Confirm) and isinstance(result.answer, NotModified):
+            self.losses.confirm(row)
         elif isinstance(verdict, StaleAnswer):
             self._batch.to_retry.append((result, verdict.why, True))
-            self._state.fetch_queue.problem(row.name, verdict.why)
         elif isinstance(verdict, NeverExisted):
-            self._unknown(row)
-        elif not self._is_up and verdict != Removed(explained=True):
-            self._batch.missing.append(result)
-        elif isinstance(verdict, Removed):
-            self._removed(result, row, verdict)
-        else:
-            self._unconfirmed(row, verdict)
+            self._report_unknown(row)
+        elif isinstance(verdict, Unconfirmed):
+            why = f"{verdict.why}; it stays published, and is asked for again in a later pass"
+            log.warning("%s: %s", row.name, why, extra={"project": row.name})
+
+    def _apply(
+        self, task: FetchTask, row: ProjectRow, effects: Effects, *, approved: bool = False
+    ) -> None:
+        due = self._due(row, task) if effects.confirmed else None
+        since = task.since or self._now
+        self._state.apply(row, effects, self._observation, since=since, due=due, approved=approved)
 
     def _expectation(self, task: FetchTask) -> Expectation:
         """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
@@ -165,30 +173,11 @@ class _Recorder:
             behind=task.behind,
         )
 
-    def _unknown(self, row: ProjectRow) -> None:
+    def _report_unknown(self, row: ProjectRow) -> None:
         named = self._mirror.settings.mirror.selection.spelled_out_names
         if row.presence is Presence.NEW and row.name in named:
             why = "upstream does not have it; is that its name in mirror.projects?"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.projects.set_unknown(row.name)
-        self._state.fetch_queue.done(row.name)
-
-    def _known_project(
-        self, row: ProjectRow, answer: PageFound | NotModified | PageMissing
-    ) -> KnownProject:
-        missing = isinstance(answer, PageMissing)
-        return KnownProject(
-            name=row.name,
-            presence=row.presence,
-            serial=row.serial,
-            minimum_serial=row.serial if row.presence is Presence.REMOVED else row.minimum_serial,
-            is_only_published=row.is_only_published,
-            entry_kind=row.entry_kind,
-            entry_serial=row.entry_serial,
-            events=self._state.history.events(row.name, row.serial) if missing else (),
-            omitted_at_serial=row.omitted_at_serial,
-            quarantine_serial=row.quarantine_serial,
-        )
 
     def _before(self, row: ProjectRow) -> Page | None:
         """Return the page that was recorded, and is published; None when there is none."""
@@ -231,7 +220,9 @@ class _Recorder:
         # No list says which serial its page must reach: a CDN may have given an old one.
         return min(due, self._now + STALE_LIMIT)
 
-    def _record(self, result: FetchResult, row: ProjectRow, verdict: Accept) -> None:
+    def _record(
+        self, result: FetchResult, row: ProjectRow, verdict: Accept, effects: Effects
+    ) -> None:
         page = verdict.page
         assert result.stored is not None
         before = self._before(row)
@@ -257,10 +248,9 @@ class _Recorder:
             showed = previously_shown(before, was_lost, shown, lost, events)
         self._remember(row, showed, shown, yank_reasons(page), was_lost)
         self._note_traits(result, page)
-        self._state.publish_queue.add(row.id, PublishReason.PAGE, result.task.since or self._now)
         self._batch.pages[row.id] = shown
         self._mirror.totals.recorded += 1
-        self._state.fetch_queue.reached(row.name, page.serial)
+        self._apply(result.task, row, effects)
         self.losses.keep(row, lost)
         if before is not None and (late := files_added_late(before, page)):
             why = f"{first_and_count(late)}: new on a release of more than two weeks ago"
@@ -327,46 +317,6 @@ class _Recorder:
             self._json = True
             self._state.facts.change(UpstreamTraits, json=True)
             self._mirror.upstream.json_only = True
-
-    def _confirm(self, result: FetchResult, row: ProjectRow) -> None:
-        if row.presence is Presence.PRESENT:
-            self._state.projects.mark_checked(row.name, self._now, self._due(row, result.task))
-        # Not simply done: the journal may have asked for more while the answer was under way (R2).
-        self._state.fetch_queue.reached(row.name, row.serial)
-        if isinstance(result.answer, NotModified):
-            self.losses.confirm(row)
-
-    def _removed(self, result: FetchResult, row: ProjectRow, verdict: Removed) -> None:
-        if row.presence is Presence.PRESENT or row.published is not None:
-            tombstone = (
-                row.entry_serial
-                if row.entry_kind is EntryKind.REMOVE_PROJECT
-                else row.minimum_serial
-            )
-            if not verdict.explained and tombstone is not None:
-                tombstone -= 1  # it may have been upstream's fault: then the same page comes back
-            self._state.projects.remove(row.name, tombstone)
-            reason = PublishReason.EXPLAINED if verdict.explained else PublishReason.UNEXPLAINED
-            since = result.task.since or self._now
-            self._state.publish_queue.add(row.id, reason, since, approved=result.task.approved)
-            # Of a page that the state never held there is no history.
-            if row.presence is Presence.PRESENT and row.entry_kind is not EntryKind.REMOVE_PROJECT:
-                change = PageChange(action=HistoryAction.REMOVE)
-                self._state.history.add_observed(row.name, (change,), self._now, low=row.serial)
-        self._state.fetch_queue.done(row.name)
-
-    def _unconfirmed(self, row: ProjectRow, verdict: Unconfirmed) -> None:
-        why = f"{verdict.why}; it stays published, and is asked for again in a later pass"
-        log.warning("%s: %s", row.name, why, extra={"project": row.name})
-        self._state.fetch_queue.mark_unconfirmed(
-            row.name,
-            verdict.seen,
-            verdict.why,
-            run=self._mirror.run,
-            now=self._now,
-            confirm_after=self._observation.confirm_after,
-        )
-        self._state.projects.postpone(row.name, self._now + DAY)
 
 
 def _yank_unversioned(changes: Iterable[PageChange]) -> bool:

@@ -11,7 +11,7 @@ from yanksync.core import layout
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import PublishedForms
-from yanksync.core.project_state import PublishReason
+from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import NOTES, Finding, FindingKind
 from yanksync.output.inventory import expected_files
@@ -152,8 +152,8 @@ class _Repairer:
                     # the state has the page that is held, and no more the old one
                     self.unrepaired += 1
                     continue
-                state.publish_queue.add(row.id, PublishReason.PAGE, self._now)
-                state.publish_queue.mark_writing([row.id])
+                effects = transition(row.known(), FilesDiffer())
+                state.apply(row, effects, self._mirror.observation(self._now))
                 self._forget_etags(name)
                 self.needs_upstream = self.needs_upstream or finding.detail == UNREADABLE
 

@@ -51,8 +51,8 @@ class Observation(Struct, frozen=True):
     """When a page is looked at."""
 
     now: float  # UTC seconds
-    run: int  # the number of the pass
-    confirm_after: float  # seconds between the first look and the one that confirms it
+    run: int = 0  # the number of the pass
+    confirm_after: float = 0.0  # seconds between the first look and the one that confirms it
 
 
 def find_lost_files(

@@ -22,13 +22,18 @@ class KnownProject(Struct, frozen=True, kw_only=True):
     presence: Presence = Presence.NEW
     serial: int | None = None  # of the held page, or the tombstone of a removed project
     minimum_serial: int | None = None  # of the published page, or ``serial`` where that is higher
-    is_only_published: bool = False  # a page is published that the state never held
+    published: bool = False  # a page is published
     entry_kind: EntryKind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
     events: tuple[JournalEvent, ...] = ()  # its removals and quarantines after the held serial
     omitted_at_serial: int | None = None  # serial of the list that left it out; None: none did
     # the entry that quarantined it before its page was seen (R9)
     quarantine_serial: int | None = None
+
+    @property
+    def is_only_published(self) -> bool:
+        """Whether a page is published that the state never held: another state or program did."""
+        return self.published and self.presence in (Presence.NEW, Presence.UNKNOWN)
 
 
 class Expectation(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, backoff, is_overdue
+from yanksync.core.rules.lost_files import Observation
 from yanksync.state.database import Database
 
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
@@ -196,24 +197,19 @@ class FetchQueue:
         """Return how many looks of a full-resync are still to be taken."""
         return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
-    def mark_unconfirmed(
-        self, name: str, seen: str, why: str, *, run: int, now: float, confirm_after: float
-    ) -> None:
-        """A look left something out that nothing explains; a later pass must see the same (R7).
-
-        ``confirm_after`` is how many seconds later, at the earliest.
-        """
-        self.mark(name, None, now)
+    def mark_unconfirmed(self, name: str, seen: str, why: str, at: Observation) -> None:
+        """A look left something out that nothing explains; a later pass must see the same (R7)."""
+        self.mark(name, None, at.now)
         self._db.execute(
             """UPDATE pending SET problem = ?3,
                 doubt_run = CASE WHEN doubt IS ?2 THEN coalesce(doubt_run, ?4) ELSE ?4 END,
                 doubt_since = CASE WHEN doubt IS ?2 THEN coalesce(doubt_since, ?5) ELSE ?5 END,
                 doubt = ?2 WHERE name = ?1""",
-            (name, seen, why, run, now),
+            (name, seen, why, at.run, at.now),
         )
         self._db.execute(
             "UPDATE pending SET next_try = max(doubt_since + ?2, ?3) WHERE name = ?1",
-            (name, confirm_after, now),
+            (name, at.confirm_after, at.now),
         )
 
     def confirm_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:

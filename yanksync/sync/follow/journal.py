@@ -13,7 +13,7 @@ from yanksync.config.settings import JournalSource
 from yanksync.core.errors import JournalReplaced, JournalUnavailable, RateLimited, UpstreamRefused
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName, normalize
-from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import (
     EntryKind,
     JournalEvent,
@@ -23,6 +23,7 @@ from yanksync.core.rules.journal_entries import (
     mirrored_names,
 )
 from yanksync.core.rules.lost_files import apply_entries
+from yanksync.core.rules.transitions import QuarantinedByJournal, RemovedByJournal, transition
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
@@ -220,24 +221,14 @@ def _update_lost_files(mirror: Mirror, events: Sequence[JournalEvent], started: 
 
 def _withdraw_at_once(mirror: Mirror, mark: ProjectMark, row: ProjectRow, started: float) -> None:
     """Withdraw what the journal says is withdrawn, before any page says so (R9)."""
-    state = mirror.state
-    present = row.presence is Presence.PRESENT
     if mark.kind is EntryKind.REMOVE_PROJECT:
-        state.projects.remove(mark.name, mark.required_serial)  # no older page brings it back (R3)
-        if present or row.published is not None:
-            state.publish_queue.add(row.id, PublishReason.EXPLAINED, started)
-    elif mark.quarantine is not None and (row.serial or 0) < mark.quarantine:
-        # One that was never held, too: no page from before that may bring files.
-        state.projects.quarantine_at_once(mark.name, mark.quarantine)
-        if present or row.published is not None:  # its removal may be held: this is no removal
-            state.publish_queue.add(row.id, PublishReason.PAGE, started)
+        event: type[RemovedByJournal | QuarantinedByJournal] = RemovedByJournal
+        serial = mark.required_serial
+    elif mark.quarantine is not None:
+        event, serial = QuarantinedByJournal, mark.quarantine
     else:
         return
-    if (
-        not present
-        and row.published is None
-        and is_project_directory(mirror.store.directory_content(mark.name))
-    ):
-        # A run published it that this state does not know of: the state was put back.
-        state.publish_queue.add(row.id, PublishReason.EXPLAINED, started)
-        state.publish_queue.mark_writing([row.id])
+    stands = row.presence is Presence.PRESENT or row.published is not None
+    unknown = not stands and is_project_directory(mirror.store.directory_content(mark.name))
+    effects = transition(row.known(), event(serial, unknown))
+    mirror.state.apply(row, effects, mirror.observation(started))

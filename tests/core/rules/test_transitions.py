@@ -1,0 +1,176 @@
+"""What may happen to a project, and what each event changes: the whole table."""
+
+from __future__ import annotations
+
+import pytest
+
+from yanksync.core.model import HistoryAction, Page
+from yanksync.core.names import NormalizedName
+from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.transitions import (
+    DirectoryUnknown,
+    Effects,
+    Event,
+    FilesDiffer,
+    QuarantinedByJournal,
+    RemovedByJournal,
+    Wait,
+    transition,
+)
+from yanksync.core.rules.verdicts import (
+    Accept,
+    Confirm,
+    KnownProject,
+    NeverExisted,
+    Removed,
+    StaleAnswer,
+    Unconfirmed,
+)
+
+NAME = NormalizedName("demo")
+PRESENT = KnownProject(
+    name=NAME, presence=Presence.PRESENT, serial=10, minimum_serial=10, published=True
+)
+WAITING = KnownProject(name=NAME, presence=Presence.PRESENT, serial=10, minimum_serial=10)
+REMOVED_HERE = KnownProject(name=NAME, presence=Presence.REMOVED, serial=10, minimum_serial=10)
+STILL_THERE = KnownProject(
+    name=NAME, presence=Presence.REMOVED, serial=10, minimum_serial=10, published=True
+)
+ONLY_PUBLISHED = KnownProject(
+    name=NAME, presence=Presence.NEW, serial=10, minimum_serial=10, published=True
+)
+NEW = KnownProject(name=NAME)
+JOURNAL_REMOVED = KnownProject(
+    name=NAME,
+    presence=Presence.PRESENT,
+    serial=10,
+    minimum_serial=10,
+    published=True,
+    entry_kind=EntryKind.REMOVE_PROJECT,
+    entry_serial=12,
+)
+WENT_BY_JOURNAL = KnownProject(
+    name=NAME,
+    presence=Presence.REMOVED,
+    serial=12,
+    entry_kind=EntryKind.REMOVE_PROJECT,
+    entry_serial=12,
+)
+PAGE, EXPLAINED, UNEXPLAINED = (
+    PublishReason.PAGE,
+    PublishReason.EXPLAINED,
+    PublishReason.UNEXPLAINED,
+)
+GONE = Presence.REMOVED
+
+
+@pytest.mark.rule("R9")
+@pytest.mark.parametrize(
+    ("known", "publish"),
+    [(PRESENT, EXPLAINED), (WAITING, EXPLAINED), (STILL_THERE, EXPLAINED), (NEW, None)],
+)
+def test_the_journal_removes_at_once(known: KnownProject, publish: PublishReason | None) -> None:
+    removed = Effects(presence=GONE, tombstone=12, publish=publish)
+    assert transition(known, RemovedByJournal(12)) == removed
+
+
+@pytest.mark.rule("R9")
+@pytest.mark.parametrize(
+    ("known", "publish"),
+    [(PRESENT, PAGE), (STILL_THERE, PAGE), (ONLY_PUBLISHED, PAGE), (NEW, None)],
+)
+def test_the_journal_quarantines_at_once(
+    known: KnownProject, publish: PublishReason | None
+) -> None:
+    quarantined = Effects(quarantine=12, publish=publish)
+    assert transition(known, QuarantinedByJournal(12)) == quarantined
+
+
+def test_a_page_from_after_a_quarantine_counts_more() -> None:
+    assert transition(PRESENT, QuarantinedByJournal(10)) == Effects()
+
+
+def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
+    assert transition(NEW, RemovedByJournal(12, unknown_files=True)) == Effects(
+        presence=GONE, tombstone=12, publish=EXPLAINED, write_started=True
+    )
+    assert transition(NEW, QuarantinedByJournal(12, unknown_files=True)) == Effects(
+        quarantine=12, publish=EXPLAINED, write_started=True
+    )
+
+
+@pytest.mark.rule("R8")
+@pytest.mark.parametrize(
+    ("known", "explained", "effects"),
+    [
+        (
+            PRESENT,
+            True,
+            Effects(
+                presence=GONE,
+                tombstone=10,
+                publish=EXPLAINED,
+                history=HistoryAction.REMOVE,
+                wait=Wait.OVER,
+            ),
+        ),
+        (  # the same page may come back, if that was upstream's fault
+            PRESENT,
+            False,
+            Effects(
+                presence=GONE,
+                tombstone=9,
+                publish=UNEXPLAINED,
+                history=HistoryAction.REMOVE,
+                wait=Wait.OVER,
+            ),
+        ),
+        (  # the history has the journal's entry
+            JOURNAL_REMOVED,
+            True,
+            Effects(presence=GONE, tombstone=12, publish=EXPLAINED, wait=Wait.OVER),
+        ),
+        (
+            ONLY_PUBLISHED,
+            False,
+            Effects(presence=GONE, tombstone=9, publish=UNEXPLAINED, wait=Wait.OVER),
+        ),
+        (NEW, True, Effects(wait=Wait.OVER)),
+        (REMOVED_HERE, True, Effects(wait=Wait.OVER)),
+    ],
+)
+def test_a_page_that_is_gone(known: KnownProject, explained: bool, effects: Effects) -> None:
+    assert transition(known, Removed(explained)) == effects
+
+
+@pytest.mark.parametrize(
+    ("known", "event", "effects"),
+    [
+        (
+            PRESENT,
+            Accept(Page(name="demo", serial=11), reached=True),
+            Effects(publish=PAGE, wait=Wait.REACHED, reached=11),
+        ),
+        (PRESENT, Confirm(), Effects(confirmed=True, wait=Wait.REACHED, reached=10)),
+        (REMOVED_HERE, Confirm(), Effects(wait=Wait.REACHED, reached=10)),
+        (NEW, NeverExisted(), Effects(presence=Presence.UNKNOWN, wait=Wait.OVER)),
+        (PRESENT, StaleAnswer("old"), Effects(problem="old")),
+        (PRESENT, Unconfirmed("404", "gone"), Effects(unconfirmed="404", problem="gone")),
+        (PRESENT, FilesDiffer(), Effects(publish=PAGE, write_started=True)),
+    ],
+)
+def test_other_answers(known: KnownProject, event: Event, effects: Effects) -> None:
+    assert transition(known, event) == effects
+
+
+@pytest.mark.parametrize(
+    ("known", "publish"),
+    [(WENT_BY_JOURNAL, EXPLAINED), (REMOVED_HERE, UNEXPLAINED), (NEW, UNEXPLAINED)],
+)
+def test_an_unknown_directory_goes_once_the_guard_says_so(
+    known: KnownProject, publish: PublishReason
+) -> None:
+    assert transition(known, DirectoryUnknown()) == Effects(
+        presence=GONE, tombstone=known.serial, publish=publish, write_started=True
+    )
