@@ -161,7 +161,7 @@ class _Adoption:
         self._met: set[str] = set()
         # With names alone no list is read that would tell what upstream has.
         self._lists = (
-            mirror.state.facts.source_choice.source != JournalSource.NONE
+            mirror.state.facts.source_choice.journal != JournalSource.NONE
             and mirror.settings.mirror.selection.explicit_names is None
         )
         self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT

@@ -22,38 +22,19 @@ UNREAD, READ = "unread", "read"
 read to its end; it was read, and only pending projects may still be newer in the output."""
 
 NO_SERIAL = -1
-"""As :attr:`PublishedListRecord.writing`: a list without a serial is being written."""
+"""As :attr:`PublishedListRecord.serial_writing`: a list without a serial is being written."""
 
 
-class JournalPosition(
-    Struct,
-    frozen=True,
-    rename={
-        "serial": "cursor",
-        "row": "cursor_row",
-        "newest": "upstream_serial",
-        "not_before": "journal_not_before",
-    },
-):
+class JournalPosition(Struct, frozen=True, rename={"not_before": "journal_not_before"}):
     """How far the journal was followed; ``sync/follow/journal.py`` has it."""
 
-    serial: int | None = None  # up to which it is recorded; None: it was never followed
-    row: str | None = None  # JSON of the entry at that serial (R14); None: it is not known
-    newest: int | None = None  # the newest serial that upstream has shown
+    cursor: int | None = None  # the serial up to which it is recorded; None: never followed
+    cursor_row: str | None = None  # JSON of the entry there (R14); None: it is not known
+    upstream_serial: int | None = None  # the newest serial that upstream has shown
     not_before: float | None = None  # the journal asked to be left alone until then
 
 
-class ListPosition(
-    Struct,
-    frozen=True,
-    rename={
-        "serial": "list_serial",
-        "etag": "list_etag",
-        "older_since": "list_older_since",
-        "empty_since": "list_empty_since",
-        "below": "list_below",
-    },
-):
+class ListPosition(Struct, frozen=True, rename=lambda field: f"list_{field}"):
     """What was read of upstream's list; ``sync/follow/project_list.py`` has it."""
 
     serial: int | None = None  # of the list that was compared with the state last
@@ -63,22 +44,14 @@ class ListPosition(
     below: str | None = None  # JSON of its rows that are older than what is held
 
 
-class PublishedListRecord(
-    Struct,
-    frozen=True,
-    rename=lambda field: {
-        "serial": "list_serial_written",
-        "writing": "list_serial_writing",
-        "serials_changed": "list_serials",
-    }.get(field, f"list_{field}"),
-):
+class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{field}"):
     """The list of projects as we published it; ``sync/publish_list.py`` has it."""
 
     changed: bool = False  # it is to be written: its projects are others
-    serials_changed: bool = False  # it may be written: only serials in it are others
+    serials: bool = False  # it may be written: only serials in it are others
     written: float | None = None  # when it was; None: never
-    serial: int | None = None  # that it carries
-    writing: int | None = None  # the same of the one that was begun last, or NO_SERIAL
+    serial_written: int | None = None  # that it carries
+    serial_writing: int | None = None  # that of the one that was begun last, or NO_SERIAL
     stamp: str | None = None  # tells it from another one; empty: it was not there
     copies: str | None = None  # its compressed copies
     codecs: str | None = None  # of all copies that may be there, for hooks
@@ -86,11 +59,10 @@ class PublishedListRecord(
     legacy: str | None = None  # digest of the form for followers; None: it is not written
 
 
-class Recovery(
-    Struct,
-    frozen=True,
-    rename={"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"},
-):
+_RECOVERY = {"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"}
+
+
+class Recovery(Struct, frozen=True, rename=_RECOVERY):
     """How the output may be newer than the state; ``sync/output_survey.py`` has it."""
 
     serial: int | None = None  # of the output; None: the state knows what is in it
@@ -99,44 +71,34 @@ class Recovery(
     adopting: int | None = None  # how far ``adopt`` came with the tree of another program
 
 
-class ReplacedJournal(
-    Struct,
-    frozen=True,
-    rename={
-        "problem": "journal_replaced",
-        "since": "journal_replaced_since",
-        "seen": "journal_seen",
-        "seen_text": "journal_seen_text",
-        "approved": "approve_journal",
-    },
-):
+def _of_journal(field: str) -> str:
+    return "approve_journal" if field == "approved" else f"journal_{field}"
+
+
+class ReplacedJournal(Struct, frozen=True, rename=_of_journal):
     """That upstream is another one (R14); ``sync/follow/upstream_change.py`` has it."""
 
-    problem: str | None = None  # what shows it; None: it is the one that was followed so far
-    since: float | None = None
+    replaced: str | None = None  # what shows it; None: it is the one that was followed so far
+    replaced_since: float | None = None
     seen: str | None = None  # JSON of what a person was shown of it
     seen_text: str | None = None
     approved: bool = False  # it may be followed
 
 
-class SourceChoice(
-    Struct,
-    frozen=True,
-    rename={"source": "journal", "refusals": "refused", "probed": "journal_probe"},
-):
+class SourceChoice(Struct, frozen=True, rename={"probed": "journal_probe"}):
     """Where changes are learnt from (R15); ``sync/follow/source_choice.py`` has it."""
 
-    source: str | None = None
-    refusals: int | None = None  # passes in a row in which the journal was refused
+    journal: str | None = None  # xmlrpc, listing or none
+    refused: int | None = None  # passes in a row in which the journal was refused
     refused_since: float | None = None
     probed: float | None = None  # when a journal that was left was last asked whether it is back
 
 
-class SelectionChange(
-    Struct,
-    frozen=True,
-    rename=lambda field: "selection" if field == "listed" else f"selection_{field}",
-):
+def _of_selection(field: str) -> str:
+    return "selection" if field == "listed" else f"selection_{field}"
+
+
+class SelectionChange(Struct, frozen=True, rename=_of_selection):
     """Which projects are mirrored; ``sync/follow/selection_change.py`` has it."""
 
     listed: str | None = None  # the selection with which the list was read last
@@ -157,7 +119,7 @@ class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
 
 
 class UpstreamTraits(Struct, frozen=True):
-    """What upstream is like."""
+    """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
 
     serials: bool = False  # its pages have serials (R3)
     json: bool = False  # it has JSON forms, so that HTML is a fallback's (R15)
@@ -250,33 +212,33 @@ class Facts:
     @property
     def cursor(self) -> int | None:
         """The serial up to which the journal is recorded; None before the first run."""
-        return self.journal.serial
+        return self.journal.cursor
 
     @property
     def cursor_row(self) -> JournalEntry | None:
         """The journal's row at the cursor; None when only its serial is known (R14)."""
-        text = self.journal.row
+        text = self.journal.cursor_row
         return None if text is None else msgspec.json.decode(text, type=JournalEntry)
 
     @property
     def followed_serial(self) -> int | None:
         """The serial up to which upstream was followed: that of the journal, or of its list."""
-        by_journal = self.source_choice.source == "xmlrpc"
+        by_journal = self.source_choice.journal == "xmlrpc"
         return self.cursor if by_journal else self.upstream_list.serial
 
     def move_cursor(self, serial: int, row: JournalEntry | None) -> None:
         """Set the cursor, with the row that stands there if it is known."""
         text = None if row is None else msgspec.json.encode(row).decode()
-        self.change(JournalPosition, serial=serial, row=text)
+        self.change(JournalPosition, cursor=serial, cursor_row=text)
         self.see_serial(serial)
 
     @property
     def lag_serials(self) -> int | None:
         """How many serials upstream's newest is above the newest read that is published in full."""
-        newest, complete = self.journal.newest, self.number("complete_serial")
+        newest, complete = self.journal.upstream_serial, self.number("complete_serial")
         return None if newest is None or complete is None else max(newest - complete, 0)
 
     def see_serial(self, serial: int | None) -> None:
         """Remember the newest serial that upstream has shown."""
-        if serial is not None and serial > (self.journal.newest or -1):
-            self.change(JournalPosition, newest=serial)
+        if serial is not None and serial > (self.journal.upstream_serial or -1):
+            self.change(JournalPosition, upstream_serial=serial)

@@ -282,7 +282,7 @@ def _rechecks(mirror: Mirror) -> list[FetchTask]:
         }
         if not state.fetch_queue.has(name)
     ]
-    if state.facts.source_choice.source == JournalSource.NONE:
+    if state.facts.source_choice.journal == JournalSource.NONE:
         return held  # every page is asked for in every pass
     return [*held, *_due(mirror, now)]
 
@@ -313,7 +313,7 @@ def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
     """Return what to tell when there is no journal and not one page was answered: an outage."""
     mirror = fetch_round.mirror
     if (
-        mirror.state.facts.source_choice.source != JournalSource.NONE
+        mirror.state.facts.source_choice.journal != JournalSource.NONE
         or fetch_round.answered
         or not fetch_round.to_retry
     ):

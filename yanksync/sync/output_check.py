@@ -79,7 +79,8 @@ def _find_mismatch(
     # Not the cursor: a pass may have moved it and written no list. One that died while writing it
     # has left the first of the two.
     ours = facts.published_list
-    known = max(NO_SERIAL if serial is None else serial for serial in (ours.writing, ours.serial))
+    serials = (ours.serial_writing, ours.serial_written)
+    known = max(NO_SERIAL if serial is None else serial for serial in serials)
     if not recovering and stands.serial is not None and stands.serial > known:
         return _Mismatch(f"the output is newer than the state (serial {stands.serial})", newer=True)
     if not recovering and ours.written is None:
@@ -89,7 +90,8 @@ def _find_mismatch(
         return None
     if stamp == stands.stamp:
         return None if stamp else _nothing_published(mirror)
-    if ours.writing is None or not stands.stamp:  # else it may be the one that was being written
+    # Else it may be the one that was being written.
+    if ours.serial_writing is None or not stands.stamp:
         why = "the list of projects in the output is not the one that the last run wrote there"
         # Without a serial nobody can tell which of the two is older.
         return _nothing_published(mirror) or _Mismatch(why, newer=stands.serial is None)

@@ -28,7 +28,7 @@ def publish_list(mirror: Mirror) -> None:
     known = facts.published_list
     if not known.changed and known.written is not None:
         interval = mirror.settings.mirror.list_interval
-        if not known.serials_changed or 0 <= now - known.written < interval:
+        if not known.serials or 0 <= now - known.written < interval:
             return
     serial = facts.followed_serial
     recovery = facts.recovery
@@ -39,7 +39,7 @@ def publish_list(mirror: Mirror) -> None:
         ListForm(form.filename, partial(_digested, form, digests))
         for form in list_forms(mirror, serial)
     )
-    facts.change(PublishedListRecord, writing=NO_SERIAL if serial is None else serial)
+    facts.change(PublishedListRecord, serial_writing=NO_SERIAL if serial is None else serial)
     mirror.progress.expect("writing the list", 0)
     with mirror.store.conditions(mirror.state.etags, [layout.LIST_KEY]):
         copies = mirror.store.write_list(forms, mirror.settings.mirror.compress)
@@ -52,7 +52,7 @@ def publish_list(mirror: Mirror) -> None:
             codecs = " ".join(mirror.settings.mirror.compress)
         facts.published_list = PublishedListRecord(
             written=now,
-            serial=serial,
+            serial_written=serial,
             stamp=stamp,
             copies=" ".join(copies),
             codecs=codecs,

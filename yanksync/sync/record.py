@@ -101,7 +101,7 @@ class _Recorder:
         self._serials = facts.traits.serials
         self._json = facts.traits.json
         self._tree = facts.recovery.serial
-        self._cursor = facts.cursor if facts.source_choice.source == JournalSource.XMLRPC else None
+        self._cursor = facts.cursor if facts.source_choice.journal == JournalSource.XMLRPC else None
 
     def row(self, name: NormalizedName) -> ProjectRow:
         self._state.projects.add([(name, name)])

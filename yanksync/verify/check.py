@@ -178,7 +178,7 @@ def check_list(mirror: Mirror) -> Iterator[Finding]:
     """Hold the list against the state: its serials against what was written, for they age."""
     facts = mirror.state.facts
     ours = facts.published_list
-    busy = ours.writing is not None or ours.written is None
+    busy = ours.serial_writing is not None or ours.written is None
     if busy or ours.changed or facts.recovery.serial is not None:
         path = f"{layout.directory(None)}/"
         yield Finding(kind=FindingKind.UNPUBLISHED, project=None, path=path)
@@ -194,8 +194,8 @@ def _listed(mirror: Mirror) -> PublishedForms:
     ours = mirror.state.facts.published_list
     known = {layout.V1_JSON.filename: ours.json, layout.LEGACY.filename: ours.legacy}
     digests = {}
-    for form in list_forms(mirror, ours.serial):
-        written = known.get(form.filename) if ours.serials_changed else None
+    for form in list_forms(mirror, ours.serial_written):
+        written = known.get(form.filename) if ours.serials else None
         digests[form.filename] = (
             digest_of(form.chunks()) if written is None else bytes.fromhex(written)
         )

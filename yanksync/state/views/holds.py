@@ -77,11 +77,11 @@ def _held(
 def _whole(state: State) -> list[HeldItem]:
     """Return what is held of the mirror as a whole."""
     facts, found = state.facts, []
-    replaced, selection = facts.replaced_journal, facts.selection
-    if replaced.problem is not None and not replaced.approved:
-        seen = replaced.seen_text or ""
-        why = f"upstream is not the one followed so far: {replaced.problem}{seen}"
-        found.append(_held(None, "journal", why, replaced.since or 0.0))
+    other, selection = facts.replaced_journal, facts.selection
+    if other.replaced is not None and not other.approved:
+        seen = other.seen_text or ""
+        why = f"upstream is not the one followed so far: {other.replaced}{seen}"
+        found.append(_held(None, "journal", why, other.replaced_since or 0.0))
     if selection.held is not None and selection.approved is None:
         found.append(_held(None, "selection", selection.held, selection.held_since or 0.0))
     return found

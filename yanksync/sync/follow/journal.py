@@ -65,7 +65,7 @@ def read_changes(mirror: Mirror) -> bool:
         except RateLimited as throttled:
             mirror.state.facts.change(JournalPosition, not_before=started + throttled.seconds)
             raise
-        mirror.state.facts.change(SourceChoice, refused_since=None, refusals=None)
+        mirror.state.facts.change(SourceChoice, refused_since=None, refused=None)
     elif source is JournalSource.LISTING:
         try:
             follow_list(mirror, started)

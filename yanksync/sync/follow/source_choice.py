@@ -32,17 +32,17 @@ def current_source(mirror: Mirror) -> JournalSource:
     facts = mirror.state.facts
     configured = mirror.settings.upstream.journal
     if configured is not JournalSource.AUTO:
-        if facts.source_choice.source != configured:
+        if facts.source_choice.journal != configured:
             with mirror.state.transaction():
                 mirror.state.history.attribute(None, mirror.now())
                 facts.source_choice = SourceChoice(
                     configured.value, probed=facts.source_choice.probed
                 )
         return configured
-    known = facts.source_choice.source
+    known = facts.source_choice.journal
     if known is None:
         known = _probe(mirror)
-        facts.change(SourceChoice, source=known)
+        facts.change(SourceChoice, journal=known)
     elif known != JournalSource.XMLRPC and facts.cursor is not None:
         known = _probe_again(mirror, known)
     return JournalSource(known)
@@ -125,7 +125,7 @@ def _probe_again(mirror: Mirror, known: str) -> str:
     except JournalUnavailable:
         return known
     log.warning("the journal has returned; following it from serial %s", facts.cursor)
-    facts.change(SourceChoice, source=JournalSource.XMLRPC.value)
+    facts.change(SourceChoice, journal=JournalSource.XMLRPC.value)
     return JournalSource.XMLRPC.value
 
 
@@ -136,8 +136,8 @@ def note_journal_refused(mirror: Mirror) -> None:
         return
     now = mirror.now()
     since = facts.source_choice.refused_since or now
-    passes = (facts.source_choice.refusals or 0) + 1
-    facts.change(SourceChoice, refused_since=since, refusals=passes)
+    passes = (facts.source_choice.refused or 0) + 1
+    facts.change(SourceChoice, refused_since=since, refused=passes)
     if passes >= _PASSES and now - since >= _LASTING:
         instead = _without_journal(mirror)
         log.warning("the journal is refused for good; following %r instead", instead)

@@ -166,11 +166,13 @@ def _hold(
     """
     facts = mirror.state.facts
     known = facts.replaced_journal
-    since = mirror.now() if known.problem is None else known.since
-    facts.change(ReplacedJournal, problem=replaced.problem, since=since, approved=False)
+    since = mirror.now() if known.replaced is None else known.replaced_since
+    facts.change(
+        ReplacedJournal, replaced=replaced.problem, replaced_since=since, approved=False
+    )
     if seen is not None:
         note_snapshot(mirror, seen)
-    elif known.problem != replaced.problem or is_outdated(mirror, source):
+    elif known.replaced != replaced.problem or is_outdated(mirror, source):
         facts.replaced_journal = ReplacedJournal(replaced.problem, since)
         store_snapshot(mirror, source)
     raise replaced
