@@ -42,6 +42,7 @@ from yanksync.output.inventory import DirectoryContent, is_project_directory
 from yanksync.output.reconcile import compressed_copies, published_forms
 from yanksync.state.facts import Recovery
 from yanksync.state.project_rows import ProjectRow, StoredPage
+from yanksync.state.state import State
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchResult
@@ -64,7 +65,7 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
     With ``dry_run`` nothing is changed. The state must be empty, or that of an adoption that was
     interrupted. Raises :class:`yanksync.core.errors.YanksyncError`.
     """
-    _check_state(mirror)
+    _check_state(mirror.state)
     _check_tree(mirror)
     if not dry_run:
         mirror.store.prepare()
@@ -75,14 +76,13 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
     if not dry_run:
         publish_backlog(mirror)  # what an adoption that died has recorded
         mirror.state.facts.change(Recovery, adopting=None)
-    report_held(mirror)
+    report_held(mirror.totals)
     held = ExitCode.HELD if count_held(mirror.state) else ExitCode.DONE
     code = held if mirror.totals.problem is None else ExitCode.FAILED
     return AdoptSummary(exit_code=code, counts=adoption.counts, lacks=adoption.verdict.lacks)
 
 
-def _check_state(mirror: Mirror) -> None:
-    state = mirror.state
+def _check_state(state: State) -> None:
     written = state.facts.published_list.written
     if written is None and state.facts.recovery.adopting is not None:
         return

@@ -35,6 +35,7 @@ from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.state_access import locked_since
+from yanksync.state.state import State
 from yanksync.state.views.holds import count_held
 from yanksync.sync.pipeline import PassRequest, plan_pass, run_record
 from yanksync.sync.pipeline import run_pass as make_pass
@@ -206,7 +207,7 @@ def _make_pass(
         late = code == ExitCode.PARTIAL and older_than_an_hour(mirror.state.runs.partial_since())
         kept.end(code, report=late)
         if code == ExitCode.HELD and not kept.failed:  # reported when it began
-            _report_held(mirror)
+            _report_held(mirror.state)
         if late or (code == ExitCode.PARTIAL and not how.cron):
             _report_partial(mirror, context, late=late)
     for line in told:  # the progress bar has gone
@@ -289,8 +290,8 @@ def _report(
     return [summary_line(summary), *([] if built is None else [built])] if terminal else []
 
 
-def _report_held(mirror: Mirror) -> None:
-    held = count_held(mirror.state)
+def _report_held(state: State) -> None:
+    held = count_held(state)
     print_line(f"held until a person approves it: {held}; see 'yanksync holds'")
 
 

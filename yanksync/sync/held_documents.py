@@ -60,7 +60,7 @@ def _write_batch(mirror: Mirror, held: Sequence[int]) -> None:
             state.hook_queue.add(hooks, stood)
     if failed:
         fatal = len(failed) == len(made) and any(failure.fatal for failure in failures)
-        report_failures(mirror, failed, fatal=fatal)
+        report_failures(mirror.totals, failed, fatal=fatal)
 
 
 def _work(one: _HeldDocument) -> WriteProject:

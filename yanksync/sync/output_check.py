@@ -45,7 +45,7 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     if all_is_looked_at and unlike is None and tree is None:
         unlike = _newer_page(mirror)
     if unlike is not None:
-        distrust_output(mirror, unlike.why, stands, newer=unlike.newer)
+        distrust_output(mirror.state, unlike.why, stands, newer=unlike.newer)
     elif tree is not None and not mirror.state.projects.any():  # a new state in object storage
         facts.change(Recovery, survey_due=True)
     record_published_pages(mirror)

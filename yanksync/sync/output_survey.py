@@ -15,8 +15,9 @@ from yanksync.core.errors import JournalReplaced, PublishError
 from yanksync.core.names import normalize
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
-from yanksync.output.store import PublishedList
+from yanksync.output.store import PublishedList, Store
 from yanksync.state.facts import OTHER_EPOCH, UNREAD, PublishedListRecord, Recovery
+from yanksync.state.state import State
 from yanksync.sync.publish_list import ANY_COPIES
 
 IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
@@ -29,18 +30,18 @@ _KEPT = (
 _WRITTEN = "yanksync compares every page with the state, and writes those that differ"
 
 
-def distrust_output(mirror: Mirror, why: str, stands: PublishedList, *, newer: bool) -> None:
+def distrust_output(state: State, why: str, stands: PublishedList, *, newer: bool) -> None:
     """Note that the output is not as this state left it: every digest is void.
 
     ``newer``: the output may have changes that the state does not know.
     """
-    facts = mirror.state.facts
+    facts = state.facts
     tree = facts.recovery.serial
     # A state that knows nothing yet was reported as missing when it was opened.
-    level = logging.WARNING if mirror.state.projects.any() else logging.INFO
+    level = logging.WARNING if state.projects.any() else logging.INFO
     log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
-    with mirror.state.transaction():
-        mirror.state.distrust_output()
+    with state.transaction():
+        state.distrust_output()
         facts.change(
             Recovery, serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0)
         )
@@ -61,7 +62,7 @@ def record_published_pages(mirror: Mirror) -> None:
     remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
     names = (name for name in mirror.store.names() if normalize(name) == name)
     while batch := list(islice(names, _BATCH)):
-        found = dict(_published(mirror, batch, remote=remote))
+        found = dict(_published(mirror.store, batch, remote=remote))
         newest = max(newest, *(serial or 0 for serial in found.values()), 0)
         with mirror.state.transaction():
             mirror.state.projects.note_published(found.items())
@@ -98,14 +99,14 @@ def check_published(mirror: Mirror, last: int) -> None:
 
 
 def _published(
-    mirror: Mirror, names: Sequence[str], *, remote: bool
+    store: Store, names: Sequence[str], *, remote: bool
 ) -> Iterator[tuple[str, int | None]]:
     """Yield the pages among these directories, with their serials.
 
     Raises :class:`PublishError` when object storage lets nothing be read any more.
     """
     in_a_row = 0
-    for name, serial in zip(names, mirror.store.serials(names, quick=remote), strict=True):
+    for name, serial in zip(names, store.serials(names, quick=remote), strict=True):
         if isinstance(serial, PublishError):
             in_a_row += 1
             if remote and in_a_row == IN_A_ROW:
@@ -113,5 +114,5 @@ def _published(
             yield name, None
             continue
         in_a_row = 0
-        if serial is not None or is_project_directory(mirror.store.directory_content(name)):
+        if serial is not None or is_project_directory(store.directory_content(name)):
             yield name, serial

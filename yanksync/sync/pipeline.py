@@ -22,7 +22,9 @@ from yanksync.core.rules.fetch_plan import PassPlan, PlannedRemoval
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.store import room_for
+from yanksync.state.queues.publish import PublishQueue
 from yanksync.state.runs import RunRecord
+from yanksync.state.state import State
 from yanksync.state.views.holds import count_held, held_items
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.fetch_loop import process_pending
@@ -91,16 +93,15 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
         (publish_backlog if catching_up else publish_removals)(mirror)
         _write_held_documents(mirror)
         failure = failure or _nothing_found(mirror)
-        if failure is None or _has_begun(mirror):
+        if failure is None or _has_begun(mirror.state):
             publish_list(mirror)
     if failure is None:
         output_check.note_built(mirror)
     return failure
 
 
-def _has_begun(mirror: Mirror) -> bool:
+def _has_begun(state: State) -> bool:
     """Whether anything is published: an empty index would say that upstream has nothing."""
-    state = mirror.state
     return state.facts.published_list.written is not None or state.projects.published() > 0
 
 
@@ -196,7 +197,7 @@ def _check_free_space(mirror: Mirror) -> None:
 def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     """Note what the pass came to and return its exit code."""
     state, totals = mirror.state, mirror.totals
-    report_held(mirror, failed=failure is not None)
+    report_held(mirror.totals, failed=failure is not None)
     pending = state.fetch_queue.counts()[0]
     unpublished = state.publish_queue.counts()[0]
     _note_pause(mirror, failure)
@@ -273,7 +274,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return PassPlan(
             cursor=state.facts.cursor,
-            removals=tuple(_removals(mirror)),
+            removals=tuple(_removals(mirror.state.publish_queue)),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
             quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),
@@ -283,8 +284,8 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         )
 
 
-def _removals(mirror: Mirror) -> Iterator[PlannedRemoval]:
+def _removals(queue: PublishQueue) -> Iterator[PlannedRemoval]:
     """Yield the projects that the pass would remove, held ones left out."""
     for reason, why in WHY_REMOVED.items():
-        for name in mirror.state.publish_queue.names(reason):
+        for name in queue.names(reason):
             yield PlannedRemoval(name, why)

@@ -18,6 +18,7 @@ from yanksync.core.model import Page, PublishedForms
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
 from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.comparison import is_as_expected
 from yanksync.output.reconcile import (
     KeepProject,
@@ -140,7 +141,7 @@ def load_batch(
         mirror, list(_wanted(mirror, queued, rows, pages)), pages
     )
     if unread:
-        report_failures(mirror, unread, fatal=False)
+        report_failures(mirror.totals, unread, fatal=False)
     return wanted
 
 
@@ -162,10 +163,10 @@ def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
     """Commit what stands in the output now; its files are on stable storage already."""
     _mark(mirror, outcome)
     if outcome.failures:
-        report_failures(mirror, outcome.failures, fatal=outcome.fatal)
+        report_failures(mirror.totals, outcome.failures, fatal=outcome.fatal)
 
 
-def report_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool) -> None:
+def report_failures(totals: RunTotals, failures: Mapping[str, str], *, fatal: bool) -> None:
     """Tell of projects that could not be published, each once in a pass; others never wait.
 
     Raises :class:`PublishError` instead where there is no point in more: the disk is full.
@@ -174,10 +175,10 @@ def report_failures(mirror: Mirror, failures: Mapping[str, str], *, fatal: bool)
     error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
     if fatal:
         raise error
-    mirror.totals.causes[error.cause] += len(failures)
-    mirror.totals.problem = mirror.totals.problem or str(error)
+    totals.causes[error.cause] += len(failures)
+    totals.problem = totals.problem or str(error)
     for name, why in failures.items():
-        if mirror.totals.first_time(f"unpublished {name}"):
+        if totals.first_time(f"unpublished {name}"):
             log.error(
                 "%s: not published: %s; the next run tries again",
                 name,

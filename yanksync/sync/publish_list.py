@@ -5,12 +5,11 @@ It goes behind the pages: whoever follows this mirror by its list finds no page 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from yanksync.core import layout
 from yanksync.core.formats import project_list_writer
-from yanksync.core.model import ListedProject
 from yanksync.mirror.context import Mirror
 from yanksync.output.digests import new_digest
 from yanksync.output.store import ListForm
@@ -63,14 +62,14 @@ def publish_list(mirror: Mirror) -> None:
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
     """Return all forms of the list of projects, as they follow from the state."""
-    both = project_list_writer.ProjectListForms(lambda: _rows(mirror), serial)
+    both = project_list_writer.ProjectListForms(mirror.state.projects.listing, serial)
     forms = (
         ListForm(layout.V1_JSON.filename, both.json),
         ListForm(layout.HTML.filename, both.html),
     )
     if not mirror.settings.mirror.legacy_json:
         return forms
-    serials = partial(project_list_writer.serial_rows, lambda: _rows(mirror))
+    serials = partial(project_list_writer.serial_rows, mirror.state.projects.listing)
     return (*forms, ListForm(layout.LEGACY.filename, serials))
 
 
@@ -81,7 +80,3 @@ def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
         engine.update(chunk)
         yield chunk
     digests[form.filename] = engine.hexdigest()
-
-
-def _rows(mirror: Mirror) -> Iterable[ListedProject]:
-    return mirror.state.projects.listing()

@@ -17,8 +17,10 @@ from yanksync.core.model import Page
 from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror
 from yanksync.output.inventory import DirectoryContent
+from yanksync.output.store import Store
 from yanksync.state.facts import OTHER_EPOCH, READ
 from yanksync.state.project_rows import ProjectRow
+from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync.output_survey import IN_A_ROW, distrust_output, record_published_pages
 
@@ -59,9 +61,9 @@ def look_up_published(
         _notice_newer(mirror, wanted, fresh)
     tree = facts.recovery.serial
     if tree is None or tree == OTHER_EPOCH:
-        return list(_looked_up(mirror, wanted, recovering=tree is not None)), {}
+        return list(_looked_up(mirror.store, wanted, recovering=tree is not None)), {}
     newest, unread = _not_below(mirror, wanted, fresh)
-    looked_up = list(_looked_up(mirror, newest, recovering=True))
+    looked_up = list(_looked_up(mirror.store, newest, recovering=True))
     return _confirmed(mirror, looked_up, tree, fresh), unread
 
 
@@ -80,7 +82,7 @@ def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Containe
     for name, stands in zip(known, mirror.store.serials(list(known), quick=True), strict=True):
         if isinstance(stands, int) and stands > known[name]:
             why = f"the page of {name} in the output is newer than the state (serial {stands})"
-            distrust_output(mirror, why, mirror.store.published_list(), newer=True)
+            distrust_output(mirror.state, why, mirror.store.published_list(), newer=True)
             record_published_pages(mirror)
             return
 
@@ -100,11 +102,11 @@ def _is_replaced(wanted: PublishTask, fresh: Container[int]) -> bool:
 
 
 def _looked_up(
-    mirror: Mirror, wanted: Sequence[PublishTask], *, recovering: bool
+    store: Store, wanted: Sequence[PublishTask], *, recovering: bool
 ) -> Iterator[PublishTask]:
     unsure = [one for one in wanted if _is_unsure(one, recovering=recovering)]
     names = [one.row.name for one in unsure]
-    found = dict(zip(names, mirror.store.directory_contents(names), strict=True))
+    found = dict(zip(names, store.directory_contents(names), strict=True))
     for one in wanted:
         yield replace(one, content=found.get(one.row.name))
 
@@ -198,7 +200,8 @@ def _confirmed(
         page = one.page
         answered = catching_up == READ and one.row.id in fresh
         doubtful = page is not None and (one.absent or (page.serial is None and not answered))
-        if page is None or not doubtful or _is_confirmed(mirror, page, tree, catching_up):
+        queue = mirror.state.fetch_queue
+        if page is None or not doubtful or _is_confirmed(queue, page, tree, catching_up):
             found.append(one)
         else:
             why = "the output may be newer than the state; waiting for upstream"
@@ -209,9 +212,9 @@ def _confirmed(
     return found
 
 
-def _is_confirmed(mirror: Mirror, page: Page, tree: int, catching_up: str) -> bool:
+def _is_confirmed(queue: FetchQueue, page: Page, tree: int, catching_up: str) -> bool:
     """Return True if upstream has shown since then that this page is not from the past."""
-    if mirror.state.fetch_queue.has(page.name):
+    if queue.has(page.name):
         return False
     return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
 

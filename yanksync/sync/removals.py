@@ -16,6 +16,7 @@ from yanksync.core.rules.lost_files import (
 from yanksync.core.rules.page_diff import yank_reasons
 from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.run_totals import RunTotals
 from yanksync.sync import recovery
 from yanksync.sync.publish import BATCH, publish
 from yanksync.sync.published_page import recorded_page
@@ -82,14 +83,14 @@ def hold_excess_removals(mirror: Mirror) -> list[int] | None:
     return let_go
 
 
-def report_held(mirror: Mirror, *, failed: bool = False) -> None:
+def report_held(totals: RunTotals, *, failed: bool = False) -> None:
     """Log what guards hold at the end of a pass.
 
     Not before: upstream may have taken back meanwhile what was held at the beginning. It is an
     error when it is what the exit code says; a pass that ``failed`` has another one.
     """
-    level = logging.WARNING if failed or mirror.totals.problem is not None else logging.ERROR
-    for text in mirror.totals.held.values():
+    level = logging.WARNING if failed or totals.problem is not None else logging.ERROR
+    for text in totals.held.values():
         log.log(level, "held: %s", text)
 
 

@@ -27,6 +27,7 @@ from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
 from yanksync.output.reconcile import RenderedForms, compressed_copies, published_forms
 from yanksync.state.project_rows import ProjectRow, copies_in
+from yanksync.state.state import State
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.selection_change import apply_selection
@@ -98,18 +99,18 @@ def check(mirror: Mirror, summary: CheckSummary, *, upstream: bool) -> Iterator[
             yield finding
 
 
-def _batches(mirror: Mirror) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:
+def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:
     """Yield all projects that are held or published: (row, is unpublished, why it is held)."""
     after = 0
-    while rows := mirror.state.projects.next_batch(after, BATCH):
+    while rows := state.projects.next_batch(after, BATCH):
         after = rows[-1].id
-        waiting = mirror.state.publish_queue.waiting([row.id for row in rows])
+        waiting = state.publish_queue.waiting([row.id for row in rows])
         yield [(row, row.id in waiting, waiting.get(row.id)) for row in rows]
 
 
 def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
     mirror.progress.expect("checking the output", mirror.state.projects.published())
-    for batch in _batches(mirror):
+    for batch in _batches(mirror.state):
         kept = mirror.state.publish_queue.held_with_known_digests(
             [row.id for row, _, held in batch if held is not None]
         )
@@ -258,7 +259,7 @@ def _upstream(mirror: Mirror) -> Iterator[Finding]:
 
 def _questions(mirror: Mirror) -> Iterator[PageRequest]:
     """Yield what to ask; what waits to be published anyway is no news."""
-    for batch in _batches(mirror):
+    for batch in _batches(mirror.state):
         for row, waits, _ in batch:
             if not waits and row.presence is Presence.PRESENT:
                 yield PageRequest(FetchTask(name=row.name), row.etag)

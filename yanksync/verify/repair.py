@@ -76,7 +76,7 @@ def _publish(mirror: Mirror) -> ExitCode:
     publish_backlog(mirror)
     publish_list(mirror)
     deliver_hooks(mirror)
-    report_held(mirror)
+    report_held(mirror.totals)
     if mirror.totals.problem is not None:
         return ExitCode.FAILED
     if count_held(mirror.state):

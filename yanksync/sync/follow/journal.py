@@ -27,8 +27,9 @@ from yanksync.core.rules.transitions import QuarantinedByJournal, RemovedByJourn
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
-from yanksync.state.facts import READ, UNREAD, JournalPosition, Recovery, SourceChoice
+from yanksync.state.facts import READ, UNREAD, Facts, JournalPosition, Recovery, SourceChoice
 from yanksync.state.project_rows import ProjectRow
+from yanksync.state.state import State
 from yanksync.sync.follow.named_projects import mark_named
 from yanksync.sync.follow.project_list import first_build, follow_list
 from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
@@ -69,24 +70,23 @@ def read_changes(mirror: Mirror) -> bool:
     elif source is JournalSource.LISTING:
         try:
             follow_list(mirror, started)
-            mark_trusted(mirror)
+            mark_trusted(mirror.state.facts)
         except JournalReplaced as replaced:
             restart_if_approved(mirror, replaced, started)
         else:
-            mark_trusted(mirror)
+            mark_trusted(mirror.state.facts)
     else:
         if (mirror.state.facts.recovery.serial or 0) > 0:
             # no serial is followed that could reach it
             mirror.state.facts.change(Recovery, serial=0)
         mark_named(mirror, started)
-    _note_read(mirror)
+    _note_read(mirror.state.facts)
     mirror.state.runs.read_began(started, mirror.state.facts.followed_serial)
     return read_on
 
 
-def _note_read(mirror: Mirror) -> None:
+def _note_read(facts: Facts) -> None:
     """Note that upstream was read to its end, and at least as far as the output had been."""
-    facts = mirror.state.facts
     read = max(facts.cursor or 0, facts.upstream_list.serial or 0)
     if facts.recovery.phase == UNREAD and read >= (facts.recovery.serial or 0):
         facts.change(Recovery, phase=READ)
@@ -122,21 +122,21 @@ def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
         mirror.progress.advance(len(rows))
         if first:
             check_continuity(rows, cursor, facts.cursor_row)
-        _check_ahead(mirror, rows)
+        _check_ahead(mirror.state, rows)
         if first and cursor >= tree:
-            mark_trusted(mirror)
+            mark_trusted(mirror.state.facts)
         store_entries(mirror, [row for row in rows if row.serial > cursor], started)
         if first and facts.cursor == cursor and facts.cursor_row is None:
-            _remember_row(mirror, rows, cursor)
+            _remember_row(mirror.state.facts, rows, cursor)
         first = False
     end = facts.cursor or 0
     if end < tree:
         raise older_than_output(end, tree)
     if cursor < tree:
-        mark_trusted(mirror)
+        mark_trusted(mirror.state.facts)
 
 
-def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
+def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
     """Check that the journal has the serials of the pages that were ahead of it (R14).
 
     A page's serial is that of an entry about its project (Warehouse). Where upstream has lost its
@@ -145,7 +145,7 @@ def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
     """
     if not rows:
         return
-    ahead = mirror.state.unconfirmed_serials.upto(rows[-1].serial)
+    ahead = state.unconfirmed_serials.upto(rows[-1].serial)
     if not ahead:
         return
     serials = {serial for _, serial in ahead}
@@ -153,13 +153,13 @@ def _check_ahead(mirror: Mirror, rows: Sequence[JournalEntry]) -> None:
     for name, serial in ahead:
         if (name, serial) not in known:
             why = f"the page of {name} is of serial {serial}, and the journal has no such entry"
-            raise JournalReplaced(mirror.state.facts.cursor, why)
+            raise JournalReplaced(state.facts.cursor, why)
 
 
-def _remember_row(mirror: Mirror, rows: Sequence[JournalEntry], cursor: int) -> None:
+def _remember_row(facts: Facts, rows: Sequence[JournalEntry], cursor: int) -> None:
     """Remember the row at a cursor that came from a list, for the check of the next pass (R14)."""
     if rows and rows[0].serial == cursor:
-        mirror.state.facts.move_cursor(cursor, rows[0])
+        facts.move_cursor(cursor, rows[0])
 
 
 def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -> None:
@@ -195,14 +195,13 @@ def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) 
         state.facts.move_cursor(last.serial, last)
         state.history.attribute(last.serial, started)
         state.unconfirmed_serials.confirm(last.serial)
-        _update_lost_files(mirror, batch.events, started)
+        _update_lost_files(mirror.state, batch.events, started)
     if batch.skipped:
         log.info("%d journal rows name no valid project; skipped", batch.skipped)
 
 
-def _update_lost_files(mirror: Mirror, events: Sequence[JournalEvent], started: float) -> None:
+def _update_lost_files(state: State, events: Sequence[JournalEvent], started: float) -> None:
     """Let go of held files that these entries remove, and mark those that they yank (R8)."""
-    state = mirror.state
     if not state.lost_files.any():
         return
     ids = state.lost_files.named()

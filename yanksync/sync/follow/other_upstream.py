@@ -18,7 +18,7 @@ from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror
 from yanksync.state.facts import ReplacedJournal
 from yanksync.sync.follow.project_list import read_list
-from yanksync.upstream.client import RawList
+from yanksync.upstream.client import RawList, UpstreamClient
 
 _BATCH = 2000  # names of the list looked up at once
 
@@ -53,7 +53,7 @@ def take_snapshot(mirror: Mirror, source: JournalSource) -> tuple[UpstreamSnapsh
     """Return what upstream has. Raises :class:`yanksync.core.errors.UpstreamError`."""
     address = without_userinfo(mirror.upstream.simple_url)
     last = (mirror.upstream.last_serial() or 0) if source is JournalSource.XMLRPC else None
-    row = None if not last else _row(mirror, last)
+    row = None if not last else _row(mirror.upstream, last)
     named = mirror.settings.mirror.selection.explicit_names is not None
     if source is JournalSource.NONE or (named and source is JournalSource.XMLRPC):
         return UpstreamSnapshot(address=address, serial=last, row=row), FetchedList(last)
@@ -72,8 +72,8 @@ def take_snapshot(mirror: Mirror, source: JournalSource) -> tuple[UpstreamSnapsh
     return seen, FetchedList(last, raw, projects)
 
 
-def _row(mirror: Mirror, serial: int) -> JournalEntry | None:
-    rows = next(iter(mirror.upstream.entries(serial - 1)), ())
+def _row(upstream: UpstreamClient, serial: int) -> JournalEntry | None:
+    rows = next(iter(upstream.entries(serial - 1)), ())
     return rows[0] if rows and rows[0].serial == serial else None
 
 

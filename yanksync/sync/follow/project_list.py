@@ -167,7 +167,7 @@ def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
     tree = 0 if adopting else facts.recovery.serial or 0
     known = max(facts.upstream_list.serial or 0, tree)
     if known > 0 and (serial is None or serial < known):
-        refuse_older_list(mirror, serial, known, now)
+        refuse_older_list(mirror.state.facts, serial, known, now)
 
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:

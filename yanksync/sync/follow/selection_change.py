@@ -16,7 +16,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.removal_guard import selection_holds
 from yanksync.mirror.context import Mirror
-from yanksync.state.facts import SelectionChange
+from yanksync.state.facts import Facts, SelectionChange
 from yanksync.sync.config_changes import selection_changed
 
 _SHOWN = 10  # names in a message
@@ -37,7 +37,7 @@ def apply_selection(mirror: Mirror) -> Mirror:
         return mirror
     before = _selection(known.applied) or _as_published(mirror)
     if before is None:
-        _store_selection(mirror, wanted)
+        _store_selection(mirror.state.facts, wanted)
         return mirror
     if selection_changed(mirror) and not _is_wider(mirror):
         facts.change(SelectionChange, listed=wanted.text)
@@ -144,7 +144,7 @@ def _narrow(mirror: Mirror) -> None:
     """Let go of every project that the selection leaves out."""
     with mirror.state.transaction():
         _let_go(mirror)
-        _store_selection(mirror, mirror.settings.mirror.selection)
+        _store_selection(mirror.state.facts, mirror.settings.mirror.selection)
 
 
 def _let_go(mirror: Mirror) -> None:
@@ -159,9 +159,8 @@ def _let_go(mirror: Mirror) -> None:
         state.drop_unselected(left_out, mirror.now())
 
 
-def _store_selection(mirror: Mirror, selection: ProjectFilter) -> None:
+def _store_selection(facts: Facts, selection: ProjectFilter) -> None:
     """Note that the selection is the one that is mirrored, and that nothing of it is held."""
-    facts = mirror.state.facts
     facts.selection = SelectionChange(facts.selection.listed, selection.text)
 
 

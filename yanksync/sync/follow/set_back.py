@@ -16,7 +16,7 @@ from yanksync.core.model import ProjectList
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import ListPosition
+from yanksync.state.facts import Facts, ListPosition
 
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that."""
@@ -32,12 +32,11 @@ class _OlderRow(Struct, frozen=True):
     asked: float  # when the project's page was asked for because of it
 
 
-def refuse_older_list(mirror: Mirror, serial: int | None, known: int, now: float) -> None:
+def refuse_older_list(facts: Facts, serial: int | None, known: int, now: float) -> None:
     """Take nothing from a list that is older than one read before.
 
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
-    facts = mirror.state.facts
     since = facts.upstream_list.older_since
     if since is None or since > now:
         facts.change(ListPosition, older_since=now)
@@ -58,7 +57,7 @@ def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
 
 def check_rows_again(mirror: Mirror, now: float) -> None:
     """Do the same when upstream says that its list is the one read last."""
-    watched = _watched(mirror)
+    watched = _watched(mirror.state.facts)
     rows = mirror.state.projects.get(watched)
     below = {
         name: watched[name].serial
@@ -71,7 +70,7 @@ def check_rows_again(mirror: Mirror, now: float) -> None:
 
 
 def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> None:
-    known = _watched(mirror)
+    known = _watched(mirror.state.facts)
     if not below and not known:
         return
     state = mirror.state
@@ -104,6 +103,6 @@ def _check(mirror: Mirror, below: Mapping[NormalizedName, int], now: float) -> N
     state.facts.change(ListPosition, below=text)
 
 
-def _watched(mirror: Mirror) -> dict[NormalizedName, _OlderRow]:
-    text = mirror.state.facts.upstream_list.below
+def _watched(facts: Facts) -> dict[NormalizedName, _OlderRow]:
+    text = facts.upstream_list.below
     return {} if text is None else msgspec.json.decode(text, type=dict[NormalizedName, _OlderRow])

@@ -16,6 +16,7 @@ from yanksync.core.errors import (
     UpstreamUnreachable,
 )
 from yanksync.core.formats.parse import is_json, parse_list
+from yanksync.core.formats.reader_rules import PageRules
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import SourceChoice
 from yanksync.upstream.client import RawList
@@ -93,7 +94,7 @@ def _without_journal(mirror: Mirror) -> str:
         return JournalSource.NONE.value  # the list of all projects is never fetched for a few
     try:
         raw = mirror.upstream.list(None)
-        listing = raw is not None and _has_serials(mirror, raw)
+        listing = raw is not None and _has_serials(mirror.upstream.rules, raw)
     except InvalidAnswer as error:
         raise InvalidAnswer(error.where, f"{error.problem}; {address_advice(mirror)}") from error
     if listing:
@@ -107,8 +108,8 @@ def _without_journal(mirror: Mirror) -> str:
     )
 
 
-def _has_serials(mirror: Mirror, raw: RawList) -> bool:
-    projects = parse_list(raw.body, raw.content_type, mirror.upstream.rules, raw.header_serial)
+def _has_serials(rules: PageRules, raw: RawList) -> bool:
+    projects = parse_list(raw.body, raw.content_type, rules, raw.header_serial)
     return is_json(raw.content_type) and projects.has_serials and not projects.empty
 
 

@@ -16,6 +16,7 @@ from yanksync.core.urls import without_userinfo
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import (
     OTHER_EPOCH,
+    Facts,
     JournalPosition,
     ListPosition,
     PublishedListRecord,
@@ -25,6 +26,7 @@ from yanksync.state.facts import (
     SourceChoice,
     UpstreamTraits,
 )
+from yanksync.state.projects import Projects
 from yanksync.sync.follow.list_import import OTHER_UPSTREAM, import_list
 from yanksync.sync.follow.named_projects import mark_all_named
 from yanksync.sync.follow.other_upstream import (
@@ -38,12 +40,13 @@ from yanksync.sync.follow.other_upstream import (
 from yanksync.sync.follow.project_list import set_start_position
 from yanksync.sync.follow.source_choice import CHECK, current_source
 from yanksync.sync.publish_list import ANY_COPIES
+from yanksync.upstream.client import UpstreamClient
 
 
 def is_other_upstream(mirror: Mirror) -> bool:
     """Whether ``simple_url`` is not the address that was followed so far."""
     known = mirror.state.facts.traits.followed_url
-    return known is not None and known != _address(mirror)
+    return known is not None and known != _address(mirror.upstream)
 
 
 def check_address(mirror: Mirror) -> None:
@@ -53,7 +56,7 @@ def check_address(mirror: Mirror) -> None:
     Raises :class:`JournalReplaced` when it does not and pages are held, and
     :class:`yanksync.core.errors.UpstreamError`.
     """
-    facts, address = mirror.state.facts, _address(mirror)
+    facts, address = mirror.state.facts, _address(mirror.upstream)
     if not is_other_upstream(mirror):
         if facts.traits.followed_url is None:
             facts.change(UpstreamTraits, followed_url=address)
@@ -78,7 +81,7 @@ def _compare_upstreams(mirror: Mirror, moved: str) -> None:
     facts, address = mirror.state.facts, _address(mirror)
     # What is followed still counts where nothing is held: its tombstones, and its place in the
     # journal, after which nothing may be left out of the history.
-    why, nothing = _why_other_journal(mirror), _holds_nothing(mirror)
+    why, nothing = _why_other_journal(mirror), _holds_nothing(mirror.state.projects)
     if why is not None and nothing:
         mirror.say(f"{moved}; nothing is published yet, so the mirror is built from the new one")
         _begin(mirror)
@@ -96,12 +99,12 @@ def _compare_upstreams(mirror: Mirror, moved: str) -> None:
     if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
         # so that what the state holds no page of is asked for
         facts.change(SelectionChange, listed="")
-    mark_trusted(mirror)
+    mark_trusted(mirror.state.facts)
     facts.change(UpstreamTraits, followed_url=address, other_url=None)
 
 
-def _address(mirror: Mirror) -> str:
-    return without_userinfo(mirror.upstream.simple_url)
+def _address(upstream: UpstreamClient) -> str:
+    return without_userinfo(upstream.simple_url)
 
 
 def _forget_upstream(mirror: Mirror) -> None:
@@ -110,17 +113,18 @@ def _forget_upstream(mirror: Mirror) -> None:
     with state.transaction():
         state.projects.forget_etags()
         state.fetch_queue.start_over()
-        mark_trusted(mirror)
-        state.facts.change(UpstreamTraits, other_url=_address(mirror), json=False, serials=False)
+        mark_trusted(mirror.state.facts)
+        state.facts.change(
+            UpstreamTraits, other_url=_address(mirror.upstream), json=False, serials=False
+        )
         state.facts.source_choice = SourceChoice()
         state.facts.upstream_list = ListPosition(state.facts.upstream_list.serial)
         state.facts.change(JournalPosition, not_before=None)
     mirror.upstream.json_only = False
 
 
-def _holds_nothing(mirror: Mirror) -> bool:
+def _holds_nothing(projects: Projects) -> bool:
     """Whether no page of any project is held or published: another index can take none away."""
-    projects = mirror.state.projects
     return not projects.published() and next(projects.names(Presence.PRESENT), None) is None
 
 
@@ -129,8 +133,8 @@ def _begin(mirror: Mirror) -> None:
     state = mirror.state
     with state.transaction():
         state.start_over()
-        mark_trusted(mirror)
-        state.facts.change(UpstreamTraits, followed_url=_address(mirror), other_url=None)
+        mark_trusted(mirror.state.facts)
+        state.facts.change(UpstreamTraits, followed_url=_address(mirror.upstream), other_url=None)
         state.facts.journal, state.facts.upstream_list = JournalPosition(), ListPosition()
 
 
@@ -148,9 +152,9 @@ def _why_other_journal(mirror: Mirror) -> str | None:
     return None
 
 
-def mark_trusted(mirror: Mirror) -> None:
+def mark_trusted(facts: Facts) -> None:
     """Note that upstream is the one followed so far, or has what it had again."""
-    mirror.state.facts.replaced_journal = ReplacedJournal()
+    facts.replaced_journal = ReplacedJournal()
 
 
 def _hold(
@@ -204,8 +208,8 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
         else:
             import_list(mirror, projects, OTHER_UPSTREAM, started)
         set_start_position(mirror, source, raw, projects, lists.last)
-        mark_trusted(mirror)
-        facts.change(UpstreamTraits, followed_url=_address(mirror), other_url=None)
+        mark_trusted(mirror.state.facts)
+        facts.change(UpstreamTraits, followed_url=_address(mirror.upstream), other_url=None)
         facts.put(resync=started)
     at = "" if facts.cursor is None else f" from serial {facts.cursor} on"
     log.warning("following this upstream%s, as approved; every project is asked for again", at)
