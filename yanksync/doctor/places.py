@@ -17,7 +17,7 @@ from yanksync.core.errors import YanksyncError
 from yanksync.core.layout import ROOT
 from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.mirror.state_access import path_for_reading
-from yanksync.output.disk.store import room_at
+from yanksync.output.disk.published_files import room_at
 from yanksync.output.store import FreeSpace, room_for
 from yanksync.state.database import exists
 from yanksync.state.views.status import Status, read_status

@@ -17,7 +17,7 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import Observation
 from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.output.object_storage.bucket import BucketClient
-from yanksync.output.object_storage.store import ObjectStore
+from yanksync.output.object_storage.published_objects import PublishedObjects
 from yanksync.output.store import Etags
 from yanksync.state.facts import UNREAD, PublishedListRecord, Recovery
 from yanksync.state.state import State
@@ -48,7 +48,7 @@ def compare_etags(state: State, output: BucketClient) -> int:
         if differs:
             state.facts.change(Recovery, phase=UNREAD)
             if state.facts.recovery.serial is None:
-                store = ObjectStore(output)
+                store = PublishedObjects(output)
                 stamp = store.published_list().stamp
                 state.facts.change(Recovery, serial=store.list_serial() or 0)
                 state.facts.change(PublishedListRecord, stamp=stamp)

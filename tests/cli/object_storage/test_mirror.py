@@ -17,7 +17,7 @@ from tests.support.s3_servers import Server
 from yanksync.config.settings import Bucket
 from yanksync.core.layout import PACKET
 from yanksync.output.object_storage.bucket import ObjectHeaders
-from yanksync.output.object_storage.store import WORKERS
+from yanksync.output.object_storage.published_objects import WORKERS
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 

@@ -9,22 +9,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from yanksync.core import layout
-from yanksync.core.errors import PublishError
 from yanksync.output.compress import compress_chunks, compressed_copy
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
 from yanksync.output.disk.inventory import (
     NO_TARGET,
-    chunks_in,
-    open_published,
-    read_directory,
-    serials_in,
     umask,
 )
+from yanksync.output.disk.published_files import PublishedFiles, advice, publish_error
 from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
     StagedFiles,
@@ -42,8 +38,6 @@ from yanksync.output.disk.staging import (
     unlink,
     unstage,
 )
-from yanksync.output.inventory import DirectoryContent
-from yanksync.output.published_serials import LARGEST, highest_serial, serial_of
 from yanksync.output.reconcile import (
     FormUpdate,
     KeepProject,
@@ -53,26 +47,22 @@ from yanksync.output.reconcile import (
 )
 from yanksync.output.store import (
     EtagTable,
-    FreeSpace,
     ListForm,
-    PublishedList,
     StoreFailure,
     obsolete_list_files,
 )
 from yanksync.system import fsync
-from yanksync.system.atomic_files import FILE_MODE, create_new
-from yanksync.system.ownership import ownership_hint
+from yanksync.system.atomic_files import create_new
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
 
 
-class DiskStore:
+class DiskStore(PublishedFiles):
     """A directory of files, to be served by any web server."""
 
     def __init__(self, output: Path) -> None:
-        self.output = output
-        self._root = str(output / layout.ROOT)
+        super().__init__(output)
         self._refusals = FileSystemRefusals(self._root)
 
     @property
@@ -93,7 +83,7 @@ class DiskStore:
                 # Told once, and not for each project; what lets it be is asked for the reason.
                 os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
         except OSError as error:
-            raise _error(error, self._root) from error
+            raise publish_error(error, self._root) from error
 
     def _make(self, path: str) -> None:
         try:
@@ -129,7 +119,7 @@ class DiskStore:
             self._remove_all(operations, failures, touched)
             self._sync_directories([*touched, self._root])
         except OSError as error:
-            raise _error(error, self._root) from error
+            raise publish_error(error, self._root) from error
         finally:
             for one in staged:
                 discard(one)
@@ -271,7 +261,7 @@ class DiskStore:
             one.made.clear()
             self._sync_directories([self._root])
         except OSError as error:
-            raise _error(error, self._root) from error
+            raise publish_error(error, self._root) from error
         finally:
             discard(one)
         return tuple(copies)
@@ -303,77 +293,6 @@ class DiskStore:
             stage_link(base, form.filename, alias, None, one, moment)
         return copies
 
-    def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file; None when it is not there."""
-        path = f"{self.output}/{layout.directory(name)}/{filename}"
-        try:
-            file = open_published(path)
-            if file is None:
-                return None
-            with file:
-                body = file.read(LARGEST + 1)
-        except OSError as error:
-            raise _error(error, path) from error
-        if len(body) > LARGEST:
-            raise PublishError(path, "is larger than any page")
-        return body
-
-    def serial(self, name: str, files: Sequence[str] = layout.filenames()) -> int | None:
-        """Return the highest serial in the published files of a project."""
-        base = f"{self._root}/{name}"
-        try:
-            return highest_serial(serials_in(base, files))
-        except OSError as error:
-            raise _error(error, base) from error
-
-    def serials(
-        self, names: Sequence[str], *, quick: bool = False
-    ) -> Iterator[int | PublishError | None]:
-        """Yield the serial of each project, or why it cannot be read."""
-        files = (layout.V1_JSON.filename,) if quick else layout.filenames()
-        for name in names:
-            try:
-                yield self.serial(name, files)
-            except PublishError as error:
-                yield error
-
-    def published_list(self) -> PublishedList:
-        """Return what tells the published list from another one: its time and its size.
-
-        Whole seconds: they are kept by whatever copies a tree with its times, and a list that
-        replaces another is at least one younger.
-        """
-        path = f"{self._root}/{layout.V1_JSON.filename}"
-        try:
-            file = open_published(path)
-            if file is None:
-                return PublishedList(None, "")
-            with file:
-                found = serial_of(path, chunks_in(file))
-                at = os.fstat(file.fileno())
-                return PublishedList(found, f"{int(at.st_mtime)} {at.st_size}")
-        except OSError as error:
-            raise _error(error, path) from error
-
-    def names(self) -> Iterator[str]:
-        """Yield the names of the directories below ``simple/``."""
-        try:
-            with os.scandir(self._root) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        yield entry.name
-        except OSError as error:
-            raise _error(error, self._root) from error
-
-    def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands in a project's directory, or beside them for None."""
-        path = str(self.output / layout.directory(name))
-        return read_directory(path, FILE_MODE, DIRECTORY_MODE, below=name is None)
-
-    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
-        """Yield what stands in these directories."""
-        return map(self.directory_content, names)
-
     def reset_mode(self, name: str | None) -> None:
         """Give a directory the mode of a fresh one."""
         path = str(self.output / layout.directory(name))
@@ -381,23 +300,10 @@ class DiskStore:
             mode = stat.S_IMODE(os.stat(path).st_mode) & ~0o777
             os.chmod(path, mode | (DIRECTORY_MODE & ~umask()))
         except OSError as error:
-            raise _error(error, path) from error
-
-    def free_space(self) -> FreeSpace | None:
-        """Return what is free on the file system of the output."""
-        return room_at(self._root)
+            raise publish_error(error, path) from error
 
     def close(self) -> None:
         """Every file is closed already."""
-
-
-def room_at(path: str) -> FreeSpace | None:
-    """Return what is free on the file system of ``path``; None when it does not tell."""
-    try:
-        free = os.statvfs(path)
-    except (OSError, AttributeError):  # not every system has it
-        return None
-    return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
 def _failure(name: str, error: OSError) -> StoreFailure:
@@ -408,19 +314,5 @@ def _why(error: OSError) -> str:
     # Of a rename, what stands in the way has a name that says more than our temporary file's.
     name = error.filename2 or error.filename
     if not name:
-        return f"{error.strerror or error}{_advice(error, None)}"
-    return f"{error.strerror}: {name}{_advice(error, name)}"
-
-
-def _error(error: OSError, path: str) -> PublishError:
-    where = str(error.filename2 or error.filename or path)
-    return PublishError(where, f"{error.strerror or error}{_advice(error, where)}")
-
-
-def _advice(error: OSError, where: str | None) -> str:
-    """Return what else to say: who owns ``where``, or that the disk is full."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "; free some room for mirror.output, the next run goes on from here"
-    if where is None or error.errno not in (errno.EACCES, errno.EPERM):
-        return ""
-    return ownership_hint(Path(where))
+        return f"{error.strerror or error}{advice(error, None)}"
+    return f"{error.strerror}: {name}{advice(error, name)}"

@@ -11,39 +11,27 @@ from __future__ import annotations
 import mmap
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import IO, Any
 
 from yanksync.core import layout
 from yanksync.core.errors import ObjectStorageError, PreconditionFailed, PublishError
 from yanksync.output.compress import compress, compress_chunks
-from yanksync.output.inventory import DirectoryContent
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.inventory import (
-    OURS,
     SLASH,
-    directory_content,
-    etags_of_files,
-    published_list,
-    serials_in_objects,
 )
-from yanksync.output.published_serials import LARGEST, highest_serial
+from yanksync.output.object_storage.published_objects import PublishedObjects, publish_error
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
     EtagTable,
     FreeSpace,
     ListForm,
-    PublishedList,
     StoreFailure,
     obsolete_list_files,
 )
-
-WORKERS = 32
-"""Projects put at the same time: twice as many puts a second as with 16."""
 
 _IN_A_ROW = 4  # projects that failed one after the other: the rest of the batch is not tried
 _CHUNK = 1 << 20  # bytes
@@ -65,7 +53,7 @@ class _FailureStreak:
                 self.why = why
 
 
-class ObjectStore:
+class ObjectStore(PublishedObjects):
     """A bucket, or a part of one, to be served by the storage itself or through a CDN."""
 
     def __init__(
@@ -81,15 +69,8 @@ class ObjectStore:
         each put and each deletion is on a condition, and every method may raise
         :class:`yanksync.core.errors.LeaseLost`.
         """
+        super().__init__(bucket, slash)
         self._writes = writes
-        self._bucket = bucket
-        self._slash = slash
-        self._pool: ThreadPoolExecutor | None = None
-
-    def close(self) -> None:
-        """Let the threads go; what is under way is finished first."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
 
     compress = staticmethod(compress)
     """Every page has its copies. A rule of a CDN that asks for ``….gz`` finds nothing else instead:
@@ -111,11 +92,6 @@ class ObjectStore:
         """Ask for the ETags of these objects before they are put."""
         if self._writes is not None:
             etags.put({name: etags.of([name])[name] | dict.fromkeys(filenames)})
-
-    def _workers(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="put")
-        return self._pool
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``, several at a time; what could not be done comes back as failures."""
@@ -168,12 +144,6 @@ class ObjectStore:
             yield from (filename + layout.SUFFIX[codec] for codec, _ in form.copies)
         if form.filename == self._slash:
             yield SLASH
-
-    def _there(self, name: str) -> dict[str, str | None]:
-        """Return which of our files a project has, with their ETags."""
-        ours = {*OURS, SLASH} if self._bucket.allows_trailing_slash else OURS
-        found = etags_of_files(self._bucket, name).items()
-        return {filename: etag for filename, etag in found if filename in ours}
 
     def _put(self, name: str | None, filename: str, body: Any) -> None:
         said = layout.headers(filename or self._slash or "")
@@ -235,7 +205,7 @@ class ObjectStore:
             if self._slash is None and self._bucket.allows_trailing_slash:
                 self._drop_slash()
         except ObjectStorageError as error:
-            raise _error(error) from error
+            raise publish_error(error) from error
         except OSError as error:  # it is too long for memory
             why = f"no room for the list of projects: {error.strerror}"
             raise PublishError(tempfile.gettempdir(), why) from error
@@ -270,92 +240,12 @@ class ObjectStore:
         if first is not None and first.key == layout.ROOT:
             self._delete(None, {SLASH: first.etag})
 
-    def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file; None when it is not there."""
-        try:
-            found = self._bucket.get(f"{layout.directory(name)}/{filename}")
-            if found is not None and found.size > LARGEST:
-                where = f"{self._bucket.location}/{layout.directory(name)}/{filename}"
-                raise PublishError(where, "is larger than any page")
-            return None if found is None else found.body()
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def serial(self, name: str) -> int | None:
-        """Return the highest serial in the published files of a project."""
-        try:
-            return highest_serial(serials_in_objects(self._bucket, name, self._there(name)))
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def serials(
-        self, names: Sequence[str], *, quick: bool = False
-    ) -> Iterator[int | PublishError | None]:
-        """Yield the serial of each project, or why it cannot be read; several at a time."""
-        read = self._quick_serial if quick else self.serial
-        for start in range(0, len(names), WORKERS):  # the caller may want no more of them
-            part = names[start : start + WORKERS]
-            yield from self._workers().map(partial(_serial_or_error, read), part)
-
-    def _quick_serial(self, name: str) -> int | None:
-        try:
-            return highest_serial(
-                serials_in_objects(self._bucket, name, {layout.V1_JSON.filename: None})
-            )
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def list_serial(self) -> int | None:
-        """Return the highest serial in the JSON form of the list of projects and its siblings.
-
-        These are put before its other forms.
-        """
-        family = layout.with_compressed(layout.V1_JSON.filename)
-        try:
-            return highest_serial(serials_in_objects(self._bucket, None, dict.fromkeys(family)))
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def published_list(self) -> PublishedList:
-        """Return what tells the published list from another one: its ETag."""
-        try:
-            return published_list(self._bucket)
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def names(self) -> Iterator[str]:
-        """Yield the names that stand below ``simple/`` as a directory would."""
-        last = None
-        try:
-            for listed in self._bucket.list(layout.ROOT):
-                name, slash, _ = listed.key.removeprefix(f"{layout.ROOT}/").partition("/")
-                if slash and name != last:
-                    yield name
-                    last = name
-        except ObjectStorageError as error:
-            raise _error(error) from error
-
-    def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands below a project's name, or beside the projects' for None."""
-        return directory_content(self._bucket, self._slash, name)
-
-    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
-        """Yield what stands below each of ``names``, looking at several at a time."""
-        return self._workers().map(self.directory_content, names)
-
     def reset_mode(self, name: str | None) -> None:
         """There are no modes of directories."""
 
     def free_space(self) -> FreeSpace | None:
         """There is always more."""
         return None
-
-
-def _serial_or_error(read: Callable[[str], int | None], name: str) -> int | PublishError | None:
-    try:
-        return read(name)
-    except PublishError as error:
-        return error
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:
@@ -386,7 +276,3 @@ def _mapped(file: IO[bytes]) -> Any:
     if _size(file) == 0:
         return b""
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _error(error: ObjectStorageError) -> PublishError:
-    return PublishError(error.where, error.problem)

@@ -1,0 +1,129 @@
+"""Reads what is published in a directory, and says of an error what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from yanksync.core import layout
+from yanksync.core.errors import PublishError
+from yanksync.output.disk.inventory import (
+    chunks_in,
+    open_published,
+    read_directory,
+    serials_in,
+)
+from yanksync.output.disk.staging import DIRECTORY_MODE
+from yanksync.output.inventory import DirectoryContent
+from yanksync.output.published_serials import LARGEST, highest_serial, serial_of
+from yanksync.output.store import FreeSpace, PublishedList
+from yanksync.system.atomic_files import FILE_MODE
+from yanksync.system.ownership import ownership_hint
+
+
+class PublishedFiles:
+    """The files below an output directory, as far as they are read."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self._root = str(output / layout.ROOT)
+
+    def read(self, name: str | None, filename: str) -> bytes | None:
+        """Return a published file; None when it is not there."""
+        path = f"{self.output}/{layout.directory(name)}/{filename}"
+        try:
+            file = open_published(path)
+            if file is None:
+                return None
+            with file:
+                body = file.read(LARGEST + 1)
+        except OSError as error:
+            raise publish_error(error, path) from error
+        if len(body) > LARGEST:
+            raise PublishError(path, "is larger than any page")
+        return body
+
+    def serial(self, name: str, files: Sequence[str] = layout.filenames()) -> int | None:
+        """Return the highest serial in the published files of a project."""
+        base = f"{self._root}/{name}"
+        try:
+            return highest_serial(serials_in(base, files))
+        except OSError as error:
+            raise publish_error(error, base) from error
+
+    def serials(
+        self, names: Sequence[str], *, quick: bool = False
+    ) -> Iterator[int | PublishError | None]:
+        """Yield the serial of each project, or why it cannot be read."""
+        files = (layout.V1_JSON.filename,) if quick else layout.filenames()
+        for name in names:
+            try:
+                yield self.serial(name, files)
+            except PublishError as error:
+                yield error
+
+    def published_list(self) -> PublishedList:
+        """Return what tells the published list from another one: its time and its size.
+
+        Whole seconds: they are kept by whatever copies a tree with its times, and a list that
+        replaces another is at least one younger.
+        """
+        path = f"{self._root}/{layout.V1_JSON.filename}"
+        try:
+            file = open_published(path)
+            if file is None:
+                return PublishedList(None, "")
+            with file:
+                found = serial_of(path, chunks_in(file))
+                at = os.fstat(file.fileno())
+                return PublishedList(found, f"{int(at.st_mtime)} {at.st_size}")
+        except OSError as error:
+            raise publish_error(error, path) from error
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the directories below ``simple/``."""
+        try:
+            with os.scandir(self._root) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        yield entry.name
+        except OSError as error:
+            raise publish_error(error, self._root) from error
+
+    def directory_content(self, name: str | None) -> DirectoryContent:
+        """Return what stands in a project's directory, or beside them for None."""
+        path = str(self.output / layout.directory(name))
+        return read_directory(path, FILE_MODE, DIRECTORY_MODE, below=name is None)
+
+    def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
+        """Yield what stands in these directories."""
+        return map(self.directory_content, names)
+
+    def free_space(self) -> FreeSpace | None:
+        """Return what is free on the file system of the output."""
+        return room_at(self._root)
+
+
+def room_at(path: str) -> FreeSpace | None:
+    """Return what is free on the file system of ``path``; None when it does not tell."""
+    try:
+        free = os.statvfs(path)
+    except (OSError, AttributeError):  # not every system has it
+        return None
+    return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
+
+
+def publish_error(error: OSError, path: str) -> PublishError:
+    where = str(error.filename2 or error.filename or path)
+    return PublishError(where, f"{error.strerror or error}{advice(error, where)}")
+
+
+def advice(error: OSError, where: str | None) -> str:
+    """Return what else to say: who owns ``where``, or that the disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "; free some room for mirror.output, the next run goes on from here"
+    if where is None or error.errno not in (errno.EACCES, errno.EPERM):
+        return ""
+    return ownership_hint(Path(where))
