@@ -26,6 +26,7 @@ from yanksync.core.errors import (
 from yanksync.upstream.client import ACCEPT
 from yanksync.upstream.http_answers import HttpAnswer, SizeLimit, parse_retry_after
 from yanksync.upstream.http_session import Session
+from yanksync.upstream.redirects import RedirectRules
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -184,14 +185,15 @@ def test_a_redirect_to_an_odd_place_is_an_answer_or_an_upstream_error(
         get(session, running.url())
 
 
-def test_https_is_never_left_for_http(session: Session) -> None:
+def test_https_is_never_left_for_http() -> None:
+    rules = RedirectRules(allow_http=False, hosts=())
     with pytest.raises(InvalidAnswer, match="plain http"):
-        session._follow("https://127.0.0.1/simple/", "http://127.0.0.1/simple/", "127.0.0.1")
+        rules.follow("https://127.0.0.1/simple/", "http://127.0.0.1/simple/", "127.0.0.1")
     with pytest.raises(InvalidAnswer, match="plain http"):
-        session._follow("http://host.example/simple/", "http://host.example/x/", "host.example")
-    session.allow_http = True
+        rules.follow("http://host.example/simple/", "http://host.example/x/", "host.example")
+    rules = RedirectRules(allow_http=True, hosts=())
     here = "http://a.example/simple/"
-    assert session._follow(here, "/x/", "a.example") == "http://a.example/x/"
+    assert rules.follow(here, "/x/", "a.example") == "http://a.example/x/"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
@@ -217,12 +219,13 @@ def test_a_certificate_of_another_name_is_refused(
         assert running.heads == []
 
 
-def test_credentials_stay_where_they_belong(session: Session) -> None:
+def test_credentials_stay_where_they_belong() -> None:
+    rules = RedirectRules(allow_http=False, hosts=())
     here, home = "https://bob:pw@host.example/simple/", "host.example"
     for same in ("/x/", "https://host.example/x/", "https://host.example:443/x/"):
-        assert session._follow(here, same, home) == "https://bob:pw@host.example/x/"
+        assert rules.follow(here, same, home) == "https://bob:pw@host.example/x/"
     other = "https://host.example:444/x/"
-    assert session._follow(here, other, home) == other
+    assert rules.follow(here, other, home) == other
 
 
 def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:

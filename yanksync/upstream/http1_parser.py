@@ -1,4 +1,4 @@
-"""Pure: one answer of HTTP/1.1 (RFC 9112), from bytes as they come.
+"""Pure: a question of HTTP/1.1 (RFC 9112) as bytes, and its answer, from bytes as they come.
 
 httptools reads; here is what it leaves open. Only the common answer is taken, and strictly so.
 Whatever is out of the ordinary is :class:`UnsupportedResponse`: the caller then asks again through
@@ -8,6 +8,7 @@ urllib3, which knows all of HTTP, so that no guess is made here.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from httptools import HttpParserError, HttpResponseParser
 from msgspec import Struct
@@ -26,6 +27,13 @@ _BARE = re.compile(rb"(?<!\r)\n")
 # Headers that rule how the rest is read: of two of them, neither can be trusted.
 _ONCE = frozenset(
     {"content-length", "transfer-encoding", "content-encoding", "content-type", "etag", "location"}
+)
+
+
+# What urllib3 would send as it is; anything else it encodes.
+_REQUEST_LINE = re.compile(
+    r"GET (?:http://[A-Za-z0-9.:\[\]-]+)?/"
+    r"(?:[A-Za-z0-9._~:/?&=@!$'()*+,;-]|%[0-9A-F]{2})* HTTP/1\.1"
 )
 
 
@@ -172,3 +180,14 @@ class ResponseParser:
         keep = not close and self._status in WITH_BODY
         body = b"".join(message.body)
         return HttpResponse(self._status, message.reason, message.headers, body, keep)
+
+
+def request_bytes(target: str, headers: Mapping[str, str]) -> bytes:
+    """Return a GET as it goes over the wire. Raises ``ValueError`` for an odd one."""
+    lines = [f"GET {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a request of several lines")
+    if not _REQUEST_LINE.fullmatch(lines[0]):
+        raise ValueError("an address that is to be encoded")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

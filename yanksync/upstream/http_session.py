@@ -8,14 +8,13 @@ Bodies are read as they come, limited in bytes and in time.
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -26,9 +25,9 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
-from yanksync.core.urls import credentials, is_loopback, redacted
+from yanksync.core.urls import credentials, redacted
 from yanksync.system.request_log import LoggedRequest, log
-from yanksync.upstream.http1_parser import HttpResponse
+from yanksync.upstream.http1_parser import HttpResponse, request_bytes
 from yanksync.upstream.http_answers import (
     SLOW_FACTOR,
     BodyDecoder,
@@ -42,16 +41,11 @@ from yanksync.upstream.http_answers import (
     too_slow,
 )
 from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded, Unfollowing
+from yanksync.upstream.redirects import PORTS, RedirectRules, origin, url_for_messages
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
 _REDIRECTS = 5
-_PORTS = {"http": 80, "https": 443}
-# What urllib3 would send as it is; anything else it encodes.
-_REQUEST_LINE = re.compile(
-    r"GET (?:http://[A-Za-z0-9.:\[\]-]+)?/"
-    r"(?:[A-Za-z0-9._~:/?&=@!$'()*+,;-]|%[0-9A-F]{2})* HTTP/1\.1"
-)
 
 
 class _Route(Struct):
@@ -85,8 +79,7 @@ class Session:
     ) -> None:
         """``redirect_hosts``: other hosts that pages may redirect to, with a port or without."""
         self.timeout = timeout
-        self.allow_http = allow_http
-        self._redirect_hosts = frozenset(redirect_hosts)
+        self._redirects = RedirectRules(allow_http=allow_http, hosts=redirect_hosts)
         self.requests = Unfollowing()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = user_agent
         # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
@@ -135,8 +128,8 @@ class Session:
                         redacted(url), f"a redirect to {answer.url}, which is not there"
                     )
                 return answer
-            seen = self._follow(seen, answer, urlsplit(url).hostname)
-            own = own and _origin(seen) == _origin(url)
+            seen = self._redirects.follow(seen, answer, urlsplit(url).hostname)
+            own = own and origin(seen) == origin(url)
         raise InvalidAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
 
     def status(self, url: str, accept: str) -> int:
@@ -200,7 +193,7 @@ class Session:
         self, url: str, headers: dict[str, str], reading: _BodyOptions, *, own: bool
     ) -> HttpAnswer | str:
         """Return the answer, or where it redirects to."""
-        shown = _shown(url)
+        shown = url_for_messages(url)
         self.retry_after.wait(shown)
         with LoggedRequest(f"GET {shown}") as logged:
             try:
@@ -226,7 +219,7 @@ class Session:
             if any(isinstance(cause, ResponseLimitExceeded) for cause in error.args):
                 raise
             # Servers close idle connections; one that is closed as we speak says nothing of it.
-            log.debug("GET %s: once more, as the connection was closed", _shown(url))
+            log.debug("GET %s: once more, as the connection was closed", url_for_messages(url))
             return self._send(route, url, headers)
 
     def _send(self, route: _Route, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
@@ -248,13 +241,7 @@ class Session:
         """
         route = self._route(url)
         headers = {"Host": route.host, **route.headers, **_wishes(accept, etag)}
-        lines = [f"GET {_target(url, route)} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if any("\r" in line or "\n" in line for line in lines):
-            raise ValueError("a request of several lines")
-        if not _REQUEST_LINE.fullmatch(lines[0]):
-            raise ValueError("an address that is to be encoded")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return request_bytes(_target(url, route), headers)
 
     def idle(self, url: str) -> HTTPConnection | None:
         """Take a connection for ``url`` that stands and is not in use; None: there is none.
@@ -307,7 +294,7 @@ class Session:
         host = parts.netloc.rpartition("@")[2]
         absolute = plain and not str(proxy).startswith("socks")
         if not absolute:
-            host = host.removesuffix(f":{_PORTS[parts.scheme]}")
+            host = host.removesuffix(f":{PORTS[parts.scheme]}")
         return _Route(pool, headers, host, absolute)
 
     def _read(
@@ -339,45 +326,6 @@ class Session:
         response.release_conn()
         return unpacker.body()
 
-    def _follow(self, url: str, location: str, home: str | None) -> str:
-        """Return where ``url`` leads; ``home`` is the host that was asked first."""
-        shown = _shown(url)
-        if not location:
-            raise InvalidAnswer(shown, "a redirect that names no address")
-        try:
-            target = urljoin(url, location)
-            old, new = urlsplit(url), urlsplit(target)
-            same_place = _origin(url) == _origin(target)
-        except ValueError as error:
-            raise InvalidAnswer(shown, "a redirect to no valid address") from error
-        if new.scheme not in ("http", "https") or not new.hostname:
-            raise InvalidAnswer(shown, f"a redirect to {_shown(target)!r}, no http address")
-        if new.hostname != home and not self._may_answer(target):
-            raise InvalidAnswer(
-                shown,
-                f"a redirect to another host, {new.netloc.rpartition('@')[2]!r}, which is not "
-                "followed; if that host may answer for upstream, name it in "
-                "upstream.redirect_hosts",
-            )
-        if new.scheme == "http" and (
-            old.scheme == "https" or not self._plain_allowed(new.hostname)
-        ):
-            raise InvalidAnswer(shown, "a redirect to plain http")
-        if "@" in new.netloc and new.netloc != old.netloc:
-            raise InvalidAnswer(shown, "a redirect to an address with credentials")
-        if same_place:
-            target = new._replace(netloc=old.netloc).geturl()  # credentials stay
-        return target
-
-    def _may_answer(self, url: str) -> bool:
-        """Return whether ``url`` is at a host of ``redirect_hosts``."""
-        _, host, port = _origin(url)
-        host = f"[{host}]" if ":" in host else host
-        return not self._redirect_hosts.isdisjoint((host, f"{host}:{port}"))
-
-    def _plain_allowed(self, host: str) -> bool:
-        return self.allow_http or is_loopback(host)
-
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Send no credentials: an ``auth`` of requests."""
@@ -386,17 +334,6 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port. Raises ``ValueError`` for a port that is none."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
-
-
-def _shown(url: str) -> str:
-    """Return ``url`` for a message: a redirect's query may be a signature, which is a secret."""
-    return redacted(url).partition("?")[0]
 
 
 def _wishes(accept: str, etag: str | None) -> dict[str, str]:
