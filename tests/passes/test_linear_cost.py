@@ -20,15 +20,14 @@ from yanksync.core.formats.legacy_json_writer import render_document
 from yanksync.core.model import File, HistoryAction, Page, PageChange, Yank
 from yanksync.core.policies.yanked import offered_page
 from yanksync.core.rules.entry_index import EntryIndex
+from yanksync.core.rules.loss_history import EarliestExplanation, removal_changes
 from yanksync.core.rules.lost_files import (
-    EarliestExplanation,
     LostFile,
     Observation,
     apply_entries,
     find_lost_files,
     page_with_lost_files,
     previously_shown,
-    removal_changes,
 )
 from yanksync.core.rules.page_diff import (
     PendingDiff,

@@ -18,8 +18,8 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
 from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.loss_history import EarliestExplanation
 from yanksync.core.rules.lost_files import (
-    EarliestExplanation,
     LostFile,
     page_with_lost_files,
     previously_shown,

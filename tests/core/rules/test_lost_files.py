@@ -13,6 +13,7 @@ from tests.support.builders.random_pages import CALM
 from yanksync.core.model import File, Hashes, HistoryAction, JournalEntry, Page, PageChange, Yank
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
+from yanksync.core.rules.loss_history import removal_changes
 from yanksync.core.rules.lost_files import (
     LostFile,
     Observation,
@@ -21,7 +22,6 @@ from yanksync.core.rules.lost_files import (
     find_lost_files,
     page_with_lost_files,
     remembered,
-    removal_changes,
     unpublished,
 )
 from yanksync.core.versions import VersionFinder, same_version
