@@ -82,5 +82,5 @@ def _differs(state: State, name: str, found: Etags, now: float) -> bool:
         if state.publish_queue.reason(row.id) is not None:
             state.publish_queue.mark_writing([row.id])
         elif row.presence is Presence.PRESENT:  # else the recovery lets it go
-            state.apply(row, transition(row.known(), FilesDiffer()), Observation(now))
+            state.apply(row, transition(row, FilesDiffer()), Observation(now))
     return True

@@ -9,64 +9,14 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
-from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
-from yanksync.core.rules.verdicts import KnownProject
+from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.known_project import ProjectRow as ProjectRow
 
 COLUMNS = (
     "id, name, presence, serial, quarantined, word, etag, entry, entry_serial, listed_at, "
     "json_digest, html_digest, codecs, published_serial, legacy_digest"
 )
-
-
-class ProjectRow(Struct, frozen=True, kw_only=True):
-    """The row of one project, without its page."""
-
-    id: int
-    name: NormalizedName
-    presence: Presence
-    serial: int | None
-    quarantined: bool
-    quarantine_serial: int | None
-    etag: str | None
-    entry_kind: EntryKind | None
-    entry_serial: int | None
-    omitted_at_serial: int | None
-    published: PublishedForms | None
-    published_serial: int | None
-
-    @property
-    def is_only_published(self) -> bool:
-        """Whether a page is published that the state never held: another state or program did."""
-        return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
-
-    @property
-    def is_of_old_journal(self) -> bool:
-        """Whether its page is from before upstream was replaced: its serial compares with none."""
-        return self.serial is not None and self.serial <= 0  # -1: and it was removed since
-
-    @property
-    def minimum_serial(self) -> int | None:
-        """The serial below which upstream's page or list is older than what is published."""
-        known = (self.serial, self.published_serial)
-        return max((serial for serial in known if serial is not None), default=None)
-
-    def known(self, events: tuple[JournalEvent, ...] = ()) -> KnownProject:
-        """Return what judging needs of it; ``events`` are its entries since the held page."""
-        removed = self.presence is Presence.REMOVED
-        return KnownProject(
-            name=self.name,
-            presence=self.presence,
-            serial=self.serial,
-            minimum_serial=self.serial if removed else self.minimum_serial,
-            published=self.published is not None,
-            entry_kind=self.entry_kind,
-            entry_serial=self.entry_serial,
-            events=events,
-            omitted_at_serial=self.omitted_at_serial,
-            quarantine_serial=self.quarantine_serial,
-        )
 
 
 class StoredPage(Struct, frozen=True, kw_only=True):

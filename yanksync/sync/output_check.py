@@ -171,4 +171,4 @@ def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
         return
     if row.published is None and not is_project_directory(mirror.store.directory_content(name)):
         return  # somebody else's
-    state.apply(row, transition(row.known(), DirectoryUnknown()), mirror.observation(now))
+    state.apply(row, transition(row, DirectoryUnknown()), mirror.observation(now))

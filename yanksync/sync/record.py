@@ -123,9 +123,8 @@ class _Recorder:
                 log.warning("%s: %s", row.name, note, extra={"project": row.name})
         missing = isinstance(answer, PageMissing)
         events = self._state.history.events(row.name, row.serial) if missing else ()
-        known = row.known(events)
         expected = self._expectation(result.task)
-        verdict = judge_answer(known, expected, answer, serials=self._serials)
+        verdict = judge_answer(row, expected, answer, serials=self._serials, events=events)
         said = row.entry_kind is EntryKind.REMOVE_PROJECT or row.omitted_at_serial is not None
         if not missing or (said and isinstance(verdict, Confirm | Removed)):
             self._batch.succeeded += 1
@@ -133,7 +132,7 @@ class _Recorder:
         if unexplained and not self._is_up:
             self._batch.missing.append(result)
         else:
-            self._take_verdict(result, row, verdict, transition(known, verdict))
+            self._take_verdict(result, row, verdict, transition(row, verdict))
 
     def _take_verdict(
         self, result: FetchResult, row: ProjectRow, verdict: Verdict, effects: Effects

@@ -152,7 +152,7 @@ class _Repairer:
                     # the state has the page that is held, and no more the old one
                     self.unrepaired += 1
                     continue
-                effects = transition(row.known(), FilesDiffer())
+                effects = transition(row, FilesDiffer())
                 state.apply(row, effects, self._mirror.observation(self._now))
                 self._forget_etags(name)
                 self.needs_upstream = self.needs_upstream or finding.detail == UNREADABLE

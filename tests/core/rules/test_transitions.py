@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.core.model import HistoryAction, Page
+from yanksync.core.model import UNKNOWN_FORMS, HistoryAction, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.known_project import ProjectRow
 from yanksync.core.rules.transitions import (
     DirectoryUnknown,
     Effects,
@@ -21,7 +22,6 @@ from yanksync.core.rules.transitions import (
 from yanksync.core.rules.verdicts import (
     Accept,
     Confirm,
-    KnownProject,
     NeverExisted,
     Removed,
     StaleAnswer,
@@ -29,28 +29,27 @@ from yanksync.core.rules.verdicts import (
 )
 
 NAME = NormalizedName("demo")
-PRESENT = KnownProject(
-    name=NAME, presence=Presence.PRESENT, serial=10, minimum_serial=10, published=True
+PRESENT = ProjectRow(id=1, name=NAME, presence=Presence.PRESENT, serial=10, published=UNKNOWN_FORMS)
+WAITING = ProjectRow(id=1, name=NAME, presence=Presence.PRESENT, serial=10)
+REMOVED_HERE = ProjectRow(id=1, name=NAME, presence=Presence.REMOVED, serial=10)
+STILL_THERE = ProjectRow(
+    id=1, name=NAME, presence=Presence.REMOVED, serial=10, published=UNKNOWN_FORMS
 )
-WAITING = KnownProject(name=NAME, presence=Presence.PRESENT, serial=10, minimum_serial=10)
-REMOVED_HERE = KnownProject(name=NAME, presence=Presence.REMOVED, serial=10, minimum_serial=10)
-STILL_THERE = KnownProject(
-    name=NAME, presence=Presence.REMOVED, serial=10, minimum_serial=10, published=True
+ONLY_PUBLISHED = ProjectRow(
+    id=1, name=NAME, presence=Presence.NEW, serial=10, published=UNKNOWN_FORMS
 )
-ONLY_PUBLISHED = KnownProject(
-    name=NAME, presence=Presence.NEW, serial=10, minimum_serial=10, published=True
-)
-NEW = KnownProject(name=NAME)
-JOURNAL_REMOVED = KnownProject(
+NEW = ProjectRow(id=1, name=NAME, presence=Presence.NEW)
+JOURNAL_REMOVED = ProjectRow(
+    id=1,
     name=NAME,
     presence=Presence.PRESENT,
     serial=10,
-    minimum_serial=10,
-    published=True,
+    published=UNKNOWN_FORMS,
     entry_kind=EntryKind.REMOVE_PROJECT,
     entry_serial=12,
 )
-WENT_BY_JOURNAL = KnownProject(
+WENT_BY_JOURNAL = ProjectRow(
+    id=1,
     name=NAME,
     presence=Presence.REMOVED,
     serial=12,
@@ -70,7 +69,7 @@ GONE = Presence.REMOVED
     ("known", "publish"),
     [(PRESENT, EXPLAINED), (WAITING, EXPLAINED), (STILL_THERE, EXPLAINED), (NEW, None)],
 )
-def test_the_journal_removes_at_once(known: KnownProject, publish: PublishReason | None) -> None:
+def test_the_journal_removes_at_once(known: ProjectRow, publish: PublishReason | None) -> None:
     removed = Effects(presence=GONE, tombstone=12, publish=publish)
     assert transition(known, RemovedByJournal(12)) == removed
 
@@ -80,9 +79,7 @@ def test_the_journal_removes_at_once(known: KnownProject, publish: PublishReason
     ("known", "publish"),
     [(PRESENT, PAGE), (STILL_THERE, PAGE), (ONLY_PUBLISHED, PAGE), (NEW, None)],
 )
-def test_the_journal_quarantines_at_once(
-    known: KnownProject, publish: PublishReason | None
-) -> None:
+def test_the_journal_quarantines_at_once(known: ProjectRow, publish: PublishReason | None) -> None:
     quarantined = Effects(quarantine=12, publish=publish)
     assert transition(known, QuarantinedByJournal(12)) == quarantined
 
@@ -140,7 +137,7 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
         (REMOVED_HERE, True, Effects(wait=Wait.OVER)),
     ],
 )
-def test_a_page_that_is_gone(known: KnownProject, explained: bool, effects: Effects) -> None:
+def test_a_page_that_is_gone(known: ProjectRow, explained: bool, effects: Effects) -> None:
     assert transition(known, Removed(explained)) == effects
 
 
@@ -160,7 +157,7 @@ def test_a_page_that_is_gone(known: KnownProject, explained: bool, effects: Effe
         (PRESENT, FilesDiffer(), Effects(publish=PAGE, write_started=True)),
     ],
 )
-def test_other_answers(known: KnownProject, event: Event, effects: Effects) -> None:
+def test_other_answers(known: ProjectRow, event: Event, effects: Effects) -> None:
     assert transition(known, event) == effects
 
 
@@ -169,7 +166,7 @@ def test_other_answers(known: KnownProject, event: Event, effects: Effects) -> N
     [(WENT_BY_JOURNAL, EXPLAINED), (REMOVED_HERE, UNEXPLAINED), (NEW, UNEXPLAINED)],
 )
 def test_an_unknown_directory_goes_once_the_guard_says_so(
-    known: KnownProject, publish: PublishReason
+    known: ProjectRow, publish: PublishReason
 ) -> None:
     assert transition(known, DirectoryUnknown()) == Effects(
         presence=GONE, tombstone=known.serial, publish=publish, write_started=True

@@ -8,11 +8,11 @@ from yanksync.core.model import File, JournalEntry, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
+from yanksync.core.rules.known_project import ProjectRow
 from yanksync.core.rules.verdicts import (
     Accept,
     Confirm,
     Expectation,
-    KnownProject,
     NeverExisted,
     NotModified,
     PageFound,
@@ -38,16 +38,15 @@ def held(
     presence: Presence = P,
     serial: int | None = 10,
     *,
-    events: tuple[JournalEvent, ...] = (),
     entry: tuple[EntryKind, int] | None = None,
     omitted: int | None = None,
     word: int | None = None,
-) -> KnownProject:
-    return KnownProject(
+) -> ProjectRow:
+    return ProjectRow(
+        id=1,
         name=DEMO,
         presence=presence,
         serial=serial,
-        events=events,
         entry_kind=None if entry is None else entry[0],
         entry_serial=None if entry is None else entry[1],
         omitted_at_serial=omitted,
@@ -60,16 +59,16 @@ def event(kind: EntryKind, version: str | None, serial: int = 11, action: str = 
 
 
 def verdict(
-    before: KnownProject,
+    before: ProjectRow,
     answer: PageFound | PageMissing | NotModified,
     reach: int | None = None,
     doubt: str | None = None,
     *,
     serials: bool = True,
+    events: tuple[JournalEvent, ...] = (),
 ) -> Verdict:
-    return judge_answer(
-        before, Expectation(required_serial=reach, unconfirmed=doubt), answer, serials=serials
-    )
+    expected = Expectation(required_serial=reach, unconfirmed=doubt)
+    return judge_answer(before, expected, answer, serials=serials, events=events)
 
 
 @pytest.mark.rule("R3")
@@ -95,7 +94,7 @@ def verdict(
         pytest.param(held(word=15), 15, 15, True, id="at-the-word"),
     ],
 )
-def test_page(before: KnownProject, serial: int, reach: int | None, reached: bool | None) -> None:
+def test_page(before: ProjectRow, serial: int, reach: int | None, reached: bool | None) -> None:
     found = page("1.0", "2.0", serial=serial)
     outcome = verdict(before, PageFound(page=found), reach)
     if reached is None:
@@ -106,7 +105,7 @@ def test_page(before: KnownProject, serial: int, reach: int | None, reached: boo
 
 @pytest.mark.rule("R3")
 @pytest.mark.parametrize("before", [held(), held(N, None), held(G), held(word=15)])
-def test_page_without_serial(before: KnownProject) -> None:
+def test_page_without_serial(before: ProjectRow) -> None:
     found = page("1.0", "2.0", serial=None)
     assert isinstance(verdict(before, PageFound(page=found), 11), StaleAnswer)
     assert verdict(before, PageFound(page=found), 11, serials=False) == Accept(found, True)
@@ -122,7 +121,7 @@ def test_page_without_serial(before: KnownProject) -> None:
         pytest.param(held(serial=None), 11, False, id="304-no-serials"),
     ],
 )
-def test_not_modified(before: KnownProject, reach: int | None, stale: bool) -> None:
+def test_not_modified(before: ProjectRow, reach: int | None, stale: bool) -> None:
     outcome = verdict(before, NotModified(), reach)
     assert isinstance(outcome, StaleAnswer) if stale else outcome == Confirm()
 
@@ -202,9 +201,7 @@ def test_not_modified(before: KnownProject, reach: int | None, stale: bool) -> N
         ),
     ],
 )
-def test_missing(
-    before: KnownProject, reach: int | None, expected: Verdict | type[Verdict]
-) -> None:
+def test_missing(before: ProjectRow, reach: int | None, expected: Verdict | type[Verdict]) -> None:
     outcome = verdict(before, PageMissing(), reach)
     if isinstance(expected, type):
         assert isinstance(outcome, expected)
@@ -221,26 +218,21 @@ QUARANTINE, CLEARED, REMOVED = (
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize(
-    ("before", "explained"),
+    ("before", "kinds", "explained"),
     [
+        pytest.param(held(entry=(QUARANTINE, 12), omitted=20), (), False, id="the-newest-entry"),
         pytest.param(
-            held(entry=(EntryKind.OTHER_CHANGE, 14), omitted=20), True, id="no-quarantine"
-        ),
-        pytest.param(held(entry=(QUARANTINE, 12), omitted=20), False, id="the-newest-entry"),
-        pytest.param(
-            held(word=12, entry=(EntryKind.OTHER_CHANGE, 14), omitted=20), False, id="the-word"
+            held(word=12, entry=(EntryKind.OTHER_CHANGE, 14), omitted=20), (), False, id="the-word"
         ),
         *(
             pytest.param(
-                held(
-                    events=tuple(event(kind, None, 11 + at) for at, kind in enumerate(kinds)),
-                    entry=(EntryKind.OTHER_CHANGE, 14),
-                    omitted=20,
-                ),
+                held(entry=(EntryKind.OTHER_CHANGE, 14), omitted=20),
+                kinds,
                 explained,
-                id="-".join(kinds),
+                id="-".join(kinds) or "no-quarantine",
             )
             for kinds, explained in (
+                ((), True),
                 ((QUARANTINE,), False),
                 ((QUARANTINE, CLEARED), True),
                 ((QUARANTINE, REMOVED), True),
@@ -251,8 +243,11 @@ QUARANTINE, CLEARED, REMOVED = (
         ),
     ],
 )
-def test_no_list_has_what_is_quarantined(before: KnownProject, explained: bool) -> None:
-    outcome = verdict(before, PageMissing(), 14)
+def test_no_list_has_what_is_quarantined(
+    before: ProjectRow, kinds: tuple[EntryKind, ...], explained: bool
+) -> None:
+    events = tuple(event(kind, None, 11 + at) for at, kind in enumerate(kinds))
+    outcome = verdict(before, PageMissing(), 14, events=events)
     assert outcome == EXPLAINED if explained else isinstance(outcome, StaleAnswer)
 
 
@@ -269,7 +264,7 @@ def test_an_unexplained_404_counts_when_a_later_pass_sees_it() -> None:
     "known",
     [held(entry=(EntryKind.YANK, 12)), held(G, 12, entry=(EntryKind.CREATE, 15)), held(N, None)],
 )
-def test_a_stale_404_never_counts_however_often_seen(known: KnownProject) -> None:
+def test_a_stale_404_never_counts_however_often_seen(known: ProjectRow) -> None:
     assert isinstance(verdict(known, PageMissing(), 15, doubt="404"), StaleAnswer)
 
 
@@ -295,7 +290,7 @@ def test_a_page_is_recorded_whatever_files_it_lacks(serial: int) -> None:
     ],
 )
 def test_an_empty_page_of_an_unknown_name_tells_of_no_project(
-    before: KnownProject, serial: int | None, status: str, absent: bool
+    before: ProjectRow, serial: int | None, status: str, absent: bool
 ) -> None:
     """Indexes such as Nexus answer every name with an empty page."""
     found = page(serial=serial, status=status)
@@ -304,7 +299,7 @@ def test_an_empty_page_of_an_unknown_name_tells_of_no_project(
 
 
 def test_a_present_project_whose_page_cannot_be_read_again_takes_the_new_one() -> None:
-    before = KnownProject(name=DEMO, presence=P, serial=10)
+    before = ProjectRow(id=1, name=DEMO, presence=P, serial=10)
     assert verdict(before, PageFound(page=page("1.0"))) == Accept(page("1.0"), True)
 
 

@@ -15,10 +15,10 @@ from msgspec import Struct
 from yanksync.core.model import HistoryAction
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.journal_entries import EntryKind
+from yanksync.core.rules.known_project import ProjectRow
 from yanksync.core.rules.verdicts import (
     Accept,
     Confirm,
-    KnownProject,
     NeverExisted,
     Removed,
     StaleAnswer,
@@ -76,7 +76,7 @@ class Effects(Struct, frozen=True, kw_only=True):
     problem: str | None = None  # why the look brought nothing
 
 
-def transition(known: KnownProject, event: Event) -> Effects:
+def transition(known: ProjectRow, event: Event) -> Effects:
     """Return what ``event`` changes in the state; what is on a page is recorded besides."""
     present = known.presence is Presence.PRESENT
     match event:
@@ -113,11 +113,11 @@ def _removal(*, explained: bool) -> PublishReason:
 
 
 def _withdrawn_at_once(
-    known: KnownProject, event: RemovedByJournal | QuarantinedByJournal
+    known: ProjectRow, event: RemovedByJournal | QuarantinedByJournal
 ) -> Effects:
     # A run published the unknown files before the state was put back.
     publish = PublishReason.EXPLAINED if event.unknown_files else None
-    stands = known.presence is Presence.PRESENT or known.published
+    stands = known.presence is Presence.PRESENT or known.published is not None
     if isinstance(event, RemovedByJournal):
         return Effects(
             presence=Presence.REMOVED,
@@ -136,9 +136,9 @@ def _withdrawn_at_once(
     )
 
 
-def _removed(known: KnownProject, *, explained: bool) -> Effects:
+def _removed(known: ProjectRow, *, explained: bool) -> Effects:
     present = known.presence is Presence.PRESENT
-    if not present and not known.published:
+    if not present and known.published is None:
         return Effects(wait=Wait.OVER)
     by_journal = known.entry_kind is EntryKind.REMOVE_PROJECT
     tombstone = known.entry_serial if by_journal else known.minimum_serial

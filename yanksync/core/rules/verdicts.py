@@ -7,33 +7,14 @@ judged later, over the whole pass (:mod:`yanksync.core.rules.removal_guard`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from yanksync.core.model import Page, ProjectStatus
-from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
-
-
-class KnownProject(Struct, frozen=True, kw_only=True):
-    """What the state holds of a project, as far as weighing needs it."""
-
-    name: NormalizedName
-    presence: Presence = Presence.NEW
-    serial: int | None = None  # of the held page, or the tombstone of a removed project
-    minimum_serial: int | None = None  # of the published page, or ``serial`` where that is higher
-    published: bool = False  # a page is published
-    entry_kind: EntryKind | None = None  # its newest page-changing entry
-    entry_serial: int | None = None
-    events: tuple[JournalEvent, ...] = ()  # its removals and quarantines after the held serial
-    omitted_at_serial: int | None = None  # serial of the list that left it out; None: none did
-    # the entry that quarantined it before its page was seen (R9)
-    quarantine_serial: int | None = None
-
-    @property
-    def is_only_published(self) -> bool:
-        """Whether a page is published that the state never held: another state or program did."""
-        return self.published and self.presence in (Presence.NEW, Presence.UNKNOWN)
+from yanksync.core.rules.known_project import ProjectRow
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
@@ -99,24 +80,29 @@ _WITHDRAWN = (EntryKind.QUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)
 
 
 def judge_answer(
-    known: KnownProject,
+    known: ProjectRow,
     expected: Expectation,
     answer: PageFound | NotModified | PageMissing,
     *,
     serials: bool,
+    events: Sequence[JournalEvent] = (),
 ) -> Verdict:
-    """Return what ``answer`` means; ``serials``: upstream is known to give pages serials."""
+    """Return what ``answer`` means.
+
+    ``serials``: upstream is known to give pages serials. ``events``: the project's removals and
+    quarantines after the held serial, where the page is missing.
+    """
     if isinstance(answer, PageMissing):
-        return _judge_missing(known, expected)
+        return _judge_missing(known, expected, events)
     if isinstance(answer, NotModified):
         return _judge_not_modified(known, expected)
     return _judge_page(known, expected, answer.page, serials)
 
 
-def _judge_not_modified(known: KnownProject, expected: Expectation) -> Verdict:
-    if known.serial is not None and known.serial < (known.minimum_serial or 0):
+def _judge_not_modified(known: ProjectRow, expected: Expectation) -> Verdict:
+    if known.serial is not None and known.serial < known.floor:
         return StaleAnswer(
-            f"the page is still at serial {known.serial}, below {known.minimum_serial}, published"
+            f"the page is still at serial {known.serial}, below {known.floor}, published"
         )
     if (
         expected.required_serial is not None
@@ -129,7 +115,7 @@ def _judge_not_modified(known: KnownProject, expected: Expectation) -> Verdict:
     return Confirm()
 
 
-def _judge_page(known: KnownProject, expected: Expectation, page: Page, serials: bool) -> Verdict:
+def _judge_page(known: ProjectRow, expected: Expectation, page: Page, serials: bool) -> Verdict:
     if page.serial is None:
         # the published one has
         if serials or (known.is_only_published and known.serial and not expected.behind):
@@ -140,9 +126,8 @@ def _judge_page(known: KnownProject, expected: Expectation, page: Page, serials:
                 f"the page has no serial, and the journal says last: {known.entry_kind}"
             )
     else:
-        floor = max(known.serial or 0, known.minimum_serial or 0)
-        if page.serial < floor:
-            return StaleAnswer(f"the page is at serial {page.serial}, below the held {floor}")
+        if page.serial < known.floor:
+            return StaleAnswer(f"the page is at serial {page.serial}, below the held {known.floor}")
         if known.presence is Presence.REMOVED and page.serial == known.serial:
             return StaleAnswer(
                 f"the page is at serial {page.serial}, that of the project's removal"
@@ -170,7 +155,7 @@ def _judge_page(known: KnownProject, expected: Expectation, page: Page, serials:
     )
 
 
-def _says_nothing(known: KnownProject, page: Page) -> bool:
+def _says_nothing(known: ProjectRow, page: Page) -> bool:
     """Whether the page may just as well stand for a project that there is not.
 
     Indexes such as Nexus answer every name with an empty page.
@@ -179,7 +164,7 @@ def _says_nothing(known: KnownProject, page: Page) -> bool:
     return unheld and not page.files and page.serial is None and page.status == ProjectStatus.ACTIVE
 
 
-def _contradicts_list(known: KnownProject, page: Page) -> bool:
+def _contradicts_list(known: ProjectRow, page: Page) -> bool:
     """Whether a list as new leaves out a project that is not known, and whose page has files.
 
     It was quarantined or removed while the state was lost, and the page is from before that.
@@ -189,12 +174,14 @@ def _contradicts_list(known: KnownProject, page: Page) -> bool:
     return page.serial <= known.omitted_at_serial and bool(page.files)
 
 
-def _judge_missing(known: KnownProject, expected: Expectation) -> Verdict:
+def _judge_missing(
+    known: ProjectRow, expected: Expectation, events: Sequence[JournalEvent]
+) -> Verdict:
     if known.presence is Presence.REMOVED and known.entry_kind in (None, EntryKind.REMOVE_PROJECT):
         return _still_gone(known, expected)
     if known.entry_kind is EntryKind.REMOVE_PROJECT and not _seen_since(known):
         return Removed(explained=True)
-    if _list_explains(known):
+    if _list_explains(known, events):
         return Confirm() if known.presence is Presence.REMOVED else Removed(explained=True)
     if known.entry_kind is not None:
         return StaleAnswer(
@@ -212,7 +199,7 @@ def _judge_missing(known: KnownProject, expected: Expectation) -> Verdict:
     return Removed(explained=False)
 
 
-def _still_gone(project: KnownProject, expected: Expectation) -> Verdict:
+def _still_gone(project: ProjectRow, expected: Expectation) -> Verdict:
     """Weigh a 404 of a project whose removal is the newest that is known, a list perhaps aside."""
     known = (project.serial, project.entry_serial)
     removed_at = max((serial for serial in known if serial is not None), default=None)
@@ -227,29 +214,27 @@ def _still_gone(project: KnownProject, expected: Expectation) -> Verdict:
     return Confirm()
 
 
-def _seen_since(known: KnownProject) -> bool:
+def _seen_since(known: ProjectRow) -> bool:
     """Whether a page came after the newest entry: the journal is not read up to that page yet."""
     present = known.presence is Presence.PRESENT or known.is_only_published
-    newest = max(known.serial or 0, known.minimum_serial or 0)
-    return present and newest > (known.entry_serial or 0)
+    return present and known.floor > (known.entry_serial or 0)
 
 
-def _list_explains(known: KnownProject) -> bool:
+def _list_explains(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
     # A list older than what is known of the project proves nothing by leaving it out.
     if known.omitted_at_serial is None:
         return False
-    if known.quarantine_serial is not None or _quarantined_since(known):
+    if known.quarantine_serial is not None or _quarantined_since(known, events):
         return False  # no list has quarantined projects
     if known.presence is Presence.PRESENT and known.serial == 0:
         return False  # it is from before upstream was replaced: this one never had it (R14)
-    newest = max(known.serial or 0, known.minimum_serial or 0, known.entry_serial or 0)
-    return known.omitted_at_serial >= newest
+    return known.omitted_at_serial >= max(known.floor, known.entry_serial or 0)
 
 
-def _quarantined_since(known: KnownProject) -> bool:
+def _quarantined_since(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
     """Whether the held page is followed by a quarantine, whatever came after that but its end."""
     if known.entry_kind is EntryKind.QUARANTINE_PROJECT:
         return True
     ends = (EntryKind.QUARANTINE_PROJECT, EntryKind.UNQUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)
-    kinds = [event.kind for event in known.events if event.kind in ends]
+    kinds = [event.kind for event in events if event.kind in ends]
     return kinds[-1:] == [EntryKind.QUARANTINE_PROJECT]

@@ -229,5 +229,5 @@ def _withdraw_at_once(mirror: Mirror, mark: ProjectMark, row: ProjectRow, starte
         return
     stands = row.presence is Presence.PRESENT or row.published is not None
     unknown = not stands and is_project_directory(mirror.store.directory_content(mark.name))
-    effects = transition(row.known(), event(serial, unknown))
+    effects = transition(row, event(serial, unknown))
     mirror.state.apply(row, effects, mirror.observation(started))
