@@ -94,7 +94,7 @@ def note_snapshot(mirror: Mirror, seen: UpstreamSnapshot) -> None:
 
 def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
     """Return whether a person would be shown another upstream than this one, by its journal."""
-    text = mirror.state.facts.text("journal_seen")
+    text = mirror.state.facts.replaced_journal.seen
     if text is None:
         return True
     seen = msgspec.json.decode(text, type=UpstreamSnapshot)

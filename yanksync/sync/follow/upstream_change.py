@@ -171,9 +171,7 @@ def _hold(
     facts = mirror.state.facts
     known = facts.replaced_journal
     since = mirror.now() if known.replaced is None else known.replaced_since
-    facts.change(
-        ReplacedJournal, replaced=replaced.problem, replaced_since=since, approved=False
-    )
+    facts.change(ReplacedJournal, replaced=replaced.problem, replaced_since=since, approved=False)
     if seen is not None:
         note_snapshot(mirror, seen)
     elif known.replaced != replaced.problem or is_outdated(mirror, source):
