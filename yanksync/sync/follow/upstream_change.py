@@ -66,7 +66,7 @@ def check_address(mirror: Mirror) -> None:
         return
     if facts.traits.other_url != address:
         _forget_upstream(mirror)
-    moved = f"upstream.simple_url is {address} now, it was {facts.text('followed_url')}"
+    moved = f"upstream.simple_url is {address} now, it was {facts.traits.followed_url}"
     try:
         _compare_upstreams(mirror, moved)
     except JournalReplaced:
@@ -78,7 +78,7 @@ def check_address(mirror: Mirror) -> None:
 
 def _compare_upstreams(mirror: Mirror, moved: str) -> None:
     """Follow the new address if its journal is the one followed; else hold everything."""
-    facts, address = mirror.state.facts, _address(mirror)
+    facts, address = mirror.state.facts, _address(mirror.upstream)
     # What is followed still counts where nothing is held: its tombstones, and its place in the
     # journal, after which nothing may be left out of the history.
     why, nothing = _why_other_journal(mirror), _holds_nothing(mirror.state.projects)
