@@ -39,7 +39,7 @@ def test_adopt_says_what_it_did_and_what_comes_next(
     assert first == "foreign  todo"
     assert second.startswith("fetch  simple/demo/: it is at serial ")
     assert sums == (
-        "0 projects taken over as they are, 1 written anew; to be fetched: 1 that are not right, "
+        "0 projects taken over as they are, 1 written again; to be fetched: 1 that are not right, "
         "0 that are missing; 0 gone upstream, 0 not selected, 1 not ours"
     )
     assert last == "next: yanksync sync"
@@ -55,7 +55,7 @@ def test_a_dry_run_leaves_no_trace(yanksync: Cli) -> None:
     before = everything(yanksync.home)
     done = yanksync("adopt", "--dry-run")
     assert done.code == 0 and "taken over as those of another program" in done.err
-    assert done.out.startswith("0 projects would be taken over as they are, 2 written anew; ")
+    assert done.out.startswith("0 projects would be taken over as they are, 2 written again; ")
     assert everything(yanksync.home) == before
 
 
@@ -84,7 +84,7 @@ def test_a_directory_has_to_be_the_output(
 ) -> None:
     Tree(upstream, tmp_path / "elsewhere/web").make()
     tree = str(tmp_path / "elsewhere/web")
-    assert "2 written anew" in yanksync("adopt", "--dry-run", tree).out
+    assert "2 written again" in yanksync("adopt", "--dry-run", tree).out
     done = yanksync("adopt", tree)
     assert done.code == 2
     assert (

@@ -281,7 +281,7 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ("[schedule]\nx = 1", "schedule.x", "no such key; there are every, cron"),
         ("[storage]\nx = [1]", "storage.x", "must be text, a number, true or false, not a list"),
         ('[schedule]\nevery = "1m"\ncron = "* * * * *"', "schedule.cron",
-         "cannot stand beside schedule.every"),
+         "excludes schedule.every; remove one of them"),
         ('[upstream]\njournal = "none"', "upstream.journal",
          '"none" needs names without wildcards in mirror.projects'),
         ('[mirror]\nprojects = ["a"]\nexclude = ["A"]', "mirror.exclude",

@@ -66,7 +66,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a command line; for a mistyped one, say which may be meant."""
+        """Find the command of a command line, or suggest one."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             raise click.UsageError(
                 f"there is no command {args[0]!r}{did_you_mean(args[0], COMMANDS)}", ctx
@@ -144,9 +144,12 @@ _AGAIN = [
     help="Configuration file [default: $YANKSYNC_CONFIG, else ./yanksync.toml, if there is one].",
 )
 @click.option(
-    "-v", "--verbose", count=True, help="Tell what is done; twice: also what a bug report needs."
+    "-v",
+    "--verbose",
+    count=True,
+    help="Print progress messages; twice: also what a bug report needs.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Tell of failures only.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -173,7 +176,7 @@ def cli(
     log_file: Path | None,
     color: Color,
 ) -> None:
-    """Follow a package index's journal and keep a static mirror of its Simple API.
+    """Keep a static mirror of a package index by following its journal.
 
     \b
     Examples:

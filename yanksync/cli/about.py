@@ -61,7 +61,9 @@ def version(as_json: bool) -> int:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
-    """Print what lets SHELL (bash, zsh or fish) complete commands, options and project names.
+    """Print the completion script for SHELL: bash, zsh or fish.
+
+    It completes commands, options and project names.
 
     \b
     Examples:

@@ -36,13 +36,13 @@ _QUIET = (AdoptOutcome.KEPT, AdoptOutcome.REWRITTEN, AdoptOutcome.MISSING)
 def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
     """Take over a tree that bandersnatch, shadowmire or another yanksync made.
 
-    DIR is the directory that has the tree's simple/ in it: of bandersnatch's, the directory web.
-    It must be the configured output, except with --dry-run, and is the output when left out. The
-    state must be empty.
+    DIR is the directory with the tree's simple/; for bandersnatch that is its directory web.
+    Default: the configured output. Without --dry-run no other directory is possible. The state must
+    be empty.
 
-    Pages that are right are taken over without asking upstream for them, and written anew where
-    their bytes are not those that a sync writes. The next sync asks for all others, and withdraws
-    what upstream no longer has, within the guards. Prints what becomes of what.
+    Pages that are right are taken over without a request, and written again if a sync would write
+    other bytes. The next sync fetches all others and removes what upstream no longer has; the
+    guards can hold that. Prints what became of each page.
 
     \b
     Examples:
@@ -129,7 +129,7 @@ class _Report:
             click.echo(
                 f"{counts[AdoptOutcome.KEPT]} projects {taken} as they are, "
                 f"{counts[AdoptOutcome.REWRITTEN]} "
-                f"written anew; to be fetched: {counts[AdoptOutcome.FETCH]} that are not right, "
+                f"written again; to be fetched: {counts[AdoptOutcome.FETCH]} that are not right, "
                 f"{counts[AdoptOutcome.MISSING]} that are missing; {counts[AdoptOutcome.GONE]} "
                 f"gone upstream, "
                 f"{counts[AdoptOutcome.LEFT_OUT]} not selected, {counts[AdoptOutcome.FOREIGN]} not "

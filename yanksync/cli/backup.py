@@ -28,10 +28,11 @@ from yanksync.system import fsync
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.pass_obj
 def backup(context: CliContext, file: Path) -> ExitCode:
-    """Write a consistent copy of the state database to FILE, while it may be in use.
+    """Write a consistent copy of the state to FILE.
 
-    An earlier copy in FILE is replaced, in one step; any other file is left as it is. So is FILE
-    when the state is damaged. With - the copy goes to standard output.
+    A run can be at work meanwhile. An earlier copy in FILE is replaced in one step. Any other file
+    is not overwritten, and neither is FILE if the state is damaged. With - the copy goes to
+    standard output.
 
     \b
     Examples:
@@ -84,7 +85,7 @@ def _is_beside(file: Path, state: object) -> bool:
 def _check_target(file: Path, state: object) -> None:
     """Refuse to replace what is no backup: a device, a link, the state or what belongs to it.
 
-    Root could replace ``/dev/null``, and everybody a file that SQLite is using.
+    Root could replace ``/dev/null``, and any user a file that SQLite has open.
     """
     if not file.name:
         raise click.BadParameter("it is empty: name the file to write", param_hint="'FILE'")

@@ -18,7 +18,7 @@ from yanksync.core.exit_codes import ExitCode
 
 @click.group(short_help="Check or show the configuration.")
 def config() -> None:
-    """Check the configuration, show the values in force, or print the schema of the file.
+    """Check or show the configuration, or print its schema.
 
     \b
     Examples:
@@ -32,7 +32,9 @@ def config() -> None:
 @json_option
 @click.pass_obj
 def check(context: CliContext, as_json: bool) -> ExitCode:
-    """Check the configuration and name all its errors; with one, the exit code is 2.
+    """Check the configuration and print all its errors.
+
+    With an error the exit code is 2.
 
     \b
     Example:
@@ -57,7 +59,9 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
 @json_option
 @click.pass_obj
 def show(context: CliContext, as_json: bool) -> ExitCode:
-    """Show each key with its value and where that comes from: default, file or variable.
+    """Show each key with its value and the source of the value.
+
+    The source is the default, the file or a variable.
 
     Secrets are masked. Errors are reported first, and these keys are shown with their defaults.
 
@@ -80,7 +84,9 @@ def show(context: CliContext, as_json: bool) -> ExitCode:
 
 @config.command(short_help="Print the JSON Schema of the file.")
 def schema() -> ExitCode:
-    """Print the JSON Schema of yanksync.toml, for editors that complete and check TOML.
+    """Print the JSON Schema of yanksync.toml.
+
+    Editors use it to complete and check TOML.
 
     \b
     Example:

@@ -70,7 +70,7 @@ def run_guarded(command: click.Command) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        with suppress(OSError):  # where nobody can be told, the code is told
+        with suppress(OSError):  # standard error is closed; the exit code remains
             error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt, Terminated) as end:
@@ -111,7 +111,10 @@ def _failed(error: YanksyncError) -> ExitCode:
 
 
 def print_line(message: str, level: str = "error") -> None:
-    """Write one line to standard error, in the form of the log, and to the log file."""
+    """Write one line to standard error and the log file.
+
+    It has the form of the log.
+    """
     if output_format.file is not None:
         number = logging.getLevelNamesMapping()[level.upper()]
         output_format.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
@@ -119,14 +122,14 @@ def print_line(message: str, level: str = "error") -> None:
         line = as_json(time.time(), level, message)
     else:
         line = f"{colored('yanksync:', level)} {printable(message)}"
-    with suppress(OSError):  # a full disk behind it, say: the code tells enough
+    with suppress(OSError):  # a full disk, for instance; the exit code remains
         if output_format.clear is not None:
             output_format.clear()
         print(line, file=sys.stderr, flush=True)
 
 
 def colored(text: str, level: str) -> str:
-    """Return ``text`` in the colour of a log level, where colours are wanted."""
+    """Return ``text`` in the colour of a level, if colours are on."""
     code = _COLORS.get(level) if output_format.color else None
     return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
 
@@ -141,7 +144,10 @@ def as_json(moment: float, level: str, message: str, **more: str) -> str:
 
 
 def older_than_an_hour(since: float | None) -> bool:
-    """Whether something has gone on for so long that cron has to be told."""
+    """Return True if something has lasted for more than an hour.
+
+    Only then a run under cron prints a message.
+    """
     return since is not None and time.time() - since > CRON_PATIENCE
 
 
@@ -159,7 +165,7 @@ def _unforeseen(error: Exception) -> ExitCode:
 
 
 def bug_report_text(error: Exception) -> str:
-    """Return what to say of an error that nobody foresaw."""
+    """Return the message for an unexpected error."""
     return (
         f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
         "what 'yanksync -vv …' prints. Nothing is lost; what was recorded goes on in the next run."
@@ -171,13 +177,16 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End at once: everything is closed, and no request under way is waited for."""
+    """End at once, without waiting for requests.
+
+    Everything else is closed.
+    """
     print_line("interrupted; the next run goes on from here")
     os._exit(code)
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """Return a question that names what ``text`` may be meant for; empty if nothing is like it."""
+    """Return "did you mean …?" for ``text``, or an empty text."""
     from difflib import get_close_matches  # start-up: only for what is mistyped
 
     close = get_close_matches(text, known, 1)
@@ -185,7 +194,7 @@ def did_you_mean(text: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` fit for a terminal: what is not printable becomes an escape (R10)."""
+    """Escape what is not printable in ``text`` (R10)."""
     if text.isprintable():
         return text
     return "".join(

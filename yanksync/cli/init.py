@@ -30,7 +30,7 @@ _FILE = "yanksync.toml"
 class _Answers(Struct, frozen=True):
     """What is to be written, as a person says it."""
 
-    upstream: str | None  # None: nobody named one, and pip has none
+    upstream: str | None  # None: not given, and pip has none
     projects: str  # separated by commas
     output: str
     state: str

@@ -85,7 +85,7 @@ class CliContext(Struct, frozen=True):
 
     @contextmanager
     def direct(self) -> Iterator[None]:
-        """Print what is logged inside at once, where nothing else takes care of it."""
+        """Print what is logged inside at once, unless a log is active."""
         logger, handler, file = logging.getLogger("yanksync"), self._handler(), self._file()
         handler.addFilter(lambda record: {*logger.handlers} <= {handler, file})
         logger.setLevel(self._level())
@@ -105,7 +105,10 @@ class CliContext(Struct, frozen=True):
 
     @contextmanager
     def buffered(self, *, cron: bool = False) -> Iterator[BufferedLog]:
-        """Log inside. With ``cron`` what comes is kept back, except on a terminal or with -v."""
+        """Log inside. With ``cron`` records are buffered.
+
+        They are printed at once on a terminal and with -v.
+        """
         handler = self._handler()
         at_once = not cron or bool(self.verbose) or sys.stderr.isatty()
         kept = BufferingHandler(handler)
@@ -128,7 +131,7 @@ class CliContext(Struct, frozen=True):
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """Log inside, line by line as things happen, as a service does: of news without -v."""
+        """Log inside as a service does: line by line, changes included."""
         handler = self._handler()
         logger = logging.getLogger("yanksync")
         logger.setLevel(
@@ -188,7 +191,9 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class BufferingHandler(logging.Handler):
-    """Keeps records until it is told to show them, and not all of a flood of warnings.
+    """Buffers records until the end of the run.
+
+    Of very many warnings it keeps the first.
 
     Whether they are shown depends on how the run ends.
     """
@@ -239,14 +244,17 @@ class BufferedLog(Struct, frozen=True):
         return self.count.failures > 0
 
     def end(self, code: ExitCode, *, report: bool) -> None:
-        """Show them, unless the run was a success or a passing hindrance (the cron rule)."""
+        """Print the buffered records if the run needs attention.
+
+        That is: unless it succeeded, or is only delayed for less than an hour (exit 3 and 75).
+        """
         if code == ExitCode.DONE or (code == ExitCode.PARTIAL and not report):
             self.handler.forget()
         self.handler.flush()
 
 
 class TextFormatter(logging.Formatter):
-    """One line for each record, nothing in it that a terminal would obey."""
+    """One line for each record, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

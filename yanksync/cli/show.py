@@ -35,7 +35,7 @@ _USERS = ("crontab", "sysusers", "tmpfiles", "systemd", UNITS[0], UNITS[2])
 def show(
     context: CliContext, what: str, listen: str | None, server_name: str | None, user: str | None
 ) -> ExitCode:
-    """Print what a mirror is run and served with, filled in from the configuration.
+    """Print files for web server and schedule, made of the configuration.
 
     WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
     yanksync.timer or yanksync-run.service; or sysusers or tmpfiles, which make the user and the

@@ -92,7 +92,7 @@ def sync(
     stats: float | None,
     metrics: str | None,
 ) -> ExitCode:
-    """Make one pass: follow the journal and bring every touched project up to date.
+    """Make one pass: follow the journal and publish what changed.
 
     On an empty state it makes the first build. Run it from cron, every five minutes.
 
@@ -125,7 +125,7 @@ def full_resync(
     stats: float | None,
     metrics: str | None,
 ) -> ExitCode:
-    """Fetch every project again, or those named; for a first or a fresh start.
+    """Fetch every project again, or those named.
 
     The journal is read on from where it was, so the history has no hole. When it is interrupted,
     the next sync or full-resync carries on.
@@ -217,7 +217,10 @@ def _make_pass(
 
 @contextmanager
 def reported(settings: Settings, *, dry_run: bool = False) -> Iterator[PassReporter | None]:
-    """Let those who watch be told of the pass inside; None when nobody does."""
+    """Report the pass inside to metrics and pings.
+
+    Yields None if neither is configured.
+    """
     if dry_run or not settings.health.watched:
         yield None
         return
@@ -236,7 +239,7 @@ def reported(settings: Settings, *, dry_run: bool = False) -> Iterator[PassRepor
 def make_recorded_pass(
     mirror: Mirror, request: PassRequest, reporter: PassReporter | None = None
 ) -> tuple[ExitCode, Start]:
-    """Make a pass and remember how it ended, also when it could not be made.
+    """Make a pass and record how it ended.
 
     Returns the exit code, and where the pass began.
     Raises :class:`yanksync.core.errors.YanksyncError`.

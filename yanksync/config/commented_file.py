@@ -22,7 +22,7 @@ _STORAGE = """\
 
 
 def commented(values: Mapping[str, object]) -> str:
-    """Return the file in which the keys of ``values`` are set, and all others are comments.
+    """Return a file with ``values`` set, and all other keys commented out.
 
     :param values: by the path of the key, as TOML gives it: a text or a list of texts
     """

@@ -1,4 +1,4 @@
-"""Pure: settings that are right one by one and cannot stand together."""
+"""Pure: settings that are valid by themselves and exclude each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Conflict(Struct, frozen=True):
 
 
 def conflicts(settings: Settings) -> Iterator[Conflict]:
-    """Yield everything that cannot stand together."""
+    """Yield the settings that exclude each other."""
     selection, output = settings.mirror.selection, settings.mirror.output
     if selection.explicit_names == () or selection.exclude == ("*",):
         yield Conflict("mirror.exclude", "mirror.projects", "leaves none of mirror.projects")
@@ -35,7 +35,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
             yield Conflict("mirror.slash_keys", "mirror.output", problem)
         for name, _ in settings.storage.options:
             if "virtual_hosted_style_request" in name:
-                problem = "cannot stand beside storage.virtual_hosted_style_request"
+                problem = "excludes storage.virtual_hosted_style_request"
                 yield Conflict("mirror.slash_keys", f"storage.{name}", problem)
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
@@ -70,7 +70,7 @@ def _is_among_pages(place: Path | Bucket, output: Path | Bucket) -> bool:
 
 
 def _plain_http(settings: Settings) -> Iterator[Conflict]:
-    """Plain http shows credentials and lets others change pages, so it needs leave (R10)."""
+    """Check plain http: it shows credentials and lets others change pages (R10)."""
     upstream, hooks, health = settings.upstream, settings.hooks, settings.health
     for section, name, url, allowed in (
         ("upstream", "simple_url", upstream.simple_url, upstream.allow_http),

@@ -18,7 +18,7 @@ def parse_duration(text: str) -> float | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration for a person: ``95 s``, ``12 min``, ``30 h``, ``3 days``."""
+    """Return a duration in words: ``95 s``, ``12 min``, ``30 h``."""
     for least, unit, name in _STEPS:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
@@ -26,7 +26,7 @@ def format_duration(seconds: float) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """Return how long something took: ``0.4 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    """Return an elapsed time: ``0.4 s``, ``2 min 5 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -143,7 +143,7 @@ SECTIONS = (*dict.fromkeys(path.partition(".")[0] for path in KEYS), "storage")
 
 
 def find_key(section: str, name: str) -> KeySpec | None:
-    """Return the key, None if there is no such key. Those of ``[storage]`` are free."""
+    """Return a key, or None. Every name of ``[storage]`` is a key."""
     if section == "storage":
         what = "An option of the object-storage client."
         return KeySpec(f"storage.{name.lower()}", types.SCALAR, None, what, secret=True)

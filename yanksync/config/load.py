@@ -25,7 +25,7 @@ from yanksync.core.urls import redacted
 __all__ = ["Settings", "examine", "load", "redacted", "with_simple_url"]
 
 DEFAULT = "default"
-"""The source of a value that nobody gave."""
+"""The source of a default value."""
 
 _PREFIX = "YANKSYNC_"
 _FILE = "yanksync.toml"
@@ -50,7 +50,7 @@ class ExaminedConfig(Struct, frozen=True):
 
     @property
     def named(self) -> bool:
-        """Whether a file, the environment or a flag says which mirror is meant."""
+        """True if a file, the environment or a flag configures a mirror."""
         keys = ("upstream.simple_url", "mirror.output")
         return self.settings.source is not None or any(
             one.where != DEFAULT and (one.where != _FLAGS or key in keys)
@@ -63,7 +63,7 @@ class _Entry(Struct, frozen=True):
     name: str
     raw: Any
     where: str
-    written: bool = False  # a text that stands for the value
+    written: bool = False  # the value is still a text
 
 
 _Entries = Iterable[_Entry | ConfigError]
@@ -74,7 +74,7 @@ def load(config: Path | None, environ: Mapping[str, str], **flags: object) -> Se
 
     :raises ConfigError: for the first thing that is wrong; ``others`` has the rest
 
-    ``upstream.simple_url`` is None where nobody names it: see :func:`with_simple_url`.
+    ``upstream.simple_url`` is None if it is not configured: see :func:`with_simple_url`.
     """
     return valid(examine(config, environ, **flags))
 
@@ -91,7 +91,7 @@ def valid(examined: ExaminedConfig) -> Settings:
 
 
 def examine(config: Path | None, environ: Mapping[str, str], **flags: object) -> ExaminedConfig:
-    """Return the settings, where each value comes from, and everything that is wrong.
+    """Return the settings, the source of each value, and all errors.
 
     :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else
         ``./yanksync.toml`` where there is one, else no file
@@ -107,7 +107,7 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
     except ConfigError as error:
         errors.append(error)
     beside = here if path is None else path.parent
-    # A default path stands beside the file: a cron job's directory does not matter.
+    # A default path is relative to the file: the working directory of a cron job does not matter.
     defaults = ((key, beside / KEYS[key].default) for key in _BESIDE_FILE)
     given = {key: GivenValue(place, str(place), DEFAULT) for key, place in defaults}
     for entries, base in (
@@ -122,7 +122,7 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
 
 
 def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
-    """Return ``settings`` with ``url`` for the ``simple_url`` that nobody gave.
+    """Return ``settings`` with ``url`` for the missing ``simple_url``.
 
     :param where: whom to name when the URL cannot be used, such as ``"pip"``
     :raises ConfigError: when it cannot
@@ -245,7 +245,7 @@ def _take(
             source[key.path] = GivenValue(value, raw, entry.where)
     every, cron = source.get("schedule.every"), source.get("schedule.cron")
     if every and cron:
-        problem = "cannot stand beside schedule.every"
+        problem = "excludes schedule.every; remove one of them"
         errors.append(ConfigError("schedule.cron", cron.where, problem))
     elif every or cron:  # the other one, of a source before, is overridden
         given.pop("schedule.cron" if every else "schedule.every", None)

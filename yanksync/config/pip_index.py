@@ -1,7 +1,7 @@
 """Which index this machine's pip installs from: the default of ``[upstream] simple_url``.
 
 pip itself is asked, so that its files, its environment and its own default count as they do for
-``pip install``. Asking starts a process or two, so it is done only when nobody named an upstream.
+``pip install``. Asking starts a process or two, so it is done only if no upstream is configured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yanksync.core.errors import ConfigError
 Runner = Callable[[Sequence[str], Mapping[str, str]], str | None]
 """Run a command in an environment: what it printed, or None when it could not or failed."""
 
-# pip's own order (its cli/parser.py): what stands later in [global], [install], :env: overrides.
+# pip's own order (its cli/parser.py): what comes later in [global], [install], :env: overrides.
 _KEYS = (":env:.index-url", "install.index-url", "global.index-url")
 _SETTING = re.compile(r"^(\S+?)=(['\"].*)$", re.MULTILINE)
 _BUILT_IN = re.compile(r"--index-url <url>.*?\(default:? (\S+)\)", re.DOTALL)
@@ -26,7 +26,7 @@ _PATIENCE = 60.0  # seconds; a cold start on a slow disk takes some
 
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """Run ``command`` as :data:`Runner` says; what it writes to stderr is of no interest."""
+    """Run ``command`` as :data:`Runner` says; its stderr is ignored."""
     try:
         done = subprocess.run(
             command,
@@ -45,7 +45,7 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> str | Non
 
 
 def default_simple_url(environ: Mapping[str, str], run: Runner = run_command) -> str:
-    """Return the URL of the index that pip installs from, with a trailing slash.
+    """Return the URL of pip's index, with a trailing slash.
 
     It may hold credentials, and need not be http: the caller checks it like any other.
 

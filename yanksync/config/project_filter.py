@@ -60,7 +60,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
 
     @cached_property
     def text(self) -> str:
-        """A text that is the same in every run for equal selections, and for no others."""
+        """A text that identifies this selection in every run."""
         # Neither separator occurs in a pattern.
         return " ".join(self.projects) + "\n" + " ".join(self.exclude)
 
@@ -142,7 +142,10 @@ def _normalized_pattern(pattern: str) -> str:
 
 
 class WiderFilter(ProjectFilter, frozen=True, dict=True):
-    """A selection that also has the projects of another one; its text stays its own."""
+    """A selection that also includes the projects of another one.
+
+    Its text is that of the first.
+    """
 
     also: ProjectFilter = ProjectFilter()
 

@@ -44,7 +44,7 @@ class Compression(StrEnum):
 
 
 class DirectoryObjectForm(StrEnum):
-    """The form that also stands under the key ``simple/<project>/``, in S3."""
+    """The form that S3 also has under the key ``simple/<project>/``."""
 
     NONE = "none"
     HTML = "html"
@@ -114,7 +114,7 @@ class MirrorSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def output_identity(self) -> str:
-        """Where in object storage the output stands, and in which way.
+        """Return where in object storage the output is, and its form.
 
         The same for all directories: one that is moved takes its files along.
         """
@@ -129,7 +129,7 @@ class ScheduleSettings(Struct, frozen=True, kw_only=True):
 
 
 class HookSettings(Struct, frozen=True, kw_only=True):
-    """Section ``[hooks]``: who is told of what has changed in the output."""
+    """Section ``[hooks]``: what is called after a change of the output."""
 
     command: tuple[str, ...] = ()  # program and arguments; gets paths on standard input
     webhook: str | None = None  # gets JSON; may hold credentials
@@ -141,7 +141,7 @@ class HookSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def enabled(self) -> tuple[str, ...]:
-        """The names of those that are configured, under which the state keeps what they await."""
+        """The names of the configured hooks, as in the state."""
         given = (bool(self.command), self.webhook is not None, self.manifest is not None)
         return tuple(name for name, is_given in zip(HOOK_NAMES, given, strict=True) if is_given)
 
@@ -151,23 +151,23 @@ class HookSettings(Struct, frozen=True, kw_only=True):
 
 
 HOOK_NAMES = ("command", "webhook", "manifest")
-"""Who can be told of changes."""
+"""The hooks that can be configured."""
 
 
 class HealthSettings(Struct, frozen=True, kw_only=True):
-    """Section ``[health]``: who is told of how a pass went."""
+    """Section ``[health]``: where the result of a pass is reported."""
 
     metrics: Path | None = None  # a file for Prometheus' textfile collector; absolute once loaded
-    ping: str | None = None  # told of the start and the end of each pass; a secret
+    ping: str | None = None  # gets the start and the end of each pass; a secret
     allow_http: bool = False  # a ping over plain http beyond loopback
 
     @property
     def watched(self) -> bool:
-        """Whether anybody is told."""
+        """True if metrics or pings are configured."""
         return self.metrics is not None or self.ping is not None
 
     def __repr__(self) -> str:
-        """Leave the address out: whoever knows it can ping."""
+        """Leave out the address, which is a secret."""
         return f"Health(metrics={self.metrics}, …)"
 
 
@@ -182,7 +182,7 @@ class StorageSettings(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything a run is told, checked once."""
+    """All settings of a run, checked once."""
 
     upstream: UpstreamSettings = UpstreamSettings()
     mirror: MirrorSettings = MirrorSettings()

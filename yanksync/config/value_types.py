@@ -54,7 +54,7 @@ class ValueType(Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
     def check(self, value: object) -> Any:
-        """Return what the settings hold for ``value``, which is as TOML gives it."""
+        """Convert a TOML value to what the settings have."""
         if type(value) not in self.types:
             shown = _NAMES.get(type(value), "a date or time")
             if str not in self.types and list not in self.types and type(value) in (float, str):
@@ -67,7 +67,7 @@ class ValueType(Struct, frozen=True):
         return found
 
     def read(self, text: str) -> object:
-        """Return the value that an environment variable stands for, as TOML would give it."""
+        """Convert the text of an environment variable to a TOML value."""
         if list in self.types:
             return [part.strip() for part in text.split(",")] if text.strip() else []
         if bool in self.types and str not in self.types:
@@ -94,7 +94,10 @@ def texts(convert: Callable[[list[str]], Any]) -> ValueType:
 
 
 def choice(choices: Iterable[str], reserved: str | None = None) -> ValueType:
-    """Return the type of one of some texts; ``reserved`` is for a later version."""
+    """Return the type of a choice of texts.
+
+    ``reserved`` is a text for a later version.
+    """
     known = {str(one): one for one in choices}
 
     def chosen(name: str) -> str:
@@ -121,7 +124,7 @@ def whole(low: int, high: int) -> ValueType:
 
 
 def seconds(low: float, high: float = _YEAR) -> ValueType:
-    """Return the type of a time: seconds, or a text such as ``30m``."""
+    """Return the type of a time, like ``30m``; a number is seconds."""
     wanted = f"seconds, or a time like {EXAMPLES}"
 
     def convert(value: float | str) -> float:
@@ -135,7 +138,7 @@ def seconds(low: float, high: float = _YEAR) -> ValueType:
 
 
 def size(low: int, high: int) -> ValueType:
-    """Return the type of a size: bytes, or a text such as ``32MiB``."""
+    """Return the type of a size, like ``32MiB``; a number is bytes."""
     wanted = 'bytes, or a size like "32MiB"'
 
     def convert(value: int | str) -> int:
@@ -206,7 +209,7 @@ def require(package: str, what: str, extra: str) -> None:
 
 
 def url(value: str, without: str = "#") -> str:
-    """Return an http or https URL that has none of the marks of ``without``."""
+    """Check an http or https URL; it has no character of ``without``."""
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -230,13 +233,16 @@ def bare_url(value: str) -> str:
 
 
 def index_url(value: str) -> str:
-    """Return the URL of an index with the trailing slash that relative links need (PEP 503)."""
+    """Return the URL of an index with a trailing slash (PEP 503).
+
+    Relative links need the slash.
+    """
     parts = urlsplit(bare_url(value))
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/"))
 
 
 def host(value: str) -> str:
-    """Return the name of a host in lower case, with a port or without."""
+    """Return a host name in lower case, with its port if given."""
     match = re.fullmatch(_HOST, value.lower())
     if match is None or not 0 < int(match[2] or 1) < 65536:
         shown = value.partition("?")[0]  # what follows may be a signature
@@ -260,7 +266,10 @@ def header(value: str) -> str:
 
 
 def command(arguments: list[str]) -> tuple[str, ...]:
-    """Return a program and its arguments, which no shell reads; an empty list: none is run."""
+    """Return a program and its arguments; empty: no program.
+
+    No shell reads them.
+    """
     program = arguments[0] if arguments else "/"
     if not program:
         raise ValueError("must name a program")

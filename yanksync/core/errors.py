@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 
 class YanksyncError(Exception):
-    """Anything that can happen in the world and is told to the user without a traceback."""
+    """An error with a cause outside the program; shown without a traceback."""
 
     cause: ClassVar[str] = "other"  #: one word for it, by which failures are counted
 
@@ -47,7 +47,7 @@ class ConfigError(YanksyncError):
 
 
 class WrongUser(YanksyncError):
-    """Root was to write into a mirror of another user; nothing was written."""
+    """Root would write into the mirror of another user."""
 
     def __init__(self, path: str, owner: str, advice: str) -> None:
         self.path = path
@@ -68,19 +68,22 @@ class UpstreamError(YanksyncError):
     cause = "upstream"
 
     def without_traceback(self) -> Self:
-        """Return this without the frames that it went through: they hold whole answers."""
+        """Return this error without its frames, which hold whole answers."""
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
 
 class UpstreamUnreachable(_LocatedError, UpstreamError):
-    """No usable answer came: refused, reset, timed out, cut off, or a 5xx."""
+    """Upstream gave no usable answer.
+
+    The connection was refused, reset, cut off or too slow, or the status is 500 or more.
+    """
 
     cause = "unreachable"
 
 
 class UpstreamRefused(UpstreamError):
-    """Upstream answered and said no, with a status that is neither 404 nor a failure of its own."""
+    """Upstream answered with an error, neither 404 nor 5xx."""
 
     cause = "refused"
 
@@ -95,7 +98,10 @@ class UpstreamRefused(UpstreamError):
 
 
 class RateLimited(UpstreamError):
-    """Upstream asked us to come back later (429, 503 with Retry-After, the rate-limit fault)."""
+    """Upstream asked for a pause.
+
+    By 429, by 503 with Retry-After, or by the fault of its rate limit.
+    """
 
     cause = "throttled"
 
@@ -109,13 +115,13 @@ class RateLimited(UpstreamError):
 
 
 class InvalidAnswer(_LocatedError, UpstreamError):
-    """An answer breaks a rule of its format, so nothing is taken from it."""
+    """An answer is not valid; nothing is taken from it."""
 
     cause = "bad-answer"
 
 
 class AnswerTooLarge(InvalidAnswer):
-    """An answer is larger than the configuration allows, so nothing is taken from it."""
+    """An answer is larger than the configuration allows."""
 
     def __init__(self, where: str, size: int, key: str) -> None:
         self.size = size  #: bytes, that were allowed
@@ -136,7 +142,10 @@ def mebibytes(size: int) -> str:
 
 
 class JournalUnavailable(UpstreamError):
-    """XML-RPC is not offered (404, 405, 410, 501, fault -32601, or a text that says so)."""
+    """Upstream has no XML-RPC journal.
+
+    It answered 404, 405, 410 or 501, with the fault -32601, or with a text that says so.
+    """
 
     cause = "journal-refused"
 
@@ -150,7 +159,7 @@ class JournalUnavailable(UpstreamError):
 
 
 class JournalReplaced(UpstreamError):
-    """Upstream is not the one that was followed so far: put back, or another one (R14)."""
+    """Upstream was put back to an earlier state, or replaced (R14)."""
 
     cause = "journal-replaced"
 
@@ -168,7 +177,7 @@ class JournalReplaced(UpstreamError):
 
 
 class StaleList(UpstreamError):
-    """The list of projects is older than the one that was read before; nothing is taken from it."""
+    """The list of projects is older than the one read before."""
 
     cause = "stale"
 
@@ -185,7 +194,7 @@ class StaleList(UpstreamError):
 
 
 class NoProjectFound(UpstreamError):
-    """A first build found none of the projects that it is to mirror; nothing is published."""
+    """A first build found none of its projects; nothing is published."""
 
     cause = "nothing-found"
 
@@ -215,13 +224,13 @@ class NoProjectFound(UpstreamError):
 
 
 class StateError(_LocatedError):
-    """The state database cannot be used as it is; it was left untouched."""
+    """The state cannot be used; it was not changed."""
 
     cause = "state"
 
 
 class PublishError(_LocatedError):
-    """The output could not be written; what is recorded stays unpublished and is tried again."""
+    """The output could not be written; the next run tries again."""
 
     cause = "output"
 
@@ -237,17 +246,20 @@ class ObjectStorageError(_LocatedError):
 
 
 class PreconditionFailed(ObjectStorageError):
-    """An object is not the one that a condition asks for; it was left alone."""
+    """The condition of a request failed; the object was not changed."""
 
 
 class DeliveryError(YanksyncError):
-    """Somebody could not be told of something; says why, and never where: that may be a secret."""
+    """A hook or ping failed.
+
+    The text never contains the address, which can be a secret.
+    """
 
     cause = "undelivered"
 
 
 class StdoutError(YanksyncError):
-    """Standard output takes nothing more, for another reason than that its reader has gone."""
+    """Standard output cannot be written."""
 
     cause = "stdout"
 
@@ -281,7 +293,7 @@ class LockHeld(YanksyncError):
 
 
 class LeaseLost(LockHeld):
-    """This run may not work on the mirror any more; nothing was written since."""
+    """This run lost its lease, and has written nothing since."""
 
     def __str__(self) -> str:
         return f"{self.path}: lease lost: {self.holder}; the run that has it goes on from here"

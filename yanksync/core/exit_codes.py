@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended. The state and the metrics hold these numbers, too."""
+    """The exit code of a command; also stored in state and metrics."""
 
     DONE = 0
     FAILED = 1  # or a check found something

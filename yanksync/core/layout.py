@@ -54,7 +54,7 @@ ENCODING = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
 
 
 class Headers(Struct, frozen=True):
-    """What is said with a published file, where that is kept with it."""
+    """The headers of a published file, stored with an object."""
 
     content_type: str
     cache: str
@@ -75,12 +75,12 @@ def headers(filename: str) -> Headers:
 
 
 def directory(name: str | None) -> str:
-    """Return the directory of a project, or of the list of projects for None."""
+    """Return the directory of a project; None: the list of projects."""
     return ROOT if name is None else f"{ROOT}/{name}"
 
 
 def compressed_names(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
-    """Return the names of the compressed copies that the forms of a page may have, in one order.
+    """Return the names of all possible compressed copies, in fixed order.
 
     Twins are left out: they have the copies of their form.
     """
@@ -102,27 +102,27 @@ def codecs_of(copies: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_worth_keeping(page: int, copy: int) -> bool:
-    """Return whether a compressed copy of that size is worth having beside its page."""
+    """Return True if a compressed copy saves a network packet."""
     return page - copy >= PACKET
 
 
 def aliases(filename: str) -> tuple[str, ...]:
-    """Return the names of all files that hold the bytes of the form ``filename``."""
+    """Return the names of all files with the bytes of a form."""
     return (filename, *([ALIAS[filename]] if filename in ALIAS else []))
 
 
 def with_compressed(filename: str) -> tuple[str, ...]:
-    """Return the name of a form and those of all siblings that it may have."""
+    """Return the names of a form and its compressed copies."""
     return tuple(filename + suffix for suffix in ("", *SUFFIX.values()))
 
 
 def filenames() -> tuple[str, ...]:
-    """Return every file name that may stand in a directory of ours, siblings included."""
+    """Return every file name that a directory of yanksync can have."""
     return tuple(name for form in FORMS for name in with_compressed(form.filename))
 
 
 def temporary_name(filename: str) -> str:
-    """Return the name under which a file is written before it is put in place.
+    """Return the temporary name of a file.
 
     The same in every run, so that a run that died leaves nothing that the next does not find.
     """

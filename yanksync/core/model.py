@@ -31,7 +31,7 @@ class Yank(Struct, frozen=True, gc=False):
 
 
 class ProjectStatus(StrEnum):
-    """The project statuses that rule what may be offered (PEP 792). Others pass as text."""
+    """The project statuses of PEP 792; unknown ones pass as text."""
 
     ACTIVE = "active"
     ARCHIVED = "archived"
@@ -82,12 +82,15 @@ class ProjectList(Struct, frozen=True):
     """The list of projects (PEP 691), as upstream gave it."""
 
     serial: int | None  # Warehouse's meta._last-serial
-    rows: Iterable[tuple[str, int | None]]  # name as given, serial; read anew each time
+    rows: Iterable[tuple[str, int | None]]  # name as given, serial; read again each time
     has_serials: bool = False  # whether every row has a serial
 
     @property
     def projects(self) -> Iterator[ListedProject]:
-        """The rows of valid names, in upstream's order; spellings of one name are rows of it."""
+        """The rows with valid names, in upstream's order.
+
+        Two spellings of one name are two rows.
+        """
         for display, serial in self.rows:
             if name := normalize(display):
                 yield ListedProject(name, display, serial)
@@ -120,7 +123,10 @@ class HistoryAction(StrEnum):
 
 
 class PageChange(Struct, frozen=True, kw_only=True):
-    """One difference between two pages of a project, or between a page and nothing."""
+    """One difference between two pages of a project.
+
+    One of the two can be missing.
+    """
 
     action: HistoryAction
     version: str | None = None  # None: the whole project
@@ -137,16 +143,16 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
 class PublishedForms(Struct, frozen=True):
     """What stands in the output for a project."""
 
-    json: bytes  # digest of the JSON form; void: empty
+    json: bytes  # digest of the JSON form; empty: unknown
     html: bytes  # digest of the HTML form
     copies: tuple[str, ...] = ()  # names of the compressed copies beside the forms, twins aside
     legacy: bytes | None = None  # digest of the form for followers; None: it is not there
 
     @property
     def is_known(self) -> bool:
-        """Whether the digests say what stands there; else something does, nobody knows what."""
+        """True if the digests are those of the published files."""
         return bool(self.json)
 
 
 UNKNOWN_FORMS = PublishedForms(b"", b"")
-"""What stands there, and nobody knows what: its digests are void."""
+"""Forms exist whose content is unknown: no digest of them counts."""

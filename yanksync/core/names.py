@@ -15,7 +15,7 @@ _LONGEST = 200  # bytes; a directory entry holds 255, and siblings and temporary
 
 
 def normalize(name: str) -> NormalizedName | None:
-    """Return ``name`` normalised (PEP 503), or None when it is no valid project name.
+    """Normalise a project name (PEP 503); None: not valid.
 
     What comes back has only ``a-z``, ``0-9`` and single inner hyphens, so it can be neither a path
     nor an attribute breakout.

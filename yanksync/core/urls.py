@@ -9,7 +9,10 @@ _USERINFO = re.compile(r"(?<=//)[^/?#]*@")
 
 
 def redacted(url: str) -> str:
-    """Return ``url`` with ``***`` for its user name and password, which may both be tokens."""
+    """Replace user name and password in ``url`` by ``***``.
+
+    Both can be tokens.
+    """
     return _USERINFO.sub("***@", url, count=1)
 
 
@@ -31,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def credentials(url: str) -> tuple[str, str] | None:
-    """Return the user name and password that an address holds; None: it holds neither."""
+    """Return user name and password of an address; None: neither."""
     parts = urlsplit(url)
     if not parts.username and not parts.password:
         return None

@@ -75,7 +75,10 @@ def _local(local: str | None) -> tuple[int | str, ...]:
 
 
 def sort_key(version: str | None) -> SortKey:
-    """Return the key that versions are ordered by: none, then non-PEP-440 as text, then PEP 440."""
+    """Return the sort key of a version.
+
+    The order: no version, texts that are no PEP 440 version, PEP 440 versions.
+    """
     if version is None:
         return (0, (), "")
     order = _pep440(version)
@@ -87,7 +90,7 @@ VersionKey = str | _Primitives
 
 
 def version_key(version: str) -> VersionKey:
-    """Return a key that two texts share exactly if they name the same version.
+    """Return a key that equal versions share, and no others.
 
     They do as the same text, or when they are equal under PEP 440.
     """
@@ -96,7 +99,7 @@ def version_key(version: str) -> VersionKey:
 
 
 def same_version(a: str, b: str) -> bool:
-    """Return whether two texts name one version: as text, or equal under PEP 440."""
+    """Return True if two texts name one version (PEP 440)."""
     return a == b or version_key(a) == version_key(b)
 
 
@@ -180,7 +183,9 @@ def versions_by_file(page: Page) -> dict[str, str | None]:
 
 
 def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], ...]:
-    """Return the page's files grouped by version, groups in version order, files in the page's.
+    """Group the files of a page by version, in version order.
+
+    In a group they keep the order of the page.
 
     Files that belong to none stand under None. A listed version without files has no group.
     """

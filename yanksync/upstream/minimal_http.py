@@ -45,8 +45,8 @@ def minimal_post(
         limit: the most bytes of body that are taken.
 
     Raises:
-        Unreachable, BadAnswer: an answer began to come, or none came in time; what requests would
-            say of it is the same.
+        UpstreamUnreachable, InvalidAnswer: an answer is broken, or none came in time; requests
+            would raise the same.
     """
     parts, shown = urlsplit(url), redacted(url)
     if not url.isascii() or "@" in parts.netloc or not parts.hostname or _is_special(os.environ):

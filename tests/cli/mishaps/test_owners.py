@@ -207,7 +207,7 @@ def test_pages_of_another_tree_that_cannot_be_read_keep_nobody_waiting(
     done = other("adopt")
     assert done.code == 0 and done.err.count("\n") == 1 and "is missing, though" in done.err
     assert "fetch  simple/demo/: Permission denied" in done.out
-    assert "2 written anew" in done.out
+    assert "2 written again" in done.out
     upstream.yank("other", "1.0", "bad")
     done = other("sync")  # whether it is newer nobody can say
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)

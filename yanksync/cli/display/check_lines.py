@@ -16,7 +16,7 @@ _COLORS = {Level.OK: "ok", Level.WARNING: "warning", Level.FAILURE: "error"}
 
 
 def print_checks(checks: Iterable[Check]) -> int:
-    """Print a line for each check as it ends; return how many failed."""
+    """Print each check when it ends; return the number of failures."""
     failures = 0
     for check in checks:
         click.echo(check_line(check))

@@ -13,7 +13,10 @@ _GAP = "  "
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table with fitted columns and a header; none if there is no row."""
+    """Yield the lines of a table with a header.
+
+    Without rows there is no line.
+    """
     rest = iter(rows)
     first = [list(map(printable, row)) for row in islice(rest, _FITTED)]
     if not first:
@@ -33,7 +36,10 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def side_by_side(names: Sequence[str], indent: str = "  ") -> Iterator[str]:
-    """Yield lines with ``names`` in columns, read downwards, as wide as the terminal."""
+    """Yield ``names`` in columns, as wide as the terminal.
+
+    They are sorted downwards.
+    """
     if not names:
         return
     width = max(map(len, names)) + len(_GAP)

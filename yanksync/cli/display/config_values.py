@@ -33,7 +33,7 @@ class Value(Struct, frozen=True):
 
 
 def config_values(found: ExaminedConfig) -> Iterator[Value]:
-    """Yield each key with its value and where that comes from; secrets are masked."""
+    """Yield each key with its value and source; secrets are masked."""
     more = [path for path in found.given if path not in KEYS]  # those of [storage]
     for path in (*KEYS, *more):
         key = KEYS.get(path) or find_key(*path.split(".", 1))
@@ -49,6 +49,6 @@ def config_values(found: ExaminedConfig) -> Iterator[Value]:
 
 
 def config_place(found: ExaminedConfig) -> str:
-    """Return the path of the file in use, or what there is instead."""
+    """Return the path of the file, or the sources in its place."""
     source = found.settings.source
     return "no file: environment and defaults" if source is None else str(source)

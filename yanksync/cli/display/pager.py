@@ -15,7 +15,10 @@ import click
 
 
 def show(lines: Iterable[str]) -> None:
-    """Print lines; on a terminal by ``$PAGER``, else ``less``, which ends by itself if all fits."""
+    """Print lines, on a terminal with ``$PAGER`` or ``less``.
+
+    ``less`` ends by itself if all lines fit.
+    """
     pager = _pager()
     if pager is None:
         for line in lines:

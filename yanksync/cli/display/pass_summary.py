@@ -129,7 +129,10 @@ def summary_line(summary: PassSummary) -> str:
 
 
 def first_build_line(summary: PassSummary) -> str | None:
-    """Return what to say of a first build; None when the pass ended none."""
+    """Return the line about a first build that this pass ended.
+
+    None: it ended none.
+    """
     if summary.first_build is None:
         return None
     projects = _count(summary.first_build, "project")
@@ -140,7 +143,10 @@ def first_build_line(summary: PassSummary) -> str | None:
 
 
 def event_lines(summary: PassSummary) -> Iterator[tuple[str, str]]:
-    """Yield the project, and a line with the release, what happened, and the reason."""
+    """Yield the project, and a line about its change.
+
+    The line has the release, what happened, and the reason.
+    """
     for row in summary.changes:
         text = f"{_named(row)}: {_WORDS[row.action]}"
         reason = "the reason is not known yet" if row.reason is None else row.reason

@@ -28,7 +28,7 @@ class Phase(Struct):
 
 
 class ProgressBars:
-    """Shows the phase of a pass; a context manager that leaves the terminal in order.
+    """Shows the phase of a pass; clears it at the end.
 
     On a terminal one line is updated at least once a second. With ``stats``, a line is logged
     every so many seconds.
@@ -56,7 +56,7 @@ class ProgressBars:
         output_format.clear = None
 
     def expect(self, what: str, total: int, done: int = 0) -> None:
-        """Begin a phase of ``total`` steps, of which an earlier run did ``done``."""
+        """Begin a phase of ``total`` steps, ``done`` by an earlier run."""
         with self._lock:
             self._end()
             self._phase = Phase(what, total, time.monotonic(), done, done)
@@ -125,7 +125,7 @@ def _width() -> int:
 
 
 def progress_line(phase: Phase, now: float) -> str:
-    """Return the phase, count, rate, failures, and the time that has passed and is left."""
+    """Return phase, count, rate, failures, elapsed and remaining time."""
     seconds = now - phase.began
     rate = (phase.done - phase.first) / seconds if seconds > 0 else 0.0
     of = f"/{phase.total:,}" if phase.total else ""

@@ -37,7 +37,10 @@ class ReportRow(Protocol):
 
 
 class ReportWriter:
-    """Prints rows as lines, or as an array in a JSON object of which counts are the rest."""
+    """Prints rows as lines, or as an array in a JSON object.
+
+    The object also has the counts.
+    """
 
     def __init__(self, key: str, *, as_json: bool) -> None:
         """``key`` is that of the array."""
@@ -48,7 +51,10 @@ class ReportWriter:
     def write(
         self, row: ReportRow, more: Mapping[str, object] | None = None, note: str = ""
     ) -> None:
-        """Print one row; with ``more`` in JSON, and ``note`` at the end of a line."""
+        """Print one row.
+
+        ``more`` is added in JSON, ``note`` at the end of a line.
+        """
         if self._json:
             click.echo(",\n" if self._begun else f"{{{self._key}: [\n", nl=False)
             click.echo(json.dumps(row_object(row) | dict(more or {})), nl=False)

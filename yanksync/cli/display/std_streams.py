@@ -43,7 +43,10 @@ def make_safe() -> None:
 
 
 def discard_output() -> None:
-    """Let what is printed and cannot be written go, so that Python does not try again at exit."""
+    """Discard standard output.
+
+    Otherwise Python writes to it again at exit.
+    """
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -74,7 +74,7 @@ DURATION, MOMENT = _Duration(), _Moment()
 
 
 def local_time(moment: float, now: float) -> str:
-    """Return a time for a person in local time: ``01:56``, with its date unless that is today."""
+    """Return a local time: ``01:56``, with its date unless today."""
     try:
         then, today = time.localtime(moment), time.localtime(now)
     except (OverflowError, ValueError, OSError):  # a state that was damaged

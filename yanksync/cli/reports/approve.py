@@ -24,7 +24,7 @@ from yanksync.state.views.holds import WHOLE_MIRROR, HeldItem, held_items, selec
 from yanksync.state.views.holds import approve_held as release
 
 
-@click.command(short_help="Let what a guard holds through, once.")
+@click.command(short_help="Release held changes, once.")
 @click.argument(
     "names",
     nargs=-1,
@@ -46,11 +46,11 @@ def approve(
 ) -> int:
     """Release what a guard holds, once.
 
-    Releases everything, or only the projects named. Shows what it releases, and asks first on a
+    Releases everything, or only the named projects. Prints what it releases, and asks first on a
     terminal. The next sync acts on it.
 
-    The words journal and selection name what 'yanksync holds' calls the journal and the selection;
-    while these are held, they do not mean projects of such names.
+    The words journal and selection release a change of upstream and of the selection. While these
+    are held, they do not mean projects with these names.
 
     \b
     Examples:

@@ -163,7 +163,7 @@ def check_object(found: Status, code: int, seen: Sequence[Problem]) -> dict[str,
 
 
 def problems(found: Status, settings: Settings, limits: Limits, now: float) -> list[Problem]:
-    """Return what is wrong with a mirror, for ``check`` and for ``status --max-lag``."""
+    """Return the problems of a mirror for ``check`` and ``status --max-lag``."""
     critical = [*_held(found, limits, now), *_late(found, limits, now), *_empty(found, settings)]
     return [Problem(CRITICAL, text) for text in critical] + [
         Problem(WARNING, text) for text in _warnings(found)

@@ -19,7 +19,7 @@ from yanksync.state.views.holds import HeldItem
 from yanksync.state.views.holds import held_items as held_things
 
 
-@click.command(short_help="Tell what a guard holds back, and why.")
+@click.command(short_help="List what a guard holds, and why.")
 @kind_option
 @json_option
 @click.pass_obj

@@ -24,7 +24,7 @@ from yanksync.state.views.status import read_status as status_at
 from yanksync.system.file_lock import Holder
 
 
-@click.command(short_help="Tell where the mirror stands.")
+@click.command(short_help="Show the state of the mirror.")
 @json_option
 @click.option(
     "--max-lag",
@@ -35,7 +35,7 @@ from yanksync.system.file_lock import Holder
 )
 @click.pass_obj
 def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
-    """Show the condition of the mirror.
+    """Show the state of the mirror.
 
     \b
     Examples:

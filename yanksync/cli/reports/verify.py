@@ -33,16 +33,16 @@ from yanksync.verify.repair import repair_output
 def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
     """Compare the published files with the state.
 
-    Derives every page again. Names what is missing, different, stale, extra, left over or has a
-    wrong mode, and what could not be checked; exits 1 when there is any of that. It holds the lock,
-    because in the middle of a run the output and the state differ. What an earlier run recorded and
-    has not published is no difference.
+    Renders every page again. Prints what is missing, different, stale, extra, left over or has a
+    wrong mode, and what could not be checked; then the exit code is 1. Takes the lock, because
+    output and state differ in the middle of a run. A page that is recorded and not published yet is
+    no difference.
 
-    --repair publishes again what differs and removes what is extra, as a run would: within the
-    guards, which may hold removals (exit 4). Then it says of each finding whether it was corrected.
-    Upstream is asked only for what the state has lost, and for what --upstream found.
+    --repair publishes again what differs and removes what is extra. The guards can hold removals
+    (exit 4). It prints for each finding whether it was corrected, and asks upstream only for what
+    the state has lost or --upstream found.
 
-    --upstream also compares the state with upstream's pages, and says what differs.
+    --upstream also compares the state with upstream's pages.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def _note(outcome: Outcome | None) -> str:
 
 
 def outcome_object(outcome: Outcome | None) -> dict[str, object]:
-    """Return what became of a finding as it is printed in JSON; nulls without a repair."""
+    """Return the outcome of a repair for JSON; null without one."""
     if outcome is None:
         return {"corrected": None, "why": None}
     return {"corrected": outcome.corrected, "why": outcome.why}

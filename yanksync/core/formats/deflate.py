@@ -24,7 +24,7 @@ def gzip_compress(body: bytes) -> bytes:
 
 
 def gzip_compressor() -> Any:
-    """Return an object with ``compress`` and ``flush`` that makes a gzip file piece by piece."""
+    """Return a gzip compressor with the methods ``compress`` and ``flush``."""
     fast = _isal()
     if fast is not None:
         return _GzipCompressor(fast.compressobj(_FAST, zlib.DEFLATED, _GZIP))

@@ -52,10 +52,10 @@ _TIME = re.compile(
 
 
 def check_filename(filename: str) -> None:
-    """Accept only a name that is safe as one part of a path on any system.
+    """Check that a name is safe as part of a path.
 
     Raises:
-        Unfit: it is not, or it is a name that the mirror itself uses.
+        InvalidFile: it is not, or it is a name that the mirror itself uses.
     """
     if _PLAIN_NAME.match(filename):
         return
@@ -82,7 +82,7 @@ def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
         allow_http: whether plain http is allowed beyond loopback.
 
     Raises:
-        Unfit: no URL, another scheme than http(s), user information, or another file's name.
+        InvalidFile: no URL, another scheme than http(s), user information, or another file's name.
     """
     if _is_plain(raw, filename, allow_http):
         return raw
@@ -98,7 +98,7 @@ def _is_plain(url: str, filename: str, allow_http: bool) -> bool:
     """Return whether ``url`` is absolute, ends in ``filename`` and has nothing to encode.
 
     Raises:
-        Unfit: it is, and its scheme or host are not allowed.
+        InvalidFile: it is, and its scheme or host are not allowed.
     """
     match = _PLAIN_URL.match(url)
     if match is None or not url.endswith(filename) or url[-1 - len(filename)] != "/":
@@ -110,7 +110,7 @@ def _is_plain(url: str, filename: str, allow_http: bool) -> bool:
 
 
 def linked_file(link: str, text: str, base: str, allow_http: bool) -> tuple[str, str] | None:
-    """Return the name and the URL of the file that a link on an HTML page leads to.
+    """Return name and URL of the file behind an HTML link.
 
     The name is the last part of the URL's path, as for installers: a listing of a directory cuts
     the ``text`` of long names short.
@@ -119,7 +119,7 @@ def linked_file(link: str, text: str, base: str, allow_http: bool) -> tuple[str,
         None where the link leads to no distribution, as those of a menu.
 
     Raises:
-        Unfit: it leads to a file that cannot be published, or its text names one.
+        InvalidFile: it leads to a file that cannot be published, or its text names one.
     """
     if _PLAIN_NAME.match(text) and _is_plain(link, text, allow_http):
         return text, link
@@ -138,7 +138,7 @@ def is_distribution(name: str) -> bool:
 
 
 def linked_name(link: str) -> str:
-    """Return the last part of the path of a link without fragment, decoded."""
+    """Return the decoded last part of the path of a link."""
     front, _, name = link.partition("?")[0].rpartition("/")
     if front == "/" or front.endswith(":/"):
         return ""  # "https://files.example" ends in a host
@@ -146,10 +146,10 @@ def linked_name(link: str) -> str:
 
 
 def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
-    """Return ``raw`` as an absolute, clean URL and the decoded last part of its path.
+    """Return ``raw`` as an absolute URL, and its decoded file name.
 
     Raises:
-        Unfit: no URL, another scheme than http(s), or user information.
+        InvalidFile: no URL, another scheme than http(s), or user information.
     """
     if _BAD_IN_URL.search(raw) or raw != raw.strip() or _NO_HOST.match(raw):
         raise InvalidFile("its URL is malformed")
@@ -183,7 +183,7 @@ def origin_problem(origin: str, allow_http: bool) -> str | None:
 
 
 def without_credentials(url: str) -> str:
-    """Return ``url`` without user information, so that none reaches a page or a log."""
+    """Remove user name and password from ``url``."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
 
@@ -192,7 +192,7 @@ def check_hashes(raw: dict[str, str]) -> Hashes:
     """Return digests in lower case, sorted by algorithm.
 
     Raises:
-        Unfit: a digest is not hexadecimal, has a wrong length, or contradicts another.
+        InvalidFile: a digest is not hexadecimal, has a wrong length, or contradicts another.
     """
     if len(raw) == 1 and (sha256 := raw.get("sha256")) and _SHA256.match(sha256):
         return (("sha256", sha256),)
@@ -215,7 +215,7 @@ def fragment_hash(fragment: str) -> Hashes:
     """Return the hash in a link's fragment; other fragments say nothing.
 
     Raises:
-        Unfit: a known algorithm with something that is no digest of it.
+        InvalidFile: a known algorithm with something that is no digest of it.
     """
     for part in fragment.split("&"):
         algorithm, equals, digest = part.partition("=")
@@ -225,7 +225,10 @@ def fragment_hash(fragment: str) -> Hashes:
 
 
 def upload_time(raw: object) -> str | None:
-    """Return PEP 700's time verbatim, or None: uv rejects a page over a bad one."""
+    """Return an upload time (PEP 700) unchanged, or None.
+
+    None stands for a time that is not valid, because uv rejects the whole page over it.
+    """
     if not isinstance(raw, str):
         return None
     if _PLAIN_TIME.match(raw):

@@ -142,7 +142,7 @@ def _file(wire: WireFile, base: str, rules: PageRules, warnings: PageWarnings) -
     """Return one file.
 
     Raises:
-        Unfit: the file cannot be published.
+        InvalidFile: the file cannot be published.
     """
     filename, python, url = wire.filename, wire.requires_python, wire.url
     check_filename(filename)

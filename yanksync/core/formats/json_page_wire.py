@@ -1,4 +1,4 @@
-"""The shape of a project page in JSON: from bytes to typed values, which nobody has judged yet.
+"""The shape of a project page in JSON: from bytes to typed, unchecked values.
 
 A page with an element of a wrong shape is read again, element by element, so that one bad file
 hides no other file's yank. Keys that we do not know are ignored, of a repeated key the last
@@ -28,7 +28,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class WireMeta(Struct, gc=False):
-    """The ``meta`` object; types are checked by those who read the fields."""
+    """The ``meta`` object; the readers of its fields check their types."""
 
     api_version: Any = msgspec.field(name="api-version", default=None)
     last_serial: Any = msgspec.field(name="_last-serial", default=None)
@@ -102,7 +102,9 @@ def decode_page(
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T:
-    """Decode ``body``; with lone surrogates, which msgspec refuses, by way of the json module.
+    """Decode ``body``.
+
+    A page with lone surrogates, which msgspec refuses, is decoded by the json module.
 
     Raises:
         Broken, ValueError, RecursionError: it is no JSON, of another shape, or has too many values.
@@ -126,10 +128,10 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, rules: PageRules) -> T
 
 
 def check_values(body: bytes, rules: PageRules) -> None:
-    """Refuse JSON whose values would fill the memory, before any of them is made.
+    """Refuse JSON with too many values, before decoding it.
 
     Raises:
-        Broken: they would take more than ``rules.max_size`` a fixed number of times.
+        InvalidDocument: they would take more than ``rules.max_size`` a fixed number of times.
     """
     limit = rules.max_size * _GROWTH
     if len(body) * _OBJECT <= limit:
@@ -161,7 +163,7 @@ def _piecewise(
     """Return a page without its elements of a wrong shape, and the files among them.
 
     Raises:
-        Broken: there are too many elements.
+        InvalidDocument: there are too many elements.
     """
     if len(loose.files) > rules.max_files:
         raise InvalidDocument(f"more than {rules.max_files} files")

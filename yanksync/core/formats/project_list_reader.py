@@ -193,7 +193,7 @@ class _HtmlNames:
         self._last: list[str] = []
 
     def take(self, anchor: Anchor) -> None:
-        """Keep the name that a link is for; a line break is in none.
+        """Keep the name of a link, without line breaks.
 
         Raises :class:`InvalidDocument`.
         """

@@ -21,17 +21,23 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]*\Z")
 
 
 class ProjectListForms:
-    """Both forms from one reading of the rows, which takes longer than rendering them."""
+    """Both forms of the list from one reading of the rows.
+
+    Reading the rows takes longer than rendering them.
+    """
 
     def __init__(self, rows: Callable[[], Iterable[ListedProject]], serial: int | None) -> None:
-        """``rows`` makes the rows anew at each call; ``serial`` is for the JSON form."""
+        """``rows`` returns fresh rows at each call; ``serial`` is for the JSON form."""
         self._rows = rows
         self._serial = serial
         self._html: deque[bytes] = deque()  # of the reading that made the JSON form last
         self._whole = False
 
     def json(self) -> Iterator[bytes]:
-        """Yield the JSON form; that in HTML is kept meanwhile, some 60 bytes a project."""
+        """Yield the JSON form, and keep the HTML form.
+
+        The kept form needs about 60 bytes for each project.
+        """
         self._whole = False
         self._html.clear()
         for chunk, plain in _chunks(self._rows()):
@@ -44,7 +50,10 @@ class ProjectListForms:
         yield b"]}"
 
     def html(self) -> Iterator[bytes]:
-        """Yield the HTML form: the one that was kept, once, else from the rows."""
+        """Yield the HTML form.
+
+        The first time it is the kept one; after that it is made of the rows.
+        """
         if not self._whole:
             yield from html_rows(self._rows())
             return
@@ -56,7 +65,9 @@ class ProjectListForms:
 
 
 def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> Iterator[bytes]:
-    """Yield the HTML list (PEP 503); the caller sorts and leaves quarantined projects out.
+    """Yield the HTML list (PEP 503).
+
+    The caller sorts the rows and leaves out quarantined projects.
 
     Links are relative, so that they hold behind any prefix.
     """
@@ -67,7 +78,9 @@ def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> I
 
 
 def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator[bytes]:
-    """Yield the JSON list (PEP 691, and Warehouse's serials); order and choice are the caller's.
+    """Yield the JSON list (PEP 691, with Warehouse's serials).
+
+    The caller sorts and selects the rows.
 
     ``meta`` stands first, and in it the serial, which is this mirror's cursor.
     """
@@ -79,9 +92,9 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
 
 
 def serial_rows(rows: Callable[[], Iterable[ListedProject]]) -> Iterator[bytes]:
-    """Yield the serial of each project, by name, as shadowmire's ``local.json`` has them.
+    """Yield the serials by name, as in shadowmire's ``local.json``.
 
-    ``rows`` makes the rows anew. Projects without a serial are left out: a follower could not tell
+    ``rows`` returns fresh rows. Projects without a serial are left out: a follower could not tell
     when they change.
     """
     head = "{"

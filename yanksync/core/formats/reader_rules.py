@@ -41,15 +41,15 @@ class ParsedPage(Struct, frozen=True):
 
 
 class InvalidDocument(ValueError):
-    """The page as a whole breaks a rule of its format; becomes ``errors.BadAnswer``."""
+    """A page is not valid as a whole; becomes ``errors.InvalidAnswer``."""
 
 
 class InvalidFile(ValueError):
-    """One file breaks a rule of its own; the page stands without it."""
+    """A file is not valid; the page is read without it."""
 
 
 class PageWarnings:
-    """Collects notes, each once, up to a number that nobody minds reading."""
+    """Collects distinct warnings, 20 at most, and counts the rest."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
@@ -66,13 +66,13 @@ class PageWarnings:
             self._more += 1
 
     def lines(self) -> tuple[str, ...]:
-        """Return the notes, with a last one that counts those above the number."""
+        """Return the warnings; the last counts those that were left out."""
         more = (f"and {self._more} more notes",) if self._more else ()
         return (*self._lines, *more)
 
 
 class FileCollector:
-    """Takes the files of one page in, one by one, and keeps the rules that span them."""
+    """Collects the files of a page, and checks rules about several."""
 
     def __init__(self, warnings: PageWarnings, rules: PageRules) -> None:
         self._files: dict[str, File] = {}
@@ -82,10 +82,12 @@ class FileCollector:
         self._problem: str | None = None  # the first
 
     def add(self, file: File) -> None:
-        """Take ``file``; two entries of one name become one file, if their hashes allow it.
+        """Add ``file``.
+
+        Two entries with the same name become one file, unless their hashes contradict.
 
         Raises:
-            Broken: there are too many.
+            InvalidDocument: there are too many.
         """
         other = self._files.setdefault(file.filename, file)
         if other is file:
@@ -114,7 +116,7 @@ class FileCollector:
         """Return what was taken, in upstream's order.
 
         Raises:
-            Broken: there were files, and none was fit: nothing may read as "no files" (R7).
+            InvalidDocument: no file was valid; that must not read as "no files" (R7).
         """
         files = tuple(self._files.values())
         if self._barred:
@@ -154,7 +156,7 @@ def warn_foreign_files(page: Page, warnings: PageWarnings) -> None:
 
 
 def quoted_for_log(text: str) -> str:
-    """Return foreign text fit for one line on a terminal: short, quoted, ASCII."""
+    """Return upstream text short, quoted and in ASCII, for a log."""
     return ascii(text if len(text) <= 80 else text[:79] + "…")
 
 
@@ -162,7 +164,7 @@ def check_api_version(value: object, warnings: PageWarnings) -> tuple[int, int]:
     """Return ``meta.api-version`` as two numbers; None means 1.0.
 
     Raises:
-        Broken: no ``Major.Minor``, or a major version that we do not know.
+        InvalidDocument: no ``Major.Minor``, or a major version that we do not know.
     """
     if value is None:
         return (1, 0)
@@ -182,15 +184,17 @@ def check_api_version(value: object, warnings: PageWarnings) -> tuple[int, int]:
 
 
 def is_about_index(note: str) -> bool:
-    """Return whether a note is about upstream and not the page: to be told once."""
+    """Return True if a warning is about the index as a whole."""
     return note == signed_urls.NOTE or note.startswith(_NEWER.partition("{")[0])
 
 
 def check_serial(value: object) -> int | None:
-    """Return a serial: an int, a string of digits (other mirrors' habit), or None for none.
+    """Return a serial from an int or a string of digits.
+
+    Other mirrors write strings. None means that there is none.
 
     Raises:
-        Broken: anything else; a serial that cannot be compared must not pass for "none".
+        InvalidDocument: anything else; a serial that cannot be compared must not pass for "none".
     """
     if value is None:
         return None
@@ -205,7 +209,7 @@ def page_serial(body: object, header: str | None) -> int | None:
     """Return the page's serial: the body's, else that of ``X-PyPI-Last-Serial``.
 
     Raises:
-        Broken: the one that counts is not a number.
+        InvalidDocument: the one that counts is not a number.
     """
     serial = check_serial(body)
     return serial if serial is not None else check_serial((header or "").strip() or None)
@@ -215,7 +219,7 @@ def check_size(value: object) -> int | None:
     """Return a file's size; None where upstream does not say.
 
     Raises:
-        Unfit: not a whole number of bytes. True is no number here, and uv refuses a page over it.
+        InvalidFile: not a whole number of bytes. True is none: uv refuses a page over it.
     """
     if value is None:
         return None

@@ -35,7 +35,7 @@ _SIGNED = frozenset(
 
 
 def any_expires(files: Iterable[File]) -> bool:
-    """Return whether the link to one of ``files`` carries a signature that expires."""
+    """Return True if a URL of ``files`` has a signature that expires."""
     return any("?" in file.url and _expires(file.url) for file in files)
 
 

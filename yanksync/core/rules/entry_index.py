@@ -49,9 +49,10 @@ def scopes_of_change(change: PageChange) -> Iterator[Scope]:
 
 
 def scopes_of_event(event: JournalEvent, *, removal: bool) -> tuple[Scope, ...]:
-    """Return the addresses of a journal entry, for removals or for other differences.
+    """Return the keys of a journal entry.
 
-    What is missing is explained by an entry that removes; one for a file, only for that file.
+    With ``removal`` they are those that explain missing files, else those for other differences.
+    Only an entry that removes explains what is missing; one about a file explains that file only.
     """
     if event.kind in (EntryKind.OTHER_CHANGE, EntryKind.ROLE) or (removal and not event.removes):
         return ()
@@ -65,7 +66,10 @@ def scopes_of_event(event: JournalEvent, *, removal: bool) -> tuple[Scope, ...]:
 
 
 def explains(event: JournalEvent, change: PageChange) -> bool:
-    """Return whether ``event`` accounts for ``change``: the same version, or the whole project."""
+    """Return True if ``event`` explains ``change``.
+
+    It does for the same version, or as an entry about the whole project.
+    """
     there = scopes_of_event(event, removal=change.action is HistoryAction.REMOVE)
     return any(address in there for address in scopes_of_change(change))
 
@@ -103,7 +107,7 @@ class EntryIndex:
         return [one.entry.serial for one in self._events if one.kind is EntryKind.REMOVE_PROJECT]
 
     def explain(self, change: PageChange, low: int, high: int | None) -> bool:
-        """Return whether an entry above serial ``low``, up to ``high``, accounts for ``change``."""
+        """Return True if an entry in (``low``, ``high``] explains ``change``."""
         removal = change.action is HistoryAction.REMOVE
         for address in scopes_of_change(change):
             serials = self._explaining.get((removal, address))
@@ -114,7 +118,7 @@ class EntryIndex:
         return False
 
     def yanked(self, key: VersionKey, high: int | None) -> Iterator[tuple[str, int]]:
-        """Yield what is yanked at serial ``high``, as (text of the version, serial of its yank).
+        """Yield (version, serial of its yank) for all yanked at ``high``.
 
         ``key`` stands for the version; several texts may name it.
         """
@@ -124,7 +128,7 @@ class EntryIndex:
                 yield text, last.entry.serial
 
     def yanks(self, low: int, high: int | None) -> Iterator[tuple[VersionKey, int]]:
-        """Yield the yanks above serial ``low`` that hold at ``high``, as (version, serial)."""
+        """Yield (version, serial) of yanks after ``low`` still valid at ``high``."""
         for event in self._events[bisect_right(self._events, low, key=_serial) :]:
             version, serial = event.entry.version, event.entry.serial
             if high is not None and serial > high:

@@ -49,7 +49,7 @@ class PlannedRemoval(Struct, frozen=True):
 
 
 class PassPlan(Struct, frozen=True, kw_only=True):
-    """What a pass would do, as far as can be known before pages are asked for."""
+    """What a pass would do, as known before it fetches pages."""
 
     cursor: int | None  # the journal's serial after reading
     removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
@@ -62,7 +62,9 @@ class PassPlan(Struct, frozen=True, kw_only=True):
 
 
 def backoff(attempts: int) -> float:
-    """Return the seconds until the next try after ``attempts`` passes without success (R3).
+    """Return the seconds until the next try (R3).
+
+    ``attempts`` passes had no success.
 
     The next pass, then a minute, doubling to an hour.
     """
@@ -72,12 +74,12 @@ def backoff(attempts: int) -> float:
 
 
 def is_overdue(stale_since: float | None, now: float) -> bool:
-    """Return whether a page has been stale for so long that nobody waits for it any more (R3)."""
+    """Return True if a page was stale for 26 hours (R3)."""
     return stale_since is not None and now - stale_since > STALE_LIMIT
 
 
 def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
-    """Return when the sweep asks for a page checked at ``checked``; None when it never does.
+    """Return when the sweep fetches a page again; None: never.
 
     Between half of ``sweep_days`` and all of it, by a hash of the name, so that pages built in one
     go are not due in one go.
@@ -91,7 +93,9 @@ def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
 
 
 def recheck_budget(projects: int, elapsed: float, sweep_days: int) -> int:
-    """Return how many due pages a pass may ask for, ``elapsed`` seconds after the one before.
+    """Return how many due pages a pass fetches.
+
+    ``elapsed`` seconds have passed since the pass before.
 
     At most twice the average share: the whole mirror is asked within ``sweep_days`` without bursts.
     The average interval of :func:`recheck_due` is three quarters of ``sweep_days``.

@@ -119,7 +119,7 @@ class JournalEvent(Struct, frozen=True, gc=False):
 
 
 class ProjectMark(Struct, frozen=True, gc=False):
-    """That a project must be looked at until its page has reached a serial."""
+    """A pending project, with the serial that its page must reach."""
 
     name: NormalizedName
     required_serial: int  # the serial of its newest page-changing entry
@@ -179,7 +179,7 @@ def interpret(
     selects: Callable[[NormalizedName], bool],
     held: Collection[str],
 ) -> JournalBatch:
-    """Turn journal rows, ascending by serial, into looks to take and events to remember.
+    """Turn journal rows, in order, into pending projects and events.
 
     ``selects`` says whether a project is mirrored; ``held`` are those of the named projects that
     the state holds a page of, for which role rows are inert (R5).
@@ -214,11 +214,11 @@ def interpret(
 
 
 def check_continuity(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:
-    """Check that a journal asked from ``cursor - 1`` is the one followed so far (R14).
+    """Check that the journal still has the row at the cursor (R14).
 
-    ``known`` is the row at the cursor as it was read, None when only its serial is known (the
-    cursor came from a list). Raises :class:`JournalReplaced` otherwise. A cursor of 0 is the start
-    of an empty journal and has no row.
+    ``rows`` are those from ``cursor - 1`` on. ``known`` is the row at the cursor as it was read;
+    None: only its serial is known, because the cursor came from a list. A cursor of 0 is the start
+    of an empty journal and has no row. Raises :class:`JournalReplaced`.
     """
     if cursor <= 0:
         return

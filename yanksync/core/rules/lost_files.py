@@ -24,7 +24,7 @@ _VARIANTS = "-variants.json"
 
 
 class LostFile(Struct, frozen=True, kw_only=True):
-    """A file that stays published though upstream's page lacks it or has another hash for it."""
+    """A published file that upstream's page lacks, or has with another hash."""
 
     file: File  # as it is published, with the yank marks that upstream added since
     version: str | None  # of the release that it belongs to
@@ -43,7 +43,7 @@ class LostFile(Struct, frozen=True, kw_only=True):
 
     @property
     def vanished(self) -> bool:
-        """Whether it is published and upstream's page has no file of that name."""
+        """True if it is published, and upstream's page lacks its name."""
         return self.shown and self.hashes is None
 
 
@@ -115,7 +115,7 @@ def find_lost_files(
 
 
 def confirm_lost(lost: LostFile, observation: Observation) -> LostFile:
-    """Return ``lost`` after a page that still lacks the file: a later look confirms it (R7)."""
+    """Confirm a loss that a later page shows again (R7)."""
     early = (
         lost.run >= observation.run
         or not 0 <= observation.now - lost.since >= observation.confirm_after
@@ -131,12 +131,12 @@ def remembered(lost: LostFile) -> LostFile:
 
 
 def unpublished(lost: Iterable[LostFile]) -> tuple[LostFile, ...]:
-    """Return what to remember of ``lost`` when nothing of the project is published any more."""
+    """Return ``lost`` for a project of which nothing is published any more."""
     return tuple(remembered(one) for one in lost if one.suspect and not _is_new_approved(one))
 
 
 def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> tuple[LostFile, ...]:
-    """Return what is left of ``lost`` after journal entries that were read since.
+    """Return ``lost`` without what newer journal entries explain.
 
     An entry that removes a file lets it go; one that yanks its release adds the mark.
     """
@@ -151,7 +151,7 @@ def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> t
 
 
 def page_with_lost_files(page: Page, lost: Sequence[LostFile]) -> Page:
-    """Return the page to publish: ``page`` with the lost files as they were published.
+    """Return ``page`` with the lost files as they were published.
 
     One that was not published when its hash changed is left out.
     """
@@ -293,7 +293,9 @@ class _LossEntries:
             self._marks[key] = event
 
     def explain(self, lost: LostFile, *, vanished: bool) -> bool:
-        """Return whether an entry since the last page that had the file accounts for the loss.
+        """Return True if an entry since the last page explains the loss.
+
+        That is the last page that had the file.
 
         None accounts for another hash, except that the project was removed and made again.
         """
@@ -307,14 +309,17 @@ class _LossEntries:
         )
 
     def mark(self, lost: LostFile) -> JournalEvent | None:
-        """Return the newest entry that yanks or unyanks the file's release since that page."""
+        """Return the newest yank or unyank of the file's release since."""
         if lost.version is None:
             return None
         event = self._marks.get(version_key(lost.version))
         return event if event is not None and _is_since(event.entry.serial, lost) else None
 
     def marked(self, lost: LostFile, mark: Yank | None) -> LostFile:
-        """Return ``lost`` as the newest such entry says; ``mark`` is that of its release."""
+        """Return ``lost`` with the mark that the newest entry gives it.
+
+        ``mark`` is the mark of its release.
+        """
         event = self.mark(lost)
         if event is None:
             return lost

@@ -28,7 +28,7 @@ BEFORE_ALL = -1
 
 
 class PendingDiff(Struct, frozen=True, kw_only=True):
-    """What one recorded page showed, until the journal is known up to its serial."""
+    """The changes of a page that the journal has not reached yet."""
 
     low: int | None  # serial held before, or BEFORE_ALL; None: a first look, without history
     high: int | None  # the page's serial; None where upstream gives none
@@ -46,7 +46,7 @@ class AttributedDiff(Struct, frozen=True):
 def diff_pages(
     before: Page | None, after: Page | None, *, withdrawn: Collection[str] = ()
 ) -> tuple[PageChange, ...]:
-    """Return what a reader of the history wants to know of, from ``before`` to ``after``.
+    """Return the changes from ``before`` to ``after`` for the history.
 
     ``before`` None is a project that was gone, ``after`` None one that is gone now. ``withdrawn``
     are versions whose newest row of the history is a removal: they return, others are just new.
@@ -70,7 +70,10 @@ def diff_pages(
 
 
 def yank_reasons(page: Page) -> Reasons:
-    """Return the versions that ``page`` shows yanked, each with the reason of its first file."""
+    """Return the yanked versions of ``page``, each with its reason.
+
+    The reason is that of its first file.
+    """
     found: dict[str, str] = {}
     for file, version in zip(page.files, file_versions(page), strict=True):
         if file.yanked is not None and version is not None:
@@ -79,7 +82,7 @@ def yank_reasons(page: Page) -> Reasons:
 
 
 def files_added_late(before: Page, after: Page) -> tuple[str, ...]:
-    """Return the files that are new on a release whose first file is older by two weeks and more.
+    """Return new files on releases that are two weeks old.
 
     PyPI closes releases after that time.
     """

@@ -16,7 +16,7 @@ LISTED_SHARE = 1.0  # percent of the projects that may leave the list at once
 
 
 class RemovalCounts(Struct, frozen=True):
-    """What one pass would take away: projects, and projects of which files vanish."""
+    """How many projects a pass would remove, or take files from."""
 
     explained: int
     unexplained: int
@@ -41,7 +41,7 @@ def removal_limit(floor: int, percent: float, projects: int) -> int:
 
 
 def judge_removals(counts: RemovalCounts, projects: int, guard: GuardSettings) -> GuardDecision:
-    """Judge the removals of a pass over a mirror of ``projects`` published projects."""
+    """Judge the removals of a pass against the published projects."""
     limit = removal_limit(UNEXPLAINED_FLOOR, guard.unexplained, projects)
     unexplained = _over("unexplained", counts.unexplained, limit, projects)
     if unexplained is None and counts.unexplained and counts.everything:
@@ -51,7 +51,10 @@ def judge_removals(counts: RemovalCounts, projects: int, guard: GuardSettings) -
 
 
 def selection_holds(lost: int, projects: int, guard: GuardSettings) -> str | None:
-    """Return why a changed selection that leaves out ``lost`` projects is held, or None."""
+    """Return why a changed selection is held; None: it is not.
+
+    It leaves out ``lost`` of the published projects.
+    """
     if lost and lost >= projects:
         return f"it takes away all {projects} published projects"
     if lost > removal_limit(SELECTION_FLOOR, guard.selection, projects):
@@ -66,7 +69,7 @@ def _over(sort: str, count: int, limit: int, projects: int) -> str | None:
 
 
 class GuardSettings(Struct, frozen=True, kw_only=True):
-    """Section ``[guard]``: how much one pass may take away before a person must approve it.
+    """Section ``[guard]``: what a pass can remove without approval.
 
     Percentages are of the projects that are published.
     """

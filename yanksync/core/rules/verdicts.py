@@ -41,7 +41,7 @@ class PageMissing(Struct, frozen=True):
 
 
 class Accept(Struct, frozen=True):
-    """The page is true and newer than, or the same as, what is held: record it."""
+    """The page is valid and not older than the held one."""
 
     page: Page
     reached: bool  # False: it is still below the serial to reach, so the project stays pending
@@ -58,20 +58,20 @@ class Removed(Struct, frozen=True):
 
 
 class StaleAnswer(Struct, frozen=True):
-    """The answer is older than what is known; nothing is taken from it (R3)."""
+    """The answer is older than the held page (R3)."""
 
     why: str
 
 
 class Unconfirmed(Struct, frozen=True):
-    """Nothing explains that the project is missing; a later pass must see the same (R7)."""
+    """A 404 without explanation, to be confirmed by a later pass (R7)."""
 
     seen: str  # what :attr:`Expectation.unconfirmed` must equal then
     why: str
 
 
 class NeverExisted(Struct, frozen=True):
-    """Upstream does not have it and, as far as is known, never had."""
+    """Upstream does not have the project, and never had."""
 
 
 Verdict = Accept | Confirm | Removed | StaleAnswer | Unconfirmed | NeverExisted

@@ -55,7 +55,10 @@ class Anchor(Struct):
 
 
 class HtmlPage(Struct):
-    """What a page says; of repeated attributes, metas and bases the first counts."""
+    """The content of an HTML page.
+
+    Of repeated attributes, metas and bases the first counts, as HTML says.
+    """
 
     anchors: list[Anchor] = field(default_factory=list)
     metas: dict[str, str] = field(default_factory=dict)
@@ -64,7 +67,10 @@ class HtmlPage(Struct):
 
 
 class ParserTarget:
-    """Receives the parser's events; the nesting of hostile pages costs nothing this way."""
+    """Receives the parser's events.
+
+    Without a tree, the deep nesting of a hostile page costs no memory.
+    """
 
     def __init__(self) -> None:
         self.started = False  #: whether a tag began since this was last reset
@@ -139,7 +145,10 @@ class _LinkCollector(ParserTarget):
             self.page.serial = match[1]
 
     def forget(self) -> None:
-        """Let go of the page: lxml keeps its target until the garbage collector comes."""
+        """Release the page.
+
+        lxml keeps its target until the garbage collector runs.
+        """
         self._take = _ignore
         self.page = HtmlPage()
 
@@ -154,11 +163,13 @@ def _ignore(anchor: Anchor) -> None:
 
 
 def read_html(body: bytes, content_type: str, limit: int = _MOST_LINKS) -> HtmlPage:
-    """Read ``body``; HTML forgives everything, so the caller judges whether it is a page at all.
+    """Read ``body`` as HTML.
+
+    HTML has no errors, so the caller decides whether this is a project page.
 
     Raises:
-        Broken: the bytes are no text of their charset, there are more than ``limit`` links, or lxml
-            gives up.
+        InvalidDocument: the bytes are no text of their charset, there are more than ``limit``
+            links, or lxml gives up.
         UnicodeDecodeError: likewise.
     """
     anchors: list[Anchor] = []
@@ -174,7 +185,9 @@ def read_html(body: bytes, content_type: str, limit: int = _MOST_LINKS) -> HtmlP
 
 
 def collect_links(body: bytes, content_type: str, take: Callable[[Anchor], None]) -> HtmlPage:
-    """Read ``body`` and give each link to ``take``; return the rest of the page.
+    """Read ``body``, and call ``take`` with each link.
+
+    Returns the rest of the page.
 
     Raises: as :func:`read_html`, and what ``take`` raises.
     """
@@ -261,7 +274,7 @@ def _codec(content_type: str) -> str:
     """Return the codec that the Content-Type names; UTF-8 without one.
 
     Raises:
-        Broken: it names one that is not for web pages.
+        InvalidDocument: it names one that is not for web pages.
     """
     match = _CHARSET.search(content_type)
     try:

@@ -75,10 +75,10 @@ class _TitleCollector(ParserTarget):
 
 
 def check_empty(body: bytes, content_type: str, url: str, project: NormalizedName) -> None:
-    """Accept the page of a project without files: its title or a heading names the project.
+    """Check that an empty page names the project in title or heading.
 
     Raises:
-        Broken: it is another page; says what it looks like.
+        InvalidDocument: it is another page; says what it looks like.
         UnicodeDecodeError: it is no text of its charset.
     """
     looks = feed(body, content_type, _TitleCollector())

@@ -105,7 +105,7 @@ def _file(
     """Return one file; None where the link leads to none.
 
     Raises:
-        Unfit: the file cannot be published.
+        InvalidFile: the file cannot be published.
     """
     if len(link) > rules.max_string:
         raise InvalidFile("its URL is too long")

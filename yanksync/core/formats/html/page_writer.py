@@ -77,7 +77,7 @@ def encode_utf8(text: str) -> bytes:
 
 
 def escape(text: str) -> str:
-    """Return ``text`` escaped for an attribute or an element; most texts need nothing."""
+    """Escape ``text`` for an attribute or an element."""
     return text.translate(_ENTITIES) if _SPECIAL.search(text) else text
 
 

@@ -1,0 +1,48 @@
+"""The mechanical part of the rules for English: short first lines, and words that say who acts."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import PAGES, text_of
+from tests.support.source_copy import ROOT
+
+DONE = ("cli", "config", "core/formats", "core/rules")  # packages in plain English; add yours
+MODULES = [path for name in DONE for path in sorted((ROOT / "yanksync" / name).rglob("*.py"))]
+MODULES += sorted((ROOT / "yanksync/core").glob("*.py"))
+VAGUE = re.compile(
+    r"\b(nobody|somebody|whoever|everybody|those who|who finds|anew)\b", re.IGNORECASE
+)
+MOST = 12  # words
+
+
+def first_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the public functions and classes of a module, with the first line of their text."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            text = ast.get_docstring(node)
+            if text is not None:
+                yield node.name, text.split("\n")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "yanksync")))
+def test_first_lines_are_short(path: Path) -> None:
+    lines = dict(first_lines(path))
+    assert {name: line for name, line in lines.items() if len(line.split()) > MOST} == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "yanksync")))
+def test_sentences_name_who_acts(path: Path) -> None:
+    assert VAGUE.findall(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "name", [*filter(re.compile("docs/(design|reference)/(?!decisions)").match, PAGES)]
+)
+def test_pages_name_who_acts(name: str) -> None:
+    assert VAGUE.findall(text_of(name)) == []
