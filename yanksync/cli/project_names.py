@@ -21,7 +21,7 @@ _MOST = 500  # names offered to a shell
 def complete_project(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """Return the projects of the state that a shell may complete ``incomplete`` to."""
+    """Return the projects of the state that begin with ``incomplete``."""
     from yanksync.config.load import load
 
     try:
@@ -35,7 +35,7 @@ def complete_project(
 
 
 def valid_name(text: str) -> NormalizedName:
-    """Return the normalised name that is meant. Exits with 2 if ``text`` is no project name."""
+    """Return the normalised name of ``text``; exit with 2 if not valid."""
     name = normalize(text)
     if name is None:
         raise click.BadParameter(f"{text!r} is no valid project name")
@@ -43,14 +43,14 @@ def valid_name(text: str) -> NormalizedName:
 
 
 def suggest_known(state: State, name: str) -> str:
-    """Return a question that names the project of the state that ``name`` may be meant for."""
+    """Return "did you mean …?" with the closest project of the state."""
     if state.projects.present([name]):
         return ""
     return did_you_mean(name, state.projects.similar(name))
 
 
 def suggest_unopened(settings: Settings, names: Iterable[str]) -> dict[str, str]:
-    """Return the question for each of ``names``, of a state that is not open."""
+    """Return that question for each name; opens the state."""
     from yanksync.mirror.state_access import path_for_reading
 
     place = settings.mirror.state

@@ -28,22 +28,31 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_only_published(self) -> bool:
-        """Whether a page is published that the state never held: another state or program did."""
+        """True if a page is published that the state never had.
+
+        Another state or program made it.
+        """
         return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
 
     @property
     def is_of_old_journal(self) -> bool:
-        """Whether its page is from before upstream was replaced: its serial compares with none."""
+        """True if the page is from before upstream was replaced.
+
+        Then its serial compares with no other.
+        """
         return self.serial is not None and self.serial <= 0  # -1: and it was removed since
 
     @property
     def minimum_serial(self) -> int | None:
-        """The serial below which upstream's page or list is older than what is published."""
+        """The lowest serial that is not older than the published page."""
         known = (self.serial, self.published_serial)
         return max((serial for serial in known if serial is not None), default=None)
 
     @property
     def floor(self) -> int:
-        """The serial below which upstream's page is stale; a removed project has a tombstone."""
+        """The lowest serial of a page that is not stale.
+
+        For a removed project it is the tombstone.
+        """
         removed = self.presence is Presence.REMOVED
         return (self.serial if removed else self.minimum_serial) or 0

@@ -28,21 +28,21 @@ from yanksync.core.rules.verdicts import (
 
 
 class RemovedByJournal(Struct, frozen=True):
-    """The journal says that the project is removed, before any page does (R9)."""
+    """The journal removed the project; no page has shown it yet (R9)."""
 
     serial: int
     unknown_files: bool = False  # published files of it are there that the state does not know
 
 
 class QuarantinedByJournal(Struct, frozen=True):
-    """The journal says that the project is quarantined, before any page does (R9)."""
+    """The journal quarantined it; no page has shown it yet (R9)."""
 
     serial: int
     unknown_files: bool = False
 
 
 class DirectoryUnknown(Struct, frozen=True):
-    """The output has a directory of a project that the state holds no page of."""
+    """The output has a directory for which the state has no page."""
 
 
 class FilesDiffer(Struct, frozen=True):
@@ -77,7 +77,7 @@ class Effects(Struct, frozen=True, kw_only=True):
 
 
 def transition(known: ProjectRow, event: Event) -> Effects:
-    """Return what ``event`` changes in the state; what is on a page is recorded besides."""
+    """Return what ``event`` changes in the state, its page aside."""
     present = known.presence is Presence.PRESENT
     match event:
         case RemovedByJournal() | QuarantinedByJournal():
