@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-RUNTIME = ("compress", "s3")  # the extras that users install
+RUNTIME = ("audit", "compress", "s3")  # the extras that users install
 
 
 def declared(*extras: str) -> dict[str, Requirement]:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from yanksync.cli.display import std_streams
 from yanksync.core.errors import (
     ConfigError,
+    InputFileError,
     JournalReplaced,
     LockHeld,
     RateLimited,
@@ -97,6 +98,7 @@ def exit_code_of(error: YanksyncError) -> ExitCode:
 
 _CODES: dict[type[YanksyncError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
+    InputFileError: ExitCode.USAGE,
     WrongUser: ExitCode.USAGE,
     LockHeld: ExitCode.LOCKED,
     JournalReplaced: ExitCode.HELD,

@@ -46,6 +46,12 @@ class ConfigError(YanksyncError):
         return f"{subject}: {self.problem}"
 
 
+class InputFileError(_LocatedError):
+    """A file that the user named for a report is missing or cannot be read as what it should be."""
+
+    cause = "input"
+
+
 class WrongUser(YanksyncError):
     """Root would write into the mirror of another user."""
 

@@ -1,0 +1,1 @@
+"""Readers of lock files: bytes to pins."""

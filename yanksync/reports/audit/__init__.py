@@ -1,0 +1,1 @@
+"""The audit: which pins are withdrawn."""

@@ -1,0 +1,75 @@
+"""What any Simple index says about projects, asked now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+
+from yanksync.config.load import load
+from yanksync.config.settings import Settings
+from yanksync.core.errors import InvalidAnswer, UpstreamError
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.names import NormalizedName
+from yanksync.core.urls import redacted
+from yanksync.reports.audit.findings import ProjectFacts
+from yanksync.upstream.client import UpstreamClient
+
+# No file is fetched, so the address of none can do harm.
+_RULES = PageRules(allow_http=True)
+
+
+class _Wanted(Struct, frozen=True):
+    name: NormalizedName
+    etag: str | None = None
+
+
+def index_settings(url: str, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with which an index is asked, of the environment and defaults alone.
+
+    Raises :class:`yanksync.core.errors.ConfigError` when ``url`` cannot be used.
+    """
+    # An empty file, so that no yanksync.toml of the directory is read.
+    return load(Path(os.devnull), environ, upstream_simple_url=url)
+
+
+def facts_of_index(
+    settings: Settings, names: Collection[NormalizedName]
+) -> dict[NormalizedName, ProjectFacts]:
+    """Return what the index of ``settings`` says about the projects ``names``.
+
+    Raises :class:`yanksync.core.errors.UpstreamError` when one answer does not come or is wrong.
+    """
+    found: dict[NormalizedName, ProjectFacts] = {}
+    with closing(UpstreamClient(settings)) as client:
+        for wanted, answer in client.pages(map(_Wanted, names), settings.upstream.workers):
+            if isinstance(answer, UpstreamError):
+                raise answer
+            if isinstance(answer, int):
+                found[wanted.name] = ProjectFacts(name=wanted.name, gone=True)
+                continue
+            page = parse_page(
+                answer.body,
+                answer.content_type,
+                answer.url,
+                wanted.name,
+                _RULES,
+                answer.header_serial,
+            ).page
+            found[wanted.name] = ProjectFacts(name=wanted.name, page=page)
+        if found and all(facts.gone for facts in found.values()):
+            _check_root(client)
+    return found
+
+
+def _check_root(client: UpstreamClient) -> None:
+    """Refuse an address that answers 404 to everything: that is no index, and no removal (R7)."""
+    if client.root_is_missing():
+        raise InvalidAnswer(
+            redacted(client.simple_url),
+            "there is no index: it answers 404, as for every project; nothing was judged. Correct "
+            "--index: it must be the address of a Simple API",
+        )

@@ -1,0 +1,132 @@
+"""Pure: what is wrong with a pin, by what a source says about its project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from yanksync.core.model import File, HistoryAction, Page
+from yanksync.core.pins import Pin
+from yanksync.core.versions import files_by_version
+from yanksync.reports.audit.findings import Finding, FindingKind, PinVerdict, ProjectFacts
+from yanksync.reports.audit.nearest import nearest_version
+from yanksync.state.history import HistoryRow
+
+
+def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:
+    """Return what is wrong with ``pin``.
+
+    ``python`` is the version that a replacement must allow where the pin names none.
+    """
+    page = facts.page
+    if page is None:
+        return PinVerdict(pin=pin, findings=(_without_page(facts),))
+    findings = tuple(_findings(pin, facts, page))
+    nearest = None
+    if findings and not any(one.kind is FindingKind.PROJECT_RECREATED for one in findings):
+        nearest = nearest_version(pin, page, pin.python or python)
+    return PinVerdict(pin=pin, findings=findings, nearest=nearest)
+
+
+def _without_page(facts: ProjectFacts) -> Finding:
+    if not facts.gone:
+        return Finding(kind=FindingKind.UNKNOWN)
+    since = _since(facts.events, None, HistoryAction.REMOVE)
+    return Finding(kind=FindingKind.PROJECT_GONE, since=since)
+
+
+def _findings(pin: Pin, facts: ProjectFacts, page: Page) -> Iterator[Finding]:
+    if page.quarantined:
+        since = _since(facts.events, None, HistoryAction.QUARANTINE)
+        reason = page.status_reason or ""
+        yield Finding(kind=FindingKind.QUARANTINED, reason=reason, since=since)
+        return
+    files = [
+        file
+        for version, group in files_by_version(page)
+        if version is not None and pin.allows(version)
+        for file in group
+    ]
+    allowed = [file for file in files if any(one.is_like(file) for one in pin.files)]
+    if not allowed and (returned := _recreated(facts.events)) is not None:
+        yield Finding(kind=FindingKind.PROJECT_RECREATED, since=returned)
+    if not files:
+        yield _without_files(pin, facts.events)
+        return
+    yield from _yanked(pin, files, facts.events)
+    yield from _missing(pin, files, facts.events)
+
+
+def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
+    """Return why the version has no file: it is removed, or quarantined alone."""
+    newest = next((row for row in reversed(events) if _of_release(row, pin)), None)
+    if newest is None:
+        return Finding(kind=FindingKind.REMOVED)
+    if newest.action is HistoryAction.QUARANTINE:
+        return Finding(kind=FindingKind.QUARANTINED, reason="", since=newest.timestamp)
+    removed = newest.action is HistoryAction.REMOVE
+    return Finding(kind=FindingKind.REMOVED, since=newest.timestamp if removed else None)
+
+
+def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
+    """Yield that files are yanked, of those that the pin allows; of all where it names none."""
+    names = {one.filename for one in pin.files}
+    named = [
+        file
+        for file in files
+        if file.filename in names or any(one.is_like(file) for one in pin.files)
+    ]
+    yanks = [(file, file.yanked) for file in named or files if file.yanked is not None]
+    if yanks:
+        reason = next((yank.reason for _, yank in yanks if yank.reason), "")
+        yield Finding(
+            kind=FindingKind.YANKED,
+            reason=reason,
+            since=_since(events, pin, HistoryAction.YANK),
+            files=() if len(yanks) == len(files) else tuple(file.filename for file, _ in yanks),
+        )
+
+
+def _missing(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
+    """Yield which files and hashes of the pin the release does not have."""
+    by_name = {file.filename: file for file in files}
+    algorithms = {name for file in files for name, _ in file.hashes}
+    gone: list[str] = []
+    hashes: list[str] = []
+    for one in pin.files:
+        if one.filename is not None and one.filename not in by_name:
+            gone.append(one.filename)
+        elif one.filename is not None and one.contradicts(by_name[one.filename]):
+            hashes += [f"{name}:{digest}" for name, digest in one.hashes]
+        elif one.filename is None and not any(one.is_like(file) for file in files):
+            hashes += [f"{name}:{digest}" for name, digest in one.hashes if name in algorithms]
+    if gone:
+        times = [row.timestamp for row in events if row.file in gone]
+        since = max(times, default=None)
+        yield Finding(kind=FindingKind.REMOVED, since=since, files=tuple(gone))
+    if hashes:
+        yield Finding(kind=FindingKind.HASH_MISMATCH, hashes=tuple(hashes))
+
+
+def _recreated(events: Sequence[HistoryRow]) -> float | None:
+    """Return when the project was created again after its removal; None: it was not."""
+    whole = [row for row in events if row.version is None and row.file is None]
+    removed = False
+    returned = None
+    for row in whole:
+        if removed and row.action is HistoryAction.RETURN:
+            returned = row.timestamp
+        removed = removed or row.action is HistoryAction.REMOVE
+    return returned
+
+
+def _since(events: Sequence[HistoryRow], pin: Pin | None, action: HistoryAction) -> float | None:
+    """Return when ``action`` was last done to the release, or to the project without a pin."""
+    for row in reversed(events):
+        concerned = row.version is None if pin is None else _of_release(row, pin)
+        if concerned and row.action is action and row.file is None:
+            return row.timestamp
+    return None
+
+
+def _of_release(row: HistoryRow, pin: Pin) -> bool:
+    return row.version is not None and row.file is None and pin.allows(row.version)

@@ -1,0 +1,36 @@
+"""The page that the state holds of a project, as a value."""
+
+from __future__ import annotations
+
+import zlib
+
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.formats.parse import PageRules, parse_page
+from yanksync.core.model import Page, ProjectStatus
+from yanksync.core.names import NormalizedName
+from yanksync.state.project_rows import ProjectRow, StoredPage
+
+# What is held was read before, under the rules of that time; only the form is read again.
+STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
+
+
+def parse_stored_page(name: NormalizedName, stored: StoredPage) -> Page:
+    """Return the value of a stored page. Raises :class:`InvalidAnswer` when it cannot be read."""
+    try:
+        text = stored.text
+    except zlib.error as error:
+        raise InvalidAnswer(
+            f"project {name}", f"what the state holds is damaged: {error}"
+        ) from error
+    return parse_page(
+        text, stored.content_type, stored.url, name, STORED_RULES, stored.header_serial
+    ).page
+
+
+def visible_page(row: ProjectRow, page: Page) -> Page:
+    """Return the page that is published of a project whose held one is ``page``."""
+    if row.quarantine_serial is not None:  # withdrawn on the journal's word (R9)
+        return Page(
+            name=page.name, versions=(), status=ProjectStatus.QUARANTINED, serial=page.serial
+        )
+    return page
