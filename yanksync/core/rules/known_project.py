@@ -44,13 +44,13 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
 
     @property
     def minimum_serial(self) -> int | None:
-        """The lowest serial that is not older than the published page."""
+        """The serial below which an answer is older than the published page."""
         known = (self.serial, self.published_serial)
         return max((serial for serial in known if serial is not None), default=None)
 
     @property
     def floor(self) -> int:
-        """The lowest serial of a page that is not stale.
+        """The serial below which a page is stale (R3).
 
         For a removed project it is the tombstone.
         """
