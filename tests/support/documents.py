@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -55,12 +54,6 @@ def parsed(name: str = "README.rst") -> docutils.nodes.document:
             "file_insertion_enabled": False,
         },
     )
-
-
-def sections() -> Iterator[docutils.nodes.section]:
-    """Yield the sections of README.rst and of all pages."""
-    for name in PAGES:
-        yield from parsed(name).findall(docutils.nodes.section)
 
 
 def blocks(node: docutils.nodes.Element, kind: str | None = None) -> list[str]:

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.documents import blocks, sections
 from tests.support.fake_index.index import FakeUpstream, Served
 
 _ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|usr/local|var)\b)")
@@ -36,18 +35,6 @@ http {{ access_log off; client_body_temp_path {root}/body; proxy_temp_path {root
 fastcgi_temp_path {root}/f; uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;
 include {root}/etc/nginx/conf.d/*.conf; }}
 """
-
-
-def _sections() -> dict[str, list[str]]:
-    """Return the literal blocks of each section: title → blocks, configurations among them."""
-    found: dict[str, list[str]] = {}
-    for section in sections():
-        title, texts = section[0].astext(), blocks(section)
-        assert not texts or found.setdefault(title, texts) == texts, f"two sections {title}"
-    return found
-
-
-SECTIONS = _sections()
 
 
 class Machine:
