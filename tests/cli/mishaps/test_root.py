@@ -110,6 +110,28 @@ def test_the_first_run_in_directories_of_another_user(yanksync: Cli, which: str)
     assert files(yanksync.home) == before
 
 
+def test_a_bucket_has_no_owner_and_the_state_has(others: Cli) -> None:
+    others.environ["YANKSYNC_MIRROR_OUTPUT"] = "s3://mirror/pypi"
+    before = files(others.home)
+    assert f"{others.state} belongs to nobody" in others("sync").err
+    assert files(others.home) == before
+
+
+def test_init_and_doctor_say_who_makes_the_passes(others: Cli) -> None:
+    places = ("--output", str(others.output), "--state", str(others.state))
+    done = others("init", "new", *places, PIP_INDEX_URL="http://127.0.0.1:1/simple/")
+    file = others.home / "new/yanksync.toml"
+    assert f"  sudo -u nobody yanksync --config {file} sync " in done.out
+    assert "build the mirror, as nobody\n" in done.out
+    done = others("doctor", "--json")
+    assert done.code == 0
+    found = {check["name"]: check for check in done.json["checks"]}
+    for name, place in (("output", others.output / "simple"), ("state", others.state)):
+        assert found[name]["level"] == "warning"
+        assert f"{place} belongs to nobody, so root may look" in found[name]["text"]
+        assert "sudo -u nobody" in found[name]["advice"]
+
+
 def test_a_mirror_of_two_users(others: Cli) -> None:
     for path in others.home.glob("yanksync.db*"):
         os.chown(path, 0, 0)
