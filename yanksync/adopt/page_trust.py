@@ -42,7 +42,10 @@ class PagePair(Struct, frozen=True):
 
 
 def page_base(name: NormalizedName, verdict: SampleVerdict) -> str:
-    """Return the address against which a page of the tree is read: relative links lead two up."""
+    """Return the base address of a page of the tree.
+
+    Its relative links go two directories up.
+    """
     return f"{verdict.base}/simple/{name}/"
 
 
@@ -56,7 +59,7 @@ def read_page(
 
 
 def judge_sample(pairs: Iterable[PagePair]) -> SampleVerdict:
-    """Return what ``pairs`` come to; the tree's pages were read with an empty
+    """Judge the sample ``pairs``; the tree's pages were read with an empty
     :class:`SampleVerdict`."""
     origins: set[str] = set()
     bases: set[str | None] = set()
@@ -116,7 +119,7 @@ def _contradiction(ours: Page, theirs: Page) -> str | None:
 def reason_to_fetch(
     parsed: ParsedPage, in_html: bytes | None, required_serial: int | None, verdict: SampleVerdict
 ) -> str | None:
-    """Say why a page of the tree has to be asked for again; None when it is right.
+    """Return why a page of the tree must be fetched; None: right.
 
     Args:
         parsed: the JSON form, read with ``verdict``.
@@ -172,7 +175,10 @@ def _origin_of(url: str) -> str:
 
 
 def written_by_us(body: bytes) -> bool:
-    """Whether a JSON form is yanksync's: other mirrors write the serial as a text."""
+    """Return True if yanksync wrote this JSON form.
+
+    Other mirrors write the serial as a text.
+    """
     return re.search(rb'"_last-serial":\s*\d', body) is not None
 
 

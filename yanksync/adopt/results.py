@@ -14,7 +14,7 @@ class AdoptOutcome(StrEnum):
     """What becomes of something in the tree."""
 
     KEPT = "kept"  # right, and byte for byte what would be published
-    REWRITTEN = "rewritten"  # right, and published anew from what it says
+    REWRITTEN = "rewritten"  # right, and published again from what it says
     FETCH = "fetch"  # not right: the next sync asks upstream for it
     MISSING = "missing"  # upstream has it and the tree does not: likewise
     GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
@@ -23,7 +23,7 @@ class AdoptOutcome(StrEnum):
 
 
 class AdoptResult(Struct, frozen=True, kw_only=True):
-    """What becomes of one thing; a path that ends in a slash is a directory."""
+    """What becomes of a file or directory (with a final slash)."""
 
     kind: AdoptOutcome
     project: str | None

@@ -47,7 +47,7 @@ class ConfigError(YanksyncError):
 
 
 class InputFileError(_LocatedError):
-    """A file that the user named for a report is missing or cannot be read as what it should be."""
+    """A file for a report is missing or not valid."""
 
     cause = "input"
 

@@ -31,7 +31,10 @@ class PinnedFile(Struct, frozen=True):
         return not set(self.hashes).isdisjoint(file.hashes)
 
     def contradicts(self, file: File) -> bool:
-        """Return whether a hash is another than that of ``file``, by the same algorithm."""
+        """Return True if a hash differs from that of ``file``.
+
+        Only hashes of the same algorithm are compared.
+        """
         theirs = dict(file.hashes)
         return any(theirs.get(name, digest) != digest for name, digest in self.hashes)
 
@@ -58,7 +61,7 @@ class Pin(Struct, frozen=True, kw_only=True):
 
 
 class PinSet(Struct, frozen=True):
-    """The pins of one file or environment, and how much of it is none."""
+    """The pins of a file or environment, and what is not pinned."""
 
     pins: tuple[Pin, ...] = ()
     skipped: int = 0  # without an exact version, or from a path, an URL or a repository

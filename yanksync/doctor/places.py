@@ -31,7 +31,7 @@ _LATE = 3600.0  # seconds without a run that are no problem whatever the schedul
 
 
 def output_checks(settings: Settings, status: Status, projects: int | None) -> Iterator[Check]:
-    """Yield the checks of the output, for a mirror of so many projects."""
+    """Yield the checks of the output for ``projects`` projects."""
     output = settings.mirror.output
     if not isinstance(output, Path):
         yield _bucket("output", settings, output)

@@ -16,7 +16,7 @@ from yanksync.state.views.status import Status
 
 
 def look_into_state(settings: Settings) -> tuple[Status, Check | None]:
-    """Return what the state says, and the check that failed if it cannot be read."""
+    """Return the state's report, or the check that failed."""
     try:
         return found_status(settings, time.time()), None
     except YanksyncError as error:

@@ -48,7 +48,7 @@ class Listed(Struct, frozen=True):
 
 
 def upstream_checks(settings: Settings) -> Generator[Check, None, int | None]:
-    """Yield the checks of an upstream that is named; return how many projects there will be.
+    """Yield the checks of upstream; return the number of projects.
 
     Returns None if that is unknown.
     """

@@ -48,7 +48,7 @@ _CLIENTS = (
 
 
 def web_checks(settings: Settings, url: str) -> Iterator[Check]:
-    """Yield the checks of the web server that serves the output at ``url``."""
+    """Yield the checks of the web server at ``url``."""
     root = url.rstrip("/") + "/"
     simple = root if root.endswith("/simple/") else f"{root}simple/"
     session = Session(

@@ -18,7 +18,7 @@ _PLAIN_IN_CRON = re.compile(r"[^\s\"'](.*\S)?")
 
 
 def carried_settings(found: ExaminedConfig, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which another process has the settings of this one.
+    """Return the variables that give another process these settings.
 
     Paths become absolute, and without a file the default places are named: a service starts in
     another directory.
@@ -54,7 +54,9 @@ def _refuse_secret(key: str, name: str, value: str, *, secret: bool) -> None:
 
 
 def unit_lines(carried: Mapping[str, str]) -> str:
-    """Return the variables as lines of a unit, each after a line feed.
+    """Return the variables as lines of a systemd unit.
+
+    Each begins with a line feed.
 
     :raises ConfigError: when a value has a character that is not printable
     """
@@ -68,7 +70,9 @@ def unit_lines(carried: Mapping[str, str]) -> str:
 
 
 def crontab_lines(carried: Mapping[str, str]) -> str:
-    """Return the variables as lines of a crontab, each after a line feed.
+    """Return the variables as lines of a crontab.
+
+    Each begins with a line feed.
 
     :raises ConfigError: when cron has no way to write a value
     """

@@ -67,7 +67,7 @@ EXAMPLE = Installation(
 def this_installation(
     found: ExaminedConfig, environ: Mapping[str, str], user: str, listen: str, server_name: str
 ) -> Installation:
-    """Return the place of this very installation, with the settings of its environment.
+    """Return this installation, with the settings of its environment.
 
     :raises ConfigError: when a variable may hold a secret
     """
@@ -233,7 +233,10 @@ def _crontab(schedule: ScheduleSettings) -> str:
 
 
 def systemd_calendar(cron: CronSim) -> list[str]:
-    """Return the expression as systemd.time(7) has it: a line, or two of which one is enough."""
+    """Convert a cron expression to one or two lines of systemd.time(7).
+
+    Of two lines one is enough to start a run.
+    """
     clock = f"{_range(cron.hours, 0, 23)}:{_range(cron.minutes, 0, 59)}:00"
     month = _range(cron.months, 1, 12)
     dated = f"*-{month}-{_range(cron.days, 1, 31)} {clock}"

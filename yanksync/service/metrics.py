@@ -1,7 +1,7 @@
 """What Prometheus is told of a pass: text for the textfile collector of its node exporter.
 
 The conventions are Prometheus': base units, ``_total`` for what only grows, times as such (their
-age is for whoever asks, because the file stands still while no pass is made), and no timestamps on
+age is for the reader, because the file stays unchanged without passes), and no timestamps on
 the lines. Counters live in the state, so that they grow over all passes.
 """
 
@@ -82,7 +82,7 @@ class PassTiming(Struct, frozen=True, kw_only=True):
 
 
 class Metric(Struct, frozen=True):
-    """One metric, with samples as what follows its name, labels included, and the value."""
+    """One metric and its samples: text after the name, and value."""
 
     name: str  # without the prefix
     kind: str
@@ -90,7 +90,7 @@ class Metric(Struct, frozen=True):
 
 
 def format_metrics(families: Iterable[Metric]) -> str:
-    """Return the whole file; a metric of which nothing is known is left out."""
+    """Return the whole file, without metrics that have no value."""
     return "".join(line + "\n" for family in families for line in _lines(family))
 
 
@@ -122,7 +122,9 @@ def pass_metrics(run: PassTiming) -> tuple[Metric, ...]:
 
 
 def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
-    """Return what the state says at the end of a pass, at ``ended``, the counters included.
+    """Return the metrics of the state at the end of a pass.
+
+    ``ended`` is that moment.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
@@ -196,9 +198,9 @@ def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
 
 
 def write_metrics_file(path: Path, content: str) -> None:
-    """Replace the file at ``path`` in one step; it can be read by the exporter, another user.
+    """Replace the file at ``path`` in one step, readable for all users.
 
-    Nothing waits for the disk: after a power cut the next pass writes it anew. Raises
+    Nothing waits for the disk: after a power cut the next pass writes it again. Raises
     :class:`OSError`.
     """
     # The temporary one is not .prom: the exporter must not read it.

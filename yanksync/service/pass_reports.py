@@ -1,4 +1,4 @@
-"""Telling those who watch how each pass went: a file for Prometheus, and a ping.
+"""Reports each pass: a file for Prometheus, and a ping.
 
 None of this is ever the reason for a pass to fail. A pass that finds the lock held tells nothing:
 the run that holds it does.
@@ -41,7 +41,7 @@ class PassReporter:
         self._end: _FinalPing | None = None
 
     def started(self) -> None:
-        """Ping that the pass begins, now that nobody else works; nobody waits for that."""
+        """Ping that the pass begins, without waiting for the answer."""
         if self._health.ping is not None:
             self._start = PostThread(_below(self._health.ping, "/start"), b"", {}, _SECONDS)
             self._start.start()
@@ -69,7 +69,7 @@ class PassReporter:
         """Write that no pass could be made, or none to its end.
 
         A state in object storage may be refused behind a pass that has :meth:`finished` well.
-        Whoever was killed, or kept out, has nothing to say.
+        A run that was killed, or found the lock taken, reports nothing.
         """
         ended, self._end = self._end, None
         if isinstance(error, WrongUser):  # the owner could not replace the file of metrics, either
@@ -85,7 +85,10 @@ class PassReporter:
             self._write(self._run(ExitCode.FAILED), ())
 
     def ping_end(self) -> None:
-        """Ping how the pass ended; without the lock, since a receiver may be slow."""
+        """Ping how the pass ended.
+
+        The lock is released by then, because a receiver can be slow.
+        """
         if self._health.ping is None or self._end is None:
             return
         if self._start is not None:

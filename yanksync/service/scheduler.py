@@ -43,7 +43,9 @@ _RELOAD = getattr(signal, "SIGHUP", None)
 
 
 class CurrentPass:
-    """The pass under way, as both threads see it: whether it is to end, and when it last moved.
+    """The current pass, shared by both threads.
+
+    It says whether to end, and when the pass last made progress.
 
     It is handed to the pass as its progress, too.
     """
@@ -55,7 +57,10 @@ class CurrentPass:
         self._moved = time.monotonic()
 
     def stopping(self) -> bool:
-        """Whether the pass is to end at the next safe point. Who asks is alive."""
+        """Return True if the pass is to end soon.
+
+        It ends at the next safe point. A call is a sign of life.
+        """
         self._moved = time.monotonic()
         return self._stop.is_set()
 
@@ -92,7 +97,7 @@ class CurrentPass:
         return self._idle.is_set()
 
     def seconds_without_progress(self) -> float:
-        """Return for how many seconds a pass has been under way without a sign of life."""
+        """Return the seconds since the last sign of life."""
         return 0.0 if self.is_idle else time.monotonic() - self._moved
 
 
@@ -103,7 +108,7 @@ class Service:
     """Passes on a schedule.
 
     :param make_pass: makes one pass and returns its exit code; it raises nothing
-    :param load: reads the configuration anew. Raises :class:`yanksync.core.errors.ConfigError`.
+    :param load: reads the configuration again. Raises :class:`yanksync.core.errors.ConfigError`.
     """
 
     def __init__(
@@ -223,7 +228,10 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]
         self._zone = zone or get_localzone()
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        """Return the first moment after both, in UTC: adding to it is safe."""
+        """Return the first moment after both, in UTC.
+
+        Adding seconds to UTC is safe.
+        """
         after = now if previous is None else max(previous, now)
         moment = next(parse(self._expression, after.astimezone(self._zone))).astimezone(UTC)
         return moment + timedelta(seconds=random.uniform(0, self._jitter))
@@ -238,7 +246,10 @@ def trigger(schedule: ScheduleSettings, jitter: float = _MOST_JITTER) -> BaseTri
 
 
 def next_retry(schedule: ScheduleSettings, failures: int) -> datetime:
-    """Return when to try again after so many failures: twice the interval, doubling, to an hour."""
+    """Return when to try again after so many failures.
+
+    Twice the interval, then doubling up to an hour.
+    """
     now = datetime.now(UTC)
     of = trigger(schedule, 0)
     first = of.get_next_fire_time(None, now)

@@ -14,7 +14,9 @@ log = logging.getLogger("yanksync")
 
 
 def write_atomically(path: Path, temporary: str, chunks: Iterable[str], *, lasting: bool) -> None:
-    """Write a file of ``chunks`` to ``path``, 0644 under the umask; its directory is made.
+    """Write ``chunks`` to ``path`` in one step, and make its directory.
+
+    The mode is 0644 under the umask.
 
     ``temporary`` is its name until then: the same in every run, so that none is left over.
     With ``lasting`` it is on stable storage in the end. Raises :class:`OSError`.
@@ -48,9 +50,11 @@ _NEW = (
 
 
 def create_new(path: str) -> int:
-    """Open a new file to write, in place of what a run that died has left; return its descriptor.
+    """Create a file for writing; return its descriptor.
 
-    It is nobody else's: no link that stands under the name is written through.
+    It replaces one that a run left when it died.
+
+    It is a new file: a link of that name is never followed.
     """
     try:
         return os.open(path, _NEW, FILE_MODE)

@@ -22,7 +22,9 @@ _LOOK = 0.05  # seconds between looks at that
 def run_child(
     command: Sequence[str], lines: Iterable[str], seconds: float, environ: Mapping[str, str]
 ) -> None:
-    """Run ``command`` with ``lines`` on standard input, in ``environ``; return when it ends with 0.
+    """Run ``command`` with ``lines`` on standard input, in ``environ``.
+
+    Returns when it ends with 0.
 
     After ``seconds`` it is killed, with everything that it has started. Files stand at both of its
     ends, so that one that does not read or does not stop writing costs no memory. Raises

@@ -41,7 +41,7 @@ else:
 _TRIES = 5  # a look at the lock (see holder) takes it for a moment
 _PAUSE = 0.02  # seconds between tries
 
-# Whoever may write in the directory could lead us to a file of others, which would be overwritten.
+# A user who can write in the directory could make this overwrite a file of another user.
 _SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = os.O_RDWR | os.O_CREAT | _SAFE
 
@@ -64,7 +64,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def lock(state: Path, command: str = "") -> Iterator[None]:
-    """Hold the lock of the mirror whose state database is ``state``, for a run of ``command``.
+    """Hold the lock of the mirror with ``state`` for ``command``.
 
     The file stays when the lock is let go: deleting it would let two runs hold two locks of one
     name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
@@ -87,7 +87,7 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
             raise LockHeld(str(path), _holder(descriptor)) from error
         except OSError as error:  # NFS without a lock service, some FUSE and SMB file systems
             raise StateError(str(path), _unlockable(error)) from error
-        with suppress(OSError):  # a full disk: nobody can be told who holds it, but it is held
+        with suppress(OSError):  # a full disk: the lock is held, without a text that says by whom
             os.ftruncate(descriptor, 0)
             itself = f"{os.getpid()} {int(time.time())} {socket.gethostname()}"
             os.pwrite(descriptor, f"{itself}\n{command}".encode(), 0)
@@ -108,7 +108,9 @@ def _take(descriptor: int) -> None:
 
 
 def note_progress(state: Path, phase: str, done: int, total: int) -> None:
-    """Let :func:`holder` say how far the run that holds the lock of ``state`` is.
+    """Write the progress of this run into the lock file.
+
+    :func:`holder` reads it.
 
     What cannot be written is left out: the run goes on without it.
     """
@@ -123,7 +125,7 @@ def note_progress(state: Path, phase: str, done: int, total: int) -> None:
 
 
 def holder(state: Path) -> Holder | None:
-    """Return the run that holds the lock of ``state``; None if there is none, or it is unknown."""
+    """Return the run that holds the lock; None: no run, or unknown."""
     try:
         descriptor = os.open(lock_path(state), os.O_RDONLY | _SAFE)
     except OSError:
@@ -175,7 +177,7 @@ def _moment(seconds: float) -> str:
 
 
 def held_since(state: Path) -> float | None:
-    """Return since when another run has held the lock, as it wrote itself; None when unknown."""
+    """Return since when another run has the lock; None: unknown."""
     try:
         return _parsed(lock_path(state).read_bytes()[:1000]).since
     except OSError:

@@ -39,7 +39,10 @@ def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
 
 
 def prepare_fork() -> None:
-    """Load what a large batch needs, and give back memory that is free: a child has it as well."""
+    """Load what a large batch needs, and release free memory.
+
+    A child process would have both as well.
+    """
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:  # glibc
         trim(0)
@@ -68,7 +71,7 @@ def _sync_all(paths: Sequence[str], flags: int) -> OSError | None:
 
 
 def unsynced(error: OSError) -> str:
-    """Return what to say of a file system that has no call to sync something."""
+    """Return the warning about a file system that cannot sync."""
     return (
         f"the file system cannot bring this to the disk at once ({error.strerror or error}); it "
         "was written all the same. After a power failure, see whether it is still whole"

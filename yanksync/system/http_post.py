@@ -1,4 +1,4 @@
-"""Telling somebody over HTTP: short messages, each within a time that is kept whatever happens.
+"""Sends short messages over HTTP, each with a hard time limit.
 
 This is not upstream's wire: who is told is the operator's own choice, nothing is read of the answer
 but its status, and a receiver that hangs, drips or redirects must not hold a pass up.
@@ -32,7 +32,10 @@ class _NoRedirectSession(requests.Session):
 
 
 class PostThread(threading.Thread):
-    """One attempt. A daemon: a receiver that never ends keeps nobody from leaving."""
+    """One attempt in a daemon thread.
+
+    So a receiver that never answers cannot keep the program from ending.
+    """
 
     def __init__(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:
         super().__init__(name="tell", daemon=True)
@@ -67,7 +70,7 @@ class PostThread(threading.Thread):
             self.passing = True
             self.problem = _kind(error)
             return
-        except Exception as error:  # of the libraries below, for addresses that nobody can have
+        except Exception as error:  # the libraries below raise it for impossible addresses
             self.problem = _kind(error)
             return
         self.passing = answer.status_code in _AGAIN

@@ -8,9 +8,11 @@ from pathlib import Path
 
 
 def ownership_hint(path: Path) -> str:
-    """Return who owns ``path``, or the nearest directory above it that is there, and who runs this.
+    """Return who owns ``path``, and who runs this process.
 
-    Words to put behind an error; "" where nobody else owns it, or where there are no owners.
+    If there is no ``path``, the nearest directory above counts.
+
+    The text follows an error; "" if this user owns it, or where there are no owners.
     """
     found = _owner(path)
     if found is None or found[1] == os.geteuid():

@@ -18,7 +18,9 @@ def is_wanted() -> bool:
 def log_answer(
     what: str, status: int, headers: Mapping[str, str], seconds: float, size: int | None = None
 ) -> None:
-    """Log the answer to a request; ``what`` is its method and its address, without secrets.
+    """Log the answer to a request.
+
+    ``what`` is its method and its address, without secrets.
 
     ``size`` is that of the body of a 200 as it came; None: it was not read.
     """
@@ -39,7 +41,7 @@ def log_failure(what: str, problem: object, seconds: float) -> None:
 
 
 class LoggedRequest:
-    """Logs what comes of the request inside: :meth:`answered`, or the error that is raised."""
+    """Logs the result of the request inside: answer or error."""
 
     def __init__(self, what: str) -> None:
         """``what`` is the method and the address, without secrets."""

@@ -24,7 +24,7 @@ class SystemdNotifier:
         self.watchdog = _watchdog(environ)  #: seconds in which it wants a sign of life, or None
 
     def notify(self, **facts: str | int) -> None:
-        """Send ``facts``, such as ``READY=1``; a manager that does not listen is no error."""
+        """Send ``facts`` such as ``READY=1``, and ignore errors."""
         if self._address is None:
             return
         message = "\n".join(f"{key}={value}" for key, value in facts.items())

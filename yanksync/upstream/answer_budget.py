@@ -17,7 +17,10 @@ class BudgetClosed(Exception):
 
 
 class AnswerBudget:
-    """Lets one answer at a time be larger than its share. Safe for use by many threads."""
+    """Lets one answer at a time exceed its share.
+
+    Safe for use by many threads.
+    """
 
     def __init__(self, size: int, answers: int) -> None:
         """``size``: bytes that ``answers`` answers share."""

@@ -37,7 +37,7 @@ ACCEPT_JSON = "application/vnd.pypi.simple.v1+json"
 
 
 class WantedPage(Protocol):
-    """A page that is wanted, if it is another than the one with ``etag``."""
+    """A page to fetch, unless it still has ``etag``."""
 
     @property
     def name(self) -> NormalizedName:
@@ -123,7 +123,7 @@ class UpstreamClient:
 
     @property
     def longest_pause(self) -> float:
-        """The longest pause, in seconds, that upstream is waited for in a pass."""
+        """The longest pause of upstream that a pass waits for, in seconds."""
         return RetryAfter.longest
 
     def last_serial(self) -> int | None:
@@ -147,7 +147,9 @@ class UpstreamClient:
     def pages(
         self, wanted_pages: Iterable[W], workers: int
     ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
-        """Yield what :meth:`page` returns or raises for each of ``wanted_pages``, as it comes.
+        """Yield the result of each of ``wanted_pages`` when it comes.
+
+        It is what :meth:`page` returns or raises.
 
         ``workers`` are asked for at once. ``wanted_pages`` is drawn from only as fast as answers
         are taken, in the caller's thread.
@@ -196,7 +198,9 @@ class UpstreamClient:
         return RawList(answer.body, answer.content_type, answer.etag, answer.serial)
 
     def root_is_missing(self) -> bool:
-        """Return whether the root of the index answers 404; its list is not fetched.
+        """Return True if the root of the index answers 404.
+
+        It is asked with HEAD, so the list is not fetched.
 
         Raises :class:`yanksync.core.errors.UpstreamError`.
         """

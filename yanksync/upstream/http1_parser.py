@@ -46,7 +46,10 @@ class BodyTooLarge(Exception):
 
 
 class HttpResponse(Struct, frozen=True):
-    """An answer read to its end; one whose body does not count, to the end of its head."""
+    """A complete answer.
+
+    Of an answer whose body does not count only the head is read.
+    """
 
     status: int
     reason: str
@@ -67,7 +70,7 @@ class _Message:
 
     def on_message_begin(self) -> None:
         if self.done:
-            raise UnsupportedResponse  # nobody asked for more
+            raise UnsupportedResponse  # more bytes than one answer
 
     def on_status(self, text: bytes) -> None:
         self.reason += text.decode("latin-1")
@@ -159,7 +162,7 @@ class ResponseParser:
     def _take_body(self, data: bytes) -> None:
         self._wire += len(data)
         if self._length is not None and self._wire > self._length:
-            raise UnsupportedResponse  # nobody asked for more; httptools would skip empty lines
+            raise UnsupportedResponse  # more than one answer; httptools would skip empty lines
         self._parse(data)
         if self._message.size > self._limit:
             raise BodyTooLarge
@@ -183,7 +186,10 @@ class ResponseParser:
 
 
 def request_bytes(target: str, headers: Mapping[str, str]) -> bytes:
-    """Return a GET as it goes over the wire. Raises ``ValueError`` for an odd one."""
+    """Return the bytes of a GET request.
+
+    Raises ``ValueError`` for an unusual one.
+    """
     lines = [f"GET {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if any("\r" in line or "\n" in line for line in lines):

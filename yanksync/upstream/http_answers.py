@@ -72,7 +72,7 @@ Outcome = HttpAnswer | UpstreamError
 
 
 def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswer:
-    """Return the answer with these headers; only a 200 has a body that counts."""
+    """Return the answer; only a 200 keeps its body."""
     return HttpAnswer(
         status,
         url,
@@ -84,7 +84,10 @@ def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswe
 
 
 class RetryAfter:
-    """How long upstream wants to be left alone (R13). Safe for use by many threads."""
+    """The pause that upstream asked for (R13).
+
+    Safe for use by many threads.
+    """
 
     longest = 60.0  #: seconds; asked to stay away for longer, a pass leaves the rest for later
 
@@ -115,7 +118,7 @@ class RetryAfter:
 def check_status(
     url: str, status: int, reason: str, headers: Headers, retry_after: RetryAfter
 ) -> str | None:
-    """Return None for an answer whose body is to be read, or where it redirects to.
+    """Return the target of a redirect; None: read the body.
 
     Raises :class:`RateLimited` (429, or 503 with a Retry-After), :class:`UpstreamUnreachable` (any
     other 5xx), :class:`UpstreamRefused` (any other status but those of :data:`WITH_BODY`).
@@ -137,7 +140,7 @@ def check_status(
 
 
 class BodyDecoder:
-    """Takes a body as it comes, plain or gzip, and keeps it within its limit.
+    """Collects a body, plain or gzip, up to its limit.
 
     Every byte is copied a bounded number of times, whatever the parts that gzip is made of.
     """
@@ -216,12 +219,12 @@ class BodyDecoder:
 
 
 def too_slow(timeout: float) -> str:
-    """Return what is said of an answer that came, but took too long in all."""
+    """Return the message about an answer that took too long."""
     return f"the answer took longer than {timeout * SLOW_FACTOR:.0f} s"
 
 
 def parse_retry_after(retry_after: str | None, now: Callable[[], float]) -> float | None:
-    """Return a Retry-After header as seconds from now; None when there is none that can be read."""
+    """Return the seconds of a Retry-After header; None: not valid."""
     if retry_after is None:
         return None
     text = retry_after.strip()
@@ -254,7 +257,7 @@ def root_cause(error: Exception) -> str:
 def _known_cause(error: Exception, names: Collection[str]) -> str | None:
     """Return what ``error``, behind or among those of ``names``, means; None: no more than it says.
 
-    By name: whoever only asks the journal loads neither TLS nor urllib3.
+    By name: a pass that only asks the journal loads neither TLS nor urllib3.
     """
     name = type(error).__name__
     if name in _KNOWN:

@@ -133,7 +133,7 @@ class Session:
         raise InvalidAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
 
     def status(self, url: str, accept: str) -> int:
-        """Return the status that ``url`` answers with; no body is read, no redirect followed.
+        """Return the status of ``url``, without body and redirects.
 
         Raises :class:`UpstreamUnreachable` and :class:`RateLimited`.
         """
@@ -206,7 +206,7 @@ class Session:
                         logged.answered(response.status, told, response.tell())
                     return answer
                 except BaseException:
-                    response.close()  # what is left on the wire belongs to nobody
+                    response.close()  # the rest of the body would be read as the next answer
                     raise
             except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
                 raise UpstreamUnreachable(shown, root_cause(error)) from error
@@ -235,7 +235,7 @@ class Session:
         )
 
     def request(self, url: str, accept: str, etag: str | None) -> bytes:
-        """Return a request as it goes over the wire, the same that :meth:`get` sends.
+        """Return the bytes of the request that :meth:`get` sends.
 
         Raises ``ValueError`` for an odd one, and what requests raises for proxies and certificates.
         """
@@ -244,7 +244,7 @@ class Session:
         return request_bytes(_target(url, route), headers)
 
     def idle(self, url: str) -> HTTPConnection | None:
-        """Take a connection for ``url`` that stands and is not in use; None: there is none.
+        """Take an idle open connection for ``url``; None: there is none.
 
         It is the taker's then, until :meth:`give_back`.
         """

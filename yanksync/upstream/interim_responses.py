@@ -23,11 +23,14 @@ from yanksync.upstream.http_answers import SLOW_FACTOR, too_slow
 
 
 class ResponseLimitExceeded(HTTPException):
-    """A response takes too long, or its head is too large. Asking again would bring the same."""
+    """A response takes too long, or its head is too large.
+
+    A second request would give the same.
+    """
 
 
 class FinalResponse(HTTPResponse):
-    """The first response that is not an interim one, read within a deadline."""
+    """The first final response, read within a deadline."""
 
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)

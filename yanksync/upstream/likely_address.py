@@ -30,7 +30,7 @@ def likely_address(upstream: UpstreamClient) -> str | None:
 
 
 def advice(upstream: UpstreamClient) -> str | None:
-    """Return what to do about a wrong ``simple_url``; None if no better one is known."""
+    """Return advice about a wrong ``simple_url``; None: no better one."""
     likely = likely_address(upstream)
     if likely is None:
         return None

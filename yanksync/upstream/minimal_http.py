@@ -35,7 +35,9 @@ _OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 def minimal_post(
     url: str, body: bytes, headers: Mapping[str, str], timeout: float, limit: SizeLimit
 ) -> HttpResponse | None:
-    """Send ``body`` to ``url`` and return the answer, its body unpacked; None: ask with requests.
+    """Send ``body`` to ``url``; return the unpacked answer.
+
+    None: the caller uses requests.
 
     Args:
         url: http or https.

@@ -67,7 +67,10 @@ class _Connection:
 
 
 class Multiplexer:
-    """Asks one host over as many connections as there are workers. For one thread."""
+    """Sends requests to one host over one connection a worker.
+
+    One thread uses it.
+    """
 
     def __init__(self, session: Session, workers: int, room: int = _ROOM) -> None:
         """``room``: bytes of answers that may be in memory, besides a single large one.
@@ -95,7 +98,7 @@ class Multiplexer:
         self._looked = 0.0  # when silence was looked for last
 
     def ask(self, requests: Iterator[HttpRequest[K]]) -> Generator[tuple[K, Outcome], None, None]:
-        """Yield the key of each request with its answer, or with the error, as they come.
+        """Yield the key of each request with its answer or error.
 
         ``requests`` is drawn from only as fast as answers are taken, in the caller's thread.
         """
@@ -160,7 +163,7 @@ class Multiplexer:
         return True
 
     def _adopted(self, url: str) -> _Connection | None:
-        """Make a line of a connection that stands and that nobody uses."""
+        """Take over an idle open connection."""
         connection = self._session.idle(url)
         if connection is None:
             return None

@@ -61,11 +61,17 @@ class RedirectRules:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port. Raises ``ValueError`` for a port that is none."""
+    """Return scheme, host and port.
+
+    Raises ``ValueError`` for a port that is not valid.
+    """
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
 
 
 def url_for_messages(url: str) -> str:
-    """Return ``url`` for a message: a redirect's query may be a signature, which is a secret."""
+    """Return ``url`` for a message, without its query.
+
+    The query of a redirect can be a signature, which is a secret.
+    """
     return redacted(url).partition("?")[0]

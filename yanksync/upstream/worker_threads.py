@@ -24,7 +24,7 @@ log = logging.getLogger("yanksync")
 
 
 class HttpRequest(Struct, Generic[K], frozen=True):
-    """What to ask for (see :meth:`Session.get`), and what the caller knows it by."""
+    """A request (see :meth:`Session.get`), and the key of its caller."""
 
     key: K
     url: str
@@ -37,9 +37,9 @@ Asked = HttpRequest[Any]
 
 
 class WorkerThreads:
-    """The threads that ask with patience: as many as there is work for, at most ``workers``.
+    """The threads that use urllib3, at most ``workers``.
 
-    They are daemons, so that nobody waits for answers that nobody takes any more (a signal came,
+    They are daemons, so that the program does not wait for answers without use (a signal came,
     the disk is full).
     """
 
@@ -51,13 +51,13 @@ class WorkerThreads:
         self._requests: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
         self._stopped = False
-        self._lock = threading.Lock()  # nobody rings a bell that is gone
-        self.bell, self._button = socket.socketpair()  #: readable when somebody has an answer
+        self._lock = threading.Lock()  # no thread writes to the socket after it is closed
+        self.bell, self._button = socket.socketpair()  #: readable when a thread has an answer
         self._button.setblocking(False)
         self.waiting = 0  #: requests whose answer was not taken yet
 
     def ask(self, request: Asked) -> None:
-        """Let somebody ask."""
+        """Give a request to a thread."""
         self._requests.put(request)
         self.waiting += 1
         if self.waiting > len(self._threads) < self._workers:
@@ -78,7 +78,7 @@ class WorkerThreads:
             yield self._answers.get()
 
     def shutdown(self) -> None:
-        """Let everybody go, once they have the answer that they wait for."""
+        """Stop the threads after their current request."""
         with self._lock:
             self._stopped = True
             self._budget.close()

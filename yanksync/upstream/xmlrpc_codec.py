@@ -25,7 +25,7 @@ class InvalidXmlRpc(ValueError):
 
 
 class XmlRpcResponse(Struct, frozen=True):
-    """What came back: text, numbers, truth values, None, lists and dictionaries of these."""
+    """A value: text, number, bool, None, or lists and dictionaries."""
 
     value: object
     fault: bool = False

@@ -76,7 +76,7 @@ class XmlRpcJournal:
         return value
 
     def since(self, serial: int) -> Iterator[tuple[JournalEntry, ...]]:
-        """Yield the entries after ``serial``, ascending, one tuple for each answer, to the end.
+        """Yield the entries after ``serial``, in order, by answer.
 
         The first answer is yielded even when it is empty. Raises :class:`JournalUnavailable` (there
         is no such service), :class:`RateLimited`, :class:`UpstreamRefused`,
@@ -161,7 +161,9 @@ def _fault(value: object, url: str) -> Exception:
 
 
 def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[JournalEntry, ...]]:
-    """Return how many rows an answer has, and the entries after ``since``, each once.
+    """Return the number of rows, and the entries after ``since``.
+
+    Each entry comes once.
 
     Raises what :func:`decode_value` raises, and :class:`InvalidAnswer` for rows of another shape,
     too many rows, and serials that do not ascend.

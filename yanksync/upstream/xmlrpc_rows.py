@@ -39,7 +39,7 @@ class _Texts(dict[bytes | None, str | None]):
 
 
 def parse_rows(body: bytes, limit: int) -> list[JournalRow] | None:
-    """Return the rows of an answer, None if it has another form than the usual one.
+    """Return the rows of an answer; None: it has an unusual form.
 
     Reading ends after ``limit`` + 1 rows: the caller refuses so many.
     """

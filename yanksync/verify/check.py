@@ -73,7 +73,9 @@ class CheckSummary:
 def verify_output(
     mirror: Mirror, report: Report, *, upstream: bool = False
 ) -> tuple[CheckSummary, ExitCode]:
-    """Hold the output against the state, and with ``upstream`` the state against upstream.
+    """Compare the output with the state.
+
+    With ``upstream`` also compare the state with upstream.
 
     Everything found goes to ``report``. Nothing is changed. Returns the counts and the exit code.
     Raises :class:`yanksync.core.errors.YanksyncError`.
@@ -139,7 +141,7 @@ def _waits(name: str, held: str | None) -> Finding:
 
 
 def check_project(mirror: Mirror, row: ProjectRow, content: DirectoryContent) -> Iterator[Finding]:
-    """Yield how the files of a published project differ from what the state says."""
+    """Yield the differences between a project's files and the state."""
     lost = mirror.state.lost_files.one(row.id)
     for why in {one.held for one in lost if one.held is not None}:
         yield _waits(row.name, why)
@@ -176,7 +178,10 @@ def _copies(
 
 
 def check_list(mirror: Mirror) -> Iterator[Finding]:
-    """Hold the list against the state: its serials against what was written, for they age."""
+    """Compare the list of projects with the state.
+
+    Its serials are compared with what was written, because they age.
+    """
     facts = mirror.state.facts
     ours = facts.published_list
     busy = ours.serial_writing is not None or ours.written is None

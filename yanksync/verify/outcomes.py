@@ -28,7 +28,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Kept:
-    """Findings that wait for their outcome, in a file if there are many."""
+    """Findings without an outcome yet, in a file if many."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_MEMORY, "w+", encoding="ascii")  # noqa: SIM115
@@ -53,7 +53,10 @@ class Kept:
 
 
 def outcomes(mirror: Mirror, kept: Kept) -> Iterator[tuple[Finding, Outcome | None]]:
-    """Yield each finding with what became of it; None for notes, which need no repair."""
+    """Yield each finding with its outcome; None for notes.
+
+    Notes need no repair.
+    """
     findings = kept.all()
     list_problem = _first_problem(check_list(mirror))
     while batch := list(islice(findings, BATCH)):

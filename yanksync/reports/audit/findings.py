@@ -33,7 +33,7 @@ MEANINGS = {
     FindingKind.QUARANTINED: "The project or the pinned release is quarantined.",
     FindingKind.HASH_MISMATCH: "A pinned hash is not among those of the release's files.",
     FindingKind.PROJECT_GONE: "The index does not have the project.",
-    FindingKind.PROJECT_RECREATED: "The project was removed and somebody created it again.",
+    FindingKind.PROJECT_RECREATED: "The project was removed and created again.",
     FindingKind.UNKNOWN: "The mirror does not hold the project, so the pin was not judged.",
 }
 """One sentence for each kind, for rules and documentation."""

@@ -27,5 +27,5 @@ NAMES = "pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock"
 
 
 def reader_of(filename: str) -> LockReader | None:
-    """Return what reads a lock file of this name; None: it is the name of none."""
+    """Return the reader for a file name; None: no lock file."""
     return next((read for name, read in _READERS if re.fullmatch(name, filename)), None)

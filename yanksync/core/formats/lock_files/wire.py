@@ -18,7 +18,10 @@ _NAME = re.compile(r"""name\s*=\s*["']""")
 
 
 def decoded(body: bytes, kind: type[T]) -> T:
-    """Return a TOML or JSON document as a value of ``kind``. Raises :class:`InvalidDocument`."""
+    """Decode a TOML or JSON document into a value of ``kind``.
+
+    Raises :class:`InvalidDocument`.
+    """
     json = body.lstrip()[:1] == b"{"
     try:
         if json:
@@ -50,7 +53,7 @@ def project_name(text: str) -> NormalizedName:
 
 
 def package_lines(body: bytes, table: str, count: int) -> list[int | None]:
-    """Return the line of each package's name, where tables ``[[table]]`` hold the packages."""
+    """Return the line of each package name in tables ``[[table]]``."""
     lines: list[int | None] = []
     named = True
     for number, line in enumerate(body.decode("utf-8", "replace").split("\n"), 1):
@@ -63,7 +66,7 @@ def package_lines(body: bytes, table: str, count: int) -> list[int | None]:
 
 
 def lowest_python(specifier: str | None) -> str | None:
-    """Return the lowest Python that ``specifier`` allows by a lower bound; None without one."""
+    """Return the lowest Python of ``specifier``; None: no lower bound."""
     try:
         clauses = SpecifierSet(specifier or "")
     except InvalidSpecifier:
