@@ -95,17 +95,6 @@ def test_blocks_can_be_read(name: str) -> None:
             assert not re.search(r"^ *([$#] )?(sudo )?(yanksync|systemctl|pip) ", node.astext())
 
 
-PRIVATE = r"\b(told|nobody|somebody|whoever|anew|portions?|the sweep|siblings?|h[eo]ld against)\b"
-
-
-def test_pages_for_users_have_usual_words() -> None:
-    pages = [
-        name for name in PAGES if not name.startswith("docs/design/") and name not in GENERATED
-    ]
-    found = {name: re.findall(PRIVATE, text_of(name), re.IGNORECASE) for name in pages}
-    assert {name: words for name, words in found.items() if words} == {}
-
-
 def test_the_glossary_is_short() -> None:
     terms = list(parsed("docs/glossary.rst").findall(docutils.nodes.term))
     assert 10 < len(terms) <= 20

@@ -93,7 +93,7 @@ def check(
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output
     that is gone or empty, or none of the named projects exists. WARNING: only files that could not
-    be written, or hooks that could not be told. UNKNOWN: no state, or it cannot be read.
+    be written, or hooks that failed. UNKNOWN: no state, or it cannot be read.
 
     \b
     Examples:
