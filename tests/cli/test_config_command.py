@@ -104,3 +104,34 @@ def test_global_options_stand_behind_it(yanksync: Cli) -> None:
     other.write_text("[upstream]\nworkers = 3\n")
     done = yanksync("config", "show", "--config", str(other))
     assert f"upstream.workers = 3  # {other}" in done.out
+
+
+def test_one_error_does_not_hide_a_conflict(yanksync: Cli) -> None:
+    yanksync.config.write_text(
+        '[upstream]\nsimple_url = "http://upstream.example/simple/"\nwrokers = 3\n'
+        '[mirror]\noutput = "m"\nstate = "m/simple/x"\n'
+        '[hooks]\nwebhook_header = "A: b"\n'
+        '[schedule]\nevery = "soon"\ncron = "* * * * *"\n[sotrage]\nx = 1\n'
+    )
+    done = yanksync("config", "check", YANKSYNC_UPSTREM_X="1")
+    assert done.code == 2
+    for problem in (
+        "upstream.wrokers: no such key; did you mean workers?",
+        "upstream.simple_url: plain http needs upstream.allow_http",
+        "mirror.state: is among the pages of mirror.output",
+        "hooks.webhook_header: needs hooks.webhook",
+        "schedule.every: must be seconds",
+        "schedule.cron: excludes schedule.every",
+        "sotrage: no such section",
+        "$YANKSYNC_UPSTREM_X: names no section",
+    ):
+        assert done.err.count(problem) == 1
+    assert yanksync("sync", YANKSYNC_UPSTREM_X="1").err.count("\n") == 8
+
+
+def test_a_value_that_cannot_be_read_conflicts_with_nothing(yanksync: Cli) -> None:
+    yanksync.config.write_text('[hooks]\nwebhook = 5\nwebhook_header = "A: b"\n')
+    assert yanksync("config", "check").err.count("hooks.") == 1
+    yanksync.config.write_text("[upstream")
+    done = yanksync("config", "check", YANKSYNC_UPSTREAM_JOURNAL="none")
+    assert "is not TOML" in done.err and "upstream.journal" not in done.err

@@ -624,6 +624,8 @@ def test_every_error_is_found(here: Path) -> None:
         ("guard.selection", "$YANKSYNC_GUARD_SELECTION",
          "must be from 0 to 100 percent, not 101"),
         ("health.ping", "the command line", "must be an http or https URL without fragment"),
+        ("mirror.state", file, "is the same path as mirror.output"),
+        ("hooks.webhook", file, "plain http needs hooks.allow_http"),
     ]  # fmt: skip
     (here / "yanksync.toml").write_text(
         '[mirror]\nstate = "mirror"\n[hooks]\nwebhook = "http://h.example/"\n[upstream]\nworkers=0'

@@ -228,6 +228,7 @@ def _take(
 ) -> None:
     """Put the values of one source over those of the sources before."""
     source: dict[str, GivenValue] = {}
+    named: dict[str, str] = {}  # where each key is given, be its value right or wrong
     for entry in entries:
         if isinstance(entry, ConfigError):
             errors.append(entry)
@@ -236,6 +237,7 @@ def _take(
         try:
             if key is None:
                 raise ValueError(f"no such key; {_advice(entry.name, names_of(entry.section))}")
+            named[key.path] = entry.where
             raw = key.type.read(entry.raw) if entry.written else entry.raw
             value = key.type.check(raw)
         except ValueError as error:
@@ -243,10 +245,10 @@ def _take(
         else:
             value = base / value if isinstance(value, Path) else value
             source[key.path] = GivenValue(value, raw, entry.where)
-    every, cron = source.get("schedule.every"), source.get("schedule.cron")
+    every, cron = named.get("schedule.every"), named.get("schedule.cron")
     if every and cron:
         problem = "excludes schedule.every; remove one of them"
-        errors.append(ConfigError("schedule.cron", cron.where, problem))
+        errors.append(ConfigError("schedule.cron", cron, problem))
     elif every or cron:  # the other one, of a source before, is overridden
         given.pop("schedule.cron" if every else "schedule.every", None)
     given.update(source)
@@ -267,16 +269,32 @@ def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:
     return replace(default, **made)
 
 
+def _meant(key: str) -> Iterator[str]:
+    """Yield the keys that a wrong one may have been meant for: their values are not known."""
+    from difflib import get_close_matches  # start-up: only mistakes need it
+
+    section, _, name = key.partition(".")
+    if key in KEYS or not section:
+        yield key
+    elif section not in SECTIONS:
+        nearest = get_close_matches(section, SECTIONS, n=1, cutoff=0.5)
+        yield from (path for path in KEYS if path.partition(".")[0] in nearest)
+    else:
+        nearest = get_close_matches(name, names_of(section), n=1, cutoff=0.5)
+        yield from (f"{section}.{one}" for one in nearest)
+        yield from (path for path in KEYS if path.endswith(f".{name}"))
+
+
 def _conflicts(
     settings: Settings, given: Mapping[str, GivenValue], errors: Sequence[ConfigError]
 ) -> Iterator[ConfigError]:
-    """Yield the conflicts between values, those aside of which one is in doubt already."""
-    wrong = {error.key for error in errors}
-    doubtful = {key.partition(".")[0] for key in wrong if key not in KEYS}  # who knows which
+    """Yield the conflicts between values, those aside of which one cannot be read itself."""
+    if any(not error.key and not error.where.startswith("$") for error in errors):
+        return  # nobody knows what the file says
+    wrong = {key for error in errors for key in _meant(error.key)}
     for conflict in conflicts(settings):
         keys = (conflict.key, conflict.other)
-        sections = {key.partition(".")[0] for key in keys}
-        if doubtful <= set(SECTIONS) and doubtful.isdisjoint(sections) and wrong.isdisjoint(keys):
+        if wrong.isdisjoint(keys):
             sources = [given[key].where for key in keys if key in given]
             where = next((source for source in sources if source != DEFAULT), DEFAULT)
             yield ConfigError(conflict.key, where, conflict.problem)

@@ -48,7 +48,7 @@ def test_a_mass_removal_is_held_until_approved(emptied: Cli, upstream: FakeUpstr
     assert pages(emptied) == 2
     assert emptied("status", "--json").json["held"] == 0
     again = emptied("approve")
-    assert (again.code, again.err) == (0, "yanksync: nothing is held\n")
+    assert (again.code, again.out, again.err) == (0, "nothing is held\n", "")
 
 
 def test_holds_as_json(emptied: Cli) -> None:

@@ -67,7 +67,7 @@ def test_holds_of_a_kind(held: Cli) -> None:
     assert "many-0" not in held("holds", "--kind", "hash").out
     assert {row["what"] for row in held("holds", "--kind", "hash", "--json").json} == {"hash"}
     assert len(held("holds", "--kind", "hash", "--kind", "removal", "--json").json) == 104
-    assert held("holds", "--kind", "files").out == ""
+    assert held("holds", "--kind", "files").out == "nothing of this kind is held\n"
     assert held("holds", "--kind", "nope").code == 2
 
 
@@ -93,7 +93,8 @@ def test_approve_a_kind(held: Cli) -> None:
     assert "approved: demo\n  hash: demo-1.0.tar.gz\n" in done.out
     assert remaining(held) == {"removal": 102}
     done = held("approve", "--kind", "hash")
-    assert (done.code, done.out, done.err) == (0, "", "yanksync: nothing is held\n")
+    assert (done.code, done.out, done.err) == (0, "nothing of this kind is held\n", "")
+    assert held("approve", "--kind", "hash", "--json").json["approved"] == []
 
 
 def test_approve_as_json(held: Cli) -> None:

@@ -187,4 +187,4 @@ def test_holds_of_nothing(yanksync: Cli) -> None:
     assert yanksync("sync").code == 0
     assert yanksync("holds", "--json").json == []
     done = yanksync("holds")
-    assert (done.code, done.out, done.err) == (0, "", "yanksync: nothing is held\n")
+    assert (done.code, done.out, done.err) == (0, "nothing is held\n", "")

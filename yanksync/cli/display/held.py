@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import click
 
@@ -38,6 +38,11 @@ _COUNT = re.compile(r"[0-9]+ (explained|unexplained) removals ")
 def counted(kind: str, count: int, sort: str = "") -> str:
     """Return ``110 explained removals``."""
     return f"{count} {sort}{KINDS[kind][count != 1]}"
+
+
+def nothing_held(kinds: Collection[str]) -> str:
+    """Return what to say where no hold is of these kinds, or none at all."""
+    return "nothing of this kind is held" if kinds else "nothing is held"
 
 
 def held_object(held: HeldItem) -> dict[str, object]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.held import held_lines, held_object, kind_option, nothing_held
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line, printable
 from yanksync.cli.logs import CliContext
@@ -71,7 +71,7 @@ def approve(
         else:
             _print_lines(seen, dry_run=dry_run, err=as_json)
         if dry_run or not seen:
-            return _missing(settings, seen, wanted)
+            return _missing(settings, seen, wanted, kinds, as_json=as_json)
         if not _agreed(len(seen)):
             print_line("nothing was approved")
             return ExitCode.FAILED
@@ -88,7 +88,7 @@ def approve(
         )
     if done and not as_json:
         click.echo("next: yanksync sync")
-    return _missing(settings, done if seen is None else seen, wanted) or (
+    return _missing(settings, done if seen is None else seen, wanted, kinds, as_json=as_json) or (
         ExitCode.FAILED if left else ExitCode.DONE
     )
 
@@ -166,12 +166,19 @@ def _not_held(found: Sequence[HeldItem], names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in held]
 
 
-def _missing(settings: Settings, found: Sequence[HeldItem], names: Sequence[str]) -> int:
+def _missing(
+    settings: Settings,
+    found: Sequence[HeldItem],
+    names: Sequence[str],
+    kinds: Collection[str],
+    *,
+    as_json: bool,
+) -> int:
     """Report the names of which nothing is held; return the exit code."""
     missing = _not_held(found, names)
     meant = suggest_unopened(settings, missing) if missing else {}
     for name in missing:
         print_line(f"{name}: nothing of it is held{meant[name]}")
-    if not found and not missing:
-        print_line("nothing is held", "info")
+    if not (found or missing or as_json):
+        click.echo(nothing_held(kinds))
     return ExitCode.FAILED if missing else ExitCode.DONE

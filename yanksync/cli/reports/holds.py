@@ -7,7 +7,7 @@ import time
 
 import click
 
-from yanksync.cli.display.held import held_lines, held_object, kind_option
+from yanksync.cli.display.held import held_lines, held_object, kind_option, nothing_held
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
@@ -48,7 +48,7 @@ def holds(context: CliContext, kinds: tuple[str, ...], as_json: bool) -> int:
         only = "".join(f" --kind {kind}" for kind in kinds)
         click.echo(f"\nnext: yanksync approve{only} (or with the names of projects)")
     elif missing is None:
-        print_line("nothing is held", "info")
+        click.echo(nothing_held(kinds))
     if missing is not None:
         print_line(missing)
         return ExitCode.FAILED
