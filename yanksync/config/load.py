@@ -290,7 +290,7 @@ def _conflicts(
 ) -> Iterator[ConfigError]:
     """Yield the conflicts between values, those aside of which one cannot be read itself."""
     if any(not error.key and not error.where.startswith("$") for error in errors):
-        return  # nobody knows what the file says
+        return  # what the file says is not known
     wrong = {key for error in errors for key in _meant(error.key)}
     for conflict in conflicts(settings):
         keys = (conflict.key, conflict.other)

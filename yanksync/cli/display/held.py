@@ -41,7 +41,7 @@ def counted(kind: str, count: int, sort: str = "") -> str:
 
 
 def nothing_held(kinds: Collection[str]) -> str:
-    """Return what to say where no hold is of these kinds, or none at all."""
+    """Return what to print when nothing of these kinds is held."""
     return "nothing of this kind is held" if kinds else "nothing is held"
 
 
