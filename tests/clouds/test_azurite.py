@@ -120,7 +120,7 @@ def test_what_is_locked_is_nobody_elses_change(seaweed: Server) -> None:
     url = url_of(seaweed, objects, "a")
     lock = {"x-ms-lease-action": "acquire", "x-ms-lease-duration": "-1"}
     assert asked("PUT", f"{url}?comp=lease", lock)[0] == 201
-    told = r"/a: LeaseIdMissing \(412 .*; somebody has locked it with a lease of Azure's$"
+    told = r"/a: LeaseIdMissing \(412 .*; it is locked with a lease of Azure's$"
     for match in (tag, None):
         with pytest.raises(ObjectStorageError, match=told) as caught:
             objects.put("a", b"two", PLAIN, match)

@@ -35,11 +35,11 @@ class Mirror(Struct, frozen=True, eq=False):
     totals: RunTotals = field(default_factory=RunTotals)
 
     def observation(self, now: float) -> Observation:
-        """Return when something is looked at, for what a later pass must confirm."""
+        """Return this moment and run, for what a later pass confirms."""
         return Observation(now, self.run, self.settings.guard.confirm_after)
 
     def say(self, text: str) -> None:
-        """Log ``text`` as information; a person at a terminal sees it at any log level."""
+        """Log ``text``; a terminal shows it at any log level."""
         if log.isEnabledFor(logging.INFO):
             log.info("%s", text)
         else:

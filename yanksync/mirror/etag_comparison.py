@@ -24,7 +24,7 @@ from yanksync.state.state import State
 
 
 def compare_etags(state: State, output: BucketClient) -> int:
-    """Take the ETags of the output for those that count; return how many projects had others.
+    """Take over the ETags of the output; return the number of differences.
 
     Those are marked as unpublished, whatever the state knows of them, and to be written whole.
     Raises :class:`ObjectStorageError` or :class:`yanksync.core.errors.PublishError`.

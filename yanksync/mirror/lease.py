@@ -1,7 +1,7 @@
 """The lease of a mirror whose state lives in object storage: who may work on it, and how long.
 
 The lease is one small object beside the state, and every change of it is a conditional put on the
-ETag of the one before. So of several that reach for it one gets it, and whoever lost it cannot
+ETag of the one before. So of several that reach for it one gets it, and a run that lost it cannot
 write it again.
 
 *Who holds it* counts its time on a monotonic clock from before the put that took or renewed it was
@@ -55,11 +55,11 @@ class Clock(Protocol):
         """Return seconds since some moment."""
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait for ``event``, for so many seconds at the most; return whether it happened."""
+        """Wait for ``event`` up to so many seconds; return if it came."""
 
 
 class BootClock:
-    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    """A clock that is never set and does not stop in sleep."""
 
     def now(self) -> float:
         boot = getattr(time, "CLOCK_BOOTTIME", None)
@@ -70,7 +70,10 @@ class BootClock:
 
 
 def request_timeouts(seconds: float) -> RequestTimeouts:
-    """Return how long a request may take under a lease of so many seconds: far less than half."""
+    """Return how long a request may take under such a lease.
+
+    It is far less than half of the lease.
+    """
     return RequestTimeouts(min(30.0, seconds / 8), min(60.0, seconds / 8), min(15.0, seconds / 16))
 
 
@@ -141,9 +144,9 @@ class Lease:
         return f"{self._bucket.location.root}/{self._key}"
 
     def take(self) -> LeaseRecord | None:
-        """Take the lease; return what it said before, None when there was none.
+        """Take the lease; return its earlier content, or None.
 
-        Raises :class:`LockHeld` when somebody else holds it, :class:`ObjectStorageError` or
+        Raises :class:`LockHeld` when another run holds it, :class:`ObjectStorageError` or
         :class:`StateError` when that cannot be found out.
         """
         found = self._bucket.get(self._key)
@@ -178,7 +181,10 @@ class Lease:
         return found.modified
 
     def check(self, longest: float | None = None) -> None:
-        """Raise :class:`LeaseLost` unless the lease outlasts a request of up to so many seconds."""
+        """Check that the lease outlasts a request of so many seconds.
+
+        Raises :class:`LeaseLost`.
+        """
         left = self._until - self._clock.now()
         if self._lost is None and left <= (self._longest if longest is None else longest):
             self._lost = "it could not be renewed in time"
@@ -192,7 +198,7 @@ class Lease:
         return LeaseLost(self.url, self._lost)
 
     def renew(self) -> None:
-        """Let the lease last for its whole time from now on. Raises :class:`LeaseLost`."""
+        """Renew the lease for its whole time. Raises :class:`LeaseLost`."""
         with self._lock:
             self.check()
             phase, done, total = self._progress
@@ -204,7 +210,7 @@ class Lease:
         self.check()
 
     def note_progress(self, phase: str, done: int, total: int) -> None:
-        """Let others see how far this run is, from the next renewal on."""
+        """Write the progress of this run with the next renewal."""
         self._progress = (phase, done, total)
 
     def release(self, *, unclean: bool, complete: float | None, success: float | None) -> None:
@@ -224,7 +230,7 @@ class Lease:
                 raise LeaseLost(self.url, "another run has taken it over")
 
     def release_unused(self) -> None:
-        """Let the next one have it as it was found, if we still do. Raises as :meth:`release`."""
+        """Give the lease back as it was found. Raises as :meth:`release`."""
         if self._etag is not None and self.record.held:
             note = self.record
             self.release(unclean=True, complete=note.complete, success=note.success)
@@ -283,13 +289,13 @@ def _read(body: bytes, url: str) -> LeaseRecord:
 
 
 def read_record(bucket: BucketClient, key: str) -> LeaseRecord | None:
-    """Return what the lease says, without taking it; None when there is none."""
+    """Read the lease without taking it; None: there is none."""
     found = read_with_expiry(bucket, key)
     return None if found is None else found[0]
 
 
 def read_with_expiry(bucket: BucketClient, key: str) -> tuple[LeaseRecord, bool] | None:
-    """Return what the lease says, and whether it has run out by this machine's clock."""
+    """Read the lease, and whether it has run out by this clock."""
     found = bucket.get(key)
     if found is None:
         return None

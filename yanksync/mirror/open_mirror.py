@@ -107,7 +107,7 @@ def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
 
 
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:
-    """Return ``settings`` with the address of upstream filled in where nobody names it.
+    """Return ``settings`` with a missing upstream address filled in.
 
     pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
     mirror must not change its upstream because pip's configuration did. ``PIP_INDEX_URL`` in the
@@ -124,7 +124,7 @@ def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = T
 
 
 def addressed(settings: Settings, known: str | None, where: str) -> Settings:
-    """Return ``settings`` with an address of upstream: their own, the ``known`` one, or pip's.
+    """Return ``settings`` with the configured, ``known`` or pip's address.
 
     ``where`` is whom to name if the known one cannot be used. Raises
     :class:`yanksync.core.errors.ConfigError`.

@@ -25,7 +25,7 @@ def refuse_other_owner(settings: Settings) -> None:
 
 
 def other_owner(settings: Settings) -> str | None:
-    """Return the user whose mirror root must not write to; None if this user may write."""
+    """Return the owner of the mirror; None: this user may write."""
     owners = (owner_kept_out(path) for path in _written(settings))
     return next((owner for owner in owners if owner is not None), None)
 

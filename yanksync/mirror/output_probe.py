@@ -28,7 +28,7 @@ def has_pages(settings: Settings) -> bool:
 
 
 def output_problem(settings: Settings) -> str | None:
-    """Return what is wrong with an output that should have pages; None when it has some."""
+    """Return why the output has no pages; None: it has some."""
     output = settings.mirror.output
     try:
         return None if has_pages(settings) else f"the output {output} is empty"

@@ -16,7 +16,7 @@ class Progress(Protocol):
     """Where long work is shown to a person."""
 
     def expect(self, what: str, total: int, done: int = 0) -> None:
-        """Begin a phase of ``total`` steps (0: not known), ``done`` of them by an earlier run."""
+        """Begin a phase of ``total`` steps (0: unknown), ``done`` before."""
 
     def advance(self, steps: int, failed: int = 0) -> None:
         """``steps`` were done, ``failed`` of them in vain."""
@@ -61,7 +61,7 @@ class LoggedProgress:
 
 
 class NotedProgress:
-    """Shows progress as another one does, and notes it for ``status`` in another shell.
+    """Shows progress, and records it for ``status`` in another shell.
 
     A phase without steps is not noted, so an empty pass writes nothing.
     """

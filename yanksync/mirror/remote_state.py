@@ -98,7 +98,9 @@ def _too_large(size: int) -> str:
 
 @contextmanager
 def copy_for_reading(settings: Settings) -> Iterator[Path]:
-    """Yield where the state can be looked at; there may be none. Takes no lease.
+    """Yield the path of a copy of the state, without a lease.
+
+    There may be no file.
 
     Raises :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
@@ -199,14 +201,17 @@ class RemoteState:
         self._lease.note_progress(phase, done, total)
 
     def output(self) -> BucketClient:
-        """Return a client for the output that makes no request without the lease."""
+        """Return a client for the output that needs the lease."""
         output = self._settings.mirror.output
         assert isinstance(output, Bucket)
         return self._client(output, request_timeouts(self._settings.mirror.lease))
 
     @contextmanager
     def use(self, state: State) -> Iterator[None]:
-        """Make state and output fit; when all went well inside, put the state and release."""
+        """Compare ETags; put the state and release the lease at the end.
+
+        After an error the state is not put.
+        """
         unclean = self._before is None or self._before.held or self._before.unclean
         try:
             location = state.facts.config.output or ""
@@ -301,7 +306,7 @@ class RemoteState:
 def open_remote_state(
     settings: Settings, command: str = "", *, dry_run: bool = False
 ) -> Iterator[RemoteState]:
-    """Hold the lease, and the state that was fetched under it, in a directory that goes again.
+    """Hold the lease and a fetched state in a temporary directory.
 
     With ``dry_run`` the state is put back only if something came of it. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`StateError`,

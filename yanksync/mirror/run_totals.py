@@ -25,7 +25,7 @@ class RunTotals(Struct):
     latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page
 
     def first_time(self, what: str) -> bool:
-        """Return whether ``what`` is to be logged: once in a pass, however often it is met."""
+        """Return True the first time ``what`` is seen in this run."""
         new = what not in self.logged
         self.logged.add(what)
         return new

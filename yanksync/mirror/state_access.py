@@ -36,7 +36,7 @@ _ADOPTED = (
 def open_exclusively(
     settings: Settings, command: str, *, dry_run: bool
 ) -> Iterator[tuple[State, RemoteState | None]]:
-    """Open the state for one run alone (R11), with its lease where it lives in object storage.
+    """Open the state exclusively (R11), with lock or lease.
 
     With ``dry_run`` nothing is made that is not there. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
@@ -71,7 +71,7 @@ def open_exclusively(
 
 @contextmanager
 def open_state(settings: Settings, command: str) -> Iterator[State | None]:
-    """Open the state alone, to change it beside the runs; None when there is none yet.
+    """Open the state to change it; None: there is none yet.
 
     Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
     :class:`yanksync.core.errors.WrongUser`.
@@ -96,7 +96,7 @@ def _lock_is_made(state: object) -> bool:
 
 @contextmanager
 def path_for_reading(settings: Settings) -> Iterator[Path]:
-    """Yield the path of the state, to be read beside a run; perhaps there is none.
+    """Yield the path of the state for reading; it can be missing.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
@@ -115,7 +115,10 @@ def path_for_reading(settings: Settings) -> Iterator[Path]:
 
 
 def no_mirror(settings: Settings, path: Path) -> str | None:
-    """Return why there is nothing to look at: no state at ``path`` and no pages; else None."""
+    """Return why there is no mirror; None: there is one.
+
+    There is none without a state at ``path`` and without pages.
+    """
     state, output = settings.mirror.state, settings.mirror.output
     ask = not isinstance(state, Path)
     if exists(path) or _has_pages(settings, ask=ask):
@@ -148,6 +151,6 @@ def _has_pages(settings: Settings, *, ask: bool) -> bool:
 
 
 def locked_since(settings: Settings, held: LockHeld) -> float | None:
-    """Return since when another run has kept this one out; None when unknown."""
+    """Return since when another run is at work; None: unknown."""
     path = settings.mirror.state
     return held_since(path) if isinstance(path, Path) else held.since

@@ -46,7 +46,7 @@ NOTES = (FindingKind.UNPUBLISHED, FindingKind.HELD, FindingKind.PENDING, Finding
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was found; a path that ends in a slash is a whole directory."""
+    """One finding; a path with a final slash is a directory."""
 
     kind: FindingKind
     project: str | None  # None: the list of projects, or upstream as a whole
@@ -106,7 +106,10 @@ def _content(
 
 
 def is_as_expected(name: str, wanted: PublishedForms, content: DirectoryContent) -> bool:
-    """Return True if exactly ``wanted`` is published, as a fresh run would write it."""
+    """Return True if exactly ``wanted`` is published.
+
+    Modes and copies count, too.
+    """
     return all(map(_is_harmless, compare_directory(name, expected_files(wanted), content)))
 
 

@@ -33,7 +33,7 @@ def compress(codec: str, body: bytes) -> bytes:
 
 
 def compressed_copy(codec: str, body: bytes) -> bytes | None:
-    """Return ``body`` compressed by ``codec``; None if that saves less than a network packet."""
+    """Compress ``body``; None: that saves less than a network packet."""
     if len(body) <= PACKET:
         return None
     copy = compress(codec, body)
@@ -41,7 +41,10 @@ def compressed_copy(codec: str, body: bytes) -> bytes | None:
 
 
 def compress_chunks(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield ``chunks`` compressed by ``codec``; the list of projects is too long to hold."""
+    """Compress ``chunks`` piece by piece.
+
+    The list of projects is too long to be kept in memory.
+    """
     if codec == "gzip":
         engine = deflate.gzip_compressor()
         yield from _run(chunks, engine.compress, engine.flush)

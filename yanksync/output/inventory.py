@@ -9,7 +9,9 @@ from yanksync.core.model import PublishedForms
 
 
 class FileEntry(Struct, frozen=True, kw_only=True):
-    """An entry of a directory, as it stands. Of what is not of ours nothing but the name is told.
+    """An entry of a directory.
+
+    For files that yanksync does not manage, only ``name`` is set.
 
     ``digest`` is that of the content, of a sibling's decompressed; None when there is none to take.
     """
@@ -37,14 +39,17 @@ _TEMPORARY = frozenset(layout.temporary_name(name) for name in layout.filenames(
 
 
 def is_project_directory(content: DirectoryContent) -> bool:
-    """Whether a directory is one that we made: it holds files of our names, or nothing."""
+    """Return True if yanksync made this directory.
+
+    It has files with names of yanksync, or none.
+    """
     return not content.entries or any(
         entry.name in _OURS or entry.name in _TEMPORARY for entry in content.entries
     )
 
 
 def expected_files(published: PublishedForms) -> dict[str, bytes]:
-    """Return every file that a page consists of, with the digest of its content, decompressed."""
+    """Return every file of a page with its digest, decompressed."""
     found: dict[str, bytes] = {}
     forms = [(layout.V1_JSON, published.json), (layout.HTML, published.html)]
     if published.legacy is not None:

@@ -23,16 +23,16 @@ _HTML = rb"<!--SERIAL (\d{1,18})-->"
 
 
 def serial_in(text: bytes | bytearray) -> int | None:
-    """Return the serial in a page or in the first bytes of one; None when there is none."""
+    """Return the serial in the first bytes of a page, or None."""
     if text[:64].lstrip().startswith(b"{"):
         match = re.search(_JSON, text) or re.search(_FOLLOWERS, text)
-    else:  # not in JSON: there it may be a part of somebody's reason
+    else:  # not in JSON: there it can be part of a yank's reason
         match = re.search(_HTML, text)
     return None if match is None else int(match[1])
 
 
 def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
-    """Return the serial in a file of this name; None when it carries none.
+    """Return the serial in a file of this name, or None.
 
     A damaged sibling is read as far as it goes: clients see no more of it. What is larger than any
     page is none. Raises :class:`OSError` for what cannot be read.

@@ -44,7 +44,7 @@ class RemoveProject(Struct, frozen=True, kw_only=True):
 
 
 class KeepProject(Struct, frozen=True, kw_only=True):
-    """A project's files are as they should be, but whoever wrote them may not have synced them."""
+    """The files of a project are right, but perhaps not synced."""
 
     name: str
 
@@ -68,7 +68,10 @@ class RenderedForms(Struct, frozen=True, kw_only=True, dict=True):
 def compressed_copies(
     rendered: RenderedForms, codecs: tuple[str, ...], compress: Compressor
 ) -> dict[str, bytes]:
-    """Return the compressed copies that are worth having, by file name; twins have the same."""
+    """Return the compressed copies to write, by file name.
+
+    Aliases have the same copies.
+    """
     bodies = {layout.V1_JSON.filename: rendered.json, layout.HTML.filename: rendered.html}
     if rendered.legacy is not None:
         bodies[layout.LEGACY.filename] = rendered.legacy
@@ -95,7 +98,7 @@ def reconcile(
     *,
     write_started: bool,
 ) -> Operation | None:
-    """Return how to publish ``wanted`` with ``copies``. None means that nothing is to be done.
+    """Return the operation that publishes ``wanted``; None: nothing to do.
 
     ``published`` is what a run published last. ``write_started`` means that a run has begun to
     replace it: then anything may be there.

@@ -15,7 +15,10 @@ from yanksync.output.reconcile import Operation
 
 
 class StoreFailure(Struct, frozen=True):
-    """A project that could not be published; what stands there may be half of each."""
+    """A project that could not be published.
+
+    Its files can be partly old, partly new.
+    """
 
     name: str
     why: str
@@ -35,21 +38,24 @@ class FreeSpace(Struct, frozen=True):
 
 
 def room_for(projects: int, siblings: int, *, legacy_json: bool) -> FreeSpace:
-    """Return about how much a first build of so many projects needs on disk."""
+    """Return the disk space that a first build needs, roughly."""
     forms = 3 if legacy_json else 2  # with two inodes for three names
     files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
     return FreeSpace(projects * (4096 * (1 + forms * siblings) + 12_000 * forms), files)
 
 
 class ListForm(Struct, frozen=True):
-    """One form of the list of projects; ``chunks`` makes its body anew at each call."""
+    """One form of the list of projects.
+
+    Each call of ``chunks`` makes its body again.
+    """
 
     filename: str
     chunks: Callable[[], Iterable[bytes]]
 
 
 def obsolete_list_files(forms: Sequence[ListForm]) -> tuple[str, ...]:
-    """Return the files that have to go when the list is written in ``forms`` alone."""
+    """Return the files to delete if only ``forms`` are written."""
     legacy = layout.LEGACY.filename
     return () if legacy in [form.filename for form in forms] else layout.with_compressed(legacy)
 
@@ -62,14 +68,14 @@ class PublishedList(Struct, frozen=True):
 
 
 Etags = dict[str, str | None]
-"""By file name; None: something was put there, and nobody knows whether it arrived."""
+"""By file name; None: unknown, because a put failed."""
 
 
 class EtagTable(Protocol):
     """Where the ETags of published files are kept: :class:`yanksync.state.etags.EtagTable`."""
 
     def of(self, names: Iterable[str]) -> dict[str, Etags]:
-        """Return the tags of each of ``names``, also of those that have none."""
+        """Return the ETags of each of ``names``; empty for missing ones."""
 
     def put(self, tags: Mapping[str, Etags]) -> None:
         """Make these the tags of their projects."""
@@ -83,28 +89,30 @@ class Store(Protocol):
     """
 
     def prepare(self) -> None:
-        """Make ready for writing, and put away what a run that died may have left."""
+        """Prepare for writing, and remove what a dead run left."""
 
     @property
     def is_conditional(self) -> bool:
-        """Whether no file is replaced or deleted but the one that the state knows (R11)."""
+        """True if writes need the ETag in the state (R11)."""
 
     def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
-        """Let the files of ``names`` be written inside, where they are still those of ``etags``.
+        """Allow writes of ``names`` inside, if they still have ``etags``.
 
         What is published of them at its end is noted there. The list of projects is
         :data:`yanksync.core.layout.LIST_KEY`.
         """
 
     def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
-        """Ask for the ETags of these files before they are put: somebody else was there."""
+        """Read the ETags of these files before the next put.
+
+        Another program has changed them.
+        """
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
-        """Do ``operations``, durably: when this returns, all but the failures are on stable
-        storage.
+        """Do ``operations``; return the failures.
 
-        All forms and siblings of a project go in one uninterrupted step, siblings before the page
-        they belong to (R12).
+        All others are on stable storage then. All forms and copies of a project are written in one
+        uninterrupted step, copies before their page (R12).
         """
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,16 +123,16 @@ class Store(Protocol):
         """
 
     def compress(self, codec: str, body: bytes) -> bytes | None:
-        """Return the compressed copy that goes beside ``body``; None if the page goes alone."""
+        """Return the compressed copy of ``body``; None: no copy."""
 
     def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file of a project, or of the list for None; None: not there.
+        """Return a published file of a project or the list, or None.
 
         What is larger than :data:`yanksync.output.published_serials.LARGEST` is an error.
         """
 
     def serial(self, name: str) -> int | None:
-        """Return the highest serial in the published files of a project, siblings included.
+        """Return the highest serial in a project's files and copies.
 
         A run that died may have replaced some of them.
         """
@@ -144,7 +152,7 @@ class Store(Protocol):
         """Yield the names of the directories below ``simple/``, in no particular order."""
 
     def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands in a project's directory, or beside the projects' for None.
+        """Return the content of a directory; None: beside the projects.
 
         What cannot be read is told in it. Changes nothing.
         """
@@ -153,10 +161,13 @@ class Store(Protocol):
         """Yield what stands in the directory of each of these projects."""
 
     def reset_mode(self, name: str | None) -> None:
-        """Give the directory of a project, or of all of them for None, the mode of a fresh one."""
+        """Give a directory the mode of a new one.
+
+        None: the directory of all projects.
+        """
 
     def free_space(self) -> FreeSpace | None:
         """Return what is free; None when there is no such limit."""
 
     def close(self) -> None:
-        """Let go of what the store works with; it is not used after that."""
+        """Release all resources; the store is not used afterwards."""

@@ -12,7 +12,7 @@ from yanksync.state.facts import AppliedConfig, PublishedListRecord
 from yanksync.sync.publish_list import ANY_COPIES
 
 RENDERING = 1
-"""Raised when the same value renders to other bytes, so that every page is written anew."""
+"""Raised when the same value renders to other bytes, so that every page is written again."""
 
 
 def apply_policies(mirror: Mirror) -> None:
@@ -40,7 +40,7 @@ def apply_policies(mirror: Mirror) -> None:
 
 
 def selection_changed(mirror: Mirror) -> bool:
-    """Whether the selection is another one than that of the newest list taken in."""
+    """Return True if the selection changed since the last list."""
     known = mirror.state.facts.selection.listed
     return known not in (None, mirror.settings.mirror.selection.text)
 

@@ -1,4 +1,4 @@
-"""Stage 3: looks → pages, many at once; one failure stops nobody else.
+"""Stage 3: fetches many pages at once; one failure stops no other.
 
 What came is read and packed for the state here. What it means is not decided here
 (:mod:`yanksync.core.rules.verdicts`).
@@ -35,7 +35,10 @@ class PageSource(Protocol):
     def pages(
         self, wanted_pages: Iterable[W], workers: int
     ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
-        """Yield a page, 304, 404 or what went wrong, for each of ``wanted_pages``, as they come."""
+        """Yield the result for each of ``wanted_pages`` as it comes.
+
+        It is a page, 304, 404 or an error.
+        """
 
     @property
     def longest_pause(self) -> float:
@@ -81,7 +84,7 @@ class FetchResult(Struct, frozen=True, kw_only=True):
 def interpret_answer(
     task: FetchTask, came: RawPage | int | UpstreamError, rules: PageRules
 ) -> FetchResult:
-    """Return what came of a look; whatever happens in the world comes back as a value."""
+    """Return the result of a request; every failure is a value."""
     if isinstance(came, UpstreamError):
         return FetchResult(task=task, answer=FetchFailure(came))
     if not isinstance(came, RawPage):
@@ -122,7 +125,7 @@ def fetch(
     workers: int,
     aside: Callable[[PageRequest, RawPage], bool] | None = None,
 ) -> Iterator[FetchResult]:
-    """Yield the answers to ``requests`` as they come, ``workers`` asked for at once.
+    """Yield the results of ``requests`` as they come, ``workers`` at once.
 
     ``requests`` is drawn from, in the caller's thread, only as fast as answers are taken. When
     upstream is gone, or asks for more patience than a pass has, no more are drawn and what is
@@ -151,7 +154,7 @@ def fetch(
 
 
 class CircuitBreaker:
-    """Notices that asking on makes no sense: an outage, or a long Retry-After (R13)."""
+    """Ends the requests in an outage or a long pause (R13)."""
 
     def __init__(self, workers: int, longest_pause: float) -> None:
         self._most = max(2 * workers, 20)

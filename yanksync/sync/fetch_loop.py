@@ -56,7 +56,7 @@ class _FetchRound(Struct):
 
 
 def process_pending(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None:
-    """Ask for the pages that are due, record and publish what comes, and ask once more.
+    """Fetch the due pages, record and publish them, and retry once.
 
     With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
     """

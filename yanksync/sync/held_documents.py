@@ -34,7 +34,7 @@ class _HeldDocument(Struct, frozen=True):
 
 
 def write_held_documents(mirror: Mirror, held: Sequence[int]) -> None:
-    """Put a document beside the pages of these projects, which a guard holds and which lack one.
+    """Write the older JSON form for held projects that lack it.
 
     Raises :class:`PublishError` when nothing more can be written, and
     :class:`yanksync.core.errors.StateError`.

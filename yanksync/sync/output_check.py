@@ -30,7 +30,9 @@ class _Mismatch(Struct, frozen=True):
 
 
 def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
-    """Notice an output that this state did not write: one of them was lost or put back.
+    """Notice an output that this state did not write.
+
+    State or output was lost or put back.
 
     The published list carries the serial up to which upstream was followed. When that is above
     what this state has written there, or the list is another one, or gone, no page is replaced by
@@ -63,7 +65,7 @@ def _note_building(mirror: Mirror) -> None:
 
 
 def note_built(mirror: Mirror) -> None:
-    """Note that a pass reached every project, so that no first build is under way any more."""
+    """Record that the first build is complete."""
     if mirror.state.facts.flag("building") and not mirror.stopping():
         mirror.state.facts.put(building=None)
 
@@ -93,7 +95,7 @@ def _find_mismatch(
     # Else it may be the one that was being written.
     if ours.serial_writing is None or not stands.stamp:
         why = "the list of projects in the output is not the one that the last run wrote there"
-        # Without a serial nobody can tell which of the two is older.
+        # Without a serial it is unknown which of the two is older.
         return _nothing_published(mirror) or _Mismatch(why, newer=stands.serial is None)
     return None
 
@@ -139,7 +141,7 @@ def _nothing_published(mirror: Mirror) -> _Mismatch | None:
 
 
 def finish_recovery(mirror: Mirror) -> None:
-    """Once upstream is caught up with, let go of directories that the state does not know (R8)."""
+    """Remove unknown directories once recovery is complete (R8)."""
     facts, state = mirror.state.facts, mirror.state
     tree = facts.recovery.serial
     if tree is None or state.fetch_queue.counts()[0] or facts.recovery.phase == UNREAD:
@@ -160,7 +162,7 @@ def finish_recovery(mirror: Mirror) -> None:
 
 
 def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
-    """Let the directory ``name`` go, once the guard says so, unless the state holds its page."""
+    """Queue the removal of directory ``name``, unless the state has it."""
     state = mirror.state
     state.projects.add([(name, name)])
     (row,) = state.projects.get([name]).values()
@@ -170,5 +172,5 @@ def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
         state.fetch_queue.mark(name, None, now)
         return
     if row.published is None and not is_project_directory(mirror.store.directory_content(name)):
-        return  # somebody else's
+        return  # another program's
     state.apply(row, transition(row, DirectoryUnknown()), mirror.observation(now))

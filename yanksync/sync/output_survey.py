@@ -31,7 +31,7 @@ _WRITTEN = "yanksync compares every page with the state, and writes those that d
 
 
 def distrust_output(state: State, why: str, stands: PublishedList, *, newer: bool) -> None:
-    """Note that the output is not as this state left it: every digest is void.
+    """Void all digests: the output is not as this state left it.
 
     ``newer``: the output may have changes that the state does not know.
     """
@@ -51,7 +51,7 @@ def distrust_output(state: State, why: str, stands: PublishedList, *, newer: boo
 
 
 def record_published_pages(mirror: Mirror) -> None:
-    """Note every published page and its serial, unless a pass did so since the last surprise.
+    """Record the serial of every published page, once per recovery.
 
     A list of projects lags by ``list_interval``, and a first build that died wrote none: the newest
     page tells how far upstream was followed.

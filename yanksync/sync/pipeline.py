@@ -125,7 +125,7 @@ def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
 
 
 def _write_held_documents(mirror: Mirror) -> None:
-    """Let those who follow this mirror find what a guard holds (``held_documents.py``)."""
+    """Write the older JSON form of what a guard holds, for followers."""
     if mirror.settings.mirror.legacy_json and (
         held := mirror.state.publish_queue.held_without_legacy_json()
     ):
@@ -137,7 +137,7 @@ def _write_held_documents(mirror: Mirror) -> None:
 
 
 def deliver_hooks(mirror: Mirror) -> None:
-    """Tell the hooks of the configuration what has changed; what they do not take is kept.
+    """Send the changes to the hooks; keep what they do not take.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
@@ -255,7 +255,9 @@ def run_record(mirror: Mirror, code: ExitCode) -> RunRecord:
 
 
 def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
-    """Return what a pass would do, having asked upstream what has changed, and change nothing.
+    """Return what a pass would do, without changing anything.
+
+    Upstream is asked what changed.
 
     Raises :class:`yanksync.core.errors.YanksyncError`.
     """

@@ -1,7 +1,7 @@
 """Stages 5 to 8: judge, render, publish, mark published.
 
 Rendering starts from the recorded page and the configuration alone, so that a step that died can be
-done again by whoever comes next.
+done again by the next run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does 
 def publish(
     mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page] | None = None
 ) -> None:
-    """Bring these projects' files to what the state says, and note that they are.
+    """Publish these projects as the state has them, and record it.
 
     ``pages`` are those that are at hand; the others are read from the state. Raises
     :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
@@ -68,7 +68,7 @@ def publish(
 
 
 class Publisher:
-    """Publishes one batch in a thread of its own while the next is fetched.
+    """Publishes one batch in a thread while the next is fetched.
 
     The state is used in the caller's thread alone: before (:meth:`begin`) and after
     (:meth:`settle`). Nothing may be recorded between the two, or it would be taken for published.
@@ -97,7 +97,7 @@ class Publisher:
             self._under_way = self._pool.submit(_apply, self._mirror, wanted)
 
     def settle(self) -> None:
-        """Wait for what is under way and note what stands in the output now.
+        """Wait for the current batch, and commit what it published.
 
         Raises what :func:`publish` raises.
         """
@@ -160,14 +160,14 @@ def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
 
 
 def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
-    """Commit what stands in the output now; its files are on stable storage already."""
+    """Commit what is published now; the files are synced already."""
     _mark(mirror, outcome)
     if outcome.failures:
         report_failures(mirror.totals, outcome.failures, fatal=outcome.fatal)
 
 
 def report_failures(totals: RunTotals, failures: Mapping[str, str], *, fatal: bool) -> None:
-    """Tell of projects that could not be published, each once in a pass; others never wait.
+    """Log the projects that could not be published, each once.
 
     Raises :class:`PublishError` instead where there is no point in more: the disk is full.
     """
@@ -193,7 +193,7 @@ def _wanted(
     rows: Mapping[int, ProjectRow],
     pages: Mapping[int, Page],
 ) -> Iterator[PublishTask]:
-    """Yield what is to be published of each project; one that cannot be read stops nobody else."""
+    """Yield what is to be published of each project; one that cannot be read stops no other."""
     lost = mirror.state.lost_files.by_project([one.id for one in queued if one.id not in pages])
     for one in queued:
         row = rows[one.id]

@@ -1,6 +1,6 @@
-"""Stage 8 for the list of projects: when it is written anew, and what from.
+"""Stage 8 for the list of projects: when it is written, and from what.
 
-It goes behind the pages: whoever follows this mirror by its list finds no page older than it says.
+It is written after the pages, so a follower of the list finds no page older than the list says.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from yanksync.state.facts import NO_SERIAL, UNREAD, PublishedListRecord
 from yanksync.state.queues.hooks import LEGACY
 
 ANY_COPIES = " ".join((*layout.SUFFIX, LEGACY))
-"""As the codecs of the published list: nobody knows what stands beside it."""
+"""As the codecs of the published list: its copies are unknown."""
 
 
 def publish_list(mirror: Mirror) -> None:
-    """Write the list of projects anew when its projects changed, or its serials long enough ago."""
+    """Write the list of projects if it is due.
+
+    It is due when projects came or went, or after ``list_interval`` for serials.
+    """
     facts = mirror.state.facts
     now = mirror.now()
     known = facts.published_list
@@ -61,7 +64,7 @@ def publish_list(mirror: Mirror) -> None:
 
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
-    """Return all forms of the list of projects, as they follow from the state."""
+    """Return all forms of the list of projects."""
     both = project_list_writer.ProjectListForms(mirror.state.projects.listing, serial)
     forms = (
         ListForm(layout.V1_JSON.filename, both.json),

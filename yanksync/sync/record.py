@@ -67,7 +67,7 @@ class RecordResult(Struct):
 
 
 def record(mirror: Mirror, fetched: Sequence[FetchResult], *, is_up: bool = False) -> RecordResult:
-    """Record a batch of answers; return the pages to publish and the looks to take again.
+    """Record a batch of answers; return what to publish and retry.
 
     Without ``is_up`` a 404 that nothing explains is put aside.
     """

@@ -14,7 +14,10 @@ from yanksync.state.project_rows import ProjectRow
 
 
 class LossRecorder:
-    """The lost files of the projects in one batch of answers, inside its transaction."""
+    """The lost files of the projects in one batch of answers.
+
+    It works inside the transaction of the batch.
+    """
 
     def __init__(self, mirror: Mirror, observation: Observation) -> None:
         self._mirror = mirror
@@ -44,12 +47,12 @@ class LossRecorder:
         return find_lost_files(held, self.of(row), page, events, self._observation)
 
     def confirm(self, row: ProjectRow) -> None:
-        """Keep that upstream's page is still the one that lacks the files (R7)."""
+        """Record that upstream's page still lacks the files (R7)."""
         if lost := self.of(row):
             self.keep(row, [confirm_lost(one, self._observation) for one in lost])
 
     def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
-        """Keep what is lost; what is not confirmed yet is looked at again (R7)."""
+        """Store what is lost, and fetch unconfirmed losses again (R7)."""
         before = self.of(row)
         if before != tuple(lost):
             self._state.lost_files.put(row.id, lost)

@@ -40,14 +40,14 @@ class PublishTask(Struct, frozen=True):
 
     @property
     def may_be_published(self) -> bool:
-        """Whether anything may be published of it, a stale compressed copy too (R12)."""
+        """True if something of it is published, or unknown (R12)."""
         return self.queued.write_started if self.content is None else self.content.exists
 
 
 def look_up_published(
     mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]
 ) -> tuple[list[PublishTask], dict[str, str]]:
-    """Look up what is published of ``wanted``, where the state does not know.
+    """Read what is published of ``wanted`` if the state does not know.
 
     The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be
     published, and by name why the page of others cannot be read. While the output may be newer than
@@ -220,7 +220,9 @@ def _is_confirmed(queue: FetchQueue, page: Page, tree: int, catching_up: str) ->
 
 
 def removals_of_nothing(mirror: Mirror) -> list[QueuedProject]:
-    """Return the removals of projects of which nothing is published: no guard need count them.
+    """Return the removals of projects of which nothing is published.
+
+    No guard has to count them.
 
     A run that died may have removed them before, or the state was put back to a time before that.
     """

@@ -26,7 +26,10 @@ _REHASHED = "its file has another hash than the one that is published"
 
 
 def publish_backlog(mirror: Mirror) -> None:
-    """Publish what is recorded and not published yet: pages, then removals that no guard holds."""
+    """Publish the recorded pages, then the removals.
+
+    Removals that a guard holds stay.
+    """
     after = 0
     while not mirror.stopping() and (awaiting := mirror.state.publish_queue.take(BATCH, after)):
         if after == 0:
@@ -39,7 +42,7 @@ def publish_backlog(mirror: Mirror) -> None:
 
 
 def publish_removals(mirror: Mirror) -> None:
-    """Publish what the journal's word has quarantined; then judge the removals that wait (R8).
+    """Publish quarantines, then judge the waiting removals (R8).
 
     Removals that no guard holds are published. No withdrawal waits for a page (R9).
     """

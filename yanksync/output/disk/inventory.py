@@ -111,7 +111,7 @@ def chunks_in(file: BinaryIO) -> Iterator[bytes]:
 
 
 def open_published(path: str) -> BinaryIO | None:
-    """Open a published file; None when there is none: what else has its name is no page.
+    """Open a published file; None: there is no regular file.
 
     A pipe of that name would never answer.
     """

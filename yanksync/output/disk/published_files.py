@@ -65,7 +65,7 @@ class PublishedFiles:
                 yield error
 
     def published_list(self) -> PublishedList:
-        """Return what tells the published list from another one: its time and its size.
+        """Return time and size of the published list, to recognise it.
 
         Whole seconds: they are kept by whatever copies a tree with its times, and a list that
         replaces another is at least one younger.
@@ -107,7 +107,7 @@ class PublishedFiles:
 
 
 def room_at(path: str) -> FreeSpace | None:
-    """Return what is free on the file system of ``path``; None when it does not tell."""
+    """Return the free space at ``path``; None: unknown."""
     try:
         free = os.statvfs(path)
     except (OSError, AttributeError):  # not every system has it
@@ -121,7 +121,7 @@ def publish_error(error: OSError, path: str) -> PublishError:
 
 
 def advice(error: OSError, where: str | None) -> str:
-    """Return what else to say: who owns ``where``, or that the disk is full."""
+    """Return advice about an error: the owner, or a full disk."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "; free some room for mirror.output, the next run goes on from here"
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):

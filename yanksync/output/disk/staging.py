@@ -46,7 +46,9 @@ def make_directory(path: str) -> bool:
 
 
 def refuse_link(path: str) -> None:
-    """Refuse what is no directory: a link would lead us to wherever it points.
+    """Refuse what is no directory.
+
+    A link could lead to any other place.
 
     ``simple/`` alone may be a link, as the operator's choice of another disk.
     """
@@ -62,7 +64,7 @@ def discard(one: StagedFiles) -> None:
 
 
 def unstage(one: StagedFiles, path: str) -> None:
-    """Delete a temporary file that was written for ``one`` and is not wanted after all."""
+    """Delete the temporary file of ``one``, which is not needed."""
     os.unlink(path)
     one.made.remove(path)
     one.renames = [pair for pair in one.renames if pair[0] != path]
@@ -78,7 +80,10 @@ def stage_file(
 def stage_chunks(
     base: str, filename: str, chunks: Iterable[bytes], one: StagedFiles, moment: int | None
 ) -> int:
-    """Stage a file; give it the mtime ``moment``, in ns, or a fitting one. Return its mtime."""
+    """Stage a file and return its mtime in ns.
+
+    The mtime is ``moment`` if given, else a fitting one.
+    """
     temporary, final = f"{base}/{layout.temporary_name(filename)}", f"{base}/{filename}"
     one.made.append(temporary)
     one.renames.append((temporary, final))
@@ -119,7 +124,7 @@ def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, 
 
 
 def refresh_times(staged: Sequence[StagedFiles]) -> None:
-    """Write files again that are too old to replace others, when it is late enough (R12).
+    """Write files again whose mtime is too old to replace others (R12).
 
     That is for those whose time cannot be set: it comes from writing. One that would have to wait
     for long replaces a file from the future; it stays as it is.
@@ -155,7 +160,7 @@ def _moment(descriptor: int, final: str) -> int:
 def stage_link(
     base: str, source: str, filename: str, body: bytes | None, one: StagedFiles, moment: int | None
 ) -> None:
-    """Stage ``filename`` with the bytes staged for ``source``: a hard link where that works."""
+    """Stage ``filename`` as a hard link to ``source``, or as a copy."""
     origin = f"{base}/{layout.temporary_name(source)}"
     temporary, final = f"{base}/{layout.temporary_name(filename)}", f"{base}/{filename}"
     if not one.fresh:
@@ -178,7 +183,10 @@ def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
 
 
 def remove_leftovers(base: str, keep: set[str]) -> None:
-    """Delete what a run that died has left: our own names only, staged files aside."""
+    """Delete temporary files of a run that died.
+
+    Only names of yanksync count, and not what is staged now.
+    """
     staged = {layout.temporary_name(name) for name in keep}
     for filename in layout.filenames():
         for name in (filename, layout.temporary_name(filename)):

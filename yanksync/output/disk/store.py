@@ -67,13 +67,16 @@ class DiskStore(PublishedFiles):
 
     @property
     def refused(self) -> bool:
-        """Whether the file system has refused something that was logged and did no harm."""
+        """True if the file system refused something harmless.
+
+        It was logged.
+        """
         return self._refusals.any
 
     compress = staticmethod(compressed_copy)
 
     def prepare(self) -> None:
-        """Make the directory, and put away what a list half written has left."""
+        """Make the directory, and remove a half-written list."""
         try:
             self._make(str(self.output))
             self._make(self._root)

@@ -75,16 +75,16 @@ MUST_NOT_EXIST = ""
 """As ``match``: the object must not be there yet."""
 
 
-_CHANGED = "somebody else has changed it"
+_CHANGED = "another program has changed it"
 
 
 def quoted_etag(etag: str | None) -> str | None:
-    """Return an ETag in the form that headers have (RFC 9110, 8.8.3), however it was given."""
+    """Return an ETag with quotes (RFC 9110, 8.8.3)."""
     return etag if not etag or etag.endswith('"') else f'"{etag}"'
 
 
 class BucketClient:
-    """The objects of a bucket below a prefix. May be used by several threads."""
+    """The objects of a bucket below a prefix, for several threads."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class BucketClient:
         timeouts: RequestTimeouts | None = None,
         before: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make the client; asks nothing of anybody.
+        """Make the client, without a request.
 
         ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what
         it says of times; ``before`` is called before each request, and may raise. Raises
@@ -117,7 +117,7 @@ class BucketClient:
         return self.location.scheme == "s3"
 
     def get(self, key: str, limit: int | None = None) -> StoredObject | None:
-        """Return an object, or its first ``limit`` bytes; None when it is not there."""
+        """Return an object, or its first ``limit`` bytes; None: missing."""
         self._before()
         options: Any = None if limit is None else {"range": (0, limit)}
         try:
@@ -239,12 +239,14 @@ class BucketClient:
             raise self._error(error, keys[0]) from None
 
     def delete_if_match(self, key: str, etag: str) -> None:
-        """Delete an object if it has this ETag now; one that is not there is no error.
+        """Delete an object if it has this ETag.
+
+        A missing object is no error.
 
         The client has no condition for that, but sends the headers that it is made with, so one is
-        made for each ETag (4 ms). It also sends them to whoever gives out credentials. When it
-        fails though the object is still the one, be it that somebody does not know the header, the
-        object is deleted without, right after that look. So it always is in other storage than S3:
+        made for each ETag (4 ms). It also sends them to the service that gives out credentials. If
+        the deletion fails although the object has this ETag, a server may not know the header; then
+        the object is deleted without it, right after that look. Outside S3 it always is:
         Azure's deletions are batches, and Google's know no ETag. Raises
         :class:`PreconditionFailed`, :class:`ObjectStorageError`.
         """
@@ -292,7 +294,7 @@ class BucketClient:
             self._unless_missing(error, key)
 
     def list(self, directory: str) -> Iterator[ObjectInfo]:
-        """Yield all objects below a directory, those of each of its directories together."""
+        """Yield all objects below a directory, grouped by subdirectory."""
         start = len(self.location.prefix) + 1 if self.location.prefix else 0
         try:
             pages = iter(self._obstore.list(self._client, self._path(directory)))

@@ -98,7 +98,7 @@ _HINTS = (
         re.compile(r"169\.254\.169\.254|metadata\.google\.internal"),
         "no credentials: neither [storage] nor the environment has any",
     ),
-    (re.compile("LeaseIdMissing"), "somebody has locked it with a lease of Azure's"),
+    (re.compile("LeaseIdMissing"), "it is locked with a lease of Azure's"),
     (
         re.compile("InvalidResourceName|OutOfRangeInput"),
         "a container has 3 to 63 lower-case letters, digits and hyphens",
@@ -116,7 +116,7 @@ _HINTS = (
 
 
 def describe_error(text: str, secrets: Sequence[str] = ()) -> str:
-    """Return in one line what an error of the client says, without secrets and signatures."""
+    """Return the text of an error in one line, without secrets."""
     status, code = STATUS.search(text), _CODE.search(text)
     hint = next((f"; {advice}" for pattern, advice in _HINTS if pattern.search(text)), "")
     if status is not None:
@@ -135,7 +135,7 @@ def describe_error(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 class LoggedCalls:
-    """The functions of obstore; each call of one is logged, with its path and its time."""
+    """The functions of obstore, with a log of each call."""
 
     def __init__(self, functions: Any, root: str, secrets: Sequence[str]) -> None:
         """``root`` is the address of the bucket, for people."""
@@ -163,7 +163,7 @@ class LoggedCalls:
 
 
 def is_precondition_failure(text: str) -> bool:
-    """Whether a 409 or 412 says that the condition of a put was not met.
+    """Return True if a 409 or 412 is a failed condition.
 
     S3 and Google say that with 412, Azure with 412 or, when the object must not be there, 409. With
     the same Azure tells of what is locked or cannot be replaced; that is another matter.
@@ -182,7 +182,7 @@ def may_be_shown(key: str) -> bool:
 
 
 def secrets_in(storage: StorageSettings) -> tuple[str, ...]:
-    """Return the values of ``storage`` that may be no part of a message."""
+    """Return the secret values of ``storage``, for no message."""
     return tuple(
         value
         for key, value in storage.options
@@ -199,7 +199,7 @@ def client_for(
     single: bool = False,  # each deletion is a request of its own
     match: str | None = None,  # sent with each request: the ETag that the object must have
 ) -> Client:
-    """Return a client for the bucket of ``location``; it asks nothing of anybody yet.
+    """Return a client for the bucket of ``location``, without a request.
 
     ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what that
     says of times. Raises :class:`ConfigError`.

@@ -9,7 +9,7 @@ argument:
 1. A run learns the ETags from the state, which it fetched after it took the lease, or from answers
    of the storage that came while it held the lease. So each condition names an object that was
    there before its lease ended.
-2. Whoever takes over lists the output before it writes anything, and from then on conditions its
+2. A run that takes over lists the output before it writes anything, and from then on conditions its
    own puts on what it has seen. What the run before it managed to write until then is in the list;
    it is compared with the state, and what differs is put again.
 3. Once the new holder has put an object, its ETag is another. Whatever the old run still sends for
@@ -28,7 +28,7 @@ So nothing of the new holder is overwritten by the old one, whatever the clocks 
   said had to go. If the project came back meanwhile, its page is missing until the next
   ``verify --repair`` or the next change of it.
 
-Whether a put that failed has arrived nobody knows; then the ETag is asked for before the next one.
+After a failed put the object may or may not have changed, so its ETag is read before the next put.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ from yanksync.output.store import Etags, EtagTable
 
 
 class ConditionalWrites:
-    """The ETags of the projects in hand, between the state's thread and those that put."""
+    """The ETags of the projects that are being written.
+
+    The thread of the state and those that put share them.
+    """
 
     def __init__(self, abandon: Callable[[str], LeaseLost]) -> None:
         """``abandon`` gives up the lease and returns the error that says why."""
@@ -55,7 +58,7 @@ class ConditionalWrites:
 
     @contextmanager
     def of(self, etags: EtagTable, names: Iterable[str]) -> Iterator[None]:
-        """Take these projects in hand, and note at the end what is published of them.
+        """Begin to write these projects; record the result at the end.
 
         To be entered and left in the state's thread.
         """
@@ -70,12 +73,12 @@ class ConditionalWrites:
             etags.put(done)
 
     def condition(self, name: str | None, filename: str) -> str | None:
-        """Return the condition for putting a file; None: it is not known what stands there."""
+        """Return the condition for a put; None: its ETag is unknown."""
         with self._lock:
             return self._tags[name or layout.LIST_KEY].get(filename, MUST_NOT_EXIST)
 
     def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
-        """A file has this ETag now; None: nobody knows."""
+        """A file has this ETag now; None: unknown."""
         with self._lock:
             self.has_written = True
             self._tags[name or layout.LIST_KEY][filename] = etag
@@ -87,5 +90,5 @@ class ConditionalWrites:
             self._tags[name or layout.LIST_KEY].pop(filename, None)
 
     def changed_error(self, url: str) -> LeaseLost:
-        """Return the error for an object that is not the one that the state knows."""
+        """Return the error for an object with an unexpected ETag."""
         return self._abandon(f"{url} is not what this run knows of")

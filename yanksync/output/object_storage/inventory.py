@@ -23,7 +23,9 @@ _GONE = "is not there"
 
 
 def etags_of_files(bucket: BucketClient, name: str) -> dict[str, str | None]:
-    """Return the names of all that stands below a project's, be it ours or not, with their ETags.
+    """Return every object below ``simple/<name>/`` with its ETag.
+
+    Objects that yanksync did not write are among them.
 
     Raises :class:`ObjectStorageError`.
     """
@@ -37,7 +39,7 @@ def etags_of_files(bucket: BucketClient, name: str) -> dict[str, str | None]:
 def serials_in_objects(
     bucket: BucketClient, name: str | None, files: Mapping[str, str | None]
 ) -> Iterator[int | None]:
-    """Yield the serials in these files of a project, or of the list of projects for None.
+    """Yield the serials in these files of a project; None: the list.
 
     ``files`` has their ETags, as far as they are known: equal ones are read once. Raises
     :class:`ObjectStorageError`.
@@ -81,7 +83,7 @@ def published_list(bucket: BucketClient) -> PublishedList:
 def directory_content(
     bucket: BucketClient, slash: str | None, name: str | None
 ) -> DirectoryContent:
-    """Return what stands below a project's name, or beside the projects' for None.
+    """Return the objects of a project; None: those beside the projects.
 
     ``slash`` is the form that also stands under the name of its directory.
     """

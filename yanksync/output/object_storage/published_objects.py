@@ -26,7 +26,7 @@ WORKERS = 32
 
 
 class PublishedObjects:
-    """The objects of an output in a bucket, as far as they are read."""
+    """Reads the published objects of a bucket."""
 
     def __init__(self, bucket: BucketClient, slash: str | None = None) -> None:
         """``slash`` is the form that also stands under the name of its directory."""
@@ -71,7 +71,7 @@ class PublishedObjects:
     def serials(
         self, names: Sequence[str], *, quick: bool = False
     ) -> Iterator[int | PublishError | None]:
-        """Yield the serial of each project, or why it cannot be read; several at a time."""
+        """Yield the serial of each project, or why it cannot be read."""
         read = self._quick_serial if quick else self.serial
         for start in range(0, len(names), WORKERS):  # the caller may want no more of them
             part = names[start : start + WORKERS]
@@ -86,7 +86,7 @@ class PublishedObjects:
             raise publish_error(error) from error
 
     def list_serial(self) -> int | None:
-        """Return the highest serial in the JSON form of the list of projects and its siblings.
+        """Return the highest serial of the JSON list and its copies.
 
         These are put before its other forms.
         """
@@ -116,11 +116,11 @@ class PublishedObjects:
             raise publish_error(error) from error
 
     def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands below a project's name, or beside the projects' for None."""
+        """Return the objects of a project; None: those beside the projects."""
         return directory_content(self._bucket, self._slash, name)
 
     def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
-        """Yield what stands below each of ``names``, looking at several at a time."""
+        """Yield the objects of each of ``names``, reading several at once."""
         return self._workers().map(self.directory_content, names)
 
 

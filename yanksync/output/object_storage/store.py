@@ -54,7 +54,7 @@ class _FailureStreak:
 
 
 class ObjectStore(PublishedObjects):
-    """A bucket, or a part of one, to be served by the storage itself or through a CDN."""
+    """Publishes to a bucket, or to a part of one."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class ObjectStore(PublishedObjects):
 
     @property
     def is_conditional(self) -> bool:
-        """Whether no object is replaced or deleted but the one that the state knows."""
+        """True if puts and deletions need the ETag in the state."""
         return self._writes is not None
 
     def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
-        """Let the objects of ``names`` be put inside, where they are still those of ``etags``."""
+        """Allow puts of ``names`` inside, if they still have ``etags``."""
         return nullcontext() if self._writes is None else self._writes.of(etags, names)
 
     def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
@@ -94,7 +94,7 @@ class ObjectStore(PublishedObjects):
             etags.put({name: etags.of([name])[name] | dict.fromkeys(filenames)})
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
-        """Do ``operations``, several at a time; what could not be done comes back as failures."""
+        """Do ``operations``, several at once; return the failures."""
         luck = _FailureStreak()
 
         def work_off(operation: Operation) -> StoreFailure | None:
@@ -183,7 +183,7 @@ class ObjectStore(PublishedObjects):
         key = f"{layout.directory(name)}/{filename}"
         match = writes.condition(name, filename)
         if match == MUST_NOT_EXIST:
-            match = listed  # somebody else's, under a name of ours
+            match = listed  # another program's, under a name of yanksync
         elif match is None:  # a put was given up, and may have arrived
             match = self._bucket.etag(key)
         if match is not None:

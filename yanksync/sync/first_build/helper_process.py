@@ -80,7 +80,10 @@ class Helper:
         return sent
 
     def publish(self, wanted: list[PublishTask], positions: list[int]) -> bool:
-        """Let it publish what it has read, by the places in the portion; False: it has ended."""
+        """Let the helper publish pages it has read; False: it has ended.
+
+        Pages are named by their places in the batch.
+        """
         self.wanted = wanted
         return self._send(_PUBLISH, positions)
 

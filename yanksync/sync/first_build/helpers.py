@@ -45,7 +45,7 @@ Recorder = Callable[[Sequence[FetchResult]], RecordResult]
 
 
 def can_use_helpers(mirror: Mirror) -> bool:
-    """Return True if this process can have helpers, and they are of use.
+    """Return True if this process can have helpers with use.
 
     A process with threads cannot be forked safely; the service makes its passes in one.
     """
@@ -59,7 +59,7 @@ def can_use_helpers(mirror: Mirror) -> bool:
 
 
 class Helpers:
-    """The helpers of a pass, and the portions that they work on. For one thread."""
+    """The helpers of a pass and their batches, for one thread."""
 
     def __init__(self, mirror: Mirror, record: Recorder) -> None:
         self._mirror = mirror
@@ -87,7 +87,7 @@ class Helpers:
             helper.end()
 
     def take(self, request: PageRequest, page: RawPage) -> bool:
-        """Take a page that came in to be read by a helper; False: it is not for one."""
+        """Give a page to a helper; False: it is not for one."""
         if self._failed or not request.fresh or len(page.body) > _LARGEST:
             return False
         now = self._mirror.monotonic()

@@ -40,7 +40,7 @@ _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back
 
 
 def read_changes(mirror: Mirror) -> bool:
-    """Read the journal, or what stands in for it, from where the last run left off.
+    """Read the journal, or its replacement, from the cursor on.
 
     Returns whether it was read to its end. On an empty state only the list is: its pages take so
     long that the journal is read behind them.
@@ -140,7 +140,7 @@ def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
     """Check that the journal has the serials of the pages that were ahead of it (R14).
 
     A page's serial is that of an entry about its project (Warehouse). Where upstream has lost its
-    newest entries since, their serials are given out anew: the page would hide what comes.
+    newest entries since, their serials are given out again: the page would hide what comes.
     Raises :class:`JournalReplaced`.
     """
     if not rows:
@@ -163,7 +163,10 @@ def _remember_row(facts: Facts, rows: Sequence[JournalEntry], cursor: int) -> No
 
 
 def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) -> None:
-    """Store journal entries, mark the projects they name, and move the cursor, all or nothing."""
+    """Store entries, mark their projects, and move the cursor.
+
+    All in one transaction.
+    """
     if not rows:
         return
     state = mirror.state

@@ -40,7 +40,9 @@ OTHER_UPSTREAM = ListUse(ListImport.mark_all, directories=False)
 def import_list(
     mirror: Mirror, projects: ProjectList, use: ListUse, started: float, *, followed: bool = False
 ) -> None:
-    """Hold the list against the state, and ask for what ``use`` says; in a transaction.
+    """Compare the list with the state, and mark what ``use`` says.
+
+    Runs in a transaction.
 
     ``followed``: it stands in for the journal, and may show that upstream was put back. Raises
     :class:`yanksync.core.errors.JournalReplaced` then.
@@ -95,7 +97,7 @@ def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> Non
 def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Ask first for what stands in the output and is on no list, on a state that is empty.
 
-    It was quarantined or removed while nobody looked, be it that the state was lost or that another
+    It was quarantined or removed unnoticed, because the state was lost or another
     program made the tree: its files are not to be offered until a whole first build is through
     (R9), and a 404 is explained by the list.
     """

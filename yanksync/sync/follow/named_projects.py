@@ -8,7 +8,10 @@ from yanksync.state.facts import SelectionChange
 
 
 def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
-    """Ask for every named project: there is nothing that tells which of them changed."""
+    """Mark every named project as pending.
+
+    Nothing says which of them changed.
+    """
     names = mirror.settings.mirror.selection.explicit_names or ()
     with mirror.state.transaction():
         mirror.state.projects.add((name, name) for name in names)
@@ -18,7 +21,7 @@ def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
 
 
 def mark_all_named(mirror: Mirror, started: float) -> None:
-    """Ask for every named project without ETag, and for those that are held besides."""
+    """Mark all named and all held projects, without ETags."""
     mark_named(mirror, started, forced=True)
     with mirror.state.transaction():
         for name in list(mirror.state.projects.names(Presence.PRESENT)):
@@ -26,7 +29,10 @@ def mark_all_named(mirror: Mirror, started: float) -> None:
 
 
 def mark_missing_named(mirror: Mirror, started: float) -> None:
-    """Ask for the named projects that the state holds no page of; no list is needed for that."""
+    """Mark the named projects without a page in the state.
+
+    That needs no list.
+    """
     names = mirror.settings.mirror.selection.spelled_out_names
     with mirror.state.transaction():
         mirror.state.projects.add((name, name) for name in names)

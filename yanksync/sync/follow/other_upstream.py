@@ -78,7 +78,7 @@ def _row(upstream: UpstreamClient, serial: int) -> JournalEntry | None:
 
 
 def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
-    """Note what upstream has, for the person who is asked; nothing when it does not answer."""
+    """Record what upstream has, to be shown before an approval."""
     try:
         seen = take_snapshot(mirror, source)[0]
     except UpstreamError:
@@ -93,7 +93,7 @@ def note_snapshot(mirror: Mirror, seen: UpstreamSnapshot) -> None:
 
 
 def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
-    """Return whether a person would be shown another upstream than this one, by its journal."""
+    """Return True if the recorded upstream has another journal."""
     text = mirror.state.facts.replaced_journal.seen
     if text is None:
         return True
@@ -110,7 +110,7 @@ def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
 
 
 def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
-    """Return what is not as the person saw it who approved; None: it is that upstream.
+    """Return what changed since the approval; None: nothing.
 
     Raises :class:`yanksync.core.errors.UpstreamError`.
     """

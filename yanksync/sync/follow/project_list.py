@@ -59,7 +59,7 @@ def add_selected_projects(mirror: Mirror) -> None:
 
 
 def begin_full_resync(mirror: Mirror) -> bool:
-    """Ask for every project again, without ETags; go on with a full-resync that was interrupted.
+    """Mark every project without ETag, or continue an interrupted full-resync.
 
     Returns whether this began to follow the journal, on an empty state. Raises
     :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among
@@ -102,7 +102,9 @@ def begin_full_resync(mirror: Mirror) -> bool:
 
 
 def first_build(mirror: Mirror, started: float) -> None:
-    """Ask for every listed or named project, and begin to follow the journal from before the list.
+    """Mark every listed or named project for a first build.
+
+    The journal is followed from before the list.
 
     The state may hold pages, and tombstones, from before there was a journal to follow.
     """
@@ -127,7 +129,7 @@ def set_start_position(
     projects: ProjectList | None,
     last: int | None,
 ) -> None:
-    """Set where following begins, if it has not begun, and remember the list, if one was read."""
+    """Set the first cursor, and remember the list if one was read."""
     facts = mirror.state.facts
     listed = None if projects is None else projects.serial
     if source is JournalSource.XMLRPC and last is not None:

@@ -23,7 +23,7 @@ _SHOWN = 10  # names in a message
 
 
 def apply_selection(mirror: Mirror) -> Mirror:
-    """Let go of what the selection leaves out, unless a person must approve that first.
+    """Remove what the selection leaves out, or hold that.
 
     Returns the mirror to work with: while that is open it also selects what it did before.
     """
@@ -170,7 +170,7 @@ def _is_wider(mirror: Mirror) -> bool:
     before = _selection(mirror.state.facts.selection.listed)
     if before is None or not before.covers(new):
         return True
-    # A name that nobody knows has to be looked for, to be told of as unknown.
+    # A name without a row has to be fetched before it can be reported as unknown.
     return len(mirror.state.projects.get(new.spelled_out_names)) < len(new.spelled_out_names)
 
 

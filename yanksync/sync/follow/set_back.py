@@ -47,7 +47,7 @@ def refuse_older_list(facts: Facts, serial: int | None, known: int, now: float) 
 
 
 def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
-    """Check that the list just loaded has no project below what is held of it.
+    """Check that no row of the list is below its held page.
 
     Only rows count whose list is as new as what is held: else the page was ahead of it. The page
     is asked for, and decides. Raises :class:`JournalReplaced` when both stay below for an hour.
@@ -56,7 +56,7 @@ def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
 
 
 def check_rows_again(mirror: Mirror, now: float) -> None:
-    """Do the same when upstream says that its list is the one read last."""
+    """Do the same for a list that has not changed (304)."""
     watched = _watched(mirror.state.facts)
     rows = mirror.state.projects.get(watched)
     below = {

@@ -131,7 +131,7 @@ def _probe_again(mirror: Mirror, known: str) -> str:
 
 
 def note_journal_refused(mirror: Mirror) -> None:
-    """Leave XML-RPC only when it was refused for good: three passes, over an hour."""
+    """Count a refusal; leave XML-RPC after three over an hour."""
     facts = mirror.state.facts
     if mirror.settings.upstream.journal is not JournalSource.AUTO:
         return

@@ -50,7 +50,7 @@ def is_other_upstream(mirror: Mirror) -> bool:
 
 
 def check_address(mirror: Mirror) -> None:
-    """Check that upstream is still the one followed so far when its address is another one.
+    """Check that a new address is the same upstream.
 
     What was learnt about the old one is forgotten. Its journal tells whether it is the same index.
     Raises :class:`JournalReplaced` when it does not and pages are held, and
@@ -153,7 +153,7 @@ def _why_other_journal(mirror: Mirror) -> str | None:
 
 
 def mark_trusted(facts: Facts) -> None:
-    """Note that upstream is the one followed so far, or has what it had again."""
+    """Record that upstream is the one followed so far."""
     facts.replaced_journal = ReplacedJournal()
 
 
@@ -181,7 +181,7 @@ def _hold(
 
 
 def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
-    """Start again with this upstream if a person has approved that; else hold everything.
+    """Start again with this upstream if approved; else hold everything.
 
     Raises ``replaced`` in that case, and :class:`yanksync.core.errors.UpstreamError`.
     """

@@ -1,8 +1,8 @@
-"""Tells the hooks of the configuration what has changed in the output, once it stands there.
+"""Sends the changes of the output to the configured hooks, after they are published.
 
-Each hook is told in portions, oldest first, and what it has taken is forgotten. A hook that fails
-keeps the rest for the next pass and nobody waiting: after its first failure it is left alone, and
-none is begun anew after a minute.
+Each hook gets them in batches, oldest first; what it has taken is removed from its queue. After its
+first failure a hook is not called again in this pass, and its queue waits for the next one. After a
+minute no hook is called again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNK = 250
 
 EVERYTHING_ABOVE = 10_000
 """Of more changes than this a hook is told in one word: everything. A first build would be told in
-three million addresses, and whoever purges them one by one is done sooner with a whole cache."""
+three million addresses, and a whole cache is purged sooner than these one by one."""
 
 EVERYTHING = f"{layout.ROOT}/*"
 """Stands for every path there is."""
@@ -33,14 +33,14 @@ _FORMS = ("", layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.file
 
 
 def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
-    """Tell every hook what it waits for, and note in the tally what is left.
+    """Send each hook its changes, and count what is left.
 
     ``mid_pass`` says that the pass goes on, so that its manifest must wait. Raises
     :class:`yanksync.core.errors.StateError`.
     """
     outbox, names = mirror.state.hook_queue, mirror.settings.hooks.enabled
     if mid_pass and mirror.state.facts.published_list.written is None:
-        return  # a first build: nobody has anything of it yet
+        return  # a first build: no cache has anything of it yet
     waiting = outbox.counts()
     if not waiting:
         return
@@ -158,7 +158,7 @@ def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | N
 def _paths(projects: Sequence[str] | None) -> Iterator[str]:
     """Yield the addresses of ``projects`` below that of the mirror, in every form.
 
-    Compressed siblings are left out: nobody asks for them by name.
+    Compressed copies are left out: no client asks for them by name.
     """
     if projects is None:
         yield EVERYTHING

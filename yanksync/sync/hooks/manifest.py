@@ -1,7 +1,7 @@
 """What a run changed in the output, as a file of lines: ``put PATH`` and ``delete PATH``.
 
-Paths are below the output. Whoever copies what is put and removes what is deleted, file by file in
-the order of their names, has what the output has.
+Paths are below the output. A copy that follows the lines of all files, in the order of their names,
+has what the output has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename
 
 
 def lines(changes: Iterable[OutputChange]) -> Iterator[str]:
-    """Yield the lines that ``changes`` come to: siblings before their page, as they are written.
+    """Yield the lines of ``changes``, copies before their page.
 
     What is deleted may never have stood there; what is put stands there now.
     """
@@ -49,7 +49,7 @@ def lines(changes: Iterable[OutputChange]) -> Iterator[str]:
 
 
 def write_manifest(directory: Path, run: int, now: float, found: Iterable[str]) -> Path:
-    """Write a new manifest of ``found``, durably and in one step; return its path.
+    """Write a manifest of ``found`` in one step; return its path.
 
     Its name is later than that of every other one, whatever the clock says. Raises
     :class:`OSError`.
