@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ def test_a_rehearsal_as_json(synced: Cli, upstream: FakeUpstream) -> None:
     looks = {look["name"]: look for look in plan["looks"]}
     assert looks["demo"]["reach"] == upstream.last_serial
     assert looks["demo"]["urgent"] is True
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", looks["demo"]["since"])
+    assert looks["demo"]["doubt_since"] is None
 
 
 def test_a_rehearsal_that_has_nothing_to_do(synced: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -41,7 +42,9 @@ def test_what_differs_is_named_and_mended(
     shutil.copytree(simple / "demo", simple / "ghost")
     tree, content = yanksync.tree(), yanksync.content()
     done = yanksync("verify")
-    assert (done.code, done.err) == (1, "")
+    assert done.code == 1
+    assert re.fullmatch(r"yanksync: \d+ differences; 'yanksync verify --repair' .*\n", done.err)
+    assert yanksync("-q", "verify").err == ""
     assert done.out.splitlines() == [
         "different  simple/demo/index.html",
         "missing  simple/other/index.v1_json.gz",

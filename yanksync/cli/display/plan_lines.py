@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import msgspec
 
+from yanksync.cli.display.report_rows import rfc3339
 from yanksync.cli.error_handling import printable
 from yanksync.core.rules.fetch_plan import FetchTask, PassPlan
 
@@ -30,8 +32,12 @@ def plan_lines(plan: PassPlan) -> Iterator[str]:
 
 
 def plan_json(plan: PassPlan) -> str:
-    """Return the plan as one JSON object."""
-    return msgspec.json.encode(plan).decode()
+    """Return the plan as one JSON object; times are RFC 3339."""
+    values = msgspec.to_builtins(plan)
+    for look, task in zip(values["looks"], plan.looks, strict=True):
+        look["since"] = rfc3339(task.since)
+        look["doubt_since"] = rfc3339(task.unconfirmed_since)
+    return json.dumps(values)
 
 
 def _look(task: FetchTask) -> str:

@@ -71,7 +71,19 @@ def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> 
         print_line(str(held))
         return ExitCode.LOCKED
     report.end(summary, code, quiet=context.quiet)
+    if code != ExitCode.DONE and not kept.failed and not context.quiet:
+        print_line(_why(summary, repair=repair))
     return code
+
+
+def _why(summary: CheckSummary, *, repair: bool) -> str:
+    """Return why the exit code is not 0, and what to do."""
+    if summary.uncorrected:
+        return f"{summary.uncorrected} not corrected; each line says why"
+    if repair or not summary.differences:
+        return f"{summary.unchecked} could not be checked; each line says why"
+    which = f"{summary.differences} differences"
+    return f"{which}; 'yanksync verify --repair' corrects what is wrong in the output"
 
 
 class _Report:
