@@ -9,7 +9,7 @@ _MEANWHILE = ("complete_read", "list_serial_writing")
 
 
 class ChangeTracker:
-    """Watches one connection with triggers of its own, which nobody else gets to see."""
+    """Tracks changes with temporary triggers on one connection."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -31,7 +31,7 @@ class Counters:
         )
 
     def set(self, name: str, value: float) -> None:
-        """Keep a figure that is too dear to be counted in each pass."""
+        """Store a figure that takes too long to count in each pass."""
         self._db.execute("INSERT OR REPLACE INTO counters VALUES (?, '', ?)", (name, value))
 
     def all(self) -> dict[Labelled, float]:
@@ -40,7 +40,7 @@ class Counters:
         return {(row[0], row[1]): float(row[2]) for row in rows}
 
     def published(self, rows: Iterable[tuple[str, int, int]], now: float) -> list[float]:
-        """Note that projects stand in the output, as (name, serial before, serial now).
+        """Count published projects, as (name, serial before, serial now).
 
         Returns for each yank, removal and quarantine of the journal in between that is there for
         the first time how long ago upstream wrote it, in seconds.

@@ -214,7 +214,7 @@ def is_state(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is a database at ``path``: an empty file is none.
+    """Return True if ``path`` is a database; an empty file is none.
 
     A full disk or a crash leaves a file of 0 bytes; SQLite would take it for a new database.
     """
@@ -227,10 +227,11 @@ def _wal(path: Path) -> Path:
 
 
 def _still(path: Path) -> str | None:
-    """Return the address of a database that we may not write and nobody does; else None.
+    """Return a read-only ``immutable`` URI, or None.
 
-    SQLite writes beside a database even to read it. Nobody has it open while there is no log beside
-    it, so then it may be read as a file that does not change: a monitor needs no right to write.
+    The URI is for a file that this user cannot write and that has no WAL. SQLite writes beside a
+    database even to read it. Without a WAL no process has it open, so it can be read as a file that
+    does not change: a monitor needs no right to write.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return None

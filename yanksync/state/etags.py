@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from yanksync.state.database import Database
 
 Etags = dict[str, str | None]
-"""By file name; None: something was put there, and nobody knows whether it arrived."""
+"""By file name; None: unknown, because a put failed."""
 
 
 class EtagTable:
@@ -18,7 +18,7 @@ class EtagTable:
         self._db = db
 
     def of(self, names: Iterable[str]) -> dict[str, Etags]:
-        """Return the tags of each of ``names``, also of those that have none."""
+        """Return the ETags of each of ``names``; empty for missing ones."""
         found: dict[str, Etags] = {name: {} for name in names}
         rows = self._db.execute(
             "SELECT project, file, etag FROM tags "
@@ -30,7 +30,7 @@ class EtagTable:
         return found
 
     def put(self, tags: Mapping[str, Etags]) -> None:
-        """Make these the tags of their projects; nothing is written where nothing differs."""
+        """Store these ETags, without a write where nothing differs."""
         known = self.of(tags)
         changed = {name: found for name, found in tags.items() if known[name] != found}
         rows = ((name, *tag) for name, found in changed.items() for tag in found.items())

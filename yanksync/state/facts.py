@@ -144,7 +144,7 @@ class _Group(Generic[T]):
 
 
 class Facts:
-    """The table ``meta``. A fact that is not there is None, or False."""
+    """The table ``meta``; a missing fact is None or False."""
 
     journal = _Group(JournalPosition)
     upstream_list = _Group(ListPosition)
@@ -211,30 +211,30 @@ class Facts:
 
     @property
     def cursor(self) -> int | None:
-        """The serial up to which the journal is recorded; None before the first run."""
+        """The cursor of the journal; None before the first run."""
         return self.journal.cursor
 
     @property
     def cursor_row(self) -> JournalEntry | None:
-        """The journal's row at the cursor; None when only its serial is known (R14)."""
+        """The journal's row at the cursor; None: unknown (R14)."""
         text = self.journal.cursor_row
         return None if text is None else msgspec.json.decode(text, type=JournalEntry)
 
     @property
     def followed_serial(self) -> int | None:
-        """The serial up to which upstream was followed: that of the journal, or of its list."""
+        """The cursor of the journal, or the serial of the list."""
         by_journal = self.source_choice.journal == "xmlrpc"
         return self.cursor if by_journal else self.upstream_list.serial
 
     def move_cursor(self, serial: int, row: JournalEntry | None) -> None:
-        """Set the cursor, with the row that stands there if it is known."""
+        """Set the cursor, with its row if known."""
         text = None if row is None else msgspec.json.encode(row).decode()
         self.change(JournalPosition, cursor=serial, cursor_row=text)
         self.see_serial(serial)
 
     @property
     def lag_serials(self) -> int | None:
-        """How many serials upstream's newest is above the newest read that is published in full."""
+        """How many serials upstream is ahead of what is published."""
         newest, complete = self.journal.upstream_serial, self.number("complete_serial")
         return None if newest is None or complete is None else max(newest - complete, 0)
 

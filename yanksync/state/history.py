@@ -47,7 +47,7 @@ class History:
         return 0 if row is None else int(row[0])
 
     def start_epoch(self) -> None:
-        """From now on serials are those of another journal (R14); what is recorded stays."""
+        """Start an epoch: serials are those of another journal (R14)."""
         self.attribute(None, 0.0)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('era', ?)", (self._epoch + 1,))
 
@@ -159,7 +159,7 @@ class History:
         return tuple(_event(project, row) for row in rows)
 
     def removed_versions(self, project: str, upto: int | None) -> frozenset[str]:
-        """Return the versions whose newest row of the history up to a serial is a removal.
+        """Return the versions whose newest row is a removal.
 
         ``upto`` is the serial of a page, which shows nothing of what came after it; None: all.
         """
@@ -174,7 +174,9 @@ class History:
     def add_diff(
         self, project: str, pages: Iterable[PendingDiff], now: float, *, settled: bool
     ) -> None:
-        """Take in what a recorded page showed; ``settled``: the journal is read up to it.
+        """Add the changes of a recorded page.
+
+        ``settled``: the journal is read up to its serial.
 
         A page has several parts where files that it lost were on different pages last.
         """
@@ -194,7 +196,10 @@ class History:
         )
 
     def attribute(self, cursor: int | None, now: float) -> None:
-        """Settle every page that the journal has reached; all of them when ``cursor`` is None."""
+        """Settle the pages that the journal has reached.
+
+        All pages if ``cursor`` is None.
+        """
         rows = self._db.execute(
             """SELECT project, seen, id FROM unsettled
             WHERE ?1 IS NULL OR high <= ?1 ORDER BY project, high, id""",
@@ -228,7 +233,10 @@ class History:
         low: int | None = None,
         high: int | None = None,
     ) -> None:
-        """Add changes that no entry explains, seen between pages of serials ``low``, ``high``."""
+        """Add changes that no entry explains.
+
+        They were seen between pages with the serials ``low`` and ``high``.
+        """
         if not changes:
             return
         epoch = self._epoch
@@ -270,15 +278,18 @@ class History:
         return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (epoch,))
 
     def newest(self) -> int:
-        """Return the number of the row that was added last; 0 when there is none."""
+        """Return the number of the newest row; 0: none."""
         return self._db.count("SELECT coalesce(max(id), 0) FROM history")
 
     def after(self, number: int, limit: int) -> Iterator[HistoryRow]:
-        """Yield up to ``limit`` rows that were added after the one of this number."""
+        """Yield up to ``limit`` rows added after this number."""
         return self._select("id > ?", "id LIMIT ?", (number, limit))
 
     def explained(self, upto: int) -> Iterator[HistoryRow]:
-        """Yield the rows, up to that number, whose reason became known through this object."""
+        """Yield the rows whose reason became known through this object.
+
+        Only rows up to that number count.
+        """
         for number in sorted(one for one in self._explained if one <= upto):
             yield from self._select("id = ?", "id", (number,))
 
@@ -294,7 +305,7 @@ class History:
         *,
         newest_first: bool = False,
     ) -> Iterator[HistoryRow]:
-        """Yield rows, oldest first: of a project, of a version text, from a time on."""
+        """Yield rows, oldest first, by project, version and time."""
         asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
         order = ("era", "place", "serial IS NULL", "id")

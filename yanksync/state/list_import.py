@@ -10,7 +10,7 @@ from yanksync.state.database import Database
 
 
 class ListImport:
-    """A temporary table of the list that was just read. Use inside a transaction."""
+    """A temporary table of the list just read, inside a transaction."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -47,7 +47,7 @@ class ListImport:
         )
 
     def below(self, serial: int | None, limit: int) -> dict[NormalizedName, int]:
-        """Return up to ``limit`` rows that are below what is held of their projects, by name.
+        """Return up to ``limit`` rows below the held page, by name.
 
         The list of ``serial`` is as new as that. A project that went comes back with another
         serial than it had.
@@ -63,7 +63,7 @@ class ListImport:
         return {row[0]: row[1] for row in rows}
 
     def mark_newer(self, since: float) -> None:
-        """Ask for every project whose held page is below the serial that the list has for it."""
+        """Mark every project whose held page is below its row."""
         self._mark(
             """presence <> 'present' AND (presence <> 'gone' OR coalesce(projects.serial, -1)
                 < coalesce(listed.serial, 0)) OR projects.serial < listed.serial""",
@@ -76,7 +76,7 @@ class ListImport:
         self._mark("presence IN ('new', 'unknown')", since, forced=False)
 
     def mark_all(self, since: float) -> None:
-        """Ask for every project, without ETag, that the list or the state has."""
+        """Mark every project of the list and the state, without ETag."""
         self._mark("true", since, forced=True)
         self._db.execute(
             """INSERT INTO pending (name, reach, since, forced)
@@ -112,7 +112,7 @@ class ListImport:
     def note_left_out(
         self, serial: int | None, since: float, *, empty: bool = False
     ) -> list[NormalizedName]:
-        """Note which held projects the list of ``serial`` is the first to leave out; return them.
+        """Mark the held projects that this list newly omits; return them.
 
         A list older than what is held of a project says nothing about it, and
         quarantined projects are never listed. An ``empty`` list is noted as if it were older than
@@ -136,7 +136,7 @@ class ListImport:
         return [row[0] for row in rows]
 
     def release_returned(self) -> None:
-        """Let go of the looks that a guard holds because their projects left the list.
+        """Release the held projects that are on the list again.
 
         The list has these again: it was not whole then.
         """

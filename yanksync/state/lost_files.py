@@ -25,7 +25,7 @@ class LostFileTable:
         self._db = db
 
     def by_project(self, ids: Sequence[int]) -> dict[int, tuple[LostFile, ...]]:
-        """Return the lost files of those projects that have some, by project id."""
+        """Return the lost files by project id."""
         rows = self._db.execute(
             """SELECT project, lost FROM lost_files
             WHERE project IN (SELECT value FROM json_each(?)) ORDER BY project, filename""",
@@ -77,14 +77,14 @@ class LostFileTable:
         return {row[0]: row[1] for row in rows}
 
     def to_judge(self) -> list[int]:
-        """Return the held projects of which files vanished, and no person has let them go."""
+        """Return the projects with vanished files that are not approved."""
         rows = self._db.execute(
             f"SELECT DISTINCT project FROM lost_files WHERE vanished AND NOT approved AND {_THERE}"
         )
         return [row[0] for row in rows]
 
     def confirmed(self) -> list[int]:
-        """Return those of :meth:`to_judge` of which a second look has said the same."""
+        """Return those of :meth:`to_judge` that a second page confirmed."""
         rows = self._db.execute(
             f"""SELECT DISTINCT project FROM lost_files
             WHERE vanished AND confirmed AND NOT approved AND {_THERE}"""
@@ -92,7 +92,7 @@ class LostFileTable:
         return [row[0] for row in rows]
 
     def rehashed(self) -> list[int]:
-        """Return the held projects of which a file has another hash than the published one."""
+        """Return the projects with a file whose hash changed."""
         rows = self._db.execute(
             f"""SELECT DISTINCT project FROM lost_files
             WHERE NOT vanished AND confirmed AND NOT approved AND {_THERE}"""
@@ -107,7 +107,7 @@ class LostFileTable:
         return [row[0] for row in rows]
 
     def hold(self, ids: Iterable[int], why: str, now: float, *, vanished: bool) -> None:
-        """Hold the losses of these projects: the vanished files, or those with another hash."""
+        """Hold the vanished files of these projects, or the changed hashes."""
         for project, lost in self.by_project(list(ids)).items():
             found = tuple(
                 replace(one, held=why, held_since=now)
@@ -130,7 +130,7 @@ class LostFileTable:
         return [(row[0], _load(row[1])) for row in rows]
 
     def held_groups(self) -> tuple[int, int]:
-        """Return of how many projects vanished files are held, and of how many other hashes."""
+        """Count projects with held vanished files, and with held hashes."""
         row = self._db.first_row(
             """SELECT count(DISTINCT CASE WHEN vanished THEN project END),
                 count(DISTINCT CASE WHEN NOT vanished THEN project END)
@@ -139,7 +139,7 @@ class LostFileTable:
         return int(row[0]), int(row[1])
 
     def approve(self, names: Sequence[str] | None, *, vanished: bool) -> None:
-        """Let held files go, once: those that vanished, or those with other hashes.
+        """Release held files once: vanished ones, or changed hashes.
 
         Those of all projects when ``names`` is None.
         """

@@ -213,7 +213,10 @@ VERSION = len(_MIGRATIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date; every migration is one transaction with its own record."""
+    """Bring the schema up to date.
+
+    Every migration is one transaction with its own record.
+    """
     import sqlite_utils
     from sqlite_utils.migrations import Migrations
 

@@ -43,7 +43,10 @@ class ObservedRows:
         self._open: dict[tuple[HistoryAction, Scope], list[ObservedRow]] = {}
 
     def take(self, event: JournalEvent, action: HistoryAction) -> list[ObservedRow]:
-        """Return the rows that ``event``, of ``action``, explains; it is asked once for each."""
+        """Return the rows that ``event`` of ``action`` explains.
+
+        It is called once for each event.
+        """
         serial = event.entry.serial
         while self._later and self._later[-1].low < serial:
             row = self._later.pop()
@@ -64,7 +67,7 @@ class ObservedRows:
 
 
 def observed_row(row: Sequence[Any]) -> ObservedRow:
-    """Return an observed row of the database: from its id to its reason."""
+    """Return an observed row from its columns."""
     id_, position, low, high, action, version, file, files, reason = row
     return ObservedRow(
         id=id_,

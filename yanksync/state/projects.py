@@ -46,8 +46,7 @@ class Projects:
         return [project_from_row(row) for row in rows]
 
     def next_batch(self, id_: int, limit: int) -> list[ProjectRow]:
-        """Return up to ``limit`` projects with an id above, that are held or stand in the
-        output."""
+        """Return up to ``limit`` held or published projects above an id."""
         rows = self._db.execute(
             f"""SELECT {COLUMNS} FROM projects WHERE id > ?
             AND (presence = 'present' OR json_digest IS NOT NULL) ORDER BY id LIMIT ?""",
@@ -56,7 +55,7 @@ class Projects:
         return [project_from_row(row) for row in rows]
 
     def beginning(self, start: str, limit: int) -> list[NormalizedName]:
-        """Return up to ``limit`` mirrored projects whose names begin with ``start``, in order."""
+        """Return up to ``limit`` mirrored names that begin with ``start``."""
         rows = self._db.execute(
             """SELECT name FROM projects WHERE name >= ?1 AND name < ?1 || char(0x10ffff)
             AND presence = 'present' ORDER BY name LIMIT ?2""",
@@ -65,7 +64,7 @@ class Projects:
         return [NormalizedName(row[0]) for row in rows]
 
     def similar(self, name: str) -> list[NormalizedName]:
-        """Return the mirrored projects that ``name`` may be a slip for, more or less alike."""
+        """Return mirrored projects with names like ``name``."""
         rows = self._db.execute(
             """SELECT name FROM projects WHERE presence = 'present'
             AND length(name) BETWEEN ?1 - 2 AND ?1 + 2 AND substr(name, 1, 1) IN (?2, ?3)""",
@@ -83,13 +82,16 @@ class Projects:
         return {row[0] for row in rows}
 
     def add(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Add projects never seen before, as (name, display name); known ones are left alone."""
+        """Add new projects, as (name, display name).
+
+        Known ones do not change.
+        """
         self._db.execute_many(
             "INSERT OR IGNORE INTO projects (name, display, presence) VALUES (?, ?, 'new')", rows
         )
 
     def update_display_names(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Set display names, as (name, display name), and note whether the list changes by it."""
+        """Set display names, and mark the list if one changed."""
         for name, display in rows:
             changed = self._db.execute(
                 "UPDATE projects SET display = ?2 WHERE name = ?1 AND display <> ?2 "
@@ -100,7 +102,7 @@ class Projects:
                 self.list_changed()
 
     def list_changed(self) -> None:
-        """Note that the set of listed projects is not the published one any more."""
+        """Mark the published list of projects as outdated."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('list_changed', 1)")
 
     def note_entry(self, name: str, kind: EntryKind, serial: int) -> None:
@@ -134,7 +136,10 @@ class Projects:
         )
 
     def remove(self, name: str, tombstone: int | None) -> None:
-        """Mark a project as gone; ``tombstone`` is the serial that a page must exceed (R3)."""
+        """Mark a project as removed.
+
+        ``tombstone`` is the serial that a page must exceed (R3).
+        """
         self._db.execute(
             """UPDATE projects SET presence = 'gone', serial = coalesce(?2, serial), etag = NULL,
                 quarantined = 0, word = NULL, yanked = 0, due = NULL WHERE name = ?1""",
@@ -157,17 +162,16 @@ class Projects:
         )
 
     def postpone(self, name: str, due: float | None) -> None:
-        """Let the sweep ask again at ``due`` for the page, if one is held."""
+        """Let the sweep fetch a held page at ``due``."""
         self._db.execute(
             "UPDATE projects SET due = ? WHERE name = ? AND presence = 'present'", (due, name)
         )
 
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
-        """Return up to ``limit`` projects whose time for the sweep has come, oldest first.
+        """Return up to ``limit`` projects due for the sweep, oldest first.
 
-        A time beyond ``horizon`` is one that a clock since set back, or a longer sweep, has left:
-        it has come, too. What waits to be asked for anyway is left out, so that it takes nobody's
-        place.
+        A time beyond ``horizon`` comes from a clock that was set back since, or from a longer
+        sweep: it counts as due, too. Pending projects are left out, because they are fetched anyway.
         """
         found: list[NormalizedName] = []
         for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
@@ -181,7 +185,7 @@ class Projects:
         return found
 
     def schedule_rechecks(self, period: float) -> None:
-        """Give the held pages that the sweep never asked for a time, spread over ``period``."""
+        """Spread the first sweep of held pages over ``period``."""
         self._db.execute(
             """UPDATE projects SET due = checked
                 + ?1 * (0.5 + (id * 2654435761 & 4294967295) / 8589934592.0)
@@ -219,7 +223,7 @@ class Projects:
         )
 
     def newest_published(self) -> tuple[NormalizedName, int] | None:
-        """Return the published project of the highest serial; None when none has a serial."""
+        """Return the published project with the highest serial, or None."""
         row = self._db.first_row(
             """SELECT name, published_serial FROM projects WHERE published_serial IS NOT NULL
             ORDER BY published_serial DESC LIMIT 1"""
@@ -227,7 +231,10 @@ class Projects:
         return None if row is None else (row[0], row[1])
 
     def other_published(self, names: Sequence[str], limit: int) -> list[NormalizedName]:
-        """Return up to ``limit`` published projects that are not gone and not among ``names``."""
+        """Return up to ``limit`` other published projects.
+
+        They are not removed, and not among ``names``.
+        """
         rows = self._db.execute(
             """SELECT name FROM projects WHERE presence <> 'gone' AND json_digest IS NOT NULL
             AND name NOT IN (SELECT value FROM json_each(?)) LIMIT ?""",
@@ -236,7 +243,7 @@ class Projects:
         return [row[0] for row in rows]
 
     def forget_etags(self) -> None:
-        """Ask for every page anew: the ETags are those of another upstream."""
+        """Forget all ETags: they are those of another upstream."""
         self._db.execute("UPDATE projects SET etag = NULL WHERE etag IS NOT NULL")
 
     def set_yanked(self, project: int, yanked: int) -> None:
@@ -244,14 +251,17 @@ class Projects:
         self._db.execute("UPDATE projects SET yanked = ? WHERE id = ?", (yanked, project))
 
     def published_names(self) -> Iterator[NormalizedName]:
-        """Yield the names of the projects that stand in the output, in order."""
+        """Yield the names of the published projects, in order."""
         rows = self._db.stream(
             "SELECT name FROM projects WHERE json_digest IS NOT NULL ORDER BY name"
         )
         return (row[0] for row in rows)
 
     def count_offering(self, names: Iterable[str] | None = None) -> int:
-        """Return how many published projects are not quarantined, of all or of ``names``."""
+        """Count published projects that are not quarantined.
+
+        Of all, or of ``names``.
+        """
         return self._db.count(
             """SELECT count(*) FROM projects WHERE json_digest IS NOT NULL AND NOT quarantined
             AND (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))""",
@@ -266,7 +276,7 @@ class Projects:
         return [row[0] for row in rows]
 
     def any_written(self) -> bool:
-        """Return whether a page stands in the output as far as is known: not begun, nor doubted."""
+        """Return True if a page is published, completely and without doubt."""
         return bool(self._db.count(f"SELECT EXISTS (SELECT 1 FROM projects p WHERE {_WRITTEN})"))
 
     def written(self) -> int:
@@ -274,7 +284,7 @@ class Projects:
         return self._db.count(f"SELECT count(*) FROM projects p WHERE {_WRITTEN}")
 
     def being_written(self, names: Iterable[str]) -> dict[str, bool]:
-        """Return those of ``names`` that a run began to publish, and whether it finished."""
+        """Return those of ``names`` whose publishing began, and if it ended."""
         rows = self._db.execute(
             f"""SELECT name, {_WRITTEN} FROM projects p LEFT JOIN unpublished USING (id)
             WHERE name IN (SELECT value FROM json_each(?))
@@ -284,7 +294,7 @@ class Projects:
         return {row[0]: bool(row[1]) for row in rows}
 
     def progress(self) -> tuple[int, int]:
-        """Return how many projects of a first build are published, and how many there are."""
+        """Return the published and all projects of a first build."""
         row = self._db.first_row(
             f"""SELECT coalesce(sum(presence = 'present' AND {_WRITTEN}), 0), count(*)
             FROM projects p WHERE presence = 'present' OR name IN (SELECT name FROM pending)"""
@@ -303,7 +313,7 @@ class Projects:
         )
 
     def quarantined_by_journal(self) -> list[NormalizedName]:
-        """Return the projects that the journal's word has withdrawn and no page confirmed yet."""
+        """Return the projects that the journal withdrew without a page yet."""
         rows = self._db.execute(
             "SELECT name FROM projects WHERE word IS NOT NULL AND presence = 'present' "
             "ORDER BY name"

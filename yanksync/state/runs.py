@@ -56,7 +56,7 @@ class Runs:
         )  # fmt: skip
 
     def last_success(self) -> float | None:
-        """Return the end of the last run that did all it had to."""
+        """Return the end of the last successful run."""
         # By number: the latest time may be one that a clock since set back has left.
         row = self._db.first_row(
             "SELECT ended FROM runs WHERE exit = ? ORDER BY id DESC LIMIT 1", (ExitCode.DONE,)
@@ -71,14 +71,14 @@ class Runs:
         return None if row is None else int(row[0])
 
     def newest(self) -> float | None:
-        """Return when the newest run ended, or began if it has not ended; None without runs."""
+        """Return when the newest run ended or began; None: no run."""
         row = self._db.first_row(
             "SELECT coalesce(ended, started) FROM runs ORDER BY id DESC LIMIT 1"
         )
         return None if row is None else float(row[0])
 
     def last_error(self) -> FinishedRun | None:
-        """Return the last pass that failed or was held, when it is newer than the last success."""
+        """Return the last failed or held pass since the last success."""
         row = self._db.first_row(
             """SELECT ended, exit, problem FROM runs WHERE exit IN (?1, ?2) AND problem IS NOT NULL
             AND command IN ('sync', 'full-resync', 'run')
@@ -97,7 +97,7 @@ class Runs:
         return None if row is None else float(row[0])
 
     def partial_since(self) -> float | None:
-        """Return the start of the first of the newest unbroken row of partial runs."""
+        """Return when the newest unbroken series of partial runs began."""
         row = self._db.first_row(
             """SELECT min(started) FROM runs WHERE exit = ?1 AND id > coalesce(
                 (SELECT max(id) FROM runs WHERE exit IS NOT NULL AND exit <> ?1), 0)""",
@@ -106,7 +106,7 @@ class Runs:
         return None if row[0] is None else float(row[0])
 
     def read_began(self, now: float, serial: int | None) -> None:
-        """Note that the journal, or the list, was read from ``now`` on, up to ``serial``.
+        """Record a read of the journal or list up to ``serial``.
 
         What was read later than that was read by a clock that has been set back since.
         """

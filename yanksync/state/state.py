@@ -33,7 +33,7 @@ from yanksync.state.unconfirmed_serials import UnconfirmedSerials
 
 
 class State:
-    """What a mirror remembers, opened. Use it as a context manager, or close it."""
+    """The opened state; a context manager."""
 
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         """Open the database at ``path``, which is made or upgraded when ``create``.
@@ -147,7 +147,7 @@ class State:
             self.lost_files.put(project, [replace(one, low=one.low and 0) for one in lost])
 
     def distrust_output(self) -> None:
-        """Nothing is known of what stands in the output: the state was lost or put back."""
+        """Void all digests: the content of the output is unknown."""
         self._db.execute(
             """INSERT INTO unpublished (id, sort, since, dirty)
             SELECT id, 'page', 0, 1 FROM projects WHERE presence = 'present'
@@ -156,7 +156,7 @@ class State:
         self._db.execute("UPDATE unpublished SET dirty = 1")  # removals that wait, too
 
     def note_absent(self, ids: Sequence[int]) -> None:
-        """Note that nothing of the projects ``ids`` is published, though they may be present."""
+        """Record that nothing of the projects ``ids`` is published."""
         chosen = (json.dumps(ids),)
         where = "id IN (SELECT value FROM json_each(?))"
         if (
@@ -171,7 +171,7 @@ class State:
         )
 
     def unsure_removals(self) -> list[tuple[NormalizedName, QueuedProject]]:
-        """Return the removals, by name, of projects that may not be published any more."""
+        """Return the removals by name."""
         rows = self._db.execute(
             """SELECT name, id, sort FROM unpublished CROSS JOIN projects USING (id)
             WHERE dirty AND sort IN ('explained', 'unexplained') AND presence <> 'present'"""
@@ -179,7 +179,7 @@ class State:
         return [(row[0], QueuedProject(row[1], PublishReason(row[2]), True)) for row in rows]
 
     def drop_unselected(self, left_out: Sequence[str], now: float) -> None:
-        """Let go of projects that the configuration does not select any more, and only of those."""
+        """Remove the projects that the configuration no longer selects."""
         self._db.execute("UPDATE unpublished SET sort = 'page' WHERE sort = 'excluded'")
         self._db.execute_many("DELETE FROM pending WHERE name = ?", ((name,) for name in left_out))
         self._db.execute_many(

@@ -7,17 +7,17 @@ from yanksync.state.database import Database
 
 
 class UnconfirmedSerials:
-    """The table ``ahead``: of each project the highest serial that is to be confirmed."""
+    """The table ``ahead``: the highest unconfirmed serial of each project."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def add(self, project: str, serial: int) -> None:
-        """Note that the page of ``project`` is at ``serial``, which the journal has not reached."""
+        """Record a page at ``serial``, which the journal has not reached."""
         self._db.execute("INSERT OR REPLACE INTO ahead VALUES (?, ?)", (project, serial))
 
     def upto(self, serial: int) -> list[tuple[NormalizedName, int]]:
-        """Return the projects with a serial at or below ``serial``, and that serial."""
+        """Return the projects with a serial up to ``serial``."""
         rows = self._db.execute("SELECT project, serial FROM ahead WHERE serial <= ?", (serial,))
         return [(row[0], row[1]) for row in rows]
 

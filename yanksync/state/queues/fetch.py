@@ -81,7 +81,7 @@ class FetchQueue:
         )
 
     def take(self, run: int, now: float, limit: int, *, at_once: bool = False) -> list[FetchTask]:
-        """Return up to ``limit`` looks whose time has come and note that ``run`` asks for them.
+        """Take up to ``limit`` due projects for ``run``.
 
         Withdrawals first. With ``at_once`` the back-off does not count. Those before the last one
         taken come again when nothing else is left, or after :meth:`rewind`: a pass must not read
@@ -102,7 +102,7 @@ class FetchQueue:
         return [_task(row) for row in rows]
 
     def rewind(self) -> None:
-        """Let :meth:`take` begin with the first withdrawal again: there may be new ones."""
+        """Let :meth:`take` begin again: there may be new withdrawals."""
         self._passed.clear()
 
     def _next(self, run: int, now: float, limit: int, at_once: bool) -> list[Any]:
@@ -123,7 +123,7 @@ class FetchQueue:
     def ready(
         self, now: float, limit: int, *, at_once: bool = False
     ) -> tuple[list[FetchTask], int]:
-        """Return the first looks that a pass would take, and how many it would take in all."""
+        """Return the first projects that a pass would fetch, and their number."""
         where = f"behind = 0 AND held IS NULL AND ?1 = ?1 AND {_DUE}"
         rows = self._db.execute(
             f"SELECT {_LOOK} FROM pending WHERE {where} ORDER BY urgent DESC, name LIMIT ?4",
@@ -142,7 +142,7 @@ class FetchQueue:
         return [_task(row) for row in rows]
 
     def take_behind(self, run: int, now: float, limit: int) -> list[FetchTask]:
-        """Return up to ``limit`` looks at projects that are behind and were left for a day."""
+        """Take up to ``limit`` stale projects that waited for a day."""
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending WHERE behind AND held IS NULL AND asked <> ?1
             AND {_DUE} ORDER BY next_try LIMIT ?4""",
@@ -158,7 +158,7 @@ class FetchQueue:
         return self._db.first_row("SELECT 1 FROM pending WHERE name = ?", (name,)) is not None
 
     def without_page(self) -> Iterator[NormalizedName]:
-        """Yield the projects that wait to be asked for and of which no page is held."""
+        """Yield the pending projects without a held page."""
         rows = self._db.stream(
             """SELECT name FROM pending WHERE name NOT IN
             (SELECT name FROM projects WHERE presence = 'present') ORDER BY name"""
@@ -166,7 +166,7 @@ class FetchQueue:
         return (row[0] for row in rows)
 
     def required_serials(self, names: Iterable[str]) -> dict[str, int | None]:
-        """Return those of ``names`` that wait, with the serial that their page must reach."""
+        """Return the pending ones of ``names`` with their required serials."""
         rows = self._db.execute(
             "SELECT name, reach FROM pending WHERE name IN (SELECT value FROM json_each(?))",
             (json.dumps(list(names)),),
@@ -174,7 +174,7 @@ class FetchQueue:
         return {row[0]: row[1] for row in rows}
 
     def stale(self, names: Iterable[str]) -> set[NormalizedName]:
-        """Return those of ``names`` whose last answer was older than what is held."""
+        """Return those of ``names`` whose last answer was stale."""
         rows = self._db.execute(
             """SELECT name FROM pending WHERE stale_since IS NOT NULL
             AND name IN (SELECT value FROM json_each(?))""",
@@ -187,7 +187,7 @@ class FetchQueue:
         self._db.execute("DELETE FROM pending WHERE name = ?", (name,))
 
     def reached(self, name: str, serial: int | None) -> None:
-        """A page of ``serial`` is held: what asked for no more than that is done."""
+        """Remove ``name`` if its page at ``serial`` is enough."""
         self._db.execute(
             "DELETE FROM pending WHERE name = ?1 AND (reach IS NULL OR ?2 IS NULL OR reach <= ?2)",
             (name, serial),
@@ -198,7 +198,7 @@ class FetchQueue:
         return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
     def mark_unconfirmed(self, name: str, seen: str, why: str, at: Observation) -> None:
-        """A look left something out that nothing explains; a later pass must see the same (R7)."""
+        """Record a 404 without explanation, for a later pass (R7)."""
         self.mark(name, None, at.now)
         self._db.execute(
             """UPDATE pending SET problem = ?3,
@@ -213,7 +213,7 @@ class FetchQueue:
         )
 
     def confirm_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
-        """Ask again for the page of ``name`` from ``moment`` on, to confirm what it said.
+        """Fetch the page of ``name`` again after ``moment``, to confirm it.
 
         A later pass than ``run`` does. What waits for a serial is asked for anyway.
         """
@@ -225,7 +225,7 @@ class FetchQueue:
         )
 
     def drop_confirmation(self, name: str) -> None:
-        """Forget a look that was only to confirm what is decided by now."""
+        """Remove a pending project that only waited for confirmation."""
         self._db.execute(
             """DELETE FROM pending
             WHERE name = ? AND reach IS NULL AND NOT urgent AND NOT forced AND doubt IS NULL""",
@@ -233,11 +233,11 @@ class FetchQueue:
         )
 
     def problem(self, name: str, why: str) -> None:
-        """Note why the last look brought nothing; the pass will look once more."""
+        """Record why the last request failed; the pass tries again."""
         self._db.execute("UPDATE pending SET problem = ? WHERE name = ?", (why, name))
 
     def failed(self, name: str, why: str, now: float, *, stale: bool) -> None:
-        """The pass could not bring ``name`` up to date; try again later (R3).
+        """Postpone ``name``, which this pass could not update (R3).
 
         ``stale``: an answer came, but an old one. After 26 hours of those it is only ``behind``.
         """
@@ -265,7 +265,7 @@ class FetchQueue:
         )
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
-        """Let held looks be taken, and what they find to be gone go; return their names.
+        """Release held projects, and their removals; return their names.
 
         All of them when ``names`` is None.
         """
@@ -278,11 +278,11 @@ class FetchQueue:
         return [row[0] for row in rows]
 
     def waiting(self, limit: int) -> list[PendingProject]:
-        """Return the first ``limit`` projects with something to tell of, longest waiting first."""
+        """Return the first ``limit`` projects with a problem, oldest first."""
         return self._waiting("problem IS NOT NULL OR behind", limit)
 
     def held(self) -> list[PendingProject]:
-        """Return the looks that a guard holds, longest first; ``since`` is since when."""
+        """Return the projects that a guard holds, oldest first."""
         return self._waiting("held IS NOT NULL", -1, since="held_since")
 
     def _waiting(self, where: str, limit: int, since: str = "since") -> list[PendingProject]:
@@ -316,7 +316,7 @@ class FetchQueue:
         return int(row[0]), int(row[1]), int(row[2])
 
     def oldest(self) -> float | None:
-        """Return the start of the oldest read that something is still pending of."""
+        """Return the time of the oldest read with a pending project."""
         row = self._db.first_row("SELECT min(since) FROM pending WHERE behind = 0 AND held IS NULL")
         return None if row[0] is None else float(row[0])
 

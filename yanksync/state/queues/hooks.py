@@ -67,7 +67,7 @@ class HookQueue:
         return [row[0] for row in rows], rows[-1][1] if rows else 0
 
     def taken(self, hook: str, upto: int | None = None) -> None:
-        """Note that ``hook`` has been told of everything up to ``upto``, or of all."""
+        """Remove what ``hook`` has taken: up to ``upto``, or all."""
         self._db.execute(
             "DELETE FROM outbox WHERE hook = ?1 AND (?2 IS NULL OR id <= ?2)", (hook, upto)
         )
@@ -75,7 +75,7 @@ class HookQueue:
     def changes(
         self, hook: str, list_copies: Sequence[str], *, list_legacy: bool = False
     ) -> Iterator[OutputChange]:
-        """Yield what waits for ``hook``, oldest first, with what stands in the output now."""
+        """Yield what waits for ``hook``, oldest first, as published now."""
         rows = self._db.stream(
             """SELECT project, before, json_digest IS NOT NULL, codecs, legacy_digest IS NOT NULL
             FROM outbox

@@ -53,7 +53,7 @@ class PublishQueue:
     ) -> None:
         """A project's recorded state is newer than what is published of it.
 
-        What a guard held of it before is no longer what would be published, so it is judged anew,
+        What a guard held of it before is no longer what would be published, so it is judged again,
         unless a person has ``approved`` it already.
         """
         self._db.execute(
@@ -65,14 +65,14 @@ class PublishQueue:
         )
 
     def add_page(self, project: int, since: float) -> None:
-        """A project's page is to be rendered again; what waits for it already stays as it is."""
+        """Queue a project's page, unless the project is queued already."""
         self._db.execute(
             "INSERT OR IGNORE INTO unpublished (id, sort, since) VALUES (?, 'page', ?)",
             (project, since),
         )
 
     def add_all(self, since: float) -> None:
-        """Every published project, and every one that should be, is to be rendered again."""
+        """Queue every project that is published or should be."""
         self._db.execute(
             """INSERT OR IGNORE INTO unpublished (id, sort, since)
             SELECT id, 'page', ? FROM projects WHERE presence = 'present'""",
@@ -85,7 +85,10 @@ class PublishQueue:
         return None if row is None else PublishReason(row[0])
 
     def take(self, limit: int, after: int = 0) -> list[QueuedProject]:
-        """Return up to ``limit`` projects to publish, by id above ``after``, held ones left out."""
+        """Return up to ``limit`` queued projects with ids above ``after``.
+
+        Held ones are left out.
+        """
         rows = self._db.execute(
             """SELECT id, sort, dirty, approved FROM unpublished WHERE held IS NULL AND id > ?
             ORDER BY id LIMIT ?""",
@@ -96,7 +99,7 @@ class PublishQueue:
         ]
 
     def quarantined_by_journal(self) -> list[QueuedProject]:
-        """Return the projects that the journal's word has quarantined and that still offer files.
+        """Return the projects quarantined by the journal that still offer files.
 
         No guard holds a quarantine (R8).
         """
@@ -116,7 +119,7 @@ class PublishQueue:
         return [QueuedProject(row[0], PublishReason(row[1]), bool(row[2])) for row in rows]
 
     def waiting(self, ids: Sequence[int]) -> dict[int, str | None]:
-        """Return those of ``ids`` that are not published, with why a guard holds them, if one does.
+        """Return the queued ones of ``ids``, with the reason of a hold.
 
         For the others what stands in the output is what follows from the state.
         """
@@ -127,7 +130,7 @@ class PublishQueue:
         return {row[0]: row[1] for row in rows}
 
     def held_with_known_digests(self, ids: Sequence[int]) -> frozenset[int]:
-        """Return those of ``ids`` that a guard holds and whose stored digests say what stands."""
+        """Return those of ``ids`` that are held with known digests."""
         rows = self._db.execute(
             """SELECT id FROM unpublished CROSS JOIN projects USING (id)
             WHERE held IS NOT NULL AND NOT dirty AND json_digest IS NOT x''
@@ -137,7 +140,7 @@ class PublishQueue:
         return frozenset(row[0] for row in rows)
 
     def held_without_legacy_json(self) -> list[int]:
-        """Return whom a guard holds as published before there was the form for followers.
+        """Return the held projects without the older JSON form.
 
         Only those whose stored digests say what stands.
         """
@@ -149,20 +152,20 @@ class PublishQueue:
         return [row[0] for row in rows]
 
     def set_legacy_digests(self, rows: Iterable[tuple[int, bytes, Sequence[str]]]) -> None:
-        """These projects have the form for followers now, as (id, its digest, all copies)."""
+        """Record the older JSON form, as (id, its digest, all copies)."""
         self._db.execute_many(
             "UPDATE projects SET legacy_digest = ?, codecs = ? WHERE id = ?",
             ((digest, " ".join(copies), id_) for id_, digest, copies in rows),
         )
 
     def mark_writing(self, ids: Iterable[int]) -> None:
-        """Writing is about to begin: from here on the stored digests of ``ids`` say nothing."""
+        """Record that writing begins: the digests of ``ids`` are void."""
         self._db.execute_many(
             "UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids]
         )
 
     def mark_published(self, rows: Sequence[tuple[int, PublishedForms, bool, int | None]]) -> None:
-        """These projects stand in the output, as (id, what stands there, in the list, serial)."""
+        """Record published projects, as (id, forms, in the list, serial)."""
         before = {
             row[0]: (bool(row[1]), row[2])
             for row in self._db.execute(
@@ -194,7 +197,7 @@ class PublishQueue:
         self._db.execute_many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
 
     def removed(self, ids: Sequence[int], *, forget: bool) -> None:
-        """These projects are gone from the output; ``forget`` drops all that is known of them.
+        """Record removed projects; ``forget`` drops all about them.
 
         Hashes that were in doubt are remembered all the same.
         """
@@ -249,11 +252,11 @@ class PublishQueue:
         return RemovalCounts(int(row[0]), int(row[1]))
 
     def approved(self) -> bool:
-        """Return whether a person has let something through that is not published yet."""
+        """Return True if something approved is not published yet."""
         return self._db.first_row("SELECT 1 FROM unpublished WHERE approved") is not None
 
     def held_and_unconfirmed(self) -> list[NormalizedName]:
-        """Return the projects whose page upstream may take back, the first thousand of them."""
+        """Return the first thousand held and unconfirmed projects."""
         rows = self._db.execute(
             """SELECT name FROM unpublished CROSS JOIN projects USING (id)
             WHERE sort = 'unexplained' AND held IS NOT NULL LIMIT 1000"""
@@ -284,7 +287,7 @@ class PublishQueue:
         ]
 
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
-        """Let held removals through, once; all of them when ``names`` is None. Return the names."""
+        """Release held removals once; None: all. Return the names."""
         rows = self._db.execute(
             """UPDATE unpublished SET held = NULL, approved = 1 WHERE held IS NOT NULL
             AND (?1 IS NULL OR id IN (SELECT id FROM projects
@@ -299,7 +302,7 @@ class PublishQueue:
         return [row[0] for row in found]
 
     def ids(self, *sorts: PublishReason) -> list[int]:
-        """Return the projects that wait to be published in one of these ways."""
+        """Return the projects queued for one of these reasons."""
         rows = self._db.execute(
             "SELECT id FROM unpublished WHERE sort IN (SELECT value FROM json_each(?))",
             (json.dumps(sorts),),
@@ -307,7 +310,7 @@ class PublishQueue:
         return [row[0] for row in rows]
 
     def names(self, reason: PublishReason) -> list[NormalizedName]:
-        """Return the names of the projects to be published in this way that no guard holds."""
+        """Return the names queued for this reason, without held ones."""
         rows = self._db.execute(
             "SELECT name FROM unpublished CROSS JOIN projects USING (id) "
             "WHERE sort = ? AND held IS NULL ORDER BY name",
@@ -324,6 +327,6 @@ class PublishQueue:
         return int(row[0]), int(row[1])
 
     def oldest(self) -> float | None:
-        """Return the start of the oldest read that something is still unpublished of."""
+        """Return the time of the oldest read with an unpublished project."""
         row = self._db.first_row("SELECT min(since) FROM unpublished WHERE held IS NULL")
         return None if row[0] is None else float(row[0])

@@ -49,7 +49,7 @@ _EFFECTS = {
 
 
 def held_items(state: State) -> tuple[HeldItem, ...]:
-    """Return everything that is held: what concerns the whole mirror first, then by time."""
+    """Return all holds: the whole mirror first, then by time."""
     found = [
         _held(hold.name, "removal", hold.why, hold.since) for hold in state.publish_queue.holds()
     ]
@@ -105,10 +105,9 @@ def _files(state: State) -> list[HeldItem]:
 
 
 def held_counts(state: State) -> dict[str, int]:
-    """Return how many things wait for a person, by :attr:`HeldItem.what`; kinds without are left
-    out.
+    """Count the holds by :attr:`HeldItem.what`.
 
-    Each pass asks, so no single hold is read.
+    Each pass asks, so no single hold is read. Kinds without holds are left out.
     """
     files, hashes = state.lost_files.held_groups()
     counts = {held.what: 1 for held in _whole(state)}
@@ -133,7 +132,7 @@ def oldest_hold(state: State) -> float | None:
 def select_holds(
     found: Sequence[HeldItem], names: Collection[str] = (), kinds: Collection[str] = ()
 ) -> list[HeldItem]:
-    """Return those of these projects and kinds; without names or kinds, of all.
+    """Select holds by project and kind; empty: all.
 
     Among ``names``, ``journal`` and ``selection`` mean what concerns the whole mirror while that
     is held, and else the projects of these names.

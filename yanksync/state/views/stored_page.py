@@ -15,7 +15,7 @@ STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
 
 
 def parse_stored_page(name: NormalizedName, stored: StoredPage) -> Page:
-    """Return the value of a stored page. Raises :class:`InvalidAnswer` when it cannot be read."""
+    """Read a stored page. Raises :class:`InvalidAnswer`."""
     try:
         text = stored.text
     except zlib.error as error:
@@ -28,7 +28,7 @@ def parse_stored_page(name: NormalizedName, stored: StoredPage) -> Page:
 
 
 def visible_page(row: ProjectRow, page: Page) -> Page:
-    """Return the page that is published of a project whose held one is ``page``."""
+    """Return the published page for the held ``page``."""
     if row.quarantine_serial is not None:  # withdrawn on the journal's word (R9)
         return Page(
             name=page.name, versions=(), status=ProjectStatus.QUARANTINED, serial=page.serial
