@@ -171,7 +171,7 @@ class Projects:
         """Return up to ``limit`` projects due for the sweep, oldest first.
 
         A time beyond ``horizon`` comes from a clock that was set back since, or from a longer
-        sweep: it counts as due, too. Pending projects are left out, because they are fetched anyway.
+        sweep: it is due, too. Pending projects are left out, because they are fetched anyway.
         """
         found: list[NormalizedName] = []
         for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
