@@ -161,10 +161,10 @@ class Facts:
 
     def read(self, kind: type[T]) -> T:
         """Return the facts of one group."""
-        keys = kind.__struct_encode_fields__
+        keys = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
         marks = ", ".join("?" * len(keys))
-        rows = self._db.execute(f"SELECT key, value FROM meta WHERE key IN ({marks})", keys)
-        return msgspec.convert(dict(rows), kind, strict=False)
+        rows = self._db.execute(f"SELECT key, value FROM meta WHERE key IN ({marks})", [*keys])
+        return kind(**{keys[key]: value for key, value in rows})
 
     def change(self, kind: type[Struct], **changes: Any) -> None:
         """Set some facts of a group; the others stay."""
