@@ -215,7 +215,7 @@ def test_lag_after_the_clock_was_set_back(state: State) -> None:
     assert state.fetch_queue.oldest() == 200.0
     state.runs.complete(200.0, 200.0)
     assert state.facts.moment("complete_read") == 100.0
-    state.fetch_queue.done("demo")
+    state.fetch_queue.reached("demo", None)
     state.runs.complete(None, 200.0)
     assert (state.facts.moment("complete_read"), state.facts.number("complete_serial")) == (
         200.0,

@@ -153,7 +153,7 @@ def test_again_is_for_those_that_this_run_asked(state: State) -> None:
     for name in ("a", "b", "c"):
         state.fetch_queue.mark(name, 5, NOW)
     taken(state)
-    state.fetch_queue.done("b")
+    state.fetch_queue.reached("b", None)
     state.fetch_queue.problem("a", "old page")
     state.fetch_queue.mark("c", 6, NOW)  # news meanwhile: the run asks anyway
     assert [look.name for look in state.fetch_queue.take_again(RUN, ["a", "b", "c"])] == ["a"]

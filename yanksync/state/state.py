@@ -14,7 +14,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.fetch_plan import DAY
 from yanksync.core.rules.lost_files import Observation
-from yanksync.core.rules.transitions import Effects, Wait
+from yanksync.core.rules.transitions import Effects
 from yanksync.state.change_tracking import ChangeTracker
 from yanksync.state.counters import Counters
 from yanksync.state.database import Database
@@ -114,9 +114,7 @@ class State:
         self._change_wait(name, effects, at)
 
     def _change_wait(self, name: str, effects: Effects, at: Observation) -> None:
-        if effects.wait is Wait.OVER:
-            self.fetch_queue.done(name)
-        elif effects.wait is Wait.REACHED:
+        if effects.answered:
             # Not simply over: the journal may have asked for more meanwhile (R2).
             self.fetch_queue.reached(name, effects.reached)
         elif effects.unconfirmed is not None:

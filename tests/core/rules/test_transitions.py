@@ -16,7 +16,6 @@ from yanksync.core.rules.transitions import (
     FilesDiffer,
     QuarantinedByJournal,
     RemovedByJournal,
-    Wait,
     transition,
 )
 from yanksync.core.rules.verdicts import (
@@ -109,7 +108,7 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
                 tombstone=10,
                 publish=EXPLAINED,
                 history=HistoryAction.REMOVE,
-                wait=Wait.OVER,
+                answered=True,
             ),
         ),
         (  # the same page may come back, if that was upstream's fault
@@ -120,21 +119,21 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
                 tombstone=9,
                 publish=UNEXPLAINED,
                 history=HistoryAction.REMOVE,
-                wait=Wait.OVER,
+                answered=True,
             ),
         ),
         (  # the history has the journal's entry
             JOURNAL_REMOVED,
             True,
-            Effects(presence=GONE, tombstone=12, publish=EXPLAINED, wait=Wait.OVER),
+            Effects(presence=GONE, tombstone=12, publish=EXPLAINED, answered=True),
         ),
         (
             ONLY_PUBLISHED,
             False,
-            Effects(presence=GONE, tombstone=9, publish=UNEXPLAINED, wait=Wait.OVER),
+            Effects(presence=GONE, tombstone=9, publish=UNEXPLAINED, answered=True),
         ),
-        (NEW, True, Effects(wait=Wait.OVER)),
-        (REMOVED_HERE, True, Effects(wait=Wait.OVER)),
+        (NEW, True, Effects(answered=True)),
+        (REMOVED_HERE, True, Effects(answered=True)),
     ],
 )
 def test_a_page_that_is_gone(known: ProjectRow, explained: bool, effects: Effects) -> None:
@@ -147,11 +146,11 @@ def test_a_page_that_is_gone(known: ProjectRow, explained: bool, effects: Effect
         (
             PRESENT,
             Accept(Page(name="demo", serial=11), reached=True),
-            Effects(publish=PAGE, wait=Wait.REACHED, reached=11),
+            Effects(publish=PAGE, answered=True, reached=11),
         ),
-        (PRESENT, Confirm(), Effects(confirmed=True, wait=Wait.REACHED, reached=10)),
-        (REMOVED_HERE, Confirm(), Effects(wait=Wait.REACHED, reached=10)),
-        (NEW, NeverExisted(), Effects(presence=Presence.UNKNOWN, wait=Wait.OVER)),
+        (PRESENT, Confirm(), Effects(confirmed=True, answered=True, reached=10)),
+        (REMOVED_HERE, Confirm(), Effects(answered=True, reached=10)),
+        (NEW, NeverExisted(), Effects(presence=Presence.UNKNOWN, answered=True)),
         (PRESENT, StaleAnswer("old"), Effects(problem="old")),
         (PRESENT, Unconfirmed("404", "gone"), Effects(unconfirmed="404", problem="gone")),
         (PRESENT, FilesDiffer(), Effects(publish=PAGE, write_started=True)),

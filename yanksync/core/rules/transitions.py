@@ -8,8 +8,6 @@ projects out, the output is distrusted (:mod:`yanksync.state.list_import`,
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
 from msgspec import Struct
 
 from yanksync.core.model import HistoryAction
@@ -52,14 +50,6 @@ class FilesDiffer(Struct, frozen=True):
 Event = Verdict | RemovedByJournal | QuarantinedByJournal | DirectoryUnknown | FilesDiffer
 
 
-class Wait(Enum):
-    """What becomes of a look that the project waits for."""
-
-    STAYS = auto()
-    REACHED = auto()  # it is over if it waits for no more than a serial
-    OVER = auto()
-
-
 class Effects(Struct, frozen=True, kw_only=True):
     """What an event changes in the state; by default nothing."""
 
@@ -70,8 +60,8 @@ class Effects(Struct, frozen=True, kw_only=True):
     publish: PublishReason | None = None  # why it is to be published
     write_started: bool = False  # the digests say nothing: its files are written whole
     history: HistoryAction | None = None  # observed between pages
-    wait: Wait = Wait.STAYS
-    reached: int | None = None  # the serial for REACHED
+    answered: bool = False  # a look that waits for ``reached`` is over; None: any look is
+    reached: int | None = None
     unconfirmed: str | None = None  # what a later pass must see, too (R7)
     problem: str | None = None  # why the look brought nothing
 
@@ -84,13 +74,13 @@ def transition(known: ProjectRow, event: Event) -> Effects:
             return _withdrawn_at_once(known, event)
         case Accept(page=page):
             publish = PublishReason.PAGE
-            return Effects(publish=publish, wait=Wait.REACHED, reached=page.serial)
+            return Effects(publish=publish, answered=True, reached=page.serial)
         case Confirm():
-            return Effects(confirmed=present, wait=Wait.REACHED, reached=known.serial)
+            return Effects(confirmed=present, answered=True, reached=known.serial)
         case Removed(explained=explained):
             return _removed(known, explained=explained)
         case NeverExisted():
-            return Effects(presence=Presence.UNKNOWN, wait=Wait.OVER)
+            return Effects(presence=Presence.UNKNOWN, answered=True)
         case StaleAnswer(why=why):
             return Effects(problem=why)
         case Unconfirmed(seen=seen, why=why):
@@ -139,7 +129,7 @@ def _withdrawn_at_once(
 def _removed(known: ProjectRow, *, explained: bool) -> Effects:
     present = known.presence is Presence.PRESENT
     if not present and known.published is None:
-        return Effects(wait=Wait.OVER)
+        return Effects(answered=True)
     by_journal = known.entry_kind is EntryKind.REMOVE_PROJECT
     tombstone = known.entry_serial if by_journal else known.minimum_serial
     if not explained and tombstone is not None:
@@ -150,5 +140,5 @@ def _removed(known: ProjectRow, *, explained: bool) -> Effects:
         publish=_removal(explained=explained),
         # Of a page that the state never held there is no history.
         history=HistoryAction.REMOVE if present and not by_journal else None,
-        wait=Wait.OVER,
+        answered=True,
     )

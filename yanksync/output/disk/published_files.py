@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from yanksync.core import layout
@@ -33,14 +34,12 @@ class PublishedFiles:
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
         path = f"{self.output}/{layout.directory(name)}/{filename}"
-        try:
+        with publish_errors(path):
             file = open_published(path)
             if file is None:
                 return None
             with file:
                 body = file.read(LARGEST + 1)
-        except OSError as error:
-            raise publish_error(error, path) from error
         if len(body) > LARGEST:
             raise PublishError(path, "is larger than any page")
         return body
@@ -48,10 +47,8 @@ class PublishedFiles:
     def serial(self, name: str, files: Sequence[str] = layout.filenames()) -> int | None:
         """Return the highest serial in the published files of a project."""
         base = f"{self._root}/{name}"
-        try:
+        with publish_errors(base):
             return highest_serial(serials_in(base, files))
-        except OSError as error:
-            raise publish_error(error, base) from error
 
     def serials(
         self, names: Sequence[str], *, quick: bool = False
@@ -71,7 +68,7 @@ class PublishedFiles:
         replaces another is at least one younger.
         """
         path = f"{self._root}/{layout.V1_JSON.filename}"
-        try:
+        with publish_errors(path):
             file = open_published(path)
             if file is None:
                 return PublishedList(None, "")
@@ -79,18 +76,13 @@ class PublishedFiles:
                 found = serial_of(path, chunks_in(file))
                 at = os.fstat(file.fileno())
                 return PublishedList(found, f"{int(at.st_mtime)} {at.st_size}")
-        except OSError as error:
-            raise publish_error(error, path) from error
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``."""
-        try:
-            with os.scandir(self._root) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        yield entry.name
-        except OSError as error:
-            raise publish_error(error, self._root) from error
+        with publish_errors(self._root), os.scandir(self._root) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield entry.name
 
     def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands in a project's directory, or beside them for None."""
@@ -115,9 +107,14 @@ def room_at(path: str) -> FreeSpace | None:
     return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
-def publish_error(error: OSError, path: str) -> PublishError:
-    where = str(error.filename2 or error.filename or path)
-    return PublishError(where, f"{error.strerror or error}{advice(error, where)}")
+@contextmanager
+def publish_errors(path: str) -> Iterator[None]:
+    """Raise errors inside as :class:`PublishError`, of ``path`` where they name no file."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename2 or error.filename or path)
+        raise PublishError(where, f"{error.strerror or error}{advice(error, where)}") from error
 
 
 def advice(error: OSError, where: str | None) -> str:

@@ -20,7 +20,7 @@ from yanksync.output.disk.inventory import (
     NO_TARGET,
     umask,
 )
-from yanksync.output.disk.published_files import PublishedFiles, advice, publish_error
+from yanksync.output.disk.published_files import PublishedFiles, advice, publish_errors
 from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
     StagedFiles,
@@ -77,7 +77,7 @@ class DiskStore(PublishedFiles):
 
     def prepare(self) -> None:
         """Make the directory, and remove a half-written list."""
-        try:
+        with publish_errors(self._root):
             self._make(str(self.output))
             self._make(self._root)
             for filename in layout.filenames():
@@ -85,8 +85,6 @@ class DiskStore(PublishedFiles):
             if not os.access(self._root, os.W_OK | os.X_OK):
                 # Told once, and not for each project; what lets it be is asked for the reason.
                 os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
-        except OSError as error:
-            raise publish_error(error, self._root) from error
 
     def _make(self, path: str) -> None:
         try:
@@ -111,18 +109,19 @@ class DiskStore(PublishedFiles):
         staged: list[StagedFiles] = []
         failures: list[StoreFailure] = []
         try:
-            self._stage_all(operations, staged, failures)
-            touched = {
-                f"{self._root}/{operation.name}": None
-                for operation in operations
-                if isinstance(operation, KeepProject)
-            }
-            self._make_durable(staged, [path for base in touched for path in published_in(base)])
-            self._replace_all(staged, failures, touched)
-            self._remove_all(operations, failures, touched)
-            self._sync_directories([*touched, self._root])
-        except OSError as error:
-            raise publish_error(error, self._root) from error
+            with publish_errors(self._root):
+                self._stage_all(operations, staged, failures)
+                touched = {
+                    f"{self._root}/{operation.name}": None
+                    for operation in operations
+                    if isinstance(operation, KeepProject)
+                }
+                self._make_durable(
+                    staged, [path for base in touched for path in published_in(base)]
+                )
+                self._replace_all(staged, failures, touched)
+                self._remove_all(operations, failures, touched)
+                self._sync_directories([*touched, self._root])
         finally:
             for one in staged:
                 discard(one)
@@ -251,20 +250,19 @@ class DiskStore(PublishedFiles):
         """Replace the list of projects, durably, each file in one step."""
         one, copies = StagedFiles(""), list[str]()
         try:
-            one.deletes.extend(
-                f"{self._root}/{filename}" for filename in obsolete_list_files(forms)
-            )
-            for form in forms:
-                copies += self._stage_list(form, codecs, one)
-            self._make_durable([one], ())
-            for path in one.deletes:
-                unlink(path)
-            for temporary, final in one.renames:
-                os.replace(temporary, final)
-            one.made.clear()
-            self._sync_directories([self._root])
-        except OSError as error:
-            raise publish_error(error, self._root) from error
+            with publish_errors(self._root):
+                one.deletes.extend(
+                    f"{self._root}/{filename}" for filename in obsolete_list_files(forms)
+                )
+                for form in forms:
+                    copies += self._stage_list(form, codecs, one)
+                self._make_durable([one], ())
+                for path in one.deletes:
+                    unlink(path)
+                for temporary, final in one.renames:
+                    os.replace(temporary, final)
+                one.made.clear()
+                self._sync_directories([self._root])
         finally:
             discard(one)
         return tuple(copies)
@@ -299,11 +297,9 @@ class DiskStore(PublishedFiles):
     def reset_mode(self, name: str | None) -> None:
         """Give a directory the mode of a fresh one."""
         path = str(self.output / layout.directory(name))
-        try:
+        with publish_errors(path):
             mode = stat.S_IMODE(os.stat(path).st_mode) & ~0o777
             os.chmod(path, mode | (DIRECTORY_MODE & ~umask()))
-        except OSError as error:
-            raise publish_error(error, path) from error
 
     def close(self) -> None:
         """Every file is closed already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 from yanksync.core import layout
@@ -23,6 +24,15 @@ from yanksync.output.store import PublishedList
 
 WORKERS = 32
 """Projects put at the same time: twice as many puts a second as with 16."""
+
+
+@contextmanager
+def publish_errors() -> Iterator[None]:
+    """Raise errors of the storage inside as :class:`PublishError`."""
+    try:
+        yield
+    except ObjectStorageError as error:
+        raise PublishError(error.where, error.problem) from error
 
 
 class PublishedObjects:
@@ -50,23 +60,19 @@ class PublishedObjects:
         found = etags_of_files(self._bucket, name).items()
         return {filename: etag for filename, etag in found if filename in ours}
 
+    @publish_errors()
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file; None when it is not there."""
-        try:
-            found = self._bucket.get(f"{layout.directory(name)}/{filename}")
-            if found is not None and found.size > LARGEST:
-                where = f"{self._bucket.location}/{layout.directory(name)}/{filename}"
-                raise PublishError(where, "is larger than any page")
-            return None if found is None else found.body()
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
+        found = self._bucket.get(f"{layout.directory(name)}/{filename}")
+        if found is not None and found.size > LARGEST:
+            where = f"{self._bucket.location}/{layout.directory(name)}/{filename}"
+            raise PublishError(where, "is larger than any page")
+        return None if found is None else found.body()
 
+    @publish_errors()
     def serial(self, name: str) -> int | None:
         """Return the highest serial in the published files of a project."""
-        try:
-            return highest_serial(serials_in_objects(self._bucket, name, self._there(name)))
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
+        return highest_serial(serials_in_objects(self._bucket, name, self._there(name)))
 
     def serials(
         self, names: Sequence[str], *, quick: bool = False
@@ -77,13 +83,11 @@ class PublishedObjects:
             part = names[start : start + WORKERS]
             yield from self._workers().map(partial(_serial_or_error, read), part)
 
+    @publish_errors()
     def _quick_serial(self, name: str) -> int | None:
-        try:
-            return highest_serial(
-                serials_in_objects(self._bucket, name, {layout.V1_JSON.filename: None})
-            )
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
+        return highest_serial(
+            serials_in_objects(self._bucket, name, {layout.V1_JSON.filename: None})
+        )
 
     def list_serial(self) -> int | None:
         """Return the highest serial of the JSON list and its copies.
@@ -91,29 +95,23 @@ class PublishedObjects:
         These are put before its other forms.
         """
         family = layout.with_compressed(layout.V1_JSON.filename)
-        try:
+        with publish_errors():
             return highest_serial(serials_in_objects(self._bucket, None, dict.fromkeys(family)))
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
 
+    @publish_errors()
     def published_list(self) -> PublishedList:
         """Return what tells the published list from another one: its ETag."""
-        try:
-            return published_list(self._bucket)
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
+        return published_list(self._bucket)
 
     def names(self) -> Iterator[str]:
         """Yield the names that stand below ``simple/`` as a directory would."""
         last = None
-        try:
+        with publish_errors():
             for listed in self._bucket.list(layout.ROOT):
                 name, slash, _ = listed.key.removeprefix(f"{layout.ROOT}/").partition("/")
                 if slash and name != last:
                     yield name
                     last = name
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
 
     def directory_content(self, name: str | None) -> DirectoryContent:
         """Return the objects of a project; None: those beside the projects."""
@@ -129,7 +127,3 @@ def _serial_or_error(read: Callable[[str], int | None], name: str) -> int | Publ
         return read(name)
     except PublishError as error:
         return error
-
-
-def publish_error(error: ObjectStorageError) -> PublishError:
-    return PublishError(error.where, error.problem)

@@ -23,7 +23,7 @@ from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.inventory import (
     SLASH,
 )
-from yanksync.output.object_storage.published_objects import PublishedObjects, publish_error
+from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
     EtagTable,
@@ -194,6 +194,7 @@ class ObjectStore(PublishedObjects):
                 raise writes.changed_error(error.where) from None
         writes.note_deleted(name, filename)
 
+    @publish_errors()
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, each file in one step."""
         copies: list[str] = []
@@ -204,8 +205,6 @@ class ObjectStore(PublishedObjects):
                 gone = ()
             if self._slash is None and self._bucket.allows_trailing_slash:
                 self._drop_slash()
-        except ObjectStorageError as error:
-            raise publish_error(error) from error
         except OSError as error:  # it is too long for memory
             why = f"no room for the list of projects: {error.strerror}"
             raise PublishError(tempfile.gettempdir(), why) from error

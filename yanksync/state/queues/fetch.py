@@ -35,7 +35,7 @@ class PendingProject(Struct, frozen=True, kw_only=True, rename={"required_serial
 class FetchQueue:
     """The table ``pending``.
 
-    Marking says why a project must be looked at; what a look came to is told by :meth:`done`,
+    Marking says why a project must be looked at; what a look came to is told by :meth:`reached`,
     :meth:`failed` and :meth:`mark_unconfirmed`. ``run`` is the number of the pass: a project is
     asked for once in it, and once more at its end.
     """
@@ -182,12 +182,8 @@ class FetchQueue:
         )
         return {row[0] for row in rows}
 
-    def done(self, name: str) -> None:
-        """Nothing is to be asked of ``name`` any more."""
-        self._db.execute("DELETE FROM pending WHERE name = ?", (name,))
-
     def reached(self, name: str, serial: int | None) -> None:
-        """Remove ``name`` if its page at ``serial`` is enough."""
+        """Remove ``name`` if its page at ``serial`` is enough; None: whatever it waits for."""
         self._db.execute(
             "DELETE FROM pending WHERE name = ?1 AND (reach IS NULL OR ?2 IS NULL OR reach <= ?2)",
             (name, serial),
