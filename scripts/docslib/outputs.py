@@ -94,6 +94,14 @@ class Status(Struct, kw_only=True):
     ]
     lag_serials: Annotated[int | None, _says("How many serials upstream is ahead of that read.")]
     throttled_until: Annotated[Time | None, _says("Until when upstream asked for a pause.")]
+    cooldown_waiting: Annotated[int, _says("Files that wait to become old enough.")]
+    cooldown_next: Annotated[Time | None, _says("When the next of them is offered.")]
+    clock_problem: Annotated[
+        str | None, _says("Why cooldown goes by the cut-off of an earlier pass.")
+    ]
+    unmatched_overrides: Annotated[
+        list[str], _says("The overrides that match nothing, as they are written.")
+    ]
     last_run: Annotated[
         Time | None, _says("When the newest run ended, or began if it has not ended.")
     ]
@@ -188,11 +196,30 @@ class Fetch(Struct, kw_only=True):
     approved: Annotated[bool, _says("Its removal is approved.")]
 
 
+class ChangedFile(Struct, kw_only=True):
+    """A file that changed rules hide or bring back"""
+
+    filename: Annotated[str, _says("Its name.")]
+    appears: Annotated[bool, _says("Whether it comes back.")]
+
+
+class Ruling(Struct, kw_only=True):
+    """``yanksync why --json``: an array of these"""
+
+    file: Annotated[str, _says("The file.")]
+    version: Annotated[str | None, _says("Its version; null: it belongs to none.")]
+    action: Annotated[Literal["hide", "yank"], _says("What the rule does with it.")]
+    rule: Annotated[str, _says("The key, the override or the advisory.")]
+    reason: Annotated[str, _says("What the operator or the advisory says.")]
+    until: Annotated[Time | None, _says("When it ends; null: when the rules change.")]
+
+
 class Plan(Struct, kw_only=True):
     """``yanksync sync --dry-run --json``"""
 
     cursor: Annotated[int | None, _says("The journal was read up to this serial.")]
     removals: Annotated[list[Removal], _says("Projects that would be removed.")]
+    files: Annotated[list[ChangedFile], _says("Files that changed rules hide or bring back.")]
     held: Annotated[list[str], _says("What a guard holds, or would hold, and why.")]
     quarantines: Annotated[list[Name], _says("Projects that the journal quarantines.")]
     publications: Annotated[int, _says("Projects that are recorded and not published yet.")]
@@ -376,6 +403,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "sync": Pass,
     "plan": Plan,
     "holds": Hold,
+    "why": Ruling,
     "approve": Approved,
     "history": Change,
     "verify": Verified,

@@ -70,7 +70,11 @@ def variables() -> str:
     return list_table(
         ("Variable", "Key"),
         (55, 45),
-        [(f"``{key.variable}``", f":ref:`{path} <{anchor(path)}>`") for path, key in KEYS.items()],
+        [
+            (f"``{key.variable}``", f":ref:`{path} <{anchor(path)}>`")
+            for path, key in KEYS.items()
+            if not key.is_table
+        ],
     )
 
 
@@ -105,7 +109,7 @@ def _facts(spec: KeySpec) -> Iterable[str]:
         yield f":Range: {low} to {high}{spec.type.unit}"
     if spec.secret:
         yield ":Secret: never printed"
-    yield f":Variable: ``{spec.variable}``"
+    yield f":Variable: {'none' if spec.is_table else f'``{spec.variable}``'}"
 
 
 def _escaped(text: str) -> str:

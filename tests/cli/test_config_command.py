@@ -91,12 +91,15 @@ def test_the_schema_knows_good_from_bad(yanksync: Cli) -> None:
         ("upstream", "wrkers", 1),
         ("mirror", "yanked", "hide"),
         ("mirror", "projects", "demo"),
+        ("cooldown", "mode", "omit"),
+        ("cooldown", "projects", {"demo": []}),
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({section: {key: value}}, schema)
-    assert {f"{one}.{key}" for one in schema["properties"] if one != "storage" for key in
+    others = ("storage", "override")
+    assert {f"{one}.{key}" for one in schema["properties"] if one not in others for key in
             schema["properties"][one]["properties"]} == set(KEYS)  # fmt: skip
-    assert json.dumps(schema).count('"description"') == len(KEYS) + 1
+    assert json.dumps(schema).count('"description"') == len(KEYS) + 4
 
 
 def test_global_options_stand_behind_it(yanksync: Cli) -> None:

@@ -26,6 +26,7 @@ from yanksync.config.settings import (
     YankedPolicy,
 )
 from yanksync.core.errors import ConfigError
+from yanksync.core.policies.cooldown import Cooldown
 from yanksync.core.rules.removal_guard import GuardSettings
 from yanksync.core.urls import is_loopback, redacted
 
@@ -91,11 +92,19 @@ list_interval = "1.5h"
 legacy_json = true
 slash_keys = "none"
 lease = 300
+overrides = "overrides.toml"
+advisories = ["osv", "/srv/osv.zip"]
 [guard]
 explained = 60
 unexplained = 2.5
 selection = 0
 confirm_after = "1h"
+[cooldown]
+age = "3d"
+mode = "hide"
+missing = "allow"
+not_after = "2026-12-01T00:00:00Z"
+new_projects = "7d"
 [schedule]
 cron = " */5  * * * MON-FRI "
 [hooks]
@@ -118,6 +127,7 @@ retries = 3
 
 
 def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
+    (here / "overrides.toml").touch()
     assert loaded(EVERY_KEY) == Settings(
         upstream=UpstreamSettings(
             simple_url="https://me:secret@upstream.example/root/simple/",
@@ -142,6 +152,11 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             compress=(Compression.GZIP, Compression.ZSTD),
             list_interval=5400.0,
             legacy_json=True,
+            overrides=here / "overrides.toml",
+            advisories=(here / "osv", Path("/srv/osv.zip")),
+        ),
+        cooldown=Cooldown(
+            age=3 * 86400.0, missing="allow", not_after=1796083200.0, new_projects=7 * 86400.0
         ),
         guard=GuardSettings(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
         schedule=ScheduleSettings(every=None, cron="*/5 * * * MON-FRI"),
@@ -190,6 +205,13 @@ ENVIRON = {
     "YANKSYNC_MIRROR_LEGACY_JSON": "yes",
     "YANKSYNC_MIRROR_SLASH_KEYS": "none",
     "YANKSYNC_MIRROR_LEASE": "5m",
+    "YANKSYNC_MIRROR_OVERRIDES": "overrides.toml",
+    "YANKSYNC_MIRROR_ADVISORIES": "osv, /srv/osv.zip",
+    "YANKSYNC_COOLDOWN_AGE": "3d",
+    "YANKSYNC_COOLDOWN_MODE": "hide",
+    "YANKSYNC_COOLDOWN_MISSING": "allow",
+    "YANKSYNC_COOLDOWN_NOT_AFTER": "2026-12-01T01:00:00+01:00",
+    "YANKSYNC_COOLDOWN_NEW_PROJECTS": "7d",
     "YANKSYNC_GUARD_EXPLAINED": "60",
     "YANKSYNC_GUARD_UNEXPLAINED": " 2.5",
     "YANKSYNC_GUARD_SELECTION": "0",
@@ -215,11 +237,12 @@ ENVIRON = {
 
 
 def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings]) -> None:
+    (here / "overrides.toml").touch()
     from_environ = load(None, ENVIRON)
     expected = replace(loaded(EVERY_KEY), storage=StorageSettings((("region", "x"),)), source=None)
     assert from_environ == expected
     names = {key.variable for key in KEYS.values()}
-    assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY"}
+    assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY", "YANKSYNC_COOLDOWN_PROJECTS"}
 
 
 def test_order_and_bases(here: Path) -> None:
@@ -274,7 +297,7 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ("workers = 1", "workers", "no such section; it belongs to [upstream]"),
         ("[upstrem]", "upstrem", "no such section; did you mean upstream?"),
         ("[x]", "x",
-         "no such section; there are upstream, mirror, guard, schedule, hooks, health, storage"),
+         f"no such section; there are {', '.join(SECTIONS)}"),
         ("mirror = 1", "mirror", "must be a table: [mirror]"),
         ("[upstream]\nworker = 1", "upstream.worker", "no such key; did you mean workers?"),
         ("[mirror]\nworkers = 1", "mirror.workers", "no such key; it belongs to [upstream]"),

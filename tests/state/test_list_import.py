@@ -13,7 +13,7 @@ from yanksync.state.state import State
 
 def load(state: State, **serials: int | None) -> None:
     state.list_import.import_rows(
-        (name, name.capitalize(), serial) for name, serial in serials.items()
+        (name, name.capitalize(), serial, None) for name, serial in serials.items()
     )
 
 
@@ -138,8 +138,21 @@ def test_of_several_spellings_the_highest_serial_counts(known: State) -> None:
     known.publish_queue.mark_published([(project(known, "held").id, published, True, 10)])
     spellings = {"Held": 10, "HELD": 12, "hELD": 11, "held": None}
     known.list_import.import_rows(
-        ("held", spelling, serial) for spelling, serial in spellings.items()
+        ("held", spelling, serial, None) for spelling, serial in spellings.items()
     )
     known.list_import.mark_newer(NOW)
     assert asked(known) == {"held": (12, False)}
     assert [row.display for row in known.projects.listing()] == ["HELD"]
+
+
+def test_another_revision_asks_for_the_page_without_a_new_serial(known: State) -> None:
+    def look(revision: int | None) -> dict[str, tuple[int | None, bool]]:
+        known.list_import.import_rows([("held", "Held", 10, revision)])
+        known.list_import.mark_newer(NOW)
+        known.list_import.mark_revised(NOW)
+        return asked(known)
+
+    assert look(None) == {}
+    assert look(3) == {}  # nothing says of which revision the held page is
+    assert look(3) == {}
+    assert look(4) == {"held": (None, False)}

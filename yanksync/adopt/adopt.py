@@ -49,6 +49,7 @@ from yanksync.sync.fetch import FetchResult
 from yanksync.sync.follow.journal import read_changes
 from yanksync.sync.follow.selection_change import apply_selection
 from yanksync.sync.follow.source_choice import current_source
+from yanksync.sync.policy.rules import with_rules
 from yanksync.sync.publish import publish
 from yanksync.sync.published_page import render_forms
 from yanksync.sync.record import record
@@ -70,6 +71,7 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
     if not dry_run:
         mirror.store.prepare()
     with mirror.state.rolled_back() if dry_run else nullcontext():
+        mirror = with_rules(mirror)
         _begin(mirror)
         adoption = _Adoption(mirror, report, dry_run=dry_run)
         adoption.run()
@@ -165,6 +167,7 @@ class _Adoption:
             and mirror.settings.mirror.selection.explicit_names is None
         )
         self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT
+        self._hides = not mirror.offers.is_off
         self.verdict = SampleVerdict()
 
     def run(self) -> None:
@@ -260,10 +263,12 @@ class _Adoption:
         why = reason_to_fetch(parsed, in_html, required_serial, self.verdict)
         if why is None and self._omits and written_by_us(body):
             why = "its yanked files have been left out, if it has any"
+        if why is None and self._hides and written_by_us(body):
+            why = "its young files have been left out or marked, if it has any"
         if why is not None:
             self._note(AdoptOutcome.FETCH, name, why)
             return None, page.serial, known
-        rendered = render_forms(self._mirror, page)
+        rendered = render_forms(self._mirror, self._mirror.offers.offer(page).page)
         copies = compressed_copies(
             rendered, self._mirror.settings.mirror.compress, self._mirror.store.compress
         )

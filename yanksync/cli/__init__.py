@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "yanksync.cli.run:run",
     "status": "yanksync.cli.reports.status:status",
     "check": "yanksync.cli.reports.check:check",
+    "why": "yanksync.cli.reports.why:why",
     "history": "yanksync.cli.reports.history:history",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.reports.verify:verify",
@@ -40,7 +41,7 @@ COMMANDS = {
 GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
-    "Looking": ("status", "check", "history", "verify"),
+    "Looking": ("status", "check", "why", "history", "verify"),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }

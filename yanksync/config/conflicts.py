@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from yanksync.config.settings import Bucket, DirectoryObjectForm, JournalSource, Settings
+from yanksync.config.settings import (
+    Bucket,
+    DirectoryObjectForm,
+    JournalSource,
+    Settings,
+    YankedPolicy,
+)
 from yanksync.core.layout import ROOT
 from yanksync.core.urls import is_loopback, redacted
 
@@ -37,6 +43,9 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
             if "virtual_hosted_style_request" in name:
                 problem = "excludes storage.virtual_hosted_style_request"
                 yield Conflict("mirror.slash_keys", f"storage.{name}", problem)
+    if settings.cooldown.mode == "yank" and settings.mirror.yanked is YankedPolicy.OMIT:
+        problem = '"yank" marks files that mirror.yanked = "omit" leaves out; write "hide"'
+        yield Conflict("cooldown.mode", "mirror.yanked", problem)
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
     yield from _places(settings)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from yanksync.config import value_types as types
-from yanksync.config.project_filter import ProjectFilter
+from yanksync.config.project_filter import ProjectFilter, normalized_pattern
 from yanksync.config.settings import Compression, DirectoryObjectForm, JournalSource, YankedPolicy
-from yanksync.config.value_types import ValueType, choice, seconds, size, text, texts, whole
+from yanksync.config.value_types import (
+    DECADES,
+    ValueType,
+    choice,
+    seconds,
+    size,
+    table,
+    text,
+    texts,
+    whole,
+)
 
 
 class KeySpec(Struct, frozen=True):
@@ -23,8 +34,13 @@ class KeySpec(Struct, frozen=True):
     secret: bool = False  # the value is never printed
 
     @property
+    def is_table(self) -> bool:
+        """Whether only the file can have it."""
+        return dict in self.type.types
+
+    @property
     def variable(self) -> str:
-        """The environment variable."""
+        """The environment variable. Tables have none."""
         return "YANKSYNC_" + self.path.replace(".", "_").upper()
 
 
@@ -50,6 +66,21 @@ def _compress(names: list[str]) -> tuple[Compression, ...]:
         if kind in chosen:
             types.require(package, repr(kind.value), "compress")
     return tuple(kind for kind in Compression if kind in chosen)
+
+
+def _paths(names: list[str]) -> tuple[Path, ...]:
+    return tuple(map(types.path, names))
+
+
+def _ages(ages: dict[str, object]) -> tuple[tuple[str, float], ...]:
+    age = seconds(0, DECADES)
+    found: dict[str, float] = {}
+    for pattern, value in ages.items():
+        try:
+            found.setdefault(normalized_pattern(pattern), age.check(value))
+        except ValueError as error:
+            raise ValueError(f"{pattern!r}: {error}") from None
+    return tuple(found.items())
 
 
 def _cron(expression: str) -> str:
@@ -107,6 +138,25 @@ _TABLE = (
         "Also write what bandersnatch and shadowmire read to follow this mirror."),
     KeySpec("mirror.slash_keys", choice(DirectoryObjectForm), "none",
         "S3: publish this form also under keys that end in a slash."),
+    KeySpec("mirror.overrides", _PATH, None,
+        "A file of [[override]] tables, beside those of this file."),
+    KeySpec("mirror.advisories", texts(_paths), [],
+        "OSV records in files, directories or zip archives; what they call malware is hidden."),
+    KeySpec("cooldown.age", seconds(0, DECADES), "0",
+        'How old a file must be before it is offered, such as "3d". 0: offered at once.'),
+    KeySpec("cooldown.mode", choice(("hide", "yank")), "hide",
+        "hide: leave files out that are too young. yank: mark them yanked, with a reason that says "
+        "until when."),
+    KeySpec("cooldown.missing", choice(("hide", "allow")), "hide",
+        "What happens to files without upload-time. allow: the time at which they were added "
+        "counts."),
+    KeySpec("cooldown.not_after", text(types.moment_or_none), "",
+        "An RFC 3339 time. No file that is newer than this moment is offered."),
+    KeySpec("cooldown.new_projects", seconds(0, DECADES, empty=0.0), "",
+        "An age that replaces age while the project itself is younger than this."),
+    KeySpec("cooldown.projects", table(_ages), {},
+        "Patterns of normalised names, each with an age. The first that matches replaces age and "
+        "new_projects."),
     KeySpec("guard.explained", types.PERCENT, 50.0,
         "Percent of the published projects that upstream may remove in one pass (100 always may)."),
     KeySpec("guard.unexplained", types.PERCENT, 1.0,

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from yanksync.config.conflicts import conflicts
 from yanksync.config.keys import KEYS, SECTIONS, find_key, names_of
+from yanksync.config.override_tables import OVERRIDE, read_overrides
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.config.settings import Settings, StorageSettings
 from yanksync.core.errors import ConfigError
@@ -117,7 +118,10 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
     ):
         _take(entries, base, given, errors)
     settings = _settings(given, path)
+    overrides, wrong = read_overrides(tables.get(OVERRIDE, []), path, settings.mirror.overrides)
+    settings = replace(settings, overrides=overrides)
     errors += _conflicts(settings, given, errors)
+    errors += wrong
     return ExaminedConfig(settings, given, tuple(errors))
 
 
@@ -161,6 +165,8 @@ def _read(
 
 def _from_file(tables: Mapping[str, Any], where: str) -> _Entries:
     for section, table in tables.items():
+        if section == OVERRIDE:
+            continue  # a list of tables, read by itself
         if section not in SECTIONS:
             yield ConfigError(section, where, f"no such section; {_advice(section, SECTIONS)}")
         elif not isinstance(table, dict):
@@ -239,11 +245,10 @@ def _take(
                 raise ValueError(f"no such key; {_advice(entry.name, names_of(entry.section))}")
             named[key.path] = entry.where
             raw = key.type.read(entry.raw) if entry.written else entry.raw
-            value = key.type.check(raw)
+            value = _absolute(key.type.check(raw), base)
         except ValueError as error:
             errors.append(ConfigError(path, entry.where, str(error)))
         else:
-            value = base / value if isinstance(value, Path) else value
             source[key.path] = GivenValue(value, raw, entry.where)
     every, cron = named.get("schedule.every"), named.get("schedule.cron")
     if every and cron:
@@ -252,6 +257,13 @@ def _take(
     elif every or cron:  # the other one, of a source before, is overridden
         given.pop("schedule.cron" if every else "schedule.every", None)
     given.update(source)
+
+
+def _absolute(value: Any, base: Path) -> Any:
+    """Return paths as absolute ones, and any other value as it is."""
+    if isinstance(value, tuple):
+        return tuple(base / one if isinstance(one, Path) else one for one in value)
+    return base / value if isinstance(value, Path) else value
 
 
 def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:

@@ -114,11 +114,11 @@ def _covered(pattern: str, patterns: tuple[str, ...], matches: _Matcher) -> bool
 
 def _canonical(patterns: Iterable[str]) -> tuple[str, ...]:
     """Return ``patterns`` normalised, sorted, each once; only ``*`` when one of them is that."""
-    found = {_normalized_pattern(pattern) for pattern in patterns}
+    found = {normalized_pattern(pattern) for pattern in patterns}
     return ("*",) if "*" in found else tuple(sorted(found))
 
 
-def _normalized_pattern(pattern: str) -> str:
+def normalized_pattern(pattern: str) -> str:
     """Return one pattern in the form of normalised names (PEP 503).
 
     :raises ValueError: when no normalised name can match, because of its form

@@ -6,7 +6,25 @@ from typing import Any
 
 from yanksync.config.keys import KEYS, SECTIONS, KeySpec
 
-_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array"}
+_TYPES = {
+    str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
+}  # fmt: skip
+_AGES = {"type": ["integer", "number", "string"]}
+_OVERRIDES = {
+    "type": "array",
+    "description": "The operator's decisions about projects, releases and files.",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["match", "action"],
+        "properties": {
+            "match": {"type": "string", "description": "A project, a release (==) or a file."},
+            "action": {"enum": ["allow", "yank", "hide"]},
+            "reason": {"type": "string"},
+            "until": {"type": "string", "description": "The last day, or an RFC 3339 time."},
+        },
+    },
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -23,6 +41,7 @@ def json_schema() -> dict[str, Any]:
         "description": "Options of the object-storage client.",
         "additionalProperties": {"type": ["string", "boolean", "number"]},
     }
+    sections["override"] = _OVERRIDES
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "yanksync.toml",
@@ -42,6 +61,8 @@ def _property(key: KeySpec) -> dict[str, Any]:
         found["default"] = key.default
     if key.type.choices:
         found["enum"] = list(key.type.choices)
+    if dict in key.type.types:
+        found["additionalProperties"] = _AGES
     if list in key.type.types:
         found["items"] = {"type": "string"}
     if key.type.low is not None and str not in key.type.types:  # a text has a unit of its own

@@ -13,6 +13,8 @@ from urllib.parse import urljoin
 from msgspec import Struct
 
 from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.policies.cooldown import Cooldown
+from yanksync.core.policies.overrides import Override
 from yanksync.core.rules.removal_guard import GuardSettings
 from yanksync.core.urls import redacted
 
@@ -111,6 +113,8 @@ class MirrorSettings(Struct, frozen=True, kw_only=True):
     list_interval: float = 1800.0  # seconds
     legacy_json: bool = False  # also what followers of the older JSON API read
     slash_keys: DirectoryObjectForm = DirectoryObjectForm.NONE
+    overrides: Path | None = None  # a file of [[override]] tables; absolute once loaded
+    advisories: tuple[Path, ...] = ()  # OSV records; absolute once loaded
 
     @property
     def output_identity(self) -> str:
@@ -186,6 +190,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     upstream: UpstreamSettings = UpstreamSettings()
     mirror: MirrorSettings = MirrorSettings()
+    cooldown: Cooldown = Cooldown()
+    overrides: tuple[Override, ...] = ()  # those of the file and of mirror.overrides
     guard: GuardSettings = GuardSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     hooks: HookSettings = HookSettings()

@@ -24,6 +24,9 @@ OBJECT_STORES = ("s3", "gs", "az")
 """The schemes of ``output`` that are no directory."""
 
 _YEAR = 366 * 86400.0
+DECADES = 30 * _YEAR
+"""The longest age of a file that can be asked for."""
+
 _BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NAMES: dict[type, str] = {
@@ -68,6 +71,8 @@ class ValueType(Struct, frozen=True):
 
     def read(self, text: str) -> object:
         """Convert the text of an environment variable to a TOML value."""
+        if dict in self.types:
+            raise ValueError("is a table, which only the file can have")
         if list in self.types:
             return [part.strip() for part in text.split(",")] if text.strip() else []
         if bool in self.types and str not in self.types:
@@ -123,11 +128,39 @@ def whole(low: int, high: int) -> ValueType:
     return ValueType("number", "a whole number", (int,), low=low, high=high)
 
 
-def seconds(low: float, high: float = _YEAR) -> ValueType:
-    """Return the type of a time, like ``30m``; a number is seconds."""
+def table(convert: Callable[[dict[str, object]], Any]) -> ValueType:
+    """Return the type of a table of texts and numbers."""
+    return ValueType("table", "a table", (dict,), convert)
+
+
+def moment_or_none(value: str) -> float | None:
+    """Return an RFC 3339 time in UTC seconds; an empty text is none."""
+    return moment(value) if value else None
+
+
+def moment(value: str) -> float:
+    """Return an RFC 3339 time in UTC seconds."""
+    from datetime import datetime
+
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError(f'must be a time like "2026-12-06T12:00:00Z", not {value!r}')
+    return found.timestamp()
+
+
+def seconds(low: float, high: float = _YEAR, *, empty: float | None = None) -> ValueType:
+    """Return the type of a time, like ``30m``; a number is seconds.
+
+    An empty text stands for ``empty``, if that is given.
+    """
     wanted = f"seconds, or a time like {EXAMPLES}"
 
     def convert(value: float | str) -> float:
+        if value == "" and empty is not None:
+            return empty
         found = parse_duration(value) if isinstance(value, str) else float(value)
         if found is None:
             raise ValueError(f"must be {wanted}, not {value!r}")

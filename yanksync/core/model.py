@@ -76,13 +76,15 @@ class ListedProject(Struct, frozen=True, gc=False):
     name: str  # normalised
     display: str  # as upstream spells it
     serial: int | None = None  # Warehouse's _last-serial of the project
+    revision: int | None = None  # grows when its page changes; None: upstream does not say
 
 
 class ProjectList(Struct, frozen=True):
     """The list of projects (PEP 691), as upstream gave it."""
 
     serial: int | None  # Warehouse's meta._last-serial
-    rows: Iterable[tuple[str, int | None]]  # name as given, serial; read again each time
+    # Name as given, serial, revision; read again each time.
+    rows: Iterable[tuple[str, int | None, int | None]]
     has_serials: bool = False  # whether every row has a serial
 
     @property
@@ -91,9 +93,9 @@ class ProjectList(Struct, frozen=True):
 
         Two spellings of one name are two rows.
         """
-        for display, serial in self.rows:
+        for display, serial, revision in self.rows:
             if name := normalize(display):
-                yield ListedProject(name, display, serial)
+                yield ListedProject(name, display, serial, revision)
 
     @property
     def empty(self) -> bool:
@@ -120,6 +122,7 @@ class HistoryAction(StrEnum):
     QUARANTINE = "quarantine"
     UNQUARANTINE = "unquarantine"
     RETURN = "return"
+    AVERTED = "averted"  # withdrawn by upstream while cooldown hid it
 
 
 class PageChange(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
 from yanksync.core.rules.lost_files import Observation
+from yanksync.mirror.offers import NOTHING_HIDDEN, Offers
 from yanksync.mirror.progress import NoProgress, Progress, never
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.store import Store
@@ -32,6 +33,7 @@ class Mirror(Struct, frozen=True, eq=False):
     sleep: Callable[[float], None] = time.sleep
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
+    offers: Offers = NOTHING_HIDDEN  # what the operator's rules make of each page
     totals: RunTotals = field(default_factory=RunTotals)
 
     def observation(self, now: float) -> Observation:

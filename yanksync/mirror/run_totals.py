@@ -15,6 +15,9 @@ class RunTotals(Struct):
     published: int = 0  # projects whose files changed
     removed: int = 0  # projects that left the output
     failed: int = 0  # looks that brought nothing, after the second try
+    files_shown: int = 0  # files that changed rules bring back, and that they hide
+    files_hidden: int = 0
+    averted: int = 0  # files that upstream withdrew while cooldown hid them
     explained: int = 0  # removals published in this pass, for the guards (R8)
     unexplained: int = 0
     problem: str | None = None  # the first failure of the pass as a whole

@@ -61,6 +61,7 @@ HELP = {
     "unpublished_projects": "Projects that are recorded and not published yet.",
     "held": "Held changes that wait for a person.",
     "behind_projects": "Projects whose page stayed older than its journal entry for 26 hours.",
+    "cooldown_waiting_files": "Files that wait to become old enough.",
     "undelivered": "Changes that wait for a hook, by hook.",
     "runs_total": "Passes, by exit code.",
     "failures_total": "Pages and passes that failed, by cause.",
@@ -68,6 +69,7 @@ HELP = {
     "pages_recorded_total": "Pages with changes.",
     "projects_published_total": "Projects whose files were written.",
     "projects_removed_total": "Projects whose files were removed.",
+    "averted_files_total": "Files that upstream withdrew while cooldown hid them.",
     _LATENCY: "Time from a yank, removal or quarantine in the journal to its published page.",
 }
 """What each metric means; their names begin with ``yanksync_``."""
@@ -146,6 +148,7 @@ def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
             unpublished_projects=found.unpublished,
             held=found.held,
             behind_projects=found.behind,
+            cooldown_waiting_files=found.cooldown_waiting,
         ),
         Metric("undelivered", "gauge", undelivered),
         *_counters(counted),
@@ -155,7 +158,10 @@ def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
 def _counters(counted: Mapping[Labelled, float]) -> Iterator[Metric]:
     for name, key, values in (("runs_total", "exit", _EXITS), ("failures_total", "cause", CAUSES)):
         yield Metric(name, "counter", _labelled(counted, name, key, values))
-    for name in ("page_requests", "pages_recorded", "projects_published", "projects_removed"):
+    for name in (
+        *("page_requests", "pages_recorded", "projects_published", "projects_removed"),
+        "averted_files",
+    ):
         yield Metric(f"{name}_total", "counter", (("", counted.get((f"{name}_total", ""), 0)),))
     buckets = _labelled(counted, _LATENCY, "le", (*BUCKETS, "+Inf"))
     samples = [(f"_bucket{label}", value) for label, value in buckets]
@@ -182,6 +188,7 @@ def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
         ("pages_recorded_total", ""): totals.recorded,
         ("projects_published_total", ""): totals.published,
         ("projects_removed_total", ""): totals.removed,
+        ("averted_files_total", ""): totals.averted,
         (_LATENCY, "sum"): sum(totals.latencies),
         (_LATENCY, "+Inf"): len(totals.latencies),
     }

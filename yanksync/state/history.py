@@ -9,9 +9,11 @@ from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.core.model import HistoryAction, JournalEntry, PageChange
 from yanksync.core.names import NormalizedName
+from yanksync.core.rules.averted import Averted, HiddenReleases, averted_part
 from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.rules.journal_entries import HISTORY_ACTIONS, EntryKind, JournalEvent
 from yanksync.core.rules.page_diff import BEFORE_ALL, PendingDiff, attribute_changes
@@ -39,6 +41,7 @@ class History:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.averted_files = 0  #: files that were withdrawn while hidden, since it was opened
         self._explained: list[int] = []  # ids of rows that this object gave their reason
 
     @property
@@ -70,8 +73,9 @@ class History:
                 continue
             known.add(entry.serial)
             reason = None if event.kind is EntryKind.YANK else ""
+            averted = None
             if event.name in observed:
-                reason = self._replace(observed[event.name], event, action, reason, rows)
+                reason, averted = self._replace(observed[event.name], event, action, reason, rows)
             rows.add(
                 (
                     epoch,
@@ -84,6 +88,7 @@ class History:
                     action,
                     plain_text(event.file),
                     encode_text(reason),
+                    averted,
                 )
             )
         rows.write()
@@ -113,8 +118,8 @@ class History:
         rows: dict[str, list[ObservedRow]] = {}
         for where in ("high >= ?3", "high IS NULL AND ?3 = ?3"):
             found = self._db.execute(
-                f"""SELECT project, id, place, low, high, action, version, file, files, reason
-                FROM history WHERE serial IS NULL AND era = ?1 AND {where}
+                f"""SELECT project, id, place, low, high, action, version, file, files, reason,
+                averted FROM history WHERE serial IS NULL AND era = ?1 AND {where}
                 AND project IN (SELECT value FROM json_each(?2))""",
                 (epoch, projects, first),
             )
@@ -129,15 +134,19 @@ class History:
         action: HistoryAction,
         reason: str | None,
         rows: _RowWriter,
-    ) -> str | None:
-        """Drop the rows that ``event`` explains; return the reason that is known of it by now."""
-        serial = event.entry.serial
+    ) -> tuple[str | None, str | None]:
+        """Drop the rows that ``event`` explains; return what is known of it by now.
+
+        That is the reason, and what was averted.
+        """
+        serial, averted = event.entry.serial, None
         for row in observed.take(event, action):
             if row.position < serial and self._returned(event, row.position, rows):
                 continue
             self._db.execute("DELETE FROM history WHERE id = ?", (row.id,))
             reason = row.reason if action is HistoryAction.YANK else reason
-        return reason
+            averted = averted or row.averted
+        return reason, averted
 
     def _returned(self, event: JournalEvent, position: int, rows: _RowWriter) -> bool:
         """Return whether something of the project returned between ``position`` and ``event``."""
@@ -222,7 +231,9 @@ class History:
                 self._explained.append(int(row[0]))
                 update = "UPDATE history SET reason = ? WHERE id = ?"
                 self._db.execute(update, (encode_text(reason), row[0]))
-        self.add_observed(project, outcome.observed, now, low=diff.low, high=diff.high)
+        self.add_observed(
+            project, outcome.observed, now, low=diff.low, high=diff.high, hidden=diff.hidden
+        )
 
     def add_observed(
         self,
@@ -232,10 +243,12 @@ class History:
         *,
         low: int | None = None,
         high: int | None = None,
+        hidden: HiddenReleases | None = None,
     ) -> None:
         """Add changes that no entry explains.
 
         They were seen between pages with the serials ``low`` and ``high``.
+        ``hidden`` is what cooldown hid of the page before.
         """
         if not changes:
             return
@@ -246,7 +259,7 @@ class History:
             position = self._position_of(project, high, epoch)
         self._db.execute_many(
             """INSERT INTO history (era, place, timestamp, project, version, action, file,
-                files, reason, low, high) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                files, reason, low, high, averted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [
                 (
                     epoch,
@@ -260,10 +273,30 @@ class History:
                     encode_text(change.reason),
                     low,
                     high,
+                    self._averted(change, hidden),
                 )
                 for change in changes
             ],
         )
+
+    def _averted(self, change: PageChange, hidden: HiddenReleases | None) -> str | None:
+        part = None
+        if change.action in (HistoryAction.REMOVE, HistoryAction.QUARANTINE):
+            part = averted_part(hidden, change.version, change.file)
+        return None if part is None else self._counted(part)
+
+    def _counted(self, part: Averted) -> str:
+        self.averted_files += part.count
+        return json.dumps(msgspec.to_builtins(part))
+
+    def set_averted(self, serial: int, part: Averted) -> None:
+        """Note that a journal entry withdraws releases that were hidden, if it is recorded."""
+        where = "era = ? AND serial = ? AND averted IS NULL"
+        key = (self._epoch, serial)
+        if self._db.first_row(f"SELECT 1 FROM history WHERE {where}", key) is not None:
+            self._db.execute(
+                f"UPDATE history SET averted = ? WHERE {where}", (self._counted(part), *key)
+            )
 
     def _position_of(self, project: str, serial: int, epoch: int) -> int:
         """Return the place of what a page of ``serial`` shows: not before what was seen before."""
@@ -306,24 +339,26 @@ class History:
         newest_first: bool = False,
     ) -> Iterator[HistoryRow]:
         """Yield rows, oldest first, by project, version and time."""
-        asked = {"project = ?": project, "version = ?": version, "timestamp >= ?": since}
+        of_version = "(version = ? OR averted IS NOT NULL)"
+        asked = {"project = ?": project, of_version: version, "timestamp >= ?": since}
         where = [clause for clause, value in asked.items() if value is not None]
         order = ("era", "place", "serial IS NULL", "id")
-        return self._select(
+        found = self._select(
             " AND ".join(where or ["true"]),
             ", ".join(f"{key} DESC" if newest_first else key for key in order),
             [value for value in asked.values() if value is not None],
         )
+        return (row for row in found if version is None or row.version == version)
 
     def _select(
         self, where: str, order: str, values: Sequence[str | float]
     ) -> Iterator[HistoryRow]:
         found = self._db.stream(
-            f"""SELECT serial, timestamp, project, version, action, file, files, reason FROM history
-            WHERE {where} ORDER BY {order}""",
+            f"""SELECT serial, timestamp, project, version, action, file, files, reason, averted
+            FROM history WHERE {where} ORDER BY {order}""",
             values,
         )
-        return (_row(row) for row in found)
+        return (one for row in found for one in _rows(row))
 
 
 class _RowWriter:
@@ -342,7 +377,7 @@ class _RowWriter:
         if self._waiting:
             self._db.execute_many(
                 """INSERT INTO history (era, place, serial, timestamp, project, version, kind,
-                    action, file, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                    action, file, reason, averted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 self._waiting,
             )
             self._waiting = []
@@ -355,8 +390,21 @@ def _event(project: str, row: Sequence[object]) -> JournalEvent:
     return JournalEvent(NormalizedName(project), EntryKind(str(kind)), entry)
 
 
+def _rows(row: Sequence[object]) -> Iterator[HistoryRow]:
+    """Yield what a row says: one more for each release that was averted, or these instead."""
+    found, averted = _row(row), row[8]
+    if averted is None:
+        yield found
+        return
+    part = msgspec.convert(json.loads(str(averted)), type=Averted)
+    if not part.is_all:
+        yield found
+    for version, files in part.releases:
+        yield replace(found, version=version, action=HistoryAction.AVERTED, file=None, files=files)
+
+
 def _row(row: Sequence[object]) -> HistoryRow:
-    serial, timestamp, project, version, action, file, files, reason = row
+    serial, timestamp, project, version, action, file, files, reason, _ = row
     return HistoryRow(
         serial=serial,  # type: ignore[arg-type]
         timestamp=timestamp,  # type: ignore[arg-type]

@@ -15,19 +15,24 @@ class ListImport:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def import_rows(self, projects: Iterable[tuple[str, str, int | None]]) -> None:
-        """Take in rows of the list: normalised name, spelling, serial.
+    def import_rows(
+        self, projects: Iterable[tuple[str, str, int | None, int | None]], *, are_new: bool = False
+    ) -> None:
+        """Take in rows of the list: normalised name, spelling, serial, revision.
 
-        Of several spellings of one name the one with the highest serial counts.
+        Of several spellings of one name the one with the highest serial counts. With ``are_new``
+        the projects that are not known have appeared since the list before.
         """
+        last = self._db.count("SELECT coalesce(max(id), 0) FROM projects")
         self._db.execute("DROP TABLE IF EXISTS temp.listed")
         self._db.execute(
-            "CREATE TEMP TABLE listed (name TEXT PRIMARY KEY, display TEXT, serial INTEGER) "
+            "CREATE TEMP TABLE listed (name TEXT PRIMARY KEY, display TEXT, serial INTEGER, "
+            "revision INTEGER) "
             "WITHOUT ROWID"
         )
         self._db.execute_many(
-            """INSERT INTO listed VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
-            SET display = excluded.display, serial = excluded.serial
+            """INSERT INTO listed VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
+            SET display = excluded.display, serial = excluded.serial, revision = excluded.revision
             WHERE coalesce(excluded.serial, 0) > coalesce(listed.serial, 0)""",
             projects,
         )
@@ -35,6 +40,12 @@ class ListImport:
             """INSERT INTO projects (name, display, presence)
             SELECT name, display, 'new' FROM listed WHERE true ON CONFLICT (name) DO NOTHING"""
         )
+        if are_new:
+            self._db.execute(
+                """INSERT INTO file_times (project, is_new) SELECT id, 1 FROM projects
+                WHERE id > ?""",
+                (last,),
+            )
         self._db.execute(
             """INSERT OR REPLACE INTO meta SELECT 'list_changed', 1 WHERE EXISTS (
                 SELECT 1 FROM projects JOIN listed USING (name)
@@ -69,6 +80,23 @@ class ListImport:
                 < coalesce(listed.serial, 0)) OR projects.serial < listed.serial""",
             since,
             forced=False,
+        )
+
+    def mark_revised(self, since: float) -> None:
+        """Ask for every project whose page changed without a new serial, and note the revisions.
+
+        The first revision of a project says nothing: its page may be from before or after it.
+        """
+        self._db.execute(
+            """INSERT INTO pending (name, reach, since)
+            SELECT name, NULL, ? FROM projects JOIN listed USING (name)
+            WHERE presence = 'present' AND listed.revision <> upstream_revision
+            ON CONFLICT (name) DO UPDATE SET asked = 0, next_try = 0, behind = 0""",
+            (since,),
+        )
+        self._db.execute(
+            """UPDATE projects SET upstream_revision = listed.revision FROM listed
+            WHERE projects.name = listed.name AND upstream_revision IS NOT listed.revision"""
         )
 
     def mark_missing(self, since: float) -> None:

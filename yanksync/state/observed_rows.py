@@ -27,6 +27,7 @@ class ObservedRow(Struct):
     high: int | None
     change: PageChange
     reason: str | None
+    averted: str | None
     over: bool = False  # an entry has replaced it, or none can any more
 
     @property
@@ -68,7 +69,7 @@ class ObservedRows:
 
 def observed_row(row: Sequence[Any]) -> ObservedRow:
     """Return an observed row from its columns."""
-    id_, position, low, high, action, version, file, files, reason = row
+    id_, position, low, high, action, version, file, files, reason, averted = row
     return ObservedRow(
         id=id_,
         position=position,
@@ -78,4 +79,5 @@ def observed_row(row: Sequence[Any]) -> ObservedRow:
             action=HistoryAction(action), version=version, file=file, files=decode_names(files)
         ),
         reason=decode_text(reason),
+        averted=averted,
     )

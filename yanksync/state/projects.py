@@ -320,10 +320,11 @@ class Projects:
         )
         return [row[0] for row in rows]
 
-    def listing(self) -> Iterator[ListedProject]:
+    def listing(self, *, revisions: bool = False) -> Iterator[ListedProject]:
         """Yield the projects that the published list shows, by name."""
+        more = ", revision" if revisions else ""
         rows = self._db.stream(
-            "SELECT name, display, published_serial FROM projects INDEXED BY projects_list "
+            f"SELECT name, display, published_serial{more} FROM projects INDEXED BY projects_list "
             "WHERE listed ORDER BY name"
         )
         return (ListedProject(*row) for row in rows)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from yanksync.core.model import PageChange
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY
 from yanksync.core.rules.lost_files import Observation
 from yanksync.core.rules.transitions import Effects
@@ -23,6 +24,7 @@ from yanksync.state.facts import Facts
 from yanksync.state.history import History
 from yanksync.state.list_import import ListImport
 from yanksync.state.lost_files import LostFileTable
+from yanksync.state.policy.file_times import FileTimesTable
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.projects import Projects
 from yanksync.state.queues.fetch import FetchQueue
@@ -48,6 +50,7 @@ class State:
         self.fetch_queue = FetchQueue(self._db)
         self.publish_queue = PublishQueue(self._db)
         self.lost_files = LostFileTable(self._db)
+        self.file_times = FileTimesTable(self._db)
         self.unconfirmed_serials = UnconfirmedSerials(self._db)
         self.history = History(self._db)
         self.list_import = ListImport(self._db)
@@ -88,11 +91,12 @@ class State:
         since: float | None = None,
         due: float | None = None,
         approved: bool = False,
+        hidden: HiddenReleases | None = None,
     ) -> None:
         """Change the state of a project as :func:`yanksync.core.rules.transitions.transition` says.
 
         ``since`` is the start of the read that brought it, ``due`` when the sweep asks again, and
-        ``approved`` whether a person has agreed to a removal.
+        ``approved`` whether a person has agreed to a removal, and ``hidden`` what cooldown hid.
         """
         name = row.name
         if effects.presence is Presence.REMOVED:
@@ -110,7 +114,7 @@ class State:
             self.publish_queue.mark_writing([row.id])
         if effects.history is not None:
             change = PageChange(action=effects.history)
-            self.history.add_observed(name, (change,), at.now, low=row.serial)
+            self.history.add_observed(name, (change,), at.now, low=row.serial, hidden=hidden)
         self._change_wait(name, effects, at)
 
     def _change_wait(self, name: str, effects: Effects, at: Observation) -> None:

@@ -37,6 +37,10 @@ from yanksync.sync.follow.upstream_change import (
     is_other_upstream,
     restart_if_approved,
 )
+from yanksync.sync.policy.cutoff import advance_cutoff
+from yanksync.sync.policy.published import report_changed_rules
+from yanksync.sync.policy.rules import changed_files, with_rules
+from yanksync.sync.policy.upload_times import STOPPED, check_first_build
 from yanksync.sync.publish import WHY_REMOVED
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import (
@@ -76,25 +80,32 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | None:
     """Do all that a pass does with upstream and the output; return what upstream did not let do."""
     mirror.store.prepare()
+    mirror = with_rules(mirror)
     config_changes.apply_policies(mirror)
     output_check.check_output(mirror)
     configured, mirror = mirror, apply_selection(mirror)
+    is_narrowed = mirror is not configured
     publish_backlog(mirror)
     catching_up = mirror.state.facts.recovery.phase is not None
     failure, unread = _find_changes(mirror, request)
+    mirror = advance_cutoff(mirror)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         publish_removals(mirror)
         failure = process_pending(mirror, at_once=request.at_once, unread=unread) or failure
-        if mirror is not configured:  # what is new in the selection is known by now
+        if is_narrowed:  # what is new in the selection is known by now
             apply_selection(configured)
             publish_backlog(mirror)
         output_check.finish_recovery(mirror)
-        # What upstream's answers confirmed without a new page may be published from here on.
-        (publish_backlog if catching_up else publish_removals)(mirror)
+        # What upstream's answers confirmed without a new page may be published from here on, and
+        # what becomes visible, now that each release has the files that upstream has.
+        has_more = catching_up or not mirror.offers.is_off
+        (publish_backlog if has_more else publish_removals)(mirror)
+        check_first_build(mirror)
         _write_held_documents(mirror)
         failure = failure or _nothing_found(mirror)
         if failure is None or _has_begun(mirror.state):
             publish_list(mirror)
+    report_changed_rules(mirror)
     if failure is None:
         output_check.note_built(mirror)
     return failure
@@ -197,6 +208,7 @@ def _check_free_space(mirror: Mirror) -> None:
 def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     """Note what the pass came to and return its exit code."""
     state, totals = mirror.state, mirror.totals
+    totals.averted = state.history.averted_files
     report_held(mirror.totals, failed=failure is not None)
     pending = state.fetch_queue.counts()[0]
     unpublished = state.publish_queue.counts()[0]
@@ -225,7 +237,7 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
         return ExitCode.PARTIAL
     if totals.problem is not None:
         return ExitCode.FAILED
-    if count_held(state):
+    if count_held(state) or STOPPED in totals.held:
         return ExitCode.HELD
     return ExitCode.PARTIAL if pending or unpublished or totals.undelivered else ExitCode.DONE
 
@@ -264,6 +276,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
     request = request or PassRequest()
     state = mirror.state
     with state.rolled_back():
+        mirror = with_rules(mirror)
         config_changes.apply_policies(mirror)
         if mirror.store.published_list().stamp:  # else there may be no output yet
             output_check.check_output(mirror)
@@ -271,12 +284,14 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         failure, _ = _find_changes(mirror, request)
         if failure is not None:
             raise failure
+        mirror = advance_cutoff(mirror)
         hold_excess_removals(mirror)
         rewrites = state.publish_queue.names(PublishReason.PAGE)
         tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return PassPlan(
             cursor=state.facts.cursor,
             removals=tuple(_removals(mirror.state.publish_queue)),
+            files=tuple(changed_files(mirror)),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
             quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),

@@ -32,6 +32,8 @@ from yanksync.state.project_rows import ProjectRow
 from yanksync.state.queues.hooks import LEGACY
 from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync import recovery
+from yanksync.sync.policy.published import AppliedRules, apply_rules, note_rules, with_times
+from yanksync.sync.policy.upload_times import withholds_pages
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.sync.recovery import PublishTask
 
@@ -122,6 +124,7 @@ class RenderedProject(Struct, frozen=True):
     work: Operation | None  # None: the output stands as it should
     forms: PublishedForms | None  # what stands there once the work is done; None: nothing
     unsure: bool = False  # files may have stood there that the state knows nothing of
+    applied: AppliedRules | None = None  # what the rules made of it; None: there are none
 
 
 class PublishOutcome(Struct, frozen=True):
@@ -136,9 +139,11 @@ def load_batch(
     mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page]
 ) -> list[PublishTask]:
     """Read from the state what publishing needs of it."""
+    if withholds_pages(mirror):
+        return []
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in queued])}
     wanted, unread = recovery.look_up_published(
-        mirror, list(_wanted(mirror, queued, rows, pages)), pages
+        mirror, with_times(mirror, list(_wanted(mirror, queued, rows, pages))), pages
     )
     if unread:
         report_failures(mirror.totals, unread, fatal=False)
@@ -226,7 +231,10 @@ def _render_all(mirror: Mirror, wanted: Sequence[PublishTask]) -> list[RenderedP
 
 def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     one, row, content = wanted.queued, wanted.row, wanted.content
-    rendered = None if wanted.page is None else render_forms(mirror, wanted.page)
+    page = wanted.page
+    applied = None if page is None else apply_rules(mirror, page, wanted.times)
+    page = page if applied is None else applied.offer.page
+    rendered = None if page is None else render_forms(mirror, page)
     copies: dict[str, bytes] = {}
     if rendered is not None:
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
@@ -234,15 +242,16 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     void = row.published is not None and not row.published.is_known
     unsure = one.write_started or content is not None or void
     if forms is not None and content is not None and is_as_expected(row.name, forms, content):
-        return RenderedProject(one, row, KeepProject(name=row.name), forms, unsure)
+        return RenderedProject(one, row, KeepProject(name=row.name), forms, unsure, applied)
     known = row.published if content is None else None
     work = reconcile(row.name, known, rendered, copies, write_started=wanted.may_be_published)
-    return RenderedProject(one, row, work, forms, unsure)
+    return RenderedProject(one, row, work, forms, unsure, applied)
 
 
 def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
     state, totals = mirror.state, mirror.totals
     finished = []
+    applied: dict[int, AppliedRules] = {}
     with state.transaction():
         if mirror.settings.health.metrics is not None:
             totals.latencies += state.counters.published(_newly_published(outcome), mirror.now())
@@ -261,8 +270,11 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
             else:
                 totals.published += isinstance(rendering.work, WriteProject)
                 log.debug("%s: published, serial %s", row.name, row.serial, extra=_named(row))
+                if rendering.applied is not None:
+                    applied[one.id] = rendering.applied
                 finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
         state.publish_queue.mark_published(finished)
+        note_rules(mirror, applied)
 
 
 def _named(row: ProjectRow) -> dict[str, str]:

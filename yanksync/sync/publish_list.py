@@ -65,14 +65,16 @@ def publish_list(mirror: Mirror) -> None:
 
 def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
     """Return all forms of the list of projects."""
-    both = project_list_writer.ProjectListForms(mirror.state.projects.listing, serial)
+    listing = mirror.state.projects.listing
+    rows = partial(listing, revisions=not mirror.offers.is_off)
+    both = project_list_writer.ProjectListForms(rows, serial)
     forms = (
         ListForm(layout.V1_JSON.filename, both.json),
         ListForm(layout.HTML.filename, both.html),
     )
     if not mirror.settings.mirror.legacy_json:
         return forms
-    serials = partial(project_list_writer.serial_rows, mirror.state.projects.listing)
+    serials = partial(project_list_writer.serial_rows, listing)
     return (*forms, ListForm(layout.LEGACY.filename, serials))
 
 

@@ -16,6 +16,7 @@ from yanksync.core.formats.parse import is_about_index
 from yanksync.core.model import HistoryAction, Page, PageChange
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
+from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
 from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.core.rules.loss_history import EarliestExplanation
@@ -50,6 +51,9 @@ from yanksync.state.facts import OTHER_EPOCH, UpstreamTraits
 from yanksync.state.project_rows import ProjectRow, RecordedPage
 from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync.fetch import FetchFailure, FetchResult
+from yanksync.sync.policy.averted import hidden_before
+from yanksync.sync.policy.times import TimesRecorder
+from yanksync.sync.policy.upload_times import STOPPED, is_dated, needs_upload_times
 from yanksync.sync.published_page import parse_published_page, parse_stored_page
 from yanksync.sync.record_losses import LossRecorder, first_and_count
 
@@ -75,7 +79,7 @@ def record(mirror: Mirror, fetched: Sequence[FetchResult], *, is_up: bool = Fals
     recorder = _Recorder(mirror, batch, is_up=is_up)
     with mirror.state.transaction():
         rows = mirror.state.projects.get(result.task.name for result in fetched)
-        recorder.losses.load([row.id for row in rows.values()])
+        recorder.load([row.id for row in rows.values()])
         for result in fetched:
             row = rows.pop(result.task.name, None)
             if row is None:  # asked for twice in one batch, or never seen before
@@ -97,17 +101,24 @@ class _Recorder:
         self._now = mirror.now()
         self._observation = mirror.observation(self._now)
         self.losses = LossRecorder(mirror, self._observation)
+        self._times = TimesRecorder(mirror, self._now)
         facts = mirror.state.facts
         self._serials = facts.traits.serials
         self._json = facts.traits.json
         self._tree = facts.recovery.serial
         self._cursor = facts.cursor if facts.source_choice.journal == JournalSource.XMLRPC else None
+        self._is_dated = facts.flag("upload_times")  # a file of upstream's has an upload-time
 
     def row(self, name: NormalizedName) -> ProjectRow:
         self._state.projects.add([(name, name)])
         row = self._state.projects.get([name])[name]
-        self.losses.load([row.id])
+        self.load([row.id])
         return row
+
+    def load(self, projects: Sequence[int]) -> None:
+        """Read what the state has of these projects, beside their rows."""
+        self.losses.load(projects)
+        self._times.load(projects)
 
     def take(self, result: FetchResult, row: ProjectRow) -> None:
         self._mirror.totals.asked += not self._is_up
@@ -141,23 +152,43 @@ class _Recorder:
         if isinstance(verdict, Accept):
             self._record(result, row, verdict, effects)
             return
-        self._apply(result.task, row, effects, approved=result.task.approved)
+        hidden = None
+        if effects.presence is Presence.REMOVED:
+            before = self._before(row)
+            hidden = hidden_before(self._mirror, before, self._times.of(row))
+            self._times.vanished(row, before, explained=verdict == Removed(explained=True))
+        self._apply(result.task, row, effects, approved=result.task.approved, hidden=hidden)
         if isinstance(verdict, Confirm) and isinstance(result.answer, NotModified):
             self.losses.confirm(row)
         elif isinstance(verdict, StaleAnswer):
             self._batch.to_retry.append((result, verdict.why, True))
         elif isinstance(verdict, NeverExisted):
+            self._times.appears_later(row)
             self._report_unknown(row)
         elif isinstance(verdict, Unconfirmed):
             why = f"{verdict.why}; it stays published, and is asked for again in a later pass"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
 
     def _apply(
-        self, task: FetchTask, row: ProjectRow, effects: Effects, *, approved: bool = False
+        self,
+        task: FetchTask,
+        row: ProjectRow,
+        effects: Effects,
+        *,
+        approved: bool = False,
+        hidden: HiddenReleases | None = None,
     ) -> None:
         due = self._due(row, task) if effects.confirmed else None
         since = task.since or self._now
-        self._state.apply(row, effects, self._observation, since=since, due=due, approved=approved)
+        self._state.apply(
+            row,
+            effects,
+            self._observation,
+            since=since,
+            due=due,
+            approved=approved,
+            hidden=hidden,
+        )
 
     def _expectation(self, task: FetchTask) -> Expectation:
         """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
@@ -225,11 +256,14 @@ class _Recorder:
         page = verdict.page
         assert result.stored is not None
         before = self._before(row)
+        if self._has_lost_upload_times(result, row, before, page):
+            return
         published = self._published(row, before)
         was_lost = self.losses.of(row)
         events = () if published is None and not was_lost else self.losses.events(row)
         lost = self.losses.found(row, published, page, events)
         shown = page_with_lost_files(page, lost)
+        self._times.page(row, before, page)
         self._state.projects.record(
             row.name,
             RecordedPage(
@@ -245,7 +279,8 @@ class _Recorder:
         showed = None
         if before is not None and row.presence is Presence.PRESENT:
             showed = previously_shown(before, was_lost, shown, lost, events)
-        self._remember(row, showed, shown, yank_reasons(page), was_lost)
+        hidden = hidden_before(self._mirror, showed, self._times.of(row))
+        self._remember(row, showed, shown, yank_reasons(page), was_lost, hidden)
         self._note_traits(result, page)
         self._batch.pages[row.id] = shown
         self._mirror.totals.recorded += 1
@@ -260,6 +295,31 @@ class _Recorder:
             )
             self._state.fetch_queue.problem(row.name, why)
             self._batch.to_retry.append((result, why, True))
+
+    def _has_lost_upload_times(
+        self, result: FetchResult, row: ProjectRow, before: Page | None, page: Page
+    ) -> bool:
+        """Return whether upstream stopped sending upload-times, so that cooldown would hide all.
+
+        The published page stays until a pass finds them again, or the configuration allows it.
+        """
+        if not page.files or is_dated(page):
+            return False
+        if before is None or not is_dated(before):
+            return False
+        if not needs_upload_times(self._mirror.offers.keys.cooldown, row.name):
+            return False
+        totals, key = self._mirror.totals, "cooldown.missing"
+        why = (
+            f"no file of its page has an upload-time any more; the published page stays; see {key}"
+        )
+        log.error("%s: %s", row.name, why, extra={"project": row.name})
+        totals.held[STOPPED] = (
+            f'upstream has stopped sending upload-times; write {key} = "allow" to do without them'
+        )
+        self._batch.to_retry.append((result, why, True))
+        self._state.fetch_queue.problem(row.name, why)
+        return True
 
     def _published_page(self, row: ProjectRow) -> Page | None:
         """Return the page of a project that stands in the output; None when none can be read."""
@@ -276,6 +336,7 @@ class _Recorder:
         page: Page,
         reasons: tuple[tuple[str, str], ...],
         lost: Sequence[LostFile],
+        hidden: HiddenReleases | None,
     ) -> None:
         """Keep for the history what was published ``before`` and is from now on (R6)."""
         settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
@@ -300,6 +361,7 @@ class _Recorder:
                 changes=tuple(some),
                 # Once is enough, but where the page yanks files that belong to no version.
                 reasons=reasons if low == since or _yank_unversioned(some) else (),
+                hidden=hidden if some else None,
             )
             for low, some in by_low.items()
         ]
@@ -312,6 +374,11 @@ class _Recorder:
             self._state.facts.change(UpstreamTraits, serials=True)
         if self._cursor is not None and page.serial is not None and page.serial > self._cursor:
             self._state.unconfirmed_serials.add(page.name, page.serial)
+        if page.files and not self._is_dated:
+            self._is_dated = is_dated(page)
+            key = "upload_times" if self._is_dated else "undated"
+            if not self._state.facts.flag(key):
+                self._state.facts.put(**{key: 1})
         if result.is_json and not self._json:
             self._json = True
             self._state.facts.change(UpstreamTraits, json=True)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from yanksync.core.errors import PublishError
 from yanksync.core.model import Page
+from yanksync.core.policies.cooldown import UNKNOWN_TIMES, FileTimes
 from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror
 from yanksync.output.inventory import DirectoryContent
@@ -32,6 +33,7 @@ class PublishTask(Struct, frozen=True):
     row: ProjectRow
     page: Page | None  # None: the project is to go
     content: DirectoryContent | None = None  # what is published of it; None: the state knows
+    times: FileTimes = UNKNOWN_TIMES
 
     @property
     def absent(self) -> bool:

@@ -17,7 +17,9 @@ from yanksync.core.rules.page_diff import yank_reasons
 from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import RunTotals
+from yanksync.state.policy.file_times import NO_ROW
 from yanksync.sync import recovery
+from yanksync.sync.policy.averted import hidden_before
 from yanksync.sync.publish import BATCH, publish
 from yanksync.sync.published_page import recorded_page
 
@@ -158,12 +160,19 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         if not left:
             state.fetch_queue.drop_confirmation(row.name)
         try:
-            page = page_with_lost_files(recorded_page(mirror, row), left)
+            recorded = recorded_page(mirror, row)
+            page = page_with_lost_files(recorded, left)
         except InvalidAnswer:  # it is told of when it is to be published
             continue
         state.projects.set_yanked(row.id, len(yank_reasons(page)))
         low = gone[0].low
+        times = state.file_times.get([row.id]).get(row.id, NO_ROW).times
         state.history.add_observed(
-            row.name, removal_changes(page, gone), now, low=low, high=row.serial
+            row.name,
+            removal_changes(page, gone),
+            now,
+            low=low,
+            high=row.serial,
+            hidden=hidden_before(mirror, page_with_lost_files(recorded, lost), times),
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import cached_property
@@ -19,7 +20,14 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
 from yanksync.upstream import minimal_http
 from yanksync.upstream.http1_parser import HttpResponse
-from yanksync.upstream.http_answers import HttpAnswer, Outcome, RetryAfter, SizeLimit, root_cause
+from yanksync.upstream.http_answers import (
+    HttpAnswer,
+    Outcome,
+    RetryAfter,
+    SizeLimit,
+    root_cause,
+    upstream_time,
+)
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
@@ -88,6 +96,7 @@ class UpstreamClient:
         self._section = section
         self._last: int | None = None
         self._asked = False
+        self._clock: tuple[str | None, str | None, float] | None = None  # Date, Age, when
         self._journal = XmlRpcJournal(
             self._post, journal_url, section.journal_interval, self._list_limit
         )
@@ -118,8 +127,20 @@ class UpstreamClient:
             named = {**headers, "User-Agent": user_agent(self._section.contact)}
             reply = minimal_http.minimal_post(url, body, named, self._section.timeout, limit)
             if reply is not None:
-                return reply
-        return self._session.post(url, body, headers, limit)
+                return self._timed(reply)
+        return self._timed(self._session.post(url, body, headers, limit))
+
+    def _timed(self, reply: HttpResponse) -> HttpResponse:
+        self._clock = (reply.headers.get("date"), reply.headers.get("age"), time.monotonic())
+        return reply
+
+    def time(self) -> float | None:
+        """Return the time by upstream's clock, as the newest list or journal answer says it."""
+        if self._clock is None:
+            return None
+        date, age, seen = self._clock
+        found = upstream_time(date, age)
+        return None if found is None else found + time.monotonic() - seen
 
     @property
     def longest_pause(self) -> float:
@@ -191,6 +212,7 @@ class UpstreamClient:
         Raises :class:`yanksync.core.errors.UpstreamError`; a 404 is an :class:`InvalidAnswer`.
         """
         answer = self._get(self.simple_url, "the list of projects", etag, self._list_limit)
+        self._clock = (answer.date, answer.age, time.monotonic())
         if answer.status == 404:
             raise InvalidAnswer("the list of projects", f"{answer.url} answered 404")
         if answer.status == 304:

@@ -65,6 +65,8 @@ class HttpAnswer(Struct, frozen=True):
     content_type: str
     etag: str | None
     serial: str | None  # X-PyPI-Last-Serial, as given
+    date: str | None = None  # when upstream gave it, by its clock; as given
+    age: str | None = None  # for how long caches have had it since; as given
 
 
 Outcome = HttpAnswer | UpstreamError
@@ -80,7 +82,20 @@ def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswe
         headers.get("content-type", ""),
         headers.get("etag"),
         headers.get("x-pypi-last-serial"),
+        headers.get("date"),
+        headers.get("age"),
     )
+
+
+def upstream_time(date: str | None, age: str | None) -> float | None:
+    """Return upstream's time at an answer with this Date and Age; None: it says none."""
+    from email.utils import parsedate_to_datetime  # start-up: only cooldown needs it
+
+    try:
+        found = parsedate_to_datetime(date or "").timestamp()
+        return found + max(int(age or "0"), 0)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class RetryAfter:

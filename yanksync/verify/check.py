@@ -26,11 +26,13 @@ from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind,
 from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
 from yanksync.output.reconcile import RenderedForms, compressed_copies, published_forms
+from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow, copies_in
 from yanksync.state.state import State
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.selection_change import apply_selection
+from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import list_forms
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.verify.upstream_difference import described
@@ -82,6 +84,7 @@ def verify_output(
     """
     summary = CheckSummary()
     with mirror.state.rolled_back():
+        mirror = with_recorded_rules(mirror)
         config_changes.apply_policies(mirror)  # what it concerns is the next run's work
         mirror = apply_selection(mirror)
         for finding in check(mirror, summary, upstream=upstream):
@@ -151,7 +154,8 @@ def check_project(mirror: Mirror, row: ProjectRow, content: DirectoryContent) ->
         path = f"{layout.directory(row.name)}/"
         yield Finding(kind=FindingKind.UNCHECKED, project=row.name, path=path, detail=UNREADABLE)
         return
-    rendered = render_forms(mirror, page)
+    times = mirror.state.file_times.get([row.id]).get(row.id, NO_ROW).times
+    rendered = render_forms(mirror, mirror.offers.offer(page, times).page)
     wanted = expected_files(published_forms(rendered, _copies(mirror, row, rendered, content)))
     yield from compare_directory(row.name, wanted, content)
 

@@ -20,6 +20,7 @@ from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import apply_selection
 from yanksync.sync.pipeline import deliver_hooks, run_pass, run_record
+from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import publish_backlog, report_held
 from yanksync.verify.check import BATCH, UNREADABLE, CheckSummary, check
@@ -44,6 +45,7 @@ def repair_output(
     summary = CheckSummary()
     if not mirror.store.directory_content(None).exists:
         mirror.store.prepare()
+    mirror = with_recorded_rules(mirror)
     config_changes.apply_policies(mirror)
     mirror = apply_selection(mirror)
     output_check.check_output(mirror, all_is_looked_at=True)

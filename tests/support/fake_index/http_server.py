@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import threading
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType, TracebackType
@@ -164,6 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
         kind = fault.kind if fault else None
         phrase = HTTPStatus(reply.status).phrase if reply.status in _KNOWN else "Unknown"
         lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{n}: {v}" for n, v in reply.headers)]
+        upstream = self.server.upstream
+        if upstream.date is not None:
+            lines.append(f"Date: {formatdate(upstream.date(), usegmt=True)}")
+            lines.append(f"Age: {upstream.age}")
         if reply.status not in (204, 304):
             lines.append(f"Content-Length: {len(reply.body)}")
         if kind is Kind.TRUNCATE:

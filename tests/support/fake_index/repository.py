@@ -32,6 +32,8 @@ class Repository(Cdn):
         super().__init__()
         self.user = user
         self.clock = clock  # UTC seconds; set it back and timestamps run backwards
+        self.date: Callable[[], float] | None = None  # what the Date of answers says
+        self.age = 0  # what their Age says
         self.tick = 1  # what each mutation adds to the clock
         self.files_url = "https://files.example/files/"
         # Spoils the JSON value of pages as they are served; what it returns is kept for each moment

@@ -20,6 +20,7 @@ KINDS = {
     "files": ("project with missing files", "projects with missing files"),
     "hash": ("project with another hash", "projects with another hash"),
     "journal": ("change of upstream", "changes of upstream"),
+    "advisories": ("change of the advisories", "changes of the advisories"),
     "selection": ("change of the selection", "changes of the selection"),
 }
 """The kinds of holds, with the words for one of them and for several."""

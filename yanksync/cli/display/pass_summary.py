@@ -27,6 +27,7 @@ _WORDS = {
     HistoryAction.QUARANTINE: "quarantined",
     HistoryAction.UNQUARANTINE: "released from quarantine",
     HistoryAction.RETURN: "back",
+    HistoryAction.AVERTED: "averted",
 }
 _RESULTS = {
     ExitCode.DONE: "done",

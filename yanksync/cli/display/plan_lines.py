@@ -16,6 +16,8 @@ def plan_lines(plan: PassPlan) -> Iterator[str]:
     """Yield what a pass would do."""
     for removal in plan.removals:
         yield f"- remove {removal.name}  {removal.why}"
+    for file in plan.files:
+        yield printable(f"{'+' if file.appears else '-'} {file.filename}")
     for name in plan.quarantines:
         yield f"- quarantine {name}  upstream says so; its page will list no file"
     for held in plan.held:
@@ -51,6 +53,8 @@ def _total(plan: PassPlan) -> str:
     counts = {
         "to remove": len(plan.removals),
         "to quarantine": len(plan.quarantines),
+        "files to hide": sum(not file.appears for file in plan.files),
+        "files to bring back": sum(file.appears for file in plan.files),
         "held": len(plan.held),
         "to rewrite": plan.publications,
         "to fetch": len(plan.looks) + plan.more,

@@ -28,7 +28,7 @@ from yanksync.state.views.holds import approve_held as release
 @click.argument(
     "names",
     nargs=-1,
-    metavar="[PROJECT|journal|selection]...",
+    metavar="[PROJECT|journal|selection|advisories]...",
     shell_complete=complete_project,
 )
 @kind_option
@@ -49,8 +49,8 @@ def approve(
     Releases everything, or only the named projects. Prints what it releases, and asks first on a
     terminal. The next sync acts on it.
 
-    The words journal and selection release a change of upstream and of the selection. While these
-    are held, they do not mean projects with these names.
+    The words journal, selection and advisories release a change of upstream, of the selection and
+    of the advisories. While these are held, they do not mean projects with these names.
 
     \b
     Examples:

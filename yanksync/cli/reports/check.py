@@ -93,7 +93,7 @@ def check(
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output
     that is gone or empty, or none of the named projects exists. WARNING: only files that could not
-    be written, or hooks that failed. UNKNOWN: no state, or it cannot be read.
+    be written, hooks that failed, or a wrong clock. UNKNOWN: no state, or it cannot be read.
 
     \b
     Examples:
@@ -208,6 +208,8 @@ def _empty(found: Status, settings: Settings) -> Iterator[str]:
 
 
 def _warnings(found: Status) -> Iterator[str]:
+    if found.clock_problem is not None:
+        yield found.clock_problem
     if found.blocked:
         first = found.blocked[0]
         more = f" and {len(found.blocked) - 1} more" if len(found.blocked) > 1 else ""

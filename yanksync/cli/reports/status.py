@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import msgspec
@@ -19,6 +20,8 @@ from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
 from yanksync.mirror.state_access import no_mirror, path_for_reading
+from yanksync.state.database import exists
+from yanksync.state.state import State
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import read_status as status_at
 from yanksync.system.file_lock import Holder
@@ -47,6 +50,8 @@ def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
     with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
         found = _looked_at(status_at(path, now, settings.hooks.enabled), settings)
+        if settings.overrides and exists(path):
+            found = msgspec.structs.replace(found, unmatched_overrides=_unmatched(settings, path))
     if as_json:
         click.echo(json.dumps(_status_object(found)))
     else:
@@ -75,10 +80,18 @@ def _looked_at(found: Status, settings: Settings) -> Status:
     )
 
 
+def _unmatched(settings: Settings, path: Path) -> tuple[str, ...]:
+    from yanksync.sync.policy.explain import unmatched_overrides  # start-up: few have overrides
+
+    with State(path, create=False, read_only=True) as state:
+        return unmatched_overrides(state, settings.overrides)
+
+
 def _status_object(found: Status) -> dict[str, object]:
     values = msgspec.to_builtins(found)
     assert isinstance(values, dict)
-    for key in ("last_success", "last_error_at", "last_run", "held_since", "throttled_until"):
+    for key in ("last_success", "last_error_at", "last_run", "held_since", "throttled_until",
+                "cooldown_next"):  # fmt: skip
         values[key] = rfc3339(getattr(found, key))
     if found.run is not None:
         values["run"]["since"] = rfc3339(found.run.since)
@@ -120,6 +133,13 @@ def _condition(found: Status, now: float) -> Iterator[str]:
     yield f"unpublished       {found.unpublished}"
     yield f"held              {found.held}{held}"
     yield f"behind            {found.behind}"
+    if found.cooldown_waiting:
+        following = f"  (the next {rfc3339(found.cooldown_next)})"
+        yield f"cooldown waiting  {found.cooldown_waiting} files{following}"
+    if found.clock_problem is not None:
+        yield f"clock             {found.clock_problem}"
+    for match in found.unmatched_overrides:
+        yield f"override          {match} matches nothing"
     yield f"last success      {rfc3339(found.last_success) or 'none yet'}"
     if found.last_error is not None:
         yield f"last error        {rfc3339(found.last_error_at)}  {found.last_error}"

@@ -35,6 +35,9 @@ _LONGEST = 1 << 16  # bytes of a row, and of ``meta``
 _END = re.compile(rb"\}[ \t\r\n]*+,")  # maybe of a row
 _TOGETHER = 5_000  # names of an HTML list that are kept as one text
 
+_Row = tuple[str, int | None, int | None]
+"""Name as given, serial, revision."""
+
 
 class _WireMeta(Struct, gc=False):
     """The ``meta`` object."""
@@ -50,6 +53,9 @@ class _WireRow(Struct, gc=False):
     last_serial: Annotated[int, Meta(ge=0, le=LARGEST_SERIAL)] | None = msgspec.field(
         name="_last-serial", default=None
     )
+    revision: Annotated[int, Meta(ge=0, le=LARGEST_SERIAL)] | None = msgspec.field(
+        name="_revision", default=None
+    )
 
 
 class _LooseRow(Struct, gc=False):
@@ -57,6 +63,7 @@ class _LooseRow(Struct, gc=False):
 
     name: str
     last_serial: Any = msgspec.field(name="_last-serial", default=None)
+    revision: Any = msgspec.field(name="_revision", default=None)
 
 
 class _WireList(Struct, gc=False):
@@ -89,7 +96,7 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
     Raises:
         Broken, ValueError, RecursionError: the list cannot be taken.
     """
-    rows: _JsonRows | list[tuple[str, int | None]]
+    rows: _JsonRows | list[_Row]
     try:
         wire = _DECODER.decode(body.removeprefix(codecs.BOM_UTF8))
     except msgspec.ValidationError:
@@ -98,7 +105,7 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
         # Lone surrogates, which are no part of any project's name, are left to the json module.
         loose = decode(_LOOSE_DECODER, body, rules)
         meta = loose.meta
-        rows = [(row.name, check_serial(row.last_serial)) for row in loose.projects]
+        rows = [_checked(row) for row in loose.projects]
     else:
         told = memoryview(wire.meta)
         if len(told) > _LONGEST:
@@ -107,7 +114,7 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
         rows = _JsonRows(wire.projects)
     check_api_version(meta.api_version, PageWarnings())
     numbered = True
-    for number, (_, serial) in enumerate(rows, 1):
+    for number, (_, serial, _) in enumerate(rows, 1):
         numbered = numbered and serial is not None
         if number > rules.max_projects:
             raise InvalidDocument(f"more than {rules.max_projects} projects")
@@ -124,8 +131,8 @@ class _JsonRows:
     def __init__(self, projects: msgspec.Raw) -> None:
         self._whole = memoryview(projects)
 
-    def __iter__(self) -> Iterator[tuple[str, int | None]]:
-        """Yield name and serial of each row. Raises ValueError: they cannot be read."""
+    def __iter__(self) -> Iterator[_Row]:
+        """Yield name, serial and revision of each row. Raises ValueError: they cannot be read."""
         whole = self._whole
         if bytes(whole[:1]) != b"[":
             raise InvalidDocument("its projects are no list")
@@ -135,7 +142,7 @@ class _JsonRows:
             yield from rows
         yield from _decoded(b"[" + bytes(whole[start:]))
 
-    def _part(self, start: int) -> tuple[list[tuple[str, int | None]], int]:
+    def _part(self, start: int) -> tuple[list[_Row], int]:
         """Return the rows of the part that begins at ``start``, and where the next one does."""
         window = bytes(self._whole[start : start + _PART + _LONGEST])
         search = _PART
@@ -149,13 +156,18 @@ class _JsonRows:
         raise InvalidDocument(f"one of its projects has more than {_LONGEST} bytes")
 
 
-def _decoded(part: bytes) -> list[tuple[str, int | None]]:
-    """Return rows as name and serial. Raises ValueError: a serial is none, or it is no JSON."""
+def _checked(row: _LooseRow) -> _Row:
+    """Return a row. Raises ValueError: its serial or its revision is none."""
+    return row.name, check_serial(row.last_serial), check_serial(row.revision)
+
+
+def _decoded(part: bytes) -> list[_Row]:
+    """Return rows. Raises ValueError: a number in one is none, or it is no JSON."""
     try:
-        return [(row.name, row.last_serial) for row in _ROWS_DECODER.decode(part)]
+        return [(row.name, row.last_serial, row.revision) for row in _ROWS_DECODER.decode(part)]
     except msgspec.ValidationError:
         loose = _LOOSE_ROWS_DECODER.decode(part)
-        return [(row.name, check_serial(row.last_serial)) for row in loose]
+        return [_checked(row) for row in loose]
 
 
 def parse_html_list(
@@ -206,13 +218,13 @@ class _HtmlNames:
             self._texts.append("\n".join(self._last).encode())
             self._last.clear()
 
-    def __iter__(self) -> Iterator[tuple[str, None]]:
+    def __iter__(self) -> Iterator[tuple[str, None, None]]:
         """Yield each name, "" for a link to no project."""
         for text in self._texts:
             for name in text.decode().split("\n"):
-                yield name, None
+                yield name, None, None
         for name in self._last:
-            yield name, None
+            yield name, None, None
 
 
 def _linked_name(anchor: Anchor) -> str:

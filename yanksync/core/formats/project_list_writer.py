@@ -132,7 +132,8 @@ def _json_head(serial: int | None) -> bytes:
 
 
 def _json(chunk: list[ListedProject], plain: bool) -> bytes:
-    if plain and None not in [row.serial for row in chunk]:
+    revised = any(row.revision is not None for row in chunk)
+    if plain and not revised and None not in [row.serial for row in chunk]:
         texts = [f'{{"_last-serial":{row.serial:d},"name":"{row.display}"}}' for row in chunk]
     else:
         texts = list(map(_row, chunk))
@@ -143,6 +144,6 @@ def _row(project: ListedProject) -> str:
     """Return one element of ``projects``."""
     name = project.display
     quoted = f'"{name}"' if _PLAIN.match(name) else json.dumps(name, ensure_ascii=False)
-    if project.serial is None:
-        return f'{{"name":{quoted}}}'
-    return f'{{"_last-serial":{project.serial:d},"name":{quoted}}}'
+    serial = "" if project.serial is None else f'"_last-serial":{project.serial:d},'
+    revision = "" if project.revision is None else f'"_revision":{project.revision:d},'
+    return f'{{{serial}{revision}"name":{quoted}}}'

@@ -78,13 +78,15 @@ class Cooldown(Struct, frozen=True, kw_only=True):
         ages = (self.age, self.new_projects, *(age for _, age in self.projects))
         return not any(ages) and self.not_after is None
 
+    def projects_pattern(self, name: str) -> str | None:
+        """Return the pattern of ``projects`` that counts for a *normalised* name."""
+        return next((one for one, _ in self.projects if fnmatchcase(name, one)), None)
+
     def for_project(self, name: str) -> ProjectCooldown:
         """Return the rules for the project of this *normalised* name."""
         age, new = self.age, self.new_projects
-        for pattern, other in self.projects:
-            if fnmatchcase(name, pattern):
-                age, new = other, 0.0
-                break
+        if (pattern := self.projects_pattern(name)) is not None:
+            age, new = dict(self.projects)[pattern], 0.0
         return ProjectCooldown(age, new, self.mode, self.missing, self.not_after)
 
 

@@ -48,11 +48,19 @@ class PlannedRemoval(Struct, frozen=True):
     why: str
 
 
+class ChangedFile(Struct, frozen=True):
+    """A file that changed rules hide, or bring back."""
+
+    filename: str
+    appears: bool
+
+
 class PassPlan(Struct, frozen=True, kw_only=True):
     """What a pass would do, as known before it fetches pages."""
 
     cursor: int | None  # the journal's serial after reading
     removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
+    files: tuple[ChangedFile, ...] = ()  # that changed rules hide or bring back
     held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
     publications: int = 0  # pages recorded earlier and not yet published

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 
 from yanksync.core.model import File, HistoryAction, Page, PageChange, Yank
+from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
 
@@ -34,6 +35,7 @@ class PendingDiff(Struct, frozen=True, kw_only=True):
     high: int | None  # the page's serial; None where upstream gives none
     changes: tuple[PageChange, ...] = ()
     reasons: Reasons = ()
+    hidden: HiddenReleases | None = None  # what cooldown hid of the page before
 
 
 class AttributedDiff(Struct, frozen=True):

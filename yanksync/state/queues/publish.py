@@ -167,20 +167,25 @@ class PublishQueue:
     def mark_published(self, rows: Sequence[tuple[int, PublishedForms, bool, int | None]]) -> None:
         """Record published projects, as (id, forms, in the list, serial)."""
         before = {
-            row[0]: (bool(row[1]), row[2])
+            row[0]: (bool(row[1]), row[2], row[3])
             for row in self._db.execute(
-                """SELECT id, listed, published_serial FROM projects
+                """SELECT id, listed, published_serial, json_digest FROM projects
                 WHERE id IN (SELECT value FROM json_each(?))""",
                 (json.dumps([row[0] for row in rows]),),
             )
         }
         self._note_list(
             any(before[id_][0] != listed for id_, _, listed, _ in rows),
-            any(before[id_][1] != serial for id_, _, _, serial in rows),
+            any(before[id_][1] != serial for id_, _, _, serial in rows)
+            or (
+                any(before[id_][2] != forms.json for id_, forms, _, _ in rows)
+                and self._has_revisions()
+            ),
         )
         self._db.execute_many(
             """UPDATE projects SET json_digest = ?, html_digest = ?, legacy_digest = ?, codecs = ?,
-                listed = ?, published_serial = ? WHERE id = ?""",
+                listed = ?, published_serial = ?, revision = revision + (json_digest IS NOT ?1)
+                WHERE id = ?""",
             [
                 (
                     forms.json,
@@ -207,6 +212,9 @@ class PublishQueue:
             self._note_list(bool(row[0]), False)
             self._db.execute("DELETE FROM unpublished WHERE id = ?", (id_,))
             self._db.execute("DELETE FROM pages WHERE id = ?", (id_,))
+            self._db.execute(
+                "UPDATE file_times SET changes_at = NULL, waiting = 0 WHERE project = ?", (id_,)
+            )
             kept = unpublished(lost.one(id_))
             if forget:
                 rows = self._db.execute(
@@ -223,6 +231,10 @@ class PublishQueue:
                     (id_,),
                 )
             lost.put(id_, kept)
+
+    def _has_revisions(self) -> bool:
+        """Return whether the list says when a page changed without a new serial."""
+        return self._db.first_row("SELECT 1 FROM meta WHERE key = 'offer_digest'") is not None
 
     def _note_list(self, changed: bool, serials: bool) -> None:
         if changed:

@@ -25,7 +25,7 @@ class HeldItem(Struct, frozen=True, kw_only=True):
     """One thing that waits for a person."""
 
     project: str | None  # None: the mirror as a whole
-    what: str  # removal, files, hash, left-list, journal, selection
+    what: str  # removal, files, hash, left-list, journal, selection, advisories
     why: str
     since: float  # UTC seconds
     approve: str  # what approving does
@@ -35,7 +35,7 @@ class HeldItem(Struct, frozen=True, kw_only=True):
 JOURNAL, SELECTION = "the journal", "the selection"
 """How :func:`approve_held` names what concerns the mirror as a whole."""
 
-WHOLE_MIRROR = {"journal": JOURNAL, "selection": SELECTION}
+WHOLE_MIRROR = {"journal": JOURNAL, "selection": SELECTION, "advisories": "the advisories"}
 """The same by :attr:`HeldItem.what`."""
 
 _EFFECTS = {
@@ -45,6 +45,7 @@ _EFFECTS = {
     "left-list": "the next run asks for its page and removes the project if it is gone",
     "journal": "the next run follows upstream from now on and asks for every project again",
     "selection": "the next run removes these projects from the mirror",
+    "advisories": "the next run offers what the changed advisories do not name",
 }
 
 
@@ -84,6 +85,10 @@ def _whole(state: State) -> list[HeldItem]:
         found.append(_held(None, "journal", why, other.replaced_since or 0.0))
     if selection.held is not None and selection.approved is None:
         found.append(_held(None, "selection", selection.held, selection.held_since or 0.0))
+    advisories = facts.text("advisories_held")
+    if advisories is not None and facts.text("advisories_approved") is None:
+        since = facts.moment("advisories_held_since") or 0.0
+        found.append(_held(None, "advisories", advisories, since))
     return found
 
 
@@ -159,6 +164,8 @@ def approve_held(state: State, released: Sequence[HeldItem]) -> None:
                 facts.change(ReplacedJournal, approved=True)
             elif kind == "selection":  # this one, and no other that the configuration may get
                 facts.change(SelectionChange, approved=facts.selection.wanted)
+            elif kind == "advisories":  # these, and no others
+                facts.put(advisories_approved=facts.text("advisories_wanted"))
             elif kind == "removal":
                 state.publish_queue.approve(names)
             elif kind == "left-list":

@@ -35,6 +35,8 @@ from yanksync.sync.follow.project_list import first_build, follow_list
 from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
 from yanksync.sync.follow.upstream_change import mark_trusted, restart_if_approved
 from yanksync.sync.output_survey import older_than_output
+from yanksync.sync.policy.averted import note_averted
+from yanksync.sync.policy.times import note_entries
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 
@@ -179,6 +181,8 @@ def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) 
         state.projects.update_display_names(spelled.items())
         state.history.add(batch.events)
         held = state.projects.get(mark.name for mark in batch.marks)
+        note_averted(mirror, batch.events, held)
+        note_entries(mirror, batch.events, held)
         for mark in batch.marks:
             row = held[mark.name]
             state.projects.note_entry(mark.name, mark.kind, mark.required_serial)

@@ -38,19 +38,28 @@ OTHER_UPSTREAM = ListUse(ListImport.mark_all, directories=False)
 
 
 def import_list(
-    mirror: Mirror, projects: ProjectList, use: ListUse, started: float, *, followed: bool = False
+    mirror: Mirror,
+    projects: ProjectList,
+    use: ListUse,
+    started: float,
+    *,
+    followed: bool = False,
+    are_new: bool = False,
 ) -> None:
     """Compare the list with the state, and mark what ``use`` says.
 
     Runs in a transaction.
 
-    ``followed``: it stands in for the journal, and may show that upstream was put back. Raises
+    ``followed``: it stands in for the journal, and may show that upstream was put back.
+    ``are_new``: projects that are not known have appeared since the list before. Raises
     :class:`yanksync.core.errors.JournalReplaced` then.
     """
-    _import_rows(mirror, projects)
+    _import_rows(mirror, projects, are_new=are_new)
     if followed:
         check_rows(mirror, projects, started)
     use.mark(mirror.state.list_import, started)
+    if followed:
+        mirror.state.list_import.mark_revised(started)
     if use.delisted:
         _mark_delisted(mirror, projects, started)
     if use.directories:
@@ -59,22 +68,22 @@ def import_list(
     mirror.state.list_import.drop()
 
 
-def _import_rows(mirror: Mirror, projects: ProjectList) -> None:
+def _import_rows(mirror: Mirror, projects: ProjectList, *, are_new: bool) -> None:
     """Hold the list against the state: its mirrored rows only."""
     selection = mirror.settings.mirror.selection
     selects = None if selection.includes_all else selection.includes
     skipped = 0
 
-    def rows() -> Iterator[tuple[str, str, int | None]]:
+    def rows() -> Iterator[tuple[str, str, int | None, int | None]]:
         nonlocal skipped
-        for display, serial in projects.rows:
+        for display, serial, revision in projects.rows:
             name = normalize(display)
             if name is None:
                 skipped += 1
             elif selects is None or selects(name):
-                yield name, display, serial
+                yield name, display, serial, revision
 
-    mirror.state.list_import.import_rows(rows())
+    mirror.state.list_import.import_rows(rows(), are_new=are_new)
     if skipped:
         log.info("%d listed names are no valid project names; skipped", skipped)
 

@@ -35,6 +35,7 @@ def add_selected_projects(mirror: Mirror) -> None:
     if source is JournalSource.LISTING:  # the list is read anyway, and now in full
         facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
         facts.change(ListPosition, etag=None)
+        facts.put(widened=1)
         return
     started = mirror.now()
     section = mirror.settings.mirror
@@ -153,9 +154,12 @@ def follow_list(mirror: Mirror, started: float) -> None:
     if not projects.has_serials:
         raise InvalidAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
+    # Names of the first list, and of one that a wider selection reads anew, may be old projects.
+    are_new = facts.number("list_serial") is not None and not facts.flag("widened")
     with mirror.state.transaction():
         facts.change(ListPosition, older_since=None)
-        import_list(mirror, projects, NEWS, started, followed=True)
+        facts.put(widened=None)
+        import_list(mirror, projects, NEWS, started, followed=True, are_new=are_new)
         set_start_position(mirror, JournalSource.LISTING, raw, projects, None)
 
 

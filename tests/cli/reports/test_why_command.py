@@ -1,0 +1,98 @@
+"""``why``, and what ``status`` and ``check`` say of cooldown and overrides."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from tests.support.cli_runner import Cli
+from tests.support.fake_index.index import FakeUpstream
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+AGE = '[cooldown]\nage = "1d"\n'
+
+
+def young(cli: Cli, upstream: FakeUpstream, more: str = "") -> str:
+    """Let a release be a few seconds old; return the configuration without ``more``."""
+    upstream.clock = int(time.time())
+    upstream.upload("demo", "3.0")
+    text = cli.config.read_text()
+    cli.config.write_text(text + more)
+    assert cli("sync").code == 0
+    return text
+
+
+def test_why_names_the_rule_and_its_end(yanksync: Cli, upstream: FakeUpstream) -> None:
+    young(yanksync, upstream, AGE)
+    done = yanksync("why", "Demo")
+    assert done.code == 0
+    assert re.fullmatch(
+        rf"demo-3\.0\.tar\.gz  hidden by cooldown\.age until {RFC_3339.pattern}\n", done.out
+    )
+    (row,) = yanksync("why", "demo", "3", "--json").json
+    assert {key: row[key] for key in ("file", "version", "action", "rule", "reason")} == {
+        "file": "demo-3.0.tar.gz",
+        "version": "3.0",
+        "action": "hide",
+        "rule": "cooldown.age",
+        "reason": "",
+    }
+    assert RFC_3339.fullmatch(row["until"])
+    assert "no rule hides or marks a file of demo 1.0" in yanksync("why", "demo", "1.0").out
+
+
+def test_why_knows_patterns_and_overrides(yanksync: Cli, upstream: FakeUpstream) -> None:
+    override = '\n[[override]]\nmatch = "demo==1"\naction = "yank"\nreason = "use 2.0"\n'
+    young(yanksync, upstream, f'[cooldown.projects]\n"d*" = "1d"{override}')
+    out = yanksync("why", "demo").out.splitlines()
+    assert out[0] == (
+        "demo-1.0.tar.gz  marked yanked by override demo==1 (use 2.0) until the rules change"
+    )
+    assert out[1].startswith("demo-3.0.tar.gz  hidden by cooldown.projects 'd*' until 20")
+
+
+def test_why_of_what_is_not_there(synced: Cli) -> None:
+    done = synced("why", "missing")
+    assert (done.code, done.out) == (1, "")
+    assert "no page of missing is recorded" in done.err
+    assert synced("why", "no such name").code == 2
+
+
+def test_status_counts_what_waits_and_names_what_matches_nothing(
+    yanksync: Cli, upstream: FakeUpstream
+) -> None:
+    override = '\n[[override]]\nmatch = "missing==1"\naction = "hide"\n'
+    young(yanksync, upstream, AGE + override)
+    found = yanksync("status", "--json").json
+    assert found["cooldown_waiting"] == 1
+    assert RFC_3339.fullmatch(found["cooldown_next"])
+    assert found["unmatched_overrides"] == ["missing==1"]
+    text = yanksync("status").out
+    assert f"cooldown waiting  1 files  (the next {found['cooldown_next']})" in text
+    assert "override          missing==1 matches nothing" in text
+
+
+def test_a_wrong_clock_is_a_warning(yanksync: Cli, upstream: FakeUpstream) -> None:
+    young(yanksync, upstream, AGE)
+    upstream.date = lambda: time.time() - 3600.0
+    done = yanksync("sync")
+    assert done.code == 0
+    assert len(done.err.splitlines()) == 1
+    assert "the clock of this machine" in done.err
+    assert "the clock of this machine" in yanksync("status").out
+    checked = yanksync("check")
+    assert checked.code == 1
+    assert checked.out.startswith("WARNING: the clock of this machine")
+    upstream.date = time.time
+    assert yanksync("sync").err == ""
+    assert yanksync("check").code == 0
+
+
+def test_a_dry_run_lists_each_file(synced: Cli, upstream: FakeUpstream) -> None:
+    text = young(synced, upstream)
+    synced.config.write_text(text + AGE)
+    lines = synced("sync", "--dry-run").out.splitlines()
+    assert "- demo-3.0.tar.gz" in lines
+    assert synced("sync").code == 0
+    synced.config.write_text(text)
+    assert "+ demo-3.0.tar.gz" in synced("sync", "--dry-run").out.splitlines()

@@ -1,0 +1,62 @@
+"""The command ``why``: which rule hides a file, and until when."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import msgspec
+
+from yanksync.cli.display.report_rows import json_option, rfc3339
+from yanksync.cli.error_handling import print_line, printable
+from yanksync.cli.logs import CliContext
+from yanksync.cli.project_names import complete_project, suggest_known, valid_name
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.policies.cooldown import format_time
+from yanksync.mirror.state_access import no_mirror, path_for_reading
+from yanksync.state.database import exists
+from yanksync.state.state import State
+
+_WORDS = {"hide": "hidden", "yank": "marked yanked"}
+
+
+@click.command(short_help="Tell which rule hides a file, and until when.")
+@click.argument("project", shell_complete=complete_project)
+@click.argument("version", required=False)
+@json_option
+@click.pass_obj
+def why(context: CliContext, project: str, version: str | None, as_json: bool) -> int:
+    """Show which rule hides the files of PROJECT or marks them yanked, and until when.
+
+    That is cooldown, an override or an advisory, as the newest pass applied them.
+
+    \b
+    Examples:
+      yanksync why demo
+      yanksync why demo 2.0 --json
+    """
+    name = valid_name(project)
+    settings = context.settings()
+    with path_for_reading(settings) as path:
+        found, question, missing = None, "", no_mirror(settings, path)
+        if exists(path):
+            from yanksync.sync.policy.explain import explain  # start-up: no other command needs it
+
+            with State(path, create=False, read_only=True) as state:
+                found = explain(state, name, version)
+                question = suggest_known(state, name)
+    if found is None:
+        print_line(missing or f"no page of {name} is recorded{question}")
+        return ExitCode.FAILED
+    if as_json:
+        rows = [{**msgspec.to_builtins(one), "until": rfc3339(one.until)} for one in found]
+        click.echo(json.dumps(rows))
+        return ExitCode.DONE
+    for one in found:
+        until = "until the rules change" if one.until is None else f"until {format_time(one.until)}"
+        reason = f" ({one.reason})" if one.reason else ""
+        click.echo(printable(f"{one.file}  {_WORDS[one.action]} by {one.rule}{reason} {until}"))
+    if not found:
+        subject = name if version is None else f"{name} {version}"
+        click.echo(f"no rule hides or marks a file of {subject}")
+    return ExitCode.DONE

@@ -1,0 +1,74 @@
+"""Pure: which releases cooldown hid at the moment when upstream withdrew them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from yanksync.core.model import Page
+from yanksync.core.policies.cooldown import HiddenBy
+from yanksync.core.policies.offer import Offer
+from yanksync.core.versions import file_versions, same_version
+
+Releases = tuple[tuple[str, tuple[str, ...]], ...]
+"""Files by version."""
+
+
+class HiddenReleases(Struct, frozen=True):
+    """What cooldown hides of a project."""
+
+    files: Releases = ()
+    partly: tuple[str, ...] = ()  # versions of which other files are offered
+    offers_more: bool = False  # a file of any release is offered
+
+
+class Averted(Struct, frozen=True):
+    """The part of a withdrawal that concerns releases which were never offered."""
+
+    releases: Releases
+    is_all: bool  # nothing else was withdrawn
+
+    @property
+    def count(self) -> int:
+        """How many files that are."""
+        return sum(len(files) for _, files in self.releases)
+
+
+def hidden_releases(page: Page, offer: Offer) -> HiddenReleases | None:
+    """Return what cooldown hides of a recorded ``page``; None: no release."""
+    hidden: dict[str, list[str]] = {}
+    for one in offer.rulings:
+        if one.hidden and one.version is not None and isinstance(one.rule, HiddenBy):
+            hidden.setdefault(one.version, []).append(one.file.filename)
+    if not hidden:
+        return None
+    away = {one.file.filename for one in offer.rulings if one.hidden}
+    offered = {
+        version
+        for file, version in zip(page.files, file_versions(page), strict=True)
+        if file.filename not in away
+    }
+    return HiddenReleases(
+        files=tuple((version, tuple(files)) for version, files in hidden.items()),
+        partly=tuple(version for version in hidden if version in offered),
+        offers_more=bool(offered),
+    )
+
+
+def averted_part(
+    hidden: HiddenReleases | None, version: str | None, file: str | None
+) -> Averted | None:
+    """Return the part of a withdrawal that was averted; None: there is none.
+
+    It concerns a ``file``, a whole release, or without a ``version`` the project.
+    """
+    if hidden is None:
+        return None
+    found: Releases
+    if file is not None:
+        found = tuple((one, (file,)) for one, files in hidden.files if file in files)
+        return Averted(found, is_all=True) if found else None
+    whole = tuple(one for one in hidden.files if one[0] not in hidden.partly)
+    if version is not None:
+        found = tuple(one for one in whole if same_version(one[0], version))
+        return Averted(found, is_all=True) if found else None
+    return Averted(whole, is_all=not hidden.offers_more) if whole else None

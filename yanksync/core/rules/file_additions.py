@@ -1,0 +1,52 @@
+"""Pure: when the files of a project were added, as far as pages and journal entries tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from yanksync.core.model import Page
+from yanksync.core.policies.cooldown import FileTimes, earliest_effective, effective_times
+from yanksync.core.rules.journal_entries import JournalEvent
+
+_ADDED = re.compile(r"add \S+ file (.+)")
+
+
+def added_file(event: JournalEvent) -> str | None:
+    """Return the name of the file that an entry adds; None: it adds none."""
+    match = None if event.entry.version is None else _ADDED.fullmatch(event.entry.action)
+    return None if match is None else match[1]
+
+
+def with_page(
+    known: FileTimes, before: Page | None, page: Page, now: float, *, all_new: bool
+) -> FileTimes:
+    """Return the times after ``page`` was recorded.
+
+    A file without an entry that no page had before was added now. Its upload-time alone counts for
+    a file of the first page, unless the project appeared while it was followed (``all_new``), and
+    for files that vanish, should they come back.
+    """
+    names = {file.filename for file in page.files}
+    was = set() if before is None else {file.filename for file in before.files}
+    added = dict(known.added)
+    if before is not None or all_new:
+        added.update(dict.fromkeys(sorted(names - was - added.keys()), now))
+    vanished = was - names
+    if not vanished or before is None:
+        return known if len(added) == len(known.added) else FileTimes(added, known.earliest)
+    return FileTimes(_kept(added, vanished), _earliest(known, before))
+
+
+def without_page(known: FileTimes, before: Page) -> FileTimes:
+    """Return the times after a page vanished: should it come back, its files are no younger."""
+    names = (file.filename for file in before.files)
+    return FileTimes(_kept(known.added, names), _earliest(known, before))
+
+
+def _kept(added: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
+    return {**dict.fromkeys(sorted(names), 0.0), **added}
+
+
+def _earliest(known: FileTimes, before: Page) -> float | None:
+    return earliest_effective(effective_times(before, known), known)

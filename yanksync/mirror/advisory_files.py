@@ -1,0 +1,94 @@
+"""Reads the advisories that ``mirror.advisories`` names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError  # noqa: N812 (it is no constant)
+
+from yanksync.core.errors import ConfigError
+from yanksync.core.formats.osv_records import parse_record
+from yanksync.core.formats.reader_rules import InvalidDocument
+from yanksync.core.policies.overrides import Advisory
+
+KEY = "mirror.advisories"
+_BROKEN_ZIP = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, ZlibError)
+_LARGEST = 16 << 20  # bytes of one record
+
+
+def stamp_of(paths: Sequence[Path]) -> str:
+    """Return a text that changes when one of the files does. Raises :class:`ConfigError`."""
+    engine = blake2b(digest_size=16)
+    for path in paths:
+        for found in _files(path):
+            try:
+                about = found.stat()
+            except OSError as error:
+                raise _unreadable(found, error.strerror) from error
+            engine.update(f"{found}\0{about.st_size} {about.st_mtime_ns} {about.st_ino}\0".encode())
+    return engine.hexdigest()
+
+
+def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
+    """Return what the records say of malware, by normalised name. Raises :class:`ConfigError`."""
+    found: dict[str, dict[Advisory, None]] = {}
+    for path in paths:
+        for where, body in _records(path):
+            try:
+                for name, advisory in parse_record(body):
+                    found.setdefault(name, {})[advisory] = None
+            except InvalidDocument as error:
+                raise _unreadable(where, str(error)) from error
+    return {
+        name: tuple(sorted(some, key=lambda one: (one.id, one.versions, one.ranges)))
+        for name, some in sorted(found.items())
+    }
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yield a file, or those below a directory that may hold records, in order."""
+    if not path.is_dir():
+        yield path
+        return
+
+    def stop(error: OSError) -> None:
+        raise _unreadable(error.filename, error.strerror) from error
+
+    for directory, below, names in os.walk(path, onerror=stop):
+        below.sort()
+        for name in sorted(names):
+            if name.endswith((".json", ".zip")):
+                yield Path(directory, name)
+
+
+def _records(path: Path) -> Iterator[tuple[object, bytes]]:
+    """Yield the records below ``path``, each with where it is."""
+    for file in _files(path):
+        try:
+            if file.suffix == ".zip":
+                yield from _zipped(file)
+            else:
+                yield file, file.read_bytes()
+        except OSError as error:
+            raise _unreadable(file, error.strerror) from error
+        except _BROKEN_ZIP as error:
+            raise _unreadable(file, str(error)) from error
+
+
+def _zipped(path: Path) -> Iterator[tuple[object, bytes]]:
+    with ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.filename.endswith(".json"):
+                continue
+            if member.file_size > _LARGEST:
+                raise ValueError(f"{member.filename} has more than {_LARGEST} bytes")
+            with archive.open(member) as record:
+                yield f"{path}/{member.filename}", record.read(_LARGEST)
+
+
+def _unreadable(where: object, why: str | None) -> ConfigError:
+    problem = f"cannot be read: {why}; nothing was changed; correct it or take it out of {KEY}"
+    return ConfigError(KEY, str(where), problem)

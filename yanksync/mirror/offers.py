@@ -1,0 +1,104 @@
+"""The rules that a pass renders with: configured, or as an earlier pass recorded them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.core.model import Page
+from yanksync.core.policies.cooldown import UNKNOWN_TIMES, Cooldown, FileTimes
+from yanksync.core.policies.offer import Offer, OfferRules, offer
+from yanksync.core.policies.overrides import Advisory, Override
+from yanksync.state.facts import Facts
+
+Advisories = Mapping[str, tuple[Advisory, ...]]
+"""Advisories about malware, by normalised name."""
+
+
+class OfferKeys(Struct, frozen=True):
+    """What the configuration says, advisories aside."""
+
+    cooldown: Cooldown = Cooldown()
+    overrides: tuple[Override, ...] = ()
+
+    def only(self, override: Override) -> OfferKeys:
+        """Return one override as all that there is."""
+        return OfferKeys(overrides=(override,))
+
+
+class Offers:
+    """What is offered of each page, at one cut-off. Advisories are read when they are needed."""
+
+    def __init__(
+        self,
+        keys: OfferKeys | None = None,
+        cutoff: float = 0.0,
+        advisories: Callable[[], Advisories] | None = None,
+        before: Offers | None = None,
+    ) -> None:
+        """``advisories`` reads them, None: there are none; ``before``: what counted until now."""
+        self.keys = keys = keys or OfferKeys()
+        self.cutoff = cutoff
+        self.published_cutoff = cutoff  # that of the pass that published what is there
+        self.before = before
+        self._advisories = advisories
+        self.has_advisories = advisories is not None
+        self.is_off = keys.cooldown.is_off and not keys.overrides and advisories is None
+
+    @cached_property
+    def rules(self) -> OfferRules:
+        """All rules. The first use reads the state, so it must be in the state's thread."""
+        advisories = {} if self._advisories is None else self._advisories()
+        return OfferRules(
+            cooldown=self.keys.cooldown, overrides=self.keys.overrides, advisories=advisories
+        )
+
+    def offer(self, page: Page, times: FileTimes = UNKNOWN_TIMES) -> Offer:
+        """Return what is offered of ``page``."""
+        return Offer(page) if self.is_off else offer(page, self.rules, times, self.cutoff)
+
+    def at(self, cutoff: float) -> Offers:
+        """Return the same rules at another cut-off."""
+        found = Offers(self.keys, cutoff, self._advisories, self.before)
+        found.published_cutoff = self.published_cutoff
+        if "rules" in vars(self):
+            vars(found)["rules"] = self.rules
+        return found
+
+
+NOTHING_HIDDEN = Offers()
+"""Without rules."""
+
+
+def digest_of_rules(keys: OfferKeys, advisories: str | None) -> str | None:
+    """Return what stands for rules in the state; None: there are none.
+
+    ``advisories`` is the digest of the advisories; None: there are none.
+    """
+    if keys == OfferKeys() and advisories is None:
+        return None
+    engine = blake2b(msgspec.json.encode(keys), digest_size=16)
+    engine.update((advisories or "").encode())
+    return engine.hexdigest()
+
+
+def recorded_offers(facts: Facts) -> Offers:
+    """Return the rules, and the cut-off, that the newest pass recorded."""
+    cutoff, text = facts.moment("cutoff"), facts.text("offer_keys")
+    if text is None or cutoff is None:
+        return NOTHING_HIDDEN
+    keys = msgspec.json.decode(text, type=OfferKeys)
+    has_advisories = facts.text("advisories_digest") is not None
+    return Offers(keys, cutoff, (lambda: recorded_advisories(facts)) if has_advisories else None)
+
+
+def recorded_advisories(facts: Facts) -> Advisories:
+    """Return the advisories that the newest pass recorded."""
+    text = facts.text("advisories")
+    if text is None:
+        return {}
+    return msgspec.json.decode(text, type=dict[str, tuple[Advisory, ...]])

@@ -1,0 +1,1 @@
+"""What the state remembers for cooldown and overrides."""

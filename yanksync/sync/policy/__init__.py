@@ -1,0 +1,1 @@
+"""Cooldown, overrides and advisories in a pass."""

@@ -1,0 +1,134 @@
+"""Which advisories count: those that were read, unless they would bring too much back (R8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.model import Page
+from yanksync.core.policies.overrides import Advisory, names_version
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.removal_guard import removal_limit
+from yanksync.core.versions import file_versions
+from yanksync.mirror.context import Mirror
+from yanksync.mirror.offers import Advisories, recorded_advisories
+from yanksync.sync.published_page import recorded_page
+
+HELD = "advisories"
+"""How a hold of changed advisories is named."""
+
+_FLOOR, _PERCENT = 3, 10.0  # releases that a change may bring back, and of those hidden
+
+
+class LoadedAdvisories(Struct, frozen=True):
+    """The advisories to render with."""
+
+    digest: str | None = None  # None: there are none
+    read: Callable[[], Advisories] | None = None
+    text: str | None = None  # to be recorded; None: they are
+    stamp: str | None = None
+
+    def store(self, mirror: Mirror) -> None:
+        """Record them as those that pages are rendered with."""
+        facts = mirror.state.facts
+        if self.digest is None:
+            facts.put(advisories=None, advisories_digest=None, advisories_stamp=None)
+        elif self.text is not None:
+            facts.put(
+                advisories=self.text,
+                advisories_digest=self.digest,
+                advisories_stamp=self.stamp,
+                advisories_held=None,
+                advisories_approved=None,
+            )
+
+
+def load_advisories(mirror: Mirror) -> LoadedAdvisories:
+    """Return the advisories to render with; files that did not change are not read.
+
+    Raises :class:`yanksync.core.errors.ConfigError`.
+    """
+    facts, paths = mirror.state.facts, mirror.settings.mirror.advisories
+    mirror.totals.held.pop(HELD, None)
+    recorded = facts.text("advisories_digest")
+    if not paths and recorded is None:
+        return LoadedAdvisories()
+    known = LoadedAdvisories(recorded, partial(recorded_advisories, facts))
+    stamp = None
+    found: dict[str, tuple[Advisory, ...]] = {}
+    if paths:
+        from yanksync.mirror.advisory_files import read_advisories, stamp_of  # start-up
+
+        stamp = stamp_of(paths)
+        if stamp == facts.text("advisories_stamp"):
+            _release(mirror)
+            return known
+        found = read_advisories(paths)
+    text = msgspec.json.encode(found)
+    digest = blake2b(text, digest_size=16).hexdigest() if paths else None
+    if digest == recorded:
+        facts.put(advisories_stamp=stamp)
+        _release(mirror)
+        return known
+    if recorded is not None and facts.text("advisories_approved") != (digest or "none"):
+        why = _too_many_back(mirror, recorded_advisories(facts), found)
+        if why is not None:
+            _hold(mirror, why, digest)
+            return known
+    _release(mirror)
+    return LoadedAdvisories(digest, (lambda: found) if paths else None, text.decode(), stamp)
+
+
+def _too_many_back(mirror: Mirror, old: Advisories, new: Advisories) -> str | None:
+    """Return why a change of advisories must wait for a person; None: it need not."""
+    hidden = back = 0
+    for row in mirror.state.projects.get(old).values():
+        if row.presence is not Presence.PRESENT:
+            continue
+        try:
+            page = recorded_page(mirror, row)
+        except InvalidAnswer:
+            continue
+        before = _named(page, old[row.name])
+        hidden += len(before)
+        back += len(before - _named(page, new.get(row.name, ())))
+    if back <= removal_limit(_FLOOR, _PERCENT, hidden):
+        return None
+    return f"changed advisories would bring back {back} of {hidden} hidden releases"
+
+
+def _named(page: Page, advisories: tuple[Advisory, ...]) -> set[str | None]:
+    versions = set(file_versions(page))
+    return {
+        version
+        for version in versions
+        if any(names_version(advisory, version) for advisory in advisories)
+    }
+
+
+def _hold(mirror: Mirror, why: str, digest: str | None) -> None:
+    facts = mirror.state.facts
+    wanted = digest or "none"
+    if facts.text("advisories_held") != why or facts.text("advisories_wanted") != wanted:
+        facts.put(
+            advisories_held=why,
+            advisories_held_since=facts.moment("advisories_held_since") or mirror.now(),
+            advisories_wanted=wanted,
+        )
+    mirror.totals.held[HELD] = f"{why}; those from before count until then; see 'yanksync holds'"
+
+
+def _release(mirror: Mirror) -> None:
+    facts = mirror.state.facts
+    if facts.text("advisories_held") is not None or facts.text("advisories_approved") is not None:
+        facts.put(
+            advisories_held=None,
+            advisories_held_since=None,
+            advisories_wanted=None,
+            advisories_approved=None,
+        )

@@ -1,0 +1,57 @@
+"""Notes withdrawals of releases that cooldown hid: nobody could install them from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.model import Page
+from yanksync.core.names import NormalizedName
+from yanksync.core.policies.cooldown import FileTimes
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.averted import HiddenReleases, averted_part, hidden_releases
+from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.mirror.context import Mirror
+from yanksync.state.policy.file_times import NO_ROW
+from yanksync.state.project_rows import ProjectRow
+from yanksync.sync.published_page import recorded_page
+
+
+def hidden_before(mirror: Mirror, page: Page | None, times: FileTimes) -> HiddenReleases | None:
+    """Return what cooldown hid of ``page`` when it was published last."""
+    offers = mirror.offers
+    if page is None or offers.keys.cooldown.is_off:
+        return None
+    return hidden_releases(page, offers.at(offers.published_cutoff).offer(page, times))
+
+
+def note_averted(
+    mirror: Mirror, events: Sequence[JournalEvent], rows: Mapping[NormalizedName, ProjectRow]
+) -> None:
+    """Note which of these withdrawals concern hidden releases. Use inside a transaction.
+
+    ``rows`` are the projects as they were before these entries.
+    """
+    if mirror.offers.keys.cooldown.is_off:
+        return
+    hidden: dict[NormalizedName, HiddenReleases | None] = {}
+    for event in events:
+        row, serial = rows[event.name], event.entry.serial
+        if not event.removes or row.presence is not Presence.PRESENT:
+            continue
+        if row.serial is not None and serial <= row.serial:
+            continue  # the held page is newer
+        if event.name not in hidden:
+            hidden[event.name] = _hidden(mirror, row)
+        part = averted_part(hidden[event.name], event.entry.version, event.file)
+        if part is not None:
+            mirror.state.history.set_averted(serial, part)
+
+
+def _hidden(mirror: Mirror, row: ProjectRow) -> HiddenReleases | None:
+    try:
+        page = recorded_page(mirror, row)
+    except InvalidAnswer:
+        return None
+    times = mirror.state.file_times.get([row.id]).get(row.id, NO_ROW).times
+    return hidden_before(mirror, page, times)

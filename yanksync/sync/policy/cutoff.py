@@ -1,0 +1,58 @@
+"""The cut-off of a pass: the moment at which ages are measured, which a wrong clock cannot move."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from yanksync.core.policies.cooldown import format_time
+from yanksync.mirror.context import Mirror, log
+
+_TOLERANCE = 300.0  # seconds between our clock and upstream's
+
+
+def advance_cutoff(mirror: Mirror) -> Mirror:
+    """Return ``mirror`` at the cut-off of this pass; what becomes visible waits to be published."""
+    if mirror.offers.is_off:
+        return mirror
+    state, facts, now = mirror.state, mirror.state.facts, mirror.now()
+    is_first = facts.moment("list_written") is None
+    last = facts.moment("cutoff")
+    cutoff, problem = choose_cutoff(now, last, mirror.upstream.time(), is_first=is_first)
+    if problem is not None:
+        log.warning("%s", problem)
+    with state.transaction():
+        if problem != facts.text("clock_problem"):
+            facts.put(clock_problem=problem)
+        if cutoff != last:
+            facts.put(cutoff=cutoff)
+        state.file_times.publish_due(cutoff, now)
+    return replace(mirror, offers=mirror.offers.at(cutoff))
+
+
+def choose_cutoff(
+    now: float, last: float | None, upstream: float | None, *, is_first: bool
+) -> tuple[float, str | None]:
+    """Return the cut-off to use, and what is wrong with a clock; None: nothing.
+
+    Args:
+        now: our clock.
+        last: the cut-off of the pass before; None: there was none.
+        upstream: the time that upstream gave; None: it gave none.
+        is_first: nothing was published before.
+    """
+    if upstream is not None and abs(upstream - now) > _TOLERANCE:
+        problem = (
+            f"the clock of this machine ({format_time(now)}) differs from upstream's "
+            f"({format_time(upstream)})"
+        )
+        chosen = min(now, upstream) if is_first or last is None else last
+    elif last is not None and now < last and not is_first:
+        problem = (
+            f"the clock of this machine ({format_time(now)}) is behind that of the last pass "
+            f"({format_time(last)})"
+        )
+        chosen = last
+    else:
+        return now, None
+    what = f"cooldown goes by {format_time(chosen)} until that ends; correct the clock"
+    return chosen, f"{problem}; {what}"

@@ -1,0 +1,165 @@
+"""Which rules a pass renders with, and what a change of them makes unpublished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec.structs import replace
+
+from yanksync.core.errors import InvalidAnswer
+from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.project_state import Presence
+from yanksync.core.rules.fetch_plan import ChangedFile
+from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.offers import OfferKeys, Offers, digest_of_rules, recorded_offers
+from yanksync.state.policy.file_times import NO_ROW
+from yanksync.state.project_rows import ProjectRow
+from yanksync.sync.policy.advisories import load_advisories
+from yanksync.sync.policy.upload_times import check_recorded, needs_upload_times
+from yanksync.sync.published_page import recorded_page, visible_page
+
+_BATCH = 500  # projects read at once
+
+
+def with_rules(mirror: Mirror) -> Mirror:
+    """Return ``mirror`` with the rules of the configuration, at the recorded cut-off.
+
+    Pages that changed rules concern become unpublished. Raises
+    :class:`yanksync.core.errors.ConfigError` when advisories cannot be read.
+    """
+    facts, settings = mirror.state.facts, mirror.settings
+    keys = OfferKeys(settings.cooldown, settings.overrides)
+    advisories = load_advisories(mirror)
+    digest = digest_of_rules(keys, advisories.digest)
+    recorded = facts.text("offer_digest")
+    if digest is None and recorded is None:
+        return mirror
+    cutoff = facts.moment("cutoff")
+    if cutoff is None:
+        now, last = mirror.now(), mirror.state.runs.previous_start(mirror.run)
+        cutoff = now if last is None else min(last, now)
+    offers = Offers(keys, cutoff, advisories.read)
+    _report_expired(mirror, keys, cutoff)
+    if digest != recorded:
+        before = recorded_offers(facts)
+        if needs_upload_times(keys.cooldown):
+            check_recorded(mirror)
+        offers = Offers(keys, cutoff, advisories.read, before=before.at(cutoff))
+        with mirror.state.transaction():
+            _publish_again(mirror, before, offers)
+            advisories.store(mirror)
+            facts.put(
+                list_changed=1,  # its rows have revisions while there are rules
+                offer_digest=digest,
+                offer_keys=None if digest is None else msgspec.json.encode(keys).decode(),
+                cutoff=None if digest is None else cutoff,
+                **({"clock_problem": None} if digest is None else {}),
+            )
+    return replace(mirror, offers=offers)
+
+
+def _publish_again(mirror: Mirror, before: Offers, after: Offers) -> None:
+    """Let the pages be published again that a change of rules may concern."""
+    state, now = mirror.state, mirror.now()
+    if before.keys.cooldown != after.keys.cooldown:
+        log.info("the rules of [cooldown] have changed; publishing every page again")
+        state.publish_queue.add_all(now)
+        state.file_times.forget_shown()
+    else:
+        for row in state.projects.get(affected_projects(before, after)).values():
+            if row.presence is Presence.PRESENT:
+                state.publish_queue.add_page(row.id, now)
+    if after.is_off:
+        state.file_times.forget_offers()
+
+
+def with_recorded_rules(mirror: Mirror) -> Mirror:
+    """Return ``mirror`` with the rules and the cut-off that the newest pass recorded."""
+    offers = recorded_offers(mirror.state.facts)
+    keys = OfferKeys(mirror.settings.cooldown, mirror.settings.overrides)
+    has_paths = bool(mirror.settings.mirror.advisories)
+    if keys != offers.keys or has_paths != offers.has_advisories:
+        log.warning(
+            "cooldown, overrides or advisories have changed in the configuration since the last "
+            "pass; pages are compared with the rules of that pass, and the next one applies yours"
+        )
+    return replace(mirror, offers=offers)
+
+
+def changed_files(mirror: Mirror) -> Iterator[ChangedFile]:
+    """Yield the files that changed rules hide or bring back, as far as pages are recorded."""
+    after, state = mirror.offers, mirror.state
+    before = after.before
+    if before is None:
+        return
+    if before.keys.cooldown == after.keys.cooldown:
+        batches = iter([list(state.projects.get(affected_projects(before, after)).values())])
+    else:
+        batches = _all_projects(mirror)
+    for rows in batches:
+        times = state.file_times.get([row.id for row in rows])
+        for row in rows:
+            if row.presence is not Presence.PRESENT:
+                continue
+            try:
+                page = visible_page(row, recorded_page(mirror, row))
+            except InvalidAnswer:
+                continue
+            of_row = times.get(row.id, NO_ROW).times
+            old, new = (
+                {file.filename for file in offers.offer(page, of_row).page.files}
+                for offers in (before, after)
+            )
+            yield from (ChangedFile(name, appears=False) for name in sorted(old - new))
+            yield from (ChangedFile(name, appears=True) for name in sorted(new - old))
+
+
+def _all_projects(mirror: Mirror) -> Iterator[list[ProjectRow]]:
+    last = 0
+    while rows := mirror.state.projects.next_batch(last, _BATCH):
+        last = rows[-1].id
+        yield rows
+
+
+def affected_projects(before: Offers, after: Offers) -> set[NormalizedName]:
+    """Return the names of projects that changed overrides or advisories may concern."""
+    found: set[NormalizedName] = set()
+    for one in {*before.keys.overrides} ^ {*after.keys.overrides}:
+        found.update(projects_of(one.match.project, one.match.file))
+    old, new = before.rules.advisories, after.rules.advisories
+    changed = (name for name in {*old, *new} if old.get(name) != new.get(name))
+    return found | {NormalizedName(name) for name in changed}
+
+
+def projects_of(project: str | None, filename: str | None) -> Iterator[NormalizedName]:
+    """Yield the projects that may have a file: each beginning of its name before a hyphen."""
+    if project is not None:
+        yield NormalizedName(project)
+    parts = (filename or "").split("-")
+    for count in range(1, len(parts)):
+        name = normalize("-".join(parts[:count]))
+        if name is not None:
+            yield name
+
+
+def _report_expired(mirror: Mirror, keys: OfferKeys, cutoff: float) -> None:
+    """Log each override that has expired, once."""
+    expired = {
+        f"{one.text} {one.action} {one.until}" for one in keys.overrides if not one.applies(cutoff)
+    }
+    facts = mirror.state.facts
+    text = facts.text("expired_overrides")
+    if not expired and text is None:
+        return
+    known = set() if text is None else set(msgspec.json.decode(text, type=list[str]))
+    for one in sorted(expired - known):
+        match, action, _ = one.rsplit(" ", 2)
+        log.warning(
+            "override of %s (%s) has expired and applies no longer; take it out of the "
+            "configuration or give it a later until",
+            match,
+            action,
+        )
+    if expired != known:
+        facts.put(expired_overrides=msgspec.json.encode(sorted(expired)).decode())
