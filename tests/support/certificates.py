@@ -9,7 +9,8 @@ from pathlib import Path
 
 def found(where: Path) -> None:
     """Make a certificate authority in the directory ``where``: ``ca.pem``, and its key."""
-    _openssl("-keyout", str(where / "ca.key"), "-out", str(where / "ca.pem"), "-subj", "/CN=test")
+    _openssl("-keyout", str(where / "ca.key"), "-out", str(where / "ca.pem"), "-subj", "/CN=test",
+             "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
 
 
 def made_by(authority: Path, *names: str) -> ssl.SSLContext:
@@ -17,7 +18,8 @@ def made_by(authority: Path, *names: str) -> ssl.SSLContext:
     key, own = authority / "key.pem", authority / "own.pem"
     signed = ("-CA", str(authority / "ca.pem"), "-CAkey", str(authority / "ca.key"))
     _openssl(*signed, "-keyout", str(key), "-out", str(own), "-subj", "/CN=x",
-             "-addext", f"subjectAltName={','.join(names)}")  # fmt: skip
+             "-addext", f"subjectAltName={','.join(names)}",
+             "-addext", "basicConstraints=critical,CA:FALSE")  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(own, key)
     return context
