@@ -63,10 +63,11 @@ def many_removals(machine: Prepared) -> None:
 
 def foreign_tree(machine: Prepared) -> None:
     """A tree of another program, older than many removals and a yank."""
-    for name in GONE:
+    gone = [f"demo-{number}" for number in range(110)]
+    for name in gone:
         machine.upstream.upload(name, "1.0")
     Tree(machine.upstream, machine.output).make()
-    for name in GONE:
+    for name in gone:
         machine.upstream.remove_project(name)
     machine.upstream.yank("demo", "1.0", "bad")
 
