@@ -97,6 +97,7 @@ def test_passes_follow_each_other_until_a_signal(
     assert [re.sub(r" in [0-9.]+ s$", "", line) for line in service.lines] == [
         "info: started: a pass at once, then every 1 s",
         f"info: up to date at serial {last - 1}: 2 pages written",
+        "info: demo 2.0: yanked: broken",
         f'info: up to date at serial {last}: 1 yanked (demo 2.0 "broken"); 1 page written',
         "info: stopping: what is in hand is finished first",
         "info: stopped",
@@ -171,6 +172,17 @@ def test_the_configuration_is_read_again(
     wait_for(lambda: "demo-2.0" not in page(yanksync))
     assert "demo-1.0" in page(yanksync)
     assert service.end().code == 0
+
+
+def test_each_event_is_a_line(synced: Cli, upstream: FakeUpstream, start: Start) -> None:
+    service = start()
+    wait_for(lambda: service.has_told("started"))
+    upstream.yank("demo", "2.0", "broken")
+    upstream.remove_project("other")
+    wait_for(lambda: service.has_told("info: up to date at serial 14"))
+    assert service.end().code == 0
+    for line in ("demo 2.0: yanked: broken", "other: removed"):
+        assert service.lines.count(f"info: {line}") == 1
 
 
 def test_another_run_is_told_of_once(synced: Cli, upstream: FakeUpstream, start: Start) -> None:

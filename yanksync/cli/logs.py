@@ -135,7 +135,7 @@ class CliContext(Struct, frozen=True):
         handler = self._handler()
         logger = logging.getLogger("yanksync")
         logger.setLevel(
-            logging.ERROR if self.quiet else logging.DEBUG if self.verbose else logging.INFO
+            logging.ERROR if self.quiet else logging.DEBUG if self.verbose > 1 else logging.INFO
         )
         logger.propagate = False
         logger.addHandler(handler)

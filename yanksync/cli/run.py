@@ -7,7 +7,12 @@ from functools import partial
 
 import click
 
-from yanksync.cli.display.pass_summary import Start, summarize, summary_line
+from yanksync.cli.display.pass_summary import (
+    Start,
+    event_lines,
+    summarize,
+    summary_line,
+)
 from yanksync.cli.error_handling import bug_report_text, exit_code_of, leave
 from yanksync.cli.logs import CliContext
 from yanksync.cli.sync import make_recorded_pass, metrics_option, reported
@@ -41,7 +46,9 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
     settings = load()
     refuse_other_owner(settings)
     with context.streaming():
-        service = Service(settings, ScheduledPasses(), load, os.environ)
+        service = Service(
+            settings, ScheduledPasses(verbose=bool(context.verbose)), load, os.environ
+        )
         if not service.run():
             leave(ExitCode.FAILED)
     return ExitCode.DONE
@@ -50,7 +57,9 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
 class ScheduledPasses:
     """Makes the passes, and tells of what is news in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, verbose: bool = False) -> None:
+        """With ``verbose`` each pass is logged; else only what is news."""
+        self._verbose = verbose
         self._last: ExitCode | None = None  # how the last pass ended
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode:
@@ -79,4 +88,9 @@ class ScheduledPasses:
         run = run_record(mirror, code)
         # An empty pass like the one before is no news.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
-        log.log(20 if news else 10, "%s", summary_line(summarize(mirror, code, start)))
+        if not (news or self._verbose):
+            return
+        summary = summarize(mirror, code, start)
+        for project, line in event_lines(summary):
+            log.info("%s", line, extra={"project": project})
+        log.info("%s", summary_line(summary))
