@@ -346,9 +346,6 @@ def _wishes(accept: str, etag: str | None) -> dict[str, str]:
 def _target(url: str, route: _Route) -> str:
     """Return what stands in the request line."""
     parts = urlsplit(url)
-    target = parts.path or "/"
-    if parts.query:
-        target += "?" + parts.query
-    return (
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}" if route.absolute else target
-    )
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if route.absolute else ""
+    return place + target
