@@ -134,7 +134,7 @@ def table(convert: Callable[[dict[str, object]], Any]) -> ValueType:
 
 
 def moment_or_none(value: str) -> float | None:
-    """Return an RFC 3339 time in UTC seconds; an empty text is none."""
+    """Return an RFC 3339 time in UTC seconds; "" is None."""
     return moment(value) if value else None
 
 

@@ -20,7 +20,10 @@ _LARGEST = 16 << 20  # bytes of one record
 
 
 def stamp_of(paths: Sequence[Path]) -> str:
-    """Return a text that changes when one of the files does. Raises :class:`ConfigError`."""
+    """Return a text that changes when one of the files does.
+
+    Raises :class:`ConfigError`.
+    """
     engine = blake2b(digest_size=16)
     for path in paths:
         for found in _files(path):

@@ -31,7 +31,10 @@ class OfferKeys(Struct, frozen=True):
 
 
 class Offers:
-    """What is offered of each page, at one cut-off. Advisories are read when they are needed."""
+    """What is offered of each page, at one cut-off.
+
+    Advisories are read when they are needed.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,10 @@ class Offers:
 
     @cached_property
     def rules(self) -> OfferRules:
-        """All rules. The first use reads the state, so it must be in the state's thread."""
+        """All rules.
+
+        The first use reads the state, so it must be in the thread of the state.
+        """
         advisories = {} if self._advisories is None else self._advisories()
         return OfferRules(
             cooldown=self.keys.cooldown, overrides=self.keys.overrides, advisories=advisories

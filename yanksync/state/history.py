@@ -290,7 +290,7 @@ class History:
         return json.dumps(msgspec.to_builtins(part))
 
     def set_averted(self, serial: int, part: Averted) -> None:
-        """Note that a journal entry withdraws releases that were hidden, if it is recorded."""
+        """Mark a recorded withdrawal whose releases were hidden."""
         where = "era = ? AND serial = ? AND averted IS NULL"
         key = (self._epoch, serial)
         if self._db.first_row(f"SELECT 1 FROM history WHERE {where}", key) is not None:

@@ -83,7 +83,9 @@ class ListImport:
         )
 
     def mark_revised(self, since: float) -> None:
-        """Ask for every project whose page changed without a new serial, and note the revisions.
+        """Mark projects whose page changed without a new serial.
+
+        Their revisions are stored.
 
         The first revision of a project says nothing: its page may be from before or after it.
         """

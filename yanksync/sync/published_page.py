@@ -38,7 +38,10 @@ def recorded_page(mirror: Mirror, row: ProjectRow) -> Page:
 
 
 def render_forms(mirror: Mirror, page: Page) -> RenderedForms:
-    """Return all forms of a page that the rules of :mod:`yanksync.mirror.offers` left as it is."""
+    """Return all forms of a page as it is recorded.
+
+    The rules of :mod:`yanksync.mirror.offers` change nothing on it.
+    """
     shown = offered_page(page, mirror.settings.mirror.yanked.value)
     legacy = None
     if mirror.settings.mirror.legacy_json:

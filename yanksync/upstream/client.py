@@ -135,7 +135,7 @@ class UpstreamClient:
         return reply
 
     def time(self) -> float | None:
-        """Return the time by upstream's clock, as the newest list or journal answer says it."""
+        """Return upstream's time, from the newest list or journal answer."""
         if self._clock is None:
             return None
         date, age, seen = self._clock

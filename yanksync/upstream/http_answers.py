@@ -88,7 +88,7 @@ def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswe
 
 
 def upstream_time(date: str | None, age: str | None) -> float | None:
-    """Return upstream's time at an answer with this Date and Age; None: it says none."""
+    """Return upstream's time from Date and Age, or None."""
     from email.utils import parsedate_to_datetime  # start-up: only cooldown needs it
 
     try:

@@ -26,7 +26,9 @@ _WORDS = {"hide": "hidden", "yank": "marked yanked"}
 @json_option
 @click.pass_obj
 def why(context: CliContext, project: str, version: str | None, as_json: bool) -> int:
-    """Show which rule hides the files of PROJECT or marks them yanked, and until when.
+    """Show which rule hides files of PROJECT, and until when.
+
+    Also the rules that mark files as yanked.
 
     That is cooldown, an override or an advisory, as the newest pass applied them.
 

@@ -36,7 +36,7 @@ class HiddenBy(StrEnum):
 
 
 class FileTimes(Struct, frozen=True):
-    """What the state knows of the times of a project's files, beside the page."""
+    """The times of a project's files that the state knows."""
 
     added: Mapping[str, float] = {}  # by file name; others have their upload-time alone
     earliest: float | None = None  # the earliest effective time among files that are gone
@@ -99,7 +99,7 @@ class FileCooldown(Struct, frozen=True):
 
 
 def parse_time(text: str | None) -> float | None:
-    """Return an upload-time (PEP 700) in seconds; None when there is none, or it is no time."""
+    """Return an upload-time (PEP 700) in seconds; None: not valid."""
     if text is None:
         return None
     try:
@@ -116,7 +116,10 @@ def format_time(seconds: float) -> str:
 
 
 def effective_times(page: Page, times: FileTimes) -> list[float]:
-    """Return when each file of ``page`` began to exist: the later of its two clocks."""
+    """Return when each file of ``page`` began to exist.
+
+    That is the later of its two clocks.
+    """
     return [
         max(
             times.added.get(file.filename) or OLD,
@@ -127,7 +130,7 @@ def effective_times(page: Page, times: FileTimes) -> list[float]:
 
 
 def earliest_effective(moments: Iterable[float], times: FileTimes) -> float | None:
-    """Return the earliest effective time that is known of a project; None when none is."""
+    """Return the earliest effective time of a project, or None."""
     known = [moment for moment in moments if moment != OLD]
     if times.earliest is not None:
         known.append(times.earliest)
@@ -135,7 +138,7 @@ def earliest_effective(moments: Iterable[float], times: FileTimes) -> float | No
 
 
 def release_times(page: Page, moments: Sequence[float]) -> list[float]:
-    """Return for each file of ``page`` the effective time that counts for it.
+    """Return the effective time of each file of ``page``.
 
     Files of one release form a chain when neighbours are at most an hour apart: the time of the
     last one counts for all of them. A file that belongs to no version stands alone.
@@ -158,7 +161,7 @@ def release_times(page: Page, moments: Sequence[float]) -> list[float]:
 def judge_files(
     page: Page, rules: ProjectCooldown, times: FileTimes, cutoff: float
 ) -> Sequence[FileCooldown]:
-    """Return for each file of ``page`` whether it is hidden at ``cutoff``, and until when."""
+    """Return which files of ``page`` are hidden, and until when."""
     if rules.is_off:
         return [_OFFERED] * len(page.files)
     own = effective_times(page, times)

@@ -38,7 +38,7 @@ class OfferRules(Struct, frozen=True, dict=True, kw_only=True):
     def overrides_for(
         self, project: str, filenames: frozenset[str], cutoff: float
     ) -> list[Override]:
-        """Return the overrides about a project or its files that apply at ``cutoff``."""
+        """Return the overrides of a project that apply at ``cutoff``."""
         files = (one for one in self._by_file if one.match.file in filenames)
         return [one for one in (*self._by_project.get(project, ()), *files) if one.applies(cutoff)]
 
@@ -56,7 +56,7 @@ class OfferRules(Struct, frozen=True, dict=True, kw_only=True):
 
 
 class Ruling(Struct, frozen=True):
-    """What the rules make of one file that they do not offer as it was recorded."""
+    """The decision about a file that is not offered as recorded."""
 
     file: File
     version: str | None

@@ -100,7 +100,7 @@ def decide(
     versions: Sequence[str | None],
     filenames: Sequence[str],
 ) -> Sequence[Verdict]:
-    """Return what the decisions about one project say of each of its files.
+    """Return the decision about each file of a project.
 
     ``overrides`` are those of the project, or of a file of any project, that have not expired.
     """
@@ -136,7 +136,9 @@ def joined(reasons: Iterable[str]) -> str:
 
 
 def names_version(advisory: Advisory, version: str | None) -> bool:
-    """Return whether an advisory names ``version``: the union of its versions and its ranges.
+    """Return True if an advisory names ``version``.
+
+    Its versions and its ranges both count.
 
     None is the version of a file that belongs to no release: only an advisory about every version
     names it.

@@ -41,5 +41,5 @@ def offered_page(page: Page, yanked: Literal["mark", "omit"]) -> Page:
 
 
 def has_default_status(page: Page) -> bool:
-    """Return whether the status says nothing, so that it may be left out (PEP 792)."""
+    """Return True if the status is the default of PEP 792."""
     return page.status == ProjectStatus.ACTIVE and page.status_reason is None

@@ -57,7 +57,7 @@ def hidden_releases(page: Page, offer: Offer) -> HiddenReleases | None:
 def averted_part(
     hidden: HiddenReleases | None, version: str | None, file: str | None
 ) -> Averted | None:
-    """Return the part of a withdrawal that was averted; None: there is none.
+    """Return the averted part of a withdrawal, or None.
 
     It concerns a ``file``, a whole release, or without a ``version`` the project.
     """

@@ -13,7 +13,7 @@ _ADDED = re.compile(r"add \S+ file (.+)")
 
 
 def added_file(event: JournalEvent) -> str | None:
-    """Return the name of the file that an entry adds; None: it adds none."""
+    """Return the name of the file that an entry adds, or None."""
     match = None if event.entry.version is None else _ADDED.fullmatch(event.entry.action)
     return None if match is None else match[1]
 
@@ -39,7 +39,10 @@ def with_page(
 
 
 def without_page(known: FileTimes, before: Page) -> FileTimes:
-    """Return the times after a page vanished: should it come back, its files are no younger."""
+    """Return the times after a page vanished.
+
+    If it comes back, its files are as old as before.
+    """
     names = (file.filename for file in before.files)
     return FileTimes(_kept(known.added, names), _earliest(known, before))
 

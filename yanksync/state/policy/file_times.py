@@ -40,7 +40,7 @@ class OfferNote(Struct, frozen=True, kw_only=True):
 
 
 class FileTimesTable:
-    """The table ``file_times``. A project of which there is nothing to say has no row."""
+    """The table ``file_times``; a project without times has no row."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -63,7 +63,10 @@ class FileTimesTable:
         }
 
     def put(self, project: int, row: TimesRow) -> None:
-        """Set what is known of a project's files; what was published of them stays noted."""
+        """Store the times of a project's files.
+
+        What was published of them does not change.
+        """
         self._db.execute(
             """INSERT INTO file_times (project, added, earliest, is_new) VALUES (?, ?, ?, ?)
             ON CONFLICT (project) DO UPDATE SET added = excluded.added,
@@ -72,7 +75,7 @@ class FileTimesTable:
         )
 
     def restart(self, ids: Iterable[int]) -> None:
-        """Forget the files of these projects: a project of that name is a new one from here on."""
+        """Forget the files of these projects, which begin again."""
         self._db.execute_many(
             """INSERT INTO file_times (project, is_new) VALUES (?, 1)
             ON CONFLICT (project) DO UPDATE SET added = NULL, earliest = NULL, is_new = 1,
@@ -100,7 +103,7 @@ class FileTimesTable:
         )
 
     def publish_due(self, cutoff: float, now: float) -> int:
-        """Let the pages be published again that change up to ``cutoff``; return their number."""
+        """Queue the pages that change up to ``cutoff``; return their number."""
         due = """SELECT project FROM file_times CROSS JOIN projects ON id = project
             WHERE changes_at <= ?1 AND presence = 'present'"""
         number = self._db.count(f"SELECT count(*) FROM ({due})", (cutoff,))
@@ -124,7 +127,10 @@ class FileTimesTable:
         )
 
     def waiting(self) -> tuple[int, float | None]:
-        """Return how many files wait to become visible, and when the next one does."""
+        """Return the number of hidden files, and the next time.
+
+        At that time the next one becomes visible.
+        """
         row = self._db.first_row(
             """SELECT coalesce(sum(waiting), 0), min(changes_at) FILTER (WHERE waiting > 0)
             FROM file_times WHERE changes_at IS NOT NULL"""

@@ -183,7 +183,10 @@ class FetchQueue:
         return {row[0] for row in rows}
 
     def reached(self, name: str, serial: int | None) -> None:
-        """Remove ``name`` if its page at ``serial`` is enough; None: whatever it waits for."""
+        """Remove ``name`` if its page at ``serial`` is enough.
+
+        None: in any case.
+        """
         self._db.execute(
             "DELETE FROM pending WHERE name = ?1 AND (reach IS NULL OR ?2 IS NULL OR reach <= ?2)",
             (name, serial),

@@ -154,7 +154,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
     if not projects.has_serials:
         raise InvalidAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
-    # Names of the first list, and of one that a wider selection reads anew, may be old projects.
+    # Names of the first list, and of one that a wider selection reads again, may be old projects.
     are_new = facts.number("list_serial") is not None and not facts.flag("widened")
     with mirror.state.transaction():
         facts.change(ListPosition, older_since=None)

@@ -49,7 +49,7 @@ class LoadedAdvisories(Struct, frozen=True):
 
 
 def load_advisories(mirror: Mirror) -> LoadedAdvisories:
-    """Return the advisories to render with; files that did not change are not read.
+    """Return the advisories; unchanged files are not read again.
 
     Raises :class:`yanksync.core.errors.ConfigError`.
     """

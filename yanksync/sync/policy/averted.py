@@ -1,4 +1,4 @@
-"""Notes withdrawals of releases that cooldown hid: nobody could install them from here."""
+"""Records withdrawals of releases that cooldown hid: no client could install them from here."""
 
 from __future__ import annotations
 

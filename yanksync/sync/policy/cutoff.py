@@ -11,7 +11,10 @@ _TOLERANCE = 300.0  # seconds between our clock and upstream's
 
 
 def advance_cutoff(mirror: Mirror) -> Mirror:
-    """Return ``mirror`` at the cut-off of this pass; what becomes visible waits to be published."""
+    """Return ``mirror`` at the cut-off of this pass.
+
+    What becomes visible is queued.
+    """
     if mirror.offers.is_off:
         return mirror
     state, facts, now = mirror.state, mirror.state.facts, mirror.now()
@@ -32,7 +35,7 @@ def advance_cutoff(mirror: Mirror) -> Mirror:
 def choose_cutoff(
     now: float, last: float | None, upstream: float | None, *, is_first: bool
 ) -> tuple[float, str | None]:
-    """Return the cut-off to use, and what is wrong with a clock; None: nothing.
+    """Return the cut-off, and what is wrong with a clock.
 
     Args:
         now: our clock.

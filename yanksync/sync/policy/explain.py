@@ -34,7 +34,7 @@ class FileRuling(Struct, frozen=True, kw_only=True):
 
 
 def explain(state: State, name: NormalizedName, version: str | None) -> list[FileRuling] | None:
-    """Return what the rules make of a project's files, of one release or of all.
+    """Return the decisions about the files of a project or release.
 
     None: no page of the project is recorded.
     """

@@ -24,7 +24,10 @@ class AppliedRules(Struct, frozen=True):
 
 
 def with_times(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
-    """Return ``tasks`` with the times of their files, where there are rules; reads the state."""
+    """Return ``tasks`` with the times of their files.
+
+    Only with rules; it reads the state.
+    """
     if mirror.offers.is_off and mirror.offers.before is None:
         return tasks
     for offers in (mirror.offers, mirror.offers.before):
@@ -64,7 +67,7 @@ def note_rules(mirror: Mirror, applied: Mapping[int, AppliedRules]) -> None:
 
 
 def report_changed_rules(mirror: Mirror) -> None:
-    """Log how many files changed rules have hidden and brought back in this pass."""
+    """Log how many files changed rules hid and brought back."""
     if mirror.offers.before is not None:
         log.info(
             "changed rules: - %d files, + %d files",

@@ -75,7 +75,10 @@ def _publish_again(mirror: Mirror, before: Offers, after: Offers) -> None:
 
 
 def with_recorded_rules(mirror: Mirror) -> Mirror:
-    """Return ``mirror`` with the rules and the cut-off that the newest pass recorded."""
+    """Return ``mirror`` with the recorded rules and cut-off.
+
+    They are those of the newest pass.
+    """
     offers = recorded_offers(mirror.state.facts)
     keys = OfferKeys(mirror.settings.cooldown, mirror.settings.overrides)
     has_paths = bool(mirror.settings.mirror.advisories)
@@ -88,7 +91,10 @@ def with_recorded_rules(mirror: Mirror) -> Mirror:
 
 
 def changed_files(mirror: Mirror) -> Iterator[ChangedFile]:
-    """Yield the files that changed rules hide or bring back, as far as pages are recorded."""
+    """Yield the files that changed rules hide or bring back.
+
+    Only recorded pages count.
+    """
     after, state = mirror.offers, mirror.state
     before = after.before
     if before is None:
@@ -133,7 +139,10 @@ def affected_projects(before: Offers, after: Offers) -> set[NormalizedName]:
 
 
 def projects_of(project: str | None, filename: str | None) -> Iterator[NormalizedName]:
-    """Yield the projects that may have a file: each beginning of its name before a hyphen."""
+    """Yield the projects that a file can belong to.
+
+    They are the beginnings of its name before a hyphen.
+    """
     if project is not None:
         yield NormalizedName(project)
     parts = (filename or "").split("-")

@@ -20,7 +20,9 @@ from yanksync.state.project_rows import ProjectRow
 def note_entries(
     mirror: Mirror, events: Sequence[JournalEvent], rows: Mapping[NormalizedName, ProjectRow]
 ) -> None:
-    """Note when files were added, and which projects begin anew. Use inside a transaction.
+    """Record when files were added, and which projects begin again.
+
+    Use it inside a transaction.
 
     ``rows`` are the projects as they were before these entries.
     """
@@ -32,7 +34,7 @@ def note_entries(
         file = added_file(event)
         if file is not None:
             added.setdefault(name, {})[file] = float(event.entry.timestamp)
-        elif _begins_anew(event, row, removed=name in restarted):
+        elif _begins_again(event, row, removed=name in restarted):
             added.pop(name, None)
             restarted[name] = None
     state.file_times.restart(rows[name].id for name in restarted)
@@ -46,7 +48,7 @@ def note_entries(
                 state.publish_queue.add_page(row.id, mirror.now())  # its page may have them already
 
 
-def _begins_anew(event: JournalEvent, row: ProjectRow, *, removed: bool) -> bool:
+def _begins_again(event: JournalEvent, row: ProjectRow, *, removed: bool) -> bool:
     if row.serial is not None and event.entry.serial <= row.serial:
         return False  # the held page is newer
     if event.kind is EntryKind.CREATE:
@@ -55,7 +57,10 @@ def _begins_anew(event: JournalEvent, row: ProjectRow, *, removed: bool) -> bool
 
 
 class TimesRecorder:
-    """The file times of the projects in one batch of answers, inside its transaction."""
+    """The file times of the projects in one batch of answers.
+
+    It works inside the transaction of the batch.
+    """
 
     def __init__(self, mirror: Mirror, now: float) -> None:
         self._state = mirror.state
@@ -71,14 +76,17 @@ class TimesRecorder:
         return self._rows.get(row.id, NO_ROW).times
 
     def page(self, row: ProjectRow, before: Page | None, page: Page) -> None:
-        """Note the files that are new on ``page``, and those that are gone."""
+        """Record which files of ``page`` are new, and which gone."""
         known = self._rows.get(row.id, NO_ROW)
         all_new = known.is_new or row.presence is Presence.REMOVED
         times = with_page(known.times, before, page, self._now, all_new=all_new)
         self._put(row, known, times)
 
     def vanished(self, row: ProjectRow, before: Page | None, *, explained: bool) -> None:
-        """Note that the page is gone; when that is ``explained``, its files are forgotten."""
+        """Record that the page is gone.
+
+        If that is ``explained``, its files are forgotten.
+        """
         if explained:
             self._rows.pop(row.id, None)
             self._state.file_times.restart([row.id])
@@ -87,7 +95,10 @@ class TimesRecorder:
             self._put(row, known, without_page(known.times, before))
 
     def appears_later(self, row: ProjectRow) -> None:
-        """Note that upstream does not have a project yet: all its files will be new."""
+        """Record a project that upstream does not have yet.
+
+        All its files will be new.
+        """
         if row.id not in self._rows:
             self._state.file_times.restart([row.id])
 

@@ -24,7 +24,10 @@ def is_dated(page: Page) -> bool:
 
 
 def needs_upload_times(cooldown: Cooldown, name: str | None = None) -> bool:
-    """Return whether files without upload-time are hidden: of a project, or of any."""
+    """Return True if files without upload-time are hidden.
+
+    Those of a project, or of any.
+    """
     if cooldown.missing != "hide":
         return False
     if name is None:
@@ -35,7 +38,10 @@ def needs_upload_times(cooldown: Cooldown, name: str | None = None) -> bool:
 
 
 def withholds_pages(mirror: Mirror) -> bool:
-    """Return whether nothing may be published yet: no file of a first build has an upload-time."""
+    """Return True if a first build has no upload-time at all.
+
+    Then nothing can be published yet.
+    """
     facts = mirror.state.facts
     if mirror.offers.is_off or not needs_upload_times(mirror.offers.keys.cooldown):
         return False
@@ -53,7 +59,10 @@ def check_first_build(mirror: Mirror) -> None:
 
 
 def check_recorded(mirror: Mirror) -> None:
-    """Refuse an age for a mirror whose pages have no upload-times. Raises :class:`ConfigError`."""
+    """Refuse an age for a mirror without upload-times.
+
+    Raises :class:`ConfigError`.
+    """
     facts = mirror.state.facts
     if facts.flag("upload_times") or facts.moment("list_written") is None:
         return
