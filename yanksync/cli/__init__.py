@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "yanksync.cli.reports.check:check",
     "why": "yanksync.cli.reports.why:why",
     "history": "yanksync.cli.reports.history:history",
+    "audit": "yanksync.cli.audit:audit",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
@@ -42,6 +43,7 @@ GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "why", "history", "verify"),
+    "Helping users": ("audit",),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }

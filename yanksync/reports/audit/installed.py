@@ -20,6 +20,7 @@ _SECONDS = 60.0
 # In the other Python, which may be an old one.
 _SCRIPT = """
 import importlib.metadata, json, sys
+sys.path = [place for place in sys.path if place]  # not the directory of this process
 rows = [
     [d.metadata["Name"], d.version, d.read_text("direct_url.json") is not None]
     for d in importlib.metadata.distributions()
@@ -49,16 +50,16 @@ def read_installed(python: str) -> PinSet:
     :class:`InputFileError`.
     """
     answer = _ask(python)
-    pins: dict[Pin, None] = {}
+    pins: dict[str, Pin] = {}
     skipped = 0
     for name, version, direct in answer.rows:
         project = normalize(name) if isinstance(name, str) else None
         if direct or project is None or not isinstance(version, str):
             skipped += 1
         else:
-            pins[Pin(project=project, version=version, python=answer.python)] = None
-    ordered = sorted(pins, key=lambda pin: (pin.project, pin.version))
-    return PinSet(tuple(ordered), skipped)
+            pin = Pin(project=project, version=version, python=answer.python)
+            pins.setdefault(project, pin)  # the first on the path is the one that is imported
+    return PinSet(tuple(pins[project] for project in sorted(pins)), skipped)
 
 
 def _ask(python: str) -> _Answer:

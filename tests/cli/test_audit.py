@@ -1,0 +1,331 @@
+"""``yanksync audit`` as a user or a CI job starts it: files, sources, formats, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import venv
+
+import pytest
+from fluidattacks_core.sarif import SarifLog
+from junitparser import Failure, JUnitXml, Skipped
+
+from tests.support.cli_runner import Cli, Done
+from tests.support.fake_index.index import FakeUpstream, Served, serve
+
+REASON = "bad\x1b[31m | [x](http://evil.example) `a` {0}\r\n::error::<b>%0A"
+PINS = """\
+demo==1.0
+# a comment
+gone==1.0 ; python_version > "3"
+other==2
+free>=1
+"""
+PDM = '[metadata]\nlock_version = "4.5.0"\n[[package]]\nname = "demo"\nversion = "1.0"\n'
+FORMATS = ("table", "json", "sarif", "junit", "github", "markdown")
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A mirror that has seen a yank and a removal, and requirements with both; it is only read."""
+    upstream = FakeUpstream()
+    for version in ("1.0", "1.1", "2.0"):
+        upstream.upload("demo", version)
+    upstream.upload("other", "2.0")
+    upstream.upload("gone", "1.0")
+    with serve(upstream) as served:
+        yanksync = Cli(tmp_path_factory.mktemp("audited"), served.simple_url)
+        assert yanksync("sync").code == 0
+        upstream.yank("demo", "1.0", REASON)
+        upstream.remove_project("gone")
+        assert yanksync("sync").code == 0
+    files = {
+        "requirements.txt": PINS,
+        "fine.txt": "other==2.0\n",
+        "free.txt": "demo>1\n",
+        "setup.cfg": "",
+        "uv.lock": "version = 7\n",
+        "poetry.lock": "[",
+        "pdm.lock": PDM,
+    }
+    for name, text in files.items():
+        (yanksync.home / name).write_text(text)
+    return yanksync
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The program in a directory without configuration and state."""
+    return Cli(tmp_path_factory.mktemp("elsewhere"), None)
+
+
+def rows(done: Done) -> dict[str, list[str]]:
+    """Return the kinds of findings by project, of a report in JSON."""
+    return {row["project"]: [one["kind"] for one in row["findings"]] for row in done.json["pins"]}
+
+
+def report(yanksync: Cli, form: str, *more: str) -> str:
+    done = yanksync("audit", "requirements.txt", "--format", form, *more)
+    assert done.code == 1
+    assert done.err == "yanksync: 2 of 3 pins are not fine\n"
+    return done.out
+
+
+def test_the_table_has_all_findings_and_no_control_character(audited: Cli) -> None:
+    out = report(audited, "table")
+    assert [re.split(r"  +", line)[:5] for line in out.splitlines()[:-1]] == [
+        ["WHERE", "PIN", "FINDING", "SINCE", "NEAREST"],
+        ["requirements.txt:1", "demo==1.0", "yanked", "2023-11-14", "1.1"],
+        ["requirements.txt:3", "gone==1.0", "project-gone", "2023-11-14", "-"],
+    ]
+    assert "bad\\x1b[31m" in out
+    assert "\x1b" not in out
+    assert out.splitlines()[-1] == (
+        f"3 pins judged by the state {audited.state}: 2 with findings; "
+        "1 without an exact version of an index, not judged"
+    )
+
+
+def test_the_json_has_the_exact_reason_and_every_pin(audited: Cli) -> None:
+    found = json.loads(report(audited, "json"))
+    demo, gone, other = found["pins"]
+    assert demo["findings"][0].pop("since").startswith("2023-11-14T")
+    assert demo == {
+        "project": "demo",
+        "version": "1.0",
+        "operator": "==",
+        "path": "requirements.txt",
+        "line": 1,
+        "marker": None,
+        "findings": [{"kind": "yanked", "reason": REASON, "files": [], "hashes": []}],
+        "nearest": "1.1",
+        "ignored": False,
+        "fails": True,
+    }
+    assert gone["marker"] == 'python_version > "3"'
+    assert (other["findings"], other["fails"]) == ([], False)
+    assert (found["failures"], found["skipped"]) == (2, 1)
+
+
+def test_the_sarif_is_valid_and_points_into_the_file(audited: Cli) -> None:
+    text = report(audited, "sarif", "--ignore", "other==2.0")
+    SarifLog.model_validate_json(text)  # made from the schema of SARIF 2.1.0
+    (run,) = json.loads(text)["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(set(rules)) == 7
+    yanked, gone = run["results"]
+    assert yanked["properties"]["reason"] == REASON
+    assert "\\[x\\]" in yanked["message"]["text"]
+    assert "{{0}}" in yanked["message"]["text"]
+    assert [rules[one["ruleIndex"]] for one in (yanked, gone)] == ["yanked", "project-gone"]
+    place = gone["locations"][0]["physicalLocation"]
+    assert place == {
+        "artifactLocation": {"uri": "requirements.txt"},
+        "region": {"startLine": 3},
+    }
+
+
+def test_sarif_and_junit_tell_what_does_not_count_apart(audited: Cli) -> None:
+    only = ("--ignore", "demo==1", "--fail-on", "yanked")
+    done = audited("audit", "requirements.txt", "--format", "sarif", *only)
+    SarifLog.model_validate_json(done.out)
+    results = json.loads(done.out)["runs"][0]["results"]
+    assert [(one["level"], "suppressions" in one) for one in results] == [
+        ("note", True),
+        ("note", False),
+    ]
+    done = audited("audit", "requirements.txt", "--format", "junit", *only)
+    (suite,) = JUnitXml.fromstring(done.out.encode())
+    assert (done.code, suite.failures, suite.skipped) == (0, 0, 2)
+
+
+def test_the_junit_is_read_back(audited: Cli) -> None:
+    (suite,) = JUnitXml.fromstring(report(audited, "junit").encode())
+    assert (suite.name, suite.tests, suite.failures) == ("requirements.txt", 3, 2)
+    demo, gone, other = suite
+    assert (demo.name, demo.classname) == ("demo==1.0", "requirements.txt")
+    (failure,) = demo.result
+    assert isinstance(failure, Failure)
+    assert "bad\\x1b[31m" in failure.message
+    assert [one.type for one in gone.result] == ["project-gone"]
+    assert list(other.result) == []
+    assert not any(isinstance(one, Skipped) for case in suite for one in case.result)
+
+
+def test_the_annotations_are_one_line_each(audited: Cli) -> None:
+    lines = report(audited, "github").splitlines()
+    assert [line.partition("::")[2].partition("::")[0] for line in lines] == [
+        "error file=requirements.txt,line=1,title=demo 1.0%3A yanked",
+        "error file=requirements.txt,line=3,title=gone 1.0%3A project-gone",
+    ]
+    assert "<b>%250A" in lines[0]
+
+
+def test_markdown_keeps_foreign_text_a_text(audited: Cli) -> None:
+    head, rule, demo, gone, blank, last = report(audited, "markdown").splitlines()
+    assert (head.count("|"), rule.count("|"), blank) == (7, 7, "")
+    assert len(re.findall(r"(?<!\\)\|", demo)) == 7
+    assert r"\[x\]\(http\:\/\/evil\.example\)" in demo
+    assert r"\<b\>" in demo
+    assert "project\\-gone" in gone
+    assert last.startswith("3 pins judged by")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_report_without_findings_is_a_report(audited: Cli, form: str) -> None:
+    done = audited("audit", "fine.txt", "--format", form)
+    assert (done.code, done.err) == (0, "")
+    assert done.out or form == "github"
+
+
+def test_the_report_goes_into_a_file(audited: Cli) -> None:
+    done = audited("audit", "requirements.txt", "--format", "json", "-o", "new/audit.json")
+    assert (done.code, done.out) == (1, "")
+    assert len(json.loads((audited.home / "new/audit.json").read_text())["pins"]) == 3
+    done = audited("-q", "audit", "requirements.txt", "-o", "requirements.txt/audit")
+    assert done.code == 2
+    assert "cannot be written" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ((), 1),
+        (("--fail-on", "removed,quarantined"), 0),
+        (("--fail-on", "yanked, removed"), 1),
+        (("--ignore", "demo==1.0.0"), 1),
+        (("--ignore", "demo==1.0", "--ignore", "GONE==1.0@2999-12-31"), 0),
+        (("--ignore", "demo==1.0", "--ignore", "gone==1.0@2026-01-01"), 1),
+        (("--ignore", "demo==2.0", "--fail-on", "yanked"), 1),
+    ],
+)
+def test_what_fails(audited: Cli, options: tuple[str, ...], code: int) -> None:
+    done = audited("audit", "requirements.txt", "--format", "json", *options)
+    assert done.code == code
+    assert rows(done) == {"demo": ["yanked"], "gone": ["project-gone"], "other": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name a lock file"),
+        (("gone.txt",), "gone.txt: cannot be read: No such file"),
+        (("setup.cfg",), "is not known by its name"),
+        (("free.txt",), "no pins found in free.txt; 1 requirements or packages"),
+        (("uv.lock",), "uv.lock: has version '7' of its format"),
+        (("poetry.lock",), "poetry.lock: cannot be read"),
+        (("requirements.txt", "--fail-on", "what"), "'what' is no kind of finding"),
+        (("requirements.txt", "--ignore", "demo"), "'demo' is no pin"),
+        (("requirements.txt", "--ignore", "demo==1@soon"), "'soon' is no date"),
+        (("requirements.txt", "--index", "nonsense"), "upstream.simple_url"),
+        (("requirements.txt", "--withdrawals", "https://mirror.example/"), "No such option"),
+        (("--installed", "/no/python"), "/no/python: cannot be started"),
+        (("--installed", "/bin/true"), "/bin/true: did not say what is installed"),
+    ],
+)
+def test_wrong_usage_ends_with_2(audited: Cli, arguments: tuple[str, ...], message: str) -> None:
+    done = audited("audit", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_without_a_state_it_says_what_to_name(elsewhere: Cli) -> None:
+    (elsewhere.home / "requirements.txt").write_text("demo==1\n")
+    done = elsewhere("audit", "requirements.txt")
+    assert done.code == 2
+    assert "Name the configuration of a mirror with --config, or an index with --index" in (
+        " ".join(done.err.split())
+    )
+    assert [path.name for path in elsewhere.home.iterdir()] == ["requirements.txt"]
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_any_index_is_asked_without_configuration_and_state(
+    elsewhere: Cli, upstream: FakeUpstream, served: Served, form: str
+) -> None:
+    upstream.yank("demo", "1.0", "<bad>")
+    upstream.quarantine_project("other")
+    upstream.html_only = form == "html"
+    (elsewhere.home / "yanksync.toml").write_text("this is no configuration")
+    (elsewhere.home / "pins.in").write_text("demo==1\nother==2\nnever==1\ndemo==2.0\n")
+    done = elsewhere("audit", "pins.in", "--index", served.simple_url, "--format", "json")
+    assert done.code == 1
+    assert [[one["kind"] for one in row["findings"]] for row in done.json["pins"]] == [
+        ["yanked"],
+        ["quarantined"],
+        ["project-gone"],
+        [],
+    ]
+    assert done.json["pins"][0]["findings"][0]["reason"] == "<bad>"
+    assert done.json["source"] == f"the index {served.simple_url}"
+    assert not (elsewhere.home / "yanksync.db").exists()
+
+
+@pytest.mark.rule("R7")
+def test_an_address_that_is_no_index_is_no_removal(elsewhere: Cli, served: Served) -> None:
+    (elsewhere.home / "pins.txt").write_text("demo==1\n")
+    done = elsewhere("audit", "pins.txt", "--index", f"{served.root_url}nothing/")
+    assert (done.code, done.out) == (1, "")
+    assert "there is no index" in done.err
+    done = elsewhere("audit", "pins.txt", "--index", "http://127.0.0.1:9/simple/")
+    assert (done.code, done.out) == (1, "")
+    assert "no connection" in done.err
+
+
+def test_an_environment_is_judged(audited: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("venv")
+    venv.create(place, symlinks=True)
+    site = next(place.glob("lib/python*/site-packages"))
+    for name, version, direct in (("Demo", "1.0", False), ("mine", "1", True)):
+        info = site / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        if direct:
+            (info / "direct_url.json").write_text("{}")
+    python = str(place / "bin" / "python")
+    for arguments, environ in (
+        ((f"--installed={python}",), {}),
+        (("--installed",), {"VIRTUAL_ENV": str(place)}),
+    ):
+        done = audited("audit", "--format", "json", *arguments, PYTHONPATH="", **environ)
+        assert done.code == 1
+        (row,) = done.json["pins"]
+        assert (row["project"], row["path"], row["line"]) == ("demo", None, None)
+        assert [one["kind"] for one in row["findings"]] == ["yanked"]
+        assert done.json["skipped"] == 1
+    done = audited("audit", "--format", "sarif", f"--installed={python}")
+    SarifLog.model_validate_json(done.out)
+    table = audited("audit", f"--installed={python}").out
+    assert table.splitlines()[1].startswith("installed  demo==1.0  yanked")
+
+
+def test_a_hash_is_compared(audited: Cli) -> None:
+    page = json.loads((audited.output / "simple/other/index.v1_json").read_text())
+    right, wrong = page["files"][0]["hashes"]["sha256"], "0" * 64
+    (audited.home / "hashed").write_text(
+        f"other==2.0 --hash=sha256:{right} --hash=sha256:{wrong}\n"
+    )
+    done = audited("audit", "-r", "hashed", "--format", "json")
+    (finding,) = done.json["pins"][0]["findings"]
+    assert (finding["kind"], finding["hashes"]) == ("hash-mismatch", [f"sha256:{wrong}"])
+
+
+def test_the_state_is_only_read(audited: Cli) -> None:
+    before = audited.content()
+    audited.state.chmod(0o444)
+    assert audited("audit", "requirements.txt").code == 1
+    audited.state.chmod(0o644)
+    assert audited.content() == before
+
+
+def test_the_extra_is_not_needed_for_lock_files(audited: Cli) -> None:
+    missing = audited.home / "without"
+    missing.mkdir()
+    (missing / "pip_requirements_parser.py").write_text("raise ImportError('not here')\n")
+    path = os.pathsep.join([str(missing), *filter(None, sys.path)])
+    assert audited("audit", "pdm.lock", PYTHONPATH=path).code == 1
+    done = audited("audit", "requirements.txt", PYTHONPATH=path)
+    assert done.code == 2
+    assert "pip install 'yanksync[audit]'" in done.err

@@ -1,0 +1,1 @@
+"""The report of ``audit`` in each of its formats."""

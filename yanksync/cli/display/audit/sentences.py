@@ -1,0 +1,45 @@
+"""What a finding says to people, in the same words in every format."""
+
+from __future__ import annotations
+
+from yanksync.cli.display.report_rows import rfc3339
+from yanksync.core.pins import Pin, PinOperator
+from yanksync.reports.audit.findings import Finding, FindingKind, PinVerdict
+
+_WORDS = {
+    FindingKind.YANKED: "is yanked",
+    FindingKind.REMOVED: "is not on the index",
+    FindingKind.QUARANTINED: "is quarantined",
+    FindingKind.HASH_MISMATCH: "has a pinned hash that is not among its files",
+    FindingKind.PROJECT_GONE: "is of a project that is not on the index",
+    FindingKind.PROJECT_RECREATED: "is of a project that was removed and created again",
+    FindingKind.UNKNOWN: "was not judged: the mirror does not hold the project",
+}
+
+
+def pin_text(pin: Pin) -> str:
+    """Return a pin as a requirement."""
+    operator = "==" if pin.operator is PinOperator.LOCKED else pin.operator.value
+    return f"{pin.project}{operator}{pin.version}"
+
+
+def place_text(pin: Pin) -> str:
+    """Return where a pin stands."""
+    if not pin.path:
+        return "installed"
+    return pin.path if pin.line is None else f"{pin.path}:{pin.line}"
+
+
+def reason_text(finding: Finding) -> str:
+    """Return the reason, with the files or hashes that a finding is about."""
+    only = ", ".join(finding.files or finding.hashes)
+    return " ".join(part for part in (only and f"({only})", finding.reason) if part)
+
+
+def sentence(verdict: PinVerdict, finding: Finding) -> str:
+    """Return one finding as a sentence; upstream's reason is in it as it is."""
+    since = "" if finding.since is None else f" since {rfc3339(finding.since)}"
+    why = reason_text(finding)
+    nearest = "" if verdict.nearest is None else f"; nearest: {verdict.nearest}"
+    text = f"{pin_text(verdict.pin)} {_WORDS[finding.kind]}{since}"
+    return f"{text}: {why}{nearest}" if why else text + nearest
