@@ -15,8 +15,10 @@ from yanksync.cli.display.held import KINDS
 from yanksync.cli.reports.check import LEVELS
 from yanksync.config.settings import HOOK_NAMES
 from yanksync.core.model import HistoryAction
+from yanksync.core.pins import PinOperator
 from yanksync.doctor.checks import Level
 from yanksync.output.comparison import FindingKind
+from yanksync.reports.audit.findings import FindingKind as AuditKind
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -384,6 +386,47 @@ class Version(Struct, kw_only=True):
     platform: Annotated[str, _says("The system.")]
 
 
+class Defect(Struct, kw_only=True):
+    """Something that is wrong with a pin."""
+
+    kind: Annotated[AuditKind, _says("What is wrong.")]
+    reason: Annotated[
+        str | None, _says('The exact text. ``""``: none was given. Null: the kind has none.')
+    ]
+    since: Annotated[Time | None, _says("Since when; null: not known.")]
+    files: Annotated[list[str], _says("Only these files; empty: the whole release.")]
+    hashes: Annotated[list[str], _says("The hashes that no file has.")]
+
+
+class Pin(Struct, kw_only=True):
+    """A pin."""
+
+    project: Name
+    version: Annotated[str, _says("As the file has it.")]
+    operator: Annotated[PinOperator, _says("How it is pinned; ``locked``: in a lock file.")]
+    path: Annotated[str | None, _says("The file; null: it is installed.")]
+    line: Annotated[int | None, _says("The line in it; null: not known.")]
+    marker: Annotated[str | None, _says("Where the pin applies. It is judged in any case.")]
+    findings: Annotated[list[Defect], _says("What is wrong; empty: the pin is fine.")]
+    nearest: Annotated[
+        str | None, _says("A version that can replace it; null: none, or nothing is wrong.")
+    ]
+    ignored: Annotated[bool, _says("Whether ``--ignore`` names it.")]
+    fails: Annotated[bool, _says("Whether it makes the command exit with 1.")]
+
+
+class Audit(Struct, kw_only=True):
+    """``yanksync audit --format json``"""
+
+    version: Annotated[str, _says("The version of yanksync.")]
+    source: Annotated[str, _says("What the pins were judged by.")]
+    failures: Annotated[int, _says("Pins that make the command exit with 1.")]
+    skipped: Annotated[
+        int, _says("Requirements and packages that were not judged: no exact version of an index.")
+    ]
+    pins: Annotated[list[Pin], _says("All pins, in the order of the files.")]
+
+
 class LogLine(Struct, kw_only=True):
     """One line of ``--log-format json``"""
 
@@ -411,6 +454,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "config-check": ConfigErrors,
     "config-show": ConfigValue,
     "version": Version,
+    "audit": Audit,
     "log": LogLine,
     "webhook": Webhook,
 }

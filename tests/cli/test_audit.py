@@ -7,13 +7,17 @@ import os
 import re
 import sys
 import venv
+from pathlib import PurePath
 
 import pytest
+import yaml
 from fluidattacks_core.sarif import SarifLog
 from junitparser import Failure, JUnitXml, Skipped
 
 from tests.support.cli_runner import Cli, Done
 from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.source_copy import ROOT
+from yanksync.core.formats.lock_files.read import reader_of
 
 REASON = "bad\x1b[31m | [x](http://evil.example) `a` {0}\r\n::error::<b>%0A"
 PINS = """\
@@ -329,3 +333,14 @@ def test_the_extra_is_not_needed_for_lock_files(audited: Cli) -> None:
     done = audited("audit", "requirements.txt", PYTHONPATH=path)
     assert done.code == 2
     assert "pip install 'yanksync[audit]'" in done.err
+
+
+def test_the_hook_for_pre_commit_runs_on_the_files_that_are_read() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert (hook["id"], hook["entry"]) == ("yanksync-audit", "yanksync audit")
+    read = ["pylock.toml", "a/pylock.dev.toml", "uv.lock", "b/c/poetry.lock", "pdm.lock"]
+    read += ["Pipfile.lock", "requirements.txt", "d/requirements-dev.txt"]
+    assert [name for name in read if re.search(hook["files"], name)] == read
+    other = ["pyproject.toml", "requirements.py", "my-uv.locked", "Cargo.lock", "notes.txt"]
+    assert not [name for name in other if re.search(hook["files"], name)]
+    assert all(reader_of(PurePath(name).name) or name.endswith(".txt") for name in read)

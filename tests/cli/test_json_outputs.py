@@ -109,3 +109,10 @@ def test_a_webhook(busy: Cli) -> None:
     assert inbox.taken
     for message in inbox.taken:
         valid("webhook", message.json)
+
+
+def test_audit(busy: Cli) -> None:
+    (busy.home / "pins.txt").write_text("demo==1.0 --hash=sha256:0\ndemo==2.0\nother==1.0\n")
+    done = busy("audit", "pins.txt", "--format", "json")
+    assert done.code == 1, done.err
+    valid("audit", done.json)

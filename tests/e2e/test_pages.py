@@ -76,6 +76,12 @@ def yanked(machine: Prepared) -> None:
     machine.upstream.yank("six", "1.0", "breaks on Windows")
 
 
+def demo_yanked(machine: Prepared) -> None:
+    """A release of a mirrored project is yanked, and another takes its place."""
+    machine.upstream.upload("demo", "1.1")
+    machine.upstream.yank("demo", "1.0", "breaks on Windows")
+
+
 def fresh(machine: Prepared) -> None:
     """Nothing is configured, pip installs from upstream, and nginx has Debian's site."""
     for place in ("", "etc/"):
@@ -91,6 +97,7 @@ STEPS: dict[str, Step] = {
     "many removals": many_removals,
     "a tree of bandersnatch": foreign_tree,
     "six 1.0 is yanked": yanked,
+    "demo 1.0 is yanked": demo_yanked,
 }
 
 
