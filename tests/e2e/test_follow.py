@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,22 @@ def test_what_it_made_can_be_adopted_by_another(first: LiveMirror, second: Cli) 
         p: at for p, at in stamps.items() if p.count("/") == 2
     }
     assert pages(second.output) == before
+
+
+def test_a_file_that_becomes_old_enough_passes_through(first: LiveMirror, second: Cli) -> None:
+    """Its page changes without a new serial: the list has a revision for that."""
+    first.upstream.clock = int(time.time()) - 7200
+    first.upload("demo", "3.0")
+    first.sync(mirror_list_interval="0", cooldown_age="1d")
+    assert second("sync").silent
+
+    def offered() -> list[str]:
+        page = json.loads(pages(second.output)["simple/demo/index.v1_json"])
+        return [file["filename"] for file in page["files"]]
+
+    assert len(offered()) == 2
+    serial = first.upstream.last_serial
+    first.sync(mirror_list_interval="0", cooldown_age="1h")
+    assert first.upstream.last_serial == serial
+    assert second("sync").silent
+    assert offered()[-1] == "demo-3.0-py3-none-any.whl"

@@ -33,6 +33,13 @@ def test_the_html_list_byte_for_byte() -> None:
     )
 
 
+def test_a_row_may_have_a_revision() -> None:
+    rows = (ListedProject("foo-bar", "Foo.Bar", 5, 3), ListedProject("zope", "zope", None, 0))
+    body = b"".join(json_rows(rows, 9))
+    assert b'{"_last-serial":5,"_revision":3,"name":"Foo.Bar"},{"_revision":0,' in body
+    assert tuple(parse_list(body, JSON, PageRules()).projects) == rows
+
+
 @pytest.mark.parametrize("projects", [(), ROWS, MANY], ids=["none", "few", "many"])
 @pytest.mark.parametrize("serial", [None, 0, 9])
 def test_both_forms_read_back(projects: list[ListedProject], serial: int | None) -> None:
