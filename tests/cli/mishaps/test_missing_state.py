@@ -88,6 +88,7 @@ def test_a_resumed_first_build_is_reported_on_a_terminal_or_when_asked(
             code, err = done.code, done.err
         assert code == 0
         assert (said in err) is (how in ("-v", "terminal")), how
+        assert ("\rfetching pages  22/23  0/s" in err) is (how == "terminal"), how
         assert ("fetching pages  22/23" in err) is (how == "terminal")
 
 
