@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812 (it is no constant)
@@ -13,6 +12,7 @@ from yanksync.core.errors import ConfigError
 from yanksync.core.formats.osv_records import parse_record
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.policies.overrides import Advisory
+from yanksync.output.digests import new_digest
 
 KEY = "mirror.advisories"
 _BROKEN_ZIP = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, ZlibError)
@@ -24,7 +24,7 @@ def stamp_of(paths: Sequence[Path]) -> str:
 
     Raises :class:`ConfigError`.
     """
-    engine = blake2b(digest_size=16)
+    engine = new_digest()
     for path in paths:
         for found in _files(path):
             try:

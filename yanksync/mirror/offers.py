@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +12,7 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import UNKNOWN_TIMES, Cooldown, FileTimes
 from yanksync.core.policies.offer import Offer, OfferRules, offer
 from yanksync.core.policies.overrides import Advisory, Override
+from yanksync.output.digests import digest_of
 from yanksync.state.facts import Facts
 
 Advisories = Mapping[str, tuple[Advisory, ...]]
@@ -87,9 +87,7 @@ def digest_of_rules(keys: OfferKeys, advisories: str | None) -> str | None:
     """
     if keys == OfferKeys() and advisories is None:
         return None
-    engine = blake2b(msgspec.json.encode(keys), digest_size=16)
-    engine.update((advisories or "").encode())
-    return engine.hexdigest()
+    return digest_of((msgspec.json.encode(keys), (advisories or "").encode())).hex()
 
 
 def recorded_offers(facts: Facts) -> Offers:

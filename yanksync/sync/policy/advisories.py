@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +16,7 @@ from yanksync.core.rules.removal_guard import removal_limit
 from yanksync.core.versions import file_versions
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.offers import Advisories, recorded_advisories
+from yanksync.output.digests import digest_of
 from yanksync.sync.published_page import recorded_page
 
 HELD = "advisories"
@@ -70,7 +70,7 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
             return known
         found = read_advisories(paths)
     text = msgspec.json.encode(found)
-    digest = blake2b(text, digest_size=16).hexdigest() if paths else None
+    digest = digest_of((text,)).hex() if paths else None
     if digest == recorded:
         facts.put(advisories_stamp=stamp)
         _release(mirror)
