@@ -396,6 +396,10 @@ class Defect(Struct, kw_only=True):
     since: Annotated[Time | None, _says("Since when; null: not known.")]
     files: Annotated[list[str], _says("Only these files; empty: the whole release.")]
     hashes: Annotated[list[str], _says("The hashes that no file has.")]
+    rule: Annotated[
+        str | None, _says("The rule of the mirror that hides or marks files; null: upstream did.")
+    ]
+    until: Annotated[Time | None, _says("The end of what the rule does; null: not known.")]
 
 
 class Pin(Struct, kw_only=True):

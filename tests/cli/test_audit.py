@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import time
 import venv
 from pathlib import PurePath
 
@@ -103,7 +104,16 @@ def test_the_json_has_the_exact_reason_and_every_pin(audited: Cli) -> None:
         "path": "requirements.txt",
         "line": 1,
         "marker": None,
-        "findings": [{"kind": "yanked", "reason": REASON, "files": [], "hashes": []}],
+        "findings": [
+            {
+                "kind": "yanked",
+                "reason": REASON,
+                "files": [],
+                "hashes": [],
+                "rule": None,
+                "until": None,
+            }
+        ],
         "nearest": "1.1",
         "ignored": False,
         "fails": True,
@@ -118,7 +128,7 @@ def test_the_sarif_is_valid_and_points_into_the_file(audited: Cli) -> None:
     SarifLog.model_validate_json(text)  # made from the schema of SARIF 2.1.0
     (run,) = json.loads(text)["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert len(set(rules)) == 7
+    assert len(set(rules)) == 9
     yanked, gone = run["results"]
     assert yanked["properties"]["reason"] == REASON
     assert "\\[x\\]" in yanked["message"]["text"]
@@ -344,3 +354,26 @@ def test_the_hook_for_pre_commit_runs_on_the_files_that_are_read() -> None:
     other = ["pyproject.toml", "requirements.py", "my-uv.locked", "Cargo.lock", "notes.txt"]
     assert not [name for name in other if re.search(hook["files"], name)]
     assert all(reader_of(PurePath(name).name) or name.endswith(".txt") for name in read)
+
+
+def test_what_the_mirror_itself_hides_is_told(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.clock = int(time.time())
+    upstream.upload("demo", "1.1")
+    override = 'match = "demo==2.0"\naction = "yank"\nreason = "not\\u001b here"'
+    rules = f'[cooldown]\nage = "7d"\n\n[[override]]\n{override}\n'
+    synced.config.write_text(synced.config.read_text() + rules)
+    done = synced("sync")
+    assert done.code == 0, done.err
+    (synced.home / "pins.txt").write_text("demo==1.0\ndemo==1.1\ndemo==2.0\n")
+    done = synced("audit", "pins.txt", "--format", "json")
+    assert done.code == 1, done.err
+    fine, young, marked = ([*row["findings"]] for row in done.json["pins"])
+    assert fine == []
+    assert [(one["kind"], one["rule"]) for one in young] == [("too-young", "cooldown.age")]
+    assert [(one["kind"], one["rule"], one["reason"]) for one in marked] == [
+        ("overridden", "override demo==2.0", "not\x1b here")
+    ]
+    assert [row["nearest"] for row in done.json["pins"]] == [None, "1.0", None]
+    table = synced("audit", "pins.txt").out
+    assert "cooldown.age until 20" in table
+    assert "override demo==2.0: not\\x1b here" in table

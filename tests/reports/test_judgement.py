@@ -7,7 +7,7 @@ import pytest
 from yanksync.core.model import File, HistoryAction, Page, Yank, sorted_hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin, PinnedFile, PinOperator, hash_pairs
-from yanksync.reports.audit.findings import Finding, FindingKind, ProjectFacts
+from yanksync.reports.audit.findings import Finding, FindingKind, ProjectFacts, RuledFile
 from yanksync.reports.audit.judgement import judge
 from yanksync.reports.audit.nearest import nearest_version
 from yanksync.state.history import HistoryRow
@@ -121,6 +121,7 @@ def test_an_equal_pin_sees_every_release_that_it_allows() -> None:
     [
         ((), "removed", None),
         ((row("remove", 5),), "removed", 5),
+        ((row("averted", 5),), "removed", 5),
         ((row("remove", 5), row("return", 6)), "removed", None),
         ((row("quarantine", 5),), "quarantined", 5),
         ((row("quarantine", 5), row("unquarantine", 6), row("remove", 7)), "removed", 7),
@@ -212,3 +213,26 @@ def test_the_nearest_version_has_a_file_that_installs() -> None:
 def test_a_fine_pin_needs_no_other_version() -> None:
     facts = ProjectFacts(name=DEMO, page=page(file("1.0"), file("1.1")))
     assert judge(pin(), facts, "3.11").nearest is None
+
+
+def ruled(name: str, rule: str = "cooldown.age", until: float | None = 9) -> RuledFile:
+    kind = FindingKind.TOO_YOUNG if rule == "cooldown.age" else FindingKind.OVERRIDDEN
+    return RuledFile(filename=name, kind=kind, rule=rule, reason="", until=until)
+
+
+def test_the_rules_of_the_mirror_are_told_of_the_files_that_a_pin_allows() -> None:
+    own = (ruled(WHL), ruled(TAR, "override demo", None), ruled("demo-1.1-py3-none-any.whl"))
+    facts = ProjectFacts(name=DEMO, page=page(*BOTH.files, file("1.1"), file("1.2")), ruled=own)
+    young = Finding(
+        kind=FindingKind.TOO_YOUNG, reason="", files=(WHL,), rule="cooldown.age", until=9
+    )
+    verdict = judge(pin(), facts, "3.11")
+    assert verdict.findings == (
+        young,
+        Finding(kind=FindingKind.OVERRIDDEN, reason="", files=(TAR,), rule="override demo"),
+    )
+    assert verdict.nearest == "1.2"
+    assert judge(pin("1.0", named(WHL)), facts, "3.11").findings == (young,)
+    whole = ProjectFacts(name=DEMO, page=BOTH, ruled=(ruled(WHL), ruled(TAR, until=None)))
+    (finding,) = judge(pin(), whole, "3.11").findings
+    assert (finding.files, finding.until) == ((), None)

@@ -24,6 +24,8 @@ class FindingKind(StrEnum):
     HASH_MISMATCH = "hash-mismatch"
     PROJECT_GONE = "project-gone"
     PROJECT_RECREATED = "project-recreated"
+    TOO_YOUNG = "too-young"
+    OVERRIDDEN = "overridden"
     UNKNOWN = "unknown"
 
 
@@ -34,6 +36,8 @@ MEANINGS = {
     FindingKind.HASH_MISMATCH: "A pinned hash is not among those of the release's files.",
     FindingKind.PROJECT_GONE: "The index does not have the project.",
     FindingKind.PROJECT_RECREATED: "The project was removed and created again.",
+    FindingKind.TOO_YOUNG: "Cooldown hides or marks files of the pinned release on the mirror.",
+    FindingKind.OVERRIDDEN: "A rule of the mirror hides or marks files of the pinned release.",
     FindingKind.UNKNOWN: "The mirror does not hold the project, so the pin was not judged.",
 }
 """One sentence for each kind, for rules and documentation."""
@@ -43,10 +47,12 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a pin."""
 
     kind: FindingKind
-    reason: str | None = None  # upstream's exact text; "": none was given; None: no reason exists
+    reason: str | None = None  # the exact text; "": none was given; None: no reason exists
     since: float | None = None  # UTC seconds; None: the source does not know
     files: tuple[str, ...] = ()  # only these; none: the whole release
     hashes: tuple[str, ...] = ()  # those that no file has
+    rule: str | None = None  # of the mirror's operator; None: upstream did it
+    until: float | None = None  # UTC seconds: the end of what a rule does; None: not known
 
 
 class PinVerdict(Struct, frozen=True, kw_only=True):
@@ -58,6 +64,16 @@ class PinVerdict(Struct, frozen=True, kw_only=True):
     ignored: bool = False  # the user said so
 
 
+class RuledFile(Struct, frozen=True, kw_only=True):
+    """A file that the mirror's own rules hide, or mark as yanked."""
+
+    filename: str
+    kind: FindingKind  # TOO_YOUNG or OVERRIDDEN
+    rule: str  # as the configuration names it
+    reason: str  # what the operator or the advisory says
+    until: float | None  # UTC seconds; None: until the rules change
+
+
 class ProjectFacts(Struct, frozen=True, kw_only=True):
     """What a source says about one project."""
 
@@ -65,6 +81,7 @@ class ProjectFacts(Struct, frozen=True, kw_only=True):
     page: Page | None = None
     gone: bool = False  # the source says that the project is not there
     events: tuple[HistoryRow, ...] = ()  # oldest first; none where the source keeps no history
+    ruled: tuple[RuledFile, ...] = ()
 
 
 class Ignore(Struct, frozen=True):

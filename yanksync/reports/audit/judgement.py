@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from yanksync.core.model import File, HistoryAction, Page
 from yanksync.core.pins import Pin
 from yanksync.core.versions import files_by_version
-from yanksync.reports.audit.findings import Finding, FindingKind, PinVerdict, ProjectFacts
+from yanksync.reports.audit.findings import (
+    Finding,
+    FindingKind,
+    PinVerdict,
+    ProjectFacts,
+    RuledFile,
+)
 from yanksync.reports.audit.nearest import nearest_version
 from yanksync.state.history import HistoryRow
 
@@ -23,8 +31,14 @@ def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:
     findings = tuple(_findings(pin, facts, page))
     nearest = None
     if findings and not any(one.kind is FindingKind.PROJECT_RECREATED for one in findings):
-        nearest = nearest_version(pin, page, pin.python or python)
+        nearest = nearest_version(pin, _offered(page, facts), pin.python or python)
     return PinVerdict(pin=pin, findings=findings, nearest=nearest)
+
+
+def _offered(page: Page, facts: ProjectFacts) -> Page:
+    """Return the page without the files that the mirror's own rules hide or mark."""
+    ruled = {one.filename for one in facts.ruled}
+    return replace(page, files=tuple(one for one in page.files if one.filename not in ruled))
 
 
 def _without_page(facts: ProjectFacts) -> Finding:
@@ -54,6 +68,7 @@ def _findings(pin: Pin, facts: ProjectFacts, page: Page) -> Iterator[Finding]:
         return
     yield from _yanked(pin, files, facts.events)
     yield from _missing(pin, files, facts.events)
+    yield from _ruled(pin, files, facts.ruled)
 
 
 def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
@@ -63,19 +78,24 @@ def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
         return Finding(kind=FindingKind.REMOVED)
     if newest.action is HistoryAction.QUARANTINE:
         return Finding(kind=FindingKind.QUARANTINED, reason="", since=newest.timestamp)
-    removed = newest.action is HistoryAction.REMOVE
+    removed = newest.action in (HistoryAction.REMOVE, HistoryAction.AVERTED)
     return Finding(kind=FindingKind.REMOVED, since=newest.timestamp if removed else None)
 
 
-def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
-    """Yield that files are yanked, of those that the pin allows; of all where it names none."""
+def _chosen(pin: Pin, files: Sequence[File]) -> Sequence[File]:
+    """Return those of ``files`` that the pin names; all where it names none of them."""
     names = {one.filename for one in pin.files}
     named = [
         file
         for file in files
         if file.filename in names or any(one.is_like(file) for one in pin.files)
     ]
-    yanks = [(file, file.yanked) for file in named or files if file.yanked is not None]
+    return named or files
+
+
+def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
+    """Yield that files are yanked, of those that the pin allows."""
+    yanks = [(file, file.yanked) for file in _chosen(pin, files) if file.yanked is not None]
     if yanks:
         reason = next((yank.reason for _, yank in yanks if yank.reason), "")
         yield Finding(
@@ -83,6 +103,25 @@ def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> It
             reason=reason,
             since=_since(events, pin, HistoryAction.YANK),
             files=() if len(yanks) == len(files) else tuple(file.filename for file, _ in yanks),
+        )
+
+
+def _ruled(pin: Pin, files: Sequence[File], ruled: Sequence[RuledFile]) -> Iterator[Finding]:
+    """Yield which of the mirror's own rules concern files that the pin allows."""
+    chosen = {file.filename for file in _chosen(pin, files)}
+    found: dict[tuple[FindingKind, str], list[RuledFile]] = {}
+    for one in ruled:
+        if one.filename in chosen:
+            found.setdefault((one.kind, one.rule), []).append(one)
+    for (kind, rule), some in found.items():
+        names = tuple(one.filename for one in some)
+        ends = [one.until for one in some if one.until is not None]
+        yield Finding(
+            kind=kind,
+            reason=some[0].reason,
+            files=() if len(names) == len(files) else names,
+            rule=rule,
+            until=max(ends) if len(ends) == len(some) else None,
         )
 
 
@@ -123,7 +162,7 @@ def _since(events: Sequence[HistoryRow], pin: Pin | None, action: HistoryAction)
     """Return when ``action`` was last done to the release, or to the project without a pin."""
     for row in reversed(events):
         concerned = row.version is None if pin is None else _of_release(row, pin)
-        if concerned and row.action is action and row.file is None:
+        if concerned and row.action in (action, HistoryAction.AVERTED) and row.file is None:
             return row.timestamp
     return None
 

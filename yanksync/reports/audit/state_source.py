@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
-from yanksync.reports.audit.findings import ProjectFacts
+from yanksync.reports.audit.findings import ProjectFacts, RuledFile
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
 from yanksync.state.views.stored_page import parse_stored_page, visible_page
 
+Rules = Callable[[NormalizedName], Collection[RuledFile]]
+"""Returns the files of a project that the operator's rules hide or mark."""
+
 
 def facts_of_state(
-    state: State, names: Collection[NormalizedName]
+    state: State, names: Collection[NormalizedName], rules: Rules = lambda name: ()
 ) -> dict[NormalizedName, ProjectFacts]:
     """Return what ``state`` holds of the projects ``names``.
 
     Raises :class:`yanksync.core.errors.InvalidAnswer` where a page of it cannot be read.
     """
     rows = state.projects.get(names)
-    return {name: _facts(state, name, rows.get(name)) for name in names}
+    return {name: _facts(state, name, rows.get(name), rules) for name in names}
 
 
-def _facts(state: State, name: NormalizedName, row: ProjectRow | None) -> ProjectFacts:
+def _facts(
+    state: State, name: NormalizedName, row: ProjectRow | None, rules: Rules
+) -> ProjectFacts:
     if row is None:
         return ProjectFacts(name=name)
     events = tuple(state.history.rows(name))
@@ -35,6 +40,4 @@ def _facts(state: State, name: NormalizedName, row: ProjectRow | None) -> Projec
         return ProjectFacts(name=name, events=events)
     lost = state.lost_files.one(row.id)
     page = visible_page(row, page_with_lost_files(parse_stored_page(name, stored), lost))
-    # The operator's own policies (too young, overridden) are to be applied to this page, and what
-    # they hide told beside it.
-    return ProjectFacts(name=name, page=page, events=events)
+    return ProjectFacts(name=name, page=page, events=events, ruled=tuple(rules(name)))

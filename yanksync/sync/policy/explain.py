@@ -33,12 +33,15 @@ class FileRuling(Struct, frozen=True, kw_only=True):
     until: float | None  # None: until the rules change
 
 
-def explain(state: State, name: NormalizedName, version: str | None) -> list[FileRuling] | None:
+def explain(
+    state: State, name: NormalizedName, version: str | None, offers: Offers | None = None
+) -> list[FileRuling] | None:
     """Return the decisions about the files of a project or release.
 
-    None: no page of the project is recorded.
+    ``offers`` are the recorded ones, from a caller that asks about many projects. None: no page of
+    the project is recorded.
     """
-    offers = recorded_offers(state.facts)
+    offers = offers or recorded_offers(state.facts)
     offer = _offer(state, offers, state.projects.get([name]).get(name))
     if offer is None:
         return None

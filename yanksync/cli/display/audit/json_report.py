@@ -47,4 +47,6 @@ def _finding(finding: Finding) -> dict[str, object]:
         "since": rfc3339(finding.since),
         "files": list(finding.files),
         "hashes": list(finding.hashes),
+        "rule": finding.rule,
+        "until": rfc3339(finding.until),
     }

@@ -13,6 +13,8 @@ _WORDS = {
     FindingKind.HASH_MISMATCH: "has a pinned hash that is not among its files",
     FindingKind.PROJECT_GONE: "is of a project that is not on the index",
     FindingKind.PROJECT_RECREATED: "is of a project that was removed and created again",
+    FindingKind.TOO_YOUNG: "is too young for this mirror",
+    FindingKind.OVERRIDDEN: "is ruled out by this mirror",
     FindingKind.UNKNOWN: "was not judged: the mirror does not hold the project",
 }
 
@@ -31,9 +33,12 @@ def place_text(pin: Pin) -> str:
 
 
 def reason_text(finding: Finding) -> str:
-    """Return the reason, with the files or hashes that a finding is about."""
+    """Return the reason, with the files, hashes and the rule that a finding is about."""
     only = ", ".join(finding.files or finding.hashes)
-    return " ".join(part for part in (only and f"({only})", finding.reason) if part)
+    until = "" if finding.until is None else f" until {rfc3339(finding.until)}"
+    rule = f"{finding.rule}{until}" if finding.rule else ""
+    parts = (only and f"({only})", f"{rule}:" if rule and finding.reason else rule, finding.reason)
+    return " ".join(part for part in parts if part)
 
 
 def sentence(verdict: PinVerdict, finding: Finding) -> str:
