@@ -25,6 +25,7 @@ LINES = QUICK.splitlines()
 END = 1 + next(number for number, line in enumerate(LINES) if "pip install" in line)
 NAMED = next(line for line in LINES if line.startswith("yanksync init"))
 (PROJECTS,) = re.findall(r"--projects '?([\w,-]+)", NAMED)
+CONTACT = """100 % "x" \\ $HOME ~me"""
 _IMAGE = """
 FROM {debian}
 ENV DEBIAN_FRONTEND=noninteractive
@@ -73,7 +74,8 @@ def test_it_ends_with_a_mirror_that_cron_updates_and_nginx_serves(
 ) -> None:
     first, *others = PROJECTS.split(",")
     # The next pass comes in a minute, and asks the journal at once.
-    soon = "export YANKSYNC_SCHEDULE_EVERY=1m YANKSYNC_UPSTREAM_JOURNAL_INTERVAL=0"
+    soon = "export YANKSYNC_SCHEDULE_EVERY=1m YANKSYNC_UPSTREAM_JOURNAL_INTERVAL=0 "
+    soon += f"YANKSYNC_UPSTREAM_CONTACT='{CONTACT}'"
     said = inside(engine, "\n".join([soon, *LINES[END:]]), user)
     assert "failure" not in said
     *_, after = said.partition("doctor --url")
@@ -81,8 +83,11 @@ def test_it_ends_with_a_mirror_that_cron_updates_and_nginx_serves(
     page = "python3 -c \"import urllib.request as u; print(u.urlopen('http://localhost/simple/{}/')"
     page = page.format(first) + '.read().decode())"'
     assert "data-yanked" not in inside(engine, page)
+    upstream.clear_log()
     upstream.yank(first, "2.0", "broken by cron")
     wait_for(lambda: 'data-yanked="broken by cron"' in inside(engine, page))
+    agents = {request.headers["user-agent"] for request in upstream.requests}
+    assert any(agent.endswith(f" ({CONTACT})") for agent in agents)  # as cron carried it
     for name in others:
         assert "yanksync" in inside(engine, f"stat -c %U /srv/mirror/simple/{name}").split()
     (name,) = CLIENT.split()[-1:]

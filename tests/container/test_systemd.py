@@ -22,6 +22,17 @@ READY = [USER, *TIMER.splitlines()[:-1]]  # all but the last line, which starts 
 PASS, RUN = "yanksync.service", "yanksync-run.service"
 MINUTELY = '[schedule]\nevery = "1m"\n'
 SECONDLY = '[schedule]\nevery = "1s"\n'
+CONTACT = """100 % "x" \\ $HOME %h ~me"""
+PLACED = f"""
+export YANKSYNC_UPSTREAM_CONTACT='{CONTACT}' YANKSYNC_MIRROR_OUTPUT=/srv/mirror
+export YANKSYNC_MIRROR_STATE=/var/lib/yanksync/yanksync.db
+yanksync show sysusers | systemd-sysusers -
+yanksync show tmpfiles > /etc/tmpfiles.d/yanksync.conf
+yanksync show tmpfiles | systemd-tmpfiles --create -
+yanksync show {PASS} > /etc/systemd/system/{PASS}
+systemctl daemon-reload
+systemctl start {PASS}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +82,18 @@ def test_the_timer_makes_passes(machine: Booted, upstream: FakeUpstream) -> None
     machine.reboot()
     upstream.yank("demo", "1.0", "as well")
     wait_for(lambda: 'data-yanked="as well"' in machine.page())
+
+
+def test_systemd_makes_the_places_and_a_unit_has_the_settings_of_the_environment(
+    machine: Booted, upstream: FakeUpstream
+) -> None:
+    machine.sh(f"export YANKSYNC_UPSTREAM_SIMPLE_URL={machine.served.simple_url}\n{PLACED}")
+    assert machine.page("demo") and machine.page("unrelated")
+    agents = {request.headers["user-agent"] for request in upstream.requests}
+    assert any(agent.endswith(f" ({CONTACT})") for agent in agents)
+    owners = machine.sh("stat -c %U /srv/mirror /var/lib/yanksync /var/lib/yanksync/yanksync.db")
+    assert owners.split() == ["yanksync"] * 3
+    assert machine.sh("systemd-analyze verify /etc/systemd/system/yanksync.service") == ""
 
 
 def test_some_ends_are_successes_and_some_are_not(machine: Booted, upstream: FakeUpstream) -> None:
