@@ -96,7 +96,7 @@ def recorded_offers(facts: Facts) -> Offers:
     if text is None or cutoff is None:
         return NOTHING_HIDDEN
     keys = msgspec.json.decode(text, type=OfferKeys)
-    has_advisories = facts.text("advisories_digest") is not None
+    has_advisories = facts.advisories.digest is not None
     return Offers(keys, cutoff, (lambda: recorded_advisories(facts)) if has_advisories else None)
 
 

@@ -109,6 +109,17 @@ class SelectionChange(Struct, frozen=True, rename=_of_selection):
     approved: str | None = None  # the selection that was approved
 
 
+class AdvisoryChange(Struct, frozen=True, rename=lambda field: f"advisories_{field}"):
+    """Which advisories hide files; ``sync/policy/advisories.py`` has it."""
+
+    digest: str | None = None  # of those that pages are rendered with
+    stamp: str | None = None  # of their files
+    wanted: str | None = None  # digest of others that are not applied yet
+    held: str | None = None  # why a person must approve those
+    held_since: float | None = None
+    approved: str | None = None  # digest of those that were approved
+
+
 class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
     """What was configured last; ``sync/config_changes.py`` has it."""
 
@@ -122,6 +133,8 @@ class UpstreamTraits(Struct, frozen=True):
     """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
 
     serials: bool = False  # its pages have serials (R3)
+    upload_times: bool = False  # a file has an upload-time
+    undated: bool = False  # a page has files, and none has
     json: bool = False  # it has JSON forms, so that HTML is a fallback's (R15)
     followed_url: str | None = None  # its address
     other_url: str | None = None  # another address, of which it is not known whether it is the same
@@ -153,6 +166,7 @@ class Facts:
     replaced_journal = _Group(ReplacedJournal)
     source_choice = _Group(SourceChoice)
     selection = _Group(SelectionChange)
+    advisories = _Group(AdvisoryChange)
     config = _Group(AppliedConfig)
     traits = _Group(UpstreamTraits)
 

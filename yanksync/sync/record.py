@@ -107,7 +107,7 @@ class _Recorder:
         self._json = facts.traits.json
         self._tree = facts.recovery.serial
         self._cursor = facts.cursor if facts.source_choice.journal == JournalSource.XMLRPC else None
-        self._is_dated = facts.flag("upload_times")  # a file of upstream's has an upload-time
+        self._is_dated = facts.traits.upload_times  # a file of upstream's has an upload-time
 
     def row(self, name: NormalizedName) -> ProjectRow:
         self._state.projects.add([(name, name)])
@@ -377,8 +377,7 @@ class _Recorder:
         if page.files and not self._is_dated:
             self._is_dated = is_dated(page)
             key = "upload_times" if self._is_dated else "undated"
-            if not self._state.facts.flag(key):
-                self._state.facts.put(**{key: 1})
+            self._state.facts.change(UpstreamTraits, **{key: True})
         if result.is_json and not self._json:
             self._json = True
             self._state.facts.change(UpstreamTraits, json=True)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_files import LostFile
-from yanksync.state.facts import ReplacedJournal, SelectionChange
+from yanksync.state.facts import AdvisoryChange, ReplacedJournal, SelectionChange
 from yanksync.state.state import State
 
 
@@ -85,10 +85,9 @@ def _whole(state: State) -> list[HeldItem]:
         found.append(_held(None, "journal", why, other.replaced_since or 0.0))
     if selection.held is not None and selection.approved is None:
         found.append(_held(None, "selection", selection.held, selection.held_since or 0.0))
-    advisories = facts.text("advisories_held")
-    if advisories is not None and facts.text("advisories_approved") is None:
-        since = facts.moment("advisories_held_since") or 0.0
-        found.append(_held(None, "advisories", advisories, since))
+    advisories = facts.advisories
+    if advisories.held is not None and advisories.approved is None:
+        found.append(_held(None, "advisories", advisories.held, advisories.held_since or 0.0))
     return found
 
 
@@ -165,7 +164,7 @@ def approve_held(state: State, released: Sequence[HeldItem]) -> None:
             elif kind == "selection":  # this one, and no other that the configuration may get
                 facts.change(SelectionChange, approved=facts.selection.wanted)
             elif kind == "advisories":  # these, and no others
-                facts.put(advisories_approved=facts.text("advisories_wanted"))
+                facts.change(AdvisoryChange, approved=facts.advisories.wanted)
             elif kind == "removal":
                 state.publish_queue.approve(names)
             elif kind == "left-list":

@@ -155,7 +155,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
         raise InvalidAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
     # Names of the first list, and of one that a wider selection reads again, may be old projects.
-    are_new = facts.number("list_serial") is not None and not facts.flag("widened")
+    are_new = facts.upstream_list.serial is not None and not facts.flag("widened")
     with mirror.state.transaction():
         facts.change(ListPosition, older_since=None)
         facts.put(widened=None)

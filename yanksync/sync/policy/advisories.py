@@ -17,6 +17,7 @@ from yanksync.core.versions import file_versions
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.offers import Advisories, recorded_advisories
 from yanksync.output.digests import digest_of
+from yanksync.state.facts import AdvisoryChange
 from yanksync.sync.published_page import recorded_page
 
 HELD = "advisories"
@@ -37,14 +38,12 @@ class LoadedAdvisories(Struct, frozen=True):
         """Record them as those that pages are rendered with."""
         facts = mirror.state.facts
         if self.digest is None:
-            facts.put(advisories=None, advisories_digest=None, advisories_stamp=None)
+            facts.put(advisories=None)
+            facts.change(AdvisoryChange, digest=None, stamp=None)
         elif self.text is not None:
-            facts.put(
-                advisories=self.text,
-                advisories_digest=self.digest,
-                advisories_stamp=self.stamp,
-                advisories_held=None,
-                advisories_approved=None,
+            facts.put(advisories=self.text)
+            facts.change(
+                AdvisoryChange, digest=self.digest, stamp=self.stamp, held=None, approved=None
             )
 
 
@@ -55,7 +54,7 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
     """
     facts, paths = mirror.state.facts, mirror.settings.mirror.advisories
     mirror.totals.held.pop(HELD, None)
-    recorded = facts.text("advisories_digest")
+    recorded = facts.advisories.digest
     if not paths and recorded is None:
         return LoadedAdvisories()
     known = LoadedAdvisories(recorded, partial(recorded_advisories, facts))
@@ -65,17 +64,17 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
         from yanksync.mirror.advisory_files import read_advisories, stamp_of  # start-up
 
         stamp = stamp_of(paths)
-        if stamp == facts.text("advisories_stamp"):
+        if stamp == facts.advisories.stamp:
             _release(mirror)
             return known
         found = read_advisories(paths)
     text = msgspec.json.encode(found)
     digest = digest_of((text,)).hex() if paths else None
     if digest == recorded:
-        facts.put(advisories_stamp=stamp)
+        facts.change(AdvisoryChange, stamp=stamp)
         _release(mirror)
         return known
-    if recorded is not None and facts.text("advisories_approved") != (digest or "none"):
+    if recorded is not None and facts.advisories.approved != (digest or "none"):
         why = _too_many_back(mirror, recorded_advisories(facts), found)
         if why is not None:
             _hold(mirror, why, digest)
@@ -113,22 +112,11 @@ def _named(page: Page, advisories: tuple[Advisory, ...]) -> set[str | None]:
 
 def _hold(mirror: Mirror, why: str, digest: str | None) -> None:
     facts = mirror.state.facts
-    wanted = digest or "none"
-    if facts.text("advisories_held") != why or facts.text("advisories_wanted") != wanted:
-        facts.put(
-            advisories_held=why,
-            advisories_held_since=facts.moment("advisories_held_since") or mirror.now(),
-            advisories_wanted=wanted,
-        )
+    since = facts.advisories.held_since or mirror.now()
+    facts.change(AdvisoryChange, held=why, held_since=since, wanted=digest or "none")
     mirror.totals.held[HELD] = f"{why}; those from before count until then; see 'yanksync holds'"
 
 
 def _release(mirror: Mirror) -> None:
     facts = mirror.state.facts
-    if facts.text("advisories_held") is not None or facts.text("advisories_approved") is not None:
-        facts.put(
-            advisories_held=None,
-            advisories_held_since=None,
-            advisories_wanted=None,
-            advisories_approved=None,
-        )
+    facts.advisories = AdvisoryChange(facts.advisories.digest, facts.advisories.stamp)

@@ -18,7 +18,7 @@ def advance_cutoff(mirror: Mirror) -> Mirror:
     if mirror.offers.is_off:
         return mirror
     state, facts, now = mirror.state, mirror.state.facts, mirror.now()
-    is_first = facts.moment("list_written") is None
+    is_first = facts.published_list.written is None
     last = facts.moment("cutoff")
     cutoff, problem = choose_cutoff(now, last, mirror.upstream.time(), is_first=is_first)
     if problem is not None:

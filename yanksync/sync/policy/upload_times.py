@@ -10,6 +10,7 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import Cooldown
 from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror
+from yanksync.state.facts import UpstreamTraits
 from yanksync.sync.published_page import recorded_page
 
 STOPPED = "upload-time"
@@ -45,11 +46,8 @@ def withholds_pages(mirror: Mirror) -> bool:
     facts = mirror.state.facts
     if mirror.offers.is_off or not needs_upload_times(mirror.offers.keys.cooldown):
         return False
-    return (
-        facts.flag("undated")
-        and not facts.flag("upload_times")
-        and facts.moment("list_written") is None
-    )
+    traits = facts.traits
+    return traits.undated and not traits.upload_times and facts.published_list.written is None
 
 
 def check_first_build(mirror: Mirror) -> None:
@@ -64,11 +62,11 @@ def check_recorded(mirror: Mirror) -> None:
     Raises :class:`ConfigError`.
     """
     facts = mirror.state.facts
-    if facts.flag("upload_times") or facts.moment("list_written") is None:
+    if facts.traits.upload_times or facts.published_list.written is None:
         return
     pages = list(_sample(mirror))
     if any(map(is_dated, pages)):
-        facts.put(upload_times=1)
+        facts.change(UpstreamTraits, upload_times=True)
     elif pages:
         raise _refused(mirror, "no recorded file has an upload-time, so every file would be")
 
