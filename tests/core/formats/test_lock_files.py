@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given
@@ -264,8 +266,18 @@ def test_pipfile() -> None:
     assert found.skipped == 2
 
 
+def test_an_older_packaging_reads_no_pylock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "packaging.pylock", None)
+    with pytest.raises(InvalidDocument, match="pip install 'packaging>=26'"):
+        read("pylock.toml", PYLOCK)
+
+
 @pytest.mark.parametrize("name", ["pylock.toml", "pylock.dev.toml"])
 def test_pylock(name: str) -> None:
+    if find_spec("packaging.pylock") is None:  # as with the lowest version that setup.cfg allows
+        with pytest.raises(InvalidDocument, match="older version"):
+            read(name, PYLOCK)
+        return
     found = read(name, PYLOCK)
     assert [in_short(pin) for pin in found.pins] == [
         ("demo", "1.1", "locked", 6, 'sys_platform == "linux"', "3.12")

@@ -20,7 +20,8 @@ def read_pylock_toml(body: bytes) -> PinSet:
         from packaging.pylock import Pylock, PylockValidationError
     except ImportError as error:
         raise InvalidDocument(
-            "needs a newer 'packaging' to be read. Install it: pip install 'packaging>=26'"
+            "is read with packaging, which is here in an older version. Install a newer one: "
+            "pip install 'packaging>=26'"
         ) from error
     try:
         lock = Pylock.from_dict(tomllib.loads(body.decode()))
