@@ -149,10 +149,10 @@ def audit(
     report_format: str,
     output: Path | None,
 ) -> ExitCode:
-    """Tell which pins are yanked, removed, quarantined or not what they were.
+    """Name pins that are yanked, removed, quarantined or changed.
 
     Reads pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock, and requirements in *.txt and
-    *.in with what they include. Every exact version is held against the state of the mirror, or
+    *.in with what they include. Every exact version is compared with the state of the mirror, or
     against --index. Names the nearest version of the same major version that is not withdrawn.
 
     Exit codes: 0 no findings, 1 findings, 2 wrong usage, a file that cannot be read, or no pins.

@@ -22,7 +22,7 @@ def render_table(report: AuditReport) -> Iterator[str]:
 
 
 def render_markdown(report: AuditReport) -> Iterator[str]:
-    """Yield the lines of a Markdown table, in which foreign text stays text."""
+    """Yield the lines of a Markdown table; foreign text is escaped."""
     rows = list(_rows(report))
     if rows:
         yield _markdown([name.capitalize() for name in _HEADER])

@@ -11,7 +11,7 @@ from yanksync.reports.audit.findings import AuditReport, Finding, PinVerdict
 
 
 def render_json(report: AuditReport) -> Iterator[str]:
-    """Yield the lines of one object with a row for each pin, fine ones too."""
+    """Yield the lines of one object with a row for each pin."""
     head = {
         "version": __version__,
         "source": report.source,

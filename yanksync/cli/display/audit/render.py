@@ -18,7 +18,7 @@ FORMATS = {  # each with what it needs is imported when it is asked for
 
 
 def rendered(report: AuditReport, name: str) -> str:
-    """Return the report in the format of this name, with a line break at its end."""
+    """Return the report in the named format, ending in a line break."""
     module, _, function = FORMATS[name].partition(":")
     found = importlib.import_module(f"yanksync.cli.display.audit.{module}")
     lines: Callable[[AuditReport], Iterator[str]] = getattr(found, function)

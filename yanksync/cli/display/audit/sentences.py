@@ -33,7 +33,7 @@ def place_text(pin: Pin) -> str:
 
 
 def reason_text(finding: Finding) -> str:
-    """Return the reason, with the files, hashes and the rule that a finding is about."""
+    """Return the reason, with the files, hashes or rule it concerns."""
     only = ", ".join(finding.files or finding.hashes)
     until = "" if finding.until is None else f" until {rfc3339(finding.until)}"
     rule = f"{finding.rule}{until}" if finding.rule else ""
@@ -42,7 +42,7 @@ def reason_text(finding: Finding) -> str:
 
 
 def sentence(verdict: PinVerdict, finding: Finding) -> str:
-    """Return one finding as a sentence; upstream's reason is in it as it is."""
+    """Return one finding as a sentence, with upstream's reason unchanged."""
     since = "" if finding.since is None else f" since {rfc3339(finding.since)}"
     why = reason_text(finding)
     nearest = "" if verdict.nearest is None else f"; nearest: {verdict.nearest}"
