@@ -38,3 +38,20 @@ def test_an_output_in_a_bucket_that_is_empty_is_critical(fleet: Fleet) -> None:
     fleet.objects.delete([found.key for found in fleet.objects.list("simple")])
     done = fleet.first("check")
     assert done.code == 2 and " is empty | " in done.out
+
+
+def test_vv_logs_requests_to_the_storage_without_secrets(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    assert fleet.first("sync").silent
+    upstream.yank("demo", "1.0", "late")
+    done = fleet.first("-vv", "sync")
+    assert done.code == 0
+    place = re.escape(str(fleet.first.place))
+    for call in (
+        rf"put {place}/simple/demo/index\.html: done in \d+\.\d+ s",
+        r"get \S+/yanksync\.db\.lease: done in \d+\.\d+ s",
+    ):
+        assert re.search(rf"^yanksync: debug: {call}$", done.err, re.MULTILINE), call
+    (line,) = (one for one in done.err.splitlines() if "storage.secret_access_key = " in one)
+    assert '= "***"' in line
