@@ -243,16 +243,20 @@ class Harder(Histories):
         self.up.heal()
         with self.world.state() as state:
             known = state.facts.cursor_row is not None or state.facts.text("followed_url") is None
-            nothing = not state.projects.published() and not any(
-                state.projects.names(Presence.PRESENT)
-            )  # then another index can take nothing away
-        if known or nothing:
+            held = state.projects.published() or any(state.projects.names(Presence.PRESENT))
+        # Where nothing is held or published, another index can take nothing away.
+        if known or not (held or self._shows_unknown_pages()):
             self.replaced = self.replaced or not known  # following began again
             self._poll(300.0)
             with self.world.state() as state:
                 assert state.facts.text("journal_replaced") is None
         else:
             self._approve_other_upstream()
+
+    def _shows_unknown_pages(self) -> bool:
+        """Whether the next pass finds pages in the output that this state has not written."""
+        stands = self.world.kills.store.published_list().stamp
+        return bool(self._published()) and self._stamp_of("state.db") != stands
 
     def _approve_other_upstream(self) -> None:
         self.tally["passes"] += 1

@@ -156,6 +156,26 @@ def test_another_index_has_a_project_that_the_old_one_removed(world: World, seco
     assert world.yanked("demo") == {"demo-9.0.tar.gz": False}
 
 
+@pytest.mark.rule("R14")
+def test_pages_that_a_state_put_back_does_not_know_wait_at_another_address(
+    disk: World, second: Served
+) -> None:
+    """The state is of before the first project, and what is published counts."""
+    assert disk.sync() == DONE
+    disk.keep_state()
+    disk.started("demo")
+    disk.put_back_state()
+    files, old = disk.files(), disk.served.simple_url
+    other(second)
+    moved(disk, second)
+    assert disk.sync() == HELD
+    assert old in held(disk).why and second.simple_url in held(disk).why
+    assert disk.files() == files
+    disk.configure(upstream_simple_url=old)
+    assert disk.settle() == DONE
+    assert disk.files() == files
+
+
 @pytest.mark.parametrize("fault", [404, 503])
 @pytest.mark.parametrize(
     ("journal", "projects"),
