@@ -280,10 +280,10 @@ def test_a_dripping_answer_is_read_while_it_comes(
 
 
 def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
-    session.timeout = 0.05
+    session.timeout = 0.25  # a busy machine may keep a drip waiting for 0.05
     with (
         wire(lambda head: dripping(10**6, 0.01)) as running,
-        pytest.raises(UpstreamUnreachable, match="longer than 1 s"),
+        pytest.raises(UpstreamUnreachable, match="longer than 5 s"),
     ):
         get(session, running.url())
 

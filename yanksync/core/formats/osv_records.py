@@ -49,7 +49,7 @@ def parse_record(body: bytes) -> list[tuple[str, Advisory]]:
     """
     try:
         record = _DECODER.decode(body)
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDocument(f"is no OSV record: {error}") from error
     ids = (record.id, *(record.aliases or ()))
     if record.withdrawn is not None or not any(one.startswith(_MALWARE) for one in ids):
