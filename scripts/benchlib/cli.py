@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import report
+from . import cooldown, report
 from .nginx import GONE, clear
 from .scenarios import DEFAULT, SCENARIOS, Bench, Outcome, say
 from .tools import Bandersnatch, Floor, Shadowmire, Tool, Yanksync, Yardstick
@@ -28,8 +28,9 @@ it differs much between two lines, so does what they were given, and their walls
 Lines marked ! are runs that failed or left pages behind; their figures mean nothing.
 "÷ floor" is against curl fetching the same pages to /dev/null and tar unpacking the tree that
 yanksync makes of them (in empty passes: against "import requests"), "÷ peer" against the better
-peer. "kernel s" are the CPU seconds spent in the kernel. On tmpfs the disk adds no noise
-(--work-dir). Logs of the commands stay in the work directory with --keep.
+peer (with cooldown: against yanksync without it). "kernel s" are the CPU seconds spent in the
+kernel. On tmpfs the disk adds no noise (--work-dir). Logs of the commands stay in the work
+directory with --keep.
 """
 
 
@@ -88,7 +89,9 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
     try:
         for repetition in range(options.repeat):
             for tool in tools:
-                bench.turn(tool, repetition)
+                if not isinstance(tool, cooldown.WithoutCooldown):
+                    bench.turn(tool, repetition)
+            cooldown.turn(bench, *(tool for tool in tools if isinstance(tool, Yanksync)))
     except KeyboardInterrupt:
         say("interrupted; what was measured so far follows")
     finally:
@@ -98,8 +101,10 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
 
 def _tools(options: argparse.Namespace, work: Path) -> list[Tool]:
     """Return what is measured. The floor follows yanksync, whose tree it creates once more."""
+    own = (work, options.yanksync, options.workers, options.set)
     tools: list[Tool] = [
-        Yanksync(work, options.yanksync, options.workers, options.set),
+        Yanksync(*own),
+        cooldown.WithoutCooldown(*own),
         Floor(work),
         Yardstick(work),
     ]

@@ -41,7 +41,7 @@ def table(outcomes: Iterable[Outcome], tools: Sequence[Tool]) -> str:
         lines += [_shape(outcome), ""]
         for scenario in (name for name in SCENARIOS if name in outcome.runs):
             rows = _aligned(_cells(outcome, scenario, tools))
-            notes = _notes(outcome.runs[scenario])
+            notes = [*_more(scenario, outcome), *_notes(outcome.runs[scenario])]
             lines += [f"{scenario}: {SCENARIOS[scenario]}", *rows, *notes, ""]
         lines += _size(outcome)
         lines += _growth(outcome, first)
@@ -152,6 +152,19 @@ def _aligned(cells: Iterable[Sequence[str]]) -> list[str]:
         "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
         for row in rows
     ]
+
+
+def _more(scenario: str, outcome: Outcome) -> list[str]:
+    """Say what cooldown adds to an empty pass, which is too little for two decimals."""
+    runs = outcome.runs[scenario]
+    if scenario != "cooldown-empty" or len(runs) < 2:
+        return []
+    own, plain = runs.values()
+    more = [
+        f"{1000 * ((middle(own, field) or 0) - (middle(plain, field) or 0)):+.1f} ms {name}"
+        for field, name in (("wall", "wall"), ("cpu", "CPU"))
+    ]
+    return [f"  cooldown adds {', '.join(more)}; medians of {len(own)} passes each"]
 
 
 def _notes(runs: dict[str, list[Taken]]) -> list[str]:

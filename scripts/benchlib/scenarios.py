@@ -29,10 +29,14 @@ SCENARIOS = {
     "list-empty": "sync with nothing new, the list being long (--names)",
     "list-withdrawals": "100 yanks and unyanks and 20 uploads, the list being long",
     "list-add": "sync that adds one project, the list being long: it is written anew",
+    "cooldown-empty": "sync with nothing new, the list being long, 4,000 files waiting",
+    "cooldown-shown": "sync in which these 4,000 files become visible",
 }
 DEFAULT = ("cold", "empty", "withdrawals")
 BUILDS = ("cold-gzip", "delay", "cold")
 """Start from nothing; the others continue after the last of these."""
+COOLDOWN = ("cooldown-empty", "cooldown-shown")
+"""Have mirrors of their own: see ``cooldown``."""
 WITHDRAWALS, UPLOADS, ENTRIES = 100, 20, 50_000
 _SETTINGS = {"cold-gzip": ("mirror.compress=['gzip']",)}
 
@@ -76,10 +80,10 @@ class Bench(Struct):
         if isinstance(tool, Yardstick):
             tool.prepare("")
             for scenario in self._wanted("empty", "list-empty"):
-                self._measure(scenario, tool, tool.sync(), ())
+                self.measure(scenario, tool, tool.sync(), ())
             return
         builds = self._wanted("cold-gzip", "delay")
-        follows = self._wanted(*(name for name in SCENARIOS if name not in BUILDS))
+        follows = self._wanted(*(name for name in SCENARIOS if name not in (*BUILDS, *COOLDOWN)))
         if follows or self._wanted("cold"):
             builds.append("cold")
         for scenario in builds:
@@ -103,7 +107,7 @@ class Bench(Struct):
             tool.urls, tool.tar = list(self.upstream.urls()), tar
         url = self.upstream.slow_url if scenario == "delay" else self.upstream.url
         tool.prepare(url, _SETTINGS.get(scenario, ()))
-        self._measure(scenario, tool, tool.cold(), self.upstream.names)
+        self.measure(scenario, tool, tool.cold(), self.upstream.names)
         if isinstance(tool, Yanksync):
             tool.pack(tar)
             if scenario == "cold":
@@ -111,7 +115,7 @@ class Bench(Struct):
 
     def _follow(self, tool: Tool) -> None:
         upstream, many = self.upstream, self.many
-        self._measure("empty", tool, tool.sync(), ())
+        self.measure("empty", tool, tool.sync(), ())
         steps: tuple[tuple[str, Callable[[], list[Name]]], ...] = (
             ("withdrawals", lambda: upstream.withdraw(WITHDRAWALS, UPLOADS)),
             ("catchup", lambda: upstream.flood(ENTRIES)),
@@ -122,19 +126,19 @@ class Bench(Struct):
         for scenario, change in steps:
             swell = scenario == "big-pages" and self._wanted("removals")
             if swell or self._wanted(scenario):
-                self._measure(scenario, tool, tool.sync(), change(), watch=scenario == "catchup")
+                self.measure(scenario, tool, tool.sync(), change(), watch=scenario == "catchup")
 
     def _long_list(self, tool: Tool) -> None:
         say(f"{tool.name}: making it hold {self.names} projects")
         self.upstream.enlarge(self.names)
         tool.know(self.upstream.extra)
         changed = self.upstream.add_project()
-        self._measure("", tool, tool.sync(), changed)  # writes the long list for the first time
-        self._measure("list-empty", tool, tool.sync(), ())
+        self.measure("", tool, tool.sync(), changed)  # writes the long list for the first time
+        self.measure("list-empty", tool, tool.sync(), ())
         changed = self.upstream.withdraw(WITHDRAWALS, UPLOADS)
-        self._measure("list-withdrawals", tool, tool.sync(), changed)
+        self.measure("list-withdrawals", tool, tool.sync(), changed)
         changed = self.upstream.add_project()
-        self._measure("list-add", tool, tool.sync(), changed)
+        self.measure("list-add", tool, tool.sync(), changed)
 
     def _count(self, tool: Tool) -> None:
         """Run once more under strace."""
@@ -157,7 +161,7 @@ class Bench(Struct):
     def _wanted(self, *names: str) -> list[str]:
         return [name for name in names if name in self.scenarios]
 
-    def _measure(
+    def measure(
         self,
         scenario: str,
         tool: Tool,
@@ -165,12 +169,16 @@ class Bench(Struct):
         changed: Iterable[Name],
         *,
         watch: bool = False,
+        check: Callable[[], list[str]] = list,
     ) -> None:
-        """Run; ``changed`` are the projects that the mirror must show as they are now."""
+        """Run; ``changed`` are the projects that the mirror must show as they are now.
+
+        ``check`` names further pages that are wrong.
+        """
         os.sync()  # what was written before is not this command's business
         log = self.logs / f"{_slug(tool)}-{scenario or 'warm-up'}.log"
         taken = measure.run(command, self.upstream.nginx, log, watch=watch)
-        wrong = tool.stale(changed)
+        wrong = tool.stale(changed) + check()
         if wrong and taken.good:
             note = f"{len(wrong)} pages are not as upstream has them: {wrong[0]}, see {log}"
             taken = msgspec.structs.replace(taken, good=False, note=note)

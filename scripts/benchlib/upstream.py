@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -166,6 +168,23 @@ class Upstream:
             file for file in page["files"] if pages.version_of(page, file["filename"]) not in gone
         ]
         return self._announced(self._at(name, page, self.serial))
+
+    def upload_at(self, moment: int, files: int, version: str) -> list[Name]:
+        """Add so many files, uploaded at ``moment``, to the projects in turn."""
+        when = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        shares = Counter(number % self.count for number in range(files))
+        changed = []
+        for number, share in shares.items():
+            name = self._own[number]
+            page = self._page(name.name)
+            made = shapes.release(self._rng, name.name, version, share, False)
+            page["files"] += [file | {"upload-time": when} for file in made]
+            page["versions"].append(version)
+            for file in made:
+                action = f"add py3 file {file['filename']}"
+                self._rows.append((name.display, version, moment, action, self._next_serial()))
+            changed.append(self._at(name, page, self.serial))
+        return self._announced(*changed)
 
     def urls(self) -> Iterable[tuple[str, str]]:
         """Yield name and address of every page."""
