@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,19 @@ def test_start_up_leaves_heavy_packages_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"apscheduler", "lxml", "obstore", "pip"})
+
+
+def test_an_empty_pass_loads_no_more_with_cooldown(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.date = time.time
+
+    def loaded() -> set[str]:
+        assert synced("sync").code == 0  # takes a change of the configuration in
+        done = synced("sync", PYTHONPROFILEIMPORTTIME="1")
+        assert done.code == 0
+        return {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
+
+    without = loaded()
+    with synced.config.open("a") as file:
+        file.write('[cooldown]\nage = "1d"\n')
+    assert loaded() == without
+    assert "yanksync.sync.policy.cutoff" in without

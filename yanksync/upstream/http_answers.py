@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -87,15 +88,27 @@ def answer_of(url: str, status: int, headers: Headers, body: bytes) -> HttpAnswe
     )
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def upstream_time(date: str | None, age: str | None) -> float | None:
     """Return upstream's time from Date and Age, or None."""
-    from email.utils import parsedate_to_datetime  # start-up: only cooldown needs it
-
+    if date is None:
+        return None
     try:
-        found = parsedate_to_datetime(date or "").timestamp()
-        return found + max(int(age or "0"), 0)
+        return _http_date(date).timestamp() + max(int(age or "0"), 0)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _http_date(text: str) -> datetime:
+    """Read a Date header: ``Sun, 06 Nov 1994 08:49:37 GMT`` (RFC 9110)."""
+    if len(text) == 29 and text.endswith(" GMT") and text[8:11] in _MONTHS:
+        month = _MONTHS.index(text[8:11]) + 1
+        return datetime.fromisoformat(f"{text[12:16]}-{month:02}-{text[5:7]}T{text[17:25]}+00:00")
+    from email.utils import parsedate_to_datetime  # start-up: only obsolete forms need it
+
+    return parsedate_to_datetime(text)
 
 
 class RetryAfter:

@@ -13,6 +13,7 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import ChangedFile
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.offers import OfferKeys, Offers, digest_of_rules, recorded_offers
+from yanksync.state.facts import Facts
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.policy.advisories import load_advisories
@@ -31,8 +32,8 @@ def with_rules(mirror: Mirror) -> Mirror:
     facts, settings = mirror.state.facts, mirror.settings
     keys = OfferKeys(settings.cooldown, settings.overrides)
     advisories = load_advisories(mirror)
-    digest = digest_of_rules(keys, advisories.digest)
     recorded = facts.text("offer_digest")
+    digest = _digest(facts, keys, advisories.digest)
     if digest is None and recorded is None:
         return mirror
     cutoff = facts.moment("cutoff")
@@ -57,6 +58,14 @@ def with_rules(mirror: Mirror) -> Mirror:
                 **({"clock_problem": None} if digest is None else {}),
             )
     return replace(mirror, offers=offers)
+
+
+def _digest(facts: Facts, keys: OfferKeys, advisories: str | None) -> str | None:
+    """Return what stands for these rules."""
+    recorded, text = facts.text("offer_digest"), msgspec.json.encode(keys).decode()
+    if recorded and (text, advisories) == (facts.text("offer_keys"), facts.advisories.digest):
+        return recorded  # hashlib would load OpenSSL in every empty pass
+    return digest_of_rules(keys, advisories)
 
 
 def _publish_again(mirror: Mirror, before: Offers, after: Offers) -> None:
