@@ -138,3 +138,27 @@ def test_a_value_that_cannot_be_read_conflicts_with_nothing(yanksync: Cli) -> No
     yanksync.config.write_text("[upstream")
     done = yanksync("config", "check", YANKSYNC_UPSTREAM_JOURNAL="none")
     assert "is not TOML" in done.err and "upstream.journal" not in done.err
+
+
+def test_overrides_are_shown_with_their_file(yanksync: Cli) -> None:
+    with yanksync.config.open("a") as file:
+        file.write(
+            '[mirror]\noverrides = "more.toml"\n[cooldown.projects]\ntorch = "7d"\n'
+            '[[override]]\nmatch = "demo==2.0"\naction = "allow"\nuntil = 2026-12-06\n'
+        )
+    more = yanksync.home / "more.toml"
+    more.write_text('[[override]]\nmatch = "other"\naction = "hide"\nreason = "unwanted"\n')
+    done = yanksync("config", "show")
+    assert f'cooldown.projects = {{"torch": "7d"}}  # {yanksync.config}' in done.out
+    allow = '{"match": "demo==2.0", "action": "allow", "until": "2026-12-06"}'
+    hide = '{"match": "other", "action": "hide", "reason": "unwanted"}'
+    assert done.out.splitlines()[-2:] == [
+        f"override[1] = {allow}  # {yanksync.config}",
+        f"override[1] = {hide}  # {more}",
+    ]
+    shown = yanksync("config", "show", "--json").json
+    assert shown[-1] == {
+        "key": "override[1]",
+        "value": {"match": "other", "action": "hide", "reason": "unwanted"},
+        "source": str(more),
+    }

@@ -61,7 +61,7 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
 def show(context: CliContext, as_json: bool) -> ExitCode:
     """Show each key with its value and the source of the value.
 
-    The source is the default, the file or a variable.
+    The source is the default, the file or a variable. The overrides follow, by file.
 
     Secrets are masked. Errors are reported first, and these keys are shown with their defaults.
 

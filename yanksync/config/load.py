@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from yanksync.config.conflicts import conflicts
 from yanksync.config.keys import KEYS, SECTIONS, find_key, names_of
-from yanksync.config.override_tables import OVERRIDE, read_overrides
+from yanksync.config.override_tables import OVERRIDE, GivenOverride, read_overrides
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.config.settings import Settings, StorageSettings
 from yanksync.core.errors import ConfigError
@@ -48,6 +48,7 @@ class ExaminedConfig(Struct, frozen=True):
     settings: Settings  # with defaults for what is wrong
     given: Mapping[str, GivenValue]  # by the path of the key; other keys have their default
     errors: tuple[ConfigError, ...]
+    overrides: tuple[GivenOverride, ...] = ()
 
     @property
     def named(self) -> bool:
@@ -119,10 +120,10 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
         _take(entries, base, given, errors)
     settings = _settings(given, path)
     overrides, wrong = read_overrides(tables.get(OVERRIDE, []), path, settings.mirror.overrides)
-    settings = replace(settings, overrides=overrides)
+    settings = replace(settings, overrides=tuple(one.override for one in overrides))
     errors += _conflicts(settings, given, errors)
     errors += wrong
-    return ExaminedConfig(settings, given, tuple(errors))
+    return ExaminedConfig(settings, given, tuple(errors), overrides)
 
 
 def with_simple_url(settings: Settings, url: str, where: str) -> Settings:

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from yanksync.config.value_types import choice, moment, text
 from yanksync.core.errors import ConfigError
 from yanksync.core.policies.overrides import Action, Override, parse_match
@@ -19,9 +21,18 @@ _DAY = 86400.0
 _KEYS = ("match", "action", "reason", "until")
 
 
+class GivenOverride(Struct, frozen=True):
+    """One table as it was given."""
+
+    override: Override
+    key: str  # override[1] is the first of its file
+    raw: Mapping[str, object]
+    where: str  # the file
+
+
 def read_overrides(
     tables: object, config: Path | None, separate: Path | None
-) -> tuple[tuple[Override, ...], list[ConfigError]]:
+) -> tuple[tuple[GivenOverride, ...], list[ConfigError]]:
     """Return all overrides, and everything that is wrong with them.
 
     Args:
@@ -29,7 +40,7 @@ def read_overrides(
         config: None: there is no file.
         separate: the file that ``mirror.overrides`` names.
     """
-    found: list[Override] = []
+    found: list[GivenOverride] = []
     errors: list[ConfigError] = []
     sources = [(tables, str(config))]
     if separate is not None:
@@ -61,20 +72,20 @@ def _read(path: Path) -> object:
     return content.get(OVERRIDE, [])
 
 
-def _overrides(tables: object, where: str) -> Iterator[Override | ConfigError]:
+def _overrides(tables: object, where: str) -> Iterator[GivenOverride | ConfigError]:
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
         yield ConfigError(OVERRIDE, where, "must be a list of tables: [[override]]")
         return
     for number, table in enumerate(tables, 1):
         values: dict[str, Any] = {}
-        wrong = False
+        key, wrong = f"{OVERRIDE}[{number}]", False
         for name, problem in _problems(table, values):
             wrong = True
             named = table.get("match")
             subject = f" (of {named!r})" if isinstance(named, str) and name != "match" else ""
-            yield ConfigError(f"{OVERRIDE}[{number}].{name}", where, f"{problem}{subject}")
+            yield ConfigError(f"{key}.{name}", where, f"{problem}{subject}")
         if not wrong:
-            yield Override(text=table["match"], **values)
+            yield GivenOverride(Override(text=table["match"], **values), key, table, where)
 
 
 def _problems(table: Mapping[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, str]]:

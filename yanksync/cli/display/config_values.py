@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 
 from msgspec import Struct
 
@@ -33,7 +34,7 @@ class Value(Struct, frozen=True):
 
 
 def config_values(found: ExaminedConfig) -> Iterator[Value]:
-    """Yield each key with its value and source; secrets are masked."""
+    """Yield each key and override with its source; secrets are masked."""
     more = [path for path in found.given if path not in KEYS]  # those of [storage]
     for path in (*KEYS, *more):
         key = KEYS.get(path) or find_key(*path.split(".", 1))
@@ -46,6 +47,14 @@ def config_values(found: ExaminedConfig) -> Iterator[Value]:
             raw = redacted(raw)
         source = _UNSET.get(path, DEFAULT) if one is None else one.where.removeprefix("$")
         yield Value(path, raw, source)
+    for table in found.overrides:
+        shown = {name: _plain(value) for name, value in table.raw.items()}
+        yield Value(table.key, shown, table.where)
+
+
+def _plain(value: object) -> object:
+    """Return ``value`` for JSON; TOML has dates, too."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def config_place(found: ExaminedConfig) -> str:
