@@ -295,6 +295,28 @@ def test_a_first_build_takes_the_earlier_clock(world: World, ahead: float) -> No
         )
 
 
+@pytest.mark.parametrize("is_out", [False, True])
+def test_rules_that_begin_under_a_wrong_clock_go_by_the_earlier_one(
+    world: World, *, is_out: bool
+) -> None:
+    ahead = 30 * DAY
+    world.clock.time += ahead
+    world.up.date = lambda: world.clock.time - ahead
+    world.started("demo")
+    world.configure(cooldown_age="3d")
+    if is_out:  # then nothing tells that our clock is wrong
+        world.up.fail("", Fault.reset(), None)
+        world.sync()
+        world.up.heal()
+    world.sync()
+    with world.state() as state:
+        assert state.facts.moment("cutoff") == pytest.approx(world.clock.time - ahead, abs=2)
+    world.up.clock = int(world.clock.time - ahead)
+    world.up.upload("demo", "6.6.6")
+    assert world.sync() == DONE
+    assert names(world) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
+
+
 def test_html_pages_have_the_marks_too(cooling: World) -> None:
     cooling.configure(cooldown_mode="yank")
     upload(cooling, "demo", "2.0")

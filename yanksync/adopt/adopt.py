@@ -49,6 +49,7 @@ from yanksync.sync.fetch import FetchResult
 from yanksync.sync.follow.journal import read_changes
 from yanksync.sync.follow.selection_change import apply_selection
 from yanksync.sync.follow.source_choice import current_source
+from yanksync.sync.policy.cutoff import advance_cutoff
 from yanksync.sync.policy.rules import with_rules
 from yanksync.sync.publish import publish
 from yanksync.sync.published_page import render_forms
@@ -73,6 +74,7 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
     with mirror.state.rolled_back() if dry_run else nullcontext():
         mirror = with_rules(mirror)
         _begin(mirror)
+        mirror = advance_cutoff(mirror)
         adoption = _Adoption(mirror, report, dry_run=dry_run)
         adoption.run()
     if not dry_run:

@@ -37,7 +37,12 @@ from yanksync.sync.follow.upstream_change import (
     is_other_upstream,
     restart_if_approved,
 )
-from yanksync.sync.policy.cutoff import advance_cutoff
+from yanksync.sync.policy.cutoff import (
+    advance_cutoff,
+    can_advance,
+    knows_cutoff,
+    report_expired,
+)
 from yanksync.sync.policy.published import report_changed_rules
 from yanksync.sync.policy.rules import changed_files, with_rules
 from yanksync.sync.policy.upload_times import STOPPED, check_first_build
@@ -85,10 +90,14 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
     output_check.check_output(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     is_narrowed = mirror is not configured
-    publish_backlog(mirror)
+    if knows_cutoff(mirror):
+        publish_backlog(mirror)
     catching_up = mirror.state.facts.recovery.phase is not None
     failure, unread = _find_changes(mirror, request)
+    if failure is not None and not can_advance(mirror):
+        return failure
     mirror = advance_cutoff(mirror)
+    report_expired(mirror)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         publish_removals(mirror)
         failure = process_pending(mirror, at_once=request.at_once, unread=unread) or failure

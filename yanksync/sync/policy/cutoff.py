@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
 from yanksync.core.policies.cooldown import format_time
 from yanksync.mirror.context import Mirror, log
 
 _TOLERANCE = 300.0  # seconds between our clock and upstream's
+
+
+def knows_cutoff(mirror: Mirror) -> bool:
+    """Return True if pages can be published before upstream's clock is known.
+
+    Rules without a recorded cut-off must not go by our clock alone.
+    """
+    return mirror.offers.is_off or mirror.state.facts.moment("cutoff") is not None
+
+
+def can_advance(mirror: Mirror) -> bool:
+    """Return True if a pass that failed can take a cut-off."""
+    return knows_cutoff(mirror) or mirror.upstream.time() is not None
 
 
 def advance_cutoff(mirror: Mirror) -> Mirror:
@@ -59,3 +73,27 @@ def choose_cutoff(
         return now, None
     what = f"cooldown goes by {format_time(chosen)} until that ends; correct the clock"
     return chosen, f"{problem}; {what}"
+
+
+def report_expired(mirror: Mirror) -> None:
+    """Log each override that has expired, once."""
+    facts, offers = mirror.state.facts, mirror.offers
+    expired = {
+        f"{one.text} {one.action} {one.until}"
+        for one in offers.keys.overrides
+        if not one.applies(offers.cutoff)
+    }
+    text = facts.text("expired_overrides")
+    if not expired and text is None:
+        return
+    known = set() if text is None else set(msgspec.json.decode(text, type=list[str]))
+    for one in sorted(expired - known):
+        match, action, _ = one.rsplit(" ", 2)
+        log.warning(
+            "override of %s (%s) has expired and applies no longer; take it out of the "
+            "configuration or give it a later until",
+            match,
+            action,
+        )
+    if expired != known:
+        facts.put(expired_overrides=msgspec.json.encode(sorted(expired)).decode())

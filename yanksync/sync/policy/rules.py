@@ -37,11 +37,10 @@ def with_rules(mirror: Mirror) -> Mirror:
     if digest is None and recorded is None:
         return mirror
     cutoff = facts.moment("cutoff")
-    if cutoff is None:
+    if cutoff is None:  # for a moment, unrecorded: nobody has compared our clock with upstream's
         now, last = mirror.now(), mirror.state.runs.previous_start(mirror.run)
         cutoff = now if last is None else min(last, now)
     offers = Offers(keys, cutoff, advisories.read)
-    _report_expired(mirror, keys, cutoff)
     if digest != recorded:
         before = recorded_offers(facts)
         if needs_upload_times(keys.cooldown):
@@ -54,8 +53,7 @@ def with_rules(mirror: Mirror) -> Mirror:
                 list_changed=1,  # its rows have revisions while there are rules
                 offer_digest=digest,
                 offer_keys=None if digest is None else msgspec.json.encode(keys).decode(),
-                cutoff=None if digest is None else cutoff,
-                **({"clock_problem": None} if digest is None else {}),
+                **({"cutoff": None, "clock_problem": None} if digest is None else {}),
             )
     return replace(mirror, offers=offers)
 
@@ -159,25 +157,3 @@ def projects_of(project: str | None, filename: str | None) -> Iterator[Normalize
         name = normalize("-".join(parts[:count]))
         if name is not None:
             yield name
-
-
-def _report_expired(mirror: Mirror, keys: OfferKeys, cutoff: float) -> None:
-    """Log each override that has expired, once."""
-    expired = {
-        f"{one.text} {one.action} {one.until}" for one in keys.overrides if not one.applies(cutoff)
-    }
-    facts = mirror.state.facts
-    text = facts.text("expired_overrides")
-    if not expired and text is None:
-        return
-    known = set() if text is None else set(msgspec.json.decode(text, type=list[str]))
-    for one in sorted(expired - known):
-        match, action, _ = one.rsplit(" ", 2)
-        log.warning(
-            "override of %s (%s) has expired and applies no longer; take it out of the "
-            "configuration or give it a later until",
-            match,
-            action,
-        )
-    if expired != known:
-        facts.put(expired_overrides=msgspec.json.encode(sorted(expired)).decode())
