@@ -244,6 +244,26 @@ def test_a_late_file_hides_none_that_was_visible(world: World) -> None:
     assert len(names(world)) == 3
 
 
+def test_a_hidden_file_that_upstream_loses_is_not_called_published(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.configure(cooldown_age="1d", upstream_journal="listing")
+    world.started("demo")
+    upload(world, "demo", "6.6.6")
+    world.sync()
+    world.up.remove_release("demo", "6.6.6")
+    for _ in range(2):
+        world.sync()
+    assert "demo-6.6.6.tar.gz: missing on upstream's page" in caplog.text
+    assert "it is hidden here" in caplog.text
+    assert "stays published" not in caplog.text
+    caplog.clear()
+    world.up.remove_release("demo", "2.0")
+    world.sync()
+    assert "demo-2.0.tar.gz: missing on upstream's page" in caplog.text
+    assert "it stays published" in caplog.text
+
+
 # Clocks
 
 

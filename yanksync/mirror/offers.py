@@ -67,6 +67,10 @@ class Offers:
         """Return what is offered of ``page``."""
         return Offer(page) if self.is_off else offer(page, self.rules, times, self.cutoff)
 
+    def hidden(self, page: Page, times: FileTimes) -> set[str]:
+        """Return the names of the files of ``page`` that are not offered."""
+        return {one.file.filename for one in self.offer(page, times).rulings if one.hidden}
+
     def at(self, cutoff: float) -> Offers:
         """Return the same rules at another cut-off."""
         found = Offers(self.keys, cutoff, self._advisories, self.before)

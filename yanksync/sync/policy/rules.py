@@ -37,7 +37,7 @@ def with_rules(mirror: Mirror) -> Mirror:
     if digest is None and recorded is None:
         return mirror
     cutoff = facts.moment("cutoff")
-    if cutoff is None:  # for a moment, unrecorded: nobody has compared our clock with upstream's
+    if cutoff is None:  # not recorded: upstream may tell that our clock is wrong
         now, last = mirror.now(), mirror.state.runs.previous_start(mirror.run)
         cutoff = now if last is None else min(last, now)
     offers = Offers(keys, cutoff, advisories.read)
