@@ -26,6 +26,7 @@ from yanksync.cli.error_handling import (
 from yanksync.config.load import DEFAULT, ExaminedConfig, Settings, examine, valid
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
+from yanksync.system.ownership import owner_kept_out
 
 _UNCONFIGURED = (
     "there is no yanksync.toml here, and no variable YANKSYNC_… is set, so nothing was done. Run "
@@ -152,6 +153,11 @@ class CliContext(Struct, frozen=True):
     def _file(self) -> logging.Handler | None:
         if self.log_file is None:
             return None
+        if not self.log_file.exists() and owner_kept_out(self.log_file) is not None:
+            from yanksync.mirror.other_owner import refuse_other_owner  # start-up: only for root
+
+            # The owner could not append to it, so root may not make it beside a mirror of theirs.
+            refuse_other_owner(examine(self.config, os.environ).settings)
         try:
             handler = logging.FileHandler(self.log_file, "a", "utf-8", errors="backslashreplace")
         except OSError as error:

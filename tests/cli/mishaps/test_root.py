@@ -150,3 +150,42 @@ def test_a_mirror_of_root_in_a_directory_of_another_user(
     upstream.yank("demo", "1.0", "bad")
     assert synced("sync").silent
     assert b"bad" in (synced.output / "simple/demo/index.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--config", "{config}", "--log-file", "{log}", "sync"),
+        ("--log-file", "{log}", "--config", "{config}", "-vv", "sync"),
+        ("sync", "--config", "{config}", "--log-file", "{log}"),
+        ("sync", "--log-file", "{log}", "--config", "{config}"),
+        ("--config", "{config}", "--log-file", "{log}", "run"),
+    ],
+    ids=" ".join,
+)
+def test_no_log_file_of_root_beside_the_mirror(
+    others: Cli, tmp_path_factory: pytest.TempPathFactory, arguments: tuple[str, ...]
+) -> None:
+    (others.home / "logs").mkdir()
+    give(others.home, OTHER)
+    log = others.home / "logs/run.log"
+    config = others.config.rename(tmp_path_factory.mktemp("etc") / "yanksync.toml")
+    config.write_text(
+        f'{config.read_text()}[mirror]\noutput = "{others.output}"\nstate = "{others.state}"\n'
+    )
+    before = files(others.home)
+    done = others(*(one.format(log=log, config=config) for one in arguments))
+    assert done.code == 2 and "run as nobody: sudo -u nobody yanksync " in done.err
+    assert files(others.home) == before
+
+
+def test_a_log_file_that_is_there_or_elsewhere_gets_the_refusal(
+    others: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    there, elsewhere = others.home / "run.log", tmp_path_factory.mktemp("logs") / "run.log"
+    there.touch()
+    os.chown(there, OTHER, OTHER)
+    for log in (there, elsewhere):
+        assert others("--log-file", str(log), "sync").code == 2
+        assert "belongs to nobody" in log.read_text()
+    assert there.stat().st_uid == OTHER
