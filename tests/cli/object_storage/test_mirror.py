@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.bucket_mirrors import FORMS, Mirror
+from tests.support.cli_runner import wait_for
 from tests.support.fake_index.index import FakeUpstream, Served, wheel
+from tests.support.fake_index.values import iso_time
 from tests.support.installers import Client
 from tests.support.s3_proxy import Mishap, gate, puts, puts_of
 from tests.support.s3_servers import Server
@@ -321,3 +324,34 @@ def test_pip_installs_from_plain_keys(
             plain = {listed.key for listed in mirror.objects.list("")}
             assert not plain & {"simple", "simple/real", "simple/demo"}
             mirror.store.close()
+
+
+def test_cooldown_reaches_every_form(mirror: Mirror, upstream: FakeUpstream) -> None:
+    mirror.settle('legacy_json = true\ncompress = ["gzip"]')
+    with mirror.config.open("a") as file:
+        file.write('[cooldown]\nage = "1d"\n')
+    soon = iso_time(int(time.time()) - 86400 + 5)
+    upstream.upload("other", "3.0", upload_time=soon)
+    upstream.upload("demo", "3.0", upload_time=iso_time(int(time.time())))
+
+    def forms(project: str) -> dict[str, bool]:
+        """Return whether each object of a project knows of the release."""
+        found = {}
+        for listed in mirror.objects.list(f"simple/{project}"):
+            stored = mirror.objects.get(listed.key)
+            assert stored is not None
+            body = stored.body()
+            page = gzip.decompress(body) if listed.key.endswith(".gz") else body
+            found[listed.key.rpartition("/")[2]] = b"-3.0.tar.gz" in page
+        return found
+
+    def shown() -> bool:
+        assert mirror("sync").silent
+        return all(forms("other").values())
+
+    wait_for(shown)
+    every = {*FORMS, "index.legacy_json"}
+    assert {*forms("other")} >= {*every, *(f"{form}.gz" for form in FORMS)}
+    assert {*forms("demo")} == {*forms("other")}
+    assert not any(forms("demo").values())
+    assert mirror("verify").silent
