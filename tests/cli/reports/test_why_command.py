@@ -51,6 +51,32 @@ def test_why_knows_patterns_and_overrides(yanksync: Cli, upstream: FakeUpstream)
     assert out[1].startswith("demo-3.0.tar.gz  hidden by cooldown.projects 'd*' until 20")
 
 
+def test_why_gives_each_rule_its_own_reason(yanksync: Cli, upstream: FakeUpstream) -> None:
+    override = '\n[[override]]\nmatch = "demo"\naction = "yank"\nreason = "no licence"\n'
+    text = young(yanksync, upstream, AGE + override)
+    *_, out = yanksync("why", "demo", "3").out.splitlines()
+    assert out.startswith("demo-3.0.tar.gz  hidden by cooldown.age until 20")
+    yanksync.config.write_text(f'{text}{AGE}mode = "yank"\n{override}')
+    assert yanksync("sync").code == 0
+    out, more = yanksync("why", "demo", "3").out.splitlines()
+    assert out.startswith("demo-3.0.tar.gz  marked yanked by cooldown.age until 20")
+    assert more == (
+        "demo-3.0.tar.gz  marked yanked by override demo (no licence) until the rules change"
+    )
+    assert yanksync("status", "--json").json["cooldown_waiting"] == 1
+
+
+def test_a_project_may_be_named_like_a_rule(yanksync: Cli, upstream: FakeUpstream) -> None:
+    upstream.upload("age", "1.0")
+    override = '\n[[override]]\nmatch = "age"\naction = "yank"\nreason = "old"\n'
+    text = yanksync.config.read_text()
+    yanksync.config.write_text(f'{text}[cooldown.projects]\n"a*" = "1d"\n{override}')
+    assert yanksync("sync").code == 0
+    assert yanksync("why", "age").out == (
+        "age-1.0.tar.gz  marked yanked by override age (old) until the rules change\n"
+    )
+
+
 def test_why_of_what_is_not_there(synced: Cli) -> None:
     done = synced("why", "missing")
     assert (done.code, done.out) == (1, "")

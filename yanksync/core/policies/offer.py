@@ -78,7 +78,7 @@ class Offer(Struct, frozen=True):
     @property
     def waiting(self) -> int:
         """How many files wait to become old enough."""
-        return sum(one.rule in _AGES for one in self.rulings)
+        return sum(map(_is_young, self.rulings))
 
 
 def offer(page: Page, rules: OfferRules, times: FileTimes, cutoff: float) -> Offer:
@@ -106,7 +106,7 @@ def offer(page: Page, rules: OfferRules, times: FileTimes, cutoff: float) -> Off
     ]
     return Offer(
         page=_page(page, versions, verdicts, rulings),
-        rulings=tuple(one for one in rulings if one is not None),
+        rulings=tuple(_all_rulings(rulings, verdicts)),
         changes_at=min(moments, default=None),
         shown=frozenset(
             name
@@ -128,10 +128,25 @@ def _ruling(
     rule = None if verdict.allowed else cooldown.hidden_by
     if rule is not None:
         hidden = not (marks and rule in _AGES)
-        return Ruling(file, version, rule, verdict.reason, cooldown.until, hidden=hidden)
+        return Ruling(file, version, rule, "", cooldown.until, hidden=hidden)
     if verdict.yanked_by is not None:
         return Ruling(file, version, verdict.yanked_by, verdict.reason, None, hidden=False)
     return None
+
+
+def _is_young(ruling: Ruling) -> bool:
+    return isinstance(ruling.rule, HiddenBy) and ruling.rule in _AGES  # a project may be named age
+
+
+def _all_rulings(rulings: Sequence[Ruling | None], verdicts: Sequence[Verdict]) -> Iterator[Ruling]:
+    """Yield the decisions, two for a young file that an override marks as well."""
+    for ruling, verdict in zip(rulings, verdicts, strict=True):
+        if ruling is None:
+            continue
+        yield ruling
+        by = verdict.yanked_by
+        if by is not None and _is_young(ruling) and not ruling.hidden:
+            yield replace(ruling, rule=by, reason=verdict.reason, until=None)
 
 
 def _page(
@@ -160,7 +175,7 @@ def _kept(
             yield version, file
         elif not ruling.hidden:
             upstream = "" if file.yanked is None else file.yanked.reason
-            young = "" if ruling.rule not in _AGES else _too_young(ruling.until)
+            young = _too_young(ruling.until) if _is_young(ruling) else ""
             reason = joined((upstream, verdict.reason, young))
             yield version, replace(file, yanked=Yank(reason))
 

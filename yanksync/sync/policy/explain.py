@@ -63,10 +63,9 @@ def explain(
 
 def _named(rule: str, pattern: str | None, overrides: set[str]) -> str:
     """Return a rule as the configuration names it."""
-    if rule == HiddenBy.AGE and pattern is not None:
-        return f"cooldown.projects {pattern!r}"
     if isinstance(rule, HiddenBy):
-        return f"cooldown.{rule}"
+        is_pattern = rule is HiddenBy.AGE and pattern is not None
+        return f"cooldown.projects {pattern!r}" if is_pattern else f"cooldown.{rule}"
     return f"override {rule}" if rule in overrides else f"advisory {rule}"
 
 
