@@ -60,6 +60,28 @@ def test_a_quarantined_project_keeps_its_own_row(cooling: World) -> None:
     assert told(cooling) == [("quarantine", None, ()), ("averted", "6.6.6", YOUNG)]
 
 
+@pytest.mark.parametrize("withdrawal", ["remove", "quarantine", "project"])
+def test_a_young_wheel_of_an_old_release_is_averted_too(world: World, withdrawal: str) -> None:
+    world.configure(cooldown_age="1d")
+    world.started("demo")
+    wheel = "demo-1.0-py3-none-any.whl"
+    upload(world, "demo", "1.0", filename=wheel)
+    assert world.sync(later=HOUR) == DONE
+    if withdrawal == "remove":
+        world.up.remove_release("demo", "1.0")
+        expected: Told = [("remove", "1.0", ())]
+    elif withdrawal == "quarantine":
+        world.up.quarantine_release("demo", "1.0")
+        expected = [("quarantine", "1.0", ())]
+    else:
+        world.up.quarantine_project("demo")
+        expected = [("quarantine", None, ())]
+    assert world.sync() == DONE
+    assert told(world) == [*expected, ("averted", "1.0", (wheel,))]
+    assert world.mirror is not None
+    assert world.mirror.totals.averted == 1
+
+
 def test_a_removed_project_of_young_files_has_no_other_row(cooling: World) -> None:
     upload(cooling, "evil", "1.0")
     upload(cooling, "evil", "2.0")

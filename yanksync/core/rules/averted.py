@@ -22,7 +22,7 @@ class HiddenReleases(Struct, frozen=True):
 
 
 class Averted(Struct, frozen=True):
-    """The part of a withdrawal that concerns releases which were never offered."""
+    """The part of a withdrawal that concerns files which were never offered."""
 
     releases: Releases
     is_all: bool  # nothing else was withdrawn
@@ -67,8 +67,8 @@ def averted_part(
     if file is not None:
         found = tuple((one, (file,)) for one, files in hidden.files if file in files)
         return Averted(found, is_all=True) if found else None
-    whole = tuple(one for one in hidden.files if one[0] not in hidden.partly)
-    if version is not None:
-        found = tuple(one for one in whole if same_version(one[0], version))
-        return Averted(found, is_all=True) if found else None
-    return Averted(whole, is_all=not hidden.offers_more) if whole else None
+    if version is None:
+        return Averted(hidden.files, is_all=not hidden.offers_more)
+    found = tuple(one for one in hidden.files if same_version(one[0], version))
+    is_all = not any(same_version(one, version) for one in hidden.partly)
+    return Averted(found, is_all=is_all) if found else None
