@@ -50,7 +50,7 @@ def schedule_check(run: Holder | None, root: Path = Path("/"), home: Path | None
     for unit in (*_units(root, _UNITS), *_units(home, _USER_UNITS)):
         timer = unit.with_suffix(".timer")
         starts = timer if timer.is_file() else unit
-        if any(starts.parent.glob(f"*.wants/{starts.name}")):
+        if _listed(starts.parent, f"*.wants/{starts.name}"):
             return passed("schedule", f"{starts} is enabled")
         idle.append(starts)
     table = _crontab(root)
@@ -65,7 +65,7 @@ def schedule_check(run: Holder | None, root: Path = Path("/"), home: Path | None
 def _units(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
     """Yield the services that start yanksync."""
     for place in places:
-        for unit in sorted((root / place).glob("*.service")):
+        for unit in _listed(root / place, "*.service"):
             if _START.search(_text(unit)):
                 yield unit
 
@@ -73,7 +73,7 @@ def _units(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
 def _crontab(root: Path) -> str | None:
     """Return where a line of cron starts yanksync."""
     for pattern in _TABLES:
-        for table in sorted(root.glob(pattern)):
+        for table in _listed(root, pattern):
             if _LINE.search(_text(table)):
                 return f"a line in {table}"
     with suppress(OSError, subprocess.SubprocessError):
@@ -89,6 +89,14 @@ def _crontab(root: Path) -> str | None:
         if _LINE.search(own.stdout):
             return "a line in this user's crontab"
     return None
+
+
+def _listed(directory: Path, pattern: str) -> list[Path]:
+    """Return what matches in a directory; nothing when it cannot be read."""
+    try:
+        return sorted(directory.glob(pattern))
+    except OSError:  # sudo and setpriv may leave HOME at another user's
+        return []
 
 
 def _text(path: Path) -> str:

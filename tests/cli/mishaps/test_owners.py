@@ -239,3 +239,10 @@ def test_what_is_made_under_a_umask_is_its_own(other: Dropped, umask: int) -> No
         assert found.st_mode & 0o777 == (0o755 if path.is_dir() else 0o644) & ~umask
     for path in other.home.glob("yanksync.db*"):
         assert path.stat().st_mode & 0o777 == 0o644 & ~umask
+
+
+def test_doctor_cannot_read_a_home_of_another_user(other: Dropped, tmp_path: Path) -> None:
+    home = tmp_path / "locked"
+    home.mkdir(mode=0o700)
+    done = other("doctor", "--json", HOME=str(home))
+    assert "schedule" in done.out, done.err
