@@ -327,6 +327,13 @@ def test_what_is_no_pipfile_lock_is_refused(text: str) -> None:
         read("Pipfile.lock", text)
 
 
+@pytest.mark.parametrize("text", ["[]", "3", ""])
+def test_a_pipfile_lock_is_read_as_json(text: str) -> None:
+    with pytest.raises(InvalidDocument) as error:
+        read("Pipfile.lock", text)
+    assert "line " not in str(error.value)  # as tomllib counts
+
+
 def test_a_text_that_looks_like_a_table_costs_the_lines() -> None:
     text = UV + 'x = """\n[[package]]\n"""\n'
     assert {pin.line for pin in read("uv.lock", text).pins} == {None}

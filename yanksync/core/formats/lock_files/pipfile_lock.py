@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Struct, field
 
 from yanksync.core.formats.lock_files.wire import check_format, decoded, project_name
-from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.pins import Pin, PinnedFile, PinOperator, PinSet, hash_pairs
 
 _PIN = re.compile(r"\s*(===?)\s*([^\s,*]+)\s*\Z")
@@ -39,16 +38,16 @@ def read_pipfile_lock(body: bytes) -> PinSet:
 
     Raises :class:`InvalidDocument`.
     """
-    meta = decoded(body, _WireHead).meta
+    meta = decoded(body, _WireHead, json=True).meta
     check_format(meta.spec, (6,), "Pipenv")
     python = meta.requires.python_full_version or meta.requires.python_version
     pins: list[Pin] = []
     count = 0
-    for category, text in decoded(body, dict[str, msgspec.Raw]).items():
+    for category, text in decoded(body, dict[str, msgspec.Raw], json=True).items():
         if category == "_meta":
             continue
         start = body.find(f'"{category}"'.encode())
-        for name, one in _packages(bytes(text)).items():
+        for name, one in decoded(bytes(text), dict[str, _WirePackage], json=True).items():
             count += 1
             exact = _PIN.match(one.version)
             if exact is None:  # a path, an URL or a repository
@@ -65,13 +64,6 @@ def read_pipfile_lock(body: bytes) -> PinSet:
                 )
             )
     return PinSet(tuple(pins), count - len(pins))
-
-
-def _packages(text: bytes) -> dict[str, _WirePackage]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, _WirePackage])
-    except msgspec.MsgspecError as error:
-        raise InvalidDocument(f"cannot be read: {error}") from error
 
 
 def _line(body: bytes, name: str, start: int) -> int | None:

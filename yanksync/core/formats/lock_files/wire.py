@@ -17,12 +17,11 @@ T = TypeVar("T")
 _NAME = re.compile(r"""name\s*=\s*["']""")
 
 
-def decoded(body: bytes, kind: type[T]) -> T:
-    """Decode a TOML or JSON document into a value of ``kind``.
+def decoded(body: bytes, kind: type[T], *, json: bool = False) -> T:
+    """Decode a TOML document, or one of JSON, into a value of ``kind``.
 
     Raises :class:`InvalidDocument`.
     """
-    json = body.lstrip()[:1] == b"{"
     try:
         if json:
             return msgspec.json.decode(body, type=kind)
