@@ -253,3 +253,9 @@ def test_only_what_a_person_saw_is_let_through(yanksync: Cli, upstream: FakeUpst
     assert {file["new"]["sha256"] for file in row["files"]} == {f"{3:064x}"}
     assert {file["old"]["sha256"] for file in row["files"]} == {f"{2:064x}"}
     assert {name for name, files in offered(yanksync).items() if files != before[name]} == {"p000"}
+
+
+def test_names_are_offered_only_where_projects_are_held(synced: Cli) -> None:
+    environ = {"YANKSYNC_MIRROR_PROJECTS": "never-there"}
+    assert synced("sync", **environ).code == 4
+    assert synced("holds", **environ).out.endswith("\nnext: yanksync approve\n")

@@ -46,7 +46,9 @@ def holds(context: CliContext, kinds: tuple[str, ...], as_json: bool) -> int:
         for line in held_lines(found, time.time()):
             click.echo(line)
         only = "".join(f" --kind {kind}" for kind in kinds)
-        click.echo(f"\nnext: yanksync approve{only} (or with the names of projects)")
+        named = any(held.project is not None for held in found)
+        names = " (or with the names of projects)" if named else ""
+        click.echo(f"\nnext: yanksync approve{only}{names}")
     elif missing is None:
         click.echo(nothing_held(kinds))
     if missing is not None:
