@@ -47,6 +47,11 @@ def test_the_patterns_keep_their_order(loaded: Loaded) -> None:
         ('[cooldown.projects]\ntorch = "x"', "cooldown.projects: 'torch': must be seconds"),
         ("[cooldown]\nages = 1", "cooldown.ages: no such key"),
         ('[cooldown]\nmode = "yank"\n[mirror]\nyanked = "omit"', "cooldown.mode: \"yank\" marks"),
+        (
+            '[cooldown]\nage = "3d"\nnew_projects = "1d"',
+            "cooldown.new_projects: is shorter than cooldown.age",
+        ),
+        ("[[override]]\nmatch = 'a===1'\naction = 'hide'", "'a===1' must be one release"),
         ("override = 1", "override: must be a list of tables"),
         ("[override]\nmatch = 'a'", "override: must be a list of tables"),
         ("[[override]]\naction = 'hide'", "override[1].match: is missing"),
@@ -79,6 +84,8 @@ def test_the_environment_has_no_tables(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     (error,) = examine(None, {"YANKSYNC_COOLDOWN_PROJECTS": "torch=7d"}).errors
     assert "only the file can have" in str(error)
+    (error,) = examine(None, {"YANKSYNC_OVERRIDE": "x"}).errors
+    assert "$YANKSYNC_OVERRIDE: only a file can have [[override]]" in str(error)
 
 
 OVERRIDES = """

@@ -46,6 +46,9 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     if settings.cooldown.mode == "yank" and settings.mirror.yanked is YankedPolicy.OMIT:
         problem = '"yank" marks files that mirror.yanked = "omit" leaves out; write "hide"'
         yield Conflict("cooldown.mode", "mirror.yanked", problem)
+    if 0 < settings.cooldown.new_projects < settings.cooldown.age:
+        problem = "is shorter than cooldown.age, so it would do nothing; write a longer time"
+        yield Conflict("cooldown.new_projects", "cooldown.age", problem)
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
     yield from _places(settings)

@@ -183,6 +183,9 @@ def _from_environ(environ: Mapping[str, str]) -> _Entries:
         section, _, name = variable.removeprefix(_PREFIX).lower().partition("_")
         if section in SECTIONS and name:
             yield _Entry(section, name, raw, f"${variable}", written=True)
+        elif section == OVERRIDE and not name:
+            problem = "only a file can have [[override]]; name one with $YANKSYNC_MIRROR_OVERRIDES"
+            yield ConfigError("", f"${variable}", problem)
         elif _is_slip(section, name):
             problem = f"names no section of the configuration; {_variable_advice(variable)}"
             yield ConfigError("", f"${variable}", problem)

@@ -55,7 +55,9 @@ def test_what_a_match_means(text: str, match: Match) -> None:
     assert parse_match(text) == match
 
 
-@pytest.mark.parametrize("text", ["", "==1.0", "foo==", "a b", "../x.zip", "foo*"])
+@pytest.mark.parametrize(
+    "text", ["", "==1.0", "foo==", "a b", "../x.zip", "foo*", "foo===1", "foo==1.*"]
+)
 def test_what_matches_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"must be|names no|neither"):
         parse_match(text)

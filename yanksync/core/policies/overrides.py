@@ -83,6 +83,8 @@ def parse_match(text: str) -> Match:
         project, version = normalize(name.strip()), version.strip()
         if project is None or not version:
             raise ValueError(f"{text!r} names no release, like demo==1.0")
+        if version.startswith("=") or "*" in version:
+            raise ValueError(f"{text!r} must be one release, like demo==1.0, without === and *")
         return Match(project, version)
     if _DISTRIBUTION.search(text) is not None:
         if "/" in text or "\\" in text:
