@@ -16,7 +16,7 @@ from fluidattacks_core.sarif import SarifLog
 from junitparser import Failure, JUnitXml, Skipped
 
 from tests.support.cli_runner import Cli, Done
-from tests.support.fake_index.index import FakeUpstream, Served, serve
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.source_copy import ROOT
 from yanksync.core.formats.lock_files.read import reader_of
 
@@ -195,12 +195,13 @@ def test_a_report_without_findings_is_a_report(audited: Cli, form: str) -> None:
 
 
 def test_the_report_goes_into_a_file(audited: Cli) -> None:
-    done = audited("audit", "requirements.txt", "--format", "json", "-o", "new/audit.json")
+    done = audited("audit", "requirements.txt", "--format", "json", "-o", "audit.json")
     assert (done.code, done.out) == (1, "")
-    assert len(json.loads((audited.home / "new/audit.json").read_text())["pins"]) == 3
+    assert len(json.loads((audited.home / "audit.json").read_text())["pins"]) == 3
     done = audited("-q", "audit", "requirements.txt", "-o", "requirements.txt/audit")
     assert done.code == 2
-    assert "cannot be written" in done.err
+    assert "there is no directory" in done.err
+    assert not (audited.home / "missing").exists()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,8 @@ def test_what_fails(audited: Cli, options: tuple[str, ...], code: int) -> None:
         (("requirements.txt", "--fail-on", "what"), "'what' is no kind of finding"),
         (("requirements.txt", "--ignore", "demo"), "'demo' is no pin"),
         (("requirements.txt", "--ignore", "demo==1@soon"), "'soon' is no date"),
-        (("requirements.txt", "--index", "nonsense"), "upstream.simple_url"),
+        (("requirements.txt", "--index", "nonsense"), "the command line: --index: "),
+        (("requirements.txt", "-o", "missing/report"), "missing; make it first"),
         (("requirements.txt", "--withdrawals", "https://mirror.example/"), "No such option"),
         (("--installed", "/no/python"), "/no/python: cannot be started"),
         (("--installed", "/bin/true"), "/bin/true: did not say what is installed"),
@@ -281,11 +283,30 @@ def test_any_index_is_asked_without_configuration_and_state(
 def test_an_address_that_is_no_index_is_no_removal(elsewhere: Cli, served: Served) -> None:
     (elsewhere.home / "pins.txt").write_text("demo==1\n")
     done = elsewhere("audit", "pins.txt", "--index", f"{served.root_url}nothing/")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert "there is no index" in done.err
     done = elsewhere("audit", "pins.txt", "--index", "http://127.0.0.1:9/simple/")
-    assert (done.code, done.out) == (1, "")
-    assert "no connection" in done.err
+    assert (done.code, done.out) == (2, "")
+    assert "no connection" in done.err and "nothing was judged" in done.err
+
+
+@pytest.mark.rule("R7")
+def test_a_front_page_is_no_index_and_no_removal(
+    elsewhere: Cli, upstream: FakeUpstream, served: Served
+) -> None:
+    (elsewhere.home / "pins.txt").write_text("demo==1\n")
+    upstream.fail("^/$", Fault.status(200))
+    done = elsewhere("audit", "pins.txt", "--index", served.root_url)
+    assert (done.code, done.out) == (2, "")
+    assert f"Set --index to {served.simple_url}; nothing was judged" in done.err
+
+
+def test_a_corrupt_state_judges_nothing(elsewhere: Cli, served: Served) -> None:
+    (elsewhere.home / "pins.txt").write_text("demo==1\n")
+    (elsewhere.home / "yanksync.db").write_bytes(b"no database, and never was one" * 100)
+    done = elsewhere("audit", "pins.txt", YANKSYNC_UPSTREAM_SIMPLE_URL=served.simple_url)
+    assert (done.code, done.out) == (2, "")
+    assert "nothing was judged" in done.err
 
 
 def test_an_environment_is_judged(audited: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:

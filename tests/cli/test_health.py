@@ -91,10 +91,18 @@ def test_a_state_that_cannot_be_opened_is_told_of(synced: Cli, inbox: Receiver) 
 
 def test_a_file_that_cannot_be_written_fails_nothing(synced: Cli) -> None:
     (synced.home / "file").write_text("")
-    assert synced("sync", "--cron", "--metrics", "file/yanksync.prom").silent
-    done = synced("sync", "--metrics", "file/yanksync.prom")
+    watch(synced, 'metrics = "file/yanksync.prom"')
+    assert synced("sync", "--cron").silent
+    done = synced("sync")
     assert done.code == 0
     assert f"error: health.metrics: {synced.home}/file/yanksync.prom: " in done.err
+
+
+def test_the_flag_makes_no_directory(synced: Cli) -> None:
+    done = synced("sync", "--metrics", "missing/yanksync.prom")
+    assert done.code == 2
+    assert f"there is no directory {synced.home}/missing; make it first" in done.err
+    assert not (synced.home / "missing").exists()
 
 
 def test_a_ping_at_each_end(synced: Cli, upstream: FakeUpstream, inbox: Receiver) -> None:

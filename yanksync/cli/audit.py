@@ -15,7 +15,8 @@ import click
 from yanksync.cli.display.audit.render import FORMATS, rendered
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
-from yanksync.core.errors import InputFileError
+from yanksync.cli.option_values import check_directory
+from yanksync.core.errors import InputFileError, ObjectStorageError, StateError, UpstreamError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.pins import PinSet
@@ -134,6 +135,7 @@ def _ignored(text: str) -> Ignore:
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=check_directory,
     metavar="FILE",
     help="Write the report to FILE instead of standard output.",
 )
@@ -155,7 +157,8 @@ def audit(
     *.in with what they include. Every exact version is compared with the state of the mirror, or
     against --index. Names the nearest version of the same major version that is not withdrawn.
 
-    Exit codes: 0 no findings, 1 findings, 2 wrong usage, a file that cannot be read, or no pins.
+    Exit codes: 0 no findings, 1 findings, 2 nothing was judged: wrong usage, no pins, a file that
+    cannot be read, no answer of the index.
 
     \b
     Examples:
@@ -169,7 +172,13 @@ def audit(
         raise click.UsageError("name a lock file or a requirements file, or say --installed")
     pins = _pins(files, requirements, installed)
     names = tuple(dict.fromkeys(pin.project for pin in pins.pins))
-    source, facts = _state_facts(context, names) if index is None else _index_facts(index, names)
+    try:
+        source, facts = (
+            _state_facts(context, names) if index is None else _index_facts(index, names)
+        )
+    except (ObjectStorageError, StateError, UpstreamError) as error:
+        print_line(f"{error}; nothing was judged")
+        return ExitCode.USAGE
     python = platform.python_version().rstrip("+")
     verdicts = [judge(pin, facts[pin.project], python) for pin in pins.pins]
     report = AuditReport(

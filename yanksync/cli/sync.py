@@ -26,6 +26,7 @@ from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.times import DURATION
 from yanksync.cli.error_handling import did_you_mean, older_than_an_hour, print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.option_values import check_directory
 from yanksync.cli.project_names import complete_project, suggest_known, valid_name
 from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
@@ -62,6 +63,7 @@ _wait = click.option(
 )
 metrics_option = click.option(
     "--metrics",
+    callback=check_directory,
     metavar="FILE",
     help="Write how it went for Prometheus; FILE ends in .prom.  [default: health.metrics]",
 )

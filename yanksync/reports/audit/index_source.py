@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from yanksync.config.load import load
 from yanksync.config.settings import Settings
-from yanksync.core.errors import InvalidAnswer, UpstreamError
+from yanksync.core.errors import ConfigError, InvalidAnswer, UpstreamError
 from yanksync.core.formats.parse import PageRules, parse_page
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
 from yanksync.reports.audit.findings import ProjectFacts
 from yanksync.upstream.client import UpstreamClient
+from yanksync.upstream.likely_address import likely_address
 
 # No file is fetched, so the address of none can do harm.
 _RULES = PageRules(allow_http=True)
@@ -33,7 +34,17 @@ def index_settings(url: str, environ: Mapping[str, str]) -> Settings:
     Raises :class:`yanksync.core.errors.ConfigError` when ``url`` cannot be used.
     """
     # An empty file, so that no yanksync.toml of the directory is read.
-    return load(Path(os.devnull), environ, upstream_simple_url=url)
+    try:
+        return load(Path(os.devnull), environ, upstream_simple_url=url)
+    except ConfigError as error:
+        first, *others = map(_as_option, error.all)
+        raise ConfigError(first.key, first.where, first.problem, tuple(others)) from None
+
+
+def _as_option(error: ConfigError) -> ConfigError:
+    """Name the option where the key of its value is wrong."""
+    key = "--index" if error.key == "upstream.simple_url" else error.key
+    return ConfigError(key, error.where, error.problem)
 
 
 def facts_of_index(
@@ -66,10 +77,16 @@ def facts_of_index(
 
 
 def _check_root(client: UpstreamClient) -> None:
-    """Refuse an address that answers 404 to everything: that is no index, and no removal (R7)."""
+    """Refuse an address that has no project: it may be no index, and that is no removal (R7)."""
+    address = redacted(client.simple_url)
     if client.root_is_missing():
         raise InvalidAnswer(
-            redacted(client.simple_url),
-            "there is no index: it answers 404, as for every project; nothing was judged. Correct "
-            "--index: it must be the address of a Simple API",
+            address,
+            "there is no index: it answers 404, as for every project. Correct --index: it must be "
+            "the address of a Simple API",
+        )
+    near = likely_address(client)
+    if near is not None:
+        raise InvalidAnswer(
+            address, f"is no package index, and has none of the projects. Set --index to {near}"
         )
