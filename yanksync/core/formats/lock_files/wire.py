@@ -18,7 +18,7 @@ _NAME = re.compile(r"""name\s*=\s*["']""")
 
 
 def decoded(body: bytes, kind: type[T], *, json: bool = False) -> T:
-    """Decode a TOML document, or one of JSON, into a value of ``kind``.
+    """Decode a TOML or JSON document into a value of ``kind``.
 
     Raises :class:`InvalidDocument`.
     """
