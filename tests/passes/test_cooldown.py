@@ -303,6 +303,25 @@ def test_a_clock_unlike_upstreams_keeps_the_cut_off(cooling: World, ahead: float
     assert len(names(cooling)) == 2
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_pages_alone_are_compared_with_upstreams_clock_too(world: World, is_first: bool) -> None:
+    world.configure(cooldown_age="1d", upstream_journal="none", mirror_projects=["demo"])
+    world.up.upload("demo", "1.0")
+    world.up.date = lambda: world.clock.time
+    if not is_first:
+        assert world.sync() == DONE
+    upload(world, "demo", "2.0")
+    world.up.date = lambda: world.clock.time - 10 * DAY
+    assert world.sync(later=10 * DAY) == DONE
+    assert names(world) == ["demo-1.0.tar.gz"]
+    with world.state() as state:
+        assert "differs from upstream's" in (state.facts.text("clock_problem") or "")
+    world.up.fail("^/simple/$", Fault.status(500), None)
+    world.up.date = None
+    assert world.sync(later=2 * DAY) == DONE
+    assert len(names(world)) == 2
+
+
 @pytest.mark.parametrize("ahead", [10 * DAY, -10 * DAY])
 def test_a_first_build_takes_the_earlier_clock(world: World, ahead: float) -> None:
     world.configure(cooldown_age="1d")

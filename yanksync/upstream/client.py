@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -135,12 +135,19 @@ class UpstreamClient:
         return reply
 
     def time(self) -> float | None:
-        """Return upstream's time, from the newest list or journal answer."""
+        """Return upstream's time, from the newest answer of journal, list or root."""
         if self._clock is None:
             return None
         date, age, seen = self._clock
         found = upstream_time(date, age)
         return None if found is None else found + time.monotonic() - seen
+
+    def ask_time(self) -> float | None:
+        """Return upstream's time; the root is asked if no answer gave it."""
+        if self._clock is None:
+            with suppress(UpstreamError):
+                self.root_is_missing()
+        return self.time()
 
     @property
     def longest_pause(self) -> float:
@@ -226,7 +233,9 @@ class UpstreamClient:
 
         Raises :class:`yanksync.core.errors.UpstreamError`.
         """
-        return self._session.status(self.simple_url, self._accept) == 404
+        status, headers = self._session.head(self.simple_url, self._accept)
+        self._clock = (headers.get("date"), headers.get("age"), time.monotonic())
+        return status == 404
 
     def first_look(self, url: str) -> FirstLook:
         """Return the beginning of what ``url`` answers, asked as pages are.

@@ -132,8 +132,8 @@ class Session:
             own = own and origin(seen) == origin(url)
         raise InvalidAnswer(redacted(url), f"more than {_REDIRECTS} redirects")
 
-    def status(self, url: str, accept: str) -> int:
-        """Return the status of ``url``, without body and redirects.
+    def head(self, url: str, accept: str) -> tuple[int, Headers]:
+        """Return status and headers of ``url``, without body and redirects.
 
         Raises :class:`UpstreamUnreachable` and :class:`RateLimited`.
         """
@@ -145,7 +145,7 @@ class Session:
                 logged.answered(status, headers)
             if status not in _NO_HEAD:
                 break
-        return status
+        return status, headers
 
     def _status(self, method: str, url: str, accept: str) -> tuple[int, Headers]:
         try:

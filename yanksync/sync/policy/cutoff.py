@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from yanksync.config.settings import JournalSource
 from yanksync.core.policies.cooldown import format_time
 from yanksync.mirror.context import Mirror, log
 
@@ -34,7 +35,10 @@ def advance_cutoff(mirror: Mirror) -> Mirror:
     state, facts, now = mirror.state, mirror.state.facts, mirror.now()
     is_first = facts.published_list.written is None
     last = facts.moment("cutoff")
-    cutoff, problem = choose_cutoff(now, last, mirror.upstream.time(), is_first=is_first)
+    upstream = mirror.upstream
+    only_pages = mirror.settings.upstream.journal is JournalSource.NONE
+    time = upstream.ask_time() if only_pages else upstream.time()
+    cutoff, problem = choose_cutoff(now, last, time, is_first=is_first)
     if problem is not None:
         log.warning("%s", problem)
     with state.transaction():
