@@ -162,3 +162,13 @@ def test_overrides_are_shown_with_their_file(yanksync: Cli) -> None:
         "value": {"match": "other", "action": "hide", "reason": "unwanted"},
         "source": str(more),
     }
+
+
+def test_a_time_of_toml_is_a_time(yanksync: Cli) -> None:
+    text = yanksync.config.read_text()
+    yanksync.config.write_text(f"{text}[cooldown]\nnot_after = 2026-12-01T00:00:00Z\n")
+    assert yanksync("config", "check").code == 0
+    values = {one["key"]: one["value"] for one in yanksync("config", "show", "--json").json}
+    assert values["cooldown.not_after"] == "2026-12-01T00:00:00+00:00"
+    schema = yanksync("config", "schema").json
+    assert schema["properties"]["cooldown"]["properties"]["not_after"]["type"] == "string"

@@ -40,6 +40,8 @@ def test_the_patterns_keep_their_order(loaded: Loaded) -> None:
     ("text", "problem"),
     [
         ('[cooldown]\nage = "-3d"', "cooldown.age: must be seconds"),
+        ("[cooldown]\nnot_after = 2026-12-01", "cooldown.not_after: must be a time like"),
+        ("[cooldown]\nnot_after = 2026-12-01T00:00:00", "cooldown.not_after: must be a time"),
         ("[cooldown]\nnot_after = 'tomorrow'", "cooldown.not_after: must be a time like"),
         ("[cooldown]\nnot_after = '2026-12-01T00:00:00'", "cooldown.not_after: must be a time"),
         ("[cooldown]\nprojects = 'torch'", "cooldown.projects: must be a table"),

@@ -150,7 +150,7 @@ _TABLE = (
     KeySpec("cooldown.missing", choice(("hide", "allow")), "hide",
         "What happens to files without upload-time. allow: the time at which they were added "
         "counts."),
-    KeySpec("cooldown.not_after", text(types.moment_or_none), "",
+    KeySpec("cooldown.not_after", types.moment_or_none(), "",
         "An RFC 3339 time. No file that is newer than this moment is offered."),
     KeySpec("cooldown.new_projects", seconds(0, DECADES, empty=0.0), "",
         "An age that replaces age while the project itself is younger than this."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,8 @@ def _take(
         except ValueError as error:
             errors.append(ConfigError(path, entry.where, str(error)))
         else:
-            source[key.path] = GivenValue(value, raw, entry.where)
+            shown = raw.isoformat() if isinstance(raw, datetime) else raw
+            source[key.path] = GivenValue(value, shown, entry.where)
     every, cron = named.get("schedule.every"), named.get("schedule.cron")
     if every and cron:
         problem = "excludes schedule.every; remove one of them"

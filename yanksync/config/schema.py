@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from yanksync.config.keys import KEYS, SECTIONS, KeySpec
 
 _TYPES = {
     str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
+    datetime: "string",
 }  # fmt: skip
 _AGES = {"type": ["integer", "number", "string"]}
 _OVERRIDES = {
@@ -52,7 +54,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _property(key: KeySpec) -> dict[str, Any]:
-    names = [_TYPES[one] for one in key.type.types]
+    names = list(dict.fromkeys(_TYPES[one] for one in key.type.types))
     found: dict[str, Any] = {
         "description": key.description,
         "type": names[0] if len(names) == 1 else names,

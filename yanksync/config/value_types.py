@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from yanksync.core.errors import mebibytes
 OBJECT_STORES = ("s3", "gs", "az")
 """The schemes of ``output`` that are no directory."""
 
+_MOMENT = 'a time like "2026-12-06T12:00:00Z"'
 _YEAR = 366 * 86400.0
 DECADES = 30 * _YEAR
 """The longest age of a file that can be asked for."""
@@ -133,21 +135,23 @@ def table(convert: Callable[[dict[str, object]], Any]) -> ValueType:
     return ValueType("table", "a table", (dict,), convert)
 
 
-def moment_or_none(value: str) -> float | None:
-    """Return an RFC 3339 time in UTC seconds; "" is None."""
-    return moment(value) if value else None
+def moment_or_none() -> ValueType:
+    """Return the type of a time in UTC seconds; "" is None."""
+
+    def convert(value: str | datetime) -> float | None:
+        return moment(value if isinstance(value, str) else value.isoformat()) if value else None
+
+    return ValueType("text", _MOMENT, (str, datetime), convert)
 
 
 def moment(value: str) -> float:
     """Return an RFC 3339 time in UTC seconds."""
-    from datetime import datetime
-
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise ValueError(f'must be a time like "2026-12-06T12:00:00Z", not {value!r}')
+        raise ValueError(f"must be {_MOMENT}, not {value!r}")
     return found.timestamp()
 
 
