@@ -282,6 +282,26 @@ def test_advisories_hide_from_files_directories_and_archives(world: World, tmp_p
     assert names(world, "a") == []
 
 
+def test_changed_advisories_are_listed_and_counted(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="yanksync")
+    world.started()
+    path = tmp_path / "a.json"
+    path.write_bytes(record("demo", "1.0"))
+    world.configure(mirror_advisories=[str(path)])
+    assert world.sync() == DONE
+    path.write_bytes(record("demo", "2.0", "3.0"))
+    assert signs(plan(world)) == ["- demo-2.0.tar.gz", "+ demo-1.0.tar.gz"]
+    assert world.sync() == DONE
+    assert "changed rules: - 1 files, + 1 files" in caplog.text
+    caplog.clear()
+    world.configure(mirror_advisories=[])
+    assert signs(plan(world)) == ["+ demo-2.0.tar.gz"]
+    assert world.sync() == DONE
+    assert "changed rules: - 0 files, + 1 files" in caplog.text
+
+
 @pytest.mark.parametrize("content", [None, b"{", b"[]"])
 def test_unreadable_advisories_change_nothing(
     world: World, tmp_path: Path, content: bytes | None

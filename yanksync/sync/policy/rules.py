@@ -43,6 +43,7 @@ def with_rules(mirror: Mirror) -> Mirror:
     offers = Offers(keys, cutoff, advisories.read)
     if digest != recorded:
         before = recorded_offers(facts)
+        before.rules  # noqa: B018 (read now: what is recorded of them changes below)
         if needs_upload_times(keys.cooldown):
             check_recorded(mirror)
         offers = Offers(keys, cutoff, advisories.read, before=before.at(cutoff))
