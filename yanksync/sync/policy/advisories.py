@@ -114,7 +114,9 @@ def _hold(mirror: Mirror, why: str, digest: str | None) -> None:
     facts = mirror.state.facts
     since = facts.advisories.held_since or mirror.now()
     facts.change(AdvisoryChange, held=why, held_since=since, wanted=digest or "none")
-    mirror.totals.held[HELD] = f"{why}; those from before count until then; see 'yanksync holds'"
+    mirror.totals.held[HELD] = (
+        f"{why}; the earlier advisories stay in force until you approve; see 'yanksync holds'"
+    )
 
 
 def _release(mirror: Mirror) -> None:
