@@ -13,7 +13,8 @@ from tests.support.source_copy import ROOT
 
 MESSAGES = [
     literal.astext()
-    for term in parsed("docs/reference/messages.rst").findall(docutils.nodes.term)
+    for page in ("messages", "warnings")
+    for term in parsed(f"docs/reference/{page}.rst").findall(docutils.nodes.term)
     for literal in term.findall(docutils.nodes.literal)
 ]
 

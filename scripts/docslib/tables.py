@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from yanksync.config.keys import KEYS, KeySpec
+from yanksync.config.override_tables import TABLE_KEYS
 from yanksync.core import layout
 from yanksync.core.exit_codes import MEANINGS
 from yanksync.service.metrics import CAUSES, HELP
@@ -75,6 +76,15 @@ def variables() -> str:
             for path, key in KEYS.items()
             if not key.is_table
         ],
+    )
+
+
+def override_keys() -> str:
+    """Return the table of the keys that an override has."""
+    return list_table(
+        ("Key", "Meaning"),
+        (15, 85),
+        [(f"``{name}``", _escaped(text)) for name, text in TABLE_KEYS.items()],
     )
 
 

@@ -18,7 +18,14 @@ OVERRIDE = "override"
 """The name of these tables."""
 
 _DAY = 86400.0
-_KEYS = ("match", "action", "reason", "until")
+TABLE_KEYS = {
+    "match": 'A project ("demo"), a release ("demo==1.0"), or the name of a file. Required.',
+    "action": '"allow" (no cooldown), "yank" (marked yanked) or "hide" (left out). Required.',
+    "reason": "A text, which is also the reason of the mark.",
+    "until": 'When it ends: a day such as "2026-12-06", which still counts, or an RFC 3339 time. '
+    'Required for "allow".',
+}
+"""The keys of one table, with what they mean."""
 
 
 class GivenOverride(Struct, frozen=True):
@@ -97,8 +104,8 @@ def _problems(table: Mapping[str, Any], values: dict[str, Any]) -> Iterator[tupl
         "until": _until,
     }
     for name in table:
-        if name not in _KEYS:
-            yield name, f"no such key; there are {', '.join(_KEYS)}"
+        if name not in TABLE_KEYS:
+            yield name, f"no such key; there are {', '.join(TABLE_KEYS)}"
     for name, check in checks.items():
         if name in table:
             try:
