@@ -205,6 +205,13 @@ class ChangedFile(Struct, kw_only=True):
     appears: Annotated[bool, _says("Whether it comes back.")]
 
 
+class ChangedMark(Struct, kw_only=True):
+    """A file that changed rules mark as yanked, or mark no more"""
+
+    filename: Annotated[str, _says("Its name.")]
+    yanked: Annotated[bool, _says("Whether it is marked then.")]
+
+
 class Ruling(Struct, kw_only=True):
     """``yanksync why --json``: an array of these"""
 
@@ -222,6 +229,7 @@ class Plan(Struct, kw_only=True):
     cursor: Annotated[int | None, _says("The journal was read up to this serial.")]
     removals: Annotated[list[Removal], _says("Projects that would be removed.")]
     files: Annotated[list[ChangedFile], _says("Files that changed rules hide or bring back.")]
+    marks: Annotated[list[ChangedMark], _says("Files whose mark changed rules set or take away.")]
     held: Annotated[list[str], _says("What a guard holds, or would hold, and why.")]
     quarantines: Annotated[list[Name], _says("Projects that the journal quarantines.")]
     publications: Annotated[int, _says("Projects that are recorded and not published yet.")]

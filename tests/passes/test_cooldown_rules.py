@@ -13,8 +13,9 @@ import pytest
 from tests.support.dated_uploads import names, upload
 from tests.support.world import DAY, DONE, FAILED, HELD, HOUR, World
 from yanksync.adopt.results import AdoptOutcome
+from yanksync.cli.display.plan_lines import plan_lines
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.rules.fetch_plan import PassPlan
+from yanksync.core.rules.fetch_plan import ChangedMark, PassPlan
 from yanksync.mirror.context import Mirror
 from yanksync.sync.pipeline import plan_pass
 from yanksync.verify.check import verify_output
@@ -252,6 +253,24 @@ def test_hide_and_yank(world: World, tmp_path: Path) -> None:
     world.configure(mirror_yanked="omit")
     assert world.sync() == DONE
     assert names(world, "third") == ["third-1.0.tar.gz"]
+
+
+def test_a_dry_run_lists_what_changes(world: World) -> None:
+    world.started("a", "b", "c")
+    upload(world, "a", "3.0")
+    assert world.sync() == DONE
+    world.configure(cooldown_age="1d")
+    first = plan(world)
+    assert (signs(first), first.marks) == (["- a-3.0.tar.gz"], ())
+    assert (first.publications, first.rewrites) == (1, ("a",))
+    world.configure(cooldown_mode="yank")
+    assert plan(world).marks == (ChangedMark("a-3.0.tar.gz", yanked=True),)
+    assert world.sync() == DONE
+    world.configure(cooldown_age="0", cooldown_mode="hide")
+    last = plan(world)
+    assert (last.files, last.marks) == ((), (ChangedMark("a-3.0.tar.gz", yanked=False),))
+    assert (last.publications, last.rewrites) == (1, ("a",))
+    assert next(iter(plan_lines(last))) == "~ unmark a-3.0.tar.gz"
 
 
 # Advisories

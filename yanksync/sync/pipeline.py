@@ -44,7 +44,7 @@ from yanksync.sync.policy.cutoff import (
     report_expired,
 )
 from yanksync.sync.policy.published import report_changed_rules
-from yanksync.sync.policy.rules import changed_files, with_rules
+from yanksync.sync.policy.rules import changed_offers, with_rules
 from yanksync.sync.policy.upload_times import STOPPED, check_first_build
 from yanksync.sync.publish import WHY_REMOVED
 from yanksync.sync.publish_list import publish_list
@@ -285,22 +285,27 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
     request = request or PassRequest()
     state = mirror.state
     with state.rolled_back():
-        mirror = with_rules(mirror)
         config_changes.apply_policies(mirror)
         if mirror.store.published_list().stamp:  # else there may be no output yet
             output_check.check_output(mirror)
+        waiting = set(state.publish_queue.names(PublishReason.PAGE))
+        mirror = with_rules(mirror)
+        by_rules = set(state.publish_queue.names(PublishReason.PAGE)) - waiting
         mirror = apply_selection(mirror)
         failure, _ = _find_changes(mirror, request)
         if failure is not None:
             raise failure
         mirror = advance_cutoff(mirror)
         hold_excess_removals(mirror)
-        rewrites = state.publish_queue.names(PublishReason.PAGE)
+        changed = tuple(changed_offers(mirror))
+        same = by_rules.difference(one.name for one in changed)
+        rewrites = [one for one in state.publish_queue.names(PublishReason.PAGE) if one not in same]
         tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return PassPlan(
             cursor=state.facts.cursor,
             removals=tuple(_removals(mirror.state.publish_queue)),
-            files=tuple(changed_files(mirror)),
+            files=tuple(file for one in changed for file in one.files),
+            marks=tuple(mark for one in changed for mark in one.marks),
             held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
             quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),

@@ -18,6 +18,8 @@ def plan_lines(plan: PassPlan) -> Iterator[str]:
         yield f"- remove {removal.name}  {removal.why}"
     for file in plan.files:
         yield printable(f"{'+' if file.appears else '-'} {file.filename}")
+    for mark in plan.marks:
+        yield printable(f"~ {'mark' if mark.yanked else 'unmark'} {mark.filename}")
     for name in plan.quarantines:
         yield f"- quarantine {name}  upstream says so; its page will list no file"
     for held in plan.held:
@@ -55,6 +57,8 @@ def _total(plan: PassPlan) -> str:
         "to quarantine": len(plan.quarantines),
         "files to hide": sum(not file.appears for file in plan.files),
         "files to bring back": sum(file.appears for file in plan.files),
+        "files to mark yanked": sum(mark.yanked for mark in plan.marks),
+        "marks to take away": sum(not mark.yanked for mark in plan.marks),
         "held": len(plan.held),
         "to rewrite": plan.publications,
         "to fetch": len(plan.looks) + plan.more,

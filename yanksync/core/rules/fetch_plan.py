@@ -55,12 +55,28 @@ class ChangedFile(Struct, frozen=True):
     appears: bool
 
 
+class ChangedMark(Struct, frozen=True):
+    """A file that changed rules mark as yanked, or mark no more."""
+
+    filename: str
+    yanked: bool
+
+
+class ChangedOffer(Struct, frozen=True):
+    """A project whose page changed rules make another one."""
+
+    name: NormalizedName
+    files: tuple[ChangedFile, ...] = ()
+    marks: tuple[ChangedMark, ...] = ()
+
+
 class PassPlan(Struct, frozen=True, kw_only=True):
     """What a pass would do, as known before it fetches pages."""
 
     cursor: int | None  # the journal's serial after reading
     removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
     files: tuple[ChangedFile, ...] = ()  # that changed rules hide or bring back
+    marks: tuple[ChangedMark, ...] = ()  # that changed rules set or take away
     held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
     publications: int = 0  # pages recorded earlier and not yet published

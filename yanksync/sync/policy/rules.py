@@ -8,9 +8,10 @@ import msgspec
 from msgspec.structs import replace
 
 from yanksync.core.errors import InvalidAnswer
+from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.fetch_plan import ChangedFile
+from yanksync.core.rules.fetch_plan import ChangedFile, ChangedMark, ChangedOffer
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.offers import OfferKeys, Offers, digest_of_rules, recorded_offers
 from yanksync.state.facts import Facts
@@ -98,8 +99,8 @@ def with_recorded_rules(mirror: Mirror) -> Mirror:
     return replace(mirror, offers=offers)
 
 
-def changed_files(mirror: Mirror) -> Iterator[ChangedFile]:
-    """Yield the files that changed rules hide or bring back.
+def changed_offers(mirror: Mirror) -> Iterator[ChangedOffer]:
+    """Yield the projects whose pages changed rules make others.
 
     Only recorded pages count.
     """
@@ -121,12 +122,23 @@ def changed_files(mirror: Mirror) -> Iterator[ChangedFile]:
             except InvalidAnswer:
                 continue
             of_row = times.get(row.id, NO_ROW).times
-            old, new = (
-                {file.filename for file in offers.offer(page, of_row).page.files}
-                for offers in (before, after)
-            )
-            yield from (ChangedFile(name, appears=False) for name in sorted(old - new))
-            yield from (ChangedFile(name, appears=True) for name in sorted(new - old))
+            old, new = (one.offer(page, of_row).page for one in (before, after))
+            if old != new:
+                yield _changed_offer(row.name, old, new)
+
+
+def _changed_offer(name: NormalizedName, before: Page, after: Page) -> ChangedOffer:
+    old, new = (
+        {file.filename: file.yanked is not None for file in page.files} for page in (before, after)
+    )
+    gone = [ChangedFile(file, appears=False) for file in sorted(old.keys() - new.keys())]
+    back = [ChangedFile(file, appears=True) for file in sorted(new.keys() - old.keys())]
+    marks = [
+        ChangedMark(file, new[file])
+        for file in sorted(old.keys() & new.keys())
+        if old[file] != new[file]
+    ]
+    return ChangedOffer(name, (*gone, *back), tuple(marks))
 
 
 def _all_projects(mirror: Mirror) -> Iterator[list[ProjectRow]]:
