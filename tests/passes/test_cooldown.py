@@ -10,7 +10,7 @@ import pytest
 from tests.support.dated_uploads import names, upload
 from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import HTML
-from tests.support.world import DAY, DONE, HOUR, World
+from tests.support.world import DAY, DONE, HELD, HOUR, PARTIAL, World
 from yanksync.core import layout
 
 MINUTE = 60.0
@@ -244,24 +244,44 @@ def test_a_late_file_hides_none_that_was_visible(world: World) -> None:
     assert len(names(world)) == 3
 
 
-def test_a_hidden_file_that_upstream_loses_is_not_called_published(
-    world: World, caplog: pytest.LogCaptureFixture
+@pytest.mark.rule("R8")
+@pytest.mark.parametrize("journal", ["none", "listing"])
+def test_a_hidden_file_that_upstream_loses_goes_at_once(
+    world: World, caplog: pytest.LogCaptureFixture, journal: str
 ) -> None:
-    world.configure(cooldown_age="1d", upstream_journal="listing")
-    world.started("demo")
-    upload(world, "demo", "6.6.6")
-    world.sync()
-    world.up.remove_release("demo", "6.6.6")
-    for _ in range(2):
-        world.sync()
-    assert "demo-6.6.6.tar.gz: missing on upstream's page" in caplog.text
-    assert "it is hidden here" in caplog.text
-    assert "stays published" not in caplog.text
-    caplog.clear()
-    world.up.remove_release("demo", "2.0")
-    world.sync()
+    """A guard holds what vanishes without a reason, but nobody was offered this file."""
+    projects = ["demo", "p1", "p2", "p3"]
+    world.configure(cooldown_age="1d", upstream_journal=journal, mirror_projects=projects)
+    world.started(*projects)
+    for name in projects:
+        upload(world, name, "6.6.6")
+    assert world.sync(later=HOUR) == DONE
+    for name in projects:
+        world.up.remove_release(name, "6.6.6")
+    assert world.sync(later=HOUR) == DONE
+    assert caplog.text == ""
+    assert world.sync(later=2 * DAY) == DONE
+    assert names(world) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
+    for name in projects:
+        world.up.remove_release(name, "2.0")
+    assert world.sync(later=HOUR) == HELD
     assert "demo-2.0.tar.gz: missing on upstream's page" in caplog.text
     assert "it stays published" in caplog.text
+    assert names(world) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
+
+
+def test_rules_that_begin_with_a_loss_let_no_guard_pass(world: World) -> None:
+    """The file was offered: only the new rules hide it."""
+    world.configure(upstream_journal="listing")
+    world.started("demo")
+    upload(world, "demo", "3.0")
+    assert world.sync(later=HOUR) == DONE
+    world.up.remove_release("demo", "3.0")
+    world.configure(cooldown_age="1d")
+    assert world.sync(later=HOUR) == PARTIAL
+    world.configure(cooldown_age="0")
+    assert world.sync() == PARTIAL
+    assert "demo-3.0.tar.gz" in names(world)
 
 
 # Clocks

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.dated_uploads import upload
 from tests.support.fake_index.values import digest
 from tests.support.page_assertions import assert_equal_to_upstream
-from tests.support.world import DONE, HELD, HOUR, World
+from tests.support.world import DAY, DONE, HELD, HOUR, World
+from yanksync.core.model import HistoryAction
 
 FILE, NEXT = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
 
@@ -226,3 +228,21 @@ def test_a_hash_that_comes_back_is_let_go(world: World) -> None:
     world.up.doctor = None
     assert world.settle() == DONE
     assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R8")
+def test_a_file_that_nobody_was_offered_is_shown_with_neither_hash(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.configure(cooldown_age="1d")
+    world.started("demo", "other")
+    new = "demo-3.0.tar.gz"
+    upload(world, "demo", "3.0")
+    assert world.sync(later=HOUR) == DONE
+    rehash(world, new, b"EVIL")
+    for _ in range(3):
+        assert world.sync(later=DAY) == HELD and shown(world, new) is None
+    assert "nothing of that is published until a person approves" in caplog.text
+    assert world.approve() == ["demo"]
+    assert world.sync() == DONE and shown(world, new) == digest(b"EVIL")
+    assert [row.action for row in world.history()] == [HistoryAction.AVERTED]  # of the first one

@@ -46,7 +46,7 @@ class Offers:
         """``advisories`` reads them, None: there are none; ``before``: what counted until now."""
         self.keys = keys = keys or OfferKeys()
         self.cutoff = cutoff
-        self.published_cutoff = cutoff  # that of the pass that published what is there
+        self._published_cutoff = cutoff  # that of the pass that published what is there
         self.before = before
         self._advisories = advisories
         self.has_advisories = advisories is not None
@@ -71,10 +71,15 @@ class Offers:
         """Return the names of the files of ``page`` that are not offered."""
         return {one.file.filename for one in self.offer(page, times).rulings if one.hidden}
 
+    @property
+    def published(self) -> Offers:
+        """What was offered when this pass began: the rules and the cut-off of the last one."""
+        return self.before or self.at(self._published_cutoff)
+
     def at(self, cutoff: float) -> Offers:
         """Return the same rules at another cut-off."""
         found = Offers(self.keys, cutoff, self._advisories, self.before)
-        found.published_cutoff = self.published_cutoff
+        found._published_cutoff = self._published_cutoff
         if "rules" in vars(self):
             vars(found)["rules"] = self.rules
         return found

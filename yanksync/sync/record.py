@@ -159,7 +159,7 @@ class _Recorder:
             self._times.vanished(row, before, explained=verdict == Removed(explained=True))
         self._apply(result.task, row, effects, approved=result.task.approved, hidden=hidden)
         if isinstance(verdict, Confirm) and isinstance(result.answer, NotModified):
-            self.losses.confirm(row, self._times.of(row))
+            self.losses.confirm(row)
         elif isinstance(verdict, StaleAnswer):
             self._batch.to_retry.append((result, verdict.why, True))
         elif isinstance(verdict, NeverExisted):
@@ -261,7 +261,7 @@ class _Recorder:
         published = self._published(row, before)
         was_lost = self.losses.of(row)
         events = () if published is None and not was_lost else self.losses.events(row)
-        lost = self.losses.found(row, published, page, events)
+        lost = self.losses.found(row, published, page, events, self._times.of(row))
         shown = page_with_lost_files(page, lost)
         self._times.page(row, before, page)
         self._state.projects.record(
@@ -285,7 +285,7 @@ class _Recorder:
         self._batch.pages[row.id] = shown
         self._mirror.totals.recorded += 1
         self._apply(result.task, row, effects)
-        self.losses.keep(row, lost, page, self._times.of(row))
+        self.losses.keep(row, lost)
         if before is not None and (late := files_added_late(before, page)):
             why = f"{first_and_count(late)}: new on a release of more than two weeks ago"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from yanksync.core.errors import InvalidAnswer
 from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.rules.journal_entries import JournalEvent
@@ -15,11 +14,9 @@ from yanksync.core.rules.lost_files import (
     Observation,
     confirm_lost,
     find_lost_files,
-    page_with_lost_files,
 )
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import ProjectRow
-from yanksync.sync.published_page import recorded_page
 
 
 class LossRecorder:
@@ -49,25 +46,28 @@ class LossRecorder:
         return self._state.history.events(row.name, lowest)
 
     def found(
-        self, row: ProjectRow, before: Page | None, page: Page, events: Sequence[JournalEvent]
+        self,
+        row: ProjectRow,
+        before: Page | None,
+        page: Page,
+        events: Sequence[JournalEvent],
+        times: FileTimes,
     ) -> tuple[LostFile, ...]:
-        """Return the files that stay published although ``page`` takes them away (R8)."""
-        held = None if before is None else replace(before, serial=row.minimum_serial)
-        return find_lost_files(held, self.of(row), page, events, self._observation)
+        """Return the files that stay published although ``page`` takes them away (R8).
 
-    def confirm(self, row: ProjectRow, times: FileTimes) -> None:
+        ``times`` are those of the files of ``before``.
+        """
+        held = None if before is None else replace(before, serial=row.minimum_serial)
+        hidden = () if before is None else self._mirror.offers.published.hidden(before, times)
+        return find_lost_files(held, self.of(row), page, events, self._observation, hidden)
+
+    def confirm(self, row: ProjectRow) -> None:
         """Record that upstream's page still lacks the files (R7)."""
         if lost := self.of(row):
-            try:
-                page = None if self._mirror.offers.is_off else recorded_page(self._mirror, row)
-            except InvalidAnswer:  # it is told of when it is to be published
-                page = None
-            self.keep(row, [confirm_lost(one, self._observation) for one in lost], page, times)
+            self.keep(row, [confirm_lost(one, self._observation) for one in lost])
 
-    def keep(
-        self, row: ProjectRow, lost: Sequence[LostFile], page: Page | None, times: FileTimes
-    ) -> None:
-        """Store what is lost from ``page``, and fetch unconfirmed losses again (R7)."""
+    def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
+        """Store what is lost, and fetch the page of unconfirmed losses again (R7)."""
         before = self.of(row)
         if before != tuple(lost):
             self._state.lost_files.put(row.id, lost)
@@ -82,11 +82,7 @@ class LossRecorder:
         self._report_new_hashes(row, [one for one in new if not one.shown])
         vanished = [one for one in lost if one.vanished and not one.confirmed]
         if vanished:
-            offers = self._mirror.offers
-            hidden = (
-                set() if page is None else offers.hidden(page_with_lost_files(page, lost), times)
-            )
-            self._recheck_later(row, vanished, hidden)
+            self._recheck_later(row, vanished)
 
     def _report_new_hashes(self, row: ProjectRow, rehashed: Sequence[LostFile]) -> None:
         """Tell of files that have another hash; all of them are published, or none is."""
@@ -102,17 +98,13 @@ class LossRecorder:
         if self._mirror.totals.first_time(f"{row.name} {why}"):
             log.error("%s: %s", row.name, why, extra={"project": row.name})
 
-    def _recheck_later(
-        self, row: ProjectRow, lost: Sequence[LostFile], hidden: Collection[str]
-    ) -> None:
+    def _recheck_later(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
         """Ask for the page again ``guard.confirm_after`` after the first look that lacked them."""
         since = min(one.since for one in lost)
-        names = [one.file.filename for one in lost]
-        offered = [name for name in names if name not in hidden]
-        stays = "it stays published" if offered else "it is hidden here"
         why = (
-            f"{first_and_count(offered or names)}: missing on upstream's page, and nothing "
-            f"explains it; {stays}, and the page is asked for again in a later pass"
+            f"{first_and_count([one.file.filename for one in lost])}: missing on upstream's page, "
+            f"and nothing explains it; it stays published, and the page is asked for again in a "
+            f"later pass"
         )
         if self._mirror.totals.first_time(f"{row.name} {why}"):
             log.warning("%s: %s", row.name, why, extra={"project": row.name})

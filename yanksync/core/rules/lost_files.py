@@ -10,7 +10,7 @@ another hash than it was published with, a person must approve that, however muc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ class LostFile(Struct, frozen=True, kw_only=True):
     held_since: float | None = None
     approved: bool = False  # a person has let it go
     suspect: bool = False  # upstream has had another hash for it
-    shown: bool = True  # False: it is published no more, and only its hashes are remembered
+    shown: bool = True  # False: it is not published, and only its hashes are remembered
 
     @property
     def vanished(self) -> bool:
@@ -61,6 +61,7 @@ def find_lost_files(
     after: Page,
     events: Sequence[JournalEvent],
     observation: Observation,
+    hidden: Collection[str] = (),
 ) -> tuple[LostFile, ...]:
     """Return the files that stay published although ``after`` takes them away.
 
@@ -69,7 +70,8 @@ def find_lost_files(
         lost: what its publication already held back.
         after: upstream's page now.
         events: the project's journal entries, oldest first, from below every ``low`` on.
-        moment: when it is looked at.
+        observation: when it is looked at.
+        hidden: files of ``before`` that nobody was offered; no guard keeps them when they vanish.
 
     A quarantined page explains every loss (PEP 792), and so do journal entries that remove the
     file, its release or its project. Such files are left out; hashes in doubt are remembered.
@@ -88,7 +90,12 @@ def find_lost_files(
     found: list[LostFile] = []
     for file in going:
         new = now.get(file.filename)
-        old = known.get(file.filename) or _first_seen(file, versions, before, observation)
+        old = known.get(file.filename)
+        if old is None:
+            old = _first_seen(file, versions, before, observation)
+            old = replace(old, shown=file.filename not in hidden)
+        if new is None and not (old.shown or old.suspect):
+            continue
         if entries.explain(old, vanished=old.shown and new is None):
             found += _kept(old, entries)
             continue

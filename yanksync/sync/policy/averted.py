@@ -19,10 +19,10 @@ from yanksync.sync.published_page import recorded_page
 
 def hidden_before(mirror: Mirror, page: Page | None, times: FileTimes) -> HiddenReleases | None:
     """Return what cooldown hid of ``page`` when it was published last."""
-    offers = mirror.offers
-    if page is None or offers.keys.cooldown.is_off:
+    published = mirror.offers.published
+    if page is None or published.keys.cooldown.is_off:
         return None
-    return hidden_releases(page, offers.at(offers.published_cutoff).offer(page, times))
+    return hidden_releases(page, published.offer(page, times))
 
 
 def note_averted(
@@ -32,7 +32,7 @@ def note_averted(
 
     ``rows`` are the projects as they were before these entries.
     """
-    if mirror.offers.keys.cooldown.is_off:
+    if mirror.offers.published.keys.cooldown.is_off:
         return
     hidden: dict[NormalizedName, HiddenReleases | None] = {}
     for event in events:
