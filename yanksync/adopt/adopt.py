@@ -1,5 +1,4 @@
-"""``adopt_output``: takes over, in place, a tree that bandersnatch, shadowmire or a lost yanksync
-made.
+"""Takes over, in place, a tree that bandersnatch, shadowmire or a lost yanksync made.
 
 Following begins exactly as in a first build: where the journal stands is asked before the list is,
 and every listed project waits to be asked for until its page reaches the list's serial. Then the

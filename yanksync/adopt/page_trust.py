@@ -1,4 +1,4 @@
-"""What a page that stands in a tree is worth: whether it says what upstream says (``adopt``).
+"""Decides whether a page of an existing tree can be used without fetching it (``adopt``).
 
 A page is taken over without asking upstream for it only when nothing speaks against it: it is in
 JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
@@ -52,15 +52,19 @@ def page_base(name: NormalizedName, verdict: SampleVerdict) -> str:
 def read_page(
     name: NormalizedName, body: bytes, verdict: SampleVerdict, rules: PageRules
 ) -> ParsedPage:
-    """Read the JSON form of a page in the tree. Raises
-    :class:`yanksync.core.errors.InvalidAnswer`."""
+    """Read the JSON form of a page in the tree.
+
+    Raises :class:`yanksync.core.errors.InvalidAnswer`.
+    """
     media = layout.V1_JSON.content_type
     return parse_page(body, media, page_base(name, verdict), name, rules, None)
 
 
 def judge_sample(pairs: Iterable[PagePair]) -> SampleVerdict:
-    """Judge the sample ``pairs``; the tree's pages were read with an empty
-    :class:`SampleVerdict`."""
+    """Judge the tree by the sample ``pairs``.
+
+    Its pages were read with an empty :class:`SampleVerdict`.
+    """
     origins: set[str] = set()
     bases: set[str | None] = set()
     lacks: set[str] = set()
@@ -124,8 +128,8 @@ def reason_to_fetch(
     Args:
         parsed: the JSON form, read with ``verdict``.
         in_html: the HTML form beside it, if there is one.
-        reach: the serial that upstream's list has for the project.
-        ground: what the sample told.
+        required_serial: the serial that upstream's list has for the project.
+        verdict: what the sample has shown.
     """
     page = parsed.page
     if verdict.problem is not None:

@@ -34,6 +34,6 @@ class AdoptResult(Struct, frozen=True, kw_only=True):
 class AdoptSummary(Struct, frozen=True, kw_only=True):
     """What an adoption came to."""
 
-    exit_code: ExitCode  # the exit code
+    exit_code: ExitCode
     counts: Counter[AdoptOutcome]
     lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample

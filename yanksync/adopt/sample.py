@@ -1,4 +1,4 @@
-"""Asks upstream for a few pages, to know what those of a tree are worth."""
+"""Asks upstream for a few pages, to decide whether those of a tree can be trusted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE_SIZE = 20
 
 
 def fetch_sample(mirror: Mirror) -> SampleVerdict:
-    """Ask upstream for a few pages and hold the tree's against them.
+    """Ask upstream for a few pages and compare the tree's with them.
 
     They are chosen by a hash of the name: spread over the tree, and the same in every run. Raises
     :class:`yanksync.core.errors.UpstreamError` when upstream is away.
@@ -30,7 +30,7 @@ def fetch_sample(mirror: Mirror) -> SampleVerdict:
     hashed = nsmallest(10 * SAMPLE_SIZE, mirrored, key=_spread)
     required_serials = mirror.state.fetch_queue.required_serials(hashed)
     for name in hashed:
-        ours = _fetch_pair(mirror, name) if required_serials.get(name) is not None else None
+        ours = _tree_page(mirror, name) if required_serials.get(name) is not None else None
         if ours is not None and ours.serial == required_serials[name] and ours.files:
             chosen.append((NormalizedName(name), ours))
     pages = dict(chosen[:SAMPLE_SIZE])
@@ -50,7 +50,8 @@ def _spread(name: str) -> bytes:
     return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
-def _fetch_pair(mirror: Mirror, name: str) -> Page | None:
+def _tree_page(mirror: Mirror, name: str) -> Page | None:
+    """Return a page of the tree; None: there is none that can be read."""
     if normalize(name) != name:
         return None
     try:

@@ -1,9 +1,8 @@
-"""What stands in object storage held against a state that may be older than it.
+"""Compares what is in object storage with a state that may be older than it.
 
 A run that takes a lease over does not know how far the one before it came. The ETags of everything
 listed are compared with those in the state: what differs is marked as unpublished and put again,
-and the state counts as older than the tree, which
-keeps a page of a higher serial from being replaced by one of a lower.
+and the state counts as older than the tree, so that no page replaces one of a higher serial.
 """
 
 from __future__ import annotations

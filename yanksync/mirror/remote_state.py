@@ -50,7 +50,7 @@ def _bucket_and_key(settings: Settings) -> tuple[Bucket, str]:
 
 @contextmanager
 def _storage() -> Iterator[None]:
-    """What object storage does not do inside is told as an error of the state."""
+    """Raise errors of object storage inside as :class:`StateError`."""
     try:
         yield
     except PreconditionFailed:
@@ -143,7 +143,7 @@ def _named(error: StateError, settings: Settings, home: Path) -> StateError:
 
 
 def _take_over(state: State, note: LeaseRecord) -> None:
-    """Let the state know of empty passes that did not put it.
+    """Copy the times of empty passes from the lease into the state.
 
     A lease that was let go is newer than the state, whatever the clocks of machines say; one that
     was not tells of the time before the run that held it, which may have put the state.

@@ -1,4 +1,4 @@
-"""What a store of published files can do; and the one in memory."""
+"""What a store of published files can do."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _BODY = 10_000  # bytes of a ping
 class _FinalPing(Struct, frozen=True):
     """What the last ping is to say."""
 
-    exit_code: ExitCode  # the exit code
+    exit_code: ExitCode
     succeeded: bool
     body: str
 

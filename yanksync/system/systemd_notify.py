@@ -1,6 +1,6 @@
-"""Telling the service manager how a service is: the protocol of sd_notify(3), in one datagram.
+"""Tells systemd how the service is: the protocol of sd_notify(3), in one datagram.
 
-Outside systemd, where ``NOTIFY_SOCKET`` is not set, nothing is told to anybody.
+Outside systemd ``NOTIFY_SOCKET`` is not set, and nothing is sent.
 """
 
 from __future__ import annotations

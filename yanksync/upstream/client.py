@@ -108,7 +108,7 @@ class UpstreamClient:
 
     @cached_property
     def _session(self) -> Session:
-        # Here, because a pass that finds nothing new does without (poll.py).
+        # start-up: a pass that finds nothing new does without
         from yanksync.upstream.http_session import Session
 
         section = self._section

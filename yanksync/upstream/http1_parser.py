@@ -120,8 +120,8 @@ class ResponseParser:
         """Take more bytes; return the answer once it is complete.
 
         Raises:
-            Odd: it has to be asked for in another way.
-            Beyond: its body is beyond the limit.
+            UnsupportedResponse: it has to be asked for in another way.
+            BodyTooLarge: its body is beyond the limit.
         """
         self.begun = True
         while self._status < 200:

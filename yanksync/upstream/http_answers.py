@@ -283,9 +283,10 @@ def root_cause(error: Exception) -> str:
 
 
 def _known_cause(error: Exception, names: Collection[str]) -> str | None:
-    """Return what ``error``, behind or among those of ``names``, means; None: no more than it says.
+    """Return a readable text for ``error``; None: its own is the best.
 
-    By name: a pass that only asks the journal loads neither TLS nor urllib3.
+    ``names`` are the classes of all errors of the chain. Errors are known by name, so that a pass
+    that only asks the journal loads neither TLS nor urllib3.
     """
     name = type(error).__name__
     if name in _KNOWN:

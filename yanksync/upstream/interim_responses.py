@@ -2,8 +2,8 @@
 
 http.client skips 100 only, without end, and takes a 103 for the answer: the real one would then
 stay on the connection, for the next request. It also has no deadline for a head or a body that
-comes byte by byte: a response of this module takes :data:`.answers.SLOW_FACTOR` timeouts at the
-most.
+comes byte by byte: a response of this module takes :data:`.http_answers.SLOW_FACTOR` timeouts at
+the most.
 """
 
 from __future__ import annotations

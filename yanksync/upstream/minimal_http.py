@@ -78,7 +78,7 @@ def minimal_post(
 
 
 def _is_special(environ: Mapping[str, str]) -> bool:
-    """Return whether this machine is told to go another way, or to show who it is."""
+    """Return True if a proxy or a .netrc is configured."""
     if any(name.lower() in _OTHERS for name in environ):
         return True
     home = os.path.expanduser("~")
@@ -110,7 +110,7 @@ def _connected(parts: SplitResult, timeout: float) -> socket.socket:
 
 
 def _authorities() -> str:
-    """Return where those are whose word is taken for who a server is: where requests would look."""
+    """Return the path of the CA bundle that requests would use."""
     import certifi
 
     named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")

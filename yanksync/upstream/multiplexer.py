@@ -48,7 +48,7 @@ _AHEAD = 2  # requests drawn and not answered yet, for each worker
 _ROOM = 32 << 20  # bytes
 _CHUNK = 1 << 16  # bytes read from a socket at once; more costs more CPU time
 _LOOK = 0.25  # of the timeout: how often silence is looked for
-_ODD = 8  # answers out of the ordinary in a row: the crew alone asks on, instead of each twice
+_ODD = 8  # unusual answers in a row: then the threads send all requests, so that none goes twice
 
 
 class _Connection:
@@ -132,13 +132,13 @@ class Multiplexer:
         while self._queue and self._under_way < self._workers:
             request = self._queue.popleft()
             if self._session.retry_after.left > 0 or self._odd >= _ODD:
-                self._give_back()  # the crew asks over what is in the pool
+                self._give_back()  # the threads use what is in the pool
             elif self._sent(request):
                 continue
             self._ask_in_thread(request)
 
     def _ask_in_thread(self, request: Asked) -> None:
-        """Let the crew ask."""
+        """Give a request to the worker threads."""
         self._budget.release(request)
         self._threads.ask(request)
 
@@ -148,7 +148,7 @@ class Multiplexer:
             wire = self._session.request(request.url, request.accept, request.etag)
             connection = self._idle.pop() if self._idle else self._adopted(request.url)
         except (OSError, ValueError, HTTPError):
-            return False  # the crew finds out what is wrong
+            return False  # the thread that sends it finds out what is wrong
         if connection is None:
             return False
         try:
@@ -270,7 +270,7 @@ class Multiplexer:
                 self._replies.append((request, url, reply))
             else:
                 self._odd += 1
-                self._ask_in_thread(request)  # it knows where redirects may lead
+                self._ask_in_thread(request)  # the session knows where redirects may lead
 
     def _drop_silent(self, now: float) -> None:
         """Give up what was silent for longer than the timeout, or drips for ever."""
@@ -311,7 +311,7 @@ class Multiplexer:
         self._idle.clear()
 
     def _close(self) -> None:
-        """Give back what is idle, close what is not, and let the crew go."""
+        """Give back idle connections, close the others, and stop the threads."""
         self._give_back()
         for connection in list(self._lines):
             self._drop(connection)

@@ -1,4 +1,4 @@
-"""The threads that ask with patience, and what they are asked for."""
+"""The threads that send requests with urllib3, and the requests that they are given."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from yanksync.upstream.xmlrpc_rows import JournalRow, parse_rows
 Post = Callable[[str, bytes, Mapping[str, str], SizeLimit], HttpResponse]
 """Sends a body to a URL, with headers; takes an answer within a limit.
 
-See :meth:`.session.Session.post`.
+See :meth:`.http_session.Session.post`.
 """
 
 PAGE = 50_000

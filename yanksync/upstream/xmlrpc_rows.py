@@ -2,7 +2,7 @@
 
 Python's xmlrpc.client writes a list of rows in exactly one form, and Warehouse answers with it. To
 read this form takes a tenth of the time that reading XML takes. Any other answer is left to
-:mod:`.xmlrpc_values`, so nothing is read here that XML would read differently.
+:mod:`.xmlrpc_codec`, so nothing is read here that XML would read differently.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""``verify_output``: derives every page from the state again and holds it against the output.
+"""Compares the output with every page as it follows from the state.
 
-It changes nothing; what it finds is mended by :mod:`yanksync.verify.repair`.
+Nothing is changed here; :mod:`yanksync.verify.repair` repairs what is found.
 """
 
 from __future__ import annotations

@@ -34,12 +34,10 @@ TellOutcome = Callable[[Finding, Outcome | None], None]
 def repair_output(
     mirror: Mirror, report: TellOutcome, *, upstream: bool = False
 ) -> tuple[CheckSummary, ExitCode]:
-    """Look as :func:`yanksync.verify.check.verify_output` does and mend what is found; return the
-    counts and the exit code.
+    """Repair what :func:`yanksync.verify.check.verify_output` finds.
 
-    Each finding goes to ``report`` at the end, with what became of it.
-
-    Upstream is asked only for what cannot be made from the state. Raises
+    Returns the counts and the exit code. Each finding goes to ``report`` at the end, with what
+    became of it. Upstream is asked only for what cannot be made from the state. Raises
     :class:`yanksync.core.errors.YanksyncError`.
     """
     summary = CheckSummary()

@@ -183,9 +183,9 @@ def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
 
 
 def remove_leftovers(base: str, keep: set[str]) -> None:
-    """Delete temporary files of a run that died.
+    """Delete yanksync's files in a directory, except ``keep``.
 
-    Only names of yanksync count, and not what is staged now.
+    Those are the final names of what is staged now. A run that died may have left the others.
     """
     staged = {layout.temporary_name(name) for name in keep}
     for filename in layout.filenames():
