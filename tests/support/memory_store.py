@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
 from yanksync.output.compress import compressed_copy
-from yanksync.output.inventory import DirectoryContent
+from yanksync.output.inventory import OURS, DirectoryContent, FileEntry, file_entry
 from yanksync.output.published_serials import highest_serial, serial_in, serial_of
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
@@ -136,13 +136,12 @@ class MemoryStore:
 
     def directory_content(self, name: str | None) -> DirectoryContent:
         """Return what stands in a directory; there are no modes and nothing is unreadable."""
-        from yanksync.output.disk.inventory import file_entry
-
         base = layout.directory(name) + "/"
+        found = {path.removeprefix(base): path for path in self.files if path.startswith(base)}
         entries = tuple(
-            file_entry(path.removeprefix(base), (body,))
-            for path, body in self.files.items()
-            if path.startswith(base) and "/" not in path.removeprefix(base)
+            file_entry(name, (self.files[path],)) if name in OURS else FileEntry(name=name)
+            for name, path in found.items()
+            if "/" not in name
         )
         return DirectoryContent(exists=bool(entries), entries=entries)
 

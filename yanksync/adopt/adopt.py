@@ -37,7 +37,7 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import DAY, FetchTask
 from yanksync.core.rules.verdicts import PageFound
 from yanksync.mirror.context import Mirror, log
-from yanksync.output.inventory import DirectoryContent, is_project_directory
+from yanksync.output.inventory import OURS, DirectoryContent, is_project_directory
 from yanksync.output.reconcile import compressed_copies, published_forms
 from yanksync.state.facts import Recovery
 from yanksync.state.project_rows import ProjectRow, StoredPage
@@ -202,7 +202,7 @@ class _Adoption:
         for path in foreign_paths(output) if isinstance(output, Path) else ():
             self._foreign(path)
         for entry in self._mirror.store.directory_content(None).entries:
-            if entry.name not in layout.filenames():
+            if entry.name not in OURS:
                 self._foreign(f"{layout.ROOT}/{entry.name}")
 
     def _take(self, names: Sequence[str]) -> None:
@@ -220,7 +220,7 @@ class _Adoption:
                 continue
             self._met.add(name)
             for entry in stands.entries:
-                if entry.name not in layout.filenames() and not entry.name.startswith("."):
+                if entry.name not in OURS and not entry.name.startswith("."):
                     self._foreign(f"{layout.directory(name)}/{entry.name}")
             if not self._mirror.settings.is_mirrored(name):
                 self._note(AdoptOutcome.LEFT_OUT, name)

@@ -20,7 +20,7 @@ from yanksync.core.formats.parse import PageRules, ParsedPage, parse_page
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.model import UNKNOWN_FORMS, File, Page, PublishedForms, Yank
 from yanksync.core.names import NormalizedName
-from yanksync.output.inventory import DirectoryContent, expected_files
+from yanksync.output.inventory import OURS, DirectoryContent, expected_files
 
 _NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
 
@@ -193,7 +193,7 @@ def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     missing or cannot be read, its twin differs, a sibling is stale, or something of our names is
     there beside.
     """
-    seen = {one.name: one for one in content.entries if one.name in layout.filenames()}
+    seen = {one.name: one for one in content.entries if one.name in OURS}
     if any(one.digest is None for one in seen.values()):
         return UNKNOWN_FORMS
     digests = {name: one.digest for name, one in seen.items()}

@@ -15,6 +15,7 @@ from yanksync.core import layout
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import Observation
 from yanksync.core.rules.transitions import FilesDiffer, transition
+from yanksync.output.inventory import OURS
 from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.published_objects import PublishedObjects
 from yanksync.output.store import Etags
@@ -60,7 +61,7 @@ def _listed(output: BucketClient) -> Iterator[tuple[str, Etags]]:
     def project(key: str) -> str:
         path = key.removeprefix(layout.ROOT).removeprefix("/")
         name, slash, _ = path.partition("/")
-        if slash or (name and name not in layout.filenames()):
+        if slash or (name and name not in OURS):
             return name  # with no file name: it is the object under the name with the slash
         return layout.LIST_KEY
 

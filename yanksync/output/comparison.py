@@ -1,4 +1,4 @@
-"""Pure: what stands in one directory of the output, held against what should."""
+"""Pure: compares one directory of the output with what should be there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
-from yanksync.output.inventory import _OURS, _TEMPORARY, DirectoryContent, FileEntry, expected_files
+from yanksync.output.inventory import OURS, TEMPORARY, DirectoryContent, FileEntry, expected_files
 
 
 class FindingKind(StrEnum):
@@ -82,9 +82,9 @@ def compare_directory(
     for filename in sorted(entries):
         kind = (
             FindingKind.EXTRA
-            if filename in _OURS
+            if filename in OURS
             else FindingKind.LEFTOVER
-            if filename in _TEMPORARY
+            if filename in TEMPORARY
             else FindingKind.FOREIGN
         )
         yield _found(kind, name, f"{base}/{filename}")

@@ -1,11 +1,22 @@
-"""Values: what a project's directory in the output holds."""
+"""Pure: what a project's directory in the output holds."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
+from yanksync.output.compress import decompress_chunks
+from yanksync.output.digests import digest_of
+
+OURS = frozenset(layout.filenames())
+"""Every file name that yanksync writes."""
+
+TEMPORARY = frozenset(map(layout.temporary_name, OURS))
+"""The names under which it writes them first."""
 
 
 class FileEntry(Struct, frozen=True, kw_only=True):
@@ -32,10 +43,16 @@ class DirectoryContent(Struct, frozen=True, kw_only=True):
     wrong_mode: str | None = None
 
 
-_OURS = frozenset(layout.filenames())
-
-
-_TEMPORARY = frozenset(layout.temporary_name(name) for name in layout.filenames())
+def file_entry(
+    name: str, chunks: Iterable[bytes], wrong_mode: str | None = None, size: int | None = None
+) -> FileEntry:
+    """Return the entry of a file with this content. Raises what ``chunks`` raises."""
+    codec = layout.ENCODING.get(os.path.splitext(name)[1])
+    try:
+        digest = digest_of(chunks if codec is None else decompress_chunks(codec, chunks))
+    except ValueError:  # not what its suffix says
+        return FileEntry(name=name, wrong_mode=wrong_mode)
+    return FileEntry(name=name, digest=digest, size=size, wrong_mode=wrong_mode)
 
 
 def is_project_directory(content: DirectoryContent) -> bool:
@@ -44,7 +61,7 @@ def is_project_directory(content: DirectoryContent) -> bool:
     It has files with names of yanksync, or none.
     """
     return not content.entries or any(
-        entry.name in _OURS or entry.name in _TEMPORARY for entry in content.entries
+        entry.name in OURS or entry.name in TEMPORARY for entry in content.entries
     )
 
 

@@ -7,14 +7,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from yanksync.core import layout
-from yanksync.output.compress import decompress_chunks
-from yanksync.output.digests import digest_of
-from yanksync.output.inventory import DirectoryContent, FileEntry
+from yanksync.output.inventory import OURS, DirectoryContent, FileEntry, file_entry
 from yanksync.output.published_serials import serial_of
 
-_OURS = frozenset(layout.filenames())
-_CODEC = {suffix: codec for codec, suffix in layout.SUFFIX.items()}
 _CHUNK = 1 << 16  # bytes; compressed, they may come to a thousand times as much
 NO_TARGET = "is a symbolic link that leads to nothing"
 _PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
@@ -66,7 +61,7 @@ def _wrong(mode: int, fresh: int) -> str | None:
 
 
 def _seen(base: str, name: str, fresh: int) -> FileEntry:
-    if name not in _OURS:
+    if name not in OURS:
         return FileEntry(name=name)
     path = f"{base}/{name}"
     try:
@@ -77,26 +72,9 @@ def _seen(base: str, name: str, fresh: int) -> FileEntry:
     except OSError as error:
         return FileEntry(name=name, problem=error.strerror or str(error))
     try:
-        digest = _digest(path, _chunks(path))
-        return FileEntry(name=name, digest=digest, size=found.st_size, wrong_mode=wrong)
-    except ValueError:  # not what its suffix says
-        return FileEntry(name=name, wrong_mode=wrong)
+        return file_entry(name, _chunks(path), wrong, found.st_size)
     except OSError as error:
         return FileEntry(name=name, problem=error.strerror or str(error), wrong_mode=wrong)
-
-
-def file_entry(name: str, chunks: Iterable[bytes], wrong_mode: str | None = None) -> FileEntry:
-    """Return how a file with this content is seen."""
-    try:
-        digest = _digest(name, chunks) if name in _OURS else None
-    except ValueError:  # not what its suffix says
-        return FileEntry(name=name, wrong_mode=wrong_mode)
-    return FileEntry(name=name, digest=digest, wrong_mode=wrong_mode)
-
-
-def _digest(path: str, chunks: Iterable[bytes]) -> bytes:
-    codec = _CODEC.get(os.path.splitext(path)[1])
-    return digest_of(chunks if codec is None else decompress_chunks(codec, chunks))
 
 
 def _chunks(path: str) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from yanksync.core import layout
+from yanksync.output.inventory import OURS
 from yanksync.system import fsync
 from yanksync.system.atomic_files import create_new
 
@@ -188,7 +189,7 @@ def remove_leftovers(base: str, keep: set[str]) -> None:
     Those are the final names of what is staged now. A run that died may have left the others.
     """
     staged = {layout.temporary_name(name) for name in keep}
-    for filename in layout.filenames():
+    for filename in OURS:
         for name in (filename, layout.temporary_name(filename)):
             if name not in keep and name not in staged:
                 unlink(f"{base}/{name}")
@@ -196,12 +197,11 @@ def remove_leftovers(base: str, keep: set[str]) -> None:
 
 def published_in(base: str) -> list[str]:
     """Return the paths of our files in the directory ``base``."""
-    ours = set(layout.filenames())
     with os.scandir(base) as entries:
         return [
             entry.path
             for entry in entries
-            if entry.name in ours and entry.is_file(follow_symlinks=False)
+            if entry.name in OURS and entry.is_file(follow_symlinks=False)
         ]
 
 

@@ -16,10 +16,7 @@ from pathlib import Path
 from yanksync.core import layout
 from yanksync.output.compress import compress_chunks, compressed_copy
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
-from yanksync.output.disk.inventory import (
-    NO_TARGET,
-    umask,
-)
+from yanksync.output.disk.inventory import NO_TARGET, umask
 from yanksync.output.disk.published_files import PublishedFiles, advice, publish_errors
 from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
@@ -38,6 +35,7 @@ from yanksync.output.disk.staging import (
     unlink,
     unstage,
 )
+from yanksync.output.inventory import OURS, TEMPORARY
 from yanksync.output.reconcile import (
     FormUpdate,
     KeepProject,
@@ -80,8 +78,8 @@ class DiskStore(PublishedFiles):
         with publish_errors(self._root):
             self._make(str(self.output))
             self._make(self._root)
-            for filename in layout.filenames():
-                unlink(f"{self._root}/{layout.temporary_name(filename)}")
+            for filename in TEMPORARY:
+                unlink(f"{self._root}/{filename}")
             if not os.access(self._root, os.W_OK | os.X_OK):
                 # Told once, and not for each project; what lets it be is asked for the reason.
                 os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
@@ -120,7 +118,7 @@ class DiskStore(PublishedFiles):
                     staged, [path for base in touched for path in published_in(base)]
                 )
                 self._replace_all(staged, failures, touched)
-                self._remove_all(operations, failures, touched)
+                self._remove_all(operations, failures)
                 self._sync_directories([*touched, self._root])
         finally:
             for one in staged:
@@ -219,12 +217,7 @@ class DiskStore(PublishedFiles):
             except OSError as error:
                 failures.append(_failure(one.name, error))
 
-    def _remove_all(
-        self,
-        operations: Sequence[Operation],
-        failures: list[StoreFailure],
-        touched: dict[str, None],
-    ) -> None:
+    def _remove_all(self, operations: Sequence[Operation], failures: list[StoreFailure]) -> None:
         for operation in operations:
             if isinstance(operation, RemoveProject):
                 try:
@@ -239,10 +232,8 @@ class DiskStore(PublishedFiles):
             entries = os.listdir(base)
         except FileNotFoundError:
             return
-        ours = set(layout.filenames())
-        ours |= {layout.temporary_name(filename) for filename in ours}
         # A sibling goes before its page: with gzip_static it would be served after it.
-        for entry in sorted(ours.intersection(entries), key=len, reverse=True):
+        for entry in sorted((OURS | TEMPORARY).intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
         os.rmdir(base)
 

@@ -10,13 +10,11 @@ from msgspec.structs import replace
 
 from yanksync.core import layout
 from yanksync.core.errors import ObjectStorageError
-from yanksync.output.disk.inventory import file_entry
-from yanksync.output.inventory import DirectoryContent, FileEntry
+from yanksync.output.inventory import OURS, DirectoryContent, FileEntry, file_entry
 from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
 from yanksync.output.published_serials import HEAD, serial_of
 from yanksync.output.store import PublishedList
 
-OURS = frozenset(layout.filenames())
 SLASH = ""
 """The file name, so to say, of the object ``simple/<project>/``."""
 _GONE = "is not there"

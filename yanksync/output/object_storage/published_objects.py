@@ -9,10 +9,9 @@ from functools import partial
 
 from yanksync.core import layout
 from yanksync.core.errors import ObjectStorageError, PublishError
-from yanksync.output.inventory import DirectoryContent
+from yanksync.output.inventory import OURS, DirectoryContent
 from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.inventory import (
-    OURS,
     SLASH,
     directory_content,
     etags_of_files,

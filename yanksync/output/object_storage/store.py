@@ -9,6 +9,7 @@ stands there is known by our own digests and not by ETags.
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +21,7 @@ from yanksync.core.errors import ObjectStorageError, PreconditionFailed, Publish
 from yanksync.output.compress import compress, compress_chunks
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
-from yanksync.output.object_storage.inventory import (
-    SLASH,
-)
+from yanksync.output.object_storage.inventory import SLASH
 from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
@@ -211,7 +210,7 @@ class ObjectStore(PublishedObjects):
         return tuple(copies)
 
     def _write_form(
-        self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...] = ()
+        self, form: ListForm, codecs: tuple[str, ...], gone: tuple[str, ...]
     ) -> list[str]:
         names = layout.aliases(form.filename)
         written: list[str] = []
@@ -266,12 +265,8 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _size(file: IO[bytes]) -> int:
-    return file.seek(0, 2)
-
-
 def _mapped(file: IO[bytes]) -> Any:
     """Return the content of a file for the client to read, without a copy of it."""
-    if _size(file) == 0:
+    if file.seek(0, os.SEEK_END) == 0:
         return b""
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
