@@ -174,7 +174,9 @@ def test_a_project_that_is_made_anew_starts_new_clocks(cooling: World) -> None:
     assert names(cooling) == ["demo-9.0.tar.gz"]
 
 
-def test_an_unyank_does_not_restart_the_clock_and_a_yank_is_at_once(cooling: World) -> None:
+def test_an_unyank_does_not_restart_the_clock_and_a_yank_is_at_once(
+    cooling: World,
+) -> None:
     cooling.up.yank("demo", "1.0", "bad")
     cooling.sync(later=MINUTE)
     assert cooling.yanked("demo") == {"demo-1.0.tar.gz": "bad"}
@@ -268,6 +270,51 @@ def test_a_hidden_file_that_upstream_loses_goes_at_once(
     assert "demo-2.0.tar.gz: missing on upstream's page" in caplog.text
     assert "it stays published" in caplog.text
     assert names(world) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
+
+
+@pytest.mark.parametrize("fault", [Fault.status(500), Fault.status(404)])
+def test_a_removal_of_a_hidden_file_needs_no_page(cooling: World, fault: Fault) -> None:
+    upload(cooling, "demo", "6.6.6")
+    cooling.sync(later=HOUR)
+    cooling.up.fail("^/simple/demo/", fault, None)
+    cooling.up.remove_release("demo", "6.6.6")
+    for _ in range(3):
+        cooling.sync(later=DAY)
+        assert names(cooling) == ["demo-1.0.tar.gz"]
+    cooling.up.heal()
+    assert cooling.sync(later=DAY) == DONE
+    assert names(cooling) == ["demo-1.0.tar.gz"]
+    with cooling.state() as state:
+        assert not state.lost_files.any()
+
+
+def test_a_hidden_file_that_a_stale_page_still_has_stays_withheld(
+    cooling: World,
+) -> None:
+    upload(cooling, "demo", "6.6.6")
+    cooling.sync(later=HOUR)
+    cooling.up.yank("demo", "1.0", "bad")
+    cooling.up.remove_release("demo", "6.6.6")
+    cooling.up.serve_stale("demo")
+    for _ in range(3):
+        cooling.sync(later=DAY)
+        assert names(cooling) == ["demo-1.0.tar.gz"]
+    assert cooling.yanked("demo") == {"demo-1.0.tar.gz": "bad"}
+
+
+def test_a_hidden_release_whose_quarantine_is_cleared_keeps_its_clock(
+    cooling: World,
+) -> None:
+    upload(cooling, "demo", "2.0")
+    cooling.sync(later=HOUR)
+    cooling.up.fail("^/simple/demo/", Fault.status(500), None)
+    cooling.up.quarantine_release("demo", "2.0")
+    cooling.sync(later=DAY)
+    assert names(cooling) == ["demo-1.0.tar.gz"]
+    cooling.up.clear_release_quarantine("demo", "2.0")
+    cooling.up.heal()
+    assert cooling.sync(later=MINUTE) == DONE
+    assert names(cooling) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
 
 
 def test_rules_that_begin_with_a_loss_let_no_guard_pass(world: World) -> None:

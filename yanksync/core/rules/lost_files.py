@@ -6,6 +6,9 @@ is published at once, yanks above all (rules R7 and R8).
 
 A file whose hash was in doubt is remembered when it is published no more: when it comes back with
 another hash than it was published with, a person must approve that, however much later it is.
+
+What cooldown hides was offered to nobody, so its removal needs no guard: it is gone at once. If
+only the journal tells of it so far, the file is withheld until a page does.
 """
 
 from __future__ import annotations
@@ -46,6 +49,11 @@ class LostFile(Struct, frozen=True, kw_only=True):
         """True if it is published, and upstream's page lacks its name."""
         return self.shown and self.hashes is None
 
+    @property
+    def withheld(self) -> bool:
+        """True if the journal removed it while it was hidden, and no page has told yet."""
+        return not (self.shown or self.suspect)
+
 
 class Observation(Struct, frozen=True):
     """When a page is looked at."""
@@ -80,44 +88,36 @@ def find_lost_files(
     if after.quarantined:
         return tuple(_quarantined(before, known, events, observation))
     now = {file.filename: file for file in after.files}
+    withheld = {one.file.filename: one for one in lost if one.withheld}
     going = [
-        file for file in _published(before, known) if not _as_it_was(file, now.get(file.filename))
+        file
+        for file in _published(before, known)
+        if file.filename not in withheld and not _as_it_was(file, now.get(file.filename))
     ]
-    if not going:
+    if not going and not withheld:
         return ()
     entries, marks = _LossEntries(events), _marks_of(after)
     versions = {} if before is None else versions_by_file(before)
-    found: list[LostFile] = []
+    found = [
+        one
+        for name, one in withheld.items()
+        if name in now and entries.remove_after(after.serial, one)
+    ]
     for file in going:
         new = now.get(file.filename)
         old = known.get(file.filename)
-        if old is None:
-            old = _first_seen(file, versions, before, observation)
-            old = replace(old, shown=file.filename not in hidden)
-        if new is None and not (old.shown or old.suspect):
+        old = old or _first_seen(file, versions, before, observation, hidden)
+        if new is None and old.withheld:
             continue
         if entries.explain(old, vanished=old.shown and new is None):
             found += _kept(old, entries)
             continue
         hashes = None if new is None else new.hashes
         if old.hashes != hashes:
-            old = replace(
-                old,
-                hashes=hashes,
-                since=observation.now,
-                run=observation.run,
-                confirmed=hashes is not None,
-                held=None,
-                held_since=None,
-                approved=False,
-                suspect=old.suspect or hashes is not None,
-            )
-        if new is not None and new.yanked is not None:
-            old = _marked(old, new.yanked)
+            old = _with_hashes(old, hashes, observation)
         mark = None if old.version is None else marks.get(old.version)
-        if mark is not None and old.vanished:
-            old = _marked(old, mark)
-        found.append(confirm_lost(entries.marked(old, mark), observation))
+        old = entries.marked(_marked_by_page(old, new, mark), mark)
+        found.append(confirm_lost(old, observation))
     return tuple(found)
 
 
@@ -241,7 +241,11 @@ def _is_new_approved(lost: LostFile) -> bool:
 
 
 def _first_seen(
-    file: File, versions: Mapping[str, str | None], before: Page | None, observation: Observation
+    file: File,
+    versions: Mapping[str, str | None],
+    before: Page | None,
+    observation: Observation,
+    hidden: Collection[str],
 ) -> LostFile:
     assert before is not None  # the file is on it
     return LostFile(
@@ -250,7 +254,30 @@ def _first_seen(
         low=before.serial,
         since=observation.now,
         run=observation.run,
+        shown=file.filename not in hidden,
     )
+
+
+def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation) -> LostFile:
+    """Return ``lost`` as it must be judged anew: upstream has these ``hashes`` for it now."""
+    return replace(
+        lost,
+        hashes=hashes,
+        since=observation.now,
+        run=observation.run,
+        confirmed=hashes is not None,
+        held=None,
+        held_since=None,
+        approved=False,
+        suspect=lost.suspect or hashes is not None,
+    )
+
+
+def _marked_by_page(lost: LostFile, new: File | None, mark: Yank | None) -> LostFile:
+    """Return ``lost`` with the mark of upstream's file, or of its release if the file is gone."""
+    if new is not None and new.yanked is not None:
+        lost = _marked(lost, new.yanked)
+    return _marked(lost, mark) if mark is not None and lost.vanished else lost
 
 
 def _as_it_was(file: File, new: File | None) -> bool:
@@ -308,12 +335,17 @@ class _LossEntries:
         """
         if not vanished:
             return _is_since(self._remade, lost)
-        key = None if lost.version is None else version_key(lost.version)
-        return (
-            _is_since(self._project, lost)
-            or _is_since(self._files.get(lost.file.filename), lost)
-            or (key is not None and _is_since(self._releases.get(key), lost))
-        )
+        return any(_is_since(serial, lost) for serial in self._removals(lost))
+
+    def remove_after(self, serial: int | None, lost: LostFile) -> bool:
+        """Return whether an entry after the page of ``serial`` removes the file."""
+        removals = self._removals(lost)
+        return serial is not None and any(one is not None and one > serial for one in removals)
+
+    def _removals(self, lost: LostFile) -> tuple[int | None, ...]:
+        """Return the newest entries that remove the file, its release and its project."""
+        release = None if lost.version is None else self._releases.get(version_key(lost.version))
+        return self._project, self._files.get(lost.file.filename), release
 
     def mark(self, lost: LostFile) -> JournalEvent | None:
         """Return the newest yank or unyank of the file's release since."""
