@@ -23,6 +23,7 @@ from yanksync.core.urls import credentials
 from yanksync.doctor.checks import Check, failed
 from yanksync.doctor.setup import look_into_state, setup_checks
 from yanksync.mirror.other_owner import other_owner
+from yanksync.system.ownership import command_as
 
 _FILE = "yanksync.toml"
 
@@ -207,9 +208,8 @@ def _checks(examined: ExaminedConfig) -> Iterator[Check]:
 
 def _next(file: Path, owner: str | None) -> str:
     """Return the commands to go on with; the ``owner`` of the places makes the passes."""
-    program = "yanksync"
-    if file.parent != Path.cwd():
-        program += f" --config {shlex.quote(str(file))}"
+    config = [] if file.parent == Path.cwd() else ["--config", str(file)]
+    program = shlex.join(["yanksync", *config])
     steps = (
         ("sync", "build the mirror" if owner is None else f"build the mirror, as {owner}"),
         ("show crontab", "a line that keeps it up to date (or: show systemd)"),
@@ -218,7 +218,7 @@ def _next(file: Path, owner: str | None) -> str:
     )
     lines = [f"{program} {step}" for step, _ in steps]
     if owner is not None:
-        lines[0] = f"sudo -u {shlex.quote(owner.replace('user ', '#'))} {lines[0]}"
+        lines[0] = command_as(owner, [*config, "sync"])
     width = max(map(len, lines)) + 3
     whats = (what for _, what in steps)
     return "\n".join(f"  {line:<{width}}{what}" for line, what in zip(lines, whats, strict=True))

@@ -22,7 +22,7 @@ from yanksync.output.store import FreeSpace, room_for
 from yanksync.state.database import exists
 from yanksync.state.views.status import Status, read_status
 from yanksync.system.file_lock import lock, lock_path
-from yanksync.system.ownership import owner_kept_out, ownership_hint, runner
+from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint, runner
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _PROBE = ".yanksync-doctor-"
@@ -135,7 +135,7 @@ def _owned(name: str, place: Path, text: str) -> Check:
     if owner is None:
         return passed(name, text)
     text = f"{place} belongs to {owner}, so root may look at this mirror, and not write to it"
-    return warned(name, text, f"run yanksync as {owner}, with 'sudo -u {owner} yanksync sync'")
+    return warned(name, text, f"run yanksync as {owner}: {command_as(owner, ['sync'])}")
 
 
 def _locks(state: Path) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def _advice(owner: str, roots: list[Path]) -> str:
     """Return what to do; ``roots`` are the paths of the mirror that root owns."""
     if roots:
         return f"{roots[0]} belongs to root: give all of the mirror to one user, with chown -R"
-    return f"run as {owner}: {command_as(owner)}"
+    return f"run as {owner}: {command_as(owner, sys.argv[1:])}"
 
 
 def _written(settings: Settings) -> Iterator[Path]:

@@ -1,9 +1,9 @@
-"""Who owns what this process may not touch: half of all refusals are a run as another user."""
+"""Who owns files that this process may not write: often they are another user's."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -32,14 +32,14 @@ def owner_kept_out(path: Path) -> str | None:
     return None if found is None or found[1] == 0 else _name(found[1])
 
 
-def command_as(user: str) -> str:
-    """Return the command of this process as root starts it for ``user``."""
+def command_as(user: str, arguments: Sequence[str]) -> str:
+    """Return the command with which root starts yanksync for ``user``."""
     import shlex  # start-up: only refusals need it
 
     ours = sorted(name for name in os.environ if name.startswith("YANKSYNC_"))
     keep = [f"--preserve-env={','.join(ours)}"] if ours else []
     name = user.replace("user ", "#")
-    return shlex.join(["sudo", "-u", name, *keep, "yanksync", *sys.argv[1:]])
+    return shlex.join(["sudo", "-u", name, *keep, "yanksync", *arguments])
 
 
 def runner() -> str:

@@ -118,7 +118,7 @@ def test_doctor_names_what_is_roots(roots: Cli, other: Dropped) -> None:
     as_root = roots("doctor")
     assert as_root.code == 0
     assert f"{roots.state} belongs to nobody, so root may look at this mirror" in as_root.out
-    assert "run yanksync as nobody, with 'sudo -u nobody yanksync sync'" in as_root.out
+    assert "run yanksync as nobody: sudo -u nobody yanksync sync" in as_root.out
 
 
 def test_an_output_that_is_roots(roots: Cli, other: Dropped, upstream: FakeUpstream) -> None:
