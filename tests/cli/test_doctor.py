@@ -150,13 +150,14 @@ def test_an_index_without_serials(yanksync: Cli, upstream: FakeUpstream) -> None
     assert "name the projects one by one" in found["journal"]["advice"]
 
 
-def answer(date: float) -> list[bytes]:
+def answer(date: float, *headers: str) -> list[bytes]:
     head = (
         "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pypi.simple.v1+json\r\n"
         f"Date: {formatdate(date, usegmt=True)}\r\n"
-        f"Content-Length: {len(LISTED)}\r\n\r\n"
+        f"Content-Length: {len(LISTED)}\r\n"
     )
-    return [head.encode() + LISTED]  # a list: the connection is kept
+    lines = "".join(f"{line}\r\n" for line in (*headers, ""))
+    return [(head + lines).encode() + LISTED]  # a list: the connection is kept
 
 
 def test_a_clock_that_is_wrong(yanksync: Cli) -> None:
@@ -165,6 +166,13 @@ def test_a_clock_that_is_wrong(yanksync: Cli) -> None:
         found = checks(yanksync, code=1)
     assert found["clock"]["level"] == "warning"
     assert " s ahead of upstream's" in found["clock"]["text"]
+
+
+def test_a_cache_is_no_wrong_clock(yanksync: Cli) -> None:
+    with wire(lambda head: answer(time.time() - 7200, "Age: 7200")) as running:
+        yanksync.configure(f'simple_url = "{running.url()}"')
+        found = checks(yanksync, code=1)
+    assert found["clock"]["level"] == "ok"
 
 
 def test_certificates(yanksync: Cli, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from email.utils import parsedate_to_datetime
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ from yanksync.core.urls import is_loopback, redacted
 from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.first_look import FirstLook, proxy_of
+from yanksync.upstream.http_answers import upstream_time
 from yanksync.upstream.likely_address import advice
 
 _ADDRESS = "upstream.simple_url must be the address of a Simple API, ending in /simple/"
@@ -61,13 +61,14 @@ def upstream_checks(settings: Settings) -> Generator[Check, None, int | None]:
             better = advice(client) if client.simple_url.startswith("http:") else None
             yield failed("upstream", str(error), better or _REACH)
             return None
+        looked = time.time()  # the list may take longer than two clocks may differ
         explicit = settings.mirror.selection.explicit_names
         listed = None
         if explicit is None:
             listed = yield from _list(client, settings)
         yield from _page(client, look, explicit, () if listed is None else listed.first)
         yield _journal(client, settings, listed)
-        yield from _clock(look)
+        yield from _clock(look, looked)
         yield _tls(client.simple_url, look)
         if explicit is not None:
             return len(explicit)
@@ -169,12 +170,12 @@ def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) 
     return failed("journal", "neither a journal nor serials in the list of projects", _NAME_THEM)
 
 
-def _clock(look: FirstLook) -> Iterator[Check]:
-    """Compare the clocks, where upstream tells the time."""
-    try:
-        ahead = time.time() - parsedate_to_datetime(look.headers["date"]).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError):
+def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
+    """Compare the clocks, where upstream tells the time; ``looked`` is when it did."""
+    theirs = upstream_time(look.headers.get("date"), look.headers.get("age"))
+    if theirs is None:
         return
+    ahead = looked - theirs
     if abs(ahead) <= _SKEW:
         yield passed("clock", "as upstream's, within a minute")
         return
