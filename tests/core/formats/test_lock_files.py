@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.util import find_spec
 
@@ -332,6 +333,20 @@ def test_a_pipfile_lock_is_read_as_json(text: str) -> None:
     with pytest.raises(InvalidDocument) as error:
         read("Pipfile.lock", text)
     assert "line " not in str(error.value)  # as tomllib counts
+
+
+@pytest.mark.parametrize(("name", "text"), [("uv.lock", UV), ("pdm.lock", PDM)])
+@pytest.mark.parametrize(
+    ("url", "filename"),
+    [
+        ("https://[broken/demo-1.1.zip", "demo-1.1.zip"),
+        ("https://files.example/demo-1.1.zip?x=/1#sha256=/a", "demo-1.1.zip"),
+        ("https://files.example", None),
+    ],
+)
+def test_the_url_of_a_file_names_it(name: str, text: str, url: str, filename: str | None) -> None:
+    changed = re.sub(r'url = "https://files[^"]*whl"', f'url = "{url}"', text, count=1)
+    assert filename in [one for one, _ in files(read(name, changed).pins[0])]
 
 
 def test_a_text_that_looks_like_a_table_costs_the_lines() -> None:

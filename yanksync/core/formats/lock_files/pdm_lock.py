@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from msgspec import Struct, field
 
 from yanksync.core.formats.lock_files.wire import (
@@ -11,19 +9,16 @@ from yanksync.core.formats.lock_files.wire import (
     decoded,
     lowest_python,
     package_lines,
+    pinned_file,
     project_name,
 )
-from yanksync.core.pins import Pin, PinnedFile, PinSet, hash_pairs
+from yanksync.core.pins import Pin, PinSet
 
 
 class _WireFile(Struct):
     file: str | None = None
     url: str | None = None  # with the strategy static_urls
     hash: str = ""
-
-    def pinned(self) -> PinnedFile:
-        name = self.file or unquote(urlsplit(self.url or "").path.rpartition("/")[2])
-        return PinnedFile(name or None, hash_pairs((self.hash,)))
 
 
 class _WirePackage(Struct):
@@ -60,7 +55,7 @@ def read_pdm_lock(body: bytes) -> PinSet:
     about = lock.metadata
     check_format(about.lock_version, (4,), "PDM")
     targets = [lowest_python(target.requires_python) for target in about.targets]
-    pins: dict[tuple[str, str], Pin] = {}  # one with extras stands there once more
+    pins: dict[tuple[str, str], Pin] = {}  # a package has another table for its extras
     skipped = 0
     lines = package_lines(body, "package", len(lock.package))
     for one, line in zip(lock.package, lines, strict=True):
@@ -73,7 +68,7 @@ def read_pdm_lock(body: bytes) -> PinSet:
             version=one.version,
             line=line,
             marker=one.marker,
-            files=tuple(file.pinned() for file in files),
+            files=tuple(pinned_file(file.file, file.url, file.hash) for file in files),
             python=next(filter(None, targets), None),
         )
         pins.setdefault((pin.project, pin.version), pin)

@@ -11,9 +11,10 @@ from yanksync.core.formats.lock_files.wire import (
     decoded,
     lowest_python,
     package_lines,
+    pinned_file,
     project_name,
 )
-from yanksync.core.pins import Pin, PinnedFile, PinSet, hash_pairs
+from yanksync.core.pins import Pin, PinSet
 
 
 class _WireFile(Struct):
@@ -60,7 +61,7 @@ def read_poetry_lock(body: bytes) -> PinSet:
             line=line,
             marker=one.markers if isinstance(one.markers, str) else None,
             files=tuple(
-                PinnedFile(file.file, hash_pairs((file.hash,)))
+                pinned_file(file.file, None, file.hash)
                 for file in one.files or about.files.get(one.name, [])
             ),
             python=lowest_python(about.python_versions),

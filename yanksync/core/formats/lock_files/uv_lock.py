@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
-
 from msgspec import Struct, field
 
 from yanksync.core.formats.lock_files.wire import (
@@ -11,22 +9,17 @@ from yanksync.core.formats.lock_files.wire import (
     decoded,
     lowest_python,
     package_lines,
+    pinned_file,
     project_name,
 )
-from yanksync.core.pins import Pin, PinnedFile, PinSet, hash_pairs
+from yanksync.core.pins import Pin, PinSet
 
 
 class _WireFile(Struct):
     url: str | None = None
     path: str | None = None
     filename: str | None = None
-    hash: str | None = None
-
-    def pinned(self) -> PinnedFile:
-        name = self.filename or unquote(
-            urlsplit(self.url or self.path or "").path.rpartition("/")[2]
-        )
-        return PinnedFile(name or None, hash_pairs((self.hash or "",)))
+    hash: str = ""
 
 
 class _WireSource(Struct):
@@ -62,7 +55,11 @@ def read_uv_lock(body: bytes) -> PinSet:
             version=one.version,
             line=line,
             marker=" or ".join(one.resolution_markers) or None,
-            files=tuple(file.pinned() for file in (one.sdist, *one.wheels) if file is not None),
+            files=tuple(
+                pinned_file(file.filename, file.url or file.path, file.hash)
+                for file in (one.sdist, *one.wheels)
+                if file is not None
+            ),
             python=lowest_python(python),
         )
         for one, line in zip(lock.package, lines, strict=True)

@@ -9,8 +9,10 @@ from typing import TypeVar
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from yanksync.core.formats.file_checks import linked_name
 from yanksync.core.formats.reader_rules import InvalidDocument, quoted_for_log
 from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.pins import PinnedFile, hash_pairs
 
 T = TypeVar("T")
 
@@ -49,6 +51,12 @@ def project_name(text: str) -> NormalizedName:
     if name is None:
         raise InvalidDocument(f"has {quoted_for_log(text)}, which is no valid project name")
     return name
+
+
+def pinned_file(name: str | None, place: str | None, digest: str) -> PinnedFile:
+    """Return a file of a pin. Without a name, that of its URL or path counts."""
+    named = name or linked_name((place or "").partition("#")[0])
+    return PinnedFile(named or None, hash_pairs((digest,)))
 
 
 def package_lines(body: bytes, table: str, count: int) -> list[int | None]:
