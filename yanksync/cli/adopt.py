@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from yanksync.adopt.adopt import adopt_output as take_over
 from yanksync.adopt.results import AdoptOutcome, AdoptResult, AdoptSummary
 from yanksync.cli.display.progress import ProgressBars
-from yanksync.cli.display.report_rows import ReportWriter
+from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.config.settings import Settings
@@ -31,7 +31,7 @@ _QUIET = (AdoptOutcome.KEPT, AdoptOutcome.REWRITTEN, AdoptOutcome.MISSING)
     "directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
     """Take over a tree that bandersnatch, shadowmire or another yanksync made.

@@ -37,7 +37,7 @@ def test_why_names_the_rule_and_its_end(yanksync: Cli, upstream: FakeUpstream) -
         "rule": "cooldown.age",
         "reason": "",
     }
-    assert RFC_3339.fullmatch(row["until"])
+    assert f"until {row['until']}\n" in done.out
     assert "no rule hides or marks a file of demo 1.0" in yanksync("why", "demo", "1.0").out
 
 
@@ -49,6 +49,17 @@ def test_why_knows_patterns_and_overrides(yanksync: Cli, upstream: FakeUpstream)
         "demo-1.0.tar.gz  marked yanked by override demo==1 (use 2.0) until the rules change"
     )
     assert out[1].startswith("demo-3.0.tar.gz  hidden by cooldown.projects 'd*' until 20")
+
+
+def test_a_rule_may_end_after_every_date(synced: Cli) -> None:
+    override = '\n[[override]]\nmatch = "demo==1"\naction = "yank"\nuntil = "9999-12-31"\n'
+    synced.config.write_text(synced.config.read_text() + override)
+    assert synced("sync").code == 0
+    (row,) = synced("why", "demo", "--json").json
+    assert row["until"] == "9999-12-31T23:59:59Z"
+    (synced.home / "pins.txt").write_text("demo==1.0\n")
+    (pin,) = synced("audit", "pins.txt", "--format", "json").json["pins"]
+    assert [one["until"] for one in pin["findings"]] == [row["until"]]
 
 
 def test_why_gives_each_rule_its_own_reason(yanksync: Cli, upstream: FakeUpstream) -> None:

@@ -6,14 +6,15 @@ There may be millions of them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
 import click
 
 from yanksync.cli.error_handling import printable
+from yanksync.core.policies.cooldown import format_time
 
 
 class ReportRow(Protocol):
@@ -86,6 +87,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def rfc3339(seconds: float | None) -> str | None:
     """Return UTC seconds as RFC 3339."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if seconds is None else format_time(math.floor(seconds))
+
+
+def rfc3339_end(seconds: float | None) -> str | None:
+    """Return the end of a period as RFC 3339, rounded up to whole seconds."""
+    return None if seconds is None else format_time(seconds)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from yanksync.cli.display.progress import ProgressBars
-from yanksync.cli.display.report_rows import ReportWriter
+from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.core.errors import LockHeld
@@ -28,7 +28,7 @@ from yanksync.verify.repair import repair_output
 @click.option(
     "--upstream", is_flag=True, help="Also ask upstream for every page, whether it is still true."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
     """Compare the published files with the state.

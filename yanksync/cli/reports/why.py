@@ -1,4 +1,4 @@
-"""The command ``why``: which rule hides a file, and until when."""
+"""The command ``why``: which rule hides or marks a file, and until when."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import json
 import click
 import msgspec
 
-from yanksync.cli.display.report_rows import json_option, rfc3339
+from yanksync.cli.display.report_rows import json_option, rfc3339_end
 from yanksync.cli.error_handling import print_line, printable
 from yanksync.cli.logs import CliContext
 from yanksync.cli.project_names import complete_project, suggest_known, valid_name
 from yanksync.core.exit_codes import ExitCode
-from yanksync.core.policies.cooldown import format_time
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
 from yanksync.state.state import State
@@ -26,11 +25,9 @@ _WORDS = {"hide": "hidden", "yank": "marked yanked"}
 @json_option
 @click.pass_obj
 def why(context: CliContext, project: str, version: str | None, as_json: bool) -> int:
-    """Show which rule hides files of PROJECT, and until when.
+    """Show which rules hide files of PROJECT or mark them yanked, and until when.
 
-    Also the rules that mark files as yanked.
-
-    That is cooldown, an override or an advisory, as the newest pass applied them.
+    Such a rule is cooldown, an override or an advisory, as the newest pass applied it.
 
     \b
     Examples:
@@ -51,13 +48,15 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
         print_line(missing or f"no page of {name} is recorded{question}")
         return ExitCode.FAILED
     if as_json:
-        rows = [{**msgspec.to_builtins(one), "until": rfc3339(one.until)} for one in found]
+        rows = [{**msgspec.to_builtins(one), "until": rfc3339_end(one.until)} for one in found]
         click.echo(json.dumps(rows))
         return ExitCode.DONE
     for one in found:
-        until = "until the rules change" if one.until is None else f"until {format_time(one.until)}"
+        until = rfc3339_end(one.until) or "the rules change"
         reason = f" ({one.reason})" if one.reason else ""
-        click.echo(printable(f"{one.file}  {_WORDS[one.action]} by {one.rule}{reason} {until}"))
+        click.echo(
+            printable(f"{one.file}  {_WORDS[one.action]} by {one.rule}{reason} until {until}")
+        )
     if not found:
         subject = name if version is None else f"{name} {version}"
         click.echo(f"no rule hides or marks a file of {subject}")

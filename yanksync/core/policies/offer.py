@@ -124,13 +124,13 @@ def _ruling(
 ) -> Ruling | None:
     """Return what becomes of one file; None: it is offered as it was recorded."""
     if verdict.hidden_by is not None:
-        return Ruling(file, version, verdict.hidden_by, verdict.reason, None, hidden=True)
+        return Ruling(file, version, verdict.hidden_by, verdict.reason, verdict.until, hidden=True)
     rule = None if verdict.allowed else cooldown.hidden_by
     if rule is not None:
         hidden = not (marks and rule in _AGES)
         return Ruling(file, version, rule, "", cooldown.until, hidden=hidden)
     if verdict.yanked_by is not None:
-        return Ruling(file, version, verdict.yanked_by, verdict.reason, None, hidden=False)
+        return Ruling(file, version, verdict.yanked_by, verdict.reason, verdict.until, hidden=False)
     return None
 
 
@@ -146,7 +146,7 @@ def _all_rulings(rulings: Sequence[Ruling | None], verdicts: Sequence[Verdict]) 
         yield ruling
         by = verdict.yanked_by
         if by is not None and _is_young(ruling) and not ruling.hidden:
-            yield replace(ruling, rule=by, reason=verdict.reason, until=None)
+            yield replace(ruling, rule=by, reason=verdict.reason, until=verdict.until)
 
 
 def _page(

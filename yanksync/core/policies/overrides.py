@@ -71,6 +71,7 @@ class Verdict(Struct, frozen=True):
     reason: str = ""  # why it is hidden or marked yanked
     yanked_by: str | None = None  # the match of the override that marks it
     allowed: bool = False  # no cooldown applies
+    until: float | None = None  # the end of the override that hides or marks it
 
 
 NO_VERDICT = Verdict()
@@ -122,13 +123,14 @@ def _verdict(overrides: Sequence[Override], advisories: Sequence[Advisory]) -> V
     for one in overrides:
         by_action.setdefault(one.action, []).append(one)
     for one in by_action.get(Action.HIDE, ()):
-        return Verdict(hidden_by=one.text, reason=one.reason)
+        return Verdict(hidden_by=one.text, reason=one.reason, until=one.until)
     allowed = by_action.get(Action.ALLOW, [])
     if advisories and not any(one.match.version is not None for one in allowed):
         return Verdict(hidden_by=advisories[0].id, reason=advisories[0].id)
     if Action.YANK in by_action:
         marks = by_action[Action.YANK]
-        return Verdict(reason=joined(one.reason for one in marks), yanked_by=marks[0].text)
+        reason = joined(one.reason for one in marks)
+        return Verdict(reason=reason, yanked_by=marks[0].text, until=marks[0].until)
     return Verdict(allowed=True) if allowed else NO_VERDICT
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from yanksync import __version__
-from yanksync.cli.display.report_rows import rfc3339
+from yanksync.cli.display.report_rows import rfc3339, rfc3339_end
 from yanksync.reports.audit.findings import AuditReport, Finding, PinVerdict
 
 
@@ -48,5 +48,5 @@ def _finding(finding: Finding) -> dict[str, object]:
         "files": list(finding.files),
         "hashes": list(finding.hashes),
         "rule": finding.rule,
-        "until": rfc3339(finding.until),
+        "until": rfc3339_end(finding.until),
     }

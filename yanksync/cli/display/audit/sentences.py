@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yanksync.cli.display.report_rows import rfc3339
+from yanksync.cli.display.report_rows import rfc3339, rfc3339_end
 from yanksync.core.pins import Pin, PinOperator
 from yanksync.reports.audit.findings import Finding, FindingKind, PinVerdict
 
@@ -35,7 +35,7 @@ def place_text(pin: Pin) -> str:
 def reason_text(finding: Finding) -> str:
     """Return the reason, with the files, hashes or rule it concerns."""
     only = ", ".join(finding.files or finding.hashes)
-    until = "" if finding.until is None else f" until {rfc3339(finding.until)}"
+    until = "" if finding.until is None else f" until {rfc3339_end(finding.until)}"
     rule = f"{finding.rule}{until}" if finding.rule else ""
     parts = (only and f"({only})", f"{rule}:" if rule and finding.reason else rule, finding.reason)
     return " ".join(part for part in parts if part)
