@@ -52,11 +52,9 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
         click.echo(json.dumps(rows))
         return ExitCode.DONE
     for one in found:
+        rule = f"{one.rule} ({one.reason})" if one.reason else one.rule
         until = rfc3339_end(one.until) or "the rules change"
-        reason = f" ({one.reason})" if one.reason else ""
-        click.echo(
-            printable(f"{one.file}  {_WORDS[one.action]} by {one.rule}{reason} until {until}")
-        )
+        click.echo(printable(f"{one.file}  {_WORDS[one.action]} by {rule} until {until}"))
     if not found:
         subject = name if version is None else f"{name} {version}"
         click.echo(f"no rule hides or marks a file of {subject}")
