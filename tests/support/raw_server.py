@@ -59,6 +59,9 @@ class Kept(list[bytes]):
         return iter(self._pieces)
 
 
+TLS_HANDSHAKE = b"\x16"
+"""The first byte of a connection that is not plain HTTP."""
+
 RESET = b"(reset)"
 """A piece: the connection ends with a reset."""
 
@@ -89,6 +92,9 @@ def _speak(
         if tls is not None:
             client = tls.wrap_socket(client, server_side=True)
             running.clients.append(client)
+        elif client.recv(1, socket.MSG_PEEK) == TLS_HANDSHAKE:
+            client.close()  # who asks would wait for an answer until a timeout
+            return
         _answer(running, answer, client)
     except OSError:
         client.close()
