@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,17 +22,26 @@ RULES = {f"R{number}" for number in anchors("rules.rst", "rule-r")}
 INCIDENTS = {*anchors("incidents.rst", "incident-")}
 
 
-UNMEASURED = ("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage")
-"""Folders whose processes run without coverage, which doubles the time of each: they meet no line
-that other tests do not meet."""
+UNMEASURED = (
+    *("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage", "passes/test_bounds.py"),
+    *("test_bench.py", "test_docs.py", "test_packaging.py", "test_recording.py"),
+)
+"""Tests whose processes run without coverage, which doubles the time and the memory of each: they
+meet no line that other tests do not meet."""
+
+# A job in the background of a script is started with SIGINT ignored, and what it starts would be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep coverage out of the processes that tests of some folders start."""
-    folder = request.path.relative_to(request.config.rootpath / "tests").as_posix()
-    if folder.startswith(UNMEASURED):
-        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+@pytest.fixture(scope="module", autouse=True)
+def unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep coverage out of the processes that some tests start."""
+    module = request.path.relative_to(Path(__file__).parent).as_posix()
+    with pytest.MonkeyPatch.context() as patch:
+        if module.startswith(UNMEASURED):
+            for name in [name for name in os.environ if name.startswith("COV")]:
+                patch.delenv(name)
+        yield
 
 
 class Markers(pytest.Item):

@@ -24,11 +24,10 @@ class Dropped(Cli):
     """The program, run as another user."""
 
     def start(self, *args: str, **environ: str) -> subprocess.Popen[str]:
-        plain = {name: text for name, text in self.environ.items() if not name.startswith("COV")}
         return subprocess.Popen(
             [sys.executable, other_user.__file__, str(OTHER), *args],
             cwd=self.home,
-            env=plain | {"PYTHONDONTWRITEBYTECODE": "1"} | environ,
+            env=self.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
