@@ -73,7 +73,10 @@ class Offers:
 
     @property
     def published(self) -> Offers:
-        """What was offered when this pass began: the rules and the cut-off of the last one."""
+        """The offers at the start of this pass.
+
+        They follow the rules and the cut-off of the last pass.
+        """
         return self.before or self.at(self._published_cutoff)
 
     def at(self, cutoff: float) -> Offers:

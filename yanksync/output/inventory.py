@@ -46,7 +46,10 @@ class DirectoryContent(Struct, frozen=True, kw_only=True):
 def file_entry(
     name: str, chunks: Iterable[bytes], wrong_mode: str | None = None, size: int | None = None
 ) -> FileEntry:
-    """Return the entry of a file with this content. Raises what ``chunks`` raises."""
+    """Return the entry of a file with this content.
+
+    Raises what ``chunks`` raises.
+    """
     codec = layout.ENCODING.get(os.path.splitext(name)[1])
     try:
         digest = digest_of(chunks if codec is None else decompress_chunks(codec, chunks))

@@ -67,7 +67,10 @@ class LossRecorder:
             self.keep(row, [confirm_lost(one, self._observation) for one in lost])
 
     def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
-        """Store what is lost, and fetch the page of unconfirmed losses again (R7)."""
+        """Store what is lost.
+
+        The page of unconfirmed losses is fetched again (R7).
+        """
         before = self.of(row)
         if before != tuple(lost):
             self._state.lost_files.put(row.id, lost)

@@ -91,5 +91,5 @@ def rfc3339(seconds: float | None) -> str | None:
 
 
 def rfc3339_end(seconds: float | None) -> str | None:
-    """Return the end of a period as RFC 3339, rounded up to whole seconds."""
+    """Return the end of a period as RFC 3339, rounded up."""
     return None if seconds is None else format_time(seconds)

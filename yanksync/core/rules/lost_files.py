@@ -7,8 +7,8 @@ is published at once, yanks above all (rules R7 and R8).
 A file whose hash was in doubt is remembered when it is published no more: when it comes back with
 another hash than it was published with, a person must approve that, however much later it is.
 
-What cooldown hides was offered to nobody, so its removal needs no guard: it is gone at once. If
-only the journal tells of it so far, the file is withheld until a page does.
+No installer saw what cooldown hides, so its removal needs no guard: it is gone at once. While only
+the journal tells of the removal, the file is withheld, until a page tells.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class LostFile(Struct, frozen=True, kw_only=True):
 
     @property
     def withheld(self) -> bool:
-        """True if the journal removed it while it was hidden, and no page has told yet."""
+        """Whether the journal removed it while hidden, before a page did."""
         return not (self.shown or self.suspect)
 
 
@@ -79,7 +79,7 @@ def find_lost_files(
         after: upstream's page now.
         events: the project's journal entries, oldest first, from below every ``low`` on.
         observation: when it is looked at.
-        hidden: files of ``before`` that nobody was offered; no guard keeps them when they vanish.
+        hidden: files of ``before`` that the mirror did not offer; no guard keeps them.
 
     A quarantined page explains every loss (PEP 792), and so do journal entries that remove the
     file, its release or its project. Such files are left out; hashes in doubt are remembered.
@@ -259,7 +259,7 @@ def _first_seen(
 
 
 def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation) -> LostFile:
-    """Return ``lost`` as it must be judged anew: upstream has these ``hashes`` for it now."""
+    """Return ``lost`` as it must be judged again: upstream has these ``hashes`` now."""
     return replace(
         lost,
         hashes=hashes,

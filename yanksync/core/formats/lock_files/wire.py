@@ -54,7 +54,10 @@ def project_name(text: str) -> NormalizedName:
 
 
 def pinned_file(name: str | None, place: str | None, digest: str) -> PinnedFile:
-    """Return a file of a pin. Without a name, that of its URL or path counts."""
+    """Return a file of a pin.
+
+    Without a name, that of its URL or path counts.
+    """
     named = name or linked_name((place or "").partition("#")[0])
     return PinnedFile(named or None, hash_pairs((digest,)))
 
