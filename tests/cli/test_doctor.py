@@ -303,7 +303,7 @@ def test_a_unit_counts_once_it_is_enabled(
     assert level(tmp_path) is Level.OK
 
 
-@pytest.mark.parametrize("url", ["mirror.example.org", "ftp://mirror.example.org/", "http://h/?q"])
+@pytest.mark.parametrize("url", ["mirror.example", "ftp://mirror.example/", "http://h/?q"])
 def test_an_address_that_is_none_is_2(yanksync: Cli, url: str) -> None:
     done = yanksync("doctor", "--url", url)
     assert (done.code, done.out) == (2, "")

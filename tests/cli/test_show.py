@@ -236,8 +236,8 @@ def test_the_addresses_of_nginx(yanksync: Cli) -> None:
         return [line for line in found if line.startswith(("listen", "server_name"))]
 
     assert lines() == ["listen 80;", "listen [::]:80;", "server_name _;"]
-    assert lines("--listen", "8080", "--server-name", "mirror.example.org") == [
-        *("listen 8080;", "listen [::]:8080;", "server_name mirror.example.org;")
+    assert lines("--listen", "8080", "--server-name", "mirror.example") == [
+        *("listen 8080;", "listen [::]:8080;", "server_name mirror.example;")
     ]
     assert lines("--listen", "[::1]:8080") == ["listen [::1]:8080;", "server_name _;"]
     assert "/etc/nginx/sites-enabled/default" in yanksync("show", "nginx").out

@@ -66,7 +66,7 @@ class Bandersnatch:
         home.mkdir()
         self.tree = home / "tree"
         self._home = home
-        text = CONFIGURATION.replace("https://mirror.example.org", upstream.rstrip("/"))
+        text = CONFIGURATION.replace("https://mirror.example", upstream.rstrip("/"))
         text = text.replace("/srv/bandersnatch", str(self.tree))
         text = text.replace("https://files.example", files.rstrip("/"))
         for key, value in {"allow-non-https": "true", **keys}.items():

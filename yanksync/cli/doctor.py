@@ -47,7 +47,7 @@ def doctor(context: CliContext, url: str | None, as_json: bool) -> ExitCode:
     \b
     Examples:
       yanksync doctor
-      yanksync doctor --url https://mirror.example.org/simple/
+      yanksync doctor --url https://mirror.example/simple/
       yanksync doctor --json
     """
     checks = _checks(context.examined(), url)

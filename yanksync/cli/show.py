@@ -47,7 +47,7 @@ def show(
     \b
     Examples:
       yanksync show nginx > /etc/nginx/conf.d/mirror.conf
-      yanksync show caddy --listen mirror.example.org
+      yanksync show caddy --listen mirror.example
       yanksync show crontab --user mirror
       yanksync show tmpfiles > /etc/tmpfiles.d/yanksync.conf
       yanksync show yanksync.timer > /etc/systemd/system/yanksync.timer
