@@ -184,7 +184,7 @@ def cli(
     \b
     Examples:
       yanksync sync                 one pass; the first builds the mirror
-      yanksync status               where the mirror stands
+      yanksync status               the state of the mirror
       yanksync history demo         what was yanked, removed and quarantined
 
     Exit codes: 0 done, 1 failed or the check found something, 2 usage or configuration, 3 done in

@@ -36,7 +36,12 @@ def show_help(context: click.Context, words: tuple[str, ...]) -> int:
 
 
 @click.command(short_help="Print the version.")
-@click.option("--json", "as_json", is_flag=True, help="With those of Python and the system.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, with the versions of Python and the system.",
+)
 def version(as_json: bool) -> int:
     """Print the version of yanksync.
 
@@ -57,7 +62,7 @@ def version(as_json: bool) -> int:
     return 0
 
 
-@click.command(short_help="Print what completes commands in a shell.")
+@click.command(short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:

@@ -82,7 +82,7 @@ def _ignored(text: str) -> Ignore:
     return Ignore(project, match["version"].strip(), until)
 
 
-@click.command(short_help="Tell which pins of lock files are withdrawn.")
+@click.command(short_help="Name pins of lock files that are withdrawn.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path())
 @click.option(
     "-r",

@@ -32,9 +32,9 @@ from yanksync.sync.pipeline import PassRequest, run_record
 def run(context: CliContext, metrics: str | None) -> ExitCode:
     """Make passes on the schedule of the configuration, in the foreground.
 
-    The first pass begins at once. A pass that fails is tried again after twice the interval, then
-    four times, to an hour. SIGTERM and SIGINT end it once what is in hand is finished, a second one
-    at once; SIGHUP reads the configuration again.
+    The first pass begins at once. After a failed pass the next one waits for twice the interval,
+    then four times, up to an hour. SIGTERM or SIGINT lets the pass finish what it has begun, and a
+    second one ends it at once. SIGHUP reads the configuration again.
 
     \b
     Examples:

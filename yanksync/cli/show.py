@@ -30,16 +30,16 @@ _USERS = ("crontab", "sysusers", "tmpfiles", "systemd", UNITS[0], UNITS[2])
     help="nginx and Caddy: a port, or address:port; for Caddy also a host name.  [default: 80]",
 )
 @click.option("--server-name", metavar="NAME", help="nginx: the host.  [default: _, for any]")
-@click.option("--user", help="cron and systemd: who runs it.  [default: yanksync]")
+@click.option("--user", help="cron and systemd: the user that runs it.  [default: yanksync]")
 @click.pass_obj
 def show(
     context: CliContext, what: str, listen: str | None, server_name: str | None, user: str | None
 ) -> ExitCode:
-    """Print files for web server and schedule, made of the configuration.
+    """Print files for web server and schedule, made from the configuration.
 
-    WHAT is nginx, caddy, crontab or systemd, or one unit of the last: yanksync.service,
-    yanksync.timer or yanksync-run.service; or sysusers or tmpfiles, which make the user and the
-    directories.
+    WHAT is nginx, caddy, crontab, systemd (all units), or one unit: yanksync.service,
+    yanksync.timer or yanksync-run.service. With sysusers and tmpfiles, systemd makes the user and
+    the directories.
 
     The crontab and the units repeat the settings that come from YANKSYNC_… variables; one that may
     be a secret is refused.

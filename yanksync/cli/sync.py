@@ -52,20 +52,20 @@ _stats = click.option(
     "--stats",
     type=DURATION,
     metavar="DURATION",
-    help="Log how far the pass is, so often.  [default: only shown on a terminal]",
+    help="Log progress at this interval.  [default: only shown on a terminal]",
 )
 _wait = click.option(
     "--wait",
     type=DURATION,
     default=0.0,
     metavar="DURATION",
-    help="Wait so long for another run to end.  [default: not at all]",
+    help="Wait this long at most for another run to end.  [default: not at all]",
 )
 metrics_option = click.option(
     "--metrics",
     callback=check_directory,
     metavar="FILE",
-    help="Write how it went for Prometheus; FILE ends in .prom.  [default: health.metrics]",
+    help="Write metrics for Prometheus; FILE ends in .prom.  [default: health.metrics]",
 )
 
 
@@ -73,12 +73,15 @@ metrics_option = click.option(
 @_dry_run
 @_json
 @click.option(
-    "--now", "at_once", is_flag=True, help="Ask for what is pending whatever its back-off."
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Fetch pending projects at once, before their back-off ends.",
 )
 @click.option(
     "--cron",
     is_flag=True,
-    help="Print nothing on success, and of exits 3 and 75 only when they last an hour.",
+    help="Print failures at once, exits 3 and 75 once they have lasted an hour, else nothing.",
 )
 @_wait
 @_stats
@@ -129,8 +132,8 @@ def full_resync(
 ) -> ExitCode:
     """Fetch every project again, or those named.
 
-    The journal is read on from where it was, so the history has no hole. When it is interrupted,
-    the next sync or full-resync carries on.
+    It also reads the journal on from where the last pass ended, so the history has no hole. When
+    it is interrupted, the next sync or full-resync continues.
 
     \b
     Examples:

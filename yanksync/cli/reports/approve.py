@@ -50,7 +50,7 @@ def approve(
     terminal. The next sync acts on it.
 
     The words journal, selection and advisories release a change of upstream, of the selection and
-    of the advisories. While these are held, they do not mean projects with these names.
+    of the advisories. While such a change is held, its word does not mean a project.
 
     \b
     Examples:

@@ -76,7 +76,7 @@ class _Monitored(click.Command):
     metavar="N",
     default=0,
     show_default=True,
-    help="How many held changes are no problem.",
+    help="Most held changes that are no problem.",
 )
 @click.option(
     "--max-age",
@@ -88,7 +88,7 @@ class _Monitored(click.Command):
 def check(
     context: CliContext, as_json: bool, max_lag: float, max_held: int, max_age: float | None
 ) -> int:
-    """Check the mirror for Nagios and its like.
+    """Check the mirror for Nagios and similar monitors.
 
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output

@@ -65,8 +65,8 @@ def history(
     """List what was withdrawn, oldest first.
 
     That is yanks, unyanks, removals, quarantines and returns; averted is what upstream removed
-    or quarantined while cooldown hid it. PROJECT is a name or a pattern
-    ('django-*'); there may be several. The second of two words is a version if it looks like one,
+    or quarantined while cooldown hid it. PROJECT is a name or a pattern ('demo-*'); there may be
+    several. The second of two words is a version if it looks like one,
     or if the history knows it as one. On a terminal the list is shown by $PAGER, or less.
 
     \b

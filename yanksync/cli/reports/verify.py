@@ -24,9 +24,11 @@ from yanksync.verify.repair import repair_output
 
 
 @click.command(short_help="Compare the output with the state.")
-@click.option("--repair", is_flag=True, help="Mend what is found. Else nothing is changed.")
 @click.option(
-    "--upstream", is_flag=True, help="Also ask upstream for every page, whether it is still true."
+    "--repair", is_flag=True, help="Correct what is found. Without it nothing is changed."
+)
+@click.option(
+    "--upstream", is_flag=True, help="Also fetch every page, and compare it with the state."
 )
 @json_option
 @click.pass_obj

@@ -19,13 +19,13 @@ from yanksync.state.state import State
 _WORDS = {"hide": "hidden", "yank": "marked yanked"}
 
 
-@click.command(short_help="Tell which rule hides a file, and until when.")
+@click.command(short_help="Show which rule hides a file, and until when.")
 @click.argument("project", shell_complete=complete_project)
 @click.argument("version", required=False)
 @json_option
 @click.pass_obj
 def why(context: CliContext, project: str, version: str | None, as_json: bool) -> int:
-    """Show which rules hide files of PROJECT or mark them yanked, and until when.
+    """Show which rules hide or yank files of PROJECT, and until when.
 
     Such a rule is cooldown, an override or an advisory, as the newest pass applied it.
 

@@ -248,7 +248,9 @@ def _check_endpoint(key: str, text: str, options: dict[str, StorageValue], sourc
     except ValueError:
         valid = False
     if not valid or "@" in text:
-        raise ConfigError(key, source, "must be an http or https URL like https://s3.mirror.example")
+        raise ConfigError(
+            key, source, "must be an http or https URL like https://s3.mirror.example"
+        )
     if url.scheme == "http" and "allow_http" not in options:
         if not is_loopback(url.hostname or ""):
             raise ConfigError(key, source, "plain http needs storage.allow_http = true")
