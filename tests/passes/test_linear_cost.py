@@ -211,7 +211,7 @@ def late_entries(state: State, size: int) -> Iterator[Callable[[], object]]:
         ]
         state.history.add_observed("demo", changes, NOW, low=10, high=high)
     yield lambda: state.history.add(entries(size, *kinds.values()))
-    assert len(list(state.history.rows("demo"))) == 2 * size
+    assert len(list(state.history_rows.select("demo"))) == 2 * size
 
 
 def late_entries_of_elsewhere(state: State, size: int) -> Iterator[Callable[[], object]]:
@@ -221,7 +221,7 @@ def late_entries_of_elsewhere(state: State, size: int) -> Iterator[Callable[[], 
         state.history.add_observed("demo", [change], NOW, low=4 * number, high=4 * number + 1)
     said = [event("yank release", "1.0", 4 * number + 3) for number in range(size)]
     yield lambda: state.history.add(said)
-    assert len(list(state.history.rows("demo"))) == 2 * size
+    assert len(list(state.history_rows.select("demo"))) == 2 * size
 
 
 def pages_ahead(state: State, size: int) -> Iterator[Callable[[], object]]:
@@ -233,7 +233,7 @@ def pages_ahead(state: State, size: int) -> Iterator[Callable[[], object]]:
         state.history.add_diff("demo", [seen], NOW, settled=False)
     state.history.add(entries(size, "yank release"))
     yield lambda: state.history.attribute(9999, NOW)
-    assert len(list(state.history.rows("demo"))) == size
+    assert len(list(state.history_rows.select("demo"))) == size
 
 
 def parts_of_a_page(state: State, size: int) -> Iterator[Callable[[], object]]:

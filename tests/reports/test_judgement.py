@@ -10,7 +10,7 @@ from yanksync.core.pins import Pin, PinnedFile, PinOperator, hash_pairs
 from yanksync.reports.audit.findings import Finding, FindingKind, ProjectFacts, RuledFile
 from yanksync.reports.audit.judgement import judge
 from yanksync.reports.audit.nearest import nearest_version
-from yanksync.state.history import HistoryRow
+from yanksync.state.views.history_rows import HistoryRow
 
 DEMO = NormalizedName("demo")
 

@@ -48,7 +48,7 @@ def test_a_new_one_is_made_with_its_directories(tmp_path: Path) -> None:
     assert raw(path, "PRAGMA user_version") == [(VERSION,)]
     assert raw(path, "PRAGMA journal_mode") == [("wal",)]
     with State(path, create=False) as state:
-        assert list(state.history.rows()) == []
+        assert list(state.history_rows.select()) == []
 
 
 def test_a_commit_is_on_disk_when_it_returns(path: Path) -> None:
@@ -260,10 +260,12 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> No
         assert (
             project(state).published is not None and project(state, "shut").quarantine_serial == 14
         )
-        assert [row.reason for row in state.history.rows() if row.serial is None] == ["\0\ud800"]
+        assert [row.reason for row in state.history_rows.select() if row.serial is None] == [
+            "\0\ud800"
+        ]
         assert state.fetch_queue.counts() == (2, 0, 0) and state.publish_queue.counts() == (2, 0)
         state.history.attribute(99, NOW)
-        assert [row.reason for row in state.history.rows() if row.serial == 5] == ["why"]
+        assert [row.reason for row in state.history_rows.select() if row.serial == 5] == ["why"]
     assert set(before) <= set(content(path))
     for table in set(before) - {"_sqlite_migrations", "history", "unsettled", "reads"}:
         # A digest and revisions that were unknown; since when a look is doubted, and approved.

@@ -103,7 +103,7 @@ def test_starting_over_lowers_every_floor_and_keeps_what_is_there(state: State) 
         project(state, "gone").serial == 0 and project(state, "bare").serial == 0
     )  # not confirmed yet
     assert not state.fetch_queue.has("demo") and state.projects.page(number) is not None
-    assert len(list(state.history.rows())) == 1
+    assert len(list(state.history_rows.select())) == 1
 
 
 def test_facts(state: State) -> None:

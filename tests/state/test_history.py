@@ -7,15 +7,15 @@ import pytest
 from tests.support.builders.state_rows import DEMO, NOW, event
 from yanksync.core.model import HistoryAction, PageChange
 from yanksync.core.rules.page_diff import PendingDiff
-from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
+from yanksync.state.views.history_rows import HistoryRow
 
 YANK = event("yank release", "1.0", 15)
 ODD = ["false", "0", " ", "", "a\0b", "\ud800 lone", '<b>"q"</b> & co', "\u2028\u202e", "x" * 5000]
 
 
 def rows(state: State, **which: object) -> list[HistoryRow]:
-    return list(state.history.rows(**which))  # type: ignore[arg-type]
+    return list(state.history_rows.select(**which))  # type: ignore[arg-type]
 
 
 def told(state: State) -> list[tuple[int | None, str, str | None, str | None]]:

@@ -26,8 +26,8 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
-from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
+from yanksync.state.views.history_rows import HistoryRow
 from yanksync.state.views.holds import (
     WHOLE_MIRROR,
     approve_held,
@@ -194,7 +194,7 @@ class World:
 
     def history(self, project: str | None = None) -> list[HistoryRow]:
         with self.state() as state:
-            return list(state.history.rows(project))
+            return list(state.history_rows.select(project))
 
     def told(self, project: str | None = None) -> list[tuple[int | None, str, str | None]]:
         """Return the history in short: (serial, action, reason)."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
 
 from yanksync.core.model import HistoryAction, JournalEntry, PageChange
 from yanksync.core.names import NormalizedName
@@ -19,21 +17,7 @@ from yanksync.core.rules.journal_entries import HISTORY_ACTIONS, EntryKind, Jour
 from yanksync.core.rules.page_diff import BEFORE_ALL, PendingDiff, attribute_changes
 from yanksync.state.database import Database
 from yanksync.state.observed_rows import ObservedRow, ObservedRows, observed_row
-from yanksync.state.texts import decode_names, decode_text, encode_names, encode_text, plain_text
-
-
-class HistoryRow(Struct, frozen=True, kw_only=True):
-    """One row of the history, as ``history --json`` prints it."""
-
-    serial: int | None
-    timestamp: int  # UTC seconds
-    project: NormalizedName
-    version: str | None
-    action: HistoryAction
-    file: str | None
-    files: tuple[str, ...]
-    reason: str | None  # exact; None: unknown
-    source: str  # "journal" or "observed"
+from yanksync.state.texts import encode_names, encode_text, plain_text
 
 
 class History:
@@ -42,7 +26,7 @@ class History:
     def __init__(self, db: Database) -> None:
         self._db = db
         self.averted_files = 0  #: files that were withdrawn while hidden, since it was opened
-        self._explained: list[int] = []  # ids of rows that this object gave their reason
+        self.explained: list[int] = []  #: rows that got their reason, since it was opened
 
     @property
     def _epoch(self) -> int:
@@ -228,7 +212,7 @@ class History:
                 (epoch, serial),
             )
             if row is not None:
-                self._explained.append(int(row[0]))
+                self.explained.append(int(row[0]))
                 update = "UPDATE history SET reason = ? WHERE id = ?"
                 self._db.execute(update, (encode_text(reason), row[0]))
         self.add_observed(
@@ -310,56 +294,6 @@ class History:
     def _last_position(self, epoch: int) -> int:
         return self._db.count("SELECT coalesce(max(place), 0) FROM history WHERE era = ?", (epoch,))
 
-    def newest(self) -> int:
-        """Return the number of the newest row; 0: none."""
-        return self._db.count("SELECT coalesce(max(id), 0) FROM history")
-
-    def after(self, number: int, limit: int) -> Iterator[HistoryRow]:
-        """Yield up to ``limit`` rows added after this number."""
-        return self._select("id > ?", "id LIMIT ?", (number, limit))
-
-    def explained(self, upto: int) -> Iterator[HistoryRow]:
-        """Yield the rows whose reason became known through this object.
-
-        Only rows up to that number count.
-        """
-        for number in sorted(one for one in self._explained if one <= upto):
-            yield from self._select("id = ?", "id", (number,))
-
-    def count_after(self, number: int) -> int:
-        """Return how many rows were added after the one of this number."""
-        return self._db.count("SELECT count(*) FROM history WHERE id > ?", (number,))
-
-    def rows(
-        self,
-        project: str | None = None,
-        version: str | None = None,
-        since: float | None = None,
-        *,
-        newest_first: bool = False,
-    ) -> Iterator[HistoryRow]:
-        """Yield rows, oldest first, by project, version and time."""
-        of_version = "(version = ? OR averted IS NOT NULL)"
-        asked = {"project = ?": project, of_version: version, "timestamp >= ?": since}
-        where = [clause for clause, value in asked.items() if value is not None]
-        order = ("era", "place", "serial IS NULL", "id")
-        found = self._select(
-            " AND ".join(where or ["true"]),
-            ", ".join(f"{key} DESC" if newest_first else key for key in order),
-            [value for value in asked.values() if value is not None],
-        )
-        return (row for row in found if version is None or row.version == version)
-
-    def _select(
-        self, where: str, order: str, values: Sequence[str | float]
-    ) -> Iterator[HistoryRow]:
-        found = self._db.stream(
-            f"""SELECT serial, timestamp, project, version, action, file, files, reason, averted
-            FROM history WHERE {where} ORDER BY {order}""",
-            values,
-        )
-        return (one for row in found for one in _rows(row))
-
 
 class _RowWriter:
     """Journal entries on their way into the table; :meth:`write` before it is asked."""
@@ -388,34 +322,6 @@ def _event(project: str, row: Sequence[object]) -> JournalEvent:
     action = str(kind) if file is None else f"remove file {file}"
     entry = JournalEntry(project, version, timestamp, action, serial)  # type: ignore[arg-type]
     return JournalEvent(NormalizedName(project), EntryKind(str(kind)), entry)
-
-
-def _rows(row: Sequence[object]) -> Iterator[HistoryRow]:
-    """Yield what a row says: one more for each release that was averted, or these instead."""
-    found, averted = _row(row), row[8]
-    if averted is None:
-        yield found
-        return
-    part = msgspec.convert(json.loads(str(averted)), type=Averted)
-    if not part.is_all:
-        yield found
-    for version, files in part.releases:
-        yield replace(found, version=version, action=HistoryAction.AVERTED, file=None, files=files)
-
-
-def _row(row: Sequence[object]) -> HistoryRow:
-    serial, timestamp, project, version, action, file, files, reason, _ = row
-    return HistoryRow(
-        serial=serial,  # type: ignore[arg-type]
-        timestamp=timestamp,  # type: ignore[arg-type]
-        project=project,  # type: ignore[arg-type]
-        version=version,  # type: ignore[arg-type]
-        action=HistoryAction(str(action)),
-        file=file,  # type: ignore[arg-type]
-        files=decode_names(files),
-        reason=decode_text(reason),
-        source="observed" if serial is None else "journal",
-    )
 
 
 def _dump_diff(diff: PendingDiff) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yanksync.cli.display.report_rows import rfc3339
-from yanksync.state.history import HistoryRow
+from yanksync.state.views.history_rows import HistoryRow
 
 
 def history_object(row: HistoryRow) -> dict[str, object]:

@@ -15,7 +15,7 @@ from yanksync.config.durations import elapsed
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.mirror.context import Mirror
-from yanksync.state.history import HistoryRow
+from yanksync.state.views.history_rows import HistoryRow
 from yanksync.state.views.holds import count_held
 
 _LISTED = 1000  # changes in the object
@@ -78,14 +78,16 @@ class PassSummary(Struct, frozen=True, kw_only=True):
 def started(mirror: Mirror) -> Start:
     """Return where a pass of ``mirror`` begins."""
     built = mirror.state.facts.published_list.written is not None
-    return Start(mirror.state.history.newest(), mirror.monotonic(), built)
+    return Start(mirror.state.history_rows.newest(), mirror.monotonic(), built)
 
 
 def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
     """Return what the pass since ``start`` came to."""
     state, totals = mirror.state, mirror.totals
-    changes = tuple(state.history.after(start.history, _LISTED))
-    total = state.history.count_after(start.history) if len(changes) == _LISTED else len(changes)
+    rows = state.history_rows
+    changes = tuple(rows.after(start.history, _LISTED))
+    total = rows.count_after(start.history) if len(changes) == _LISTED else len(changes)
+    explained = [one for one in state.history.explained if one <= start.history]
     built = not start.built and state.facts.published_list.written is not None
     return PassSummary(
         exit=code,
@@ -102,7 +104,7 @@ def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
         held=count_held(state),
         changes=changes,
         more_changes=total - len(changes),
-        reasons=tuple(islice(state.history.explained(start.history), _LISTED)),
+        reasons=tuple(islice(rows.numbered(explained), _LISTED)),
         first_build=state.projects.published() if built else None,
         problem=totals.problem,
         next=_NEXT.get(code),

@@ -88,7 +88,7 @@ class _Monitored(click.Command):
 def check(
     context: CliContext, as_json: bool, max_lag: float, max_held: int, max_age: float | None
 ) -> int:
-    """Check the mirror for Nagios and similar monitors.
+    """Check the mirror for monitors such as Nagios.
 
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output

@@ -25,8 +25,8 @@ from yanksync.core.names import normalize
 from yanksync.core.versions import same_version
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
-from yanksync.state.history import HistoryRow
 from yanksync.state.state import State
+from yanksync.state.views.history_rows import HistoryRow
 
 _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
 
@@ -104,7 +104,7 @@ def _warn_unknown(state: State, names: Sequence[str]) -> None:
         name = normalize(text)
         if name is None or state.projects.get([name]):
             continue
-        if next(state.history.rows(name), None) is None:
+        if next(state.history_rows.select(name), None) is None:
             print_line(f"{name}: the mirror knows no such project{suggest_known(state, name)}")
 
 
@@ -152,7 +152,7 @@ def _chosen(
         and len(selection.explicit_names) == 1
     ):
         (single,) = selection.explicit_names
-    for row in state.history.rows(single, since=since, newest_first=newest_first):
+    for row in state.history_rows.select(single, since=since, newest_first=newest_first):
         if selection is not None and not selection.includes(row.project):
             continue
         if version is not None and not _is_of(row, version):

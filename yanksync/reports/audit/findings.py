@@ -12,7 +12,7 @@ from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin
 from yanksync.core.versions import same_version
-from yanksync.state.history import HistoryRow
+from yanksync.state.views.history_rows import HistoryRow
 
 
 class FindingKind(StrEnum):

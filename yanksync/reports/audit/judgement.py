@@ -17,7 +17,7 @@ from yanksync.reports.audit.findings import (
     RuledFile,
 )
 from yanksync.reports.audit.nearest import nearest_version
-from yanksync.state.history import HistoryRow
+from yanksync.state.views.history_rows import HistoryRow
 
 
 def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:

@@ -32,7 +32,7 @@ def _facts(
 ) -> ProjectFacts:
     if row is None:
         return ProjectFacts(name=name)
-    events = tuple(state.history.rows(name))
+    events = tuple(state.history_rows.select(name))
     if row.presence is Presence.REMOVED:
         return ProjectFacts(name=name, gone=True, events=events)
     stored = state.projects.page(row.id) if row.presence is Presence.PRESENT else None
