@@ -24,8 +24,12 @@ _PAUSE = 1.0  # seconds; doubled with each try
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
-class _NoRedirectSession(requests.Session):
-    """Sees no redirects: requests reads the whole body of one, though it is not to follow."""
+class NoRedirectSession(requests.Session):
+    """A session that sees no redirects.
+
+    requests reads the whole body of one, to prepare the next request, even when it is told not to
+    follow: an endless body would fill the memory.
+    """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: no response leads elsewhere."""
@@ -49,12 +53,12 @@ class PostThread(threading.Thread):
     def run(self) -> None:
         """Send it, and note what came of it."""
         try:
-            with _NoRedirectSession() as session:
+            with NoRedirectSession() as session:
                 # What the operator says of this very address comes before what .netrc does.
                 if named := credentials(self._url):
                     session.auth = named
                 elif any(name.lower() == "authorization" for name in self._headers):
-                    session.auth = _as_given
+                    session.auth = no_auth
                 answer = session.post(
                     self._url,
                     data=self._body,
@@ -79,7 +83,11 @@ class PostThread(threading.Thread):
         )
 
 
-def _as_given(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Return ``request`` as it is.
+
+    As the ``auth`` of requests it keeps .netrc out.
+    """
     return request
 
 

@@ -123,16 +123,17 @@ class UpstreamClient:
     def _post(
         self, url: str, body: bytes, headers: Mapping[str, str], limit: SizeLimit
     ) -> HttpResponse:
+        reply = None
         if "_session" not in vars(self):
             named = {**headers, "User-Agent": user_agent(self._section.contact)}
             reply = minimal_http.minimal_post(url, body, named, self._section.timeout, limit)
-            if reply is not None:
-                return self._timed(reply)
-        return self._timed(self._session.post(url, body, headers, limit))
-
-    def _timed(self, reply: HttpResponse) -> HttpResponse:
-        self._clock = (reply.headers.get("date"), reply.headers.get("age"), time.monotonic())
+        if reply is None:
+            reply = self._session.post(url, body, headers, limit)
+        self._note_time(reply.headers.get("date"), reply.headers.get("age"))
         return reply
+
+    def _note_time(self, date: str | None, age: str | None) -> None:
+        self._clock = (date, age, time.monotonic())
 
     def time(self) -> float | None:
         """Return upstream's time, from the newest answer of journal, list or root."""
@@ -219,7 +220,7 @@ class UpstreamClient:
         Raises :class:`yanksync.core.errors.UpstreamError`; a 404 is an :class:`InvalidAnswer`.
         """
         answer = self._get(self.simple_url, "the list of projects", etag, self._list_limit)
-        self._clock = (answer.date, answer.age, time.monotonic())
+        self._note_time(answer.date, answer.age)
         if answer.status == 404:
             raise InvalidAnswer("the list of projects", f"{answer.url} answered 404")
         if answer.status == 304:
@@ -234,7 +235,7 @@ class UpstreamClient:
         Raises :class:`yanksync.core.errors.UpstreamError`.
         """
         status, headers = self._session.head(self.simple_url, self._accept)
-        self._clock = (headers.get("date"), headers.get("age"), time.monotonic())
+        self._note_time(headers.get("date"), headers.get("age"))
         return status == 404
 
     def first_look(self, url: str) -> FirstLook:

@@ -11,14 +11,12 @@ from urllib.parse import urljoin
 import requests
 from msgspec import Struct
 from requests.utils import get_environ_proxies, select_proxy
-from urllib3.exceptions import HTTPError
 
-from yanksync.core.errors import UpstreamUnreachable
 from yanksync.core.formats.document_kind import DocumentKind, kind_of
-from yanksync.core.urls import credentials, redacted
+from yanksync.core.urls import redacted
 from yanksync.system.request_log import LoggedRequest
-from yanksync.upstream.http_answers import Headers, root_cause
-from yanksync.upstream.http_session import Session
+from yanksync.upstream.http_answers import Headers
+from yanksync.upstream.http_session import Session, lower
 
 _MOST = 1 << 16  # bytes of a body
 _PIECE = 1 << 14
@@ -61,27 +59,18 @@ def first_look(session: Session, url: str, accept: str | None) -> FirstLook:
 
 
 def _asked(session: Session, url: str, accept: str | None) -> FirstLook:
-    try:
-        with session.requests.get(
-            url,
-            headers={"Accept": accept, "Accept-Encoding": "identity"},
-            auth=credentials(url),  # else requests would prefer those of .netrc
-            timeout=session.timeout,
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            location = headers.get("location") if response.is_redirect else None
-            expires = _expires(response.raw)  # before its connection is given back
-            return FirstLook(
-                response.status_code,
-                headers,
-                _head(response, session.timeout),
-                None if location is None else urljoin(url, location),
-                expires,
-            )
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
+    wishes = {"Accept": accept, "Accept-Encoding": "identity"}
+    with session.single("GET", url, wishes) as response:
+        headers = lower(response.headers)
+        location = headers.get("location") if response.is_redirect else None
+        expires = _expires(response.raw)  # before its connection is given back
+        return FirstLook(
+            response.status_code,
+            headers,
+            _head(response, session.timeout),
+            None if location is None else urljoin(url, location),
+            expires,
+        )
 
 
 def proxy_of(url: str) -> str | None:

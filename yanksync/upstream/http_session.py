@@ -12,7 +12,8 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
 from yanksync.core.urls import credentials, redacted
+from yanksync.system.http_post import NoRedirectSession, no_auth
 from yanksync.system.request_log import LoggedRequest, log
 from yanksync.upstream.http1_parser import HttpResponse, request_bytes
 from yanksync.upstream.http_answers import (
@@ -40,12 +42,13 @@ from yanksync.upstream.http_answers import (
     root_cause,
     too_slow,
 )
-from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded, Unfollowing
+from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded
 from yanksync.upstream.redirects import PORTS, RedirectRules, origin, url_for_messages
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
 _REDIRECTS = 5
+_FAILURES = (requests.RequestException, HTTPError, OSError, zlib.error)
 
 
 class _Route(Struct):
@@ -80,7 +83,7 @@ class Session:
         """``redirect_hosts``: other hosts that pages may redirect to, with a port or without."""
         self.timeout = timeout
         self._redirects = RedirectRules(allow_http=allow_http, hosts=redirect_hosts)
-        self.requests = Unfollowing()  #: for single questions: the journal
+        self.requests = NoRedirectSession()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = user_agent
         # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
         self.requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -148,18 +151,30 @@ class Session:
         return status, headers
 
     def _status(self, method: str, url: str, accept: str) -> tuple[int, Headers]:
+        with self.single(method, url, {"Accept": accept}) as response:
+            return response.status_code, lower(response.headers)
+
+    @contextmanager
+    def single(
+        self, method: str, url: str, headers: Mapping[str, str | None], body: bytes | None = None
+    ) -> Iterator[requests.Response]:
+        """Send a request by requests; yield the answer, of which only the head is read.
+
+        Follows no redirect. Raises :class:`UpstreamUnreachable`, also for what goes wrong inside.
+        """
         try:
             with self.requests.request(
                 method,
                 url,
-                headers={"Accept": accept},
+                data=body,
+                headers=headers,
                 auth=credentials(url),  # else requests would prefer those of .netrc
                 timeout=self.timeout,
                 stream=True,
                 allow_redirects=False,
             ) as response:
-                return response.status_code, _lower(response.headers)
-        except (requests.RequestException, HTTPError, OSError) as error:
+                yield response
+        except (*_FAILURES, ValueError) as error:  # also a header that is no address or number
             raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
 
     def post(
@@ -170,24 +185,11 @@ class Session:
         Follows no redirect, and reads no body but that of a 200. Raises
         :class:`UpstreamUnreachable` and :class:`InvalidAnswer`.
         """
-        shown = redacted(url)
-        try:
-            with self.requests.post(
-                url,
-                data=body,
-                headers=headers,
-                auth=credentials(url),  # else requests would prefer those of .netrc
-                timeout=self.timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                status = response.status_code
-                told = _lower(response.headers)
-                reading = _BodyOptions(limit)
-                read = self._body(response.raw, shown, told, reading) if status == 200 else b""
-                return HttpResponse(status, response.reason or "", told, read, keep=False)
-        except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
-            raise UpstreamUnreachable(shown, root_cause(error)) from error
+        with self.single("POST", url, headers, body) as response:
+            status, told, read = response.status_code, lower(response.headers), b""
+            if status == 200:
+                read = self._body(response.raw, redacted(url), told, _BodyOptions(limit))
+            return HttpResponse(status, response.reason or "", told, read, keep=False)
 
     def _once(
         self, url: str, headers: dict[str, str], reading: _BodyOptions, *, own: bool
@@ -198,7 +200,7 @@ class Session:
         with LoggedRequest(f"GET {shown}") as logged:
             try:
                 response = self._sent(url, headers, own=own)
-                told = _lower(response.headers)
+                told = lower(response.headers)
                 logged.answered(response.status, told)
                 try:
                     answer = self._read(response, shown, told, reading)
@@ -208,7 +210,7 @@ class Session:
                 except BaseException:
                     response.close()  # the rest of the body would be read as the next answer
                     raise
-            except (requests.RequestException, HTTPError, OSError, zlib.error) as error:
+            except _FAILURES as error:
                 raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _sent(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
@@ -273,7 +275,7 @@ class Session:
     def _new_route(self, url: str, *, own: bool) -> _Route:
         session = self.requests
         # Without an ``auth``, requests would look into .netrc, and prefer that to the address.
-        auth = credentials(url) if own else _no_auth
+        auth = credentials(url) if own else no_auth
         prepared = session.prepare_request(requests.Request("GET", url, auth=auth))
         settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
         adapter = session.get_adapter(prepared.url or url)
@@ -327,12 +329,8 @@ class Session:
         return unpacker.body()
 
 
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Send no credentials: an ``auth`` of requests."""
-    return request
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return ``headers`` by their names in lower case."""
     return {name.lower(): value for name, value in headers.items()}
 
 

@@ -15,7 +15,6 @@ from http.client import HTTPException, HTTPResponse, parse_headers
 from socket import socket
 from typing import Any
 
-import requests
 from requests.adapters import HTTPAdapter
 
 from yanksync.upstream.http1_parser import HEAD_LIMIT, MOST_INTERIM
@@ -86,17 +85,6 @@ class _Timed(io.RawIOBase):
         """Let go of the socket."""
         self._raw.close()
         super().close()
-
-
-class Unfollowing(requests.Session):
-    """A session that sees no redirects.
-
-    requests reads the whole body of one, to prepare the next request, even when it is told not to
-    follow: an endless body would fill the memory.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no response leads elsewhere."""
 
 
 class FinalAdapter(HTTPAdapter):

@@ -10,8 +10,7 @@ from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.urls import redacted, without_userinfo
 from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.first_look import FirstLook
-
-_PORTS = {"http": 80, "https": 443}
+from yanksync.upstream.redirects import PORTS
 
 
 def likely_address(upstream: UpstreamClient) -> str | None:
@@ -50,7 +49,7 @@ def _candidates(url: str) -> Iterator[str]:
     parts = urlsplit(url)
     paths = list(dict.fromkeys((parts.path, *_paths(parts.path))))
     if parts.scheme == "http":
-        host = parts.netloc.removesuffix(f":{_PORTS['http']}")
+        host = parts.netloc.removesuffix(f":{PORTS['http']}")
         for path in paths:
             https = parts._replace(scheme="https", netloc=host, path=path).geturl()
             yield without_userinfo(https)  # credentials are for their scheme, host and port
