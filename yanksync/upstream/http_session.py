@@ -158,7 +158,9 @@ class Session:
     def single(
         self, method: str, url: str, headers: Mapping[str, str | None], body: bytes | None = None
     ) -> Iterator[requests.Response]:
-        """Send a request by requests; yield the answer, of which only the head is read.
+        """Send a request by requests, and yield its answer.
+
+        Only the head of the answer is read.
 
         Follows no redirect. Raises :class:`UpstreamUnreachable`, also for what goes wrong inside.
         """

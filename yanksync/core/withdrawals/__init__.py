@@ -1,0 +1,1 @@
+"""What people see of withdrawals: events, and the documents that show them."""
