@@ -1,4 +1,4 @@
-"""The files that stay published though upstream's page lacks them."""
+"""The files that upstream's page lacks: those that stay published, and those that are gone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
+from yanksync.core.model import File, Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_files import LostFile
 from yanksync.state.database import Database
@@ -159,6 +161,38 @@ class LostFileTable:
                     for one in self.one(project)
                 ],
             )
+
+
+class RemovedFile(Struct, frozen=True):
+    """A file that upstream's page has no more."""
+
+    filename: str
+    hashes: Hashes
+
+
+class RemovedFileTable:
+    """The table ``removed_files``. A file that returned may still be in it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def of(self, project: int) -> tuple[RemovedFile, ...]:
+        """Return the removed files of a project, by name."""
+        rows = self._db.execute(
+            "SELECT filename, hashes FROM removed_files WHERE project = ? ORDER BY filename",
+            (project,),
+        )
+        return tuple(
+            RemovedFile(name, tuple((one, digest) for one, digest in json.loads(text)))
+            for name, text in rows
+        )
+
+    def add(self, project: int, files: Iterable[File]) -> None:
+        """Remember files of a project; of one name, the last."""
+        self._db.execute_many(
+            "INSERT OR REPLACE INTO removed_files VALUES (?, ?, ?)",
+            ((project, one.filename, json.dumps(one.hashes)) for one in files),
+        )
 
 
 def _dump(lost: LostFile) -> str:

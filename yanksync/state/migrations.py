@@ -223,6 +223,14 @@ _COOLDOWN = (
     "ALTER TABLE projects ADD COLUMN upstream_revision INTEGER",
 )
 
+# What lets a copy of a file that upstream took away be recognised.
+_REMOVED_FILES = """CREATE TABLE removed_files (
+    project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    filename TEXT NOT NULL,
+    hashes TEXT NOT NULL,                 -- JSON array of pairs
+    PRIMARY KEY (project, filename)
+) WITHOUT ROWID"""
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -233,6 +241,7 @@ _MIGRATIONS = (
     ("long_histories", _LONG_HISTORIES),
     ("approvals", _APPROVALS),
     ("cooldown", _COOLDOWN),
+    ("removed_files", (_REMOVED_FILES,)),
 )
 VERSION = len(_MIGRATIONS)
 

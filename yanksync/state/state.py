@@ -23,7 +23,7 @@ from yanksync.state.etags import EtagTable
 from yanksync.state.facts import Facts
 from yanksync.state.history import History
 from yanksync.state.list_import import ListImport
-from yanksync.state.lost_files import LostFileTable
+from yanksync.state.lost_files import LostFileTable, RemovedFileTable
 from yanksync.state.policy.file_times import FileTimesTable
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.projects import Projects
@@ -51,6 +51,7 @@ class State:
         self.fetch_queue = FetchQueue(self._db)
         self.publish_queue = PublishQueue(self._db)
         self.lost_files = LostFileTable(self._db)
+        self.removed_files = RemovedFileTable(self._db)
         self.file_times = FileTimesTable(self._db)
         self.unconfirmed_serials = UnconfirmedSerials(self._db)
         self.history = History(self._db)

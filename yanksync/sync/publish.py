@@ -34,7 +34,7 @@ from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync import recovery
 from yanksync.sync.policy.published import AppliedRules, apply_rules, note_rules, with_times
 from yanksync.sync.policy.upload_times import withholds_pages
-from yanksync.sync.published_page import recorded_page, render_forms, visible_page
+from yanksync.sync.published_page import held_page, recorded_page, render_forms, visible_page
 from yanksync.sync.recovery import PublishTask
 
 if TYPE_CHECKING:
@@ -266,6 +266,8 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
                     totals.removed += 1
                     why = WHY_REMOVED.get(one.reason, "it is gone upstream")
                     log.info("%s: not offered any more: %s", row.name, why, extra=_named(row))
+                if (page := held_page(mirror, row)) is not None:
+                    state.removed_files.add(one.id, page.files)
                 state.publish_queue.removed([one.id], forget=one.reason is PublishReason.EXCLUDED)
             else:
                 totals.published += isinstance(rendering.work, WriteProject)

@@ -16,6 +16,7 @@ from yanksync.state.project_rows import ProjectRow
 from yanksync.state.views.stored_page import STORED_RULES, parse_stored_page, visible_page
 
 __all__ = [
+    "held_page",
     "parse_published_page",
     "parse_stored_page",
     "recorded_page",
@@ -35,6 +36,14 @@ def recorded_page(mirror: Mirror, row: ProjectRow) -> Page:
     if stored is None:
         raise InvalidAnswer(f"project {row.name}", "the state holds no page of it")
     return parse_stored_page(row.name, stored)
+
+
+def held_page(mirror: Mirror, row: ProjectRow) -> Page | None:
+    """Return the page that the state holds; None: none can be read."""
+    try:
+        return recorded_page(mirror, row)
+    except InvalidAnswer:
+        return None
 
 
 def render_forms(mirror: Mirror, page: Page) -> RenderedForms:

@@ -263,6 +263,7 @@ class _Recorder:
         events = () if published is None and not was_lost else self.losses.events(row)
         lost = self.losses.found(row, published, page, events, self._times.of(row))
         shown = page_with_lost_files(page, lost)
+        self.losses.remember(row, before, shown)
         self._times.page(row, before, page)
         self._state.projects.record(
             row.name,

@@ -17,6 +17,7 @@ from yanksync.core.rules.lost_files import (
 )
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import ProjectRow
+from yanksync.sync.published_page import held_page
 
 
 class LossRecorder:
@@ -60,6 +61,23 @@ class LossRecorder:
         held = None if before is None else replace(before, serial=row.minimum_serial)
         hidden = () if before is None else self._mirror.offers.published.hidden(before, times)
         return find_lost_files(held, self.of(row), page, events, self._observation, hidden)
+
+    def remember(self, row: ProjectRow, before: Page | None, shown: Page) -> None:
+        """Record the files that ``shown`` takes away.
+
+        ``before`` is the page that was published; None: there is none, or the project was removed.
+        """
+        if before is None:  # of the project that was removed, the last page may still be held
+            before = held_page(self._mirror, row)
+        left = {(file.filename, file.hashes) for file in shown.files}
+        files = () if before is None else before.files
+        gone = [
+            file
+            for file in (*files, *(one.file for one in self.of(row)))
+            if (file.filename, file.hashes) not in left
+        ]
+        if gone:
+            self._state.removed_files.add(row.id, gone)
 
     def confirm(self, row: ProjectRow) -> None:
         """Record that upstream's page still lacks the files (R7)."""
