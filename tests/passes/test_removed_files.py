@@ -49,3 +49,12 @@ def test_a_project_that_is_made_again_keeps_the_files_of_the_old_one(world: Worl
     world.up.upload("demo", "7.0")
     assert world.settle() == DONE
     assert known(world) == before
+
+
+def test_a_project_that_is_made_again_at_once_keeps_the_files_of_the_old_one(world: World) -> None:
+    world.started()
+    before = offered(world.up)
+    world.up.remove_project("demo")
+    world.up.upload("demo", "7.0")
+    assert world.settle() == DONE
+    assert known(world) == before

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes
+from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import JournalEvent
 from yanksync.core.rules.lost_files import (
     LostFile,
@@ -67,15 +68,12 @@ class LossRecorder:
 
         ``before`` is the page that was published; None: there is none, or the project was removed.
         """
-        if before is None:  # of the project that was removed, the last page may still be held
-            before = held_page(self._mirror, row)
-        left = {(file.filename, file.hashes) for file in shown.files}
-        files = () if before is None else before.files
-        gone = [
-            file
-            for file in (*files, *(one.file for one in self.of(row)))
-            if (file.filename, file.hashes) not in left
-        ]
+        if before is None and row.presence is not Presence.NEW:
+            before = held_page(self._mirror, row)  # of the project that was removed
+        known = () if before is None else before.files
+        known += tuple(one.file for one in self.of(row))
+        left = {(file.filename, file.hashes) for file in shown.files} if known else ()
+        gone = [file for file in known if (file.filename, file.hashes) not in left]
         if gone:
             self._state.removed_files.add(row.id, gone)
 
