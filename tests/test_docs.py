@@ -27,6 +27,7 @@ from yanksync.config.keys import KEYS
 from yanksync.config.load import load
 from yanksync.output.comparison import FindingKind
 from yanksync.reports.audit.findings import FindingKind as AuditKind
+from yanksync.reports.compare.differences import NOTES, DifferenceKind
 
 # What users read; the pages for contributors name options of other programs.
 TEXT = "\n".join(text_of(name) for name in PAGES if not name.startswith("docs/design/"))
@@ -172,6 +173,9 @@ def test_kinds_and_fates_are_the_real_ones() -> None:
     assert list(table("Fate")) == [str(kind) for kind in AdoptOutcome]
     assert set(table("Kind of hold")) == set(KINDS)
     assert list(table("Finding")) == [str(kind) for kind in AuditKind]
+    found, notes = table("Finding of compare"), table("Note of compare")
+    assert [*found, *notes] == [str(kind) for kind in DifferenceKind]
+    assert set(notes) == set(NOTES)
 
 
 def test_each_key_has_a_section_with_an_anchor() -> None:

@@ -19,6 +19,7 @@ from yanksync.core.pins import PinOperator
 from yanksync.doctor.checks import Level
 from yanksync.output.comparison import FindingKind
 from yanksync.reports.audit.findings import FindingKind as AuditKind
+from yanksync.reports.compare.differences import DifferenceKind
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -439,6 +440,51 @@ class Audit(Struct, kw_only=True):
     pins: Annotated[list[Pin], _says("All pins, in the order of the files.")]
 
 
+class Difference(Struct, kw_only=True):
+    """A difference between the index and the state."""
+
+    kind: Annotated[DifferenceKind, _says("See :doc:`/how-to/compare`.")]
+    finding: Annotated[bool, _says("Whether it makes the command exit with 1; else it is a note.")]
+    project: Name
+    version: Annotated[str | None, _says("null: the whole project, or files of several versions.")]
+    files: Annotated[list[str], _says("The files; empty: all of the version or project.")]
+    reason: Annotated[str | None, _says("The state's reason, exact; null: there is none.")]
+    index_reason: Annotated[str | None, _says("The reason that the index gives.")]
+    since: Annotated[Time | None, _says("When upstream did it; null: the history does not know.")]
+    serial: Annotated[
+        int | None, _says("``behind`` and ``ahead``: the serial of the state's page.")
+    ]
+    index_serial: Annotated[int | None, _says("The same: the serial of the index's page.")]
+    problem: Annotated[str | None, _says("``unchecked``: why the project was not compared.")]
+
+
+class Compared(Struct, kw_only=True):
+    """``yanksync compare --json``"""
+
+    differences: Annotated[list[Difference], _says("Printed one by one as they are found.")]
+    index: Annotated[str, _says("The index, without credentials.")]
+    state: Annotated[str, _says("Where the state is.")]
+    projects: Annotated[int, _says("Projects compared.")]
+    findings: Annotated[int, _says("Differences that are findings.")]
+    kinds: Annotated[dict[DifferenceKind, int], _says("Differences by kind.")]
+    serial: Annotated[int | None, _says("Up to which the state followed upstream.")]
+    index_serial: Annotated[
+        int | None, _says("The serial of the index as a whole; null: it gives none.")
+    ]
+    behind_since: Annotated[
+        Time | None,
+        _says(
+            "When the first withdrawal above ``index_serial`` happened; null: there is none, or "
+            "the index gives no serial."
+        ),
+    ]
+    oldest_withdrawal: Annotated[
+        Time | None, _says("The time of the oldest withdrawal that the index does not show.")
+    ]
+    complete: Annotated[bool, _says("False: the comparison ended early.")]
+    problem: Annotated[str | None, _says("Why it ended early.")]
+
+
 class LogLine(Struct, kw_only=True):
     """One line of ``--log-format json``"""
 
@@ -467,6 +513,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "config-show": ConfigValue,
     "version": Version,
     "audit": Audit,
+    "compare": Compared,
     "log": LogLine,
     "webhook": Webhook,
 }

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from tests.support.cli_runner import Cli
-from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.fake_index.index import FakeUpstream, Fault, Served
 from tests.support.http_receiver import receiver
 from tests.support.source_copy import ROOT
 
@@ -116,3 +116,9 @@ def test_audit(busy: Cli) -> None:
     done = busy("audit", "pins.txt", "--format", "json")
     assert done.code == 1, done.err
     valid("audit", done.json)
+
+
+def test_compare(busy: Cli, served: Served) -> None:
+    compared = printed(busy, "compare", "--all", served.simple_url)
+    valid("compare", compared)
+    assert {one["kind"] for one in compared["differences"]} == {"ahead"}

@@ -28,6 +28,7 @@ COMMANDS = {
     "why": "yanksync.cli.reports.why:why",
     "history": "yanksync.cli.reports.history:history",
     "audit": "yanksync.cli.audit:audit",
+    "compare": "yanksync.cli.reports.compare:compare",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
@@ -43,7 +44,7 @@ GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "why", "history", "verify"),
-    "Helping users": ("audit",),
+    "Helping users": ("audit", "compare"),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }
@@ -106,7 +107,11 @@ def _begin(ctx: click.Context) -> None:
     if context.verbose and context.quiet:
         raise click.UsageError("-v and -q exclude each other")
     voice = error_handling.output_format
-    voice.form, voice.traceback, voice.color = context.form, context.verbose > 1, context.colored
+    voice.form, voice.traceback, voice.color = (
+        context.form,
+        context.verbose > 1,
+        context.colored,
+    )
     ctx.color = {"auto": None, "always": True, "never": False}[context.color]
     root = ctx.find_root()
     if "direct" not in root.meta:

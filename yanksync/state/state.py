@@ -32,6 +32,7 @@ from yanksync.state.queues.hooks import HookQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
 from yanksync.state.runs import Runs
 from yanksync.state.unconfirmed_serials import UnconfirmedSerials
+from yanksync.state.views.comparable import Comparable
 from yanksync.state.views.history_rows import HistoryRows
 
 
@@ -56,6 +57,7 @@ class State:
         self.unconfirmed_serials = UnconfirmedSerials(self._db)
         self.history = History(self._db)
         self.history_rows = HistoryRows(self._db)
+        self.comparable = Comparable(self._db)
         self.list_import = ListImport(self._db)
         self.runs = Runs(self._db)
         self.etags = EtagTable(self._db)

@@ -72,21 +72,25 @@ def facts_of_index(
             ).page
             found[wanted.name] = ProjectFacts(name=wanted.name, page=page)
         if found and all(facts.gone for facts in found.values()):
-            _check_root(client)
+            check_root(client, "--index")
     return found
 
 
-def _check_root(client: UpstreamClient) -> None:
-    """Refuse an address that has no project: it may be no index, and that is no removal (R7)."""
+def check_root(client: UpstreamClient, option: str) -> None:
+    """Refuse an address that has no project: it may be no index, and that is no removal (R7).
+
+    ``option`` is where the user named it.
+    """
     address = redacted(client.simple_url)
     if client.root_is_missing():
         raise InvalidAnswer(
             address,
-            "there is no index: it answers 404, as for every project. Correct --index: it must be "
-            "the address of a Simple API",
+            "there is no index: it answers 404, as for every project. "
+            f"Correct {option}: it must be the address of a Simple API",
         )
     near = likely_address(client)
     if near is not None:
         raise InvalidAnswer(
-            address, f"is no package index, and has none of the projects. Set --index to {near}"
+            address,
+            f"is no package index, and has none of the projects. Set {option} to {near}",
         )

@@ -1,0 +1,1 @@
+"""The comparison of another index with the state."""

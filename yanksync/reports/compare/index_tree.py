@@ -1,0 +1,76 @@
+"""Reads the pages of an index from a directory, such as a tree of bandersnatch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from yanksync.core import layout
+from yanksync.core.errors import InvalidAnswer, UpstreamError, UpstreamUnreachable
+from yanksync.core.formats.parse import parse_page
+from yanksync.core.names import NormalizedName
+from yanksync.reports.compare.asked_index import (
+    RULES,
+    Answer,
+    Answers,
+    ReadPage,
+    serial_in,
+)
+
+_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
+_BASE = "http://localhost/simple/"  # of relative links, which are not followed
+_HEAD = 1 << 16  # bytes of the list that are read
+
+
+class IndexTree:
+    """A directory with a page for each project."""
+
+    def __init__(self, directory: Path, max_size: int) -> None:
+        """``directory``: the index, or what has it as ``simple``; ``max_size``: of a page."""
+        below = directory / layout.ROOT
+        self._root = below if below.is_dir() else directory
+        self._max_size = max_size
+        self.where = str(self._root)
+
+    def serial(self) -> int | None:
+        """Return the serial of the list. Raises :class:`UpstreamUnreachable`."""
+        if not self._root.is_dir():
+            raise UpstreamUnreachable(self.where, "there is no such directory")
+        for form in _FORMS:
+            try:
+                with (self._root / form.filename).open("rb") as file:
+                    return serial_in(file.read(_HEAD))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise UpstreamUnreachable(self.where, str(error.strerror)) from error
+        return None
+
+    def pages(self, names: Iterable[NormalizedName]) -> Answers:
+        """Yield what is read of each of ``names``."""
+        for name in names:
+            yield name, self._answer(name)
+
+    def _answer(self, name: NormalizedName) -> Answer:
+        for directory in (
+            self._root / name,
+            self._root / name[0] / name,
+        ):  # bandersnatch's hash
+            for form in _FORMS:
+                try:
+                    return self._read(name, directory / form.filename, form.content_type)
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    return UpstreamUnreachable(str(directory), str(error.strerror))
+                except UpstreamError as error:
+                    return error.without_traceback()
+        return None
+
+    def _read(self, name: NormalizedName, path: Path, content_type: str) -> ReadPage:
+        with path.open("rb") as file:
+            body = file.read(self._max_size + 1)
+        if len(body) > self._max_size:
+            raise InvalidAnswer(str(path), "is larger than upstream.max_page_size")
+        parsed = parse_page(body, content_type, f"{_BASE}{name}/", name, RULES)
+        return ReadPage(parsed.page, html=not parsed.is_json)
