@@ -485,6 +485,57 @@ class Compared(Struct, kw_only=True):
     problem: Annotated[str | None, _says("Why it ended early.")]
 
 
+class WithdrawalEvent(Struct, kw_only=True):
+    """One line of ``log/NNNNNN.ndjson``"""
+
+    cursor: Annotated[int, _says("Counts the events of this epoch: 1, 2, 3 and so on.")]
+    logged: Annotated[Time, _says("When it entered the log. Never earlier than the line before.")]
+    time: Annotated[
+        Time, _says("When it happened, by the journal, else when it was seen. Can run backwards.")
+    ]
+    serial: Annotated[int | None, _says("The entry of the journal; null: seen on a page.")]
+    project: Annotated[Name, _says("The normalised name.")]
+    action: Annotated[
+        Literal["yank", "unyank", "remove", "quarantine", "unquarantine", "return"],
+        _says("What happened."),
+    ]
+    versions: Annotated[list[str], _says("The releases; empty: the whole project.")]
+    files: Annotated[list[str], _says("Only these files; empty: all files of the releases.")]
+    reason: Annotated[str | None, _says('The exact text. ``""``: none was given. Null: not known.')]
+    installable_by_pin: Annotated[
+        bool, _says("Whether an exact pin could still be installed from this mirror.")
+    ]
+    page_sha256: Annotated[
+        str | None,
+        _says(
+            "The SHA-256 of the project's ``index.v1_json`` that showed it first; null: none did."
+        ),
+    ]
+    replaces: Annotated[
+        int | None,
+        _says("The cursor of an earlier event that said the same and knew less; null: none."),
+    ]
+
+
+class LogPage(Struct, kw_only=True):
+    """A page of the log."""
+
+    name: Annotated[str, _says("The file, beside the index.")]
+    first: Annotated[int, _says("The cursor of its first event.")]
+    last: Annotated[int, _says("The cursor of its last event.")]
+    count: Annotated[int, _says("How many it has: 500, or less on the last page.")]
+    sha256: Annotated[str, _says("Of the file.")]
+
+
+class LogIndex(Struct, kw_only=True):
+    """``log/index.json``"""
+
+    version: Annotated[Literal[1], _says("Of this format. Keys may be added within a version.")]
+    epoch: Annotated[int, _says("Another number: the log was begun again, and cursors with it.")]
+    newest: Annotated[int, _says("The cursor of the newest event; 0: there is none.")]
+    pages: Annotated[list[LogPage], _says("All pages, oldest first.")]
+
+
 class LogLine(Struct, kw_only=True):
     """One line of ``--log-format json``"""
 
@@ -516,6 +567,8 @@ OBJECTS: dict[str, type[Struct]] = {
     "compare": Compared,
     "log": LogLine,
     "webhook": Webhook,
+    "withdrawal-event": WithdrawalEvent,
+    "withdrawal-index": LogIndex,
 }
 """By the name of the schema."""
 

@@ -93,6 +93,7 @@ def test_the_schema_knows_good_from_bad(yanksync: Cli) -> None:
         ("mirror", "projects", "demo"),
         ("cooldown", "mode", "omit"),
         ("cooldown", "projects", {"demo": []}),
+        ("withdrawals", "watch", {"web": "demo"}),
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({section: {key: value}}, schema)

@@ -23,6 +23,7 @@ from yanksync.config.settings import (
     Settings,
     StorageSettings,
     UpstreamSettings,
+    WithdrawalSettings,
     YankedPolicy,
 )
 from yanksync.core.errors import ConfigError
@@ -119,6 +120,11 @@ allow_http = true
 metrics = "m/yanksync.prom"
 ping = "http://u:secret@upstream.example/secret?create=1"
 allow_http = true
+[withdrawals]
+publish = true
+title = "What is gone"
+watch.web = ["Foo"]
+watch.data-2 = ["ba*", "qux"]
 [storage]
 Region = "x"
 allow_http = false
@@ -174,6 +180,14 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             ping="http://u:secret@upstream.example/secret?create=1",
             allow_http=True,
         ),
+        withdrawals=WithdrawalSettings(
+            publish=True,
+            title="What is gone",
+            watch=(
+                ("web", ProjectFilter(("foo",))),
+                ("data-2", ProjectFilter(("ba*", "qux"))),
+            ),
+        ),
         storage=StorageSettings((("allow_http", False), ("region", "x"), ("retries", 3))),
         source=here / "yanksync.toml",
     )
@@ -227,6 +241,8 @@ ENVIRON = {
     "YANKSYNC_HEALTH_METRICS": "m/yanksync.prom",
     "YANKSYNC_HEALTH_PING": "http://u:secret@upstream.example/secret?create=1",
     "YANKSYNC_HEALTH_ALLOW_HTTP": "1",
+    "YANKSYNC_WITHDRAWALS_PUBLISH": "true",
+    "YANKSYNC_WITHDRAWALS_TITLE": "What is gone",
     "YANKSYNC_STORAGE_REGION": "x",
     "YANKSYNC_DEMO": "a word that is no section",
     "YANKSYNC_SERVICE_HOST": "10.0.0.1",  # as Kubernetes sets them
@@ -239,10 +255,18 @@ ENVIRON = {
 def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings]) -> None:
     (here / "overrides.toml").touch()
     from_environ = load(None, ENVIRON)
-    expected = replace(loaded(EVERY_KEY), storage=StorageSettings((("region", "x"),)), source=None)
+    of_file = loaded(EVERY_KEY)
+    tables = replace(of_file.withdrawals, watch=())  # only a file can have it
+    expected = replace(
+        of_file, storage=StorageSettings((("region", "x"),)), withdrawals=tables, source=None
+    )
     assert from_environ == expected
     names = {key.variable for key in KEYS.values()}
-    assert names - set(ENVIRON) == {"YANKSYNC_SCHEDULE_EVERY", "YANKSYNC_COOLDOWN_PROJECTS"}
+    assert names - set(ENVIRON) == {
+        "YANKSYNC_SCHEDULE_EVERY",
+        "YANKSYNC_COOLDOWN_PROJECTS",
+        "YANKSYNC_WITHDRAWALS_WATCH",
+    }
 
 
 def test_order_and_bases(here: Path) -> None:
@@ -529,7 +553,9 @@ def test_an_index_that_is_no_url(here: Path) -> None:
         *((f'webhook = "https://h/"\nwebhook_header = {value!r}', "webhook_header",
            'must be one header, like "Authorization: Bearer …", in printable ASCII')
           for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
-        ('manifest = "mirror/simple/x"', "manifest", "is below simple/ of mirror.output"),
+        *((f'manifest = "mirror/{below}/x"', "manifest",
+           "is below simple/ or withdrawals/ of mirror.output")
+          for below in ("simple", "withdrawals")),
         ('manifest_keep = "1m"', "manifest_keep",
          "must be from 3600 to 316224000 seconds, not 1m"),
         ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),

@@ -1,4 +1,4 @@
-"""``[cooldown.projects]`` and ``[[override]]``: what they mean, and what is refused."""
+"""Tables of the file: what they mean, and what is refused."""
 
 from __future__ import annotations
 
@@ -47,6 +47,14 @@ def test_the_patterns_keep_their_order(loaded: Loaded) -> None:
         ("[cooldown]\nprojects = 'torch'", "cooldown.projects: must be a table"),
         ('[cooldown.projects]\n"a b" = "1d"', "cooldown.projects: 'a b': 'a b' is no valid"),
         ('[cooldown.projects]\ntorch = "x"', "cooldown.projects: 'torch': must be seconds"),
+        ("[withdrawals]\nwatch = ['demo']", "withdrawals.watch: must be a table"),
+        ("[withdrawals.watch]\nA = ['demo']", "withdrawals.watch: 'A': is part of a URL: write it"),
+        ("[withdrawals.watch]\n'a/b' = ['demo']", "withdrawals.watch: 'a/b': is part of a URL"),
+        ("[withdrawals.watch]\na = []", "withdrawals.watch: 'a': names no project"),
+        ("[withdrawals.watch]\na = 'demo'", "withdrawals.watch: 'a': must be a list of texts"),
+        ("[withdrawals.watch]\na = ['d e']", "withdrawals.watch: 'a': 'd e' is no valid project"),
+        ("[withdrawals]\ntitle = ''", "withdrawals.title: must be a text on one line"),
+        ("[withdrawals]\ntitle = \"a\\u0007\"", "withdrawals.title: must be a text on one line"),
         ("[cooldown]\nages = 1", "cooldown.ages: no such key"),
         ('[cooldown]\nmode = "yank"\n[mirror]\nyanked = "omit"', "cooldown.mode: \"yank\" marks"),
         (

@@ -15,8 +15,10 @@ from yanksync.config.settings import (
     Settings,
     YankedPolicy,
 )
-from yanksync.core.layout import ROOT
+from yanksync.core.layout import ROOT, WITHDRAWALS
 from yanksync.core.urls import is_loopback, redacted
+
+_BELOW = (ROOT, WITHDRAWALS)  # what yanksync writes below the output
 
 
 class Conflict(Struct, frozen=True):
@@ -70,15 +72,16 @@ def _places(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("mirror.state", "mirror.output", problem)
     manifest = settings.hooks.manifest
     if manifest is not None and _is_among_pages(manifest, output):
-        yield Conflict("hooks.manifest", "mirror.output", "is below simple/ of mirror.output")
+        problem = "is below simple/ or withdrawals/ of mirror.output"
+        yield Conflict("hooks.manifest", "mirror.output", problem)
 
 
 def _is_among_pages(place: Path | Bucket, output: Path | Bucket) -> bool:
     if isinstance(place, Path) and isinstance(output, Path):
-        return output / ROOT in (place, *place.parents)
+        return any(output / below in (place, *place.parents) for below in _BELOW)
     if isinstance(place, Path) or isinstance(output, Path):
         return False
-    return f"{place}/".startswith(f"{output}/{ROOT}/")
+    return any(f"{place}/".startswith(f"{output}/{below}/") for below in _BELOW)
 
 
 def _plain_http(settings: Settings) -> Iterator[Conflict]:

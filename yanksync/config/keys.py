@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def _ages(ages: dict[str, object]) -> tuple[tuple[str, float], ...]:
         except ValueError as error:
             raise ValueError(f"{pattern!r}: {error}") from None
     return tuple(found.items())
+
+
+def _watch_lists(lists: dict[str, object]) -> tuple[tuple[str, ProjectFilter], ...]:
+    patterns = texts(_projects)
+    found = []
+    for name, some in lists.items():
+        try:
+            if re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name) is None:
+                raise ValueError("is part of a URL: write it with a to z, 0 to 9 and hyphens")
+            found.append((name, ProjectFilter(patterns.check(some))))
+        except ValueError as error:
+            raise ValueError(f"{name!r}: {error}") from None
+    return tuple(found)
 
 
 def _cron(expression: str) -> str:
@@ -186,6 +200,13 @@ _TABLE = (
         "The address that is pinged at the start and the end of each pass.", secret=True),
     KeySpec("health.allow_http", types.FLAG, False,
         "Allow plain http for ping. Loopback addresses are always allowed."),
+    KeySpec("withdrawals.publish", types.FLAG, False,
+        "Publish what upstream withdraws below withdrawals/ of the output: a log, feeds and OSV "
+        "records."),
+    KeySpec("withdrawals.title", text(types.title), "Withdrawn releases",
+        "The title of the feeds."),
+    KeySpec("withdrawals.watch", table(_watch_lists), {},
+        "Lists of projects, each with a feed: a name, and patterns of normalised names."),
 )  # fmt: skip
 
 KEYS: Mapping[str, KeySpec] = {key.path: key for key in _TABLE}

@@ -12,6 +12,10 @@ _TYPES = {
     datetime: "string",
 }  # fmt: skip
 _AGES = {"type": ["integer", "number", "string"]}
+_TABLES = {  # what the values of a table are
+    "cooldown.projects": _AGES,
+    "withdrawals.watch": {"type": "array", "items": {"type": "string"}},
+}
 _OVERRIDES = {
     "type": "array",
     "description": "The operator's decisions about projects, releases and files.",
@@ -64,7 +68,7 @@ def _property(key: KeySpec) -> dict[str, Any]:
     if key.type.choices:
         found["enum"] = list(key.type.choices)
     if dict in key.type.types:
-        found["additionalProperties"] = _AGES
+        found["additionalProperties"] = _TABLES[key.path]
     if list in key.type.types:
         found["items"] = {"type": "string"}
     if key.type.low is not None and str not in key.type.types:  # a text has a unit of its own

@@ -175,6 +175,14 @@ class HealthSettings(Struct, frozen=True, kw_only=True):
         return f"Health(metrics={self.metrics}, …)"
 
 
+class WithdrawalSettings(Struct, frozen=True, kw_only=True):
+    """Section ``[withdrawals]``: what people and programs see of what was withdrawn."""
+
+    publish: bool = False  # the log, the feeds and the OSV records below withdrawals/
+    title: str = "Withdrawn releases"  # of the feeds
+    watch: tuple[tuple[str, ProjectFilter], ...] = ()  # the name of each list, and its projects
+
+
 class StorageSettings(Struct, frozen=True):
     """Section ``[storage]``: options for the object-storage client, passed on as they are."""
 
@@ -196,6 +204,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     schedule: ScheduleSettings = ScheduleSettings()
     hooks: HookSettings = HookSettings()
     health: HealthSettings = HealthSettings()
+    withdrawals: WithdrawalSettings = WithdrawalSettings()
     storage: StorageSettings = StorageSettings()
     source: Path | None = None  # the file that was read, absolute; None: there is none
 

@@ -322,3 +322,10 @@ def printable(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError("must be printable ASCII on one line")
     return value
+
+
+def title(value: str) -> str:
+    """Return a text for people, on one line."""
+    if not value.strip() or not value.isprintable():
+        raise ValueError("must be a text on one line, without control characters")
+    return value

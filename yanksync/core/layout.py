@@ -9,6 +9,9 @@ from msgspec import Struct
 ROOT = "simple"
 """The directory of all pages below the output."""
 
+WITHDRAWALS = "withdrawals"
+"""The directory of the log of withdrawals, its feeds and records, below the output."""
+
 LIST_KEY = ""
 """Stands for the list of projects, where a name of a project is expected."""
 

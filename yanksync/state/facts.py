@@ -129,6 +129,15 @@ class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
     sweep_days: int | None = None
 
 
+class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field}"):
+    """How far the log of withdrawals is published; ``sync/withdrawals/`` has it."""
+
+    epoch: int | None = None  # when it was begun, UTC seconds; None: there is no log
+    published: int | None = None  # the newest cursor in the output; None: all is to be written
+    writing: int | None = None  # the newest cursor of what is being written
+    settings: str | None = None  # what the files depend on, beside the events
+
+
 class UpstreamTraits(Struct, frozen=True):
     """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
 
@@ -169,6 +178,7 @@ class Facts:
     advisories = _Group(AdvisoryChange)
     config = _Group(AppliedConfig)
     traits = _Group(UpstreamTraits)
+    event_log = _Group(EventLogPosition)
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -230,6 +230,38 @@ _REMOVED_FILES = """CREATE TABLE removed_files (
     hashes TEXT NOT NULL,                 -- JSON array of pairs
     PRIMARY KEY (project, filename)
 ) WITHOUT ROWID"""
+_IS_LOGGED = "WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'events_epoch')"
+_WITHDRAWALS = (
+    # The log of withdrawals: a line is published as it is, and never changes.
+    """CREATE TABLE events (
+        cursor INTEGER PRIMARY KEY,
+        history INTEGER NOT NULL,         -- the row that it was made of
+        project TEXT NOT NULL,            -- normalised
+        logged INTEGER NOT NULL,          -- UTC seconds
+        time INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        replaced_by INTEGER,              -- the cursor of an event that tells the same, and more
+        line TEXT NOT NULL                -- JSON of WithdrawalEvent
+    )""",
+    "CREATE INDEX events_project ON events (project, cursor)",
+    "CREATE INDEX events_time ON events (time)",
+    # How many events each day has, so that a chart does not read them all.
+    """CREATE TABLE event_days (
+        day INTEGER NOT NULL,             -- days since 1970, in UTC
+        action TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (day, action)
+    ) WITHOUT ROWID""",
+    # Rows of the history that are to become events, as soon as a page shows them. Triggers fill
+    # it, so that no writer of the history can forget one; without a log they do nothing.
+    """CREATE TABLE unlogged (
+        history INTEGER PRIMARY KEY REFERENCES history (id) ON DELETE CASCADE
+    )""",
+    f"""CREATE TRIGGER history_added AFTER INSERT ON history {_IS_LOGGED}
+        BEGIN INSERT INTO unlogged VALUES (NEW.id); END""",
+    f"""CREATE TRIGGER history_explained AFTER UPDATE OF reason ON history {_IS_LOGGED}
+        BEGIN INSERT OR IGNORE INTO unlogged VALUES (NEW.id); END""",
+)
 
 _MIGRATIONS = (
     ("first", _FIRST),
@@ -242,6 +274,7 @@ _MIGRATIONS = (
     ("approvals", _APPROVALS),
     ("cooldown", _COOLDOWN),
     ("removed_files", (_REMOVED_FILES,)),
+    ("withdrawals", _WITHDRAWALS),
 )
 VERSION = len(_MIGRATIONS)
 

@@ -34,6 +34,7 @@ from yanksync.state.runs import Runs
 from yanksync.state.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.views.comparable import Comparable
 from yanksync.state.views.history_rows import HistoryRows
+from yanksync.state.withdrawals.event_log import EventLog
 
 
 class State:
@@ -58,6 +59,7 @@ class State:
         self.history = History(self._db)
         self.history_rows = HistoryRows(self._db)
         self.comparable = Comparable(self._db)
+        self.event_log = EventLog(self._db)
         self.list_import = ListImport(self._db)
         self.runs = Runs(self._db)
         self.etags = EtagTable(self._db)

@@ -1,18 +1,25 @@
-"""One event of the log of withdrawals."""
+"""One event of the log of withdrawals, and its line in the log."""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
+import msgspec
 from msgspec import Struct
 
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
+
+DAY = 86400
 
 
 class WithdrawalEvent(Struct, frozen=True, kw_only=True):
     """A yank, a removal or a quarantine, or its end."""
 
     cursor: int  # counts the events of a mirror: 1, 2, 3 and so on
-    time: int  # UTC seconds
+    logged: int  # UTC seconds: when it entered the log; never runs backwards
+    time: int  # UTC seconds: the journal's, else when it was seen; can run backwards
     serial: int | None  # None: seen on a page, without an entry of the journal
     project: NormalizedName
     action: HistoryAction  # never averted
@@ -21,3 +28,28 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
     reason: str | None  # exact; None: unknown
     installable_by_pin: bool  # an exact pin still installs it
     page_sha256: str | None  # of the JSON page that shows the event; None: no page is published
+    replaces: int | None = None  # cursor of the event that told the same and knew less
+
+
+def utc(seconds: int) -> str:
+    """Return a time as RFC 3339 has it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def encode_event(event: WithdrawalEvent) -> str:
+    """Return the line of an event, in ASCII, without its end.
+
+    JSON's escapes hold every text exactly, lone surrogates as well.
+    """
+    found = msgspec.to_builtins(event)
+    found |= {"logged": utc(event.logged), "time": utc(event.time)}
+    return json.dumps(found, separators=(",", ":"))
+
+
+def decode_event(line: str | bytes) -> WithdrawalEvent:
+    """Return the event of a line; raises :class:`ValueError` for no event's line."""
+    found = json.loads(line)
+    if isinstance(found, dict):
+        for key in ("logged", "time"):
+            found[key] = int(datetime.fromisoformat(str(found.get(key))).timestamp())
+    return msgspec.convert(found, type=WithdrawalEvent)

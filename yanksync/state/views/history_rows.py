@@ -95,6 +95,13 @@ def _rows(row: Sequence[object]) -> Iterator[HistoryRow]:
         yield replace(found, version=version, action=HistoryAction.AVERTED, file=None, files=files)
 
 
+def row_without_averted(row: Sequence[object]) -> HistoryRow | None:
+    """Return what a row says of releases that were offered; None: nothing."""
+    averted = row[8]
+    part = None if averted is None else msgspec.convert(json.loads(str(averted)), type=Averted)
+    return _row(row) if part is None or not part.is_all else None
+
+
 def _row(row: Sequence[object]) -> HistoryRow:
     serial, timestamp, project, version, action, file, files, reason, _ = row
     return HistoryRow(

@@ -1,0 +1,1 @@
+"""The events of the log of withdrawals, and what is to become one."""

@@ -1,0 +1,152 @@
+"""The events of the log of withdrawals, each a line that is published as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from yanksync.core.model import HistoryAction
+from yanksync.core.names import NormalizedName
+from yanksync.core.withdrawals.event import (
+    DAY,
+    WithdrawalEvent,
+    decode_event,
+    encode_event,
+)
+from yanksync.state.database import Database
+from yanksync.state.withdrawals.unlogged import Unlogged
+
+
+class DayCount(Struct, frozen=True):
+    """How many events of one kind a day has."""
+
+    day: int  # days since 1970, in UTC
+    action: HistoryAction
+    count: int
+
+
+class LoggedRow(Struct, frozen=True):
+    """An event and its row of the history."""
+
+    history: int
+    event: WithdrawalEvent
+
+
+class EventLog:
+    """The tables ``events``, ``event_days`` and ``unlogged``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.unlogged = Unlogged(db)
+
+    def clear(self) -> None:
+        """Forget all events, and what was to become one."""
+        for table in ("events", "event_days", "unlogged"):
+            self._db.execute(f"DELETE FROM {table}")
+
+    def newest(self) -> int:
+        """Return the cursor of the newest event; 0: there is none."""
+        return self._db.count("SELECT coalesce(max(cursor), 0) FROM events")
+
+    def lines(self, above: int, upto: int) -> Iterator[str]:
+        """Yield the lines of events.
+
+        Their cursors are above ``above``, up to ``upto``.
+        """
+        found = self._db.stream(
+            "SELECT line FROM events WHERE cursor > ? AND cursor <= ? ORDER BY cursor",
+            (above, upto),
+        )
+        return (row[0] for row in found)
+
+    def after(self, cursor: int, limit: int = -1) -> Iterator[WithdrawalEvent]:
+        """Yield up to ``limit`` events after a cursor; -1: all."""
+        return self._read("cursor > ?", "cursor LIMIT ?", (cursor, limit))
+
+    def of_project(self, project: str) -> Iterator[WithdrawalEvent]:
+        """Yield the events of a project, oldest first, without replaced ones."""
+        where = "project = ? AND replaced_by IS NULL"
+        return self._read(where, "cursor", (project,))
+
+    def newest_first(self, *, upto: int | None = None) -> Iterator[WithdrawalEvent]:
+        """Yield the events, newest first, without replaced ones.
+
+        ``upto`` is the cursor of the first; None: the newest.
+        """
+        where = "replaced_by IS NULL AND (?1 IS NULL OR cursor <= ?1)"
+        return self._read(where, "cursor DESC", (upto,))
+
+    def between(self, since: int, until: int) -> Iterator[WithdrawalEvent]:
+        """Yield what happened from ``since`` on and before ``until``.
+
+        Both are UTC seconds. The order is that of their times, without replaced events.
+        """
+        where = "time >= ? AND time < ? AND replaced_by IS NULL"
+        return self._read(where, "time, cursor", (since, until))
+
+    def of_day(self, day: int) -> Iterator[WithdrawalEvent]:
+        """Yield what happened on a day (days since 1970, UTC)."""
+        return self.between(day * DAY, (day + 1) * DAY)
+
+    def day_counts(self, since: int = 0) -> list[DayCount]:
+        """Return what each day has, from day ``since`` on."""
+        rows = self._db.execute(
+            "SELECT day, action, count FROM event_days WHERE day >= ? AND count > 0",
+            (since,),
+        )
+        return [DayCount(day, HistoryAction(action), count) for day, action, count in rows]
+
+    def projects(self, above: int = 0) -> Iterator[NormalizedName]:
+        """Yield the projects that have events after a cursor, by name."""
+        found = self._db.stream(
+            "SELECT DISTINCT project FROM events WHERE cursor > ? ORDER BY project",
+            (above,),
+        )
+        return (NormalizedName(row[0]) for row in found)
+
+    def _read(self, where: str, order: str, values: Sequence[object]) -> Iterator[WithdrawalEvent]:
+        found = self._db.stream(f"SELECT line FROM events WHERE {where} ORDER BY {order}", values)
+        return (decode_event(row[0]) for row in found)
+
+    def append(self, rows: Iterable[LoggedRow]) -> None:
+        """Add events at the end, and take their rows off the queue.
+
+        Their cursors follow that of the newest. An event that tells more than an earlier one names
+        it in ``replaces``.
+        """
+        for row in rows:
+            event = row.event
+            self._db.execute(
+                """INSERT INTO events (cursor, history, project, logged, time, action, line)
+                VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (
+                    event.cursor,
+                    row.history,
+                    event.project,
+                    event.logged,
+                    event.time,
+                    event.action,
+                    encode_event(event),
+                ),
+            )
+            self._count(event.time, event.action, 1)
+            if event.replaces is not None:
+                self._replace(event.replaces, event.cursor)
+            self.unlogged.drop(row.history)
+
+    def _replace(self, old: int, new: int) -> None:
+        rows = self._db.execute(
+            """UPDATE events SET replaced_by = ? WHERE cursor = ? AND replaced_by IS NULL
+            RETURNING time, action""",
+            (new, old),
+        )
+        for time, action in rows:
+            self._count(time, action, -1)
+
+    def _count(self, time: int, action: str, step: int) -> None:
+        self._db.execute(
+            """INSERT INTO event_days VALUES (?, ?, ?)
+            ON CONFLICT (day, action) DO UPDATE SET count = count + excluded.count""",
+            (time // DAY, action, step),
+        )

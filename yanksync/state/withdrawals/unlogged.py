@@ -1,0 +1,84 @@
+"""Rows of the history that are to become events of the log."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from yanksync.core.withdrawals.event import decode_event
+from yanksync.state.database import Database
+from yanksync.state.views.history_rows import HistoryRow, row_without_averted
+
+# A row waits until what is published shows it: its project has no work left, and its page has
+# reached the entry. What no page will show, such as a row of an excluded project, waits for none.
+_SHOWN = """queued.id IS NULL AND (
+    project.id IS NULL OR row.serial IS NULL
+    OR row.era < coalesce((SELECT value FROM meta WHERE key = 'era'), 0)
+    OR CASE
+        WHEN project.presence <> 'present'
+            THEN row.place <= project.serial OR waiting.name IS NULL
+        WHEN project.published_serial IS NULL THEN waiting.name IS NULL
+        ELSE row.place <= project.published_serial
+            OR (row.action = 'quarantine' AND row.place <= project.word)
+    END)"""
+_READY = f"""FROM unlogged JOIN history AS row ON row.id = unlogged.history
+    LEFT JOIN projects AS project ON project.name = row.project
+    LEFT JOIN unpublished AS queued ON queued.id = project.id
+    LEFT JOIN pending AS waiting ON waiting.name = row.project
+    WHERE {_SHOWN}"""
+
+
+class ReadyRow(Struct, frozen=True):
+    """A row of the history that what is published shows."""
+
+    id: int
+    row: HistoryRow | None  # None: cooldown averted all of it, so that it was never shown
+
+
+class Unlogged:
+    """The table ``unlogged``, which triggers of ``history`` fill."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def add_all(self) -> None:
+        """Let the whole history become events."""
+        self._db.execute("INSERT OR IGNORE INTO unlogged SELECT id FROM history")
+
+    def is_any_ready(self) -> bool:
+        """Return whether a row can become an event."""
+        return self._db.first_row(f"SELECT 1 {_READY} LIMIT 1") is not None
+
+    def ready(self, limit: int) -> list[ReadyRow]:
+        """Return the first ``limit`` rows that can become events, oldest first."""
+        found = self._db.execute(
+            f"""SELECT row.id, row.serial, row.timestamp, row.project, row.version, row.action,
+            row.file, row.files, row.reason, row.averted {_READY}
+            ORDER BY row.era, row.place, row.serial IS NULL, row.id LIMIT ?""",
+            (limit,),
+        )
+        return [ReadyRow(id_, row_without_averted(row)) for id_, *row in found]
+
+    def drop(self, history: int) -> None:
+        """Take a row off: it has become an event, or is none."""
+        self._db.execute("DELETE FROM unlogged WHERE history = ?", (history,))
+
+    def told_before(self, id_: int, row: HistoryRow) -> int | None:
+        """Return the cursor of an event that ``row`` tells better; or None.
+
+        It was made of the same row, which got its reason since, or of an observed row that gave
+        way to the entry.
+        """
+        found = self._db.execute(
+            """SELECT cursor, line FROM events WHERE project = ?1 AND action = ?2
+            AND replaced_by IS NULL
+            AND (history = ?3 OR NOT EXISTS (SELECT 1 FROM history WHERE id = events.history))
+            ORDER BY cursor DESC""",
+            (row.project, row.action, id_),
+        )
+        versions = () if row.version is None else (row.version,)
+        files = row.files if row.file is None else (row.file,)
+        for cursor, line in found:
+            event = decode_event(line)
+            if event.versions == versions and event.files in (files, ()):
+                return int(cursor)
+        return None
