@@ -22,7 +22,10 @@ from tests.e2e.web_server import (
     NOT_FOLLOWED,
     PIP,
     V1_JSON,
+    WITHDRAWALS,
     assert_followed,
+    assert_withdrawn,
+    write_withdrawals,
 )
 
 pytestmark = pytest.mark.e2e
@@ -49,6 +52,7 @@ def root_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for name, content in PAGES.items():
             (output / directory / name).write_bytes(content)
     (output / "simple/empty").mkdir()
+    write_withdrawals(output)
     for secret in (
         "simple/demo/.index.html.tmp",
         "simple/.hidden/index.html",
@@ -122,7 +126,9 @@ def test_what_is_no_page_is_not_found(root_url: str, path: str) -> None:
     assert b"secret" not in answer.body  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", ["simple", "simple/demo"])
+@pytest.mark.parametrize(
+    "path", ["simple", "simple/demo", "withdrawals", "withdrawals/project/demo"]
+)
 def test_a_missing_slash_is_redirected_wherever_the_server_stands(root_url: str, path: str) -> None:
     answer = get(root_url + path, PIP)
     assert (answer.status_code, answer.headers["Location"]) == (301, f"/{path}/")
@@ -139,6 +145,11 @@ def test_the_compressed_sibling_is_sent_to_those_who_take_it(root_url: str) -> N
     assert packed.headers["Content-Type"] == V1_JSON
     assert set(packed.headers["Vary"].split(", ")) == {"Accept", "Accept-Encoding"}
     assert packed.body == b"packed"  # type: ignore[attr-defined]
+
+
+@WITHDRAWALS
+def test_withdrawals_have_a_strict_policy(root_url: str, path: str, content_type: str) -> None:
+    assert_withdrawn(get(root_url + path), content_type)
 
 
 @pytest.mark.parametrize(("path", "serial"), FOLLOWED)

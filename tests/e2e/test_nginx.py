@@ -21,7 +21,10 @@ from tests.e2e.web_server import (
     NOT_FOLLOWED,
     PIP,
     V1_JSON,
+    WITHDRAWALS,
     assert_followed,
+    assert_withdrawn,
+    write_withdrawals,
 )
 from tests.support.fake_index.index import FakeUpstream, serve
 
@@ -35,6 +38,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMirror]:
             for project in ("demo", "flip", "plain"):
                 mirror.upload(project, "1.0", "2.0")
             mirror.sync()
+            write_withdrawals(mirror.output)
             yield mirror
 
 
@@ -87,7 +91,9 @@ def test_what_is_no_page_is_not_found(mirror: LiveMirror, path: str) -> None:
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["simple", "simple/demo"])
+@pytest.mark.parametrize(
+    "path", ["simple", "simple/demo", "withdrawals", "withdrawals/project/demo"]
+)
 def test_a_missing_slash_is_redirected_wherever_the_server_stands(
     mirror: LiveMirror, path: str
 ) -> None:
@@ -161,6 +167,11 @@ def test_no_sibling_outlives_compression(mirror: LiveMirror) -> None:
     ]
     mirror.sync()
     assert (directory / "index.v1_json.gz").exists()
+
+
+@WITHDRAWALS
+def test_withdrawals_have_a_strict_policy(mirror: LiveMirror, path: str, content_type: str) -> None:
+    assert_withdrawn(get(mirror, path), content_type)
 
 
 @pytest.mark.parametrize(("path", "serial"), FOLLOWED)

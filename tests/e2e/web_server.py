@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import requests
+
+from yanksync.core.withdrawals.web.shell import HEADER_POLICY
 
 HTML = "text/html; charset=utf-8"
 
@@ -73,6 +77,37 @@ NO_PAGES = pytest.mark.parametrize(
 )
 
 
+_WITHDRAWALS = {
+    "index.html": "text/html",
+    "project/demo/index.html": "text/html",
+    "project/demo/feed.atom": "application/atom+xml",
+    "project/demo/withdrawn.json": "application/json",
+    "assets/filter.js": "text/javascript",
+    "assets/withdrawals.css": "text/css",
+    "assets/icon.svg": "image/svg+xml",
+    "log/000001.ndjson": "application/x-ndjson",
+    "osv/all.zip": "application/zip",
+}
+
+
+WITHDRAWALS = pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("withdrawals/", "text/html"),
+        ("withdrawals/project/demo/", "text/html"),
+        *((f"withdrawals/{name}", content_type) for name, content_type in _WITHDRAWALS.items()),
+    ],
+)
+
+
+def write_withdrawals(output: Path) -> None:
+    """Write a file of each kind that is published below ``withdrawals/``."""
+    for name in _WITHDRAWALS:
+        path = output / "withdrawals" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"withdrawn")
+
+
 ANY_SERIAL = "9223372036854775807"
 
 
@@ -103,3 +138,12 @@ def assert_followed(answer: requests.Response, serial: str | None) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers.get("X-PyPI-Last-Serial") == serial
+
+
+def assert_withdrawn(answer: requests.Response, content_type: str) -> None:
+    """A browser takes the answer for what it is, and loads nothing from elsewhere."""
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == content_type
+    assert answer.headers["Content-Security-Policy"] == HEADER_POLICY
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "public, max-age=600"

@@ -19,6 +19,7 @@ from yanksync.config.crontab import parse
 from yanksync.config.load import ExaminedConfig
 from yanksync.config.settings import ScheduleSettings, Settings
 from yanksync.core.errors import ConfigError
+from yanksync.core.withdrawals.web.shell import HEADER_POLICY
 from yanksync.service.carried_settings import carried_settings, crontab_lines, unit_lines
 
 FILES = (
@@ -208,6 +209,7 @@ _VALUES: Mapping[str, tuple[_Make, str | None]] = {
     "DOCUMENTATION": (lambda _, here: _document(here), None),
     "ENVIRONMENT": (lambda _, here: unit_lines(here.environ), None),
     "VARIABLES": (lambda _, here: crontab_lines(here.environ), None),
+    "POLICY": (lambda *_: HEADER_POLICY, None),
     "USER": (lambda _, here: here.user, ""),
     "LISTEN": (lambda _, here: _listen(here), None),
     "NAME": (lambda _, here: here.server_name, ""),
