@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Callable
 from datetime import UTC, datetime
-
-from yanksync.core.formats.html.page_writer import escape
+from html import escape
 
 _LATEST = 253402300799  # the end of the year 9999, the last that datetime knows
-# Besides letters, marks, numbers, punctuation, symbols and spaces.
+_SPACES = re.compile(r"\r?\n|\t")
+_ODD = re.compile(r"[^ -~]")
+# All but letters, marks, numbers, punctuation, symbols and spaces.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -23,7 +24,7 @@ def visible(text: str) -> str:
 
     Line breaks and tabs become spaces.
     """
-    return _shown(text, lambda escaped: escaped)
+    return text if text.isprintable() else _ODD.sub(_escaped, _SPACES.sub(" ", text))
 
 
 def visible_html(text: str) -> str:
@@ -31,31 +32,22 @@ def visible_html(text: str) -> str:
 
     It is isolated, so letters that run from right to left do not move what stands around it.
     """
-    body = escape(text) if _is_plain(text) else _shown(text, _as_code, escape)
+    body = escape(text)
+    if not text.isprintable():
+        body = _ODD.sub(_as_code, _SPACES.sub(" ", body))
     return f"<bdi>{body}</bdi>"
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if unicodedata.category(character) not in _INVISIBLE:
+        return character
+    return character.encode("unicode_escape").decode()
 
 
-def _as_code(escaped: str) -> str:
-    return f"<code>{escape(escaped)}</code>"
-
-
-def _shown(
-    text: str, show: Callable[[str], str], keep: Callable[[str], str] = lambda kept: kept
-) -> str:
-    if _is_plain(text):
-        return keep(text)
-    return "".join(
-        show(one.encode("unicode_escape").decode()) if _is_invisible(one) else keep(one)
-        for one in " ".join(text.split("\n")).replace("\t", " ").replace("\r ", " ")
-    )
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in _INVISIBLE
+def _as_code(match: re.Match[str]) -> str:
+    shown = _escaped(match)
+    return shown if shown == match[0] else f"<code>{shown}</code>"
 
 
 def moment(seconds: int) -> datetime:
