@@ -17,6 +17,7 @@ import uv
 from tests.support.source_copy import ROOT, copy_sources
 from yanksync import __version__
 from yanksync.cli import COMMANDS
+from yanksync.core.withdrawals.web.shell import ASSETS
 from yanksync.service.deployment_files import FILES, UNITS
 
 PAGES = {"yanksync.1", *(f"yanksync-{name}.1" for name in COMMANDS)}
@@ -105,7 +106,8 @@ def test_the_wheel_runs_in_a_clean_environment(built: Path, tmp_path: Path) -> N
     }
     others = [name for name in names if name.startswith("yanksync/") and name[-3:] != ".py"]
     templates = {f"yanksync/service/templates/{name}" for name in FILES}
-    assert set(others) == {"yanksync/py.typed", *templates}
+    assets = {f"yanksync/core/withdrawals/web/assets/{name}" for name in ASSETS}
+    assert set(others) == {"yanksync/py.typed", *templates, *assets}
     tool, environment = uv.find_uv_bin(), tmp_path / "clean"
     run(tool, "venv", "--quiet", "--python", sys.executable, environment, where=tmp_path)
     installing = (tool, "pip", "install", "--quiet", "--python", environment / "bin/python")

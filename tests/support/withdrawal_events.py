@@ -26,6 +26,7 @@ def withdrawal(
     ended = (HistoryAction.UNYANK, HistoryAction.RETURN, HistoryAction.UNQUARANTINE)
     return WithdrawalEvent(
         cursor=cursor,
+        logged=NOON + 60 * cursor,
         time=NOON + 60 * cursor if time is None else time,
         serial=100 + cursor,
         project=NormalizedName(project),

@@ -15,10 +15,10 @@ from tests.support.withdrawal_events import DAY, NOON, withdrawal
 from yanksync.core.model import HistoryAction as Action
 from yanksync.core.names import NormalizedName
 from yanksync.core.withdrawals.event import WithdrawalEvent
-from yanksync.core.withdrawals.web.chart import DAYS, DayCount, chart
+from yanksync.core.withdrawals.web.chart import DAYS, DayTotals, chart
 from yanksync.core.withdrawals.web.index_page import EVENTS, IndexContent, render_index
 from yanksync.core.withdrawals.web.project_page import ProjectContent, render_project
-from yanksync.core.withdrawals.web.shell import INDEX_POLICY, PROJECT_POLICY
+from yanksync.core.withdrawals.web.shell import ASSETS, INDEX_POLICY, PROJECT_POLICY
 from yanksync.core.withdrawals.web.standing import project_standing
 
 HOSTILE = (
@@ -39,10 +39,12 @@ ALL = [
 
 def index(
     events: Sequence[WithdrawalEvent] = ALL,
-    counts: Sequence[DayCount] = (DayCount(TODAY, 2, 1, 1),),
+    counts: Sequence[DayTotals] = (DayTotals(TODAY, 2, 1, 1),),
     title: str = "Withdrawals",
+    total: int | None = None,
 ) -> bytes:
-    return render_index(IndexContent(title=title, counts=counts, events=events))
+    total = len(events) if total is None else total
+    return render_index(IndexContent(title=title, counts=counts, events=events, total=total))
 
 
 def project(events: Sequence[WithdrawalEvent] = ALL, title: str = "Withdrawals") -> bytes:
@@ -123,7 +125,7 @@ def test_events_stand_by_day_with_their_scope() -> None:
     assert rows[5][3] == "1.0, 1.1, 1.2, 1.3 and 46 more versions"
     assert rows[6][3] == "a.txt"
     assert "7 events" in words(index())
-    assert "The newest 1 of 7 events" in words(index(ALL[:1]))
+    assert "The newest 1 of 7 events" in words(index(ALL[:1], total=7))
     assert "No event yet." in words(index(()))
 
 
@@ -132,10 +134,11 @@ def test_pages_are_bounded() -> None:
         withdrawal(Action.YANK, *["1.0" * 100] * 10, reason="x" * 10_000, cursor=at)
         for at in range(2 * EVENTS, 0, -1)
     ]
-    for page in (index(many), project(many)):
+    pages = (index(many), project(many))
+    for page in pages:
         assert page.count(b'class="reason"') <= EVENTS + 1
-    assert len(index(many)) < 1_500_000
-    assert "The newest 1,000 of 2,000 events" in words(project(many))
+    assert len(pages[0]) < 1_500_000
+    assert all("The newest 1,000 of 2,000 events" in words(page) for page in pages)
     released = [withdrawal(Action.YANK, f"{at}.0", cursor=at) for at in range(250, 0, -1)]
     assert "and 50 more versions" in words(project(released))
 
@@ -153,9 +156,9 @@ def test_the_page_of_a_project_says_what_is_withdrawn_now() -> None:
 
 def test_the_chart_has_a_bar_for_each_kind_and_day() -> None:
     counts = [
-        DayCount(TODAY - 200, 900),
-        DayCount(TODAY - 1, 1200, 300),
-        DayCount(TODAY, 0, 0, 5),
+        DayTotals(TODAY - 200, 900),
+        DayTotals(TODAY - 1, 1200, 300),
+        DayTotals(TODAY, 0, 0, 5),
     ]
     tree: Any = html.fragment_fromstring(chart(counts))
     assert tree.xpath("//svg//g/title/text()") == [
@@ -181,7 +184,7 @@ def test_the_chart_has_a_bar_for_each_kind_and_day() -> None:
 
 @pytest.mark.parametrize(("most", "lines"), [(1, 2), (3, 4), (5, 4), (7, 5), (99, 6), (100_000, 5)])
 def test_the_scale_ends_above_the_highest_bar(most: int, lines: int) -> None:
-    tree: Any = html.fragment_fromstring(chart([DayCount(TODAY, most)]))
+    tree: Any = html.fragment_fromstring(chart([DayTotals(TODAY, most)]))
     scale = [int(text.replace(",", "")) for text in tree.xpath("//svg/text[not(@class)]/text()")]
     assert scale[-1] >= most > scale[-2]
     assert len(scale) <= lines
@@ -192,9 +195,8 @@ def test_a_chart_without_events_is_left_out() -> None:
 
 
 def test_the_page_is_light_without_its_data() -> None:
-    assets = {
-        one.name: len(one.read_bytes())
-        for one in files("yanksync.core.withdrawals.web").joinpath("assets").iterdir()
-    }
+    folder = files("yanksync.core.withdrawals.web").joinpath("assets")
+    assets = {one.name: len(one.read_bytes()) for one in folder.iterdir()}
+    assert sorted(assets) == sorted(ASSETS)
     assert len(index((), ())) + sum(assets.values()) < 30_000
     assert assets["filter.js"] < 2_500

@@ -17,7 +17,7 @@ _LINES = 4  # at most, above the base
 _NARROW = 8  # days: the name of a month needs so much room
 
 
-class DayCount(Struct, frozen=True):
+class DayTotals(Struct, frozen=True):
     """How many events of each kind a day had."""
 
     day: int  # days since 1970
@@ -35,7 +35,7 @@ class _Kind(Struct, frozen=True):
     name: str  # the class in the style sheet
     one: str
     many: str
-    count: Callable[[DayCount], int]
+    count: Callable[[DayTotals], int]
 
 
 _KINDS = (
@@ -45,7 +45,7 @@ _KINDS = (
 )
 
 
-def chart(counts: Sequence[DayCount]) -> str:
+def chart(counts: Sequence[DayTotals]) -> str:
     """Return the section with the chart; empty without any day.
 
     It shows the newest :data:`DAYS` days.
@@ -71,27 +71,27 @@ def chart(counts: Sequence[DayCount]) -> str:
 """
 
 
-def _every_day(counts: Sequence[DayCount]) -> list[DayCount]:
+def _every_day(counts: Sequence[DayTotals]) -> list[DayTotals]:
     """Return the newest days, the oldest first, those without events too."""
     known = {one.day: one for one in counts}
     if not known:
         return []
     last = max(known)
-    return [known.get(day, DayCount(day)) for day in range(last - DAYS + 1, last + 1)]
+    return [known.get(day, DayTotals(day)) for day in range(last - DAYS + 1, last + 1)]
 
 
-def _counts(days: Sequence[DayCount]) -> Iterator[tuple[_Kind, int]]:
+def _counts(days: Sequence[DayTotals]) -> Iterator[tuple[_Kind, int]]:
     for kind in _KINDS:
         yield kind, sum(map(kind.count, days))
 
 
-def _legend(days: Sequence[DayCount]) -> Iterator[str]:
+def _legend(days: Sequence[DayTotals]) -> Iterator[str]:
     for kind, number in _counts(days):
         word = kind.one if number == 1 else kind.many
         yield f'<li class="{kind.name}"><b>{number:,}</b> {word}</li>\n'
 
 
-def _described(days: Sequence[DayCount], period: str) -> str:
+def _described(days: Sequence[DayTotals], period: str) -> str:
     totals = ", ".join(counted(number, kind.one, kind.many) for kind, number in _counts(days))
     most = max(days, key=lambda day: day.total)
     return (
@@ -110,7 +110,7 @@ def _step(most: int) -> int:
         power *= 10
 
 
-def _top_value(days: Sequence[DayCount]) -> int:
+def _top_value(days: Sequence[DayTotals]) -> int:
     most = max(day.total for day in days)
     step = _step(most)
     return max(-(-most // step) * step, 1)
@@ -120,7 +120,7 @@ def _y(value: int, top: int) -> float:
     return round(_BASE - (_BASE - _TOP) * value / top, 2)
 
 
-def _scale(days: Sequence[DayCount]) -> Iterator[str]:
+def _scale(days: Sequence[DayTotals]) -> Iterator[str]:
     top = _top_value(days)
     for value in range(0, top + 1, _step(top)):
         y = _y(value, top)
@@ -132,14 +132,14 @@ def _x(at: int) -> str:
     return f"{100 * at / DAYS:.3f}%"
 
 
-def _months(days: Sequence[DayCount]) -> Iterator[str]:
+def _months(days: Sequence[DayTotals]) -> Iterator[str]:
     for at, one in enumerate(days[: DAYS - _NARROW]):
         when = moment(one.day * _DAY)
         if when.day == 1:
             yield f'<text class="month" x="{_x(at)}" y="{_HEIGHT - 6}">{when:%b}</text>\n'
 
 
-def _bars(days: Sequence[DayCount]) -> Iterator[str]:
+def _bars(days: Sequence[DayTotals]) -> Iterator[str]:
     """Yield a group for each day that has events; its title shows under a pointer."""
     top = _top_value(days)
     for at, day in enumerate(days):
@@ -160,7 +160,7 @@ def _bars(days: Sequence[DayCount]) -> Iterator[str]:
         yield "</g>\n"
 
 
-def _table(days: Sequence[DayCount]) -> str:
+def _table(days: Sequence[DayTotals]) -> str:
     heads = "".join(f'<th scope="col">{kind.many.capitalize()}</th>' for kind in _KINDS)
     rows = "".join(
         f'<tr><th scope="row">{day_text(day.day * _DAY)}</th>'

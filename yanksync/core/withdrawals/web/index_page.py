@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from yanksync.core.formats.html.page_writer import escape
 from yanksync.core.withdrawals.event import WithdrawalEvent
-from yanksync.core.withdrawals.web.chart import DayCount, chart
+from yanksync.core.withdrawals.web.chart import DayTotals, chart
 from yanksync.core.withdrawals.web.parts import kind_of, pin, reason, scope, tag, time
 from yanksync.core.withdrawals.web.shell import INDEX_POLICY, render_shell
-from yanksync.core.withdrawals.web.text import day_text, moment, visible, visible_html
+from yanksync.core.withdrawals.web.text import counted, day_text, moment, visible, visible_html
 from yanksync.core.withdrawals.web.words import EventKind
 
 EVENTS = 1000
@@ -63,8 +63,9 @@ class IndexContent(Struct, frozen=True, kw_only=True):
     """What the page is made of."""
 
     title: str  # the operator's
-    counts: Sequence[DayCount]  # by day; older ones than the chart shows do not count
+    counts: Sequence[DayTotals]  # by day; older ones than the chart shows do not count
     events: Sequence[WithdrawalEvent]  # the newest first
+    total: int  # of all events
 
 
 def render_index(content: IndexContent) -> bytes:
@@ -80,7 +81,7 @@ def render_index(content: IndexContent) -> bytes:
 <main>
 {chart(content.counts)}{_PINS}<section id="events" aria-labelledby="events-heading" tabindex="-1">
 <h2 id="events-heading">Newest events</h2>
-{_filters()}<p id="matches" role="status" class="note">{_extent(events)}</p>
+{_filters()}<p id="matches" role="status" class="note">{_extent(content.total, len(events))}</p>
 {_table(events)}</section>
 </main>
 <footer>
@@ -98,14 +99,11 @@ def render_index(content: IndexContent) -> bytes:
     )
 
 
-def _extent(events: Sequence[WithdrawalEvent]) -> str:
+def _extent(total: int, shown: int) -> str:
     """Return how many events there are, and how many of them are shown."""
-    if not events:
-        return "No event yet."
-    every = events[0].cursor  # it counts them
-    if every > len(events):
-        return f"The newest {len(events):,} of {every:,} events"
-    return f"{every:,} {'event' if every == 1 else 'events'}"
+    if total > shown:
+        return f"The newest {shown:,} of {total:,} events"
+    return counted(total, "event") if total else "No event yet."
 
 
 def _filters() -> str:
