@@ -236,7 +236,8 @@ def test_what_fails(audited: Cli, options: tuple[str, ...], code: int) -> None:
         (("requirements.txt", "--ignore", "demo==1@soon"), "'soon' is no date"),
         (("requirements.txt", "--index", "nonsense"), "the command line: --index: "),
         (("requirements.txt", "-o", "missing/report"), "missing; make it first"),
-        (("requirements.txt", "--withdrawals", "https://mirror.example/"), "No such option"),
+        (("requirements.txt", "--withdrawals", "nonsense"), "the command line: --withdrawals: "),
+        (("fine.txt", "--withdrawals", "x", "--index", "x"), "exclude each other"),
         (("--installed", "/no/python"), "/no/python: cannot be started"),
         (("--installed", "/bin/true"), "/bin/true: did not say what is installed"),
     ],
@@ -251,8 +252,9 @@ def test_without_a_state_it_says_what_to_name(elsewhere: Cli) -> None:
     (elsewhere.home / "requirements.txt").write_text("demo==1\n")
     done = elsewhere("audit", "requirements.txt")
     assert done.code == 2
-    assert "Name the configuration of a mirror with --config, or an index with --index" in (
-        " ".join(done.err.split())
+    assert (
+        "Name the configuration of a mirror with --config, an index with --index, or a mirror"
+        in (" ".join(done.err.split()))
     )
     assert [path.name for path in elsewhere.home.iterdir()] == ["requirements.txt"]
 
@@ -277,6 +279,15 @@ def test_any_index_is_asked_without_configuration_and_state(
     assert done.json["pins"][0]["findings"][0]["reason"] == "<bad>"
     assert done.json["source"] == f"the index {served.simple_url}"
     assert not (elsewhere.home / "yanksync.db").exists()
+
+
+@pytest.mark.rule("R7")
+def test_an_address_without_a_log_judges_nothing(elsewhere: Cli, served: Served) -> None:
+    (elsewhere.home / "pins.txt").write_text("demo==1\n")
+    url = served.root_url.replace("//", "//me:secret@")
+    done = elsewhere("audit", "pins.txt", "--withdrawals", url)
+    assert (done.code, done.out) == (2, "")
+    assert "there is no log of withdrawals" in done.err and "secret" not in done.err
 
 
 @pytest.mark.rule("R7")

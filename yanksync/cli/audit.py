@@ -19,12 +19,13 @@ from yanksync.cli.option_values import check_directory
 from yanksync.core.errors import InputFileError, ObjectStorageError, StateError, UpstreamError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName, normalize
-from yanksync.core.pins import PinSet
+from yanksync.core.pins import Pin, PinSet
 from yanksync.core.urls import redacted
 from yanksync.reports.audit.findings import (
     AuditReport,
     FindingKind,
     Ignore,
+    PinVerdict,
     ProjectFacts,
     RuledFile,
     with_ignores,
@@ -41,7 +42,7 @@ _ACTIVE = "the active one"
 _IGNORE = re.compile(r"(?P<name>[^=@]+)={2,3}(?P<version>[^=@]+)(?:@(?P<until>.+))?")
 _NO_MIRROR = (
     "there is no state {}, so there is nothing to judge by. Name the configuration of a mirror "
-    "with --config, or an index with --index"
+    "with --config, an index with --index, or a mirror with --withdrawals"
 )
 _NO_PINS = (
     "no pins found in {}; {} requirements or packages have no exact version of an index. Name a "
@@ -107,6 +108,12 @@ def _ignored(text: str) -> Ignore:
     help="Judge by this Simple index, as it is now. Needs no configuration and no state.",
 )
 @click.option(
+    "--withdrawals",
+    metavar="URL",
+    help="Judge by the log that the mirror at URL publishes. Needs no configuration and no state, "
+    "and does not tell the mirror which projects are fine.",
+)
+@click.option(
     "--fail-on",
     callback=_kinds,
     metavar="KIND,...",
@@ -146,6 +153,7 @@ def audit(
     requirements: tuple[str, ...],
     installed: str | None,
     index: str | None,
+    withdrawals: str | None,
     fail_on: frozenset[FindingKind],
     ignores: tuple[Ignore, ...],
     report_format: str,
@@ -154,33 +162,32 @@ def audit(
     """Name pins that are yanked, removed, quarantined or changed.
 
     Reads pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock, and requirements in *.txt and
-    *.in with what they include. Every exact version is compared with the state of the mirror, or
-    against --index. Names the nearest version of the same major version that is not withdrawn.
+    *.in with what they include. Every exact version is judged by the state of the mirror, by
+    --index or by --withdrawals. Names the nearest version of the same major version that is not
+    withdrawn.
 
     Exit codes: 0 no findings, 1 findings, 2 nothing was judged: wrong usage, no pins, a file that
-    cannot be read, no answer of the index.
+    cannot be read, no answer of the index or the log.
 
     \b
     Examples:
       yanksync audit uv.lock
       yanksync audit requirements.txt --fail-on yanked,removed,quarantined
       yanksync audit pylock.toml --index https://upstream.example/simple/
+      yanksync audit pdm.lock --withdrawals https://mirror.example/
       yanksync audit poetry.lock --format sarif -o audit.sarif
       yanksync audit --installed
     """
     if not files and not requirements and installed is None:
         raise click.UsageError("name a lock file or a requirements file, or say --installed")
+    if index is not None and withdrawals is not None:
+        raise click.UsageError("--index and --withdrawals exclude each other")
     pins = _pins(files, requirements, installed)
-    names = tuple(dict.fromkeys(pin.project for pin in pins.pins))
     try:
-        source, facts = (
-            _state_facts(context, names) if index is None else _index_facts(index, names)
-        )
+        source, verdicts = _judged(context, pins.pins, index, withdrawals)
     except (ObjectStorageError, StateError, UpstreamError) as error:
         print_line(f"{error}; nothing was judged")
         return ExitCode.USAGE
-    python = platform.python_version().rstrip("+")
-    verdicts = [judge(pin, facts[pin.project], python) for pin in pins.pins]
     report = AuditReport(
         source=source,
         verdicts=with_ignores(verdicts, ignores, datetime.now(UTC).date()),
@@ -207,6 +214,20 @@ def _pins(files: Sequence[str], requirements: Sequence[str], installed: str | No
     if not found.pins:
         raise InputFileError("audit", _NO_PINS.format(", ".join(places), found.skipped))
     return found
+
+
+def _judged(
+    context: CliContext, pins: Sequence[Pin], index: str | None, withdrawals: str | None
+) -> tuple[str, list[PinVerdict]]:
+    """Return what the pins were judged by, and the verdicts."""
+    python = platform.python_version().rstrip("+")
+    if withdrawals is not None:
+        from yanksync.reports.audit.log_verdicts import judged_by_log
+
+        return judged_by_log(withdrawals, os.environ, pins, python)
+    names = tuple(dict.fromkeys(pin.project for pin in pins))
+    source, facts = _state_facts(context, names) if index is None else _index_facts(index, names)
+    return source, [judge(pin, facts[pin.project], python) for pin in pins]
 
 
 def _index_facts(

@@ -28,31 +28,33 @@ class _Wanted(Struct, frozen=True):
     etag: str | None = None
 
 
-def index_settings(url: str, environ: Mapping[str, str]) -> Settings:
+def index_settings(url: str, environ: Mapping[str, str], option: str = "--index") -> Settings:
     """Return the settings with which an index is asked, of the environment and defaults alone.
 
-    Raises :class:`yanksync.core.errors.ConfigError` when ``url`` cannot be used.
+    ``option`` is where the user named it. Raises :class:`yanksync.core.errors.ConfigError` when
+    ``url`` cannot be used.
     """
     # An empty file, so that no yanksync.toml of the directory is read.
     try:
         return load(Path(os.devnull), environ, upstream_simple_url=url)
     except ConfigError as error:
-        first, *others = map(_as_option, error.all)
+        first, *others = (_as_option(one, option) for one in error.all)
         raise ConfigError(first.key, first.where, first.problem, tuple(others)) from None
 
 
-def _as_option(error: ConfigError) -> ConfigError:
+def _as_option(error: ConfigError, option: str) -> ConfigError:
     """Name the option where the key of its value is wrong."""
-    key = "--index" if error.key == "upstream.simple_url" else error.key
+    key = option if error.key == "upstream.simple_url" else error.key
     return ConfigError(key, error.where, error.problem)
 
 
 def facts_of_index(
-    settings: Settings, names: Collection[NormalizedName]
+    settings: Settings, names: Collection[NormalizedName], option: str = "--index"
 ) -> dict[NormalizedName, ProjectFacts]:
     """Return what the index of ``settings`` says about the projects ``names``.
 
-    Raises :class:`yanksync.core.errors.UpstreamError` when one answer does not come or is wrong.
+    ``option`` is where the user named it. Raises :class:`yanksync.core.errors.UpstreamError` when
+    one answer does not come or is wrong.
     """
     found: dict[NormalizedName, ProjectFacts] = {}
     with closing(UpstreamClient(settings)) as client:
@@ -72,7 +74,7 @@ def facts_of_index(
             ).page
             found[wanted.name] = ProjectFacts(name=wanted.name, page=page)
         if found and all(facts.gone for facts in found.values()):
-            check_root(client, "--index")
+            check_root(client, option)
     return found
 
 

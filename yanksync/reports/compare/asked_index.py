@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
 from yanksync.reports.audit.index_source import check_root
+from yanksync.reports.parallel import in_order
 from yanksync.upstream.client import RawPage, UpstreamClient
 
 RULES = PageRules(allow_http=True)
@@ -124,18 +124,14 @@ class AskedIndex:
             check_root(self._client, "the URL")
 
     def _answers(self, names: Iterator[NormalizedName]) -> Answers:
-        pool = ThreadPoolExecutor(_AT_ONCE)
-        running: deque[tuple[NormalizedName, Future[RawPage | int]]] = deque()
-        try:
-            for name in names:
-                self._pace.wait()
-                running.append((name, pool.submit(self._ask, name)))
-                while running and (len(running) == _AT_ONCE or running[0][1].done()):
-                    yield _came(*running.popleft())
-            while running:
-                yield _came(*running.popleft())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        with closing(in_order(self._ask, self._paced(names), _AT_ONCE)) as answers:
+            for name, answer in answers:
+                yield _came(name, answer)
+
+    def _paced(self, names: Iterable[NormalizedName]) -> Iterator[NormalizedName]:
+        for name in names:
+            self._pace.wait()
+            yield name
 
     def _ask(self, name: NormalizedName) -> RawPage | int:
         for _ in range(_TRIES - 1):
