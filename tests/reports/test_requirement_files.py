@@ -73,6 +73,12 @@ def test_a_file_named_twice_is_read_once(home: Path) -> None:
     assert len(read_pin_files(["a.txt", "b.txt"], []).pins) == 1
 
 
+def test_an_included_file_has_its_plain_path(home: Path) -> None:
+    write(home / "more" / "a.txt", "-r ../b.txt\n")
+    write(home / "b.txt", "demo==1\n")
+    assert [pin.path for pin in read_pin_files(["more/a.txt"], []).pins] == ["b.txt"]
+
+
 def test_an_option_that_is_not_known_is_passed_over(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from yanksync.config.settings import Settings
+from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
@@ -22,7 +23,7 @@ from yanksync.upstream.client import user_agent
 from yanksync.upstream.http_answers import SizeLimit
 from yanksync.upstream.http_session import Session
 
-LOG = "withdrawals/log/"
+LOG = f"{layout.WITHDRAWALS}/log/"
 """Where a mirror has its log."""
 
 _VERSION = 1
@@ -75,7 +76,7 @@ def log_url(url: str) -> str:
     """Return the directory of the log, from its address or that of its mirror."""
     path = urlsplit(url).path
     parts = [part for part in path.split("/") if part]
-    for last in ("index.json", "log", "withdrawals", "simple"):
+    for last in ("index.json", "log", layout.WITHDRAWALS, layout.ROOT):
         if parts and parts[-1] == last:
             parts.pop()
     return urlsplit(url)._replace(path="/".join(["", *parts, LOG])).geturl()

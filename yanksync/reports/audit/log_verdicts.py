@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec.structs import replace
 
 from yanksync.config.settings import Settings
+from yanksync.core import layout
 from yanksync.core.errors import UpstreamError
 from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin
@@ -39,7 +40,7 @@ def judged_by_log(
         PinVerdict(pin=pin, findings=findings_by_events(pin, read.events.get(pin.project, ())))
         for pin in pins
     ]
-    simple = replace(settings.upstream, simple_url=place.removesuffix(LOG) + "simple/")
+    simple = replace(settings.upstream, simple_url=place.removesuffix(LOG) + f"{layout.ROOT}/")
     facts = _pages(
         replace(settings, upstream=simple),
         {one.pin.project for one in verdicts if _is_replaced(one)},

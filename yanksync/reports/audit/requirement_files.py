@@ -99,7 +99,7 @@ def _included(file: RequirementsFile) -> Iterator[str]:
                         f"includes {quoted_for_log(other)}, and yanksync reads no requirements "
                         "from an address. Put a copy of it beside the file",
                     )
-                yield os.path.join(os.path.dirname(file.filename), other)
+                yield os.path.normpath(os.path.join(os.path.dirname(file.filename), other))
 
 
 def _pin(requirement: InstallRequirement, path: str) -> Pin | None:
