@@ -19,6 +19,7 @@ from yanksync.core.pins import PinOperator
 from yanksync.doctor.checks import Level
 from yanksync.output.comparison import FindingKind
 from yanksync.reports.audit.findings import FindingKind as AuditKind
+from yanksync.reports.rescue.findings import Outcome as RescueOutcome
 from yanksync.reports.compare.differences import DifferenceKind
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
@@ -536,6 +537,45 @@ class LogIndex(Struct, kw_only=True):
     pages: Annotated[list[LogPage], _says("All pages, oldest first.")]
 
 
+class RescuedFile(Struct, kw_only=True):
+    """One file of the release that was found."""
+
+    outcome: Annotated[
+        RescueOutcome,
+        _says("``verified``: its hash is a known one. ``unpacked``: uv keeps it without the file."),
+    ]
+    filename: Annotated[str | None, _says("Its name; null: unknown.")]
+    path: Annotated[str, _says("Where it was found.")]
+    hash: Annotated[
+        str | None, _says("Its hash, of what is unpacked the one that uv noted; null: unknown.")
+    ]
+    known: Annotated[bool, _says("Whether the hash is a known one.")]
+    copy: Annotated[str | None, _says("Where its copy is; null: it was not copied.")]
+    problem: Annotated[str | None, _says("Why it was not read or copied; null: nothing failed.")]
+
+
+class SearchedPlace(Struct, kw_only=True):
+    """One place where was looked."""
+
+    title: Annotated[str, _says("``pip's cache``, ``uv's cache``, or ``--from``.")]
+    path: Annotated[str | None, _says("The directory; null: unknown.")]
+    examined: Annotated[int, _says("Files that were compared.")]
+    unreadable: Annotated[int, _says("Directories that could not be read.")]
+    problem: Annotated[str | None, _says("Why it was not searched; null: it was.")]
+
+
+class Rescue(Struct, kw_only=True):
+    """``yanksync rescue --json``"""
+
+    project: Annotated[Name, _says("The project.")]
+    version: Annotated[str, _says("The version, as the command line has it.")]
+    source: Annotated[str, _says("Where the known hashes come from.")]
+    hashes: Annotated[list[str], _says("The known hashes, as ``algorithm:digest``.")]
+    files: Annotated[list[RescuedFile], _says("The files that were found.")]
+    places: Annotated[list[SearchedPlace], _says("Where was looked.")]
+    install: Annotated[str | None, _says("A command that installs the copies; null: none.")]
+
+
 class LogLine(Struct, kw_only=True):
     """One line of ``--log-format json``"""
 
@@ -564,6 +604,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "config-show": ConfigValue,
     "version": Version,
     "audit": Audit,
+    "rescue": Rescue,
     "compare": Compared,
     "log": LogLine,
     "webhook": Webhook,

@@ -82,6 +82,17 @@ def demo_yanked(machine: Prepared) -> None:
     machine.upstream.yank("demo", "1.0", "breaks on Windows")
 
 
+def demo_removed(machine: Prepared) -> None:
+    """Upstream removes a release, of which a tree of files has a copy."""
+    project = machine.upstream.project("demo")
+    assert project is not None
+    (machine.root / "srv/packages").mkdir()
+    (machine.root / "srv/packages/demo-1.0.tar.gz").write_bytes(
+        project.files["demo-1.0.tar.gz"].content
+    )
+    machine.upstream.remove_release("demo", "1.0")
+
+
 def fresh(machine: Prepared) -> None:
     """Nothing is configured, pip installs from upstream, and nginx has Debian's site."""
     for place in ("", "etc/"):
@@ -98,6 +109,7 @@ STEPS: dict[str, Step] = {
     "a tree of bandersnatch": foreign_tree,
     "six 1.0 is yanked": yanked,
     "demo 1.0 is yanked": demo_yanked,
+    "demo 1.0 is removed, and /srv/packages has a copy": demo_removed,
 }
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "history": "yanksync.cli.reports.history:history",
     "audit": "yanksync.cli.audit:audit",
     "compare": "yanksync.cli.reports.compare:compare",
+    "rescue": "yanksync.cli.rescue:rescue",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
@@ -44,7 +45,7 @@ GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "why", "history", "verify"),
-    "Helping users": ("audit", "compare"),
+    "Helping users": ("audit", "compare", "rescue"),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }

@@ -11,7 +11,7 @@ from tests.support.fake_index import legacy_json, xmlrpc
 from tests.support.fake_index.faults import MAINTENANCE, Fault, Kind
 from tests.support.fake_index.pages import Body, Form, Listing, Look, PageDict, body_of
 from tests.support.fake_index.repository import Repository
-from tests.support.fake_index.values import normalise
+from tests.support.fake_index.values import digest, normalise
 
 Headers = Mapping[str, str]
 _PAGE_TTL = "max-age=600, public"
@@ -214,7 +214,12 @@ def _file(upstream: Repository, name: str, filename: str) -> Reply:
         content = whole.metadata
     if content is None:
         return NOT_FOUND
-    return Reply(200, (("Content-Type", "application/octet-stream"),), content)
+    headers = (
+        ("Content-Type", "application/octet-stream"),
+        ("Cache-Control", "max-age=365000000, immutable, public"),
+        ("ETag", f'"{digest(content)}"'),  # pip's cache wants it
+    )
+    return Reply(200, headers, content)
 
 
 def _moved(target: str, path: str) -> Reply:
