@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -122,3 +123,18 @@ def test_compare(busy: Cli, served: Served) -> None:
     compared = printed(busy, "compare", "--all", served.simple_url)
     valid("compare", compared)
     assert {one["kind"] for one in compared["differences"]} == {"ahead"}
+
+
+def test_a_rescue(synced: Cli, upstream: FakeUpstream, tmp_path: Path) -> None:
+    project = upstream.project("demo")
+    assert project is not None
+    for directory, more in (("good", b""), ("bad", b"x")):
+        (tmp_path / directory).mkdir()
+        copy = tmp_path / directory / "demo-1.0.tar.gz"
+        copy.write_bytes(project.files[copy.name].content + more)
+    caches = {"PIP_CACHE_DIR": str(tmp_path / "none"), "UV_CACHE_DIR": str(tmp_path / "none")}
+    places = ("--from", "good", "--from", "bad")
+    done = synced("rescue", "demo==1.0", *places, "--json", **caches)
+    assert done.code == 0
+    assert [one["outcome"] for one in done.json["files"]] == ["verified", "mismatch"]
+    valid("rescue", done.json)
