@@ -19,8 +19,8 @@ from yanksync.core.pins import PinOperator
 from yanksync.doctor.checks import Level
 from yanksync.output.comparison import FindingKind
 from yanksync.reports.audit.findings import FindingKind as AuditKind
-from yanksync.reports.rescue.findings import Outcome as RescueOutcome
 from yanksync.reports.compare.differences import DifferenceKind
+from yanksync.reports.rescue.findings import Outcome as RescueOutcome
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
