@@ -143,22 +143,34 @@ def test_a_manifest_and_the_metrics(synced: Cli, upstream: FakeUpstream) -> None
     assert 'yanksync_failures_total{cause="undelivered"} 1' in metrics
 
 
-def test_an_empty_pass_imports_what_it_needs(synced: Cli) -> None:
+def imported(synced: Cli) -> set[str]:
+    """Return the names of the modules that a pass imports."""
     # Coverage imports some of these itself.
     environ = {name: text for name, text in synced.environ.items() if not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "yanksync", "sync"],
         cwd=synced.home,
-        env=environ,
+        env={**environ, "HOME": str(synced.home)},  # no .netrc
         capture_output=True,
         text=True,
         check=True,
     )
-    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "yanksync.sync.pipeline" in done.stderr  # threads may write into one line
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_an_empty_pass_imports_what_it_needs(synced: Cli) -> None:
     ours = {"sync.hooks.deliver", "sync.hooks.manifest", "system.child_process"} | {
         "system.http_post", "service.pass_reports", "service.metrics"
     }  # fmt: skip
+    names = imported(synced)
     assert names.isdisjoint(f"yanksync.{name}" for name in ours)
     # OpenSSL, the tables of Unicode, threads, and the library that asks for pages.
     assert names.isdisjoint({"hashlib", "stringprep", "concurrent.futures", "requests"})
+
+
+def test_a_pass_with_changes_imports_no_requests(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "2.0")
+    names = imported(synced)
+    assert "yanksync.upstream.multiplexer" in names
+    assert names.isdisjoint({"requests", "urllib3", "ssl", "email", "stringprep"})

@@ -27,20 +27,27 @@ from yanksync.upstream.client import ACCEPT
 from yanksync.upstream.http_answers import HttpAnswer, SizeLimit, parse_retry_after
 from yanksync.upstream.http_session import Session
 from yanksync.upstream.redirects import RedirectRules
+from yanksync.upstream.session import UpstreamSession
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
 SMALL = SizeLimit(1000, "upstream.max_page_size")
 SECRET = "bob:s3cret@"
+Asking = UpstreamSession | Session
+ONLY_REQUESTS = pytest.mark.parametrize("session", ["requests"], indirect=True)
 
 
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+@pytest.fixture(params=["direct", "requests"])
+def session(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Asking]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NETRC", "/nowhere")
-    made = Session(user_agent="yanksync/test", timeout=0.4, workers=4)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    kind = UpstreamSession if request.param == "direct" else Session
+    made = kind(user_agent="yanksync/test", timeout=0.4, workers=4)
     yield made
     made.close()
 
@@ -54,13 +61,11 @@ def served() -> Iterator[Served]:
         yield running
 
 
-def get(
-    session: Session, url: str, etag: str | None = None, limit: SizeLimit = LIMIT
-) -> HttpAnswer:
+def get(session: Asking, url: str, etag: str | None = None, limit: SizeLimit = LIMIT) -> HttpAnswer:
     return session.get(url, ACCEPT, etag, limit)
 
 
-def failures(session: Session, url: str) -> Iterator[str]:
+def failures(session: Asking, url: str) -> Iterator[str]:
     """Yield what is said of a page and of a journal that cannot be had."""
     for ask in (
         lambda: get(session, url),
@@ -72,14 +77,14 @@ def failures(session: Session, url: str) -> Iterator[str]:
         yield str(caught.value)
 
 
-def test_no_connection_says_why(session: Session) -> None:
+def test_no_connection_says_why(session: Asking) -> None:
     for why in failures(session, "http://127.0.0.1:1/simple/"):
         assert why.endswith("/: no connection: Connection refused")
     for why in failures(session, "https://host.invalid/simple/"):
         assert "/: the name of the host is not known: " in why
 
 
-def test_an_answer(session: Session, served: Served) -> None:
+def test_an_answer(session: Asking, served: Served) -> None:
     url = served.simple_url + "demo/"
     answer = get(session, url)
     assert (answer.status, answer.url, answer.serial) == (200, url, "6")
@@ -92,14 +97,14 @@ def test_an_answer(session: Session, served: Served) -> None:
     assert second.headers["if-none-match"] == answer.etag and "if-none-match" not in first.headers
 
 
-def test_connections_are_kept(session: Session) -> None:
+def test_connections_are_kept(session: Asking) -> None:
     with wire(lambda head: reply(b"x")) as running:
         for path in ("a", "b", "c"):
             get(session, running.url(path))
         assert (running.connections, running.paths()) == (1, ["/a", "/b", "/c"])
 
 
-def test_the_query_goes_with_it(session: Session) -> None:
+def test_the_query_goes_with_it(session: Asking) -> None:
     with wire(lambda head: reply(b"x")) as running:
         get(session, running.url("a/?b=c"))
         assert running.paths() == ["/a/?b=c"]
@@ -116,7 +121,7 @@ def moved(location: str | None, status: str = "301 Moved", body: bytes = b"") ->
 )
 @pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P"])
 def test_a_redirect_on_the_same_host_is_followed(
-    session: Session, location: str, status: str
+    session: Asking, location: str, status: str
 ) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /there/ "):
@@ -149,7 +154,7 @@ def test_a_redirect_on_the_same_host_is_followed(
 )
 @pytest.mark.parametrize("userinfo", ["", SECRET])
 def test_a_redirect_that_is_not_followed(
-    session: Session, location: str | None, problem: str, userinfo: str
+    session: Asking, location: str | None, problem: str, userinfo: str
 ) -> None:
     def answer(head: str) -> bytes:
         return moved(None if location is None else location.replace("PORT", str(running.port)))
@@ -162,7 +167,7 @@ def test_a_redirect_that_is_not_followed(
 
 
 @pytest.mark.rule("R7")
-def test_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> None:
+def test_a_404_elsewhere_says_nothing_of_what_was_asked(session: Asking) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /gone/ "):
             return reply(status="404 Not Found")
@@ -176,7 +181,7 @@ def test_a_404_elsewhere_says_nothing_of_what_was_asked(session: Session) -> Non
 
 @pytest.mark.parametrize("location", ["/a b/", "/ä/", "/\x00/", "/%zz/", "?", "#x", "/\u2028"])
 def test_a_redirect_to_an_odd_place_is_an_answer_or_an_upstream_error(
-    session: Session, location: str
+    session: Asking, location: str
 ) -> None:
     with (
         wire(lambda head: moved(location.encode().decode("latin-1"))) as running,
@@ -197,7 +202,7 @@ def test_https_is_never_left_for_http() -> None:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
+    session: Asking, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with wire(lambda head: reply(b"x"), made_by(authority, "IP:127.0.0.1")) as running:
         url = running.url().replace("http:", "https:")
@@ -210,7 +215,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 
 def test_a_certificate_of_another_name_is_refused(
-    session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch
+    session: Asking, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
     with wire(lambda head: reply(b"x"), made_by(authority, "DNS:upstream.example")) as running:
@@ -228,7 +233,7 @@ def test_credentials_stay_where_they_belong() -> None:
     assert rules.follow(here, other, home) == other
 
 
-def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
+def test_the_body_of_a_redirect_is_not_read_for_ever(session: Asking) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /there"):
             return reply(b"here")
@@ -257,7 +262,7 @@ def test_the_body_of_a_redirect_is_not_read_for_ever(session: Session) -> None:
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_what_is_no_answer(
-    session: Session, served: Served, fault: Fault, error: type[UpstreamError], problem: str
+    session: Asking, served: Served, fault: Fault, error: type[UpstreamError], problem: str
 ) -> None:
     served.upstream.gzip = False
     served.upstream.fail("/simple/demo/", fault, None)
@@ -271,7 +276,7 @@ def test_what_is_no_answer(
 
 @pytest.mark.parametrize("gzipped", [True, False])
 def test_a_dripping_answer_is_read_while_it_comes(
-    session: Session, served: Served, gzipped: bool
+    session: Asking, served: Served, gzipped: bool
 ) -> None:
     served.upstream.gzip = gzipped
     whole = get(session, served.simple_url + "demo/").body
@@ -279,7 +284,7 @@ def test_a_dripping_answer_is_read_while_it_comes(
     assert get(session, served.simple_url + "demo/").body == whole
 
 
-def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
+def test_an_answer_that_drips_for_ever_is_left(session: Asking) -> None:
     session.timeout = 0.25  # a busy machine may keep a drip waiting for 0.05
     with (
         wire(lambda head: dripping(10**6, 0.01)) as running,
@@ -288,7 +293,7 @@ def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
         get(session, running.url())
 
 
-def test_nobody_there(session: Session, served: Served) -> None:
+def test_nobody_there(session: Asking, served: Served) -> None:
     url = served.simple_url.replace("//", "//" + SECRET)
     served.close()
     with pytest.raises(UpstreamUnreachable) as caught:
@@ -300,7 +305,7 @@ def test_nobody_there(session: Session, served: Served) -> None:
 
 @pytest.mark.parametrize("size", [1000, 1001])
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_limit_is_of_decompressed_bytes(session: Session, size: int, packed: bool) -> None:
+def test_the_limit_is_of_decompressed_bytes(session: Asking, size: int, packed: bool) -> None:
     body = b"x" * size
     sent = reply(gzip.compress(body), Content_Encoding="gzip") if packed else reply(body)
     with wire(lambda head: sent) as running:
@@ -311,7 +316,7 @@ def test_the_limit_is_of_decompressed_bytes(session: Session, size: int, packed:
                 get(session, running.url(), limit=SMALL)
 
 
-def test_a_bomb_is_not_unpacked(session: Session) -> None:
+def test_a_bomb_is_not_unpacked(session: Asking) -> None:
     import tracemalloc
 
     bomb = gzip.compress(b"\0" * (200 << 20), 9)
@@ -336,7 +341,7 @@ def endless(packed: bool) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: bool) -> None:
+def test_an_answer_of_no_length_is_left_at_the_limit(session: Asking, packed: bool) -> None:
     with (
         wire(lambda head: endless(packed)) as running,
         pytest.raises(InvalidAnswer, match="larger than"),
@@ -345,7 +350,7 @@ def test_an_answer_of_no_length_is_left_at_the_limit(session: Session, packed: b
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.95])
-def test_a_compressed_answer_that_ends_early_is_no_answer(session: Session, keep: float) -> None:
+def test_a_compressed_answer_that_ends_early_is_no_answer(session: Asking, keep: float) -> None:
     packed = gzip.compress(bytes(range(256)) * 40)
     part = packed[: int(len(packed) * keep)]
     with (
@@ -359,7 +364,7 @@ def test_a_compressed_answer_that_ends_early_is_no_answer(session: Session, keep
     ("encoding", "error"),
     [("gzip", UpstreamUnreachable), ("br", InvalidAnswer), ("x\xff, gzip", InvalidAnswer)],
 )
-def test_compressed_nonsense(session: Session, encoding: str, error: type[UpstreamError]) -> None:
+def test_compressed_nonsense(session: Asking, encoding: str, error: type[UpstreamError]) -> None:
     with wire(lambda head: reply(b"\xff" * 99, Content_Encoding=encoding)) as running:
         url = running.url()
         with pytest.raises(error):
@@ -367,7 +372,7 @@ def test_compressed_nonsense(session: Session, encoding: str, error: type[Upstre
         assert "Accept-Encoding: gzip\r\n" in running.heads[0]
 
 
-def test_gzip_of_several_members(session: Session) -> None:
+def test_gzip_of_several_members(session: Asking) -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two")
     for name in ("GZIP", "x-gzip", "X-GZip"):
         sent = reply(packed, Content_Encoding=name)
@@ -375,7 +380,7 @@ def test_gzip_of_several_members(session: Session) -> None:
             assert get(session, running.url()).body == b"one two"
 
 
-def test_interim_responses_are_skipped_and_the_answer_is_read(session: Session) -> None:
+def test_interim_responses_are_skipped_and_the_answer_is_read(session: Asking) -> None:
     with wire(lambda head: INTERIM + HINT * 13 + reply(b"x")) as running:
         for _ in range(3):
             assert get(session, running.url()).body == b"x"
@@ -384,13 +389,13 @@ def test_interim_responses_are_skipped_and_the_answer_is_read(session: Session) 
 
 
 @pytest.mark.parametrize("head", [HINT, b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_interim_responses_without_end_are_an_error(session: Session, head: bytes) -> None:
+def test_interim_responses_without_end_are_an_error(session: Asking, head: bytes) -> None:
     with wire(lambda _: iter([head * 17 + reply(b"x")])) as running:
         for why in failures(session, running.url()):
             assert "more than 16 interim responses" in why
 
 
-def test_another_protocol_is_no_answer(session: Session) -> None:
+def test_another_protocol_is_no_answer(session: Asking) -> None:
     with wire(lambda _: SWITCH + reply(b"x")) as running:
         with pytest.raises(UpstreamRefused, match="101"):
             get(session, running.url())
@@ -398,7 +403,7 @@ def test_another_protocol_is_no_answer(session: Session) -> None:
 
 
 @pytest.mark.parametrize("tail", [b"5\r\nhel", b"5\r\nhello\r\n", b"zz\r\n"])
-def test_chunks_that_end_early(session: Session, tail: bytes) -> None:
+def test_chunks_that_end_early(session: Asking, tail: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     with (
         wire(lambda _: head + b"3\r\nabc\r\n" + tail) as running,
@@ -410,7 +415,7 @@ def test_chunks_that_end_early(session: Session, tail: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 300])
-def test_what_is_no_http(session: Session, sent: bytes) -> None:
+def test_what_is_no_http(session: Asking, sent: bytes) -> None:
     with (
         wire(lambda head: sent + b"\r\nConnection: close\r\n\r\n") as running,
         pytest.raises(UpstreamUnreachable),
@@ -419,18 +424,18 @@ def test_what_is_no_http(session: Session, sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("etag", ['"\xff\xe9"', '"a b"', "W/x", "\x01", ""])
-def test_odd_etags_go_back_as_they_came(session: Session, etag: str) -> None:
+def test_odd_etags_go_back_as_they_came(session: Asking, etag: str) -> None:
     with wire(lambda head: reply(b"x", ETag=etag)) as running:
         found = get(session, running.url())
         assert found.etag == etag
         get(session, running.url(), found.etag)
-        assert f"If-None-Match: {etag}\r\n" in running.heads[1]
+        assert f"If-None-Match: {etag}\r\n" in running.heads[-1]
 
 
 @pytest.mark.rule("R13")
 @pytest.mark.parametrize("status", [429, 503])
 def test_all_workers_wait_as_long_as_upstream_asks(
-    session: Session, served: Served, status: int
+    session: Asking, served: Served, status: int
 ) -> None:
     served.upstream.fail("/simple/demo/", Fault.status(status, 1))
     with pytest.raises(RateLimited) as caught:
@@ -442,7 +447,7 @@ def test_all_workers_wait_as_long_as_upstream_asks(
 
 
 @pytest.mark.rule("R13")
-def test_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, served: Served) -> None:
+def test_a_long_pause_is_not_waited_for_nor_forgotten(session: Asking, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(503, 3600))
     for _ in range(2):
         with pytest.raises(RateLimited) as caught:
@@ -452,7 +457,7 @@ def test_a_long_pause_is_not_waited_for_nor_forgotten(session: Session, served: 
 
 
 @pytest.mark.rule("R13")
-def test_a_429_without_a_time(session: Session, served: Served) -> None:
+def test_a_429_without_a_time(session: Asking, served: Served) -> None:
     served.upstream.fail("/simple/", Fault.status(429))
     with pytest.raises(RateLimited) as caught:
         get(session, served.simple_url)
@@ -486,7 +491,7 @@ def test_retry_after(text: str | None, seconds: float | None) -> None:
     assert parse_retry_after(text, NOW.timestamp) == seconds
 
 
-def test_credentials_are_sent_and_never_told(session: Session, served: Served) -> None:
+def test_credentials_are_sent_and_never_told(session: Asking, served: Served) -> None:
     url = served.simple_url.replace("//", "//" + SECRET) + "demo/"
     answer = get(session, url)
     assert answer.url == served.simple_url.replace("//", "//***@") + "demo/"
@@ -500,8 +505,9 @@ def test_credentials_are_sent_and_never_told(session: Session, served: Served) -
         served.upstream.heal()
 
 
+@ONLY_REQUESTS
 def test_credentials_from_netrc(
-    session: Session, served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: object
+    session: Asking, served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: object
 ) -> None:
     path = tmp_path_factory.mktemp("home") / "netrc"  # type: ignore[attr-defined]
     path.write_text("machine 127.0.0.1 login bob password s3cret\n")
@@ -518,6 +524,7 @@ def proxied(session: Session, url: str) -> Wire:
         return running
 
 
+@ONLY_REQUESTS
 def test_a_proxy_is_asked_with_the_whole_url(session: Session) -> None:
     running = proxied(session, f"http://{SECRET}host.example:81/simple/demo/?a=b")
     (head,) = running.heads
@@ -527,6 +534,7 @@ def test_a_proxy_is_asked_with_the_whole_url(session: Session) -> None:
     assert "Authorization: Basic Ym9iOnMzY3JldA==\r\n" in head
 
 
+@ONLY_REQUESTS
 @pytest.mark.parametrize("proxy", ["http://eve:pr0xy@127.0.0.1:1/", "nonsense://eve:pr0xy@x/"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_does_not_work(session: Session, proxy: str, scheme: str) -> None:
@@ -538,7 +546,7 @@ def test_a_proxy_that_does_not_work(session: Session, proxy: str, scheme: str) -
 
 
 def test_no_proxy_for_those_it_is_not_for(
-    session: Session, served: Served, monkeypatch: pytest.MonkeyPatch
+    session: Asking, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
     monkeypatch.setenv("no_proxy", "127.0.0.1")

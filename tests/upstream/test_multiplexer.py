@@ -44,8 +44,8 @@ from yanksync.core.rules.fetch_plan import FetchTask
 from yanksync.sync.fetch import PageRequest
 from yanksync.upstream.client import ACCEPT, UpstreamClient
 from yanksync.upstream.http_answers import HttpAnswer, Outcome, SizeLimit
-from yanksync.upstream.http_session import Session
 from yanksync.upstream.multiplexer import Multiplexer
+from yanksync.upstream.session import UpstreamSession
 from yanksync.upstream.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -55,12 +55,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[UpstreamSession]:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", "/nowhere")
-    made = Session(user_agent="yanksync/test", timeout=5, workers=WORKERS)
+    made = UpstreamSession(user_agent="yanksync/test", timeout=5, workers=WORKERS)
     yield made
     made.close()
 
@@ -76,7 +76,7 @@ def questions(running: Wire, count: int) -> Iterator[HttpRequest[int]]:
 
 
 def ask(
-    session: Session, requests: Iterable[HttpRequest[int]], workers: int = WORKERS
+    session: UpstreamSession, requests: Iterable[HttpRequest[int]], workers: int = WORKERS
 ) -> dict[int, Outcome]:
     """Return what came of each request; each is answered once."""
     came = list(Multiplexer(session, workers).ask(iter(requests)))
@@ -103,13 +103,13 @@ def all_named(count: int) -> dict[int, bytes]:
     return {number: f"/p{number}".encode() for number in range(count)}
 
 
-def by_crew(session: Session, url: str) -> int:
+def by_crew(session: UpstreamSession, url: str) -> int:
     """Return how many requests went through urllib3."""
-    return session._route(url).pool.num_requests
+    return session.by_requests._route(url).pool.num_requests
 
 
 def over_a_line(
-    session: Session,
+    session: UpstreamSession,
     answer: Callable[[str], bytes | Iterable[bytes] | None],
     limit: SizeLimit = LIMIT,
 ) -> tuple[Outcome, int, Wire]:
@@ -125,7 +125,7 @@ def over_a_line(
         return came[0], by_crew(session, running.url()) - 1, running
 
 
-def test_as_many_are_under_way_as_there_are_workers(session: Session) -> None:
+def test_as_many_are_under_way_as_there_are_workers(session: UpstreamSession) -> None:
     together = threading.Barrier(WORKERS)
 
     def answer(head: str) -> bytes:
@@ -137,7 +137,7 @@ def test_as_many_are_under_way_as_there_are_workers(session: Session) -> None:
         assert running.connections == by_crew(session, running.url()) == WORKERS
 
 
-def test_never_more_than_that(session: Session) -> None:
+def test_never_more_than_that(session: UpstreamSession) -> None:
     lock, now, most = threading.Lock(), 0, 0
 
     def answer(head: str) -> bytes:
@@ -157,17 +157,17 @@ def test_never_more_than_that(session: Session) -> None:
 
 @pytest.mark.parametrize("workers", [1, 64])
 def test_any_number_of_workers(workers: int) -> None:
-    many = Session(user_agent="yanksync/test", timeout=5, workers=workers)
+    many = UpstreamSession(user_agent="yanksync/test", timeout=5, workers=workers)
     with wire(named) as running, closing(many):
         assert bodies(ask(many, questions(running, 200), workers)) == all_named(200)
         assert len(running.heads) == 200 and running.connections <= workers
 
 
-def test_nothing_to_ask(session: Session) -> None:
+def test_nothing_to_ask(session: UpstreamSession) -> None:
     assert ask(session, []) == {}
 
 
-def test_connections_are_kept_for_the_next_round(session: Session) -> None:
+def test_connections_are_kept_for_the_next_round(session: UpstreamSession) -> None:
     together = threading.Barrier(WORKERS)
 
     def answer(head: str) -> bytes:
@@ -185,7 +185,9 @@ def test_connections_are_kept_for_the_next_round(session: Session) -> None:
         assert running.connections == stand
 
 
-def test_requests_are_drawn_as_answers_are_taken_and_by_who_takes_them(session: Session) -> None:
+def test_requests_are_drawn_as_answers_are_taken_and_by_who_takes_them(
+    session: UpstreamSession,
+) -> None:
     drawn: list[int] = []
 
     def draw(running: Wire) -> Iterator[HttpRequest[int]]:
@@ -203,7 +205,7 @@ def test_requests_are_drawn_as_answers_are_taken_and_by_who_takes_them(session: 
     assert (taken, set(drawn)) == (60, {threading.get_ident()})
 
 
-def test_what_the_drawing_raises_ends_the_asking(session: Session) -> None:
+def test_what_the_drawing_raises_ends_the_asking(session: UpstreamSession) -> None:
     def draw(running: Wire) -> Iterator[HttpRequest[int]]:
         yield from questions(running, 9)
         raise ZeroDivisionError
@@ -212,7 +214,7 @@ def test_what_the_drawing_raises_ends_the_asking(session: Session) -> None:
         ask(session, draw(running))
 
 
-def test_idle_connections_that_are_closed_are_not_asked_over(session: Session) -> None:
+def test_idle_connections_that_are_closed_are_not_asked_over(session: UpstreamSession) -> None:
     with wire(named) as running:
         for _ in range(3):
             assert bodies(ask(session, questions(running, 10))) == all_named(10)
@@ -220,7 +222,7 @@ def test_idle_connections_that_are_closed_are_not_asked_over(session: Session) -
         assert len(running.heads) == 30
 
 
-def test_an_idle_connection_that_is_closed_in_the_middle(session: Session) -> None:
+def test_an_idle_connection_that_is_closed_in_the_middle(session: UpstreamSession) -> None:
     with wire(named) as running:
 
         def draw() -> Iterator[HttpRequest[int]]:
@@ -235,7 +237,7 @@ def test_an_idle_connection_that_is_closed_in_the_middle(session: Session) -> No
 
 @pytest.mark.parametrize("end", [None, [RESET]])
 def test_a_connection_that_is_closed_as_we_speak_says_nothing(
-    session: Session, end: list[bytes] | None
+    session: UpstreamSession, end: list[bytes] | None
 ) -> None:
     lock, seen = threading.Lock(), dict[str, int]()
 
@@ -253,7 +255,7 @@ def test_a_connection_that_is_closed_as_we_speak_says_nothing(
         }
 
 
-def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: Session) -> None:
+def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: UpstreamSession) -> None:
     taken, said, together = threading.Event(), threading.Event(), threading.Barrier(2)
 
     def and_more(head: str) -> Iterator[bytes]:
@@ -284,7 +286,7 @@ def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: Session)
 @pytest.mark.parametrize(
     "ending", ["HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"]
 )
-def test_answers_that_end_with_the_connection(session: Session, ending: str) -> None:
+def test_answers_that_end_with_the_connection(session: UpstreamSession, ending: str) -> None:
     def answer(head: str) -> Iterator[bytes]:
         yield ending.encode()
         yield named(head).partition(b"\r\n\r\n")[2]
@@ -294,7 +296,7 @@ def test_answers_that_end_with_the_connection(session: Session, ending: str) -> 
         assert len(running.heads) == running.connections == 20
 
 
-def test_a_server_that_closes_after_each_answer(session: Session) -> None:
+def test_a_server_that_closes_after_each_answer(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         return named(head).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
 
@@ -303,7 +305,7 @@ def test_a_server_that_closes_after_each_answer(session: Session) -> None:
         assert len(running.heads) == running.connections == 20
 
 
-def test_a_connection_is_left_after_the_answer_that_says_so(session: Session) -> None:
+def test_a_connection_is_left_after_the_answer_that_says_so(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         path = head.split(" ", 2)[1]
         return reply(path.encode(), Connection="close") if path.endswith("7") else named(head)
@@ -316,14 +318,16 @@ def test_a_connection_is_left_after_the_answer_that_says_so(session: Session) ->
 TRAILED = CHUNKED + b"1\r\nx\r\n0\r\nA: b\r\n\r\n"
 
 
-def test_an_upstream_out_of_the_ordinary_is_not_asked_everything_twice(session: Session) -> None:
+def test_an_upstream_out_of_the_ordinary_is_not_asked_everything_twice(
+    session: UpstreamSession,
+) -> None:
     with wire(lambda head: TRAILED) as running:
         assert set(bodies(ask(session, questions(running, 200))).values()) == {b"x"}
         assert len(running.heads) <= 200 + 8 + WORKERS
         assert running.connections <= WORKERS + 8 + WORKERS
 
 
-def test_one_that_is_so_now_and_then_is_asked_over_lines(session: Session) -> None:
+def test_one_that_is_so_now_and_then_is_asked_over_lines(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         path = head.split(" ", 2)[1]
         return TRAILED if path.endswith("0") else named(head)
@@ -348,7 +352,7 @@ def test_one_that_is_so_now_and_then_is_asked_over_lines(session: Session) -> No
         HINT * 16 + reply(b"hello"),
     ],
 )
-def test_common_answers_need_no_crew(session: Session, sent: bytes) -> None:
+def test_common_answers_need_no_crew(session: UpstreamSession, sent: bytes) -> None:
     came, asked, running = over_a_line(session, lambda head: sent)
     assert isinstance(came, HttpAnswer) and (came.status, came.body) == (200, b"hello")
     assert (asked, came.url) == (0, running.url("then/"))
@@ -357,7 +361,7 @@ def test_common_answers_need_no_crew(session: Session, sent: bytes) -> None:
     assert isinstance(again, HttpAnswer) and (again.body, asked) == (b"hello", 0)
 
 
-def test_a_304_and_a_404(session: Session) -> None:
+def test_a_304_and_a_404(session: UpstreamSession) -> None:
     came, asked, _ = over_a_line(session, lambda head: reply(b"gone", "404 Not Found"))
     assert isinstance(came, HttpAnswer) and (came.status, came.body, asked) == (404, b"", 0)
     sent = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nX-PyPI-Last-Serial: 7\r\n\r\n'
@@ -383,13 +387,15 @@ def test_a_304_and_a_404(session: Session) -> None:
         reply(b"x", A="\0"),
     ],
 )  # fmt: skip
-def test_what_the_reader_does_not_take_is_asked_by_the_crew(session: Session, sent: bytes) -> None:
+def test_what_the_reader_does_not_take_is_asked_by_the_crew(
+    session: UpstreamSession, sent: bytes
+) -> None:
     came, asked, running = over_a_line(session, lambda head: sent)
     assert isinstance(came, HttpAnswer) and came.body == b"x"
     assert (asked, len(running.heads)) == (1, 3)
 
 
-def test_a_304_that_speaks_of_a_body_is_not_waited_for(session: Session) -> None:
+def test_a_304_that_speaks_of_a_body_is_not_waited_for(session: UpstreamSession) -> None:
     sent = b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"
     with wire(lambda head: sent) as running:
         for round_ in range(2):
@@ -399,7 +405,7 @@ def test_a_304_that_speaks_of_a_body_is_not_waited_for(session: Session) -> None
 
 
 @pytest.mark.parametrize("location", ["/there", "http://127.0.0.1:PORT/there", "../there"])
-def test_a_redirect_on_the_same_host_is_followed(session: Session, location: str) -> None:
+def test_a_redirect_on_the_same_host_is_followed(session: UpstreamSession, location: str) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /there "):
             return reply(b"here")
@@ -421,7 +427,9 @@ def test_a_redirect_on_the_same_host_is_followed(session: Session, location: str
         ("/gone/", "which is not there"),
     ],
 )
-def test_a_redirect_that_is_not_followed(session: Session, location: str, problem: str) -> None:
+def test_a_redirect_that_is_not_followed(
+    session: UpstreamSession, location: str, problem: str
+) -> None:
     def answer(head: str) -> bytes:
         if head.startswith("GET /gone/ "):
             return reply(status="404 Not Found")
@@ -431,7 +439,7 @@ def test_a_redirect_that_is_not_followed(session: Session, location: str, proble
     assert isinstance(came, InvalidAnswer) and problem in str(came)
 
 
-def test_redirects_of_all_are_not_asked_for_twice(session: Session) -> None:
+def test_redirects_of_all_are_not_asked_for_twice(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         path = head.split(" ", 2)[1]
         if path.startswith("/simple/"):
@@ -484,14 +492,17 @@ NONE = reply(b"x" * 99, "403 Forbidden")
     ],
 )
 def test_what_is_no_answer(
-    session: Session, sent: bytes | Iterable[bytes], error: type[UpstreamError], problem: str
+    session: UpstreamSession,
+    sent: bytes | Iterable[bytes],
+    error: type[UpstreamError],
+    problem: str,
 ) -> None:
     came, _, running = over_a_line(session, lambda head: sent, SizeLimit(100, LIMIT.setting))
     assert type(came) is error
     assert problem in str(came) and running.url("then/") in str(came)
 
 
-def test_one_failure_stops_nobody_else(session: Session) -> None:
+def test_one_failure_stops_nobody_else(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes | list[bytes] | None:
         number = int(head.split(" ", 2)[1][2:])
         faults = (named(head), NONE, [reply(b"x")[:-1], RESET], reply(status="500 Oops"))
@@ -504,7 +515,7 @@ def test_one_failure_stops_nobody_else(session: Session) -> None:
     assert good == {key: body for key, body in all_named(100).items() if key % 4 == 0}
 
 
-def test_a_bomb_is_not_unpacked(session: Session) -> None:
+def test_a_bomb_is_not_unpacked(session: UpstreamSession) -> None:
     bomb = packed(b"\0" * (200 << 20))
     tracemalloc.start()
     try:
@@ -515,7 +526,7 @@ def test_a_bomb_is_not_unpacked(session: Session) -> None:
         tracemalloc.stop()
 
 
-def test_who_hangs_holds_up_nobody(session: Session) -> None:
+def test_who_hangs_holds_up_nobody(session: UpstreamSession) -> None:
     session.timeout = 30
     let_go = threading.Event()
 
@@ -538,7 +549,7 @@ def test_who_hangs_holds_up_nobody(session: Session) -> None:
 
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\n", reply(b"hello")[:-1]])
-def test_who_hangs_for_too_long_is_left(session: Session, begins: bytes) -> None:
+def test_who_hangs_for_too_long_is_left(session: UpstreamSession, begins: bytes) -> None:
     session.timeout = 0.2
     over = threading.Event()
 
@@ -559,13 +570,13 @@ def test_who_hangs_for_too_long_is_left(session: Session, begins: bytes) -> None
     assert len(bodies(came)) == 48
 
 
-def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
+def test_an_answer_that_drips_for_ever_is_left(session: UpstreamSession) -> None:
     session.timeout = 0.25  # a slow machine must not be silent for so long
     came, _, _ = over_a_line(session, lambda head: dripping(10**6, 0.01))
     assert isinstance(came, UpstreamUnreachable) and "longer than 5 s" in str(came)
 
 
-def test_what_lies_there_while_the_caller_is_away_counts(session: Session) -> None:
+def test_what_lies_there_while_the_caller_is_away_counts(session: UpstreamSession) -> None:
     session.timeout = 0.2
     written = threading.Semaphore(0)
 
@@ -599,14 +610,14 @@ def handles() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def assert_nothing_stays(session: Session, running: Wire, before: int) -> None:
+def assert_nothing_stays(session: UpstreamSession, running: Wire, before: int) -> None:
     session.close()
     running.end()
     gc.collect()
     assert (handles(), threads()) == (before, [])
 
 
-def test_nothing_stays_behind(session: Session) -> None:
+def test_nothing_stays_behind(session: UpstreamSession) -> None:
     with wire(named) as running:
         dismissed()
         gc.collect()
@@ -617,7 +628,7 @@ def test_nothing_stays_behind(session: Session) -> None:
 
 
 @pytest.mark.parametrize("taken", [1, 20])
-def test_nothing_stays_behind_of_what_is_left_early(session: Session, taken: int) -> None:
+def test_nothing_stays_behind_of_what_is_left_early(session: UpstreamSession, taken: int) -> None:
     with wire(named) as running:
         dismissed()
         gc.collect()
@@ -650,7 +661,7 @@ def few_handles(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_no_file_can_be_opened_for_a_connection(session: Session) -> None:
+def test_no_file_can_be_opened_for_a_connection(session: UpstreamSession) -> None:
     with wire(named) as running:
         session.request(running.url(), ACCEPT, None)  # loads what it needs
         with few_handles(3):
@@ -672,7 +683,7 @@ def test_no_file_can_be_opened_to_wait_with(count: int) -> None:
         list(upstream.pages([PageRequest(FetchTask(name=NormalizedName("demo")), None)], 2))
 
 
-def test_no_thread_can_be_started(session: Session) -> None:
+def test_no_thread_can_be_started(session: UpstreamSession) -> None:
     with wire(named) as running:
         before = threading.stack_size(1 << 46)
         try:
@@ -682,7 +693,7 @@ def test_no_thread_can_be_started(session: Session) -> None:
             threading.stack_size(before)
 
 
-def test_no_more_threads_can_be_started(session: Session) -> None:
+def test_no_more_threads_can_be_started(session: UpstreamSession) -> None:
     drawn = threading.Event()
 
     def answer(head: str) -> bytes:
@@ -706,7 +717,7 @@ def test_no_more_threads_can_be_started(session: Session) -> None:
         threading.stack_size(before)
 
 
-def test_nobody_there(session: Session) -> None:
+def test_nobody_there(session: UpstreamSession) -> None:
     with wire(named) as running:
         ask(session, questions(running, 9))
     came = ask(session, questions(running, 20))
@@ -723,7 +734,7 @@ def test_nobody_there(session: Session) -> None:
     ],
 )
 def test_a_way_that_does_not_work(
-    session: Session, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    session: UpstreamSession, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     came = ask(session, [question("https://host.example/simple/", n) for n in range(20)])
@@ -735,7 +746,9 @@ def test_a_way_that_does_not_work(
 @pytest.mark.rule("R13")
 @pytest.mark.parametrize("status", ["429 Slow Down", "503 Later"])
 @pytest.mark.parametrize("workers", [1, WORKERS])
-def test_nothing_is_sent_before_the_pause_ends(session: Session, status: str, workers: int) -> None:
+def test_nothing_is_sent_before_the_pause_ends(
+    session: UpstreamSession, status: str, workers: int
+) -> None:
     times: list[float] = []
     together = threading.Barrier(workers)
 
@@ -759,7 +772,7 @@ def test_nothing_is_sent_before_the_pause_ends(session: Session, status: str, wo
 
 
 @pytest.mark.rule("R13")
-def test_the_pause_is_for_the_connections_that_stand_too(session: Session) -> None:
+def test_the_pause_is_for_the_connections_that_stand_too(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         if "/p20 " in head:
             return reply(status="429 Slow Down", Retry_After="1")
@@ -773,7 +786,7 @@ def test_the_pause_is_for_the_connections_that_stand_too(session: Session) -> No
 
 
 @pytest.mark.rule("R13")
-def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Session) -> None:
+def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: UpstreamSession) -> None:
     heard, together, times = threading.Event(), threading.Barrier(2), dict[str, float]()
 
     def answer(head: str) -> bytes:
@@ -797,7 +810,7 @@ def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Sessio
 
 
 @pytest.mark.rule("R13")
-def test_a_long_pause_ends_the_asking(session: Session) -> None:
+def test_a_long_pause_ends_the_asking(session: UpstreamSession) -> None:
     def answer(head: str) -> bytes:
         if "/p5 " in head:
             return reply(status="429 Slow Down", Retry_After="3600")
@@ -815,7 +828,7 @@ def test_a_long_pause_ends_the_asking(session: Session) -> None:
 @pytest.mark.parametrize(
     "etag", ['"\xff\xe9"', '"a b"', "W/x", '"a', 'W/"\x80"', '"\x01"', "", "*"]
 )
-def test_odd_etags_go_back_as_they_came(session: Session, etag: str) -> None:
+def test_odd_etags_go_back_as_they_came(session: UpstreamSession, etag: str) -> None:
     with wire(lambda head: reply(b"x", ETag=etag)) as running:
         for _ in range(2):
             (first,) = ask(session, [question(running.url())], 1).values()
@@ -825,7 +838,7 @@ def test_odd_etags_go_back_as_they_came(session: Session, etag: str) -> None:
         assert all(f"If-None-Match: {etag}\r\n" in head for head in running.heads[-3:])
 
 
-def test_an_etag_that_would_be_a_header_is_not_sent(session: Session) -> None:
+def test_an_etag_that_would_be_a_header_is_not_sent(session: UpstreamSession) -> None:
     with wire(named) as running:
         ask(session, questions(running, 3), 1)
         (came,) = ask(session, [question(running.url(), 0, "a\r\nB: c")], 1).values()
@@ -848,7 +861,7 @@ PATHS = (
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("userinfo", ["", SECRET])
-def test_a_line_says_what_urllib3_says(session: Session, path: str, userinfo: str) -> None:
+def test_a_line_says_what_urllib3_says(session: UpstreamSession, path: str, userinfo: str) -> None:
     with wire(named) as running:
         ask(session, [question(running.url(path, userinfo), n, '"e"') for n in range(3)], 1)
         assert len(running.heads) == 3 and len(set(running.heads)) == 1
@@ -856,7 +869,7 @@ def test_a_line_says_what_urllib3_says(session: Session, path: str, userinfo: st
 
 
 def test_credentials_from_netrc(
-    session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    session: UpstreamSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login bob password s3cret\n")
@@ -868,7 +881,7 @@ def test_credentials_from_netrc(
         assert by_crew(session, running.url()) == 1
 
 
-def test_no_credentials_in_what_is_told(session: Session) -> None:
+def test_no_credentials_in_what_is_told(session: UpstreamSession) -> None:
     with wire(lambda head: reply(status="500 Oops") if "p5" in head else named(head)) as running:
         urls = [running.url(f"p{number}", SECRET) for number in range(9)]
         came = ask(session, [question(url, n) for n, url in enumerate(urls)], 1)
@@ -876,9 +889,9 @@ def test_no_credentials_in_what_is_told(session: Session) -> None:
 
 
 @pytest.mark.parametrize("host", ["host.example", "host.example:81", "host.example:80"])
-def test_a_proxy_is_asked_with_the_whole_url(session: Session, host: str) -> None:
+def test_a_proxy_is_asked_with_the_whole_url(session: UpstreamSession, host: str) -> None:
     with wire(lambda head: reply(b"from the proxy")) as running:
-        session.requests.proxies["http"] = running.url("", "eve:pr0xy@")
+        session.by_requests.requests.proxies["http"] = running.url("", "eve:pr0xy@")
         url = f"http://{SECRET}{host}/simple/demo/?a=b"
         came = ask(session, [question(url, number) for number in range(9)], 1)
         assert set(bodies(came).values()) == {b"from the proxy"}
@@ -891,7 +904,9 @@ def test_a_proxy_is_asked_with_the_whole_url(session: Session, host: str) -> Non
 
 
 @pytest.fixture
-def vouched(session: Session, authority: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+def vouched(
+    session: UpstreamSession, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> UpstreamSession:
     """A session that knows the authority."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
     return session
@@ -901,7 +916,7 @@ LARGE = bytes(range(256)) * 1200  # of many records of TLS
 
 
 @pytest.mark.parametrize("sent", [reply(LARGE), CHUNKED + b"4b000\r\n" + LARGE + b"\r\n0\r\n\r\n"])
-def test_over_tls(vouched: Session, authority: Path, sent: bytes) -> None:
+def test_over_tls(vouched: UpstreamSession, authority: Path, sent: bytes) -> None:
     def answer(head: str) -> bytes | list[bytes]:
         if "/p5 " in head:
             return sent
@@ -917,7 +932,9 @@ def test_over_tls(vouched: Session, authority: Path, sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("end", [None, [RESET], [b"HTTP/1.1 200", RESET], (reply(b"hello")[:-1],)])
-def test_tls_that_ends(vouched: Session, authority: Path, end: Iterable[bytes] | None) -> None:
+def test_tls_that_ends(
+    vouched: UpstreamSession, authority: Path, end: Iterable[bytes] | None
+) -> None:
     seen: list[str] = []
 
     def answer(head: str) -> bytes | Iterable[bytes] | None:
@@ -937,7 +954,7 @@ def test_tls_that_ends(vouched: Session, authority: Path, end: Iterable[bytes] |
 
 @pytest.mark.parametrize("names", ["IP:127.0.0.1", "DNS:upstream.example"])
 def test_nothing_is_asked_of_who_cannot_prove_who_it_is(
-    session: Session, authority: Path, names: str, monkeypatch: pytest.MonkeyPatch
+    session: UpstreamSession, authority: Path, names: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if names.startswith("DNS:"):  # somebody vouches, but for another
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
@@ -950,12 +967,12 @@ def test_nothing_is_asked_of_who_cannot_prove_who_it_is(
         assert isinstance(outcome, UpstreamUnreachable) and "certificate" in str(outcome)
 
 
-def test_tls_through_a_proxy(vouched: Session, authority: Path) -> None:
+def test_tls_through_a_proxy(vouched: UpstreamSession, authority: Path) -> None:
     with (
         wire(named, made_by(authority, "DNS:host.example")) as running,
         tunnels(running.port) as proxy,
     ):
-        vouched.requests.proxies["https"] = f"http://eve:pr0xy@127.0.0.1:{proxy.port}/"
+        vouched.by_requests.requests.proxies["https"] = f"http://eve:pr0xy@127.0.0.1:{proxy.port}/"
         urls = [f"https://{SECRET}host.example/p{number}" for number in range(20)]
         came = ask(vouched, [question(url, key) for key, url in enumerate(urls)], 2)
         assert bodies(came) == all_named(20)
@@ -972,7 +989,7 @@ def test_tls_through_a_proxy(vouched: Session, authority: Path) -> None:
 
 
 def test_a_record_of_tls_that_comes_in_pieces_is_no_silence(
-    vouched: Session, authority: Path
+    vouched: UpstreamSession, authority: Path
 ) -> None:
     def answer(head: str) -> bytes:
         return reply(LARGE[:16000]) if "/p1 " in head else named(head)
@@ -980,19 +997,19 @@ def test_a_record_of_tls_that_comes_in_pieces_is_no_silence(
     vouched.timeout = 0.5
     own = made_by(authority, "DNS:host.example")
     with wire(answer, own) as running, tunnels(running.port, slowly=0.05) as proxy:
-        vouched.requests.proxies["https"] = f"http://127.0.0.1:{proxy.port}/"
+        vouched.by_requests.requests.proxies["https"] = f"http://127.0.0.1:{proxy.port}/"
         requests = [question(f"https://host.example/p{number}", number) for number in range(2)]
         assert bodies(ask(vouched, requests, 1)) == {0: b"/p0", 1: LARGE[:16000]}
         assert by_crew(vouched, requests[0].url) == 1
 
 
-def test_tls_within_tls_is_left_to_the_crew(vouched: Session, authority: Path) -> None:
+def test_tls_within_tls_is_left_to_the_crew(vouched: UpstreamSession, authority: Path) -> None:
     def answer(head: str) -> bytes:
         return reply(LARGE) if "/p5 " in head else named(head)
 
     own = made_by(authority, "DNS:host.example", "IP:127.0.0.1")
     with wire(answer, own) as running, tunnels(running.port, own) as proxy:
-        vouched.requests.proxies["https"] = f"https://127.0.0.1:{proxy.port}/"
+        vouched.by_requests.requests.proxies["https"] = f"https://127.0.0.1:{proxy.port}/"
         urls = [f"https://host.example/p{number}" for number in range(20)]
         came = ask(vouched, [question(url, key) for key, url in enumerate(urls)], 2)
         assert bodies(came) == {**all_named(20), 5: LARGE}

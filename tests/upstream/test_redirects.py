@@ -15,8 +15,8 @@ from yanksync.config.settings import UpstreamSettings as Section
 from yanksync.core.errors import InvalidAnswer, UpstreamError
 from yanksync.upstream.client import ACCEPT, RawPage, UpstreamClient
 from yanksync.upstream.http_answers import HttpAnswer, SizeLimit
-from yanksync.upstream.http_session import Session
 from yanksync.upstream.multiplexer import Multiplexer
+from yanksync.upstream.session import UpstreamSession
 from yanksync.upstream.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -24,12 +24,17 @@ URL = "bob:s3cret@"
 BOB, EVE = "Basic Ym9iOnMzY3JldA==", "Basic ZXZlOm5ldHJj"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["direct", "requests"])
+def no_proxy(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NETRC", "/nowhere")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    if request.param == "requests":
+        monkeypatch.setenv("NETRC", "/nowhere")
 
 
 @pytest.fixture
@@ -43,16 +48,18 @@ def netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(path))
 
 
-def session(*redirect_hosts: str) -> closing[Session]:
-    made = Session(user_agent="yanksync/test", timeout=5, workers=2, redirect_hosts=redirect_hosts)
+def session(*redirect_hosts: str) -> closing[UpstreamSession]:
+    made = UpstreamSession(
+        user_agent="yanksync/test", timeout=5, workers=2, redirect_hosts=redirect_hosts
+    )
     return closing(made)
 
 
-def get(asking: Session, url: str) -> HttpAnswer:
+def get(asking: UpstreamSession, url: str) -> HttpAnswer:
     return asking.get(url, ACCEPT, None, LIMIT)
 
 
-def over_lines(asking: Session, url: str) -> HttpAnswer:
+def over_lines(asking: UpstreamSession, url: str) -> HttpAnswer:
     """Ask for ``url`` twice, the second time over the connection that stands then."""
     found = []
     for number in range(2):
@@ -65,7 +72,7 @@ def over_lines(asking: Session, url: str) -> HttpAnswer:
 
 
 WAYS = pytest.mark.parametrize("ask", [get, over_lines])
-Ask = Callable[[Session, str], HttpAnswer]
+Ask = Callable[[UpstreamSession, str], HttpAnswer]
 
 
 def moved(place: str) -> bytes:

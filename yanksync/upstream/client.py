@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -18,7 +17,6 @@ from yanksync.core.formats.reader_rules import InvalidDocument, PageRules
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
-from yanksync.upstream import minimal_http
 from yanksync.upstream.http1_parser import HttpResponse
 from yanksync.upstream.http_answers import (
     HttpAnswer,
@@ -28,11 +26,11 @@ from yanksync.upstream.http_answers import (
     root_cause,
     upstream_time,
 )
+from yanksync.upstream.session import UpstreamSession
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
     from yanksync.upstream.first_look import FirstLook
-    from yanksync.upstream.http_session import Session
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, "
@@ -93,7 +91,13 @@ class UpstreamClient:
             max_html_list=section.max_list_size // 2,
         )
         self.json_only = json_only
-        self._section = section
+        self._session = UpstreamSession(
+            user_agent=user_agent(section.contact),
+            timeout=section.timeout,
+            workers=section.workers,
+            allow_http=section.allow_http,
+            redirect_hosts=section.redirect_hosts,
+        )
         self._last: int | None = None
         self._asked = False
         self._clock: tuple[str | None, str | None, float] | None = None  # Date, Age, when
@@ -103,32 +107,12 @@ class UpstreamClient:
 
     def close(self) -> None:
         """Close every connection."""
-        if "_session" in vars(self):
-            self._session.close()
-
-    @cached_property
-    def _session(self) -> Session:
-        # start-up: a pass that finds nothing new does without
-        from yanksync.upstream.http_session import Session
-
-        section = self._section
-        return Session(
-            user_agent=user_agent(section.contact),
-            timeout=section.timeout,
-            workers=section.workers,
-            allow_http=section.allow_http,
-            redirect_hosts=section.redirect_hosts,
-        )
+        self._session.close()
 
     def _post(
         self, url: str, body: bytes, headers: Mapping[str, str], limit: SizeLimit
     ) -> HttpResponse:
-        reply = None
-        if "_session" not in vars(self):
-            named = {**headers, "User-Agent": user_agent(self._section.contact)}
-            reply = minimal_http.minimal_post(url, body, named, self._section.timeout, limit)
-        if reply is None:
-            reply = self._session.post(url, body, headers, limit)
+        reply = self._session.post(url, body, headers, limit)
         self._note_time(reply.headers.get("date"), reply.headers.get("age"))
         return reply
 
@@ -245,7 +229,7 @@ class UpstreamClient:
         """
         from yanksync.upstream.first_look import first_look
 
-        return first_look(self._session, url, self._accept)
+        return first_look(self._session.by_requests, url, self._accept)
 
     @property
     def _accept(self) -> str:

@@ -32,7 +32,7 @@ _ONCE = frozenset(
 
 # What urllib3 would send as it is; anything else it encodes.
 _REQUEST_LINE = re.compile(
-    r"GET (?:http://[A-Za-z0-9.:\[\]-]+)?/"
+    r"(?:GET|POST) (?:http://[A-Za-z0-9.:\[\]-]+)?/"
     r"(?:[A-Za-z0-9._~:/?&=@!$'()*+,;-]|%[0-9A-F]{2})* HTTP/1\.1"
 )
 
@@ -101,7 +101,7 @@ class ResponseParser:
         self._limit = limit
         self._begin()
         self._head = bytearray()  # of which the end has not come
-        self._status = 0  # of a head that has come
+        self.status = 0  #: of a head that has come; before that 0, or of an interim response
         self._wire = 0  # bytes that came after the head
         self._length: int | None = 0  # of the body; None: it comes in chunks
         self._interim = 0  # how many responses of status 1xx came
@@ -113,8 +113,19 @@ class ResponseParser:
 
     @property
     def size(self) -> int:
-        """How many bytes are held."""
+        """How many bytes came, of which :meth:`take` may have given some away."""
         return len(self._head) + self._message.size
+
+    @property
+    def headers(self) -> Headers:
+        """Of a head that has come."""
+        return self._message.headers
+
+    def take(self) -> bytes:
+        """Give away the body as far as it has come."""
+        body = b"".join(self._message.body)
+        self._message.body.clear()
+        return body
 
     def feed(self, data: bytes) -> HttpResponse | None:
         """Take more bytes; return the answer once it is complete.
@@ -124,7 +135,7 @@ class ResponseParser:
             BodyTooLarge: its body is beyond the limit.
         """
         self.begun = True
-        while self._status < 200:
+        while self.status < 200:
             self._head += data
             end = self._head.find(b"\r\n\r\n") + 4
             if end < 4 and len(self._head) <= HEAD_LIMIT and not _BARE.search(self._head):
@@ -134,7 +145,7 @@ class ResponseParser:
             head, data = bytes(self._head[:end]), bytes(self._head[end:])
             self._head.clear()
             self._take_head(head)
-        if self._status not in WITH_BODY:
+        if self.status not in WITH_BODY:
             return self._reply()
         if data:
             self._take_body(data)
@@ -144,13 +155,13 @@ class ResponseParser:
         if not _FIRST.match(head) or _AMBIGUOUS.search(head):
             raise UnsupportedResponse
         self._parse(head)
-        self._status = self._parser.get_status_code()
-        if self._status < 200:  # it ends with its head and says nothing (RFC 9110, 15.2)
+        self.status = self._parser.get_status_code()
+        if self.status < 200:  # it ends with its head and says nothing (RFC 9110, 15.2)
             self._interim += 1
-            if self._status == 101 or self._interim > MOST_INTERIM:  # 101: another protocol follows
+            if self.status == 101 or self._interim > MOST_INTERIM:  # 101: another protocol follows
                 raise UnsupportedResponse
             self._begin()
-        elif self._status in WITH_BODY and self._status != 304:
+        elif self.status in WITH_BODY and self.status != 304:
             headers = self._message.headers
             coding, length = headers.get("transfer-encoding"), headers.get("content-length")
             if (coding or "chunked").lower() != "chunked" or coding is length is None:
@@ -178,22 +189,26 @@ class ResponseParser:
     def _reply(self) -> HttpResponse:
         message = self._message
         close = "close" in message.headers.get("connection", "").lower()
-        if self._status == 304 and "transfer-encoding" in message.headers:
+        if self.status == 304 and "transfer-encoding" in message.headers:
             close = True  # there is no body, but who says that there is one may send it
-        keep = not close and self._status in WITH_BODY
+        keep = not close and self.status in WITH_BODY
         body = b"".join(message.body)
-        return HttpResponse(self._status, message.reason, message.headers, body, keep)
+        return HttpResponse(self.status, message.reason, message.headers, body, keep)
 
 
-def request_bytes(target: str, headers: Mapping[str, str]) -> bytes:
-    """Return the bytes of a GET request.
+def request_bytes(
+    target: str, headers: Mapping[str, str], method: str = "GET", body: bytes = b""
+) -> bytes:
+    """Return the bytes of a request by GET or POST.
 
     Raises ``ValueError`` for an unusual one.
     """
-    lines = [f"GET {target} HTTP/1.1"]
+    lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    if method == "POST":
+        lines.append(f"Content-Length: {len(body)}")
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a request of several lines")
     if not _REQUEST_LINE.fullmatch(lines[0]):
         raise ValueError("an address that is to be encoded")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body

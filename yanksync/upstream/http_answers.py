@@ -111,6 +111,14 @@ def _http_date(text: str) -> datetime:
     return parsedate_to_datetime(text)
 
 
+def wishes(accept: str, etag: str | None) -> dict[str, str]:
+    """Return the headers of a request for a page or a list."""
+    headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    return headers
+
+
 class RetryAfter:
     """The pause that upstream asked for (R13).
 

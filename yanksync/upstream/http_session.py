@@ -41,6 +41,7 @@ from yanksync.upstream.http_answers import (
     check_status,
     root_cause,
     too_slow,
+    wishes,
 )
 from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded
 from yanksync.upstream.redirects import PORTS, RedirectRules, origin, url_for_messages
@@ -79,8 +80,12 @@ class Session:
         workers: int,
         allow_http: bool = False,
         redirect_hosts: Collection[str] = (),
+        retry_after: RetryAfter | None = None,
     ) -> None:
-        """``redirect_hosts``: other hosts that pages may redirect to, with a port or without."""
+        """``redirect_hosts``: other hosts that pages may redirect to, with a port or without.
+
+        ``retry_after`` is that of another session which asks the same upstream.
+        """
         self.timeout = timeout
         self._redirects = RedirectRules(allow_http=allow_http, hosts=redirect_hosts)
         self.requests = NoRedirectSession()  #: for single questions: the journal
@@ -90,7 +95,7 @@ class Session:
         adapter = FinalAdapter(pool_maxsize=workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
-        self.retry_after = RetryAfter()  #: what upstream asked for (R13)
+        self.retry_after = retry_after or RetryAfter()  #: what upstream asked for (R13)
         self._routes: dict[tuple[str, str, bool], _Route] = {}
         self._lock = threading.Lock()
 
@@ -109,6 +114,7 @@ class Session:
         *,
         share: int | None = None,
         wait: Callable[[], None] | None = None,
+        redirect: str | None = None,
     ) -> HttpAnswer:
         """Ask for ``url`` and read a body within ``limit``.
 
@@ -118,12 +124,17 @@ class Session:
         that asks for more patience than a pass has), :class:`UpstreamRefused` (any other status but
         200, 304 and 404), :class:`InvalidAnswer` (too large, or a redirect that is not followed),
         and what ``wait`` raises, which is called before more than ``share`` bytes are kept.
+
+        ``redirect``: where ``url`` leads to, if it was asked for already.
         """
-        headers = _wishes(accept, etag)
+        headers = wishes(accept, etag)
         reading = _BodyOptions(limit, share, wait)
         seen, own = url, True
         for _ in range(_REDIRECTS + 1):
-            answer = self._once(seen, headers, reading, own=own)
+            answer: HttpAnswer | str | None = redirect
+            if answer is None:
+                answer = self._once(seen, headers, reading, own=own)
+            redirect = None
             if isinstance(answer, HttpAnswer):
                 if answer.status == 404 and seen != url:
                     # It says that there is nothing elsewhere, and nothing of what was asked (R7).
@@ -241,19 +252,21 @@ class Session:
     def request(self, url: str, accept: str, etag: str | None) -> bytes:
         """Return the bytes of the request that :meth:`get` sends.
 
-        Raises ``ValueError`` for an odd one, and what requests raises for proxies and certificates.
+        Raises ``ValueError`` for an odd one, and ``OSError`` for proxies and certificates.
         """
-        route = self._route(url)
-        headers = {"Host": route.host, **route.headers, **_wishes(accept, etag)}
+        with _as_os_error():
+            route = self._route(url)
+        headers = {"Host": route.host, **route.headers, **wishes(accept, etag)}
         return request_bytes(_target(url, route), headers)
 
     def idle(self, url: str) -> HTTPConnection | None:
         """Take an idle open connection for ``url``; None: there is none.
 
-        It is the taker's then, until :meth:`give_back`.
+        It is the taker's then, until :meth:`give_back`. Raises ``OSError``.
         """
-        pool = self._route(url).pool
-        connection = pool._get_conn()
+        with _as_os_error():
+            pool = self._route(url).pool
+            connection = pool._get_conn()
         # TLS within TLS, to a proxy, is no socket to wait for: it keeps back what it has unpacked.
         if isinstance(connection, HTTPConnection) and isinstance(connection.sock, socket.socket):
             return connection
@@ -331,16 +344,18 @@ class Session:
         return unpacker.body()
 
 
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Raise what urllib3 raises as ``OSError``, as requests does."""
+    try:
+        yield
+    except HTTPError as error:
+        raise OSError(str(error)) from error
+
+
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
     """Return ``headers`` by their names in lower case."""
     return {name.lower(): value for name, value in headers.items()}
-
-
-def _wishes(accept: str, etag: str | None) -> dict[str, str]:
-    headers = {"Accept": accept, "Accept-Encoding": "gzip"}
-    if etag is not None:
-        headers["If-None-Match"] = etag
-    return headers
 
 
 def _target(url: str, route: _Route) -> str:

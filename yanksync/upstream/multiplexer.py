@@ -1,23 +1,19 @@
-"""Sends many requests in one thread, over connections that urllib3 has opened.
+"""Sends many requests in one thread, over connections that other threads have opened.
 
 A blocking thread for each request spends more time on waking up than on the work
-(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads, which use urllib3,
-open the connections (proxy, TLS, credentials) and repeat what is unusual: a redirect, an answer
-with an odd form, a connection that was closed meanwhile. All other requests are sent from here.
+(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads open the
+connections (proxy, TLS, credentials) and repeat what is unusual: a redirect, an answer with an odd
+form, a connection that was closed meanwhile. All other requests are sent from here.
 """
 
 from __future__ import annotations
 
 import selectors
-import ssl
 import time
 import zlib
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TypeVar
-
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from typing import TYPE_CHECKING, TypeVar
 
 from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
@@ -39,11 +35,18 @@ from yanksync.upstream.http_answers import (
     root_cause,
     too_slow,
 )
-from yanksync.upstream.http_session import Session
 from yanksync.upstream.worker_threads import Asked, HttpRequest, WorkerThreads
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection
+
+    from yanksync.upstream.direct_connections import DirectConnection
+    from yanksync.upstream.session import UpstreamSession
 
 K = TypeVar("K")
 
+# A part of what TLS unpacks only as a whole. By name: an upstream without TLS needs no OpenSSL.
+_PARTIAL = ("SSLWantReadError", "SSLWantWriteError")
 _AHEAD = 2  # requests drawn and not answered yet, for each worker
 _ROOM = 32 << 20  # bytes
 _CHUNK = 1 << 16  # bytes read from a socket at once; more costs more CPU time
@@ -56,7 +59,7 @@ class _Connection:
 
     __slots__ = ("connection", "last_heard", "reader", "request", "socket", "started", "url")
 
-    def __init__(self, url: str, connection: HTTPConnection) -> None:
+    def __init__(self, url: str, connection: HTTPConnection | DirectConnection) -> None:
         assert connection.sock is not None
         self.url = url  # that it was made for; all requests go to the same place
         self.connection = connection
@@ -72,7 +75,7 @@ class Multiplexer:
     One thread uses it.
     """
 
-    def __init__(self, session: Session, workers: int, room: int = _ROOM) -> None:
+    def __init__(self, session: UpstreamSession, workers: int, room: int = _ROOM) -> None:
         """``room``: bytes of answers that may be in memory, besides a single large one.
 
         Raises :class:`OSError` when there is nothing left to wait with.
@@ -147,7 +150,7 @@ class Multiplexer:
         try:
             wire = self._session.request(request.url, request.accept, request.etag)
             connection = self._idle.pop() if self._idle else self._adopted(request.url)
-        except (OSError, ValueError, HTTPError):
+        except (OSError, ValueError):
             return False  # the thread that sends it finds out what is wrong
         if connection is None:
             return False
@@ -209,10 +212,13 @@ class Multiplexer:
             if request is not None and not data:
                 raise EOFError
             reply = None if request is None else connection.reader.feed(data)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            connection.last_heard = time.monotonic()  # a part of what TLS unpacks only as a whole
+        except BlockingIOError:
+            connection.last_heard = time.monotonic()
             return
         except (OSError, EOFError, UnsupportedResponse, BodyTooLarge) as problem:
+            if type(problem).__name__ in _PARTIAL:
+                connection.last_heard = time.monotonic()
+                return
             self._drop(connection)
             if request is not None:
                 self._failed(request, problem, connection)

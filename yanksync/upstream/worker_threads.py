@@ -1,4 +1,4 @@
-"""The threads that send requests with urllib3, and the requests that they are given."""
+"""The threads that open connections, and the requests that they are given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -16,7 +16,9 @@ from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
 from yanksync.upstream.answer_budget import AnswerBudget, BudgetClosed
 from yanksync.upstream.http_answers import Outcome, SizeLimit
-from yanksync.upstream.http_session import Session
+
+if TYPE_CHECKING:
+    from yanksync.upstream.session import UpstreamSession
 
 K = TypeVar("K")
 
@@ -24,7 +26,7 @@ log = logging.getLogger("yanksync")
 
 
 class HttpRequest(Struct, Generic[K], frozen=True):
-    """A request (see :meth:`Session.get`), and the key of its caller."""
+    """A request (see :meth:`.session.UpstreamSession.get`), and the key of its caller."""
 
     key: K
     url: str
@@ -37,13 +39,13 @@ Asked = HttpRequest[Any]
 
 
 class WorkerThreads:
-    """The threads that use urllib3, at most ``workers``.
+    """The threads that ask in the usual way, at most ``workers``.
 
     They are daemons, so that the program does not wait for answers without use (a signal came,
     the disk is full).
     """
 
-    def __init__(self, session: Session, workers: int, budget: AnswerBudget) -> None:
+    def __init__(self, session: UpstreamSession, workers: int, budget: AnswerBudget) -> None:
         self._session = session
         self._budget = budget
         self._workers = workers
