@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # What requests would heed: where any is set, requests has to be asked what it means.
 _OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
+# Their settings may name a proxy, which requests asks for.
+_SYSTEM_PROXIES = ("darwin", "win32")
 
 
 class DirectConnection:
@@ -111,7 +114,9 @@ def is_plain(url: str) -> bool:
 
 
 def needs_requests(environ: Mapping[str, str]) -> bool:
-    """Return whether the machine has a proxy or a .netrc configured."""
+    """Return whether the machine may have a proxy or a .netrc."""
+    if sys.platform in _SYSTEM_PROXIES:
+        return True
     if any(name.lower() in _OTHERS for name in environ):
         return True
     home = os.path.expanduser("~")
