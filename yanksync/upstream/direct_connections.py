@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -55,6 +56,7 @@ class DirectConnections:
         self._idle: dict[tuple[str, str], list[DirectConnection]] = {}
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
+        weakref.finalize(self, _close_all, self._idle)  # as the pools of urllib3
 
     def take_idle(self, url: str) -> DirectConnection | None:
         """Take an idle connection for ``url``; None: there is none."""
@@ -87,9 +89,7 @@ class DirectConnections:
     def close(self) -> None:
         """Close every idle connection."""
         with self._lock:
-            for idle in self._idle.values():
-                while idle:
-                    idle.pop().close()
+            _close_all(self._idle)
 
     def _tls(self) -> ssl.SSLContext:
         """Return the context of all connections: reading the authorities takes 15 ms."""
@@ -105,6 +105,12 @@ class DirectConnections:
                 )
                 self._context.set_alpn_protocols(["http/1.1"])
             return self._context
+
+
+def _close_all(connections: Mapping[tuple[str, str], list[DirectConnection]]) -> None:
+    for idle in connections.values():
+        while idle:
+            idle.pop().close()
 
 
 def is_plain(url: str) -> bool:
