@@ -146,4 +146,4 @@ def assert_withdrawn(answer: requests.Response, content_type: str) -> None:
     assert answer.headers["Content-Type"].partition(";")[0] == content_type
     assert answer.headers["Content-Security-Policy"] == HEADER_POLICY
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "public, max-age=600"
+    assert answer.headers["Cache-Control"] == "no-cache"

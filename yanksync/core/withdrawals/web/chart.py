@@ -60,7 +60,8 @@ def chart(counts: Sequence[DayTotals]) -> str:
 <p class="note">{period}</p>
 <ul class="legend">
 {"".join(_legend(days))}</ul>
-<svg class="chart" role="img" aria-labelledby="chart-title chart-text" height="{_HEIGHT}">
+<svg class="chart" role="img" aria-labelledby="chart-title" aria-describedby="chart-text"
+height="{_HEIGHT}">
 <title id="chart-title">Yanks, removals and quarantines a day</title>
 <desc id="chart-text">{_described(days, period)}</desc>
 {"".join(_scale(days))}{"".join(_months(days))}{"".join(_bars(days))}</svg>

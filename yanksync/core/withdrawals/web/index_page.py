@@ -10,7 +10,7 @@ from msgspec import Struct
 from yanksync.core.formats.html.page_writer import escape
 from yanksync.core.withdrawals.event import WithdrawalEvent
 from yanksync.core.withdrawals.web.chart import DayTotals, chart
-from yanksync.core.withdrawals.web.parts import kind_of, pin, reason, scope, tag, time
+from yanksync.core.withdrawals.web.parts import kind_of, latest_first, pin, reason, scope, tag, time
 from yanksync.core.withdrawals.web.shell import INDEX_POLICY, render_shell
 from yanksync.core.withdrawals.web.text import counted, day_text, moment, visible, visible_html
 from yanksync.core.withdrawals.web.words import EventKind
@@ -70,7 +70,7 @@ class IndexContent(Struct, frozen=True, kw_only=True):
 
 def render_index(content: IndexContent) -> bytes:
     """Return ``index.html``, with at most :data:`EVENTS` events."""
-    events = content.events[:EVENTS]
+    events = latest_first(content.events[:EVENTS])
     title = visible_html(content.title)
     body = f"""\
 <a class="skip" href="#events">Skip to the events</a>
@@ -135,7 +135,7 @@ def _table(events: Sequence[WithdrawalEvent]) -> str:
 
 
 def _bodies(events: Sequence[WithdrawalEvent]) -> Iterator[str]:
-    """Yield the rows of each day; times may run backwards, so a day can come twice."""
+    """Yield the rows of each day."""
     for day, group in groupby(events, lambda event: moment(event.time).date()):
         rows = list(group)
         said = f"{day:%A}, {day_text(rows[0].time)}"

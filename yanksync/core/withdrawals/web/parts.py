@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yanksync.core.withdrawals.event import WithdrawalEvent
 from yanksync.core.withdrawals.web.text import counted, iso, shortened, visible_html
 from yanksync.core.withdrawals.web.words import WORDS, EventKind
 
 _LONG = 100  # characters of a version or a name of a file
+
+
+def latest_first(events: Sequence[WithdrawalEvent]) -> list[WithdrawalEvent]:
+    """Return events in the order of their times, newest first.
+
+    That of the log can differ.
+    """
+    return sorted(events, key=lambda event: (event.time, event.cursor), reverse=True)
 
 
 def kind_of(event: WithdrawalEvent) -> EventKind:

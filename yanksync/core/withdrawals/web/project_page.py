@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.withdrawals.event import WithdrawalEvent
-from yanksync.core.withdrawals.web.parts import kind_of, pin, reason, scope, tag, time
+from yanksync.core.withdrawals.web.parts import kind_of, latest_first, pin, reason, scope, tag, time
 from yanksync.core.withdrawals.web.shell import PROJECT_POLICY, render_shell
 from yanksync.core.withdrawals.web.standing import ProjectStanding, Withdrawn
 from yanksync.core.withdrawals.web.text import counted, day_text, moment
@@ -36,7 +36,7 @@ class ProjectContent(Struct, frozen=True, kw_only=True):
 
 def render_project(content: ProjectContent) -> bytes:
     """Return ``project/<name>/index.html``, with at most :data:`EVENTS` events."""
-    events = content.events[:EVENTS]
+    events = latest_first(content.events[:EVENTS])
     name = content.project
     body = f"""\
 <a class="skip" href="#timeline">Skip to the timeline</a>
@@ -71,7 +71,7 @@ def render_project(content: ProjectContent) -> bytes:
 
 def _page_link(name: str, events: Sequence[WithdrawalEvent]) -> str:
     """Return the link to the mirror's page of the project, where one is published."""
-    if not events or events[0].page_sha256 is None:
+    if not events or max(events, key=lambda event: event.cursor).page_sha256 is None:
         return ""
     return f'<li><a href="../../../simple/{name}/index.html">Files on this mirror</a></li>\n'
 

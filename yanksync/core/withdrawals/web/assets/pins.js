@@ -99,8 +99,8 @@
     pin.scope = "row";
     const link = document.createElement("a");
     link.href = `project/${name}/index.html`;
-    link.textContent = name;
-    pin.append(link, `==${version}`);
+    link.textContent = `${name}==${version}`;
+    pin.append(link);
     const tag = document.createElement("span");
     tag.className = `tag ${said.kind}`;
     tag.textContent = said.what;
