@@ -16,11 +16,13 @@ from yanksync.cli.reports.check import LEVELS
 from yanksync.config.settings import HOOK_NAMES
 from yanksync.core.model import HistoryAction
 from yanksync.core.pins import PinOperator
+from yanksync.core.project_state import PublishReason
 from yanksync.doctor.checks import Level
 from yanksync.output.comparison import FindingKind
 from yanksync.reports.audit.findings import FindingKind as AuditKind
 from yanksync.reports.compare.differences import DifferenceKind
 from yanksync.reports.rescue.findings import Outcome as RescueOutcome
+from yanksync.reports.why.report import Answer, PinOutcome
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -215,7 +217,7 @@ class ChangedMark(Struct, kw_only=True):
 
 
 class Ruling(Struct, kw_only=True):
-    """``yanksync why --json``: an array of these"""
+    """A rule of the mirror that hides a file or marks it as yanked."""
 
     file: Annotated[str, _says("The file.")]
     version: Annotated[str | None, _says("Its version; null: it belongs to none.")]
@@ -223,6 +225,118 @@ class Ruling(Struct, kw_only=True):
     rule: Annotated[str, _says("The key, the override or the advisory.")]
     reason: Annotated[str, _says("What the operator or the advisory says.")]
     until: Annotated[Time | None, _says("When it ends; null: when the rules change.")]
+
+
+class Event(Change, kw_only=True):
+    """A change, and when the mirror did what about it."""
+
+    asked: Annotated[
+        Time | None, _says("The start of the journal read because of which the page was fetched.")
+    ]
+    attempts: Annotated[
+        int | None, _says("How many passes asked for the page in vain; null: not known.")
+    ]
+    stale_since: Annotated[Time | None, _says("The first answer that was too old.")]
+    recorded: Annotated[Time | None, _says("When a page showed it.")]
+    published: Annotated[Time | None, _says("When it was published.")]
+
+
+class Waiting(Struct, kw_only=True):
+    """Why the project waits to be fetched."""
+
+    required_serial: Annotated[int | None, _says("The serial that the page must reach.")]
+    since: Annotated[Time, _says("Since when.")]
+    attempts: Annotated[int, _says("Passes without success.")]
+    stale_since: Annotated[Time | None, _says("The first answer that was too old.")]
+    next_try: Annotated[Time, _says("When it is fetched next.")]
+    behind: Annotated[bool, _says("True: the page stayed old for 26 hours.")]
+    problem: Annotated[str | None, _says("What went wrong last.")]
+    held: Annotated[str | None, _says("Why a guard holds it.")]
+    held_since: Annotated[Time | None, _says("Since when.")]
+
+
+class Unpublished(Struct, kw_only=True):
+    """Why what is recorded is not published."""
+
+    reason: Annotated[
+        PublishReason,
+        _says("``page``: a page waits; the others: the project is to be removed, and why."),
+    ]
+    since: Annotated[Time, _says("Since when.")]
+    held: Annotated[str | None, _says("Why a guard holds it.")]
+    held_since: Annotated[Time | None, _says("Since when.")]
+    problem: Annotated[str | None, _says("Why it could not be written.")]
+
+
+class KeptFile(Struct, kw_only=True):
+    """A file that upstream lost or changed."""
+
+    file: Annotated[str, _says("Its name.")]
+    shown: Annotated[bool, _says("It stays as it was published; else it is left out.")]
+    since: Annotated[Time, _says("Since when upstream's page differs.")]
+    held: Annotated[str | None, _says("Why a guard holds it.")]
+    held_since: Annotated[Time | None, _says("Since when.")]
+
+
+class Doings(Struct, kw_only=True):
+    """What the mirror did last."""
+
+    serial: Annotated[int | None, _says("The serial of the recorded page.")]
+    recorded: Annotated[Time | None, _says("When that page was recorded.")]
+    checked: Annotated[Time | None, _says("When upstream last confirmed it.")]
+    published_serial: Annotated[int | None, _says("The serial of the published page.")]
+    published: Annotated[Time | None, _says("When that page was published.")]
+    fetch: Annotated[Waiting | None, _says("Why it waits to be fetched; null: it does not.")]
+    publish: Annotated[Unpublished | None, _says("Why it is not published; null: it is.")]
+    kept: Annotated[list[KeptFile], _says("Files that a guard keeps or leaves out.")]
+
+
+class Offered(Struct, kw_only=True):
+    """What is offered."""
+
+    json: Annotated[bool, _says("The JSON form is published.")]
+    html: Annotated[bool, _says("The HTML form is published.")]
+    legacy_json: Annotated[bool, _says("The form for followers is published.")]
+    files: Annotated[int, _says("Files in each form.")]
+    yanked: Annotated[int, _says("How many of them are marked yanked.")]
+    hidden: Annotated[int, _says("Files that rules hide.")]
+    omitted: Annotated[int, _says("Yanked files that ``mirror.yanked`` leaves out.")]
+
+
+class Release(Struct, kw_only=True):
+    """A release."""
+
+    version: Annotated[str | None, _says("The version; null: files that belong to none.")]
+    files: Annotated[int, _says("Its files at upstream, with those that a guard keeps.")]
+    wheels: Annotated[int, _says("Offered wheels.")]
+    sdists: Annotated[int, _says("Offered sdists.")]
+    yanked: Annotated[int, _says("Offered files that are marked yanked.")]
+    hidden: Annotated[int, _says("Files that rules hide.")]
+    omitted: Annotated[int, _says("Yanked files that are left out.")]
+    reason: Annotated[
+        str | None, _says('Why it is yanked, exact; ``""``: no reason. Null: it is not yanked.')
+    ]
+    requires_python: Annotated[list[str], _says("What its offered files need of Python.")]
+    pip: Annotated[PinOutcome, _says("What pip does with an exact pin.")]
+    uv: Annotated[PinOutcome, _says("What uv does with an exact pin.")]
+
+
+class Why(Struct, kw_only=True):
+    """``yanksync why --json``"""
+
+    project: Annotated[Name, _says("The normalised name.")]
+    version: Annotated[str | None, _says("As it was asked for; null: the whole project.")]
+    answer: Annotated[
+        Answer, _says("Whether it can be installed; ``yanked``: only by an exact pin.")
+    ]
+    text: Annotated[str, _says("The answer in a sentence, for people.")]
+    status: Annotated[str | None, _says("The project's status (PEP 792); null: no page.")]
+    status_reason: Annotated[str | None, _says("Upstream's reason for it.")]
+    events: Annotated[list[Event], _says("What upstream said, oldest first.")]
+    mirror: Annotated[Doings, _says("What the mirror did.")]
+    rules: Annotated[list[Ruling], _says("The rules that hide or mark files.")]
+    offered: Annotated[Offered, _says("What is offered by the recorded page and the rules.")]
+    releases: Annotated[list[Release], _says("The releases, or those that VERSION means.")]
 
 
 class Plan(Struct, kw_only=True):
@@ -595,7 +709,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "sync": Pass,
     "plan": Plan,
     "holds": Hold,
-    "why": Ruling,
+    "why": Why,
     "approve": Approved,
     "history": Change,
     "verify": Verified,

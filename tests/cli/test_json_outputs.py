@@ -69,6 +69,8 @@ def test_what_is_asked_of_a_mirror(busy: Cli) -> None:
     assert len(history) == 2 and holds[0]["files"]
     valid("history", history)
     valid("holds", holds)
+    for subject in (("demo",), ("demo", "1.0"), ("other",), ("late",)):
+        valid("why", printed(busy, "why", *subject))
     valid("check", printed(busy, "check", code=2))
     approved = printed(busy, "approve")
     assert approved["approved"]

@@ -268,8 +268,8 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> No
         assert [row.reason for row in state.history_rows.select() if row.serial == 5] == ["why"]
     assert set(before) <= set(content(path))
     for table in set(before) - {"_sqlite_migrations", "history", "unsettled", "reads"}:
-        # A digest and revisions that were unknown; since when a look is doubted, and approved.
-        added = {"projects": (None, 0, None), "pending": (None, 0)}.get(table, ())
+        # A digest, revisions and times that were unknown; since when a look is doubted, approved.
+        added = {"projects": (None, 0, None, None, None), "pending": (None, 0)}.get(table, ())
         assert content(path)[table] == [(*row, *added) for row in before[table]], table
     assert [row[0] for row in content(path)["reads"]] == [row[0] for row in before["reads"]]
     assert raw(path, "PRAGMA user_version") == [(VERSION,)]

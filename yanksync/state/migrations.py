@@ -262,6 +262,15 @@ _WITHDRAWALS = (
     f"""CREATE TRIGGER history_explained AFTER UPDATE OF reason ON history {_IS_LOGGED}
         BEGIN INSERT OR IGNORE INTO unlogged VALUES (NEW.id); END""",
 )
+_TIMELINE = (
+    # What the mirror did, for `why`.
+    "ALTER TABLE projects ADD COLUMN recorded_at REAL",
+    "ALTER TABLE projects ADD COLUMN published_at REAL",
+    "ALTER TABLE history ADD COLUMN asked REAL",  # start of the read that asked for its page
+    "ALTER TABLE history ADD COLUMN attempts INTEGER",  # passes that asked in vain before
+    "ALTER TABLE history ADD COLUMN stale_since REAL",
+    "ALTER TABLE history ADD COLUMN recorded REAL",  # when a page showed it
+)
 
 _MIGRATIONS = (
     ("first", _FIRST),
@@ -275,6 +284,7 @@ _MIGRATIONS = (
     ("cooldown", _COOLDOWN),
     ("removed_files", (_REMOVED_FILES,)),
     ("withdrawals", _WITHDRAWALS),
+    ("timeline", _TIMELINE),
 )
 VERSION = len(_MIGRATIONS)
 

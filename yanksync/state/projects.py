@@ -118,7 +118,7 @@ class Projects:
         stored = page.stored
         row = self._db.first_row(
             """UPDATE projects SET presence = 'present', serial = ?2, quarantined = ?3, etag = ?4,
-                yanked = ?5, checked = ?6, due = ?7, listed_at = NULL,
+                yanked = ?5, checked = ?6, recorded_at = ?6, due = ?7, listed_at = NULL,
                 word = NULL
             WHERE name = ?1 RETURNING id""",
             (name, page.serial, page.quarantined, page.etag, page.yanked, page.checked, page.due),

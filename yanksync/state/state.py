@@ -22,6 +22,7 @@ from yanksync.state.database import Database
 from yanksync.state.etags import EtagTable
 from yanksync.state.facts import Facts
 from yanksync.state.history import History
+from yanksync.state.history_times import HistoryTimes
 from yanksync.state.list_import import ListImport
 from yanksync.state.lost_files import LostFileTable, RemovedFileTable
 from yanksync.state.policy.file_times import FileTimesTable
@@ -30,10 +31,11 @@ from yanksync.state.projects import Projects
 from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.hooks import HookQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
+from yanksync.state.queues.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.runs import Runs
-from yanksync.state.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.views.comparable import Comparable
 from yanksync.state.views.history_rows import HistoryRows
+from yanksync.state.views.timeline import Timeline
 from yanksync.state.withdrawals.event_log import EventLog
 
 
@@ -57,9 +59,11 @@ class State:
         self.file_times = FileTimesTable(self._db)
         self.unconfirmed_serials = UnconfirmedSerials(self._db)
         self.history = History(self._db)
+        self.history_times = HistoryTimes(self._db)
         self.history_rows = HistoryRows(self._db)
         self.comparable = Comparable(self._db)
         self.event_log = EventLog(self._db)
+        self.timeline = Timeline(self._db)
         self.list_import = ListImport(self._db)
         self.runs = Runs(self._db)
         self.etags = EtagTable(self._db)

@@ -253,8 +253,8 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
     finished = []
     applied: dict[int, AppliedRules] = {}
     with state.transaction():
-        if mirror.settings.health.metrics is not None:
-            totals.latencies += state.counters.published(_newly_published(outcome), mirror.now())
+        now = mirror.now()
+        totals.latencies += state.history_times.published(_newly_published(outcome), now)
         if hooks := mirror.settings.hooks.enabled:
             state.hook_queue.add(hooks, _changed(outcome))
         for rendering in outcome.renderings:
@@ -275,7 +275,7 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
                 if rendering.applied is not None:
                     applied[one.id] = rendering.applied
                 finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
-        state.publish_queue.mark_published(finished)
+        state.publish_queue.mark_published(finished, now)
         note_rules(mirror, applied)
 
 

@@ -157,6 +157,8 @@ class _Recorder:
             before = self._before(row)
             hidden = hidden_before(self._mirror, before, self._times.of(row))
             self._times.vanished(row, before, explained=verdict == Removed(explained=True))
+        if isinstance(verdict, Removed | Confirm):
+            self._note_time(row, BEFORE_ALL, None)
         self._apply(result.task, row, effects, approved=result.task.approved, hidden=hidden)
         if isinstance(verdict, Confirm) and isinstance(result.answer, NotModified):
             self.losses.confirm(row)
@@ -283,6 +285,7 @@ class _Recorder:
         hidden = hidden_before(self._mirror, showed, self._times.of(row))
         self._remember(row, showed, shown, yank_reasons(page), was_lost, hidden)
         self._note_traits(result, page)
+        self._note_time(row, BEFORE_ALL if row.serial is None else row.serial, page.serial)
         self._batch.pages[row.id] = shown
         self._mirror.totals.recorded += 1
         self._apply(result.task, row, effects)
@@ -367,6 +370,11 @@ class _Recorder:
             for low, some in by_low.items()
         ]
         self._state.history.add_diff(row.name, seen, self._now, settled=settled)
+
+    def _note_time(self, row: ProjectRow, above: int, upto: int | None) -> None:
+        """Note that what the journal said of a project is recorded, for ``why``."""
+        if row.entry_serial is not None:
+            self._state.history_times.recorded(row.name, above, upto, self._now)
 
     def _note_traits(self, result: FetchResult, page: Page) -> None:
         """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""

@@ -116,11 +116,42 @@ def test_since_a_time(eventful: Cli) -> None:
         assert short(eventful("history", "--since", text, "--json").json) == ALL[2:]
 
 
+def test_until_ends_what_since_begins(eventful: Cli) -> None:
+    since, until = (
+        time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * DAY)) for days in (7, 3)
+    )
+    first = short(eventful("history", "--until", since, "--json").json)
+    second = short(eventful("history", "--since", since, "--until", until, "--json").json)
+    third = short(eventful("history", "--since", until, "--json").json)
+    assert [len(first), len(second), len(third)] == [1, 1, 3]
+    assert first + second + third == ALL
+    assert short(eventful("history", "--until", "2h", "-n", "1", "--json").json) == [ALL[2]]
+
+
+def test_a_long_reason_goes_on_below_on_a_terminal(synced: Cli, upstream: FakeUpstream) -> None:
+    reason = " ".join(f"word{number}" for number in range(30))
+    upstream.upload("a-project-with-a-long-name", "1.0")
+    assert synced("sync").code == 0
+    upstream.yank("demo", "1.0", reason)
+    assert synced("sync").code == 0
+    assert synced("history").out.splitlines()[1].endswith(reason)
+    shown = typed(synced, "history", PAGER="cat", COLUMNS="80").text.splitlines()
+    assert all(len(line) <= 80 for line in shown)
+    assert " ".join(" ".join(shown[1:]).split()).endswith(reason)
+    at = shown[0].index("REASON")
+    assert len(shown) > 4 and all(line[:at].isspace() for line in shown[2:])
+    upstream.yank("a-project-with-a-long-name", "1.0", reason)
+    assert synced("sync").code == 0
+    shown = typed(synced, "history", PAGER="cat", COLUMNS="80").text.splitlines()
+    assert all(len(line) <= 80 for line in shown)
+    assert sum(line.startswith("    word0 word1 ") for line in shown) == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("--since", "yesterday"), ("--since", "2026-13-01"), ("--since", "20261101"[:7] + "x"),
-        ("--since", "2026-W10"), ("--since", "1w"), ("--since", ""), ("-n", "0"), ("-n", "x"),
+        ("--since", "2026-W10"), ("--since", "1w"), ("--since", ""), ("--until", "x"), ("--since", "1d", "--until", "2d"), ("-n", "0"), ("-n", "x"),
         ("--action", "nope"), ("de mo",), ("demo", "x y"), ("[",),
     ],
 )  # fmt: skip

@@ -22,14 +22,23 @@ def young(cli: Cli, upstream: FakeUpstream, more: str = "") -> str:
     return text
 
 
+def ruled(cli: Cli, *args: str) -> list[str]:
+    """Return the lines of the section that names rules."""
+    out = cli("why", *args).out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    section = out.split("\nRules\n")[1].split("\n\n")[0]
+    return [line.strip() for line in section.replace("\n      ", " ").splitlines()]
+
+
 def test_why_names_the_rule_and_its_end(yanksync: Cli, upstream: FakeUpstream) -> None:
     young(yanksync, upstream, AGE)
-    done = yanksync("why", "Demo")
+    done = yanksync("why", "Demo", "3")
     assert done.code == 0
-    assert re.fullmatch(
-        rf"demo-3\.0\.tar\.gz  hidden by cooldown\.age until {RFC_3339.pattern}\n", done.out
+    assert re.match(
+        rf"No: demo 3 is hidden by cooldown\.age until {RFC_3339.pattern}\.\n", done.out
     )
-    (row,) = yanksync("why", "demo", "3", "--json").json
+    found = yanksync("why", "demo", "3", "--json").json
+    (row,) = found["rules"]
     assert {key: row[key] for key in ("file", "version", "action", "rule", "reason")} == {
         "file": "demo-3.0.tar.gz",
         "version": "3.0",
@@ -37,25 +46,31 @@ def test_why_names_the_rule_and_its_end(yanksync: Cli, upstream: FakeUpstream) -
         "rule": "cooldown.age",
         "reason": "",
     }
-    assert f"until {row['until']}\n" in done.out
-    assert "no rule hides or marks a file of demo 1.0" in yanksync("why", "demo", "1.0").out
+    assert ruled(yanksync, "demo") == [
+        f"demo-3.0.tar.gz  hidden by cooldown.age until {row['until']}"
+    ]
+    assert found["offered"]["hidden"] == 1 and found["releases"][0]["pip"] == "fails"
+    assert "Rules" not in yanksync("why", "demo", "1.0").out
 
 
 def test_why_knows_patterns_and_overrides(yanksync: Cli, upstream: FakeUpstream) -> None:
     override = '\n[[override]]\nmatch = "demo==1"\naction = "yank"\nreason = "use 2.0"\n'
     young(yanksync, upstream, f'[cooldown.projects]\n"d*" = "1d"{override}')
-    out = yanksync("why", "demo").out.splitlines()
-    assert out[0] == (
+    first, second = ruled(yanksync, "demo")
+    assert first == (
         "demo-1.0.tar.gz  marked yanked by override demo==1 (use 2.0) until the rules change"
     )
-    assert out[1].startswith("demo-3.0.tar.gz  hidden by cooldown.projects 'd*' until 20")
+    assert second.startswith("demo-3.0.tar.gz  hidden by cooldown.projects 'd*' until 20")
+    assert yanksync("why", "demo", "1.0").out.startswith(
+        "Only if it is pinned exactly: demo 1.0 is yanked by override demo==1: use 2.0.\n"
+    )
 
 
 def test_a_rule_may_end_after_every_date(synced: Cli) -> None:
     override = '\n[[override]]\nmatch = "demo==1"\naction = "yank"\nuntil = "9999-12-31"\n'
     synced.config.write_text(synced.config.read_text() + override)
     assert synced("sync").code == 0
-    (row,) = synced("why", "demo", "--json").json
+    (row,) = synced("why", "demo", "--json").json["rules"]
     assert row["until"] == "9999-12-31T23:59:59Z"
     (synced.home / "pins.txt").write_text("demo==1.0\n")
     (pin,) = synced("audit", "pins.txt", "--format", "json").json["pins"]
@@ -65,11 +80,11 @@ def test_a_rule_may_end_after_every_date(synced: Cli) -> None:
 def test_why_gives_each_rule_its_own_reason(yanksync: Cli, upstream: FakeUpstream) -> None:
     override = '\n[[override]]\nmatch = "demo"\naction = "yank"\nreason = "no licence"\n'
     text = young(yanksync, upstream, AGE + override)
-    *_, out = yanksync("why", "demo", "3").out.splitlines()
+    *_, out = ruled(yanksync, "demo", "3")
     assert out.startswith("demo-3.0.tar.gz  hidden by cooldown.age until 20")
     yanksync.config.write_text(f'{text}{AGE}mode = "yank"\n{override}')
     assert yanksync("sync").code == 0
-    out, more = yanksync("why", "demo", "3").out.splitlines()
+    out, more = ruled(yanksync, "demo", "3")
     assert out.startswith("demo-3.0.tar.gz  marked yanked by cooldown.age until 20")
     assert more == (
         "demo-3.0.tar.gz  marked yanked by override demo (no licence) until the rules change"
@@ -83,16 +98,27 @@ def test_a_project_may_be_named_like_a_rule(yanksync: Cli, upstream: FakeUpstrea
     text = yanksync.config.read_text()
     yanksync.config.write_text(f'{text}[cooldown.projects]\n"a*" = "1d"\n{override}')
     assert yanksync("sync").code == 0
-    assert yanksync("why", "age").out == (
-        "age-1.0.tar.gz  marked yanked by override age (old) until the rules change\n"
-    )
+    assert ruled(yanksync, "age") == [
+        "age-1.0.tar.gz  marked yanked by override age (old) until the rules change"
+    ]
 
 
 def test_why_of_what_is_not_there(synced: Cli) -> None:
-    done = synced("why", "missing")
+    done = synced("why", "dmo", "--json")
     assert (done.code, done.out) == (1, "")
-    assert "no page of missing is recorded" in done.err
+    assert "dmo: the mirror knows no such project; did you mean 'demo'?" in done.err
     assert synced("why", "no such name").code == 2
+
+
+def test_why_without_a_mirror_or_a_selection(yanksync: Cli) -> None:
+    done = yanksync("why", "demo")
+    assert (done.code, done.out) == (1, "")
+    assert "no mirror here yet" in done.err
+    yanksync.config.write_text(yanksync.config.read_text() + '[mirror]\nprojects = ["demo"]\n')
+    assert yanksync("sync").code == 0
+    done = yanksync("why", "other")
+    assert (done.code, done.out) == (1, "")
+    assert "other: mirror.projects and mirror.exclude leave it out" in done.err
 
 
 def test_status_counts_what_waits_and_names_what_matches_nothing(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from yanksync.cli.error_handling import printable
 
 _FITTED = 1000  # rows that decide the widths; there may be a million
 _GAP = "  "
+_NARROW, _INDENT = 24, 4  # a column that has less room goes on in lines of its own
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, wrapped: bool = False
+) -> Iterator[str]:
     """Yield the lines of a table with a header.
 
-    Without rows there is no line.
+    Without rows there is no line. ``wrapped``: a last column that is longer than the terminal goes
+    on below, in its column if there is room.
     """
     rest = iter(rows)
     first = [list(map(printable, row)) for row in islice(rest, _FITTED)]
@@ -24,10 +29,30 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     widths = [max(map(len, column)) for column in zip(header, *first, strict=True)]
     widths[-1] = 0
     yield _line(header, widths)
-    for row in first:
-        yield _line(row, widths)
-    for later in rest:
-        yield _line(list(map(printable, later)), widths)
+    room = shutil.get_terminal_size().columns if wrapped else None
+    for row in chain(first, (list(map(printable, later)) for later in rest)):
+        yield from [_line(row, widths)] if room is None else _wrapped(row, widths, room)
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int], room: int) -> Iterator[str]:
+    """Yield a line, and what of its last cell does not fit into ``room``."""
+    line = _line(cells, widths)
+    if len(line) <= room:
+        yield line
+        return
+    begin = _line([*cells[:-1], ""], widths)
+    indent = len(line) - len(cells[-1])
+    if room - indent < _NARROW:
+        yield begin
+        begin, indent = "", _INDENT
+    begin = begin.ljust(indent)
+    yield from textwrap.wrap(
+        cells[-1],
+        room,
+        initial_indent=begin,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

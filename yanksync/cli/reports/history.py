@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
@@ -43,6 +44,12 @@ _HEADER = ("TIME", "SERIAL", "ACTION", "PROJECT", "VERSION", "REASON")
     help="Only what happened from then on: a duration before now (7d), a date, or an RFC 3339 time "
     "(UTC if it names no zone).",
 )
+@click.option(
+    "--until",
+    type=MOMENT,
+    metavar="TIME",
+    help="Only what happened before then; the same forms as --since.",
+)
 @click.option("-n", "most", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--reverse", is_flag=True, help="Newest first.")
 @click.option(
@@ -58,6 +65,7 @@ def history(
     words: tuple[str, ...],
     as_json: bool,
     since: float | None,
+    until: float | None,
     most: int | None,
     reverse: bool,
     actions: tuple[str, ...],
@@ -74,7 +82,12 @@ def history(
       yanksync history -n 20
       yanksync history demo 2.0
       yanksync history 'demo-*' other --since 7d --action yank
+      yanksync history --since 2026-11-01 --until 2026-12-01
     """
+    if since is not None and until is not None and since >= until:
+        raise click.BadParameter(
+            "is not after --since, so nothing can be between the two", param_hint="--until"
+        )
     settings = context.settings()
     with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
@@ -87,7 +100,9 @@ def history(
         with State(path, create=False, read_only=True) as state:
             names, version = _understood(state, words)
             newest_first = reverse or most is not None
-            rows = _chosen(state, names, version, since, actions, newest_first=newest_first)
+            rows = _chosen(
+                state, names, version, (since, until), actions, newest_first=newest_first
+            )
             if most is not None:
                 rows = islice(rows, most)
             if newest_first and not reverse:
@@ -112,7 +127,7 @@ def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str 
     """Return patterns of projects, and the version if the second of two words is one."""
     _selection(words[:1])
     if len(words) == 2:
-        known = _chosen(state, words[:1], None, None, ())
+        known = _chosen(state, words[:1], None, (None, None), ())
         if _is_version(words[1]) or any(row.version == words[1] for row in known):
             return words[:1], words[1]
     _selection(words)
@@ -139,7 +154,7 @@ def _chosen(
     state: State,
     words: Sequence[str],
     version: str | None,
-    since: float | None,
+    period: tuple[float | None, float | None],
     actions: Collection[str],
     *,
     newest_first: bool = False,
@@ -152,7 +167,9 @@ def _chosen(
         and len(selection.explicit_names) == 1
     ):
         (single,) = selection.explicit_names
-    for row in state.history_rows.select(single, since=since, newest_first=newest_first):
+    since, until = period
+    found = state.history_rows.select(single, None, since, until, newest_first=newest_first)
+    for row in found:
         if selection is not None and not selection.includes(row.project):
             continue
         if version is not None and not _is_of(row, version):
@@ -170,7 +187,7 @@ def _show(rows: Iterable[HistoryRow], *, as_json: bool, empty: bool = False) -> 
     if as_json:
         _print_json(rows)
     elif not empty:
-        pager.show(table(_HEADER, map(_cells, rows)))
+        pager.show(table(_HEADER, map(_cells, rows), wrapped=sys.stdout.isatty()))
 
 
 def _print_json(rows: Iterable[HistoryRow]) -> None:

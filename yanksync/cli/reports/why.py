@@ -1,33 +1,35 @@
-"""The command ``why``: which rule hides or marks a file, and until when."""
+"""The command ``why``: can a release be installed from this mirror, and why not."""
 
 from __future__ import annotations
 
 import json
 
 import click
-import msgspec
 
-from yanksync.cli.display.report_rows import json_option, rfc3339_end
-from yanksync.cli.error_handling import print_line, printable
+from yanksync.cli.display.report_rows import json_option
+from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.cli.project_names import complete_project, suggest_known, valid_name
+from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
+from yanksync.core.names import NormalizedName
 from yanksync.mirror.state_access import no_mirror, path_for_reading
+from yanksync.reports.why.report import WhyReport
 from yanksync.state.database import exists
 from yanksync.state.state import State
 
-_WORDS = {"hide": "hidden", "yank": "marked yanked"}
 
-
-@click.command(short_help="Show which rule hides a file, and until when.")
+@click.command(short_help="Explain why a release can, or cannot, be installed.")
 @click.argument("project", shell_complete=complete_project)
 @click.argument("version", required=False)
 @json_option
 @click.pass_obj
 def why(context: CliContext, project: str, version: str | None, as_json: bool) -> int:
-    """Show which rules hide or yank files of PROJECT, and until when.
+    """Explain why PROJECT, or its VERSION, can be installed or not.
 
-    Such a rule is cooldown, an override or an advisory, as the newest pass applied it.
+    Prints the answer, what upstream said and when, what the mirror did about it, which rules hide
+    or yank files and until when, what is offered, and what pip and uv do with an exact pin. It is
+    read from the state, so it says what the newest pass knew.
 
     \b
     Examples:
@@ -37,25 +39,37 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
     name = valid_name(project)
     settings = context.settings()
     with path_for_reading(settings) as path:
-        found, question, missing = None, "", no_mirror(settings, path)
-        if exists(path):
-            from yanksync.sync.policy.explain import explain  # start-up: no other command needs it
+        missing = no_mirror(settings, path)
+        if not exists(path):
+            print_line(missing or f"there is no state {settings.mirror.state}")
+            return ExitCode.FAILED
+        with State(path, create=False, read_only=True) as state:
+            report = _report(state, settings, name, version)
+            if report is None:
+                print_line(f"{name}: {_unknown(settings, name)}{suggest_known(state, name)}")
+                return ExitCode.FAILED
+    from yanksync.cli.display.why_lines import why_lines, why_object  # start-up: of this command
+    from yanksync.reports.why.judgement import judge
 
-            with State(path, create=False, read_only=True) as state:
-                found = explain(state, name, version)
-                question = suggest_known(state, name)
-    if found is None:
-        print_line(missing or f"no page of {name} is recorded{question}")
-        return ExitCode.FAILED
+    judgement = judge(report)
     if as_json:
-        rows = [{**msgspec.to_builtins(one), "until": rfc3339_end(one.until)} for one in found]
-        click.echo(json.dumps(rows))
-        return ExitCode.DONE
-    for one in found:
-        rule = f"{one.rule} ({one.reason})" if one.reason else one.rule
-        until = rfc3339_end(one.until) or "the rules change"
-        click.echo(printable(f"{one.file}  {_WORDS[one.action]} by {rule} until {until}"))
-    if not found:
-        subject = name if version is None else f"{name} {version}"
-        click.echo(f"no rule hides or marks a file of {subject}")
+        click.echo(json.dumps(why_object(report, judgement)))
+    else:
+        click.echo("\n".join(why_lines(report, judgement)))
     return ExitCode.DONE
+
+
+def _report(
+    state: State, settings: Settings, name: NormalizedName, version: str | None
+) -> WhyReport | None:
+    from yanksync.reports.why.read import read_report  # start-up: no other command needs them
+    from yanksync.sync.policy.explain import offering
+
+    return read_report(state, settings, name, version, lambda row: offering(state, row))
+
+
+def _unknown(settings: Settings, name: NormalizedName) -> str:
+    """Return why the mirror does not know a project."""
+    if not settings.mirror.selection.includes(name):
+        return "mirror.projects and mirror.exclude leave it out"
+    return "the mirror knows no such project"

@@ -164,8 +164,15 @@ class PublishQueue:
             "UPDATE unpublished SET dirty = 1 WHERE id = ?", [(id_,) for id_ in ids]
         )
 
-    def mark_published(self, rows: Sequence[tuple[int, PublishedForms, bool, int | None]]) -> None:
-        """Record published projects, as (id, forms, in the list, serial)."""
+    def mark_published(
+        self,
+        rows: Sequence[tuple[int, PublishedForms, bool, int | None]],
+        now: float | None = None,
+    ) -> None:
+        """Record published projects, as (id, forms, in the list, serial).
+
+        ``now`` is when; None: another program or state did it.
+        """
         before = {
             row[0]: (bool(row[1]), row[2], row[3])
             for row in self._db.execute(
@@ -184,7 +191,8 @@ class PublishQueue:
         )
         self._db.execute_many(
             """UPDATE projects SET json_digest = ?, html_digest = ?, legacy_digest = ?, codecs = ?,
-                listed = ?, published_serial = ?, revision = revision + (json_digest IS NOT ?1)
+                listed = ?, published_serial = ?, revision = revision + (json_digest IS NOT ?1),
+                published_at = CASE WHEN json_digest IS ?1 THEN published_at ELSE ? END
                 WHERE id = ?""",
             [
                 (
@@ -194,6 +202,7 @@ class PublishQueue:
                     " ".join(forms.copies),
                     listed,
                     serial,
+                    now,
                     id_,
                 )
                 for id_, forms, listed, serial in rows

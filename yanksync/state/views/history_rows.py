@@ -15,6 +15,8 @@ from yanksync.core.rules.averted import Averted
 from yanksync.state.database import Database
 from yanksync.state.texts import decode_names, decode_text
 
+COLUMNS = "serial, timestamp, project, version, action, file, files, reason, averted"
+
 
 class HistoryRow(Struct, frozen=True, kw_only=True):
     """One row of the history, as ``history --json`` prints it."""
@@ -58,12 +60,17 @@ class HistoryRows:
         project: str | None = None,
         version: str | None = None,
         since: float | None = None,
+        until: float | None = None,
         *,
         newest_first: bool = False,
     ) -> Iterator[HistoryRow]:
-        """Yield rows, oldest first, by project, version and time."""
-        of_version = "(version = ? OR averted IS NOT NULL)"
-        asked = {"project = ?": project, of_version: version, "timestamp >= ?": since}
+        """Yield rows, oldest first, by project, version and time, ``until`` not included."""
+        asked = {
+            "project = ?": project,
+            "(version = ? OR averted IS NOT NULL)": version,
+            "timestamp >= ?": since,
+            "timestamp < ?": until,
+        }
         where = [clause for clause, value in asked.items() if value is not None]
         order = ("era", "place", "serial IS NULL", "id")
         found = self._read(
@@ -75,15 +82,16 @@ class HistoryRows:
 
     def _read(self, where: str, order: str, values: Sequence[str | float]) -> Iterator[HistoryRow]:
         found = self._db.stream(
-            f"""SELECT serial, timestamp, project, version, action, file, files, reason, averted
-            FROM history WHERE {where} ORDER BY {order}""",
-            values,
+            f"SELECT {COLUMNS} FROM history WHERE {where} ORDER BY {order}", values
         )
-        return (one for row in found for one in _rows(row))
+        return (one for row in found for one in rows_of(row))
 
 
-def _rows(row: Sequence[object]) -> Iterator[HistoryRow]:
-    """Yield what a row says: one more for each release that was averted, or these instead."""
+def rows_of(row: Sequence[object]) -> Iterator[HistoryRow]:
+    """Yield what the :data:`COLUMNS` of a row say.
+
+    One more for each release that was averted, or these instead.
+    """
     found, averted = _row(row), row[8]
     if averted is None:
         yield found

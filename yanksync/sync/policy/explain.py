@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from msgspec import Struct
+from collections.abc import Iterable, Iterator
 
 from yanksync.core.errors import InvalidAnswer
+from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.policies.cooldown import HiddenBy
 from yanksync.core.policies.offer import Offer
@@ -15,22 +14,12 @@ from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.core.versions import same_version
 from yanksync.mirror.offers import Offers, recorded_offers
+from yanksync.reports.why.report import FileRuling, OfferedPage
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
 from yanksync.sync.policy.rules import projects_of
 from yanksync.sync.published_page import parse_stored_page, visible_page
-
-
-class FileRuling(Struct, frozen=True, kw_only=True):
-    """Why a file is not offered as upstream has it."""
-
-    file: str
-    version: str | None
-    action: str  # "hide" or "yank"
-    rule: str  # the key, the override or the advisory
-    reason: str  # what the operator or the advisory says
-    until: float | None  # None: until the rules change
 
 
 def explain(
@@ -42,13 +31,39 @@ def explain(
     the project is recorded.
     """
     offers = offers or recorded_offers(state.facts)
-    offer = _offer(state, offers, state.projects.get([name]).get(name))
-    if offer is None:
+    row = state.projects.get([name]).get(name)
+    if row is None or row.presence is not Presence.PRESENT:
         return None
+    page = page_of(state, row)
+    return (
+        None
+        if page is None
+        else [
+            one
+            for one in _rulings(offers, name, _offer(state, offers, row, page))
+            if version is None or (one.version is not None and same_version(one.version, version))
+        ]
+    )
+
+
+def offering(state: State, row: ProjectRow) -> OfferedPage | None:
+    """Return the recorded page, and what the newest pass offers of it.
+
+    None: no page is recorded, or it cannot be read.
+    """
+    page = page_of(state, row)
+    if page is None:
+        return None
+    offers = recorded_offers(state.facts)
+    offer = _offer(state, offers, row, page)
+    return OfferedPage(page, offer.page, tuple(_rulings(offers, row.name, offer)))
+
+
+def _rulings(offers: Offers, name: NormalizedName, offer: Offer) -> Iterator[FileRuling]:
     own = offers.keys.cooldown.projects_pattern(name)
     matches = {one.text for one in offers.keys.overrides}
-    return [
-        FileRuling(
+    for one in offer.rulings:
+        yield FileRuling(
             file=one.file.filename,
             version=one.version,
             action="hide" if one.hidden else "yank",
@@ -56,9 +71,6 @@ def explain(
             reason=one.reason,
             until=one.until,
         )
-        for one in offer.rulings
-        if version is None or (one.version is not None and same_version(one.version, version))
-    ]
 
 
 def _named(rule: str, pattern: str | None, overrides: set[str]) -> str:
@@ -69,9 +81,8 @@ def _named(rule: str, pattern: str | None, overrides: set[str]) -> str:
     return f"override {rule}" if rule in overrides else f"advisory {rule}"
 
 
-def _offer(state: State, offers: Offers, row: ProjectRow | None) -> Offer | None:
-    if row is None or row.presence is not Presence.PRESENT:
-        return None
+def page_of(state: State, row: ProjectRow) -> Page | None:
+    """Return the recorded page, with the files that guards keep."""
     stored = state.projects.page(row.id)
     try:
         page = None if stored is None else parse_stored_page(row.name, stored)
@@ -79,7 +90,10 @@ def _offer(state: State, offers: Offers, row: ProjectRow | None) -> Offer | None
         return None
     if page is None:
         return None
-    page = visible_page(row, page_with_lost_files(page, state.lost_files.one(row.id)))
+    return visible_page(row, page_with_lost_files(page, state.lost_files.one(row.id)))
+
+
+def _offer(state: State, offers: Offers, row: ProjectRow, page: Page) -> Offer:
     return offers.offer(page, state.file_times.get([row.id]).get(row.id, NO_ROW).times)
 
 
@@ -88,8 +102,13 @@ def unmatched_overrides(state: State, overrides: Iterable[Override]) -> tuple[st
     offers, found = recorded_offers(state.facts), []
     for one in overrides:
         alone = Offers(offers.keys.only(one), offers.cutoff)
-        rows = state.projects.get(projects_of(one.match.project, one.match.file))
-        offered = (_offer(state, alone, row) for row in rows.values())
-        if one.applies(offers.cutoff) and not any(each and each.matched for each in offered):
+        rows = state.projects.get(projects_of(one.match.project, one.match.file)).values()
+        if one.applies(offers.cutoff) and not any(_matches(state, alone, row) for row in rows):
             found.append(one.text)
     return tuple(found)
+
+
+def _matches(state: State, offers: Offers, row: ProjectRow) -> bool:
+    """Return whether the one rule of ``offers`` matches a file of the recorded page."""
+    page = page_of(state, row) if row.presence is Presence.PRESENT else None
+    return page is not None and bool(_offer(state, offers, row, page).matched)
