@@ -151,7 +151,8 @@ def test_a_long_reason_goes_on_below_on_a_terminal(synced: Cli, upstream: FakeUp
     "arguments",
     [
         ("--since", "yesterday"), ("--since", "2026-13-01"), ("--since", "20261101"[:7] + "x"),
-        ("--since", "2026-W10"), ("--since", "1w"), ("--since", ""), ("--until", "x"), ("--since", "1d", "--until", "2d"), ("-n", "0"), ("-n", "x"),
+        ("--since", "2026-W10"), ("--since", "1w"), ("--since", ""), ("-n", "0"), ("-n", "x"),
+        ("--until", "x"), ("--since", "1d", "--until", "2d"),
         ("--action", "nope"), ("de mo",), ("demo", "x y"), ("[",),
     ],
 )  # fmt: skip

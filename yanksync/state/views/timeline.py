@@ -10,7 +10,10 @@ from yanksync.state.views.history_rows import COLUMNS, HistoryRow, rows_of
 
 
 class EventTimes(Struct, frozen=True, kw_only=True):
-    """When the mirror did what for one event; None: not known, or not yet."""
+    """When the mirror did what for one event.
+
+    None: not known, or not yet.
+    """
 
     asked: float | None = None  # start of the read that asked for the page
     attempts: int | None = None  # passes that asked in vain before
