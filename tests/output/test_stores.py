@@ -13,7 +13,9 @@ from tests.support.memory_store import MemoryStore
 from tests.support.s3_servers import Server
 from yanksync.core import layout
 from yanksync.output.compress import compress
+from yanksync.output.digests import digest
 from yanksync.output.disk.store import DiskStore
+from yanksync.output.files import OutputFile
 from yanksync.output.object_storage.store import ObjectStore
 from yanksync.output.published_serials import serial_in
 from yanksync.output.reconcile import FormUpdate, WriteProject
@@ -243,3 +245,25 @@ def test_memory_keeps_the_order_siblings_before_their_page(tmp_path: Path) -> No
         page, sibling = f"simple/demo/{filename}", f"simple/demo/{filename}.gz"
         assert store.writes.index(sibling) < store.writes.index(page)
     assert store.free_space() is None
+
+
+def other(path: str, body: bytes) -> OutputFile:
+    return OutputFile(path, layout.Headers("text/plain", "no-cache"), lambda: (body[:2], body[2:]))
+
+
+def test_files_beside_the_pages(store: Store) -> None:
+    base = layout.WITHDRAWALS
+    paths = [f"{base}/feed.atom", f"{base}/project/demo/feed.atom", f"{base}/project/x/feed.atom"]
+    assert list(store.list_files(base)) == [] and store.read_file(paths[0]) is None
+    assert store.file_digest(paths[0]) is None
+    store.write_files(other(path, path.encode()) for path in paths)
+    assert sorted(store.list_files(base)) == sorted(paths)
+    store.write_files([other(paths[0], b""), other(paths[1], b"new")])
+    assert [store.read_file(path) for path in paths] == [b"", b"new", paths[2].encode()]
+    assert store.file_digest(paths[1]) == digest(b"new")
+    assert there(store) == there(store, None) == set()
+    assert list(store.names()) == []
+    store.delete_files([paths[1], paths[2], f"{base}/none"])
+    assert list(store.list_files(base)) == paths[:1]
+    store.delete_files(paths)
+    assert list(store.list_files(base)) == []

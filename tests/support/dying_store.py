@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from yanksync.output.files import OutputFile
 from yanksync.output.reconcile import Operation
 from yanksync.output.store import ListForm, Store, StoreFailure
 
@@ -40,6 +41,11 @@ class Kills:
         copies = self.store.write_list(forms, codecs)
         self._tick(done=True)
         return copies
+
+    def write_files(self, files: Iterable[OutputFile]) -> None:
+        self._tick(done=False)
+        self.store.write_files(files)
+        self._tick(done=True)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
 from yanksync.output.compress import compressed_copy
+from yanksync.output.digests import digest
+from yanksync.output.files import OutputFile
 from yanksync.output.inventory import OURS, DirectoryContent, FileEntry, file_entry
 from yanksync.output.published_serials import highest_serial, serial_in, serial_of
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
@@ -102,6 +104,29 @@ class MemoryStore:
             names += [form.filename + layout.SUFFIX[codec] for codec in copies]
         return tuple(names)
 
+    def write_files(self, files: Iterable[OutputFile]) -> None:
+        """Replace files beside the pages."""
+        for file in files:
+            self._put(file.path, file.body)
+
+    def read_file(self, path: str) -> bytes | None:
+        """Return such a file."""
+        return self.files.get(path)
+
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the digest of such a file."""
+        body = self.files.get(path)
+        return None if body is None else digest(body)
+
+    def list_files(self, directory: str) -> Iterator[str]:
+        """Yield the paths below a directory."""
+        return iter(sorted(path for path in self.files if path.startswith(f"{directory}/")))
+
+    def delete_files(self, paths: Iterable[str]) -> None:
+        """Delete files beside the pages."""
+        for path in list(paths):
+            self._drop(path)
+
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file."""
         return self.files.get(f"{layout.directory(name)}/{filename}")
@@ -131,7 +156,12 @@ class MemoryStore:
 
     def names(self) -> Iterator[str]:
         """Yield the names of the published projects."""
-        found = {path.split("/")[1] for path in self.files if path.count("/") == 2}
+        base = layout.directory(None) + "/"
+        found = {
+            path.split("/")[1]
+            for path in self.files
+            if path.startswith(base) and path.count("/") == 2
+        }
         return iter(sorted(found))
 
     def directory_content(self, name: str | None) -> DirectoryContent:

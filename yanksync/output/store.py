@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.errors import PublishError
+from yanksync.output.files import OutputFile
 from yanksync.output.inventory import DirectoryContent
 from yanksync.output.reconcile import Operation
 
@@ -121,6 +122,24 @@ class Store(Protocol):
         The form for followers goes when it is not among ``forms``. Returns the compressed copies
         that are there now, those of twins aside.
         """
+
+    def write_files(self, files: Iterable[OutputFile]) -> None:
+        """Replace files beside the pages, durably, each in one step.
+
+        Those of a batch become visible in any order, and before those of the next.
+        """
+
+    def read_file(self, path: str) -> bytes | None:
+        """Return such a file, or None."""
+
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the digest of such a file, or None; it may be too long for memory."""
+
+    def list_files(self, directory: str) -> Iterator[str]:
+        """Yield the paths of all files below a directory, temporary ones, too."""
+
+    def delete_files(self, paths: Iterable[str]) -> None:
+        """Delete files beside the pages; missing ones are no error."""
 
     def compress(self, codec: str, body: bytes) -> bytes | None:
         """Return the compressed copy of ``body``; None: no copy."""

@@ -11,13 +11,12 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 from yanksync.core import layout
 from yanksync.output.compress import compress_chunks, compressed_copy
-from yanksync.output.disk.file_system_limits import FileSystemRefusals
 from yanksync.output.disk.inventory import NO_TARGET, umask
-from yanksync.output.disk.published_files import PublishedFiles, advice, publish_errors
+from yanksync.output.disk.other_files import OtherFiles
+from yanksync.output.disk.published_files import advice, publish_errors
 from yanksync.output.disk.staging import (
     DIRECTORY_MODE,
     StagedFiles,
@@ -26,7 +25,6 @@ from yanksync.output.disk.staging import (
     order_page_last,
     published_in,
     read_chunks,
-    refresh_times,
     refuse_link,
     remove_leftovers,
     stage_chunks,
@@ -49,19 +47,14 @@ from yanksync.output.store import (
     StoreFailure,
     obsolete_list_files,
 )
-from yanksync.system import fsync
 from yanksync.system.atomic_files import create_new
 
 # After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
 
 
-class DiskStore(PublishedFiles):
+class DiskStore(OtherFiles):
     """A directory of files, to be served by any web server."""
-
-    def __init__(self, output: Path) -> None:
-        super().__init__(output)
-        self._refusals = FileSystemRefusals(self._root)
 
     @property
     def refused(self) -> bool:
@@ -124,19 +117,6 @@ class DiskStore(PublishedFiles):
             for one in staged:
                 discard(one)
         return tuple(failures)
-
-    def _make_durable(self, staged: Sequence[StagedFiles], kept: Sequence[str]) -> None:
-        """Bring what is staged to stable storage, with times that may replace those before.
-
-        So is ``kept``: files that a run that died may have written and not synced.
-        """
-        refresh_times(staged)
-        self._refusals.undated(next((one.undated for one in staged if one.undated), None))
-        paths = [*(path for one in staged for path in one.made), *kept]
-        self._refusals.unsynced(fsync.sync_files(paths, self._root), "files")
-
-    def _sync_directories(self, paths: Sequence[str]) -> None:
-        self._refusals.unsynced(fsync.sync_directories(paths, self._root), "directories")
 
     def _stage_all(
         self,

@@ -8,8 +8,6 @@ stands there is known by our own digests and not by ETags.
 
 from __future__ import annotations
 
-import mmap
-import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,10 +17,11 @@ from typing import IO, Any
 from yanksync.core import layout
 from yanksync.core.errors import ObjectStorageError, PreconditionFailed, PublishError
 from yanksync.output.compress import compress, compress_chunks
-from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, ObjectHeaders
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.inventory import SLASH
-from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
+from yanksync.output.object_storage.other_objects import OtherObjects, mapped, spooled
+from yanksync.output.object_storage.published_objects import publish_errors
 from yanksync.output.reconcile import FormUpdate, Operation, RemoveProject, WriteProject
 from yanksync.output.store import (
     EtagTable,
@@ -52,24 +51,8 @@ class _FailureStreak:
                 self.why = why
 
 
-class ObjectStore(PublishedObjects):
+class ObjectStore(OtherObjects):
     """Publishes to a bucket, or to a part of one."""
-
-    def __init__(
-        self,
-        bucket: BucketClient,
-        slash: str | None = None,
-        writes: ConditionalWrites | None = None,
-    ) -> None:
-        """Publish to ``bucket``.
-
-        ``slash`` is the form that also stands under the name of its directory, with the slash at
-        its end: what clients ask for where nothing knows of index documents. With ``writes``
-        each put and each deletion is on a condition, and every method may raise
-        :class:`yanksync.core.errors.LeaseLost`.
-        """
-        super().__init__(bucket, slash)
-        self._writes = writes
 
     compress = staticmethod(compress)
     """Every page has its copies. A rule of a CDN that asks for ``….gz`` finds nothing else instead:
@@ -214,19 +197,19 @@ class ObjectStore(PublishedObjects):
     ) -> list[str]:
         names = layout.aliases(form.filename)
         written: list[str] = []
-        with _spooled(form.chunks()) as page:
+        with spooled(form.chunks()) as page:
             for codec in codecs:
-                with _spooled(compress_chunks(codec, _chunks(page))) as copy:
+                with spooled(compress_chunks(codec, _chunks(page))) as copy:
                     for name in names:
-                        self._put(None, name + layout.SUFFIX[codec], _mapped(copy))
+                        self._put(None, name + layout.SUFFIX[codec], mapped(copy))
                     written.append(layout.SUFFIX[codec])
             unwanted = [suffix for suffix in layout.SUFFIX.values() if suffix not in written]
             stale = [name + suffix for name in names for suffix in unwanted]
             self._delete(None, dict.fromkeys([*stale, *gone]))
             for name in names:
-                self._put(None, name, _mapped(page))
+                self._put(None, name, mapped(page))
             if form.filename == self._slash:
-                self._put(None, SLASH, _mapped(page))
+                self._put(None, SLASH, mapped(page))
         return [form.filename + suffix for suffix in written]
 
     def _drop_slash(self) -> None:
@@ -246,27 +229,7 @@ class ObjectStore(PublishedObjects):
         return None
 
 
-def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Return a file that holds ``chunks``: the list of projects is too long for memory."""
-    file = tempfile.TemporaryFile(prefix="yanksync-")  # noqa: SIM115 - the caller closes it
-    try:
-        for chunk in chunks:
-            file.write(chunk)
-        file.flush()
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     file.seek(0)
     while chunk := file.read(_CHUNK):
         yield chunk
-
-
-def _mapped(file: IO[bytes]) -> Any:
-    """Return the content of a file for the client to read, without a copy of it."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return b""
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,0 +1,112 @@
+"""Objects of an output beside the pages of projects: written, listed and deleted."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from yanksync.core.errors import PreconditionFailed, PublishError
+from yanksync.output.digests import digest_of
+from yanksync.output.files import OutputFile, batches
+from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.conditional_writes import ConditionalWrites
+from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
+
+
+class OtherObjects(PublishedObjects):
+    """A bucket with objects that belong to no project's page."""
+
+    def __init__(
+        self,
+        bucket: BucketClient,
+        slash: str | None = None,
+        writes: ConditionalWrites | None = None,
+    ) -> None:
+        """Publish to ``bucket``.
+
+        ``slash`` is the form that also stands under the name of its directory, with the slash at
+        its end: what clients ask for where nothing knows of index documents. With ``writes``
+        each put and each deletion is on a condition, and every method may raise
+        :class:`yanksync.core.errors.LeaseLost`.
+        """
+        super().__init__(bucket, slash)
+        self._writes = writes
+
+    @publish_errors()
+    def write_files(self, files: Iterable[OutputFile]) -> None:
+        """Replace these objects, several at once.
+
+        With a state in the bucket each put is on the condition that the object is still the one
+        that a look has just found (R11).
+        """
+        for batch in batches(files):
+            for _ in self._workers().map(self._write_file, batch):
+                pass
+
+    def _write_file(self, file: OutputFile) -> None:
+        said = file.headers
+        content = ObjectHeaders(type=said.content_type, cache=said.cache, encoding=said.encoding)
+        try:
+            with spooled(file.chunks()) as body:
+                self._put_file(file.path, mapped(body), content)
+        except OSError as error:  # it is too long for memory
+            why = f"no room for {file.path}: {error.strerror}"
+            raise PublishError(tempfile.gettempdir(), why) from error
+
+    def _put_file(self, path: str, body: Any, content: ObjectHeaders) -> None:
+        if self._writes is None:
+            self._bucket.put(path, body, content)
+            return
+        self._writes.has_written = True
+        try:
+            self._bucket.put(path, body, content, self._bucket.etag(path) or MUST_NOT_EXIST)
+        except PreconditionFailed as error:
+            raise self._writes.changed_error(error.where) from None
+
+    @publish_errors()
+    def read_file(self, path: str) -> bytes | None:
+        """Return an object of the output; None when it is not there."""
+        found = self._bucket.get(path)
+        return None if found is None else found.body()
+
+    @publish_errors()
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the digest of an object of the output; None when it is not there."""
+        found = self._bucket.get(path)
+        return None if found is None else digest_of(found.chunks)
+
+    def list_files(self, directory: str) -> Iterator[str]:
+        """Yield the paths of all objects below a directory."""
+        with publish_errors():
+            yield from (listed.key for listed in self._bucket.list(directory))
+
+    @publish_errors()
+    def delete_files(self, paths: Iterable[str]) -> None:
+        """Delete objects."""
+        found = list(paths)
+        if found and self._writes is not None:
+            self._writes.has_written = True
+        self._bucket.delete(found)
+
+
+def spooled(chunks: Iterable[bytes]) -> IO[bytes]:
+    """Return a file that holds ``chunks``: the list of projects is too long for memory."""
+    file = tempfile.TemporaryFile(prefix="yanksync-")  # noqa: SIM115 - the caller closes it
+    try:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def mapped(file: IO[bytes]) -> Any:
+    """Return the content of a file for the client to read, without a copy of it."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return b""
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
