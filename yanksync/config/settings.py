@@ -182,6 +182,15 @@ class WithdrawalSettings(Struct, frozen=True, kw_only=True):
     title: str = "Withdrawn releases"  # of the feeds
     watch: tuple[tuple[str, ProjectFilter], ...] = ()  # the name of each list, and its projects
 
+    @property
+    def text(self) -> str:
+        """A text that changes when the files do, for the same events.
+
+        Raise the number when yanksync writes other files than before.
+        """
+        lists = " ".join(f"{name}={','.join(some.projects)}" for name, some in self.watch)
+        return f"1 {self.title} {lists}"
+
 
 class StorageSettings(Struct, frozen=True):
     """Section ``[storage]``: options for the object-storage client, passed on as they are."""

@@ -136,6 +136,19 @@ class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field
     published: int | None = None  # the newest cursor in the output; None: all is to be written
     writing: int | None = None  # the newest cursor of what is being written
     settings: str | None = None  # what the files depend on, beside the events
+    backlog: int | None = None  # newest row of the history when the log was begun
+    archived: int | None = None  # the newest cursor in the archive of OSV records
+    archived_at: float | None = None  # when that was written
+
+    def is_archive_due(self, newest: int, now: float) -> bool:
+        """Return whether the archive is to be written.
+
+        It holds every record, so it waits longer the more events there are.
+        """
+        if self.archived == newest:
+            return False
+        waited = None if self.archived_at is None else now - self.archived_at
+        return waited is None or not 0 <= waited < max(300.0, newest * 0.01)
 
 
 class UpstreamTraits(Struct, frozen=True):

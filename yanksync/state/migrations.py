@@ -252,6 +252,8 @@ _WITHDRAWALS = (
         count INTEGER NOT NULL,
         PRIMARY KEY (day, action)
     ) WITHOUT ROWID""",
+    # The hashes of full pages, which the index of the log names.
+    "CREATE TABLE event_pages (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL)",
     # Rows of the history that are to become events, as soon as a page shows them. Triggers fill
     # it, so that no writer of the history can forget one; without a log they do nothing.
     """CREATE TABLE unlogged (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from yanksync.config import settings
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import AppliedConfig, PublishedListRecord
+from yanksync.state.facts import AppliedConfig, EventLogPosition, PublishedListRecord
 from yanksync.sync.publish_list import ANY_COPIES
 
 RENDERING = 1
@@ -32,6 +32,8 @@ def apply_policies(mirror: Mirror) -> None:
                 # none is written there yet
                 facts.change(PublishedListRecord, codecs=ANY_COPIES, stamp=None)
             state.distrust_output()
+            if facts.event_log.epoch is not None:
+                facts.change(EventLogPosition, published=None, archived=None)
         if known.policy not in (None, wanted):
             log.info("the configuration of the output has changed; rendering every page again")
             state.publish_queue.add_all(now)

@@ -75,6 +75,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """
     try:
         failure = _bring_up_to_date(mirror, request or PassRequest())
+        _publish_withdrawals(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
@@ -154,6 +155,21 @@ def _write_held_documents(mirror: Mirror) -> None:
         )
 
         write_held_documents(mirror, held)
+
+
+def _publish_withdrawals(mirror: Mirror) -> None:
+    """Publish the log of withdrawals, where there is one or was one."""
+    settings, state = mirror.settings.withdrawals, mirror.state
+    if settings.publish:
+        has_work = state.event_log.has_work(settings.text, mirror.now())
+    else:
+        has_work = state.facts.event_log.epoch is not None
+    if has_work:
+        from yanksync.sync.withdrawals.publish import (
+            publish_withdrawals,  # start-up: most passes have nothing for it
+        )
+
+        publish_withdrawals(mirror)
 
 
 def deliver_hooks(mirror: Mirror) -> None:

@@ -12,6 +12,7 @@ from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 
 DAY = 86400
+_LATEST = 253402300799  # the end of the year 9999
 
 
 class WithdrawalEvent(Struct, frozen=True, kw_only=True):
@@ -32,8 +33,8 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
 
 
 def utc(seconds: int) -> str:
-    """Return a time as RFC 3339 has it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time as RFC 3339 has it, in UTC; the nearest that it can have."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def encode_event(event: WithdrawalEvent) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from yanksync.core.withdrawals.event import (
     encode_event,
 )
 from yanksync.state.database import Database
+from yanksync.state.facts import Facts
 from yanksync.state.withdrawals.unlogged import Unlogged
 
 
@@ -34,20 +36,52 @@ class LoggedRow(Struct, frozen=True):
 
 
 class EventLog:
-    """The tables ``events``, ``event_days`` and ``unlogged``."""
+    """The tables ``events``, ``event_days``, ``event_pages`` and ``unlogged``."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._facts = Facts(db)
         self.unlogged = Unlogged(db)
 
     def clear(self) -> None:
         """Forget all events, and what was to become one."""
-        for table in ("events", "event_days", "unlogged"):
+        for table in ("events", "event_days", "event_pages", "unlogged"):
             self._db.execute(f"DELETE FROM {table}")
 
     def newest(self) -> int:
         """Return the cursor of the newest event; 0: there is none."""
         return self._db.count("SELECT coalesce(max(cursor), 0) FROM events")
+
+    def has_work(self, settings: str, now: float) -> bool:
+        """Return whether something is to be logged or written.
+
+        ``settings`` is what the files depend on, beside the events.
+        """
+        known = self._facts.event_log
+        newest = self.newest()
+        return (
+            known.epoch is None
+            or known.published != newest
+            or known.settings != settings
+            or known.is_archive_due(newest, now)
+            or self.unlogged.is_any_ready()
+        )
+
+    def last_logged(self) -> int:
+        """Return when the newest event entered the log, UTC seconds; 0: there is none."""
+        row = self._db.first_row("SELECT logged FROM events ORDER BY cursor DESC LIMIT 1")
+        return 0 if row is None else int(row[0])
+
+    def full_pages(self, above: int = 0) -> Iterator[tuple[int, str]]:
+        """Yield the numbers and hashes of the full pages above a number."""
+        found = self._db.stream(
+            "SELECT number, sha256 FROM event_pages WHERE number > ? ORDER BY number", (above,)
+        )
+        return ((row[0], row[1]) for row in found)
+
+    def add_full_page(self, number: int, sha256: str) -> None:
+        """Note the hash of a page that is full."""
+        self._db.execute("INSERT OR REPLACE INTO event_pages VALUES (?, ?)", (number, sha256))
 
     def lines(self, above: int, upto: int) -> Iterator[str]:
         """Yield the lines of events.
@@ -76,6 +110,28 @@ class EventLog:
         """
         where = "replaced_by IS NULL AND (?1 IS NULL OR cursor <= ?1)"
         return self._read(where, "cursor DESC", (upto,))
+
+    def recent(
+        self, count: int, since: int, projects: Sequence[str] | None = None
+    ) -> Iterator[WithdrawalEvent]:
+        """Yield the newest ``count`` events, and all that were logged from ``since`` on.
+
+        The newest comes first; replaced events are left out. ``projects``: only theirs; None: all.
+        """
+        source, where, values = "events", "replaced_by IS NULL", list[str]()
+        if projects is not None and len(projects) == 1:
+            where, values = f"project = ? AND {where}", [*projects]
+        elif projects is not None:
+            source = "events INDEXED BY events_project"
+            where += " AND project IN (SELECT value FROM json_each(?))"
+            values = [json.dumps(projects)]
+        found = self._db.stream(
+            f"SELECT logged, line FROM {source} WHERE {where} ORDER BY cursor DESC", values
+        )
+        for number, (logged, line) in enumerate(found):
+            if number >= count and logged < since:
+                return
+            yield decode_event(line)
 
     def between(self, since: int, until: int) -> Iterator[WithdrawalEvent]:
         """Yield what happened from ``since`` on and before ``until``.

@@ -1,0 +1,66 @@
+"""Where the files about withdrawals are, below the output, and what they are served as."""
+
+from __future__ import annotations
+
+from yanksync.core.layout import REVALIDATED, WITHDRAWALS, Headers
+
+LOG_INDEX = f"{WITHDRAWALS}/log/index.json"
+FEED_ATOM = f"{WITHDRAWALS}/feed.atom"
+FEED_JSON = f"{WITHDRAWALS}/feed.json"
+PROJECTS = f"{WITHDRAWALS}/project"
+WATCH_LISTS = f"{WITHDRAWALS}/watch"
+OSV = f"{WITHDRAWALS}/osv"
+OSV_ARCHIVE = f"{OSV}/all.zip"
+
+CONTENT_TYPES = {
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".ndjson": "application/x-ndjson",
+    ".svg": "image/svg+xml",
+    ".zip": "application/zip",
+}
+"""By the end of the name; ``feed.json`` has one of its own."""
+
+FEED_JSON_TYPE = "application/feed+json"
+FIXED = "public, max-age=31536000, immutable"
+"""The cache rule for a page of the log that is full."""
+
+
+def log_page_name(number: int) -> str:
+    """Return the name of a page, counted from 1."""
+    return f"{number:06}.ndjson"
+
+
+def log_page(number: int) -> str:
+    """Return the path of a page, counted from 1."""
+    return f"{WITHDRAWALS}/log/{log_page_name(number)}"
+
+
+def project_directory(project: str) -> str:
+    """Return the directory of a project's feed and page."""
+    return f"{PROJECTS}/{project}"
+
+
+def project_feed(project: str) -> str:
+    """Return the path of a project's feed."""
+    return f"{project_directory(project)}/feed.atom"
+
+
+def watch_feed(name: str) -> str:
+    """Return the path of the feed of a list of ``withdrawals.watch``."""
+    return f"{WATCH_LISTS}/{name}.atom"
+
+
+def osv_directory(project: str) -> str:
+    """Return the directory of a project's OSV records."""
+    return f"{OSV}/{project}"
+
+
+def headers(path: str, cache: str = REVALIDATED) -> Headers:
+    """Return the headers of one of these files."""
+    if path == FEED_JSON:
+        return Headers(FEED_JSON_TYPE, cache)
+    return Headers(CONTENT_TYPES[path[path.rindex(".") :]], cache)

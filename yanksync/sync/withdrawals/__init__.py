@@ -1,0 +1,1 @@
+"""Publishes what was withdrawn: the log, feeds and OSV records."""

@@ -1,0 +1,28 @@
+"""The archive of all OSV records, which is written more seldom than the rest.
+
+It holds every record, so that a pass that writes it takes as long as the log is long. It waits five
+minutes, and longer the more events there are: a second for each hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yanksync.core.withdrawals import paths
+from yanksync.output.files import OutputFile
+from yanksync.state.state import State
+from yanksync.sync.withdrawals.files import records_of
+from yanksync.system.zip_stream import zip_chunks
+
+
+def archive_file(state: State) -> OutputFile:
+    """Return the archive of all records."""
+    return OutputFile(
+        paths.OSV_ARCHIVE, paths.headers(paths.OSV_ARCHIVE), lambda: zip_chunks(_entries(state))
+    )
+
+
+def _entries(state: State) -> Iterator[tuple[str, bytes]]:
+    for name in state.event_log.projects():
+        for record in records_of(state, name):
+            yield f"{record.id}.json", record.body
