@@ -259,6 +259,10 @@ def test_files_beside_the_pages(store: Store) -> None:
     store.write_files(other(path, path.encode()) for path in paths)
     assert sorted(store.list_files(base)) == sorted(paths)
     store.write_files([other(paths[0], b""), other(paths[1], b"new")])
+    long = b"long" * (1 << 19)
+    store.write_files([other(f"{base}/long", long)])
+    assert store.read_file(f"{base}/long") == long
+    store.delete_files([f"{base}/long"])
     assert [store.read_file(path) for path in paths] == [b"", b"new", paths[2].encode()]
     assert store.file_digest(paths[1]) == digest(b"new")
     assert there(store) == there(store, None) == set()

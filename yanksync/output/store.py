@@ -133,7 +133,10 @@ class Store(Protocol):
         """Return such a file, or None."""
 
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of such a file, or None; it may be too long for memory."""
+        """Return the digest of such a file, or None.
+
+        It may be too long for memory.
+        """
 
     def list_files(self, directory: str) -> Iterator[str]:
         """Yield the paths of all files below a directory, temporary ones, too."""

@@ -23,9 +23,9 @@ _CHUNK = 1 << 16
 
 
 def zip_chunks(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """Yield an archive of ``entries``, each a name and a body of less than 4 GiB.
+    """Yield an archive of ``entries``, each a name and a body.
 
-    Raises :class:`OSError` when the temporary file cannot be written.
+    No body may have 4 GiB. Raises :class:`OSError` when the temporary file cannot be written.
     """
     offset = count = size = 0
     with tempfile.TemporaryFile(prefix="yanksync-") as listed:

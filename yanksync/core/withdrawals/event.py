@@ -33,7 +33,10 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
 
 
 def utc(seconds: int) -> str:
-    """Return a time as RFC 3339 has it, in UTC; the nearest that it can have."""
+    """Return a time as RFC 3339 has it.
+
+    It is in UTC, and the nearest that RFC 3339 can have.
+    """
     return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

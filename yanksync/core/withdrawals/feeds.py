@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from hashlib import sha1
 from html import escape
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -26,20 +27,21 @@ class Feed(Struct, frozen=True):
     """A feed, its entries aside."""
 
     id: str  # the same for this feed in all epochs of a mirror
-    epoch: int
+    epoch: int  # of the log
     title: str
-    updated: int  # UTC seconds
     up: str  # the relative address of withdrawals/, with a slash at its end; empty: it is there
 
 
 def atom_chunks(feed: Feed, events: Iterable[WithdrawalEvent]) -> Iterator[bytes]:
     """Yield an Atom feed of ``events``, newest first."""
+    remaining = iter(events)
+    newest = next(remaining, None)
     yield f'<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="{_ATOM}">\n'.encode()
     yield _element("title", one_line(feed.title))
     yield _element("id", _uuid(feed.epoch, feed.id))
-    yield _element("updated", utc(feed.updated))
+    yield _element("updated", utc(feed.epoch if newest is None else newest.logged))
     yield _element("author", ("name", "yanksync"))
-    for event in events:
+    for event in () if newest is None else chain((newest,), remaining):
         yield _element(
             "entry",
             ("title", headline(event)),
@@ -66,7 +68,8 @@ def _element(tag: str, *content: str | _Child) -> bytes:
             made.text = one
         else:
             etree.SubElement(made, f"{{{_ATOM}}}{one[0]}", *one[2:]).text = one[1] or None
-    return etree.tostring(made, encoding="utf-8") + b"\n"
+    written = etree.tostring(made, encoding="utf-8")
+    return written.replace(f' xmlns="{_ATOM}"'.encode(), b"", 1) + b"\n"  # the feed has it
 
 
 def json_chunks(feed: Feed, events: Iterable[WithdrawalEvent]) -> Iterator[bytes]:

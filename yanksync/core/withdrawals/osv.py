@@ -97,7 +97,10 @@ def _leaves_release(event: WithdrawalEvent) -> bool:
 
 
 def record_id(project: str, version: str | None) -> str:
-    """Return the id of a record, which is a file name, too; None: the project's."""
+    """Return the id of a record; None: the project's.
+
+    It is a file name, too.
+    """
     if version is None:
         return f"{PREFIX}{project}"
     if _PLAIN.fullmatch(version) is None:

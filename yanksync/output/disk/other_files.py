@@ -86,7 +86,7 @@ class OtherFiles(PublishedFiles):
                 return file.read()
 
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of a file of the output; None when it is not there."""
+        """Return the digest of a file; None when it is not there."""
         with publish_errors(f"{self.output}/{path}"):
             file = open_published(f"{self.output}/{path}")
             if file is None:

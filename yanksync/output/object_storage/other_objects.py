@@ -6,6 +6,8 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
 from typing import IO, Any
 
 from yanksync.core.errors import PreconditionFailed, PublishError
@@ -14,6 +16,8 @@ from yanksync.output.files import OutputFile, batches
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
+
+_SHORT = 1 << 20  # bytes
 
 
 class OtherObjects(PublishedObjects):
@@ -40,21 +44,18 @@ class OtherObjects(PublishedObjects):
         """Replace these objects, several at once.
 
         With a state in the bucket each put is on the condition that the object is still the one
-        that a look has just found (R11).
+        that a look has just found (R11). Their bodies are made in the caller's thread.
         """
         for batch in batches(files):
-            for _ in self._workers().map(self._write_file, batch):
-                pass
+            with ExitStack() as stack:
+                bodies = [_body(file, stack) for file in batch]
+                for _ in self._workers().map(self._write_file, batch, bodies):
+                    pass
 
-    def _write_file(self, file: OutputFile) -> None:
+    def _write_file(self, file: OutputFile, body: Any) -> None:
         said = file.headers
         content = ObjectHeaders(type=said.content_type, cache=said.cache, encoding=said.encoding)
-        try:
-            with spooled(file.chunks()) as body:
-                self._put_file(file.path, mapped(body), content)
-        except OSError as error:  # it is too long for memory
-            why = f"no room for {file.path}: {error.strerror}"
-            raise PublishError(tempfile.gettempdir(), why) from error
+        self._put_file(file.path, body, content)
 
     def _put_file(self, path: str, body: Any, content: ObjectHeaders) -> None:
         if self._writes is None:
@@ -74,7 +75,7 @@ class OtherObjects(PublishedObjects):
 
     @publish_errors()
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of an object of the output; None when it is not there."""
+        """Return the digest of an object; None when it is not there."""
         found = self._bucket.get(path)
         return None if found is None else digest_of(found.chunks)
 
@@ -92,8 +93,23 @@ class OtherObjects(PublishedObjects):
         self._bucket.delete(found)
 
 
+def _body(file: OutputFile, stack: ExitStack) -> Any:
+    """Return the body of a file for the client to read, from the disk if it is long."""
+    chunks, start = iter(file.chunks()), b""
+    while len(start) < _SHORT:
+        chunk = next(chunks, None)
+        if chunk is None:
+            return start
+        start += chunk
+    try:
+        return mapped(stack.enter_context(spooled(chain((start,), chunks))))
+    except OSError as error:
+        why = f"no room for {file.path}: {error.strerror}"
+        raise PublishError(tempfile.gettempdir(), why) from error
+
+
 def spooled(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Return a file that holds ``chunks``: the list of projects is too long for memory."""
+    """Return a file that holds ``chunks``, which are too long for memory."""
     file = tempfile.TemporaryFile(prefix="yanksync-")  # noqa: SIM115 - the caller closes it
     try:
         for chunk in chunks:
@@ -106,7 +122,7 @@ def spooled(chunks: Iterable[bytes]) -> IO[bytes]:
 
 
 def mapped(file: IO[bytes]) -> Any:
-    """Return the content of a file for the client to read, without a copy of it."""
+    """Return the content of a file, without a copy of it."""
     if file.seek(0, os.SEEK_END) == 0:
         return b""
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -68,7 +68,7 @@ class EventLog:
         )
 
     def last_logged(self) -> int:
-        """Return when the newest event entered the log, UTC seconds; 0: there is none."""
+        """Return when the newest event was logged; 0: there is none."""
         row = self._db.first_row("SELECT logged FROM events ORDER BY cursor DESC LIMIT 1")
         return 0 if row is None else int(row[0])
 
@@ -112,11 +112,12 @@ class EventLog:
         return self._read(where, "cursor DESC", (upto,))
 
     def recent(
-        self, count: int, since: int, projects: Sequence[str] | None = None
+        self, count: int, begun: int, projects: Sequence[str] | None = None
     ) -> Iterator[WithdrawalEvent]:
-        """Yield the newest ``count`` events, and all that were logged from ``since`` on.
+        """Yield the newest ``count`` events, and all of a day.
 
-        The newest comes first; replaced events are left out. ``projects``: only theirs; None: all.
+        That is the last day before the newest of them, and what was logged after ``begun``. The
+        newest comes first; replaced events are left out. ``projects``: only theirs; None: all.
         """
         source, where, values = "events", "replaced_by IS NULL", list[str]()
         if projects is not None and len(projects) == 1:
@@ -128,7 +129,9 @@ class EventLog:
         found = self._db.stream(
             f"SELECT logged, line FROM {source} WHERE {where} ORDER BY cursor DESC", values
         )
+        since = None
         for number, (logged, line) in enumerate(found):
+            since = max(logged - DAY, begun + 1) if since is None else since
             if number >= count and logged < since:
                 return
             yield decode_event(line)

@@ -41,18 +41,13 @@ class Publication(Struct, frozen=True):
     above: int  # the cursor up to which all files are written; 0: write all
     newest: int  # the cursor of the newest event
 
-    @property
-    def since(self) -> int:
-        """The time from which on feeds have all events: not those from before the log."""
-        return max(self.state.event_log.last_logged() - DAY, self.epoch + 1)
-
     def projects(self) -> Iterator[NormalizedName]:
         """Yield the projects whose files are to be written."""
         return self.state.event_log.projects(self.above)
 
 
 def all_files(publication: Publication) -> Iterator[OutputFile]:
-    """Yield what is to be written, the index of the log aside, in order."""
+    """Yield what is to be written, in order, without the index."""
     yield from page_files(publication)
     for name in publication.projects():
         yield from project_files(publication, name)
@@ -108,7 +103,7 @@ def note_full_pages(publication: Publication) -> None:
 def project_files(publication: Publication, name: NormalizedName) -> Iterator[OutputFile]:
     """Yield the files of one project."""
     feed, path = _feed(publication, name, f"Withdrawn releases of {name}"), paths.project_feed(name)
-    events = partial(publication.state.event_log.recent, NEWEST, publication.since, [name])
+    events = partial(publication.state.event_log.recent, NEWEST, publication.epoch, [name])
     yield OutputFile(path, paths.headers(path), partial(_chunks, atom_chunks, feed, events))
     for record in records_of(publication.state, name):
         path = f"{paths.osv_directory(name)}/{record.id}.json"
@@ -125,10 +120,10 @@ def _body(record: OsvRecord) -> tuple[bytes]:
 
 
 def overview_files(publication: Publication) -> Iterator[OutputFile]:
-    """Yield the feeds of all projects, and those of the watch lists with news."""
+    """Yield the main feeds, and those of watch lists with news."""
     log, settings = publication.state.event_log, publication.settings
     feed = _feed(publication, "", settings.title, up="")
-    events = partial(log.recent, NEWEST, publication.since)
+    events = partial(log.recent, NEWEST, publication.epoch)
     for path, chunks in ((paths.FEED_ATOM, atom_chunks), (paths.FEED_JSON, json_chunks)):
         yield OutputFile(path, paths.headers(path), partial(_chunks, chunks, feed, events))
     for name, projects in settings.watch:
@@ -147,11 +142,13 @@ def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[Withd
     Either many of its projects have events, so that those are among the newest, or few have any,
     which are looked up by name then.
     """
-    log, since = publication.state.event_log, publication.since
-    found = [one for one in log.recent(_LOOKED_THROUGH, since) if watched.includes(one.project)]
+    log, begun = publication.state.event_log, publication.epoch
+    recent = log.recent(_LOOKED_THROUGH, begun)
+    found = [one for one in recent if watched.includes(one.project)]
     if len(found) >= NEWEST or publication.newest <= _LOOKED_THROUGH:
+        since = max(found[0].logged - DAY, begun + 1) if found else 0
         return (one for place, one in enumerate(found) if place < NEWEST or one.logged >= since)
-    return log.recent(NEWEST, since, [name for name in log.projects() if watched.includes(name)])
+    return log.recent(NEWEST, begun, [name for name in log.projects() if watched.includes(name)])
 
 
 _Writer = Callable[[Feed, Iterable[WithdrawalEvent]], Iterator[bytes]]
@@ -163,5 +160,4 @@ def _chunks(write: _Writer, feed: Feed, events: _Events) -> Iterator[bytes]:
 
 
 def _feed(publication: Publication, id_: str, title: str, up: str = "../../") -> Feed:
-    updated = max(publication.state.event_log.last_logged(), publication.epoch)
-    return Feed(id_, publication.epoch, title, updated, up)
+    return Feed(id_, publication.epoch, title, up)

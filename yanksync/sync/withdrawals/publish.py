@@ -22,7 +22,7 @@ from yanksync.sync.withdrawals.log_events import begin_log, log_events
 
 
 def publish_withdrawals(mirror: Mirror) -> None:
-    """Log what became visible, and bring the files about withdrawals up to date.
+    """Log what became visible, and write the files about withdrawals.
 
     What cannot be written is logged, and the next pass tries again.
     """
