@@ -37,7 +37,9 @@ class Browser:
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
 
-    def open(self, url: str, *, scheme: str = "light", width: int = 1200) -> None:
+    def open(
+        self, url: str, *, scheme: str = "light", width: int = 1200, height: int = 900
+    ) -> None:
         """Show a page; what the log of requests had is forgotten."""
         self._command(
             "Emulation.setEmulatedMedia",
@@ -46,7 +48,7 @@ class Browser:
         self._command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
-            height=900,
+            height=height,
             deviceScaleFactor=1,
             mobile=width < 500,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,10 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import Browser, running
 from tests.e2e.nginx import Nginx
+from tests.support.web_site import TITLE, write_site
 from tests.support.withdrawal_events import DAY, NOON, withdrawal
 from yanksync.core.model import HistoryAction as Action
-from yanksync.core.names import NormalizedName
 from yanksync.core.withdrawals.web.chart import DayTotals
-from yanksync.core.withdrawals.web.index_page import IndexContent, render_index
-from yanksync.core.withdrawals.web.pins_document import render_pins
-from yanksync.core.withdrawals.web.project_page import ProjectContent, render_project
-from yanksync.core.withdrawals.web.shell import ASSETS
-from yanksync.core.withdrawals.web.standing import project_standing
 
 pytestmark = pytest.mark.e2e
 
@@ -72,26 +66,7 @@ sound>=2
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output with the page."""
     output = tmp_path_factory.mktemp("page") / "mirror"
-    folder = output / "withdrawals"
-    (folder / "assets").mkdir(parents=True)
-    for name in ASSETS:
-        source = files("yanksync.core.withdrawals.web").joinpath("assets", name)
-        (folder / "assets" / name).write_bytes(source.read_bytes())
-    content = IndexContent(title="Withdrawals", counts=DAYS, events=EVENTS, total=len(EVENTS))
-    (folder / "index.html").write_bytes(render_index(content))
-    for name in {event.project for event in EVENTS}:
-        own = [event for event in EVENTS if event.project == name]
-        standing = project_standing(reversed(own))
-        page = ProjectContent(
-            project=NormalizedName(name),
-            title="Withdrawals",
-            events=own,
-            count=len(own),
-            standing=standing,
-        )
-        (folder / "project" / name).mkdir(parents=True)
-        (folder / "project" / name / "index.html").write_bytes(render_project(page))
-        (folder / "project" / name / "withdrawn.json").write_bytes(render_pins(standing))
+    write_site(output / "withdrawals", EVENTS, DAYS)
     return output
 
 
@@ -188,7 +163,7 @@ def test_pasted_pins_are_marked(browser: Browser, root: str) -> None:
         ["evil-kit==4.2", "Quarantined", "2026-11-29", "malware", "pin fails"],
         ["flask-lite==3", "Yanked", "2026-11-29", "Only flask_lite-3.0.zip.", "pin installs"],
     ]
-    assert browser.driver.title == "Withdrawals"
+    assert browser.driver.title == TITLE
     asked = browser.requested()
     assert f"{root}project/constructor/withdrawn.json" in asked
     assert [url for url in asked if not url.startswith(root)] == []
@@ -238,7 +213,7 @@ def test_the_page_of_a_project_shows_its_timeline(browser: Browser, root: str) -
         "28 November 2026, 12:00 · serial 105",
     ]
     assert entries[0][1:] == ["Yanked 1.0", SEEN, "pin installs"]
-    assert browser.driver.title == "demo – Withdrawals"
+    assert browser.driver.title == f"demo – {TITLE}"
     assert browser.errors() == []
 
 
