@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": "yanksync.cli.audit:audit",
     "compare": "yanksync.cli.reports.compare:compare",
     "rescue": "yanksync.cli.rescue:rescue",
+    "exposure": "yanksync.cli.exposure:exposure",
     "adopt": "yanksync.cli.adopt:adopt",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
@@ -45,7 +46,7 @@ GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
     "Mirroring": ("sync", "full-resync", "run"),
     "Looking": ("status", "check", "why", "history", "verify"),
-    "Helping users": ("audit", "compare", "rescue"),
+    "Helping users": ("audit", "compare", "rescue", "exposure"),
     "Deciding": ("holds", "approve"),
     "Other": ("backup", "help", "version"),
 }

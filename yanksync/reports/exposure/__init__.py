@@ -1,0 +1,1 @@
+"""The exposure: which clients fetched files that were withdrawn."""
