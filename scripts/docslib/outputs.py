@@ -690,6 +690,51 @@ class Rescue(Struct, kw_only=True):
     install: Annotated[str | None, _says("A command that installs the copies; null: none.")]
 
 
+class Fetches(Struct, kw_only=True):
+    """The requests that brought a file, or a part of it."""
+
+    requests: Annotated[int, _says("How many.")]
+    clients: Annotated[int, _says("Of how many clients.")]
+
+
+class ExposedClient(Struct, kw_only=True):
+    """One client that fetched the file."""
+
+    client: Annotated[
+        str, _says("A keyed hash of the address; the address with ``--show-addresses``.")
+    ]
+    before: Annotated[int, _says("Requests before the withdrawal.")]
+    after: Annotated[int, _says("Requests after it.")]
+    unchanged: Annotated[int, _says("Requests that found the file unchanged (304).")]
+    last: Annotated[Time, _says("Its newest request.")]
+
+
+class ExposedFile(Struct, kw_only=True):
+    """One withdrawn file that was fetched."""
+
+    project: Annotated[Name, _says("Its project.")]
+    version: Annotated[str | None, _says("Its version; null: unknown.")]
+    filename: Annotated[str, _says("Its name.")]
+    action: Annotated[Literal["yank", "remove", "quarantine"], _says("What upstream did.")]
+    since: Annotated[Time | None, _says("When; null: before this mirror followed upstream.")]
+    reason: Annotated[str | None, _says("The exact reason; null: unknown.")]
+    before: Annotated[Fetches, _says("Requests before the withdrawal.")]
+    after: Annotated[Fetches, _says("Requests after it, and all if ``since`` is null.")]
+    unchanged: Annotated[int, _says("Requests that found the file unchanged (304).")]
+    partial: Annotated[int, _says("How many of all requests brought only a part (206).")]
+    clients: Annotated[list[ExposedClient], _says("All clients.")]
+
+
+class Exposed(Struct, kw_only=True):
+    """``yanksync exposure --json``"""
+
+    since: Annotated[Time | None, _says("What ``--since`` says; null: all requests count.")]
+    lines: Annotated[int, _says("Lines that were read.")]
+    requests: Annotated[int, _says("Requests for files, withdrawn or not.")]
+    skipped: Annotated[int, _says("Lines in no known format.")]
+    files: Annotated[list[ExposedFile], _says("Withdrawn files that were fetched.")]
+
+
 class LogLine(Struct, kw_only=True):
     """One line of ``--log-format json``"""
 
@@ -719,6 +764,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "version": Version,
     "audit": Audit,
     "rescue": Rescue,
+    "exposure": Exposed,
     "compare": Compared,
     "log": LogLine,
     "webhook": Webhook,

@@ -140,3 +140,14 @@ def test_a_rescue(synced: Cli, upstream: FakeUpstream, tmp_path: Path) -> None:
     assert done.code == 0
     assert [one["outcome"] for one in done.json["files"]] == ["verified", "mismatch"]
     valid("rescue", done.json)
+
+
+def test_an_exposure(busy: Cli) -> None:
+    busy("sync")
+    line = '192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET /{} HTTP/1.1" 200 9'
+    names = ("demo-1.0.tar.gz", "demo-2.0.tar.gz")
+    text = "".join(f'{line.format(name)} "-" "pip"\n' for name in names)
+    (busy.home / "access.log").write_text(text)
+    done = busy("exposure", "access.log", "--json")
+    assert [one["action"] for one in done.json["files"]] == ["yank", "remove"]
+    valid("exposure", done.json)

@@ -93,6 +93,16 @@ def demo_removed(machine: Prepared) -> None:
     machine.upstream.remove_release("demo", "1.0")
 
 
+def logged(machine: Prepared) -> None:
+    """Files were fetched, before and after one of them was yanked."""
+    demo_yanked(machine)
+    line = '192.0.2.{} - - [01/Jan/{}:00:00:00 +0000] "GET /{} HTTP/1.1" 200 9 "-" "pip"\n'
+    asked = [(1, 2020, "demo-1.0.tar.gz"), (1, 2026, "demo-1.0.tar.gz")]
+    asked += [(2, 2026, "demo-1.0.tar.gz"), (2, 2026, "simple/demo/")]
+    text = "".join(line.format(*one) for one in asked)
+    (machine.root / "access.log").write_text(text)
+
+
 def fresh(machine: Prepared) -> None:
     """Nothing is configured, pip installs from upstream, and nginx has Debian's site."""
     for place in ("", "etc/"):
@@ -109,6 +119,7 @@ STEPS: dict[str, Step] = {
     "a tree of bandersnatch": foreign_tree,
     "six 1.0 is yanked": yanked,
     "demo 1.0 is yanked": demo_yanked,
+    "demo 1.0 is yanked, and access.log has requests": logged,
     "demo 1.0 is removed, and /srv/packages has a copy": demo_removed,
 }
 
