@@ -75,7 +75,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """
     try:
         failure = _bring_up_to_date(mirror, request or PassRequest())
-        _publish_withdrawals(mirror)
+        update_withdrawals(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
@@ -157,7 +157,7 @@ def _write_held_documents(mirror: Mirror) -> None:
         write_held_documents(mirror, held)
 
 
-def _publish_withdrawals(mirror: Mirror) -> None:
+def update_withdrawals(mirror: Mirror) -> None:
     """Publish the log of withdrawals, where there is one or was one."""
     settings, state = mirror.settings.withdrawals, mirror.state
     if settings.publish:

@@ -36,6 +36,7 @@ from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import list_forms
 from yanksync.sync.published_page import recorded_page, render_forms, visible_page
 from yanksync.verify.upstream_difference import described
+from yanksync.verify.withdrawals import check_withdrawals
 
 BATCH = 500
 
@@ -94,7 +95,8 @@ def verify_output(
 
 def check(mirror: Mirror, summary: CheckSummary, *, upstream: bool) -> Iterator[Finding]:
     """Yield everything that is found, and count it."""
-    for part in (_projects(mirror, summary), check_list(mirror), _extras(mirror)):
+    parts = (_projects(mirror, summary), check_list(mirror), _extras(mirror))
+    for part in (*parts, check_withdrawals(mirror)):
         for finding in part:
             summary.kinds[finding.kind] += 1
             yield finding

@@ -16,6 +16,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
 from yanksync.state.project_rows import ProjectRow
 from yanksync.verify.check import BATCH, check_list, check_project
+from yanksync.verify.withdrawals import is_about_withdrawals, remaining_problem
 
 _MEMORY = 1 << 24  # bytes of findings that are kept in memory
 
@@ -94,6 +95,8 @@ class _Again:
 
     def problem(self, finding: Finding) -> str | None:
         """Return why a finding is not corrected; None if it is."""
+        if is_about_withdrawals(finding):
+            return remaining_problem(self._mirror, finding)
         if not finding.path.startswith(layout.ROOT) and finding.kind is not FindingKind.UPSTREAM:
             return finding.detail or "upstream did not answer for it"
         if finding.project is None:

@@ -19,12 +19,13 @@ from yanksync.state.facts import PublishedListRecord
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import apply_selection
-from yanksync.sync.pipeline import deliver_hooks, run_pass, run_record
+from yanksync.sync.pipeline import deliver_hooks, run_pass, run_record, update_withdrawals
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import publish_backlog, report_held
 from yanksync.verify.check import BATCH, UNREADABLE, CheckSummary, check
 from yanksync.verify.outcomes import Kept, Outcome, outcomes
+from yanksync.verify.withdrawals import is_about_withdrawals, repair_withdrawals
 
 _STOPPED = Outcome(False, "the repair was stopped")
 
@@ -75,6 +76,7 @@ def _publish(mirror: Mirror) -> ExitCode:
     mirror.store.prepare()
     publish_backlog(mirror)
     publish_list(mirror)
+    update_withdrawals(mirror)
     deliver_hooks(mirror)
     report_held(mirror.totals)
     if mirror.totals.problem is not None:
@@ -114,6 +116,9 @@ class _Repairer:
         directory = finding.path.endswith("/")
         if finding.kind in NOTES:
             return
+        if is_about_withdrawals(finding):
+            self._repair_withdrawals(finding)
+            return
         if finding.kind is FindingKind.MODE and directory:
             self._reset_mode(finding.project)
         elif finding.project is None:
@@ -123,6 +128,12 @@ class _Repairer:
                 output_check.queue_unknown_directory(self._mirror, finding.project, self._now)
         else:
             self._mark_project(finding, finding.project)
+
+    def _repair_withdrawals(self, finding: Finding) -> None:
+        try:
+            repair_withdrawals(self._mirror, finding)
+        except PublishError as error:  # what is left is looked at in the end
+            log.error("%s", error)
 
     def _reset_mode(self, name: str | None) -> None:
         """Give a directory its mode; one of another user keeps nothing else waiting."""

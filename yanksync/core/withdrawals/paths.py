@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yanksync.core.layout import REVALIDATED, WITHDRAWALS, Headers
+from yanksync.core.layout import REVALIDATED, WITHDRAWALS, Headers, temporary_name
 
 LOG_INDEX = f"{WITHDRAWALS}/log/index.json"
 FEED_ATOM = f"{WITHDRAWALS}/feed.atom"
@@ -64,3 +64,14 @@ def headers(path: str, cache: str = REVALIDATED) -> Headers:
     if path == FEED_JSON:
         return Headers(FEED_JSON_TYPE, cache)
     return Headers(CONTENT_TYPES[path[path.rindex(".") :]], cache)
+
+
+def is_temporary(path: str) -> bool:
+    """Return whether a run that died left this file."""
+    filename = path.rpartition("/")[2]
+    return filename.startswith(".") and filename.endswith(temporary_name("")[1:])
+
+
+def is_ours(path: str) -> bool:
+    """Return whether yanksync gives files such names."""
+    return is_temporary(path) or path.endswith(tuple(CONTENT_TYPES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from yanksync.core.errors import PublishError
-from yanksync.core.layout import WITHDRAWALS, temporary_name
+from yanksync.core.layout import WITHDRAWALS
 from yanksync.core.withdrawals import paths
 from yanksync.core.withdrawals.log_pages import WrittenIndex, read_index
 from yanksync.mirror.context import Mirror, log
@@ -90,7 +90,7 @@ def _write(mirror: Mirror, publication: Publication) -> None:
         return
     if publication.above == 0:
         watched = {paths.watch_feed(name) for name, _ in publication.settings.watch}
-        found = set(filter(_is_ours, store.list_files(paths.WATCH_LISTS)))
+        found = set(filter(paths.is_ours, store.list_files(paths.WATCH_LISTS)))
         store.delete_files(sorted(found - watched))
     store.write_files([index_file(publication)])
     with state.transaction():
@@ -113,12 +113,7 @@ def _until_stopped(mirror: Mirror, files: Iterator[OutputFile]) -> Iterator[Outp
 def _remove(mirror: Mirror) -> None:
     """Remove all files about withdrawals, and forget the events."""
     log.info("withdrawals.publish is false; removing %s/", WITHDRAWALS)
-    mirror.store.delete_files(filter(_is_ours, mirror.store.list_files(WITHDRAWALS)))
+    mirror.store.delete_files(filter(paths.is_ours, mirror.store.list_files(WITHDRAWALS)))
     with mirror.state.transaction():
         mirror.state.event_log.clear()
         mirror.state.facts.event_log = EventLogPosition()
-
-
-def _is_ours(path: str) -> bool:
-    """Return whether yanksync gives files such names."""
-    return path.removesuffix(temporary_name("")).endswith(tuple(paths.CONTENT_TYPES))

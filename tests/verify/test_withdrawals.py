@@ -1,0 +1,74 @@
+"""``verify`` and the files about withdrawals: what differs is named and written again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.verification import check, names, repair
+from tests.support.world import DONE, FAILED, World
+
+BASE = "withdrawals"
+
+
+@pytest.fixture
+def logged(disk: World) -> World:
+    """A mirror with a log, a watch list and two projects that have events."""
+    disk.configure(withdrawals_publish="true", withdrawals_watch={"ours": ["d*"]})
+    disk.started("demo", "other")
+    disk.up.yank("demo", "1.0", "bad")
+    disk.up.remove_release("other", "1.0")
+    assert disk.sync() == DONE
+    return disk
+
+
+def test_what_follows_from_the_log_is_as_it_should_be(logged: World) -> None:
+    assert names(check(logged)[0]) == []
+    logged.up.yank("demo", "2.0")
+    assert logged.sync(later=30.0) == DONE  # the archive waits, and is of an earlier time
+    assert names(check(logged)[0]) == []
+
+
+def test_each_difference_is_named_and_repaired(logged: World) -> None:
+    out = logged.where / "out" / BASE
+    (out / "feed.atom").write_text("x")
+    (out / "log/index.json").unlink()
+    (out / "osv/all.zip").write_text("x")
+    (out / "osv/demo/x_YANKSYNC-demo@1.0.json").unlink()
+    (out / "project/other/feed.atom").write_text("x")
+    (out / "project/gone").mkdir()
+    (out / "project/gone/feed.atom").write_text("x")
+    (out / "watch/old.atom").write_text("x")
+    (out / ".feed.json.tmp").write_text("x")
+    (out / "robots.txt").write_text("the operator's")
+    found, code, _ = check(logged)
+    wanted = [
+        ("different", "withdrawals/feed.atom"),
+        ("different", "withdrawals/osv/all.zip"),
+        ("different", "withdrawals/project/other/feed.atom"),
+        ("extra", "withdrawals/project/gone/feed.atom"),
+        ("extra", "withdrawals/watch/old.atom"),
+        ("foreign", "withdrawals/robots.txt"),
+        ("leftover", "withdrawals/.feed.json.tmp"),
+        ("missing", "withdrawals/log/index.json"),
+        ("missing", "withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json"),
+    ]
+    assert (names(found), code) == (wanted, FAILED)
+    found, code = repair(logged)
+    assert (names(found), code) == (wanted, DONE)
+    assert names(check(logged)[0]) == [("foreign", "withdrawals/robots.txt")]
+
+
+def test_what_waits_to_be_written_is_no_difference(logged: World) -> None:
+    logged.configure(withdrawals_title="Another title")
+    assert names(check(logged)[0]) == [("unpublished", "withdrawals/")]
+    _, code = repair(logged)
+    assert code == DONE and names(check(logged)[0]) == []
+    logged.configure(withdrawals_publish="false")
+    assert names(check(logged)[0]) == [("unpublished", "withdrawals/")]
+    repair(logged)
+    assert names(check(logged)[0]) == []
+
+
+def test_without_a_log_verify_looks_at_none(disk: World) -> None:
+    disk.started()
+    assert names(check(disk)[0]) == []

@@ -1,0 +1,132 @@
+"""Compares the files about withdrawals with those that follow from the events of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, groupby
+
+from yanksync.core.layout import WITHDRAWALS
+from yanksync.core.names import NormalizedName
+from yanksync.core.withdrawals import paths
+from yanksync.mirror.context import Mirror
+from yanksync.output.comparison import Finding, FindingKind
+from yanksync.output.digests import digest_of
+from yanksync.output.files import OutputFile
+from yanksync.sync.withdrawals.archive import archive_file
+from yanksync.sync.withdrawals.files import (
+    Publication,
+    index_file,
+    overview_files,
+    page_files,
+    project_files,
+)
+
+_DIRECTORY = f"{WITHDRAWALS}/"
+_OF_PROJECTS = (f"{paths.PROJECTS}/", f"{paths.OSV}/")
+
+
+def is_about_withdrawals(finding: Finding) -> bool:
+    """Return whether a finding is about these files."""
+    return finding.path.startswith(_DIRECTORY)
+
+
+def check_withdrawals(mirror: Mirror) -> Iterator[Finding]:
+    """Yield how the files about withdrawals differ from the log."""
+    settings, known = mirror.settings.withdrawals, mirror.state.facts.event_log
+    if not settings.publish and known.epoch is None:
+        return
+    is_current = known.published == mirror.state.event_log.newest()
+    if not settings.publish or not is_current or known.settings != settings.text:
+        yield _found(FindingKind.UNPUBLISHED, None, _DIRECTORY)
+        return
+    publication = _publication(mirror)
+    for file in _common_files(mirror, publication):
+        yield from _compared(mirror, None, file)
+    for name in publication.projects():
+        for file in project_files(publication, name):
+            yield from _compared(mirror, name, file)
+    listed = mirror.store.list_files(WITHDRAWALS)
+    for directory, found in groupby(listed, lambda path: path.rpartition("/")[0]):
+        yield from _unexpected(mirror, publication, directory, found)
+
+
+def _publication(mirror: Mirror) -> Publication:
+    """Return all that is to be published."""
+    log = mirror.state.event_log
+    epoch = mirror.state.facts.event_log.epoch or 0
+    return Publication(mirror.state, mirror.settings.withdrawals, epoch, 0, log.newest())
+
+
+def _common_files(mirror: Mirror, publication: Publication) -> Iterator[OutputFile]:
+    """Yield the files that belong to no single project.
+
+    An archive that waits to be written again is left out: it is of an earlier time.
+    """
+    yield from chain(page_files(publication), [index_file(publication)])
+    yield from overview_files(publication)
+    if mirror.state.facts.event_log.archived == publication.newest:
+        yield archive_file(mirror.state)
+
+
+def _compared(mirror: Mirror, name: NormalizedName | None, file: OutputFile) -> Iterator[Finding]:
+    found = mirror.store.file_digest(file.path)
+    if found is None:
+        yield _found(FindingKind.MISSING, name, file.path)
+    elif found != digest_of(file.chunks()):
+        yield _found(FindingKind.DIFFERENT, name, file.path)
+
+
+def _unexpected(
+    mirror: Mirror, publication: Publication, directory: str, found: Iterator[str]
+) -> Iterator[Finding]:
+    """Yield the files of a directory that no event makes."""
+    name = _project_of(f"{directory}/")
+    files = _common_files(mirror, publication) if name is None else _files_of(publication, name)
+    expected = {file.path for file in files} | {paths.OSV_ARCHIVE}
+    for path in found:
+        if path in expected:
+            continue
+        kind = FindingKind.EXTRA if paths.is_ours(path) else FindingKind.FOREIGN
+        yield _found(FindingKind.LEFTOVER if paths.is_temporary(path) else kind, name, path)
+
+
+def _files_of(publication: Publication, name: NormalizedName) -> Iterator[OutputFile]:
+    events = publication.state.event_log.of_project(name)
+    return iter(()) if next(events, None) is None else project_files(publication, name)
+
+
+def _project_of(path: str) -> NormalizedName | None:
+    """Return the project whose file this is; None: it is no single project's."""
+    for base in _OF_PROJECTS:
+        name, slash, _ = path.removeprefix(base).partition("/")
+        if path.startswith(base) and slash:
+            return NormalizedName(name)
+    return None
+
+
+def repair_withdrawals(mirror: Mirror, finding: Finding) -> None:
+    """Write the file of a finding again, or delete it."""
+    if finding.kind in (FindingKind.EXTRA, FindingKind.LEFTOVER):
+        mirror.store.delete_files([finding.path])
+    else:
+        mirror.store.write_files(_expected(mirror, finding.path))
+
+
+def remaining_problem(mirror: Mirror, finding: Finding) -> str | None:
+    """Return what is still wrong with the file of a finding; or None."""
+    files = list(_expected(mirror, finding.path))
+    if not files and mirror.store.file_digest(finding.path) is not None:
+        return "it is still there"
+    problems = chain.from_iterable(_compared(mirror, None, file) for file in files)
+    return next((f"still {one.kind}" for one in problems), None)
+
+
+def _expected(mirror: Mirror, path: str) -> Iterator[OutputFile]:
+    """Yield the file that belongs at a path, if any does."""
+    publication, name = _publication(mirror), _project_of(path)
+    files = _common_files(mirror, publication) if name is None else _files_of(publication, name)
+    return (file for file in files if file.path == path)
+
+
+def _found(kind: FindingKind, name: str | None, path: str) -> Finding:
+    return Finding(kind=kind, project=name, path=path)
