@@ -1,4 +1,4 @@
-"""Compares the files about withdrawals with those that follow from the events of the log."""
+"""Compares the files about withdrawals with the events of the log."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def repair_withdrawals(mirror: Mirror, finding: Finding) -> None:
 
 
 def remaining_problem(mirror: Mirror, finding: Finding) -> str | None:
-    """Return what is still wrong with the file of a finding; or None."""
+    """Return what is still wrong with a file; or None."""
     files = list(_expected(mirror, finding.path))
     if not files and mirror.store.file_digest(finding.path) is not None:
         return "it is still there"
