@@ -16,7 +16,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin
 from yanksync.core.withdrawals.event import WithdrawalEvent, encode_event
 from yanksync.reports.audit.findings import PinVerdict
-from yanksync.reports.audit.log_source import log_url
+from yanksync.reports.audit.log_source import withdrawals_url
 from yanksync.reports.audit.log_verdicts import judged_by_log
 
 NOISE = [event("yank", at, project=f"other{at}") for at in range(1, 8)]
@@ -66,23 +66,76 @@ def kinds(verdicts: Sequence[PinVerdict]) -> list[list[str]]:
 
 def test_pins_are_judged_by_all_pages(upstream: FakeUpstream, served: Served) -> None:
     late = event("yank", 9, reason='bad\ud800 "project":"x"')
-    publish(upstream, [event("yank", 0), *NOISE, event("unyank", 8), late])
+    publish(upstream, [*NOISE, event("unyank", 8), late])
     for version in ("1.0", "1.1"):
         upstream.upload("demo", version)
     fine = Pin(project=NormalizedName("fine"), version="1.0")
     source, verdicts = judged_by_log(served.root_url, {}, [pin(), fine], "3.11")
-    assert source == f"the log {served.root_url}withdrawals/log/ (epoch 1, 9 events)"
+    assert source == f"the log of {served.root_url}withdrawals/ (epoch 1, 9 events)"
     assert kinds(verdicts) == [["yanked"], []]
     (finding,) = verdicts[0].findings
     assert (finding.reason, finding.since, verdicts[0].nearest) == (late.reason, 9, "1.1")
     assert [one.project for one in upstream.page_requests()] == ["demo"]
 
 
+def put_project(
+    upstream: FakeUpstream, name: str, *events: WithdrawalEvent, epoch: int = 1
+) -> None:
+    lines = ",".join(map(encode_event, events))
+    body = f'{{"version":1,"epoch":{epoch},"events":[{lines}]}}'.encode()
+    upstream.fail(f"^/withdrawals/project/{name}/", Fault.body(body, "application/json"), None)
+
+
+def test_of_a_long_log_the_documents_of_few_projects_are_read(
+    upstream: FakeUpstream, served: Served
+) -> None:
+    publish(upstream, NOISE, 1)
+    put_project(upstream, "other7", NOISE[-1])
+    put_project(upstream, "demo", event("yank", 3, reason="bad"))
+    fine = Pin(project=NormalizedName("fine"), version="1.0")
+    (finding,), nothing = (one.findings for one in judged(served, pin(), fine))
+    assert (finding.reason, nothing) == ("bad", ())
+    asked = [one.path.removeprefix("/withdrawals/") for one in upstream.requests]
+    assert asked[:3] == ["log/index.json", "log/000007.ndjson", "project/other7/events.json"]
+    assert sorted(asked[3:-1]) == ["project/demo/events.json", "project/fine/events.json"]
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize("document", [None, (), (NOISE[0],)])
+def test_documents_that_are_not_as_new_as_the_log_are_not_used(
+    upstream: FakeUpstream, served: Served, document: tuple[WithdrawalEvent, ...] | None
+) -> None:
+    publish(upstream, [event("yank", 1), *NOISE[1:]], 1)
+    if document is not None:
+        put_project(upstream, "other7", *document)
+    assert kinds(judged(served)) == [["yanked"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{}", "it has no events"),
+        (b"[" * 100_000, "is no document"),
+        (b'{"events":[{"project":"demo"}],"epoch":1}', "is no document"),
+        (b'{"events":[],"epoch":"1"}', "is no document"),
+        (b'{"events":[],"epoch":2}', "its epoch differs"),
+    ],
+)
+def test_a_document_that_cannot_be_read_judges_nothing(
+    upstream: FakeUpstream, served: Served, body: bytes, message: str
+) -> None:
+    publish(upstream, NOISE, 1)
+    put_project(upstream, "other7", NOISE[-1])
+    upstream.fail("^/withdrawals/project/demo/", Fault.body(body, "application/json"), None)
+    with pytest.raises(InvalidAnswer, match=message):
+        judged(served)
+
+
 def test_an_event_takes_the_place_of_one_that_knew_less(
     upstream: FakeUpstream, served: Served
 ) -> None:
-    told = event("yank", 5, reason="bad", replaces=4)
-    publish(upstream, [*NOISE[:3], event("yank", 4, reason=None), event("unyank", 6), told])
+    told = event("yank", 6, reason="bad", replaces=4)
+    publish(upstream, [*NOISE[:3], event("yank", 4, reason=None), event("unyank", 5), told])
     assert kinds(judged(served)) == [[]]
 
 
@@ -122,13 +175,15 @@ def test_a_log_that_is_begun_again_meanwhile_is_read_again(
     ("index", "page", "message"),
     [
         (None, None, "there is no log of withdrawals"),
-        (b"[]", None, "is no index of a log"),
-        (b"\xff", None, "is no index of a log"),
-        (index_of([], version=2), None, "has version 2 of its format"),
+        (b"[]", None, "is no index of a log that can be read"),
+        (b"\xff", None, "is no index of a log that can be read"),
+        (index_of([], version=2), None, "has version 2, and yanksync reads version 1"),
         (index_of([event("yank", 1)]).replace(b"000001", b"../1"), None, "that is not beside it"),
-        (index_of([event("yank", 1)]), None, "its SHA-256 differs"),
-        (index_of([event("yank", 1)]), text(NOISE[:1]), "its SHA-256 differs"),
-        (index_of([event("yank", 1)]), b"", "its SHA-256 differs"),
+        (index_of([event("yank", 2)]), None, "do not follow each other"),
+        (index_of([event("yank", 1)], newest=2), None, "on no page"),
+        (index_of([event("yank", 1)]), None, "its SHA-256 or its epoch differs"),
+        (index_of([event("yank", 1)]), text(NOISE[:1]), "its SHA-256 or its epoch differs"),
+        (index_of([event("yank", 1)]), b"", "its SHA-256 or its epoch differs"),
     ],
 )
 def test_what_cannot_be_trusted_judges_nothing(
@@ -191,5 +246,6 @@ def test_a_log_that_fails_is_an_error(upstream: FakeUpstream, served: Served) ->
     ],
 )
 def test_each_address_of_a_mirror_names_its_log(url: str) -> None:
-    assert log_url(url) == "https://mirror.example/pypi/withdrawals/log/"
-    assert log_url("https://me@mirror.example") == "https://me@mirror.example/withdrawals/log/"
+    assert withdrawals_url(url) == "https://mirror.example/pypi/withdrawals/"
+    root = "https://me@mirror.example"
+    assert withdrawals_url(root) == f"{root}/withdrawals/"

@@ -110,8 +110,8 @@ def _ignored(text: str) -> Ignore:
 @click.option(
     "--withdrawals",
     metavar="URL",
-    help="Judge by the log that the mirror at URL publishes. Needs no configuration and no state, "
-    "and does not tell the mirror which projects are fine.",
+    help="Judge by the log of withdrawals that the mirror at URL publishes. Needs no configuration "
+    "and no state.",
 )
 @click.option(
     "--fail-on",

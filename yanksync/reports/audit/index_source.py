@@ -49,12 +49,12 @@ def _as_option(error: ConfigError, option: str) -> ConfigError:
 
 
 def facts_of_index(
-    settings: Settings, names: Collection[NormalizedName], option: str = "--index"
+    settings: Settings, names: Collection[NormalizedName], option: str | None = "--index"
 ) -> dict[NormalizedName, ProjectFacts]:
     """Return what the index of ``settings`` says about the projects ``names``.
 
-    ``option`` is where the user named it. Raises :class:`yanksync.core.errors.UpstreamError` when
-    one answer does not come or is wrong.
+    ``option`` is where the user named it; None: there may be no index at all. Raises
+    :class:`yanksync.core.errors.UpstreamError` when one answer does not come or is wrong.
     """
     found: dict[NormalizedName, ProjectFacts] = {}
     with closing(UpstreamClient(settings)) as client:
@@ -73,7 +73,7 @@ def facts_of_index(
                 answer.header_serial,
             ).page
             found[wanted.name] = ProjectFacts(name=wanted.name, page=page)
-        if found and all(facts.gone for facts in found.values()):
+        if option is not None and found and all(facts.gone for facts in found.values()):
             check_root(client, option)
     return found
 

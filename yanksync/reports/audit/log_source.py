@@ -2,88 +2,70 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Struct
 
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
-from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
 from yanksync.core.withdrawals.event import WithdrawalEvent, decode_event
+from yanksync.reports.audit.log_documents import (
+    LogIndex,
+    LogPage,
+    ProjectEvents,
+    decode_index,
+    decode_project,
+    events_in,
+    in_place,
+    page_lines,
+)
 from yanksync.reports.parallel import in_order
 from yanksync.upstream.client import user_agent
 from yanksync.upstream.http_answers import SizeLimit
 from yanksync.upstream.http_session import Session
 
-LOG = f"{layout.WITHDRAWALS}/log/"
-"""Where a mirror has its log."""
-
-_VERSION = 1
-_AT_ONCE = 4  # pages under way: that many are in memory
+_INDEX = "log/index.json"
+_AT_ONCE = 4  # documents under way: that many are in memory
 _TRIES = 3  # of reading a log that changes meanwhile
-_BESIDE = re.compile(r"\w[\w.-]*", re.ASCII)  # a file of the same directory
-# In a JSON string a quotation mark has a backslash before it, so this is found as a key alone.
-_PROJECT = re.compile(rb'"project"\s*:\s*"([^"\\]*)"')
+_WRONG = (ValueError, RecursionError)  # what is no document raises one of these
 
-
-_ACTION = re.compile(rb'"action"\s*:\s*"([a-z-]+)"')
-
-
-class LogPage(Struct, frozen=True):
-    """A page as the index names it."""
-
-    name: str
-    first: int
-    last: int
-    count: int
-    sha256: str
-
-
-class LogIndex(Struct, frozen=True):
-    """The document ``log/index.json``."""
-
-    version: int
-    epoch: int
-    newest: int
-    pages: tuple[LogPage, ...]
+Events = dict[NormalizedName, tuple[WithdrawalEvent, ...]]
 
 
 class ReadLog(Struct, frozen=True):
     """The events of some projects."""
 
     where: str  # without credentials
-    index: LogIndex
+    epoch: int
+    newest: int  # the cursor of the newest event of the log
     events: Mapping[NormalizedName, tuple[WithdrawalEvent, ...]]  # oldest first
 
 
 class _Changed(Exception):
-    """A page is not the one that the index names: one of the two is newer."""
+    """A document does not belong to the index: one of the two is newer."""
 
-    def __init__(self, page: str) -> None:
-        self.page = page
-        super().__init__(page)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
 
 
-def log_url(url: str) -> str:
-    """Return the directory of the log, from its address or that of its mirror."""
-    path = urlsplit(url).path
-    parts = [part for part in path.split("/") if part]
+def withdrawals_url(url: str) -> str:
+    """Return where a mirror has its log, from that address or from the mirror's."""
+    parts = urlsplit(url)
+    path = [part for part in parts.path.split("/") if part]
     for last in ("index.json", "log", layout.WITHDRAWALS, layout.ROOT):
-        if parts and parts[-1] == last:
-            parts.pop()
-    return urlsplit(url)._replace(path="/".join(["", *parts, LOG])).geturl()
+        if path and path[-1] == last:
+            path.pop()
+    return parts._replace(path="/".join(["", *path, layout.WITHDRAWALS, ""])).geturl()
 
 
 def read_log(settings: Settings, url: str, names: Collection[NormalizedName]) -> ReadLog:
-    """Return what the log of a mirror has about the projects ``names``.
+    """Return what the log at ``url`` has about the projects ``names``.
 
     Raises :class:`yanksync.core.errors.UpstreamError` when an answer does not come or is wrong.
     """
@@ -98,94 +80,115 @@ def read_log(settings: Settings, url: str, names: Collection[NormalizedName]) ->
         )
     ) as session:
         limit = SizeLimit(section.max_page_size, "upstream.max_page_size")
-        return _Reader(session, limit, log_url(url), frozenset(names)).read()
+        return _Reader(session, limit, url, names).read()
 
 
 class _Reader:
-    """Reads a log, page by page."""
+    """Reads a log: page by page, or the documents of few projects."""
 
     def __init__(
-        self, session: Session, limit: SizeLimit, url: str, names: frozenset[NormalizedName]
+        self, session: Session, limit: SizeLimit, url: str, names: Collection[NormalizedName]
     ) -> None:
         self._session = session
         self._limit = limit
         self._url = url
-        self._names = {name.encode() for name in names}
+        self._names = names
 
     def read(self) -> ReadLog:
+        """Return the events. Raises :class:`yanksync.core.errors.UpstreamError`."""
         for _ in range(_TRIES):
             index = self._index()
             try:
                 found = self._events(index)
             except _Changed as problem:
-                page = problem.page
+                name = problem.name
             else:
-                return ReadLog(redacted(self._url), index, found)
-        raise InvalidAnswer(
-            f"{redacted(self._url)}{page}",
-            "is not the page that the index names: its SHA-256 differs. A cache may serve one of "
-            "the two too long, or the file was changed. Run it again later",
+                return ReadLog(redacted(self._url), index.epoch, index.newest, found)
+        raise self._problem(
+            name,
+            "is not what the index of the log names: its SHA-256 or its epoch differs. A cache may "
+            "serve one of the two too long, or the file was changed. Run it again later",
         )
+
+    def _problem(self, name: str, problem: str) -> InvalidAnswer:
+        return InvalidAnswer(f"{redacted(self._url)}{name}", problem)
 
     def _get(self, name: str) -> bytes | None:
         answer = self._session.get(f"{self._url}{name}", "*/*", None, self._limit)
         return None if answer.status == 404 else answer.body
 
     def _index(self) -> LogIndex:
-        body, name = self._get("index.json"), f"{redacted(self._url)}index.json"
+        body = self._get(_INDEX)
         if body is None:
-            raise InvalidAnswer(
-                name,
+            raise self._problem(
+                _INDEX,
                 "there is no log of withdrawals: it answers 404. Name the address of the mirror; "
                 "its operator has to publish the log (withdrawals.publish)",
             )
         try:
-            index = msgspec.json.decode(body, type=LogIndex)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise InvalidAnswer(name, f"is no index of a log of withdrawals: {error}") from error
-        if index.version != _VERSION:
-            raise InvalidAnswer(
-                name, f"has version {index.version} of its format, and yanksync reads version 1"
-            )
-        if not all(_BESIDE.fullmatch(page.name) for page in index.pages):
-            raise InvalidAnswer(name, "names a page that is not beside it")
-        return index
+            return decode_index(body)
+        except _WRONG as error:
+            raise self._problem(
+                _INDEX, f"is no index of a log that can be read: {error}"
+            ) from error
 
-    def _events(self, index: LogIndex) -> dict[NormalizedName, tuple[WithdrawalEvent, ...]]:
+    def _events(self, index: LogIndex) -> Events:
         """Return the events of the projects. Raises :class:`_Changed`."""
-        found: dict[NormalizedName, dict[int, WithdrawalEvent]] = {}
-        places: dict[int, int] = {}  # by the cursor of an event, the cursor of the first like it
-        with closing(in_order(lambda page: self._get(page.name), index.pages, _AT_ONCE)) as pages:
+        few = len(self._names) + 2 < len(index.pages)
+        if few and self._has_documents(index):
+            return self._of_documents(index)
+        names = {name.encode() for name in self._names}
+        found: dict[NormalizedName, list[WithdrawalEvent]] = {}
+        with closing(in_order(self._page, index.pages, _AT_ONCE)) as pages:
             for page, answer in pages:
-                body = answer.result()
-                if body is None:
-                    raise _Changed(page.name)
-                for event in self._of_page(page, body):
-                    told = event.cursor if event.replaces is None else event.replaces
-                    place = places[event.cursor] = places.get(told, told)
-                    found.setdefault(event.project, {})[place] = event
-        return {name: tuple(one for _, one in sorted(all_.items())) for name, all_ in found.items()}
-
-    def _of_page(self, page: LogPage, body: bytes) -> Iterator[WithdrawalEvent]:
-        """Yield the events of the projects that a page has."""
-        lines = body.split(b"\n")[: page.count]  # the newest page may have grown since
-        known = b"".join(line + b"\n" for line in lines)
-        if hashlib.sha256(known).hexdigest() != page.sha256:
-            raise _Changed(page.name)
-        for line in lines:
-            match = _PROJECT.search(line)
-            if match is None or match[1] not in self._names:
-                continue
-            try:
-                yield decode_event(line)
-            except ValueError as error:  # msgspec's as well
-                if not _is_newer(line):
-                    raise InvalidAnswer(
-                        f"{redacted(self._url)}{page.name}", f"has a line that is no event: {error}"
+                try:
+                    for event in events_in(answer.result(), names):
+                        found.setdefault(event.project, []).append(event)
+                except _WRONG as error:
+                    raise self._problem(
+                        f"log/{page.name}", f"has a line that is no event: {error}"
                     ) from error
+        return {name: in_place(events) for name, events in found.items()}
+
+    def _page(self, page: LogPage) -> list[bytes]:
+        """Return the lines of a page. Raises :class:`_Changed`."""
+        body = self._get(f"log/{page.name}")
+        lines = None if body is None else page_lines(page, body)
+        if lines is None:
+            raise _Changed(f"log/{page.name}")
+        return lines
+
+    def _has_documents(self, index: LogIndex) -> bool:
+        """Return whether the projects' documents are as new as the log: the newest event tells."""
+        try:
+            newest = decode_event(self._page(index.pages[-1])[-1])
+        except _WRONG:
+            return False  # perhaps a newer action
+        document = self._document(newest.project)
+        if document is None or document.epoch != index.epoch:
+            return False
+        return any(event.cursor >= newest.cursor for event in document.events)
+
+    def _of_documents(self, index: LogIndex) -> Events:
+        found: Events = {}
+        with closing(in_order(self._document, self._names, _AT_ONCE)) as documents:
+            for name, answer in documents:
+                document = answer.result()
+                if document is None:  # no event names the project
+                    continue
+                if document.epoch != index.epoch:
+                    raise _Changed(_document_name(name))
+                found[name] = in_place(document.events)
+        return found
+
+    def _document(self, name: NormalizedName) -> ProjectEvents | None:
+        body = self._get(_document_name(name))
+        try:
+            return None if body is None else decode_project(body, name)
+        except _WRONG as error:
+            problem = f"is no document of a project's events: {error}"
+            raise self._problem(_document_name(name), problem) from error
 
 
-def _is_newer(line: bytes) -> bool:
-    """Return True if the action of an event is one that this version does not know."""
-    action = _ACTION.search(line)
-    return action is not None and action[1].decode() not in set(HistoryAction)
+def _document_name(name: NormalizedName) -> str:
+    return f"project/{name}/events.json"

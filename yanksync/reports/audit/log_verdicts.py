@@ -15,12 +15,11 @@ from yanksync.core.pins import Pin
 from yanksync.reports.audit.event_judgement import findings_by_events
 from yanksync.reports.audit.findings import FindingKind, PinVerdict, ProjectFacts
 from yanksync.reports.audit.index_source import facts_of_index, index_settings
-from yanksync.reports.audit.log_source import LOG, log_url, read_log
+from yanksync.reports.audit.log_source import read_log, withdrawals_url
 from yanksync.reports.audit.nearest import nearest_version
 
 log = logging.getLogger("yanksync")
 
-_OPTION = "--withdrawals"
 _REPLACED = {FindingKind.YANKED, FindingKind.REMOVED, FindingKind.QUARANTINED}
 """For which another version of the same project can be named."""
 
@@ -33,19 +32,22 @@ def judged_by_log(
     The pages of the mirror are asked for withdrawn projects alone, for another version. Raises
     :class:`yanksync.core.errors.ConfigError` and :class:`yanksync.core.errors.UpstreamError`.
     """
-    settings = index_settings(url, environ, _OPTION)
-    place = log_url(settings.upstream.urls[0])
+    settings = index_settings(url, environ, "--withdrawals")
+    place = withdrawals_url(settings.upstream.urls[0])
     read = read_log(settings, place, {pin.project for pin in pins})
     verdicts = [
         PinVerdict(pin=pin, findings=findings_by_events(pin, read.events.get(pin.project, ())))
         for pin in pins
     ]
-    simple = replace(settings.upstream, simple_url=place.removesuffix(LOG) + f"{layout.ROOT}/")
+    simple = replace(
+        settings.upstream,
+        simple_url=place.removesuffix(f"{layout.WITHDRAWALS}/") + f"{layout.ROOT}/",
+    )
     facts = _pages(
         replace(settings, upstream=simple),
         {one.pin.project for one in verdicts if _is_replaced(one)},
     )
-    where = f"the log {read.where} (epoch {read.index.epoch}, {read.index.newest} events)"
+    where = f"the log of {read.where} (epoch {read.epoch}, {read.newest} events)"
     return where, [_with_nearest(one, facts, python) for one in verdicts]
 
 
@@ -59,7 +61,7 @@ def _pages(
 ) -> Mapping[NormalizedName, ProjectFacts]:
     """Return the pages of projects; none where the mirror does not answer."""
     try:
-        return facts_of_index(settings, names, _OPTION)
+        return facts_of_index(settings, names, None)
     except UpstreamError as error:
         log.warning("%s; so no version is named that could replace a withdrawn one", error)
         return {}
