@@ -122,6 +122,7 @@ def test_a_pass_writes_only_what_changed_and_the_index_last(world: World) -> Non
     assert writes_of(world, later=30.0) == [
         "withdrawals/log/000001.ndjson",
         "withdrawals/project/demo/feed.atom",
+        "withdrawals/project/demo/events.json",
         "withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json",
         "withdrawals/osv/demo/x_YANKSYNC-demo@2.0.json",
         "withdrawals/feed.atom",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
+from yanksync.core.withdrawals.event import WithdrawalEvent, encode_event
 from yanksync.core.withdrawals.paths import log_page_name
 
 PAGE = 500
@@ -57,6 +58,16 @@ def index_chunks(epoch: int, newest: int, pages: Iterable[LogPage]) -> Iterator[
             "sha256": page.sha256,
         }
         yield f"{end}{json.dumps(shown, separators=(',', ':'))}".encode()
+        end = ",\n"
+    yield b"\n]}\n"
+
+
+def project_chunks(epoch: int, events: Iterable[WithdrawalEvent]) -> Iterator[bytes]:
+    """Yield the document of one project's events, an event a line."""
+    yield f'{{"version":{_VERSION},"epoch":{epoch},"events":['.encode()
+    end = "\n"
+    for event in events:
+        yield f"{end}{encode_event(event)}".encode()
         end = ",\n"
     yield b"\n]}\n"
 

@@ -49,6 +49,11 @@ def project_feed(project: str) -> str:
     return f"{project_directory(project)}/feed.atom"
 
 
+def project_events(project: str) -> str:
+    """Return the path of the events of one project."""
+    return f"{project_directory(project)}/events.json"
+
+
 def watch_feed(name: str) -> str:
     """Return the path of the feed of a list of ``withdrawals.watch``."""
     return f"{WATCH_LISTS}/{name}.atom"

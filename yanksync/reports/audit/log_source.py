@@ -13,6 +13,7 @@ from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
+from yanksync.core.withdrawals import paths
 from yanksync.core.withdrawals.event import WithdrawalEvent, decode_event
 from yanksync.reports.audit.log_documents import (
     LogIndex,
@@ -29,7 +30,7 @@ from yanksync.upstream.client import user_agent
 from yanksync.upstream.http_answers import SizeLimit
 from yanksync.upstream.http_session import Session
 
-_INDEX = "log/index.json"
+_INDEX = paths.LOG_INDEX.removeprefix(f"{layout.WITHDRAWALS}/")
 _AT_ONCE = 4  # documents under way: that many are in memory
 _TRIES = 3  # of reading a log that changes meanwhile
 _WRONG = (ValueError, RecursionError)  # what is no document raises one of these
@@ -47,7 +48,7 @@ class ReadLog(Struct, frozen=True):
 
 
 class _Changed(Exception):
-    """A document does not belong to the index: one of the two is newer."""
+    """A page does not belong to the index: one of the two is newer."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -106,7 +107,7 @@ class _Reader:
                 return ReadLog(redacted(self._url), index.epoch, index.newest, found)
         raise self._problem(
             name,
-            "is not what the index of the log names: its SHA-256 or its epoch differs. A cache may "
+            "is not the page that the index of the log names: its SHA-256 differs. A cache may "
             "serve one of the two too long, or the file was changed. Run it again later",
         )
 
@@ -136,7 +137,9 @@ class _Reader:
         """Return the events of the projects. Raises :class:`_Changed`."""
         few = len(self._names) + 2 < len(index.pages)
         if few and self._has_documents(index):
-            return self._of_documents(index)
+            documents = self._of_documents(index)
+            if documents is not None:
+                return documents
         names = {name.encode() for name in self._names}
         found: dict[NormalizedName, list[WithdrawalEvent]] = {}
         with closing(in_order(self._page, index.pages, _AT_ONCE)) as pages:
@@ -169,7 +172,8 @@ class _Reader:
             return False
         return any(event.cursor >= newest.cursor for event in document.events)
 
-    def _of_documents(self, index: LogIndex) -> Events:
+    def _of_documents(self, index: LogIndex) -> Events | None:
+        """Return the events; None: a document is of another epoch."""
         found: Events = {}
         with closing(in_order(self._document, self._names, _AT_ONCE)) as documents:
             for name, answer in documents:
@@ -177,7 +181,7 @@ class _Reader:
                 if document is None:  # no event names the project
                     continue
                 if document.epoch != index.epoch:
-                    raise _Changed(_document_name(name))
+                    return None
                 found[name] = in_place(document.events)
         return found
 
@@ -191,4 +195,4 @@ class _Reader:
 
 
 def _document_name(name: NormalizedName) -> str:
-    return f"project/{name}/events.json"
+    return paths.project_events(name).removeprefix(f"{layout.WITHDRAWALS}/")

@@ -24,6 +24,7 @@ from yanksync.core.withdrawals.log_pages import (
     index_chunks,
     page_body,
     page_number,
+    project_chunks,
 )
 from yanksync.core.withdrawals.osv import OsvRecord, osv_records
 from yanksync.output.files import OutputFile
@@ -105,9 +106,15 @@ def project_files(publication: Publication, name: NormalizedName) -> Iterator[Ou
     feed, path = _feed(publication, name, f"Withdrawn releases of {name}"), paths.project_feed(name)
     events = partial(publication.state.event_log.recent, NEWEST, publication.epoch, [name])
     yield OutputFile(path, paths.headers(path), partial(_chunks, atom_chunks, feed, events))
+    path = paths.project_events(name)
+    yield OutputFile(path, paths.headers(path), partial(_project_chunks, publication, name))
     for record in records_of(publication.state, name):
         path = f"{paths.osv_directory(name)}/{record.id}.json"
         yield OutputFile(path, paths.headers(path), partial(_body, record))
+
+
+def _project_chunks(publication: Publication, name: NormalizedName) -> Iterator[bytes]:
+    return project_chunks(publication.epoch, publication.state.event_log.of_project(name))
 
 
 def records_of(state: State, name: NormalizedName) -> Iterator[OsvRecord]:
