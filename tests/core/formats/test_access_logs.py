@@ -47,8 +47,10 @@ def combined(
 
 
 @pytest.mark.parametrize("status", [200, 206, 304])
-def test_a_combined_line(status: int) -> None:
-    found = read(combined(status=status, user="a user"))
+@pytest.mark.parametrize("user", ["-", "a user", "[a", "x] [01/Jan/2000:00:00:00 +0000]"])
+def test_a_combined_line(status: int, user: str) -> None:
+    """The client chooses the user, and must not hide itself by that."""
+    found = read(combined(status=status, user=user))
     assert found == FileRequest("192.0.2.7", WHEEL, status, AT)
     assert moment(found.time) == SECONDS
 

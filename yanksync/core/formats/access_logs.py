@@ -18,8 +18,13 @@ FETCHED = frozenset((200, 206))
 UNCHANGED = 304
 """The status that says that the client had the file, and still uses it."""
 
-# nginx's and Apache's: address, identity, user, time, request, status.
-_COMBINED = re.compile(r'(\S+) \S+ .*?\[([^\]]+)\] "((?:[^"\\]|\\.)*)" ([0-9]{3}) ', re.ASCII)
+# nginx's and Apache's: address, identity, user, time, request, status. A client chooses the user:
+# no "[" in it may be taken for the beginning of the time.
+_COMBINED = re.compile(
+    r"(\S+) \S+ .*?\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [+-][0-9]{4})\]"
+    r' "((?:[^"\\]|\\.)*)" ([0-9]{3}) ',
+    re.ASCII,
+)
 # Owner, bucket, time, address, requester, id, operation, key, request, status.
 _S3 = re.compile(
     r'\S+ \S+ \[([^\]]+)\] (\S+) \S+ \S+ \S+ \S+ "((?:[^"\\]|\\.)*)" ([0-9]{3}|-) ', re.ASCII
