@@ -240,10 +240,14 @@ _WITHDRAWALS = (
         logged INTEGER NOT NULL,          -- UTC seconds
         time INTEGER NOT NULL,
         action TEXT NOT NULL,
+        observed INTEGER NOT NULL,        -- an entry of the journal may explain it later
         replaced_by INTEGER,              -- the cursor of an event that tells the same, and more
         line TEXT NOT NULL                -- JSON of WithdrawalEvent
     )""",
     "CREATE INDEX events_project ON events (project, cursor)",
+    "CREATE INDEX events_history ON events (history)",
+    """CREATE INDEX events_observed ON events (project, action)
+        WHERE observed AND replaced_by IS NULL""",
     "CREATE INDEX events_time ON events (time)",
     # How many events each day has, so that a chart does not read them all.
     """CREATE TABLE event_days (

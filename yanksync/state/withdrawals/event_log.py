@@ -177,8 +177,9 @@ class EventLog:
         for row in rows:
             event = row.event
             self._db.execute(
-                """INSERT INTO events (cursor, history, project, logged, time, action, line)
-                VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                """INSERT INTO events
+                (cursor, history, project, logged, time, action, observed, line)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     event.cursor,
                     row.history,
@@ -186,6 +187,7 @@ class EventLog:
                     event.logged,
                     event.time,
                     event.action,
+                    event.serial is None,
                     encode_event(event),
                 ),
             )

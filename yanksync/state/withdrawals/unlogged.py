@@ -68,13 +68,20 @@ class Unlogged:
         It was made of the same row, which got its reason since, or of an observed row that gave
         way to the entry.
         """
+        about = (row.project, row.action)
         found = self._db.execute(
-            """SELECT cursor, line FROM events WHERE project = ?1 AND action = ?2
-            AND replaced_by IS NULL
-            AND (history = ?3 OR NOT EXISTS (SELECT 1 FROM history WHERE id = events.history))
-            ORDER BY cursor DESC""",
-            (row.project, row.action, id_),
+            """SELECT cursor, line FROM events WHERE history = ? AND replaced_by IS NULL
+            AND project = ? AND action = ?""",
+            (id_, *about),
         )
+        if row.serial is not None:
+            found += self._db.execute(
+                """SELECT cursor, line FROM events WHERE observed AND replaced_by IS NULL
+                AND project = ? AND action = ?
+                AND NOT EXISTS (SELECT 1 FROM history WHERE id = events.history)
+                ORDER BY cursor DESC""",
+                about,
+            )
         versions = () if row.version is None else (row.version,)
         files = row.files if row.file is None else (row.file,)
         for cursor, line in found:
