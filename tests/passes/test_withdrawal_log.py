@@ -11,11 +11,14 @@ from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
 import pytest
+from msgspec.structs import replace
 
 from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.osv_reader import read_archive, withdrawn_by
+from tests.support.verification import opened
 from tests.support.world import DONE, FAILED, World
+from yanksync.sync.withdrawals.publish import publish_withdrawals
 
 PUBLISHED = {"withdrawals_publish": "true"}
 
@@ -208,7 +211,7 @@ def test_an_output_that_was_lost_is_written_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("calls", range(5))
+@pytest.mark.parametrize("calls", range(12))
 def test_a_pass_that_dies_is_made_up_for(world: World, calls: int, after: bool) -> None:
     begun(world)
     world.up.yank("demo", "1.0")
@@ -251,3 +254,17 @@ def test_a_directory_that_cannot_be_written_fails_the_pass_and_nothing_else(disk
     (disk.where / "out/withdrawals").unlink()
     assert disk.sync() == DONE
     assert told(log_of(disk)) == [("demo", "yank", ["1.0"], "bad")]
+
+
+def test_a_run_that_is_stopped_leaves_the_index_for_the_next(world: World) -> None:
+    begun(world)
+    world.up.yank("demo", "1.0")
+    world.configure(withdrawals_publish="false")
+    assert world.sync() == DONE
+    world.configure(**PUBLISHED)
+    with opened(world) as mirror:
+        looks = iter([False, False, False, True])
+        publish_withdrawals(replace(mirror, stopping=lambda: next(looks, True)))
+    assert "withdrawals/log/index.json" not in world.files()
+    assert world.sync() == DONE
+    assert len(log_of(world)) == 1

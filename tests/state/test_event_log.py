@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.support.builders.state_rows import DEMO, NOW, event
 from yanksync.core.model import HistoryAction, PageChange
 from yanksync.core.names import NormalizedName
+from yanksync.core.rules.averted import Averted
 from yanksync.core.rules.page_diff import PendingDiff
 from yanksync.core.withdrawals.event import (
     DAY,
@@ -50,7 +51,7 @@ def cursors(events: Iterable[WithdrawalEvent]) -> list[int]:
 
 
 def ready(state: State) -> list[tuple[int | None, str]]:
-    rows = state.event_log.unlogged.ready(100)
+    rows = state.event_log.unlogged.ready()
     return [(one.row.serial, one.row.action.value) for one in rows if one.row is not None]
 
 
@@ -139,7 +140,7 @@ def test_a_reason_that_comes_late_makes_an_event_that_replaces_the_first(
 ) -> None:
     begin(state)
     state.history.add([event("yank release", "1.0", 15)])
-    (first,) = state.event_log.unlogged.ready(9)
+    (first,) = state.event_log.unlogged.ready()
     assert first.row is not None and first.row.reason is None
     state.event_log.append([LoggedRow(first.id, logged(1, reason=None))])
     assert ready(state) == []
@@ -149,7 +150,7 @@ def test_a_reason_that_comes_late_makes_an_event_that_replaces_the_first(
         NOW,
         settled=True,
     )
-    (again,) = state.event_log.unlogged.ready(9)
+    (again,) = state.event_log.unlogged.ready()
     assert again.row is not None and again.row.reason == "bad"
     assert state.event_log.unlogged.told_before(again.id, again.row) == 1
 
@@ -158,12 +159,20 @@ def test_an_entry_replaces_what_was_only_seen(state: State) -> None:
     begin(state)
     removed = PageChange(action=HistoryAction.REMOVE, version="1.0")
     state.history.add_observed(DEMO, [removed], NOW, low=10, high=20)
-    (seen,) = state.event_log.unlogged.ready(9)
+    (seen,) = state.event_log.unlogged.ready()
     one = logged(1, action=HistoryAction.REMOVE, serial=None)
     state.event_log.append([LoggedRow(seen.id, one)])
     state.history.add([event("remove release", "1.0", 15)])
-    (entry,) = state.event_log.unlogged.ready(9)
+    (entry,) = state.event_log.unlogged.ready()
     assert entry.row is not None and entry.row.serial == 15
     assert state.event_log.unlogged.told_before(entry.id, entry.row) == 1
     other = replace(entry.row, version="2.0")
     assert state.event_log.unlogged.told_before(entry.id, other) is None
+
+
+def test_what_cooldown_averted_is_no_event(state: State) -> None:
+    begin(state)
+    state.history.add([event("remove release", "1.0", 15), event("remove release", "2.0", 16)])
+    state.history.set_averted(15, Averted((("1.0", ("demo-1.0.zip",)),), is_all=True))
+    found = list(state.event_log.unlogged.ready())
+    assert [one.row and one.row.version for one in found] == [None, "2.0"]

@@ -43,9 +43,10 @@ class Kills:
         return copies
 
     def write_files(self, files: Iterable[OutputFile]) -> None:
-        self._tick(done=False)
-        self.store.write_files(files)
-        self._tick(done=True)
+        for file in files:
+            self._tick(done=False)
+            self.store.write_files([file])
+            self._tick(done=True)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from yanksync.core.withdrawals.event import decode_event
@@ -48,15 +50,17 @@ class Unlogged:
         """Return whether a row can become an event."""
         return self._db.first_row(f"SELECT 1 {_READY} LIMIT 1") is not None
 
-    def ready(self, limit: int) -> list[ReadyRow]:
-        """Return the first ``limit`` rows that can become events, oldest first."""
-        found = self._db.execute(
+    def ready(self) -> Iterator[ReadyRow]:
+        """Yield the rows that can become events, oldest first.
+
+        They may be dropped meanwhile.
+        """
+        found = self._db.stream(
             f"""SELECT row.id, row.serial, row.timestamp, row.project, row.version, row.action,
             row.file, row.files, row.reason, row.averted {_READY}
-            ORDER BY row.era, row.place, row.serial IS NULL, row.id LIMIT ?""",
-            (limit,),
+            ORDER BY row.era, row.place, row.serial IS NULL, row.id"""
         )
-        return [ReadyRow(id_, row_without_averted(row)) for id_, *row in found]
+        return (ReadyRow(id_, row_without_averted(row)) for id_, *row in found)
 
     def drop(self, history: int) -> None:
         """Take a row off: it has become an event, or is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import islice
 
 from msgspec import Struct
 
@@ -45,8 +46,8 @@ def begin_log(mirror: Mirror, epoch: int) -> None:
 
 def log_events(mirror: Mirror) -> None:
     """Append an event for each row of the history that is ready."""
-    log = mirror.state.event_log
-    while not mirror.stopping() and (rows := log.unlogged.ready(_BATCH)):
+    ready = mirror.state.event_log.unlogged.ready()
+    while not mirror.stopping() and (rows := list(islice(ready, _BATCH))):
         with mirror.state.transaction():
             _Appender(mirror).append(rows)
 

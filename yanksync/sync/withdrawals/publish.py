@@ -84,7 +84,9 @@ def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
 def _write(mirror: Mirror, publication: Publication) -> None:
     """Write what changed, the index of the log last."""
     state, store, newest = mirror.state, mirror.store, publication.newest
-    state.facts.change(EventLogPosition, writing=newest)
+    with state.transaction():
+        note_full_pages(publication)
+        state.facts.change(EventLogPosition, writing=newest)
     store.write_files(_until_stopped(mirror, all_files(publication)))
     if mirror.stopping():
         return
@@ -93,14 +95,9 @@ def _write(mirror: Mirror, publication: Publication) -> None:
         found = set(filter(paths.is_ours, store.list_files(paths.WATCH_LISTS)))
         store.delete_files(sorted(found - watched))
     store.write_files([index_file(publication)])
-    with state.transaction():
-        note_full_pages(publication)
-        state.facts.change(
-            EventLogPosition,
-            published=newest,
-            writing=None,
-            settings=publication.settings.text,
-        )
+    state.facts.change(
+        EventLogPosition, published=newest, writing=None, settings=publication.settings.text
+    )
 
 
 def _until_stopped(mirror: Mirror, files: Iterator[OutputFile]) -> Iterator[OutputFile]:
