@@ -249,7 +249,7 @@ def test_pages(sent: Callable[[], Sent], tmp_path: Path) -> None:
 
 def test_many_pages_at_once(tmp_path: Path) -> None:
     blank = page(b"bad0", (b" ", 31 * MIB))
-    check(Pass(tmp_path, Upstream(pages=32, page=lambda: blank)))
+    check(Pass(tmp_path, Upstream(pages=12, page=lambda: blank)))
 
 
 @pytest.mark.parametrize("end", ["", "😀"], ids=["narrow", "wide"])
