@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +16,8 @@ from tests.support.s3_proxy import Gate, gate
 from tests.support.s3_servers import Server, fresh_place
 
 
-@pytest.fixture
-def upstream() -> FakeUpstream:
-    """An upstream with two projects of two releases."""
+def two_projects() -> FakeUpstream:
+    """Return an upstream with two projects of two releases, the same each time."""
     upstream = FakeUpstream()
     for name in ("demo", "other"):
         for version in ("1.0", "2.0"):
@@ -25,11 +25,33 @@ def upstream() -> FakeUpstream:
     return upstream
 
 
-@pytest.fixture
-def served(upstream: FakeUpstream) -> Iterator[Served]:
-    """The upstream on a socket."""
-    with serve(upstream) as served:
+@pytest.fixture(scope="session")
+def index_server() -> Iterator[Served]:
+    """One socket for all tests of a process: the first build that they share names its port."""
+    with serve(two_projects()) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def first_build(index_server: Served, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The program after its first build of what ``upstream`` has; tests get copies."""
+    index_server.upstream = two_projects()
+    built = Cli(tmp_path_factory.mktemp("first"), index_server.simple_url)
+    assert built("sync").code == 0
+    return built
+
+
+@pytest.fixture
+def upstream() -> FakeUpstream:
+    """An upstream with two projects of two releases."""
+    return two_projects()
+
+
+@pytest.fixture
+def served(index_server: Served, upstream: FakeUpstream) -> Served:
+    """The upstream on a socket."""
+    index_server.upstream = upstream
+    return index_server
 
 
 @pytest.fixture
@@ -39,9 +61,9 @@ def yanksync(tmp_path: Path, served: Served) -> Cli:
 
 
 @pytest.fixture
-def synced(yanksync: Cli) -> Cli:
+def synced(first_build: Cli, yanksync: Cli) -> Cli:
     """The program after its first build."""
-    assert yanksync("sync").code == 0
+    shutil.copytree(first_build.home, yanksync.home, dirs_exist_ok=True)
     return yanksync
 
 

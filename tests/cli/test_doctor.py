@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import certificates
 from tests.support.cli_runner import Cli, Done
-from tests.support.fake_index.index import FakeUpstream, Fault, Served
+from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import wire
 from tests.support.system.refused_calls import refusing, without
 from yanksync.doctor.checks import Level
@@ -74,8 +74,9 @@ def test_one_mistake_after_the_other_is_told(yanksync: Cli) -> None:
     assert yanksync("doctor", "-q").err == ""
 
 
-def test_an_upstream_that_is_down(yanksync: Cli, served: Served) -> None:
-    served.close()
+def test_an_upstream_that_is_down(yanksync: Cli) -> None:
+    with serve(FakeUpstream()) as gone:
+        yanksync.configure(f'simple_url = "{gone.simple_url}"')
     found = checks(yanksync, code=1)
     assert found["upstream"]["level"] == "failure"
     assert "no connection: Connection refused" in found["upstream"]["text"]

@@ -40,7 +40,7 @@ def upstream() -> FakeUpstream:
 
 
 @pytest.fixture
-def troubled(synced: Cli, upstream: FakeUpstream) -> Cli:
+def troubled(yanksync: Cli, upstream: FakeUpstream) -> Cli:
     """A mirror of which one project each fails in its own way."""
 
     def doctor(page: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def troubled(synced: Cli, upstream: FakeUpstream) -> Cli:
             return {**page, "files": [{**file, "hashes": other} for file in page["files"]]}
         return {**page, "files": page["files"][: 1 if page["name"] == "doubted" else None]}
 
+    assert yanksync("sync").code == 0
     for name in NAMES:
         upstream.yank(name, "1.0", "bad")
     upstream.remove_project("gone")
@@ -62,12 +63,12 @@ def troubled(synced: Cli, upstream: FakeUpstream) -> Cli:
     upstream.serve_stale("stale", None)
     upstream.doctor = doctor
     for name in ("blocked", "stuck"):
-        directory = synced.output / "simple" / name
-        directory.rename(synced.home / name)
+        directory = yanksync.output / "simple" / name
+        directory.rename(yanksync.home / name)
         directory.write_text("in the way")
-    config = synced.config.read_text()
-    synced.config.write_text(config.replace("timeout = 20", "timeout = 1"))
-    return synced
+    config = yanksync.config.read_text()
+    yanksync.config.write_text(config.replace("timeout = 20", "timeout = 1"))
+    return yanksync
 
 
 def test_each_failure_is_one_line_of_text(troubled: Cli) -> None:

@@ -255,7 +255,8 @@ def test_only_what_a_person_saw_is_let_through(yanksync: Cli, upstream: FakeUpst
     assert {name for name, files in offered(yanksync).items() if files != before[name]} == {"p000"}
 
 
-def test_names_are_offered_only_where_projects_are_held(synced: Cli) -> None:
+def test_names_are_offered_only_where_projects_are_held(yanksync: Cli) -> None:
+    assert yanksync("sync").code == 0
     environ = {"YANKSYNC_MIRROR_PROJECTS": "never-there"}
-    assert synced("sync", **environ).code == 4
-    assert synced("holds", **environ).out.endswith("\nnext: yanksync approve\n")
+    assert yanksync("sync", **environ).code == 4
+    assert yanksync("holds", **environ).out.endswith("\nnext: yanksync approve\n")
