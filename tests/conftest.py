@@ -34,13 +34,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep coverage out of the processes that some tests start."""
-    module = request.path.relative_to(Path(__file__).parent).as_posix()
+def measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Measure the processes that tests start, where pytest measures itself."""
+    here = Path(__file__).parent
     with pytest.MonkeyPatch.context() as patch:
-        if module.startswith(UNMEASURED):
-            for name in [name for name in os.environ if name.startswith("COV")]:
-                patch.delenv(name)
+        if request.config.pluginmanager.has_plugin("_cov") and not (
+            request.path.relative_to(here).as_posix().startswith(UNMEASURED)
+        ):
+            patch.setenv("COVERAGE_PROCESS_START", str(here / "processes.coveragerc"))
+            patch.setenv("COVERAGE_INCLUDE", f"{here.parent}/yanksync/*")
+            patch.setenv("COVERAGE_FILE", str(here.parent / ".coverage"))
         yield
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -38,15 +39,21 @@ Sent = bytes | Iterable[bytes]
 
 
 def packed(*parts: tuple[bytes, int]) -> bytes:
-    """Return gzip of each part repeated up to so many bytes, made without holding it."""
-    engine = zlib.compressobj(6, zlib.DEFLATED, 31)
-    out = []
+    """Return gzip of each part repeated up to so many bytes; what is repeated is packed once."""
+    engine = zlib.compressobj(6, zlib.DEFLATED, -15)
+    out, check, length = [b"\x1f\x8b\x08" + bytes(6) + b"\xff"], 0, 0
     for part, size in parts:
         count = max(size // len(part), 1)
         block = part * min(count, MIB // len(part) + 1)
         whole, rest = divmod(count * len(part), len(block))
-        out += [engine.compress(block) for _ in range(whole)] + [engine.compress(block[:rest])]
-    return b"".join([*out, engine.flush()])
+        for piece, times in ((block, whole), (block[:rest], 1)):
+            # A full flush: what follows does not depend on what stands before.
+            out.append((engine.compress(piece) + engine.flush(zlib.Z_FULL_FLUSH)) * times)
+            for _ in range(times):
+                check = zlib.crc32(piece, check)
+            length += len(piece) * times
+    end = struct.pack("<II", check, length % 2**32)
+    return b"".join([*out, engine.flush(), end])
 
 
 def page(name: bytes, *parts: tuple[bytes, int], files: bytes = b"") -> bytes:
