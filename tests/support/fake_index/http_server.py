@@ -128,7 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the upstream keeps its own log."""
 
     def _answer(self, body: bytes) -> None:
-        upstream = self.server.upstream
+        # The test may be over, and another upstream in place, when a slow answer is sent.
+        self._upstream = upstream = self.server.upstream
         call = xmlrpc.Call(body) if self.command == "POST" else None
         target = f"{self.path} {call}" if call else self.path
         fault = upstream.take_fault(target)
@@ -150,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _log(self, call: xmlrpc.Call | None, status: int) -> None:
         headers = MappingProxyType({n.lower(): v for n, v in self.headers.items()})
         request = Request(self.command, self.path, headers, status, str(call) if call else "")
-        self.server.upstream.log(request)
+        self._upstream.log(request)
 
     def _vanish(self, fault: Fault) -> None:
         self.close_connection = True
@@ -165,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind = fault.kind if fault else None
         phrase = HTTPStatus(reply.status).phrase if reply.status in _KNOWN else "Unknown"
         lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{n}: {v}" for n, v in reply.headers)]
-        upstream = self.server.upstream
+        upstream = self._upstream
         if upstream.date is not None:
             lines.append(f"Date: {formatdate(upstream.date(), usegmt=True)}")
             lines.append(f"Age: {upstream.age}")
