@@ -64,7 +64,8 @@ def yanksync(tmp_path: Path, served: Served) -> Cli:
 @pytest.fixture
 def synced(first_build: Cli, yanksync: Cli) -> Cli:
     """The program right after its first build."""
-    shutil.copytree(first_build.home, yanksync.home, dirs_exist_ok=True)
+    left_out = shutil.ignore_patterns(first_build.config.name)
+    shutil.copytree(first_build.home, yanksync.home, dirs_exist_ok=True, ignore=left_out)
     with yanksync.database() as state:
         ((ended,),) = state.execute("SELECT max(ended) FROM runs")
         age = (time.time() - ended,)
