@@ -128,8 +128,15 @@ def test_a_pass_writes_only_what_changed_and_the_index_last(world: World) -> Non
         "withdrawals/project/demo/events.json",
         "withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json",
         "withdrawals/osv/demo/x_YANKSYNC-demo@2.0.json",
+        "withdrawals/project/demo/index.html",
+        "withdrawals/project/demo/withdrawn.json",
         "withdrawals/feed.atom",
         "withdrawals/feed.json",
+        "withdrawals/assets/filter.js",
+        "withdrawals/assets/icon.svg",
+        "withdrawals/assets/pins.js",
+        "withdrawals/assets/withdrawals.css",
+        "withdrawals/index.html",
         "withdrawals/log/index.json",
     ]
     assert writes_of(world, later=30.0) == []

@@ -22,11 +22,13 @@ TITLE = "Withdrawn releases"
 
 
 def write_site(folder: Path, events: Sequence[WithdrawalEvent], days: Sequence[DayTotals]) -> None:
-    """Write the page and those of its projects; the events are the newest first."""
+    """Write the page and those of its projects; events and days are the newest first."""
     for name in ASSETS:
         asset = files("yanksync.core.withdrawals.web").joinpath("assets", name)
         _write(folder / "assets" / name, asset.read_bytes())
-    content = IndexContent(title=TITLE, counts=days, events=events, total=len(events))
+    content = IndexContent(
+        title=TITLE, last_day=days[0].day, counts=days, events=events, total=len(events)
+    )
     _write(folder / "index.html", render_index(content))
     for name in {event.project for event in events}:
         own = [event for event in events if event.project == name]

@@ -44,7 +44,9 @@ def index(
     total: int | None = None,
 ) -> bytes:
     total = len(events) if total is None else total
-    return render_index(IndexContent(title=title, counts=counts, events=events, total=total))
+    return render_index(
+        IndexContent(title=title, last_day=TODAY, counts=counts, events=events, total=total)
+    )
 
 
 def project(events: Sequence[WithdrawalEvent] = ALL, title: str = "Withdrawals") -> bytes:
@@ -160,7 +162,7 @@ def test_the_chart_has_a_bar_for_each_kind_and_day() -> None:
         DayTotals(TODAY - 1, 1200, 300),
         DayTotals(TODAY, 0, 0, 5),
     ]
-    tree: Any = html.fragment_fromstring(chart(counts))
+    tree: Any = html.fragment_fromstring(chart(counts, TODAY))
     assert tree.xpath("//svg//g/title/text()") == [
         "28 November 2026: 1,200 yanks, 300 removals",
         "29 November 2026: 5 quarantines",
@@ -184,14 +186,15 @@ def test_the_chart_has_a_bar_for_each_kind_and_day() -> None:
 
 @pytest.mark.parametrize(("most", "lines"), [(1, 2), (3, 4), (5, 4), (7, 5), (99, 6), (100_000, 5)])
 def test_the_scale_ends_above_the_highest_bar(most: int, lines: int) -> None:
-    tree: Any = html.fragment_fromstring(chart([DayTotals(TODAY, most)]))
+    tree: Any = html.fragment_fromstring(chart([DayTotals(TODAY, most)], TODAY))
     scale = [int(text.replace(",", "")) for text in tree.xpath("//svg/text[not(@class)]/text()")]
     assert scale[-1] >= most > scale[-2]
     assert len(scale) <= lines
 
 
 def test_a_chart_without_events_is_left_out() -> None:
-    assert chart([]) == ""
+    assert chart([], TODAY) == ""
+    assert chart([DayTotals(TODAY + 1, 5)], TODAY) == ""  # of a clock that is wrong
 
 
 def test_the_page_is_light_without_its_data() -> None:

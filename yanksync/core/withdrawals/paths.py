@@ -5,6 +5,7 @@ from __future__ import annotations
 from yanksync.core.layout import REVALIDATED, WITHDRAWALS, Headers, temporary_name
 
 LOG_INDEX = f"{WITHDRAWALS}/log/index.json"
+WEB_PAGE = f"{WITHDRAWALS}/index.html"
 FEED_ATOM = f"{WITHDRAWALS}/feed.atom"
 FEED_JSON = f"{WITHDRAWALS}/feed.json"
 PROJECTS = f"{WITHDRAWALS}/project"
@@ -52,6 +53,21 @@ def project_feed(project: str) -> str:
 def project_events(project: str) -> str:
     """Return the path of the events of one project."""
     return f"{project_directory(project)}/events.json"
+
+
+def project_page(project: str) -> str:
+    """Return the path of a project's web page."""
+    return f"{project_directory(project)}/index.html"
+
+
+def project_pins(project: str) -> str:
+    """Return the path of the document for a project's pins."""
+    return f"{project_directory(project)}/withdrawn.json"
+
+
+def asset(name: str) -> str:
+    """Return the path of a file that the web page loads."""
+    return f"{WITHDRAWALS}/assets/{name}"
 
 
 def watch_feed(name: str) -> str:

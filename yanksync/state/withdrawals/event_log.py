@@ -52,6 +52,10 @@ class EventLog:
         """Return the cursor of the newest event; 0: there is none."""
         return self._db.count("SELECT coalesce(max(cursor), 0) FROM events")
 
+    def count(self) -> int:
+        """Return how many events there are, without replaced ones."""
+        return self._db.count("SELECT coalesce(sum(count), 0) FROM event_days")
+
     def has_work(self, settings: str, now: float) -> bool:
         """Return whether something is to be logged or written.
 

@@ -29,6 +29,7 @@ from yanksync.core.withdrawals.log_pages import (
 from yanksync.core.withdrawals.osv import OsvRecord, osv_records
 from yanksync.output.files import OutputFile
 from yanksync.state.state import State
+from yanksync.sync.withdrawals import web_page
 
 _LOOKED_THROUGH = 20 * NEWEST  # newest events that are read for a watch list
 
@@ -111,6 +112,7 @@ def project_files(publication: Publication, name: NormalizedName) -> Iterator[Ou
     for record in records_of(publication.state, name):
         path = f"{paths.osv_directory(name)}/{record.id}.json"
         yield OutputFile(path, paths.headers(path), partial(_body, record))
+    yield from web_page.project_page_files(publication.state, publication.settings, name)
 
 
 def _project_chunks(publication: Publication, name: NormalizedName) -> Iterator[bytes]:
@@ -127,7 +129,7 @@ def _body(record: OsvRecord) -> tuple[bytes]:
 
 
 def overview_files(publication: Publication) -> Iterator[OutputFile]:
-    """Yield the main feeds, and those of watch lists with news."""
+    """Yield the main feeds, changed watch lists, and the web page."""
     log, settings = publication.state.event_log, publication.settings
     feed = _feed(publication, "", settings.title, up="")
     events = partial(log.recent, NEWEST, publication.epoch)
@@ -141,6 +143,7 @@ def overview_files(publication: Publication) -> Iterator[OutputFile]:
             found = partial(_watched, publication, projects)
             chunks = partial(_chunks, atom_chunks, watched, found)
             yield OutputFile(path, paths.headers(path), chunks)
+    yield from web_page.page_files(publication.state, settings)
 
 
 def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[WithdrawalEvent]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.core.withdrawals.web.text import counted, day_text, moment
 
 DAYS = 90
-"""The chart shows so many days; the last is the newest with an event."""
+"""The chart shows so many days."""
 
 _DAY = 24 * 60 * 60
 _TOP, _BASE, _HEIGHT = 8, 188, 212  # pixels; names of months stand below the base
@@ -45,13 +45,13 @@ _KINDS = (
 )
 
 
-def chart(counts: Sequence[DayTotals]) -> str:
-    """Return the section with the chart; empty without any day.
+def chart(counts: Sequence[DayTotals], last: int) -> str:
+    """Return the section with the chart of :data:`DAYS` days.
 
-    It shows the newest :data:`DAYS` days.
+    ``last`` is the last of them. It is empty when none has an event.
     """
-    days = _every_day(counts)
-    if not days:
+    days = _every_day(counts, last)
+    if not any(day.total for day in days):
         return ""
     period = f"{day_text(days[0].day * _DAY)} to {day_text(days[-1].day * _DAY)}"
     return f"""\
@@ -72,12 +72,9 @@ height="{_HEIGHT}">
 """
 
 
-def _every_day(counts: Sequence[DayTotals]) -> list[DayTotals]:
-    """Return the newest days, the oldest first, those without events too."""
+def _every_day(counts: Sequence[DayTotals], last: int) -> list[DayTotals]:
+    """Return all days of the chart, the oldest first."""
     known = {one.day: one for one in counts}
-    if not known:
-        return []
-    last = max(known)
     return [known.get(day, DayTotals(day)) for day in range(last - DAYS + 1, last + 1)]
 
 

@@ -63,15 +63,18 @@ class IndexContent(Struct, frozen=True, kw_only=True):
     """What the page is made of."""
 
     title: str  # the operator's
-    counts: Sequence[DayTotals]  # by day; older ones than the chart shows do not count
+    last_day: int  # of the chart; days since 1970
+    counts: Sequence[DayTotals]  # of the days of the chart; others do not count
     events: Sequence[WithdrawalEvent]  # the newest first
     total: int  # of all events
+    watched: Sequence[str] = ()  # lists with a feed of their own
 
 
 def render_index(content: IndexContent) -> bytes:
     """Return ``index.html``, with at most :data:`EVENTS` events."""
     events = latest_first(content.events[:EVENTS])
     title = visible_html(content.title)
+    plot = chart(content.counts, content.last_day)
     body = f"""\
 <a class="skip" href="#events">Skip to the events</a>
 <header>
@@ -79,16 +82,18 @@ def render_index(content: IndexContent) -> bytes:
 <p>What was yanked, removed or quarantined upstream of this mirror, when, and why.</p>
 </header>
 <main>
-{chart(content.counts)}{_PINS}<section id="events" aria-labelledby="events-heading" tabindex="-1">
+{plot}{_PINS}<section id="events" aria-labelledby="events-heading" tabindex="-1">
 <h2 id="events-heading">Newest events</h2>
 {_filters()}<p id="matches" role="status" class="note">{_extent(content.total, len(events))}</p>
 {_table(events)}</section>
 </main>
 <footer>
-<p>All times are in UTC. “Exact pin” tells whether <code>name==version</code> still installs.</p>
+<p>All times are in UTC. “Pin installs”: after the event, <code>name==version</code> still could be
+installed from this mirror.</p>
 <ul>
 <li><a href="feed.atom">Atom feed</a></li>
 <li><a href="feed.json">JSON feed</a></li>
+{"".join(map(_watch_feed, content.watched))}\
 <li><a href="log/index.json">Log for programs</a></li>
 <li><a href="osv/all.zip">OSV database</a></li>
 </ul>
@@ -97,6 +102,11 @@ def render_index(content: IndexContent) -> bytes:
     return render_shell(
         title=content.title, policy=INDEX_POLICY, up="", feeds=_FEEDS, scripts=_SCRIPTS, body=body
     )
+
+
+def _watch_feed(name: str) -> str:
+    shown = visible_html(name)
+    return f'<li><a href="watch/{escape(name)}.atom">Atom feed of {shown}</a></li>\n'
 
 
 def _extent(total: int, shown: int) -> str:

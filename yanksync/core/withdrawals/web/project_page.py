@@ -53,7 +53,8 @@ def render_project(content: ProjectContent) -> bytes:
 </section>
 </main>
 <footer>
-<p>All times are in UTC. “Exact pin” tells whether <code>name==version</code> still installs.</p>
+<p>All times are in UTC. “Pin installs”: after the event, <code>name==version</code> still could be
+installed from this mirror.</p>
 <ul>
 <li><a href="feed.atom">Atom feed of this project</a></li>
 {_page_link(name, events)}</ul>
