@@ -33,7 +33,7 @@ def page_files(state: State, settings: WithdrawalSettings) -> Iterator[OutputFil
 def project_page_files(
     state: State, settings: WithdrawalSettings, name: NormalizedName
 ) -> Iterator[OutputFile]:
-    """Yield the page of a project, and what is asked for its pins."""
+    """Yield the page of a project and its document for pins."""
     log = state.event_log
     yield _file(paths.project_page(name), partial(_project, log, settings, name))
     yield _file(paths.project_pins(name), partial(_pins, log, name))
