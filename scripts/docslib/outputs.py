@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 from yanksync.adopt.results import AdoptOutcome
 from yanksync.cli.display.held import KINDS
 from yanksync.cli.reports.check import LEVELS
-from yanksync.config.settings import HOOK_NAMES
 from yanksync.core.model import HistoryAction
 from yanksync.core.pins import PinOperator
 from yanksync.core.project_state import PublishReason
@@ -90,7 +89,10 @@ class Status(Struct, kw_only=True):
         int, _says("Projects whose page stayed older than its journal entry for 26 hours.")
     ]
     undelivered: Annotated[int, _says("Changes that hooks have not got yet, counted per hook.")]
-    undelivered_hooks: Annotated[dict[Literal[*HOOK_NAMES], int], _says("The same by hook.")]
+    undelivered_hooks: Annotated[
+        dict[str, int],
+        _says("The same by hook; ``notify NAME`` is a target of ``[[withdrawals.notify]]``."),
+    ]
     lag_seconds: Annotated[
         float | None,
         _says(
@@ -747,6 +749,16 @@ class LogLine(Struct, kw_only=True):
     traceback: Annotated[str, _says("With ``-vv`` and a bug in yanksync.")] = ""
 
 
+class Notification(Struct, kw_only=True):
+    """The body that the webhook of a notification gets"""
+
+    event: Annotated[Literal["withdrawals"], _says("The kind of message.")]
+    epoch: Annotated[int, _says("That of the log; with ``cursor`` it tells an event.")]
+    events: Annotated[
+        list[WithdrawalEvent], _says("The events, oldest first, as they are in the log.")
+    ]
+
+
 OBJECTS: dict[str, type[Struct]] = {
     "status": Status,
     "check": Monitored,
@@ -768,6 +780,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "compare": Compared,
     "log": LogLine,
     "webhook": Webhook,
+    "notify": Notification,
     "withdrawal-event": WithdrawalEvent,
     "withdrawal-index": LogIndex,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from yanksync.config.keys import KEYS, KeySpec
+from yanksync.config.notify_tables import TABLE_KEYS as NOTIFY_KEYS
 from yanksync.config.override_tables import TABLE_KEYS
 from yanksync.core import layout
 from yanksync.core.exit_codes import MEANINGS
@@ -86,6 +87,12 @@ def override_keys() -> str:
         (15, 85),
         [(f"``{name}``", _escaped(text)) for name, text in TABLE_KEYS.items()],
     )
+
+
+def notify_keys() -> str:
+    """Return the table of the keys that a target of notifications has."""
+    rows = [(f"``{name}``", text) for name, text in NOTIFY_KEYS.items()]
+    return list_table(("Key", "Meaning"), (20, 80), rows)
 
 
 def anchor(path: str) -> str:

@@ -53,8 +53,22 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("cooldown.new_projects", "cooldown.age", problem)
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
+    yield from _notifications(settings)
     yield from _places(settings)
     yield from _plain_http(settings)
+
+
+def _notifications(settings: Settings) -> Iterator[Conflict]:
+    key, targets = "withdrawals.notify", settings.withdrawals.notify
+    if targets and not settings.withdrawals.publish:
+        problem = "needs withdrawals.publish = true: its events are those of the log"
+        yield Conflict(key, "withdrawals.publish", problem)
+    for target in targets:
+        parts = urlsplit(target.webhook or "")
+        shown = parts.scheme == "http" and not is_loopback(parts.hostname or "")
+        if shown and not settings.hooks.allow_http:
+            problem = f"plain http needs hooks.allow_http (of {target.name})"
+            yield Conflict(key, "hooks.allow_http", problem)
 
 
 def _places(settings: Settings) -> Iterator[Conflict]:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from yanksync.config import value_types as types
+from yanksync.config.notify_tables import notify_targets
 from yanksync.config.project_filter import ProjectFilter, normalized_pattern
 from yanksync.config.settings import Compression, DirectoryObjectForm, JournalSource, YankedPolicy
 from yanksync.config.value_types import (
@@ -37,7 +38,7 @@ class KeySpec(Struct, frozen=True):
     @property
     def is_table(self) -> bool:
         """Whether only the file can have it."""
-        return dict in self.type.types
+        return dict in self.type.types or self.type.is_tables
 
     @property
     def variable(self) -> str:
@@ -207,6 +208,8 @@ _TABLE = (
         "The title of the feeds."),
     KeySpec("withdrawals.watch", table(_watch_lists), {},
         "Lists of projects, each with a feed: a name, and patterns of normalised names."),
+    KeySpec("withdrawals.notify", types.tables(notify_targets), None,
+        "Tables that say who is told of withdrawals: see below.", secret=True),
 )  # fmt: skip
 
 KEYS: Mapping[str, KeySpec] = {key.path: key for key in _TABLE}

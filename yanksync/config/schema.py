@@ -6,15 +6,32 @@ from datetime import datetime
 from typing import Any
 
 from yanksync.config.keys import KEYS, SECTIONS, KeySpec
+from yanksync.config.notify_tables import ACTIONS
+from yanksync.config.settings import NotifyFormat
 
 _TYPES = {
     str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
     datetime: "string",
 }  # fmt: skip
 _AGES = {"type": ["integer", "number", "string"]}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
 _TABLES = {  # what the values of a table are
     "cooldown.projects": _AGES,
-    "withdrawals.watch": {"type": "array", "items": {"type": "string"}},
+    "withdrawals.watch": _TEXTS,
+}
+_NOTIFY = {
+    "type": "object",
+    "additionalProperties": False,
+    "oneOf": [{"required": ["command"]}, {"required": ["webhook"]}],
+    "properties": {
+        "name": {"type": "string"},
+        "projects": _TEXTS,
+        "actions": {"type": "array", "items": {"enum": list(ACTIONS)}},
+        "command": _TEXTS,
+        "webhook": {"type": "string"},
+        "webhook_header": {"type": "string"},
+        "format": {"enum": list(NotifyFormat)},
+    },
 }
 _OVERRIDES = {
     "type": "array",
@@ -69,7 +86,9 @@ def _property(key: KeySpec) -> dict[str, Any]:
         found["enum"] = list(key.type.choices)
     if dict in key.type.types:
         found["additionalProperties"] = _TABLES[key.path]
-    if list in key.type.types:
+    if key.type.is_tables:
+        found["items"] = _NOTIFY
+    elif list in key.type.types:
         found["items"] = {"type": "string"}
     if key.type.low is not None and str not in key.type.types:  # a text has a unit of its own
         found["minimum"], found["maximum"] = key.type.low, key.type.high

@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 from msgspec import Struct
 
 from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.model import HistoryAction
 from yanksync.core.policies.cooldown import Cooldown
 from yanksync.core.policies.overrides import Override
 from yanksync.core.rules.removal_guard import GuardSettings
@@ -175,12 +176,45 @@ class HealthSettings(Struct, frozen=True, kw_only=True):
         return f"Health(metrics={self.metrics}, …)"
 
 
+class NotifyFormat(StrEnum):
+    """What a target of a notification gets."""
+
+    JSON = "json"
+    CHAT = "chat"  # a text for people
+
+
+class NotifyTarget(Struct, frozen=True, kw_only=True):
+    """One ``[[withdrawals.notify]]`` table: who is told of which withdrawals."""
+
+    name: str  # its position in the log is kept under it
+    projects: ProjectFilter = ProjectFilter()
+    actions: frozenset[HistoryAction] = frozenset()  # none: all
+    command: tuple[str, ...] = ()  # program and arguments; gets events on standard input
+    webhook: str | None = None  # may hold credentials; either this or command
+    webhook_header: str | None = None  # "Name: value", a secret
+    format: NotifyFormat = NotifyFormat.JSON
+
+    @property
+    def key(self) -> str:
+        """Its name among the hooks, in ``status``."""
+        return f"notify {self.name}"
+
+    def wants(self, project: str, action: HistoryAction) -> bool:
+        """Return whether it is told of an action on a *normalised* project."""
+        return (not self.actions or action in self.actions) and self.projects.includes(project)
+
+    def __repr__(self) -> str:
+        """Leave out addresses and headers, which hold secrets."""
+        return f"NotifyTarget({self.name})"
+
+
 class WithdrawalSettings(Struct, frozen=True, kw_only=True):
     """Section ``[withdrawals]``: what people and programs see of what was withdrawn."""
 
     publish: bool = False  # the log, the feeds and the OSV records below withdrawals/
     title: str = "Withdrawn releases"  # of the feeds
     watch: tuple[tuple[str, ProjectFilter], ...] = ()  # the name of each list, and its projects
+    notify: tuple[NotifyTarget, ...] = ()
 
     @property
     def text(self) -> str:
@@ -216,6 +250,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     withdrawals: WithdrawalSettings = WithdrawalSettings()
     storage: StorageSettings = StorageSettings()
     source: Path | None = None  # the file that was read, absolute; None: there is none
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """The names of everything that something can be undelivered to, as in ``status``."""
+        return (*self.hooks.enabled, *(target.key for target in self.withdrawals.notify))
 
     def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""

@@ -57,6 +57,7 @@ class ValueType(Struct, frozen=True):
     unit: str = ""
     show: Callable[[Any], str] = "{:.9g}".format  # how bounds are written
     choices: tuple[str, ...] = ()
+    is_tables: bool = False  # a list of tables
 
     def check(self, value: object) -> Any:
         """Convert a TOML value to what the settings have."""
@@ -73,7 +74,7 @@ class ValueType(Struct, frozen=True):
 
     def read(self, text: str) -> object:
         """Convert the text of an environment variable to a TOML value."""
-        if dict in self.types:
+        if dict in self.types or self.is_tables:
             raise ValueError("is a table, which only the file can have")
         if list in self.types:
             return [part.strip() for part in text.split(",")] if text.strip() else []
@@ -133,6 +134,11 @@ def whole(low: int, high: int) -> ValueType:
 def table(convert: Callable[[dict[str, object]], Any]) -> ValueType:
     """Return the type of a table of texts and numbers."""
     return ValueType("table", "a table", (dict,), convert)
+
+
+def tables(convert: Callable[[list[object]], Any]) -> ValueType:
+    """Return the type of a list of tables."""
+    return ValueType("tables", "a list of tables", (list,), convert, is_tables=True)
 
 
 def moment_or_none() -> ValueType:

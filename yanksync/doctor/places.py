@@ -92,7 +92,7 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
 def found_status(settings: Settings, now: float) -> Status:
     """Return what the state says, beside a run. Raises :class:`YanksyncError`."""
     with path_for_reading(settings) as path:
-        return read_status(path, now, settings.hooks.enabled)
+        return read_status(path, now, settings.receivers)
 
 
 def _to_be_made(name: str, place: Path) -> Check:

@@ -278,6 +278,14 @@ _TIMELINE = (
     "ALTER TABLE history ADD COLUMN recorded REAL",  # when a page showed it
 )
 
+# How far each target of notifications has got the log of withdrawals.
+_NOTIFIED = """CREATE TABLE notified (
+    name TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,               -- of the log
+    cursor INTEGER NOT NULL,
+    waiting INTEGER NOT NULL              -- events that it did not take
+) WITHOUT ROWID"""
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -291,6 +299,7 @@ _MIGRATIONS = (
     ("removed_files", (_REMOVED_FILES,)),
     ("withdrawals", _WITHDRAWALS),
     ("timeline", _TIMELINE),
+    ("notified", (_NOTIFIED,)),
 )
 VERSION = len(_MIGRATIONS)
 

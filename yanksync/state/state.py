@@ -30,6 +30,7 @@ from yanksync.state.project_rows import ProjectRow
 from yanksync.state.projects import Projects
 from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.hooks import HookQueue
+from yanksync.state.queues.notifications import NotifyQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
 from yanksync.state.queues.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.runs import Runs
@@ -70,6 +71,7 @@ class State:
         self.changes = ChangeTracker(self._db)
         self.counters = Counters(self._db)
         self.hook_queue = HookQueue(self._db)
+        self.notify_queue = NotifyQueue(self._db)
 
     def __enter__(self) -> State:
         return self

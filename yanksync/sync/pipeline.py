@@ -80,6 +80,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
     deliver_hooks(mirror)
+    send_notifications(mirror)
     return _finish_run(mirror, failure)
 
 
@@ -181,6 +182,17 @@ def deliver_hooks(mirror: Mirror) -> None:
         from yanksync.sync.hooks import deliver  # start-up: most mirrors have none
 
         deliver.deliver(mirror)
+
+
+def send_notifications(mirror: Mirror) -> None:
+    """Tell the targets of ``[[withdrawals.notify]]`` what the log got.
+
+    Raises :class:`yanksync.core.errors.StateError`.
+    """
+    if mirror.settings.withdrawals.notify:
+        from yanksync.sync.hooks.notify import notify  # start-up: most mirrors tell nothing
+
+        notify(mirror)
 
 
 def _find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | None, bool]:

@@ -106,7 +106,7 @@ def check(
         settings = context.settings()
         with path_for_reading(settings) as path:
             if exists(path):
-                found = read_status(path, now, settings.hooks.enabled)
+                found = read_status(path, now, settings.receivers)
                 seen = problems(found, settings, limits, now)
             else:
                 missing = f"the state {settings.mirror.state} is missing"

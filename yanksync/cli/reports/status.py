@@ -49,7 +49,7 @@ def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
     settings, now = context.settings(), time.time()
     with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
-        found = _looked_at(status_at(path, now, settings.hooks.enabled), settings)
+        found = _looked_at(status_at(path, now, settings.receivers), settings)
         if settings.overrides and exists(path):
             found = msgspec.structs.replace(found, unmatched_overrides=_unmatched(settings, path))
     if as_json:

@@ -87,6 +87,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
     error = state.runs.last_error()
     complete = facts.moment("complete_read")
     held, waiting = held_counts(state), state.hook_queue.counts()
+    waiting |= {f"notify {name}": count for name, count in state.notify_queue.counts().items()}
     young, next_visible = state.file_times.waiting()
     return Status(
         upstream=facts.config.simple_url,

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from yanksync.core import layout
 from yanksync.core.errors import DeliveryError
@@ -47,28 +48,29 @@ def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
     outbox.keep_only(names)
     for name in names:
         if name in waiting and not mirror.stopping() and not (mid_pass and name == "manifest"):
-            _deliver_to(mirror, name, waiting[name])
+            deliver_one = partial(_HOOKS[name], mirror, waiting[name])
+            report_delivery(mirror, f"hooks.{name}", name, deliver_one)
     mirror.totals.undelivered = sum(outbox.counts().values())
 
 
-def _deliver_to(mirror: Mirror, name: str, count: int) -> None:
-    """Tell one hook; a failure is logged when it is news, and kept for ``status``."""
-    key = f"undelivered_{name}"
-    before = mirror.state.facts.text(key)
+def report_delivery(mirror: Mirror, label: str, key: str, deliver: Callable[[], None]) -> None:
+    """Deliver; log a failure when it is news, and keep it for ``status``."""
+    fact = f"undelivered_{key}"
+    before = mirror.state.facts.text(fact)
     try:
-        _HOOKS[name](mirror, count)
+        deliver()
     except DeliveryError as error:
         why = str(error)
         mirror.totals.causes[error.cause] += 1
         left = "what it was to be told is kept for the next pass"
         level = logging.DEBUG if why == before else logging.ERROR  # a service tells it once
-        log.log(level, "hooks.%s: %s; %s", name, why, left)
+        log.log(level, "%s: %s; %s", label, why, left)
         if why != before:
-            mirror.state.facts.put(**{key: why})
+            mirror.state.facts.put(**{fact: why})
     else:
         if before is not None:
-            log.info("hooks.%s: takes what it is told again", name)
-            mirror.state.facts.put(**{key: None})
+            log.info("%s: takes what it is told again", label)
+            mirror.state.facts.put(**{fact: None})
 
 
 def _run_command(mirror: Mirror, count: int) -> None:
