@@ -253,7 +253,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def receivers(self) -> tuple[str, ...]:
-        """The names of everything that something can be undelivered to, as in ``status``."""
+        """The names of hooks and targets, as in ``status``."""
         return (*self.hooks.enabled, *(target.key for target in self.withdrawals.notify))
 
     def is_mirrored(self, name: str) -> bool:

@@ -87,6 +87,10 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
             yield passed("last run", text)
     if status.held:
         yield warned("held", f"{status.held} changes wait for a decision", "see 'yanksync holds'")
+    if status.undelivered:
+        hooks = ", ".join(f"{hook} {count}" for hook, count in status.undelivered_hooks.items())
+        problems = "; ".join(status.hook_problems) or "the next pass delivers them"
+        yield warned("hooks", f"{status.undelivered} changes wait ({hooks})", problems)
 
 
 def found_status(settings: Settings, now: float) -> Status:

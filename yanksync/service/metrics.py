@@ -130,9 +130,10 @@ def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
-    found, counted = status_of(state, ended, HOOK_NAMES, count=False), state.counters.all()
+    hooks = (*HOOK_NAMES, *(f"notify {name}" for name in state.notify_queue.names()))
+    found, counted = status_of(state, ended, hooks, count=False), state.counters.all()
     undelivered = tuple(
-        (_label("hook", hook), found.undelivered_hooks.get(hook, 0)) for hook in HOOK_NAMES
+        (_label("hook", hook), found.undelivered_hooks.get(hook, 0)) for hook in hooks
     )
     return (
         *_gauges(

@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 
 from tests.support.http_receiver import Receiver, receiver
-from tests.support.world import DONE, World
+from tests.support.world import DONE, PARTIAL, World
+from yanksync.cli.reports.check import Limits, problems
+from yanksync.config.load import load
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 from yanksync.core.withdrawals.event import WithdrawalEvent
+from yanksync.doctor.checks import warned
+from yanksync.doctor.places import found_status, run_checks
 from yanksync.mirror.context import Mirror
+from yanksync.service.metrics import format_metrics, state_metrics
 from yanksync.state.facts import EventLogPosition
 from yanksync.state.views.status import read_status
 from yanksync.state.withdrawals.event_log import LoggedRow
@@ -43,30 +48,28 @@ class Teller:
     def tell(self, *names: str, old: bool = False, action: str = "yank") -> int:
         """Append events and send them; return how many are not delivered."""
         left = 0
+        self.append(*names, old=old, action=action)
 
         def work(mirror: Mirror) -> ExitCode:
             nonlocal left
-            log = mirror.state.event_log
-            if mirror.state.facts.event_log.epoch != self.epoch:
-                log.clear()
-                mirror.state.facts.change(EventLogPosition, epoch=self.epoch)
-            with mirror.state.transaction():
-                for name in names:
-                    self.rows += 1
-                    log.append(
-                        [
-                            LoggedRow(
-                                self.rows,
-                                _event(log.newest() + 1, name, action, self.epoch + (not old)),
-                            )
-                        ]
-                    )
             notify(mirror)
             left = mirror.totals.undelivered
             return DONE
 
         self.world.work(work)
         return left
+
+    def append(self, *names: str, old: bool = False, action: str = "yank") -> None:
+        """Append events to the log; ``old``: of what happened before it was begun."""
+        with self.world.state() as state, state.transaction():
+            log = state.event_log
+            if state.facts.event_log.epoch != self.epoch:
+                log.clear()
+                state.facts.change(EventLogPosition, epoch=self.epoch)
+            for name in names:
+                self.rows += 1
+                event = _event(log.newest() + 1, name, action, self.epoch + (not old))
+                log.append([LoggedRow(self.rows, event)])
 
     def status(self) -> tuple[int, dict[str, int], tuple[str, ...]]:
         names = [f"notify {one['name']}" for one in self.world.flags["withdrawals_notify"]]  # type: ignore[attr-defined]
@@ -213,3 +216,35 @@ def test_a_target_that_is_removed_is_forgotten(world: World, inbox: Receiver) ->
     teller.tell()
     with world.state() as state:
         assert state.notify_queue.counts() == {} and state.notify_queue.position("w") is None
+
+
+def test_the_doctor_names_what_waits(world: World, inbox: Receiver) -> None:
+    teller = Teller(world, {"name": "w", "webhook": inbox.url})
+    inbox.always = 404
+    teller.tell("demo")
+    settings = load(None, {}, **world.flags)
+    now = world.clock.time
+    found = found_status(settings, now)
+    (check,) = (one for one in run_checks(settings, found, now) if one.name == "hooks")
+    assert check == warned("hooks", "1 changes wait (notify w 1)", "notify w: answered 404")
+    assert [one.text for one in problems(found, settings, Limits(), now)][-1] == (
+        "hooks wait for 1 changes (notify w 1)"
+    )
+
+
+def test_a_pass_sends_them_and_ends_with_3_if_they_are_not_taken(
+    world: World, inbox: Receiver
+) -> None:
+    world.started()
+    teller = Teller(world, {"name": "w", "webhook": inbox.url})
+    teller.append("demo")
+    inbox.always = 404
+    assert world.sync() == PARTIAL
+    with world.state() as state:
+        metrics = format_metrics(state_metrics(state, world.clock.time))
+    assert 'yanksync_undelivered{hook="notify w"} 1\n' in metrics
+    inbox.always = None
+    assert world.sync() == DONE
+    assert projects(inbox) == [["demo"]]
+    assert world.sync() == DONE
+    assert projects(inbox) == []

@@ -55,7 +55,7 @@ def chat_text(title: str, events: Sequence[WithdrawalEvent]) -> str:
 
 
 def summary(title: str, actions: Counter[HistoryAction], projects: int) -> str:
-    """Return how many events there are, where one line for each would be too many."""
+    """Return one sentence about very many events."""
     parts = [f"{count} {_VERBS[action]}" for action, count in sorted(actions.items())]
     return f"{title}: {', '.join(parts)}, in {projects} projects. The log has each of them."
 

@@ -39,11 +39,14 @@ class NotifyQueue:
 
     def keep_only(self, names: Collection[str]) -> list[str]:
         """Forget targets that are not configured any more; return their names."""
-        known = [row[0] for row in self._db.execute("SELECT name FROM notified")]
-        gone = [name for name in known if name not in names]
+        gone = [name for name in self.names() if name not in names]
         for name in gone:
             self._db.execute("DELETE FROM notified WHERE name = ?", (name,))
         return gone
+
+    def names(self) -> list[str]:
+        """Return the names of all targets that have a position."""
+        return [row[0] for row in self._db.execute("SELECT name FROM notified ORDER BY name")]
 
     def counts(self) -> dict[str, int]:
         """Return how many events wait for each target for which some do."""

@@ -54,7 +54,10 @@ def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
 
 
 def report_delivery(mirror: Mirror, label: str, key: str, deliver: Callable[[], None]) -> None:
-    """Deliver; log a failure when it is news, and keep it for ``status``."""
+    """Deliver, and report a failure.
+
+    It is logged when it is news, and kept for ``status``.
+    """
     fact = f"undelivered_{key}"
     before = mirror.state.facts.text(fact)
     try:

@@ -30,9 +30,9 @@ _LONGEST = 60.0  # seconds after which a pass begins no more batches of a target
 
 
 def notify(mirror: Mirror) -> None:
-    """Send each target the events that it has not got, and count what is left.
+    """Send each target the events that it has not got.
 
-    Raises :class:`yanksync.core.errors.StateError`.
+    What is left is counted. Raises :class:`yanksync.core.errors.StateError`.
     """
     queue, targets = mirror.state.notify_queue, mirror.settings.withdrawals.notify
     epoch = mirror.state.facts.event_log.epoch
