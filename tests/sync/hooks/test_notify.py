@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.support.http_receiver import Receiver, receiver
+from tests.support.source_copy import ROOT
 from tests.support.world import DONE, PARTIAL, World
 from yanksync.cli.reports.check import Limits, problems
 from yanksync.config.load import load
@@ -232,19 +234,43 @@ def test_the_doctor_names_what_waits(world: World, inbox: Receiver) -> None:
     )
 
 
-def test_a_pass_sends_them_and_ends_with_3_if_they_are_not_taken(
+def test_a_pass_sends_what_it_published_and_ends_with_3_if_it_is_not_taken(
     world: World, inbox: Receiver
 ) -> None:
-    world.started()
-    teller = Teller(world, {"name": "w", "webhook": inbox.url})
-    teller.append("demo")
+    world.configure(
+        withdrawals_publish=True, withdrawals_notify=[{"name": "w", "webhook": inbox.url}]
+    )
+    world.started("demo", "other")
+    world.up.yank("demo", "1.0", "bad")
+    world.up.remove_release("other", "1.0")
     inbox.always = 404
     assert world.sync() == PARTIAL
     with world.state() as state:
         metrics = format_metrics(state_metrics(state, world.clock.time))
-    assert 'yanksync_undelivered{hook="notify w"} 1\n' in metrics
+    assert 'yanksync_undelivered{hook="notify w"} 2\n' in metrics
     inbox.always = None
     assert world.sync() == DONE
-    assert projects(inbox) == [["demo"]]
+    (told,) = inbox.taken
+    schema = json.loads((ROOT / "docs/reference/schemas/notify.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(told.json)
+    first, second = told.json["events"]
+    assert (first["project"], first["action"], first["reason"]) == ("demo", "yank", "bad")
+    assert (second["project"], second["action"]) == ("other", "remove")
+    assert first["installable_by_pin"] and not second["installable_by_pin"]
+    inbox.taken.clear()
     assert world.sync() == DONE
-    assert projects(inbox) == []
+    assert inbox.taken == []
+
+
+def test_a_log_that_begins_with_a_history_tells_none_of_it(world: World, inbox: Receiver) -> None:
+    world.started("demo")
+    world.up.yank("demo", "1.0", "bad")
+    assert world.sync() == DONE
+    world.configure(
+        withdrawals_publish=True, withdrawals_notify=[{"name": "w", "webhook": inbox.url}]
+    )
+    assert world.sync() == DONE
+    world.up.yank("demo", "2.0", "bad, too")
+    assert world.sync() == DONE
+    (told,) = inbox.taken
+    assert [one["versions"] for one in told.json["events"]] == [["2.0"]]
