@@ -266,6 +266,7 @@ def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings])
         "YANKSYNC_SCHEDULE_EVERY",
         "YANKSYNC_COOLDOWN_PROJECTS",
         "YANKSYNC_WITHDRAWALS_WATCH",
+        "YANKSYNC_WITHDRAWALS_NOTIFY",
     }
 
 
@@ -734,7 +735,12 @@ def test_a_conflict_names_the_value_that_somebody_gave(here: Path) -> None:
 
 def test_what_may_hold_secrets_is_marked() -> None:
     secret = {path for path, key in KEYS.items() if key.secret}
-    assert secret == {"hooks.webhook", "hooks.webhook_header", "health.ping"}
+    assert secret == {
+        "hooks.webhook",
+        "hooks.webhook_header",
+        "health.ping",
+        "withdrawals.notify",
+    }
     option = find_key("storage", "Secret_Access_Key")
     assert option is not None and (option.path, option.secret) == (
         "storage.secret_access_key",
