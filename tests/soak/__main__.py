@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak import histories, kills
+from tests.support.cooldown_histories import CooldownHistories
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.world import SCRATCH
 
@@ -107,7 +108,8 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/soak",
-        description="Random histories of an upstream with every fault, and passes killed or failed "
+        description="Random histories of an upstream with every fault, half of them judged by an "
+        "oracle for cooldown and overrides, and passes killed or failed "
         "at each of their system calls. Prints the seed or the point of what fails, and counts. "
         "Kills come first and get half the time at most. "
         "Ten thousand histories and a thousand kills: --minutes 60 --histories 10000 --kills 1000",
@@ -237,7 +239,10 @@ def _live(shift: Shift, number: int) -> None:
             except Exception as error:
                 again = f"scripts/soak --kills 0 --jobs 1 --histories 1 --seed {seed}"
                 shift.tell_failure(again, error)
-            shift.tell(histories.Harder.tally, "histories")
+            counts = histories.Harder.tally + CooldownHistories.tally
+            CooldownHistories.tally.clear()
+            histories.Harder.tally.clear()
+            shift.tell(counts, "histories")
 
 
 def _kill(shift: Shift, number: int) -> None:

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.support.cooldown_histories import CooldownHistories
 from tests.support.fake_index.faults import Kind
 from tests.support.fake_index.index import Fault, Refused, Served, Snapshot
 from tests.support.histories import REASONS, VERSIONS, Histories, begun, names
@@ -76,13 +77,16 @@ class Harder(Histories):
     manifests: Path | None = None  # what a hook is told of, if it is
 
     @initialize(
-        omit=st.booleans(), begun=begun, disk=st.booleans(), told=st.booleans(), gzip=st.booleans()
-    )
+        omit=st.booleans(), begun=begun, disk=st.booleans(), told=st.booleans(), gzip=st.booleans(),
+        cooling=st.booleans(),
+    )  # fmt: skip
     def begin(
         self, omit: bool, begun: list[tuple[tuple[str, str], str]], disk: bool,
-        told: bool = False, gzip: bool = False,
+        told: bool = False, gzip: bool = False, cooling: bool = False,
     ) -> None:  # fmt: skip
         super().begin(omit, begun, disk)
+        if cooling:  # young is what was first seen on a page, before its entry was read
+            self.world.configure(cooldown_age="1h", cooldown_missing="allow")
         self.copy: dict[str, bytes] = {}  # of whoever follows the manifests
         self.read: set[str] = set()
         if told:
@@ -483,8 +487,12 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def run(
     served: Served, number: int, histories: int = BATCH, steps: int = 30, *, shrink: bool = False
 ) -> None:
-    """Run the histories of one seed; they are the same ones each time."""
-    machine = type("Seeded", (Harder,), {"served": served})
+    """Run the histories of one seed; they are the same ones each time.
+
+    Those of odd seeds have an oracle for cooldown, overrides and advisories.
+    """
+    base = CooldownHistories if number % 2 else Harder
+    machine = type("Seeded", (base,), {"served": served})
     run_state_machine_as_test(
         seed(number)(machine),
         settings=settings(

@@ -59,4 +59,4 @@ def test_the_checks_see_what_they_must(scenario: Scenario) -> None:
 
 
 def test_some_histories(served: Served) -> None:
-    histories.run(served, 1, 15, 25)
+    histories.run(served, 2, 15, 25)
