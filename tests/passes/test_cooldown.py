@@ -122,6 +122,25 @@ def test_add_times_are_recorded_with_cooldown_off(world: World) -> None:
     assert len(names(world)) == 3
 
 
+def test_files_of_a_project_that_was_quarantined_at_first_are_as_old_as_they_say(
+    cooling: World,
+) -> None:
+    """Its first page shows no file, so the files were not added after it."""
+    cooling.configure(mirror_projects=["demo"])
+    assert cooling.sync() == DONE
+    cooling.up.upload("sealed", "1.0")
+    cooling.up.quarantine_project("sealed")
+    assert cooling.sync() == DONE
+    cooling.configure(mirror_projects=["demo", "sealed"])
+    assert cooling.sync() == DONE
+    cooling.up.clear_project_quarantine("sealed")
+    assert cooling.sync() == DONE
+    assert names(cooling, "sealed") == ["sealed-1.0.tar.gz"]
+    upload(cooling, "sealed", "2.0", upload_time="2020-01-01T00:00:00Z")
+    assert cooling.sync(later=HOUR) == DONE
+    assert names(cooling, "sealed") == ["sealed-1.0.tar.gz"]
+
+
 @pytest.mark.parametrize("disturb", ["resync", "quarantine", "missing", "selection", "state"])
 def test_old_files_never_become_young(disk: World, disturb: str) -> None:
     disk.configure(cooldown_age="1d")

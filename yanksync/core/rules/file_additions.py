@@ -25,8 +25,11 @@ def with_page(
 
     A file without an entry that no page had before was added now. Its upload-time alone counts for
     a file of the first page, unless the project appeared while it was followed (``all_new``), and
-    for files that vanish, should they come back.
+    for files that vanish, should they come back. The page of a quarantined project shows no files,
+    so the one after it is the first.
     """
+    if before is not None and before.quarantined and known.earliest is None:
+        before = None
     names = {file.filename for file in page.files}
     was = set() if before is None else {file.filename for file in before.files}
     added = dict(known.added)
