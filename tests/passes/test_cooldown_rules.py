@@ -87,6 +87,28 @@ def test_a_longer_age_hides_again(world: World) -> None:
     assert not names(world)
 
 
+def test_changed_rules_write_only_pages_that_differ(disk: World) -> None:
+    disk.configure(mirror_list_interval="0")
+    disk.started("old", "other")
+    upload(disk, "young", "1.0")
+    assert disk.sync() == DONE
+    before, revisions = disk.stamps(), _revisions(disk)
+    disk.configure(cooldown_age="1d")
+    assert disk.sync() == DONE
+    after = disk.stamps()
+    changed = {path.split("/")[1] for path in after if after[path] != before.get(path)}
+    assert {name for name in changed if "index" not in name} == {"young"}
+    assert [name for name, one in _revisions(disk).items() if one != revisions[name]] == ["young"]
+    with disk.state() as state:
+        assert state.file_times.waiting()[0] == 1
+
+
+def _revisions(world: World) -> dict[str, int]:
+    """Return how often each project was published."""
+    with world.state() as state:
+        return {row.name: row.revision or 0 for row in state.projects.listing(revisions=True)}
+
+
 # Others that compare pages
 
 
@@ -177,6 +199,27 @@ def test_upstream_that_stops_sending_them_changes_nothing(world: World) -> None:
     world.up.upload("demo", "4.0")
     assert world.settle() == DONE
     assert len(names(world)) == 4
+
+
+def test_a_removal_that_leaves_only_files_without_upload_times_is_at_once(world: World) -> None:
+    """Upstream has not stopped sending the key: the files that had it are gone."""
+    world.configure(cooldown_age="1h")
+    world.up.doctor = lambda page: (
+        page
+        | {
+            "files": [
+                {key: value for key, value in file.items() if key != "upload-time"}
+                if "2.0" in file["filename"]
+                else file
+                for file in page["files"]
+            ]
+        }
+    )
+    world.started("demo", "other")
+    assert names(world) == ["demo-1.0.tar.gz"]
+    world.up.remove_release("demo", "1.0")
+    assert world.sync() == DONE
+    assert names(world) == []
 
 
 def test_missing_has_no_effect_where_there_is_no_age(world: World) -> None:
@@ -371,3 +414,29 @@ def test_advisories_are_read_again_only_when_they_changed(world: World, tmp_path
     assert world.sync() == DONE
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns + 1))
     assert world.sync() == FAILED
+
+
+def test_many_advisory_files_are_compared_once_in_a_while(world: World, tmp_path: Path) -> None:
+    """A look at each of thousands of files is too much for every pass."""
+    world.started()
+    osv = tmp_path / "osv"
+    (osv / "deep").mkdir(parents=True)
+    for number in range(201):
+        (osv / f"deep/{number}.json").write_bytes(record(f"p{number}", "1.0"))
+    world.configure(mirror_advisories=[str(osv)])
+    assert world.sync() == DONE
+    (osv / "deep/0.json").write_bytes(record("demo", "1.0"))
+    assert world.sync(later=10 * MINUTE) == DONE
+    assert len(names(world)) == 2
+    os.utime(osv)  # as the documentation advises
+    assert world.sync(later=MINUTE) == DONE
+    assert names(world) == ["demo-2.0.tar.gz"]
+    (osv / "deep/0.json").write_bytes(record("demo", "1.0", "2.0"))
+    assert world.sync(later=14 * MINUTE) == DONE
+    assert names(world) == ["demo-2.0.tar.gz"]
+    assert world.sync(later=2 * MINUTE) == DONE
+    assert names(world) == []
+    for path in sorted(osv.glob("deep/?.json")):
+        path.unlink()
+    assert world.sync(later=-HOUR) == DONE  # a clock that is set back hides no change
+    assert len(names(world)) == 2

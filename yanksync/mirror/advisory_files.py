@@ -6,33 +6,51 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
+from zlib import crc32
 from zlib import error as ZlibError  # noqa: N812 (it is no constant)
+
+from msgspec import Struct
 
 from yanksync.core.errors import ConfigError
 from yanksync.core.formats.osv_records import parse_record
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.policies.overrides import Advisory
-from yanksync.output.digests import new_digest
 
 KEY = "mirror.advisories"
 _BROKEN_ZIP = (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, ZlibError)
 _LARGEST = 16 << 20  # bytes of one record
 
 
-def stamp_of(paths: Sequence[Path]) -> str:
-    """Return a text that changes when one of the files does.
+class FilesStamp(Struct, frozen=True):
+    """What tells the files of advisories from others."""
 
-    Raises :class:`ConfigError`.
+    text: str  # changes when one of the files does
+    count: int  # of the files
+
+
+def stamp_of(paths: Sequence[Path]) -> FilesStamp:
+    """Return what changes when one of the files does. Raises :class:`ConfigError`."""
+    found = [_stamp_of_one(file) for path in paths for file in _files(path)]
+    text = "\n".join(found)
+    # No hashlib, which would load OpenSSL in every empty pass.
+    return FilesStamp(f"{len(found)} {len(text)} {crc32(os.fsencode(text))}", len(found))
+
+
+def stamp_of_places(paths: Sequence[Path]) -> str:
+    """Return what changes when one of ``paths`` itself does.
+
+    For a directory that is when it gains or loses an entry, or is touched. Raises
+    :class:`ConfigError`.
     """
-    engine = new_digest()
-    for path in paths:
-        for found in _files(path):
-            try:
-                about = found.stat()
-            except OSError as error:
-                raise _unreadable(found, error.strerror) from error
-            engine.update(f"{found}\0{about.st_size} {about.st_mtime_ns} {about.st_ino}\0".encode())
-    return engine.hexdigest()
+    return "\n".join(map(_stamp_of_one, paths))
+
+
+def _stamp_of_one(path: str | Path) -> str:
+    try:
+        about = os.stat(path)
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
+    return f"{path}\0{about.st_size} {about.st_mtime_ns} {about.st_ino}"
 
 
 def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
@@ -51,10 +69,10 @@ def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
     }
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path) -> Iterator[str]:
     """Yield a file, or those below a directory that may hold records, in order."""
     if not path.is_dir():
-        yield path
+        yield str(path)
         return
 
     def stop(error: OSError) -> None:
@@ -64,24 +82,24 @@ def _files(path: Path) -> Iterator[Path]:
         below.sort()
         for name in sorted(names):
             if name.endswith((".json", ".zip")):
-                yield Path(directory, name)
+                yield os.path.join(directory, name)
 
 
 def _records(path: Path) -> Iterator[tuple[object, bytes]]:
     """Yield the records below ``path``, each with where it is."""
     for file in _files(path):
         try:
-            if file.suffix == ".zip":
+            if file.endswith(".zip"):
                 yield from _zipped(file)
             else:
-                yield file, file.read_bytes()
+                yield file, Path(file).read_bytes()
         except OSError as error:
             raise _unreadable(file, error.strerror) from error
         except _BROKEN_ZIP as error:
             raise _unreadable(file, str(error)) from error
 
 
-def _zipped(path: Path) -> Iterator[tuple[object, bytes]]:
+def _zipped(path: str) -> Iterator[tuple[object, bytes]]:
     with ZipFile(path) as archive:
         for member in archive.infolist():
             if not member.filename.endswith(".json"):

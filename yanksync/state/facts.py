@@ -114,6 +114,8 @@ class AdvisoryChange(Struct, frozen=True, rename=lambda field: f"advisories_{fie
 
     digest: str | None = None  # of those that pages are rendered with
     stamp: str | None = None  # of their files
+    places: str | None = None  # stamp of the configured paths themselves
+    looked: float | None = None  # when many files were compared with ``stamp``; None: they are few
     wanted: str | None = None  # digest of others that are not applied yet
     held: str | None = None  # why a person must approve those
     held_since: float | None = None

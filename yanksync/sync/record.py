@@ -53,7 +53,12 @@ from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync.fetch import FetchFailure, FetchResult
 from yanksync.sync.policy.averted import hidden_before
 from yanksync.sync.policy.times import TimesRecorder
-from yanksync.sync.policy.upload_times import STOPPED, is_dated, needs_upload_times
+from yanksync.sync.policy.upload_times import (
+    STOPPED,
+    is_dated,
+    loses_upload_times,
+    needs_upload_times,
+)
 from yanksync.sync.published_page import parse_published_page, parse_stored_page
 from yanksync.sync.record_losses import LossRecorder, first_and_count
 
@@ -307,9 +312,7 @@ class _Recorder:
 
         The published page stays until a pass finds them again, or the configuration allows it.
         """
-        if not page.files or is_dated(page):
-            return False
-        if before is None or not is_dated(before):
+        if before is None or not loses_upload_times(before, page):
             return False
         if not needs_upload_times(self._mirror.offers.keys.cooldown, row.name):
             return False

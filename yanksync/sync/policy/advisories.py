@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,8 @@ from yanksync.sync.published_page import recorded_page
 HELD = "advisories"
 """How a hold of changed advisories is named."""
 
+_FEW = 200  # files that every pass compares
+_INTERVAL = 900.0  # seconds between comparisons of more files
 _FLOOR, _PERCENT = 3, 10.0  # releases that a change may bring back, and of those hidden
 
 
@@ -39,7 +42,7 @@ class LoadedAdvisories(Struct, frozen=True):
         facts = mirror.state.facts
         if self.digest is None:
             facts.put(advisories=None)
-            facts.change(AdvisoryChange, digest=None, stamp=None)
+            facts.change(AdvisoryChange, digest=None, stamp=None, places=None, looked=None)
         elif self.text is not None:
             facts.put(advisories=self.text)
             facts.change(
@@ -61,9 +64,12 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
     stamp = None
     found: dict[str, tuple[Advisory, ...]] = {}
     if paths:
-        from yanksync.mirror.advisory_files import read_advisories, stamp_of  # start-up
+        from yanksync.mirror.advisory_files import read_advisories, stamp_of_places  # start-up
 
-        stamp = stamp_of(paths)
+        places = stamp_of_places(paths)
+        if _was_just_compared(mirror, places):
+            return known
+        stamp = _compare_files(mirror, paths, places)
         if stamp == facts.advisories.stamp:
             _release(mirror)
             return known
@@ -81,6 +87,24 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
             return known
     _release(mirror)
     return LoadedAdvisories(digest, (lambda: found) if paths else None, text.decode(), stamp)
+
+
+def _was_just_compared(mirror: Mirror, places: str) -> bool:
+    """Return True if many files were compared a short while ago: each costs a look at the disk."""
+    known = mirror.state.facts.advisories
+    if known.looked is None or known.held is not None or known.places != places:
+        return False
+    return known.looked <= mirror.now() < known.looked + _INTERVAL
+
+
+def _compare_files(mirror: Mirror, paths: Sequence[Path], places: str) -> str:
+    """Return the stamp of all files, and note when that was."""
+    from yanksync.mirror.advisory_files import stamp_of  # start-up
+
+    found = stamp_of(paths)
+    looked = mirror.now() if found.count > _FEW else None
+    mirror.state.facts.change(AdvisoryChange, places=places, looked=looked)
+    return found.text
 
 
 def _too_many_back(mirror: Mirror, old: Advisories, new: Advisories) -> str | None:
@@ -121,4 +145,4 @@ def _hold(mirror: Mirror, why: str, digest: str | None) -> None:
 
 def _release(mirror: Mirror) -> None:
     facts = mirror.state.facts
-    facts.advisories = AdvisoryChange(facts.advisories.digest, facts.advisories.stamp)
+    facts.change(AdvisoryChange, wanted=None, held=None, held_since=None, approved=None)

@@ -72,7 +72,7 @@ def _publish_again(mirror: Mirror, before: Offers, after: Offers) -> None:
     """Let the pages be published again that a change of rules may concern."""
     state, now = mirror.state, mirror.now()
     if before.keys.cooldown != after.keys.cooldown:
-        log.info("the rules of [cooldown] have changed; publishing every page again")
+        log.info("the rules of [cooldown] have changed; writing every page that they change")
         state.publish_queue.add_all(now)
         state.file_times.forget_shown()
     else:

@@ -24,6 +24,14 @@ def is_dated(page: Page) -> bool:
     return any(file.upload_time is not None for file in page.files)
 
 
+def loses_upload_times(before: Page, page: Page) -> bool:
+    """Return True if files lost their upload-times, and no file has one."""
+    if is_dated(page):
+        return False
+    dated = {file.filename for file in before.files if file.upload_time is not None}
+    return any(file.filename in dated for file in page.files)
+
+
 def needs_upload_times(cooldown: Cooldown, name: str | None = None) -> bool:
     """Return True if files without upload-time are hidden.
 
