@@ -15,6 +15,8 @@ import yaml
 from fluidattacks_core.sarif import SarifLog
 from junitparser import Failure, JUnitXml, Skipped
 
+from tests.reports.test_event_judgement import event
+from tests.reports.test_log_source import publish
 from tests.support.cli_runner import Cli, Done
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.source_copy import ROOT
@@ -278,6 +280,32 @@ def test_any_index_is_asked_without_configuration_and_state(
     ]
     assert done.json["pins"][0]["findings"][0]["reason"] == "<bad>"
     assert done.json["source"] == f"the index {served.simple_url}"
+    assert not (elsewhere.home / "yanksync.db").exists()
+
+
+def test_what_a_library_logs_is_a_line_of_the_program(elsewhere: Cli, served: Served) -> None:
+    url = "https://files.example/demo-1.0-py3-none-any.whl"
+    wheel = f'[[packages.wheels]]\nurl = "{url}"\nhashes = {{ md5 = "0" }}\n'
+    head = 'lock-version = "1.9"\ncreated-by = "test"\n'
+    demo = f'[[packages]]\nname = "demo"\nversion = "1.0"\n{wheel}'
+    (elsewhere.home / "pylock.toml").write_text(head + demo)
+    done = elsewhere("audit", "pylock.toml", "--index", served.simple_url)
+    warning = "yanksync: warning: pylock minor version 1.9 is not supported"
+    assert done.err.splitlines()[0] == warning
+
+
+def test_the_log_of_a_mirror_is_asked_without_configuration_and_state(
+    elsewhere: Cli, upstream: FakeUpstream, served: Served
+) -> None:
+    publish(upstream, [event("yank", 1, reason=REASON)])
+    (elsewhere.home / "yanksync.toml").write_text("this is no configuration")
+    (elsewhere.home / "pins.txt").write_text("demo==1\nother==2\n")
+    done = elsewhere("audit", "pins.txt", "--withdrawals", served.root_url, "--format", "json")
+    assert (done.code, done.err) == (1, "yanksync: 1 of 2 pins are not fine\n")
+    assert rows(done) == {"demo": ["yanked"], "other": []}
+    (finding,) = done.json["pins"][0]["findings"]
+    assert (finding["reason"], finding["since"]) == (REASON, "1970-01-01T00:00:01Z")
+    assert done.json["source"] == (f"the log of {served.root_url}withdrawals/ (epoch 1, 1 events)")
     assert not (elsewhere.home / "yanksync.db").exists()
 
 

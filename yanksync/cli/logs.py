@@ -97,9 +97,12 @@ class CliContext(Struct, frozen=True):
         logger.addHandler(handler)
         if file is not None:
             logger.addHandler(file)
+        logging.lastResort, last = self._handler(), logging.lastResort  # of what libraries log
+        logging.lastResort.setLevel(max(self._level(), logging.WARNING))
         try:
             yield
         finally:
+            logging.lastResort = last
             logger.removeHandler(handler)
             if file is not None:
                 logger.removeHandler(file)
