@@ -19,7 +19,7 @@ from yanksync.state.database import exists
 from yanksync.state.state import State
 
 
-@click.command(short_help="Explain why a release can, or cannot, be installed.")
+@click.command(short_help="Explain why a release can(not) be installed.")
 @click.argument("project", shell_complete=complete_project)
 @click.argument("version", required=False)
 @json_option
