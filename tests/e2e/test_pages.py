@@ -6,6 +6,7 @@ storage, a container or a cache have tests of their own (``OWN``). README has th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +83,13 @@ def demo_yanked(machine: Prepared) -> None:
     machine.upstream.yank("demo", "1.0", "breaks on Windows")
 
 
+def copied(machine: Prepared) -> None:
+    """The mirror is copied, and then a release is yanked."""
+    built(machine)
+    shutil.copytree(machine.output, machine.root / "srv/other")
+    demo_yanked(machine)
+
+
 def demo_removed(machine: Prepared) -> None:
     """Upstream removes a release, of which a tree of files has a copy."""
     project = machine.upstream.project("demo")
@@ -118,6 +126,7 @@ STEPS: dict[str, Step] = {
     "many removals": many_removals,
     "a tree of bandersnatch": foreign_tree,
     "six 1.0 is yanked": yanked,
+    "/srv/other has a copy of the mirror, and demo 1.0 is yanked after that": copied,
     "demo 1.0 is yanked": demo_yanked,
     "demo 1.0 is yanked, and access.log has requests": logged,
     "demo 1.0 is removed, and /srv/packages has a copy": demo_removed,
