@@ -9,9 +9,13 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import Browser, running
+from tests.e2e.mirror import running as mirrors
 from tests.e2e.nginx import Nginx
+from tests.support.fake_index.index import Served
+from tests.support.lock_samples import PDM, PIPFILE, POETRY, PYLOCK, UV
 from tests.support.web_site import TITLE, write_site
 from tests.support.withdrawal_events import DAY, NOON, withdrawal
+from yanksync.core.formats.lock_files.read import reader_of
 from yanksync.core.model import HistoryAction as Action
 from yanksync.core.withdrawals.web.chart import DayTotals
 
@@ -187,6 +191,49 @@ def test_lock_files_are_opened_and_dropped(browser: Browser, root: str, tmp_path
     )
     wait_for_text(browser, "#pins-status", "1 of 1 pin is withdrawn.")
     assert [row[0] for row in found(browser)] == ["evil-kit==1.0"]
+
+
+LOCKS = [
+    ("uv.lock", UV),
+    ("poetry.lock", POETRY),
+    ("pdm.lock", PDM),
+    ("pylock.toml", PYLOCK),
+    ("Pipfile.lock", PIPFILE),
+]
+
+
+def test_lock_files_are_read_as_the_audit_reads_them(
+    browser: Browser, root: str, output: Path, tmp_path: Path
+) -> None:
+    names = ("demo", "mine", "forked", "other", "other-thing")
+    gone = [withdrawal(Action.REMOVE, project=name) for name in names]
+    write_site(output / "withdrawals/all", gone, DAYS)
+    for name, text in LOCKS:
+        reader = reader_of(name)
+        assert reader is not None
+        pins = [f"{pin.project}=={pin.version}" for pin in reader(text.encode()).pins]
+        (tmp_path / name).write_text(text)
+        browser.open(f"{root}all/index.html")
+        browser.one("#pins-file").send_keys(str(tmp_path / name))
+        browser.wait_for(lambda: browser.shown("#pins-found"))
+        assert [row[0] for row in found(browser)] == pins
+
+
+def test_a_yank_reaches_the_page(browser: Browser, served: Served, tmp_path: Path) -> None:
+    for mirror in mirrors(served, tmp_path):
+        mirror.upload("demo", "1.0")
+        mirror.sync(withdrawals_publish="true")
+        mirror.upstream.yank("demo", "1.0", HOSTILE)
+        mirror.sync(withdrawals_publish="true")
+        browser.open(f"{mirror.nginx.root_url}withdrawals/")
+        assert [one.text for one in browser.shown("#table .reason")] == [SEEN]
+        browser.one("#pins-list").send_keys("demo==1.0.0")
+        browser.one("#pins button").click()
+        wait_for_text(browser, "#pins-status", "1 of 1 pin is withdrawn.")
+        browser.one("#table th a").click()
+        assert [one.text for one in browser.shown("blockquote")] == [SEEN]
+        browser.one("footer a[href*='simple']").click()
+        assert browser.one("h1").text == "Links for demo"
 
 
 def test_a_project_without_an_answer_is_not_called_fine(
