@@ -152,6 +152,12 @@ def test_withdrawals_have_a_strict_policy(root_url: str, path: str, content_type
     assert_withdrawn(get(root_url + path), content_type)
 
 
+def test_withdrawals_are_compressed_on_the_way(root_url: str) -> None:
+    answer = get(root_url + "withdrawals/", encoding="gzip")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert_withdrawn(answer, "text/html")
+
+
 @pytest.mark.parametrize(("path", "serial"), FOLLOWED)
 def test_followers_find_what_they_read(root_url: str, path: str, serial: str | None) -> None:
     assert_followed(get(root_url + path), serial)

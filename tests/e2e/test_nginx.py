@@ -174,6 +174,12 @@ def test_withdrawals_have_a_strict_policy(mirror: LiveMirror, path: str, content
     assert_withdrawn(get(mirror, path), content_type)
 
 
+def test_withdrawals_are_compressed_on_the_way(mirror: LiveMirror) -> None:
+    answer = get(mirror, "withdrawals/", **{"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert_withdrawn(answer, "text/html")
+
+
 @pytest.mark.parametrize(("path", "serial"), FOLLOWED)
 def test_followers_find_what_they_read(mirror: LiveMirror, path: str, serial: str | None) -> None:
     mirror.sync(mirror_legacy_json="true")

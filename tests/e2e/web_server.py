@@ -105,7 +105,7 @@ def write_withdrawals(output: Path) -> None:
     for name in _WITHDRAWALS:
         path = output / "withdrawals" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"withdrawn")
+        path.write_bytes(b"withdrawn" * 1000)
 
 
 ANY_SERIAL = "9223372036854775807"
