@@ -2,5 +2,6 @@
 
 ``shapes`` makes projects, ``pages`` their forms, ``upstream`` serves them (``nginx`` the files,
 ``journal`` the XML-RPC), ``tools`` are what is measured, ``measure`` runs one, ``scenarios`` say in
-which order (``cooldown`` those that have two mirrors), ``report`` writes what came of it.
+which order (``cooldown`` those that have two mirrors, ``events`` those with a long log), ``report``
+writes what came of it.
 """

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cooldown, report
+from . import cooldown, events, report
 from .nginx import GONE, clear
 from .scenarios import DEFAULT, SCENARIOS, Bench, Outcome, say
 from .tools import Bandersnatch, Floor, Shadowmire, Tool, Yanksync, Yardstick
@@ -82,7 +82,8 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
     upstream = Upstream(work, cache.resolve(), options.seed, count, options.delay / 1000)
     outcome = Outcome(count, upstream.facts, {})
     bench = Bench(
-        *(upstream, logs, options.scenario, options.names, options.many, outcome, options.fsyncs)
+        *(upstream, logs, options.scenario, options.names, options.many, outcome, options.fsyncs),
+        options.events,
     )
     if "delay" in options.scenario and not upstream.nginx.can_delay:
         say("no delay: install libnginx-mod-http-echo")
@@ -92,6 +93,7 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
                 if not isinstance(tool, cooldown.WithoutCooldown):
                     bench.turn(tool, repetition)
             cooldown.turn(bench, *(tool for tool in tools if isinstance(tool, Yanksync)))
+            events.turn(bench, next(tool for tool in tools if isinstance(tool, Yanksync)))
     except KeyboardInterrupt:
         say("interrupted; what was measured so far follows")
     finally:
@@ -138,6 +140,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--names", type=int, default=700_000, metavar="N", help="length of the long list")
     add("--many", type=int, default=20_000, metavar="N", help="default: %(default)s")
+    add(
+        "--events",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="of the log; default: %(default)s",
+    )
     add("--delay", type=float, default=50.0, metavar="MS", help="of scenario delay; default: 50")
     add("--workers", type=int, metavar="N", help="yanksync's; default: its own default")
     add(

@@ -31,12 +31,16 @@ SCENARIOS = {
     "list-add": "sync that adds one project, the list being long: it is written anew",
     "cooldown-empty": "sync with nothing new, the list being long, 4,000 files waiting",
     "cooldown-shown": "sync in which these 4,000 files become visible",
+    "events-empty": "sync with nothing new and a log of --events withdrawals",
+    "events": "sync that adds 100 to this log",
 }
 DEFAULT = ("cold", "empty", "withdrawals")
 BUILDS = ("cold-gzip", "delay", "cold")
 """Start from nothing; the others continue after the last of these."""
 COOLDOWN = ("cooldown-empty", "cooldown-shown")
 """Have mirrors of their own: see ``cooldown``."""
+EVENTS = ("events-empty", "events")
+"""Begin a mirror of their own: see ``events``."""
 WITHDRAWALS, UPLOADS, ENTRIES = 100, 20, 50_000
 _SETTINGS = {"cold-gzip": ("mirror.compress=['gzip']",)}
 
@@ -74,6 +78,7 @@ class Bench(Struct):
     many: int
     outcome: Outcome
     count_fsyncs: bool = False
+    events: int = 1_000_000
 
     def turn(self, tool: Tool, repetition: int) -> None:
         """Measure ``tool`` in every scenario, once."""
@@ -83,7 +88,9 @@ class Bench(Struct):
                 self.measure(scenario, tool, tool.sync(), ())
             return
         builds = self._wanted("cold-gzip", "delay")
-        follows = self._wanted(*(name for name in SCENARIOS if name not in (*BUILDS, *COOLDOWN)))
+        follows = self._wanted(
+            *(name for name in SCENARIOS if name not in (*BUILDS, *COOLDOWN, *EVENTS))
+        )
         if follows or self._wanted("cold"):
             builds.append("cold")
         for scenario in builds:
