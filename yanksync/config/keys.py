@@ -209,7 +209,7 @@ _TABLE = (
     KeySpec("withdrawals.watch", table(_watch_lists), {},
         "Lists of projects, each with a feed: a name, and patterns of normalised names."),
     KeySpec("withdrawals.notify", types.tables(notify_targets), None,
-        "Tables that say who gets which withdrawals: see below.", secret=True),
+        "[[withdrawals.notify]] tables: commands and webhooks that get the events.", secret=True),
 )  # fmt: skip
 
 KEYS: Mapping[str, KeySpec] = {key.path: key for key in _TABLE}
