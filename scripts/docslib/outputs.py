@@ -454,6 +454,15 @@ class Doctor(Struct, kw_only=True):
     checks: Annotated[list[Check], _says("All checks, in order.")]
 
 
+class Written(Struct, kw_only=True):
+    """``yanksync init --json``"""
+
+    file: Annotated[str, _says("The configuration that was written.")]
+    ok: Annotated[bool, _says("No check failed.")]
+    checks: Annotated[list[Check], _says("All checks, in order.")]
+    next: Annotated[list[str], _says("The commands to go on with, in order.")]
+
+
 class Problem(Struct, kw_only=True):
     """One thing that a monitoring system reports."""
 
@@ -762,6 +771,7 @@ class Notification(Struct, kw_only=True):
 OBJECTS: dict[str, type[Struct]] = {
     "status": Status,
     "check": Monitored,
+    "init": Written,
     "doctor": Doctor,
     "sync": Pass,
     "plan": Plan,

@@ -83,6 +83,20 @@ def test_what_is_asked_of_a_mirror(busy: Cli) -> None:
     valid("version", printed(busy, "version"))
 
 
+def test_what_init_has_done(yanksync: Cli, served: Served) -> None:
+    done = yanksync("init", "new", "--upstream", served.simple_url, "--json")
+    assert (done.code, done.err) == (0, "")
+    report = json.loads(done.out)
+    valid("init", report)
+    assert report["file"] == str(yanksync.home / "new/yanksync.toml")
+    assert report["next"][0].endswith("yanksync.toml sync")
+    bad = yanksync("init", "bad", "--upstream", "http://127.0.0.1:9/simple/", "--json")
+    assert bad.code == 1
+    report = json.loads(bad.out)
+    valid("init", report)
+    assert not report["ok"] and "failure" in {check["level"] for check in report["checks"]}
+
+
 def test_the_configuration(yanksync: Cli) -> None:
     valid("config-check", printed(yanksync, "config", "check"))
     valid("config-show", printed(yanksync, "config", "show"))

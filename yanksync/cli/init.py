@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from yanksync.cli.display.check_lines import print_checks
+from yanksync.cli.display.check_lines import check_object, count_failures, print_checks
+from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.config.commented_file import commented
@@ -52,6 +54,7 @@ class _Answers(Struct, frozen=True):
     "--output", metavar="PLACE", help="Directory, or s3://bucket/prefix.  [default: DIR/mirror]"
 )
 @click.option("--state", metavar="PLACE", help="The database.  [default: DIR/yanksync.db]")
+@json_option
 @click.pass_obj
 def init(
     context: CliContext,
@@ -60,11 +63,12 @@ def init(
     projects: tuple[str, ...],
     output: str | None,
     state: str | None,
+    as_json: bool,
 ) -> ExitCode:
     """Write a commented yanksync.toml into DIR, and check what it says.
 
-    On a terminal it asks for what is missing. DIR is made if it does not exist; a file is never
-    overwritten. Exits with 1 if a check fails; the file is written all the same.
+    On a terminal it asks for what is missing, except with --json. DIR is made if it does not exist;
+    a file is never overwritten. Exits with 1 if a check fails; the file is written all the same.
 
     \b
     Examples:
@@ -78,25 +82,55 @@ def init(
     if os.path.lexists(file):
         return _left_alone(file)
     given = ",".join(projects) or None
-    answers = _answers(file.parent, upstream, given, output, state)
+    can_ask = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+    answers = _answers(
+        file.parent, upstream, given, output, state, ask=_asked if can_ask else _default
+    )
     text = commented(_values(file.parent, answers))
     if not _written(file, text, is_secret=credentials(answers.upstream or "") is not None):
         return ExitCode.FAILED
-    click.echo(f"wrote {file}\n")
-    examined = examine(file, os.environ)
-    failures = print_checks(_checks(examined))
-    click.echo(f"\nnext:\n{_next(file, other_owner(examined.settings))}")
+    failures = _report(file, as_json=as_json)
     if failures and not context.quiet:
         some = "check" if failures == 1 else "checks"
         print_line(f"{failures} {some} failed; correct {file} or what is in the way, see 'next'")
     return ExitCode.FAILED if failures else ExitCode.DONE
 
 
+def _report(file: Path, *, as_json: bool) -> int:
+    """Print the file, its checks and the next commands; return how many checks failed."""
+    examined = examine(file, os.environ)
+    owner = other_owner(examined.settings)
+    if as_json:
+        checks = list(_checks(examined))
+        failures = count_failures(checks)
+        report = {
+            "file": str(file),
+            "ok": not failures,
+            "checks": [check_object(check) for check in checks],
+            "next": [command for command, _ in _next(file, owner)],
+        }
+        click.echo(json.dumps(report))
+        return failures
+    click.echo(f"wrote {file}\n")
+    failures = print_checks(_checks(examined))
+    steps = _next(file, owner)
+    width = max(len(command) for command, _ in steps) + 3
+    click.echo("\nnext:")
+    for command, what in steps:
+        click.echo(f"  {command:<{width}}{what}")
+    return failures
+
+
 def _answers(
-    home: Path, upstream: str | None, projects: str | None, output: str | None, state: str | None
+    home: Path,
+    upstream: str | None,
+    projects: str | None,
+    output: str | None,
+    state: str | None,
+    *,
+    ask: Callable[[str, str, str], str],
 ) -> _Answers:
-    """Return what was said; on a terminal, ask for the rest."""
-    ask = _asked if sys.stdin.isatty() and sys.stdout.isatty() else _default
+    """Return what was said; ask for the rest."""
     if upstream is None:
         upstream = ask("Index to mirror", "upstream_simple_url", _pip_index() or "") or None
     return _Answers(
@@ -206,8 +240,11 @@ def _checks(examined: ExaminedConfig) -> Iterator[Check]:
         yield unreadable
 
 
-def _next(file: Path, owner: str | None) -> str:
-    """Return the commands to go on with; the ``owner`` of the places makes the passes."""
+def _next(file: Path, owner: str | None) -> list[tuple[str, str]]:
+    """Return the commands to go on with, and what each does.
+
+    The ``owner`` of the places makes the passes.
+    """
     config = [] if file.parent == Path.cwd() else ["--config", str(file)]
     program = shlex.join(["yanksync", *config])
     steps = (
@@ -219,6 +256,4 @@ def _next(file: Path, owner: str | None) -> str:
     lines = [f"{program} {step}" for step, _ in steps]
     if owner is not None:
         lines[0] = command_as(owner, [*config, "sync"])
-    width = max(map(len, lines)) + 3
-    whats = (what for _, what in steps)
-    return "\n".join(f"  {line:<{width}}{what}" for line, what in zip(lines, whats, strict=True))
+    return list(zip(lines, (what for _, what in steps), strict=True))

@@ -24,6 +24,11 @@ def print_checks(checks: Iterable[Check]) -> int:
     return failures
 
 
+def count_failures(checks: Iterable[Check]) -> int:
+    """Return how many checks failed."""
+    return sum(check.level is Level.FAILURE for check in checks)
+
+
 def check_line(check: Check) -> str:
     """Return the line of a check."""
     level = colored(f"{check.level:<7}", _COLORS[check.level])
@@ -39,6 +44,6 @@ def check_object(check: Check) -> dict[str, object]:
 def print_json(checks: Iterable[Check]) -> int:
     """Print all checks as one object; return how many failed."""
     found = list(checks)
-    failures = sum(check.level is Level.FAILURE for check in found)
+    failures = count_failures(found)
     click.echo(json.dumps({"ok": not failures, "checks": [check_object(check) for check in found]}))
     return failures
