@@ -15,6 +15,7 @@ from tests.support.log_follower import Follower
 from tests.support.world import DONE, World
 
 PAGE = 500
+VERSIONS = 7
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -34,16 +35,16 @@ def follower(disk: World) -> Iterator[Follower]:
 
 
 def add_yanks(world: World, first: int, count: int) -> None:
-    """Put yanks of projects that the mirror does not have into the history."""
+    """Put yanks of a project that the mirror does not have into the history."""
     with world.state() as state:
         state.history.add(
-            event("yank release", "1.0", 10_000 + number, f"p{number}")
+            event("yank release", f"{number % VERSIONS}.0", 10_000 + number, "many")
             for number in range(first, first + count)
         )
 
 
 def expected(count: int) -> dict[tuple[str, str], str]:
-    return {(f"p{number}", "1.0"): "yank" for number in range(count)}
+    return {("many", f"{number}.0"): "yank" for number in range(min(count, VERSIONS))}
 
 
 def test_it_reads_each_full_page_once(disk: World, follower: Follower) -> None:
