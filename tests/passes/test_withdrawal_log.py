@@ -13,6 +13,7 @@ import feedparser  # type: ignore[import-untyped]
 import pytest
 from msgspec.structs import replace
 
+from tests.support.builders.state_rows import event
 from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.osv_reader import read_archive, withdrawn_by
@@ -275,3 +276,19 @@ def test_a_run_that_is_stopped_leaves_the_index_for_the_next(world: World) -> No
     assert "withdrawals/log/index.json" not in world.files()
     assert world.sync() == DONE
     assert len(log_of(world)) == 1
+
+
+def test_a_watch_list_finds_what_is_old_and_rare(world: World) -> None:
+    world.configure(**PUBLISHED, withdrawals_watch={"rare": ["rar*"], "all": ["*"]})
+    with world.state() as state:
+        names = ["rare", *["many"] * 2100]
+        state.history.add(
+            event("yank release", f"{number % 7}.0", 10_000 + number, name)
+            for number, name in enumerate(names)
+        )
+    world.started("demo")
+    files = world.files()
+    (entry,) = feedparser.parse(files["withdrawals/watch/rare.atom"]).entries
+    assert entry.title == "rare 0.0 was yanked"
+    found = feedparser.parse(files["withdrawals/watch/all.atom"]).entries
+    assert len(found) == 100 and "many" in found[0].title
