@@ -20,6 +20,11 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def recorded_cutoff(world: World) -> float | None:
+    with world.state() as state:
+        return state.facts.moment("cutoff")
+
+
 @pytest.fixture
 def cooling(world: World) -> World:
     """A mirror with an old release, and an age of a day."""
@@ -193,6 +198,19 @@ def test_a_project_that_is_made_anew_starts_new_clocks(cooling: World) -> None:
     assert names(cooling) == ["demo-9.0.tar.gz"]
 
 
+def test_a_project_that_is_removed_and_created_between_two_passes_is_new(cooling: World) -> None:
+    cooling.configure(cooldown_age="1h", cooldown_new_projects="2d")
+    assert cooling.sync() == DONE
+    cooling.up.clock = int(cooling.clock.time)
+    cooling.up.remove_project("demo")
+    upload(cooling, "demo", "2.0")
+    assert cooling.sync(later=MINUTE) == DONE
+    assert cooling.sync(later=DAY) == DONE
+    assert names(cooling) == []
+    assert cooling.sync(later=DAY) == DONE
+    assert names(cooling) == ["demo-2.0.tar.gz"]
+
+
 def test_an_unyank_does_not_restart_the_clock_and_a_yank_is_at_once(
     cooling: World,
 ) -> None:
@@ -358,7 +376,7 @@ def test_a_clock_that_is_set_back_keeps_the_cut_off(
 ) -> None:
     upload(cooling, "demo", "2.0")
     cooling.sync(later=2 * DAY)
-    cutoff = cooling.clock.time
+    cutoff = recorded_cutoff(cooling)
     caplog.clear()
     assert cooling.sync(later=-10 * DAY) == DONE
     assert len(names(cooling)) == 2
@@ -378,7 +396,7 @@ def test_a_clock_unlike_upstreams_keeps_the_cut_off(cooling: World, ahead: float
     cooling.up.date = lambda: cooling.clock.time
     upload(cooling, "demo", "2.0")
     cooling.sync(later=HOUR)
-    cutoff = cooling.clock.time
+    cutoff = recorded_cutoff(cooling)
     cooling.up.date, cooling.up.age = (lambda: cooling.clock.time - ahead - 100), 100
     assert cooling.sync(later=10 * DAY) == DONE
     assert len(names(cooling)) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes, earliest_effective, effective_times
 from yanksync.core.rules.journal_entries import JournalEvent
@@ -30,6 +32,9 @@ def with_page(
     """
     if before is not None and before.quarantined and known.earliest is None:
         before = None
+    if before is not None and all_new:  # other files are those of its predecessor
+        own = tuple(file for file in before.files if file.filename in known.added)
+        before = replace(before, files=own)
     names = {file.filename for file in page.files}
     was = set() if before is None else {file.filename for file in before.files}
     added = dict(known.added)
