@@ -80,6 +80,8 @@ def test_a_directory_is_compared(withdrawn: Cli) -> None:
         (("http://127.0.0.1:9/simple/",), 1, "no connection"),
         (("nothing",), 1, "nothing: there is no such directory; nothing was compared"),
         (("ftp://proxy.example/",), 2, "the command line: URL: "),
+        (("http://[::1/simple/",), 2, "the command line: URL: must be"),
+        (("",), 2, "the command line: URL: must be"),
         (("http://proxy.example/simple/",), 2, "the command line: URL: plain http needs upstream"),
         (("https://proxy.example/", "--rate", "0"), 2, "--rate"),
     ],

@@ -116,10 +116,13 @@ def opened(settings: Settings, url: str, rate: float) -> Iterator[OtherIndex]:
 
 def _directory(url: str) -> Path | None:
     """Return the directory that ``url`` names; None: it is an address."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that do not match; the check of the address says so
+        return None if "://" in url else Path(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
-    return None if "://" in url else Path(url)
+    return None if "://" in url or not url else Path(url)
 
 
 def _compared(
