@@ -119,6 +119,14 @@ def test_what_upstream_took_away(world: World) -> None:
         )
     assert answer(world, "bad").startswith("No: upstream quarantined bad on 2027-01-15 (serial ")
     assert answer(world, "one", "1.0").startswith("No: upstream quarantined one 1.0 on 2027-01-15")
+    files = world.started("files").up.project("files")
+    assert files is not None
+    for name in [file.filename for file in files.files.values() if file.version == "2.0"]:
+        serial = world.up.remove_file("files", name)
+    assert world.sync() == DONE
+    assert answer(world, "files", "2.0") == (
+        f"No: upstream removed files 2.0 on 2027-01-15 (serial {serial})."
+    )
     (event,) = why_json(world, "other")["events"]
     assert event["asked"] <= event["recorded"] and event["published"]
     assert "Offered now\n  nothing" in why(world, "other")

@@ -71,3 +71,16 @@ def test_a_pin_allows_local_versions_and_takes_the_newest() -> None:
     chosen = chosen_release(allowed)
     assert chosen is not None and chosen.version == "1.0+cpu"
     assert chosen_release(()) is None
+
+
+def test_a_pin_takes_the_release_that_is_not_yanked() -> None:
+    yanked = File(
+        filename="demo-1.0+cpu.tar.gz",
+        url="https://files.example/demo-1.0+cpu.tar.gz",
+        yanked=Yank("broken"),
+    )
+    fine = File(filename="demo-1.0.tar.gz", url="https://files.example/demo-1.0.tar.gz")
+    whole = Page(name="demo", files=(fine, yanked))
+    offers = release_offers(OfferedPage(whole, whole), omits_yanked=False)
+    chosen = chosen_release(allowed_releases(offers, pin_of(NormalizedName("demo"), "1.0")))
+    assert chosen is not None and chosen.version == "1.0"

@@ -35,9 +35,13 @@ def allowed_releases(releases: Collection[ReleaseOffer], pin: Pin) -> tuple[Rele
 
 
 def chosen_release(releases: Sequence[ReleaseOffer]) -> ReleaseOffer | None:
-    """Return the release that an installer takes: the newest with a file, else the newest."""
+    """Return the release that an installer takes.
+
+    It is the newest that is not yanked, else the newest with a file, else the newest.
+    """
     usable = [one for one in releases if one.pip is not PinOutcome.FAILS]
-    return next(reversed(usable or releases), None)
+    fine = [one for one in usable if PinOutcome.INSTALLS in (one.pip, one.uv)]
+    return next(reversed(fine or usable or releases), None)
 
 
 def _offer(

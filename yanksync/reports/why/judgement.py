@@ -114,9 +114,8 @@ def _why_missing(report: WhyReport, subject: str) -> str:
             f"a guard leaves {left_out.file.filename} out: {left_out.held}; "
             f"'yanksync approve {report.project}' lets it through"
         )
-    newest = next(
-        (one.row for one in reversed(report.events) if one.row.version and not one.row.file), None
-    )
+    # A removal of a file, too: it was the last one, since no page shows another.
+    newest = next((one.row for one in reversed(report.events) if one.row.version), None)
     waiting = _waiting(report)
     if newest is not None and newest.action in _TAKEN:
         averted = newest.action is HistoryAction.AVERTED
