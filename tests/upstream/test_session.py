@@ -262,6 +262,15 @@ def test_connections_that_were_closed_meanwhile_are_replaced() -> None:
         assert is_direct(session)
 
 
+def test_what_a_server_says_on_an_idle_connection_answers_nothing() -> None:
+    with wire(named) as running, closing(opened(timeout=5)) as session:
+        for count in (1, 2, 3):
+            assert session.get(running.url("x/"), ACCEPT, None, LIMIT).body == b"/x/"
+            assert running.connections == count
+            running.clients[-1].sendall(reply(status="408 Request Timeout", Connection="close"))
+        assert is_direct(session)
+
+
 def test_redirects_are_asked_for_once_without_requests() -> None:
     def answer(head: str) -> bytes:
         path = head.split(" ", 2)[1]

@@ -13,6 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
+from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,15 @@ class DirectConnection:
         """Close the socket."""
         self.sock.close()
 
+    def is_silent(self) -> bool:
+        """Return whether nothing lies in the socket: no end, and no answer to no question.
+
+        Some servers send a 408 before they close an idle connection.
+        """
+        waiting = poll()
+        waiting.register(self.sock, POLLIN)
+        return not waiting.poll(0) and not getattr(self.sock, "pending", int)()
+
 
 class DirectConnections:
     """Opens connections, and keeps those that are idle.
@@ -62,7 +72,12 @@ class DirectConnections:
         """Take an idle connection for ``url``; None: there is none."""
         with self._lock:
             idle = self._idle.get(_place(url))
-            return idle.pop() if idle else None
+            while idle:
+                connection = idle.pop()
+                if connection.is_silent():
+                    return connection
+                connection.close()
+        return None
 
     def give_back(self, url: str, connection: DirectConnection) -> None:
         """Keep a connection of ``url`` on which nothing is under way."""
