@@ -45,9 +45,9 @@ class DirectConnection:
         self.sock.close()
 
     def is_silent(self) -> bool:
-        """Return whether nothing lies in the socket: no end, and no answer to no question.
+        """Return whether nothing came while no question was asked.
 
-        Some servers send a 408 before they close an idle connection.
+        Servers close idle connections, some after a 408, which would answer the next question.
         """
         waiting = poll()
         waiting.register(self.sock, POLLIN)
