@@ -56,4 +56,7 @@ def decode_event(line: str | bytes) -> WithdrawalEvent:
     if isinstance(found, dict):
         for key in ("logged", "time"):
             found[key] = int(datetime.fromisoformat(str(found.get(key))).timestamp())
-    return msgspec.convert(found, type=WithdrawalEvent)
+    try:
+        return msgspec.convert(found, type=WithdrawalEvent)
+    except msgspec.ValidationError as error:  # older versions of msgspec raise no ValueError
+        raise ValueError(str(error)) from error

@@ -49,7 +49,10 @@ class ProjectEvents(Struct, frozen=True):
 
 def decode_index(body: bytes) -> LogIndex:
     """Return the index. Raises :class:`ValueError`, which says what is wrong with it."""
-    index = msgspec.json.decode(body, type=LogIndex)
+    try:
+        index = msgspec.json.decode(body, type=LogIndex)
+    except msgspec.MsgspecError as error:  # older versions of msgspec raise no ValueError
+        raise ValueError(str(error)) from error
     if index.version != _VERSION:
         raise ValueError(f"it has version {index.version}, and yanksync reads version {_VERSION}")
     following = 1
@@ -82,7 +85,7 @@ def events_in(lines: Iterable[bytes], names: Collection[bytes]) -> Iterator[With
             continue
         try:
             yield decode_event(line)
-        except ValueError:  # msgspec's as well
+        except ValueError:
             action = _ACTION.search(line)
             if action is None or action[1].decode() in set(HistoryAction):
                 raise
@@ -94,8 +97,9 @@ def decode_project(body: bytes, name: NormalizedName) -> ProjectEvents:
     if not isinstance(found, dict) or not isinstance(found.get("events"), list):
         raise ValueError("it has no events")
     lines = (json.dumps(one, separators=(",", ":")).encode() for one in found["events"])
-    epoch = msgspec.convert(found.get("epoch"), int)
-    return ProjectEvents(epoch, tuple(events_in(lines, {name.encode()})))
+    if not isinstance(found.get("epoch"), int):
+        raise ValueError("it has no epoch")
+    return ProjectEvents(found["epoch"], tuple(events_in(lines, {name.encode()})))
 
 
 def in_place(events: Iterable[WithdrawalEvent]) -> tuple[WithdrawalEvent, ...]:
