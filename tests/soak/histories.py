@@ -274,6 +274,8 @@ class Harder(Histories):
 
     @rule(name=names)
     def stale_for_ever(self, name: tuple[str, str]) -> None:
+        if normal(name[0]) in self._published() and not self.up.before(name[0]).found:
+            return  # a 404 that lasts is the truth (R7)
         self.up.serve_stale(name[0], None)
         self.tally["faults"] += 1
 
