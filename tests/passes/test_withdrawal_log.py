@@ -218,6 +218,16 @@ def test_an_output_that_was_lost_is_written_again(world: World) -> None:
     assert after[page].startswith(before[page])
 
 
+def test_a_lost_output_gets_its_log_back_without_news(disk: World) -> None:
+    begun(disk)
+    disk.up.yank("demo", "1.0")
+    assert disk.sync() == DONE
+    before = {path for path in disk.files() if path.startswith("withdrawals/")}
+    disk.drop_tree()
+    assert disk.sync() == DONE
+    assert before == {path for path in disk.files() if path.startswith("withdrawals/")}
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("calls", range(12))
 def test_a_pass_that_dies_is_made_up_for(world: World, calls: int, after: bool) -> None:

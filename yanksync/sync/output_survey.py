@@ -16,7 +16,13 @@ from yanksync.core.names import normalize
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList, Store
-from yanksync.state.facts import OTHER_EPOCH, UNREAD, PublishedListRecord, Recovery
+from yanksync.state.facts import (
+    OTHER_EPOCH,
+    UNREAD,
+    EventLogPosition,
+    PublishedListRecord,
+    Recovery,
+)
 from yanksync.state.state import State
 from yanksync.sync.publish_list import ANY_COPIES
 
@@ -46,6 +52,8 @@ def distrust_output(state: State, why: str, stands: PublishedList, *, newer: boo
             Recovery, serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0)
         )
         facts.change(PublishedListRecord, changed=True, codecs=ANY_COPIES, stamp=stands.stamp)
+        # The files about withdrawals, too.
+        facts.change(EventLogPosition, settings=None, archived=None, archived_at=None)
         if newer:
             facts.change(Recovery, phase=UNREAD, survey_due=True)
 
