@@ -170,7 +170,7 @@ def test_few_open_files(yanksync: Cli, upstream: FakeUpstream) -> None:
         assert "Traceback (most" not in done.err or "yanksync:" not in done.err
         assert "internal error" not in done.err
         assert done.code in (0, 1, 3)
-        assert (done.code == 1) == (done.err != "")  # 3 is told when it has lasted an hour
+        assert (done.code != 0) == (done.err != "")
     yank_all(upstream)
     whole(yanksync, upstream)
 

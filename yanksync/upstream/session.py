@@ -150,7 +150,7 @@ class UpstreamSession:
                 if redirect is None:
                     return answer_of(shown, reply.status, reply.headers, reply.body)
             self._leave(direct)
-        return self.by_requests.get(
+        return self._requests_for(shown).get(
             url, accept, etag, limit, share=share, wait=wait, redirect=redirect
         )
 
@@ -165,11 +165,11 @@ class UpstreamSession:
                 return self._ask(direct, "POST", _Request(url, wire, limit))
             except _Unusual:
                 self._leave(direct)
-        return self.by_requests.post(url, body, headers, limit)
+        return self._requests_for(redacted(url)).post(url, body, headers, limit)
 
     def head(self, url: str, accept: str) -> tuple[int, Headers]:
         """Return status and headers of ``url``, without body and redirects."""
-        return self.by_requests.head(url, accept)
+        return self._requests_for(redacted(url)).head(url, accept)
 
     def request(self, url: str, accept: str, etag: str | None) -> bytes:
         """Return the bytes of the request that :meth:`get` sends.
@@ -196,6 +196,12 @@ class UpstreamSession:
             connection.close()
         else:
             self._direct.give_back(url, connection)
+
+    def _requests_for(self, shown: str) -> Session:
+        try:
+            return self.by_requests
+        except OSError as error:  # its modules cannot be read: too many files are open
+            raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _direct_for(self, url: str) -> DirectConnections | None:
         return self._direct if is_plain(url) else None
