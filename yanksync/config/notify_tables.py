@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -89,6 +88,8 @@ def _actions(names: list[str]) -> frozenset[HistoryAction]:
 
 def _default_name(values: Mapping[str, Any]) -> str:
     """Return a name that stays while the target does, and does not show a secret address."""
+    import hashlib  # start-up: few mirrors have one, and it loads OpenSSL
+
     kind = "webhook" if "webhook" in values else "command"
     named = values[kind] if kind == "webhook" else "\0".join(values[kind])
     return f"{kind}-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
