@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -34,10 +36,12 @@ from yanksync.state.queues.notifications import NotifyQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
 from yanksync.state.queues.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.runs import Runs
-from yanksync.state.views.comparable import Comparable
 from yanksync.state.views.history_rows import HistoryRows
-from yanksync.state.views.timeline import Timeline
 from yanksync.state.withdrawals.event_log import EventLog
+
+if TYPE_CHECKING:
+    from yanksync.state.views.comparable import Comparable
+    from yanksync.state.views.timeline import Timeline
 
 
 class State:
@@ -62,9 +66,7 @@ class State:
         self.history = History(self._db)
         self.history_times = HistoryTimes(self._db)
         self.history_rows = HistoryRows(self._db)
-        self.comparable = Comparable(self._db)
         self.event_log = EventLog(self._db)
-        self.timeline = Timeline(self._db)
         self.list_import = ListImport(self._db)
         self.runs = Runs(self._db)
         self.etags = EtagTable(self._db)
@@ -72,6 +74,20 @@ class State:
         self.counters = Counters(self._db)
         self.hook_queue = HookQueue(self._db)
         self.notify_queue = NotifyQueue(self._db)
+
+    @cached_property
+    def comparable(self) -> Comparable:
+        """What another index is compared with."""
+        from yanksync.state.views.comparable import Comparable  # start-up: no pass needs it
+
+        return Comparable(self._db)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What happened to a project."""
+        from yanksync.state.views.timeline import Timeline  # start-up: no pass needs it
+
+        return Timeline(self._db)
 
     def __enter__(self) -> State:
         return self
