@@ -161,7 +161,8 @@ def imported(synced: Cli) -> set[str]:
 
 def test_an_empty_pass_imports_what_it_needs(synced: Cli) -> None:
     ours = {"sync.hooks.deliver", "sync.hooks.manifest", "system.child_process"} | {
-        "system.http_post", "service.pass_reports", "service.metrics"
+        "system.http_post", "service.pass_reports", "service.metrics", "core.withdrawals",
+        "state.withdrawals", "state.queues.notifications", "state.views.timeline"
     }  # fmt: skip
     names = imported(synced)
     assert names.isdisjoint(f"yanksync.{name}" for name in ours)

@@ -288,7 +288,7 @@ def test_a_late_file_hides_none_that_was_visible(world: World) -> None:
 def test_a_hidden_file_that_upstream_loses_goes_at_once(
     world: World, caplog: pytest.LogCaptureFixture, journal: str
 ) -> None:
-    """A guard holds what vanishes without a reason, but nobody was offered this file."""
+    """A guard holds what vanishes without a reason; the mirror never offered this file."""
     projects = ["demo", "p1", "p2", "p3"]
     world.configure(cooldown_age="1d", upstream_journal=journal, mirror_projects=projects)
     world.started(*projects)

@@ -98,7 +98,7 @@ class IndexOracle:
         self.config = config
 
     def died(self) -> None:
-        """Doubt what was shown: nobody knows what a pass that was killed has noted."""
+        """Doubt what was shown: a pass that was killed may have noted less."""
         for project, names in self.shown.items():
             self.perhaps.setdefault(project, set()).update(names)
 

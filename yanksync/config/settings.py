@@ -184,7 +184,7 @@ class NotifyFormat(StrEnum):
 
 
 class NotifyTarget(Struct, frozen=True, kw_only=True):
-    """One ``[[withdrawals.notify]]`` table: who is told of which withdrawals."""
+    """One ``[[withdrawals.notify]]`` table: a target, and the withdrawals that it hears of."""
 
     name: str  # its position in the log is kept under it
     projects: ProjectFilter = ProjectFilter()

@@ -32,16 +32,16 @@ from yanksync.state.project_rows import ProjectRow
 from yanksync.state.projects import Projects
 from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.hooks import HookQueue
-from yanksync.state.queues.notifications import NotifyQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
 from yanksync.state.queues.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.runs import Runs
 from yanksync.state.views.history_rows import HistoryRows
-from yanksync.state.withdrawals.event_log import EventLog
 
 if TYPE_CHECKING:
+    from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
     from yanksync.state.views.timeline import Timeline
+    from yanksync.state.withdrawals.event_log import EventLog
 
 
 class State:
@@ -66,14 +66,26 @@ class State:
         self.history = History(self._db)
         self.history_times = HistoryTimes(self._db)
         self.history_rows = HistoryRows(self._db)
-        self.event_log = EventLog(self._db)
         self.list_import = ListImport(self._db)
         self.runs = Runs(self._db)
         self.etags = EtagTable(self._db)
         self.changes = ChangeTracker(self._db)
         self.counters = Counters(self._db)
         self.hook_queue = HookQueue(self._db)
-        self.notify_queue = NotifyQueue(self._db)
+
+    @cached_property
+    def event_log(self) -> EventLog:
+        """The events of the log of withdrawals."""
+        from yanksync.state.withdrawals.event_log import EventLog  # start-up: few mirrors have one
+
+        return EventLog(self._db)
+
+    @cached_property
+    def notify_queue(self) -> NotifyQueue:
+        """What targets of notifications have not got."""
+        from yanksync.state.queues.notifications import NotifyQueue  # start-up: few mirrors notify
+
+        return NotifyQueue(self._db)
 
     @cached_property
     def comparable(self) -> Comparable:
