@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from yanksync.config.settings import JournalSource
-from yanksync.core import layout
-from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.formats.parse import is_about_index
 from yanksync.core.model import HistoryAction, Page, PageChange
 from yanksync.core.names import NormalizedName
@@ -47,9 +45,10 @@ from yanksync.core.rules.verdicts import (
     judge_answer,
 )
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import OTHER_EPOCH, UpstreamTraits
+from yanksync.state.facts import UpstreamTraits
 from yanksync.state.project_rows import ProjectRow, RecordedPage
 from yanksync.state.queues.publish import QueuedProject
+from yanksync.sync.earlier_pages import EarlierPages
 from yanksync.sync.fetch import FetchFailure, FetchResult
 from yanksync.sync.policy.averted import hidden_before
 from yanksync.sync.policy.times import TimesRecorder
@@ -59,7 +58,6 @@ from yanksync.sync.policy.upload_times import (
     loses_upload_times,
     needs_upload_times,
 )
-from yanksync.sync.published_page import parse_published_page, parse_stored_page
 from yanksync.sync.record_losses import LossRecorder, first_and_count
 
 
@@ -107,10 +105,10 @@ class _Recorder:
         self._observation = mirror.observation(self._now)
         self.losses = LossRecorder(mirror, self._observation)
         self._times = TimesRecorder(mirror, self._now)
+        self._earlier = EarlierPages(mirror)
         facts = mirror.state.facts
         self._serials = facts.traits.serials
         self._json = facts.traits.json
-        self._tree = facts.recovery.serial
         self._cursor = facts.cursor if facts.source_choice.journal == JournalSource.XMLRPC else None
         self._is_dated = facts.traits.upload_times  # a file of upstream's has an upload-time
 
@@ -159,7 +157,7 @@ class _Recorder:
             return
         hidden = None
         if effects.presence is Presence.REMOVED:
-            before = self._before(row)
+            before = self._earlier.recorded(row)
             hidden = hidden_before(self._mirror, before, self._times.of(row))
             self._times.vanished(row, before, explained=verdict == Removed(explained=True))
         if isinstance(verdict, Removed | Confirm):
@@ -216,39 +214,6 @@ class _Recorder:
             why = "upstream does not have it; is that its name in mirror.projects?"
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
 
-    def _before(self, row: ProjectRow) -> Page | None:
-        """Return the page that was recorded, and is published; None when there is none."""
-        if row.presence is not Presence.PRESENT and (
-            row.published is None or row.entry_kind is EntryKind.REMOVE_PROJECT
-        ):
-            return None  # new, or another project of that name
-        stored = self._state.projects.page(row.id)
-        try:
-            return None if stored is None else parse_stored_page(row.name, stored)
-        except InvalidAnswer as error:
-            if self._mirror.totals.first_time(f"unreadable {row.name}"):
-                why = f"the held page cannot be read: {error.problem}; upstream's takes its place"
-                log.error("%s: %s", row.name, why, extra={"project": row.name})
-        return self._published_page(row)
-
-    def _published(self, row: ProjectRow, before: Page | None) -> Page | None:
-        """Return the page whose files must not vanish unseen: the published one.
-
-        The held page, ``before``, is that, unless the state was lost or put back.
-        """
-        if row.is_only_published:
-            unlisted = row.omitted_at_serial is not None and row.omitted_at_serial >= (
-                row.minimum_serial or 0
-            )
-            gone = unlisted or row.entry_kind is EntryKind.REMOVE_PROJECT
-            return None if gone else self._published_page(row)  # another project of that name
-        tree = self._tree
-        if before is None or row.presence is not Presence.PRESENT or tree in (None, OTHER_EPOCH):
-            return before
-        if row.published is None or (row.serial is not None and row.minimum_serial == row.serial):
-            return before
-        return self._published_page(row) or before
-
     def _due(self, row: ProjectRow, task: FetchTask) -> float | None:
         """Return when the sweep asks again."""
         due = recheck_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
@@ -262,10 +227,10 @@ class _Recorder:
     ) -> None:
         page = verdict.page
         assert result.stored is not None
-        before = self._before(row)
+        before = self._earlier.recorded(row)
         if self._has_lost_upload_times(result, row, before, page):
             return
-        published = self._published(row, before)
+        published = self._earlier.published(row, before)
         was_lost = self.losses.of(row)
         events = () if published is None and not was_lost else self.losses.events(row)
         lost = self.losses.found(row, published, page, events, self._times.of(row))
@@ -327,14 +292,6 @@ class _Recorder:
         self._batch.to_retry.append((result, why, True))
         self._state.fetch_queue.problem(row.name, why)
         return True
-
-    def _published_page(self, row: ProjectRow) -> Page | None:
-        """Return the page of a project that stands in the output; None when none can be read."""
-        try:
-            body = self._mirror.store.read(row.name, layout.V1_JSON.filename)
-            return None if body is None else parse_published_page(row.name, body)
-        except (InvalidAnswer, PublishError):
-            return None
 
     def _remember(
         self,
