@@ -11,19 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.bucket_mirrors import Fleet, Machine, Mirror
+from tests.support.builders.upstreams import two_projects
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.s3_proxy import Gate, gate
 from tests.support.s3_servers import Server, fresh_place
-
-
-def two_projects() -> FakeUpstream:
-    """Return an upstream with two projects of two releases, the same each time."""
-    upstream = FakeUpstream()
-    for name in ("demo", "other"):
-        for version in ("1.0", "2.0"):
-            upstream.upload(name, version)
-    return upstream
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builders.upstreams import two_projects
 from tests.support.cli_runner import Cli
-from tests.support.fake_index.index import FakeUpstream, Served, serve
-
-
-def filled() -> FakeUpstream:
-    upstream = FakeUpstream()
-    for name in ("demo", "other"):
-        for version in ("1.0", "2.0"):
-            upstream.upload(name, version)
-    return upstream
+from tests.support.fake_index.index import Served, serve
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +19,7 @@ def withdrawn(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
     It is only read.
     """
-    upstream = filled()
+    upstream = two_projects()
     with serve(upstream) as served:
         mirror = Cli(tmp_path_factory.mktemp("withdrawn"), served.simple_url)
         assert mirror("sync").code == 0
@@ -40,7 +33,7 @@ def withdrawn(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 @pytest.fixture(scope="module")
 def late() -> Iterator[Served]:
     """An index that has not seen the withdrawals."""
-    with serve(filled()) as served:
+    with serve(two_projects()) as served:
         yield served
 
 
@@ -84,6 +77,7 @@ def test_a_directory_is_compared(withdrawn: Cli) -> None:
         (("",), 2, "the command line: URL: must be"),
         (("http://proxy.example/simple/",), 2, "the command line: URL: plain http needs upstream"),
         (("https://proxy.example/", "--rate", "0"), 2, "--rate"),
+        (("https://proxy.example/", "--rate", "nan"), 2, "write a number of pages"),
     ],
 )
 def test_what_cannot_be_compared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,6 +28,13 @@ if TYPE_CHECKING:  # start-up: the help needs none of it
 _RATE = 5.0
 
 
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Return ``value``; no range leaves NaN out."""
+    if math.isnan(value):
+        raise click.BadParameter("write a number of pages, such as 0.5 or 20")
+    return value
+
+
 @click.command(short_help="Compare another index with the state.")
 @click.argument("url")
 @click.option("--all", "everything", is_flag=True, help="Compare every project of the state.")
@@ -39,6 +47,7 @@ _RATE = 5.0
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_number,
     default=_RATE,
     show_default=True,
     metavar="N",
