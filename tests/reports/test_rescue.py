@@ -97,6 +97,15 @@ def test_names_come_from_the_content(tmp_path: Path, content: bytes, name: str) 
     assert copied(searched(tmp_path, wanted(content))) == [name]
 
 
+def test_no_content_names_a_place_elsewhere(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("demo-1.0-1/../../x.dist-info/WHEEL", "Tag: py3-none-any\n")
+    cached(tmp_path, "http-v2/a/b.body", packed.getvalue())
+    (tmp_path / "to/demo-1.0-1").mkdir(parents=True)
+    assert copied(searched(tmp_path, wanted(packed.getvalue()))) == ["demo-1.0.zip"]
+
+
 def test_the_name_of_a_lock_file_comes_first(tmp_path: Path) -> None:
     cached(tmp_path, "http-v2/x.body", DEMO)
     release = wanted(DEMO, name="demo-1.0-1-py3-none-any.whl")

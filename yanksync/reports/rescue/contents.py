@@ -146,7 +146,7 @@ def _name(file: BinaryIO, wanted: Wanted, extension: str) -> str | None:
         name = _name_of_wheel(file) if extension == ".zip" else _name_of_sdist(file, extension)
     except (OSError, ValueError, LookupError, EOFError, tarfile.TarError, zipfile.BadZipFile):
         return None
-    return name if name is not None and wanted.has(name) else None
+    return name if name is not None and "/" not in name and wanted.has(name) else None
 
 
 def _name_of_wheel(file: BinaryIO) -> str | None:
