@@ -25,6 +25,7 @@ from yanksync.core.errors import YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
+from yanksync.mirror.open_mirror import open_package_store
 from yanksync.output.disk.store import DiskStore
 from yanksync.state.state import State
 from yanksync.state.views.history_rows import HistoryRow
@@ -157,6 +158,7 @@ class World:
                 state,
                 upstream,
                 self.kills,
+                open_package_store(settings),
                 run,
                 now=self.clock.now,
                 monotonic=self.clock.monotonic,

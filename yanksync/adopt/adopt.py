@@ -51,7 +51,7 @@ from yanksync.sync.follow.source_choice import current_source
 from yanksync.sync.policy.cutoff import advance_cutoff
 from yanksync.sync.policy.rules import with_rules
 from yanksync.sync.publish import publish
-from yanksync.sync.published_page import render_forms
+from yanksync.sync.published_page import render_forms, shown_page
 from yanksync.sync.record import record
 from yanksync.sync.removals import publish_backlog, report_held
 
@@ -269,7 +269,9 @@ class _Adoption:
         if why is not None:
             self._note(AdoptOutcome.FETCH, name, why)
             return None, page.serial, known
-        rendered = render_forms(self._mirror, self._mirror.offers.offer(page).page)
+        rendered = render_forms(
+            self._mirror, shown_page(self._mirror, self._mirror.offers.offer(page).page)
+        )
         copies = compressed_copies(
             rendered, self._mirror.settings.mirror.compress, self._mirror.store.compress
         )

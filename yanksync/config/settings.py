@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin
 
 from msgspec import Struct
 
+from yanksync.config.files_settings import FilesSettings
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.model import HistoryAction
 from yanksync.core.policies.cooldown import Cooldown
@@ -109,7 +111,7 @@ class MirrorSettings(Struct, frozen=True, kw_only=True):
     selection: ProjectFilter = ProjectFilter()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
     deleted: str = "remove"  # the only value in this version
-    files: str = "link"  # the only value in this version
+    files: Literal["link", "copy"] = "link"  # upstream's files, or copies of them
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
     legacy_json: bool = False  # also what followers of the older JSON API read
@@ -243,6 +245,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mirror: MirrorSettings = MirrorSettings()
     cooldown: Cooldown = Cooldown()
     overrides: tuple[Override, ...] = ()  # those of the file and of mirror.overrides
+    files: FilesSettings = FilesSettings()
     guard: GuardSettings = GuardSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     hooks: HookSettings = HookSettings()
@@ -255,6 +258,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def receivers(self) -> tuple[str, ...]:
         """The names of hooks and targets, as in ``status``."""
         return (*self.hooks.enabled, *(target.key for target in self.withdrawals.notify))
+
+    @property
+    def copies_files(self) -> bool:
+        """Whether package files are copied."""
+        return self.mirror.files == "copy"
 
     def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""

@@ -29,14 +29,14 @@ _YEAR = 366 * 86400.0
 DECADES = 30 * _YEAR
 """The longest age of a file that can be asked for."""
 
-_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_BYTES = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NAMES: dict[type, str] = {
     str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
     dict: "a table",
 }  # fmt: skip
 # Expressions are compiled where they are used: at each start that would take longer than the rest.
-_SIZE = r"([0-9]{1,12}) ?(KiB|MiB|GiB)?"
+_SIZE = r"([0-9]{1,15}) ?(KiB|MiB|GiB|TiB)?"
 _BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}"  # any of the three kinds
 _SEGMENTS = r"(?!/)(?:(?:^|/)(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*"  # of a prefix: plain in any URL
 _NO_URL_CHARACTER = r"[\x00-\x20\x7f\\]"  # urlsplit drops some of these silently

@@ -12,11 +12,17 @@ ROOT = "simple"
 WITHDRAWALS = "withdrawals"
 """The directory of the log of withdrawals, its feeds and records, below the output."""
 
+PACKAGES = "packages"
+"""The directory of copied package files, below the output."""
+
 LIST_KEY = ""
 """Stands for the list of projects, where a name of a project is expected."""
 
 CACHE = "public, max-age=600"
 """What a cache may do with a page: PyPI's own rule."""
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""What a cache may do with a package file: other bytes get another path."""
 
 
 REVALIDATED = "no-cache"

@@ -13,6 +13,7 @@ from yanksync.core.rules.lost_files import Observation
 from yanksync.mirror.offers import NOTHING_HIDDEN, Offers
 from yanksync.mirror.progress import NoProgress, Progress, never
 from yanksync.mirror.run_totals import RunTotals
+from yanksync.output.package_store import PackageStore
 from yanksync.output.store import Store
 from yanksync.state.state import State
 from yanksync.upstream.client import UpstreamClient
@@ -27,6 +28,7 @@ class Mirror(Struct, frozen=True, eq=False):
     state: State
     upstream: UpstreamClient
     store: Store
+    package_store: PackageStore | None = None  # None: package files are not copied
     run: int = 0  # the number of this run
     now: Callable[[], float] = time.time  # UTC seconds
     monotonic: Callable[[], float] = time.monotonic
@@ -35,6 +37,12 @@ class Mirror(Struct, frozen=True, eq=False):
     progress: Progress = field(default_factory=NoProgress)
     offers: Offers = NOTHING_HIDDEN  # what the operator's rules make of each page
     totals: RunTotals = field(default_factory=RunTotals)
+
+    @property
+    def packages(self) -> PackageStore:
+        """Where copies of package files stand; only where they are copied."""
+        assert self.package_store is not None
+        return self.package_store
 
     def observation(self, now: float) -> Observation:
         """Return this moment and run, for what a later pass confirms."""

@@ -19,6 +19,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, Progress, never
 from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
+from yanksync.output.package_store import PackageStore
 from yanksync.output.store import Store
 from yanksync.state.facts import AppliedConfig
 from yanksync.state.state import State
@@ -56,6 +57,7 @@ def open_mirror(
                 state,
                 upstream,
                 store,
+                open_package_store(settings),
                 run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
@@ -104,6 +106,19 @@ def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
     if held is not None:
         return ObjectStore(held.output(), form, held.writes)
     return ObjectStore(BucketClient(output, settings.storage, source), form)
+
+
+def open_package_store(settings: Settings) -> PackageStore | None:
+    """Return where copies of package files go; None: files are not copied."""
+    output, state = settings.mirror.output, settings.mirror.state
+    if not settings.copies_files:
+        return None
+    assert isinstance(output, Path)
+    from yanksync.output.disk.package_files import DiskPackages  # start-up: few copy files
+
+    beside = state if isinstance(state, Path) else output
+    withheld = settings.files.withheld or beside.with_name(f"{beside.name}.withheld")
+    return DiskPackages(output, withheld)
 
 
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:

@@ -17,6 +17,8 @@ class RunTotals(Struct):
     failed: int = 0  # looks that brought nothing, after the second try
     files_shown: int = 0  # files that changed rules bring back, and that they hide
     files_hidden: int = 0
+    files_copied: int = 0  # package files
+    files_failed: int = 0
     averted: int = 0  # files that upstream withdrew while cooldown hid them
     explained: int = 0  # removals published in this pass, for the guards (R8)
     unexplained: int = 0

@@ -286,6 +286,31 @@ _NOTIFIED = """CREATE TABLE notified (
     waiting INTEGER NOT NULL              -- events that it did not take
 ) WITHOUT ROWID"""
 
+_PACKAGE_FILES = (
+    # Copies of package files. A project's row may be gone before its copies are.
+    """CREATE TABLE package_files (
+        id INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,            -- normalised
+        path TEXT NOT NULL UNIQUE,        -- below the output
+        file TEXT NOT NULL,               -- JSON of File, as upstream's page had it last
+        status TEXT NOT NULL,             -- wanted, served, leaving, withheld
+        size INTEGER,                     -- bytes of the copy; NULL: it was never copied
+        has_metadata INTEGER NOT NULL DEFAULT 0,
+        cause TEXT,                       -- why it is leaving or withheld
+        since REAL NOT NULL,
+        delete_at REAL,                   -- of a withheld one; NULL: not by itself
+        was_quarantined INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_try REAL NOT NULL DEFAULT 0,
+        problem TEXT
+    )""",
+    "CREATE INDEX package_files_project ON package_files (project)",
+    """CREATE INDEX package_files_work ON package_files (status, next_try, id)
+        WHERE status IN ('wanted', 'leaving')""",
+    """CREATE INDEX package_files_deletion ON package_files (delete_at)
+        WHERE delete_at IS NOT NULL""",
+)
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -300,6 +325,7 @@ _MIGRATIONS = (
     ("withdrawals", _WITHDRAWALS),
     ("timeline", _TIMELINE),
     ("notified", (_NOTIFIED,)),
+    ("package_files", _PACKAGE_FILES),
 )
 VERSION = len(_MIGRATIONS)
 

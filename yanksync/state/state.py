@@ -38,6 +38,7 @@ from yanksync.state.runs import Runs
 from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:
+    from yanksync.state.package_files.table import PackageFileTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
     from yanksync.state.views.timeline import Timeline
@@ -86,6 +87,15 @@ class State:
         from yanksync.state.queues.notifications import NotifyQueue  # start-up: few mirrors notify
 
         return NotifyQueue(self._db)
+
+    @cached_property
+    def package_files(self) -> PackageFileTable:
+        """The copies of package files."""
+        from yanksync.state.package_files.table import (
+            PackageFileTable,  # start-up: few mirrors copy files
+        )
+
+        return PackageFileTable(self._db)
 
     @cached_property
     def comparable(self) -> Comparable:

@@ -75,6 +75,8 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """
     try:
         failure = _bring_up_to_date(mirror, request or PassRequest())
+        while copy_files(mirror):  # the journal is read between downloads
+            failure = _bring_up_to_date(mirror, PassRequest())
         update_withdrawals(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
@@ -156,6 +158,15 @@ def _write_held_documents(mirror: Mirror) -> None:
         )
 
         write_held_documents(mirror, held)
+
+
+def copy_files(mirror: Mirror) -> bool:
+    """Copy package files for some minutes; return True if more is waiting."""
+    if not mirror.settings.copies_files:
+        return False
+    from yanksync.sync.package_files import copy  # start-up: few mirrors copy files
+
+    return copy.copy_files(mirror)
 
 
 def update_withdrawals(mirror: Mirror) -> None:
@@ -276,7 +287,8 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
         return ExitCode.FAILED
     if count_held(state) or STOPPED in totals.held:
         return ExitCode.HELD
-    return ExitCode.PARTIAL if pending or unpublished or totals.undelivered else ExitCode.DONE
+    waiting = pending or unpublished or totals.undelivered or totals.files_failed
+    return ExitCode.PARTIAL if waiting else ExitCode.DONE
 
 
 def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:

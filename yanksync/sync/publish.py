@@ -34,11 +34,19 @@ from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync import recovery
 from yanksync.sync.policy.published import AppliedRules, apply_rules, note_rules, with_times
 from yanksync.sync.policy.upload_times import withholds_pages
-from yanksync.sync.published_page import held_page, recorded_page, render_forms, visible_page
+from yanksync.sync.published_page import (
+    held_page,
+    recorded_page,
+    render_forms,
+    shown_page,
+    visible_page,
+)
 from yanksync.sync.recovery import PublishTask
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
+
+    from yanksync.sync.package_files.copies import OfferedFiles
 
 WHY_REMOVED = {
     PublishReason.EXCLUDED: "mirror.projects and mirror.exclude leave it out",
@@ -125,6 +133,7 @@ class RenderedProject(Struct, frozen=True):
     forms: PublishedForms | None  # what stands there once the work is done; None: nothing
     unsure: bool = False  # files may have stood there that the state knows nothing of
     applied: AppliedRules | None = None  # what the rules made of it; None: there are none
+    offered: OfferedFiles | None = None  # for its copies; None: the project is gone
 
 
 class PublishOutcome(Struct, frozen=True):
@@ -142,9 +151,12 @@ def load_batch(
     if withholds_pages(mirror):
         return []
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in queued])}
-    wanted, unread = recovery.look_up_published(
-        mirror, with_times(mirror, list(_wanted(mirror, queued, rows, pages))), pages
-    )
+    tasks = with_times(mirror, list(_wanted(mirror, queued, rows, pages)))
+    if mirror.settings.copies_files:
+        from yanksync.sync.package_files.copies import with_copies  # start-up: few copy files
+
+        tasks = with_copies(mirror, tasks)
+    wanted, unread = recovery.look_up_published(mirror, tasks, pages)
     if unread:
         report_failures(mirror.totals, unread, fatal=False)
     return wanted
@@ -167,6 +179,10 @@ def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
 def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
     """Commit what is published now; the files are synced already."""
     _mark(mirror, outcome)
+    if mirror.settings.copies_files:
+        from yanksync.sync.package_files.withdraw import take_out  # start-up: few copy files
+
+        take_out(mirror)
     if outcome.failures:
         report_failures(mirror.totals, outcome.failures, fatal=outcome.fatal)
 
@@ -234,7 +250,9 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     page = wanted.page
     applied = None if page is None else apply_rules(mirror, page, wanted.times)
     page = page if applied is None else applied.offer.page
-    rendered = None if page is None else render_forms(mirror, page)
+    shown = None if page is None else shown_page(mirror, page)
+    rendered = None if shown is None else render_forms(mirror, shown, wanted.copies)
+    offered = _offered(mirror, wanted.page, shown)
     copies: dict[str, bytes] = {}
     if rendered is not None:
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
@@ -242,10 +260,20 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     void = row.published is not None and not row.published.is_known
     unsure = one.write_started or content is not None or void
     if forms is not None and content is not None and is_as_expected(row.name, forms, content):
-        return RenderedProject(one, row, KeepProject(name=row.name), forms, unsure, applied)
+        kept = KeepProject(name=row.name)
+        return RenderedProject(one, row, kept, forms, unsure, applied, offered)
     known = row.published if content is None else None
     work = reconcile(row.name, known, rendered, copies, write_started=wanted.may_be_published)
-    return RenderedProject(one, row, work, forms, unsure, applied)
+    return RenderedProject(one, row, work, forms, unsure, applied, offered)
+
+
+def _offered(mirror: Mirror, recorded: Page | None, shown: Page | None) -> OfferedFiles | None:
+    """Return what a project offers; None: nothing, or files are not copied."""
+    if recorded is None or shown is None or not mirror.settings.copies_files:
+        return None
+    from yanksync.sync.package_files.copies import offered_files  # start-up: few copy files
+
+    return offered_files(recorded, shown)
 
 
 def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
@@ -277,6 +305,18 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
                 finished.append((one.id, rendering.forms, not row.quarantined, row.serial))
         state.publish_queue.mark_published(finished, now)
         note_rules(mirror, applied)
+        _note_copies(mirror, outcome)
+
+
+def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
+    """Note which files the pages want copies of. Use inside a transaction."""
+    if not mirror.settings.copies_files:
+        return
+    from yanksync.sync.package_files.copies import note_offered  # start-up: few copy files
+
+    for rendering in outcome.renderings:
+        if rendering.row.name not in outcome.failures:
+            note_offered(mirror, rendering.row, rendering.queued.reason, rendering.offered)
 
 
 def _named(row: ProjectRow) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats import json_page_writer
@@ -15,12 +18,16 @@ from yanksync.output.reconcile import RenderedForms
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.views.stored_page import STORED_RULES, parse_stored_page, visible_page
 
+if TYPE_CHECKING:
+    from yanksync.core.package_files.copies import PackageFile
+
 __all__ = [
     "held_page",
     "parse_published_page",
     "parse_stored_page",
     "recorded_page",
     "render_forms",
+    "shown_page",
     "visible_page",
 ]
 
@@ -46,22 +53,35 @@ def held_page(mirror: Mirror, row: ProjectRow) -> Page | None:
         return None
 
 
-def render_forms(mirror: Mirror, page: Page) -> RenderedForms:
-    """Return all forms of a page as it is recorded.
+def shown_page(mirror: Mirror, page: Page) -> Page:
+    """Return what is offered of a page as it is recorded, with upstream's addresses.
 
     The rules of :mod:`yanksync.mirror.offers` change nothing on it.
     """
-    shown = offered_page(page, mirror.settings.mirror.yanked.value)
+    return offered_page(page, mirror.settings.mirror.yanked.value)
+
+
+def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ()) -> RenderedForms:
+    """Return all forms of a page that is offered, as :func:`shown_page` returns it.
+
+    ``copies`` are those of its files, which the forms link to. Followers of the older JSON form
+    download files by themselves: they get upstream's addresses.
+    """
     legacy = None
     if mirror.settings.mirror.legacy_json:
         from yanksync.core.formats.legacy_json_writer import (
             render_document,  # start-up: few are followed
         )
 
-        legacy = render_document(shown)
+        legacy = render_document(page)
+    if mirror.settings.copies_files:
+        from yanksync.core.package_files.copies import with_copies  # start-up: few copy files
+
+        hides = mirror.settings.files.missing == "hide"
+        page = with_copies(page, copies, hide_missing=hides)
     return RenderedForms(
-        html=html_page_writer.render_page(shown),
-        json=json_page_writer.render_page(shown),
+        html=html_page_writer.render_page(page),
+        json=json_page_writer.render_page(page),
         legacy=legacy,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +26,9 @@ from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.publish import QueuedProject
 from yanksync.sync.output_survey import IN_A_ROW, distrust_output, record_published_pages
 
+if TYPE_CHECKING:
+    from yanksync.core.package_files.copies import PackageFile
+
 
 class PublishTask(Struct, frozen=True):
     """A project to be published."""
@@ -34,6 +38,7 @@ class PublishTask(Struct, frozen=True):
     page: Page | None  # None: the project is to go
     content: DirectoryContent | None = None  # what is published of it; None: the state knows
     times: FileTimes = UNKNOWN_TIMES
+    copies: tuple[PackageFile, ...] = ()  # of its files; empty where files are not copied
 
     @property
     def absent(self) -> bool:

@@ -32,9 +32,10 @@ from yanksync.state.state import State
 from yanksync.sync import config_changes
 from yanksync.sync.fetch import FetchFailure, FetchResult, PageRequest, fetch
 from yanksync.sync.follow.selection_change import apply_selection
+from yanksync.sync.package_files.copies import copies_of
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import list_forms
-from yanksync.sync.published_page import recorded_page, render_forms, visible_page
+from yanksync.sync.published_page import recorded_page, render_forms, shown_page, visible_page
 from yanksync.verify.upstream_difference import described
 from yanksync.verify.withdrawals import check_withdrawals
 
@@ -157,7 +158,9 @@ def check_project(mirror: Mirror, row: ProjectRow, content: DirectoryContent) ->
         yield Finding(kind=FindingKind.UNCHECKED, project=row.name, path=path, detail=UNREADABLE)
         return
     times = mirror.state.file_times.get([row.id]).get(row.id, NO_ROW).times
-    rendered = render_forms(mirror, mirror.offers.offer(page, times).page)
+    shown = shown_page(mirror, mirror.offers.offer(page, times).page)
+    copies = copies_of(mirror, [row.name]).get(row.name, ())
+    rendered = render_forms(mirror, shown, copies)
     wanted = expected_files(published_forms(rendered, _copies(mirror, row, rendered, content)))
     yield from compare_directory(row.name, wanted, content)
 

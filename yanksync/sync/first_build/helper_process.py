@@ -20,7 +20,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Operation, compressed_copies, published_forms, reconcile
 from yanksync.sync.fetch import PageRequest
-from yanksync.sync.published_page import render_forms
+from yanksync.sync.published_page import render_forms, shown_page
 from yanksync.sync.recovery import PublishTask
 from yanksync.system import fsync
 from yanksync.upstream.client import RawPage
@@ -166,7 +166,7 @@ def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
     stands: list[PublishedForms] = []
     for page in pages:
         assert page is not None
-        rendered = render_forms(mirror, page)
+        rendered = render_forms(mirror, shown_page(mirror, page))
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
         work = reconcile(page.name, None, rendered, copies, write_started=False)
         assert work is not None

@@ -53,6 +53,7 @@ def can_use_helpers(mirror: Mirror) -> bool:
         sys.platform == "linux"
         and len(os.sched_getaffinity(0)) > 1
         and isinstance(mirror.store, DiskStore)
+        and not mirror.settings.copies_files
         and mirror.offers.is_off  # the times of files are known to this process alone
         and mirror.state.facts.recovery.serial is None
         and threading.active_count() == 1

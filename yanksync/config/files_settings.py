@@ -1,0 +1,21 @@
+"""The settings of section ``[files]``: which package files are copied, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+
+class FilesSettings(Struct, frozen=True, kw_only=True):
+    """Section ``[files]``; it counts with ``mirror.files = "copy"``."""
+
+    missing: Literal["link", "hide"] = "link"  # what a page does with a file not copied yet
+    downloads: int = 10  # simultaneous ones
+    downloads_per_host: int = 10
+    bandwidth: int = 0  # bytes per second; 0: no limit
+    budget: int = 0  # bytes of all copies together; 0: no limit
+    free_space: int = 1 << 30  # bytes that stay free on the disk
+    grace: float = 7 * 86400.0  # seconds from leaving the mirror to being deleted
+    withheld: Path | None = None  # where files wait that are out of service; None: beside the state

@@ -1,0 +1,133 @@
+"""Pure: the copies of a project's files, and what a page makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.core.model import File, Page
+from yanksync.core.package_files.paths import paths_of, relative_url, strongest
+
+
+class CopyStatus(StrEnum):
+    """Where a copy is."""
+
+    WANTED = "wanted"  # not there yet
+    SERVED = "served"  # at its path; pages may name it
+    LEAVING = "leaving"  # still at its path, and no page names it any more
+    WITHHELD = "withheld"  # kept outside the output
+
+
+class LeaveCause(StrEnum):
+    """Why a copy is not served any more."""
+
+    REMOVED = "removed"  # upstream's page lacks it
+    PROJECT_REMOVED = "project removed"
+    QUARANTINED = "quarantined"
+    REPLACED = "replaced"  # upstream has other bytes of this name
+    UNSELECTED = "unselected"  # mirror.projects or mirror.exclude
+    UNCHOSEN = "unchosen"  # a rule of [files]
+    HIDDEN = "hidden"  # cooldown, an override, an advisory, or mirror.yanked = "omit"
+    ALTERED = "altered"  # its bytes are not those that were copied
+
+
+class PackageFile(Struct, frozen=True, kw_only=True):
+    """One copy, or what is to become one."""
+
+    id: int
+    project: str  # normalised
+    path: str  # below the output
+    file: File  # as upstream's page had it last
+    status: CopyStatus
+    size: int | None = None  # bytes; of the copy, once there is one
+    has_metadata: bool = False  # its metadata (PEP 658) stands beside it
+    cause: LeaveCause | None = None  # leaving, withheld: why
+    since: float = 0.0  # UTC seconds: since when it has this status
+    delete_at: float | None = None  # withheld: when it is deleted; None: not by itself
+    was_quarantined: bool = False  # at any time, by its project or its release
+
+
+class CopyChanges(Struct, frozen=True):
+    """What a new page of a project changes in its copies."""
+
+    added: tuple[File, ...] = ()  # to be downloaded
+    leaving: tuple[PackageFile, ...] = ()  # that the page does not name
+    returning: tuple[PackageFile, ...] = ()  # that it names again
+    updated: tuple[tuple[PackageFile, File], ...] = ()  # whose details are others
+
+
+def is_same_file(one: File, other: File) -> bool:
+    """Return True if two values stand for the same bytes under the same name."""
+    return one.filename == other.filename and _agree(one, other)
+
+
+def _agree(one: File, other: File) -> bool:
+    theirs = dict(other.hashes)
+    common = [(digest, theirs[name]) for name, digest in one.hashes if name in theirs]
+    return bool(common) and all(ours == their for ours, their in common)
+
+
+def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyChanges:
+    """Return what has to change so that the mirror has copies of ``wanted`` and no others.
+
+    Files without a hash that can be checked are never copied.
+    """
+    by_name: dict[str, list[PackageFile]] = {}
+    for one in copies:
+        by_name.setdefault(one.file.filename, []).append(one)
+    added, returning, updated, kept = [], [], [], set()
+    for file in wanted:
+        if strongest(file.hashes) is None:
+            continue
+        same = [one for one in by_name.get(file.filename, ()) if is_same_file(one.file, file)]
+        if not same:
+            added.append(file)
+            continue
+        one = min(same, key=lambda copy: _ORDER[copy.status])
+        kept.add(one.id)
+        if one.status in _OUT:
+            returning.append(one)
+        if one.file != file:
+            updated.append((one, file))
+    leaving = [one for one in copies if one.id not in kept and one.status not in _OUT]
+    return CopyChanges(tuple(added), tuple(leaving), tuple(returning), tuple(updated))
+
+
+_OUT = (CopyStatus.LEAVING, CopyStatus.WITHHELD)
+_ORDER = {status: place for place, status in enumerate(
+    (CopyStatus.SERVED, CopyStatus.WANTED, CopyStatus.LEAVING, CopyStatus.WITHHELD)
+)}  # fmt: skip
+
+
+def with_copies(page: Page, copies: Iterable[PackageFile], *, hide_missing: bool) -> Page:
+    """Return ``page`` with the addresses of the copies that are served.
+
+    A file that is not copied keeps upstream's address, or is left out with ``hide_missing``.
+    """
+    served = {one.file.filename: one for one in copies if one.status is CopyStatus.SERVED}
+    files = []
+    for file in page.files:
+        copy = served.get(file.filename)
+        if copy is not None and is_same_file(copy.file, file):
+            files.append(_copied(file, copy))
+        elif not hide_missing:
+            files.append(file)
+    return replace(page, files=tuple(files))
+
+
+def _copied(file: File, copy: PackageFile) -> File:
+    """Return ``file`` at the address of its copy.
+
+    Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
+    """
+    metadata = file.core_metadata if copy.has_metadata else None
+    return replace(file, url=relative_url(copy.path), core_metadata=metadata, gpg_sig=None)
+
+
+def free_path(file: File, taken: Iterable[str]) -> str | None:
+    """Return the best place for a copy of ``file`` that is not among ``taken``."""
+    used = set(taken)
+    return next((path for path in paths_of(file) if path not in used), None)

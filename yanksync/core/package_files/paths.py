@@ -1,0 +1,55 @@
+"""Where a copied file stands below the output."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import quote, urlsplit
+
+from yanksync.core.layout import PACKAGES
+from yanksync.core.model import File, Hashes
+
+STRENGTH = (
+    "sha512", "sha3_512", "sha384", "sha3_384", "sha256", "sha3_256", "blake2b", "blake2s",
+    "sha224", "sha3_224", "sha1", "md5",
+)  # fmt: skip
+"""The algorithms that a file can be checked with, the strongest first."""
+
+_UPSTREAM_PATH = re.compile(r"/([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/[^/]+\Z")
+
+
+def strongest(hashes: Hashes) -> tuple[str, str] | None:
+    """Return the strongest pair of (algorithm, hex digest).
+
+    None: there is none that a file can be checked with.
+    """
+    given = dict(hashes)
+    return next(((name, given[name]) for name in STRENGTH if name in given), None)
+
+
+def paths_of(file: File) -> tuple[str, ...]:
+    """Return the places that a copy may have below the output, the best first.
+
+    They end in ``aa/bb/<60 hex>/name``: that of upstream's URL, where it ends so, then one made
+    from the hash. The second is for files of which another one has the first already: upstream put
+    other bytes at an address, or two projects name it. Empty: the file has no hash to check.
+    """
+    best = strongest(file.hashes)
+    if best is None:
+        return ()
+    given = dict(file.hashes)
+    digest = given.get("sha256") or hashlib.sha256(":".join(best).encode()).hexdigest()
+    found = _UPSTREAM_PATH.search(urlsplit(file.url).path)
+    places = [] if found is None else ["/".join(found.groups())]
+    places.append(f"{digest[:2]}/{digest[2:4]}/{digest[4:]}")
+    return tuple(f"{PACKAGES}/{place}/{file.filename}" for place in dict.fromkeys(places))
+
+
+def relative_url(path: str) -> str:
+    """Return the address of a copy on the page of a project."""
+    return f"../../{quote(path, safe='/~!$()*+,;=:@')}"
+
+
+def metadata_path(path: str) -> str:
+    """Return the place of a file's metadata (PEP 658)."""
+    return f"{path}.metadata"

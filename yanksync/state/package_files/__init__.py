@@ -1,0 +1,1 @@
+"""What the state knows about copied package files."""

@@ -1,0 +1,230 @@
+"""The table ``package_files``: the copies of package files, and what is to be copied."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from yanksync.core.model import File
+from yanksync.core.package_files.copies import (
+    CopyChanges,
+    CopyStatus,
+    LeaveCause,
+    PackageFile,
+)
+from yanksync.core.package_files.paths import paths_of
+from yanksync.state.database import Database
+
+_COLUMNS = (
+    "id, project, path, file, status, size, has_metadata, cause, since, delete_at, was_quarantined"
+)
+
+
+class CopyCounts(Struct, frozen=True):
+    """How many copies there are, and how many bytes they take."""
+
+    served: int = 0
+    served_bytes: int = 0
+    wanted: int = 0
+    wanted_bytes: int = 0  # of those whose size upstream gives
+    failing: int = 0  # wanted ones that could not be copied
+    withheld: int = 0
+    withheld_bytes: int = 0
+
+
+class CopyDone(Struct, frozen=True):
+    """What came of one download."""
+
+    id: int
+    size: int  # bytes
+    has_metadata: bool
+
+
+class PackageFileTable:
+    """The table ``package_files``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def by_project(self, names: Sequence[str]) -> dict[str, tuple[PackageFile, ...]]:
+        """Return the copies of these projects, by name."""
+        found: dict[str, list[PackageFile]] = defaultdict(list)
+        for one in self._select(
+            "project IN (SELECT value FROM json_each(?)) ORDER BY project, id", json.dumps(names)
+        ):
+            found[one.project].append(one)
+        return {name: tuple(copies) for name, copies in found.items()}
+
+    def change(
+        self,
+        project: str,
+        changes: CopyChanges,
+        causes: Mapping[int, LeaveCause],
+        now: float,
+    ) -> None:
+        """Note what a new page changes. Use inside a transaction.
+
+        A wanted file that was never copied is forgotten at once; every other one leaves. What
+        returns before it was moved is served again, the rest is wanted and will be moved back.
+        ``causes``: why each of ``changes.leaving`` leaves, by its id.
+        """
+        self.add(project, changes.added, now)
+        self.leave(causes, now)
+        self._db.execute_many(
+            """UPDATE package_files SET status = CASE status WHEN 'leaving' THEN 'served'
+                ELSE 'wanted' END, cause = NULL, delete_at = NULL, since = ?, next_try = 0
+            WHERE id = ?""",
+            [(now, one.id) for one in changes.returning],
+        )
+        self._db.execute_many(
+            "UPDATE package_files SET file = ? WHERE id = ?",
+            [(_dump(file), one.id) for one, file in changes.updated],
+        )
+
+    def add(self, project: str, files: Iterable[File], now: float) -> None:
+        """Note files that are to be copied."""
+        for file in files:
+            for path in paths_of(file):
+                if self._db.execute(
+                    """INSERT OR IGNORE INTO package_files (project, path, file, status, since)
+                    VALUES (?, ?, ?, 'wanted', ?) RETURNING id""",
+                    (project, path, _dump(file), now),
+                ):
+                    break
+
+    def leave(self, causes: Mapping[int, LeaveCause], now: float) -> None:
+        """Note the copies, by id, that no page names any more."""
+        self._db.execute_many(
+            "DELETE FROM package_files WHERE id = ? AND status = 'wanted' AND size IS NULL",
+            [(id_,) for id_ in causes],
+        )
+        self._db.execute_many(
+            """UPDATE package_files SET status = CASE status WHEN 'wanted' THEN 'withheld'
+                ELSE 'leaving' END, cause = ?, since = ?, delete_at = NULL
+            WHERE id = ? AND status IN ('served', 'wanted')""",
+            [(cause, now, id_) for id_, cause in causes.items()],
+        )
+
+    def mark_quarantined(self, project: str) -> None:
+        """Note that the copies of a project were under quarantine."""
+        self._db.execute(
+            """UPDATE package_files SET was_quarantined = 1
+            WHERE project = ? AND NOT was_quarantined""",
+            (project,),
+        )
+
+    def wanted(self, now: float, limit: int, after: int = 0) -> list[PackageFile]:
+        """Return the first ``limit`` files that are to be copied now, oldest first."""
+        return list(
+            self._select(
+                "status = 'wanted' AND next_try <= ? AND id > ? ORDER BY id LIMIT ?",
+                now,
+                after,
+                limit,
+            )
+        )
+
+    def mark_served(self, done: Iterable[CopyDone], now: float) -> None:
+        """Note copies that stand at their paths."""
+        self._db.execute_many(
+            """UPDATE package_files SET status = 'served', size = ?, has_metadata = ?, since = ?,
+                attempts = 0, next_try = 0, problem = NULL, cause = NULL, delete_at = NULL
+            WHERE id = ? AND status = 'wanted'""",
+            [(one.size, one.has_metadata, now, one.id) for one in done],
+        )
+
+    def mark_failed(self, id_: int, problem: str, next_try: float) -> None:
+        """Note why a file could not be copied, and when it is tried again."""
+        self._db.execute(
+            """UPDATE package_files SET attempts = attempts + 1, problem = ?, next_try = ?
+            WHERE id = ?""",
+            (problem, next_try, id_),
+        )
+
+    def leaving(self, limit: int) -> list[PackageFile]:
+        """Return copies that are to be moved out of the output."""
+        return list(self._select("status = 'leaving' ORDER BY id LIMIT ?", limit))
+
+    def mark_withheld(self, delete_at: Mapping[int, float | None]) -> None:
+        """Note copies that were moved out of the output, with the time of their deletion."""
+        self._db.execute_many(
+            "UPDATE package_files SET status = 'withheld', delete_at = ? WHERE id = ?",
+            [(moment, id_) for id_, moment in delete_at.items()],
+        )
+
+    def to_delete(self, now: float, limit: int) -> list[PackageFile]:
+        """Return withheld copies whose time is over."""
+        return list(
+            self._select(
+                "status = 'withheld' AND delete_at <= ? ORDER BY delete_at, id LIMIT ?", now, limit
+            )
+        )
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget copies that were deleted."""
+        self._db.execute_many("DELETE FROM package_files WHERE id = ?", [(one,) for one in ids])
+
+    def in_batches(self, size: int = 500) -> Iterator[list[PackageFile]]:
+        """Yield all copies, by project and age."""
+        after = 0
+        while batch := list(self._select("id > ? ORDER BY id LIMIT ?", after, size)):
+            after = batch[-1].id
+            yield batch
+
+    def counts(self) -> CopyCounts:
+        """Count the copies."""
+        row = self._db.first_row(
+            """SELECT count(*) FILTER (WHERE status = 'served'),
+                coalesce(sum(size) FILTER (WHERE status = 'served'), 0),
+                count(*) FILTER (WHERE status = 'wanted'),
+                coalesce(sum(json_extract(file, '$.size')) FILTER (WHERE status = 'wanted'), 0),
+                count(*) FILTER (WHERE status = 'wanted' AND problem IS NOT NULL),
+                count(*) FILTER (WHERE status IN ('withheld', 'leaving')),
+                coalesce(sum(size) FILTER (WHERE status IN ('withheld', 'leaving')), 0)
+            FROM package_files"""
+        )
+        return CopyCounts(*row)
+
+    def has_work(self, now: float) -> bool:
+        """Return True if a pass has files to copy, to move or to delete."""
+        return (
+            self._db.first_row(
+                """SELECT 1 FROM package_files WHERE status IN ('wanted', 'leaving')
+                OR (status = 'withheld' AND delete_at <= ?) LIMIT 1""",
+                (now,),
+            )
+            is not None
+        )
+
+    def _select(self, where: str, *parameters: object) -> Iterator[PackageFile]:
+        for row in self._db.execute(
+            f"SELECT {_COLUMNS} FROM package_files WHERE {where}", parameters
+        ):
+            yield _load(row)
+
+
+def _dump(file: File) -> str:
+    # By way of the json module: names and reasons may hold lone surrogates, which msgspec refuses.
+    return json.dumps(msgspec.to_builtins(file))
+
+
+def _load(row: Sequence[Any]) -> PackageFile:
+    id_, project, path, file, status, size, has_metadata, cause, since, delete_at, quarantined = row
+    return PackageFile(
+        id=id_,
+        project=project,
+        path=path,
+        file=msgspec.convert(json.loads(file), type=File),
+        status=CopyStatus(status),
+        size=size,
+        has_metadata=bool(has_metadata),
+        cause=None if cause is None else LeaveCause(cause),
+        since=since,
+        delete_at=delete_at,
+        was_quarantined=bool(quarantined),
+    )

@@ -1,0 +1,1 @@
+"""Copies package files, and takes out of service what no page names any more."""

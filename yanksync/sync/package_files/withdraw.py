@@ -1,0 +1,50 @@
+"""Takes copies out of service once no page names them, and deletes them when their time is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yanksync.core.package_files.copies import LeaveCause, PackageFile
+from yanksync.mirror.context import Mirror, log
+
+_BATCH = 500
+
+
+def take_out(mirror: Mirror) -> None:
+    """Move all copies that no page names out of the output.
+
+    Raises :class:`yanksync.core.errors.PublishError`; what was not moved is moved by a later pass.
+    """
+    table = mirror.state.package_files
+    while copies := table.leaving(_BATCH):
+        mirror.packages.withhold([one.path for one in copies])
+        with mirror.state.transaction():
+            table.mark_withheld({one.id: _delete_at(mirror, one) for one in copies})
+        _log(copies)
+
+
+def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
+    if copy.cause is LeaveCause.QUARANTINED:
+        return None  # it may be cleared
+    return mirror.now() + mirror.settings.files.grace
+
+
+def _log(copies: Sequence[PackageFile]) -> None:
+    for one in copies:
+        log.info(
+            "%s: %s: not served any more: %s",
+            one.project,
+            one.file.filename,
+            one.cause,
+            extra={"project": one.project},
+        )
+
+
+def delete_expired(mirror: Mirror) -> None:
+    """Delete withheld copies whose time is over. Raises what :func:`take_out` raises."""
+    table = mirror.state.package_files
+    while copies := table.to_delete(mirror.now(), _BATCH):
+        mirror.packages.delete_withheld([one.path for one in copies])
+        with mirror.state.transaction():
+            table.forget(one.id for one in copies)
+        log.info("%d package files deleted: their time out of service is over", len(copies))
