@@ -85,7 +85,6 @@ def test_completion_offers_the_commands(yanksync: Cli) -> None:
         ("[miror]\n", "miror", "did you mean mirror?"),
         ("[upstream]\nworkers = 'many'", "upstream.workers", "must be a whole number, not 'many'"),
         ("[mirror]\ndeleted = 'yank'", "mirror.deleted", "reserved"),
-        ("[mirror]\nfiles = 'copy'", "mirror.files", "reserved"),
         ("[mirror]\noutput = 's3://bucket/a//x'", "mirror.output", "must be like s3://bucket"),
     ],
 )

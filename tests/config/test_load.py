@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from yanksync.config.files_settings import FilesSettings
 from yanksync.config.keys import KEYS, SECTIONS, find_key
 from yanksync.config.load import DEFAULT, ExaminedConfig, examine, load, with_simple_url
 from yanksync.config.project_filter import ProjectFilter
@@ -95,6 +96,15 @@ slash_keys = "none"
 lease = 300
 overrides = "overrides.toml"
 advisories = ["osv", "/srv/osv.zip"]
+[files]
+missing = "hide"
+downloads = 4
+downloads_per_host = 2
+bandwidth = "10MiB"
+budget = "2TiB"
+free_space = 0
+grace = "30d"
+withheld = "withheld"
 [guard]
 explained = 60
 unexplained = 2.5
@@ -164,6 +174,16 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
         cooldown=Cooldown(
             age=3 * 86400.0, missing="allow", not_after=1796083200.0, new_projects=7 * 86400.0
         ),
+        files=FilesSettings(
+            missing="hide",
+            downloads=4,
+            downloads_per_host=2,
+            bandwidth=10 << 20,
+            budget=2 << 40,
+            free_space=0,
+            grace=30 * 86400.0,
+            withheld=here / "withheld",
+        ),
         guard=GuardSettings(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
         schedule=ScheduleSettings(every=None, cron="*/5 * * * MON-FRI"),
         hooks=HookSettings(
@@ -226,6 +246,14 @@ ENVIRON = {
     "YANKSYNC_COOLDOWN_MISSING": "allow",
     "YANKSYNC_COOLDOWN_NOT_AFTER": "2026-12-01T01:00:00+01:00",
     "YANKSYNC_COOLDOWN_NEW_PROJECTS": "7d",
+    "YANKSYNC_FILES_MISSING": "hide",
+    "YANKSYNC_FILES_DOWNLOADS": "4",
+    "YANKSYNC_FILES_DOWNLOADS_PER_HOST": "2",
+    "YANKSYNC_FILES_BANDWIDTH": "10MiB",
+    "YANKSYNC_FILES_BUDGET": "2TiB",
+    "YANKSYNC_FILES_FREE_SPACE": "0",
+    "YANKSYNC_FILES_GRACE": "30d",
+    "YANKSYNC_FILES_WITHHELD": "withheld",
     "YANKSYNC_GUARD_EXPLAINED": "60",
     "YANKSYNC_GUARD_UNEXPLAINED": " 2.5",
     "YANKSYNC_GUARD_SELECTION": "0",
@@ -417,8 +445,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.projects", '["a/b"]', "'a/b' is no valid project name"),
         ("mirror.exclude", "[{}]", "must be text, not a table"),
         ("mirror.deleted", '"yank"', '"yank" is reserved and not available in this version'),
-        ("mirror.files", '"copy"', '"copy" is reserved and not available in this version'),
-        ("mirror.files", '"x"', "must be \"link\", not 'x'"),
+        ("mirror.files", '"x"', 'must be one of "link", "copy", not \'x\''),
         ("mirror.compress", '["gzip", "gzip"]', "names a compression twice"),
         ("mirror.compress", '["xz"]', "must be one of \"gzip\", \"br\", \"zstd\", not 'xz'"),
         ("mirror.list_interval", '"1w"',

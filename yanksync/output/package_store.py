@@ -17,9 +17,9 @@ class PackageEntry(Struct, frozen=True):
 
 
 class IncomingFile(Protocol):
-    """A file that is being received, out of sight of the web server; a context manager.
+    """A file that is being received; a context manager.
 
-    What is not published stays for a later pass, which goes on behind it.
+    No web server can read it. What is not published stays, and a later pass goes on behind it.
     """
 
     size: int  # bytes that are there already

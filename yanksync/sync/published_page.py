@@ -54,7 +54,7 @@ def held_page(mirror: Mirror, row: ProjectRow) -> Page | None:
 
 
 def shown_page(mirror: Mirror, page: Page) -> Page:
-    """Return what is offered of a page as it is recorded, with upstream's addresses.
+    """Return what is offered of a page, with upstream's addresses.
 
     The rules of :mod:`yanksync.mirror.offers` change nothing on it.
     """
@@ -62,7 +62,7 @@ def shown_page(mirror: Mirror, page: Page) -> Page:
 
 
 def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ()) -> RenderedForms:
-    """Return all forms of a page that is offered, as :func:`shown_page` returns it.
+    """Return all forms of a page that :func:`shown_page` returned.
 
     ``copies`` are those of its files, which the forms link to. Followers of the older JSON form
     download files by themselves: they get upstream's addresses.

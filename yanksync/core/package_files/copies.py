@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.core.model import File, Page
-from yanksync.core.package_files.paths import paths_of, relative_url, strongest
+from yanksync.core.package_files.paths import relative_url, strongest
 
 
 class CopyStatus(StrEnum):
@@ -60,7 +60,7 @@ class CopyChanges(Struct, frozen=True):
 
 
 def is_same_file(one: File, other: File) -> bool:
-    """Return True if two values stand for the same bytes under the same name."""
+    """Return True if both have the same name and bytes."""
     return one.filename == other.filename and _agree(one, other)
 
 
@@ -71,7 +71,7 @@ def _agree(one: File, other: File) -> bool:
 
 
 def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyChanges:
-    """Return what has to change so that the mirror has copies of ``wanted`` and no others.
+    """Return what makes ``wanted`` the copies of a project.
 
     Files without a hash that can be checked are never copied.
     """
@@ -125,9 +125,3 @@ def _copied(file: File, copy: PackageFile) -> File:
     """
     metadata = file.core_metadata if copy.has_metadata else None
     return replace(file, url=relative_url(copy.path), core_metadata=metadata, gpg_sig=None)
-
-
-def free_path(file: File, taken: Iterable[str]) -> str | None:
-    """Return the best place for a copy of ``file`` that is not among ``taken``."""
-    used = set(taken)
-    return next((path for path in paths_of(file) if path not in used), None)

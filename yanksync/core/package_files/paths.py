@@ -28,11 +28,12 @@ def strongest(hashes: Hashes) -> tuple[str, str] | None:
 
 
 def paths_of(file: File) -> tuple[str, ...]:
-    """Return the places that a copy may have below the output, the best first.
+    """Return the paths that a copy may have, the best first.
 
-    They end in ``aa/bb/<60 hex>/name``: that of upstream's URL, where it ends so, then one made
-    from the hash. The second is for files of which another one has the first already: upstream put
-    other bytes at an address, or two projects name it. Empty: the file has no hash to check.
+    They are below the output and end in ``aa/bb/<60 hex>/name``: that of upstream's URL, where it
+    ends so, then one made from the hash. The second is for files of which another one has the first
+    already: upstream put other bytes at an address, or two projects name it. Empty: the file has no
+    hash to check.
     """
     best = strongest(file.hashes)
     if best is None:

@@ -119,7 +119,7 @@ class PackageFileTable:
         )
 
     def wanted(self, now: float, limit: int, after: int = 0) -> list[PackageFile]:
-        """Return the first ``limit`` files that are to be copied now, oldest first."""
+        """Return the first ``limit`` files to copy now, oldest first."""
         return list(
             self._select(
                 "status = 'wanted' AND next_try <= ? AND id > ? ORDER BY id LIMIT ?",
@@ -139,7 +139,7 @@ class PackageFileTable:
         )
 
     def mark_failed(self, id_: int, problem: str, next_try: float) -> None:
-        """Note why a file could not be copied, and when it is tried again."""
+        """Note why a file was not copied, and when to try again."""
         self._db.execute(
             """UPDATE package_files SET attempts = attempts + 1, problem = ?, next_try = ?
             WHERE id = ?""",
@@ -151,7 +151,7 @@ class PackageFileTable:
         return list(self._select("status = 'leaving' ORDER BY id LIMIT ?", limit))
 
     def mark_withheld(self, delete_at: Mapping[int, float | None]) -> None:
-        """Note copies that were moved out of the output, with the time of their deletion."""
+        """Note copies that were moved out, and when to delete them."""
         self._db.execute_many(
             "UPDATE package_files SET status = 'withheld', delete_at = ? WHERE id = ?",
             [(moment, id_) for id_, moment in delete_at.items()],
@@ -191,7 +191,7 @@ class PackageFileTable:
         return CopyCounts(*row)
 
     def has_work(self, now: float) -> bool:
-        """Return True if a pass has files to copy, to move or to delete."""
+        """Return True if a pass has work with files."""
         return (
             self._db.first_row(
                 """SELECT 1 FROM package_files WHERE status IN ('wanted', 'leaving')

@@ -29,7 +29,7 @@ class OfferedFiles(Struct, frozen=True):
 
 
 def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFile, ...]]:
-    """Return the copies of these projects by name; empty when files are not copied."""
+    """Return the copies of these projects, by name."""
     return mirror.state.package_files.by_project(names) if mirror.settings.copies_files else {}
 
 
@@ -44,7 +44,7 @@ def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[Publis
 def note_offered(
     mirror: Mirror, row: ProjectRow, reason: PublishReason, page: OfferedFiles | None
 ) -> bool:
-    """Note what becomes of a project's copies; return True if some leave.
+    """Note what becomes of copies; return True if some leave.
 
     ``page`` is what was published just now; None: the project is gone. Use inside a transaction.
     """

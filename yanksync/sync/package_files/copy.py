@@ -34,9 +34,9 @@ class _Outcome(Struct, frozen=True):
 
 
 def copy_files(mirror: Mirror) -> bool:
-    """Copy what is wanted for at most :data:`SLICE` seconds; return True if more is waiting.
+    """Copy files; return True if more are waiting.
 
-    Raises :class:`yanksync.core.errors.PublishError` and
+    It ends after :data:`SLICE` seconds.     Raises :class:`yanksync.core.errors.PublishError` and
     :class:`yanksync.core.errors.StateError`.
     """
     take_out(mirror)
