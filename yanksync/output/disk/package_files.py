@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from yanksync.core.layout import PACKAGES
 from yanksync.core.package_files.paths import metadata_path
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
+from yanksync.output.disk.incoming import (
+    PRIVATE,
+    IncomingDirectory,
+    ReceivedFile,
+    incoming_name,
+)
 from yanksync.output.disk.published_files import publish_errors
-from yanksync.output.disk.staging import DIRECTORY_MODE, make_directory, unlink
+from yanksync.output.disk.staging import make_directory, unlink
 from yanksync.output.package_store import PackageEntry
 from yanksync.system import fsync
 from yanksync.system.atomic_files import FILE_MODE
@@ -23,55 +27,7 @@ from yanksync.system.atomic_files import FILE_MODE
 INCOMING = ".incoming"
 """The directory of received files below ``packages/``; the web server cannot read it."""
 
-_PRIVATE = 0o700
 _CHUNK = 1 << 20  # bytes
-
-
-class ReceivedFile:
-    """A file that is being received."""
-
-    def __init__(self, place: str) -> None:
-        self._place = place
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(place, flags, 0o600), "rb+")
-        self.size = os.fstat(self._file.fileno()).st_size
-
-    def __enter__(self) -> ReceivedFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with publish_errors(self._place):
-            self._file.close()
-
-    def feed(self, update: Callable[[bytes], None]) -> None:
-        """Pass all bytes that are there to ``update``."""
-        with publish_errors(self._place):
-            self._file.seek(0)
-            while chunk := self._file.read(_CHUNK):
-                update(chunk)
-
-    def write(self, chunk: bytes) -> None:
-        """Add bytes at the end."""
-        with publish_errors(self._place):
-            self._file.write(chunk)
-        self.size += len(chunk)
-
-    def restart(self) -> None:
-        """Drop all bytes that are there."""
-        with publish_errors(self._place):
-            self._file.seek(0)
-            self._file.truncate()
-        self.size = 0
-
-    def discard(self) -> None:
-        """Delete the file: its bytes are wrong."""
-        with publish_errors(self._place):
-            unlink(self._place)
 
 
 class DiskPackages:
@@ -81,35 +37,25 @@ class DiskPackages:
         """``withheld`` is the directory of copies that are out of service."""
         self._output, self._withheld = str(output), str(withheld)
         self._root = f"{self._output}/{PACKAGES}"
-        self._incoming = f"{self._root}/{INCOMING}"
+        self._incoming = IncomingDirectory(f"{self._root}/{INCOMING}")
         self._refusals = FileSystemRefusals(self._root)
 
     def receive(self, path: str) -> ReceivedFile:
         """Open the file that is to stand at ``path``."""
-        place = self._received(path)
-        with publish_errors(place):
-            try:
-                return ReceivedFile(place)
-            except FileNotFoundError:
-                os.makedirs(self._root, DIRECTORY_MODE, exist_ok=True)
-                os.makedirs(self._incoming, _PRIVATE, exist_ok=True)
-                return ReceivedFile(place)
+        return self._incoming.receive(path)
 
     def drop_incoming(self, paths: Iterable[str]) -> None:
         """Delete what was received of these files."""
-        with publish_errors(self._incoming):
-            for path in paths:
-                unlink(self._received(path))
+        self._incoming.drop(paths)
 
     def incoming(self) -> Iterator[str]:
-        """Yield the names of received files; see :meth:`incoming_name`."""
-        with publish_errors(self._incoming), suppress(FileNotFoundError):
-            yield from sorted(os.listdir(self._incoming))
+        """Yield the names of received files; see :func:`incoming_name`."""
+        return self._incoming.names()
 
     def publish_packages(self, paths: Sequence[str]) -> None:
         """Put received files in their places, durably, each in one step."""
         with publish_errors(self._root):
-            received = [self._received(path) for path in paths]
+            received = [self._incoming.place(path) for path in paths]
             for place in received:
                 os.chmod(place, FILE_MODE)
             self._refusals.unsynced(fsync.sync_files(received, self._root), "files")
@@ -118,7 +64,7 @@ class DiskPackages:
     def withhold(self, paths: Sequence[str]) -> None:
         """Move copies out of the output, durably."""
         with publish_errors(self._withheld):
-            os.makedirs(self._withheld, _PRIVATE, exist_ok=True)
+            os.makedirs(self._withheld, PRIVATE, exist_ok=True)
             both = _with_metadata(paths)
             places = [f"{self._output}/{path}" for path in both]
             self._move(places, [self._kept(path) for path in both], self._withheld)
@@ -167,9 +113,6 @@ class DiskPackages:
                 for name in sorted(names):
                     size = os.lstat(f"{base}/{name}").st_size
                     yield PackageEntry(f"{place}/{name}", size)
-
-    def _received(self, path: str) -> str:
-        return f"{self._incoming}/{incoming_name(path)}"
 
     def _kept(self, path: str) -> str:
         return f"{self._withheld}/{path.removeprefix(PACKAGES + '/')}"
@@ -224,8 +167,3 @@ class DiskPackages:
 
 def _with_metadata(paths: Sequence[str]) -> list[str]:
     return [one for path in paths for one in (path, metadata_path(path))]
-
-
-def incoming_name(path: str) -> str:
-    """Return the name of a file while it is received."""
-    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
