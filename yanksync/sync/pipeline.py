@@ -74,9 +74,9 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     next.
     """
     try:
-        failure = _bring_up_to_date(mirror, request or PassRequest())
-        while copy_files(mirror):  # the journal is read between downloads
-            failure = _bring_up_to_date(mirror, PassRequest())
+        ruled, failure = _bring_up_to_date(mirror, request or PassRequest())
+        while copy_files(ruled):  # the journal is read between downloads
+            ruled, failure = _bring_up_to_date(mirror, PassRequest())
         update_withdrawals(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
@@ -86,8 +86,13 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     return _finish_run(mirror, failure)
 
 
-def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | None:
-    """Do all that a pass does with upstream and the output; return what upstream did not let do."""
+def _bring_up_to_date(
+    mirror: Mirror, request: PassRequest
+) -> tuple[Mirror, UpstreamError | None]:
+    """Do all that a pass does with upstream and the output, package files aside.
+
+    Returns the mirror with its rules, and what upstream did not let do.
+    """
     mirror.store.prepare()
     mirror = with_rules(mirror)
     config_changes.apply_policies(mirror)
@@ -99,7 +104,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
     catching_up = mirror.state.facts.recovery.phase is not None
     failure, unread = _find_changes(mirror, request)
     if failure is not None and not can_advance(mirror):
-        return failure
+        return mirror, failure
     mirror = advance_cutoff(mirror)
     report_expired(mirror)
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
@@ -121,7 +126,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> UpstreamError | N
     report_changed_rules(mirror)
     if failure is None:
         output_check.note_built(mirror)
-    return failure
+    return mirror, failure
 
 
 def _has_begun(state: State) -> bool:
