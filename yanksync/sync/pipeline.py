@@ -86,9 +86,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     return _finish_run(mirror, failure)
 
 
-def _bring_up_to_date(
-    mirror: Mirror, request: PassRequest
-) -> tuple[Mirror, UpstreamError | None]:
+def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:
     """Do all that a pass does with upstream and the output, package files aside.
 
     Returns the mirror with its rules, and what upstream did not let do.
