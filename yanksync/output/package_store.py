@@ -14,6 +14,9 @@ class PackageEntry(Struct, frozen=True):
 
     path: str  # below the output
     size: int  # bytes
+    problem: str | None = None  # why it cannot be read, or is no copy
+    is_file: bool = True  # else something that is served in its place: a symbolic link
+    wrong_mode: str | None = None
 
 
 class IncomingFile(Protocol):
@@ -73,11 +76,23 @@ class PackageStore(Protocol):
     def delete_withheld(self, paths: Sequence[str]) -> None:
         """Delete withheld copies; missing ones are no error."""
 
-    def package_sizes(self, paths: Sequence[str]) -> Mapping[str, int]:
-        """Return the sizes of copies in bytes; missing ones are left out."""
+    def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
+        """Return what stands at these paths; missing ones are left out."""
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
+        """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
 
-    def packages(self) -> Iterator[PackageEntry]:
-        """Yield all files below ``packages/``, received ones aside."""
+    def packages(self) -> Iterator[str]:
+        """Yield the paths of all files below ``packages/``, received ones aside."""
+
+    def set_aside(self, paths: Sequence[str]) -> str:
+        """Take altered copies and their metadata out of service.
+
+        Returns where they are kept; "" when they are deleted.
+        """
+
+    def delete_packages(self, paths: Sequence[str]) -> None:
+        """Delete files below ``packages/``, if they are there."""
+
+    def reset_package_modes(self, paths: Sequence[str]) -> None:
+        """Give files the mode of a fresh one."""

@@ -44,7 +44,7 @@ def read_directory(
     except OSError as error:
         return DirectoryContent(problem=error.strerror or str(error))
     return DirectoryContent(
-        entries=seen, wrong_mode=_wrong(found.st_mode, directory_mode & ~forbidden)
+        entries=seen, wrong_mode=wrong_mode(found.st_mode, directory_mode & ~forbidden)
     )
 
 
@@ -55,7 +55,8 @@ def umask() -> int:
     return found
 
 
-def _wrong(mode: int, fresh: int) -> str | None:
+def wrong_mode(mode: int, fresh: int) -> str | None:
+    """Return how a mode differs from a fresh one, or None."""
     mode &= _PERMISSIONS
     return None if mode == fresh or os.name == "nt" else f"{mode:04o}, not {fresh:04o}"
 
@@ -68,7 +69,7 @@ def _seen(base: str, name: str, fresh: int) -> FileEntry:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode):  # a link may lead anywhere, a pipe may never answer
             return FileEntry(name=name, problem="is there and no file")
-        wrong = _wrong(found.st_mode, fresh)
+        wrong = wrong_mode(found.st_mode, fresh)
     except OSError as error:
         return FileEntry(name=name, problem=error.strerror or str(error))
     try:

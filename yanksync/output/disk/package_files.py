@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from yanksync.core.layout import PACKAGES
-from yanksync.core.package_files.paths import metadata_path
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
 from yanksync.output.disk.incoming import (
     PRIVATE,
@@ -18,25 +16,23 @@ from yanksync.output.disk.incoming import (
     ReceivedFile,
     incoming_name,
 )
+from yanksync.output.disk.package_inspection import (
+    INCOMING,
+    PackageInspection,
+    with_metadata,
+)
 from yanksync.output.disk.published_files import publish_errors
 from yanksync.output.disk.staging import make_directory, unlink
-from yanksync.output.package_store import PackageEntry
 from yanksync.system import fsync
 from yanksync.system.atomic_files import FILE_MODE
 
-INCOMING = ".incoming"
-"""The directory of received files below ``packages/``; the web server cannot read it."""
 
-_CHUNK = 1 << 20  # bytes
-
-
-class DiskPackages:
+class DiskPackages(PackageInspection):
     """The copies below an output directory."""
 
     def __init__(self, output: Path, withheld: Path) -> None:
         """``withheld`` is the directory of copies that are out of service."""
-        self._output, self._withheld = str(output), str(withheld)
-        self._root = f"{self._output}/{PACKAGES}"
+        super().__init__(output, withheld)
         self._incoming = IncomingDirectory(f"{self._root}/{INCOMING}")
         self._refusals = FileSystemRefusals(self._root)
 
@@ -65,7 +61,7 @@ class DiskPackages:
         """Move copies out of the output, durably."""
         with publish_errors(self._withheld):
             os.makedirs(self._withheld, PRIVATE, exist_ok=True)
-            both = _with_metadata(paths)
+            both = with_metadata(paths)
             places = [f"{self._output}/{path}" for path in both]
             self._move(places, [self._kept(path) for path in both], self._withheld)
             self._remove_empty(paths)
@@ -73,46 +69,15 @@ class DiskPackages:
     def put_back(self, paths: Sequence[str]) -> None:
         """Move withheld copies to their places, durably."""
         with publish_errors(self._root):
-            both = _with_metadata(paths)
+            both = with_metadata(paths)
             places = [f"{self._output}/{path}" for path in both]
             self._move([self._kept(path) for path in both], places, self._output)
 
     def delete_withheld(self, paths: Sequence[str]) -> None:
         """Delete withheld copies."""
         with publish_errors(self._withheld):
-            for path in _with_metadata(paths):
+            for path in with_metadata(paths):
                 unlink(self._kept(path))
-
-    def package_sizes(self, paths: Sequence[str]) -> Mapping[str, int]:
-        """Return the sizes of copies in bytes; missing ones are left out."""
-        found = {}
-        with publish_errors(self._root):
-            for path in paths:
-                with suppress(FileNotFoundError):
-                    found[path] = os.lstat(f"{self._output}/{path}").st_size
-        return found
-
-    def package_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(f"{self._output}/{path}", flags), "rb") as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-
-    def packages(self) -> Iterator[PackageEntry]:
-        """Yield all files below ``packages/``, received ones aside."""
-
-        def stop(error: OSError) -> None:
-            if not isinstance(error, FileNotFoundError):
-                raise error
-
-        with publish_errors(self._root):
-            for base, below, names in os.walk(self._root, onerror=stop):
-                below[:] = sorted(one for one in below if one != INCOMING)
-                place = os.path.relpath(base, self._output)
-                for name in sorted(names):
-                    size = os.lstat(f"{base}/{name}").st_size
-                    yield PackageEntry(f"{place}/{name}", size)
 
     def _kept(self, path: str) -> str:
         return f"{self._withheld}/{path.removeprefix(PACKAGES + '/')}"
@@ -153,17 +118,3 @@ class DiskPackages:
         for one in reversed(missing):
             make_directory(one)
             touched[one] = None
-
-    def _remove_empty(self, paths: Sequence[str]) -> None:
-        for path in paths:
-            base = os.path.dirname(f"{self._output}/{path}")
-            while base != self._root:
-                try:
-                    os.rmdir(base)
-                except OSError:  # it is not empty, or gone
-                    break
-                base = os.path.dirname(base)
-
-
-def _with_metadata(paths: Sequence[str]) -> list[str]:
-    return [one for path in paths for one in (path, metadata_path(path))]

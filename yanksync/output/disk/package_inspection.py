@@ -1,0 +1,132 @@
+"""Looks at the files below ``packages/`` of a directory, and takes wrong ones away."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from yanksync.core.layout import PACKAGES
+from yanksync.core.package_files.paths import metadata_path
+from yanksync.output.disk.incoming import PRIVATE
+from yanksync.output.disk.inventory import umask, wrong_mode
+from yanksync.output.disk.published_files import publish_errors
+from yanksync.output.disk.staging import unlink
+from yanksync.output.package_store import PackageEntry
+from yanksync.system.atomic_files import FILE_MODE
+
+INCOMING = ".incoming"
+"""The directory of received files below ``packages/``; the web server cannot read it."""
+
+_CHUNK = 1 << 20  # bytes
+
+
+class PackageInspection:
+    """The files below ``packages/`` of an output directory, as they are found."""
+
+    def __init__(self, output: Path, withheld: Path) -> None:
+        """``withheld`` is the directory of copies that are out of service."""
+        self._output, self._withheld = str(output), str(withheld)
+        self._root = f"{self._output}/{PACKAGES}"
+
+    def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
+        """Return what stands at these paths; missing ones are left out."""
+        fresh = FILE_MODE & ~umask()
+        found = {}
+        for path in paths:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found[path] = _entry(f"{self._output}/{path}", path, fresh)
+        return found
+
+    def package_chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(f"{self._output}/{path}", flags), "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+    def packages(self) -> Iterator[str]:
+        """Yield the paths of all files below ``packages/``, received ones aside."""
+        with publish_errors(self._root), suppress(FileNotFoundError):
+            yield from _below(self._root, PACKAGES)
+
+    def set_aside(self, paths: Sequence[str]) -> str:
+        """Move altered copies out of the output; return where they are now."""
+        place = f"{self._withheld}/altered"
+        with publish_errors(place):
+            for path in with_metadata(paths):
+                target = f"{place}/{path.removeprefix(PACKAGES + '/')}"
+                os.makedirs(self._withheld, PRIVATE, exist_ok=True)
+                os.makedirs(os.path.dirname(target), PRIVATE, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    _move_away(f"{self._output}/{path}", target)
+        return place
+
+    def delete_packages(self, paths: Sequence[str]) -> None:
+        """Delete files, and the directories that are empty then."""
+        with publish_errors(self._root):
+            for path in paths:
+                unlink(f"{self._output}/{path}")
+            self._remove_empty(paths)
+
+    def reset_package_modes(self, paths: Sequence[str]) -> None:
+        """Give files the mode of a fresh one."""
+        for path in paths:
+            with publish_errors(f"{self._output}/{path}"), suppress(FileNotFoundError):
+                os.chmod(f"{self._output}/{path}", FILE_MODE & ~umask(), follow_symlinks=False)
+
+    def _remove_empty(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            base = os.path.dirname(f"{self._output}/{path}")
+            while len(base) > len(self._root):
+                try:
+                    os.rmdir(base)
+                except FileNotFoundError:
+                    pass
+                except OSError:  # it is not empty
+                    break
+                base = os.path.dirname(base)
+
+
+def _entry(place: str, path: str, fresh: int) -> PackageEntry:
+    try:
+        found = os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        return PackageEntry(path, 0, problem=error.strerror or str(error))
+    if stat.S_ISLNK(found.st_mode):
+        return PackageEntry(path, 0, problem="is a symbolic link", is_file=False)
+    if not stat.S_ISREG(found.st_mode):
+        return PackageEntry(path, 0, problem="is there and no file", is_file=False)
+    return PackageEntry(path, found.st_size, wrong_mode=wrong_mode(found.st_mode, fresh))
+
+
+def _below(directory: str, path: str) -> Iterator[str]:
+    """Yield the paths of files, links and whatever else is no directory, in order."""
+    with os.scandir(directory) as entries:
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_directory in found:
+        if not is_directory:
+            yield f"{path}/{name}"
+        elif name != INCOMING:
+            with suppress(FileNotFoundError):
+                yield from _below(f"{directory}/{name}", f"{path}/{name}")
+
+
+def _move_away(place: str, target: str) -> None:
+    """Move a file; where that is another file system, delete it instead."""
+    try:
+        os.replace(place, target)
+    except OSError:
+        os.unlink(place)
+    else:
+        with suppress(OSError):  # of a link: where it leads, nothing is changed
+            os.chmod(target, 0o600, follow_symlinks=False)
+
+
+def with_metadata(paths: Sequence[str]) -> list[str]:
+    """Return the paths of copies and of their metadata."""
+    return [one for path in paths for one in (path, metadata_path(path))]
