@@ -173,5 +173,5 @@ def test_an_empty_pass_imports_what_it_needs(synced: Cli) -> None:
 def test_a_pass_with_changes_imports_no_requests(synced: Cli, upstream: FakeUpstream) -> None:
     upstream.yank("demo", "2.0")
     names = imported(synced)
-    assert "yanksync.upstream.multiplexer" in names
+    assert "yanksync.upstream.http.multiplexer" in names
     assert names.isdisjoint({"requests", "urllib3", "ssl", "email", "stringprep"})

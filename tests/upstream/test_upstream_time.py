@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yanksync.upstream.http_answers import upstream_time
+from yanksync.upstream.http.http_answers import upstream_time
 
 
 @pytest.mark.parametrize(

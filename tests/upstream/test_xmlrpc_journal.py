@@ -27,8 +27,8 @@ from yanksync.core.errors import (
     YanksyncError,
 )
 from yanksync.core.model import JournalEntry
-from yanksync.upstream.http_answers import SizeLimit
-from yanksync.upstream.http_session import Session
+from yanksync.upstream.http.http_answers import SizeLimit
+from yanksync.upstream.http.http_session import Session
 from yanksync.upstream.xmlrpc_journal import PAGE, XmlRpcJournal, decode_value
 
 LIMIT = SizeLimit(64 << 20, "upstream.max_list_size")

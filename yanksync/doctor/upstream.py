@@ -26,7 +26,7 @@ from yanksync.core.urls import is_loopback, redacted
 from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.first_look import FirstLook, proxy_of
-from yanksync.upstream.http_answers import upstream_time
+from yanksync.upstream.http.http_answers import upstream_time
 from yanksync.upstream.likely_address import advice
 
 _ADDRESS = "upstream.simple_url must be the address of a Simple API, ending in /simple/"

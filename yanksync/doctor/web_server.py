@@ -16,7 +16,7 @@ from yanksync.core.urls import redacted
 from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.upstream.client import user_agent
 from yanksync.upstream.first_look import FirstLook, first_look
-from yanksync.upstream.http_session import Session
+from yanksync.upstream.http.http_session import Session
 
 _HTML = "text/html"
 _V1 = "application/vnd.pypi.simple.v1"

@@ -17,8 +17,8 @@ from yanksync.core.formats.reader_rules import InvalidDocument, PageRules
 from yanksync.core.model import JournalEntry
 from yanksync.core.names import NormalizedName
 from yanksync.core.urls import redacted
-from yanksync.upstream.http1_parser import HttpResponse
-from yanksync.upstream.http_answers import (
+from yanksync.upstream.http.http1_parser import HttpResponse
+from yanksync.upstream.http.http_answers import (
     HttpAnswer,
     Outcome,
     RetryAfter,
@@ -26,7 +26,7 @@ from yanksync.upstream.http_answers import (
     root_cause,
     upstream_time,
 )
-from yanksync.upstream.session import UpstreamSession
+from yanksync.upstream.http.session import UpstreamSession
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ class UpstreamClient:
         first = next(drawn, None)
         if first is None:
             return
-        from yanksync.upstream.multiplexer import Multiplexer
-        from yanksync.upstream.worker_threads import HttpRequest
+        from yanksync.upstream.http.multiplexer import Multiplexer
+        from yanksync.upstream.http.worker_threads import HttpRequest
 
         def requests() -> Iterator[HttpRequest[W]]:
             for wanted in chain((first,), drawn):

@@ -12,8 +12,8 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
 from yanksync.core.urls import redacted
 from yanksync.upstream.client import user_agent
-from yanksync.upstream.http_answers import root_cause
-from yanksync.upstream.http_session import _FAILURES, Session
+from yanksync.upstream.http.http_answers import root_cause
+from yanksync.upstream.http.http_session import _FAILURES, Session
 
 _CHUNK = 1 << 18  # bytes
 _SLOWEST = 1 << 10  # bytes per second, over the whole of a file

@@ -15,8 +15,8 @@ from requests.utils import get_environ_proxies, select_proxy
 from yanksync.core.formats.document_kind import DocumentKind, kind_of
 from yanksync.core.urls import redacted
 from yanksync.system.request_log import LoggedRequest
-from yanksync.upstream.http_answers import Headers
-from yanksync.upstream.http_session import Session, lower
+from yanksync.upstream.http.http_answers import Headers
+from yanksync.upstream.http.http_session import Session, lower
 
 _MOST = 1 << 16  # bytes of a body
 _PIECE = 1 << 14

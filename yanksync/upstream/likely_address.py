@@ -10,7 +10,7 @@ from yanksync.core.formats.document_kind import DocumentKind
 from yanksync.core.urls import redacted, without_userinfo
 from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.first_look import FirstLook
-from yanksync.upstream.redirects import PORTS
+from yanksync.upstream.http.redirects import PORTS
 
 
 def likely_address(upstream: UpstreamClient) -> str | None:

@@ -22,8 +22,8 @@ from yanksync.core.errors import (
 from yanksync.core.model import JournalEntry
 from yanksync.core.urls import redacted
 from yanksync.system.request_log import LoggedRequest
-from yanksync.upstream.http1_parser import HttpResponse
-from yanksync.upstream.http_answers import SizeLimit, parse_retry_after
+from yanksync.upstream.http.http1_parser import HttpResponse
+from yanksync.upstream.http.http_answers import SizeLimit, parse_retry_after
 from yanksync.upstream.xmlrpc_codec import InvalidXmlRpc, decode_response, encode_call
 from yanksync.upstream.xmlrpc_rows import JournalRow, parse_rows
 

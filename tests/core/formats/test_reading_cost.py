@@ -20,7 +20,7 @@ from tests.support.builders.upstream_pages import (
 )
 from yanksync.core.errors import YanksyncError
 from yanksync.core.formats.parse import PageRules, parse_list, parse_page
-from yanksync.upstream.http_answers import BodyDecoder, SizeLimit
+from yanksync.upstream.http.http_answers import BodyDecoder, SizeLimit
 from yanksync.upstream.xmlrpc_journal import decode_value
 
 LIMIT = SizeLimit(256 << 20, "upstream.max_list_size")

@@ -27,8 +27,8 @@ from yanksync.reports.audit.log_documents import (
 )
 from yanksync.reports.parallel import in_order
 from yanksync.upstream.client import user_agent
-from yanksync.upstream.http_answers import SizeLimit
-from yanksync.upstream.http_session import Session
+from yanksync.upstream.http.http_answers import SizeLimit
+from yanksync.upstream.http.http_session import Session
 
 _INDEX = paths.LOG_INDEX.removeprefix(f"{layout.WITHDRAWALS}/")
 _AT_ONCE = 4  # documents under way: that many are in memory

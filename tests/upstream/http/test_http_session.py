@@ -24,10 +24,10 @@ from yanksync.core.errors import (
     UpstreamUnreachable,
 )
 from yanksync.upstream.client import ACCEPT
-from yanksync.upstream.http_answers import HttpAnswer, SizeLimit, parse_retry_after
-from yanksync.upstream.http_session import Session
-from yanksync.upstream.redirects import RedirectRules
-from yanksync.upstream.session import UpstreamSession
+from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit, parse_retry_after
+from yanksync.upstream.http.http_session import Session
+from yanksync.upstream.http.redirects import RedirectRules
+from yanksync.upstream.http.session import UpstreamSession
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")

@@ -14,10 +14,10 @@ from yanksync.config.settings import Settings
 from yanksync.config.settings import UpstreamSettings as Section
 from yanksync.core.errors import InvalidAnswer, UpstreamError
 from yanksync.upstream.client import ACCEPT, RawPage, UpstreamClient
-from yanksync.upstream.http_answers import HttpAnswer, SizeLimit
-from yanksync.upstream.multiplexer import Multiplexer
-from yanksync.upstream.session import UpstreamSession
-from yanksync.upstream.worker_threads import HttpRequest
+from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit
+from yanksync.upstream.http.multiplexer import Multiplexer
+from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
 URL = "bob:s3cret@"

@@ -29,8 +29,8 @@ from yanksync.core.errors import InvalidAnswer, UpstreamUnreachable
 from yanksync.core.urls import credentials, redacted
 from yanksync.system.http_post import NoRedirectSession, no_auth
 from yanksync.system.request_log import LoggedRequest, log
-from yanksync.upstream.http1_parser import HttpResponse, request_bytes
-from yanksync.upstream.http_answers import (
+from yanksync.upstream.http.http1_parser import HttpResponse, request_bytes
+from yanksync.upstream.http.http_answers import (
     SLOW_FACTOR,
     BodyDecoder,
     Headers,
@@ -43,8 +43,8 @@ from yanksync.upstream.http_answers import (
     too_slow,
     wishes,
 )
-from yanksync.upstream.interim_responses import FinalAdapter, ResponseLimitExceeded
-from yanksync.upstream.redirects import PORTS, RedirectRules, origin, url_for_messages
+from yanksync.upstream.http.interim_responses import FinalAdapter, ResponseLimitExceeded
+from yanksync.upstream.http.redirects import PORTS, RedirectRules, origin, url_for_messages
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD

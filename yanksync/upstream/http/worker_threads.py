@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
-from yanksync.upstream.answer_budget import AnswerBudget, BudgetClosed
-from yanksync.upstream.http_answers import Outcome, SizeLimit
+from yanksync.upstream.http.answer_budget import AnswerBudget, BudgetClosed
+from yanksync.upstream.http.http_answers import Outcome, SizeLimit
 
 if TYPE_CHECKING:
-    from yanksync.upstream.session import UpstreamSession
+    from yanksync.upstream.http.session import UpstreamSession
 
 K = TypeVar("K")
 

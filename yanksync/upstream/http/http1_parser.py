@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from httptools import HttpParserError, HttpResponseParser
 from msgspec import Struct
 
-from yanksync.upstream.http_answers import WITH_BODY, Headers
+from yanksync.upstream.http.http_answers import WITH_BODY, Headers
 
 MOST_INTERIM = 16
 """More interim responses (1xx) than this before an answer are an error."""

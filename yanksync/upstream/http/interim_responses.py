@@ -17,8 +17,8 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from yanksync.upstream.http1_parser import HEAD_LIMIT, MOST_INTERIM
-from yanksync.upstream.http_answers import SLOW_FACTOR, too_slow
+from yanksync.upstream.http.http1_parser import HEAD_LIMIT, MOST_INTERIM
+from yanksync.upstream.http.http_answers import SLOW_FACTOR, too_slow
 
 
 class ResponseLimitExceeded(HTTPException):

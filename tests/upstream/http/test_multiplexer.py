@@ -43,10 +43,10 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import FetchTask
 from yanksync.sync.fetch import PageRequest
 from yanksync.upstream.client import ACCEPT, UpstreamClient
-from yanksync.upstream.http_answers import HttpAnswer, Outcome, SizeLimit
-from yanksync.upstream.multiplexer import Multiplexer
-from yanksync.upstream.session import UpstreamSession
-from yanksync.upstream.worker_threads import HttpRequest
+from yanksync.upstream.http.http_answers import HttpAnswer, Outcome, SizeLimit
+from yanksync.upstream.http.multiplexer import Multiplexer
+from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
 WORKERS = 4

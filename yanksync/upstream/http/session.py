@@ -21,20 +21,20 @@ from msgspec.structs import replace
 from yanksync.core.errors import UpstreamUnreachable
 from yanksync.core.urls import redacted
 from yanksync.system.request_log import LoggedRequest
-from yanksync.upstream.direct_connections import (
+from yanksync.upstream.http.direct_connections import (
     DirectConnection,
     DirectConnections,
     is_plain,
     needs_requests,
 )
-from yanksync.upstream.http1_parser import (
+from yanksync.upstream.http.http1_parser import (
     BodyTooLarge,
     HttpResponse,
     ResponseParser,
     UnsupportedResponse,
     request_bytes,
 )
-from yanksync.upstream.http_answers import (
+from yanksync.upstream.http.http_answers import (
     SLOW_FACTOR,
     WITH_BODY,
     BodyDecoder,
@@ -48,12 +48,12 @@ from yanksync.upstream.http_answers import (
     too_slow,
     wishes,
 )
-from yanksync.upstream.redirects import PORTS
+from yanksync.upstream.http.redirects import PORTS
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
-    from yanksync.upstream.http_session import Session
+    from yanksync.upstream.http.http_session import Session
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 
@@ -105,7 +105,7 @@ class UpstreamSession:
         with self._lock:
             if self._made is None:
                 # start-up: most passes do without
-                from yanksync.upstream.http_session import Session
+                from yanksync.upstream.http.http_session import Session
 
                 self._made = Session(
                     user_agent=self._user_agent,

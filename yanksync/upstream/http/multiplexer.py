@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 from yanksync.core.errors import UpstreamError, UpstreamUnreachable
 from yanksync.core.urls import redacted
 from yanksync.system.request_log import log_answer, log_failure
-from yanksync.upstream.answer_budget import AnswerBudget
-from yanksync.upstream.http1_parser import (
+from yanksync.upstream.http.answer_budget import AnswerBudget
+from yanksync.upstream.http.http1_parser import (
     BodyTooLarge,
     HttpResponse,
     ResponseParser,
     UnsupportedResponse,
 )
-from yanksync.upstream.http_answers import (
+from yanksync.upstream.http.http_answers import (
     SLOW_FACTOR,
     BodyDecoder,
     Outcome,
@@ -35,13 +35,13 @@ from yanksync.upstream.http_answers import (
     root_cause,
     too_slow,
 )
-from yanksync.upstream.worker_threads import Asked, HttpRequest, WorkerThreads
+from yanksync.upstream.http.worker_threads import Asked, HttpRequest, WorkerThreads
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
-    from yanksync.upstream.direct_connections import DirectConnection
-    from yanksync.upstream.session import UpstreamSession
+    from yanksync.upstream.http.direct_connections import DirectConnection
+    from yanksync.upstream.http.session import UpstreamSession
 
 K = TypeVar("K")
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from yanksync.upstream.http1_parser import (
+from yanksync.upstream.http.http1_parser import (
     BodyTooLarge,
     HttpResponse,
     ResponseParser,
     UnsupportedResponse,
 )
-from yanksync.upstream.http_answers import WITH_BODY
-from yanksync.upstream.interim_responses import FinalResponse
+from yanksync.upstream.http.http_answers import WITH_BODY
+from yanksync.upstream.http.interim_responses import FinalResponse
 
 LIMIT = 1000
 FUZZ = settings(

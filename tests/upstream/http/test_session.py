@@ -18,11 +18,11 @@ from yanksync.config.settings import UpstreamSettings as Section
 from yanksync.core.errors import InvalidAnswer, UpstreamError, UpstreamUnreachable
 from yanksync.core.names import NormalizedName
 from yanksync.upstream.client import ACCEPT, RawPage, UpstreamClient
-from yanksync.upstream.http1_parser import HttpResponse
-from yanksync.upstream.http_answers import HttpAnswer, SizeLimit
-from yanksync.upstream.multiplexer import Multiplexer
-from yanksync.upstream.session import UpstreamSession
-from yanksync.upstream.worker_threads import HttpRequest
+from yanksync.upstream.http.http1_parser import HttpResponse
+from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit
+from yanksync.upstream.http.multiplexer import Multiplexer
+from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.worker_threads import HttpRequest
 
 HEADERS = {"Content-Type": "text/xml"}
 LIMIT = SizeLimit(1000, "upstream.max_list_size")

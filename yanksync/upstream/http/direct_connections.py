@@ -17,7 +17,7 @@ from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from yanksync.upstream.redirects import PORTS
+from yanksync.upstream.http.redirects import PORTS
 
 if TYPE_CHECKING:
     import ssl

@@ -1,0 +1,1 @@
+"""How answers come over the wire: connections, limits, redirects."""
