@@ -70,14 +70,14 @@ class PackageFileTable:
         """Note what a new page changes. Use inside a transaction.
 
         A wanted file that was never copied is forgotten at once; every other one leaves. What
-        returns before it was moved is served again, the rest is wanted and will be moved back.
+        returns is wanted, also what was still leaving: a run that died may have moved it.
         ``causes``: why each of ``changes.leaving`` leaves, by its id.
         """
         self.add(project, changes.added, now)
         self.leave(causes, now)
         self._db.execute_many(
-            """UPDATE package_files SET status = CASE status WHEN 'leaving' THEN 'served'
-                ELSE 'wanted' END, cause = NULL, delete_at = NULL, since = ?, next_try = 0
+            """UPDATE package_files SET status = 'wanted', cause = NULL, delete_at = NULL, since = ?,
+                next_try = 0
             WHERE id = ?""",
             [(now, one.id) for one in changes.returning],
         )
