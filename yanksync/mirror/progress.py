@@ -15,11 +15,14 @@ _EVERY = 1.0  # seconds between notes
 class Progress(Protocol):
     """Where long work is shown to a person."""
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
-        """Begin a phase of ``total`` steps (0: unknown), ``done`` before."""
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
+        """Begin a phase of ``total`` steps (0: unknown), ``done`` before.
 
-    def advance(self, steps: int, failed: int = 0) -> None:
-        """``steps`` were done, ``failed`` of them in vain."""
+        ``size``: the bytes that all steps together bring here, where they are known.
+        """
+
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
+        """``steps`` were done, ``failed`` of them in vain; ``size`` more bytes came."""
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -28,10 +31,10 @@ class Progress(Protocol):
 class NoProgress:
     """Shows nothing: cron, tests."""
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
         """Show nothing."""
 
-    def advance(self, steps: int, failed: int = 0) -> None:
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:
@@ -45,15 +48,15 @@ class LoggedProgress:
         self._shown = shown
         self._began = time.monotonic()
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
         """Begin a phase."""
         seconds = time.monotonic() - self._began
         log.debug("%s (%d steps), %.3f s after the start", what, total - done, seconds)
-        self._shown.expect(what, total, done)
+        self._shown.expect(what, total, done, size=size)
 
-    def advance(self, steps: int, failed: int = 0) -> None:
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
         """Count steps."""
-        self._shown.advance(steps, failed)
+        self._shown.advance(steps, failed, size=size)
 
     def say(self, text: str) -> None:
         """Show one line."""
@@ -74,16 +77,16 @@ class NotedProgress:
         self._done = self._total = 0
         self._due = 0.0
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
         """Begin a phase."""
-        self._shown.expect(what, total, done)
+        self._shown.expect(what, total, done, size=size)
         self._phase, self._done, self._total = what, done, total
         if total > 0:
             self._note()
 
-    def advance(self, steps: int, failed: int = 0) -> None:
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
         """Count steps, and note them once a second."""
-        self._shown.advance(steps, failed)
+        self._shown.advance(steps, failed, size=size)
         self._done += steps
         if self._total > 0 and time.monotonic() >= self._due:
             self._note()

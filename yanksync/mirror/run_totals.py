@@ -18,7 +18,9 @@ class RunTotals(Struct):
     files_shown: int = 0  # files that changed rules bring back, and that they hide
     files_hidden: int = 0
     files_copied: int = 0  # package files
-    files_failed: int = 0
+    bytes_copied: int = 0
+    files_failed: int = 0  # package files that could not be copied, or only without metadata
+    files_waiting: int = 0  # package files that a later pass copies
     averted: int = 0  # files that upstream withdrew while cooldown hid them
     explained: int = 0  # removals published in this pass, for the guards (R8)
     unexplained: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -22,10 +22,11 @@ class PackageEntry(Struct, frozen=True):
 class IncomingFile(Protocol):
     """A file that is being received; a context manager.
 
-    No web server can read it. What is not published stays, and a later pass goes on behind it.
+    No web server can read it. A part that was noted stays for a later pass to continue.
     """
 
     size: int  # bytes that are there already
+    validator: str  # by which the host knows them (for If-Range); "": they cannot be continued
 
     def __enter__(self) -> IncomingFile: ...
 
@@ -45,8 +46,14 @@ class IncomingFile(Protocol):
     def restart(self) -> None:
         """Drop all bytes that are there."""
 
+    def note(self, validator: str) -> None:
+        """Let a later pass continue this file.
+
+        ``validator`` is by what its host knows the bytes (for If-Range); "": by nothing.
+        """
+
     def discard(self) -> None:
-        """Delete the file: its bytes are wrong."""
+        """Delete the file."""
 
 
 class PackageStore(Protocol):
@@ -58,11 +65,17 @@ class PackageStore(Protocol):
     def receive(self, path: str) -> IncomingFile:
         """Open the file that is to stand at ``path``."""
 
-    def drop_incoming(self, paths: Iterable[str]) -> None:
-        """Delete what was received of files that are not wanted any more."""
+    def incoming(self) -> Sequence[str]:
+        """Return the paths of parts that a later download can continue."""
 
-    def incoming(self) -> Iterator[str]:
-        """Yield the paths of files of which a part was received."""
+    def keep_incoming(self, paths: Collection[str]) -> None:
+        """Delete received files, the parts of ``paths`` aside."""
+
+    def free_space(self) -> int | None:
+        """Return the free bytes where copies go.
+
+        None: there is no such limit.
+        """
 
     def publish_packages(self, paths: Sequence[str]) -> None:
         """Put received files in their places, durably, each in one step."""
@@ -81,6 +94,9 @@ class PackageStore(Protocol):
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
         """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
+
+    def withheld_chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what a withheld copy holds. Raises :class:`OSError`, also for a link."""
 
     def packages(self) -> Iterator[str]:
         """Yield the paths of all files below ``packages/``, received ones aside."""

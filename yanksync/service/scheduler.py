@@ -64,11 +64,11 @@ class CurrentPass:
         self._moved = time.monotonic()
         return self._stop.is_set()
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
         """Note a sign of life."""
         self._moved = time.monotonic()
 
-    def advance(self, steps: int, failed: int = 0) -> None:
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
         """Note a sign of life."""
         self._moved = time.monotonic()
 

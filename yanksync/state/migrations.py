@@ -305,8 +305,10 @@ _PACKAGE_FILES = (
         problem TEXT
     )""",
     "CREATE INDEX package_files_project ON package_files (project)",
-    """CREATE INDEX package_files_work ON package_files (status, next_try, id)
-        WHERE status IN ('wanted', 'leaving')""",
+    "CREATE INDEX package_files_wanted ON package_files (id) WHERE status = 'wanted'",
+    "CREATE INDEX package_files_leaving ON package_files (id) WHERE status = 'leaving'",
+    """CREATE INDEX package_files_metadata ON package_files (id)
+        WHERE status = 'served' AND next_try > 0""",
     """CREATE INDEX package_files_deletion ON package_files (delete_at)
         WHERE delete_at IS NOT NULL""",
 )

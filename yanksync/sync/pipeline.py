@@ -74,9 +74,10 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     next.
     """
     try:
-        ruled, failure = _bring_up_to_date(mirror, request or PassRequest())
-        while copy_files(ruled):  # the journal is read between downloads
-            ruled, failure = _bring_up_to_date(mirror, PassRequest())
+        request = request or PassRequest()
+        ruled, failure = _bring_up_to_date(mirror, request)
+        if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
+            failure = _copy_files(mirror, ruled, failure, request)
         update_withdrawals(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
@@ -163,13 +164,22 @@ def _write_held_documents(mirror: Mirror) -> None:
         write_held_documents(mirror, held)
 
 
-def copy_files(mirror: Mirror) -> bool:
-    """Copy package files for some minutes; return True if more is waiting."""
-    if not mirror.settings.copies_files:
-        return False
-    from yanksync.sync.package_files import copy  # start-up: few mirrors copy files
+def _copy_files(
+    mirror: Mirror, ruled: Mirror, failure: UpstreamError | None, request: PassRequest
+) -> UpstreamError | None:
+    """Copy package files, and follow the journal meanwhile; return its newest error, if any.
 
-    return copy.copy_files(mirror)
+    ``ruled`` is ``mirror`` with its rules.
+    """
+    from yanksync.sync.package_files.copy import copy_files  # start-up: few mirrors copy files
+
+    def follow() -> Mirror:
+        nonlocal failure
+        newer, failure = _bring_up_to_date(mirror, PassRequest())
+        return newer
+
+    copy_files(ruled, follow, at_once=request.at_once)
+    return failure
 
 
 def update_withdrawals(mirror: Mirror) -> None:
@@ -290,7 +300,7 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
         return ExitCode.FAILED
     if count_held(state) or STOPPED in totals.held:
         return ExitCode.HELD
-    waiting = pending or unpublished or totals.undelivered or totals.files_failed
+    waiting = pending or unpublished or totals.undelivered or totals.files_waiting
     return ExitCode.PARTIAL if waiting else ExitCode.DONE
 
 

@@ -10,10 +10,12 @@ import time
 from msgspec import Struct
 
 from yanksync.cli.error_handling import output_format, print_line
+from yanksync.config.sizes import readable_size
 
 _TICK = 1.0  # seconds between updates when nothing else happens
 _SOON = 0.1  # seconds between updates at least
 _FEW = 10  # steps that need no line, unless they take long
+_MUCH = 1 << 24  # bytes
 
 
 class Phase(Struct):
@@ -25,6 +27,13 @@ class Phase(Struct):
     first: int = 0  # steps that an earlier run had done
     done: int = 0
     failed: int = 0
+    size: int = 0  # bytes of all steps; 0: not known
+    came: int = 0  # bytes so far
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is shown from the start, before a second has passed."""
+        return self.total > _FEW or self.size > _MUCH
 
 
 class ProgressBars:
@@ -55,22 +64,26 @@ class ProgressBars:
         self._end()
         output_format.clear = None
 
-    def expect(self, what: str, total: int, done: int = 0) -> None:
-        """Begin a phase of ``total`` steps, ``done`` by an earlier run."""
+    def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
+        """Begin a phase of ``total`` steps, ``done`` by an earlier run.
+
+        All steps bring ``size`` bytes.
+        """
         with self._lock:
             self._end()
-            self._phase = Phase(what, total, time.monotonic(), done, done)
-            if total > _FEW:
+            self._phase = Phase(what, total, time.monotonic(), done, done, size=size)
+            if self._phase.is_long:
                 self._draw()
 
-    def advance(self, steps: int, failed: int = 0) -> None:
-        """Count steps, and how many of them failed."""
+    def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
+        """Count steps, how many of them failed, and the bytes that came."""
         with self._lock:
             if self._phase is None:
                 return
             self._phase.done += steps
             self._phase.failed += failed
-            if time.monotonic() - self._drawn_at >= _SOON and self._phase.total > _FEW:
+            self._phase.came += size
+            if time.monotonic() - self._drawn_at >= _SOON and self._phase.is_long:
                 self._draw()
 
     def say(self, text: str) -> None:
@@ -127,17 +140,34 @@ def _width() -> int:
 def progress_line(phase: Phase, now: float) -> str:
     """Return phase, count, rate, failures, elapsed and remaining time."""
     seconds = now - phase.began
-    rate = (phase.done - phase.first) / seconds if seconds > 0 else 0.0
     of = f"/{phase.total:,}" if phase.total else ""
     parts = [phase.what]
     if phase.total or phase.done:  # else what there is to do is not known, or cannot be counted
-        parts += [f"{phase.done:,}{of}", f"{rate:,.0f}/s"]
+        parts.append(f"{phase.done:,}{of}")
+        parts.append(_rate(phase, seconds))
     if phase.failed:
         parts.append(f"{phase.failed:,} failed")
     parts.append(f"{_clock(seconds)} elapsed")
-    if rate > 0 and phase.total > phase.done:
-        parts.append(f"{_clock((phase.total - phase.done) / rate)} left")
+    if (left := _left(phase, seconds)) is not None:
+        parts.append(f"{_clock(left)} left")
     return "  ".join(parts)
+
+
+def _rate(phase: Phase, seconds: float) -> str:
+    seconds = seconds or 1.0
+    if phase.size or phase.came:
+        return f"{readable_size(phase.came / seconds)}/s"
+    return f"{(phase.done - phase.first) / seconds:,.0f}/s"
+
+
+def _left(phase: Phase, seconds: float) -> float | None:
+    """Return the remaining seconds, by bytes where they are known."""
+    done, total = phase.done - phase.first, phase.total - phase.first
+    if phase.size:
+        done, total = phase.came, max(phase.size, phase.came)
+    if done <= 0 or total <= done or seconds <= 0:
+        return None
+    return (total - done) * seconds / done
 
 
 def _clock(seconds: float) -> str:

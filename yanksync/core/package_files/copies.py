@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.core.model import File, Page
-from yanksync.core.package_files.paths import relative_url, strongest
+from yanksync.core.package_files.paths import metadata_fits, relative_url, strongest
 
 
 class CopyStatus(StrEnum):
@@ -43,7 +43,7 @@ class PackageFile(Struct, frozen=True, kw_only=True):
     file: File  # as upstream's page had it last
     status: CopyStatus
     size: int | None = None  # bytes; of the copy, once there is one
-    has_metadata: bool = False  # its metadata (PEP 658) stands beside it
+    has_metadata: bool = False  # its metadata (PEP 658) stands beside it, as ``file`` has it
     cause: LeaveCause | None = None  # leaving, withheld: why
     since: float = 0.0  # UTC seconds: since when it has this status
     delete_at: float | None = None  # withheld: when it is deleted; None: not by itself
@@ -68,6 +68,16 @@ def _agree(one: File, other: File) -> bool:
     theirs = dict(other.hashes)
     common = [(digest, theirs[name]) for name, digest in one.hashes if name in theirs]
     return bool(common) and all(ours == their for ours, their in common)
+
+
+def metadata_hash(file: File) -> tuple[str, str] | None:
+    """Return the hash that the metadata (PEP 658) is checked with.
+
+    None: it is not copied.
+    """
+    if not isinstance(file.core_metadata, tuple) or not metadata_fits(file.filename):
+        return None
+    return strongest(file.core_metadata)
 
 
 def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyChanges:

@@ -15,6 +15,7 @@ STRENGTH = (
 )  # fmt: skip
 """The algorithms that a file can be checked with, the strongest first."""
 
+_LONGEST_NAME = 255  # bytes
 _UPSTREAM_PATH = re.compile(r"/([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/[^/]+\Z")
 
 
@@ -49,6 +50,11 @@ def paths_of(file: File) -> tuple[str, ...]:
 def relative_url(path: str) -> str:
     """Return the address of a copy on the page of a project."""
     return f"../../{quote(path, safe='/~!$()*+,;=:@')}"
+
+
+def metadata_fits(filename: str) -> bool:
+    """Return True if file systems take the name of the metadata."""
+    return len(metadata_path(filename).encode()) <= _LONGEST_NAME
 
 
 def metadata_path(path: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
 
@@ -15,16 +16,18 @@ PRIVATE = 0o700
 """The mode of a directory whose files no other user may read."""
 
 _CHUNK = 1 << 20  # bytes
+_NOTE = ".part"  # ends the name of what says how a part is continued
 
 
 class ReceivedFile:
     """A file that is being received."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    def __init__(self, place: str, path: str) -> None:
+        self._place, self._path = place, path
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(place, flags, 0o600), "rb+")
+        self._file = os.fdopen(os.open(place, flags, 0o600), "rb+", buffering=0)
         self.size = os.fstat(self._file.fileno()).st_size
+        self.validator = _read_note(place)[1] if self.size else ""
 
     def __enter__(self) -> ReceivedFile:
         return self
@@ -48,20 +51,46 @@ class ReceivedFile:
     def write(self, chunk: bytes) -> None:
         """Add bytes at the end."""
         with publish_errors(self._place):
-            self._file.write(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
         self.size += len(chunk)
 
     def restart(self) -> None:
         """Drop all bytes that are there."""
+        if not self.size:
+            return
         with publish_errors(self._place):
+            unlink(self._place + _NOTE)
             self._file.seek(0)
             self._file.truncate()
-        self.size = 0
+        self.size, self.validator = 0, ""
+
+    def note(self, validator: str) -> None:
+        """Let a later pass continue this file.
+
+        ``validator`` is by what its host knows the bytes (for If-Range); "": by nothing.
+        """
+        if validator and validator != self.validator:
+            with publish_errors(self._place), open(self._place + _NOTE, "w") as file:
+                json.dump([self._path, validator], file)
+            self.validator = validator
 
     def discard(self) -> None:
-        """Delete the file: its bytes are wrong."""
+        """Delete the file."""
         with publish_errors(self._place):
             unlink(self._place)
+            unlink(self._place + _NOTE)
+
+
+def _read_note(place: str) -> tuple[str, str]:
+    """Return path and validator of a part; both empty: it cannot be continued."""
+    try:
+        with open(place + _NOTE) as file:
+            path, validator = json.load(file)
+    except (FileNotFoundError, ValueError, TypeError):  # a power failure may leave half of it
+        return "", ""
+    return str(path), str(validator)
 
 
 class IncomingDirectory:
@@ -79,22 +108,42 @@ class IncomingDirectory:
         place = self.place(path)
         with publish_errors(place):
             try:
-                return ReceivedFile(place)
+                return ReceivedFile(place, path)
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(self._directory), DIRECTORY_MODE, exist_ok=True)
                 os.makedirs(self._directory, PRIVATE, exist_ok=True)
-                return ReceivedFile(place)
+                return ReceivedFile(place, path)
 
-    def drop(self, paths: Iterable[str]) -> None:
-        """Delete what was received of these files."""
+    def parts(self) -> list[str]:
+        """Return the paths of files that can be continued."""
         with publish_errors(self._directory):
-            for path in paths:
-                unlink(self.place(path))
+            notes = [name for name in self._names() if name.endswith(_NOTE)]
+            places = [f"{self._directory}/{name.removesuffix(_NOTE)}" for name in notes]
+            return [path for place in places if (path := _read_note(place)[0])]
 
-    def names(self) -> Iterator[str]:
-        """Yield the names of received files; see :func:`incoming_name`."""
-        with publish_errors(self._directory), suppress(FileNotFoundError):
-            yield from sorted(os.listdir(self._directory))
+    def keep(self, paths: Collection[str]) -> None:
+        """Delete received files, the parts of ``paths`` aside."""
+        kept = {name for path in paths for name in (incoming_name(path), _note_name(path))}
+        with publish_errors(self._directory):
+            for name in self._names():
+                if name not in kept:
+                    unlink(f"{self._directory}/{name}")
+            if not kept:
+                with suppress(OSError):
+                    os.rmdir(self._directory)
+
+    def forget_note(self, path: str) -> None:
+        """Delete what says how a file is continued: it is complete."""
+        unlink(f"{self._directory}/{_note_name(path)}")
+
+    def _names(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return os.listdir(self._directory)
+        return []
+
+
+def _note_name(path: str) -> str:
+    return incoming_name(path) + _NOTE
 
 
 def incoming_name(path: str) -> str:

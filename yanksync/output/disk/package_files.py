@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from yanksync.core.layout import PACKAGES
@@ -16,9 +16,12 @@ from yanksync.output.disk.incoming import (
     ReceivedFile,
     incoming_name,
 )
+from yanksync.output.disk.inventory import umask
 from yanksync.output.disk.package_inspection import (
     INCOMING,
     PackageInspection,
+    chunks,
+    remove_empty,
     with_metadata,
 )
 from yanksync.output.disk.published_files import publish_errors
@@ -40,21 +43,29 @@ class DiskPackages(PackageInspection):
         """Open the file that is to stand at ``path``."""
         return self._incoming.receive(path)
 
-    def drop_incoming(self, paths: Iterable[str]) -> None:
-        """Delete what was received of these files."""
-        self._incoming.drop(paths)
+    def incoming(self) -> list[str]:
+        """Return the paths of parts that a later download can continue."""
+        return self._incoming.parts()
 
-    def incoming(self) -> Iterator[str]:
-        """Yield the names of received files; see :func:`incoming_name`."""
-        return self._incoming.names()
+    def keep_incoming(self, paths: Collection[str]) -> None:
+        """Delete received files, the parts of ``paths`` aside."""
+        self._incoming.keep(paths)
+
+    def free_space(self) -> int | None:
+        """Return the free bytes of the file system."""
+        with publish_errors(self._output):
+            return shutil.disk_usage(self._output).free
 
     def publish_packages(self, paths: Sequence[str]) -> None:
         """Put received files in their places, durably, each in one step."""
         with publish_errors(self._root):
             received = [self._incoming.place(path) for path in paths]
+            mode = FILE_MODE & ~umask()
             for place in received:
-                os.chmod(place, FILE_MODE)
+                os.chmod(place, mode)
             self._refusals.unsynced(fsync.sync_files(received, self._root), "files")
+            for path in paths:
+                self._incoming.forget_note(path)
             self._move(received, [f"{self._output}/{path}" for path in paths], self._output)
 
     def withhold(self, paths: Sequence[str]) -> None:
@@ -64,20 +75,27 @@ class DiskPackages(PackageInspection):
             both = with_metadata(paths)
             places = [f"{self._output}/{path}" for path in both]
             self._move(places, [self._kept(path) for path in both], self._withheld)
-            self._remove_empty(paths)
+            remove_empty(places, self._root)
 
     def put_back(self, paths: Sequence[str]) -> None:
         """Move withheld copies to their places, durably."""
         with publish_errors(self._root):
             both = with_metadata(paths)
-            places = [f"{self._output}/{path}" for path in both]
-            self._move([self._kept(path) for path in both], places, self._output)
+            kept = [self._kept(path) for path in both]
+            self._move(kept, [f"{self._output}/{path}" for path in both], self._output)
+            remove_empty(kept, self._withheld)
 
     def delete_withheld(self, paths: Sequence[str]) -> None:
         """Delete withheld copies."""
         with publish_errors(self._withheld):
-            for path in with_metadata(paths):
-                unlink(self._kept(path))
+            kept = [self._kept(path) for path in with_metadata(paths)]
+            for place in kept:
+                unlink(place)
+            remove_empty(kept, self._withheld)
+
+    def withheld_chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what a withheld copy holds. Raises :class:`OSError`, also for a link."""
+        return chunks(self._kept(path))
 
     def _kept(self, path: str) -> str:
         return f"{self._withheld}/{path.removeprefix(PACKAGES + '/')}"

@@ -42,10 +42,7 @@ class PackageInspection:
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
         """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(f"{self._output}/{path}", flags), "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
+        return chunks(f"{self._output}/{path}")
 
     def packages(self) -> Iterator[str]:
         """Yield the paths of all files below ``packages/``, received ones aside."""
@@ -67,9 +64,10 @@ class PackageInspection:
     def delete_packages(self, paths: Sequence[str]) -> None:
         """Delete files, and the directories that are empty then."""
         with publish_errors(self._root):
-            for path in paths:
-                unlink(f"{self._output}/{path}")
-            self._remove_empty(paths)
+            places = [f"{self._output}/{path}" for path in paths]
+            for place in places:
+                unlink(place)
+            remove_empty(places, self._root)
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
         """Give files the mode of a fresh one."""
@@ -77,17 +75,26 @@ class PackageInspection:
             with publish_errors(f"{self._output}/{path}"), suppress(FileNotFoundError):
                 os.chmod(f"{self._output}/{path}", FILE_MODE & ~umask(), follow_symlinks=False)
 
-    def _remove_empty(self, paths: Sequence[str]) -> None:
-        for path in paths:
-            base = os.path.dirname(f"{self._output}/{path}")
-            while len(base) > len(self._root):
-                try:
-                    os.rmdir(base)
-                except FileNotFoundError:
-                    pass
-                except OSError:  # it is not empty
-                    break
-                base = os.path.dirname(base)
+
+def remove_empty(places: Sequence[str], root: str) -> None:
+    """Remove the empty directories above ``places``, up to ``root``."""
+    for base in dict.fromkeys(map(os.path.dirname, places)):
+        while len(base) > len(root):
+            try:
+                os.rmdir(base)
+            except FileNotFoundError:
+                pass
+            except OSError:  # it is not empty
+                break
+            base = os.path.dirname(base)
+
+
+def chunks(place: str) -> Iterator[bytes]:
+    """Yield what a file holds. Raises :class:`OSError`, also for a link."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(place, flags), "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def _entry(place: str, path: str, fresh: int) -> PackageEntry:

@@ -16,6 +16,7 @@ from yanksync.core.package_files.copies import (
     CopyStatus,
     LeaveCause,
     PackageFile,
+    metadata_hash,
 )
 from yanksync.core.package_files.paths import paths_of
 from yanksync.state.database import Database
@@ -33,8 +34,19 @@ class CopyCounts(Struct, frozen=True):
     wanted: int = 0
     wanted_bytes: int = 0  # of those whose size upstream gives
     failing: int = 0  # wanted ones that could not be copied
+    lacking_metadata: int = 0  # served ones without it, because it could not be copied
     withheld: int = 0
     withheld_bytes: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many bytes all copies take."""
+        return self.served_bytes + self.withheld_bytes
+
+    @property
+    def outstanding(self) -> int:
+        """How many files are still to be copied, or lack their metadata."""
+        return self.wanted + self.lacking_metadata
 
 
 class CopyDone(Struct, frozen=True):
@@ -43,6 +55,11 @@ class CopyDone(Struct, frozen=True):
     id: int
     size: int  # bytes
     has_metadata: bool
+    metadata_problem: str | None = None  # why it was not copied
+
+
+_NEXT_TRY = "?1 + min(3600.0, 60.0 * (1 << min(attempts, 6)))"
+"""A minute after the first failure (``?1``), then doubling to an hour."""
 
 
 class PackageFileTable:
@@ -81,10 +98,17 @@ class PackageFileTable:
             WHERE id = ?""",
             [(now, one.id) for one in changes.returning],
         )
+        # Metadata that is new or another one is copied like a file, by the next pass.
         self._db.execute_many(
-            "UPDATE package_files SET file = ? WHERE id = ?",
-            [(_dump(file), one.id) for one, file in changes.updated],
-        )
+            """UPDATE package_files SET file = ?2, has_metadata = has_metadata AND NOT ?3,
+                next_try = CASE WHEN ?3 AND ?4 AND status = 'served' THEN ?1 ELSE next_try END
+            WHERE id = ?5""",
+            [
+                (now, _dump(file), metadata_hash(file) != metadata_hash(one.file),
+                 metadata_hash(file) is not None, one.id)
+                for one, file in changes.updated
+            ],
+        )  # fmt: skip
 
     def add(self, project: str, files: Iterable[File], now: float) -> None:
         """Note files that are to be copied."""
@@ -120,30 +144,56 @@ class PackageFileTable:
 
     def wanted(self, now: float, limit: int, after: int = 0) -> list[PackageFile]:
         """Return the first ``limit`` files to copy now, oldest first."""
-        return list(
-            self._select(
-                "status = 'wanted' AND next_try <= ? AND id > ? ORDER BY id LIMIT ?",
-                now,
-                after,
-                limit,
-            )
+        where = "status = 'wanted' AND id > ? AND next_try <= ? ORDER BY id LIMIT ?"
+        return list(self._select(where, after, now, limit))
+
+    def lacking_metadata(self, now: float, limit: int, after: int = 0) -> list[PackageFile]:
+        """Return served copies whose metadata is to be copied now."""
+        where = """status = 'served' AND next_try > 0 AND id > ? AND next_try <= ?
+            ORDER BY id LIMIT ?"""
+        return list(self._select(where, after, now, limit))
+
+    def are_wanted(self, paths: Iterable[str]) -> set[str]:
+        """Return those of ``paths`` at which a copy is wanted."""
+        rows = self._db.execute(
+            """SELECT path FROM package_files
+            WHERE status = 'wanted' AND path IN (SELECT value FROM json_each(?))""",
+            (json.dumps(list(paths)),),
         )
+        return {row[0] for row in rows}
+
+    def by_path(self, paths: Iterable[str]) -> dict[str, PackageFile]:
+        """Return the copies of these paths."""
+        where = "path IN (SELECT value FROM json_each(?))"
+        return {one.path: one for one in self._select(where, json.dumps(list(paths)))}
+
+    def projects_to_copy(self, names: Iterable[str], now: float) -> set[str]:
+        """Return those of ``names`` with files to copy now."""
+        rows = self._db.execute(
+            """SELECT DISTINCT project FROM package_files WHERE status = 'wanted'
+            AND next_try <= ? AND project IN (SELECT value FROM json_each(?))""",
+            (now, json.dumps(list(names))),
+        )
+        return {row[0] for row in rows}
 
     def mark_served(self, done: Iterable[CopyDone], now: float) -> None:
         """Note copies that stand at their paths."""
         self._db.execute_many(
-            """UPDATE package_files SET status = 'served', size = ?, has_metadata = ?, since = ?,
-                attempts = 0, next_try = 0, problem = NULL, cause = NULL, delete_at = NULL
-            WHERE id = ? AND status = 'wanted'""",
-            [(one.size, one.has_metadata, now, one.id) for one in done],
+            f"""UPDATE package_files SET status = 'served', size = ?2, has_metadata = ?3,
+                since = CASE status WHEN 'served' THEN since ELSE ?1 END, problem = ?4,
+                attempts = CASE WHEN ?4 IS NULL THEN 0 ELSE attempts + 1 END,
+                next_try = CASE WHEN ?4 IS NULL THEN 0 ELSE {_NEXT_TRY} END,
+                cause = NULL, delete_at = NULL
+            WHERE id = ?5 AND status IN ('wanted', 'served')""",
+            [(now, one.size, one.has_metadata, one.metadata_problem, one.id) for one in done],
         )
 
-    def mark_failed(self, id_: int, problem: str, next_try: float) -> None:
-        """Note why a file was not copied, and when to try again."""
+    def mark_failed(self, id_: int, problem: str, now: float) -> None:
+        """Note why a file was not copied; a later pass tries again."""
         self._db.execute(
-            """UPDATE package_files SET attempts = attempts + 1, problem = ?, next_try = ?
-            WHERE id = ?""",
-            (problem, next_try, id_),
+            f"""UPDATE package_files SET next_try = {_NEXT_TRY}, attempts = attempts + 1,
+                problem = ?2 WHERE id = ?3 AND status = 'wanted'""",
+            (now, problem, id_),
         )
 
     def leaving(self, limit: int) -> list[PackageFile]:
@@ -184,21 +234,31 @@ class PackageFileTable:
                 count(*) FILTER (WHERE status = 'wanted'),
                 coalesce(sum(json_extract(file, '$.size')) FILTER (WHERE status = 'wanted'), 0),
                 count(*) FILTER (WHERE status = 'wanted' AND problem IS NOT NULL),
+                count(*) FILTER (WHERE status = 'served' AND next_try > 0),
                 count(*) FILTER (WHERE status IN ('withheld', 'leaving')),
                 coalesce(sum(size) FILTER (WHERE status IN ('withheld', 'leaving')), 0)
             FROM package_files"""
         )
         return CopyCounts(*row)
 
-    def has_work(self, now: float) -> bool:
-        """Return True if a pass has work with files."""
-        return (
-            self._db.first_row(
-                """SELECT 1 FROM package_files WHERE status IN ('wanted', 'leaving')
-                OR (status = 'withheld' AND delete_at <= ?) LIMIT 1""",
-                (now,),
-            )
-            is not None
+    def has_to_copy(self, now: float) -> bool:
+        """Return True if a pass has files to copy."""
+        return bool(self.wanted(now, 1) or self.lacking_metadata(now, 1))
+
+    def outstanding(self) -> CopyCounts:
+        """Count what is still to be copied, and that alone."""
+        wanted = self._db.first_row(
+            """SELECT count(*), coalesce(sum(json_extract(file, '$.size')), 0),
+                count(problem) FROM package_files WHERE status = 'wanted'"""
+        )
+        lacking = self._db.first_row(
+            "SELECT count(*) FROM package_files WHERE status = 'served' AND next_try > 0"
+        )
+        return CopyCounts(
+            wanted=wanted[0],
+            wanted_bytes=wanted[1],
+            failing=wanted[2],
+            lacking_metadata=lacking[0],
         )
 
     def _select(self, where: str, *parameters: object) -> Iterator[PackageFile]:

@@ -1,142 +1,174 @@
-"""Downloads package files, checks them, and lets the pages name them.
+"""Copies package files: a queue of its own, which later passes continue.
 
 A copy is visible only once its size and its strongest hash are right. Pages name it afterwards.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
 
-from msgspec import Struct
-
-from yanksync.core.errors import InvalidAnswer, UpstreamError
-from yanksync.core.model import Hashes
-from yanksync.core.package_files.copies import PackageFile
-from yanksync.core.package_files.paths import metadata_path, strongest
+from yanksync.core.package_files.copies import CopyStatus, PackageFile
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.package_files.table import CopyDone
+from yanksync.sync.package_files.download import Downloader
+from yanksync.sync.package_files.hosts import HostQueue
+from yanksync.sync.package_files.limits import Bandwidth, Room
+from yanksync.sync.package_files.publish_copies import PagesToWrite, publish_copies
+from yanksync.sync.package_files.transfer import Transfers
 from yanksync.sync.package_files.withdraw import delete_expired, take_out
-from yanksync.sync.removals import publish_backlog
+from yanksync.sync.package_files.workers import Finished, Workers
 from yanksync.upstream.file_download import FileDownloads
 
-_BATCH = 64  # copies that become visible together
 SLICE = 300.0  # seconds of downloads before the journal is read again
-_FIRST_RETRY, _LAST_RETRY = 60.0, 3600.0  # seconds
+_AHEAD = 200  # files that wait for a free thread
+_BATCH = 500  # copies that become visible together
+_PATIENCE = 10.0  # seconds that a copy waits for others
+_TICK = 0.25  # seconds
+_MOST_UNFIT = 100  # files that do not fit: then the pass looks for no smaller ones
+
+_ADVICE = {
+    "files.budget": "raise files.budget, or let fewer files be copied",
+    "files.free_space": "free some room on the disk of mirror.output, or lower files.free_space",
+}
 
 
-class _Outcome(Struct, frozen=True):
-    copy: PackageFile
-    size: int = 0  # bytes
-    has_metadata: bool = False
-    problem: str | None = None  # why it was not copied
+def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = False) -> None:
+    """Copy files until the queue is empty or a limit is reached.
 
-
-def copy_files(mirror: Mirror) -> bool:
-    """Copy files; return True if more are waiting.
-
-    It ends after :data:`SLICE` seconds.     Raises :class:`yanksync.core.errors.PublishError` and
-    :class:`yanksync.core.errors.StateError`.
+    ``follow`` brings the pages up to date, while downloads go on; no withdrawal waits for a file.
+    ``at_once``: files that failed are tried whatever their back-off. Raises
+    :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`.
     """
     take_out(mirror)
     delete_expired(mirror)
+    _drop_parts(mirror)
+    until = float("inf") if at_once else mirror.now()
     table = mirror.state.package_files
-    began, after, until = mirror.monotonic(), 0, mirror.now()
-    counts = table.counts()
-    if not counts.wanted:
-        return False
-    mirror.progress.expect("copying files", counts.wanted)
-    downloads = FileDownloads(mirror.settings)
+    if table.wanted(until, 1) or table.lacking_metadata(until, 1):
+        with _transfers(mirror) as transfers:
+            _Copying(mirror, transfers, until).run(mirror, follow)
+        _drop_parts(mirror)
+    mirror.totals.files_waiting = table.outstanding().outstanding
+
+
+def _drop_parts(mirror: Mirror) -> None:
+    """Delete what was received, but the parts of files that a download will continue."""
+    parts = mirror.packages.incoming()
+    mirror.packages.keep_incoming(mirror.state.package_files.are_wanted(parts) if parts else ())
+
+
+@contextmanager
+def _transfers(mirror: Mirror) -> Iterator[Transfers]:
+    files = mirror.settings.files
+    taken = mirror.state.package_files.counts().taken if files.budget else 0
+    downloads, stopped = FileDownloads(mirror.settings, mirror.upstream.simple_url), Event()
+    room = Room(files, taken, mirror.packages.free_space)
     try:
-        with ThreadPoolExecutor(mirror.settings.files.downloads) as pool:
-            while batch := table.wanted(until, _BATCH, after):
-                if mirror.stopping():
-                    return False
-                if mirror.monotonic() - began > SLICE:
-                    return True
-                after = batch[-1].id
-                outcomes = list(pool.map(lambda one: _copy(mirror, downloads, one), batch))
-                _publish(mirror, outcomes)
-                mirror.progress.advance(len(batch))
+        yield Transfers(downloads, room, Bandwidth(files.bandwidth, stopped.wait), stopped)
     finally:
+        stopped.set()
         downloads.close()
-    return False
 
 
-def _copy(mirror: Mirror, downloads: FileDownloads, copy: PackageFile) -> _Outcome:
-    file = copy.file
-    best = strongest(file.hashes)
-    assert best is not None  # others are not wanted
-    try:
-        size = _receive(mirror, downloads, copy.path, file.url, best, file.size)
-        metadata = _metadata_hashes(file.core_metadata)
-        if metadata is not None:
-            url = f"{file.url}.metadata"
-            _receive(mirror, downloads, metadata_path(copy.path), url, metadata, None)
-    except UpstreamError as error:
-        return _Outcome(copy, problem=str(error))
-    return _Outcome(copy, size, metadata is not None)
+class _Copying:
+    """The downloads of one pass."""
 
+    def __init__(self, mirror: Mirror, transfers: Transfers, until: float) -> None:
+        self._transfers, self._until = transfers, until
+        self._hosts = HostQueue(mirror.settings.files.downloads_per_host)
+        most_metadata = mirror.settings.upstream.max_page_size
+        downloader = Downloader(mirror.packages, transfers, most_metadata)
+        self._workers = Workers(downloader, self._hosts)
+        self._progress = mirror.progress
+        self._after = {CopyStatus.WANTED: 0, CopyStatus.SERVED: 0}  # the last row of each
+        self._under_way: dict[int, PackageFile] = {}  # by row
+        self._ended = 0  # files that were finished, of all that were queued
+        self._queued = 0
+        self._done: list[Finished] = []  # what is not published yet
+        self._oldest = 0.0  # monotonic seconds, of what is done
+        self._pages = PagesToWrite()
+        self._unfit: Counter[str] = Counter()  # files that do not fit, by key
 
-def _metadata_hashes(given: bool | Hashes | None) -> tuple[str, str] | None:
-    return strongest(given) if isinstance(given, tuple) else None
+    def run(self, mirror: Mirror, follow: Callable[[], Mirror]) -> None:
+        """Download until nothing is left, and publish meanwhile."""
+        left = mirror.state.package_files.outstanding()
+        self._progress.expect("copying files", left.outstanding, size=left.wanted_bytes)
+        self._workers.start(min(mirror.settings.files.downloads, left.outstanding))
+        began = mirror.monotonic()
+        try:
+            while not mirror.stopping() and (self._refill(mirror) or self._is_at_work):
+                self._take(mirror, self._workers.finished(_TICK))
+                waited = mirror.monotonic() - self._oldest
+                if self._done and (len(self._done) >= _BATCH or waited > _PATIENCE):
+                    self._publish(mirror)
+                if mirror.monotonic() - began > SLICE:
+                    self._publish(mirror, everything=True)
+                    mirror, began = follow(), mirror.monotonic()
+                    self._after = dict.fromkeys(self._after, 0)  # a page may want an older row
+        finally:
+            self._hosts.close()
+        self._publish(mirror, everything=not mirror.stopping())
+        self._log_limits()
 
+    @property
+    def _is_at_work(self) -> bool:
+        return self._queued > self._ended + self._hosts.postponed
 
-def _receive(
-    mirror: Mirror,
-    downloads: FileDownloads,
-    path: str,
-    url: str,
-    wanted: tuple[str, str],
-    size: int | None,
-) -> int:
-    algorithm, digest = wanted
-    with mirror.packages.receive(path) as incoming:
-        incoming.restart()
-        found = hashlib.new(algorithm, usedforsecurity=False)
-        with downloads.open(url) as download:
-            for chunk in download.chunks:
-                incoming.write(chunk)
-                found.update(chunk)
-        if size is not None and incoming.size != size:
-            incoming.discard()
-            raise InvalidAnswer(url, f"has {incoming.size} bytes, and the page says {size}")
-        if found.hexdigest() != digest:
-            incoming.discard()
-            raise InvalidAnswer(url, f"its {algorithm} is not that of the page")
-        return incoming.size
+    def _refill(self, mirror: Mirror) -> bool:
+        """Queue more files; return False if there are none."""
+        if self._hosts.waiting >= _AHEAD:
+            return True
+        if self._unfit.total() >= _MOST_UNFIT:
+            self._hosts.clear()
+            return False
+        table, rows = mirror.state.package_files, list[PackageFile]()
+        for status, read in (
+            (CopyStatus.WANTED, table.wanted),
+            (CopyStatus.SERVED, table.lacking_metadata),
+        ):
+            rows = read(self._until, _AHEAD, self._after[status])
+            if rows:
+                self._after[status] = rows[-1].id
+                break
+        for one in rows:
+            if one.id not in self._under_way:
+                self._under_way[one.id] = one
+                self._queued += 1
+                self._hosts.put(one)
+        return bool(rows)
 
+    def _take(self, mirror: Mirror, finished: Sequence[Finished]) -> None:
+        """Take what the threads have finished."""
+        if finished and not self._done:
+            self._oldest = mirror.monotonic()
+        failed = 0
+        for one in finished:
+            if one.fatal is not None:
+                raise one.fatal
+            if one.limit is not None:
+                self._unfit[one.limit.key] += 1
+                self._under_way.pop(one.copy.id, None)
+            else:
+                self._done.append(one)
+            failed += one.received is None
+        self._ended += len(finished)
+        self._progress.advance(len(finished), failed, size=self._transfers.take_count())
 
-def _publish(mirror: Mirror, outcomes: Sequence[_Outcome]) -> None:
-    """Make the copies visible, note them, and let the pages name them."""
-    done = [one for one in outcomes if one.problem is None]
-    if done:
-        mirror.packages.publish_packages(list(_paths(done)))
-    now = mirror.now()
-    with mirror.state.transaction():
-        table = mirror.state.package_files
-        table.mark_served((CopyDone(one.copy.id, one.size, one.has_metadata) for one in done), now)
-        for one in outcomes:
-            if one.problem is not None:
-                mirror.totals.files_failed += 1
-                table.mark_failed(one.copy.id, one.problem, now + _FIRST_RETRY)
-                log.warning(
-                    "%s: %s: not copied: %s; a later pass tries again",
-                    one.copy.project,
-                    one.copy.file.filename,
-                    one.problem,
-                    extra={"project": one.copy.project},
-                )
-        for row in mirror.state.projects.get({one.copy.project for one in done}).values():
-            mirror.state.publish_queue.add_page(row.id, now)
-        mirror.totals.files_copied += len(done)
-    publish_backlog(mirror)
+    def _publish(self, mirror: Mirror, *, everything: bool = False) -> None:
+        done, self._done = self._done, []
+        if done:
+            self._pages.add(publish_copies(mirror, done), mirror.monotonic())
+            for one in done:
+                self._under_way.pop(one.copy.id, None)
+        self._pages.publish(mirror, self._until, everything=everything)
 
-
-def _paths(done: Sequence[_Outcome]) -> Iterator[str]:
-    """Yield the paths of metadata before those of their files."""
-    for one in done:
-        if one.has_metadata:
-            yield metadata_path(one.copy.path)
-        yield one.copy.path
+    def _log_limits(self) -> None:
+        for key, count in self._unfit.items():
+            log.warning(
+                "%s is reached: %d files or more wait. Later passes try again; %s",
+                key,
+                count,
+                _ADVICE[key],
+            )

@@ -49,7 +49,9 @@ from yanksync.upstream.http.redirects import PORTS, RedirectRules, origin, url_f
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
 _REDIRECTS = 5
-_FAILURES = (requests.RequestException, HTTPError, OSError, zlib.error)
+FAILURES = (requests.RequestException, HTTPError, OSError, zlib.error)
+"""What the libraries raise when a request fails."""
+_MOST_ROUTES = 200  # a hostile page may name a host for each file
 
 
 class _Route(Struct):
@@ -187,7 +189,7 @@ class Session:
                 allow_redirects=False,
             ) as response:
                 yield response
-        except (*_FAILURES, ValueError) as error:  # also a header that is no address or number
+        except (*FAILURES, ValueError) as error:  # also a header that is no address or number
             raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
 
     def post(
@@ -212,7 +214,7 @@ class Session:
         self.retry_after.wait(shown)
         with LoggedRequest(f"GET {shown}") as logged:
             try:
-                response = self._sent(url, headers, own=own)
+                response = self.stream(url, headers, own=own)
                 told = lower(response.headers)
                 logged.answered(response.status, told)
                 try:
@@ -223,10 +225,14 @@ class Session:
                 except BaseException:
                     response.close()  # the rest of the body would be read as the next answer
                     raise
-            except _FAILURES as error:
+            except FAILURES as error:
                 raise UpstreamUnreachable(shown, root_cause(error)) from error
 
-    def _sent(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
+    def stream(self, url: str, headers: dict[str, str], *, own: bool) -> urllib3.BaseHTTPResponse:
+        """Send a GET, and return the answer with its body unread.
+
+        Follows no redirect. Raises :data:`FAILURES`. ``own``: the address may get credentials.
+        """
         route = self._route(url, own=own)
         try:
             return self._send(route, url, headers)
@@ -284,6 +290,8 @@ class Session:
         route = self._routes.get(key)
         if route is None:
             with self._lock:
+                if len(self._routes) >= _MOST_ROUTES:
+                    self._routes.clear()
                 route = self._routes.setdefault(key, self._new_route(url, own=own))
         return route
 

@@ -14,13 +14,16 @@ PORTS = {"http": 80, "https": 443}
 class RedirectRules:
     """Where upstream may redirect to."""
 
-    def __init__(self, *, allow_http: bool, hosts: Collection[str]) -> None:
-        """``hosts``: other hosts that pages may redirect to, with a port or without."""
+    def __init__(self, *, allow_http: bool, hosts: Collection[str] | None) -> None:
+        """``hosts``: other hosts that pages may redirect to, with a port or without; None: any."""
         self._allow_http = allow_http
-        self._hosts = frozenset(hosts)
+        self._hosts = None if hosts is None else frozenset(hosts)
 
     def follow(self, url: str, location: str, home: str | None) -> str:
-        """Return where ``url`` leads; ``home`` is the host that was asked first."""
+        """Return where ``url`` leads; ``home`` is the host that was asked first.
+
+        Raises :class:`InvalidAnswer`.
+        """
         shown = url_for_messages(url)
         if not location:
             raise InvalidAnswer(shown, "a redirect that names no address")
@@ -52,6 +55,8 @@ class RedirectRules:
 
     def _may_answer(self, url: str) -> bool:
         """Return whether ``url`` is at a host of ``redirect_hosts``."""
+        if self._hosts is None:
+            return True
         _, host, port = origin(url)
         host = f"[{host}]" if ":" in host else host
         return not self._hosts.isdisjoint((host, f"{host}:{port}"))

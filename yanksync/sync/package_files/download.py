@@ -1,0 +1,100 @@
+"""Brings one package file and its metadata here, and checks both. Touches no state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from yanksync.core.errors import UpstreamError
+from yanksync.core.package_files.copies import CopyStatus, PackageFile, metadata_hash
+from yanksync.core.package_files.paths import metadata_path, strongest
+from yanksync.output.package_store import PackageStore
+from yanksync.sync.package_files.limits import LimitReached
+from yanksync.sync.package_files.transfer import Transfers, Wanted
+
+
+class Received(Struct, frozen=True):
+    """What came of one file."""
+
+    size: int  # bytes of the copy
+    has_metadata: bool  # it stands, or will stand, beside the file
+    paths: tuple[str, ...] = ()  # to publish, that of the metadata first
+    put_back: bool = False  # the withheld copy is right
+    metadata_problem: str | None = None  # why the metadata is not here
+
+
+class Downloader:
+    """Brings files here. Safe for use by many threads."""
+
+    def __init__(self, store: PackageStore, transfers: Transfers, most_metadata: int) -> None:
+        """``most_metadata``: bytes."""
+        self._store, self._transfers = store, transfers
+        self._most_metadata = most_metadata
+
+    def fetch(self, copy: PackageFile) -> Received:
+        """Bring a file and its metadata here.
+
+        What is here already is not downloaded. Raises what :meth:`Transfers.receive` raises.
+        """
+        best = strongest(copy.file.hashes)
+        assert best is not None  # others are not wanted
+        wanted = Wanted(copy.path, copy.file.url, *best, size=copy.file.size)
+        size, put_back = self._size_in_place(copy, wanted), False
+        if size is None and copy.size is not None:
+            size = self._checked(self._store.withheld_chunks, wanted)
+            put_back = size is not None
+        paths = []
+        if size is None:
+            size = self._receive(wanted)
+            paths.append(copy.path)
+        metadata = self._wanted_metadata(copy)
+        if metadata is None:
+            return Received(size, False, tuple(paths), put_back)
+        try:
+            if not self._is_there(metadata, put_back=put_back):
+                self._receive(metadata)
+                paths.insert(0, metadata.path)
+        except (UpstreamError, LimitReached) as error:
+            return Received(size, False, tuple(paths), put_back, str(error))
+        return Received(size, True, tuple(paths), put_back)
+
+    def _size_in_place(self, copy: PackageFile, wanted: Wanted) -> int | None:
+        """Return the size of a right copy that a run has not noted; None: there is none."""
+        if copy.status is CopyStatus.SERVED:
+            return copy.size
+        found = self._store.package_entries([copy.path]).get(copy.path)
+        if found is None or not found.is_file or found.size != (wanted.size or found.size):
+            return None
+        return self._checked(self._store.package_chunks, wanted)
+
+    def _wanted_metadata(self, copy: PackageFile) -> Wanted | None:
+        best = metadata_hash(copy.file)
+        if best is None:
+            return None
+        url = f"{copy.file.url}.metadata"
+        return Wanted(metadata_path(copy.path), url, *best, most=self._most_metadata)
+
+    def _is_there(self, wanted: Wanted, *, put_back: bool) -> bool:
+        if put_back:
+            return self._checked(self._store.withheld_chunks, wanted) is not None
+        if wanted.path not in self._store.package_entries([wanted.path]):
+            return False
+        return self._checked(self._store.package_chunks, wanted) is not None
+
+    def _checked(self, chunks: Callable[[str], Iterator[bytes]], wanted: Wanted) -> int | None:
+        """Return the size of what stands at a path; None: it is missing or wrong."""
+        found, size = wanted.new_hash(), 0
+        try:
+            for chunk in chunks(wanted.path):
+                self._transfers.check_stop()
+                found.update(chunk)
+                size += len(chunk)
+        except OSError:  # it is missing, a link, or cannot be read
+            return None
+        return size if found.hexdigest() == wanted.digest else None
+
+    def _receive(self, wanted: Wanted) -> int:
+        with self._store.receive(wanted.path) as incoming:
+            self._transfers.receive(incoming, wanted)
+            return incoming.size

@@ -1,0 +1,125 @@
+"""Makes downloaded files visible, and lets the pages name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yanksync.core.package_files.copies import CopyStatus, is_same_file
+from yanksync.core.project_state import PublishReason
+from yanksync.mirror.context import Mirror, log
+from yanksync.state.package_files.table import CopyDone
+from yanksync.sync.package_files.download import Received
+from yanksync.sync.package_files.workers import Finished
+from yanksync.sync.publish import BATCH, publish
+
+_LONGEST_WAIT = 60.0  # seconds in which a page does not name a copy, as more are to come
+
+
+def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
+    """Make copies visible, and note what came of each file.
+
+    Returns the projects with new copies. Their pages are queued. Raises
+    :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`.
+    """
+    done = _still_wanted(mirror, finished)
+    received = [path for _, one in done for path in one.paths]
+    back = [copy.copy.path for copy, one in done if one.put_back]
+    if back:
+        mirror.packages.put_back(back)
+    if received:
+        mirror.packages.publish_packages(received)
+    table, now = mirror.state.package_files, mirror.now()
+    projects = {one.copy.project for one, _ in done}
+    with mirror.state.transaction():
+        table.mark_served(
+            (
+                CopyDone(one.copy.id, came.size, came.has_metadata, came.metadata_problem)
+                for one, came in done
+            ),
+            now,
+        )
+        for one in finished:
+            if one.problem is not None:
+                table.mark_failed(one.copy.id, one.problem, now)
+        for row in mirror.state.projects.get(projects).values():
+            mirror.state.publish_queue.add_page(row.id, now)
+    for one in finished:
+        _count(mirror, one)
+    return projects
+
+
+def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Finished, Received]]:
+    """Return what was downloaded and is wanted still: a page may have changed meanwhile."""
+    rows = mirror.state.package_files.by_path(one.copy.path for one in finished)
+    found = []
+    for one in finished:
+        row = rows.get(one.copy.path)
+        if (
+            one.received is not None
+            and row is not None
+            and row.id == one.copy.id
+            and row.status in (CopyStatus.WANTED, CopyStatus.SERVED)
+            and is_same_file(row.file, one.copy.file)
+        ):
+            found.append((one, one.received))
+    return found
+
+
+def _count(mirror: Mirror, finished: Finished) -> None:
+    """Count a file, and log what is wrong with it."""
+    copy, totals = finished.copy, mirror.totals
+    where, named = f"{copy.project}: {copy.file.filename}", {"project": copy.project}
+    came = finished.received
+    if came is not None:
+        if copy.status is CopyStatus.WANTED:
+            totals.files_copied += 1
+            totals.bytes_copied += came.size
+            log.debug("%s: copied (%d bytes)", where, came.size, extra=named)
+        if came.metadata_problem is not None:
+            totals.files_failed += 1
+            why = "its metadata was not copied"
+            text = "%s: %s: %s; it is offered without, and a later pass tries again"
+            log.warning(text, where, why, came.metadata_problem, extra=named)
+    elif finished.problem is not None:
+        totals.files_failed += 1
+        text = "%s: not copied: %s; a later pass tries again"
+        log.warning(text, where, finished.problem, extra=named)
+
+
+class PagesToWrite:
+    """The projects with new copies that their pages do not name yet.
+
+    A page is written when its last file is here, or after a minute: large projects would be written
+    after each batch.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}  # monotonic seconds, by project
+
+    def add(self, names: set[str], now: float) -> None:
+        """Note projects with new copies."""
+        for name in names:
+            self._since.setdefault(name, now)
+
+    def publish(self, mirror: Mirror, until: float, *, everything: bool = False) -> None:
+        """Publish the pages of projects with all files here, and overdue ones.
+
+        Files that are not tried again before ``until`` do not count.
+
+        Raises what :func:`yanksync.sync.publish.publish` raises.
+        """
+        now = mirror.monotonic()
+        waiting = set()
+        if not everything:
+            waiting = mirror.state.package_files.projects_to_copy(self._since, until)
+        due = [
+            name
+            for name, since in self._since.items()
+            if name not in waiting or now - since > _LONGEST_WAIT
+        ]
+        for start in range(0, len(due), BATCH):
+            rows = mirror.state.projects.get(due[start : start + BATCH])
+            queued = mirror.state.publish_queue.queued([row.id for row in rows.values()])
+            publish(mirror, [one for one in queued if one.reason is PublishReason.PAGE])
+        for name in due:
+            del self._since[name]
