@@ -15,6 +15,7 @@ from yanksync.config.keys import KEYS, SECTIONS, find_key
 from yanksync.config.load import DEFAULT, ExaminedConfig, examine, load, with_simple_url
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.config.settings import (
+    Bucket,
     Compression,
     HealthSettings,
     HookSettings,
@@ -366,6 +367,17 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ('[mirror]\nstate = "mirror"', "mirror.state", "is the same path as mirror.output"),
         ('[mirror]\noutput = "a"\nstate = "a/simple/x/y.db"', "mirror.state",
          "is among the pages of mirror.output"),
+        ('[mirror]\noutput = "a"\nstate = "a/packages/y.db"', "mirror.state",
+         "is among the pages of mirror.output"),
+        ('[files]\nwithheld = "mirror/x"', "files.withheld",
+         "is below mirror.output, where a web server would serve it"),
+        ('[files]\nwithheld = "yanksync.db"', "files.withheld", "is the same path as mirror.state"),
+        ('[files]\nwithheld = "s3://mirror/x"', "files.withheld",
+         "must be a directory, like mirror.output"),
+        *((f'[mirror]\noutput = "s3://mirror/a"\n[files]\nwithheld = "{place}"', "files.withheld",
+           "must be s3://bucket/prefix, like mirror.output") for place in ("x", "gs://mirror/x")),
+        ('[mirror]\noutput = "s3://mirror"\n[files]\nwithheld = "s3://mirror/x"', "files.withheld",
+         "is below mirror.output, where a web server would serve it"),
         (f'[upstream]\nsimple_url = "{INDEX}"\njournal_url = "http://upstream.example/"',
          "upstream.journal_url",
          f"{PLAIN}; if the server has https, write https://upstream.example/"),
@@ -582,8 +594,8 @@ def test_an_index_that_is_no_url(here: Path) -> None:
            'must be one header, like "Authorization: Bearer …", in printable ASCII')
           for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
         *((f'manifest = "mirror/{below}/x"', "manifest",
-           "is below simple/ or withdrawals/ of mirror.output")
-          for below in ("simple", "withdrawals")),
+           "is below simple/, withdrawals/ or packages/ of mirror.output")
+          for below in ("simple", "withdrawals", "packages")),
         ('manifest_keep = "1m"', "manifest_keep",
          "must be from 3600 to 316224000 seconds, not 1m"),
         ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),
@@ -752,6 +764,22 @@ def test_where_values_come_from(here: Path) -> None:
         "storage.region": ("x", "$YANKSYNC_STORAGE_REGION"),
     }
     assert found.settings.upstream.timeout == 60.0
+
+
+def test_where_files_are_kept_out_of_service(here: Path) -> None:
+    text = '[mirror]\nfiles = "copy"\noutput = "out"\nstate = "out/state.db"\n'
+    (here / "yanksync.toml").write_text(text)
+    (error,) = examine(None, {}).errors
+    place = here / "out/state.db.withheld"
+    problem = f"is {place} by default, below mirror.output; name another directory"
+    assert (error.key, error.problem) == ("files.withheld", problem)
+    given = {"YANKSYNC_FILES_WITHHELD": "kept"}
+    assert load(None, given).withheld == here / "kept"
+    assert load(None, {"YANKSYNC_MIRROR_STATE": "y.db"}).withheld == here / "y.db.withheld"
+    in_bucket = {"YANKSYNC_MIRROR_OUTPUT": "s3://mirror/a", "YANKSYNC_MIRROR_STATE": "y.db"}
+    assert load(None, in_bucket).withheld is None
+    kept = Bucket(scheme="s3", bucket="kept")
+    assert load(None, in_bucket | {"YANKSYNC_FILES_WITHHELD": "s3://kept"}).withheld == kept
 
 
 def test_a_conflict_names_the_value_that_somebody_gave(here: Path) -> None:

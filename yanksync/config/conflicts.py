@@ -15,10 +15,10 @@ from yanksync.config.settings import (
     Settings,
     YankedPolicy,
 )
-from yanksync.core.layout import ROOT, WITHDRAWALS
+from yanksync.core.layout import PACKAGES, ROOT, WITHDRAWALS
 from yanksync.core.urls import is_loopback, redacted
 
-_BELOW = (ROOT, WITHDRAWALS)  # what yanksync writes below the output
+_BELOW = (ROOT, WITHDRAWALS, PACKAGES)  # what yanksync writes below the output
 
 
 class Conflict(Struct, frozen=True):
@@ -55,6 +55,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
     yield from _notifications(settings)
     yield from _places(settings)
+    yield from _withheld(settings)
     yield from _plain_http(settings)
 
 
@@ -86,8 +87,30 @@ def _places(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("mirror.state", "mirror.output", problem)
     manifest = settings.hooks.manifest
     if manifest is not None and _is_among_pages(manifest, output):
-        problem = "is below simple/ or withdrawals/ of mirror.output"
+        problem = "is below simple/, withdrawals/ or packages/ of mirror.output"
         yield Conflict("hooks.manifest", "mirror.output", problem)
+
+
+def _withheld(settings: Settings) -> Iterator[Conflict]:
+    """Check where files are kept out of service: a web server serves all of the output."""
+    output, state, place = settings.mirror.output, settings.mirror.state, settings.withheld
+    given = settings.files.withheld is not None
+    if place is None or not (given or settings.copies_files):
+        return
+    problem = None
+    if isinstance(place, Path) != isinstance(output, Path) or (
+        isinstance(place, Bucket) and isinstance(output, Bucket) and place.scheme != output.scheme
+    ):
+        kind = "a directory" if isinstance(output, Path) else f"{output.scheme}://bucket/prefix"
+        problem = f"must be {kind}, like mirror.output"
+    elif f"{place}/".startswith(f"{output}/"):
+        problem = "is below mirror.output, where a web server would serve it"
+        if not given:  # it is beside mirror.state
+            problem = f"is {place} by default, below mirror.output; name another directory"
+    elif place == state:
+        problem = "is the same path as mirror.state"
+    if problem is not None:
+        yield Conflict("files.withheld", "mirror.output", problem)
 
 
 def _is_among_pages(place: Path | Bucket, output: Path | Bucket) -> bool:

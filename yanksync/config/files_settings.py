@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from yanksync.config.settings import Bucket
 
 
 class FilesSettings(Struct, frozen=True, kw_only=True):
@@ -18,4 +21,4 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
     budget: int = 0  # bytes of all copies together; 0: no limit
     free_space: int = 1 << 30  # bytes that stay free on the disk
     grace: float = 7 * 86400.0  # seconds from leaving the mirror to being deleted
-    withheld: Path | None = None  # where files wait that are out of service; None: beside the state
+    withheld: Path | Bucket | None = None  # where files wait that are out of service; see Settings

@@ -186,9 +186,9 @@ _TABLE = (
         "Bytes that downloads leave free on the disk."),
     KeySpec("files.grace", seconds(0, DECADES), "7d",
         "How long a file that left the mirror is kept out of service before it is deleted."),
-    KeySpec("files.withheld", _PATH, None,
-        "The directory of files that are out of service; no web server may serve it. Default: "
-        "beside the state."),
+    KeySpec("files.withheld", text(types.place, "path"), None,
+        "The directory of files that are out of service, or s3://bucket/prefix, gs://…, az://…; no "
+        "web server may serve it. Default: beside the state; in object storage none."),
     KeySpec("guard.explained", types.PERCENT, 50.0,
         "Percent of the published projects that upstream may remove in one pass (100 always may)."),
     KeySpec("guard.unexplained", types.PERCENT, 1.0,

@@ -264,6 +264,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Whether package files are copied."""
         return self.mirror.files == "copy"
 
+    @property
+    def withheld(self) -> Path | Bucket | None:
+        """Where copies are kept that are out of service; None: nowhere."""
+        output, state = self.mirror.output, self.mirror.state
+        if self.files.withheld is not None or not isinstance(output, Path):
+            return self.files.withheld
+        beside = state if isinstance(state, Path) else output
+        return beside.with_name(f"{beside.name}.withheld")
+
     def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""
         return self.mirror.selection.includes(name)

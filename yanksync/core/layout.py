@@ -83,6 +83,16 @@ def headers(filename: str) -> Headers:
     return Headers(said.content_type, f"{said.cache}, no-transform", ENCODING[dot + suffix])
 
 
+def package_headers(path: str) -> Headers:
+    """Return the headers of a copied package file.
+
+    No browser shows the bytes as a page, and no client unpacks them on the way.
+    """
+    is_metadata = path.endswith(".metadata")  # PEP 658
+    kind = "text/plain; charset=utf-8" if is_metadata else "application/octet-stream"
+    return Headers(kind, IMMUTABLE)
+
+
 def directory(name: str | None) -> str:
     """Return the directory of a project; None: the list of projects."""
     return ROOT if name is None else f"{ROOT}/{name}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yanksync.config.load import with_simple_url
-from yanksync.config.settings import DirectoryObjectForm, Settings
+from yanksync.config.settings import Bucket, DirectoryObjectForm, Settings
 from yanksync.core import layout
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
@@ -57,7 +57,7 @@ def open_mirror(
                 state,
                 upstream,
                 store,
-                open_package_store(settings),
+                open_package_store(settings, held),
                 run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
@@ -104,21 +104,45 @@ def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
     }
     form = slash.get(settings.mirror.slash_keys)
     if held is not None:
-        return ObjectStore(held.output(), form, held.writes)
+        return ObjectStore(held.client(output), form, held.writes)
     return ObjectStore(BucketClient(output, settings.storage, source), form)
 
 
-def open_package_store(settings: Settings) -> PackageStore | None:
-    """Return where copies of package files go; None: files are not copied."""
-    output, state = settings.mirror.output, settings.mirror.state
+def open_package_store(settings: Settings, held: RemoteState | None = None) -> PackageStore | None:
+    """Return where copies of package files go; None: files are not copied.
+
+    ``held`` is a state in object storage.
+    """
     if not settings.copies_files:
         return None
-    assert isinstance(output, Path)
-    from yanksync.output.disk.package_files import DiskPackages  # start-up: few copy files
+    output, withheld = settings.mirror.output, settings.withheld
+    if isinstance(output, Path):
+        from yanksync.output.disk.package_files import DiskPackages  # start-up: few copy files
 
-    beside = state if isinstance(state, Path) else output
-    withheld = settings.files.withheld or beside.with_name(f"{beside.name}.withheld")
-    return DiskPackages(output, withheld)
+        assert isinstance(withheld, Path)
+        return DiskPackages(output, withheld)
+    assert not isinstance(withheld, Path)
+    return _object_packages(settings, output, withheld, held)
+
+
+def _object_packages(
+    settings: Settings, output: Bucket, withheld: Bucket | None, held: RemoteState | None
+) -> PackageStore:
+    from yanksync.output.disk.incoming import IncomingDirectory  # start-up: few copy files
+    from yanksync.output.object_storage.bucket import BucketClient
+    from yanksync.output.object_storage.package_objects import ObjectPackages
+
+    state = settings.mirror.state if held is None else held.path
+    assert isinstance(state, Path)
+    incoming = IncomingDirectory(f"{state}.incoming")
+
+    def client(place: Bucket) -> BucketClient:
+        if held is not None:
+            return held.client(place)
+        return BucketClient(place, settings.storage, str(settings.source or "the configuration"))
+
+    kept = None if withheld is None else client(withheld)
+    return ObjectPackages(client(output), incoming, kept, None if held is None else held.writes)
 
 
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:

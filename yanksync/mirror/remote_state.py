@@ -200,11 +200,9 @@ class RemoteState:
         """Let ``status`` on another machine see how far this run is."""
         self._lease.note_progress(phase, done, total)
 
-    def output(self) -> BucketClient:
-        """Return a client for the output that needs the lease."""
-        output = self._settings.mirror.output
-        assert isinstance(output, Bucket)
-        return self._client(output, request_timeouts(self._settings.mirror.lease))
+    def client(self, place: Bucket) -> BucketClient:
+        """Return a client that works while the lease is held."""
+        return self._client(place, request_timeouts(self._settings.mirror.lease))
 
     @contextmanager
     def use(self, state: State) -> Iterator[None]:
@@ -250,8 +248,10 @@ class RemoteState:
 
     def _compare(self, state: State) -> None:
         """Hold what is listed against the state, and mark what differs as to be put again."""
+        output = self._settings.mirror.output
+        assert isinstance(output, Bucket)
         with _storage():
-            differs = compare_etags(state, self.output())
+            differs = compare_etags(state, self.client(output))
         if differs and not self.new:
             log.warning(
                 "the last run did not end as it should: %d objects' ETags are not those that the "

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -55,6 +56,7 @@ class ObjectInfo(Struct, frozen=True):
 
     key: str
     etag: str | None
+    size: int  # bytes
 
 
 class StoredObject(Struct, frozen=True, kw_only=True):
@@ -74,7 +76,8 @@ class StoredObject(Struct, frozen=True, kw_only=True):
 MUST_NOT_EXIST = ""
 """As ``match``: the object must not be there yet."""
 
-
+_PART = 8 << 20  # bytes; S3 allows 10,000 parts
+_PARTS = 2  # of one object, sent at the same time
 _CHANGED = "another program has changed it"
 
 
@@ -142,15 +145,24 @@ class BucketClient:
         """Return the ETag of an object; None when it is not there."""
         return self._tags(key)[0]
 
+    def size(self, key: str) -> int | None:
+        """Return the size of an object in bytes; None: missing."""
+        meta = self._head(key)
+        return None if meta is None else int(meta["size"])
+
     def _tags(self, key: str) -> tuple[str | None, str | None]:
         """Return the ETag and the generation of an object, as far as it has them."""
+        meta = self._head(key)
+        return (None, None) if meta is None else (quoted_etag(meta["e_tag"]), meta["version"])
+
+    def _head(self, key: str) -> Any:
+        """Return what an object says of itself without its body; None: missing."""
         self._before()
         try:
-            meta = self._obstore.head(*self._at(key))
+            return self._obstore.head(*self._at(key))
         except Exception as error:
             self._unless_missing(error, key)
-            return None, None
-        return quoted_etag(meta["e_tag"]), meta["version"]
+            return None
 
     def _chunks(self, found: Any, key: str) -> Iterator[bytes]:
         try:
@@ -186,24 +198,31 @@ class BucketClient:
     def _put_once(
         self, key: str, body: Any, content: ObjectHeaders, match: str | None
     ) -> str | None:
+        # In one part: parts know no condition, and leave remains behind.
+        how: Any = {"mode": self._mode(key, match), "use_multipart": False}
+        return quoted_etag(self._send(key, body, content, how)["e_tag"])
+
+    def _send(self, key: str, body: Any, content: ObjectHeaders, how: Any) -> Any:
         given = {
             "Content-Type": content.type,
             "Cache-Control": content.cache,
             "Content-Encoding": content.encoding,
         }
-        mode: Any = self._mode(key, match)
+        attributes = {name: value for name, value in given.items() if value is not None}
         self._before()
         try:
-            done = self._obstore.put(
-                *self._at(key),
-                body,
-                attributes={name: value for name, value in given.items() if value is not None},
-                mode=mode,
-                use_multipart=False,  # parts know no condition, and leave remains behind
-            )
+            return self._obstore.put(*self._at(key), body, attributes=attributes, **how)
+        except YanksyncError:
+            raise
         except Exception as error:
             raise self._error(error, key) from None
-        return quoted_etag(done["e_tag"])
+
+    def upload(self, key: str, source: Path | IO[bytes], content: ObjectHeaders) -> None:
+        """Write an object that may be too large for memory.
+
+        The object is visible once all of it is there. Raises :class:`ObjectStorageError`.
+        """
+        self._send(key, source, content, {"chunk_size": _PART, "max_concurrency": _PARTS})
 
     def _mode(self, key: str, match: str | None) -> Any:
         """Return the condition of a put in the client's words."""
@@ -304,7 +323,8 @@ class BucketClient:
                 if page is None:
                     return
                 for meta in page:
-                    yield ObjectInfo(meta["path"][start:], quoted_etag(meta["e_tag"]))
+                    key = meta["path"][start:]
+                    yield ObjectInfo(key, quoted_etag(meta["e_tag"]), meta["size"])
         except YanksyncError:
             raise
         except Exception as error:

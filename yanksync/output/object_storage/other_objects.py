@@ -114,7 +114,7 @@ def spooled(chunks: Iterable[bytes]) -> IO[bytes]:
     try:
         for chunk in chunks:
             file.write(chunk)
-        file.flush()
+        file.seek(0)
     except BaseException:
         file.close()
         raise

@@ -1,0 +1,187 @@
+"""Copies of package files in a bucket.
+
+A file is received in a directory of this machine, checked there, and put as one object: until then
+the bucket has nothing of it. Large files are put part by part. A process that dies meanwhile leaves
+its parts in the storage, invisible; a lifecycle rule of the bucket deletes them.
+
+These puts and deletions carry no condition, unlike those of pages
+(:mod:`yanksync.output.object_storage.conditional_writes`): a copy has its path from its hash, so
+two runs put the same bytes. A run that lost its lease is stopped before each request. What one
+deletes that stood still in just that moment is found missing by ``verify`` and copied again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from yanksync.core.errors import PublishError
+from yanksync.core.layout import PACKAGES, package_headers
+from yanksync.core.package_files.paths import metadata_path
+from yanksync.output.object_storage.bucket import BucketClient, ObjectHeaders
+from yanksync.output.object_storage.conditional_writes import ConditionalWrites
+from yanksync.output.object_storage.other_objects import spooled
+from yanksync.output.object_storage.published_objects import publish_errors
+from yanksync.output.package_store import IncomingFile, PackageEntry
+
+_Result = TypeVar("_Result")
+_PUTS = 8  # uploads at the same time: each has up to three parts in memory
+_HEADS = 32  # simultaneous requests that carry no file
+_OUT_OF_SERVICE = ObjectHeaders(type="application/octet-stream", cache="no-store")
+
+
+class IncomingFiles(Protocol):
+    """Where files are received before they are put."""
+
+    def place(self, path: str) -> str:
+        """Return where the file is received that is to stand at ``path``."""
+
+    def receive(self, path: str) -> IncomingFile:
+        """Open the file that is to stand at ``path``."""
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Delete what was received of these files."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of received files."""
+
+
+class ObjectPackages:
+    """The copies below an output in object storage."""
+
+    def __init__(
+        self,
+        bucket: BucketClient,
+        incoming: IncomingFiles,
+        withheld: BucketClient | None = None,
+        writes: ConditionalWrites | None = None,
+    ) -> None:
+        """``withheld`` is where copies go that are out of service; None: they are deleted."""
+        self._bucket = bucket
+        self._incoming = incoming
+        self._withheld = withheld
+        self._writes = writes
+
+    def receive(self, path: str) -> IncomingFile:
+        """Open the file that is to stand at ``path``."""
+        return self._incoming.receive(path)
+
+    def drop_incoming(self, paths: Iterable[str]) -> None:
+        """Delete what was received of these files."""
+        self._incoming.drop(paths)
+
+    def incoming(self) -> Iterator[str]:
+        """Yield the names of received files."""
+        return self._incoming.names()
+
+    @publish_errors()
+    def publish_packages(self, paths: Sequence[str]) -> None:
+        """Put received files, each in one step."""
+        self._begin()
+        _each(self._put, paths, _PUTS)
+
+    def _put(self, path: str) -> None:
+        self._bucket.upload(path, Path(self._incoming.place(path)), _headers(path))
+        self._incoming.drop([path])
+
+    @publish_errors()
+    def withhold(self, paths: Sequence[str]) -> None:
+        """Move copies out of the output.
+
+        They are deleted where there is no place for them.
+        """
+        self._begin()
+        both = _with_metadata(paths)
+        if self._withheld is not None:
+            _each(self._keep, both, _PUTS)
+        self._delete(self._bucket, both)
+
+    def _keep(self, path: str) -> None:
+        assert self._withheld is not None
+        _copy(self._bucket, path, self._withheld, _kept(path), _OUT_OF_SERVICE)
+
+    @publish_errors()
+    def put_back(self, paths: Sequence[str]) -> None:
+        """Move withheld copies to their places; missing ones are no error."""
+        if self._withheld is None:
+            return
+        self._begin()
+        both = _with_metadata(paths)
+        _each(self._return, both, _PUTS)
+        self._delete(self._withheld, [_kept(path) for path in both])
+
+    def _return(self, path: str) -> None:
+        assert self._withheld is not None
+        _copy(self._withheld, _kept(path), self._bucket, path, _headers(path))
+
+    @publish_errors()
+    def delete_withheld(self, paths: Sequence[str]) -> None:
+        """Delete withheld copies; missing ones are no error."""
+        if self._withheld is not None:
+            self._begin()
+            self._delete(self._withheld, [_kept(path) for path in _with_metadata(paths)])
+
+    @publish_errors()
+    def package_sizes(self, paths: Sequence[str]) -> Mapping[str, int]:
+        """Return the sizes of copies in bytes; missing ones are left out."""
+        sizes = dict(zip(paths, _each(self._bucket.size, paths, _HEADS), strict=True))
+        return {path: size for path, size in sizes.items() if size is not None}
+
+    def package_chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
+        with publish_errors():
+            found = self._bucket.get(path)
+            if found is None:
+                raise FileNotFoundError(path)
+            yield from found.chunks
+
+    def packages(self) -> Iterator[PackageEntry]:
+        """Yield all objects below ``packages/``."""
+        with publish_errors():
+            for listed in self._bucket.list(PACKAGES):
+                yield PackageEntry(listed.key, listed.size)
+
+    def _begin(self) -> None:
+        """Note that the output changes, so that the state is put back after an error, too."""
+        if self._writes is not None:
+            self._writes.has_written = True
+
+    def _delete(self, bucket: BucketClient, keys: Sequence[str]) -> None:
+        if keys:
+            bucket.delete(keys)
+
+
+def _each(work: Callable[[str], _Result], paths: Sequence[str], threads: int) -> list[_Result]:
+    with ThreadPoolExecutor(min(threads, len(paths)) or 1, "packages") as pool:
+        return list(pool.map(work, paths))
+
+
+def _copy(
+    source: BucketClient, key: str, target: BucketClient, to: str, headers: ObjectHeaders
+) -> None:
+    """Copy an object by way of this machine: the two may be in different buckets."""
+    found = source.get(key)
+    if found is None:
+        return
+    try:
+        with spooled(found.chunks) as file:
+            target.upload(to, file, headers)
+    except OSError as error:
+        why = f"no room for a copy: {error.strerror}"
+        raise PublishError(tempfile.gettempdir(), why) from error
+
+
+def _headers(path: str) -> ObjectHeaders:
+    said = package_headers(path)
+    return ObjectHeaders(type=said.content_type, cache=said.cache)
+
+
+def _kept(path: str) -> str:
+    return path.removeprefix(f"{PACKAGES}/")
+
+
+def _with_metadata(paths: Sequence[str]) -> list[str]:
+    return [one for path in paths for one in (path, metadata_path(path))]
