@@ -58,14 +58,15 @@ def read(store: PackageStore, path: str = PATH) -> bytes:
 def test_a_file_is_visible_once_it_is_published(store: PackageStore) -> None:
     receive(store)
     assert list(store.packages()) == []
-    assert store.package_sizes([PATH]) == {}
+    assert store.package_entries([PATH]) == {}
     with pytest.raises(FileNotFoundError):
         read(store)
     receive(store, METADATA, SAID)
     store.publish_packages([METADATA, PATH])
-    assert store.package_sizes([PATH, METADATA, "packages/none"]) == {PATH: 9, METADATA: 11}
+    found = store.package_entries([PATH, METADATA, "packages/none"])
+    assert found == {PATH: PackageEntry(PATH, 9), METADATA: PackageEntry(METADATA, 11)}
     assert (read(store), read(store, METADATA)) == (BODY, SAID)
-    assert set(store.packages()) == {PackageEntry(PATH, 9), PackageEntry(METADATA, 11)}
+    assert set(store.packages()) == {PATH, METADATA}
     assert list(store.incoming()) == []
 
 
@@ -101,6 +102,22 @@ def test_a_copy_leaves_the_output_and_comes_back(store: PackageStore) -> None:
         store.delete_withheld([PATH])
     store.put_back([PATH])
     assert list(store.packages()) == []
+
+
+def test_an_altered_copy_is_set_aside(store: PackageStore) -> None:
+    published(store)
+    for _ in range(2):
+        assert store.set_aside([PATH]).endswith("/altered")
+        assert list(store.packages()) == []
+    store.put_back([PATH])  # it is not what a page may name again
+    assert list(store.packages()) == []
+
+
+def test_files_that_no_page_names_are_deleted(store: PackageStore) -> None:
+    published(store)
+    store.reset_package_modes([PATH])
+    store.delete_packages([PATH, "packages/none"])
+    assert list(store.packages()) == [METADATA]
 
 
 def test_other_bytes_take_the_place_of_a_copy(store: PackageStore) -> None:
@@ -140,6 +157,8 @@ def test_without_a_place_for_it_a_copy_is_deleted(without_withheld: ObjectPackag
     without_withheld.withhold([PATH])
     without_withheld.put_back([PATH])
     without_withheld.delete_withheld([PATH])
+    published(without_withheld)
+    assert without_withheld.set_aside([PATH]) == ""
     assert list(without_withheld.packages()) == []
 
 

@@ -56,7 +56,6 @@ class ObjectInfo(Struct, frozen=True):
 
     key: str
     etag: str | None
-    size: int  # bytes
 
 
 class StoredObject(Struct, frozen=True, kw_only=True):
@@ -323,8 +322,7 @@ class BucketClient:
                 if page is None:
                     return
                 for meta in page:
-                    key = meta["path"][start:]
-                    yield ObjectInfo(key, quoted_etag(meta["e_tag"]), meta["size"])
+                    yield ObjectInfo(meta["path"][start:], quoted_etag(meta["e_tag"]))
         except YanksyncError:
             raise
         except Exception as error:

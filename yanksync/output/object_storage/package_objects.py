@@ -15,6 +15,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -28,6 +29,7 @@ from yanksync.output.object_storage.published_objects import publish_errors
 from yanksync.output.package_store import IncomingFile, PackageEntry
 
 _Result = TypeVar("_Result")
+_ALTERED = "altered/"
 _PUTS = 8  # uploads at the same time: each has up to three parts in memory
 _HEADS = 32  # simultaneous requests that carry no file
 _OUT_OF_SERVICE = ObjectHeaders(type="application/octet-stream", cache="no-store")
@@ -97,11 +99,11 @@ class ObjectPackages:
         both = _with_metadata(paths)
         if self._withheld is not None:
             _each(self._keep, both, _PUTS)
-        self._delete(self._bucket, both)
+        self._bucket.delete(both)
 
-    def _keep(self, path: str) -> None:
+    def _keep(self, path: str, below: str = "") -> None:
         assert self._withheld is not None
-        _copy(self._bucket, path, self._withheld, _kept(path), _OUT_OF_SERVICE)
+        _copy(self._bucket, path, self._withheld, below + _kept(path), _OUT_OF_SERVICE)
 
     @publish_errors()
     def put_back(self, paths: Sequence[str]) -> None:
@@ -111,7 +113,7 @@ class ObjectPackages:
         self._begin()
         both = _with_metadata(paths)
         _each(self._return, both, _PUTS)
-        self._delete(self._withheld, [_kept(path) for path in both])
+        self._withheld.delete([_kept(path) for path in both])
 
     def _return(self, path: str) -> None:
         assert self._withheld is not None
@@ -122,13 +124,13 @@ class ObjectPackages:
         """Delete withheld copies; missing ones are no error."""
         if self._withheld is not None:
             self._begin()
-            self._delete(self._withheld, [_kept(path) for path in _with_metadata(paths)])
+            self._withheld.delete([_kept(path) for path in _with_metadata(paths)])
 
     @publish_errors()
-    def package_sizes(self, paths: Sequence[str]) -> Mapping[str, int]:
-        """Return the sizes of copies in bytes; missing ones are left out."""
-        sizes = dict(zip(paths, _each(self._bucket.size, paths, _HEADS), strict=True))
-        return {path: size for path, size in sizes.items() if size is not None}
+    def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
+        """Return what stands at these paths; missing ones are left out."""
+        sizes = zip(paths, _each(self._bucket.size, paths, _HEADS), strict=True)
+        return {path: PackageEntry(path, size) for path, size in sizes if size is not None}
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
         """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
@@ -138,20 +140,35 @@ class ObjectPackages:
                 raise FileNotFoundError(path)
             yield from found.chunks
 
-    def packages(self) -> Iterator[PackageEntry]:
-        """Yield all objects below ``packages/``."""
+    def packages(self) -> Iterator[str]:
+        """Yield the paths of all objects below ``packages/``."""
         with publish_errors():
             for listed in self._bucket.list(PACKAGES):
-                yield PackageEntry(listed.key, listed.size)
+                yield listed.key
+
+    @publish_errors()
+    def set_aside(self, paths: Sequence[str]) -> str:
+        """Take altered copies out of service; return where they are now."""
+        self._begin()
+        both = _with_metadata(paths)
+        if self._withheld is not None:
+            _each(partial(self._keep, below=_ALTERED), both, _PUTS)
+        self._bucket.delete(both)
+        return "" if self._withheld is None else f"{self._withheld.location}/{_ALTERED}".rstrip("/")
+
+    @publish_errors()
+    def delete_packages(self, paths: Sequence[str]) -> None:
+        """Delete objects below ``packages/``."""
+        self._begin()
+        self._bucket.delete(paths)
+
+    def reset_package_modes(self, paths: Sequence[str]) -> None:
+        """There are no modes."""
 
     def _begin(self) -> None:
         """Note that the output changes, so that the state is put back after an error, too."""
         if self._writes is not None:
             self._writes.has_written = True
-
-    def _delete(self, bucket: BucketClient, keys: Sequence[str]) -> None:
-        if keys:
-            bucket.delete(keys)
 
 
 def _each(work: Callable[[str], _Result], paths: Sequence[str], threads: int) -> list[_Result]:
