@@ -32,6 +32,7 @@ COMMANDS = {
     "rescue": "yanksync.cli.reports.rescue:rescue",
     "exposure": "yanksync.cli.reports.exposure:exposure",
     "adopt": "yanksync.cli.adopt:adopt",
+    "bundle": "yanksync.cli.bundle:bundle",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
     "approve": "yanksync.cli.reports.approve:approve",
@@ -44,7 +45,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Setting up": ("init", "config", "doctor", "show", "adopt", "completion"),
-    "Mirroring": ("sync", "full-resync", "run"),
+    "Mirroring": ("sync", "full-resync", "run", "bundle"),
     "Looking": ("status", "check", "why", "history", "verify"),
     "Helping users": ("audit", "compare", "rescue", "exposure"),
     "Deciding": ("holds", "approve"),

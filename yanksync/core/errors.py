@@ -241,6 +241,10 @@ class PublishError(_LocatedError):
     cause = "output"
 
 
+class BundleError(_LocatedError):
+    """A bundle cannot be made or applied; it changed nothing."""
+
+
 class ObjectStorageError(_LocatedError):
     """Object storage did not do what it was asked."""
 

@@ -153,6 +153,15 @@ class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field
         return waited is None or not 0 <= waited < max(300.0, newest * 0.01)
 
 
+class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}"):
+    """Which bundle the output was made of; ``bundle/apply.py`` has it."""
+
+    source: str | None = None  # the mirror that it comes from; None: no bundle was applied
+    cursor: int | None = None  # of the newest one that was applied to its end
+    token: str | None = None  # of that one
+    begun: str | None = None  # the token of one that was begun and is not finished
+
+
 class UpstreamTraits(Struct, frozen=True):
     """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
 
@@ -194,6 +203,7 @@ class Facts:
     config = _Group(AppliedConfig)
     traits = _Group(UpstreamTraits)
     event_log = _Group(EventLogPosition)
+    applied_bundle = _Group(AppliedBundle)
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -313,6 +313,51 @@ _PACKAGE_FILES = (
         WHERE delete_at IS NOT NULL""",
 )
 
+# From the first bundle on, triggers note of each change of the output which bundle has it: the next
+# one. Without bundles they do nothing.
+_NEXT_BUNDLE = """INSERT INTO output_changes
+    SELECT '{}', {}, max(cursor) + 1 FROM bundles WHERE true
+    ON CONFLICT (kind, name) DO UPDATE SET bundle = excluded.bundle"""
+_ARE_BUNDLES = "EXISTS (SELECT 1 FROM bundles)"
+
+
+def _noted(name: str, event: str, when: str, kind: str, column: str) -> str:
+    return f"""CREATE TRIGGER {name} AFTER {event} WHEN {when} AND {_ARE_BUNDLES}
+        BEGIN {_NEXT_BUNDLE.format(kind, column)}; END"""
+
+
+_BUNDLES = (
+    """CREATE TABLE bundles (
+        cursor INTEGER PRIMARY KEY,
+        token TEXT NOT NULL,              -- tells it from that of a state that was put back
+        list TEXT,                        -- digest of the list of projects that it has
+        log TEXT,                         -- the log of withdrawals that it has; NULL: none
+        event INTEGER                     -- the newest event that it has
+    )""",
+    """CREATE TABLE output_changes (
+        kind TEXT NOT NULL,               -- page, file
+        name TEXT NOT NULL,               -- the project; the path of the file
+        bundle INTEGER NOT NULL,          -- the cursor of the first bundle with the change
+        PRIMARY KEY (kind, name)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX output_changes_bundle ON output_changes (bundle)",
+    _noted(
+        "page_changed", "UPDATE OF json_digest, html_digest ON projects",
+        "(NEW.json_digest IS NOT OLD.json_digest OR NEW.html_digest IS NOT OLD.html_digest)",
+        "page", "NEW.name",
+    ),
+    _noted("page_added", "INSERT ON projects", "NEW.json_digest IS NOT NULL", "page", "NEW.name"),
+    _noted("page_gone", "DELETE ON projects", "OLD.json_digest IS NOT NULL", "page", "OLD.name"),
+    _noted(
+        "file_changed", "UPDATE OF status, has_metadata ON package_files",
+        "((NEW.status = 'served') <> (OLD.status = 'served') OR "
+        "NEW.has_metadata <> OLD.has_metadata)",
+        "file", "NEW.path",
+    ),
+    _noted("file_added", "INSERT ON package_files", "NEW.status = 'served'", "file", "NEW.path"),
+    _noted("file_gone", "DELETE ON package_files", "OLD.status = 'served'", "file", "OLD.path"),
+)  # fmt: skip
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -328,6 +373,7 @@ _MIGRATIONS = (
     ("timeline", _TIMELINE),
     ("notified", (_NOTIFIED,)),
     ("package_files", _PACKAGE_FILES),
+    ("bundles", _BUNDLES),
 )
 VERSION = len(_MIGRATIONS)
 

@@ -38,6 +38,7 @@ from yanksync.state.runs import Runs
 from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:
+    from yanksync.state.bundles import BundleTable
     from yanksync.state.package_files.table import PackageFileTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
@@ -96,6 +97,13 @@ class State:
         )
 
         return PackageFileTable(self._db)
+
+    @cached_property
+    def bundles(self) -> BundleTable:
+        """The bundles that were made, and what changed since."""
+        from yanksync.state.bundles import BundleTable  # start-up: no pass needs it
+
+        return BundleTable(self._db)
 
     @cached_property
     def comparable(self) -> Comparable:

@@ -226,6 +226,13 @@ class PackageFileTable:
             after = batch[-1].id
             yield batch
 
+    def served_at(self, paths: Sequence[str]) -> dict[str, PackageFile]:
+        """Return the copies that are served at these places."""
+        found = self._select(
+            "status = 'served' AND path IN (SELECT value FROM json_each(?))", json.dumps(paths)
+        )
+        return {one.path: one for one in found}
+
     def counts(self) -> CopyCounts:
         """Count the copies."""
         row = self._db.first_row(

@@ -1,0 +1,187 @@
+"""Bundles carry what a mirror publishes to a place without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import Receiver, bundle_of, members_of
+from tests.support.fake_index.http_server import Served
+from tests.support.world import DONE, World
+from yanksync.core.errors import BundleError
+
+
+@pytest.fixture
+def mirror(served: Served, tmp_path: Path) -> World:
+    (tmp_path / "mirror").mkdir()
+    return World(
+        served,
+        tmp_path / "mirror",
+        disk=True,
+        mirror_files="copy",
+        withdrawals_publish=True,
+    )
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Receiver:
+    (tmp_path / "receiver").mkdir()
+    return Receiver(tmp_path / "receiver")
+
+
+def test_the_first_bundle_has_everything(mirror: World, receiver: Receiver) -> None:
+    mirror.started("demo", "other", core_metadata=b"Name: demo\n")
+    mirror.up.yank("demo", "1.0", "broken")
+    assert mirror.sync() == DONE
+    contents = receiver.apply(bundle_of(mirror, "first.bundle"))
+    assert receiver.files() == mirror.files()
+    assert (contents.cursor, contents.pages, contents.files) == (1, 2, 4)
+
+
+def test_the_next_one_has_what_changed_and_what_went(mirror: World, receiver: Receiver) -> None:
+    mirror.started("demo", "gone", "same")
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    mirror.up.remove_release("demo", "1.0")
+    mirror.up.upload("demo", "3.0")
+    mirror.up.upload("added", "1.0")
+    mirror.up.remove_project("gone")
+    assert mirror.sync() == DONE
+    bundle = bundle_of(mirror, "second.bundle", 1)
+    pages = {name.split("/")[1] for name in members_of(bundle) if name.startswith("simple/")}
+    assert pages == {"added", "demo", "index.html", "index.v1_json"}
+    contents = receiver.apply(bundle)
+    assert receiver.files() == mirror.files()
+    assert (contents.pages, contents.files) == (2, 2)
+    assert (contents.removed_pages, contents.removed_files) == (1, 3)
+
+
+def test_a_bundle_without_changes_can_be_applied(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    bundle = bundle_of(mirror, "second.bundle", 1)
+    assert list(members_of(bundle)) == ["bundle.json", "removed.ndjson", "manifest.ndjson"]
+    receiver.apply(bundle)
+    assert receiver.files() == mirror.files()
+    assert receiver.applied().cursor == 2
+
+
+def test_one_bundle_can_have_the_changes_of_several(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    for version in ("3.0", "4.0"):
+        mirror.up.upload("demo", version)
+        assert mirror.sync() == DONE
+        bundle_of(mirror, f"{version}.bundle", 1)
+    receiver.apply(bundle_of(mirror, "both.bundle", 1))
+    assert receiver.files() == mirror.files()
+
+
+def test_a_full_bundle_removes_what_it_does_not_have(mirror: World, receiver: Receiver) -> None:
+    mirror.started("demo", "gone")
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    mirror.up.remove_project("gone")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "second.bundle"))
+    assert receiver.files() == mirror.files()
+
+
+def test_the_log_of_withdrawals_goes_with_the_mirror(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    mirror.up.yank("demo", "1.0", "broken")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    mirror.up.yank("demo", "2.0", "broken, too")
+    assert mirror.sync() == DONE
+    bundle = bundle_of(mirror, "second.bundle", 1)
+    receiver.apply(bundle)
+    assert b"broken, too" in receiver.files()["withdrawals/log/000001.ndjson"]
+    mirror.configure(withdrawals_publish=False)
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "third.bundle", 2))
+    assert receiver.files() == mirror.files()
+    assert not (receiver.output / "withdrawals").exists()
+
+
+def test_a_bundle_out_of_order_changes_nothing(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    first = bundle_of(mirror, "first.bundle")
+    bundle_of(mirror, "second.bundle", 1)
+    third = bundle_of(mirror, "third.bundle", 2)
+    with pytest.raises(BundleError, match="begin with one that was made without --since"):
+        receiver.apply(third)
+    assert receiver.files() == {}
+    receiver.apply(first)
+    with pytest.raises(BundleError, match="the last one applied here is 1; apply the ones between"):
+        receiver.apply(third)
+    assert receiver.applied().cursor == 1
+
+
+def test_an_older_bundle_changes_nothing(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    first = bundle_of(mirror, "first.bundle")
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "second.bundle"))
+    before = receiver.files()
+    with pytest.raises(BundleError, match="its cursor is 1, and 2 was applied already"):
+        receiver.apply(first)
+    assert receiver.files() == before
+
+
+def test_a_mirror_that_was_put_back_needs_a_full_bundle(mirror: World, receiver: Receiver) -> None:
+    mirror.started()
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    state = mirror.where / "state.db"
+    backup = state.read_bytes()
+    receiver.apply(bundle_of(mirror, "second.bundle", 1))
+    state.write_bytes(backup)
+    bundle_of(mirror, "lost.bundle", 1)
+    with pytest.raises(BundleError, match="put back to a backup since bundle 2"):
+        receiver.apply(bundle_of(mirror, "third.bundle", 2))
+    receiver.apply(bundle_of(mirror, "full.bundle"))
+    assert receiver.files() == mirror.files()
+
+
+def test_a_bundle_of_another_mirror_is_refused(
+    mirror: World, receiver: Receiver, served: Served, tmp_path: Path
+) -> None:
+    mirror.started()
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    (tmp_path / "other").mkdir()
+    other = World(served, tmp_path / "other", disk=True).started("other")
+    with pytest.raises(BundleError, match="of another mirror"):
+        receiver.apply(bundle_of(other, "other.bundle"))
+
+
+def test_the_output_of_a_mirror_takes_no_bundle(mirror: World, served: Served) -> None:
+    mirror.started()
+    bundle = bundle_of(mirror, "first.bundle")
+    itself = Receiver(mirror.where)
+    with pytest.raises(BundleError, match="that 'yanksync sync' made"):
+        itself.apply(bundle)
+
+
+def test_an_unknown_cursor_says_what_to_do(mirror: World) -> None:
+    mirror.started()
+    with pytest.raises(BundleError, match="leave --since out: the first one has everything"):
+        bundle_of(mirror, "first.bundle", 3)
+    bundle_of(mirror, "first.bundle")
+    with pytest.raises(BundleError, match="no such bundle, the newest is 1"):
+        bundle_of(mirror, "second.bundle", 3)
+    assert [path.name for path in mirror.where.glob("*bundle*")] == ["first.bundle"]
+
+
+def test_no_bundle_is_made_of_an_altered_output(mirror: World) -> None:
+    mirror.started()
+    (copy,) = mirror.where.glob("out/packages/*/*/*/demo-1.0.tar.gz")
+    whole = copy.read_bytes()
+    copy.write_bytes(whole.replace(b"1", b"2"))
+    with pytest.raises(BundleError, match=r"demo-1\.0\.tar\.gz: is not what the state knows"):
+        bundle_of(mirror, "first.bundle")
+    copy.write_bytes(whole)
+    page = mirror.where / "out/simple/demo/index.v1_json"
+    page.unlink()
+    with pytest.raises(BundleError, match=r"demo/index\.v1_json: is not what the state knows"):
+        bundle_of(mirror, "first.bundle")
+    assert list(mirror.where.glob("*bundle*")) == []

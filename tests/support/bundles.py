@@ -1,0 +1,71 @@
+"""A mirror that makes bundles, and a place behind an air gap that applies them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+from tests.support.world import World
+from yanksync.bundle.apply import apply_file
+from yanksync.bundle.contents import BundleContents
+from yanksync.bundle.create import create_bundle
+from yanksync.bundle.places import Places, open_places, package_store
+from yanksync.config.load import load
+from yanksync.mirror.progress import NoProgress
+from yanksync.state.facts import AppliedBundle
+from yanksync.state.state import State
+
+
+def bundle_of(world: World, name: str, since: int = 0) -> Path:
+    """Make a bundle of the mirror of a world."""
+    settings = load(None, {}, **world.flags)
+    path = world.where / name
+    with world.state() as state:
+        store, packages = world.kills.store, package_store(settings)
+        create_bundle(Places(settings, state, store, packages, now=world.clock.now), path, since)
+    return path
+
+
+class Receiver:
+    """A directory that bundles fill, without an upstream."""
+
+    def __init__(self, home: Path) -> None:
+        self.output = home / "out"
+        self.state = home / "state.db"
+        places = {"mirror_output": str(self.output), "mirror_state": str(self.state)}
+        self.settings = load(None, {}, **places, mirror_compress=[])
+
+    def apply(self, bundle: Path, *, dry_run: bool = False) -> BundleContents:
+        """Apply a bundle."""
+        with open_places(self.settings, "bundle apply", NoProgress(), dry_run=dry_run) as places:
+            return apply_file(places, bundle, dry_run=dry_run)
+
+    def files(self) -> dict[str, bytes]:
+        """Return everything below the output, by path."""
+        found = (path for path in self.output.rglob("*") if path.is_file())
+        return {path.relative_to(self.output).as_posix(): path.read_bytes() for path in found}
+
+    def applied(self) -> AppliedBundle:
+        """Return what the state says of bundles."""
+        with State(self.state) as state:
+            return state.facts.applied_bundle
+
+
+def members_of(bundle: Path) -> dict[str, bytes]:
+    """Return the members of a bundle, by name."""
+    with tarfile.open(bundle) as archive:
+        return {
+            one.name: archive.extractfile(one).read()  # type: ignore[union-attr]
+            for one in archive
+        }
+
+
+def write_members(bundle: Path, members: dict[str, bytes]) -> Path:
+    """Write a bundle with these members, as they are."""
+    with tarfile.open(bundle, "w") as archive:
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return bundle

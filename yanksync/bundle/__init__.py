@@ -1,0 +1,1 @@
+"""Carries what a mirror publishes across an air gap, in files."""

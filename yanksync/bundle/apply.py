@@ -1,0 +1,273 @@
+"""Applies a bundle to an output: files before the pages that name them, removals last.
+
+All of it was checked before. Each step can be done again: a bundle that was begun is applied once
+more, and what it did not reach stays as it was until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import IO
+
+from msgspec.structs import replace
+
+from yanksync.bundle.archive import Member, spool
+from yanksync.bundle.check import CheckedBundle, checked_bundle
+from yanksync.bundle.contents import BundleContents
+from yanksync.bundle.places import Places
+from yanksync.core import layout
+from yanksync.core.bundles.header import BundleHeader, LogPart
+from yanksync.core.bundles.members import MemberKind
+from yanksync.core.errors import BundleError, PublishError, YanksyncError
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.withdrawals import paths
+from yanksync.output.files import BATCH, OutputFile
+from yanksync.output.reconcile import (
+    Operation,
+    RemoveProject,
+    RenderedForms,
+    compressed_copies,
+    reconcile,
+)
+from yanksync.output.store import ListForm
+from yanksync.state.facts import AppliedBundle
+from yanksync.state.runs import RunRecord
+
+_FILES = 256  # package files that become visible together
+_PAGES = 500
+_CHUNK = 1 << 20  # bytes
+
+
+def apply_file(places: Places, path: Path, *, dry_run: bool) -> BundleContents:
+    """Check a bundle, and apply it unless ``dry_run``.
+
+    Raises :class:`BundleError` and :class:`PublishError`.
+    """
+
+    def accept(header: BundleHeader) -> None:
+        _refuse_wrong_order(places, str(path), header)
+
+    with checked_bundle(path, accept, places.progress) as checked:
+        if not dry_run:
+            _check_room(places, checked)
+            with _noted_run(places, checked):
+                _apply(places, checked)
+        return checked.contents
+
+
+@contextmanager
+def _noted_run(places: Places, checked: CheckedBundle) -> Iterator[None]:
+    """Note for ``status`` how applying a bundle ended."""
+    runs = places.state.runs
+    run = runs.begin("bundle apply", places.now())
+    try:
+        yield
+    except YanksyncError as error:
+        record = RunRecord(exit_code=ExitCode.FAILED, problem=str(error))
+        runs.end(run, places.now(), record)
+        raise
+    record = RunRecord(exit_code=ExitCode.DONE, published=checked.pages)
+    runs.end(run, places.now(), record)
+
+
+def _refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None:
+    """Raise :class:`BundleError` for a bundle that does not follow the last one."""
+    known = places.state.facts.applied_bundle
+    problem = _wrong_order(known, header)
+    if known.source is None and (
+        places.state.facts.cursor is not None or places.state.projects.published()
+    ):
+        output = places.settings.mirror.output
+        problem = (
+            f"{output} is a mirror that 'yanksync sync' made, and a bundle would replace it; name "
+            "another mirror.output and mirror.state"
+        )
+    if problem is not None:
+        raise BundleError(where, f"is not applied: {problem}. Nothing was changed")
+
+
+def _wrong_order(known: AppliedBundle, header: BundleHeader) -> str | None:
+    newest = known.cursor or 0
+    if known.source not in (None, header.mirror):
+        return (
+            "it is of another mirror than the bundles before; name another mirror.output and "
+            "mirror.state for that"
+        )
+    if known.begun not in (None, header.token) and not header.has_everything:
+        return (
+            "another bundle was begun and is not finished; apply that one again, or one that was "
+            "made without --since"
+        )
+    if header.cursor == newest and header.token == known.token:
+        return None
+    if header.cursor < newest or (header.cursor == newest and not header.has_everything):
+        return f"its cursor is {header.cursor}, and {newest} was applied already"
+    if header.has_everything or (header.since, header.since_token) == (
+        newest,
+        known.token,
+    ):
+        return None
+    if known.source is None:
+        return "no bundle was applied here before; begin with one that was made without --since"
+    if header.since == newest:
+        return (
+            f"the mirror was put back to a backup since bundle {newest}; make one without --since"
+        )
+    return (
+        f"it follows bundle {header.since}, and the last one applied here is {newest}; apply the "
+        f"ones between, or make one with --since {newest}"
+    )
+
+
+def _apply(places: Places, bundle: CheckedBundle) -> None:
+    facts, header = places.state.facts, bundle.header
+    places.store.prepare()
+    known = replace(facts.applied_bundle, source=header.mirror, begun=header.token)
+    with places.state.transaction():
+        facts.applied_bundle = known
+    _Application(places, bundle).run()
+    with places.state.transaction():
+        facts.applied_bundle = AppliedBundle(header.mirror, header.cursor, header.token)
+
+
+def _check_room(places: Places, bundle: CheckedBundle) -> None:
+    room = places.store.free_space()
+    if room is not None and bundle.size > room.bytes:
+        raise PublishError(
+            str(places.settings.mirror.output),
+            f"too little room: the bundle has {bundle.size >> 20} MiB, and {room.bytes >> 20} MiB "
+            "are free. Nothing was changed; free some room and apply it again",
+        )
+
+
+_Body = tuple[Member, Iterator[bytes]]
+
+
+class _Application:
+    """Applies one bundle."""
+
+    def __init__(self, places: Places, bundle: CheckedBundle) -> None:
+        self._places, self._bundle = places, bundle
+        self._store = places.store
+        self._files: set[str] = set()  # paths of all package files of the bundle
+        self._pages: set[str] = set()  # names of all its projects
+        self._log: set[str] = set()  # paths of all its files about withdrawals
+
+    def run(self) -> None:
+        bundle = self._bundle
+        self._places.progress.expect("applying the bundle", bundle.pages + bundle.files)
+        self._remove_pages(bundle.removed_pages)
+        steps = {
+            MemberKind.PACKAGE: self._add_files,
+            MemberKind.PAGE: self._write_pages,
+            MemberKind.LIST: self._write_list,
+        }
+        for kind, members in groupby(bundle.members(), lambda one: one[0].kind):
+            steps.get(kind, self._write_log)(members)
+        self._remove_files(bundle.removed_files)
+        if bundle.header.has_everything:
+            self._remove_others()
+        if bundle.header.log is not LogPart.CHANGED:
+            found = self._store.list_files(layout.WITHDRAWALS)
+            others = [path for path in found if paths.is_ours(path) and path not in self._log]
+            self._store.delete_files(others)
+
+    def _add_files(self, members: Iterator[_Body]) -> None:
+        while batch := self._receive(islice(members, _FILES)):
+            self._places.packages.publish_packages(batch)
+            self._files.update(batch)
+            self._places.progress.advance(sum(not one.endswith(".metadata") for one in batch))
+
+    def _receive(self, members: Iterable[_Body]) -> list[str]:
+        """Write files where no web server reads them; return their paths."""
+        received: list[str] = []
+        try:
+            for member, chunks in members:
+                received.append(member.path)
+                with self._places.packages.receive(member.path) as incoming:
+                    incoming.restart()
+                    for chunk in chunks:
+                        incoming.write(chunk)
+        except BaseException:
+            self._places.packages.drop_incoming(received)
+            raise
+        return received
+
+    def _write_pages(self, members: Iterator[_Body]) -> None:
+        while batch := list(islice(self._operations(members), _PAGES)):
+            self._publish(batch)
+            self._pages.update(one.name for one in batch)
+            self._places.progress.advance(len(batch))
+
+    def _operations(self, members: Iterator[_Body]) -> Iterator[Operation]:
+        """Yield what writes each page; its two forms follow each other."""
+        for member, chunks in members:
+            html = b"".join(chunks)
+            json = b"".join(next(members)[1])
+            forms = RenderedForms(html=html, json=json)
+            codecs = self._places.settings.mirror.compress
+            copies = compressed_copies(forms, codecs, self._store.compress)
+            name = member.path.split("/")[1]
+            written = reconcile(name, None, forms, copies, write_started=True)
+            assert written is not None  # nothing of it counts as published
+            yield written
+
+    def _publish(self, operations: Sequence[Operation]) -> None:
+        names = [one.name for one in operations]
+        with self._store.conditions(self._places.state.etags, names):
+            failures = self._store.apply(operations)
+        for one in failures:
+            raise PublishError(layout.directory(one.name), f"{one.why}; apply the bundle again")
+
+    def _write_list(self, members: Iterator[_Body]) -> None:
+        with ExitStack() as stack:
+            forms = []
+            for member, chunks in members:
+                body = stack.enter_context(_spooled(chunks))
+                filename = member.path.rpartition("/")[2]
+                forms.append(ListForm(filename, partial(_chunks, body)))
+            with self._store.conditions(self._places.state.etags, [layout.LIST_KEY]):
+                self._store.write_list(forms, self._places.settings.mirror.compress)
+
+    def _write_log(self, members: Iterator[_Body]) -> None:
+        while batch := list(islice(members, 1)):
+            with ExitStack() as stack:
+                files = []
+                for member, chunks in chain(batch, islice(members, BATCH - 1)):
+                    body = stack.enter_context(_spooled(chunks))
+                    headers = paths.headers(member.path)
+                    files.append(OutputFile(member.path, headers, partial(_chunks, body)))
+                self._store.write_files(files)
+                self._log.update(file.path for file in files)
+
+    def _remove_others(self) -> None:
+        """Remove what the bundle, which has everything, does not have."""
+        self._remove_pages([name for name in self._store.names() if name not in self._pages])
+        found = (entry.path for entry in self._places.packages.packages())
+        self._remove_files([path for path in found if path not in self._files])
+
+    def _remove_pages(self, names: Sequence[str]) -> None:
+        for start in range(0, len(names), _PAGES):
+            self._publish([RemoveProject(name=one) for one in names[start : start + _PAGES]])
+
+    def _remove_files(self, files: Sequence[str]) -> None:
+        for start in range(0, len(files), _FILES):
+            batch = files[start : start + _FILES]
+            self._places.packages.withhold(batch)
+            self._places.packages.delete_withheld(batch)
+
+
+def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:
+    file = spool()
+    for chunk in chunks:
+        file.write(chunk)
+    return file
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0)
+    return iter(lambda: file.read(_CHUNK), b"")

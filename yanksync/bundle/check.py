@@ -1,0 +1,198 @@
+"""Checks a whole bundle before anything of it becomes visible."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+
+from yanksync.bundle.archive import Damaged, Member, read_members, spool
+from yanksync.bundle.contents import BundleContents
+from yanksync.core import layout
+from yanksync.core.bundles.header import (
+    BundleHeader,
+    decode_header,
+    decode_removed,
+    manifest_line,
+)
+from yanksync.core.bundles.members import FORMS, MemberKind, is_package, page_name
+from yanksync.core.errors import BundleError
+from yanksync.mirror.progress import Progress
+
+_DAMAGED = "is damaged: {}. Nothing was changed; copy the bundle here again"
+
+
+class CheckedBundle(Struct, kw_only=True):
+    """A bundle whose members all have the digests of its manifest."""
+
+    where: str
+    file: IO[bytes]
+    manifest: IO[bytes]  # lines of the members, as they were found
+    header: BundleHeader
+    size: int  # bytes of the whole bundle
+    removed_pages: tuple[str, ...] = ()  # names of projects
+    removed_files: tuple[str, ...] = ()
+    pages: int = 0
+    files: int = 0  # without their metadata
+
+    @property
+    def contents(self) -> BundleContents:
+        """What the bundle has."""
+        return BundleContents(
+            cursor=self.header.cursor,
+            since=self.header.since,
+            pages=self.pages,
+            files=self.files,
+            removed_pages=len(self.removed_pages),
+            removed_files=len(self.removed_files),
+            bytes=self.size,
+        )
+
+    def members(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
+        """Yield the members again, without header and manifest.
+
+        Raises :class:`BundleError` at the end of a member that is not as it was.
+        """
+        self.manifest.seek(0)
+        try:
+            for member, chunks in read_members(self.file):
+                if member.kind is MemberKind.MANIFEST:
+                    return
+                expected = self.manifest.readline()
+                if member.kind > MemberKind.REMOVED:
+                    yield member, self._unchanged(member, chunks, expected)
+        except Damaged as error:
+            raise BundleError(self.where, f"was changed while it was applied: {error}") from error
+
+    def _unchanged(
+        self, member: Member, chunks: Iterator[bytes], expected: bytes
+    ) -> Iterator[bytes]:
+        digest = sha256()
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+        if manifest_line(member.path, member.size, digest.hexdigest()) != expected:
+            problem = f"was changed while it was applied: {member.path} has other bytes now"
+            raise BundleError(self.where, problem)
+
+
+@contextmanager
+def checked_bundle(
+    path: Path, accept: Callable[[BundleHeader], None], progress: Progress
+) -> Iterator[CheckedBundle]:
+    """Open a bundle, check all of it, and yield it.
+
+    ``accept`` gets its header, and raises for one that is not to be applied. Raises
+    :class:`BundleError`.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb"))
+            manifest = stack.enter_context(spool())
+            yield _Check(str(path), file, manifest, progress).run(accept)
+        except Damaged as error:
+            raise BundleError(str(path), _DAMAGED.format(error)) from error
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}. Nothing was changed"
+            raise BundleError(str(path), problem) from error
+
+
+class _Check:
+    """Reads a bundle once."""
+
+    def __init__(self, where: str, file: IO[bytes], manifest: IO[bytes], progress: Progress):
+        self._where, self._file, self._manifest = where, file, manifest
+        self._progress = progress
+        self._page: str | None = None  # the directory of a page whose JSON form is to follow
+
+    def run(self, accept: Callable[[BundleHeader], None]) -> CheckedBundle:
+        size = self._file.seek(0, 2)
+        self._progress.expect("checking the bundle, MiB", size >> 20)
+        members = read_members(self._file)
+        found = CheckedBundle(
+            where=self._where,
+            file=self._file,
+            manifest=self._manifest,
+            header=self._header(*next(members)),
+            size=size,
+        )
+        accept(found.header)
+        for member, chunks in members:
+            self._pair(member)
+            if member.kind is MemberKind.MANIFEST:
+                self._compare(chunks)
+            elif member.kind is MemberKind.REMOVED:
+                self._removed(found, b"".join(self._noted(member, chunks)))
+            else:
+                for _ in self._noted(member, chunks):
+                    pass
+                self._count(found, member)
+        return found
+
+    def _noted(self, member: Member, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of a member, and note its line."""
+        digest, mebibytes = sha256(), 0
+        for number, chunk in enumerate(chunks):
+            digest.update(chunk)
+            yield chunk
+            mebibytes = number
+        self._progress.advance(mebibytes)
+        self._manifest.write(manifest_line(member.path, member.size, digest.hexdigest()))
+
+    def _header(self, member: Member, chunks: Iterator[bytes]) -> BundleHeader:
+        body = b"".join(self._noted(member, chunks))
+        try:
+            return decode_header(body)
+        except ValueError as error:
+            raise Damaged(f"{member.path} is none that this version reads ({error})") from error
+
+    def _removed(self, found: CheckedBundle, body: bytes) -> None:
+        pages, files = [], []
+        try:
+            removed = decode_removed(body)
+        except ValueError as error:
+            raise Damaged(f"what was removed cannot be read ({error})") from error
+        for path in removed:
+            if (name := page_name(path)) is not None:
+                pages.append(name)
+            elif is_package(path):
+                files.append(path)
+            else:
+                raise Damaged(f"it removes what no bundle removes: {path!r}")
+        found.removed_pages, found.removed_files = tuple(pages), tuple(files)
+
+    def _pair(self, member: Member) -> None:
+        """Check that the two forms of a page follow each other."""
+        directory, _, filename = member.path.rpartition("/")
+        is_page = member.kind is MemberKind.PAGE
+        if self._page is not None and not (is_page and directory == self._page):
+            raise Damaged(f"{self._page} has one form only")
+        if is_page and (filename == FORMS[0]) == (self._page is not None):
+            raise Damaged(f"{member.path} is not where it belongs")
+        self._page = directory if is_page and self._page is None else None
+
+    def _count(self, found: CheckedBundle, member: Member) -> None:
+        if member.kind is MemberKind.PAGE:
+            found.pages += member.path.endswith(f"/{layout.V1_JSON.filename}")
+        elif member.kind is MemberKind.PACKAGE:
+            found.files += not member.path.endswith(".metadata")
+
+    def _compare(self, chunks: Iterator[bytes]) -> None:
+        """Compare the manifest with the members that were found."""
+        with spool() as given:
+            for chunk in chunks:
+                given.write(chunk)
+            given.seek(0)
+            self._manifest.seek(0)
+            for expected in given:
+                found = self._manifest.readline()
+                if found != expected:
+                    path = json.loads(found)["path"] if found else "a member"
+                    raise Damaged(f"{path} is not what the manifest says")
+            if self._manifest.read(1):
+                raise Damaged("it has members that its manifest lacks")

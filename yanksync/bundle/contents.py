@@ -1,0 +1,17 @@
+"""What a bundle has, by number."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class BundleContents(Struct, frozen=True, kw_only=True):
+    """What a bundle has."""
+
+    cursor: int
+    since: int  # the cursor of the bundle before it; 0: it has everything
+    pages: int = 0
+    files: int = 0  # package files, without their metadata
+    removed_pages: int = 0  # 0 in one that has everything: what it lacks is removed
+    removed_files: int = 0
+    bytes: int = 0  # of the whole bundle

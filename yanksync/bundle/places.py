@@ -1,0 +1,54 @@
+"""What the commands for bundles work with: the state and the output, and no upstream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from yanksync.config.settings import Settings
+from yanksync.mirror.open_mirror import open_package_store, open_store
+from yanksync.mirror.progress import NoProgress, Progress
+from yanksync.mirror.state_access import open_exclusively
+from yanksync.output.package_store import PackageStore
+from yanksync.output.store import Store
+from yanksync.state.state import State
+
+
+class Places(Struct, frozen=True, eq=False):
+    """A state and an output, opened for one command."""
+
+    settings: Settings
+    state: State
+    store: Store
+    packages: PackageStore
+    progress: Progress = field(default_factory=NoProgress)
+    now: Callable[[], float] = time.time  # UTC seconds
+
+
+@contextmanager
+def open_places(
+    settings: Settings, command: str, progress: Progress, *, dry_run: bool = False
+) -> Iterator[Places]:
+    """Open state and output, alone (R11).
+
+    Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
+    :class:`yanksync.core.errors.ConfigError`.
+    """
+    with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
+        store = open_store(settings, held)
+        try:
+            yield Places(settings, state, store, package_store(settings), progress)
+        finally:
+            store.close()
+
+
+def package_store(settings: Settings) -> PackageStore:
+    """Return where package files are, also of a mirror that copies none itself."""
+    section = replace(settings.mirror, files="copy")
+    found = open_package_store(replace(settings, mirror=section))
+    assert found is not None
+    return found

@@ -1,0 +1,69 @@
+"""The first member of a bundle, and the lines of its manifest."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+EVERYTHING = 0
+"""As :attr:`BundleHeader.since`: the bundle has all that the mirror publishes."""
+
+
+class LogPart(StrEnum):
+    """What a bundle has of the files about withdrawals."""
+
+    NONE = "none"  # the mirror publishes none
+    ALL = "all"
+    CHANGED = "changed"
+
+
+class BundleHeader(Struct, frozen=True, kw_only=True):
+    """What a bundle is, and which one comes before it."""
+
+    format: Literal[1] = 1
+    mirror: str  # the same in all bundles of a mirror
+    since: int  # the cursor of the bundle before it; or EVERYTHING
+    since_token: str = ""  # of that bundle
+    cursor: int
+    token: str  # another one in each bundle, also of mirrors that were put back to a backup
+    log: LogPart = LogPart.NONE
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether it needs no bundle before it."""
+        return self.since == EVERYTHING
+
+
+def encode_header(header: BundleHeader) -> bytes:
+    """Return the member of a header."""
+    return msgspec.json.encode(header) + b"\n"
+
+
+def decode_header(body: bytes) -> BundleHeader:
+    """Return the header of a member. Raises :class:`ValueError`."""
+    try:
+        return msgspec.json.decode(body, type=BundleHeader)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def manifest_line(path: str, size: int, sha256: str) -> bytes:
+    """Return the line of a member in the manifest."""
+    return json.dumps({"path": path, "size": size, "sha256": sha256}).encode("ascii") + b"\n"
+
+
+def encode_removed(path: str) -> bytes:
+    """Return the line of something that was removed."""
+    return json.dumps(path).encode("ascii") + b"\n"
+
+
+def decode_removed(body: bytes) -> tuple[str, ...]:
+    """Return what was removed. Raises :class:`ValueError`."""
+    try:
+        return tuple(msgspec.json.decode(line, type=str) for line in body.splitlines())
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,96 @@
+"""The members of a bundle by their names; no other name is accepted (R10)."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+
+from yanksync.core import layout
+from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.withdrawals import paths
+
+
+class MemberKind(IntEnum):
+    """What a member is. A bundle has its members in this order."""
+
+    HEADER = 0
+    REMOVED = 1  # what the mirror does not publish any more
+    PACKAGE = 2  # a package file or its metadata
+    PAGE = 3  # a form of a project's page: HTML, and JSON directly behind it
+    LIST = 4  # a form of the list of projects
+    WITHDRAWALS = 5
+    LOG_INDEX = 6  # it names the pages of the log
+    MANIFEST = 7
+
+
+HEADER, REMOVED, MANIFEST = "bundle.json", "removed.ndjson", "manifest.ndjson"
+FORMS = (layout.HTML.filename, layout.V1_JSON.filename)
+"""The forms of a page that a bundle has; the other files beside them are made of these."""
+
+LARGEST = {
+    MemberKind.HEADER: 1 << 16,
+    MemberKind.REMOVED: 1 << 30,
+    MemberKind.PAGE: 128 << 20,
+    MemberKind.LIST: 1 << 30,
+}
+"""Bytes of members that are read into memory; others are as large as the bundle."""
+
+_FIXED = {
+    HEADER: MemberKind.HEADER,
+    REMOVED: MemberKind.REMOVED,
+    MANIFEST: MemberKind.MANIFEST,
+}
+_PACKAGE = re.compile(rf"{layout.PACKAGES}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{60}}/([^/]+)")
+# Not a dot first: such names are those of temporary files, and of the directories above.
+_FILENAME = re.compile(r"[^.\-/\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
+_LONGEST = 255  # bytes of a name
+
+
+def kind_of(path: str) -> MemberKind | None:
+    """Return the kind of a member by its name.
+
+    None: no bundle has such a member.
+    """
+    if path in _FIXED:
+        return _FIXED[path]
+    if is_package(path):
+        return MemberKind.PACKAGE
+    directory, _, filename = path.rpartition("/")
+    if filename in FORMS and directory == layout.ROOT:
+        return MemberKind.LIST
+    if filename in FORMS and page_name(directory) is not None:
+        return MemberKind.PAGE
+    if path == paths.LOG_INDEX:
+        return MemberKind.LOG_INDEX
+    return MemberKind.WITHDRAWALS if _is_about_withdrawals(path) else None
+
+
+def is_package(path: str) -> bool:
+    """Return True for places of package files and their metadata."""
+    match = _PACKAGE.fullmatch(path)
+    return match is not None and _is_filename(match[1])
+
+
+def page_name(directory: str) -> NormalizedName | None:
+    """Return the project that has this directory; None: none has."""
+    root, _, name = directory.partition("/")
+    found = normalize(name) if root == layout.ROOT else None
+    return found if found == name else None
+
+
+def _is_about_withdrawals(path: str) -> bool:
+    root, *parts = path.split("/")
+    suffix = path[path.rfind(".") :]
+    return (
+        root == layout.WITHDRAWALS
+        and bool(parts)
+        and all(map(_is_filename, parts))
+        and suffix in paths.CONTENT_TYPES
+    )
+
+
+def _is_filename(name: str) -> bool:
+    return (
+        _FILENAME.fullmatch(name) is not None
+        and len(name.encode("utf-8", "surrogatepass")) <= _LONGEST
+    )
