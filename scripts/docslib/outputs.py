@@ -438,6 +438,25 @@ class Adopted(Struct, kw_only=True, rename="kebab"):
     lacks: Annotated[list[str], _says("What upstream's pages have and the tree's lack.")]
 
 
+class BundleMade(Struct, kw_only=True):
+    """``yanksync bundle create --json``"""
+
+    file: Annotated[str, _says("The bundle.")]
+    cursor: Annotated[int, _says("Its cursor, for the next ``--since``.")]
+    since: Annotated[int, _says("The cursor of the bundle before it; 0: it has everything.")]
+    pages: Annotated[int, _says("The pages of projects in it.")]
+    files: Annotated[int, _says("The package files in it, without their metadata.")]
+    removed_pages: Annotated[int, _says("The projects that it removes.")]
+    removed_files: Annotated[int, _says("The package files that it removes.")]
+    bytes: Annotated[int, _says("Its size.")]
+
+
+class BundleApplied(BundleMade, kw_only=True):
+    """``yanksync bundle apply --json``"""
+
+    dry_run: Annotated[bool, _says("Whether it was checked only.")]
+
+
 class Check(Struct, kw_only=True):
     """One check of ``doctor``."""
 
@@ -780,6 +799,8 @@ OBJECTS: dict[str, type[Struct]] = {
     "approve": Approved,
     "history": Change,
     "verify": Verified,
+    "bundle-create": BundleMade,
+    "bundle-apply": BundleApplied,
     "adopt": Adopted,
     "config-check": ConfigErrors,
     "config-show": ConfigValue,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.bundles import Receiver, bundle_of, members_of
+from tests.support.bundles import Receiver, Steps, bundle_of, members_of
+from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DONE, World
 from yanksync.core.errors import BundleError
 
 
 @pytest.fixture
-def mirror(served: Served, tmp_path: Path) -> World:
-    (tmp_path / "mirror").mkdir()
+def mirror(served: Served, where: Path) -> World:
+    (where / "mirror").mkdir()
     return World(
         served,
-        tmp_path / "mirror",
+        where / "mirror",
         disk=True,
         mirror_files="copy",
         withdrawals_publish=True,
@@ -25,9 +27,9 @@ def mirror(served: Served, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Receiver:
-    (tmp_path / "receiver").mkdir()
-    return Receiver(tmp_path / "receiver")
+def receiver(where: Path) -> Receiver:
+    (where / "receiver").mkdir()
+    return Receiver(where / "receiver")
 
 
 def test_the_first_bundle_has_everything(mirror: World, receiver: Receiver) -> None:
@@ -144,12 +146,12 @@ def test_a_mirror_that_was_put_back_needs_a_full_bundle(mirror: World, receiver:
 
 
 def test_a_bundle_of_another_mirror_is_refused(
-    mirror: World, receiver: Receiver, served: Served, tmp_path: Path
+    mirror: World, receiver: Receiver, served: Served, where: Path
 ) -> None:
     mirror.started()
     receiver.apply(bundle_of(mirror, "first.bundle"))
-    (tmp_path / "other").mkdir()
-    other = World(served, tmp_path / "other", disk=True).started("other")
+    (where / "other").mkdir()
+    other = World(served, where / "other", disk=True).started("other")
     with pytest.raises(BundleError, match="of another mirror"):
         receiver.apply(bundle_of(other, "other.bundle"))
 
@@ -185,3 +187,40 @@ def test_no_bundle_is_made_of_an_altered_output(mirror: World) -> None:
     with pytest.raises(BundleError, match=r"demo/index\.v1_json: is not what the state knows"):
         bundle_of(mirror, "first.bundle")
     assert list(mirror.where.glob("*bundle*")) == []
+
+
+def test_a_kill_at_any_step_is_made_up_for(mirror: World, receiver: Receiver) -> None:
+    mirror.started("demo", "gone")
+    first = bundle_of(mirror, "first.bundle")
+    receiver.apply(first)
+    before = receiver.files()
+    mirror.up.remove_release("demo", "1.0")
+    mirror.up.remove_project("gone")
+    mirror.up.upload("added", "1.0")
+    assert mirror.sync() == DONE
+    second = bundle_of(mirror, "second.bundle", 1)
+    steps = 0
+    while True:
+        try:
+            receiver.apply(second, steps=Steps(steps))
+            break
+        except Killed:
+            steps += 1
+        assert missing_copies(receiver.files()) == []
+        with pytest.raises(BundleError, match="was begun and is not finished"):
+            receiver.apply(bundle_of(mirror, f"other-{steps}.bundle", 1))
+    assert steps > 8
+    assert receiver.files() == mirror.files() != before
+    receiver.apply(second)
+    assert receiver.files() == mirror.files()
+
+
+def missing_copies(files: dict[str, bytes]) -> list[str]:
+    """Return the copies that pages name and that are not there."""
+    return [
+        name
+        for path, body in files.items()
+        if path.startswith("simple/") and path.endswith("v1_json") and path.count("/") == 2
+        for name in (file["url"].removeprefix("../../") for file in json.loads(body)["files"])
+        if name not in files
+    ]

@@ -54,8 +54,8 @@ def changed(members: Members, **bodies: bytes) -> Members:
 
 
 @pytest.fixture
-def receiver(tmp_path: Path) -> Receiver:
-    return Receiver(tmp_path)
+def receiver(where: Path) -> Receiver:
+    return Receiver(where)
 
 
 def refused(receiver: Receiver, bundle: Path, why: str) -> None:
@@ -67,31 +67,31 @@ def refused(receiver: Receiver, bundle: Path, why: str) -> None:
     assert receiver.applied().begun is None
 
 
-def test_a_whole_bundle_is_applied(receiver: Receiver, tmp_path: Path) -> None:
+def test_a_whole_bundle_is_applied(receiver: Receiver, where: Path) -> None:
     members = whole()
-    receiver.apply(write_members(tmp_path / "one.bundle", with_manifest(members)))
+    receiver.apply(write_members(where / "one.bundle", with_manifest(members)))
     published = receiver.files()
     for path in [*members][2:]:
         assert published[path] == members[path]
 
 
-def test_a_dry_run_checks_and_changes_nothing(receiver: Receiver, tmp_path: Path) -> None:
-    bundle = write_members(tmp_path / "one.bundle", with_manifest(whole()))
+def test_a_dry_run_checks_and_changes_nothing(receiver: Receiver, where: Path) -> None:
+    bundle = write_members(where / "one.bundle", with_manifest(whole()))
     assert receiver.apply(bundle, dry_run=True).files == 1
     assert receiver.files() == {}
     assert not receiver.state.exists()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.8, 0.95])
-def test_a_bundle_that_was_cut_off(receiver: Receiver, tmp_path: Path, share: float) -> None:
-    bundle = write_members(tmp_path / "one.bundle", with_manifest(whole()))
+def test_a_bundle_that_was_cut_off(receiver: Receiver, where: Path, share: float) -> None:
+    bundle = write_members(where / "one.bundle", with_manifest(whole()))
     body = bundle.read_bytes().rstrip(b"\0")
     bundle.write_bytes(body[: int(len(body) * share)])
     refused(receiver, bundle, "is damaged")
 
 
-def test_every_changed_byte_is_noticed(receiver: Receiver, tmp_path: Path) -> None:
-    bundle = write_members(tmp_path / "one.bundle", with_manifest(whole()))
+def test_every_changed_byte_is_noticed(receiver: Receiver, where: Path) -> None:
+    bundle = write_members(where / "one.bundle", with_manifest(whole()))
     body = bundle.read_bytes()
     with tarfile.open(bundle) as archive:
         places = [one.offset_data for one in archive if one.size]
@@ -118,10 +118,10 @@ _WRONG: dict[str, tuple[Callable[[Members], Members], str]] = {
 
 @pytest.mark.parametrize("wrong", _WRONG)
 def test_members_that_the_manifest_does_not_describe(
-    receiver: Receiver, tmp_path: Path, wrong: str
+    receiver: Receiver, where: Path, wrong: str
 ) -> None:
     change, why = _WRONG[wrong]
-    bundle = write_members(tmp_path / "one.bundle", change(with_manifest(whole())))
+    bundle = write_members(where / "one.bundle", change(with_manifest(whole())))
     refused(receiver, bundle, why)
 
 
@@ -153,10 +153,10 @@ _HOSTILE: dict[str, tuple[Members, str]] = {
 
 @pytest.mark.parametrize("hostile", _HOSTILE)
 def test_members_that_are_not_what_they_should_be(
-    receiver: Receiver, tmp_path: Path, hostile: str
+    receiver: Receiver, where: Path, hostile: str
 ) -> None:
     members, why = _HOSTILE[hostile]
-    refused(receiver, write_members(tmp_path / "one.bundle", with_manifest(members)), why)
+    refused(receiver, write_members(where / "one.bundle", with_manifest(members)), why)
 
 
 @pytest.mark.parametrize("path", [
@@ -175,8 +175,8 @@ def test_no_member_has_such_a_name(path: str) -> None:
     tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE,
     tarfile.GNUTYPE_SPARSE,
 ])  # fmt: skip
-def test_a_member_is_a_regular_file(receiver: Receiver, tmp_path: Path, kind: bytes) -> None:
-    bundle = tmp_path / "one.bundle"
+def test_a_member_is_a_regular_file(receiver: Receiver, where: Path, kind: bytes) -> None:
+    bundle = where / "one.bundle"
     with tarfile.open(bundle, "w") as archive:
         for name, body in whole().items():
             info = tarfile.TarInfo(name)
@@ -188,8 +188,8 @@ def test_a_member_is_a_regular_file(receiver: Receiver, tmp_path: Path, kind: by
 
 
 @pytest.mark.parametrize("size", [1 << 40, 1 << 62])
-def test_an_absurd_size_takes_no_room(receiver: Receiver, tmp_path: Path, size: int) -> None:
-    bundle = tmp_path / "one.bundle"
+def test_an_absurd_size_takes_no_room(receiver: Receiver, where: Path, size: int) -> None:
+    bundle = where / "one.bundle"
     info = tarfile.TarInfo("bundle.json")
     info.size = size
     bundle.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"{}")
@@ -200,8 +200,8 @@ def test_an_absurd_size_takes_no_room(receiver: Receiver, tmp_path: Path, size: 
     refused(receiver, bundle, "is damaged")
 
 
-def test_what_is_no_archive_at_all(receiver: Receiver, tmp_path: Path) -> None:
-    bundle = tmp_path / "one.bundle"
+def test_what_is_no_archive_at_all(receiver: Receiver, where: Path) -> None:
+    bundle = where / "one.bundle"
     for body in (b"", b"not a bundle", b"\x1f\x8b" + bytes(1000), bytes(2048)):
         bundle.write_bytes(body)
         refused(receiver, bundle, "is damaged")

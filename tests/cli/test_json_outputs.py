@@ -165,3 +165,15 @@ def test_an_exposure(busy: Cli) -> None:
     done = busy("exposure", "access.log", "--json")
     assert [one["action"] for one in done.json["files"]] == ["yank", "remove"]
     valid("exposure", done.json)
+
+
+def test_a_bundle(synced: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
+    receiver = Cli(tmp_path_factory.mktemp("receiver"), None)
+    receiver.config.write_text('[mirror]\noutput = "mirror"\n')
+    bundle = receiver.home / "first.bundle"
+    made = printed(synced, "bundle", "create", str(bundle))
+    assert made["bytes"] == bundle.stat().st_size
+    valid("bundle-create", made)
+    applied = printed(receiver, "bundle", "apply", str(bundle))
+    assert applied == {**made, "dry_run": False}
+    valid("bundle-apply", applied)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+
+from tests.support.dying_store import Killed
 from tests.support.world import World
 from yanksync.bundle.apply import apply_file
 from yanksync.bundle.contents import BundleContents
@@ -27,6 +31,49 @@ def bundle_of(world: World, name: str, since: int = 0) -> Path:
     return path
 
 
+class Steps:
+    """Counts what changes an output, and dies before or after one of these steps."""
+
+    names = frozenset(
+        (
+            "apply",
+            "write_list",
+            "write_files",
+            "delete_files",
+            "publish_packages",
+            "delete_packages",
+        )
+    )
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def tick(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+
+
+class Dying:
+    """Passes calls on to a store, and dies at one of them."""
+
+    def __init__(self, store: object, steps: Steps) -> None:
+        self._store, self._steps = store, steps
+
+    def __getattr__(self, name: str) -> Any:
+        found, steps = getattr(self._store, name), self._steps
+        if name not in steps.names:
+            return found
+
+        def call(*args: object) -> object:
+            steps.tick()
+            done = found(*args)
+            steps.tick()
+            return done
+
+        return call
+
+
 class Receiver:
     """A directory that bundles fill, without an upstream."""
 
@@ -36,9 +83,14 @@ class Receiver:
         places = {"mirror_output": str(self.output), "mirror_state": str(self.state)}
         self.settings = load(None, {}, **places, mirror_compress=[])
 
-    def apply(self, bundle: Path, *, dry_run: bool = False) -> BundleContents:
-        """Apply a bundle."""
+    def apply(
+        self, bundle: Path, *, dry_run: bool = False, steps: Steps | None = None
+    ) -> BundleContents:
+        """Apply a bundle; with ``steps`` it dies."""
         with open_places(self.settings, "bundle apply", NoProgress(), dry_run=dry_run) as places:
+            if steps is not None:
+                store, packages = Dying(places.store, steps), Dying(places.packages, steps)
+                places = replace(places, store=store, packages=packages)
             return apply_file(places, bundle, dry_run=dry_run)
 
     def files(self) -> dict[str, bytes]:

@@ -247,7 +247,7 @@ class _Application:
     def _remove_others(self) -> None:
         """Remove what the bundle, which has everything, does not have."""
         self._remove_pages([name for name in self._store.names() if name not in self._pages])
-        found = (entry.path for entry in self._places.packages.packages())
+        found = self._places.packages.packages()
         self._remove_files([path for path in found if path not in self._files])
 
     def _remove_pages(self, names: Sequence[str]) -> None:
@@ -257,8 +257,7 @@ class _Application:
     def _remove_files(self, files: Sequence[str]) -> None:
         for start in range(0, len(files), _FILES):
             batch = files[start : start + _FILES]
-            self._places.packages.withhold(batch)
-            self._places.packages.delete_withheld(batch)
+            self._places.packages.delete_packages(batch)
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:

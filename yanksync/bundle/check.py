@@ -49,7 +49,7 @@ class CheckedBundle(Struct, kw_only=True):
             pages=self.pages,
             files=self.files,
             removed_pages=len(self.removed_pages),
-            removed_files=len(self.removed_files),
+            removed_files=sum(not one.endswith(".metadata") for one in self.removed_files),
             bytes=self.size,
         )
 

@@ -157,7 +157,7 @@ class _Writing:
                     file.write(encode_removed(layout.directory(page.project)))
             for path, copy in self._table.files(self._header.since):
                 if copy is None:
-                    file.write(encode_removed(path))
+                    file.write(encode_removed(path) + encode_removed(metadata_path(path)))
             file.seek(0)
             self._bundle.add_spooled(REMOVED, file)
 
@@ -170,11 +170,11 @@ class _Writing:
         self._places.progress.advance(1)
 
     def _add_file(self, path: str, size: int | None, hashes: Hashes) -> None:
-        found = self._places.packages.package_sizes([path]).get(path)
-        if found is None or size not in (None, found):
+        found = self._places.packages.package_entries([path]).get(path)
+        if found is None or size not in (None, found.size):
             raise BundleError(path, _UNLIKE)
         try:
-            self._bundle.add(path, found, self._checked(path, hashes))
+            self._bundle.add(path, found.size, self._checked(path, hashes))
         except (FileNotFoundError, ValueError) as error:
             raise BundleError(path, _UNLIKE) from error
 

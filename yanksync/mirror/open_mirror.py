@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Bucket, DirectoryObjectForm, Settings
 from yanksync.core import layout
+from yanksync.core.errors import StateError
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, Progress, never
@@ -47,6 +48,7 @@ def open_mirror(
     :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
+        _refuse_bundles(settings, state)
         settings = resolve_upstream_url(settings, state, remember=not dry_run)
         _log_places(settings)
         store = open_store(settings, held)
@@ -65,6 +67,17 @@ def open_mirror(
         finally:
             upstream.close()
             store.close()
+
+
+def _refuse_bundles(settings: Settings, state: State) -> None:
+    """Raise :class:`StateError` for an output that is made of bundles."""
+    if state.facts.applied_bundle.source is not None:
+        output = settings.mirror.output
+        raise StateError(
+            str(settings.mirror.state),
+            f"{output} is made of bundles, so nothing was done. 'yanksync bundle apply' changes "
+            "it; for a mirror that follows upstream name another mirror.output and mirror.state",
+        )
 
 
 def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progress:
