@@ -30,7 +30,7 @@ from yanksync.core.model import Hashes
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.package_files.paths import metadata_path, strongest
 from yanksync.output.digests import digest
-from yanksync.state.bundles import MadeBundle, PublishedPage
+from yanksync.state.bundles.table import MadeBundle, PublishedPage
 from yanksync.system import fsync
 from yanksync.system.atomic_files import create_new
 

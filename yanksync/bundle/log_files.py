@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from yanksync.bundle.places import Places
 from yanksync.core.bundles.header import BundleHeader, LogPart
 from yanksync.output.files import OutputFile
-from yanksync.state.bundles import MadeBundle
+from yanksync.state.bundles.table import MadeBundle
 
 
 def has_log(places: Places) -> bool:

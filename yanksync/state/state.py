@@ -38,7 +38,7 @@ from yanksync.state.runs import Runs
 from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:
-    from yanksync.state.bundles import BundleTable
+    from yanksync.state.bundles.table import BundleTable
     from yanksync.state.package_files.table import PackageFileTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
@@ -101,7 +101,7 @@ class State:
     @cached_property
     def bundles(self) -> BundleTable:
         """The bundles that were made, and what changed since."""
-        from yanksync.state.bundles import BundleTable  # start-up: no pass needs it
+        from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
 

@@ -1,0 +1,1 @@
+"""The bundles that were made, and what changed since."""
