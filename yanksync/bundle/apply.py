@@ -159,6 +159,7 @@ class _Application:
 
     def run(self) -> None:
         bundle = self._bundle
+        self._places.packages.keep_incoming(())  # what a run that died has left
         self._places.progress.expect("applying the bundle", bundle.pages + bundle.files)
         self._remove_pages(bundle.removed_pages)
         steps = {
@@ -193,7 +194,7 @@ class _Application:
                     for chunk in chunks:
                         incoming.write(chunk)
         except BaseException:
-            self._places.packages.drop_incoming(received)
+            self._places.packages.keep_incoming(())
             raise
         return received
 
