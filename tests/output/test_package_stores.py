@@ -55,7 +55,7 @@ def read(store: PackageStore, path: str = PATH) -> bytes:
     return b"".join(store.package_chunks(path))
 
 
-def test_a_file_is_visible_once_it_is_published(store: PackageStore) -> None:
+def test_a_file_is_visible_once_it_is_published(store: PackageStore, tmp_path: Path) -> None:
     receive(store)
     assert list(store.packages()) == []
     assert store.package_entries([PATH]) == {}
@@ -67,7 +67,7 @@ def test_a_file_is_visible_once_it_is_published(store: PackageStore) -> None:
     assert found == {PATH: PackageEntry(PATH, 9), METADATA: PackageEntry(METADATA, 11)}
     assert (read(store), read(store, METADATA)) == (BODY, SAID)
     assert set(store.packages()) == {PATH, METADATA}
-    assert list(store.incoming()) == []
+    assert not list(tmp_path.rglob(incoming_name(PATH)))
 
 
 def test_what_was_received_before_is_continued(store: PackageStore) -> None:
@@ -82,11 +82,24 @@ def test_what_was_received_before_is_continued(store: PackageStore) -> None:
     assert read(store) == BODY
 
 
-def test_what_is_not_wanted_any_more_is_dropped(store: PackageStore) -> None:
-    receive(store)
-    assert list(store.incoming()) == [incoming_name(PATH)]
-    store.drop_incoming([PATH, "packages/none"])
-    assert list(store.incoming()) == []
+def test_what_is_not_wanted_any_more_is_dropped(store: PackageStore, tmp_path: Path) -> None:
+    for path in (PATH, METADATA):
+        with store.receive(path) as incoming:
+            incoming.write(BODY)
+            incoming.note('"etag"')
+    assert sorted(store.incoming()) == [PATH, METADATA]
+    store.keep_incoming([PATH])
+    assert store.incoming() == [PATH]
+    assert [path.read_bytes() for path in tmp_path.rglob(incoming_name(PATH))] == [BODY]
+    assert not list(tmp_path.rglob(incoming_name(METADATA)))
+
+
+def test_a_withheld_copy_can_be_read(store: PackageStore) -> None:
+    published(store)
+    store.withhold([PATH])
+    assert b"".join(store.withheld_chunks(PATH)) == BODY
+    with pytest.raises(FileNotFoundError):
+        list(store.withheld_chunks("packages/none"))
 
 
 def test_a_copy_leaves_the_output_and_comes_back(store: PackageStore) -> None:
@@ -155,6 +168,8 @@ def test_a_large_file_is_sent_part_by_part(without_withheld: ObjectPackages, s3_
 def test_without_a_place_for_it_a_copy_is_deleted(without_withheld: ObjectPackages) -> None:
     published(without_withheld)
     without_withheld.withhold([PATH])
+    with pytest.raises(FileNotFoundError):
+        list(without_withheld.withheld_chunks(PATH))
     without_withheld.put_back([PATH])
     without_withheld.delete_withheld([PATH])
     published(without_withheld)
@@ -170,6 +185,5 @@ def test_a_refused_upload_leaves_the_received_file(
     with pytest.raises(PublishError, match="403"):
         without_withheld.publish_packages([PATH])
     s3_gate.heal()
-    assert list(without_withheld.incoming()) == [incoming_name(PATH)]
     without_withheld.publish_packages([PATH])
     assert read(without_withheld) == BODY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
@@ -131,6 +132,18 @@ class IncomingDirectory:
             if not kept:
                 with suppress(OSError):
                     os.rmdir(self._directory)
+
+    def drop(self, path: str) -> None:
+        """Delete a received file."""
+        with publish_errors(self._directory):
+            unlink(self.place(path))
+            self.forget_note(path)
+
+    def free_space(self) -> int:
+        """Return the free bytes of the file system."""
+        above = os.path.dirname(self._directory)
+        with publish_errors(above):
+            return shutil.disk_usage(above).free
 
     def forget_note(self, path: str) -> None:
         """Delete what says how a file is continued: it is complete."""

@@ -13,7 +13,7 @@ deletes that stood still in just that moment is found missing by ``verify`` and 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -44,11 +44,17 @@ class IncomingFiles(Protocol):
     def receive(self, path: str) -> IncomingFile:
         """Open the file that is to stand at ``path``."""
 
-    def drop(self, paths: Iterable[str]) -> None:
-        """Delete what was received of these files."""
+    def drop(self, path: str) -> None:
+        """Delete a received file."""
 
-    def names(self) -> Iterator[str]:
-        """Yield the names of received files."""
+    def parts(self) -> Sequence[str]:
+        """Return the paths of files that can be continued."""
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Delete received files, the parts of ``paths`` aside."""
+
+    def free_space(self) -> int:
+        """Return the free bytes of the file system."""
 
 
 class ObjectPackages:
@@ -71,13 +77,17 @@ class ObjectPackages:
         """Open the file that is to stand at ``path``."""
         return self._incoming.receive(path)
 
-    def drop_incoming(self, paths: Iterable[str]) -> None:
-        """Delete what was received of these files."""
-        self._incoming.drop(paths)
+    def incoming(self) -> Sequence[str]:
+        """Return the paths of parts that a later download can continue."""
+        return self._incoming.parts()
 
-    def incoming(self) -> Iterator[str]:
-        """Yield the names of received files."""
-        return self._incoming.names()
+    def keep_incoming(self, paths: Collection[str]) -> None:
+        """Delete received files, the parts of ``paths`` aside."""
+        self._incoming.keep(paths)
+
+    def free_space(self) -> int | None:
+        """Return the free bytes where files are received."""
+        return self._incoming.free_space()
 
     @publish_errors()
     def publish_packages(self, paths: Sequence[str]) -> None:
@@ -87,7 +97,7 @@ class ObjectPackages:
 
     def _put(self, path: str) -> None:
         self._bucket.upload(path, Path(self._incoming.place(path)), _headers(path))
-        self._incoming.drop([path])
+        self._incoming.drop(path)
 
     @publish_errors()
     def withhold(self, paths: Sequence[str]) -> None:
@@ -134,11 +144,13 @@ class ObjectPackages:
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
         """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
-        with publish_errors():
-            found = self._bucket.get(path)
-            if found is None:
-                raise FileNotFoundError(path)
-            yield from found.chunks
+        return _chunks(self._bucket, path)
+
+    def withheld_chunks(self, path: str) -> Iterator[bytes]:
+        """Yield what a withheld copy holds; see :meth:`package_chunks`."""
+        if self._withheld is None:
+            raise FileNotFoundError(path)
+        return _chunks(self._withheld, _kept(path))
 
     def packages(self) -> Iterator[str]:
         """Yield the paths of all objects below ``packages/``."""
@@ -189,6 +201,14 @@ def _copy(
     except OSError as error:
         why = f"no room for a copy: {error.strerror}"
         raise PublishError(tempfile.gettempdir(), why) from error
+
+
+def _chunks(bucket: BucketClient, key: str) -> Iterator[bytes]:
+    with publish_errors():
+        found = bucket.get(key)
+        if found is None:
+            raise FileNotFoundError(key)
+        yield from found.chunks
 
 
 def _headers(path: str) -> ObjectHeaders:
