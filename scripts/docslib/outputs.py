@@ -405,6 +405,7 @@ class Verified(Struct, kw_only=True):
 
     findings: Annotated[list[Finding], _says("In the order in which they were made.")]
     projects: Annotated[int, _says("Compared projects.")]
+    files: Annotated[int, _says("Package files that were checked.")]
     differences: Annotated[int, _says("Findings that something is wrong.")]
     unchecked: Annotated[int, _says("What could not be read.")]
     unpublished: Annotated[int, _says("Projects that the next run publishes; not compared.")]

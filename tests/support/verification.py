@@ -9,10 +9,12 @@ from contextlib import closing, contextmanager
 from tests.support.world import World
 from yanksync.config.load import load
 from yanksync.mirror.context import Mirror
+from yanksync.mirror.open_mirror import open_package_store
 from yanksync.output.comparison import Finding
 from yanksync.upstream.client import UpstreamClient
-from yanksync.verify.check import CheckSummary, verify_output
+from yanksync.verify.check import verify_output
 from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import CheckSummary
 
 
 @contextmanager
@@ -25,6 +27,7 @@ def opened(world: World) -> Iterator[Mirror]:
             state,
             upstream,
             world.kills,
+            open_package_store(settings),
             now=world.clock.now,
             monotonic=world.clock.monotonic,
             sleep=world.clock.sleep,

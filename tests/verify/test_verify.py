@@ -21,8 +21,9 @@ from tests.support.verification import check, names, opened, repair
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.disk.store import DiskStore
-from yanksync.verify.check import CheckSummary, verify_output
+from yanksync.verify.check import verify_output
 from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import CheckSummary
 
 DEMO = "simple/demo/"
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import click
 
+from yanksync.config.value_types import size
+
 PathLike = TypeVar("PathLike", str, os.PathLike[str])
 
 
@@ -19,3 +21,25 @@ def check_directory(
         if not os.path.isdir(directory):
             raise click.BadParameter(f"there is no directory {directory}; make it first")
     return value
+
+
+_LEAST, _MOST = 1 << 10, 1 << 40  # bytes per second
+
+
+def _rate(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Return bytes per second."""
+    if value is None:
+        return None
+    kind = size(_LEAST, _MOST)
+    try:
+        return int(kind.check(kind.read(value)))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+rate_option = click.option(
+    "--rate",
+    metavar="SIZE",
+    callback=_rate,
+    help="Read package files no faster than SIZE a second, such as 50MiB.",
+)

@@ -22,6 +22,8 @@ class FindingKind(StrEnum):
     MODE = "mode"  # not what a fresh file or directory would have
     LEFTOVER = "leftover"  # a temporary file of a run that died
     UPSTREAM = "upstream"  # upstream's page is another than the one held
+    ALTERED = "altered"  # a package file with other bytes than those that were copied
+    UNREFERENCED = "unreferenced"  # a package file that no page names
     UNCHECKED = "unchecked"  # it could not be looked at
     # What follows says nothing against the mirror.
     UNPUBLISHED = "unpublished"  # recorded, and to be published by the next run
@@ -38,6 +40,8 @@ DIFFERENCES = (
     FindingKind.MODE,
     FindingKind.LEFTOVER,
     FindingKind.UPSTREAM,
+    FindingKind.ALTERED,
+    FindingKind.UNREFERENCED,
 )
 NOT_SMALLER = f"it is not smaller than its page by {layout.PACKET} bytes"
 """What is said of a compressed copy that should not be there."""

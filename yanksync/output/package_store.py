@@ -102,7 +102,7 @@ class PackageStore(Protocol):
         """Yield the paths of all files below ``packages/``, received ones aside."""
 
     def set_aside(self, paths: Sequence[str]) -> str:
-        """Take altered copies and their metadata out of service.
+        """Take altered files out of service, if they are there.
 
         Returns where they are kept; "" when they are deleted.
         """

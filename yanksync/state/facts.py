@@ -162,6 +162,16 @@ class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}")
     begun: str | None = None  # the token of one that was begun and is not finished
 
 
+class PackageCheck(Struct, frozen=True, rename=lambda field: f"package_check_{field}"):
+    """What checks of package files left to do; ``verify/package_files.py`` has it."""
+
+    position: int | None = None  # number of the copy that was read last; None: all were read
+    unreferenced: str | None = None  # digest of the files that a repair did not delete
+    held: str | None = None  # why it did not
+    held_since: float | None = None
+    approved: str | None = None  # digest of the files that a person lets it delete
+
+
 class UpstreamTraits(Struct, frozen=True):
     """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
 
@@ -204,6 +214,7 @@ class Facts:
     traits = _Group(UpstreamTraits)
     event_log = _Group(EventLogPosition)
     applied_bundle = _Group(AppliedBundle)
+    package_check = _Group(PackageCheck)
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -39,6 +39,7 @@ from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:
     from yanksync.state.bundles.table import BundleTable
+    from yanksync.state.package_files.checks import CopyChecks
     from yanksync.state.package_files.table import PackageFileTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
@@ -104,6 +105,12 @@ class State:
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
+
+    def copy_checks(self) -> CopyChecks:
+        """The copies of package files, to be checked."""
+        from yanksync.state.package_files.checks import CopyChecks  # start-up: few copy files
+
+        return CopyChecks(self._db)
 
     @cached_property
     def comparable(self) -> Comparable:

@@ -5,9 +5,7 @@ Nothing is changed here; :mod:`yanksync.verify.repair` repairs what is found.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 
 from yanksync.core import layout
@@ -22,7 +20,7 @@ from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror
-from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind, compare_directory
+from yanksync.output.comparison import Finding, FindingKind, compare_directory
 from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
 from yanksync.output.reconcile import RenderedForms, compressed_copies, published_forms
@@ -36,6 +34,7 @@ from yanksync.sync.package_files.copies import copies_of
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import list_forms
 from yanksync.sync.published_page import recorded_page, render_forms, shown_page, visible_page
+from yanksync.verify.summary import CheckSummary, FileCheck
 from yanksync.verify.upstream_difference import described
 from yanksync.verify.withdrawals import check_withdrawals
 
@@ -45,52 +44,34 @@ Report = Callable[[Finding], None]
 
 _WITHDRAWALS = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 
+SIZES = FileCheck()
+"""A check of the sizes of package files."""
+
 UNREADABLE = "the state's page cannot be read"
 """What is told of a page that only upstream can bring back."""
 
 
-@dataclass
-class CheckSummary:
-    """What a check has come to."""
-
-    projects: int = 0  # held against the output
-    kinds: Counter[FindingKind] = field(default_factory=Counter)
-    corrected: int = 0  # findings that a repair has put right
-    uncorrected: int = 0  # those it has not
-
-    @property
-    def differences(self) -> int:
-        """How much is not as it should be."""
-        return sum(self.kinds[kind] for kind in DIFFERENCES)
-
-    @property
-    def unchecked(self) -> int:
-        """How much could not be looked at."""
-        return self.kinds[FindingKind.UNCHECKED]
-
-    @property
-    def notes(self) -> dict[str, int]:
-        """How much there is to say beside that."""
-        return {str(kind): self.kinds[kind] for kind in NOTES}
-
-
 def verify_output(
-    mirror: Mirror, report: Report, *, upstream: bool = False
+    mirror: Mirror, report: Report, files: FileCheck = SIZES, *, upstream: bool = False
 ) -> tuple[CheckSummary, ExitCode]:
     """Compare the output with the state.
 
     With ``upstream`` also compare the state with upstream.
 
-    Everything found goes to ``report``. Nothing is changed. Returns the counts and the exit code.
-    Raises :class:`yanksync.core.errors.YanksyncError`.
+    Everything found goes to ``report``. Nothing is changed, but altered package files are taken
+    out of service. Returns the counts and the exit code. Raises
+    :class:`yanksync.core.errors.YanksyncError`.
     """
     summary = CheckSummary()
+    mirror = with_recorded_rules(mirror)
     with mirror.state.rolled_back():
-        mirror = with_recorded_rules(mirror)
+        recorded = mirror
         config_changes.apply_policies(mirror)  # what it concerns is the next run's work
         mirror = apply_selection(mirror)
         for finding in check(mirror, summary, upstream=upstream):
             report(finding)
+    for finding in check_copies(recorded, files, summary):
+        report(finding)
     return summary, ExitCode.FAILED if summary.differences or summary.unchecked else ExitCode.DONE
 
 
@@ -105,6 +86,20 @@ def check(mirror: Mirror, summary: CheckSummary, *, upstream: bool) -> Iterator[
         for finding in _upstream(mirror):
             summary.kinds[finding.kind] += 1
             yield finding
+
+
+def check_copies(mirror: Mirror, files: FileCheck, summary: CheckSummary) -> Iterator[Finding]:
+    """Yield what is found about package files, and count it.
+
+    Use it outside of transactions.
+    """
+    if mirror.package_store is None:
+        return
+    from yanksync.verify.package_files import check_files  # start-up: few mirrors copy files
+
+    for finding in check_files(mirror, files, summary):
+        summary.kinds[finding.kind] += 1
+        yield finding
 
 
 def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:

@@ -16,6 +16,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
 from yanksync.state.project_rows import ProjectRow
 from yanksync.verify.check import BATCH, check_list, check_project
+from yanksync.verify.summary import is_about_files
 from yanksync.verify.withdrawals import is_about_withdrawals, remaining_problem
 
 _MEMORY = 1 << 24  # bytes of findings that are kept in memory
@@ -97,6 +98,10 @@ class _Again:
         """Return why a finding is not corrected; None if it is."""
         if is_about_withdrawals(finding):
             return remaining_problem(self._mirror, finding)
+        if is_about_files(finding):
+            from yanksync.verify import package_repair  # start-up: few mirrors copy files
+
+            return package_repair.remaining_problem(self._mirror, finding)
         if not finding.path.startswith(layout.ROOT) and finding.kind is not FindingKind.UPSTREAM:
             return finding.detail or "upstream did not answer for it"
         if finding.project is None:

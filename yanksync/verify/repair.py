@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -23,9 +24,13 @@ from yanksync.sync.pipeline import deliver_hooks, run_pass, run_record, update_w
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import publish_backlog, report_held
-from yanksync.verify.check import BATCH, UNREADABLE, CheckSummary, check
+from yanksync.verify.check import BATCH, SIZES, UNREADABLE, check, check_copies
 from yanksync.verify.outcomes import Kept, Outcome, outcomes
+from yanksync.verify.summary import CheckSummary, FileCheck
 from yanksync.verify.withdrawals import is_about_withdrawals, repair_withdrawals
+
+if TYPE_CHECKING:
+    from yanksync.verify.package_repair import FileRepairer
 
 _STOPPED = Outcome(False, "the repair was stopped")
 
@@ -33,7 +38,7 @@ TellOutcome = Callable[[Finding, Outcome | None], None]
 
 
 def repair_output(
-    mirror: Mirror, report: TellOutcome, *, upstream: bool = False
+    mirror: Mirror, report: TellOutcome, files: FileCheck = SIZES, *, upstream: bool = False
 ) -> tuple[CheckSummary, ExitCode]:
     """Repair what :func:`yanksync.verify.check.verify_output` finds.
 
@@ -57,7 +62,11 @@ def repair_output(
                     repairer.mark(finding)
                     kept.add(finding)
         try:
-            code = _pass(mirror) if repairer.needs_upstream else _publish(mirror)
+            copies = _repair_copies(mirror, check_copies(mirror, files, summary), kept)
+            asks = repairer.needs_upstream or (copies is not None and copies.needs_upstream)
+            code = _pass(mirror) if asks else _publish(mirror)
+            if copies is not None:
+                code = copies.delete_unreferenced(kept.all) or code
         except YanksyncError:
             for finding in kept.all():
                 report(finding, None if finding.kind in NOTES else _STOPPED)
@@ -69,6 +78,20 @@ def repair_output(
             report(finding, became)
     left = repairer.unrepaired or summary.uncorrected
     return summary, code or (ExitCode.FAILED if left else ExitCode.DONE)
+
+
+def _repair_copies(mirror: Mirror, found: Iterator[Finding], kept: Kept) -> FileRepairer | None:
+    """Repair what is ``found`` of package files; None: there are no copies."""
+    if mirror.package_store is None:
+        return None
+    from yanksync.verify.package_repair import FileRepairer  # start-up: few mirrors copy files
+
+    repairer = FileRepairer(mirror)
+    while batch := list(islice(found, BATCH)):
+        repairer.mark(batch)
+        for finding in batch:
+            kept.add(finding)
+    return repairer
 
 
 def _publish(mirror: Mirror) -> ExitCode:

@@ -22,6 +22,7 @@ KINDS = {
     "journal": ("change of upstream", "changes of upstream"),
     "advisories": ("change of the advisories", "changes of the advisories"),
     "selection": ("change of the selection", "changes of the selection"),
+    "unreferenced": ("set of unreferenced files", "sets of unreferenced files"),
 }
 """The kinds of holds, with the words for one of them and for several."""
 

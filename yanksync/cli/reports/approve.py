@@ -28,7 +28,7 @@ from yanksync.state.views.holds import approve_held as release
 @click.argument(
     "names",
     nargs=-1,
-    metavar="[PROJECT|journal|selection|advisories]...",
+    metavar="[PROJECT|journal|selection|advisories|unreferenced]...",
     shell_complete=complete_project,
 )
 @kind_option
@@ -50,7 +50,8 @@ def approve(
     terminal. The next sync acts on it.
 
     The words journal, selection and advisories release a change of upstream, of the selection and
-    of the advisories. While such a change is held, its word does not mean a project.
+    of the advisories, and the word unreferenced the package files that no page names. While such a
+    change is held, its word does not mean a project.
 
     \b
     Examples:
@@ -87,7 +88,8 @@ def approve(
             f"{left} held changes are not those that were shown and stay held; run this again"
         )
     if done and not as_json:
-        click.echo("next: yanksync sync")
+        files_only = all(held.what == "unreferenced" for held in done)
+        click.echo(f"next: yanksync {'verify --repair' if files_only else 'sync'}")
     return _missing(settings, done if seen is None else seen, wanted, kinds, as_json=as_json) or (
         ExitCode.FAILED if left else ExitCode.DONE
     )

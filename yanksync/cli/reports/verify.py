@@ -10,17 +10,18 @@ from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.option_values import rate_option
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import open_mirror
-from yanksync.mirror.other_owner import refuse_other_owner
+from yanksync.mirror.other_owner import other_owner, refuse_other_owner
 from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.comparison import NOTES, Finding
 from yanksync.state.state import State
-from yanksync.verify.check import CheckSummary
 from yanksync.verify.check import verify_output as check
 from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import CheckSummary, FileCheck
 
 
 @click.command(short_help="Compare the output with the state.")
@@ -30,9 +31,20 @@ from yanksync.verify.repair import repair_output
 @click.option(
     "--upstream", is_flag=True, help="Also fetch every page, and compare it with the state."
 )
+@click.option(
+    "--hash", "read", is_flag=True, help="Also read every package file, and compare its hash."
+)
+@rate_option
 @json_option
 @click.pass_obj
-def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> ExitCode:
+def verify(
+    context: CliContext,
+    repair: bool,
+    upstream: bool,
+    read: bool,
+    rate: int | None,
+    as_json: bool,
+) -> ExitCode:
     """Compare the published files with the state.
 
     Renders every page again. Prints what is missing, different, stale, extra, left over or has a
@@ -46,15 +58,27 @@ def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> 
 
     --upstream also compares the state with upstream's pages.
 
+    With mirror.files = "copy" the size of each package file is checked, too, and files below
+    packages/ that no page names are listed. --hash reads the files. If it is interrupted, the next
+    one goes on from there. A file with other bytes is taken out of service at once, also without
+    --repair, and the next sync downloads it again. --repair downloads it, and deletes the files
+    that no page names, unless they are too many.
+
     \b
     Examples:
       yanksync verify
       yanksync verify --repair
+      yanksync verify --hash --rate 50MiB
       yanksync verify --upstream --json
     """
     settings = context.settings()
+    if rate is not None and not read:
+        raise click.UsageError("--rate is about --hash: name both")
+    if read and not settings.copies_files:
+        raise click.UsageError('--hash reads package files, and mirror.files is not "copy"')
     if repair:
         refuse_other_owner(settings)
+    files = FileCheck(read=read, rate=rate, may_write=other_owner(settings) is None)
     try:
         with path_for_reading(settings) as path:
             State(path, create=False).close()  # nothing is made or upgraded here
@@ -65,9 +89,9 @@ def verify(context: CliContext, repair: bool, upstream: bool, as_json: bool) -> 
             open_mirror(settings, "verify", progress=bars, dry_run=True) as mirror,
         ):
             if repair:
-                summary, code = repair_output(mirror, report.tell, upstream=upstream)
+                summary, code = repair_output(mirror, report.tell, files, upstream=upstream)
             else:
-                summary, code = check(mirror, report.tell, upstream=upstream)
+                summary, code = check(mirror, report.tell, files, upstream=upstream)
             kept.end(code, report=True)
     except LockHeld as held:
         print_line(str(held))
@@ -110,9 +134,10 @@ class _Report:
             and (repaired or code != ExitCode.DONE or sys.stdout.isatty())
             and not quiet
         ):
+            files = f" and {summary.files} package files" if summary.files else ""
             done = f"; {summary.corrected} corrected, {summary.uncorrected} not corrected"
             click.echo(
-                f"{summary.projects} projects checked: {summary.differences} differences, "
+                f"{summary.projects} projects{files} checked: {summary.differences} differences, "
                 f"{summary.unchecked} could not be checked{done if repaired else ''}"
             )
 
@@ -134,6 +159,7 @@ def counts_object(summary: CheckSummary) -> dict[str, object]:
     """Return the counts as they are printed in JSON."""
     return {
         "projects": summary.projects,
+        "files": summary.files,
         "differences": summary.differences,
         "unchecked": summary.unchecked,
         **summary.notes,

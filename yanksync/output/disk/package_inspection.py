@@ -50,10 +50,10 @@ class PackageInspection:
             yield from _below(self._root, PACKAGES)
 
     def set_aside(self, paths: Sequence[str]) -> str:
-        """Move altered copies out of the output; return where they are now."""
+        """Move altered files out of the output; return where they are now."""
         place = f"{self._withheld}/altered"
         with publish_errors(place):
-            for path in with_metadata(paths):
+            for path in paths:
                 target = f"{place}/{path.removeprefix(PACKAGES + '/')}"
                 os.makedirs(self._withheld, PRIVATE, exist_ok=True)
                 os.makedirs(os.path.dirname(target), PRIVATE, exist_ok=True)
@@ -71,9 +71,12 @@ class PackageInspection:
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
         """Give files the mode of a fresh one."""
+        fresh = FILE_MODE & ~umask()
         for path in paths:
-            with publish_errors(f"{self._output}/{path}"), suppress(FileNotFoundError):
-                os.chmod(f"{self._output}/{path}", FILE_MODE & ~umask(), follow_symlinks=False)
+            place = f"{self._output}/{path}"
+            with publish_errors(place), suppress(FileNotFoundError):
+                if not os.path.islink(place):
+                    os.chmod(place, fresh)
 
 
 def remove_empty(places: Sequence[str], root: str) -> None:
@@ -127,11 +130,10 @@ def _move_away(place: str, target: str) -> None:
     """Move a file; where that is another file system, delete it instead."""
     try:
         os.replace(place, target)
+    except FileNotFoundError:
+        raise
     except OSError:
         os.unlink(place)
-    else:
-        with suppress(OSError):  # of a link: where it leads, nothing is changed
-            os.chmod(target, 0o600, follow_symlinks=False)
 
 
 def with_metadata(paths: Sequence[str]) -> list[str]:

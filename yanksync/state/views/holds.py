@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_files import LostFile
-from yanksync.state.facts import AdvisoryChange, ReplacedJournal, SelectionChange
+from yanksync.state.facts import AdvisoryChange, PackageCheck, ReplacedJournal, SelectionChange
 from yanksync.state.state import State
 
 
@@ -25,7 +25,7 @@ class HeldItem(Struct, frozen=True, kw_only=True):
     """One thing that waits for a person."""
 
     project: str | None  # None: the mirror as a whole
-    what: str  # removal, files, hash, left-list, journal, selection, advisories
+    what: str  # removal, files, hash, left-list, journal, selection, advisories, unreferenced
     why: str
     since: float  # UTC seconds
     approve: str  # what approving does
@@ -35,7 +35,12 @@ class HeldItem(Struct, frozen=True, kw_only=True):
 JOURNAL, SELECTION = "the journal", "the selection"
 """How :func:`approve_held` names what concerns the mirror as a whole."""
 
-WHOLE_MIRROR = {"journal": JOURNAL, "selection": SELECTION, "advisories": "the advisories"}
+WHOLE_MIRROR = {
+    "journal": JOURNAL,
+    "selection": SELECTION,
+    "advisories": "the advisories",
+    "unreferenced": "the unreferenced files",
+}
 """The same by :attr:`HeldItem.what`."""
 
 _EFFECTS = {
@@ -46,6 +51,7 @@ _EFFECTS = {
     "journal": "the next run follows upstream from now on and asks for every project again",
     "selection": "the next run removes these projects from the mirror",
     "advisories": "the next run offers what the changed advisories do not name",
+    "unreferenced": "the next 'yanksync verify --repair' deletes these files below packages/",
 }
 
 
@@ -88,6 +94,9 @@ def _whole(state: State) -> list[HeldItem]:
     advisories = facts.advisories
     if advisories.held is not None and advisories.approved is None:
         found.append(_held(None, "advisories", advisories.held, advisories.held_since or 0.0))
+    files = facts.package_check
+    if files.held is not None and files.approved is None:
+        found.append(_held(None, "unreferenced", files.held, files.held_since or 0.0))
     return found
 
 
@@ -165,6 +174,8 @@ def approve_held(state: State, released: Sequence[HeldItem]) -> None:
                 facts.change(SelectionChange, approved=facts.selection.wanted)
             elif kind == "advisories":  # these, and no others
                 facts.change(AdvisoryChange, approved=facts.advisories.wanted)
+            elif kind == "unreferenced":  # these, and no others
+                facts.change(PackageCheck, approved=facts.package_check.unreferenced)
             elif kind == "removal":
                 state.publish_queue.approve(names)
             elif kind == "left-list":

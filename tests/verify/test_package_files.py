@@ -1,0 +1,250 @@
+"""``verify`` with package files: what differs is named, out of service at once, and repaired."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_index.http_server import Served
+from tests.support.fake_index.index import Fault
+from tests.support.verification import names, opened
+from tests.support.world import DONE, FAILED, HELD, World
+from yanksync.core.exit_codes import ExitCode
+from yanksync.output.comparison import Finding
+from yanksync.state.views.holds import held_items
+from yanksync.sync.package_files.hashing import ReadPace
+from yanksync.verify.check import SIZES, verify_output
+from yanksync.verify.outcomes import Outcome
+from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import CheckSummary, FileCheck
+
+READ = FileCheck(read=True)
+SDIST = "demo-1.0.tar.gz"
+
+
+@pytest.fixture
+def mirror(served: Served, tmp_path: Path) -> World:
+    world = World(served, tmp_path, disk=True, mirror_files="copy")
+    return world.started("demo", core_metadata=b"Name: demo\n")
+
+
+def check(world: World, files: FileCheck = SIZES) -> tuple[list[Finding], ExitCode, CheckSummary]:
+    found: list[Finding] = []
+    with opened(world) as mirror:
+        summary, code = verify_output(mirror, found.append, files)
+    return found, code, summary
+
+
+def repair(world: World, files: FileCheck = SIZES) -> tuple[dict[str, str | None], ExitCode]:
+    """Repair; return by path why a finding was not corrected."""
+    became: dict[str, str | None] = {}
+
+    def tell(finding: Finding, outcome: Outcome | None) -> None:
+        became[finding.path] = None if outcome is None else outcome.why
+
+    with opened(world) as mirror:
+        _, code = repair_output(mirror, tell, files)
+    return became, code
+
+
+def copy(world: World, name: str = SDIST) -> Path:
+    (found,) = (world.where / "out/packages").rglob(name)
+    return found
+
+
+def below(world: World, path: Path) -> str:
+    return path.relative_to(world.where / "out").as_posix()
+
+
+def served(world: World, name: str = SDIST) -> bool:
+    """Return whether the page links to the copy."""
+    page = world.page("demo")
+    assert page is not None
+    (file,) = (file for file in page["files"] if file["filename"] == name)
+    return str(file["url"]).startswith("../../packages/")
+
+
+def kept_aside(world: World) -> list[str]:
+    return sorted(path.name for path in (world.where / "state.db.withheld").rglob("*.*"))
+
+
+def alter(path: Path, body: bytes | None = None) -> None:
+    """Write other bytes, as many as before unless ``body`` is given."""
+    path.write_bytes(b"x" * path.stat().st_size if body is None else body)
+
+
+def test_whole_copies_are_no_finding(mirror: World) -> None:
+    for files in (SIZES, READ):
+        found, code, summary = check(mirror, files)
+        assert (found, code, summary.files) == ([], DONE, 2)
+    assert mirror.requests == []
+
+
+def test_another_size_is_out_of_service_at_once(mirror: World) -> None:
+    path = copy(mirror)
+    alter(path, b"planted")
+    found, code, _ = check(mirror)
+    assert (names(found), code) == ([("altered", below(mirror, path))], FAILED)
+    assert found[0].detail == "has 7 bytes, not 16"
+    assert not path.exists()
+    assert not served(mirror)
+    assert served(mirror, "demo-2.0.tar.gz")
+    assert kept_aside(mirror) == [SDIST, f"{SDIST}.metadata"]
+    assert mirror.sync() == DONE
+    assert served(mirror)
+    assert path.read_bytes() == b"demo-1.0.tar.gz\n"
+    assert check(mirror, READ)[:2] == ([], DONE)
+
+
+def test_other_bytes_of_the_same_size_are_found_by_reading(mirror: World) -> None:
+    path = copy(mirror)
+    alter(path)
+    assert check(mirror)[:2] == ([], DONE)
+    found, code, _ = check(mirror, READ)
+    assert (names(found), code) == ([("altered", below(mirror, path))], FAILED)
+    assert (path.exists(), served(mirror)) == (False, False)
+
+
+def test_altered_metadata_leaves_its_file_in_place(mirror: World) -> None:
+    path = copy(mirror, f"{SDIST}.metadata")
+    alter(path)
+    found, _, _ = check(mirror, READ)
+    assert names(found) == [("altered", below(mirror, path))]
+    assert not path.exists()
+    assert kept_aside(mirror) == [path.name]
+    assert mirror.sync() == DONE
+    assert path.read_bytes() == b"Name: demo\n"
+
+
+def test_a_link_in_place_of_a_copy_is_no_copy(mirror: World) -> None:
+    path = copy(mirror)
+    other = mirror.where / "secret"
+    other.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(other)
+    found, _, _ = check(mirror)
+    assert [(str(one.kind), one.detail) for one in found] == [("altered", "is a symbolic link")]
+    assert not path.is_symlink()
+    assert other.exists()
+
+
+def test_who_may_not_write_leaves_a_copy_in_service(mirror: World) -> None:
+    alter(copy(mirror))
+    found, code, _ = check(mirror, FileCheck(read=True, may_write=False))
+    assert "still served" in (found[0].detail or "")
+    assert (code, served(mirror)) == (FAILED, True)
+
+
+def test_a_missing_copy_waits_for_a_repair(mirror: World) -> None:
+    path = copy(mirror)
+    path.unlink()
+    for _ in range(2):
+        assert names(check(mirror)[0]) == [("missing", below(mirror, path))]
+    assert repair(mirror) == ({below(mirror, path): None}, DONE)
+    assert path.read_bytes() == b"demo-1.0.tar.gz\n"
+    assert check(mirror)[:2] == ([], DONE)
+
+
+def test_a_repair_downloads_an_altered_copy(mirror: World) -> None:
+    path = copy(mirror)
+    alter(path)
+    assert repair(mirror, READ) == ({below(mirror, path): None}, DONE)
+    assert path.read_bytes() == b"demo-1.0.tar.gz\n"
+    assert served(mirror)
+
+
+def test_a_repair_says_what_upstream_has_no_more(mirror: World) -> None:
+    path = copy(mirror)
+    alter(path)
+    mirror.up.fail(SDIST, Fault.status(404))
+    became, code = repair(mirror, READ)
+    assert code == ExitCode.PARTIAL
+    assert "404" in (became[below(mirror, path)] or "")
+
+
+def test_wrong_modes_are_reset(mirror: World) -> None:
+    path = copy(mirror)
+    os.chmod(path, 0o600)
+    found, code, _ = check(mirror)
+    assert (names(found), code) == ([("mode", below(mirror, path))], FAILED)
+    assert repair(mirror) == ({below(mirror, path): None}, DONE)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def plant(world: World, count: int) -> list[Path]:
+    """Write files below packages/ that no page names."""
+    places = [world.where / f"out/packages/zz/{number}/left-1.0.whl" for number in range(count)]
+    for place in places:
+        place.parent.mkdir(parents=True)
+        place.write_bytes(b"left")
+    return places
+
+
+def test_a_few_unreferenced_files_are_listed_and_deleted_by_a_repair(mirror: World) -> None:
+    places = plant(mirror, 3)
+    found, code, _ = check(mirror)
+    assert names(found) == [("unreferenced", below(mirror, place)) for place in places]
+    assert (code, all(place.exists() for place in places)) == (FAILED, True)
+    assert repair(mirror) == ({below(mirror, place): None for place in places}, DONE)
+    assert not (mirror.where / "out/packages/zz").exists()
+    assert copy(mirror).exists()
+
+
+def test_many_unreferenced_files_wait_for_approval(mirror: World) -> None:
+    places = plant(mirror, 4)
+    became, code = repair(mirror)
+    why = "no page names 4 files below packages/, where 2 copies are; 3 may be deleted in one run"
+    assert (code, set(became.values())) == (HELD, {f"held: {why}"})
+    with mirror.state() as state:
+        assert [(held.what, held.why) for held in held_items(state)] == [("unreferenced", why)]
+    assert mirror.approve() == ["the unreferenced files"]
+    assert repair(mirror) == ({below(mirror, place): None for place in places}, DONE)
+    assert not any(place.exists() for place in places)
+    with mirror.state() as state:
+        assert held_items(state) == ()
+
+
+def test_approval_is_for_the_files_that_were_found(mirror: World) -> None:
+    plant(mirror, 4)
+    repair(mirror)
+    mirror.approve()
+    (mirror.where / "out/packages/zz/5").mkdir()
+    (mirror.where / "out/packages/zz/5/other-1.0.whl").write_bytes(b"later")
+    assert repair(mirror)[1] == HELD
+
+
+class Interrupted(Exception):
+    """Stands for Ctrl-C."""
+
+
+def test_reading_goes_on_where_it_was_interrupted(mirror: World) -> None:
+    def stop(finding: Finding) -> None:
+        raise Interrupted
+
+    mirror.up.upload("other", "1.0")
+    mirror.sync()
+    alter(copy(mirror, "demo-2.0.tar.gz"))
+    with opened(mirror) as one, pytest.raises(Interrupted):
+        verify_output(one, stop, READ)
+    found, code, summary = check(mirror, READ)
+    assert (found, code) == ([], DONE)
+    assert summary.files == 1, "two were read before"
+    assert check(mirror, READ)[2].files == 2, "then all that are served are read again"
+
+
+def test_reading_keeps_to_its_rate() -> None:
+    clock, slept = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    pace = ReadPace(100, lambda: clock[0], sleep)
+    for _ in range(10):
+        pace.wait_for(50)
+    assert clock[0] == pytest.approx(5)
+    assert max(slept) <= 1
+    ReadPace(None, lambda: clock[0], sleep).wait_for(1 << 40)
+    assert clock[0] == pytest.approx(5)

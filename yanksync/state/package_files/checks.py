@@ -1,0 +1,91 @@
+"""The copies of package files, as a check of them goes through them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec import Struct
+
+from yanksync.core.package_files.copies import CopyStatus, PackageFile
+from yanksync.core.package_files.paths import metadata_path
+from yanksync.state.package_files.table import PackageFileTable
+
+_METADATA = metadata_path("")
+
+
+class CopyTotal(Struct, frozen=True):
+    """How many copies there are, and their bytes."""
+
+    files: int
+    bytes: int
+
+
+class CopyState(Struct, frozen=True):
+    """What the state says of one copy."""
+
+    status: CopyStatus
+    problem: str | None  # why it could not be downloaded
+
+
+class CopyChecks(PackageFileTable):
+    """The copies that are served."""
+
+    def served(self, after: int, limit: int) -> list[PackageFile]:
+        """Return copies that are served, in the order of their numbers."""
+        return list(self._select("status = 'served' AND id > ? ORDER BY id LIMIT ?", after, limit))
+
+    def total(self, after: int = 0) -> CopyTotal:
+        """Count the copies that are served, behind a number."""
+        row = self._db.first_row(
+            """SELECT count(*), coalesce(sum(size), 0) FROM package_files
+            WHERE status = 'served' AND id > ?""",
+            (after,),
+        )
+        return CopyTotal(*row)
+
+    def unknown(self, paths: Sequence[str]) -> list[str]:
+        """Return the paths below ``packages/`` at which no copy belongs."""
+        bases = [path.removesuffix(_METADATA) for path in paths]
+        rows = self._db.execute(
+            """SELECT path, has_metadata OR status = 'wanted' FROM package_files
+            WHERE status <> 'withheld' AND path IN (SELECT value FROM json_each(?))""",
+            (json.dumps([*dict.fromkeys([*paths, *bases])]),),
+        )
+        known = dict(rows)
+        return [
+            path
+            for path, base in zip(paths, bases, strict=True)
+            if path not in known and not (base != path and known.get(base))
+        ]
+
+    def want_again(self, paths: Collection[str], now: float) -> list[str]:
+        """Note that copies are to be downloaded again; return their projects.
+
+        ``paths`` are those of copies or of their metadata. Use inside a transaction.
+        """
+        rows = self._db.execute(
+            """UPDATE package_files SET status = 'wanted', size = NULL, has_metadata = 0,
+                since = ?, attempts = 0, next_try = 0, problem = NULL
+            WHERE status = 'served' AND path IN (SELECT value FROM json_each(?))
+            RETURNING project""",
+            (now, json.dumps([*_copy_paths(paths)])),
+        )
+        return sorted({project for (project,) in rows})
+
+    def state_of(self, path: str) -> CopyState | None:
+        """Return what the state says of the copy at a path."""
+        row = self._db.first_row(
+            """SELECT status, problem FROM package_files
+            WHERE path IN (SELECT value FROM json_each(?))""",
+            (json.dumps([*_copy_paths([path])]),),
+        )
+        return None if row is None else CopyState(CopyStatus(row[0]), row[1])
+
+
+def _copy_paths(paths: Iterable[str]) -> Iterable[str]:
+    """Yield the paths, and those of copies whose metadata they may be."""
+    for path in paths:
+        yield path
+        if path.endswith(_METADATA):
+            yield path.removesuffix(_METADATA)

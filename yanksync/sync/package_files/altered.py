@@ -1,0 +1,62 @@
+"""Takes altered copies out of service at once; the next pass downloads them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from yanksync.core.package_files.copies import PackageFile
+from yanksync.core.package_files.paths import metadata_path
+from yanksync.core.project_state import PublishReason
+from yanksync.mirror.context import Mirror, log
+from yanksync.sync.publish import publish
+
+
+class AlteredCopy(Struct, frozen=True):
+    """A copy, or its metadata, that does not hold what was copied."""
+
+    copy: PackageFile
+    path: str  # below the output
+    problem: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that must not be served any more."""
+        metadata = metadata_path(self.copy.path)
+        return (metadata,) if self.path == metadata else (self.path, metadata)
+
+
+def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
+    """Take altered copies out of service, and publish their pages without them.
+
+    ``mirror`` has the rules of the last pass. The state knows first: a run that dies leaves a copy
+    that the next pass replaces. Raises :class:`yanksync.core.errors.PublishError`.
+    """
+    if not found:
+        return
+    want_again(mirror, [one.path for one in found])
+    place = mirror.packages.set_aside([path for one in found for path in one.paths])
+    kept = f"; the altered bytes are kept in {place}" if place else ""
+    for one in found:
+        log.warning(
+            "%s: %s: %s; it is not served any more, and the next pass downloads it again%s",
+            one.copy.project,
+            one.path.rpartition("/")[2],
+            one.problem,
+            kept,
+            extra={"project": one.copy.project},
+        )
+    queue = mirror.state.publish_queue
+    rows = mirror.state.projects.get({one.copy.project for one in found})
+    pages = queue.queued([row.id for row in rows.values()])
+    publish(mirror, [one for one in pages if one.reason is PublishReason.PAGE])
+
+
+def want_again(mirror: Mirror, paths: Sequence[str]) -> None:
+    """Note that files are to be downloaded again."""
+    now = mirror.now()
+    with mirror.state.transaction():
+        projects = mirror.state.copy_checks.want_again(paths, now)
+        for row in mirror.state.projects.get(projects).values():
+            mirror.state.publish_queue.add_page(row.id, now)

@@ -1,0 +1,63 @@
+"""Reads copies that are in place, no faster than allowed, and checks their hashes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable
+
+from yanksync.mirror.context import Mirror
+from yanksync.output.package_store import PackageStore
+
+_MOST = 1.0  # seconds of one wait
+
+
+class ReadPace:
+    """Keeps the reading of files below so many bytes per second."""
+
+    def __init__(
+        self,
+        rate: int | None,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """``rate``: None means no limit."""
+        self._rate = rate
+        self._monotonic, self._sleep = monotonic, sleep
+        self._due = monotonic()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until ``count`` bytes more may have been read."""
+        if self._rate is None:
+            return
+        self._due = max(self._due, self._monotonic()) + count / self._rate
+        while (left := self._due - self._monotonic()) > 0:
+            self._sleep(min(left, _MOST))
+
+
+def read_pace(mirror: Mirror, rate: int | None) -> ReadPace:
+    """Return the pace of a run."""
+    return ReadPace(rate, mirror.monotonic, mirror.sleep)
+
+
+def hash_problem(
+    packages: PackageStore, path: str, wanted: tuple[str, str] | None, pace: ReadPace
+) -> str | None:
+    """Read a file; return what is wrong with its bytes.
+
+    ``wanted`` is the algorithm and the hex digest; without one nothing is read. Raises
+    :class:`OSError` when the file cannot be read.
+    """
+    if wanted is None:
+        return None
+    algorithm, digest = wanted
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        for chunk in packages.package_chunks(path):
+            found.update(chunk)
+            pace.wait_for(len(chunk))
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return "the disk cannot read it any more"
+        raise
+    return None if found.hexdigest() == digest else f"its {algorithm} is not that of the page"

@@ -1,0 +1,166 @@
+"""Compares the copies of package files with what was copied.
+
+A copy with other bytes is taken out of service as soon as it is found. Everything else waits for
+:mod:`yanksync.verify.package_repair`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from yanksync.core.errors import PublishError
+from yanksync.core.package_files.copies import PackageFile
+from yanksync.core.package_files.paths import metadata_path, strongest
+from yanksync.mirror.context import Mirror
+from yanksync.output.comparison import Finding, FindingKind
+from yanksync.output.package_store import PackageEntry
+from yanksync.state.facts import PackageCheck
+from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
+from yanksync.sync.package_files.hashing import hash_problem, read_pace
+from yanksync.verify.summary import CheckSummary, FileCheck
+
+BATCH = 500
+_SAVED = 5.0  # seconds of reading that a killed run does again
+
+
+def check_files(mirror: Mirror, request: FileCheck, summary: CheckSummary) -> Iterator[Finding]:
+    """Yield what is wrong with package files.
+
+    Call it outside of a transaction. Raises :class:`yanksync.core.errors.YanksyncError`.
+    """
+    if mirror.package_store is None:
+        return
+    yield from _CopyCheck(mirror, request, summary).findings()
+    yield from _unreferenced(mirror)
+
+
+class _CopyCheck:
+    """Goes through all copies that are served."""
+
+    def __init__(self, mirror: Mirror, request: FileCheck, summary: CheckSummary) -> None:
+        self._mirror = mirror
+        self._request = request
+        self._summary = summary
+        self._pace = read_pace(mirror, request.rate)
+        self._altered: list[AlteredCopy] = []
+        self._saved = mirror.monotonic()
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong, once altered copies are out of service."""
+        checks, position = self._mirror.state.copy_checks, self._begin()
+        limit = 1 if self._request.read else BATCH  # reading one file may take long
+        try:
+            while batch := checks.served(position, limit):
+                paths = [path for copy in batch for path in _paths(copy)]
+                entries = self._mirror.packages.package_entries(paths)
+                found = [one for copy in batch for one in self._check(copy, entries)]
+                self._take_out()
+                position = batch[-1].id
+                self._note(batch, position)
+                yield from found
+            position = 0
+        finally:
+            if self._request.read:
+                self._save(position)
+
+    def _begin(self) -> int:
+        """Return the number of the copy behind which the check begins."""
+        mirror, read = self._mirror, self._request.read
+        position = mirror.state.facts.package_check.position or 0 if read else 0
+        total, left = mirror.state.copy_checks.total(), mirror.state.copy_checks.total(position)
+        if position:
+            mirror.say(
+                f"the last run that read package files was interrupted: this one goes on behind "
+                f"{total.files - left.files} of {total.files} files"
+            )
+        if read:
+            done = total.bytes - left.bytes
+            mirror.progress.expect("reading package files", total.bytes, done)
+        else:
+            mirror.progress.expect("checking package files", total.files)
+        return position
+
+    def _check(self, copy: PackageFile, entries: Mapping[str, PackageEntry]) -> Iterator[Finding]:
+        """Check one copy, then its metadata unless the copy is wrong already."""
+        for path in _paths(copy):
+            entry = entries.get(path)
+            found = self._judge(copy, path, entry)
+            if found is not None:
+                kind, why = found
+                if kind is FindingKind.ALTERED:
+                    self._altered.append(AlteredCopy(copy, path, why or "it is another file"))
+                    if not self._request.may_write:
+                        why = f"{why}; it is still served, because this user may not change that"
+                yield _found(kind, copy, path, why)
+                break
+            if entry is not None and entry.wrong_mode is not None:
+                yield _found(FindingKind.MODE, copy, path, entry.wrong_mode)
+        self._summary.files += 1
+
+    def _judge(
+        self, copy: PackageFile, path: str, entry: PackageEntry | None
+    ) -> tuple[FindingKind, str | None] | None:
+        """Return what is wrong with a file, and why."""
+        if entry is None:
+            return FindingKind.MISSING, None
+        if not entry.is_file:
+            return FindingKind.ALTERED, entry.problem
+        if entry.problem is not None:
+            return FindingKind.UNCHECKED, entry.problem
+        if path == copy.path and entry.size != copy.size:
+            return FindingKind.ALTERED, f"has {entry.size} bytes, not {copy.size}"
+        if not self._request.read:
+            return None
+        hashes = copy.file.hashes if path == copy.path else copy.file.core_metadata
+        wanted = strongest(hashes) if isinstance(hashes, tuple) else None
+        try:
+            problem = hash_problem(self._mirror.packages, path, wanted, self._pace)
+        except FileNotFoundError:
+            return FindingKind.MISSING, None
+        except OSError as error:
+            return FindingKind.UNCHECKED, error.strerror or str(error)
+        except PublishError as error:
+            return FindingKind.UNCHECKED, error.problem
+        return None if problem is None else (FindingKind.ALTERED, problem)
+
+    def _take_out(self) -> None:
+        """Take what was found altered out of service."""
+        altered, self._altered = self._altered, []
+        if self._request.may_write:
+            take_out_altered(self._mirror, altered)
+
+    def _note(self, batch: Sequence[PackageFile], position: int) -> None:
+        """Count copies, and remember now and then how far the reading is."""
+        mirror = self._mirror
+        if not self._request.read:
+            mirror.progress.advance(len(batch))
+            return
+        mirror.progress.advance(sum(copy.size or 0 for copy in batch))
+        if mirror.monotonic() - self._saved >= _SAVED:
+            self._saved = mirror.monotonic()
+            self._save(position)
+
+    def _save(self, position: int) -> None:
+        """Remember how far the reading is; 0: it is done."""
+        if self._request.may_write:
+            self._mirror.state.facts.change(PackageCheck, position=position or None)
+
+
+def _paths(copy: PackageFile) -> tuple[str, ...]:
+    """Return the paths of a copy and of its metadata."""
+    return (copy.path, metadata_path(copy.path)) if copy.has_metadata else (copy.path,)
+
+
+def _unreferenced(mirror: Mirror) -> Iterator[Finding]:
+    """Yield the files below ``packages/`` at whose place no copy belongs."""
+    mirror.progress.expect("looking for unreferenced files", 0)
+    paths = mirror.packages.packages()
+    while batch := list(islice(paths, BATCH)):
+        for path in mirror.state.copy_checks.unknown(batch):
+            yield Finding(kind=FindingKind.UNREFERENCED, project=None, path=path)
+        mirror.progress.advance(len(batch))
+
+
+def _found(kind: FindingKind, copy: PackageFile, path: str, detail: str | None) -> Finding:
+    return Finding(kind=kind, project=copy.project, path=path, detail=detail)

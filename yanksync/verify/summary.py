@@ -1,0 +1,50 @@
+"""What a check is to do, and what it came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from yanksync.core.layout import PACKAGES
+from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
+
+
+class FileCheck(Struct, frozen=True, kw_only=True):
+    """How copies of package files are checked."""
+
+    read: bool = False  # their bytes, too, and not only their sizes
+    rate: int | None = None  # bytes per second; None: no limit
+    may_write: bool = True  # else altered copies stay in service
+
+
+@dataclass
+class CheckSummary:
+    """What a check has come to."""
+
+    projects: int = 0  # held against the output
+    files: int = 0  # package files that were checked
+    kinds: Counter[FindingKind] = field(default_factory=Counter)
+    corrected: int = 0  # findings that a repair has put right
+    uncorrected: int = 0  # those it has not
+
+    @property
+    def differences(self) -> int:
+        """How much is not as it should be."""
+        return sum(self.kinds[kind] for kind in DIFFERENCES)
+
+    @property
+    def unchecked(self) -> int:
+        """How much could not be looked at."""
+        return self.kinds[FindingKind.UNCHECKED]
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """How much there is to say beside that."""
+        return {str(kind): self.kinds[kind] for kind in NOTES}
+
+
+def is_about_files(finding: Finding) -> bool:
+    """Return whether a finding is about a package file."""
+    return finding.path.startswith(f"{PACKAGES}/")
