@@ -18,13 +18,18 @@ from tests.e2e.nginx import free, shown
 from tests.e2e.web_server import (
     FOLLOWED,
     FORMS,
+    NO_PACKAGES,
     NO_PAGES,
     NOT_FOLLOWED,
+    PACKAGE,
+    PACKAGES,
     PIP,
     V1_JSON,
     WITHDRAWALS,
     assert_followed,
+    assert_package,
     assert_withdrawn,
+    write_packages,
     write_withdrawals,
 )
 
@@ -47,12 +52,13 @@ PAGES = {
 def root_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("caddy")
     output = home / "mirror"
-    for directory in ("simple", "simple/demo"):
+    for directory in ("simple", "simple/demo", "deleted/simple", "deleted/simple/demo"):
         (output / directory).mkdir(parents=True)
         for name, content in PAGES.items():
             (output / directory / name).write_bytes(content)
     (output / "simple/empty").mkdir()
     write_withdrawals(output)
+    write_packages(output)
     for secret in (
         "simple/demo/.index.html.tmp",
         "simple/.hidden/index.html",
@@ -92,8 +98,10 @@ def await_server(process: subprocess.Popen[bytes], address: str, log: Path) -> N
     raise AssertionError(log.read_text())
 
 
-def get(url: str, accept: str | None = None, encoding: str | None = None) -> requests.Response:
-    asked = {"Accept": accept, "Accept-Encoding": encoding}
+def get(
+    url: str, accept: str | None = None, encoding: str | None = None, part: str | None = None
+) -> requests.Response:
+    asked = {"Accept": accept, "Accept-Encoding": encoding, "Range": part}
     with requests.get(url, headers=asked, allow_redirects=False, timeout=10, stream=True) as answer:
         answer.raw.decode_content = False
         answer.body = answer.raw.read()  # type: ignore[attr-defined]
@@ -127,7 +135,8 @@ def test_what_is_no_page_is_not_found(root_url: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["simple", "simple/demo", "withdrawals", "withdrawals/project/demo"]
+    "path",
+    ["simple", "simple/demo", "deleted/simple/demo", "withdrawals", "withdrawals/project/demo"],
 )
 def test_a_missing_slash_is_redirected_wherever_the_server_stands(root_url: str, path: str) -> None:
     answer = get(root_url + path, PIP)
@@ -145,6 +154,35 @@ def test_the_compressed_sibling_is_sent_to_those_who_take_it(root_url: str) -> N
     assert packed.headers["Content-Type"] == V1_JSON
     assert set(packed.headers["Vary"].split(", ")) == {"Accept", "Accept-Encoding"}
     assert packed.body == b"packed"  # type: ignore[attr-defined]
+
+
+@PACKAGES
+def test_package_files_are_kept_by_caches(root_url: str, path: str, content_type: str) -> None:
+    answer = get(root_url + path, encoding="gzip")
+    assert_package(answer, path, content_type)
+
+
+def test_a_part_of_a_package_file_is_sent(root_url: str) -> None:
+    answer = get(f"{root_url}{PACKAGE}.tar.gz", part="bytes=2-5")
+    assert (answer.status_code, answer.body) == (206, b"ckag")  # type: ignore[attr-defined]
+
+
+@NO_PACKAGES
+def test_what_is_no_package_file_is_not_found(root_url: str, path: str) -> None:
+    answer = get(root_url + path)
+    assert answer.status_code == 404
+    assert b"secret" not in answer.body  # type: ignore[attr-defined]
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
+@FORMS
+def test_the_index_of_deleted_files_has_the_same_forms(
+    root_url: str, accept: str | None, content_type: str, form: str
+) -> None:
+    for path in ("deleted/simple/", "deleted/simple/demo/"):
+        answer = get(root_url + path, accept)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
+        assert "Accept" in answer.headers["Vary"].split(", ")
 
 
 @WITHDRAWALS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,13 +18,18 @@ from tests.e2e.web_server import (
     BROWSER,
     FOLLOWED,
     FORMS,
+    NO_PACKAGES,
     NO_PAGES,
     NOT_FOLLOWED,
+    PACKAGE,
+    PACKAGES,
     PIP,
     V1_JSON,
     WITHDRAWALS,
     assert_followed,
+    assert_package,
     assert_withdrawn,
+    write_packages,
     write_withdrawals,
 )
 from tests.support.fake_index.index import FakeUpstream, serve
@@ -39,6 +45,8 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMirror]:
                 mirror.upload(project, "1.0", "2.0")
             mirror.sync()
             write_withdrawals(mirror.output)
+            write_packages(mirror.output)
+            shutil.copytree(mirror.output / "simple", mirror.output / "deleted/simple")
             yield mirror
 
 
@@ -92,7 +100,8 @@ def test_what_is_no_page_is_not_found(mirror: LiveMirror, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["simple", "simple/demo", "withdrawals", "withdrawals/project/demo"]
+    "path",
+    ["simple", "simple/demo", "deleted/simple/demo", "withdrawals", "withdrawals/project/demo"],
 )
 def test_a_missing_slash_is_redirected_wherever_the_server_stands(
     mirror: LiveMirror, path: str
@@ -167,6 +176,35 @@ def test_no_sibling_outlives_compression(mirror: LiveMirror) -> None:
     ]
     mirror.sync()
     assert (directory / "index.v1_json.gz").exists()
+
+
+@PACKAGES
+def test_package_files_are_kept_by_caches(mirror: LiveMirror, path: str, content_type: str) -> None:
+    answer = get(mirror, path, **{"Accept-Encoding": "gzip"})
+    assert_package(answer, path, content_type)
+
+
+def test_a_part_of_a_package_file_is_sent(mirror: LiveMirror) -> None:
+    answer = get(mirror, f"{PACKAGE}.tar.gz", Range="bytes=2-5")
+    assert (answer.status_code, answer.text) == (206, "ckag")
+
+
+@NO_PACKAGES
+def test_what_is_no_package_file_is_not_found(mirror: LiveMirror, path: str) -> None:
+    answer = get(mirror, path)
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+    assert "immutable" not in answer.headers.get("Cache-Control", "")
+
+
+@FORMS
+def test_the_index_of_deleted_files_has_the_same_forms(
+    mirror: LiveMirror, accept: str | None, content_type: str, form: str
+) -> None:
+    for path in ("deleted/simple/", "deleted/simple/demo/"):
+        answer = get(mirror, path, accept)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
+        assert "Accept" in answer.headers["Vary"].split(", ")
 
 
 @WITHDRAWALS

@@ -108,6 +108,52 @@ def write_withdrawals(output: Path) -> None:
         path.write_bytes(b"withdrawn" * 1000)
 
 
+PACKAGE = "packages/ab/cd/ef/demo-1.0"
+
+
+_PACKAGES = {
+    f"{PACKAGE}-py3-none-any.whl": "application/zip",
+    f"{PACKAGE}-py3-none-any.whl.metadata": "text/plain; charset=utf-8",
+    f"{PACKAGE}.tar.gz": "application/gzip",
+    f"{PACKAGE}.tar": "application/octet-stream",
+    f"{PACKAGE}.exe": "application/octet-stream",
+}
+
+
+PACKAGES = pytest.mark.parametrize(("path", "content_type"), _PACKAGES.items())
+
+
+NO_PACKAGES = pytest.mark.parametrize(
+    "path",
+    [
+        "packages/.incoming/abc",
+        "packages/ab/cd/ef/.half",
+        "packages/ab/cd/ef/",
+        "packages/ab/cd/ef",
+        "packages/",
+        "packages/ab/cd/ef/other-1.0.whl",
+    ],
+)
+
+
+def write_packages(output: Path) -> None:
+    """Write a file of each kind below ``packages/``, and some that must not be served."""
+    for name in (*_PACKAGES, "packages/.incoming/abc", "packages/ab/cd/ef/.half"):
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"secret" if "/." in name else name.encode())
+
+
+def assert_package(answer: requests.Response, path: str, content_type: str) -> None:
+    """An installer gets the file itself, and every cache may keep it."""
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Content-Encoding" not in answer.headers
+    assert "Vary" not in answer.headers
+    assert int(answer.headers["Content-Length"]) == len(path)
+
+
 ANY_SERIAL = "9223372036854775807"
 
 
