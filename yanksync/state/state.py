@@ -106,6 +106,7 @@ class State:
 
         return BundleTable(self._db)
 
+    @cached_property
     def copy_checks(self) -> CopyChecks:
         """The copies of package files, to be checked."""
         from yanksync.state.package_files.checks import CopyChecks  # start-up: few copy files

@@ -19,7 +19,7 @@ def test_a_mirror_that_is_as_it_should_be_is_silent(synced: Cli, upstream: FakeU
     found = synced("verify", "--json")
     assert found.code == 0
     assert found.json == {
-        "findings": [], "projects": 2, "differences": 0, "unchecked": 0,
+        "findings": [], "projects": 2, "files": 0, "differences": 0, "unchecked": 0,
         "unpublished": 0, "held": 0, "pending": 0, "foreign": 0,
         "corrected": 0, "uncorrected": 0,
     }  # fmt: skip

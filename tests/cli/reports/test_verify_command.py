@@ -75,3 +75,24 @@ def test_it_says_what_a_repair_brings(synced: Cli, upstream: FakeUpstream) -> No
     assert done.code == 0
     (line,) = [line for line in done.out.splitlines() if line.startswith("upstream")]
     assert "status archived, here active" in line and line.endswith("  corrected")
+
+
+def test_an_altered_package_file_is_named_and_out_of_service(yanksync: Cli) -> None:
+    yanksync.config.write_text(yanksync.config.read_text() + '[mirror]\nfiles = "copy"\n')
+    assert yanksync("sync").code == 0
+    file = next((yanksync.output / "packages").rglob("*.tar.gz"))
+    file.write_bytes(b"planted".ljust(file.stat().st_size))
+    done = yanksync("verify", "--hash", "--rate", "50MiB")
+    path = file.relative_to(yanksync.output)
+    assert (done.code, file.exists()) == (1, False)
+    assert f"altered  {path}: its sha256 is not that of the page" in done.out.splitlines()
+    assert "and 4 package files checked: 1 differences" in done.out
+    assert "the next pass downloads it again; the altered bytes are kept in" in done.err
+
+
+def test_reading_package_files_needs_some(synced: Cli) -> None:
+    done = synced("verify", "--hash")
+    assert (done.code, 'mirror.files is not "copy"' in done.err) == (2, True)
+    assert synced("verify", "--rate", "1MiB").code == 2
+    done = synced("verify", "--hash", "--rate", "fast")
+    assert (done.code, 'or a size like "32MiB"' in done.err) == (2, True)
