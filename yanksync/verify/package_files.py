@@ -75,8 +75,8 @@ class _CopyCheck:
                 f"{total.files - left.files} of {total.files} files"
             )
         if read:
-            done = total.bytes - left.bytes
-            mirror.progress.expect("reading package files", total.bytes, done)
+            done = total.files - left.files
+            mirror.progress.expect("reading package files", total.files, done, size=left.bytes)
         else:
             mirror.progress.expect("checking package files", total.files)
         return position
@@ -136,7 +136,7 @@ class _CopyCheck:
         if not self._request.read:
             mirror.progress.advance(len(batch))
             return
-        mirror.progress.advance(sum(copy.size or 0 for copy in batch))
+        mirror.progress.advance(len(batch), size=sum(copy.size or 0 for copy in batch))
         if mirror.monotonic() - self._saved >= _SAVED:
             self._saved = mirror.monotonic()
             self._save(position)
