@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.cli_runner import Cli, ended, wait_for
 from tests.support.fake_index.index import FakeUpstream, Served
+from tests.support.fork_server.start import Options
 
 MANY = 1100  # tests need two processors: with one there are no helpers
 
@@ -65,6 +66,7 @@ def test_with_helpers_and_without_comes_out_the_same(
     home = tmp_path / "alone"
     home.mkdir()
     alone = Cli(home, served.simple_url)
+    alone.options = Options(fresh=True)  # it inherits the one core
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # one core: no helpers
     try:

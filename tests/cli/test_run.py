@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.cli_runner import Cli, Done, ended, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.fork_server.start import Process
 from yanksync.service.scheduler import CurrentPass
 from yanksync.system.systemd_notify import SystemdNotifier
 
@@ -24,7 +24,7 @@ FAST = 'every = "1s"'
 class Service:
     """A process, and what it has told so far."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

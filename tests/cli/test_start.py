@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cli_runner import Cli
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
+from tests.support.fork_server.start import Options
 from yanksync import __version__
 from yanksync.cli import COMMANDS
 
@@ -26,6 +27,7 @@ def test_the_script_and_the_module_are_the_same(yanksync: Cli) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(yanksync: Cli, command: str) -> None:
+    yanksync.options = Options(fresh=True)  # whatever it needs is imported
     done = yanksync(command, "--help")
     assert done.code == 0
     assert "Example" in done.out

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-from tests.support.cli_runner import Cli, Done
+from tests.support.cli_runner import Cli, Done, wait_for
 from tests.support.fake_index.index import Served
+from tests.support.fork_server.start import Process
 from tests.support.s3_proxy import Gate
 from tests.support.s3_servers import Server, fresh_place
 from yanksync.config.settings import Bucket
@@ -119,8 +118,8 @@ class Fleet:
         return {file["filename"]: file["yanked"] for file in json.loads(body)["files"]}
 
 
-def stopped(process: subprocess.Popen[str]) -> None:
+def stopped(process: Process) -> None:
     """Let a process stand still, as a machine does that is suspended."""
     process.send_signal(signal.SIGSTOP)
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
+    stat = Path(f"/proc/{process.pid}/stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")

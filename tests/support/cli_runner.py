@@ -9,14 +9,14 @@ import os
 import pty
 import select
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.fork_server.start import Options, Process, Start
 
 _PATIENCE = 60.0  # seconds that a process gets; a machine under load is slow
 HOURS = 3600.0
@@ -44,6 +44,8 @@ class Done:
 class Cli:
     """The program with ``yanksync.toml`` in a directory that it is started in."""
 
+    options = Options()
+
     def __init__(self, home: Path, simple_url: str | None) -> None:
         self.home = home
         self.state = home / "yanksync.db"
@@ -65,17 +67,9 @@ class Cli:
         text += "".join(f"[{name}]\n{body}\n" for name, body in sections.items())
         self.config.write_text(text)
 
-    def start(self, *args: str, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, **environ: str) -> Process:
         """Start a process and return it."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "yanksync", *args],
-            cwd=self.home,
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return Start(args, self.home, self.environ | environ, self.options).piped()
 
     def __call__(self, *args: str, **environ: str) -> Done:
         """Run to the end."""
@@ -84,14 +78,10 @@ class Cli:
     def on_terminal(self, *args: str, **environ: str) -> tuple[int, str, str]:
         """Run with standard output and standard error on two terminals."""
         outer, inner = zip(pty.openpty(), pty.openpty(), strict=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "yanksync", *args],
-            cwd=self.home,
-            env=self.environ | {"TERM": "xterm", "NO_COLOR": "1"} | environ,
-            stdin=subprocess.DEVNULL,
-            stdout=inner[0],
-            stderr=inner[1],
-        )
+        plain = {"TERM": "xterm", "NO_COLOR": "1"}
+        start = Start(args, self.home, self.environ | plain | environ, self.options)
+        with open(os.devnull, "rb") as nothing:
+            process = start.on((nothing.fileno(), *inner))
         for descriptor in inner:
             os.close(descriptor)
         out, err = _read_all(outer)
@@ -142,12 +132,12 @@ class Cli:
             yield
 
 
-def ended(process: subprocess.Popen[str]) -> Done:
+def ended(process: Process) -> Done:
     """Wait for a process; however it goes, no traceback is printed."""
     out, err = process.communicate(timeout=_PATIENCE)
-    assert "Traceback" not in out + err
-    assert "internal error" not in out + err
-    return Done(process.returncode, out, err)
+    assert "Traceback" not in out + err, err
+    assert "internal error" not in out + err, err
+    return Done(process.wait(), out, err)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -6,12 +6,11 @@ import os
 import pty
 import re
 import select
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.support.cli_runner import Cli
+from tests.support.fork_server.start import Options, Start
 
 _PATIENCE = 60.0
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])")
@@ -35,15 +34,10 @@ def typed(
 ) -> Shown:
     """Run on a terminal; type ``answer`` once ``when`` is on it, and ``before`` was called."""
     outer, inner = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "yanksync", *args],
-        cwd=yanksync.home,
-        env=yanksync.environ | {"TERM": "xterm", "PAGER": "cat"} | environ,
-        stdin=inner,
-        stdout=inner,
-        stderr=inner,
-        start_new_session=True,
-    )
+    terminal = {"TERM": "xterm", "PAGER": "cat"}
+    environ = yanksync.environ | terminal | environ
+    start = Start(args, yanksync.home, environ, Options(session=True))
+    process = start.on((inner, inner, inner))
     os.close(inner)
     seen = ""
     waiting = bool(answer)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from tests.support.cli_runner import Cli, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault, Served
 from tests.support.foreign_trees import Tree
-from tests.support.system import other_user
+from tests.support.fork_server.start import Options
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 
@@ -23,16 +21,7 @@ SAYS = "belongs to root, and this runs as "
 class Dropped(Cli):
     """The program, run as another user."""
 
-    def start(self, *args: str, **environ: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, other_user.__file__, str(OTHER), *args],
-            cwd=self.home,
-            env=self.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    options = Options(user=OTHER)
 
 
 @pytest.fixture
@@ -226,12 +215,9 @@ def test_a_configuration_that_cannot_be_read(roots: Cli, other: Dropped) -> None
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 def test_what_is_made_under_a_umask_is_its_own(other: Dropped, umask: int) -> None:
-    before = os.umask(umask)
-    try:
-        assert other("sync").silent
-        assert other("verify").silent
-    finally:
-        os.umask(before)
+    other.options = Options(user=OTHER, umask=umask)
+    assert other("sync").silent
+    assert other("verify").silent
     for path in (other.output, *other.output.rglob("*")):
         found = path.stat()
         assert found.st_uid == OTHER

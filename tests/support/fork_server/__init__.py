@@ -1,0 +1,1 @@
+"""Processes of yanksync without the time that its imports take."""

@@ -1,0 +1,116 @@
+"""The server: ``python -m tests.support.fork_server.server`` with the number of a socket.
+
+Each message on the socket is a request for a process, and brings its streams.
+"""
+
+from __future__ import annotations
+
+import encodings
+import gc
+import importlib
+import inspect
+import io
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+import yanksync
+
+_LARGEST = 1 << 20  # bytes of a request: arguments and environment
+# What modules of yanksync import where they use it.
+_LATE = (
+    *("concurrent.futures.thread", "ctypes", "difflib", "email.utils", "ipaddress", "platform"),
+    *("secrets", "traceback", "xml.parsers.expat"),
+    *("brotli", "certifi", "isal.isal_zlib", "lxml.etree", "obstore.store", "packaging.pylock"),
+    *("requests", "sqlite_utils.migrations", "urllib3.connection", "zstandard"),
+)
+
+
+def _serve(control: socket.socket) -> tuple[bytes, list[int]]:
+    """Fork a process for each request. Returns in the new process, with its request."""
+    running: set[socket.socket] = set()
+    with selectors.DefaultSelector() as ready:
+        ready.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.data:
+                    pid, ended = key.data
+                    _, status = os.waitpid(pid, 0)
+                    with suppress(OSError):  # the test did not wait for it
+                        ended.send(b"%d" % os.waitstatus_to_exitcode(status))
+                    ready.unregister(key.fd)
+                    os.close(key.fd)
+                    ended.close()
+                    running.discard(ended)
+                    continue
+                message, pipes, _, _ = socket.recv_fds(control, _LARGEST, 4)
+                if not message:
+                    sys.exit()
+                pid = os.fork()
+                if pid == 0:
+                    # Their numbers are soon those of other files, which no destructor may close.
+                    for one in (control, *running):
+                        one.detach()
+                    return message, pipes
+                ended = socket.socket(fileno=pipes.pop())
+                ended.send(b"%d" % pid)
+                running.add(ended)
+                for pipe in pipes:
+                    os.close(pipe)
+                ready.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, ended))
+
+
+def _become(message: bytes, pipes: list[int]) -> None:
+    """Make this process what a new interpreter is that was started for the request."""
+    args, where, environ, options = json.loads(message)
+    for number in range(3):
+        os.dup2(pipes[number], number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if options["session"]:
+        os.setsid()
+    if (umask := options["umask"]) is not None:
+        os.umask(umask)
+    if (user := options["user"]) is not None:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    os.chdir(where)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.path[0] = where
+    sys.argv = ["yanksync", *args]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
+    if "COVERAGE_PROCESS_START" in environ:
+        import coverage
+
+        coverage.process_startup()
+
+
+def _prepare() -> None:
+    """Import what yanksync may import: another user may not read root's Python."""
+    codecs = pkgutil.iter_modules(encodings.__path__, "encodings.")
+    for module in (*codecs, *pkgutil.walk_packages(yanksync.__path__, "yanksync.")):
+        if not module.name.endswith(("__main__", "mbcs", "oem")):
+            importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
+    with suppress(ImportError):
+        importlib.import_module("coverage")
+        inspect.stack()  # coverage calls it when it starts: only the first call is slow
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests end it
+    _prepare()
+    _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
+    runpy.run_module("yanksync", run_name="__main__", alter_sys=True)
