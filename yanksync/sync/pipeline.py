@@ -78,13 +78,18 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
-        update_withdrawals(mirror)
+        _tell(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
-    deliver_hooks(mirror)
-    send_notifications(mirror)
     return _finish_run(mirror, failure)
+
+
+def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
+    """Tell people and programs what a pass has published so far."""
+    update_withdrawals(mirror)
+    deliver_hooks(mirror, mid_pass=mid_pass)
+    send_notifications(mirror)
 
 
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:
@@ -176,6 +181,9 @@ def _copy_files(
     def follow() -> Mirror:
         nonlocal failure
         newer, failure = _bring_up_to_date(mirror, PassRequest())
+        with mirror.state.transaction():
+            _note_complete_reads(mirror)
+        _tell(mirror, mid_pass=True)  # a first copy may take days
         return newer
 
     copy_files(ruled, follow, at_once=request.at_once)
@@ -197,15 +205,15 @@ def update_withdrawals(mirror: Mirror) -> None:
         publish_withdrawals(mirror)
 
 
-def deliver_hooks(mirror: Mirror) -> None:
+def deliver_hooks(mirror: Mirror, *, mid_pass: bool = False) -> None:
     """Send the changes to the hooks; keep what they do not take.
 
-    Raises :class:`yanksync.core.errors.StateError`.
+    ``mid_pass``: the pass goes on. Raises :class:`yanksync.core.errors.StateError`.
     """
     if mirror.settings.hooks.enabled:
         from yanksync.sync.hooks import deliver  # start-up: most mirrors have none
 
-        deliver.deliver(mirror)
+        deliver.deliver(mirror, mid_pass=mid_pass)
 
 
 def send_notifications(mirror: Mirror) -> None:
@@ -281,14 +289,9 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
         totals.problem = totals.problem or str(failure)
         if not isinstance(failure, JournalReplaced):
             log.error("%s", failure)
-    outstanding = [
-        since
-        for since in (state.fetch_queue.oldest(), state.publish_queue.oldest())
-        if since is not None
-    ]
     with state.transaction():
         if not isinstance(failure, NoProjectFound):
-            state.runs.complete(min(outstanding, default=None), mirror.now())
+            _note_complete_reads(mirror)
         if state.facts.moment("resync") is not None and not state.fetch_queue.forced():
             state.facts.put(resync=None)
     if isinstance(failure, JournalReplaced):
@@ -302,6 +305,14 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
         return ExitCode.HELD
     waiting = pending or unpublished or totals.undelivered or totals.files_waiting
     return ExitCode.PARTIAL if waiting else ExitCode.DONE
+
+
+def _note_complete_reads(mirror: Mirror) -> None:
+    """Note up to which read of the journal all is published. Use inside a transaction."""
+    state = mirror.state
+    queues = (state.fetch_queue.oldest(), state.publish_queue.oldest())
+    outstanding = [since for since in queues if since is not None]
+    state.runs.complete(min(outstanding, default=None), mirror.now())
 
 
 def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:

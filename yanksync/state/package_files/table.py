@@ -93,8 +93,8 @@ class PackageFileTable:
         self.add(project, changes.added, now)
         self.leave(causes, now)
         self._db.execute_many(
-            """UPDATE package_files SET status = 'wanted', cause = NULL, delete_at = NULL, since = ?,
-                next_try = 0
+            """UPDATE package_files SET status = 'wanted', cause = NULL, delete_at = NULL,
+                since = ?, next_try = 0
             WHERE id = ?""",
             [(now, one.id) for one in changes.returning],
         )
