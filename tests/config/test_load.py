@@ -106,6 +106,17 @@ budget = "2TiB"
 free_space = 0
 grace = "30d"
 withheld = "withheld"
+newest = 3
+newest_by = "time"
+newest_per = "minor"
+prereleases = false
+platforms = ["manylinux*_X86_64", "macosx_*_arm64"]
+pythons = ["cp312", "cp313t", "pp311"]
+sdists = false
+max_size = "1GiB"
+max_age = "730d"
+projects = { "Torch_Nightly" = "exclude", "torch*" = "link", "*" = "copy" }
+prerelease_projects = { "Our.*" = true }
 [guard]
 explained = 60
 unexplained = 2.5
@@ -184,6 +195,17 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             free_space=0,
             grace=30 * 86400.0,
             withheld=here / "withheld",
+            newest=3,
+            newest_by="time",
+            newest_per="minor",
+            prereleases=False,
+            platforms=("manylinux*_x86_64", "macosx_*_arm64"),
+            pythons=("cp312", "cp313t", "pp311"),
+            sdists=False,
+            max_size=1 << 30,
+            max_age=730 * 86400.0,
+            projects=(("torch-nightly", "exclude"), ("torch*", "link"), ("*", "copy")),
+            prerelease_projects=(("our-*", True),),
         ),
         guard=GuardSettings(explained=60.0, unexplained=2.5, selection=0.0, confirm_after=3600.0),
         schedule=ScheduleSettings(every=None, cron="*/5 * * * MON-FRI"),
@@ -255,6 +277,15 @@ ENVIRON = {
     "YANKSYNC_FILES_FREE_SPACE": "0",
     "YANKSYNC_FILES_GRACE": "30d",
     "YANKSYNC_FILES_WITHHELD": "withheld",
+    "YANKSYNC_FILES_NEWEST": "3",
+    "YANKSYNC_FILES_NEWEST_BY": "time",
+    "YANKSYNC_FILES_NEWEST_PER": "minor",
+    "YANKSYNC_FILES_PRERELEASES": "no",
+    "YANKSYNC_FILES_PLATFORMS": "manylinux*_x86_64, macosx_*_arm64",
+    "YANKSYNC_FILES_PYTHONS": "cp312,cp313t,pp311",
+    "YANKSYNC_FILES_SDISTS": "0",
+    "YANKSYNC_FILES_MAX_SIZE": "1GiB",
+    "YANKSYNC_FILES_MAX_AGE": "730d",
     "YANKSYNC_GUARD_EXPLAINED": "60",
     "YANKSYNC_GUARD_UNEXPLAINED": " 2.5",
     "YANKSYNC_GUARD_SELECTION": "0",
@@ -285,15 +316,22 @@ def test_every_key_has_a_variable(here: Path, loaded: Callable[[str], Settings])
     (here / "overrides.toml").touch()
     from_environ = load(None, ENVIRON)
     of_file = loaded(EVERY_KEY)
-    tables = replace(of_file.withdrawals, watch=())  # only a file can have it
     expected = replace(
-        of_file, storage=StorageSettings((("region", "x"),)), withdrawals=tables, source=None
+        of_file,
+        storage=StorageSettings((("region", "x"),)),
+        source=None,
+        # Only a file can have these.
+        withdrawals=replace(of_file.withdrawals, watch=()),
+        files=replace(of_file.files, projects=(), prerelease_projects=()),
     )
     assert from_environ == expected
     names = {key.variable for key in KEYS.values()}
     assert names - set(ENVIRON) == {
         "YANKSYNC_SCHEDULE_EVERY",
         "YANKSYNC_COOLDOWN_PROJECTS",
+        "YANKSYNC_FILES_LOCK_FILES",  # not beside the rules that choose releases
+        "YANKSYNC_FILES_PROJECTS",
+        "YANKSYNC_FILES_PRERELEASE_PROJECTS",
         "YANKSYNC_WITHDRAWALS_WATCH",
         "YANKSYNC_WITHDRAWALS_NOTIFY",
     }
@@ -458,6 +496,19 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.exclude", "[{}]", "must be text, not a table"),
         ("mirror.deleted", '"yank"', '"yank" is reserved and not available in this version'),
         ("mirror.files", '"x"', 'must be one of "link", "copy", not \'x\''),
+        ("files.projects", '"copy"', "must be a table, not 'copy'"),
+        ("files.projects", '{ "a/b" = "copy" }', "'a/b': 'a/b' is no valid project name"),
+        ("files.projects", '{ demo = "skip" }',
+         "'demo': must be one of \"copy\", \"link\", \"exclude\", not 'skip'"),
+        ("files.prerelease_projects", '{ demo = 1 }',
+         "'demo': must be true or false, not a number"),
+        ("files.newest", "-1", "must be from 0 to 1000000, not -1"),
+        ("files.platforms", '["linux 64"]',
+         "lists patterns like \"manylinux*_x86_64\", not 'linux 64'"),
+        ("files.pythons", '["3.13"]',
+         'lists interpreters as wheels name them, like "cp313", "cp313t" or "pp311", not \'3.13\''),
+        ("files.max_age", '"2 years"', TIME + "'2 years'"),
+        ("files.lock_files", '"uv.lock"', "must be a list of texts, not text"),
         ("mirror.compress", '["gzip", "gzip"]', "names a compression twice"),
         ("mirror.compress", '["xz"]', "must be one of \"gzip\", \"br\", \"zstd\", not 'xz'"),
         ("mirror.list_interval", '"1w"',

@@ -15,6 +15,8 @@ from yanksync.core.versions import (
     file_versions,
     filename_matches_project,
     files_by_version,
+    is_prerelease,
+    minor_line,
     same_version,
     sort_key,
 )
@@ -170,3 +172,14 @@ def test_texts_beyond_all_measure_are_no_pep_440(text: str) -> None:
 )
 def test_whether_a_file_is_named_after_its_project(filename: str, expected: bool) -> None:
     assert filename_matches_project(filename, "my-demo") is expected
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0a1", "1.0.dev1", "1.0.post1", "1.0.post1.dev2"])
+def test_pre_releases_are_those_of_packaging(version: str) -> None:
+    assert is_prerelease(version) == Version(version).is_prerelease
+
+
+def test_versions_share_a_line_by_their_first_two_numbers() -> None:
+    assert minor_line("1.4") == minor_line("1.4.0rc1") == minor_line("v1.4.99+local")
+    assert minor_line("1") == minor_line("1.0.3")
+    assert len({minor_line(one) for one in ("1.4", "1.5", "2.4", "1!1.4", "2004d", None)}) == 5

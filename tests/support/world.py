@@ -98,6 +98,7 @@ class World:
             "mirror_compress": [],
             **flags,
         }
+        self.config: Path | None = None  # a file for what no flag can say
         self.disk = disk
         self.memory = MemoryStore()
         self.kills = Kills(DiskStore(where / "out") if disk else self.memory)
@@ -149,7 +150,7 @@ class World:
         self.clock.time += later
         self.up.clear_log()
         self.error = None
-        settings = load(None, {}, **self.flags)
+        settings = load(self.config, {}, **self.flags)
         with self.state() as state:
             upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
             run = state.runs.begin("sync", self.clock.time)

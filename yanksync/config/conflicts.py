@@ -34,7 +34,11 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     selection, output = settings.mirror.selection, settings.mirror.output
     if selection.explicit_names == () or selection.exclude == ("*",):
         yield Conflict("mirror.exclude", "mirror.projects", "leaves none of mirror.projects")
-    elif settings.upstream.journal is JournalSource.NONE and selection.explicit_names is None:
+    elif (
+        settings.upstream.journal is JournalSource.NONE
+        and selection.explicit_names is None
+        and not settings.is_closed_set
+    ):
         problem = '"none" needs names without wildcards in mirror.projects'
         yield Conflict("upstream.journal", "mirror.projects", problem)
     if settings.mirror.slash_keys is not DirectoryObjectForm.NONE:
@@ -53,10 +57,28 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("cooldown.new_projects", "cooldown.age", problem)
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
+    yield from _closed_set(settings)
     yield from _notifications(settings)
     yield from _places(settings)
     yield from _withheld(settings)
     yield from _plain_http(settings)
+
+
+def _closed_set(settings: Settings) -> Iterator[Conflict]:
+    """Check the rules that choose releases: beside lock files they would do nothing."""
+    files, key = settings.files, "files.lock_files"
+    if not files.lock_files:
+        return
+    for name, is_set in {
+        "newest": files.newest > 0,
+        "max_age": files.max_age > 0,
+        "prereleases": not files.prereleases,
+        "prerelease_projects": bool(files.prerelease_projects),
+    }.items():
+        if is_set:
+            other = f"files.{name}"
+            problem = f"excludes {other}: the lock files name the releases. Remove one of the two"
+            yield Conflict(key, other, problem)
 
 
 def _notifications(settings: Settings) -> Iterator[Conflict]:

@@ -22,3 +22,16 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
     free_space: int = 1 << 30  # bytes that stay free on the disk
     grace: float = 7 * 86400.0  # seconds from leaving the mirror to being deleted
     withheld: Path | Bucket | None = None  # where files wait that are out of service; see Settings
+    # Which files are chosen; patterns are of normalised names, and the first that matches counts.
+    projects: tuple[tuple[str, Literal["copy", "link", "exclude"]], ...] = ()
+    newest: int = 0  # releases; 0: all
+    newest_by: Literal["version", "time"] = "version"
+    newest_per: Literal["project", "minor"] = "project"
+    prereleases: bool = True
+    prerelease_projects: tuple[tuple[str, bool], ...] = ()
+    platforms: tuple[str, ...] = ()  # patterns, in lower case; none: all
+    pythons: tuple[str, ...] = ()  # such as cp313; none: all
+    sdists: bool = True
+    max_size: int = 0  # bytes of one file; 0: no limit
+    max_age: float = 0.0  # seconds since the upload; 0: no limit
+    lock_files: tuple[Path, ...] = ()  # absolute once loaded

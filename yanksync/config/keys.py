@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from yanksync.config import value_types as types
 from yanksync.config.notify_tables import notify_targets
-from yanksync.config.project_filter import ProjectFilter, normalized_pattern
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.config.project_tables import by_pattern
 from yanksync.config.settings import Compression, DirectoryObjectForm, JournalSource, YankedPolicy
 from yanksync.config.value_types import (
     DECADES,
@@ -74,15 +75,19 @@ def _paths(names: list[str]) -> tuple[Path, ...]:
     return tuple(map(types.path, names))
 
 
-def _ages(ages: dict[str, object]) -> tuple[tuple[str, float], ...]:
-    age = seconds(0, DECADES)
-    found: dict[str, float] = {}
-    for pattern, value in ages.items():
-        try:
-            found.setdefault(normalized_pattern(pattern), age.check(value))
-        except ValueError as error:
-            raise ValueError(f"{pattern!r}: {error}") from None
-    return tuple(found.items())
+def _platforms(patterns: list[str]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if re.fullmatch(r"[A-Za-z0-9_*?\[\]!-]+", pattern) is None:
+            raise ValueError(f'lists patterns like "manylinux*_x86_64", not {pattern!r}')
+    return tuple(pattern.lower() for pattern in patterns)
+
+
+def _pythons(names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        if re.fullmatch("(cp|pp)[23][0-9]{1,2}t?", name) is None:
+            known = '"cp313", "cp313t" or "pp311"'
+            raise ValueError(f"lists interpreters as wheels name them, like {known}, not {name!r}")
+    return tuple(names)
 
 
 def _watch_lists(lists: dict[str, object]) -> tuple[tuple[str, ProjectFilter], ...]:
@@ -170,7 +175,7 @@ _TABLE = (
         "An RFC 3339 time. No file that is newer than this moment is offered."),
     KeySpec("cooldown.new_projects", seconds(0, DECADES, empty=0.0), "",
         "An age that replaces age while the project itself is younger than this."),
-    KeySpec("cooldown.projects", table(_ages), {},
+    KeySpec("cooldown.projects", by_pattern(seconds(0, DECADES)), {},
         "Patterns of normalised names, each with an age. The first that matches replaces age and "
         "new_projects."),
     KeySpec("files.missing", choice(("link", "hide")), "link",
@@ -189,6 +194,30 @@ _TABLE = (
     KeySpec("files.withheld", text(types.place, "path"), None,
         "The directory of files that are out of service, or s3://bucket/prefix, gs://…, az://…; no "
         "web server may serve it. Default: beside the state; in object storage none."),
+    KeySpec("files.projects", by_pattern(choice(("copy", "link", "exclude"))), {},
+        "Patterns of normalised names, each with an action; the first that matches counts. copy: "
+        "the default. link: pages link to upstream's files. exclude: pages list no file."),
+    KeySpec("files.newest", whole(0, 1_000_000), 0,
+        "How many releases of a project are offered, the newest ones. 0: all."),
+    KeySpec("files.newest_by", choice(("version", "time")), "version",
+        "What makes a release new: its version, or the time of its first upload."),
+    KeySpec("files.newest_per", choice(("project", "minor")), "project",
+        "minor: newest counts for each line of releases, such as 1.4, by itself."),
+    KeySpec("files.prereleases", types.FLAG, True, "Offer pre-releases and development releases."),
+    KeySpec("files.prerelease_projects", by_pattern(types.FLAG), {},
+        "Patterns of normalised names, each with true or false; the first that matches replaces "
+        "prereleases."),
+    KeySpec("files.platforms", texts(_platforms), [],
+        'Patterns of wheel platforms, such as "manylinux*_x86_64". None: all platforms.'),
+    KeySpec("files.pythons", texts(_pythons), [],
+        'Interpreters that wheels are for, such as "cp313" or "pp311". None: all interpreters.'),
+    KeySpec("files.sdists", types.FLAG, True, "Offer sdists."),
+    KeySpec("files.max_size", size(0, 1 << 50), "0",
+        "Bytes of the largest file that is offered. 0: no limit."),
+    KeySpec("files.max_age", seconds(0, DECADES), "0",
+        "How long after its upload a file is offered. 0: no limit."),
+    KeySpec("files.lock_files", texts(_paths), [],
+        "Lock files and requirements. The mirror holds what they pin, and nothing else."),
     KeySpec("guard.explained", types.PERCENT, 50.0,
         "Percent of the published projects that upstream may remove in one pass (100 always may)."),
     KeySpec("guard.unexplained", types.PERCENT, 1.0,

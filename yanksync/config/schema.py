@@ -17,6 +17,8 @@ _AGES = {"type": ["integer", "number", "string"]}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _TABLES = {  # what the values of a table are
     "cooldown.projects": _AGES,
+    "files.projects": {"enum": ["copy", "link", "exclude"]},
+    "files.prerelease_projects": {"type": "boolean"},
     "withdrawals.watch": _TEXTS,
 }
 _NOTIFY = {

@@ -273,6 +273,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         beside = state if isinstance(state, Path) else output
         return beside.with_name(f"{beside.name}.withheld")
 
+    @property
+    def is_closed_set(self) -> bool:
+        """Whether lock files name all that is mirrored."""
+        return self.copies_files and bool(self.files.lock_files)
+
     def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""
         return self.mirror.selection.includes(name)

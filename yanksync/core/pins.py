@@ -30,6 +30,13 @@ class PinnedFile(Struct, frozen=True):
         """Return whether ``file`` has one of the hashes."""
         return not set(self.hashes).isdisjoint(file.hashes)
 
+    def names(self, file: File) -> bool:
+        """Return whether this is ``file``.
+
+        It is by its hash, else by a name that no hash contradicts.
+        """
+        return self.is_like(file) or (self.filename == file.filename and not self.contradicts(file))
+
     def contradicts(self, file: File) -> bool:
         """Return True if a hash differs from that of ``file``.
 
@@ -58,6 +65,10 @@ class Pin(Struct, frozen=True, kw_only=True):
         if self.operator is PinOperator.EQUAL and "+" not in self.version:
             version = version.partition("+")[0]
         return same_version(version, self.version)
+
+    def allows_file(self, file: File) -> bool:
+        """Return whether the pin allows ``file`` of its version."""
+        return not self.files or any(one.names(file) for one in self.files)
 
 
 class PinSet(Struct, frozen=True):

@@ -24,6 +24,7 @@ SortKey = tuple[int, _Primitives, str]
 _LONGEST = (
     256  # a longer text is never read as PEP 440: it could cost quadratic time, or an int limit
 )
+_NO_PRE, _NO_DEV = (2,), (1, 0)  # after all pre-releases, and after all development releases
 _SEPARATORS = re.compile(r"[-_.]+")
 _EXTENSION = re.compile(
     r"(?:\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)|"
@@ -54,13 +55,13 @@ def _parsed(text: str) -> _Primitives | None:
     release = version.release
     while release and release[-1] == 0:
         release = release[:-1]
-    pre: tuple[int | str, ...] = (2,)  # no pre-release: after them all
+    pre: tuple[int | str, ...] = _NO_PRE
     if version.pre is not None:
         pre = (1, *version.pre)
     elif version.post is None and version.dev is not None:
         pre = (0,)  # 1.0.dev1 comes before 1.0a1
     post = -1 if version.post is None else version.post
-    dev = (1, 0) if version.dev is None else (0, version.dev)
+    dev = _NO_DEV if version.dev is None else (0, version.dev)
     return (version.epoch, release, pre, post, dev, _local(version.local))
 
 
@@ -101,6 +102,25 @@ def version_key(version: str) -> VersionKey:
 def same_version(a: str, b: str) -> bool:
     """Return True if two texts name one version (PEP 440)."""
     return a == b or version_key(a) == version_key(b)
+
+
+def is_prerelease(version: str) -> bool:
+    """Return True for a pre-release or a development release (PEP 440)."""
+    order = _pep440(version)
+    return order is not None and (order[2] != _NO_PRE or order[4] != _NO_DEV)
+
+
+def minor_line(version: str | None) -> VersionKey | None:
+    """Return what versions with the same epoch and first two numbers share.
+
+    None: it is no PEP 440 version.
+    """
+    order = None if version is None else _pep440(version)
+    if order is None:
+        return None
+    epoch, release, *_ = order
+    assert isinstance(release, tuple)
+    return (epoch, *(*release, 0, 0)[:2])
 
 
 class VersionFinder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -17,6 +18,9 @@ from yanksync.output.package_store import PackageStore
 from yanksync.output.store import Store
 from yanksync.state.state import State
 from yanksync.upstream.client import UpstreamClient
+
+if TYPE_CHECKING:
+    from yanksync.core.package_files.selection import FileChoice
 
 log = logging.getLogger("yanksync")
 
@@ -36,6 +40,7 @@ class Mirror(Struct, frozen=True, eq=False):
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
     offers: Offers = NOTHING_HIDDEN  # what the operator's rules make of each page
+    choice: FileChoice | None = None  # the rules of [files]; None: every file is chosen
     totals: RunTotals = field(default_factory=RunTotals)
 
     @property
@@ -43,6 +48,10 @@ class Mirror(Struct, frozen=True, eq=False):
         """Where copies of package files stand; only where they are copied."""
         assert self.package_store is not None
         return self.package_store
+
+    def copies_files_of(self, name: str) -> bool:
+        """Return whether files of a *normalised* project are copied."""
+        return self.settings.copies_files and (self.choice is None or self.choice.copies(name))
 
     def observation(self, now: float) -> Observation:
         """Return this moment and run, for what a later pass confirms."""

@@ -357,6 +357,11 @@ _BUNDLES = (
     _noted("file_added", "INSERT ON package_files", "NEW.status = 'served'", "file", "NEW.path"),
     _noted("file_gone", "DELETE ON package_files", "OLD.status = 'served'", "file", "OLD.path"),
 )  # fmt: skip
+# Projects of which rules of [files] leave out every file, so that it is logged once.
+_UNCHOSEN = """CREATE TABLE unchosen (
+    project TEXT PRIMARY KEY,             -- normalised
+    rules TEXT NOT NULL
+) WITHOUT ROWID"""
 
 _MIGRATIONS = (
     ("first", _FIRST),
@@ -374,6 +379,7 @@ _MIGRATIONS = (
     ("notified", (_NOTIFIED,)),
     ("package_files", _PACKAGE_FILES),
     ("bundles", _BUNDLES),
+    ("unchosen", (_UNCHOSEN,)),
 )
 VERSION = len(_MIGRATIONS)
 

@@ -247,9 +247,12 @@ def _find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError |
     except UpstreamError as error:
         return error, False
     now = mirror.now()
+    names = [name for name in request.projects if mirror.settings.is_mirrored(name)]
+    for name in {*request.projects}.difference(names):
+        log.warning("%s: not fetched: no file of files.lock_files names it", name)
     with mirror.state.transaction():
-        mirror.state.projects.add((name, name) for name in request.projects)
-        for name in request.projects:
+        mirror.state.projects.add((name, name) for name in names)
+        for name in names:
             mirror.state.fetch_queue.mark(name, None, now, forced=True, patient=False)
     _check_free_space(mirror)
     return None, unread

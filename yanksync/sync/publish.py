@@ -252,7 +252,7 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     page = page if applied is None else applied.offer.page
     shown = None if page is None else shown_page(mirror, page)
     rendered = None if shown is None else render_forms(mirror, shown, wanted.copies)
-    offered = _offered(mirror, wanted.page, shown)
+    offered = _offered(mirror, wanted.page, page, shown)
     copies: dict[str, bytes] = {}
     if rendered is not None:
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
@@ -267,13 +267,15 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     return RenderedProject(one, row, work, forms, unsure, applied, offered)
 
 
-def _offered(mirror: Mirror, recorded: Page | None, shown: Page | None) -> OfferedFiles | None:
+def _offered(
+    mirror: Mirror, recorded: Page | None, visible: Page | None, shown: Page | None
+) -> OfferedFiles | None:
     """Return what a project offers; None: nothing, or files are not copied."""
-    if recorded is None or shown is None or not mirror.settings.copies_files:
+    if recorded is None or visible is None or shown is None or not mirror.settings.copies_files:
         return None
     from yanksync.sync.package_files.copies import offered_files  # start-up: few copy files
 
-    return offered_files(recorded, shown)
+    return offered_files(mirror, recorded, visible, shown)
 
 
 def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:

@@ -58,7 +58,12 @@ def shown_page(mirror: Mirror, page: Page) -> Page:
 
     The rules of :mod:`yanksync.mirror.offers` change nothing on it.
     """
-    return offered_page(page, mirror.settings.mirror.yanked.value)
+    page = offered_page(page, mirror.settings.mirror.yanked.value)
+    if mirror.choice is None:
+        return page
+    from yanksync.core.package_files.selection import choose  # start-up: few choose files
+
+    return choose(page, mirror.choice).page
 
 
 def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ()) -> RenderedForms:
@@ -74,7 +79,7 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
         )
 
         legacy = render_document(page)
-    if mirror.settings.copies_files:
+    if mirror.copies_files_of(page.name):
         from yanksync.core.package_files.copies import with_copies  # start-up: few copy files
 
         hides = mirror.settings.files.missing == "hide"

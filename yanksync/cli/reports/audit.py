@@ -32,7 +32,7 @@ from yanksync.reports.audit.findings import (
 )
 from yanksync.reports.audit.installed import default_python, read_installed
 from yanksync.reports.audit.judgement import judge
-from yanksync.reports.audit.pin_files import read_pin_files
+from yanksync.system.pin_files import read_pin_files
 
 if TYPE_CHECKING:  # start-up: an index is asked without a state
     from yanksync.reports.audit.state_source import Rules

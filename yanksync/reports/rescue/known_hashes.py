@@ -12,10 +12,10 @@ from yanksync.core.formats.reader_rules import InvalidFile
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.versions import same_version
-from yanksync.reports.audit.pin_files import read_pin_files
 from yanksync.reports.rescue.findings import STRONG, KnownHash, Wanted
 from yanksync.state.state import State
 from yanksync.state.views.stored_page import parse_stored_page
+from yanksync.system.pin_files import read_pin_files
 
 log = logging.getLogger("yanksync")
 

@@ -19,6 +19,7 @@ from yanksync.core.package_files.copies import (
     metadata_hash,
 )
 from yanksync.core.package_files.paths import paths_of
+from yanksync.core.policies.cooldown import format_time
 from yanksync.state.database import Database
 
 _COLUMNS = (
@@ -232,6 +233,33 @@ class PackageFileTable:
             "status = 'served' AND path IN (SELECT value FROM json_each(?))", json.dumps(paths)
         )
         return {one.path: one for one in found}
+
+    def uploaded_before(self, moment: float) -> list[str]:
+        """Return the projects with a copy whose upload-time is before a moment."""
+        rows = self._db.execute(
+            """SELECT DISTINCT project FROM package_files
+            WHERE json_extract(file, '$.upload_time') < ? ORDER BY project""",
+            (format_time(moment),),
+        )
+        return [row[0] for row in rows]
+
+    def note_unchosen(self, project: str, rules: str) -> bool:
+        """Note which rules leave out every file of a project; "": none does.
+
+        Returns True if that is new. Use inside a transaction.
+        """
+        row = self._db.first_row("SELECT rules FROM unchosen WHERE project = ?", (project,))
+        if (row[0] if row else "") == rules:
+            return False
+        if rules:
+            self._db.execute("INSERT OR REPLACE INTO unchosen VALUES (?, ?)", (project, rules))
+        else:
+            self._db.execute("DELETE FROM unchosen WHERE project = ?", (project,))
+        return True
+
+    def forget_unchosen(self) -> None:
+        """Forget all projects that :meth:`note_unchosen` noted."""
+        self._db.execute("DELETE FROM unchosen")
 
     def counts(self) -> CopyCounts:
         """Count the copies."""

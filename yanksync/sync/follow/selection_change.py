@@ -134,8 +134,9 @@ def _hold(mirror: Mirror, why: str | None) -> None:
             known.listed, known.applied, wanted, why, None if why is None else since
         )
     if why is not None:
+        locks = "files.lock_files, " if mirror.settings.is_closed_set else ""
         mirror.totals.held["selection"] = (
-            f"mirror.projects or mirror.exclude has changed, and {why}; nothing is removed. "
+            f"{locks}mirror.projects or mirror.exclude has changed, and {why}; nothing is removed. "
             "Correct the configuration, or run 'yanksync approve'"
         )
 

@@ -11,6 +11,7 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.policies.offer import Offer
 from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.run_totals import UNCHOSEN_NAMED
 from yanksync.state.policy.file_times import NO_ROW, OfferNote
 from yanksync.sync.recovery import PublishTask
 
@@ -67,7 +68,10 @@ def note_rules(mirror: Mirror, applied: Mapping[int, AppliedRules]) -> None:
 
 
 def report_changed_rules(mirror: Mirror) -> None:
-    """Log how many files changed rules hid and brought back."""
+    """Log what changed rules did, and how many projects they left without a file."""
+    if (unnamed := mirror.totals.unchosen - UNCHOSEN_NAMED) > 0:
+        log.warning("%d more projects have no file that the rules of [files] choose", unnamed)
+    mirror.totals.unchosen = 0
     if mirror.offers.before is not None:
         log.info(
             "changed rules: - %d files, + %d files",

@@ -28,8 +28,16 @@ def with_rules(mirror: Mirror) -> Mirror:
     """Return ``mirror`` with the rules of the configuration, at the recorded cut-off.
 
     Pages that changed rules concern become unpublished. Raises
-    :class:`yanksync.core.errors.ConfigError` when advisories cannot be read.
+    :class:`yanksync.core.errors.ConfigError` when advisories or lock files cannot be read.
     """
+    if mirror.settings.copies_files or mirror.state.facts.text("files_rules") is not None:
+        from yanksync.sync.package_files.choice import with_choice  # start-up: few copy files
+
+        mirror = with_choice(mirror)
+    return _with_offers(mirror)
+
+
+def _with_offers(mirror: Mirror) -> Mirror:
     facts, settings = mirror.state.facts, mirror.settings
     keys = OfferKeys(settings.cooldown, settings.overrides)
     advisories = load_advisories(mirror)
@@ -96,6 +104,12 @@ def with_recorded_rules(mirror: Mirror) -> Mirror:
             "cooldown, overrides or advisories have changed in the configuration since the last "
             "pass; pages are compared with the rules of that pass, and the next one applies yours"
         )
+    if mirror.settings.copies_files:
+        from yanksync.sync.package_files.choice import (
+            with_recorded_choice,  # start-up: few copy files
+        )
+
+        mirror = with_recorded_choice(mirror)
     return replace(mirror, offers=offers)
 
 

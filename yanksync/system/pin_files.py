@@ -44,7 +44,7 @@ def _read(path: str) -> PinSet:
 
 
 def _read_requirements(path: str) -> PinSet:
-    from yanksync.reports.audit.requirement_files import read_requirements
+    from yanksync.system.requirement_files import read_requirements
 
     return read_requirements(path, _content)
 

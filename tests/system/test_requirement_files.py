@@ -10,7 +10,7 @@ import pytest
 
 from yanksync.core.errors import InputFileError
 from yanksync.core.pins import Pin
-from yanksync.reports.audit.pin_files import read_pin_files
+from yanksync.system.pin_files import read_pin_files
 
 HARD = """\
 # a comment
@@ -128,7 +128,7 @@ def test_without_the_extra_it_says_what_to_install(home: Path) -> None:
     write(home / "a.txt", "demo==1\n")
     script = (
         "import sys; sys.modules['pip_requirements_parser'] = None\n"
-        "from yanksync.reports.audit.pin_files import read_pin_files\n"
+        "from yanksync.system.pin_files import read_pin_files\n"
         "read_pin_files(['a.txt'], [])\n"
     )
     done = subprocess.run(

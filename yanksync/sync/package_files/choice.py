@@ -1,0 +1,158 @@
+"""Which rules of ``[files]`` a pass chooses files by, and what a change of them concerns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from yanksync.config.files_settings import FilesSettings
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.errors import ConfigError, InputFileError
+from yanksync.core.package_files.selection import FileChoice, FileRules, ProjectAction
+from yanksync.core.pins import Pin
+from yanksync.core.rules.fetch_plan import DAY
+from yanksync.mirror.context import Mirror, log
+from yanksync.system.pin_files import read_pin_files
+
+_KEY = "files.lock_files"
+
+
+def with_choice(mirror: Mirror) -> Mirror:
+    """Return ``mirror`` with the configured rules of ``[files]``.
+
+    Pages that changed rules may concern become unpublished. Raises :class:`ConfigError` when a lock
+    file cannot be read.
+    """
+    before = recorded_choice(mirror) or FileChoice(FileRules())
+    configured = _configured(mirror) if mirror.settings.copies_files else FileRules()
+    rules = _with_earlier_pins(mirror, configured, before.rules)
+    if rules != before.rules:
+        _record(mirror, before.rules, rules)
+    if rules == FileRules():
+        return mirror
+    choice = FileChoice(rules, _uploaded_after(mirror, rules))
+    return _with_rules(mirror, choice, configured.pins)
+
+
+def _with_earlier_pins(mirror: Mirror, rules: FileRules, before: FileRules) -> FileRules:
+    """Return ``rules`` with the pins of projects that no lock file names any more.
+
+    A guard may hold their removal, and until then they offer what they did.
+    """
+    if rules.pins is None or before.pins is None:
+        return rules
+    gone = mirror.state.projects.get(before.pins.keys() - rules.pins.keys())
+    return replace(rules, pins=rules.pins | {name: before.pins[name] for name in gone})
+
+
+def _record(mirror: Mirror, before: FileRules, rules: FileRules) -> None:
+    """Note the rules, and let the pages that they may concern be published again."""
+    facts, default = mirror.state.facts, rules == FileRules()
+    with mirror.state.transaction():
+        facts.put(files_rules=None if default else msgspec.json.encode(rules).decode())
+        if default:
+            mirror.state.package_files.forget_unchosen()
+        if not _only_forgets(before, rules):
+            log.info("the rules of [files] have changed; every page is checked against them")
+            mirror.state.publish_queue.add_all(mirror.now())
+            facts.put(files_uploaded_after=None)
+
+
+def _only_forgets(before: FileRules, after: FileRules) -> bool:
+    """Return True if only pins of projects that are gone are missing."""
+    if before.pins is None or after.pins is None or replace(after, pins=before.pins) != before:
+        return False
+    return after.pins.items() <= before.pins.items()
+
+
+def with_recorded_choice(mirror: Mirror) -> Mirror:
+    """Return ``mirror`` with the rules that the newest pass recorded."""
+    choice = recorded_choice(mirror)
+    configured = _without_pins(mirror.settings.files)
+    if (replace(choice.rules, pins=None) if choice else FileRules()) != configured:
+        log.warning(
+            "the rules of [files] have changed in the configuration since the last pass; pages are "
+            "compared with the rules of that pass, and the next one applies yours"
+        )
+    return mirror if choice is None else _with_rules(mirror, choice, choice.rules.pins)
+
+
+def recorded_choice(mirror: Mirror) -> FileChoice | None:
+    """Return the rules that the newest pass recorded; None: it had none."""
+    text = mirror.state.facts.text("files_rules")
+    if text is None:
+        return None
+    rules = msgspec.json.decode(text, type=FileRules)
+    return FileChoice(rules, mirror.state.facts.moment("files_uploaded_after"))
+
+
+def _with_rules(mirror: Mirror, choice: FileChoice, pinned: Iterable[str] | None) -> Mirror:
+    """Return ``mirror`` with these rules; with lock files it mirrors ``pinned`` projects alone."""
+    if pinned is None:
+        return replace(mirror, choice=choice)
+    names = tuple(filter(mirror.settings.is_mirrored, pinned))
+    section = replace(mirror.settings.mirror, selection=ProjectFilter(names))
+    return replace(mirror, choice=choice, settings=replace(mirror.settings, mirror=section))
+
+
+def _configured(mirror: Mirror) -> FileRules:
+    rules, paths = _without_pins(mirror.settings.files), mirror.settings.files.lock_files
+    if not paths:
+        return rules
+    pins = _read(paths)
+    if not any(map(mirror.settings.is_mirrored, pins)):
+        problem = "pin no project that mirror.projects selects; nothing is changed"
+        raise ConfigError(_KEY, ", ".join(map(str, paths)), problem)
+    return replace(rules, pins=pins)
+
+
+def _without_pins(files: FilesSettings) -> FileRules:
+    return FileRules(
+        projects=tuple((pattern, ProjectAction(action)) for pattern, action in files.projects),
+        newest=files.newest,
+        newest_by=files.newest_by,
+        newest_per=files.newest_per,
+        prereleases=files.prereleases,
+        prerelease_projects=files.prerelease_projects,
+        platforms=files.platforms,
+        pythons=files.pythons,
+        sdists=files.sdists,
+        max_size=files.max_size,
+        max_age=files.max_age,
+    )
+
+
+def _read(paths: tuple[Path, ...]) -> dict[str, tuple[Pin, ...]]:
+    """Return the pins of all lock files, by project, with nothing that does not choose files."""
+    try:
+        found = read_pin_files(map(str, paths), ())
+    except InputFileError as error:
+        raise ConfigError(_KEY, error.where, error.problem) from error
+    pins: dict[str, set[Pin]] = defaultdict(set)
+    for one in found.pins:
+        bare = Pin(project=one.project, version=one.version, operator=one.operator, files=one.files)
+        pins[one.project].add(bare)
+    return {
+        name: tuple(sorted(pins[name], key=lambda pin: msgspec.json.encode(pin)))
+        for name in sorted(pins)
+    }
+
+
+def _uploaded_after(mirror: Mirror, rules: FileRules) -> float | None:
+    """Return the moment before which files are too old; it moves once a day."""
+    if not rules.max_age:
+        return None
+    state, now = mirror.state, mirror.now()
+    known, due = state.facts.moment("files_uploaded_after"), now - rules.max_age
+    if known is not None and 0 <= due - known < DAY:
+        return known
+    with state.transaction():
+        names = state.package_files.uploaded_before(max(due, known or due))
+        for row in state.projects.get(names).values():
+            state.publish_queue.add_page(row.id, now)
+        state.facts.put(files_uploaded_after=due)
+    return due
