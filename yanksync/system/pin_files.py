@@ -17,7 +17,9 @@ _LARGEST = 256 << 20  # bytes
 
 
 def read_pin_files(paths: Iterable[str], requirements: Iterable[str]) -> PinSet:
-    """Return the pins of all files; those in ``requirements`` whatever their names are.
+    """Return the pins of all files.
+
+    Those in ``requirements`` may have any name.
 
     Raises :class:`InputFileError` for the first that is missing or cannot be read.
     """

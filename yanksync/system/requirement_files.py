@@ -25,7 +25,9 @@ _SCHEME = re.compile(r"(https?|file|ftp):", re.IGNORECASE)
 
 
 def read_requirements(path: str, content: Callable[[str], bytes]) -> PinSet:
-    """Return the pins of a requirements file, of those that it includes, and of constraints.
+    """Return the pins of a requirements file.
+
+    Files that it includes and constraints count, too.
 
     ``content`` reads a file. Raises :class:`InputFileError`.
     """

@@ -244,9 +244,9 @@ class PackageFileTable:
         return [row[0] for row in rows]
 
     def note_unchosen(self, project: str, rules: str) -> bool:
-        """Note which rules leave out every file of a project; "": none does.
+        """Note which rules leave out every file of a project.
 
-        Returns True if that is new. Use inside a transaction.
+        ``rules`` is empty where none does. Returns True if that is new. Use inside a transaction.
         """
         row = self._db.first_row("SELECT rules FROM unchosen WHERE project = ?", (project,))
         if (row[0] if row else "") == rules:
