@@ -11,7 +11,8 @@ from yanksync.config.value_types import ValueType, table
 def by_pattern(kind: ValueType) -> ValueType:
     """Return the type of a table of patterns and values.
 
-    ``kind`` is the type of the values. The settings hold pairs in the order of the file: the first pattern that matches counts.
+    ``kind`` is the type of the values. The settings hold pairs in the order of the file: the first
+    pattern that matches counts.
     """
 
     def convert(values: dict[str, object]) -> tuple[tuple[str, Any], ...]:
