@@ -86,7 +86,7 @@ def test_completion_offers_the_commands(yanksync: Cli) -> None:
         ("[mirror]\nyankd = 'omit'", "mirror.yankd", "did you mean yanked?"),
         ("[miror]\n", "miror", "did you mean mirror?"),
         ("[upstream]\nworkers = 'many'", "upstream.workers", "must be a whole number, not 'many'"),
-        ("[mirror]\ndeleted = 'yank'", "mirror.deleted", "reserved"),
+        ("[mirror]\ndeleted = 'yank'", "mirror.deleted", 'needs mirror.files = "copy"'),
         ("[mirror]\noutput = 's3://bucket/a//x'", "mirror.output", "must be like s3://bucket"),
     ],
 )

@@ -105,6 +105,9 @@ bandwidth = "10MiB"
 budget = "2TiB"
 free_space = 0
 grace = "30d"
+keep_days = 365
+deleted_projects = "remove"
+deleted_index = false
 withheld = "withheld"
 newest = 3
 newest_by = "time"
@@ -194,6 +197,7 @@ def test_every_key(here: Path, loaded: Callable[[str], Settings]) -> None:
             budget=2 << 40,
             free_space=0,
             grace=30 * 86400.0,
+            keep_days=365,
             withheld=here / "withheld",
             newest=3,
             newest_by="time",
@@ -276,6 +280,9 @@ ENVIRON = {
     "YANKSYNC_FILES_BUDGET": "2TiB",
     "YANKSYNC_FILES_FREE_SPACE": "0",
     "YANKSYNC_FILES_GRACE": "30d",
+    "YANKSYNC_FILES_KEEP_DAYS": "365",
+    "YANKSYNC_FILES_DELETED_PROJECTS": "remove",
+    "YANKSYNC_FILES_DELETED_INDEX": "no",
     "YANKSYNC_FILES_WITHHELD": "withheld",
     "YANKSYNC_FILES_NEWEST": "3",
     "YANKSYNC_FILES_NEWEST_BY": "time",
@@ -494,7 +501,7 @@ URL = "must be an http or https URL without query and fragment, like " + INDEX
         ("mirror.projects", '"a"', "must be a list of texts, not text"),
         ("mirror.projects", '["a/b"]', "'a/b' is no valid project name"),
         ("mirror.exclude", "[{}]", "must be text, not a table"),
-        ("mirror.deleted", '"yank"', '"yank" is reserved and not available in this version'),
+        ("mirror.deleted", '"keep"', 'must be one of "remove", "yank", not \'keep\''),
         ("mirror.files", '"x"', 'must be one of "link", "copy", not \'x\''),
         ("files.projects", '"copy"', "must be a table, not 'copy'"),
         ("files.projects", '{ "a/b" = "copy" }', "'a/b': 'a/b' is no valid project name"),

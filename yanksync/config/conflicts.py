@@ -58,6 +58,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     if settings.hooks.webhook_header is not None and settings.hooks.webhook is None:
         yield Conflict("hooks.webhook_header", "hooks.webhook", "needs hooks.webhook")
     yield from _closed_set(settings)
+    yield from _deletions(settings)
     yield from _notifications(settings)
     yield from _places(settings)
     yield from _withheld(settings)
@@ -79,6 +80,23 @@ def _closed_set(settings: Settings) -> Iterator[Conflict]:
             other = f"files.{name}"
             problem = f"excludes {other}: the lock files name the releases. Remove one of the two"
             yield Conflict(key, other, problem)
+
+
+def _deletions(settings: Settings) -> Iterator[Conflict]:
+    """Check the keys that keep files which upstream removed: only copies can stay."""
+    omits = settings.mirror.yanked is YankedPolicy.OMIT
+    for key, is_set in (
+        ("mirror.deleted", settings.mirror.deleted == "yank"),
+        ("files.deleted_index", settings.files.deleted_index),
+    ):
+        if is_set and not settings.copies_files:
+            yield Conflict(key, "mirror.files", 'needs mirror.files = "copy": only copies can stay')
+        elif is_set and omits:
+            problem = 'marks files yanked, and mirror.yanked = "omit" leaves these out'
+            yield Conflict(key, "mirror.yanked", problem)
+    if settings.files.deleted_projects == "yank" and not settings.keeps_deleted:
+        problem = 'does nothing without mirror.deleted = "yank" or files.deleted_index = true'
+        yield Conflict("files.deleted_projects", "mirror.deleted", problem)
 
 
 def _notifications(settings: Settings) -> Iterator[Conflict]:

@@ -21,6 +21,9 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
     budget: int = 0  # bytes of all copies together; 0: no limit
     free_space: int = 1 << 30  # bytes that stay free on the disk
     grace: float = 7 * 86400.0  # seconds from leaving the mirror to being deleted
+    keep_days: int = 0  # days that removed files are kept; 0: without end
+    deleted_projects: Literal["remove", "yank"] = "remove"  # what becomes of their files
+    deleted_index: bool = False  # whether an index of the kept files alone is published
     withheld: Path | Bucket | None = None  # where files wait that are out of service; see Settings
     # Which files are chosen; patterns are of normalised names, and the first that matches counts.
     projects: tuple[tuple[str, Literal["copy", "link", "exclude"]], ...] = ()

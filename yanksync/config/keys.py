@@ -147,8 +147,9 @@ _TABLE = (
     KeySpec("mirror.exclude", texts(_patterns), [], "Patterns of normalised names to leave out."),
     KeySpec("mirror.yanked", choice(YankedPolicy), "mark",
         "mark: publish yanked files with their mark. omit: leave them out."),
-    KeySpec("mirror.deleted", choice(("remove",), "yank"), "remove",
-        "What upstream removed is removed."),
+    KeySpec("mirror.deleted", choice(("remove", "yank")), "remove",
+        "remove: pages follow upstream in the same pass. yank: copies of files that upstream "
+        "removed stay, marked yanked."),
     KeySpec("mirror.files", choice(("link", "copy")), "link",
         "link: pages link to upstream's files. copy: package files are copied, see [files]."),
     KeySpec("mirror.compress", texts(_compress), ["gzip"],
@@ -191,6 +192,14 @@ _TABLE = (
         "Bytes that downloads leave free on the disk."),
     KeySpec("files.grace", seconds(0, DECADES), "7d",
         "How long a file that left the mirror is kept out of service before it is deleted."),
+    KeySpec("files.keep_days", whole(0, 36500), 0,
+        "How many days a file that upstream removed is kept, from the pass that saw the removal. "
+        "0: without end."),
+    KeySpec("files.deleted_projects", choice(("remove", "yank")), "remove",
+        "What happens to the files of a project that upstream removed. yank: they are kept like "
+        "other removed files."),
+    KeySpec("files.deleted_index", types.FLAG, False,
+        "Also publish an index of the kept files alone, below deleted/simple/ of the output."),
     KeySpec("files.withheld", text(types.place, "path"), None,
         "The directory of files that are out of service, or s3://bucket/prefix, gs://…, az://…; no "
         "web server may serve it. Default: beside the state; in object storage none."),

@@ -110,7 +110,7 @@ class MirrorSettings(Struct, frozen=True, kw_only=True):
     lease: float = 300.0  # seconds for which a run has a state in object storage for itself
     selection: ProjectFilter = ProjectFilter()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
-    deleted: str = "remove"  # the only value in this version
+    deleted: Literal["remove", "yank"] = "remove"  # what pages do with files upstream removed
     files: Literal["link", "copy"] = "link"  # upstream's files, or copies of them
     compress: tuple[Compression, ...] = (Compression.GZIP,)  # in the order of Compression
     list_interval: float = 1800.0  # seconds
@@ -277,6 +277,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def is_closed_set(self) -> bool:
         """Whether lock files name all that is mirrored."""
         return self.copies_files and bool(self.files.lock_files)
+
+    @property
+    def keeps_deleted(self) -> bool:
+        """Whether copies of files that upstream removed are kept."""
+        return self.mirror.deleted == "yank" or self.files.deleted_index
 
     def is_mirrored(self, name: str) -> bool:
         """Whether the project of this *normalised* name is mirrored."""

@@ -101,16 +101,11 @@ def texts(convert: Callable[[list[str]], Any]) -> ValueType:
     return ValueType("list", "a list of texts", (list,), checked)
 
 
-def choice(choices: Iterable[str], reserved: str | None = None) -> ValueType:
-    """Return the type of a choice of texts.
-
-    ``reserved`` is a text for a later version.
-    """
+def choice(choices: Iterable[str]) -> ValueType:
+    """Return the type of a choice of texts."""
     known = {str(one): one for one in choices}
 
     def chosen(name: str) -> str:
-        if name == reserved:
-            raise ValueError(f'"{name}" is reserved and not available in this version')
         if name not in known:
             names = ", ".join(f'"{name}"' for name in known)
             raise ValueError(f"must be {'one of ' * (len(known) > 1)}{names}, not {name!r}")

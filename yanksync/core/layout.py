@@ -15,6 +15,9 @@ WITHDRAWALS = "withdrawals"
 PACKAGES = "packages"
 """The directory of copied package files, below the output."""
 
+DELETED_ROOT = "deleted/simple"
+"""The directory of the index of deleted files, below the output."""
+
 LIST_KEY = ""
 """Stands for the list of projects, where a name of a project is expected."""
 

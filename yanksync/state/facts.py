@@ -129,6 +129,8 @@ class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
     policy: str | None = None  # what the bytes of every page depend on
     simple_url: str | None = None  # what pip named
     sweep_days: int | None = None
+    retention: str | None = None  # which files stay that upstream removed
+    deleted_index: bool | None = None  # whether an index of these files is published
 
 
 class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field}"):

@@ -363,6 +363,27 @@ _UNCHOSEN = """CREATE TABLE unchosen (
     rules TEXT NOT NULL
 ) WITHOUT ROWID"""
 
+_KEPT_FILES = (
+    # Copies of files that upstream removed.
+    "ALTER TABLE package_files ADD COLUMN added REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE package_files ADD COLUMN removed_at REAL",  # the pass that saw it
+    "ALTER TABLE package_files ADD COLUMN removed_on REAL",  # as far as the journal tells
+    "ALTER TABLE package_files ADD COLUMN kept INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE package_files ADD COLUMN restored INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX package_files_kept ON package_files (removed_at) WHERE kept",
+    # Pages of the index of deleted files. The name '' is its list.
+    """CREATE TABLE deleted_pages (
+        project TEXT PRIMARY KEY,
+        digest BLOB                       -- of what is published; NULL: it is to be written
+    ) WITHOUT ROWID""",
+    # So that no writer of copies can forget the pages that name them.
+    """CREATE TRIGGER kept_changed AFTER UPDATE OF status, kept, removed_on ON package_files
+        WHEN OLD.kept OR NEW.kept
+        BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (NEW.project, NULL); END""",
+    """CREATE TRIGGER kept_forgotten AFTER DELETE ON package_files WHEN OLD.kept
+        BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (OLD.project, NULL); END""",
+)
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -380,6 +401,7 @@ _MIGRATIONS = (
     ("package_files", _PACKAGE_FILES),
     ("bundles", _BUNDLES),
     ("unchosen", (_UNCHOSEN,)),
+    ("kept_files", _KEPT_FILES),
 )
 VERSION = len(_MIGRATIONS)
 

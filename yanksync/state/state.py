@@ -40,6 +40,7 @@ from yanksync.state.views.history_rows import HistoryRows
 if TYPE_CHECKING:
     from yanksync.state.bundles.table import BundleTable
     from yanksync.state.package_files.checks import CopyChecks
+    from yanksync.state.package_files.kept import KeptFiles
     from yanksync.state.package_files.table import PackageFileTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
@@ -105,6 +106,12 @@ class State:
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
+    @cached_property
+    def kept_files(self) -> KeptFiles:
+        """The copies of files that upstream removed."""
+        from yanksync.state.package_files.kept import KeptFiles  # start-up: few mirrors copy files
+
+        return KeptFiles(self._db)
 
     @cached_property
     def copy_checks(self) -> CopyChecks:
@@ -219,10 +226,12 @@ class State:
         """Void all digests: the content of the output is unknown."""
         self._db.execute(
             """INSERT INTO unpublished (id, sort, since, dirty)
-            SELECT id, 'page', 0, 1 FROM projects WHERE presence = 'present'
+            SELECT id, 'page', 0, 1 FROM projects
+            WHERE presence = 'present' OR presence = 'gone' AND json_digest IS NOT NULL
             ON CONFLICT (id) DO NOTHING"""
         )
         self._db.execute("UPDATE unpublished SET dirty = 1")  # removals that wait, too
+        self._db.execute("UPDATE deleted_pages SET digest = NULL")
 
     def note_absent(self, ids: Sequence[int]) -> None:
         """Record that nothing of the projects ``ids`` is published."""

@@ -17,6 +17,12 @@ RENDERING = 1
 
 def apply_policies(mirror: Mirror) -> None:
     """Mark for publishing whatever a changed policy concerns."""
+    if mirror.settings.copies_files:
+        from yanksync.sync.package_files.retention import (
+            queue_changed,  # start-up: few mirrors copy files
+        )
+
+        queue_changed(mirror)
     facts, state = mirror.state.facts, mirror.state
     wanted = rendering_policy(mirror.settings.mirror)
     place = mirror.settings.mirror.output_identity

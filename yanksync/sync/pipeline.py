@@ -78,6 +78,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
+        update_deleted_index(mirror)
         _tell(mirror)
     except PublishError:
         deliver_hooks(mirror)  # of what was published before the disk was full
@@ -100,6 +101,8 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
     mirror.store.prepare()
     mirror = with_rules(mirror)
     config_changes.apply_policies(mirror)
+    if mirror.settings.copies_files:
+        take_out_copies(mirror)
     output_check.check_output(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     is_narrowed = mirror is not configured
@@ -188,6 +191,23 @@ def _copy_files(
 
     copy_files(ruled, follow, at_once=request.at_once)
     return failure
+
+
+def take_out_copies(mirror: Mirror) -> None:
+    """Move package files out of service that a run which died left there."""
+    from yanksync.sync.package_files.withdraw import take_out  # start-up: few mirrors copy files
+
+    take_out(mirror)
+
+
+def update_deleted_index(mirror: Mirror) -> None:
+    """Publish the index of deleted files, where there is one or was one."""
+    if mirror.settings.files.deleted_index or mirror.state.facts.config.deleted_index:
+        from yanksync.sync.package_files.deleted_index import (
+            publish_deleted_index,  # start-up: few mirrors have one
+        )
+
+        publish_deleted_index(mirror)
 
 
 def update_withdrawals(mirror: Mirror) -> None:

@@ -36,6 +36,8 @@ from yanksync.sync.policy.published import AppliedRules, apply_rules, note_rules
 from yanksync.sync.policy.upload_times import withholds_pages
 from yanksync.sync.published_page import (
     held_page,
+    page_with_kept,
+    published_part,
     recorded_page,
     render_forms,
     shown_page,
@@ -133,7 +135,7 @@ class RenderedProject(Struct, frozen=True):
     forms: PublishedForms | None  # what stands there once the work is done; None: nothing
     unsure: bool = False  # files may have stood there that the state knows nothing of
     applied: AppliedRules | None = None  # what the rules made of it; None: there are none
-    offered: OfferedFiles | None = None  # for its copies; None: the project is gone
+    offered: OfferedFiles | None = None  # for its copies; None: files are not copied
 
 
 class PublishOutcome(Struct, frozen=True):
@@ -247,12 +249,13 @@ def _render_all(mirror: Mirror, wanted: Sequence[PublishTask]) -> list[RenderedP
 
 def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
     one, row, content = wanted.queued, wanted.row, wanted.content
-    page = wanted.page
+    page = page_with_kept(row, wanted.page, wanted.copies)
     applied = None if page is None else apply_rules(mirror, page, wanted.times)
     page = page if applied is None else applied.offer.page
     shown = None if page is None else shown_page(mirror, page)
+    offered = _offered(mirror, wanted, page, shown)
+    shown = published_part(mirror, wanted.page, shown, wanted.copies)
     rendered = None if shown is None else render_forms(mirror, shown, wanted.copies)
-    offered = _offered(mirror, wanted.page, page, shown)
     copies: dict[str, bytes] = {}
     if rendered is not None:
         copies = compressed_copies(rendered, mirror.settings.mirror.compress, mirror.store.compress)
@@ -268,14 +271,15 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
 
 
 def _offered(
-    mirror: Mirror, recorded: Page | None, visible: Page | None, shown: Page | None
+    mirror: Mirror, wanted: PublishTask, visible: Page | None, shown: Page | None
 ) -> OfferedFiles | None:
-    """Return what a project offers; None: nothing, or files are not copied."""
-    if recorded is None or visible is None or shown is None or not mirror.settings.copies_files:
+    """Return what a project offers; None: files are not copied."""
+    if not mirror.settings.copies_files:
         return None
     from yanksync.sync.package_files.copies import offered_files  # start-up: few copy files
 
-    return offered_files(mirror, recorded, visible, shown)
+    return offered_files(mirror, wanted, visible, shown)
+
 
 
 def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
@@ -291,15 +295,10 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
             one, row = rendering.queued, rendering.row
             if row.name in outcome.failures:
                 state.publish_queue.problem(one.id, outcome.failures[row.name])
-            elif rendering.forms is None:
-                if row.published is not None:
-                    totals.removed += 1
-                    why = WHY_REMOVED.get(one.reason, "it is gone upstream")
-                    log.info("%s: not offered any more: %s", row.name, why, extra=_named(row))
-                if (page := held_page(mirror, row)) is not None:
-                    state.removed_files.add(one.id, page.files)
-                state.publish_queue.removed([one.id], forget=one.reason is PublishReason.EXCLUDED)
-            else:
+                continue
+            if row.presence is not Presence.PRESENT or rendering.forms is None:
+                _note_removal(mirror, rendering)
+            if rendering.forms is not None:
                 totals.published += isinstance(rendering.work, WriteProject)
                 log.debug("%s: published, serial %s", row.name, row.serial, extra=_named(row))
                 if rendering.applied is not None:
@@ -310,6 +309,18 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
         _note_copies(mirror, outcome)
 
 
+def _note_removal(mirror: Mirror, rendering: RenderedProject) -> None:
+    """Note that upstream's page is gone; one of kept files may stay. Use inside a transaction."""
+    one, row = rendering.queued, rendering.row
+    if row.published is not None and rendering.forms is None:
+        mirror.totals.removed += 1
+        why = WHY_REMOVED.get(one.reason, "it is gone upstream")
+        log.info("%s: not offered any more: %s", row.name, why, extra=_named(row))
+    if (page := held_page(mirror, row)) is not None:
+        mirror.state.removed_files.add(one.id, page.files)
+    mirror.state.publish_queue.removed([one.id], forget=one.reason is PublishReason.EXCLUDED)
+
+
 def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
     """Note which files the pages want copies of. Use inside a transaction."""
     if not mirror.settings.copies_files:
@@ -317,7 +328,7 @@ def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
     from yanksync.sync.package_files.copies import note_offered  # start-up: few copy files
 
     for rendering in outcome.renderings:
-        if rendering.row.name not in outcome.failures:
+        if rendering.row.name not in outcome.failures and rendering.offered is not None:
             note_offered(mirror, rendering.row, rendering.queued.reason, rendering.offered)
 
 

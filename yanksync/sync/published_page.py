@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats import json_page_writer
@@ -66,6 +68,44 @@ def shown_page(mirror: Mirror, page: Page) -> Page:
     return choose(page, mirror.choice).page
 
 
+def page_with_kept(
+    row: ProjectRow, page: Page | None, copies: Sequence[PackageFile]
+) -> Page | None:
+    """Return upstream's page with the files that stay although upstream removed them.
+
+    The rules of the mirror judge all of them. None: there is neither.
+    """
+    if not any(one.kept for one in copies):
+        return page
+    from yanksync.core.package_files.retention import (
+        with_kept_files,  # start-up: few mirrors copy files
+    )
+
+    if page is None:
+        serial = row.serial if (row.serial or 0) > 0 else None
+        page = Page(name=row.name, versions=(), serial=serial)
+    return with_kept_files(page, copies)
+
+
+def published_part(
+    mirror: Mirror, page: Page | None, shown: Page | None, copies: Sequence[PackageFile]
+) -> Page | None:
+    """Return what the project's page has of ``shown``; None: there is no page.
+
+    ``page`` is upstream's. Kept files may be for the index of deleted files alone.
+    """
+    if shown is None or not any(one.kept for one in copies):
+        return shown
+    from yanksync.core.package_files.retention import (
+        without_kept_files,  # start-up: few mirrors copy files
+    )
+
+    listed = None if page is None else page.versions
+    on_pages = mirror.settings.mirror.deleted == "yank"
+    part = without_kept_files(shown, copies, listed, lambda one: on_pages or one.restored)
+    return part if part.files or page is not None else None
+
+
 def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ()) -> RenderedForms:
     """Return all forms of a page that :func:`shown_page` returned.
 
@@ -78,7 +118,7 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
             render_document,  # start-up: few are followed
         )
 
-        legacy = render_document(page)
+        legacy = render_document(_without_kept(page, copies))
     if mirror.copies_files_of(page.name):
         from yanksync.core.package_files.copies import with_copies  # start-up: few copy files
 
@@ -89,6 +129,14 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
         json=json_page_writer.render_page(page),
         legacy=legacy,
     )
+
+
+def _without_kept(page: Page, copies: Sequence[PackageFile]) -> Page:
+    """Leave out files that followers could not download: upstream has them no more."""
+    kept = {one.file.filename for one in copies if one.kept}
+    if not kept:
+        return page
+    return replace(page, files=tuple(one for one in page.files if one.filename not in kept))
 
 
 def parse_published_page(name: NormalizedName, body: bytes) -> Page:

@@ -5,7 +5,7 @@ Nothing is changed here; :mod:`yanksync.verify.repair` repairs what is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from yanksync.core import layout
@@ -13,9 +13,10 @@ from yanksync.core.errors import InvalidAnswer, UpstreamError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction, Page, PublishedForms
 from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import FetchTask
-from yanksync.core.rules.lost_files import page_with_lost_files
+from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
 from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
@@ -33,7 +34,14 @@ from yanksync.sync.follow.selection_change import apply_selection
 from yanksync.sync.package_files.copies import copies_of
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import list_forms
-from yanksync.sync.published_page import recorded_page, render_forms, shown_page, visible_page
+from yanksync.sync.published_page import (
+    page_with_kept,
+    published_part,
+    recorded_page,
+    render_forms,
+    shown_page,
+    visible_page,
+)
 from yanksync.verify.summary import CheckSummary, FileCheck
 from yanksync.verify.upstream_difference import described
 from yanksync.verify.withdrawals import check_withdrawals
@@ -120,7 +128,7 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
         looked = [
             row.name
             for row, waits, _ in batch
-            if row.id in kept or (row.presence is Presence.PRESENT and not waits)
+            if row.id in kept or (_is_published(row) and not waits)
         ]
         contents = iter(mirror.store.directory_contents(looked))
         for row, waits, held in batch:
@@ -130,10 +138,17 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
                     summary.projects += 1
                     wanted = {} if row.published is None else expected_files(row.published)
                     yield from compare_directory(row.name, wanted, next(contents))
-            elif row.presence is Presence.PRESENT:
+            elif _is_published(row):
                 summary.projects += 1
                 yield from check_project(mirror, row, next(contents))
         mirror.progress.advance(len(batch))
+
+
+def _is_published(row: ProjectRow) -> bool:
+    """Return True if a page should be there: upstream's, or one of files that stay without it."""
+    if row.presence is Presence.REMOVED:
+        return row.published is not None
+    return row.presence is Presence.PRESENT
 
 
 def _waits(name: str, held: str | None) -> Finding:
@@ -146,18 +161,35 @@ def check_project(mirror: Mirror, row: ProjectRow, content: DirectoryContent) ->
     lost = mirror.state.lost_files.one(row.id)
     for why in {one.held for one in lost if one.held is not None}:
         yield _waits(row.name, why)
+    gone = row.presence is Presence.REMOVED
     try:
-        page = visible_page(row, page_with_lost_files(recorded_page(mirror, row), lost))
+        page = None if gone else _visible(mirror, row, lost)
     except InvalidAnswer:
         path = f"{layout.directory(row.name)}/"
         yield Finding(kind=FindingKind.UNCHECKED, project=row.name, path=path, detail=UNREADABLE)
         return
-    times = mirror.state.file_times.get([row.id]).get(row.id, NO_ROW).times
-    shown = shown_page(mirror, mirror.offers.offer(page, times).page)
     copies = copies_of(mirror, [row.name]).get(row.name, ())
-    rendered = render_forms(mirror, shown, copies)
-    wanted = expected_files(published_forms(rendered, _copies(mirror, row, rendered, content)))
+    wanted = {}
+    if (shown := _published(mirror, row, page, copies)) is not None:
+        rendered = render_forms(mirror, shown, copies)
+        wanted = expected_files(published_forms(rendered, _copies(mirror, row, rendered, content)))
     yield from compare_directory(row.name, wanted, content)
+
+
+def _visible(mirror: Mirror, row: ProjectRow, lost: Sequence[LostFile]) -> Page:
+    return visible_page(row, page_with_lost_files(recorded_page(mirror, row), lost))
+
+
+def _published(
+    mirror: Mirror, row: ProjectRow, page: Page | None, copies: Sequence[PackageFile]
+) -> Page | None:
+    """Return what should be published of a project."""
+    judged = page_with_kept(row, page, copies)
+    if judged is None:
+        return None
+    times = mirror.state.file_times.get([row.id]).get(row.id, NO_ROW).times
+    shown = shown_page(mirror, mirror.offers.offer(judged, times).page)
+    return published_part(mirror, page, shown, copies)
 
 
 def _copies(
@@ -233,7 +265,7 @@ def _extras(mirror: Mirror) -> Iterator[Finding]:
             if row is not None and row.id in waiting and row.published is None:
                 if row.presence is not Presence.PRESENT:
                     yield _waits(name, waiting[row.id])
-            elif row is None or (row.presence is not Presence.PRESENT and row.id not in waiting):
+            elif row is None or (not _is_published(row) and row.id not in waiting):
                 yield _extra(name, mirror.store.directory_content(name))
 
 

@@ -1,0 +1,1 @@
+"""Tests of ``yanksync.core.package_files``."""

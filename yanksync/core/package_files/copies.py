@@ -48,6 +48,11 @@ class PackageFile(Struct, frozen=True, kw_only=True):
     since: float = 0.0  # UTC seconds: since when it has this status
     delete_at: float | None = None  # withheld: when it is deleted; None: not by itself
     was_quarantined: bool = False  # at any time, by its project or its release
+    added: float = 0.0  # UTC seconds: since when the mirror knows the file
+    removed_at: float | None = None  # when a pass saw its removal; None: upstream has the file
+    removed_on: float | None = None  # when upstream removed it, as far as that is known
+    kept: bool = False  # it stays although upstream removed it
+    restored: bool = False  # because a person wants that
 
 
 class CopyChanges(Struct, frozen=True):
@@ -98,15 +103,17 @@ def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyC
             continue
         one = min(same, key=lambda copy: _ORDER[copy.status])
         kept.add(one.id)
-        if one.status in _OUT:
+        if one.status in OUT:
             returning.append(one)
         if one.file != file:
             updated.append((one, file))
-    leaving = [one for one in copies if one.id not in kept and one.status not in _OUT]
+    leaving = [one for one in copies if one.id not in kept and one.status not in OUT]
     return CopyChanges(tuple(added), tuple(leaving), tuple(returning), tuple(updated))
 
 
-_OUT = (CopyStatus.LEAVING, CopyStatus.WITHHELD)
+OUT = (CopyStatus.LEAVING, CopyStatus.WITHHELD)
+"""Copies that no page names."""
+
 _ORDER = {status: place for place, status in enumerate(
     (CopyStatus.SERVED, CopyStatus.WANTED, CopyStatus.LEAVING, CopyStatus.WITHHELD)
 )}  # fmt: skip
@@ -122,16 +129,16 @@ def with_copies(page: Page, copies: Iterable[PackageFile], *, hide_missing: bool
     for file in page.files:
         copy = served.get(file.filename)
         if copy is not None and is_same_file(copy.file, file):
-            files.append(_copied(file, copy))
+            files.append(copied_file(file, copy))
         elif not hide_missing:
             files.append(file)
     return replace(page, files=tuple(files))
 
 
-def _copied(file: File, copy: PackageFile) -> File:
-    """Return ``file`` at the address of its copy.
+def copied_file(file: File, copy: PackageFile, depth: int = 2) -> File:
+    """Return ``file`` at the address of its copy, on a page ``depth`` below the output.
 
     Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
     """
     metadata = file.core_metadata if copy.has_metadata else None
-    return replace(file, url=relative_url(copy.path), core_metadata=metadata, gpg_sig=None)
+    return replace(file, url=relative_url(copy.path, depth), core_metadata=metadata, gpg_sig=None)

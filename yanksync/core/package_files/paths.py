@@ -47,9 +47,9 @@ def paths_of(file: File) -> tuple[str, ...]:
     return tuple(f"{PACKAGES}/{place}/{file.filename}" for place in dict.fromkeys(places))
 
 
-def relative_url(path: str) -> str:
-    """Return the address of a copy on the page of a project."""
-    return f"../../{quote(path, safe='/~!$()*+,;=:@')}"
+def relative_url(path: str, depth: int = 2) -> str:
+    """Return the address of a copy on the page of a project, ``depth`` below the output."""
+    return f"{'../' * depth}{quote(path, safe='/~!$()*+,;=:@')}"
 
 
 def metadata_fits(filename: str) -> bool:

@@ -23,7 +23,8 @@ from yanksync.core.policies.cooldown import format_time
 from yanksync.state.database import Database
 
 _COLUMNS = (
-    "id, project, path, file, status, size, has_metadata, cause, since, delete_at, was_quarantined"
+    "id, project, path, file, status, size, has_metadata, cause, since, delete_at, "
+    "was_quarantined, added, removed_at, removed_on, kept, restored"
 )
 
 
@@ -87,8 +88,7 @@ class PackageFileTable:
     ) -> None:
         """Note what a new page changes. Use inside a transaction.
 
-        A wanted file that was never copied is forgotten at once; every other one leaves. What
-        returns is wanted, also what was still leaving: a run that died may have moved it.
+        What returns is wanted, also what was still leaving: a run that died may have moved it.
         ``causes``: why each of ``changes.leaving`` leaves, by its id.
         """
         self.add(project, changes.added, now)
@@ -116,22 +116,23 @@ class PackageFileTable:
         for file in files:
             for path in paths_of(file):
                 if self._db.execute(
-                    """INSERT OR IGNORE INTO package_files (project, path, file, status, since)
-                    VALUES (?, ?, ?, 'wanted', ?) RETURNING id""",
+                    """INSERT OR IGNORE INTO package_files
+                        (project, path, file, status, since, added)
+                    VALUES (?1, ?2, ?3, 'wanted', ?4, ?4) RETURNING id""",
                     (project, path, _dump(file), now),
                 ):
                     break
 
     def leave(self, causes: Mapping[int, LeaveCause], now: float) -> None:
-        """Note the copies, by id, that no page names any more."""
+        """Note the copies, by id, that no page names any more.
+
+        Those that were never copied leave, too: a run that died may have put them in their places.
+        """
         self._db.execute_many(
-            "DELETE FROM package_files WHERE id = ? AND status = 'wanted' AND size IS NULL",
-            [(id_,) for id_ in causes],
-        )
-        self._db.execute_many(
-            """UPDATE package_files SET status = CASE status WHEN 'wanted' THEN 'withheld'
-                ELSE 'leaving' END, cause = ?, since = ?, delete_at = NULL
-            WHERE id = ? AND status IN ('served', 'wanted')""",
+            """UPDATE package_files SET status = 'leaving', cause = ?1, since = ?2,
+                delete_at = NULL, kept = kept AND ?1 = 'hidden', restored = restored AND kept
+                    AND ?1 = 'hidden', was_quarantined = was_quarantined OR ?1 = 'quarantined'
+            WHERE id = ?3 AND status IN ('served', 'wanted')""",
             [(cause, now, id_) for id_, cause in causes.items()],
         )
 
@@ -309,7 +310,8 @@ def _dump(file: File) -> str:
 
 
 def _load(row: Sequence[Any]) -> PackageFile:
-    id_, project, path, file, status, size, has_metadata, cause, since, delete_at, quarantined = row
+    id_, project, path, file, status, size, has_metadata, cause, since, delete_at = row[:10]
+    quarantined, added, removed_at, removed_on, kept, restored = row[10:]
     return PackageFile(
         id=id_,
         project=project,
@@ -322,4 +324,9 @@ def _load(row: Sequence[Any]) -> PackageFile:
         since=since,
         delete_at=delete_at,
         was_quarantined=bool(quarantined),
+        added=added,
+        removed_at=removed_at,
+        removed_on=removed_on,
+        kept=bool(kept),
+        restored=bool(restored),
     )

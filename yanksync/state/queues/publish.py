@@ -75,7 +75,8 @@ class PublishQueue:
         """Queue every project that is published or should be."""
         self._db.execute(
             """INSERT OR IGNORE INTO unpublished (id, sort, since)
-            SELECT id, 'page', ? FROM projects WHERE presence = 'present'""",
+            SELECT id, 'page', ? FROM projects
+            WHERE presence = 'present' OR presence = 'gone' AND json_digest IS NOT NULL""",
             (since,),
         )
 

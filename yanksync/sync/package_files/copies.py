@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from yanksync.core.model import File, Page
 from yanksync.core.package_files.copies import (
+    OUT,
     LeaveCause,
     PackageFile,
     copy_changes,
@@ -16,20 +17,23 @@ from yanksync.core.package_files.copies import (
 )
 from yanksync.core.package_files.selection import FileRule, choose
 from yanksync.core.policies.yanked import offered_page
-from yanksync.core.project_state import PublishReason
+from yanksync.core.project_state import Presence, PublishReason
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import UNCHOSEN_NAMED
 from yanksync.state.project_rows import ProjectRow
+from yanksync.sync.package_files.retention import decide
 from yanksync.sync.recovery import PublishTask
 
 
 class OfferedFiles(Struct, frozen=True):
     """What a project offers, for its copies."""
 
-    files: tuple[File, ...] = ()  # that its page names, with upstream's addresses
-    recorded: tuple[File, ...] = ()  # that upstream's page has
+    files: tuple[File, ...] = ()  # that its page may name, with upstream's addresses
+    recorded: tuple[File, ...] = ()  # that upstream's page has, and those that are kept
     chosen_from: tuple[File, ...] = ()  # before the rules of ``[files]``
     left_empty_by: tuple[FileRule, ...] = ()  # the rules that leave none of them
+    copies: tuple[PackageFile, ...] = ()  # with what was decided of them
+    is_quarantined: bool = False
 
 
 def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFile, ...]]:
@@ -38,67 +42,80 @@ def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFi
 
 
 def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
-    """Return ``tasks`` with the copies of their files. It reads the state."""
-    if not mirror.settings.copies_files:
-        return tasks
+    """Return ``tasks`` with the copies of their files, and note which ones are kept."""
     copies = copies_of(mirror, [one.row.name for one in tasks])
-    return [replace(one, copies=copies.get(one.row.name, ())) for one in tasks]
+    return decide(mirror, [replace(one, copies=copies.get(one.row.name, ())) for one in tasks])
 
 
 def note_offered(
-    mirror: Mirror, row: ProjectRow, reason: PublishReason, page: OfferedFiles | None
-) -> bool:
-    """Note what becomes of copies; return True if some leave.
+    mirror: Mirror, row: ProjectRow, reason: PublishReason, offered: OfferedFiles
+) -> None:
+    """Note what becomes of copies now that ``offered`` is published.
 
-    ``page`` is what was published just now; None: the project is gone. Use inside a transaction.
+    Use inside a transaction.
     """
     table, now = mirror.state.package_files, mirror.now()
-    offered = page or OfferedFiles()
-    copies = table.by_project([row.name]).get(row.name, ())
-    changes = copy_changes(offered.files, copies)
-    causes = {one.id: _cause(one, row, reason, page) for one in changes.leaving}
+    changes = copy_changes(offered.files, offered.copies)
+    causes = {one.id: _cause(one, row, reason, offered) for one in changes.leaving}
     if mirror.choice is not None:
         _note_unchosen(mirror, row.name, offered)
     table.change(row.name, changes, causes, now)
-    if row.quarantined:
+    if offered.is_quarantined:
         table.mark_quarantined(row.name)
-    return bool(causes)
+    returning = {one.id for one in changes.returning}
+    at = now + mirror.settings.files.grace
+    mirror.state.kept_files.withheld_for_removal(
+        (one.id, _cause(one, row, reason, offered), at)
+        for one in offered.copies
+        if one.status in OUT and one.cause is None and one.id not in returning
+    )
 
 
 def _cause(
-    copy: PackageFile, row: ProjectRow, reason: PublishReason, page: OfferedFiles | None
+    copy: PackageFile, row: ProjectRow, reason: PublishReason, offered: OfferedFiles
 ) -> LeaveCause:
-    if page is None:
-        excluded = reason is PublishReason.EXCLUDED
-        return LeaveCause.UNSELECTED if excluded else LeaveCause.PROJECT_REMOVED
-    if row.quarantined:
+    if reason is PublishReason.EXCLUDED:
+        return LeaveCause.UNSELECTED
+    if offered.is_quarantined or copy.cause is LeaveCause.QUARANTINED:
         return LeaveCause.QUARANTINED
-    if any(is_same_file(copy.file, file) for file in page.chosen_from):
+    if row.presence is not Presence.PRESENT and not copy.kept:
+        return LeaveCause.PROJECT_REMOVED
+    if any(is_same_file(copy.file, file) for file in offered.chosen_from):
         return LeaveCause.UNCHOSEN
-    if any(is_same_file(copy.file, file) for file in page.recorded):
+    if any(is_same_file(copy.file, file) for file in offered.recorded):
         return LeaveCause.HIDDEN
-    if any(copy.file.filename == file.filename for file in page.recorded):
+    if any(copy.file.filename == file.filename for file in offered.recorded):
         return LeaveCause.REPLACED
     return LeaveCause.REMOVED
 
 
-def offered_files(mirror: Mirror, recorded: Page, visible: Page, shown: Page) -> OfferedFiles:
-    """Return what a page offers.
+def offered_files(
+    mirror: Mirror, task: PublishTask, visible: Page | None, shown: Page | None
+) -> OfferedFiles:
+    """Return what a project offers.
 
-    ``recorded`` is upstream's page, ``visible`` what cooldown and overrides leave of it, ``shown``
-    what is published.
+    ``visible`` is what cooldown and overrides leave of upstream's page and of the kept files,
+    ``shown`` what ``[files]`` leaves of it. None: there is no page.
     """
+    kept = {one.file.filename: one.file for one in task.copies if one.kept}
+    offered = OfferedFiles(
+        recorded=(*(() if task.page is None else task.page.files), *kept.values()),
+        copies=task.copies,
+        is_quarantined=task.page is not None and task.page.quarantined,
+    )
+    if visible is None or shown is None:
+        return offered
+    files = tuple(kept.get(one.filename, one) for one in shown.files)
     if mirror.choice is None:
-        return OfferedFiles(files=shown.files, recorded=recorded.files, chosen_from=shown.files)
+        return replace(offered, files=files, chosen_from=files)
     before = offered_page(visible, mirror.settings.mirror.yanked.value)
-    copies = mirror.copies_files_of(shown.name)
     rules: tuple[FileRule, ...] = ()
-    if before.files and not shown.files:
+    if before.files and not files:
         rules = tuple(dict.fromkeys(choose(before, mirror.choice).left_out.values()))
-    return OfferedFiles(
-        files=shown.files if copies else (),
-        recorded=recorded.files,
-        chosen_from=before.files,
+    return replace(
+        offered,
+        files=files if mirror.copies_files_of(shown.name) else (),
+        chosen_from=tuple(kept.get(one.filename, one) for one in before.files),
         left_empty_by=rules,
     )
 

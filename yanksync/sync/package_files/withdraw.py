@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from yanksync.core.package_files.copies import LeaveCause, PackageFile
 from yanksync.mirror.context import Mirror, log
+from yanksync.sync.package_files.deleted_index import publish_deleted_index
 
 _BATCH = 500
 
@@ -16,15 +17,20 @@ def take_out(mirror: Mirror) -> None:
     Raises :class:`yanksync.core.errors.PublishError`; what was not moved is moved by a later pass.
     """
     table = mirror.state.package_files
+    if mirror.settings.files.deleted_index:
+        publish_deleted_index(mirror)  # it names files, too
     while copies := table.leaving(_BATCH):
         mirror.packages.withhold([one.path for one in copies])
+        begun = [one for one in copies if one.size is None]
+        mirror.packages.delete_withheld([one.path for one in begun])
         with mirror.state.transaction():
             table.mark_withheld({one.id: _delete_at(mirror, one) for one in copies})
-        _log(copies)
+            table.forget(one.id for one in begun)
+        _log([one for one in copies if one.size is not None])
 
 
 def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
-    if copy.cause is LeaveCause.QUARANTINED:
+    if copy.cause is LeaveCause.QUARANTINED and copy.removed_at is None:
         return None  # it may be cleared
     return mirror.now() + mirror.settings.files.grace
 

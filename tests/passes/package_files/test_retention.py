@@ -1,0 +1,205 @@
+"""Whole passes of a mirror that keeps copies of files which upstream removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fake_index.http_server import Served
+from tests.support.world import DAY, DONE, World
+from yanksync.verify.check import verify_output
+
+ONE, TWO = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
+
+
+class Keeper(World):
+    """A mirror of a project that is a month old."""
+
+    def __init__(self, served: Served, where: Path, **flags: Any) -> None:
+        flags = {"mirror_files": "copy", "mirror_deleted": "yank", **flags}
+        super().__init__(served, where, disk=True, **flags)
+        self.started()
+        self.pass_days(30)
+
+    def pass_days(self, days: float) -> None:
+        self.up.clock += int(days * DAY)
+        self.clock.time += days * DAY
+
+    def offered(self, place: str = "simple/demo") -> dict[str, bool | str]:
+        """Return the yanks on a page, by file name; every link leads to a copy."""
+        base = self.where / "out" / place
+        try:
+            page = json.loads((base / "index.v1_json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        for file in page["files"]:
+            assert (base / file["url"]).resolve().read_bytes(), file["filename"]
+        return {file["filename"]: file["yanked"] for file in page["files"]}
+
+    def served_files(self) -> list[str]:
+        return sorted(path.name for path in (self.where / "out/packages").rglob("*.gz"))
+
+    def withheld(self) -> list[str]:
+        return sorted(path.name for path in (self.where / "state.db.withheld").rglob("*.gz"))
+
+    def differences(self) -> int:
+        found = []
+        self.work(lambda mirror: verify_output(mirror, found.append)[1], later=0.0)
+        return len(found)
+
+    def removed_on(self) -> str:
+        """Return the reason of a file that upstream removed just now."""
+        from yanksync.core.policies.cooldown import format_time
+
+        return f"removed upstream on {format_time(self.up.clock)[:10]}"
+
+
+@pytest.fixture
+def mirror(served: Served, tmp_path: Path) -> Keeper:
+    return Keeper(served, tmp_path)
+
+
+def test_a_removed_file_stays_for_exact_pins(mirror: Keeper) -> None:
+    mirror.up.yank("demo", "1.0", "broken")
+    mirror.sync()
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    assert mirror.offered() == {ONE: f"{mirror.removed_on()}; yanked before: broken", TWO: False}
+    assert mirror.page("demo")["versions"] == ["1.0", "2.0"]  # type: ignore[index]
+    assert mirror.told("demo")[-1][1] == "remove"  # in the history it is what it is
+    assert mirror.differences() == 0
+    before = mirror.offered()
+    assert mirror.sync(later=400 * DAY) == DONE
+    assert mirror.offered() == before
+
+
+def test_the_days_of_a_kept_file_end(served: Served, tmp_path: Path) -> None:
+    mirror = Keeper(served, tmp_path, files_keep_days=10)
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.sync(later=9 * DAY)
+    assert list(mirror.offered()) == [ONE, TWO]
+    assert mirror.sync(later=DAY) == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [ONE])
+    assert mirror.differences() == 0
+    mirror.sync(later=8 * DAY)
+    assert (mirror.served_files(), mirror.withheld()) == ([TWO], [])
+
+
+def test_a_file_removed_early_is_not_kept(mirror: Keeper) -> None:
+    mirror.up.upload("demo", "3.0")
+    mirror.sync()
+    mirror.pass_days(13.9)
+    mirror.up.remove_release("demo", "3.0")
+    mirror.sync()
+    assert (list(mirror.offered()), mirror.withheld()) == ([ONE, TWO], ["demo-3.0.tar.gz"])
+
+
+def test_a_quarantine_takes_files_away_until_it_is_cleared(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.quarantine_project("demo")
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+    assert mirror.withheld() == [ONE, TWO]
+    mirror.sync(later=30 * DAY)
+    assert mirror.withheld() == [TWO]  # the kept one is not to come back
+    mirror.up.clear_project_quarantine("demo")
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [])
+
+
+def test_a_quarantine_by_the_journal_alone_takes_files_away(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.quarantine_project("demo")
+    mirror.up.serve_stale("demo", 9)
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+
+
+def test_a_release_under_quarantine_comes_back_or_is_deleted(mirror: Keeper) -> None:
+    mirror.up.quarantine_release("demo", "1.0")
+    mirror.up.quarantine_release("demo", "2.0")
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+    mirror.sync(later=30 * DAY)
+    assert mirror.withheld() == [ONE, TWO]
+    mirror.up.clear_release_quarantine("demo", "1.0")
+    mirror.up.remove_release("demo", "2.0")
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({ONE: False}, [TWO])
+    mirror.sync(later=8 * DAY)
+    assert mirror.withheld() == []
+    mirror.up.remove_release("demo", "1.0")  # that was under quarantine once
+    mirror.sync()
+    assert (mirror.offered(), mirror.withheld()) == ({}, [ONE])
+
+
+def test_the_files_of_a_removed_project_go(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.remove_project("demo")
+    assert mirror.sync() == DONE
+    assert (mirror.page("demo"), mirror.served_files()) == (None, [])
+    assert mirror.withheld() == [ONE, TWO]
+
+
+def test_the_files_of_a_removed_project_stay_until_the_name_is_created_again(
+    served: Served, tmp_path: Path
+) -> None:
+    mirror = Keeper(served, tmp_path, files_deleted_projects="yank")
+    mirror.up.remove_project("demo")
+    assert mirror.sync() == DONE
+    assert mirror.offered() == dict.fromkeys((ONE, TWO), mirror.removed_on())
+    assert (mirror.listed(), mirror.differences()) == (["demo"], 0)
+    mirror.pass_days(1)
+    mirror.up.upload("demo", "3.0")
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {"demo-3.0.tar.gz": False}
+    assert mirror.withheld() == [ONE, TWO]
+    assert mirror.differences() == 0
+
+
+def test_a_file_that_returns_is_upstreams_again(mirror: Keeper) -> None:
+    before = mirror.up.snapshot()
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    projects = before.projects
+    mirror.up.commit("demo", projects["demo"], [("1.0", "new release")])
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: False, TWO: False}
+
+
+def test_a_changed_policy_acts_in_the_next_pass(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.configure(mirror_deleted="remove")
+    assert mirror.sync() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [ONE])
+    assert mirror.sync() == DONE
+    assert mirror.differences() == 0
+
+
+def test_the_deleted_index_has_kept_files_alone(served: Served, tmp_path: Path) -> None:
+    mirror = Keeper(served, tmp_path, mirror_deleted="remove", files_deleted_index="yes")
+    listed = json.loads((tmp_path / "out/deleted/simple/index.v1_json").read_bytes())
+    assert listed["projects"] == []
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    assert mirror.offered() == {TWO: False}
+    assert mirror.offered("deleted/simple/demo") == {ONE: mirror.removed_on()}
+    listed = json.loads((tmp_path / "out/deleted/simple/index.v1_json").read_bytes())
+    assert listed["projects"] == [{"name": "demo"}]
+    mirror.configure(mirror_deleted="yank")  # the pages have them, too
+    mirror.sync()
+    assert mirror.offered() == {ONE: mirror.removed_on(), TWO: False}
+    mirror.up.quarantine_project("demo")
+    mirror.sync()
+    assert mirror.offered("deleted/simple/demo") == {}
+    mirror.configure(files_deleted_index="no")
+    mirror.sync()
+    assert not (tmp_path / "out/deleted").exists()
