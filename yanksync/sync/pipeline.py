@@ -194,14 +194,14 @@ def _copy_files(
 
 
 def take_out_copies(mirror: Mirror) -> None:
-    """Move package files out of service that a run which died left there."""
+    """Take package files out of service that a dead run left there."""
     from yanksync.sync.package_files.withdraw import take_out  # start-up: few mirrors copy files
 
     take_out(mirror)
 
 
 def update_deleted_index(mirror: Mirror) -> None:
-    """Publish the index of deleted files, where there is one or was one."""
+    """Publish the index of deleted files, or remove it."""
     if mirror.settings.files.deleted_index or mirror.state.facts.config.deleted_index:
         from yanksync.sync.package_files.deleted_index import (
             publish_deleted_index,  # start-up: few mirrors have one

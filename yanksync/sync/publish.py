@@ -310,7 +310,7 @@ def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
 
 
 def _note_removal(mirror: Mirror, rendering: RenderedProject) -> None:
-    """Note that upstream's page is gone; one of kept files may stay. Use inside a transaction."""
+    """Note that upstream's page is gone. Use inside a transaction."""
     one, row = rendering.queued, rendering.row
     if row.published is not None and rendering.forms is None:
         mirror.totals.removed += 1

@@ -90,9 +90,10 @@ def page_with_kept(
 def published_part(
     mirror: Mirror, page: Page | None, shown: Page | None, copies: Sequence[PackageFile]
 ) -> Page | None:
-    """Return what the project's page has of ``shown``; None: there is no page.
+    """Return what the project's page has of ``shown``.
 
-    ``page`` is upstream's. Kept files may be for the index of deleted files alone.
+    None: there is no page. ``page`` is upstream's. Kept files may be for the index of deleted files
+    alone.
     """
     if shown is None or not any(one.kept for one in copies):
         return shown
@@ -132,7 +133,7 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
 
 
 def _without_kept(page: Page, copies: Sequence[PackageFile]) -> Page:
-    """Leave out files that followers could not download: upstream has them no more."""
+    """Leave out files that upstream has no more: followers download from there."""
     kept = {one.file.filename for one in copies if one.kept}
     if not kept:
         return page

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DAY, DONE, World
+from yanksync.output.comparison import Finding
 from yanksync.verify.check import verify_output
 
 ONE, TWO = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
@@ -46,7 +47,7 @@ class Keeper(World):
         return sorted(path.name for path in (self.where / "state.db.withheld").rglob("*.gz"))
 
     def differences(self) -> int:
-        found = []
+        found: list[Finding] = []
         self.work(lambda mirror: verify_output(mirror, found.append)[1], later=0.0)
         return len(found)
 

@@ -136,8 +136,9 @@ def with_copies(page: Page, copies: Iterable[PackageFile], *, hide_missing: bool
 
 
 def copied_file(file: File, copy: PackageFile, depth: int = 2) -> File:
-    """Return ``file`` at the address of its copy, on a page ``depth`` below the output.
+    """Return ``file`` at the address of its copy.
 
+    The page stands ``depth`` directories below the output.
     Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
     """
     metadata = file.core_metadata if copy.has_metadata else None

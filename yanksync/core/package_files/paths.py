@@ -48,7 +48,10 @@ def paths_of(file: File) -> tuple[str, ...]:
 
 
 def relative_url(path: str, depth: int = 2) -> str:
-    """Return the address of a copy on the page of a project, ``depth`` below the output."""
+    """Return the address of a copy, relative to a page.
+
+    The page stands ``depth`` directories below the output.
+    """
     return f"{'../' * depth}{quote(path, safe='/~!$()*+,;=:@')}"
 
 

@@ -150,12 +150,15 @@ class ProjectHistory:
 
 
 def _is_quarantined(turns: Sequence[Withdrawal]) -> bool:
-    """Return True if the newest turn quarantined the release; its project has a status."""
+    """Return True if the newest turn quarantined the release.
+
+    A quarantine of the project shows on its page.
+    """
     return bool(turns) and turns[-1].action is HistoryAction.QUARANTINE and bool(turns[-1].version)
 
 
 def kept_file(copy: PackageFile) -> File:
-    """Return a kept file as pages offer it: yanked, with a reason that says why."""
+    """Return a kept file as pages offer it: yanked, with a reason."""
     removed = copy.removed_at if copy.removed_on is None else copy.removed_on
     reason = f"removed upstream on {format_time(removed or 0.0)[:10]}"
     if copy.file.yanked is not None and copy.file.yanked.reason:
@@ -165,7 +168,7 @@ def kept_file(copy: PackageFile) -> File:
 
 
 def with_kept_files(page: Page, copies: Iterable[PackageFile]) -> Page:
-    """Return ``page`` with the kept files; the rules of the mirror then judge these, too."""
+    """Return ``page`` with the kept files."""
     kept = [kept_file(one) for one in copies if one.kept]
     if not kept or page.quarantined:
         return page
@@ -205,7 +208,7 @@ def without_kept_files(
 
 
 def deleted_page(project: str, copies: Iterable[PackageFile]) -> Page | None:
-    """Return the page of a project in the index of deleted files; None: it has none."""
+    """Return a page of the index of deleted files, or None."""
     kept = [one for one in copies if one.kept and one.status is CopyStatus.SERVED]
     if not kept:
         return None

@@ -39,7 +39,10 @@ class KeptFiles:
         return [Withdrawal(HistoryAction(row[0]), row[1], row[2], row[3]) for row in rows]
 
     def projects(self, removed_before: float | None = None) -> list[str]:
-        """Return the projects with kept files; with a time, those whose time may be over."""
+        """Return the projects with kept files.
+
+        With a time, those with files that upstream removed before it.
+        """
         rows = self._db.execute(
             """SELECT DISTINCT project FROM package_files WHERE kept
             AND (?1 IS NULL OR removed_at <= ?1 AND NOT restored) ORDER BY project""",
@@ -48,7 +51,10 @@ class KeptFiles:
         return [row[0] for row in rows]
 
     def withheld_for_removal(self, copies: Iterable[tuple[int, str, float]]) -> None:
-        """Note that the quarantine of withheld copies is over: (id, why they go, when)."""
+        """Note that withheld copies go: (id, why, when).
+
+        They waited for the end of a quarantine, and upstream does not have them.
+        """
         self._db.execute_many(
             """UPDATE package_files SET cause = ?2, delete_at = ?3, kept = 0, restored = 0
             WHERE id = ?1""",
@@ -56,7 +62,7 @@ class KeptFiles:
         )
 
     def changed_pages(self, limit: int) -> list[str]:
-        """Return the projects whose page of the deleted index is to be written."""
+        """Return projects with a changed page in the deleted index."""
         rows = self._db.execute(
             "SELECT project FROM deleted_pages WHERE digest IS NULL AND project <> '' LIMIT ?",
             (limit,),
@@ -71,14 +77,14 @@ class KeptFiles:
         return dict(rows)
 
     def is_list_due(self) -> bool:
-        """Return True if the list of the deleted index is to be written."""
+        """Return True if the deleted index needs a new list."""
         row = self._db.first_row("SELECT digest FROM deleted_pages WHERE project = ''")
         return row is None or row[0] is None
 
     def pages_written(
         self, digests: Iterable[tuple[str, bytes | None]], gone: Sequence[str]
     ) -> None:
-        """Note pages of the deleted index that were written, and those that were deleted."""
+        """Note written and deleted pages of the deleted index."""
         self._db.execute_many("INSERT OR REPLACE INTO deleted_pages VALUES (?, ?)", list(digests))
         self._db.execute(
             "DELETE FROM deleted_pages WHERE project IN (SELECT value FROM json_each(?))",

@@ -42,7 +42,10 @@ def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFi
 
 
 def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
-    """Return ``tasks`` with the copies of their files, and note which ones are kept."""
+    """Return ``tasks`` with the copies of their files.
+
+    Which ones are kept is decided here, and noted.
+    """
     copies = copies_of(mirror, [one.row.name for one in tasks])
     return decide(mirror, [replace(one, copies=copies.get(one.row.name, ())) for one in tasks])
 

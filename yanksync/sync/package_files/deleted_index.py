@@ -23,9 +23,10 @@ _FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
 
 
 def publish_deleted_index(mirror: Mirror) -> None:
-    """Write the pages of the index whose files changed; without ``files.deleted_index`` remove it.
+    """Write what changed of the index of deleted files.
 
-    What cannot be written is logged, and the next pass tries again.
+    Without ``files.deleted_index`` the index is removed. What cannot be written is
+    logged, and the next pass tries again.
     """
     try:
         if mirror.settings.files.deleted_index:
@@ -62,7 +63,7 @@ def _publish(mirror: Mirror) -> None:
 
 
 def page_forms(name: str, copies: Sequence[PackageFile]) -> tuple[bytes, bytes] | None:
-    """Return the page of a project in JSON and HTML; None: it has no kept file."""
+    """Return a project's page in JSON and HTML; None: nothing is kept."""
     page = deleted_page(name, copies)
     if page is None:
         return None
@@ -70,7 +71,7 @@ def page_forms(name: str, copies: Sequence[PackageFile]) -> tuple[bytes, bytes] 
 
 
 def list_forms(names: Iterable[str]) -> tuple[bytes, bytes]:
-    """Return the list of the index in JSON and HTML, from its pages."""
+    """Return the list of the index in JSON and HTML."""
     rows = [ListedProject(name, name) for name in names if name != LIST]
     forms = project_list_writer.ProjectListForms(partial(iter, rows), None)
     return b"".join(forms.json()), b"".join(forms.html())

@@ -41,7 +41,10 @@ def retention_policy(settings: Settings) -> RetentionPolicy:
 
 
 def queue_changed(mirror: Mirror) -> None:
-    """Queue the pages whose kept files may go: their time is over, or the policy is another."""
+    """Queue the pages whose kept files may go.
+
+    Their time is over, or the policy is another.
+    """
     state, policy, now = mirror.state, retention_policy(mirror.settings), mirror.now()
     names = []
     if policy.keep_days:
