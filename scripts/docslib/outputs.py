@@ -182,6 +182,25 @@ class Approved(Struct, kw_only=True):
     dry_run: Annotated[bool, _says("True: nothing was released.")]
 
 
+class RestorableFile(Struct, kw_only=True):
+    """A package file that is out of service."""
+
+    project: Name
+    file: Annotated[str, _says("The file name.")]
+    size: Annotated[int, _says("In bytes.")]
+    cause: Annotated[str | None, _says("Why it is out of service.")]
+    delete_at: Annotated[Time | None, _says("When it is deleted; null: not by itself.")]
+    refused: Annotated[str | None, _says("Why it is not restored; null: it is.")]
+
+
+class Restored(Struct, kw_only=True):
+    """``yanksync restore --json``"""
+
+    files: Annotated[list[RestorableFile], _says("The files that are meant.")]
+    missing: Annotated[list[str], _says("Names of which no file is out of service.")]
+    restored: Annotated[bool, _says("False: nothing was restored.")]
+
+
 class Removal(Struct, kw_only=True):
     """A project that a pass would remove."""
 
@@ -798,6 +817,7 @@ OBJECTS: dict[str, type[Struct]] = {
     "holds": Hold,
     "why": Why,
     "approve": Approved,
+    "restore": Restored,
     "history": Change,
     "verify": Verified,
     "bundle-create": BundleMade,

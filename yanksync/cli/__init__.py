@@ -36,6 +36,7 @@ COMMANDS = {
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
     "approve": "yanksync.cli.reports.approve:approve",
+    "restore": "yanksync.cli.reports.restore:restore_files",
     "backup": "yanksync.cli.backup:backup",
     "show": "yanksync.cli.show:show",
     "config": "yanksync.cli.config:config",
@@ -48,7 +49,7 @@ GROUPS = {
     "Mirroring": ("sync", "full-resync", "run", "bundle"),
     "Looking": ("status", "check", "why", "history", "verify"),
     "Helping users": ("audit", "compare", "rescue", "exposure"),
-    "Deciding": ("holds", "approve"),
+    "Deciding": ("holds", "approve", "restore"),
     "Other": ("backup", "help", "version"),
 }
 """The commands by what they are for, as the help shows them."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DAY, DONE, World
+from yanksync.config.load import load
+from yanksync.core.policies.cooldown import format_time
 from yanksync.output.comparison import Finding
+from yanksync.sync.package_files.restore import find_restorable, restore
 from yanksync.verify.check import verify_output
 
 ONE, TWO = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
@@ -53,8 +58,6 @@ class Keeper(World):
 
     def removed_on(self) -> str:
         """Return the reason of a file that upstream removed just now."""
-        from yanksync.core.policies.cooldown import format_time
-
         return f"removed upstream on {format_time(self.up.clock)[:10]}"
 
 
@@ -99,20 +102,6 @@ def test_a_file_removed_early_is_not_kept(mirror: Keeper) -> None:
     assert (list(mirror.offered()), mirror.withheld()) == ([ONE, TWO], ["demo-3.0.tar.gz"])
 
 
-def test_a_quarantine_takes_files_away_until_it_is_cleared(mirror: Keeper) -> None:
-    mirror.up.remove_release("demo", "1.0")
-    mirror.sync()
-    mirror.up.quarantine_project("demo")
-    mirror.sync()
-    assert (mirror.offered(), mirror.served_files()) == ({}, [])
-    assert mirror.withheld() == [ONE, TWO]
-    mirror.sync(later=30 * DAY)
-    assert mirror.withheld() == [TWO]  # the kept one is not to come back
-    mirror.up.clear_project_quarantine("demo")
-    assert mirror.settle() == DONE
-    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [])
-
-
 def test_a_quarantine_by_the_journal_alone_takes_files_away(mirror: Keeper) -> None:
     mirror.up.remove_release("demo", "1.0")
     mirror.sync()
@@ -120,24 +109,6 @@ def test_a_quarantine_by_the_journal_alone_takes_files_away(mirror: Keeper) -> N
     mirror.up.serve_stale("demo", 9)
     mirror.sync()
     assert (mirror.offered(), mirror.served_files()) == ({}, [])
-
-
-def test_a_release_under_quarantine_comes_back_or_is_deleted(mirror: Keeper) -> None:
-    mirror.up.quarantine_release("demo", "1.0")
-    mirror.up.quarantine_release("demo", "2.0")
-    mirror.sync()
-    assert (mirror.offered(), mirror.served_files()) == ({}, [])
-    mirror.sync(later=30 * DAY)
-    assert mirror.withheld() == [ONE, TWO]
-    mirror.up.clear_release_quarantine("demo", "1.0")
-    mirror.up.remove_release("demo", "2.0")
-    assert mirror.settle() == DONE
-    assert (mirror.offered(), mirror.withheld()) == ({ONE: False}, [TWO])
-    mirror.sync(later=8 * DAY)
-    assert mirror.withheld() == []
-    mirror.up.remove_release("demo", "1.0")  # that was under quarantine once
-    mirror.sync()
-    assert (mirror.offered(), mirror.withheld()) == ({}, [ONE])
 
 
 def test_the_files_of_a_removed_project_go(mirror: Keeper) -> None:
@@ -204,3 +175,42 @@ def test_the_deleted_index_has_kept_files_alone(served: Served, tmp_path: Path) 
     mirror.configure(files_deleted_index="no")
     mirror.sync()
     assert not (tmp_path / "out/deleted").exists()
+
+
+def restored(mirror: Keeper, *names: str, force: bool = False) -> dict[str, str | None]:
+    """Restore files; return why each is refused, by its name."""
+    settings = load(None, {}, **mirror.flags)
+    with mirror.state() as state:
+        found = find_restorable(state, settings, names, force=force)
+        restore(state, found)
+    return {one.copy.file.filename: one.refused for one in found}
+
+
+def test_what_the_configuration_leaves_out_is_not_restored(mirror: Keeper) -> None:
+    mirror.configure(mirror_exclude="demo", mirror_projects="demo,other")
+    mirror.up.upload("other", "1.0")
+    mirror.sync()
+    why = "mirror.projects and mirror.exclude leave its project out"
+    assert restored(mirror) == {ONE: why, TWO: why}
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_run_that_dies_keeps_what_is_to_be_kept(
+    served: Served, tmp_path: Path, step: int
+) -> None:
+    mirror = Keeper(served, tmp_path, files_deleted_index="yes")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.up.upload("other", "1.0")
+    mirror.clock.dies = step * 3
+    with suppress(Killed):
+        mirror.sync()
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: mirror.removed_on(), TWO: False}
+    assert list(mirror.offered("deleted/simple/demo")) == [ONE]
+    mirror.up.quarantine_project("demo")
+    mirror.clock.dies = step * 3
+    with suppress(Killed):
+        mirror.sync()
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.served_files()) == ({}, ["other-1.0.tar.gz"])
+    assert (mirror.offered("deleted/simple/demo"), mirror.differences()) == ({}, 0)

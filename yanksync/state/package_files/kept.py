@@ -61,6 +61,14 @@ class KeptFiles:
             list(copies),
         )
 
+    def restore(self, copies: Iterable[PackageFile]) -> None:
+        """Let the next pass put these copies back, and keep them."""
+        self._db.execute_many(
+            """UPDATE package_files SET status = 'wanted', kept = 1, restored = 1, removed_at = ?,
+                removed_on = ?, cause = NULL, delete_at = NULL, next_try = 0 WHERE id = ?""",
+            [(one.removed_at, one.removed_on, one.id) for one in copies],
+        )
+
     def changed_pages(self, limit: int) -> list[str]:
         """Return projects with a changed page in the deleted index."""
         rows = self._db.execute(

@@ -209,6 +209,12 @@ class PackageFileTable:
             [(moment, id_) for id_, moment in delete_at.items()],
         )
 
+    def out_of_service(self) -> Iterator[PackageFile]:
+        """Yield the copies that no page names, by project."""
+        return self._select(
+            "status IN ('leaving', 'withheld') AND size IS NOT NULL ORDER BY project, id"
+        )
+
     def to_delete(self, now: float, limit: int) -> list[PackageFile]:
         """Return withheld copies whose time is over."""
         return list(
