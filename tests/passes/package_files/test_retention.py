@@ -11,8 +11,10 @@ import pytest
 
 from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
+from tests.support.fake_index.index import Fault
 from tests.support.world import DAY, DONE, World
 from yanksync.config.load import load
+from yanksync.core.package_files.retention import Refusal
 from yanksync.core.policies.cooldown import format_time
 from yanksync.output.comparison import Finding
 from yanksync.sync.package_files.restore import find_restorable, restore
@@ -102,6 +104,20 @@ def test_a_file_removed_early_is_not_kept(mirror: Keeper) -> None:
     assert (list(mirror.offered()), mirror.withheld()) == ([ONE, TWO], ["demo-3.0.tar.gz"])
 
 
+def test_a_quarantine_takes_files_away_until_it_is_cleared(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.quarantine_project("demo")
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+    assert mirror.withheld() == [ONE, TWO]
+    mirror.sync(later=30 * DAY)
+    assert mirror.withheld() == [TWO]  # the kept one is not to come back
+    mirror.up.clear_project_quarantine("demo")
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [])
+
+
 def test_a_quarantine_by_the_journal_alone_takes_files_away(mirror: Keeper) -> None:
     mirror.up.remove_release("demo", "1.0")
     mirror.sync()
@@ -109,6 +125,24 @@ def test_a_quarantine_by_the_journal_alone_takes_files_away(mirror: Keeper) -> N
     mirror.up.serve_stale("demo", 9)
     mirror.sync()
     assert (mirror.offered(), mirror.served_files()) == ({}, [])
+
+
+def test_a_release_under_quarantine_comes_back_or_is_deleted(mirror: Keeper) -> None:
+    mirror.up.quarantine_release("demo", "1.0")
+    mirror.up.quarantine_release("demo", "2.0")
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+    mirror.sync(later=30 * DAY)
+    assert mirror.withheld() == [ONE, TWO]
+    mirror.up.clear_release_quarantine("demo", "1.0")
+    mirror.up.remove_release("demo", "2.0")
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({ONE: False}, [TWO])
+    mirror.sync(later=8 * DAY)
+    assert mirror.withheld() == []
+    mirror.up.remove_release("demo", "1.0")  # that was under quarantine once
+    mirror.sync()
+    assert (mirror.offered(), mirror.withheld()) == ({}, [ONE])
 
 
 def test_the_files_of_a_removed_project_go(mirror: Keeper) -> None:
@@ -186,12 +220,69 @@ def restored(mirror: Keeper, *names: str, force: bool = False) -> dict[str, str 
     return {one.copy.file.filename: one.refused for one in found}
 
 
+def test_a_restored_file_is_offered_as_yanked(served: Served, tmp_path: Path) -> None:
+    mirror = Keeper(served, tmp_path, mirror_deleted="remove")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.fail("demo-1.0", Fault.status(404), times=9)  # the host has it no more
+    assert restored(mirror, "other-1.0.tar.gz") == {}
+    assert restored(mirror, ONE) == {ONE: None}
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: mirror.removed_on(), TWO: False}
+    assert (mirror.withheld(), mirror.differences()) == ([], 0)
+    mirror.sync(later=30 * DAY)
+    assert list(mirror.offered()) == [ONE, TWO]
+    mirror.up.quarantine_project("demo")
+    mirror.sync()
+    assert (mirror.offered(), mirror.served_files()) == ({}, [])
+
+
+def test_a_removed_project_is_restored_with_its_page(mirror: Keeper) -> None:
+    mirror.up.remove_project("demo")
+    mirror.sync()
+    assert restored(mirror, "Demo") == {ONE: None, TWO: None}
+    assert mirror.settle() == DONE
+    assert mirror.offered() == dict.fromkeys((ONE, TWO), mirror.removed_on())
+    mirror.up.upload("demo", "3.0")
+    assert mirror.settle() == DONE
+    assert list(mirror.offered()) == ["demo-3.0.tar.gz"]
+    assert set(restored(mirror, "demo").values()) == {str(Refusal.CREATED_AGAIN)}
+
+
+def test_what_was_under_quarantine_is_restored_by_force_alone(mirror: Keeper) -> None:
+    mirror.up.quarantine_release("demo", "1.0")
+    mirror.sync()
+    (why,) = restored(mirror, ONE, force=True).values()
+    assert why is not None and why.startswith("it is under quarantine")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    (why,) = restored(mirror, ONE).values()
+    assert why is not None and why.startswith("it was under quarantine")
+    assert restored(mirror, ONE, force=True) == {ONE: None}
+    assert mirror.settle() == DONE
+    assert list(mirror.offered()) == [ONE, TWO]
+
+
 def test_what_the_configuration_leaves_out_is_not_restored(mirror: Keeper) -> None:
     mirror.configure(mirror_exclude="demo", mirror_projects="demo,other")
     mirror.up.upload("other", "1.0")
     mirror.sync()
     why = "mirror.projects and mirror.exclude leave its project out"
     assert restored(mirror) == {ONE: why, TWO: why}
+
+
+def test_a_hidden_file_comes_back_while_it_is_not_deleted(served: Served, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("")
+    mirror = Keeper(served, tmp_path, mirror_overrides=str(rules))
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    rules.write_text('[[override]]\nmatch = "demo==1.0"\naction = "hide"\nreason = "malware"\n')
+    mirror.sync()
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [ONE])
+    rules.write_text("")
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: mirror.removed_on(), TWO: False}
 
 
 @pytest.mark.parametrize("step", range(1, 12))

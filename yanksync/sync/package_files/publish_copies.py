@@ -39,13 +39,19 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
             now,
         )
         for one in finished:
-            if one.problem is not None:
+            if one.problem is not None and not one.copy.kept:
                 table.mark_failed(one.copy.id, one.problem, now)
+        table.forget(one.copy.id for one in finished if _is_lost(one))
         for row in mirror.state.projects.get(projects).values():
             mirror.state.publish_queue.add_page(row.id, now)
     for one in finished:
         _count(mirror, one)
     return projects
+
+
+def _is_lost(finished: Finished) -> bool:
+    """Return True if there is no right copy of a file that upstream removed."""
+    return finished.problem is not None and finished.copy.kept
 
 
 def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Finished, Received]]:
@@ -80,6 +86,10 @@ def _count(mirror: Mirror, finished: Finished) -> None:
             why = "its metadata was not copied"
             text = "%s: %s: %s; it is offered without, and a later pass tries again"
             log.warning(text, where, why, came.metadata_problem, extra=named)
+    elif _is_lost(finished):
+        totals.files_failed += 1
+        text = "%s: upstream removed it, and its copy is lost: %s; it is not offered any more"
+        log.error(text, where, finished.problem, extra=named)
     elif finished.problem is not None:
         totals.files_failed += 1
         text = "%s: not copied: %s; a later pass tries again"
