@@ -31,9 +31,9 @@ from yanksync.sync.package_files.restore import Restorable, find_restorable, is_
 def restore_files(
     context: CliContext, names: tuple[str, ...], force: bool, dry_run: bool, as_json: bool
 ) -> int:
-    """Bring back package files that left the mirror and are not deleted yet.
+    """Bring back package files that are out of service.
 
-    A restored file is offered as yanked, whatever mirror.deleted says, so that an exact pin
+    Such a file left the mirror and is not deleted yet. A restored file is offered as yanked, whatever mirror.deleted says, so that an exact pin
     installs it. The next sync checks its hash and publishes it. It stays until upstream has the
     file again, or quarantines it.
 

@@ -62,7 +62,7 @@ def is_named(copy: PackageFile, names: Collection[str]) -> bool:
 def _of_project(
     state: State, settings: Settings, project: str, copies: Sequence[PackageFile], *, force: bool
 ) -> Iterator[Restorable]:
-    row = next(iter(state.projects.get([project]).values()), None)  # type: ignore[list-item]
+    row = next(iter(state.projects.get([project]).values()), None)
     history = ProjectHistory(project, state.kept_files.withdrawals(project))
     omits = settings.mirror.yanked is YankedPolicy.OMIT
     for copy in copies:
@@ -90,6 +90,6 @@ def _of_project(
 
 
 def restore(state: State, found: Sequence[Restorable]) -> None:
-    """Let the next pass put these files back, those aside that are refused."""
+    """Let the next pass put these files back, refused ones aside."""
     with state.transaction():
         state.kept_files.restore([one.copy for one in found if one.refused is None])
