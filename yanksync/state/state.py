@@ -106,6 +106,7 @@ class State:
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
+
     @cached_property
     def kept_files(self) -> KeptFiles:
         """The copies of files that upstream removed."""

@@ -33,9 +33,9 @@ def restore_files(
 ) -> int:
     """Bring back package files that are out of service.
 
-    Such a file left the mirror and is not deleted yet. A restored file is offered as yanked, whatever mirror.deleted says, so that an exact pin
-    installs it. The next sync checks its hash and publishes it. It stays until upstream has the
-    file again, or quarantines it.
+    Such a file left the mirror and is not deleted yet. A restored file is offered as yanked,
+    whatever mirror.deleted says, so that an exact pin installs it. The next sync checks its hash
+    and publishes it. It stays until upstream has the file again, or quarantines it.
 
     Without names, prints the files that are out of service and changes nothing. A file that is
     under quarantine is never restored, nor one of a project name that was created again.
