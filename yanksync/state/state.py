@@ -228,7 +228,8 @@ class State:
         self._db.execute(
             """INSERT INTO unpublished (id, sort, since, dirty)
             SELECT id, 'page', 0, 1 FROM projects
-            WHERE presence = 'present' OR presence = 'gone' AND json_digest IS NOT NULL
+            WHERE presence = 'present' OR presence = 'gone' AND name IN (
+                SELECT project FROM package_files WHERE kept)
             ON CONFLICT (id) DO NOTHING"""
         )
         self._db.execute("UPDATE unpublished SET dirty = 1")  # removals that wait, too

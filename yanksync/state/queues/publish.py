@@ -76,7 +76,8 @@ class PublishQueue:
         self._db.execute(
             """INSERT OR IGNORE INTO unpublished (id, sort, since)
             SELECT id, 'page', ? FROM projects
-            WHERE presence = 'present' OR presence = 'gone' AND json_digest IS NOT NULL""",
+            WHERE presence = 'present' OR presence = 'gone' AND name IN (
+                SELECT project FROM package_files WHERE kept)""""",
             (since,),
         )
 
