@@ -281,7 +281,6 @@ def _offered(
     return offered_files(mirror, wanted, visible, shown)
 
 
-
 def _mark(mirror: Mirror, outcome: PublishOutcome) -> None:
     state, totals = mirror.state, mirror.totals
     finished = []

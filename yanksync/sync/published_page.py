@@ -102,8 +102,10 @@ def published_part(
     )
 
     listed = None if page is None else page.versions
-    on_pages = mirror.settings.mirror.deleted == "yank"
-    part = without_kept_files(shown, copies, listed, lambda one: on_pages or one.restored)
+    on_pages, copied = mirror.settings.mirror.deleted == "yank", mirror.copies_files_of(shown.name)
+    part = without_kept_files(
+        shown, copies, listed, lambda one: copied and (on_pages or one.restored)
+    )
     return part if part.files or page is not None else None
 
 

@@ -130,8 +130,9 @@ class PackageFileTable:
         """
         self._db.execute_many(
             """UPDATE package_files SET status = 'leaving', cause = ?1, since = ?2,
-                delete_at = NULL, kept = kept AND ?1 = 'hidden', restored = restored AND kept
-                    AND ?1 = 'hidden', was_quarantined = was_quarantined OR ?1 = 'quarantined'
+                delete_at = NULL, kept = kept AND ?1 IN ('hidden', 'unchosen'),
+                restored = restored AND kept AND ?1 IN ('hidden', 'unchosen'),
+                was_quarantined = was_quarantined OR ?1 = 'quarantined'
             WHERE id = ?3 AND status IN ('served', 'wanted')""",
             [(cause, now, id_) for id_, cause in causes.items()],
         )

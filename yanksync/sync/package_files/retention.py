@@ -109,7 +109,7 @@ def _decided(mirror: Mirror, task: PublishTask, policy: RetentionPolicy) -> Iter
 def _can_stay(copy: PackageFile) -> bool:
     if copy.size is None:
         return False
-    hidden = copy.kept and copy.cause is LeaveCause.HIDDEN
+    hidden = copy.kept and copy.cause in (LeaveCause.HIDDEN, LeaveCause.UNCHOSEN)
     return hidden or copy.status in (CopyStatus.SERVED, CopyStatus.WANTED)
 
 
