@@ -77,8 +77,7 @@ class PublishQueue:
             """INSERT OR IGNORE INTO unpublished (id, sort, since)
             SELECT id, 'page', ? FROM projects
             WHERE presence = 'present' OR presence = 'gone' AND name IN (
-                SELECT project FROM package_files WHERE kept)"""
-            "",
+                SELECT project FROM package_files WHERE kept)""",
             (since,),
         )
 
