@@ -81,10 +81,8 @@ class FileDownloads:
             response, shown = self._answered(url, headers)
         try:
             yield _download(response, self._chunks(response, shown), shown)
-        except BaseException as error:
+        except BaseException:
             response.close()  # the rest would be read as the next answer
-            if isinstance(error, FAILURES):
-                raise UpstreamUnreachable(shown, root_cause(error)) from error
             raise
         response.release_conn()
 
@@ -125,7 +123,10 @@ class FileDownloads:
         waited, seen = 0.0, 0
         while True:
             began = time.monotonic()
-            chunk = response.read1(_CHUNK, decode_content=False)
+            try:
+                chunk = response.read1(_CHUNK, decode_content=False)
+            except FAILURES as error:
+                raise UpstreamUnreachable(shown, root_cause(error)) from error
             waited += time.monotonic() - began
             if not chunk:
                 return

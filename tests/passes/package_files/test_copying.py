@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
 
+from tests.passes.package_files.copied_mirror import copies, links
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
 from tests.support.world import DAY, DONE, PARTIAL, World
@@ -16,21 +16,6 @@ from tests.support.world import DAY, DONE, PARTIAL, World
 @pytest.fixture
 def mirror(served: Served, tmp_path: Path) -> World:
     return World(served, tmp_path, disk=True, mirror_files="copy")
-
-
-def links(mirror: World, name: str = "demo") -> dict[str, str]:
-    """Return the addresses on a published page, by file name."""
-    page = json.loads((mirror.where / "out/simple" / name / "index.v1_json").read_bytes())
-    return {file["filename"]: file["url"] for file in page["files"]}
-
-
-def copies(mirror: World) -> dict[str, bytes]:
-    """Return what stands below packages/, by file name."""
-    return {
-        path.name: path.read_bytes()
-        for path in (mirror.where / "out/packages").rglob("*")
-        if path.is_file()
-    }
 
 
 def test_a_pass_copies_every_file_and_its_page_names_the_copies(mirror: World) -> None:

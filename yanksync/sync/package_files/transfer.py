@@ -139,7 +139,7 @@ class Transfers:
                             incoming.note(download.validator)
                     if incoming.size < (wanted.size or 0):
                         raise UpstreamUnreachable(redacted(wanted.url), "the answer was cut off")
-                except (OSError, UpstreamUnreachable, Stopped):
+                except (UpstreamUnreachable, Stopped):
                     incoming.note(download.validator)
                     raise
         except BaseException:
