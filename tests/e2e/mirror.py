@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.nginx import Nginx
+from tests.support.cli_runner import ended
 from tests.support.fake_index.index import FakeUpstream, Served, wheel
+from tests.support.fork_server.start import Start
 
 # The package, wherever the tests are started.
-_ENVIRON = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+_KEPT = ("PATH", "HOME", "PYTHON", "LANG", "LC_")
+_ENVIRON = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
 
 
 class LiveMirror:
@@ -41,18 +42,9 @@ class LiveMirror:
     def run(self, *command: str, **settings: str) -> str:
         """Run yanksync and return what it prints; it must succeed and say nothing else."""
         environ = {f"YANKSYNC_{key.upper()}": value for key, value in settings.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "yanksync", *command],
-            cwd=self.home,
-            env={**_ENVIRON, **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
+        done = ended(Start(command, self.home, _ENVIRON | environ).piped())
+        assert (done.code, done.err) == (0, "")
+        return done.out
 
     def close(self) -> None:
         """Stop the web server."""

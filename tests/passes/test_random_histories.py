@@ -24,7 +24,7 @@ def test_any_history_ends_in_upstreams_state() -> None:
         run_state_machine_as_test(
             Histories,
             settings=settings(
-                max_examples=_count("YANKSYNC_HISTORIES", 40),
+                max_examples=_count("YANKSYNC_HISTORIES", 20),
                 stateful_step_count=_count("YANKSYNC_STEPS", 25),
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

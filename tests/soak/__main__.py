@@ -117,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=10.0, help="time for all (default: 10)")
     parser.add_argument("--histories", type=int, help="at least so many, if time allows; 0: none")
     parser.add_argument(
+        "--batch", type=int, default=25, metavar="N", help="histories of each seed (default: 25)"
+    )
+    parser.add_argument(
         "--kills", type=int, help="at least so many kills, if time allows; 0: none, nor errors"
     )
     parser.add_argument(
@@ -230,14 +233,17 @@ def _results(shift: Shift, workers: Sequence[BaseProcess]) -> Iterator[Came]:
 
 def _live(shift: Shift, number: int) -> None:
     """Run the histories of every ``--jobs``-th seed."""
+    batch = shift.options.batch
     with serve(FakeUpstream()) as served:
         for seed in count(shift.seed + number, shift.options.jobs):
             if shift.over():
                 return
             try:
-                histories.run(served, seed)
+                histories.run(served, seed, batch)
             except Exception as error:
-                again = f"scripts/soak --kills 0 --jobs 1 --histories 1 --seed {seed}"
+                again = (
+                    f"scripts/soak --kills 0 --jobs 1 --histories 1 --batch {batch} --seed {seed}"
+                )
                 shift.tell_failure(again, error)
             counts = histories.Harder.tally + CooldownHistories.tally
             CooldownHistories.tally.clear()

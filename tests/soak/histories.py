@@ -31,7 +31,6 @@ from yanksync.core.project_state import Presence
 from yanksync.state.state import State
 from yanksync.sync.config_changes import rendering_policy
 
-BATCH = 25  # histories of one seed
 OTHER = "ab" * 32  # the digest of a file that was exchanged
 
 
@@ -487,7 +486,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def run(
-    served: Served, number: int, histories: int = BATCH, steps: int = 30, *, shrink: bool = False
+    served: Served, number: int, histories: int, steps: int = 30, *, shrink: bool = False
 ) -> None:
     """Run the histories of one seed; they are the same ones each time.
 

@@ -32,19 +32,21 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_works_in_several_processes_and_sums_up() -> None:
     done = soak(
-        "--jobs", "2", "--kills", "2", "--kill-share", "1", "--histories", "1", "--seed", "3"
+        *("--jobs", "2", "--kills", "2", "--kill-share", "1"),
+        *("--histories", "1", "--batch", "4", "--seed", "3"),
     )
     assert (done.returncode, done.stderr) == (0, "")
     last = done.stdout.splitlines()[-1]
     assert re.fullmatch(
-        r"all in \d+ s: \d\d+ histories, ([2-9]|\d\d+) kills, \d\d+ faults of upstream, 0 errors "
+        r"all in \d+ s: \d+ histories, ([2-9]|\d\d+) kills, \d+ faults of upstream, 0 errors "
         r"of system calls, 0 damaged documents, \d+ divergences found, \d+ mended, 0 failed",
         last,
     )
 
 
 def test_it_is_stopped_by_a_signal_and_sums_up() -> None:
-    command = [sys.executable, *["-m", "tests.soak", "--jobs", "2", "--kills", "0", "--seed", "5"]]
+    some = ("--jobs", "2", "--kills", "0", "--batch", "4", "--seed", "5")
+    command = [sys.executable, "-m", "tests.soak", *some]
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -122,11 +122,17 @@ def _weed() -> Iterator[Server]:
             *(f"-{name}.port={port}" for name, port in zip(names, ports, strict=True)),
         ]
         environ = {"AWS_ACCESS_KEY_ID": "testkey", "AWS_SECRET_ACCESS_KEY": "testsecret"}
-        with running(command, {**environ, "S3_BUCKET": BUCKET}, home) as process:
-            server = Server("weed", f"http://127.0.0.1:{ports[0]}")
-            wait_for(f"{server.url}/healthz", process)
-            _wait_for_bucket(server)
-            yield server
+        try:
+            with running(command, {**environ, "S3_BUCKET": BUCKET}, home) as process:
+                server = Server("weed", f"http://127.0.0.1:{ports[0]}")
+                wait_for(f"{server.url}/healthz", process)
+                _wait_for_bucket(server)
+                yield server
+        finally:
+            # A server that is killed leaves its sockets.
+            for port in (*ports, *(port + 10_000 for port in ports)):
+                for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    left.unlink()
 
 
 _ADMIN = {

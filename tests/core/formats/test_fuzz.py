@@ -32,7 +32,7 @@ from yanksync.core.formats.parse import PageRules, parse_list, parse_page
 from yanksync.upstream.xmlrpc_journal import decode_value
 
 FUZZ = settings(
-    max_examples=int(os.environ.get("YANKSYNC_FUZZ", "150")),
+    max_examples=int(os.environ.get("YANKSYNC_FUZZ", "50")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -22,7 +22,7 @@ from yanksync.upstream.http.interim_responses import FinalResponse
 
 LIMIT = 1000
 FUZZ = settings(
-    max_examples=int(os.environ.get("YANKSYNC_FUZZ", "150")),
+    max_examples=int(os.environ.get("YANKSYNC_FUZZ", "50")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
