@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ from yanksync.core.errors import (
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import PublishReason
-from yanksync.core.rules.fetch_plan import PassPlan, PlannedRemoval
+from yanksync.core.rules.fetch_plan import PassPlan, PlannedCopies, PlannedRemoval
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.store import room_for
@@ -376,6 +377,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         if mirror.store.published_list().stamp:  # else there may be no output yet
             output_check.check_output(mirror)
         waiting = set(state.publish_queue.names(PublishReason.PAGE))
+        planner = copy_planner(mirror)
         mirror = with_rules(mirror)
         by_rules = set(state.publish_queue.names(PublishReason.PAGE)) - waiting
         mirror = apply_selection(mirror)
@@ -385,7 +387,8 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         mirror = advance_cutoff(mirror)
         hold_excess_removals(mirror)
         changed = tuple(changed_offers(mirror))
-        same = by_rules.difference(one.name for one in changed)
+        copies, rewritten = planner(mirror)
+        same = by_rules.difference((one.name for one in changed), rewritten)
         rewrites = [one for one in state.publish_queue.names(PublishReason.PAGE) if one not in same]
         tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
         return PassPlan(
@@ -393,6 +396,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
             removals=tuple(_removals(mirror.state.publish_queue)),
             files=tuple(file for one in changed for file in one.files),
             marks=tuple(mark for one in changed for mark in one.marks),
+            copies=copies,
             held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
             quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),
@@ -400,6 +404,18 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
             looks=tuple(tasks),
             more=total - len(tasks),
         )
+
+
+def copy_planner(
+    mirror: Mirror,
+) -> Callable[[Mirror], tuple[PlannedCopies, set[NormalizedName]]]:
+    """Return what plans copies once the rules are applied; it knows the rules of before."""
+    if not mirror.settings.copies_files:
+        return lambda _: (PlannedCopies(), set())
+    from yanksync.sync.package_files.choice import recorded_choice  # start-up: few copy files
+    from yanksync.sync.package_files.plan import plan_copies
+
+    return partial(plan_copies, before=recorded_choice(mirror))
 
 
 def _removals(queue: PublishQueue) -> Iterator[PlannedRemoval]:

@@ -9,7 +9,8 @@ import msgspec
 
 from yanksync.cli.display.report_rows import rfc3339
 from yanksync.cli.error_handling import printable
-from yanksync.core.rules.fetch_plan import FetchTask, PassPlan
+from yanksync.config.sizes import readable_size
+from yanksync.core.rules.fetch_plan import FetchTask, PassPlan, PlannedCopies
 
 
 def plan_lines(plan: PassPlan) -> Iterator[str]:
@@ -20,6 +21,7 @@ def plan_lines(plan: PassPlan) -> Iterator[str]:
         yield printable(f"{'+' if file.appears else '-'} {file.filename}")
     for mark in plan.marks:
         yield printable(f"~ {'mark' if mark.yanked else 'unmark'} {mark.filename}")
+    yield from _copies(plan.copies)
     for name in plan.quarantines:
         yield f"- quarantine {name}  upstream says so; its page will list no file"
     for held in plan.held:
@@ -44,6 +46,18 @@ def plan_json(plan: PassPlan) -> str:
     return json.dumps(values)
 
 
+def _copies(copies: PlannedCopies) -> Iterator[str]:
+    for one in copies.first:
+        what = "+ copy" if one.appears else "- take out"
+        size = "size unknown" if one.bytes is None else readable_size(one.bytes)
+        yield printable(f"{what} {one.filename}  {size}")
+    listed = sum(one.appears for one in copies.first)
+    if copies.removed > len(copies.first) - listed:
+        yield f"- and {copies.removed - len(copies.first) + listed:,} more to take out"
+    if copies.added > listed:
+        yield f"+ and {copies.added - listed:,} more to copy"
+
+
 def _look(task: FetchTask) -> str:
     required_serial = (
         "" if task.required_serial is None else f"  until serial {task.required_serial}"
@@ -59,6 +73,8 @@ def _total(plan: PassPlan) -> str:
         "files to bring back": sum(file.appears for file in plan.files),
         "files to mark yanked": sum(mark.yanked for mark in plan.marks),
         "marks to take away": sum(not mark.yanked for mark in plan.marks),
+        f"files to copy ({readable_size(plan.copies.added_bytes)})": plan.copies.added,
+        f"files to take out ({readable_size(plan.copies.removed_bytes)})": plan.copies.removed,
         "held": len(plan.held),
         "to rewrite": plan.publications,
         "to fetch": len(plan.looks) + plan.more,

@@ -70,6 +70,24 @@ class ChangedOffer(Struct, frozen=True):
     marks: tuple[ChangedMark, ...] = ()
 
 
+class PlannedCopy(Struct, frozen=True):
+    """A package file that a pass would copy, or take out of service."""
+
+    filename: str
+    bytes: int | None  # None: upstream does not say
+    appears: bool
+
+
+class PlannedCopies(Struct, frozen=True, kw_only=True):
+    """What a pass would do with package files, as far as pages are recorded."""
+
+    first: tuple[PlannedCopy, ...] = ()  # the first of each kind
+    added: int = 0  # those in the queue included
+    added_bytes: int = 0  # of those whose size is known
+    removed: int = 0
+    removed_bytes: int = 0
+
+
 class PassPlan(Struct, frozen=True, kw_only=True):
     """What a pass would do, as known before it fetches pages."""
 
@@ -77,6 +95,7 @@ class PassPlan(Struct, frozen=True, kw_only=True):
     removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
     files: tuple[ChangedFile, ...] = ()  # that changed rules hide or bring back
     marks: tuple[ChangedMark, ...] = ()  # that changed rules set or take away
+    copies: PlannedCopies = PlannedCopies()  # only where package files are copied
     held: tuple[str, ...] = ()  # what would wait for a person, and why
     quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
     publications: int = 0  # pages recorded earlier and not yet published
