@@ -360,6 +360,24 @@ class Why(Struct, kw_only=True):
     releases: Annotated[list[Release], _says("The releases, or those that VERSION means.")]
 
 
+class PlannedCopy(Struct, kw_only=True):
+    """A package file that would be copied, or taken out of service."""
+
+    filename: Annotated[str, _says("The file.")]
+    bytes: Annotated[int | None, _says("Its size; null: upstream does not say.")]
+    appears: Annotated[bool, _says("Whether it would be copied.")]
+
+
+class PlannedCopies(Struct, kw_only=True):
+    """What would happen to package files."""
+
+    first: Annotated[list[PlannedCopy], _says("The files; 1,000 of each kind at most.")]
+    added: Annotated[int, _says("How many would be copied, with those that wait already.")]
+    added_bytes: Annotated[int, _says("Their bytes, as far as sizes are known.")]
+    removed: Annotated[int, _says("How many would be taken out of service.")]
+    removed_bytes: Annotated[int, _says("Their bytes.")]
+
+
 class Plan(Struct, kw_only=True):
     """``yanksync sync --dry-run --json``"""
 
@@ -367,6 +385,9 @@ class Plan(Struct, kw_only=True):
     removals: Annotated[list[Removal], _says("Projects that would be removed.")]
     files: Annotated[list[ChangedFile], _says("Files that changed rules hide or bring back.")]
     marks: Annotated[list[ChangedMark], _says("Files whose mark changed rules set or take away.")]
+    copies: Annotated[
+        PlannedCopies, _says("Package files, as far as the pages of their projects are recorded.")
+    ]
     held: Annotated[list[str], _says("What a guard holds, or would hold, and why.")]
     quarantines: Annotated[list[Name], _says("Projects that the journal quarantines.")]
     publications: Annotated[int, _says("Projects that are recorded and not published yet.")]

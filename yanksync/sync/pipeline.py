@@ -409,7 +409,10 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
 def copy_planner(
     mirror: Mirror,
 ) -> Callable[[Mirror], tuple[PlannedCopies, set[NormalizedName]]]:
-    """Return what plans copies once the rules are applied; it knows the rules of before."""
+    """Return what plans copies once the rules are applied.
+
+    It knows the rules of before.
+    """
     if not mirror.settings.copies_files:
         return lambda _: (PlannedCopies(), set())
     from yanksync.sync.package_files.choice import recorded_choice  # start-up: few copy files

@@ -71,7 +71,7 @@ class ChangedOffer(Struct, frozen=True):
 
 
 class PlannedCopy(Struct, frozen=True):
-    """A package file that a pass would copy, or take out of service."""
+    """A package file to be copied or taken out of service."""
 
     filename: str
     bytes: int | None  # None: upstream does not say
@@ -79,7 +79,10 @@ class PlannedCopy(Struct, frozen=True):
 
 
 class PlannedCopies(Struct, frozen=True, kw_only=True):
-    """What a pass would do with package files, as far as pages are recorded."""
+    """What a pass would do with package files.
+
+    Only recorded pages count.
+    """
 
     first: tuple[PlannedCopy, ...] = ()  # the first of each kind
     added: int = 0  # those in the queue included

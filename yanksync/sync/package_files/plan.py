@@ -35,9 +35,10 @@ class _PlannedProject(Struct, frozen=True):
 def plan_copies(
     mirror: Mirror, before: FileChoice | None
 ) -> tuple[PlannedCopies, set[NormalizedName]]:
-    """Return what happens to copies, and the queued projects whose pages change by that.
+    """Return what a pass does with copies.
 
-    ``before`` are the rules of the newest pass. It reads the pages of all queued projects.
+    The second value has the queued projects whose pages change by that. ``before`` are the rules of
+    the newest pass. It reads the pages of all queued projects.
     """
     queue = mirror.state.package_files.counts()
     added, removed = _Total(queue.wanted, queue.wanted_bytes), _Total()
