@@ -457,7 +457,7 @@ class Verified(Struct, kw_only=True):
 
 
 class Fate(Struct, kw_only=True):
-    """What became of a page of the tree."""
+    """What became of a page or a package file of the tree."""
 
     kind: Annotated[AdoptOutcome, _says("See below.")]
     project: Name | None
@@ -468,7 +468,7 @@ class Fate(Struct, kw_only=True):
 class Adopted(Struct, kw_only=True, rename="kebab"):
     """``yanksync adopt --json``"""
 
-    fates: Annotated[list[Fate], _says("What became of each page and directory.")]
+    fates: Annotated[list[Fate], _says("What became of each page, directory and package file.")]
     kept: Annotated[int, _says("How many were kept as they are.")]
     rewritten: Annotated[int, _says("How many are published again from what they say.")]
     fetch: Annotated[int, _says("How many are not right, and fetched by the next ``sync``.")]
@@ -476,6 +476,9 @@ class Adopted(Struct, kw_only=True, rename="kebab"):
     gone: Annotated[int, _says("How many upstream does not list.")]
     left_out: Annotated[int, _says("How many the configuration does not select.")]
     foreign: Annotated[int, _says("Files and directories of others.")]
+    copy_kept: Annotated[int, _says("Package files with the right hash.")]
+    copy_missing: Annotated[int, _says("Package files that the tree does not have.")]
+    altered: Annotated[int, _says("Package files that are not what their pages say.")]
     lacks: Annotated[list[str], _says("What upstream's pages have and the tree's lack.")]
 
 

@@ -208,3 +208,33 @@ def test_it_follows(
     now = followed()
     assert now["doubtful"] == before["doubtful"] and now["gone"] == before["gone"]
     assert now["other"] == pages(mirror.output)["other"] != before["other"]
+
+
+def test_its_files_are_adopted_without_a_download(
+    bandersnatch: Bandersnatch, served: Served, tmp_path: Path
+) -> None:
+    upstream = FakeUpstream()
+    served.upstream = upstream
+    upstream.files_url = f"{served.root_url}packages/aa/bb/"
+    names = ["ab" * 30, "cd" * 30]  # the addresses end as those of PyPI: aa/bb/<60 hex>/name
+    for name in names:
+        upstream.upload(name, "1.0")
+        upstream.upload(name, "2.0")
+    upstream.yank(names[0], "1.0", REASON)
+    keys = {"release-files": "true", "verifiers": "1"}
+    bandersnatch.follow(tmp_path / "bandersnatch", served.root_url, "", **keys)
+    output = bandersnatch()
+    (altered,) = output.rglob(f"{names[1]}-1.0.tar.gz")
+    altered.write_bytes(b"x" * altered.stat().st_size)
+    yanksync = Cli(tmp_path, served.simple_url)
+    mirror = f'output = "{output}"\nfiles = "copy"'
+    yanksync.configure(f'simple_url = "{served.simple_url}"', mirror=mirror)
+    upstream.clear_log()
+    said = yanksync("adopt", "--rate", "50MiB").out
+    assert "3 package files taken over, their hashes are right" in said
+    assert yanksync("sync").silent
+    asked = [one.path for one in upstream.requests if one.path.endswith(".tar.gz")]
+    assert asked == [f"/packages/aa/bb/{names[1]}/{altered.name}"], "the altered one alone"
+    assert yanksync("verify", "--hash").silent
+    page = json.loads((output / "simple" / names[0] / "index.v1_json").read_bytes())
+    assert all(file["url"].startswith("../../packages/aa/bb/") for file in page["files"])

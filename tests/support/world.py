@@ -133,12 +133,12 @@ class World:
         """Make a pass ``later`` seconds after the one before; return its exit code."""
         return self.work(lambda mirror: run_pass(mirror, PassRequest(**request)), later)
 
-    def adopt(self, *, rehearse: bool = False) -> int:
+    def adopt(self, *, rehearse: bool = False, rate: int | None = None) -> int:
         """Adopt what stands in the output; return the exit code."""
         self.fates = []
 
         def run(mirror: Mirror) -> ExitCode:
-            adopted = adopt_output(mirror, self.fates.append, dry_run=rehearse)
+            adopted = adopt_output(mirror, self.fates.append, rate=rate, dry_run=rehearse)
             assert adopted.counts.total() == len(self.fates)
             self.lacks = adopted.lacks
             return adopted.exit_code

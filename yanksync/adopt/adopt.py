@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
+from yanksync.adopt.package_files import CopyAdoption
 from yanksync.adopt.page_trust import (
     SampleVerdict,
     forms_in_directory,
@@ -60,10 +61,13 @@ BATCH = 200
 Report = Callable[[AdoptResult], None]
 
 
-def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> AdoptSummary:
+def adopt_output(
+    mirror: Mirror, report: Report, *, rate: int | None = None, dry_run: bool = False
+) -> AdoptSummary:
     """Take over what stands in the output; return what it came to.
 
-    With ``dry_run`` nothing is changed. The state must be empty, or that of an adoption that was
+    ``rate``: package files are read no faster than so many bytes per second. With ``dry_run``
+    nothing is changed. The state must be empty, or that of an adoption that was
     interrupted. Raises :class:`yanksync.core.errors.YanksyncError`.
     """
     _check_state(mirror.state)
@@ -74,7 +78,7 @@ def adopt_output(mirror: Mirror, report: Report, *, dry_run: bool = False) -> Ad
         mirror = with_rules(mirror)
         _begin(mirror)
         mirror = advance_cutoff(mirror)
-        adoption = _Adoption(mirror, report, dry_run=dry_run)
+        adoption = _Adoption(mirror, report, rate, dry_run=dry_run)
         adoption.run()
     if not dry_run:
         publish_backlog(mirror)  # what an adoption that died has recorded
@@ -155,7 +159,7 @@ def _check_age(mirror: Mirror, tree: int | None, upstream: int | None) -> None:
 class _Adoption:
     """Goes through the tree, directory by directory."""
 
-    def __init__(self, mirror: Mirror, report: Report, *, dry_run: bool) -> None:
+    def __init__(self, mirror: Mirror, report: Report, rate: int | None, *, dry_run: bool) -> None:
         self.counts: Counter[AdoptOutcome] = Counter()
         self._mirror = mirror
         self._report = report
@@ -170,6 +174,11 @@ class _Adoption:
         self._omits = mirror.settings.mirror.yanked is YankedPolicy.OMIT
         self._hides = not mirror.offers.is_off
         self.verdict = SampleVerdict()
+        self._files = (
+            None
+            if mirror.package_store is None
+            else CopyAdoption(mirror, self._note_file, rate, dry_run=dry_run)
+        )
 
     def run(self) -> None:
         """Look at everything, and take over what is right."""
@@ -192,6 +201,10 @@ class _Adoption:
         path = f"{layout.directory(name)}/"
         self._report(AdoptResult(kind=kind, project=project, path=path, detail=detail))
 
+    def _note_file(self, kind: AdoptOutcome, name: str, path: str, detail: str | None) -> None:
+        self.counts[kind] += 1
+        self._report(AdoptResult(kind=kind, project=name, path=path, detail=detail))
+
     def _foreign(self, path: str) -> None:
         self.counts[AdoptOutcome.FOREIGN] += 1
         self._report(AdoptResult(kind=AdoptOutcome.FOREIGN, project=None, path=path))
@@ -200,7 +213,8 @@ class _Adoption:
         output = self._mirror.settings.mirror.output
         # a bucket has others' keys
         for path in foreign_paths(output) if isinstance(output, Path) else ():
-            self._foreign(path)
+            if self._files is None or path != f"{layout.PACKAGES}/":
+                self._foreign(path)
         for entry in self._mirror.store.directory_content(None).entries:
             if entry.name not in OURS:
                 self._foreign(f"{layout.ROOT}/{entry.name}")
@@ -261,6 +275,7 @@ class _Adoption:
             self._note(AdoptOutcome.FETCH, name, error.problem)
             return None, None, known
         page = parsed.page
+        files = () if self._files is None else self._files.take(name, page)
         why = reason_to_fetch(parsed, in_html, required_serial, self.verdict)
         if why is None and self._omits and written_by_us(body):
             why = "its yanked files have been left out, if it has any"
@@ -269,9 +284,8 @@ class _Adoption:
         if why is not None:
             self._note(AdoptOutcome.FETCH, name, why)
             return None, page.serial, known
-        rendered = render_forms(
-            self._mirror, shown_page(self._mirror, self._mirror.offers.offer(page).page)
-        )
+        shown = shown_page(self._mirror, self._mirror.offers.offer(page).page)
+        rendered = render_forms(self._mirror, shown, files)
         copies = compressed_copies(
             rendered, self._mirror.settings.mirror.compress, self._mirror.store.compress
         )

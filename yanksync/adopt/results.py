@@ -20,6 +20,9 @@ class AdoptOutcome(StrEnum):
     GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
     LEFT_OUT = "left-out"  # the configuration does not select it
     FOREIGN = "foreign"  # not of ours: left alone
+    COPY_KEPT = "copy-kept"  # a package file with the hash that its page says
+    COPY_MISSING = "copy-missing"  # a package file that the tree lacks: the next sync downloads it
+    ALTERED = "altered"  # a package file that is not what its page says: likewise
 
 
 class AdoptResult(Struct, frozen=True, kw_only=True):

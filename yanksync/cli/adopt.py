@@ -14,6 +14,7 @@ from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.option_values import rate_option
 from yanksync.config.settings import Settings
 from yanksync.core import layout
 from yanksync.core.errors import ConfigError, LockHeld, YanksyncError
@@ -23,7 +24,13 @@ from yanksync.mirror.open_mirror import open_mirror
 from yanksync.sync.pipeline import run_record
 
 # counted; told one by one only when asked to
-_QUIET = (AdoptOutcome.KEPT, AdoptOutcome.REWRITTEN, AdoptOutcome.MISSING)
+_QUIET = (
+    AdoptOutcome.KEPT,
+    AdoptOutcome.REWRITTEN,
+    AdoptOutcome.MISSING,
+    AdoptOutcome.COPY_KEPT,
+    AdoptOutcome.COPY_MISSING,
+)
 
 
 @click.command(short_help="Take over a tree of another program.")
@@ -31,9 +38,12 @@ _QUIET = (AdoptOutcome.KEPT, AdoptOutcome.REWRITTEN, AdoptOutcome.MISSING)
     "directory", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be changed.")
+@rate_option
 @json_option
 @click.pass_obj
-def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: bool) -> ExitCode:
+def adopt(
+    context: CliContext, directory: Path | None, dry_run: bool, rate: int | None, as_json: bool
+) -> ExitCode:
     """Take over a tree that bandersnatch, shadowmire or another yanksync made.
 
     DIR is the directory with the tree's simple/; for bandersnatch that is its directory web.
@@ -44,11 +54,17 @@ def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: b
     other bytes. The next sync fetches all others and removes what upstream no longer has; the
     guards can hold that. Prints what became of each page.
 
+    With mirror.files = "copy" package files are taken over, too: each that a page names is read
+    once, and becomes a copy if its hash is that of the page. One with other bytes is taken out of
+    service, and the next sync downloads it. An interrupted adopt reads no file again. --dry-run
+    compares sizes only.
+
     \b
     Examples:
       yanksync adopt --dry-run
       yanksync adopt --dry-run --json /srv/pypi/web
       yanksync adopt
+      yanksync adopt --rate 100MiB
     """
     settings = _settings(context.needed_settings(), directory, dry_run=dry_run)
     report = _Report(as_json=as_json, every=bool(context.verbose))
@@ -58,7 +74,7 @@ def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: b
             context.buffered() as kept,
             open_mirror(settings, "adopt", progress=bars, dry_run=dry_run) as mirror,
         ):
-            summary = _take_over(mirror, report, dry_run=dry_run)
+            summary = _take_over(mirror, report, rate, dry_run=dry_run)
             kept.end(summary.exit_code, report=True)
     except LockHeld as held:
         print_line(str(held))
@@ -67,13 +83,13 @@ def adopt(context: CliContext, directory: Path | None, dry_run: bool, as_json: b
     return summary.exit_code
 
 
-def _take_over(mirror: Mirror, report: _Report, *, dry_run: bool) -> AdoptSummary:
+def _take_over(mirror: Mirror, report: _Report, rate: int | None, *, dry_run: bool) -> AdoptSummary:
     """Adopt, and remember how it ended: as done in part when the next sync has something to ask."""
     if dry_run:
-        return take_over(mirror, report.tell, dry_run=True)
+        return take_over(mirror, report.tell, rate=rate, dry_run=True)
     runs = mirror.state.runs
     try:
-        summary = take_over(mirror, report.tell)
+        summary = take_over(mirror, report.tell, rate=rate)
     except YanksyncError as error:
         mirror.totals.problem = str(error)
         runs.end(mirror.run, time.time(), run_record(mirror, ExitCode.FAILED))
@@ -135,6 +151,7 @@ class _Report:
                 f"{counts[AdoptOutcome.LEFT_OUT]} not selected, {counts[AdoptOutcome.FOREIGN]} not "
                 f"ours"
             )
+            _print_files(summary, dry_run=dry_run)
             if summary.lacks:
                 click.echo(
                     f"upstream's pages also have {', '.join(summary.lacks)}, these have not; the "
@@ -142,6 +159,20 @@ class _Report:
                 )
             if not dry_run:
                 click.echo("next: yanksync sync")
+
+
+def _print_files(summary: AdoptSummary, *, dry_run: bool) -> None:
+    """Print what became of package files, if there are any."""
+    kept, missing, altered = (
+        summary.counts[kind]
+        for kind in (AdoptOutcome.COPY_KEPT, AdoptOutcome.COPY_MISSING, AdoptOutcome.ALTERED)
+    )
+    if kept or missing or altered:
+        taken = "have the right size" if dry_run else "taken over, their hashes are right"
+        click.echo(
+            f"{kept} package files {taken}; the next sync downloads {missing} that are missing, "
+            f"and {altered} that are not what their pages say"
+        )
 
 
 def counts_object(summary: AdoptSummary) -> dict[str, object]:

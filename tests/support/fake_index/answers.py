@@ -44,7 +44,7 @@ def get_reply(upstream: Repository, target: str, headers: Headers, fault: Fault 
             return _document(upstream, unquote(name))
         case ["pypi", ""]:
             return _moved(target, "/")
-        case ["files" | "packages", name, filename]:
+        case ["files" | "packages", name, filename] | ["packages", _, _, name, filename]:
             return _file(upstream, name, unquote(filename))
         case [""]:
             return Reply(200, (("Content-Type", "text/html; charset=UTF-8"),), b"<p>Fake</p>\n")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
+from yanksync.core.model import File
 from yanksync.core.package_files.copies import CopyStatus, PackageFile
 from yanksync.core.package_files.paths import metadata_path
 from yanksync.state.package_files.table import PackageFileTable
@@ -26,6 +27,15 @@ class CopyState(Struct, frozen=True):
 
     status: CopyStatus
     problem: str | None  # why it could not be downloaded
+
+
+class AdoptedCopy(Struct, frozen=True):
+    """A file of another program's tree, whose hash was checked."""
+
+    path: str  # below the output
+    file: File  # as the tree's page has it
+    size: int  # bytes
+    has_metadata: bool
 
 
 class CopyChecks(PackageFileTable):
@@ -72,6 +82,22 @@ class CopyChecks(PackageFileTable):
             (now, json.dumps([*_copy_paths(paths)])),
         )
         return sorted({project for (project,) in rows})
+
+    def adopt(self, project: str, copies: Iterable[AdoptedCopy], now: float) -> None:
+        """Note copies that stand at their paths. Use inside a transaction."""
+        for one in copies:
+            if not self._serve(project, one, now):
+                self.add(project, [one.file], now)
+                self._serve(project, one, now)
+
+    def _serve(self, project: str, copy: AdoptedCopy, now: float) -> bool:
+        rows = self._db.execute(
+            """UPDATE package_files SET status = 'served', size = ?, has_metadata = ?, since = ?,
+                attempts = 0, next_try = 0, problem = NULL
+            WHERE project = ? AND path = ? AND status = 'wanted' RETURNING id""",
+            (copy.size, copy.has_metadata, now, project, copy.path),
+        )
+        return any(True for _ in rows)
 
     def state_of(self, path: str) -> CopyState | None:
         """Return what the state says of the copy at a path."""
