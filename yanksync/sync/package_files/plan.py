@@ -21,7 +21,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.sync.package_files.copies import offered_files
 from yanksync.sync.policy.published import apply_rules
 from yanksync.sync.publish import BATCH, load_batch
-from yanksync.sync.published_page import shown_page
+from yanksync.sync.published_page import page_with_kept, shown_page
 from yanksync.sync.recovery import PublishTask
 
 _SHOWN = 1000  # files that a plan spells out, of each kind
@@ -76,12 +76,14 @@ def _tasks(mirror: Mirror) -> Iterator[PublishTask]:
 
 
 def _planned(mirror: Mirror, task: PublishTask, before: FileChoice | None) -> _PlannedProject:
-    if task.page is None:
-        return _PlannedProject(copy_changes((), task.copies), is_rewritten=False)
-    applied = apply_rules(mirror, task.page, task.times)
-    visible = task.page if applied is None else applied.offer.page
+    page = page_with_kept(task.row, task.page, task.copies)
+    if page is None:
+        changes = copy_changes((), task.copies)
+        return _PlannedProject(changes, is_rewritten=task.row.published is not None)
+    applied = apply_rules(mirror, page, task.times)
+    visible = page if applied is None else applied.offer.page
     shown = shown_page(mirror, visible)
-    changes = copy_changes(offered_files(mirror, task.page, visible, shown).files, task.copies)
+    changes = copy_changes(offered_files(mirror, task, visible, shown).files, task.copies)
     earlier = offered_page(visible, mirror.settings.mirror.yanked.value)
     if before is not None:
         earlier = choose(earlier, before).page
