@@ -30,9 +30,11 @@ def test_a_mistyped_command_is_recognised(yanksync: Cli, typed: str, meant: str)
 def test_a_mistyped_project_is_recognised(synced: Cli, typed: str) -> None:
     meant = "did you mean 'demo'?"
     done = synced("history", typed)
-    assert (done.code, done.out) == (0, "")
-    assert done.err == f"yanksync: {typed}: the mirror knows no such project; {meant}\n"
-    assert synced("-q", "history", typed, "1.0").silent
+    assert (done.code, done.out) == (1, "")
+    told = f"yanksync: {typed}: the mirror knows no such project; {meant}\n"
+    assert done.err == told == synced("why", typed).err
+    done = synced("-q", "history", typed, "1.0")
+    assert (done.code, done.silent) == (1, True)
     done = synced("approve", typed)
     assert done.code == 1 and f"{typed}: nothing of it is held; {meant}" in done.err
     done = synced("full-resync", typed)
@@ -50,6 +52,8 @@ def test_nothing_is_suggested_for_a_project_that_is_known_or_like_none(
     assert synced("history", "other").err == ""
     assert synced("history", "d*").err == ""
     assert synced("history", "zebra").err == "yanksync: zebra: the mirror knows no such project\n"
+    both = synced("history", "other", "zebra")
+    assert both.code == 1 and "remove  other" in both.out
 
 
 def test_help_of_a_command(yanksync: Cli) -> None:

@@ -237,6 +237,17 @@ def test_a_directory_is_read(disk: World, below: str) -> None:
     assert compared(disk, IndexTree(disk.where / "out", 1 << 20))[0].findings == 0
 
 
+def test_an_address_without_index_is_none_although_nothing_is_to_be_compared(
+    world: World, elsewhere: Served
+) -> None:
+    world.started("demo")
+    settings = load(None, {}, upstream_simple_url=elsewhere.root_url)
+    with closing(UpstreamClient(settings)) as client:
+        summary, found = compared(world, AskedIndex(client, Pace(10_000)))
+    assert (found, summary.compared) == ({}, 0)
+    assert "is no package index" in (summary.problem or "")
+
+
 def test_a_tree_of_bandersnatch_has_hashed_directories_and_html(disk: World) -> None:
     followed(disk)
     root = disk.where / "web" / "simple"

@@ -69,6 +69,13 @@ def test_what_waits_to_be_written_is_no_difference(logged: World) -> None:
     assert names(check(logged)[0]) == []
 
 
+def test_withdrawals_that_are_no_events_yet_wait(logged: World) -> None:
+    with logged.state() as state:  # as after a run that died before it logged them
+        state.event_log.unlogged.add_all()
+    found, code, _ = check(logged)
+    assert (names(found), code) == ([("unpublished", "withdrawals/")], DONE)
+
+
 def test_without_a_log_verify_looks_at_none(disk: World) -> None:
     disk.started()
     assert names(check(disk)[0]) == []

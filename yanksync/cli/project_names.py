@@ -42,6 +42,24 @@ def valid_name(text: str) -> NormalizedName:
     return name
 
 
+def unknown_names(state: State, names: Iterable[NormalizedName]) -> list[NormalizedName]:
+    """Return the names that neither state nor history has."""
+    asked = list(names)
+    known = state.projects.get(asked)
+    return [
+        name
+        for name in asked
+        if name not in known and next(state.history_rows.select(name), None) is None
+    ]
+
+
+def unknown_project(state: State, settings: Settings, name: NormalizedName) -> str:
+    """Return the message for a project that the mirror does not know."""
+    if not settings.mirror.selection.includes(name):
+        return f"{name}: mirror.projects and mirror.exclude leave it out"
+    return f"{name}: the mirror knows no such project{suggest_known(state, name)}"
+
+
 def suggest_known(state: State, name: str) -> str:
     """Return "did you mean …?" with the closest project of the state."""
     if state.projects.present([name]):

@@ -35,7 +35,8 @@ def check_withdrawals(mirror: Mirror) -> Iterator[Finding]:
     settings, known = mirror.settings.withdrawals, mirror.state.facts.event_log
     if not settings.publish and known.epoch is None:
         return
-    is_current = known.published == mirror.state.event_log.newest()
+    log = mirror.state.event_log
+    is_current = known.published == log.newest() and not log.unlogged.is_any_ready()
     if not settings.publish or not is_current or known.settings != settings.text:
         yield _found(FindingKind.UNPUBLISHED, None, _DIRECTORY)
         return

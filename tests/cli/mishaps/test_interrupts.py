@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.cli_runner import Cli, ended, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault
+from tests.support.terminal import typed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -34,6 +35,14 @@ def test_a_signal_in_a_slow_fetch(
     upstream.heal()
     assert yanksync("sync").silent  # nothing holds the lock
     assert len(list((yanksync.output / "simple").glob("*/index.html"))) == 22
+
+
+def test_ctrl_c_on_a_terminal_is_130(yanksync: Cli, upstream: FakeUpstream) -> None:
+    upstream.fail("^/simple/demo/", Fault.hang(60))
+    shown = typed(yanksync, "sync", answer="\x03", when="fetching pages")
+    assert shown.code == 130
+    assert "interrupted; the next run goes on from here\n" in shown.text
+    assert yanksync.leftovers() == []
 
 
 def test_killed_in_a_slow_fetch(yanksync: Cli, upstream: FakeUpstream) -> None:

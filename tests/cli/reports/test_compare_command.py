@@ -72,6 +72,7 @@ def test_a_directory_is_compared(withdrawn: Cli) -> None:
     [
         (("http://127.0.0.1:9/simple/",), 1, "no connection"),
         (("nothing",), 1, "nothing: there is no such directory; nothing was compared"),
+        ((".",), 1, "there is no index: neither a list of projects nor a page of one"),
         (("ftp://proxy.example/",), 2, "the command line: URL: "),
         (("http://[::1/simple/",), 2, "the command line: URL: must be"),
         (("",), 2, "the command line: URL: must be"),

@@ -80,6 +80,13 @@ def test_addresses_are_hashed_unless_they_are_asked_for(exposed: Cli) -> None:
     assert {len(name) for some in names[:4] for name in some} == {16}
 
 
+def test_a_mistyped_project_is_told(exposed: Cli) -> None:
+    done = exposed("exposure", "access.log", "--project", "dmeo", "--project", "x*")
+    assert done.code == 0
+    told = "dmeo: the mirror knows no such project; did you mean 'demo'?"
+    assert done.err.splitlines()[0] == f"yanksync: {told}"
+
+
 def test_json_has_the_clients_and_the_exact_reason(exposed: Cli) -> None:
     done = exposed("exposure", "access.log", "access.log.1.gz", "--show-addresses", "--json")
     demo, *others = done.json["files"]

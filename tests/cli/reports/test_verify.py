@@ -27,6 +27,15 @@ def test_a_mirror_that_is_as_it_should_be_is_silent(synced: Cli, upstream: FakeU
     assert (code, out.strip()) == (0, "2 projects checked: 0 differences, 0 could not be checked")
 
 
+def test_what_waits_to_be_published_is_a_warning(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "1.0", "broken")
+    assert synced("sync").code == 0
+    done = synced("verify", YANKSYNC_MIRROR_YANKED="omit")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "yanksync: 1 not published yet; 'yanksync sync' publishes them\n"
+    assert synced("-q", "verify", YANKSYNC_MIRROR_YANKED="omit").silent
+
+
 @pytest.mark.parametrize("yanked", ["mark", "omit"])
 def test_what_differs_is_named_and_mended(
     yanksync: Cli, upstream: FakeUpstream, yanked: str

@@ -108,6 +108,18 @@ def test_why_of_what_is_not_there(synced: Cli) -> None:
     assert (done.code, done.out) == (1, "")
     assert "dmo: the mirror knows no such project; did you mean 'demo'?" in done.err
     assert synced("why", "no such name").code == 2
+    for version in ("", " "):
+        done = synced("why", "demo", version)
+        assert (done.code, done.out) == (2, "")
+        assert "VERSION: is empty; name a version, or leave it out" in done.err
+
+
+def test_the_answer_fits_a_narrow_terminal(synced: Cli, upstream: FakeUpstream) -> None:
+    upstream.yank("demo", "1.0", "it is broken, and nobody should install it any more")
+    assert synced("sync").code == 0
+    lines = synced("why", "demo", COLUMNS="40").out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert max(map(len, synced("why", "demo", COLUMNS="200").out.splitlines())) <= 80
 
 
 def test_why_without_a_mirror_or_a_selection(yanksync: Cli) -> None:

@@ -6,6 +6,7 @@ Each message on the socket is a request for a process, and brings its streams.
 from __future__ import annotations
 
 import encodings
+import fcntl
 import gc
 import importlib
 import inspect
@@ -18,6 +19,7 @@ import selectors
 import signal
 import socket
 import sys
+import termios
 from contextlib import suppress
 
 import yanksync
@@ -74,6 +76,8 @@ def _become(message: bytes, pipes: list[int]) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     if options["session"]:
         os.setsid()
+        if os.isatty(0):  # which then sends signals, as to a shell's foreground job
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if (umask := options["umask"]) is not None:
         os.umask(umask)
     if (user := options["user"]) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -17,7 +18,7 @@ from yanksync.reports.why.judgement import Judgement
 from yanksync.reports.why.report import FileRuling, PinOutcome, ReleaseOffer, WhyReport
 from yanksync.state.views.timeline import EventTimes, TimedEvent
 
-_WIDTH = 80
+_WIDTH = 80  # a narrower terminal has less
 _LONGEST = 240  # characters of a reason; 'yanksync history' has them all
 _EVENTS, _RULES, _RELEASES = 6, 6, 6  # lines of each that are printed; --json has all
 _SHORT = 40  # characters of what is needed of Python
@@ -32,7 +33,8 @@ _PINS = {
 
 def why_lines(report: WhyReport, judgement: Judgement) -> Iterator[str]:
     """Yield the lines for a person."""
-    yield from wrap(printable(judgement.text), _WIDTH, break_on_hyphens=False)
+    width = min(_WIDTH, shutil.get_terminal_size().columns)
+    yield from wrap(printable(judgement.text), width, break_on_hyphens=False)
     for title, lines in (
         ("Upstream said", _events(report)),
         ("This mirror", _mirror(report)),
@@ -45,13 +47,13 @@ def why_lines(report: WhyReport, judgement: Judgement) -> Iterator[str]:
             yield ""
             yield title
             for line in found:
-                yield from _wrapped(line)
+                yield from _wrapped(line, width)
 
 
-def _wrapped(line: str) -> Iterator[str]:
+def _wrapped(line: str, width: int) -> Iterator[str]:
     yield from wrap(
         printable(line),
-        _WIDTH,
+        width,
         initial_indent="  ",
         subsequent_indent="      ",
         break_on_hyphens=False,

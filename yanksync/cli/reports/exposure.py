@@ -14,8 +14,10 @@ from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
+from yanksync.cli.project_names import unknown_names, unknown_project
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.exit_codes import ExitCode
+from yanksync.state.state import State
 
 _SHORTEST = 16  # bytes of a key
 
@@ -116,11 +118,14 @@ def exposure(
     settings = context.settings()
     with path_for_reading(settings) as path:
         if not exists(path):
-            state = settings.mirror.state
-            print_line(no_mirror(settings, path) or f"{state} is missing; nothing was read")
+            missing = f"{settings.mirror.state} is missing; nothing was read"
+            print_line(no_mirror(settings, path) or missing)
             return ExitCode.FAILED
         name = str if show_addresses else _named(key)
-        return _report(context, path, logs, selection, since, name, clients, as_json)
+        with State(path, create=False, read_only=True) as state:
+            for unknown in unknown_names(state, selection.spelled_out_names):
+                print_line(unknown_project(state, settings, unknown), "warning")
+            return _report(context, state, logs, selection, since, name, clients, as_json)
 
 
 def _named(key: bytes) -> Callable[[str], str]:
@@ -131,7 +136,7 @@ def _named(key: bytes) -> Callable[[str], str]:
 
 def _report(
     context: CliContext,
-    path: Path,
+    state: State,
     logs: tuple[str, ...],
     selection: ProjectFilter,
     since: float | None,
@@ -142,11 +147,9 @@ def _report(
     """Read the logs and print what they say."""
     from yanksync.reports.exposure.expose import expose
     from yanksync.reports.exposure.withdrawn_files import WithdrawnFiles
-    from yanksync.state.state import State
 
-    with State(path, create=False, read_only=True) as state:
-        find = WithdrawnFiles(state, selection).find
-        found, complete = expose(logs, sys.stdin.buffer, find, name, since)
+    find = WithdrawnFiles(state, selection).find
+    found, complete = expose(logs, sys.stdin.buffer, find, name, since)
     rows = exposure_rows.json_lines(found, since)
     for line in rows if as_json else exposure_rows.lines(found, clients=clients):
         click.echo(line)

@@ -18,7 +18,7 @@ from yanksync.cli.display.report_rows import json_option, rfc3339
 from yanksync.cli.display.times import MOMENT
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
-from yanksync.cli.project_names import complete_project, suggest_known
+from yanksync.cli.project_names import complete_project, unknown_names, unknown_project
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
@@ -108,19 +108,10 @@ def history(
             if newest_first and not reverse:
                 rows = reversed(deque(rows))
             _show(rows, as_json=as_json)
-            if not context.quiet:
-                _warn_unknown(state, names)
-    return ExitCode.DONE
-
-
-def _warn_unknown(state: State, names: Sequence[str]) -> None:
-    """Report names that the mirror has never had to do with: they may be mistyped."""
-    for text in names:
-        name = normalize(text)
-        if name is None or state.projects.get([name]):
-            continue
-        if next(state.history_rows.select(name), None) is None:
-            print_line(f"{name}: the mirror knows no such project{suggest_known(state, name)}")
+            unknown = unknown_names(state, filter(None, map(normalize, names)))
+            for name in unknown if not context.quiet else ():
+                print_line(unknown_project(state, settings, name))
+    return ExitCode.FAILED if unknown else ExitCode.DONE
 
 
 def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str | None]:

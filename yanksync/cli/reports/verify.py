@@ -16,7 +16,7 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.other_owner import other_owner, refuse_other_owner
 from yanksync.mirror.state_access import path_for_reading
-from yanksync.output.comparison import NOTES, Finding
+from yanksync.output.comparison import NOTES, Finding, FindingKind
 from yanksync.state.state import State
 from yanksync.verify.check import verify_output as check
 from yanksync.verify.outcomes import Outcome
@@ -97,6 +97,9 @@ def verify(
         print_line(str(held))
         return ExitCode.LOCKED
     report.end(summary, code, quiet=context.quiet)
+    waiting = summary.kinds[FindingKind.UNPUBLISHED]
+    if waiting and not (repair or report.shows_notes or context.quiet):
+        print_line(f"{waiting} not published yet; 'yanksync sync' publishes them", "warning")
     if code != ExitCode.DONE and not kept.failed and not context.quiet:
         print_line(_why(summary, repair=repair))
     return code
@@ -118,11 +121,11 @@ class _Report:
     def __init__(self, *, as_json: bool, notes: bool) -> None:
         self._rows = ReportWriter("findings", as_json=as_json)
         self._json = as_json
-        self._notes = notes
+        self.shows_notes = as_json or notes
 
     def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
         """Print one finding, and what became of it."""
-        if self._json or self._notes or finding.kind not in NOTES:
+        if self.shows_notes or finding.kind not in NOTES:
             self._rows.write(finding, outcome_object(outcome), _note(outcome))
 
     def end(self, summary: CheckSummary, code: ExitCode, *, quiet: bool) -> None:

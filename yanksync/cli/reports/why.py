@@ -9,7 +9,7 @@ import click
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
-from yanksync.cli.project_names import complete_project, suggest_known, valid_name
+from yanksync.cli.project_names import complete_project, unknown_project, valid_name
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
@@ -37,6 +37,8 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
       yanksync why demo 2.0 --json
     """
     name = valid_name(project)
+    if version is not None and not version.strip():
+        raise click.BadParameter("is empty; name a version, or leave it out", param_hint="VERSION")
     settings = context.settings()
     with path_for_reading(settings) as path:
         missing = no_mirror(settings, path)
@@ -46,7 +48,7 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
         with State(path, create=False, read_only=True) as state:
             report = _report(state, settings, name, version)
             if report is None:
-                print_line(f"{name}: {_unknown(settings, name)}{suggest_known(state, name)}")
+                print_line(unknown_project(state, settings, name))
                 return ExitCode.FAILED
     from yanksync.cli.display.why_lines import why_lines, why_object  # start-up: of this command
     from yanksync.reports.why.judgement import judge
@@ -66,10 +68,3 @@ def _report(
     from yanksync.sync.policy.explain import offering
 
     return read_report(state, settings, name, version, lambda row: offering(state, row))
-
-
-def _unknown(settings: Settings, name: NormalizedName) -> str:
-    """Return why the mirror does not know a project."""
-    if not settings.mirror.selection.includes(name):
-        return "mirror.projects and mirror.exclude leave it out"
-    return "the mirror knows no such project"

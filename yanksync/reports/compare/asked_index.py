@@ -120,8 +120,7 @@ class AskedIndex:
         errors = [one for one in found if isinstance(one, UpstreamError)]
         if errors:
             raise errors[0]
-        if found:
-            check_root(self._client, "the URL")
+        check_root(self._client, "the URL")
 
     def _answers(self, names: Iterator[NormalizedName]) -> Answers:
         with closing(in_order(self._ask, self._paced(names), _AT_ONCE)) as answers:

@@ -33,7 +33,10 @@ class IndexTree:
         self.where = str(self._root)
 
     def serial(self) -> int | None:
-        """Return the serial of the list. Raises :class:`UpstreamUnreachable`."""
+        """Return the serial of the list.
+
+        Raises :class:`UpstreamUnreachable`; :class:`InvalidAnswer` for what is no index.
+        """
         if not self._root.is_dir():
             raise UpstreamUnreachable(self.where, "there is no such directory")
         for form in _FORMS:
@@ -44,7 +47,18 @@ class IndexTree:
                 continue
             except OSError as error:
                 raise UpstreamUnreachable(self.where, str(error.strerror)) from error
+        self._check_pages()
         return None
+
+    def _check_pages(self) -> None:
+        """Refuse a directory without list and pages: there is no index (R7)."""
+        places = (f"{above}/{form.filename}" for above in ("*", "?/*") for form in _FORMS)
+        if not any(any(self._root.glob(place)) for place in places):
+            raise InvalidAnswer(
+                self.where,
+                "there is no index: neither a list of projects nor a page of one. Name the "
+                "directory that has them, or the one above its simple/",
+            )
 
     def pages(self, names: Iterable[NormalizedName]) -> Answers:
         """Yield what is read of each of ``names``."""
