@@ -101,9 +101,7 @@ def test_the_pages_have_every_message() -> None:
     assert len(found) > 100
     known = [pattern(message) for message in MESSAGES]
     missing = {
-        place: text
-        for place, text in found.items()
-        if not any(one.search(text) for one in known)
+        place: text for place, text in found.items() if not any(one.search(text) for one in known)
     }
     assert missing == {}, "docs/reference/messages*.rst and warnings.rst lack them"
 

@@ -2,7 +2,7 @@
 
 A page is taken over without asking upstream for it only when nothing speaks against it: it is in
 JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
-and its yanks still have their reasons. Everything else is asked for. What no page can tell, whether
+and its yanks still have their reasons. Everything else is asked for. What no page can say, whether
 the program that wrote it was right, is asked of a sample (:func:`judge_sample`).
 """
 
@@ -26,10 +26,10 @@ _NOWHERE = "https://output.invalid"  # where a relative link of the tree leads u
 
 
 class SampleVerdict(Struct, frozen=True):
-    """What a sample of upstream's pages has told of a tree."""
+    """What a sample of upstream's pages says about a tree."""
 
     origins: frozenset[str] = frozenset()  # scheme://host of upstream's files
-    base: str = _NOWHERE  # the origin that the tree's relative links stand for
+    base: str = _NOWHERE  # the origin that the tree's relative links mean
     problem: str | None = None  # what upstream contradicts: then no page is trusted
     lacks: tuple[str, ...] = ()  # what upstream's pages say and the tree's leave out
 
@@ -95,7 +95,7 @@ def _lacks(pair: PagePair) -> Iterable[str]:
 
 
 def _bases(pair: PagePair) -> Iterable[str | None]:
-    """Yield what the relative links of a page stand for; None where that cannot be said."""
+    """Yield the addresses of a page's relative links; None: not known."""
     theirs = {file.filename: file.url for file in pair.theirs.files}
     for file in pair.ours.files:
         if _origin(file) == _NOWHERE:
@@ -187,7 +187,7 @@ def written_by_us(body: bytes) -> bool:
 
 
 def forms_in_directory(content: DirectoryContent) -> PublishedForms:
-    """Return what stands in a project's directory.
+    """Return the files of a project's directory.
 
     Nothing can be built on it, and its digests are void, when it is not of one piece: a form is
     missing or cannot be read, its twin differs, a sibling is stale, or something of our names is

@@ -16,7 +16,7 @@ from yanksync.cli import error_handling
 from yanksync.cli.error_handling import Color, LogFormat, did_you_mean
 from yanksync.cli.logs import CliContext
 
-# Where each command stands; its module, with what it needs, is imported when it is used.
+# Where each command is defined. Its module is imported only when it is used.
 COMMANDS = {
     "init": "yanksync.cli.init:init",
     "doctor": "yanksync.cli.doctor:doctor",
@@ -97,7 +97,7 @@ class Commands(click.Group):
 
 
 def _said_again(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Take a global option that stands behind the command for one before it."""
+    """Accept a global option after the command, too."""
     if not value:
         return
     said = ctx.obj.verbose if param.name == "verbose" else 0

@@ -95,7 +95,7 @@ def _check_target(file: Path, state: object) -> None:
             raise click.BadParameter("that is the state database itself, or a part of it")
     try:
         mode = file.lstat().st_mode
-    except OSError:  # it is not there, or writing it will tell why not
+    except OSError:  # it is not there, or writing it will say why not
         return
     if not stat.S_ISREG(mode):
         raise click.BadParameter(f"{file} is there and no regular file; name another")

@@ -37,7 +37,7 @@ CRON_PATIENCE = 3600.0
 
 
 class OutputFormat(Struct):
-    """How this process tells of failures, as the command line says."""
+    """How this process prints failures, as the command line says."""
 
     form: LogFormat = "text"
     traceback: bool = False  # of what is a bug, and of nothing else

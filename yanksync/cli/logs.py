@@ -93,7 +93,7 @@ class CliContext(Struct, frozen=True):
         logger.propagate = False
         if output_format.file is not None:
             output_format.file.close()
-        output_format.file = file  # open until the end: the last line tells how the command ended
+        output_format.file = file  # open until the end: the last line says how the command ended
         logger.addHandler(handler)
         if file is not None:
             logger.addHandler(file)

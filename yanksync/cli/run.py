@@ -55,7 +55,7 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
 
 
 class ScheduledPasses:
-    """Makes the passes, and tells of what is news in them."""
+    """Makes the passes, and logs what is new in each."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         """With ``verbose`` each pass is logged; else only what is news."""
@@ -63,7 +63,7 @@ class ScheduledPasses:
         self._last: ExitCode | None = None  # how the last pass ended
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode:
-        """Make one pass; whatever goes wrong is told here, and the next one is tried."""
+        """Make one pass; log what fails, so that the next one is tried."""
         try:
             with (
                 reported(settings) as reporter,

@@ -153,7 +153,7 @@ def full_resync(
 
 
 class _How(Struct, frozen=True, kw_only=True):
-    """How a pass is made and told of, as the options say."""
+    """How a pass is made and reported, as the options say."""
 
     dry_run: bool
     as_json: bool

@@ -202,7 +202,7 @@ class NotifyTarget(Struct, frozen=True, kw_only=True):
         return f"notify {self.name}"
 
     def wants(self, project: str, action: HistoryAction) -> bool:
-        """Return whether it is told of an action on a *normalised* project."""
+        """Return whether it gets an action on a *normalised* project."""
         return (not self.actions or action in self.actions) and self.projects.includes(project)
 
     def __repr__(self) -> str:

@@ -159,7 +159,7 @@ def moment(value: str) -> float:
 def seconds(low: float, high: float = _YEAR, *, empty: float | None = None) -> ValueType:
     """Return the type of a time, like ``30m``; a number is seconds.
 
-    An empty text stands for ``empty``, if that is given.
+    An empty text means ``empty``, if that is given.
     """
     wanted = f"seconds, or a time like {EXAMPLES}"
 

@@ -144,7 +144,7 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
 
 
 class PublishedForms(Struct, frozen=True):
-    """What stands in the output for a project."""
+    """What is published of a project."""
 
     json: bytes  # digest of the JSON form; empty: unknown
     html: bytes  # digest of the HTML form

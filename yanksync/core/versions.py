@@ -3,7 +3,7 @@
 Pure. PEP 440 decides where it can; nothing here raises on a version or a file name that it cannot
 read, because indexes hold versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700
 and the Simple API demand neither). The rule of the house: a file
-belongs to the version whose text stands in its name, else to those equal under PEP 440, else to
+belongs to the version whose text is in its name, else to those equal under PEP 440, else to
 none.
 """
 
@@ -30,7 +30,7 @@ _EXTENSION = re.compile(
     r"(?:\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)|"
     r"-variants\.json)\Z"  # PEP 825, a draft
 )
-# What stands behind the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
+# What follows the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
 _PLATFORM = re.compile(
     r"[-.](?=py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|"
     r"netbsd|irix|arm|aarch64|(?:[0-9]+\.)?(?:any|noarch|src|i[3-6]86|x86_64|amd64)\b)"
@@ -207,7 +207,7 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
 
     In a group they keep the order of the page.
 
-    Files that belong to none stand under None. A listed version without files has no group.
+    Files that belong to none are under None. A listed version without files has no group.
     """
     groups: dict[str | None, list[File]] = {}
     for version, file in zip(file_versions(page), page.files, strict=True):

@@ -171,7 +171,7 @@ def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) 
 
 
 def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
-    """Compare the clocks, where upstream tells the time; ``looked`` is when it did."""
+    """Compare the clocks, if upstream sends its time; ``looked`` is when it did."""
     theirs = upstream_time(look.headers.get("date"), look.headers.get("age"))
     if theirs is None:
         return

@@ -22,7 +22,7 @@ _LARGEST = 16 << 20  # bytes of one record
 
 
 class FilesStamp(Struct, frozen=True):
-    """What tells the files of advisories from others."""
+    """Which files of advisories were read, and in which version."""
 
     text: str  # changes when one of the files does
     count: int  # of the files

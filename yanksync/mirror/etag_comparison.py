@@ -35,7 +35,7 @@ def compare_etags(state: State, output: BucketClient) -> int:
     with state.transaction():
         for name, found in _listed(output):
             if name == layout.LIST_KEY:
-                top |= found  # they do not stand together in a listing
+                top |= found  # a listing does not have them side by side
                 continue
             missing.discard(name)
             differs += _differs(state, name, found, now)

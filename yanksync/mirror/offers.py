@@ -93,7 +93,7 @@ NOTHING_HIDDEN = Offers()
 
 
 def digest_of_rules(keys: OfferKeys, advisories: str | None) -> str | None:
-    """Return what stands for rules in the state; None: there are none.
+    """Return the text of the rules; None: there are none.
 
     ``advisories`` is the digest of the advisories; None: there are none.
     """

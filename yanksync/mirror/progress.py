@@ -1,4 +1,4 @@
-"""How a pass tells how far it is, and asks whether to stop."""
+"""How a pass reports its progress, and asks whether to stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Progress(Protocol):
         """
 
     def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
-        """``steps`` were done, ``failed`` of them in vain; ``size`` more bytes came."""
+        """``steps`` were done, and ``failed`` of them failed; ``size`` more bytes came."""
 
     def say(self, text: str) -> None:
         """Show one line."""

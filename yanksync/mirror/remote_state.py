@@ -4,10 +4,10 @@ A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a d
 works behind the fence (:mod:`yanksync.output.object_storage.conditional_writes`), puts the state
 back on the ETag that it fetched, and lets the lease go. One that dies on the way leaves the lease
 to run out, and a state that is older than the output. So a run that takes the lease over, or finds
-neither lease nor state, first holds what stands in the output against the state
+neither lease nor state, first compares the output with the state
 (:mod:`yanksync.mirror.etag_comparison`).
 
-An empty pass puts no state. The lease tells the next when it was, so that the lag is right.
+An empty pass puts no state. The lease has its time, so that the next pass knows the lag.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class RunTotals(Struct):
     problem: str | None = None  # the first failure of the pass as a whole
     undelivered: int = 0  # changes that wait for a hook
     held: dict[str, str] = field(default_factory=dict)  # what to log at its end, by kind
-    logged: set[str] = field(default_factory=set)  # what the log has been told and need not again
+    logged: set[str] = field(default_factory=set)  # what was logged, and is not logged again
     causes: Counter[str] = field(default_factory=Counter)  # what failed, by errors' causes
     latencies: list[float] = field(default_factory=list)  # seconds from a withdrawal to its page
 

@@ -29,7 +29,7 @@ class FindingKind(StrEnum):
     UNPUBLISHED = "unpublished"  # recorded, and to be published by the next run
     HELD = "held"  # a guard keeps it as it was
     PENDING = "pending"  # upstream has news of it that no run has taken in yet
-    FOREIGN = "foreign"  # not of ours: left alone
+    FOREIGN = "foreign"  # of another program: left alone
 
 
 DIFFERENCES = (

@@ -35,7 +35,7 @@ class FileEntry(Struct, frozen=True, kw_only=True):
 
 
 class DirectoryContent(Struct, frozen=True, kw_only=True):
-    """A directory as it stands."""
+    """What a directory contains."""
 
     exists: bool = True
     entries: tuple[FileEntry, ...] = ()

@@ -1,6 +1,6 @@
 """Pure: what has to change in the output so that it is what it should be.
 
-Nothing applies an event. What should stand there is derived as a whole, compared with the digests
+Nothing applies an event. What should be there is derived as a whole, compared with the digests
 of what does, and comes out as create, replace, delete or leave alone.
 """
 
@@ -23,7 +23,7 @@ class FormUpdate(Struct, frozen=True, kw_only=True):
     """What to do with one form of a project page."""
 
     filename: str
-    body: bytes | None = None  # None: the form stands as it is
+    body: bytes | None = None  # None: the form stays as it is
     copies: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
     remove: tuple[str, ...] = ()  # codecs whose sibling has to go
 
@@ -33,7 +33,7 @@ class WriteProject(Struct, frozen=True, kw_only=True):
 
     name: str
     forms: tuple[FormUpdate, ...]
-    # a run may have died here: anything else of ours in the directory has to go
+    # a run may have died here: any other file that yanksync wrote has to go
     remove_leftovers: bool
 
 
@@ -85,7 +85,7 @@ def compressed_copies(
 
 
 def published_forms(rendered: RenderedForms, copies: Iterable[str]) -> PublishedForms:
-    """Return what stands in the output once ``rendered`` is published with ``copies``."""
+    """Return what is published once ``rendered`` is written with ``copies``."""
     legacy = None if rendered.legacy is None else digest(rendered.legacy)
     return PublishedForms(*rendered.digests, tuple(copies), legacy)
 

@@ -62,10 +62,10 @@ def obsolete_list_files(forms: Sequence[ListForm]) -> tuple[str, ...]:
 
 
 class PublishedList(Struct, frozen=True):
-    """The published list of projects, as it stands."""
+    """The list of projects that is published."""
 
     serial: int | None  # None: it carries none, or is not there
-    stamp: str  # tells it from another one, at little cost; empty: it is not there
+    stamp: str  # differs from that of any other list, and costs little; empty: it is not there
 
 
 Etags = dict[str, str | None]
@@ -83,7 +83,7 @@ class EtagTable(Protocol):
 
 
 class Store(Protocol):
-    """Where the published files stand.
+    """Where pages are published.
 
     Every method raises :class:`yanksync.core.errors.PublishError` for what can happen in the world,
     unless it says otherwise.
@@ -168,7 +168,7 @@ class Store(Protocol):
         """
 
     def published_list(self) -> PublishedList:
-        """Return what tells the published list from another one."""
+        """Return what differs between the published list and any other."""
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``, in no particular order."""
@@ -176,11 +176,11 @@ class Store(Protocol):
     def directory_content(self, name: str | None) -> DirectoryContent:
         """Return the content of a directory; None: beside the projects.
 
-        What cannot be read is told in it. Changes nothing.
+        It says what cannot be read. Changes nothing.
         """
 
     def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
-        """Yield what stands in the directory of each of these projects."""
+        """Yield the content of the directory of each of these projects."""
 
     def reset_mode(self, name: str | None) -> None:
         """Give a directory the mode of a new one.

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a pass: text for the textfile collector of its node exporter.
+"""What Prometheus gets of a pass: text for the textfile collector of its node exporter.
 
 The conventions are Prometheus': base units, ``_total`` for what only grows, times as such (their
 age is for the reader, because the file stays unchanged without passes), and no timestamps on
@@ -88,7 +88,7 @@ class Metric(Struct, frozen=True):
 
     name: str  # without the prefix
     kind: str
-    samples: tuple[tuple[str, float | None], ...]  # None: not known, and not told
+    samples: tuple[tuple[str, float | None], ...]  # None: not known, and not written
 
 
 def format_metrics(families: Iterable[Metric]) -> str:
@@ -111,7 +111,7 @@ def _gauges(**values: float | None) -> Iterator[Metric]:
 
 
 def pass_metrics(run: PassTiming) -> tuple[Metric, ...]:
-    """Return what can be told of a pass without a state."""
+    """Return the metrics of a pass without a state."""
     return (
         Metric("build_info", "gauge", ((_label("version", __version__), 1),)),
         *_gauges(

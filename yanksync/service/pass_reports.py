@@ -1,6 +1,6 @@
 """Reports each pass: a file for Prometheus, and a ping.
 
-None of this is ever the reason for a pass to fail. A pass that finds the lock held tells nothing:
+None of this is ever the reason for a pass to fail. A pass that finds the lock held reports nothing:
 the run that holds it does.
 """
 

@@ -208,7 +208,7 @@ class Service:
         self._notifier.notify(READY=1)
 
     def _stop_limit(self) -> float:
-        """How long a pass that is to end may stand still."""
+        """Seconds without progress after which a pass that is to end is killed."""
         return 2 * self._settings.upstream.timeout
 
     def _watchdog_limit(self) -> float:

@@ -1,4 +1,4 @@
-"""What Prometheus wants to be told of every pass together: counters that outlive a process."""
+"""Counters for Prometheus over all passes; they outlive a process."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Return whether there is no room left. SQLite's log cannot tell that from a broken disk."""
+    """Return whether there is no room left. SQLite reports that like a broken disk."""
     if _code(error) != sqlite3.SQLITE_IOERR:
         return _code(error) == sqlite3.SQLITE_FULL
     from shutil import disk_usage  # start-up

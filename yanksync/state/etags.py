@@ -1,4 +1,4 @@
-"""The ETags of what stands in object storage, for a state that lives there too."""
+"""The ETags of published objects, for a state in object storage."""
 
 from __future__ import annotations
 

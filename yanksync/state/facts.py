@@ -52,7 +52,7 @@ class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{fiel
     written: float | None = None  # when it was; None: never
     serial_written: int | None = None  # that it carries
     serial_writing: int | None = None  # that of the one that was begun last, or NO_SERIAL
-    stamp: str | None = None  # tells it from another one; empty: it was not there
+    stamp: str | None = None  # differs from that of any other list; empty: it was not there
     copies: str | None = None  # its compressed copies
     codecs: str | None = None  # of all copies that may be there, for hooks
     json: str | None = None  # digest of its JSON form

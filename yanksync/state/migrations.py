@@ -1,4 +1,4 @@
-"""The schema of the state database, as named migrations. DDL stands nowhere else.
+"""The schema of the state database, as named migrations. DDL is nowhere else.
 
 ``VERSION`` is the number of migrations; it is kept in ``PRAGMA user_version`` as well, so that a
 start on an up-to-date database (288 times a day) need not import sqlite-utils.
@@ -10,7 +10,7 @@ import sqlite3
 
 _FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    # Narrow on purpose: the list of projects is a scan of this table. Pages stand apart.
+    # Narrow on purpose: the list of projects is a scan of this table. Pages have their own table.
     """CREATE TABLE projects (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,        -- normalised
@@ -132,7 +132,7 @@ _TOLD = (
     "ALTER TABLE history ADD COLUMN published REAL",
     # How far the journal, or the list, was read.
     "ALTER TABLE reads ADD COLUMN serial INTEGER",
-    # Who is still to be told that a project's files changed: one row, however often they did.
+    # Hooks that still have to get a project's changes: one row, however many changes.
     """CREATE TABLE outbox (
         id INTEGER PRIMARY KEY,
         hook TEXT NOT NULL,
@@ -150,7 +150,7 @@ _TAGS = """CREATE TABLE tags (
     PRIMARY KEY (project, file)
 ) WITHOUT ROWID"""
 
-# What followers of the older JSON API read of a project; NULL: that form does not stand there.
+# What followers of the older JSON API read of a project; NULL: that form is not published.
 _LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
 
 _GUARDS = (

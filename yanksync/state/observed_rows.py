@@ -32,7 +32,7 @@ class ObservedRow(Struct):
 
     @property
     def order(self) -> tuple[int, int]:
-        """Where it stands in the history."""
+        """Its place in the history."""
         return self.position, self.id
 
 

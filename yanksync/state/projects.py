@@ -203,7 +203,7 @@ class Projects:
         return StoredPage(body=row[0], content_type=row[1], url=row[2], header_serial=row[3])
 
     def published(self) -> int:
-        """Return how many projects stand in the output."""
+        """Return how many projects are published."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")
 
     def note_published(self, rows: Iterable[tuple[str, int | None]]) -> None:
@@ -269,7 +269,7 @@ class Projects:
         )
 
     def published_ids(self, limit: int) -> list[int]:
-        """Return up to ``limit`` of the projects that stand in the output."""
+        """Return up to ``limit`` of the published projects."""
         rows = self._db.execute(
             "SELECT id FROM projects WHERE json_digest IS NOT NULL LIMIT ?", (limit,)
         )

@@ -35,7 +35,7 @@ BATCH = 200  # answers recorded and published together
 _BATCH_BYTES = 4 << 20  # or so many, as upstream unpacked sent them
 _BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
 _CHUNK = 2000  # looks taken from the queue at once
-_CONTROLS = 3  # other projects asked for, to tell an outage from a removal
+_CONTROLS = 3  # other projects asked for: their answers show whether it is an outage
 _REREAD = 300.0  # seconds after which a long pass reads the journal again
 
 
@@ -231,7 +231,7 @@ def _requests(fetch_round: _FetchRound) -> Iterator[PageRequest]:
 def _reread_journal(fetch_round: _FetchRound) -> None:
     """Read the journal in the middle of a pass, and let its withdrawals go first.
 
-    What goes wrong is told only when the journal was not read in this pass before.
+    What goes wrong is logged only when the journal was not read in this pass before.
     """
     _settle(fetch_round)
     try:
@@ -273,7 +273,7 @@ def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRe
 def _rechecks(mirror: Mirror) -> list[FetchTask]:
     """Return the looks of the sweep: pages change without a journal entry, too."""
     state, now = mirror.state, mirror.now()
-    # Losses that a guard holds may be upstream's passing fault: no entry will tell that it is over.
+    # Losses that a guard holds may be upstream's passing fault: no entry will say that it is over.
     held = [
         FetchTask(name=name, recheck=True, since=now)
         for name in {
@@ -310,7 +310,7 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
 
 
 def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
-    """Return what to tell when there is no journal and not one page was answered: an outage."""
+    """Return the message of an outage: no journal, and not one page answered."""
     mirror = fetch_round.mirror
     if (
         mirror.state.facts.source_choice.journal != JournalSource.NONE

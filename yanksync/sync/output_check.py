@@ -154,7 +154,7 @@ def finish_recovery(mirror: Mirror) -> None:
             if normalize(name) != name:
                 log.warning("%s: no directory of a project; left alone", name)
             elif not state.fetch_queue.has(name):
-                # else its page is only late: what stands there stays
+                # else its page is only late: the published one stays
                 queue_unknown_directory(mirror, name, now)
         if not state.fetch_queue.counts()[0]:
             facts.change(Recovery, serial=None, phase=None)

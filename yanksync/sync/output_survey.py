@@ -90,7 +90,7 @@ def check_published(mirror: Mirror, last: int) -> None:
     """Check upstream's journal, up to ``last``, against what is published (R14).
 
     A lost state knows no row of it. A page's serial is that of an entry about its project, so the
-    newest page tells the index apart. Raises :class:`JournalReplaced`.
+    newest page shows which index it is. Raises :class:`JournalReplaced`.
     """
     tree = mirror.state.facts.recovery.serial or 0
     if last < tree:

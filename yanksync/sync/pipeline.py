@@ -243,7 +243,7 @@ def send_notifications(mirror: Mirror) -> None:
     Raises :class:`yanksync.core.errors.StateError`.
     """
     if mirror.settings.withdrawals.notify:
-        from yanksync.sync.hooks.notify import notify  # start-up: most mirrors tell nothing
+        from yanksync.sync.hooks.notify import notify  # start-up: most mirrors notify no one
 
         notify(mirror)
 

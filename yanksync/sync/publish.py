@@ -131,8 +131,8 @@ class RenderedProject(Struct, frozen=True):
 
     queued: QueuedProject
     row: ProjectRow
-    work: Operation | None  # None: the output stands as it should
-    forms: PublishedForms | None  # what stands there once the work is done; None: nothing
+    work: Operation | None  # None: the output is as it should be
+    forms: PublishedForms | None  # what is published once the work is done; None: nothing
     unsure: bool = False  # files may have stood there that the state knows nothing of
     applied: AppliedRules | None = None  # what the rules made of it; None: there are none
     offered: OfferedFiles | None = None  # for its copies; None: files are not copied
@@ -337,7 +337,7 @@ def _named(row: ProjectRow) -> dict[str, str]:
 
 
 def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:
-    """Yield what upstream's withdrawals are told of by now: (project, serial before, and now)."""
+    """Yield the projects whose withdrawals are published: (project, serial before, and now)."""
     for rendering in outcome.renderings:
         row = rendering.row
         if (

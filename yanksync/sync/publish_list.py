@@ -35,7 +35,7 @@ def publish_list(mirror: Mirror) -> None:
     serial = facts.followed_serial
     recovery = facts.recovery
     if (serial or 0) < (recovery.serial or 0) or (serial is None and recovery.phase == UNREAD):
-        return  # the one that stands there is newer than this state
+        return  # the published one is newer than this state
     digests: dict[str, str] = {}
     forms = tuple(
         ListForm(form.filename, partial(_digested, form, digests))

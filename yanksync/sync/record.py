@@ -69,7 +69,7 @@ class RecordResult(Struct):
     # (look, why, stale)
     to_retry: list[tuple[FetchResult, str, bool]] = field(default_factory=list)
     missing: list[FetchResult] = field(default_factory=list)  # 404s that nothing explains: maybe an
-    # outage, which only the other answers of the pass tell
+    # outage, which only the other answers of the pass show
     succeeded: int = 0  # answers that show that upstream is well
 
 
@@ -151,7 +151,7 @@ class _Recorder:
     def _take_verdict(
         self, result: FetchResult, row: ProjectRow, verdict: Verdict, effects: Effects
     ) -> None:
-        """Do what the verdict says, and tell what is to be told of it."""
+        """Do what the verdict says, and log it."""
         if isinstance(verdict, Accept):
             self._record(result, row, verdict, effects)
             return

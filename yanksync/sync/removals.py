@@ -162,7 +162,7 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         try:
             recorded = recorded_page(mirror, row)
             page = page_with_lost_files(recorded, left)
-        except InvalidAnswer:  # it is told of when it is to be published
+        except InvalidAnswer:  # it is logged when it is to be published
             continue
         state.projects.set_yanked(row.id, len(yank_reasons(page)))
         low = gone[0].low

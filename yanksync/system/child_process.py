@@ -26,7 +26,7 @@ def run_child(
 
     Returns when it ends with 0.
 
-    After ``seconds`` it is killed, with everything that it has started. Files stand at both of its
+    After ``seconds`` it is killed, with everything that it has started. Files are at both of its
     ends, so that one that does not read or does not stop writing costs no memory. Raises
     :class:`DeliveryError`, with the last line that it wrote.
     """

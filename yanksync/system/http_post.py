@@ -1,6 +1,6 @@
 """Sends short messages over HTTP, each with a hard time limit.
 
-This is not upstream's wire: who is told is the operator's own choice, nothing is read of the answer
+This is not upstream's wire: the operator chose the receiver, nothing is read of the answer
 but its status, and a receiver that hangs, drips or redirects must not hold a pass up.
 """
 

@@ -56,7 +56,7 @@ def _files(path: str, content: Callable[[str], bytes]) -> Iterator[RequirementsF
     waiting, seen = [path], {os.path.abspath(path)}
     while waiting:
         here = waiting.pop(0)
-        content(here)  # tells of what cannot be read
+        content(here)  # reports what cannot be read
         try:
             file = RequirementsFile.from_file(here)
         except (ValueError, LookupError, RecursionError) as error:  # of its encoding, mostly

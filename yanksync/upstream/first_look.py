@@ -1,4 +1,4 @@
-"""Looks at the beginning of an answer: enough to tell what is at an address, and who serves it."""
+"""Looks at the beginning of an answer: enough to know what is at an address, and who serves it."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[Journa
 
 
 def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, ...]:
-    """Check that the serials ascend from ``last`` on; leave out a row told twice."""
+    """Check that the serials ascend from ``last`` on; leave out a row that comes twice."""
     ascending: list[JournalEntry] = []
     for row in rows:
         if row.serial <= last:

@@ -134,7 +134,7 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
         for row, waits, held in batch:
             if waits:
                 yield _waits(row.name, held)
-                if row.id in kept:  # it must stand as it was published last
+                if row.id in kept:  # it must be as it was published last
                     summary.projects += 1
                     wanted = {} if row.published is None else expected_files(row.published)
                     yield from compare_directory(row.name, wanted, next(contents))

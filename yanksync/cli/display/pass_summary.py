@@ -63,7 +63,7 @@ class PassSummary(Struct, frozen=True, kw_only=True):
     removed: int  # projects whose files were removed
     pending: int
     unpublished: int
-    undelivered: int  # changes that a hook was not told of
+    undelivered: int  # changes that were not delivered to a hook
     held: int
     changes: tuple[
         HistoryRow, ...

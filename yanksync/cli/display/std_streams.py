@@ -52,7 +52,7 @@ def discard_output() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output, which tells its own faults from those of other files."""
+    """Standard output, whose errors have a class of their own."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write. Raises :class:`StdoutError`; BrokenPipeError when the reader has gone."""

@@ -172,7 +172,7 @@ def _offered(report: WhyReport) -> Iterator[str]:
 
 def _pins(report: WhyReport) -> Iterator[str]:
     shown = report.releases
-    if report.version is None:  # the others have nothing to tell
+    if report.version is None:  # the others need no line
         shown = tuple(one for one in shown if one.pip is not PinOutcome.INSTALLS or one.hidden)
     for one in shown[-_RELEASES:]:
         yield f"{one.version or 'files without a version'}: {_pin(one)}"

@@ -1,4 +1,4 @@
-"""The command ``compare``: another index, held against the state."""
+"""The command ``compare``: how another index differs from the state."""
 
 from __future__ import annotations
 

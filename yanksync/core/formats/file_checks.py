@@ -165,7 +165,7 @@ def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
 
 
 def _encoded(part: str) -> str:
-    """Percent-encode what may not stand in a path or query; what is encoded already stays."""
+    """Percent-encode what a path or query may not contain; keep what is encoded."""
     return quote(_STRAY_PERCENT.sub("%25", part), safe="/%:@!$&'()*+,;=~?")
 
 
@@ -227,7 +227,7 @@ def fragment_hash(fragment: str) -> Hashes:
 def upload_time(raw: object) -> str | None:
     """Return an upload time (PEP 700) unchanged, or None.
 
-    None stands for a time that is not valid, because uv rejects the whole page over it.
+    None means a time that is not valid, because uv rejects the whole page over it.
     """
     if not isinstance(raw, str):
         return None

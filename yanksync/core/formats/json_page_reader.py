@@ -89,7 +89,7 @@ def _versions(
 
 
 def _status(wire: WirePage, warnings: PageWarnings) -> tuple[str, str | None]:
-    """Return status and reason from wherever they stand.
+    """Return status and reason from whichever key has them.
 
     The top-level key counts. PEP 792's prose calls its field ``state``, the living specification's
     example puts it into ``meta``: both are read, with a note.

@@ -1,6 +1,6 @@
 """A page as JSON (PEP 691, 700, 714, 740, 792).
 
-``meta`` stands first, and in it the serial, so that it can be read from the head of a file.
+``meta`` comes first, and in it the serial, so that it can be read from the head of a file.
 """
 
 from __future__ import annotations

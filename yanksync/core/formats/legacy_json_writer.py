@@ -23,7 +23,7 @@ _TYPES = {
     ".dmg": "bdist_dmg",
     ".deb": "bdist_deb",
 }
-_MICROSECONDS = slice(0, 19)  # of yyyy-mm-ddThh:mm:ss.ffffffZ: what stands before them
+_MICROSECONDS = slice(0, 19)  # of yyyy-mm-ddThh:mm:ss.ffffffZ: the characters before them
 
 
 class _File(Struct, kw_only=True, gc=False):
@@ -48,7 +48,7 @@ class _File(Struct, kw_only=True, gc=False):
 
 
 class _Info(Struct, kw_only=True):
-    """What stands here is true of the project or of its newest version."""
+    """These keys describe the project or its newest version."""
 
     name: str
     requires_python: str | None
@@ -69,7 +69,7 @@ class _Document(Struct):
 def render_document(page: Page) -> bytes:
     """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
-    A file that belongs to no version stands under ``""``: it must not be lost, nor its mark.
+    A file that belongs to no version is listed under ``""``: it must not be lost, nor its mark.
     Versions without files have an empty list. Texts are exact, as in the page's JSON form.
     """
     groups = {version or "": files for version, files in files_by_version(page)}

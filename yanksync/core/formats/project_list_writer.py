@@ -1,4 +1,4 @@
-"""The list of projects in both forms, in chunks: 750,000 rows need not stand in memory."""
+"""The list of projects in both forms, in chunks: 750,000 rows need not fit into memory."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
 
     The caller sorts and selects the rows.
 
-    ``meta`` stands first, and in it the serial, which is this mirror's cursor.
+    ``meta`` comes first, and in it the serial, which is this mirror's cursor.
     """
     head = _json_head(serial)
     for chunk, plain in _chunks(projects):

@@ -141,7 +141,7 @@ def release_times(page: Page, moments: Sequence[float]) -> list[float]:
     """Return the effective time of each file of ``page``.
 
     Files of one release form a chain when neighbours are at most an hour apart: the time of the
-    last one counts for all of them. A file that belongs to no version stands alone.
+    last one counts for all of them. A file that belongs to no version is a group of its own.
     """
     found = list(moments)
     releases: dict[str, list[int]] = {}

@@ -120,7 +120,7 @@ class EntryIndex:
     def yanked(self, key: VersionKey, high: int | None) -> Iterator[tuple[str, int]]:
         """Yield (version, serial of its yank) for all yanked at ``high``.
 
-        ``key`` stands for the version; several texts may name it.
+        ``key`` is the version; several texts may name it.
         """
         for text, events in self._texts.get(key, {}).items():
             last = _last(events, high)

@@ -1,4 +1,4 @@
-"""Pure: when the files of a project were added, as far as pages and journal entries tell."""
+"""Pure: when the files of a project were added, as far as pages and journal entries say."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Stage 1, pure: what journal entries ask for.
 
-An entry only says "look at that project again" (R5); what is true stands on the page.
+An entry only says "look at that project again" (R5); only the page says what is true.
 The rules kept here:
 
 * order comes from serials alone, never from timestamps (R4);

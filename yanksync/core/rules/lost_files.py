@@ -281,7 +281,7 @@ def _marked_by_page(lost: LostFile, new: File | None, mark: Yank | None) -> Lost
 
 
 def _as_it_was(file: File, new: File | None) -> bool:
-    """Return whether ``new`` is the same file, as far as their hashes tell."""
+    """Return whether ``new`` is the same file, as far as their hashes show."""
     if new is None:
         return False
     if file.hashes == new.hashes or file.filename.endswith(_VARIANTS):

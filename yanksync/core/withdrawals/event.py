@@ -29,7 +29,7 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
     reason: str | None  # exact; None: unknown
     installable_by_pin: bool  # an exact pin still installs it
     page_sha256: str | None  # of the JSON page that shows the event; None: no page is published
-    replaces: int | None = None  # cursor of the event that told the same and knew less
+    replaces: int | None = None  # cursor of the event that said the same and knew less
 
 
 def utc(seconds: int) -> str:

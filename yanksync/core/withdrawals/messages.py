@@ -24,7 +24,7 @@ _TAKEN = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 def event_text(event: WithdrawalEvent, *, code: bool = False) -> str:
     """Return one line about an event.
 
-    ``code``: what upstream wrote stands between backticks, where chat programs expand no mention,
+    ``code``: what upstream wrote is put between backticks, where chat programs expand no mention,
     link or mark.
     """
     quote = _as_code if code else _plain

@@ -1,4 +1,4 @@
-"""What a file system refuses although nothing is lost by it: told once in a run."""
+"""Logs, once a run, what a file system refuses without a loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what stands in a directory of the output, and changes nothing."""
+"""Reads the content of a directory of the output, and changes nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from yanksync.output.published_serials import serial_of
 
 _CHUNK = 1 << 16  # bytes; compressed, they may come to a thousand times as much
 NO_TARGET = "is a symbolic link that leads to nothing"
-_PERMISSIONS = 0o777  # what stands above them (set-group-ID) is the operator's
+_PERMISSIONS = 0o777  # the bits above them (set-group-ID) are the operator's
 
 
 def read_directory(
     path: str, file_mode: int, directory_mode: int, *, below: bool
 ) -> DirectoryContent:
-    """Return what stands in the directory ``path``.
+    """Return the content of the directory ``path``.
 
     With ``below`` it is ``simple/``: the directories in it do not count, and it may be a symbolic
     link, for operators put it on another disk; the directory of a project may not. Modes are held

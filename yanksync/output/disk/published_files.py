@@ -85,12 +85,12 @@ class PublishedFiles:
                     yield entry.name
 
     def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands in a project's directory, or beside them for None."""
+        """Return the content of a project's directory; None: of ``simple/``."""
         path = str(self.output / layout.directory(name))
         return read_directory(path, FILE_MODE, DIRECTORY_MODE, below=name is None)
 
     def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
-        """Yield what stands in these directories."""
+        """Yield the contents of these directories."""
         return map(self.directory_content, names)
 
     def free_space(self) -> FreeSpace | None:

@@ -31,7 +31,7 @@ class StagedFiles:
         self.deletes: list[str] = []  # before any rename: siblings that have to go
         self.made: list[str] = []  # temporary paths
         self.keep: set[str] | None = None  # tidy: the only file names that may stay
-        self.fresh = False  # the directory was made just now: nothing else stands in it
+        self.fresh = False  # the directory was made just now: nothing else is in it
         self.undated: OSError | None = None  # why a file's time could not be set
         self.early: dict[str, int] = {}  # temporary paths that are too old by so many ns
 

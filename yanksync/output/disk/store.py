@@ -281,7 +281,7 @@ def _failure(name: str, error: OSError) -> StoreFailure:
 
 
 def _why(error: OSError) -> str:
-    # Of a rename, what stands in the way has a name that says more than our temporary file's.
+    # For a rename, the name of the target says more than that of our temporary file.
     name = error.filename2 or error.filename
     if not name:
         return f"{error.strerror or error}{advice(error, None)}"

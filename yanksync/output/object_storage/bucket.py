@@ -332,7 +332,7 @@ class BucketClient:
         return f"{self.location.prefix}/{key}" if self.location.prefix else key
 
     def _at(self, key: str, match: str | None = None) -> tuple[Client, str]:
-        """Return the client and the path that stand for a key; ``match`` is for deletions."""
+        """Return the client and the path for a key; ``match`` is for deletions."""
         if key.endswith("/"):
             assert self.allows_trailing_slash
             within = Bucket(scheme="s3", bucket=f"{self.location.bucket}/{self._path(key[:-1])}")

@@ -166,7 +166,7 @@ def is_precondition_failure(text: str) -> bool:
     """Return True if a 409 or 412 is a failed condition.
 
     S3 and Google say that with 412, Azure with 412 or, when the object must not be there, 409. With
-    the same Azure tells of what is locked or cannot be replaced; that is another matter.
+    Azure sends the same for what is locked or cannot be replaced, which is another matter.
     """
     code, status = _CODE.search(text), STATUS.search(text)
     if code is None or status is None:

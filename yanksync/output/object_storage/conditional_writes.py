@@ -2,7 +2,7 @@
 
 A lease alone cannot keep a run from writing that was stopped, or whose request was under way, while
 the lease ran out. So each put of a page carries a condition: the ETag that the state names
-(``If-Match``), or that nothing stands there (``If-None-Match: *``). So does each deletion, with the
+(``If-Match``), or that there is no object (``If-None-Match: *``). So does each deletion, with the
 ETag that the state names, or that a listing has just shown of what the state does not know. The
 argument:
 
@@ -84,7 +84,7 @@ class ConditionalWrites:
             self._tags[name or layout.LIST_KEY][filename] = etag
 
     def note_deleted(self, name: str | None, filename: str) -> None:
-        """A file does not stand there any more."""
+        """Note that a file is not there any more."""
         with self._lock:
             self.has_written = True
             self._tags[name or layout.LIST_KEY].pop(filename, None)

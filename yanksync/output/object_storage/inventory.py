@@ -1,4 +1,4 @@
-"""Reads what stands in object storage, and changes nothing."""
+"""Reads which objects there are, and changes nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def serials_in_objects(
 
 
 def _serial(bucket: BucketClient, key: str) -> int | None:
-    if layout.V1_JSON.filename in key:  # the serial stands in front
+    if layout.V1_JSON.filename in key:  # the serial is near the beginning
         with suppress(ObjectStorageError):  # of an empty object there is no first part
             found = bucket.get(key, HEAD)
             serial = None if found is None else serial_of(key, found.chunks)
@@ -65,7 +65,7 @@ def _serial(bucket: BucketClient, key: str) -> int | None:
 
 
 def published_list(bucket: BucketClient) -> PublishedList:
-    """Return what tells the published list from another one. Raises :class:`ObjectStorageError`."""
+    """Return the ETag of the published list. Raises :class:`ObjectStorageError`."""
     key, stamp = f"{layout.ROOT}/{layout.V1_JSON.filename}", "unknown"
     with suppress(ObjectStorageError):  # of an empty object there is no first part
         found = bucket.get(key, HEAD)
@@ -83,7 +83,7 @@ def directory_content(
 ) -> DirectoryContent:
     """Return the objects of a project; None: those beside the projects.
 
-    ``slash`` is the form that also stands under the name of its directory.
+    ``slash`` is the form that is also put under the name of its directory.
     """
     see = partial(_seen, bucket, slash, name)
     try:
@@ -117,7 +117,7 @@ def _seen(bucket: BucketClient, slash: str | None, name: str | None, filename: s
 
 
 def _with_slash(bucket: BucketClient, name: str | None, entry: FileEntry) -> FileEntry:
-    """Return ``entry``, and whether the same stands under the name of the directory."""
+    """Return ``entry``, and whether the directory's name has the same object."""
     found = bucket.get(f"{layout.directory(name)}/")
     if found is not None:
         wrong = _wrong(entry.name, found.headers)

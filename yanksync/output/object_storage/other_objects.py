@@ -31,7 +31,7 @@ class OtherObjects(PublishedObjects):
     ) -> None:
         """Publish to ``bucket``.
 
-        ``slash`` is the form that also stands under the name of its directory, with the slash at
+        ``slash`` is the form that is also put under the name of its directory, with the slash at
         its end: what clients ask for where nothing knows of index documents. With ``writes``
         each put and each deletion is on a condition, and every method may raise
         :class:`yanksync.core.errors.LeaseLost`.

@@ -38,7 +38,7 @@ class PublishedObjects:
     """Reads the published objects of a bucket."""
 
     def __init__(self, bucket: BucketClient, slash: str | None = None) -> None:
-        """``slash`` is the form that also stands under the name of its directory."""
+        """``slash`` is the form that is also put under the name of its directory."""
         self._bucket = bucket
         self._slash = slash
         self._pool: ThreadPoolExecutor | None = None
@@ -99,11 +99,11 @@ class PublishedObjects:
 
     @publish_errors()
     def published_list(self) -> PublishedList:
-        """Return what tells the published list from another one: its ETag."""
+        """Return the ETag of the published list."""
         return published_list(self._bucket)
 
     def names(self) -> Iterator[str]:
-        """Yield the names that stand below ``simple/`` as a directory would."""
+        """Yield the names of projects below ``simple/``."""
         last = None
         with publish_errors():
             for listed in self._bucket.list(layout.ROOT):

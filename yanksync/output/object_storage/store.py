@@ -3,7 +3,7 @@
 A put replaces one object in one step, and nothing replaces several. So each project's objects are
 put one after the other, siblings before the page they belong to (R12), and a project of which one
 could not be put is a failure: it stays unpublished, and the next run puts all of it again. What
-stands there is known by our own digests and not by ETags.
+is published is known by our own digests and not by ETags.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class _Reader:
         return lines
 
     def _has_documents(self, index: LogIndex) -> bool:
-        """Return whether the projects' documents are as new as the log: the newest event tells."""
+        """Return whether the newest event's project document is as new as the log."""
         try:
             newest = decode_event(self._page(index.pages[-1])[-1])
         except _WRONG:

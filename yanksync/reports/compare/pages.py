@@ -24,7 +24,7 @@ _LINE_END = re.compile("\r\n?")
 def compare(facts: ProjectFacts, page: Page | None, *, html: bool = False) -> Iterator[Difference]:
     """Yield how the index's ``page`` differs from ``facts``; None: it has no such project.
 
-    ``html``: the page was read from HTML, in which some characters of a reason cannot stand.
+    ``html``: the page was read from HTML, which cannot contain some characters of a reason.
     """
     held = facts.page
     if held is None and not facts.gone:
@@ -144,7 +144,7 @@ def _kind(held: Yank | None, there: Yank | None, *, html: bool) -> DifferenceKin
 
 
 def _in_html(reason: str) -> str:
-    """Return what remains of a reason in HTML, whoever wrote it."""
+    """Return what remains of a reason in the HTML of any program."""
     return _NO_HTML.sub("\ufffd", _LINE_END.sub("\n", reason))
 
 

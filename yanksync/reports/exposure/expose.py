@@ -27,7 +27,7 @@ def expose(
 ) -> tuple[Exposure, bool]:
     """Return what the logs say, and whether all of them were read to their end.
 
-    ``find`` returns how a file is withdrawn, ``name`` what stands for an address.
+    ``find`` returns how a file is withdrawn, ``name`` what is printed for an address.
     """
     found, complete = Exposure(), True
     named = lru_cache(_CLIENTS)(name)

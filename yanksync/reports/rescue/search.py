@@ -22,7 +22,7 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Yield what may be a file of the release below ``root``.
 
-    ``failed`` is told of directories that cannot be read.
+    ``failed`` is called for directories that cannot be read.
     """
     names = {one.filename for one in wanted.hashes if one.filename is not None}
     for directory, subdirectories, files in os.walk(root, onerror=failed):

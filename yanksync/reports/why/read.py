@@ -1,4 +1,4 @@
-"""Reads from the state what ``why`` tells of a project."""
+"""Reads from the state what ``why`` says about a project."""
 
 from __future__ import annotations
 

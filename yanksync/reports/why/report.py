@@ -65,7 +65,7 @@ class ReleaseOffer(Struct, frozen=True, kw_only=True):
 
 
 class WhyReport(Struct, frozen=True, kw_only=True):
-    """Everything that ``why`` tells."""
+    """Everything that ``why`` prints."""
 
     project: NormalizedName
     version: str | None  # as it was asked for; None: the whole project

@@ -1,1 +1,1 @@
-"""What waits: pages to be asked for, pages to be published, changes to be told to hooks."""
+"""What waits: pages to be asked for, pages to be published, changes to be sent to hooks."""

@@ -20,7 +20,7 @@ _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELS
 
 
 class PendingProject(Struct, frozen=True, kw_only=True, rename={"required_serial": "reach"}):
-    """A pending project as ``status`` tells of it."""
+    """A pending project as ``status`` shows it."""
 
     name: NormalizedName
     required_serial: int | None
@@ -35,7 +35,7 @@ class PendingProject(Struct, frozen=True, kw_only=True, rename={"required_serial
 class FetchQueue:
     """The table ``pending``.
 
-    Marking says why a project must be looked at; what a look came to is told by :meth:`reached`,
+    Marking says why a project must be looked at; the result of a look is noted by :meth:`reached`,
     :meth:`failed` and :meth:`mark_unconfirmed`. ``run`` is the number of the pass: a project is
     asked for once in it, and once more at its end.
     """

@@ -1,8 +1,8 @@
-"""Who is still to be told that files in the output changed.
+"""Hooks that still have to get changes of files in the output.
 
-One row for each hook and project, however often its files changed since the hook was told. It is
+One row for each hook and project, however often its files changed since the last delivery. It is
 written in the transaction that notes the files as published, so that a run that dies in between
-loses nothing, and it goes when the hook has taken it: each change is told once or more.
+loses nothing, and it goes when the hook has taken it: each change is delivered once or more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OutputChange(Struct, frozen=True):
     project: NormalizedName | None  # None: the list
     before: frozenset[str]  # codecs of the siblings that may have stood there, and LEGACY
     now: tuple[str, ...] | None  # the compressed copies there now, twins aside; None: no page is
-    legacy: bool = False  # whether the form for followers stands there now
+    legacy: bool = False  # whether the form for followers is published now
 
 
 class HookQueue:
@@ -59,7 +59,7 @@ class HookQueue:
     def take(self, hook: str, limit: int) -> tuple[list[str], int]:
         """Return the ``limit`` oldest projects (or :data:`LIST_KEY`) that wait for ``hook``.
 
-        The number with them is what :meth:`taken` is told once the hook has them.
+        The number with them is passed to :meth:`taken` once the hook has them.
         """
         rows = self._db.execute(
             "SELECT project, id FROM outbox WHERE hook = ? ORDER BY id LIMIT ?", (hook, limit)

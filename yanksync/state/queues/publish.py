@@ -1,4 +1,4 @@
-"""What is recorded and does not stand in the output yet, and what a guard keeps from it."""
+"""What is recorded and not published yet, and what a guard holds."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class PublishQueue:
     def waiting(self, ids: Sequence[int]) -> dict[int, str | None]:
         """Return the queued ones of ``ids``, with the reason of a hold.
 
-        For the others what stands in the output is what follows from the state.
+        The pages of all others are published as the state has them.
         """
         rows = self._db.execute(
             "SELECT id, held FROM unpublished WHERE id IN (SELECT value FROM json_each(?))",
@@ -144,7 +144,7 @@ class PublishQueue:
     def held_without_legacy_json(self) -> list[int]:
         """Return the held projects without the older JSON form.
 
-        Only those whose stored digests say what stands.
+        Only those whose stored digests say what is published.
         """
         rows = self._db.execute(
             """SELECT id FROM unpublished CROSS JOIN projects USING (id)

@@ -1,4 +1,4 @@
-"""What the history tells people: its rows, with what was averted."""
+"""The history as people see it: its rows, with what was averted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a mirror stands, from its state alone; read-only, while a run may be at work."""
+"""The condition of a mirror, read from its state while a run may be at work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yanksync.state.state import State
 from yanksync.state.views.holds import held_counts, oldest_hold
 from yanksync.system.file_lock import Holder, holder
 
-_TOLD = 100  # projects with a problem that are told of
+_TOLD = 100  # projects with a problem that are shown
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -57,16 +57,16 @@ class Status(Struct, frozen=True, kw_only=True):
     problems: tuple[PendingProject, ...] = ()  # pending or behind, and why
     # unpublished because their files could not be written
     blocked: tuple[FailedPublication, ...] = ()
-    hook_problems: tuple[str, ...] = ()  # why hooks could not be told
+    hook_problems: tuple[str, ...] = ()  # why hooks could not be called
     version: str = __version__
 
 
 def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
-    """Return where the mirror with the state at ``path`` stands at ``now``.
+    """Return the condition of the mirror at ``now``.
 
     ``hooks`` are the names of those that are configured.
 
-    Before the first run there is no state, and nothing to tell. Raises
+    Before the first run there is no state, and nothing to show. Raises
     :class:`yanksync.core.errors.StateError`.
     """
     if not exists(path):
@@ -76,7 +76,7 @@ def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
 
 
 def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: bool = True) -> Status:
-    """Return where the mirror of an opened state stands at ``now``.
+    """Return the condition at ``now`` of the mirror of an opened state.
 
     Without ``count`` the fields ``projects`` and ``yanked_releases``, for which each project is
     read, stay 0.

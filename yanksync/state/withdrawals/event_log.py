@@ -175,7 +175,7 @@ class EventLog:
     def append(self, rows: Iterable[LoggedRow]) -> None:
         """Add events at the end, and take their rows off the queue.
 
-        Their cursors follow that of the newest. An event that tells more than an earlier one names
+        Their cursors follow that of the newest. An event that says more than an earlier one names
         it in ``replaces``.
         """
         for row in rows:

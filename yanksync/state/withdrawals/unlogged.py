@@ -67,7 +67,7 @@ class Unlogged:
         self._db.execute("DELETE FROM unlogged WHERE history = ?", (history,))
 
     def told_before(self, id_: int, row: HistoryRow) -> int | None:
-        """Return the cursor of an event that ``row`` tells better; or None.
+        """Return the cursor of an event that ``row`` replaces; or None.
 
         It was made of the same row, which got its reason since, or of an observed row that gave
         way to the entry.

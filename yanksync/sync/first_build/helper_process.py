@@ -48,7 +48,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 class Helper:
-    """A process of ours, and what it works on."""
+    """A helper process, and what it works on."""
 
     def __init__(self, mirror: Mirror, others: Sequence[Helper]) -> None:
         """Start one, from a process with one thread. Raises :class:`OSError`."""

@@ -1,6 +1,6 @@
 """Stage 1: reads what upstream says has changed, and stores it before anything is done about it.
 
-One transaction stores the entries that tell of withdrawals and returns, marks every project they
+One transaction stores the entries about withdrawals and returns, marks every project they
 name, and moves the cursor: from then on nothing can be lost (R2). Where the journal stands in for
 the page, in the two withdrawals on its word, that is in the same transaction.
 """

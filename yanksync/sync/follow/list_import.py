@@ -20,7 +20,7 @@ from yanksync.output.inventory import is_project_directory
 from yanksync.state.list_import import ListImport
 from yanksync.sync.follow.set_back import check_rows
 
-_STANDING = 2000  # directories of the output held against the state at once
+_STANDING = 2000  # directories of the output compared with the state at once
 
 
 class ListUse(Struct, frozen=True):
@@ -104,7 +104,7 @@ def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> Non
 
 
 def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask first for what stands in the output and is on no list, on a state that is empty.
+    """Fetch published projects that no list has first, if the state is empty.
 
     It was quarantined or removed unnoticed, because the state was lost or another
     program made the tree: its files are not to be offered until a whole first build is through

@@ -101,7 +101,7 @@ def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
     if seen.address != without_userinfo(mirror.upstream.simple_url):
         return True
     if source is not JournalSource.XMLRPC or seen.serial is None:
-        return False  # only the list would tell
+        return False  # only the list would show it
     try:
         last = mirror.upstream.last_serial() or 0
         return last < seen.serial or _other_entry(mirror, seen) is not None

@@ -50,7 +50,9 @@ def add_selected_projects(mirror: Mirror) -> None:
     cursor, known = facts.cursor or 0, facts.cursor_row
     _refuse_empty(mirror, projects, cursor)
     back = cursor if projects.serial is None else min(projects.serial, cursor)
-    if back < cursor and known is not None:  # this row is forgotten, and tells what is followed
+    if (
+        back < cursor and known is not None
+    ):  # this row is forgotten, and shows which journal is followed
         check_continuity(next(iter(mirror.upstream.entries(cursor - 1)), ()), cursor, known)
     with mirror.state.transaction():
         import_list(mirror, projects, WIDER_SELECTION, started)

@@ -32,7 +32,7 @@ def apply_selection(mirror: Mirror) -> Mirror:
     wanted = mirror.settings.mirror.selection
     known = facts.selection
     if known.applied == wanted.text:
-        if known.wanted is not None:  # the slip was mended
+        if known.wanted is not None:  # the slip was corrected
             _narrow(mirror)  # of what only that selection had
         return mirror
     before = _selection(known.applied) or _as_published(mirror)

@@ -52,7 +52,7 @@ def is_other_upstream(mirror: Mirror) -> bool:
 def check_address(mirror: Mirror) -> None:
     """Check that a new address is the same upstream.
 
-    What was learnt about the old one is forgotten. Its journal tells whether it is the same index.
+    What was learnt about the old one is forgotten. Its journal shows whether it is the same index.
     Raises :class:`JournalReplaced` when it does not and pages are held, and
     :class:`yanksync.core.errors.UpstreamError`.
     """
@@ -72,7 +72,7 @@ def check_address(mirror: Mirror) -> None:
     except JournalReplaced:
         raise
     except UpstreamError:
-        log.warning("%s; whether both are the same index cannot be told yet", moved)
+        log.warning("%s; it is not known yet whether both are the same index", moved)
         raise
 
 
@@ -196,8 +196,8 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
     raw, projects = lists.raw, lists.projects
     with mirror.state.transaction():
         mirror.state.start_over()
-        # Serials of now and of then do not compare, and directories may stand that a state put back
-        # unnoticed does not know.
+        # Serials of now and of then do not compare, and there may be directories that
+        # a state put back unnoticed does not know.
         facts.journal, facts.upstream_list = JournalPosition(), ListPosition()
         facts.change(Recovery, serial=OTHER_EPOCH)
         facts.change(PublishedListRecord, codecs=ANY_COPIES)

@@ -66,7 +66,7 @@ def report_delivery(mirror: Mirror, label: str, key: str, deliver: Callable[[], 
         why = str(error)
         mirror.totals.causes[error.cause] += 1
         left = "what it was to be told is kept for the next pass"
-        level = logging.DEBUG if why == before else logging.ERROR  # a service tells it once
+        level = logging.DEBUG if why == before else logging.ERROR  # a service logs it once
         log.log(level, "%s: %s; %s", label, why, left)
         if why != before:
             mirror.state.facts.put(**{fact: why})
@@ -102,7 +102,7 @@ def _call_webhook(mirror: Mirror, count: int) -> None:
 
 
 def webhook_message(projects: Sequence[str] | None, serial: int | None) -> dict[str, object]:
-    """Return what a webhook is told of ``projects``, of everything for None."""
+    """Return the body of a webhook about ``projects``; None: about everything."""
     named = [] if projects is None else [name for name in projects if name != layout.LIST_KEY]
     return {
         "event": "changed",
@@ -141,7 +141,7 @@ _HOOKS: dict[str, Callable[[Mirror, int], None]] = {
 
 
 def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
-    """Yield what to tell a hook at once, None for everything; asked on, it has taken it."""
+    """Yield what to send to a hook; None: everything. The next step means that it was taken."""
     outbox = mirror.state.hook_queue
     if count > EVERYTHING_ABOVE:
         yield None

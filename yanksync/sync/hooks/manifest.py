@@ -25,7 +25,7 @@ _FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename
 def lines(changes: Iterable[OutputChange]) -> Iterator[str]:
     """Yield the lines of ``changes``, copies before their page.
 
-    What is deleted may never have stood there; what is put stands there now.
+    What is deleted may never have been there; what is put is there now.
     """
     for change in changes:
         base = layout.directory(change.project)

@@ -114,7 +114,7 @@ class _Delivery:
         return filter(self._is_wanted, events)
 
     def _is_wanted(self, event: WithdrawalEvent) -> bool:
-        """Return whether the target is told of an event: never of what is older than the log."""
+        """Return whether the target gets an event; none is older than the log."""
         is_news = event.logged > self._position.epoch
         return is_news and self._target.wants(event.project, event.action)
 

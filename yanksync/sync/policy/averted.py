@@ -31,7 +31,7 @@ def note_averted(
 ) -> None:
     """Note which of these withdrawals concern hidden releases. Use inside a transaction.
 
-    Their files are withheld, in case no page tells of it before they are old enough. ``rows`` are
+    Their files are withheld, in case no page shows it before they are old enough. ``rows`` are
     the projects as they were before these entries.
     """
     if mirror.offers.published.keys.cooldown.is_off:

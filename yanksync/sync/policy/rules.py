@@ -46,7 +46,7 @@ def _with_offers(mirror: Mirror) -> Mirror:
     if digest is None and recorded is None:
         return mirror
     cutoff = facts.moment("cutoff")
-    if cutoff is None:  # not recorded: upstream may tell that our clock is wrong
+    if cutoff is None:  # not recorded: upstream's time may show that our clock is wrong
         now, last = mirror.now(), mirror.state.runs.previous_start(mirror.run)
         cutoff = now if last is None else min(last, now)
     offers = Offers(keys, cutoff, advisories.read)
@@ -69,7 +69,7 @@ def _with_offers(mirror: Mirror) -> Mirror:
 
 
 def _digest(facts: Facts, keys: OfferKeys, advisories: str | None) -> str | None:
-    """Return what stands for these rules."""
+    """Return the text by which these rules are known."""
     recorded, text = facts.text("offer_digest"), msgspec.json.encode(keys).decode()
     if recorded and (text, advisories) == (facts.text("offer_keys"), facts.advisories.digest):
         return recorded  # hashlib would load OpenSSL in every empty pass

@@ -26,7 +26,7 @@ def pin_text(pin: Pin) -> str:
 
 
 def place_text(pin: Pin) -> str:
-    """Return where a pin stands."""
+    """Return the file and line of a pin."""
     if not pin.path:
         return "installed"
     return pin.path if pin.line is None else f"{pin.path}:{pin.line}"

@@ -12,7 +12,7 @@ DAYS = 90
 """The chart shows so many days."""
 
 _DAY = 24 * 60 * 60
-_TOP, _BASE, _HEIGHT = 8, 188, 212  # pixels; names of months stand below the base
+_TOP, _BASE, _HEIGHT = 8, 188, 212  # pixels; names of months are below the base
 _LINES = 4  # at most, above the base
 _NARROW = 8  # days: the name of a month needs so much room
 

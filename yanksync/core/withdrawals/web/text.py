@@ -30,7 +30,7 @@ def visible(text: str) -> str:
 def visible_html(text: str) -> str:
     """Return ``text`` as HTML, with the escapes of :func:`visible` set apart.
 
-    It is isolated, so letters that run from right to left do not move what stands around it.
+    It is isolated, so letters that run from right to left do not move the text around it.
     """
     body = escape(text)
     if not text.isprintable():
