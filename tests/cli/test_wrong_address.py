@@ -140,7 +140,7 @@ def test_a_new_address_is_reported_with_the_old_one(synced: Cli, upstream: FakeU
         upstream.fail("^/", Fault.status(503))
         stopped = synced("sync")
         assert stopped.code == 1
-        assert f"warning: {new}; whether both are the same index cannot be told yet" in stopped.err
+        assert f"warning: {new}; it is not known yet whether both are the same index" in stopped.err
         done = synced("-v", "sync")
         assert done.code == 0
         assert f"info: {new}; its journal is the one followed so far\n" in done.err
