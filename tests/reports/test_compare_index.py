@@ -238,9 +238,10 @@ def test_a_directory_is_read(disk: World, below: str) -> None:
 
 
 def test_an_address_without_index_is_none_although_nothing_is_to_be_compared(
-    world: World, elsewhere: Served
+    world: World, other: FakeUpstream, elsewhere: Served
 ) -> None:
     world.started("demo")
+    other.upload("demo", "1.0")
     settings = load(None, {}, upstream_simple_url=elsewhere.root_url)
     with closing(UpstreamClient(settings)) as client:
         summary, found = compared(world, AskedIndex(client, Pace(10_000)))
