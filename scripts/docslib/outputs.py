@@ -482,6 +482,40 @@ class Adopted(Struct, kw_only=True, rename="kebab"):
     lacks: Annotated[list[str], _says("What upstream's pages have and the tree's lack.")]
 
 
+class ForgottenContents(Struct, kw_only=True):
+    """What the mirror had of a project."""
+
+    project: Name
+    pages: Annotated[int, _says("1: it was published.")]
+    files: Annotated[int, _says("Its package files, also those out of service.")]
+    bytes: Annotated[int, _says("Their size.")]
+    history: Annotated[int, _says("Its rows in the history.")]
+    events: Annotated[int, _says("Its events in the log of withdrawals.")]
+    hashes: Annotated[int, _says("Its files whose hashes are remembered.")]
+
+
+class Forgotten(Struct, kw_only=True):
+    """``yanksync forget --json``"""
+
+    forgotten: Annotated[list[ForgottenContents], _says("What was removed.")]
+    dry_run: Annotated[bool, _says("Whether it is still there.")]
+
+
+class ForgottenProject(Struct, kw_only=True):
+    """``yanksync forget --list --json``"""
+
+    project: Name
+    since: Annotated[Time, _says("When it was forgotten.")]
+    files: Annotated[int, _says("Its files whose hashes are remembered.")]
+
+
+class Undone(Struct, kw_only=True):
+    """``yanksync forget --undo --json``"""
+
+    undone: Annotated[list[Name], _says("The projects that the next ``sync`` mirrors again.")]
+    dry_run: Annotated[bool, _says("Whether they are still forgotten.")]
+
+
 class BundleMade(Struct, kw_only=True):
     """``yanksync bundle create --json``"""
 
@@ -683,9 +717,9 @@ class WithdrawalEvent(Struct, kw_only=True):
         Time, _says("When it happened, by the journal, else when it was seen. Can run backwards.")
     ]
     serial: Annotated[int | None, _says("The entry of the journal; null: seen on a page.")]
-    project: Annotated[Name, _says("The normalised name.")]
+    project: Annotated[str, _says("The normalised name; empty: it was forgotten.")]
     action: Annotated[
-        Literal["yank", "unyank", "remove", "quarantine", "unquarantine", "return"],
+        Literal["yank", "unyank", "remove", "quarantine", "unquarantine", "return", "forget"],
         _says("What happened."),
     ]
     versions: Annotated[list[str], _says("The releases; empty: the whole project.")]
@@ -844,6 +878,9 @@ OBJECTS: dict[str, type[Struct]] = {
     "restore": Restored,
     "history": Change,
     "verify": Verified,
+    "forget": Forgotten,
+    "forget-list": ForgottenProject,
+    "forget-undo": Undone,
     "bundle-create": BundleMade,
     "bundle-apply": BundleApplied,
     "adopt": Adopted,
@@ -862,5 +899,5 @@ OBJECTS: dict[str, type[Struct]] = {
 }
 """By the name of the schema."""
 
-ARRAYS = {"holds", "history", "config-show"}
+ARRAYS = {"holds", "history", "config-show", "forget-list"}
 """Outputs that are arrays of their object."""

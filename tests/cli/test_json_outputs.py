@@ -177,3 +177,15 @@ def test_a_bundle(synced: Cli, tmp_path_factory: pytest.TempPathFactory) -> None
     applied = printed(receiver, "bundle", "apply", str(bundle))
     assert applied == {**made, "dry_run": False}
     valid("bundle-apply", applied)
+
+
+def test_a_project_that_is_forgotten(synced: Cli) -> None:
+    planned = printed(synced, "forget", "demo", "--dry-run")
+    valid("forget", planned)
+    done = printed(synced, "forget", "demo")
+    assert done == {**planned, "dry_run": False}
+    listed = printed(synced, "forget", "--list")
+    valid("forget-list", listed)
+    undone = printed(synced, "forget", "demo", "--undo")
+    assert undone == {"undone": ["demo"], "dry_run": False}
+    valid("forget-undo", undone)

@@ -14,8 +14,9 @@ from tests.support.world import World
 from yanksync.bundle.apply import apply_file
 from yanksync.bundle.contents import BundleContents
 from yanksync.bundle.create import create_bundle
-from yanksync.bundle.places import Places, open_places, package_store
+from yanksync.bundle.places import Places, open_places
 from yanksync.config.load import load
+from yanksync.mirror.open_mirror import any_package_store
 from yanksync.mirror.progress import NoProgress
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.state import State
@@ -26,7 +27,7 @@ def bundle_of(world: World, name: str, since: int = 0) -> Path:
     settings = load(None, {}, **world.flags)
     path = world.where / name
     with world.state() as state:
-        store, packages = world.kills.store, package_store(settings)
+        store, packages = world.kills.store, any_package_store(settings)
         create_bundle(Places(settings, state, store, packages, now=world.clock.now), path, since)
     return path
 

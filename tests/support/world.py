@@ -25,6 +25,7 @@ from yanksync.core.errors import YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
+from yanksync.mirror.forgotten import without_forgotten
 from yanksync.mirror.open_mirror import open_package_store
 from yanksync.output.disk.store import DiskStore
 from yanksync.state.state import State
@@ -152,6 +153,7 @@ class World:
         self.error = None
         settings = load(self.config, {}, **self.flags)
         with self.state() as state:
+            settings, forgotten = without_forgotten(settings, state)
             upstream = UpstreamClient(settings, json_only=state.facts.flag("json"))
             run = state.runs.begin("sync", self.clock.time)
             self.mirror = mirror = Mirror(
@@ -164,6 +166,7 @@ class World:
                 now=self.clock.now,
                 monotonic=self.clock.monotonic,
                 sleep=self.clock.sleep,
+                forgotten=forgotten,
             )
             try:
                 code = work(mirror)

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from yanksync.config.settings import Settings
-from yanksync.mirror.open_mirror import open_package_store, open_store
+from yanksync.mirror.open_mirror import any_package_store, open_store
 from yanksync.mirror.progress import NoProgress, Progress
 from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.package_store import PackageStore
@@ -41,14 +40,6 @@ def open_places(
     with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
         store = open_store(settings, held)
         try:
-            yield Places(settings, state, store, package_store(settings), progress)
+            yield Places(settings, state, store, any_package_store(settings), progress)
         finally:
             store.close()
-
-
-def package_store(settings: Settings) -> PackageStore:
-    """Return where package files are, also of a mirror that copies none itself."""
-    section = replace(settings.mirror, files="copy")
-    found = open_package_store(replace(settings, mirror=section))
-    assert found is not None
-    return found

@@ -33,6 +33,7 @@ COMMANDS = {
     "exposure": "yanksync.cli.reports.exposure:exposure",
     "adopt": "yanksync.cli.adopt:adopt",
     "bundle": "yanksync.cli.bundle:bundle",
+    "forget": "yanksync.cli.forget:forget_projects",
     "verify": "yanksync.cli.reports.verify:verify",
     "holds": "yanksync.cli.reports.holds:holds",
     "approve": "yanksync.cli.reports.approve:approve",
@@ -49,7 +50,7 @@ GROUPS = {
     "Mirroring": ("sync", "full-resync", "run", "bundle"),
     "Looking": ("status", "check", "why", "history", "verify"),
     "Helping users": ("audit", "compare", "rescue", "exposure"),
-    "Deciding": ("holds", "approve", "restore"),
+    "Deciding": ("holds", "approve", "restore", "forget"),
     "Other": ("backup", "help", "version"),
 }
 """The commands by what they are for, as the help shows them."""

@@ -39,6 +39,7 @@ class Mirror(Struct, frozen=True, eq=False):
     sleep: Callable[[float], None] = time.sleep
     stopping: Callable[[], bool] = never  # whether to end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
+    forgotten: frozenset[tuple[str, str]] = frozenset()  # hashes of files that no page may have
     offers: Offers = NOTHING_HIDDEN  # what the operator's rules make of each page
     choice: FileChoice | None = None  # the rules of [files]; None: every file is chosen
     totals: RunTotals = field(default_factory=RunTotals)

@@ -11,12 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Bucket, DirectoryObjectForm, Settings
 from yanksync.core import layout
 from yanksync.core.errors import StateError
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.forgotten import without_forgotten
 from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, Progress, never
 from yanksync.mirror.state_access import open_exclusively
 from yanksync.output.disk.store import DiskStore
@@ -49,6 +52,7 @@ def open_mirror(
     """
     with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
         _refuse_bundles(settings, state)
+        settings, forgotten = without_forgotten(settings, state)
         settings = resolve_upstream_url(settings, state, remember=not dry_run)
         _log_places(settings)
         store = open_store(settings, held)
@@ -63,6 +67,7 @@ def open_mirror(
                 run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
+                forgotten=forgotten,
             )
         finally:
             upstream.close()
@@ -156,6 +161,14 @@ def _object_packages(
 
     kept = None if withheld is None else client(withheld)
     return ObjectPackages(client(output), incoming, kept, None if held is None else held.writes)
+
+
+def any_package_store(settings: Settings) -> PackageStore:
+    """Return where package files are, also of a mirror that copies none any more."""
+    section = replace(settings.mirror, files="copy")
+    found = open_package_store(replace(settings, mirror=section))
+    assert found is not None
+    return found
 
 
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:

@@ -182,6 +182,10 @@ class Database:
             self._depth -= 1
             self.execute("ROLLBACK")
 
+    def empty_log(self) -> None:
+        """Write the log (WAL) into the database, and empty it."""
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def backup(self, target: Path) -> None:
         """Write a consistent copy to ``target``, a new file.
 

@@ -384,6 +384,23 @@ _KEPT_FILES = (
         BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (OLD.project, NULL); END""",
 )
 
+_FORGOTTEN = (
+    # Projects that a person had forgotten: they are excluded, and their texts are erased.
+    """CREATE TABLE forgotten (
+        project TEXT PRIMARY KEY,         -- normalised
+        since REAL NOT NULL,
+        erased INTEGER NOT NULL           -- nothing of it is left
+    ) WITHOUT ROWID""",
+    # The hashes of their files, so that no other project brings them back.
+    """CREATE TABLE forgotten_files (
+        project TEXT NOT NULL,
+        file INTEGER NOT NULL,            -- a number, in place of its name
+        algorithm TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (project, algorithm, digest)
+    ) WITHOUT ROWID""",
+)
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -402,6 +419,7 @@ _MIGRATIONS = (
     ("bundles", _BUNDLES),
     ("unchosen", (_UNCHOSEN,)),
     ("kept_files", _KEPT_FILES),
+    ("forgotten", _FORGOTTEN),
 )
 VERSION = len(_MIGRATIONS)
 

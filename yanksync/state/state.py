@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from yanksync.state.package_files.checks import CopyChecks
     from yanksync.state.package_files.kept import KeptFiles
     from yanksync.state.package_files.table import PackageFileTable
+    from yanksync.state.policy.forgotten import ForgottenTable
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
     from yanksync.state.views.timeline import Timeline
@@ -101,6 +102,13 @@ class State:
         return PackageFileTable(self._db)
 
     @cached_property
+    def forgotten(self) -> ForgottenTable:
+        """The projects that were forgotten."""
+        from yanksync.state.policy.forgotten import ForgottenTable  # start-up: it is seldom needed
+
+        return ForgottenTable(self._db)
+
+    @cached_property
     def bundles(self) -> BundleTable:
         """The bundles that were made, and what changed since."""
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
@@ -144,6 +152,10 @@ class State:
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+    def empty_log(self) -> None:
+        """Take what was erased out of the log of the database, too."""
+        self._db.empty_log()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is committed together or not at all."""

@@ -76,6 +76,8 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """
     try:
         request = request or PassRequest()
+        if mirror.state.forgotten.unfinished():
+            _finish_forgetting(mirror)
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
@@ -92,6 +94,14 @@ def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
     update_withdrawals(mirror)
     deliver_hooks(mirror, mid_pass=mid_pass)
     send_notifications(mirror)
+
+
+def _finish_forgetting(mirror: Mirror) -> None:
+    """Do what a ``forget`` that died has left."""
+    from yanksync.sync.policy.forget import finish_forgetting  # start-up: it is seldom needed
+
+    mirror.store.prepare()
+    finish_forgetting(mirror)
 
 
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:

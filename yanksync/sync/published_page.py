@@ -16,6 +16,7 @@ from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.policies.yanked import offered_page
 from yanksync.mirror.context import Mirror
+from yanksync.mirror.forgotten import page_without_forgotten
 from yanksync.output.reconcile import RenderedForms
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.views.stored_page import STORED_RULES, parse_stored_page, visible_page
@@ -60,6 +61,7 @@ def shown_page(mirror: Mirror, page: Page) -> Page:
 
     The rules of :mod:`yanksync.mirror.offers` change nothing on it.
     """
+    page = page_without_forgotten(page, mirror.forgotten)
     page = offered_page(page, mirror.settings.mirror.yanked.value)
     if mirror.choice is None:
         return page

@@ -12,6 +12,9 @@ from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 
 DAY = 86400
+FORGET = "forget"
+"""The action of an event whose project the operator had forgotten."""
+
 _LATEST = 253402300799  # the end of the year 9999
 
 
@@ -47,6 +50,28 @@ def encode_event(event: WithdrawalEvent) -> str:
     """
     found = msgspec.to_builtins(event)
     found |= {"logged": utc(event.logged), "time": utc(event.time)}
+    return json.dumps(found, separators=(",", ":"))
+
+
+def forgotten_line(cursor: int, logged: int) -> str:
+    """Return the line of an event of which no text remains.
+
+    It has all keys, so that each follower can read it.
+    """
+    found = {
+        "cursor": cursor,
+        "logged": utc(logged),
+        "time": utc(logged),
+        "serial": None,
+        "project": "",
+        "action": FORGET,
+        "versions": [],
+        "files": [],
+        "reason": None,
+        "installable_by_pin": False,
+        "page_sha256": None,
+        "replaces": None,
+    }
     return json.dumps(found, separators=(",", ":"))
 
 

@@ -11,12 +11,14 @@ from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 from yanksync.core.withdrawals.event import (
     DAY,
+    FORGET,
     WithdrawalEvent,
     decode_event,
     encode_event,
+    forgotten_line,
 )
 from yanksync.state.database import Database
-from yanksync.state.facts import Facts
+from yanksync.state.facts import EventLogPosition, Facts
 from yanksync.state.withdrawals.unlogged import Unlogged
 
 
@@ -100,7 +102,7 @@ class EventLog:
 
     def after(self, cursor: int, limit: int = -1) -> Iterator[WithdrawalEvent]:
         """Yield up to ``limit`` events after a cursor; -1: all."""
-        return self._read("cursor > ?", "cursor LIMIT ?", (cursor, limit))
+        return self._read("cursor > ? AND project <> ''", "cursor LIMIT ?", (cursor, limit))
 
     def of_project(self, project: str) -> Iterator[WithdrawalEvent]:
         """Yield the events of a project, oldest first, without replaced ones."""
@@ -163,7 +165,8 @@ class EventLog:
     def projects(self, above: int = 0) -> Iterator[NormalizedName]:
         """Yield the projects that have events after a cursor, by name."""
         found = self._db.stream(
-            "SELECT DISTINCT project FROM events WHERE cursor > ? ORDER BY project",
+            "SELECT DISTINCT project FROM events WHERE cursor > ? AND project <> '' "
+            "ORDER BY project",
             (above,),
         )
         return (NormalizedName(row[0]) for row in found)
@@ -199,6 +202,29 @@ class EventLog:
             if event.replaces is not None:
                 self._replace(event.replaces, event.cursor)
             self.unlogged.drop(row.history)
+
+    def forget_project(self, project: str) -> None:
+        """Let no text of a project remain in the log.
+
+        The cursors of all events stay; the lines of the project say nothing any more. The log has
+        another epoch then, because pages that were full have changed.
+        """
+        rows = self._db.execute(
+            """SELECT cursor, logged, time, action, replaced_by FROM events WHERE project = ?""",
+            (project,),
+        )
+        for cursor, logged, time, action, replaced_by in rows:
+            self._db.execute(
+                """UPDATE events SET history = 0, project = '', time = logged, action = ?,
+                    observed = 0, replaced_by = cursor, line = ? WHERE cursor = ?""",
+                (FORGET, forgotten_line(cursor, logged), cursor),
+            )
+            if replaced_by is None:
+                self._count(time, action, -1)
+        known = self._facts.event_log.epoch
+        if rows and known is not None:
+            self._facts.change(EventLogPosition, epoch=known + 1, published=None, archived=None)
+            self._db.execute("UPDATE notified SET epoch = ?2 WHERE epoch = ?1", (known, known + 1))
 
     def _replace(self, old: int, new: int) -> None:
         rows = self._db.execute(

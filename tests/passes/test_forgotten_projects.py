@@ -1,0 +1,192 @@
+"""``forget`` removes a project and everything that was said of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import Receiver, bundle_of
+from tests.support.dying_store import Killed
+from tests.support.fake_index.http_server import Served
+from tests.support.log_follower import Follower
+from tests.support.web_site import serve_files
+from tests.support.world import DONE, World
+from yanksync.config.load import load
+from yanksync.core.exit_codes import ExitCode
+from yanksync.core.names import NormalizedName
+from yanksync.mirror.context import Mirror
+from yanksync.sync.pipeline import update_withdrawals
+from yanksync.sync.policy.forget import contents_of, forget, mirror_again
+
+DEMO = NormalizedName("demo")
+TEXTS = (b"a secret reason", b"demo-1.0", b"demo-2.0")
+
+
+@pytest.fixture
+def mirror(served: Served, where: Path) -> World:
+    """A mirror with a yank and a removal of the project ``demo``, and with another project."""
+    world = World(served, where, disk=True, mirror_files="copy", withdrawals_publish=True)
+    world.started("demo", "other")
+    world.up.yank("demo", "2.0", "a secret reason")
+    world.up.yank("other", "1.0", "a public reason")
+    world.up.remove_release("demo", "1.0")
+    assert world.sync() == DONE
+    return world
+
+
+def forgotten(world: World, *names: str) -> None:
+    """Forget projects, as the command does."""
+
+    def work(mirror: Mirror) -> ExitCode:
+        forget(mirror, [NormalizedName(name) for name in names or ("demo",)])
+        update_withdrawals(mirror)
+        return ExitCode.DONE
+
+    assert world.work(work) == DONE
+
+
+def texts_in(directory: Path) -> list[str]:
+    """Return the files below a directory that have a text of the project."""
+    return sorted(
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_file() and any(text in path.read_bytes() for text in TEXTS)
+    )
+
+
+def test_nothing_of_the_project_remains(mirror: World) -> None:
+    assert len(texts_in(mirror.where)) > 10
+    forgotten(mirror)
+    assert texts_in(mirror.where) == []
+    assert not any("demo" in path for path in mirror.files())
+    assert {row.project for row in mirror.history()} == {"other"}
+    assert b"a public reason" in mirror.files()["withdrawals/feed.atom"]
+
+
+def test_the_passes_after_it_do_not_bring_it_back(mirror: World) -> None:
+    forgotten(mirror)
+    files = mirror.files()
+    assert mirror.sync() == DONE
+    assert mirror.files() == files
+    mirror.up.upload("demo", "3.0")
+    mirror.up.yank("demo", "2.0", "a secret reason")
+    assert mirror.sync() == DONE
+    assert mirror.resync() == DONE
+    assert texts_in(mirror.where) == []
+    assert "demo" not in mirror.asked
+
+
+def test_no_other_project_brings_its_files_back(mirror: World) -> None:
+    project = mirror.up.project("demo")
+    assert project is not None
+    content = project.files["demo-2.0.tar.gz"].content
+    forgotten(mirror)
+    mirror.up.upload("copycat", "1.0", content=content)
+    mirror.up.upload("copycat", "2.0")
+    assert mirror.sync() == DONE
+    page = mirror.page("copycat")
+    assert page is not None
+    assert [file["filename"] for file in page["files"]] == ["copycat-2.0.tar.gz"]
+
+
+def test_files_that_another_project_has_already_leave_it(mirror: World) -> None:
+    project = mirror.up.project("demo")
+    assert project is not None
+    mirror.up.upload("copycat", "1.0", content=project.files["demo-2.0.tar.gz"].content)
+    assert mirror.sync() == DONE
+    forgotten(mirror)
+    page = mirror.page("copycat")
+    assert page is not None
+    assert page["files"] == []
+    assert mirror.sync() == DONE
+    assert not [path for path in mirror.files() if path.endswith("copycat-1.0.tar.gz")]
+
+
+def test_a_follower_of_the_log_begins_again(mirror: World) -> None:
+    with serve_files(mirror.where / "out") as url:
+        follower = Follower(f"{url}withdrawals/log/")
+        follower.follow()
+        assert ("demo", "2.0") in follower.withdrawn
+        newest = follower.cursor
+        forgotten(mirror)
+        follower.follow()
+        assert follower.withdrawn == {("other", "1.0"): "yank"}
+        assert follower.cursor == newest
+        mirror.up.yank("other", "2.0", "another")
+        assert mirror.sync() == DONE
+        follower.follow()
+        assert follower.cursor == newest + 1
+    lines = mirror.files()["withdrawals/log/000001.ndjson"].splitlines()
+    actions = sorted(json.loads(line)["action"] for line in lines)
+    assert actions == ["forget", "forget", "yank", "yank"]
+
+
+def test_it_counts_what_it_removes(mirror: World) -> None:
+    with mirror.state() as state:
+        found = contents_of(state, DEMO)
+        assert found is not None
+        assert (found.pages, found.files, found.history, found.events) == (1, 2, 2, 2)
+        assert found.hashes == 2
+        assert contents_of(state, NormalizedName("nosuch")) is None
+
+
+def test_it_can_be_mirrored_again(mirror: World) -> None:
+    forgotten(mirror)
+    with mirror.state() as state:
+        assert [(one.name, one.files) for one in state.forgotten.all()] == [("demo", 2)]
+        mirror_again(state, load(None, {}, **mirror.flags), [DEMO], mirror.clock.time)
+    assert mirror.sync() == DONE
+    page = mirror.page("demo")
+    assert page is not None
+    assert [file["filename"] for file in page["files"]] == ["demo-2.0.tar.gz"]
+    assert {row.project for row in mirror.history()} == {"other"}
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_pass_finishes_what_a_kill_left(mirror: World, *, after: bool) -> None:
+    """Each step that writes the output can be the last one of the command."""
+    steps = 0
+    mirror.kills.after = after
+    while True:
+        mirror.kills.at = steps
+        try:
+            forgotten(mirror)
+            break
+        except Killed:
+            steps += 1
+        assert mirror.sync() == DONE
+        assert texts_in(mirror.where) == []
+        with mirror.state() as state:
+            mirror_again(state, load(None, {}, **mirror.flags), [DEMO], mirror.clock.time)
+        mirror.up.upload("demo", f"{steps + 2}.0")
+        mirror.up.yank("demo", "2.0", "a secret reason")
+        assert mirror.sync() == DONE
+    assert steps > 3
+
+
+def test_a_bundle_takes_it_away_elsewhere(mirror: World, where: Path) -> None:
+    (where / "receiver").mkdir()
+    receiver = Receiver(where / "receiver")
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    forgotten(mirror)
+    receiver.apply(bundle_of(mirror, "second.bundle", 1))
+    assert receiver.files() == mirror.files()
+    assert texts_in(receiver.output) == []
+
+
+def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> None:
+    stranger = mirror.where / "out/simple/demo/notes.txt"
+    stranger.write_text("mine")
+
+    def work(world: Mirror) -> ExitCode:
+        forget(world, [DEMO])
+        return ExitCode.DONE
+
+    assert mirror.work(work) == ExitCode.FAILED
+    assert mirror.error is not None
+    assert "could not be removed; the next 'yanksync sync' tries again" in mirror.error
+    stranger.unlink()
+    assert mirror.sync() == DONE
+    assert texts_in(mirror.where) == []

@@ -1,0 +1,158 @@
+"""Forgets projects: their pages, files and texts go, and only hashes of the files stay.
+
+The first step makes the forgetting last: from then on no pass mirrors the project. A run that dies
+behind that leaves the rest to the next one, which begins with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from yanksync.config.settings import Settings
+from yanksync.core.errors import InvalidAnswer, PublishError
+from yanksync.core.layout import directory
+from yanksync.core.model import File, Hashes
+from yanksync.core.names import NormalizedName
+from yanksync.core.package_files.paths import metadata_path
+from yanksync.core.project_state import PublishReason
+from yanksync.core.withdrawals import paths
+from yanksync.mirror.context import Mirror, log
+from yanksync.mirror.forgotten import is_forgotten, without_forgotten
+from yanksync.mirror.open_mirror import any_package_store
+from yanksync.state.project_rows import ProjectRow
+from yanksync.state.state import State
+from yanksync.state.views.stored_page import parse_stored_page
+from yanksync.sync.policy.rules import with_recorded_rules
+from yanksync.sync.publish import publish
+from yanksync.sync.publish_list import publish_list
+
+
+class ForgottenContents(Struct, frozen=True, kw_only=True):
+    """What the mirror has of a project."""
+
+    project: NormalizedName
+    pages: int  # 1: it is published
+    files: int  # copies, also those that are not served
+    bytes: int  # of the copies
+    history: int  # rows
+    events: int  # of the log of withdrawals
+    hashes: int  # files whose hashes are remembered
+
+
+def contents_of(state: State, name: NormalizedName) -> ForgottenContents | None:
+    """Return what there is of a project; None: nothing."""
+    if not state.forgotten.is_known(name):
+        return None
+    row = state.projects.get([name]).get(name)
+    copies = state.package_files.by_project([name]).get(name, ())
+    return ForgottenContents(
+        project=name,
+        pages=int(row is not None and row.published is not None),
+        files=sum(one.size is not None for one in copies),
+        bytes=sum(one.size or 0 for one in copies),
+        history=state.forgotten.count_history(name),
+        events=sum(1 for _ in state.event_log.of_project(name)),
+        hashes=len(_hashes(state, name)),
+    )
+
+
+def _hashes(state: State, name: NormalizedName) -> list[Hashes]:
+    """Return the hashes of all files that the state knows of a project."""
+    found = [one.file.hashes for one in state.package_files.by_project([name]).get(name, ())]
+    row = state.projects.get([name]).get(name)
+    if row is not None:
+        found += [file.hashes for file in _recorded_files(state, row)]
+        found += [one.hashes for one in state.removed_files.of(row.id)]
+    return [hashes for hashes in dict.fromkeys(found) if hashes]
+
+
+def _recorded_files(state: State, row: ProjectRow) -> tuple[File, ...]:
+    stored = state.projects.page(row.id)
+    try:
+        return () if stored is None else parse_stored_page(row.name, stored).files
+    except InvalidAnswer:  # a damaged page has no hashes to keep
+        return ()
+
+
+def forget(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
+    """Forget projects.
+
+    Raises :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`;
+    the next pass goes on then.
+    """
+    with mirror.state.transaction():
+        for name in names:
+            mirror.state.forgotten.add(name, _hashes(mirror.state, name), mirror.now())
+    finish_forgetting(mirror)
+
+
+def mirror_again(
+    state: State, settings: Settings, names: Sequence[NormalizedName], now: float
+) -> None:
+    """Let the next pass fetch forgotten projects, as far as the configuration selects them."""
+    with state.transaction():
+        for name in names:
+            state.forgotten.drop(name)
+            if settings.is_mirrored(name):
+                state.projects.add([(name, name)])
+                state.fetch_queue.mark(name, None, now, forced=True, patient=False)
+
+
+def finish_forgetting(mirror: Mirror) -> None:
+    """Remove what is left of forgotten projects. Raises what :func:`forget` raises."""
+    state, names = mirror.state, mirror.state.forgotten.unfinished()
+    settings, hashes = without_forgotten(mirror.settings, state)
+    mirror = with_recorded_rules(replace(mirror, settings=settings, forgotten=hashes))
+    _remove_pages(mirror, names)
+    _remove_files(mirror, names)
+    _hide_in_other_projects(mirror)
+    publish_list(mirror)
+    with state.transaction():
+        for name in names:
+            state.forgotten.erase(name)
+    for name in names:
+        for place in (paths.project_directory(name), paths.osv_directory(name)):
+            mirror.store.delete_files(list(mirror.store.list_files(place)))
+    with state.transaction():
+        state.forgotten.finish(names)
+    state.empty_log()
+    for name in names:
+        log.info("%s: forgotten", name)
+
+
+def _remove_pages(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
+    state, now = mirror.state, mirror.now()
+    rows = state.projects.get(names).values()
+    with state.transaction():
+        for row in rows:
+            state.publish_queue.add(row.id, PublishReason.EXCLUDED, now, approved=True)
+    publish(mirror, state.publish_queue.queued([row.id for row in rows]))
+    for row in state.projects.get(names).values():
+        if row.published is not None:  # the log says why
+            problem = "could not be removed; the next 'yanksync sync' tries again"
+            raise PublishError(directory(row.name), problem)
+
+
+def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
+    store = any_package_store(mirror.settings)
+    for copies in mirror.state.package_files.by_project(names).values():
+        places = [place for one in copies for place in (one.path, metadata_path(one.path))]
+        store.delete_packages(places)
+        store.keep_incoming(set(store.incoming()).difference(places))
+        store.delete_withheld([one.path for one in copies])
+
+
+def _hide_in_other_projects(mirror: Mirror) -> None:
+    """Publish the pages again of other projects that have the same files."""
+    state = mirror.state
+    for batch in state.package_files.in_batches():
+        found = {one.project for one in batch if is_forgotten(one.file.hashes, mirror.forgotten)}
+        rows = state.projects.get(found).values()
+        with state.transaction():
+            for row in rows:
+                state.publish_queue.add_page(row.id, mirror.now())
+        queued = state.publish_queue.queued([row.id for row in rows])
+        publish(mirror, [one for one in queued if one.reason is PublishReason.PAGE])
