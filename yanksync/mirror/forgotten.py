@@ -13,7 +13,10 @@ ForgottenHashes = frozenset[tuple[str, str]]
 
 
 def without_forgotten(settings: Settings, state: State) -> tuple[Settings, ForgottenHashes]:
-    """Return settings that leave out the forgotten projects, and the hashes of their files."""
+    """Return settings without the forgotten projects.
+
+    With them come the hashes of these projects' files.
+    """
     names = state.forgotten.names()
     if not names:
         return settings, frozenset()

@@ -164,7 +164,7 @@ def _object_packages(
 
 
 def any_package_store(settings: Settings) -> PackageStore:
-    """Return where package files are, also of a mirror that copies none any more."""
+    """Return the store of package files, whatever ``mirror.files`` is."""
     section = replace(settings.mirror, files="copy")
     found = open_package_store(replace(settings, mirror=section))
     assert found is not None

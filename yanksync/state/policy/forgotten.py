@@ -57,7 +57,10 @@ class ForgottenTable:
         return frozenset((row[0], row[1]) for row in rows)
 
     def add(self, project: str, files: Iterable[Hashes], now: float) -> None:
-        """Remember that a project is to be forgotten, with the hashes of its files."""
+        """Note a project that is to be forgotten.
+
+        ``files`` are the hashes of each of its files.
+        """
         self._db.execute(
             """INSERT INTO forgotten VALUES (?, ?, 0)
             ON CONFLICT (project) DO UPDATE SET erased = 0""",

@@ -92,7 +92,10 @@ def forget(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
 def mirror_again(
     state: State, settings: Settings, names: Sequence[NormalizedName], now: float
 ) -> None:
-    """Let the next pass fetch forgotten projects, as far as the configuration selects them."""
+    """Let the next pass fetch forgotten projects.
+
+    The configuration can leave some of them out.
+    """
     with state.transaction():
         for name in names:
             state.forgotten.drop(name)
