@@ -10,7 +10,7 @@ import pytest
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
 from tests.support.verification import names, opened
-from tests.support.world import DONE, FAILED, HELD, World
+from tests.support.world import DAY, DONE, FAILED, HELD, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.output.comparison import Finding
 from yanksync.state.views.holds import held_items
@@ -162,6 +162,23 @@ def test_a_repair_says_what_upstream_has_no_more(mirror: World) -> None:
     became, code = repair(mirror, READ)
     assert code == ExitCode.PARTIAL
     assert "404" in (became[below(mirror, path)] or "")
+
+
+def test_an_altered_file_that_upstream_removed_is_gone(mirror: World) -> None:
+    mirror.configure(mirror_deleted="yank")
+    mirror.up.clock += int(30 * DAY)
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync(later=30 * DAY) == DONE
+    assert served(mirror)
+    path = copy(mirror)
+    alter(path)
+    assert names(check(mirror, READ)[0]) == [("altered", below(mirror, path))]
+    assert not path.exists()
+    page = mirror.page("demo")
+    assert page is not None
+    assert [file["filename"] for file in page["files"]] == ["demo-2.0.tar.gz"]
+    assert mirror.sync() == DONE
+    assert check(mirror)[:2] == ([], DONE)
 
 
 def test_wrong_modes_are_reset(mirror: World) -> None:

@@ -72,15 +72,33 @@ class CopyChecks(PackageFileTable):
     def want_again(self, paths: Collection[str], now: float) -> list[str]:
         """Note that copies are to be downloaded again; return their projects.
 
-        ``paths`` are those of copies or of their metadata. Use inside a transaction.
+        ``paths`` are those of copies or of their metadata. What upstream has removed is forgotten
+        instead. Use inside a transaction.
         """
-        rows = self._db.execute(
-            """UPDATE package_files SET status = 'wanted', size = NULL, has_metadata = 0,
-                since = ?, attempts = 0, next_try = 0, problem = NULL
-            WHERE status = 'served' AND path IN (SELECT value FROM json_each(?))
-            RETURNING project""",
-            (now, json.dumps([*_copy_paths(paths)])),
+        chosen = json.dumps([*paths])
+        metadata = json.dumps(
+            [path.removesuffix(_METADATA) for path in paths if path.endswith(_METADATA)]
         )
+        rows = [
+            *self._db.execute(
+                """DELETE FROM package_files WHERE status = 'served' AND kept
+                AND path IN (SELECT value FROM json_each(?)) RETURNING project""",
+                (chosen,),
+            ),
+            *self._db.execute(
+                """UPDATE package_files SET has_metadata = 0 WHERE status = 'served' AND kept
+                AND path IN (SELECT value FROM json_each(?)) RETURNING project""",
+                (metadata,),
+            ),
+            *self._db.execute(
+                """UPDATE package_files SET status = 'wanted', size = NULL, has_metadata = 0,
+                    since = ?1, attempts = 0, next_try = 0, problem = NULL
+                WHERE status = 'served' AND NOT kept AND path IN
+                    (SELECT value FROM json_each(?2) UNION SELECT value FROM json_each(?3))
+                RETURNING project""",
+                (now, chosen, metadata),
+            ),
+        ]
         return sorted({project for (project,) in rows})
 
     def adopt(self, project: str, copies: Iterable[AdoptedCopy], now: float) -> None:

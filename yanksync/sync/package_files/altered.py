@@ -12,6 +12,9 @@ from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror, log
 from yanksync.sync.publish import publish
 
+_AGAIN = "the next pass downloads it again"
+_GONE = "it cannot be downloaded again, because upstream has removed it"
+
 
 class AlteredCopy(Struct, frozen=True):
     """A copy, or its metadata, that does not hold what was copied."""
@@ -40,10 +43,11 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     kept = f"; the altered bytes are kept in {place}" if place else ""
     for one in found:
         log.warning(
-            "%s: %s: %s; it is not served any more, and the next pass downloads it again%s",
+            "%s: %s: %s; it is not served any more, and %s%s",
             one.copy.project,
             one.path.rpartition("/")[2],
             one.problem,
+            _GONE if one.copy.kept else _AGAIN,
             kept,
             extra={"project": one.copy.project},
         )
