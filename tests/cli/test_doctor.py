@@ -16,7 +16,9 @@ from tests.support.cli_runner import Cli, Done
 from tests.support.fake_index.index import FakeUpstream, Fault, Served, serve
 from tests.support.raw_server import wire
 from tests.support.system.refused_calls import refusing, without
+from yanksync.config.load import load
 from yanksync.doctor.checks import Level
+from yanksync.doctor.package_files import place_checks
 from yanksync.doctor.schedule import schedule_check
 from yanksync.system.file_lock import Holder
 
@@ -217,6 +219,28 @@ def test_places_that_are_in_the_way(yanksync: Cli) -> None:
     assert found.code == 1
     failed = [one for one in found.json["checks"] if one["level"] == "failure"]
     assert {"output", "state"} == {one["name"] for one in failed}
+
+
+def test_where_files_wait_that_are_out_of_service(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+
+    def found(**keys: object) -> list[tuple[str, str]]:
+        places = {"mirror_output": str(tmp_path / "mirror"), "mirror_files": "copy"}
+        settings = load(None, {}, **places, mirror_state=str(tmp_path / "state.db"), **keys)
+        return [(str(check.level), check.text) for check in place_checks(settings)]
+
+    withheld = tmp_path / "state.db.withheld"
+    assert found() == [("ok", f"{withheld} keeps files that are out of service")]
+    withheld.mkdir(mode=0o755)
+    assert found() == [("warning", f"others can read {withheld}, and it may hold malware")]
+    withheld.chmod(0o700)
+    assert found()[0][0] == "ok"
+    withheld.rmdir()
+    withheld.write_text("in the way")
+    (level, text), *_ = found()
+    assert (level, text.startswith(f"{withheld} cannot be written")) == ("failure", True)
+    _, (level, text) = found(files_free_space="999TiB")
+    assert (level, "files.free_space keeps 1,047,527,424 MiB" in text) == ("failure", True)
 
 
 def test_the_last_run_and_one_at_work(synced: Cli, upstream: FakeUpstream) -> None:

@@ -25,7 +25,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMirror]:
         for mirror in running(served, tmp_path_factory.mktemp("doctor")):
             for project in ("demo", "other"):
                 mirror.upload(project, "1.0")
-            mirror.sync()
+            mirror.sync(mirror_files="copy")
             yield mirror
 
 
@@ -111,3 +111,20 @@ def test_another_tree_and_an_address_without_one(mirror: LiveMirror, tmp_path: P
     found = told(mirror, site, "another")
     assert found["web list content"]["level"] == "warning"
     assert found["web page"]["level"] == "failure"
+
+
+def test_a_package_file_is_asked_for(mirror: LiveMirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YANKSYNC_MIRROR_FILES", "copy")
+    found = web(mirror, mirror.nginx.root_url)["web package"]
+    assert (found["level"], found["text"].split(",")[0]) == ("ok", "served as it was copied")
+
+    def plain(listen: str) -> str:
+        return f"server {{ listen {listen}; root {mirror.output}; }}"
+
+    def pages_only(listen: str) -> str:
+        return plain(listen)[:-1] + "location /packages/ { return 404; } }"
+
+    found = told(mirror, plain, "plain-packages")["web package"]
+    assert (found["level"], "no 'Cache-Control: immutable'" in found["text"]) == ("warning", True)
+    found = told(mirror, pages_only, "no-packages")["web package"]
+    assert (found["level"], found["text"].split()[-2:]) == ("failure", ["answered", "404"])

@@ -35,4 +35,8 @@ def setup_checks(settings: Settings, status: Status) -> Iterator[Check]:
         projects = yield from upstream_checks(named)
     yield from output_checks(settings, status, projects)
     yield from state_checks(settings)
+    if settings.copies_files:
+        from yanksync.doctor.package_files import place_checks  # start-up: few copy files
+
+        yield from place_checks(settings)
     yield from extra_checks(settings)

@@ -63,6 +63,10 @@ def web_checks(settings: Settings, url: str) -> Iterator[Check]:
         if name is not None:
             page, path = f"{simple}{name}/", f"{layout.ROOT}/{name}"
             yield from _served(session, settings, "web page", page, path)
+        if settings.copies_files:
+            from yanksync.doctor.package_files import served_checks  # start-up: few copy files
+
+            yield from served_checks(session, settings, simple.removesuffix("simple/"))
 
 
 def _published(settings: Settings) -> str | None:

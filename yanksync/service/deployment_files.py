@@ -39,6 +39,7 @@ _NAME = re.compile(r"@([A-Z]+)@")
 _PLAIN = re.compile(r"[\w./:,=+~@\[\]-]+")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MINUTE, _HOUR = 60, 60 * 60
+_WITHHELD = "files.withheld"
 # Directories of the system, which a mirror must not take for its own.
 _SHARED = (
     *("/", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr"),
@@ -164,6 +165,7 @@ def _directories(settings: Settings, installation: Installation) -> str:
         "mirror.output": mirror.output,
         "mirror.state": mirror.state.parent if isinstance(mirror.state, Path) else None,
         "hooks.manifest": settings.hooks.manifest,
+        _WITHHELD: settings.files.withheld,
     }
     lines = []
     for key, place in places.items():
@@ -171,7 +173,8 @@ def _directories(settings: Settings, installation: Installation) -> str:
             if str(place) in _SHARED or not _PLAIN.fullmatch(str(place)):
                 problem = f"{place} cannot be given to {user}: take a directory below it"
                 raise ConfigError(key, _source(installation), problem)
-            lines.append(f"d {place} 0755 {user} {user} -")
+            mode = "0700" if key == _WITHHELD else "0755"
+            lines.append(f"d {place} {mode} {user} {user} -")
     if not lines:
         problem = "is in object storage, as the output is: there is no directory to make"
         raise ConfigError("mirror.state", _source(installation), problem)
@@ -184,13 +187,16 @@ def _also(settings: Settings, installation: Installation) -> str:
     also = {
         "health.metrics": None if metrics is None else metrics.parent,
         "hooks.manifest": manifest,
+        _WITHHELD: settings.files.withheld,
     }
     lines = ""
     for key, path in also.items():
-        if path is not None and not _PLAIN.fullmatch(str(path)):
+        if not isinstance(path, Path):
+            continue
+        if not _PLAIN.fullmatch(str(path)):
             problem = f"'{path}' cannot be written into a unit: rename it, or write it by hand"
             raise ConfigError(key, _source(installation), problem)
-        lines += "" if path is None else f"\nReadWritePaths={path}"
+        lines += f"\nReadWritePaths={path}"
     return lines
 
 
