@@ -44,9 +44,9 @@ class CopyAdoption:
         self._saved = mirror.monotonic()
 
     def take(self, name: NormalizedName, page: Page) -> tuple[PackageFile, ...]:
-        """Take over the files that a page of the tree names; return the copies there are now.
+        """Take over the files that a page of the tree names.
 
-        Raises :class:`yanksync.core.errors.PublishError`.
+        Returns the copies that there are now. Raises :class:`yanksync.core.errors.PublishError`.
         """
         table = self._mirror.state.package_files
         copies = table.by_project([name]).get(name, ())

@@ -25,7 +25,10 @@ _OTHERS = 0o077
 
 
 def place_checks(settings: Settings) -> Iterator[Check]:
-    """Yield the checks of where copies are; none where files are not copied to a directory."""
+    """Yield the checks of where copies are.
+
+    There are none where files are not copied, or not to a directory.
+    """
     output, withheld = settings.mirror.output, settings.withheld
     if not (settings.copies_files and isinstance(output, Path) and isinstance(withheld, Path)):
         return
@@ -60,7 +63,7 @@ def _existing(place: Path) -> Path:
 
 
 def served_checks(session: Session, settings: Settings, root: str) -> Iterator[Check]:
-    """Yield whether the web server at ``root`` serves a package file as it is."""
+    """Yield whether the web server at ``root`` serves package files."""
     name, output = "web package", settings.mirror.output
     store = open_package_store(settings) if isinstance(output, Path) else None
     if store is None or not isinstance(output, Path):

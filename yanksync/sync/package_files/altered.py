@@ -12,8 +12,8 @@ from yanksync.core.project_state import PublishReason
 from yanksync.mirror.context import Mirror, log
 from yanksync.sync.publish import publish
 
-_AGAIN = "the next pass downloads it again"
-_GONE = "it cannot be downloaded again, because upstream has removed it"
+_AGAIN = "%s: %s: %s; it is not served any more, and the next pass downloads it again%s"
+_GONE = "%s: %s: %s; it is not served any more, and upstream has removed it, so no copy is left%s"
 
 
 class AlteredCopy(Struct, frozen=True):
@@ -43,11 +43,10 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     kept = f"; the altered bytes are kept in {place}" if place else ""
     for one in found:
         log.warning(
-            "%s: %s: %s; it is not served any more, and %s%s",
+            _GONE if one.copy.kept else _AGAIN,
             one.copy.project,
             one.path.rpartition("/")[2],
             one.problem,
-            _GONE if one.copy.kept else _AGAIN,
             kept,
             extra={"project": one.copy.project},
         )
