@@ -398,7 +398,7 @@ class Harder(Histories):
 
     def _is_all_written_again(self) -> bool:
         """Whether the next pass renders every page anew, whatever upstream says."""
-        wanted = rendering_policy(load(None, {}, **self.world.flags).mirror)
+        wanted = rendering_policy(load(None, {}, **self.world.flags))
         stands = self.world.kills.store.published_list()
         with self.world.state() as state:
             known = (state.facts.text("policy"), state.facts.text("list_stamp"))

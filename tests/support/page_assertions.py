@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from yanksync.config.load import load
 
@@ -57,14 +58,21 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def address(file: Mapping[str, Any]) -> str:
+    """Return the address of a file's copy on the page of its project."""
+    digest = file["hashes"]["sha256"]
+    name = quote(file["filename"], safe="~!$()*+,;=:@")
+    return f"../../packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{name}"
+
+
 def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
     """Hold everything published against upstream's truth, in whatever yanked mode is configured.
 
     ``but`` are projects that are not looked at. Projects that were quarantined before we heard of
     them are in no list, so they may be missing.
     """
-    files = world.files()
     settings = load(None, {}, **world.flags)
+    files = {path: body for path, body in world.files().items() if not path.startswith("packages/")}
     omit = settings.mirror.yanked == "omit"
     mirrored = [name for name in world.up.all_names() if settings.is_mirrored(name)]
     directories = {path.split("/")[1] for path in files if path.count("/") == 2}
@@ -86,6 +94,8 @@ def _assert_page(world: World, name: str, *, omit: bool) -> None:
     wanted = {file["filename"]: file for file in truth["files"]}
     if omit:
         wanted = {key: file for key, file in wanted.items() if file["yanked"] is False}
+    if world.flags.get("mirror_files") == "copy":
+        wanted = {key: {**file, "url": address(file)} for key, file in wanted.items()}
     stored = world.up.project(name)
     assert stored is not None
     versions = sorted({stored.files[key].version for key in wanted})

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from tests.support.dying_store import Killed, Kills
+from tests.support.dying_store import Killed, Kills, PackageKills
 from tests.support.fake_index.faults import Request as Asked
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.memory_store import MemoryStore
@@ -21,6 +21,7 @@ from tests.support.page_assertions import HTML, JSON, HtmlPage, normal
 from yanksync.adopt.adopt import adopt_output
 from yanksync.adopt.results import AdoptResult
 from yanksync.config.load import load
+from yanksync.config.settings import Settings
 from yanksync.core.errors import YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
@@ -28,6 +29,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.mirror.forgotten import without_forgotten
 from yanksync.mirror.open_mirror import open_package_store
 from yanksync.output.disk.store import DiskStore
+from yanksync.output.package_store import PackageStore
 from yanksync.state.state import State
 from yanksync.state.views.history_rows import HistoryRow
 from yanksync.state.views.holds import (
@@ -103,6 +105,7 @@ class World:
         self.disk = disk
         self.memory = MemoryStore()
         self.kills = Kills(DiskStore(where / "out") if disk else self.memory)
+        self.package_kills = PackageKills()
         self.clock = Clock()
         self.mirror: Mirror | None = None  # that of the last pass
         self.error: str | None = None
@@ -161,7 +164,7 @@ class World:
                 state,
                 upstream,
                 self.kills,
-                open_package_store(settings),
+                self._package_store(settings, state),
                 run,
                 now=self.clock.now,
                 monotonic=self.clock.monotonic,
@@ -174,9 +177,13 @@ class World:
                 self.error, code = str(error), FAILED
             finally:
                 upstream.close()
-                self.clock.dies = self.kills.at = None
+                self.clock.dies = self.kills.at = self.package_kills.at = None
             state.runs.end(run, self.clock.now(), run_record(mirror, code))
         return code
+
+    def _package_store(self, settings: Settings, state: State) -> PackageStore | None:
+        has_copies = bool(state.facts.config.has_copies)
+        return self.package_kills.around(open_package_store(settings, has_copies=has_copies))
 
     def resync(self, *names: str, later: float = 300.0) -> ExitCode:
         """Make a full-resync, of everything or of ``names``."""

@@ -63,7 +63,7 @@ def open_mirror(
                 state,
                 upstream,
                 store,
-                open_package_store(settings, held),
+                open_package_store(settings, held, has_copies=bool(state.facts.config.has_copies)),
                 run=0 if dry_run else state.runs.begin(command, time.time()),
                 progress=_noted(progress or NoProgress(), state, held),
                 stopping=stopping,
@@ -126,12 +126,14 @@ def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
     return ObjectStore(BucketClient(output, settings.storage, source), form)
 
 
-def open_package_store(settings: Settings, held: RemoteState | None = None) -> PackageStore | None:
+def open_package_store(
+    settings: Settings, held: RemoteState | None = None, *, has_copies: bool = False
+) -> PackageStore | None:
     """Return where copies of package files go; None: files are not copied.
 
-    ``held`` is a state in object storage.
+    ``held`` is a state in object storage; ``has_copies``: files were copied, and are to leave.
     """
-    if not settings.copies_files:
+    if not (settings.copies_files or has_copies):
         return None
     output, withheld = settings.mirror.output, settings.withheld
     if isinstance(output, Path):

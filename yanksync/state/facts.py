@@ -131,6 +131,7 @@ class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
     sweep_days: int | None = None
     retention: str | None = None  # which files stay that upstream removed
     deleted_index: bool | None = None  # whether an index of these files is published
+    has_copies: bool | None = None  # of package files, or had until they were given up
 
 
 class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field}"):

@@ -6,7 +6,7 @@ than the tree stops trusting what it knows of the tree.
 
 from __future__ import annotations
 
-from yanksync.config import settings
+from yanksync.config.settings import Settings
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig, EventLogPosition, PublishedListRecord
 from yanksync.sync.publish_list import ANY_COPIES
@@ -24,7 +24,7 @@ def apply_policies(mirror: Mirror) -> None:
 
         queue_changed(mirror)
     facts, state = mirror.state.facts, mirror.state
-    wanted = rendering_policy(mirror.settings.mirror)
+    wanted = rendering_policy(mirror.settings)
     place = mirror.settings.mirror.output_identity
     known = facts.config
     moved = (known.output or "") != place
@@ -45,6 +45,8 @@ def apply_policies(mirror: Mirror) -> None:
             state.publish_queue.add_all(now)
         facts.change(PublishedListRecord, changed=True)
         facts.change(AppliedConfig, output=place, policy=wanted)
+        if mirror.settings.copies_files:
+            facts.change(AppliedConfig, has_copies=True)
 
 
 def selection_changed(mirror: Mirror) -> bool:
@@ -53,7 +55,9 @@ def selection_changed(mirror: Mirror) -> bool:
     return known not in (None, mirror.settings.mirror.selection.text)
 
 
-def rendering_policy(section: settings.MirrorSettings) -> str:
+def rendering_policy(settings: Settings) -> str:
     """Return what the bytes of every page depend on, beside the page."""
+    section = settings.mirror
     legacy = " legacy" if section.legacy_json else ""
-    return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}"
+    copies = f" copies {settings.files.missing}" if settings.copies_files else ""
+    return f"{RENDERING} {section.yanked} {' '.join(section.compress)}{legacy}{copies}"

@@ -81,6 +81,8 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
+        elif mirror.state.facts.config.has_copies and not mirror.settings.copies_files:
+            give_up_copies(mirror)
         update_deleted_index(mirror)
         _tell(mirror)
     except PublishError:
@@ -202,6 +204,15 @@ def _copy_files(
 
     copy_files(ruled, follow, at_once=request.at_once)
     return failure
+
+
+def give_up_copies(mirror: Mirror) -> None:
+    """Let copies leave that an earlier configuration made."""
+    from yanksync.sync.package_files.withdraw import (
+        give_up_copies,  # start-up: few mirrors copied files
+    )
+
+    give_up_copies(mirror)
 
 
 def take_out_copies(mirror: Mirror) -> None:

@@ -31,6 +31,7 @@ class LeaveCause(StrEnum):
     UNSELECTED = "unselected"  # mirror.projects or mirror.exclude
     UNCHOSEN = "unchosen"  # a rule of [files]
     HIDDEN = "hidden"  # cooldown, an override, an advisory, or mirror.yanked = "omit"
+    LINKED = "linked"  # mirror.files = "link"
     ALTERED = "altered"  # its bytes are not those that were copied
 
 
@@ -141,5 +142,6 @@ def copied_file(file: File, copy: PackageFile, depth: int = 2) -> File:
     The page stands ``depth`` directories below the output.
     Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
     """
-    metadata = file.core_metadata if copy.has_metadata else None
+    is_true = copy.has_metadata or file.core_metadata is False
+    metadata = file.core_metadata if is_true else None
     return replace(file, url=relative_url(copy.path, depth), core_metadata=metadata, gpg_sig=None)

@@ -137,6 +137,25 @@ class PackageFileTable:
             [(cause, now, id_) for id_, cause in causes.items()],
         )
 
+    def give_up(self, cause: LeaveCause, now: float, delete_at: float) -> bool:
+        """Let all copies leave that no page can name.
+
+        A page that waits to be published may name some: they stay. Returns True if copies are left.
+        """
+        self._db.execute(
+            """UPDATE package_files SET status = 'leaving', cause = ?, since = ?
+            WHERE status IN ('served', 'wanted') AND project NOT IN (
+                SELECT name FROM projects JOIN unpublished ON unpublished.id = projects.id
+            )""",
+            (cause, now),
+        )
+        self._db.execute(
+            """UPDATE package_files SET delete_at = ?
+            WHERE status = 'withheld' AND delete_at IS NULL""",
+            (delete_at,),
+        )
+        return self._db.first_row("SELECT 1 FROM package_files LIMIT 1") is not None
+
     def mark_quarantined(self, project: str) -> None:
         """Note that the copies of a project were under quarantine."""
         self._db.execute(

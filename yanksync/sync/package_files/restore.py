@@ -20,6 +20,7 @@ _OURS = {
     LeaveCause.UNSELECTED: "mirror.projects and mirror.exclude leave its project out",
     LeaveCause.UNCHOSEN: "a rule of [files] leaves it out; it comes back when the rule allows it",
     LeaveCause.HIDDEN: "a rule of this mirror hides it; it comes back when the rule allows it",
+    LeaveCause.LINKED: 'mirror.files was "link"; it comes back with "copy"',
     LeaveCause.ALTERED: "its bytes are not upstream's; the next pass copies it again",
 }
 _OMITTED = 'a restored file is marked yanked, and mirror.yanked = "omit" leaves it out'

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from yanksync.core.package_files.copies import LeaveCause, PackageFile
 from yanksync.mirror.context import Mirror, log
+from yanksync.state.facts import AppliedConfig
 from yanksync.sync.package_files.deleted_index import publish_deleted_index
 
 _BATCH = 500
@@ -54,3 +55,21 @@ def delete_expired(mirror: Mirror) -> None:
         with mirror.state.transaction():
             table.forget(one.id for one in copies)
         log.info("%d package files deleted: their time out of service is over", len(copies))
+
+
+def give_up_copies(mirror: Mirror) -> None:
+    """Let all copies leave, as pages link to upstream's files.
+
+    A copy stays while its page waits to be published: that may name it. Raises what
+    :func:`take_out` raises.
+    """
+    facts, now = mirror.state.facts, mirror.now()
+    if facts.recovery.serial is not None:  # pages that the state does not know may name copies
+        return
+    with mirror.state.transaction():
+        ends = now + mirror.settings.files.grace
+        if not mirror.state.package_files.give_up(LeaveCause.LINKED, now, ends):
+            facts.change(AppliedConfig, has_copies=None)
+    take_out(mirror)
+    delete_expired(mirror)
+    mirror.packages.keep_incoming(())
