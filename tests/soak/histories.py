@@ -84,6 +84,7 @@ class Harder(Histories):
         told: bool = False, gzip: bool = False, cooling: bool = False,
     ) -> None:  # fmt: skip
         super().begin(omit, begun, disk)
+        self.cooling = cooling
         if cooling:  # young is what was first seen on a page, before its entry was read
             self.world.configure(cooldown_age="1h", cooldown_missing="allow")
         self.copy: dict[str, bytes] = {}  # of whoever follows the manifests

@@ -228,6 +228,11 @@ class CooldownHistories(RuleBasedStateMachine):
             code = self.world.sync(later=begun - self.world.clock.time)
         except Killed:
             self.judge.died()
+            for name in PROJECTS:
+                page = self.world.page(name)
+                files = [] if page is None else page["files"]
+                shown = [one["filename"] for one in files if one["yanked"] is False]
+                self.judge.doubt(name, shown)
             self.judge.config = self.judge.config._replace(age=-1.0)  # it may not have come so far
             self.tally["kills"] += 1
             code = None

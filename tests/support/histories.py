@@ -68,6 +68,7 @@ class Histories(RuleBasedStateMachine):
         self.up = self.world.up
         self.reasons: dict[int, str] = {}  # of each yank, by its serial
         self.silent = False  # something changed without a serial
+        self.cooling = False  # files that were not seen before are young
         self.kept = False
         self.base = self.kept_base = 0  # the serial after which the history is whole
         for name, version in begun:
@@ -278,6 +279,8 @@ class Histories(RuleBasedStateMachine):
             self._approve_a_loss_of_everything()
             code = world.settle(12, later=25 * HOUR)
         assert code == DONE, (code, world.error, world.counts())
+        if self.cooling:  # what that pass saw first was young
+            assert world.sync(later=2 * HOUR) == DONE
         if self.silent:
             world.sync(later=31 * DAY)
             for _ in range(3):

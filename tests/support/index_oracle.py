@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple, TypeVar
 
 from packaging.version import Version
@@ -89,23 +89,44 @@ class IndexOracle:
         self.config = config
         self.shown: dict[str, set[str]] = {}  # by project: visible by age, and so for ever
         self.perhaps: dict[str, set[str]] = {}  # the same, but a pass died over it
+        self._before: dict[str, tuple[Sequence[Truth], Known]] = {}  # what the last pass judged
 
     def begin_pass(self, config: Config) -> None:
-        """Take the rules of a pass: other ages may hide again what was visible."""
-        if config.cooldown != self.config.cooldown:
+        """Take the rules of a pass: other ages may hide again what was visible.
+
+        They count for the pages of the last pass first, before the journal is read: what they show
+        there stays visible.
+        """
+        changed = config.cooldown != self.config.cooldown
+        if changed:
             self.died()
             self.shown.clear()
         self.config = config
+        for project, (files, known) in self._before.items() if changed else ():
+            self.doubt(
+                project,
+                (
+                    one.name
+                    for one in files
+                    if (wanted := self._file(project, one, files, known)).offered
+                    and wanted.until is None
+                ),
+            )
+
+    def doubt(self, project: str, names: Iterable[str]) -> None:
+        """Note files that a pass may have shown."""
+        self.perhaps.setdefault(project, set()).update(names)
 
     def died(self) -> None:
         """Doubt what was shown: a pass that was killed may have noted less."""
         for project, names in self.shown.items():
-            self.perhaps.setdefault(project, set()).update(names)
+            self.doubt(project, names)
 
     def removed(self, project: str) -> None:
         """Forget a project that upstream removed: it may begin again."""
         self.shown.pop(project, None)
         self.perhaps.pop(project, None)
+        self._before.pop(project, None)
 
     def check(
         self,
@@ -120,7 +141,9 @@ class IndexOracle:
         ``earliest`` are the moments at which the project may have begun. Raises :class:`Violation`.
         """
         sure = self.shown.get(project, set())
-        doubts = [sure, sure | self.perhaps.get(project, set())]
+        perhaps = sorted(self.perhaps.get(project, set()) - sure)
+        counts = range(len(perhaps) + 1) if len(perhaps) < 6 else (0, len(perhaps))
+        doubts = [sure.union(some) for count in counts for some in combinations(perhaps, count)]
         for last, (began, shown) in _with_last(product(earliest, doubts)):
             wanted = {
                 one.name: self._file(project, one, files, Known(began, shown, cutoff))
@@ -132,6 +155,7 @@ class IndexOracle:
                 if last:
                     raise
                 continue
+            self._before[project] = files, Known(began, set(), cutoff)
             return wanted
         raise AssertionError("no moment was given")
 
