@@ -111,6 +111,9 @@ class WorkerThreads:
             return error
         except BudgetClosed:
             return UpstreamUnreachable(redacted(request.url), "the run does not wait for it")
+        except OSError as error:  # of this machine: it has too many open files
+            problem = error.strerror or type(error).__name__
+            return UpstreamUnreachable(redacted(request.url), problem)
         except Exception as error:  # a bug: without an answer the pass would wait for ever
             log.debug("%s: the traceback", redacted(request.url), exc_info=error)
             return UpstreamUnreachable(redacted(request.url), f"internal error: {error!r}")
