@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_while_it_tells(
     process = synced.start("sync", YANKSYNC_HOOKS_TIMEOUT="300")
     wait_for(begun.exists)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     pid = begun.read_text().strip()
     if number == signal.SIGTERM:
         assert process.returncode == 128 + number
@@ -106,7 +106,7 @@ def test_the_service_tells(synced: Cli, upstream: FakeUpstream, inbox: Receiver)
     upstream.yank("demo", "2.0", "broken")
     wait_for(lambda: inbox.taken)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0 and SECRET not in err
     assert inbox.taken[0].json["projects"] == ["demo"]
 

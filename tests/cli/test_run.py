@@ -43,8 +43,8 @@ class Service:
         return self.result()
 
     def result(self) -> Done:
-        code = self.process.wait(60)
-        self._reader.join(10)
+        code = self.process.wait(300)
+        self._reader.join(60)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         done = Done(code, self.process.stdout.read(), "\n".join(self.lines))

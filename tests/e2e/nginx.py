@@ -85,11 +85,11 @@ class Nginx:
     def close(self) -> None:
         """Stop it, with its workers."""
         self._process.terminate()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=300)
 
     def _await(self, address: str) -> None:
         host, port = address.split(":")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while self._process.poll() is None and time.monotonic() < until:
             try:
                 socket.create_connection((host, int(port)), 1).close()

@@ -84,12 +84,12 @@ def root_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://{address}/"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def await_server(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     host, port = address.split(":")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < until:
         with suppress(ConnectionRefusedError):
             socket.create_connection((host, int(port)), 1).close()
@@ -102,7 +102,7 @@ def get(
     url: str, accept: str | None = None, encoding: str | None = None, part: str | None = None
 ) -> requests.Response:
     asked = {"Accept": accept, "Accept-Encoding": encoding, "Range": part}
-    with requests.get(url, headers=asked, allow_redirects=False, timeout=10, stream=True) as answer:
+    with requests.get(url, headers=asked, allow_redirects=False, timeout=60, stream=True) as answer:
         answer.raw.decode_content = False
         answer.body = answer.raw.read()  # type: ignore[attr-defined]
     return answer

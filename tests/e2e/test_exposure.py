@@ -45,7 +45,7 @@ def test_what_nginx_logs_is_counted(tmp_path: Path) -> None:
         tmp_path, home, lambda address: SITE.format(address=address, files=files, home=home)
     )
     try:
-        whole = requests.get(f"{nginx.root_url}{NAME}", headers={"User-Agent": 'a "b"'}, timeout=5)
+        whole = requests.get(f"{nginx.root_url}{NAME}", headers={"User-Agent": 'a "b"'}, timeout=60)
         tag = {"If-None-Match": whole.headers["ETag"]}
         for path, headers in (
             ("demo-1.0%2Bcu1-py3-none-any.whl?x=/y", {"Range": "bytes=0-2"}),
@@ -53,8 +53,8 @@ def test_what_nginx_logs_is_counted(tmp_path: Path) -> None:
             (f"{NAME}.metadata", {}),
             ("demo-9.0.tar.gz", {}),
         ):
-            requests.get(nginx.root_url + path, headers=headers, timeout=5)
-        requests.head(f"{nginx.root_url}{NAME}", timeout=5)
+            requests.get(nginx.root_url + path, headers=headers, timeout=60)
+        requests.head(f"{nginx.root_url}{NAME}", timeout=60)
     finally:
         nginx.close()
     for log in ("access.log", "access.log.gz", "access.json"):

@@ -59,7 +59,7 @@ def get(
         mirror.nginx.root_url + path,
         headers=asked,
         allow_redirects=False,
-        timeout=10,
+        timeout=60,
     )
 
 

@@ -89,7 +89,7 @@ class Front:
 
     def _await(self, address: str) -> None:
         host, port = address.split(":")
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             assert self._process.poll() is None and time.monotonic() < until
             try:
@@ -102,12 +102,12 @@ class Front:
     def get(self, path: str, accept: str, *, packed: bool = True) -> str:
         """Return a page, or the status when there is none."""
         headers = {"Accept": accept, "Accept-Encoding": "gzip" if packed else "identity"}
-        answer = requests.get(self.url + path, headers=headers, timeout=20)
+        answer = requests.get(self.url + path, headers=headers, timeout=60)
         return answer.text if answer.ok else str(answer.status_code)
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 @contextmanager
@@ -200,6 +200,6 @@ def test_fastly_is_told_the_keys_that_the_site_gives(
             }
             keys |= {"simple/demo/index.html": "project/demo"}
             for page, key in keys.items():
-                answer = requests.get(cache.url + page, timeout=20)
+                answer = requests.get(cache.url + page, timeout=60)
                 assert answer.headers["Surrogate-Key"] == key
                 assert "Accept" in answer.headers["Vary"].split(", ")  # what the site says stays

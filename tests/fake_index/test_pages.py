@@ -27,8 +27,8 @@ def test_json_page_is_the_truth_with_real_hashes(upstream: FakeUpstream, client:
     assert file["requires-python"] == "<4,>=3.8"
     assert file["url"].endswith("/files/foo-bar/foo_bar-1!0.5-py3-none-any.whl")
     assert file["core-metadata"] == file["data-dist-info-metadata"] != False  # noqa: E712
-    assert requests.get(file["url"], timeout=5).content == content
-    metadata = requests.get(file["url"] + ".metadata", timeout=5).content
+    assert requests.get(file["url"], timeout=60).content == content
+    metadata = requests.get(file["url"] + ".metadata", timeout=60).content
     assert b"Requires-Dist: other>=1" in metadata
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
@@ -209,7 +209,7 @@ def test_head_has_headers_only(upstream: FakeUpstream, client: Client) -> None:
     length = str(len(client.page().content))
     where = urlsplit(client.served.root_url)
     question = f"HEAD /simple/demo/ HTTP/1.1\r\nAccept: {JSON}\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((where.hostname, where.port), timeout=5) as raw:
+    with socket.create_connection((where.hostname, where.port), timeout=60) as raw:
         raw.sendall(question.encode())
         answer = raw.makefile("rb").read().decode()  # to the end: no client drops a body unseen
     assert answer.startswith("HTTP/1.1 200 OK")

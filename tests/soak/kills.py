@@ -34,7 +34,7 @@ CALLS = (
 ERRORS = ("ENOSPC", "EIO", "EACCES")
 _FAILING = {"write", "pwrite64", "rename", "fsync", "fdatasync", "mkdir", "openat", "unlink"}
 _LINE = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<rest>.*)")
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 class Point(NamedTuple):

@@ -150,7 +150,7 @@ def test_an_output_that_vanishes_in_the_middle(
     run = yanksync.start("sync")
     wait_for(lambda: len(upstream.page_requests()) >= MANY)
     yanksync.output.rename(tmp_path / "gone")  # at once, whatever is written just now
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=300)
     shutil.rmtree(tmp_path / "gone")
     assert run.returncode == 1
     assert "Traceback" not in err and "No such file or directory" in err

@@ -28,7 +28,7 @@ from yanksync.output.object_storage.bucket import BucketClient
 from yanksync.output.object_storage.client import RequestTimeouts
 
 BUCKET = "mirror"
-_PATIENCE = 60.0  # seconds that a server gets to start
+_PATIENCE = 300.0  # seconds that a server gets to start
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
 _numbers = itertools.count()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.support.cli_runner import Cli
 from tests.support.fork_server.start import Options, Start
 
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])")
 
 

@@ -80,7 +80,7 @@ def test_a_monitor_looks_at_a_state_that_only_root_may_write_while_a_run_does(
     assert not pending()
     run = roots.start("sync")
     wait_for(pending)
-    assert run.communicate(timeout=60) == ("", "") and run.returncode == 0
+    assert run.communicate(timeout=300) == ("", "") and run.returncode == 0
     assert other("status", "--json").json["pending"] == 0
     assert "bad" in other("history").out
 

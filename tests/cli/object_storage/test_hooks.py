@@ -183,7 +183,7 @@ def test_a_run_that_ends_between_a_put_and_the_hooks(
     assert rule.caught.wait(60)
     process.send_signal(number)
     rule.go.set()
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert mirror("sync").silent
     (told,) = news(inbox)
     assert told["projects"] == ["demo", "new"] and told["list"]

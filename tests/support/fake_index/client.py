@@ -27,7 +27,7 @@ class Client:
     def get(self, path: str, **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = self.served.root_url + path
-        return self.session.get(url, headers=named, allow_redirects=False, timeout=5)
+        return self.session.get(url, headers=named, allow_redirects=False, timeout=60)
 
     def page(self, name: str = "demo", **headers: str) -> requests.Response:
         return self.get(f"simple/{name}/", **headers)
@@ -36,7 +36,7 @@ class Client:
         named = {"Content-Type": "text/xml"}
         named.update({name.replace("_", "-"): value for name, value in headers.items()})
         url = self.served.root_url + path
-        return self.session.post(url, body, headers=named, allow_redirects=False, timeout=5)
+        return self.session.post(url, body, headers=named, allow_redirects=False, timeout=60)
 
     def call(self, method: str, *params: Any) -> Any:
         answer = self.post(xmlrpc.client.dumps(params, method, allow_none=True))

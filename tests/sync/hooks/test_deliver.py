@@ -332,7 +332,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     with pytest.raises(DeliveryError, match="killed after"):
         run_child(["sh", "-c", text], [], 1.0, os.environ)
     child = int(pid.read_text())
-    end = time.monotonic() + 20
+    end = time.monotonic() + 300
     while _lives(child):
         assert time.monotonic() < end, "its child lives on"
         time.sleep(0.01)

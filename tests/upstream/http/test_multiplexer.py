@@ -129,7 +129,7 @@ def test_as_many_are_under_way_as_there_are_workers(session: UpstreamSession) ->
     together = threading.Barrier(WORKERS)
 
     def answer(head: str) -> bytes:
-        together.wait(10)  # nobody is answered before all have asked
+        together.wait(60)  # nobody is answered before all have asked
         return named(head)
 
     with wire(answer) as running:
@@ -172,7 +172,7 @@ def test_connections_are_kept_for_the_next_round(session: UpstreamSession) -> No
 
     def answer(head: str) -> bytes:
         if len(running.heads) <= WORKERS:
-            together.wait(10)  # over as many connections as there may be
+            together.wait(60)  # over as many connections as there may be
         return named(head)
 
     with wire(answer) as running:
@@ -260,7 +260,7 @@ def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: Upstream
 
     def and_more(head: str) -> Iterator[bytes]:
         yield named(head)
-        taken.wait(10)
+        taken.wait(60)
         yield reply(b"", "404 Not Found")
         said.set()
 
@@ -270,7 +270,7 @@ def test_what_comes_unasked_is_no_answer_to_what_is_asked_next(session: Upstream
         if "/last " in head:
             said.wait(10)
         elif len(running.heads) <= 2:
-            together.wait(10)  # over two connections
+            together.wait(60)  # over two connections
         return named(head)
 
     with wire(answer) as running:
@@ -697,7 +697,7 @@ def test_no_more_threads_can_be_started(session: UpstreamSession) -> None:
     drawn = threading.Event()
 
     def answer(head: str) -> bytes:
-        drawn.wait(10)
+        drawn.wait(60)
         return named(head)
 
     def draw(running: Wire) -> Iterator[HttpRequest[int]]:
@@ -756,7 +756,7 @@ def test_nothing_is_sent_before_the_pause_ends(
         times.append(time.monotonic())
         number = int(head.split(" ", 2)[1][2:])
         if workers <= number < 2 * workers:  # all that is under way at once, over lines
-            together.wait(10)
+            together.wait(60)
             return reply(status=status, Retry_After="1")
         return named(head)
 
@@ -793,7 +793,7 @@ def test_the_pause_is_kept_over_a_connection_that_had_its_answer(session: Upstre
         path = head.split(" ", 2)[1]
         times[path] = time.monotonic()
         if path in ("/p0", "/p1"):
-            together.wait(10)  # over two connections
+            together.wait(60)  # over two connections
         if path == "/p2":
             return reply(status="429 Slow Down", Retry_After="1")
         if path == "/p3":
