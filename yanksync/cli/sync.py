@@ -311,6 +311,7 @@ def _report_partial(mirror: Mirror, context: CliContext, *, late: bool) -> None:
             pending=mirror.state.fetch_queue.counts()[0],
             unpublished=mirror.state.publish_queue.counts()[0],
             undelivered=mirror.totals.undelivered,
+            files=mirror.totals.files_waiting,
         )
     )
     begin = "for more than an hour, not everything" if late else "not everything"

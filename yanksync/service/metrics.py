@@ -62,6 +62,8 @@ HELP = {
     "held": "Held changes that wait for a person.",
     "behind_projects": "Projects whose page stayed older than its journal entry for 26 hours.",
     "cooldown_waiting_files": "Files that wait to become old enough.",
+    "package_files_wanted": "Package files that are still to be copied.",
+    "package_files_failing": "Package files that could not be copied, and are tried again.",
     "undelivered": "Changes that wait for a hook, by hook.",
     "runs_total": "Passes, by exit code.",
     "failures_total": "Pages and passes that failed, by cause.",
@@ -69,6 +71,9 @@ HELP = {
     "pages_recorded_total": "Pages with changes.",
     "projects_published_total": "Projects whose files were written.",
     "projects_removed_total": "Projects whose files were removed.",
+    "package_files_copied_total": "Package files copied.",
+    "package_bytes_copied_total": "Bytes of package files copied.",
+    "package_files_failed_total": "Failed copies of package files.",
     "averted_files_total": "Files that upstream withdrew while cooldown hid them.",
     _LATENCY: "Time from a yank, removal or quarantine in the journal to its published page.",
 }
@@ -150,6 +155,8 @@ def state_metrics(state: State, ended: float) -> tuple[Metric, ...]:
             held=found.held,
             behind_projects=found.behind,
             cooldown_waiting_files=found.cooldown_waiting,
+            package_files_wanted=found.package_files.wanted,
+            package_files_failing=found.package_files.failing,
         ),
         Metric("undelivered", "gauge", undelivered),
         *_counters(counted),
@@ -161,6 +168,7 @@ def _counters(counted: Mapping[Labelled, float]) -> Iterator[Metric]:
         yield Metric(name, "counter", _labelled(counted, name, key, values))
     for name in (
         *("page_requests", "pages_recorded", "projects_published", "projects_removed"),
+        *("package_files_copied", "package_bytes_copied", "package_files_failed"),
         "averted_files",
     ):
         yield Metric(f"{name}_total", "counter", (("", counted.get((f"{name}_total", ""), 0)),))
@@ -189,6 +197,9 @@ def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
         ("pages_recorded_total", ""): totals.recorded,
         ("projects_published_total", ""): totals.published,
         ("projects_removed_total", ""): totals.removed,
+        ("package_files_copied_total", ""): totals.files_copied,
+        ("package_bytes_copied_total", ""): totals.bytes_copied,
+        ("package_files_failed_total", ""): totals.files_failed,
         ("averted_files_total", ""): totals.averted,
         (_LATENCY, "sum"): sum(totals.latencies),
         (_LATENCY, "+Inf"): len(totals.latencies),

@@ -12,6 +12,7 @@ from msgspec import Struct
 from yanksync.cli.display.history_rows import history_object
 from yanksync.cli.error_handling import printable
 from yanksync.config.durations import elapsed
+from yanksync.config.sizes import readable_size
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.mirror.context import Mirror
@@ -61,6 +62,10 @@ class PassSummary(Struct, frozen=True, kw_only=True):
     recorded: int  # pages with news
     published: int  # projects whose files were written
     removed: int  # projects whose files were removed
+    files_copied: int  # package files
+    bytes_copied: int
+    files_failed: int  # package files that could not be copied, or only without metadata
+    files_waiting: int  # package files that a later pass copies
     pending: int
     unpublished: int
     undelivered: int  # changes that were not delivered to a hook
@@ -98,6 +103,10 @@ def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
         recorded=totals.recorded,
         published=totals.published,
         removed=totals.removed,
+        files_copied=totals.files_copied,
+        bytes_copied=totals.bytes_copied,
+        files_failed=totals.files_failed,
+        files_waiting=totals.files_waiting,
         pending=state.fetch_queue.counts()[0],
         unpublished=state.publish_queue.counts()[0],
         undelivered=totals.undelivered,
@@ -117,6 +126,9 @@ def summary_line(summary: PassSummary) -> str:
     work = [f"{_count(summary.published, 'page')} written"] if summary.published else []
     if summary.removed:
         work.append(f"{_count(summary.removed, 'project')} removed from the output")
+    if summary.files_copied:
+        size = readable_size(summary.bytes_copied)
+        work.append(f"{_count(summary.files_copied, 'file')} copied ({size})")
     what = "; ".join(filter(None, (", ".join(done), ", ".join(work)))) or "nothing new"
     at = "" if summary.journal_serial is None else f" at serial {summary.journal_serial}"
     begin = f"up to date{at}" if summary.exit == ExitCode.DONE else summary.result + at
@@ -125,6 +137,7 @@ def summary_line(summary: PassSummary) -> str:
         unpublished=summary.unpublished,
         undelivered=summary.undelivered,
         held=summary.held,
+        files=summary.files_waiting,
     )
     return "; ".join(
         filter(None, (f"{begin}: {what} in {elapsed(summary.seconds)}", ", ".join(waiting)))
@@ -198,13 +211,15 @@ def _count(number: int, noun: str) -> str:
 
 
 def outstanding(
-    *, pending: int, unpublished: int, undelivered: int = 0, held: int = 0
+    *, pending: int, unpublished: int, undelivered: int = 0, held: int = 0, files: int = 0
 ) -> Iterator[str]:
     """Yield what waits, of each kind of which there is any."""
     if pending:
         yield f"{_count(pending, 'project')} pending"
     if unpublished:
         yield f"{unpublished:,} unpublished"
+    if files:
+        yield f"{_count(files, 'file')} to copy"
     if undelivered:
         yield f"{_count(undelivered, 'change')} not delivered to a hook"
     if held:

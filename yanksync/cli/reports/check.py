@@ -93,7 +93,8 @@ def check(
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output
     that is gone or empty, or none of the named projects exists. WARNING: only files that could not
-    be written, hooks that failed, or a wrong clock. UNKNOWN: no state, or it cannot be read.
+    be written, package files that could not be copied, hooks that failed, or a wrong clock.
+    UNKNOWN: no state, or it cannot be read.
 
     \b
     Examples:
@@ -214,6 +215,11 @@ def _warnings(found: Status) -> Iterator[str]:
         first = found.blocked[0]
         more = f" and {len(found.blocked) - 1} more" if len(found.blocked) > 1 else ""
         yield f"{first.name}{more} could not be written: {first.problem}"
+    if found.failing_files:
+        file, count = found.failing_files[0], found.package_files
+        others = count.failing + count.lacking_metadata - 1
+        names = f"{file.filename} and {others} more" if others else file.filename
+        yield f"{names} not copied: {file.problem}"
     if found.undelivered and (found.run is None or found.hook_problems):
         hooks = ", ".join(f"{hook} {count}" for hook, count in found.undelivered_hooks.items())
         yield f"hooks wait for {found.undelivered} changes ({hooks})"

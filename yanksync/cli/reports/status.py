@@ -17,10 +17,12 @@ from yanksync.cli.logs import CliContext
 from yanksync.cli.reports.check import Limits, problems
 from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
+from yanksync.config.sizes import readable_size
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
+from yanksync.state.package_files.copy_counts import CopyCounts
 from yanksync.state.state import State
 from yanksync.state.views.status import Status
 from yanksync.state.views.status import read_status as status_at
@@ -98,6 +100,8 @@ def _status_object(found: Status) -> dict[str, object]:
     for problem, waiting in zip(values["problems"], found.problems, strict=True):
         problem["since"] = rfc3339(waiting.since)
         problem["next_try"] = rfc3339(waiting.next_try)
+    for failing, file in zip(values["failing_files"], found.failing_files, strict=True):
+        failing["next_try"] = rfc3339(file.next_try)
     for block, blocked in zip(values["blocked"], found.blocked, strict=True):
         block["since"] = rfc3339(blocked.since)
     return values
@@ -133,6 +137,8 @@ def _condition(found: Status, now: float) -> Iterator[str]:
     yield f"unpublished       {found.unpublished}"
     yield f"held              {found.held}{held}"
     yield f"behind            {found.behind}"
+    if files := ", ".join(_package_files(found.package_files)):
+        yield f"package files     {files}"
     if found.cooldown_waiting:
         following = f"  (the next {rfc3339(found.cooldown_next)})"
         yield f"cooldown waiting  {found.cooldown_waiting} files{following}"
@@ -157,6 +163,21 @@ def _run(run: Holder, now: float) -> str:
     return f"{run.command or 'yes'}{since} ({run.who}){count}"
 
 
+def _package_files(counts: CopyCounts) -> Iterator[str]:
+    """Yield how many package files there are of each kind, with their bytes."""
+    for count, size, what in (
+        (counts.served, counts.served_bytes, "copied"),
+        (counts.wanted, counts.wanted_bytes, "to copy"),
+        (counts.withheld, counts.withheld_bytes, "out of service"),
+    ):
+        if count:
+            yield f"{count:,} {what} ({readable_size(size)})"
+    if counts.failing:
+        yield f"{counts.failing:,} failed"
+    if counts.lacking_metadata:
+        yield f"{counts.lacking_metadata:,} without metadata"
+
+
 def _details(found: Status) -> Iterator[str]:
     """Yield what waits, with the reason."""
     if found.undelivered:
@@ -169,6 +190,8 @@ def _details(found: Status) -> Iterator[str]:
         yield f"{word}: {waiting.name}: {waiting.problem}"
     for blocked in found.blocked:
         yield f"unpublished: {blocked.name}: {blocked.problem}"
+    for file in found.failing_files:
+        yield f"not copied: {file.project}: {file.filename}: {file.problem}"
 
 
 def _next(found: Status) -> str | None:

@@ -21,34 +21,18 @@ from yanksync.core.package_files.copies import (
 from yanksync.core.package_files.paths import paths_of
 from yanksync.core.policies.cooldown import format_time
 from yanksync.state.database import Database
+from yanksync.state.package_files.copy_counts import (
+    CopyCounts,
+    FailingFile,
+    count_copies,
+    count_outstanding,
+    failing_files,
+)
 
 _COLUMNS = (
     "id, project, path, file, status, size, has_metadata, cause, since, delete_at, "
     "was_quarantined, added, removed_at, removed_on, kept, restored"
 )
-
-
-class CopyCounts(Struct, frozen=True):
-    """How many copies there are, and how many bytes they take."""
-
-    served: int = 0
-    served_bytes: int = 0
-    wanted: int = 0
-    wanted_bytes: int = 0  # of those whose size upstream gives
-    failing: int = 0  # wanted ones that could not be copied
-    lacking_metadata: int = 0  # served ones without it, because it could not be copied
-    withheld: int = 0
-    withheld_bytes: int = 0
-
-    @property
-    def taken(self) -> int:
-        """How many bytes all copies take."""
-        return self.served_bytes + self.withheld_bytes
-
-    @property
-    def outstanding(self) -> int:
-        """How many files are still to be copied, or lack their metadata."""
-        return self.wanted + self.lacking_metadata
 
 
 class CopyDone(Struct, frozen=True):
@@ -289,39 +273,16 @@ class PackageFileTable:
         self._db.execute("DELETE FROM unchosen")
 
     def counts(self) -> CopyCounts:
-        """Count the copies."""
-        row = self._db.first_row(
-            """SELECT count(*) FILTER (WHERE status = 'served'),
-                coalesce(sum(size) FILTER (WHERE status = 'served'), 0),
-                count(*) FILTER (WHERE status = 'wanted'),
-                coalesce(sum(json_extract(file, '$.size')) FILTER (WHERE status = 'wanted'), 0),
-                count(*) FILTER (WHERE status = 'wanted' AND problem IS NOT NULL),
-                count(*) FILTER (WHERE status = 'served' AND next_try > 0),
-                count(*) FILTER (WHERE status IN ('withheld', 'leaving')),
-                coalesce(sum(size) FILTER (WHERE status IN ('withheld', 'leaving')), 0)
-            FROM package_files"""
-        )
-        return CopyCounts(*row)
-
-    def has_to_copy(self, now: float) -> bool:
-        """Return True if a pass has files to copy."""
-        return bool(self.wanted(now, 1) or self.lacking_metadata(now, 1))
+        """Count all copies. It reads every row."""
+        return count_copies(self._db)
 
     def outstanding(self) -> CopyCounts:
         """Count what is still to be copied, and that alone."""
-        wanted = self._db.first_row(
-            """SELECT count(*), coalesce(sum(json_extract(file, '$.size')), 0),
-                count(problem) FROM package_files WHERE status = 'wanted'"""
-        )
-        lacking = self._db.first_row(
-            "SELECT count(*) FROM package_files WHERE status = 'served' AND next_try > 0"
-        )
-        return CopyCounts(
-            wanted=wanted[0],
-            wanted_bytes=wanted[1],
-            failing=wanted[2],
-            lacking_metadata=lacking[0],
-        )
+        return count_outstanding(self._db)
+
+    def failing(self, limit: int) -> list[FailingFile]:
+        """Return the first files that could not be copied."""
+        return failing_files(self._db, limit)
 
     def _select(self, where: str, *parameters: object) -> Iterator[PackageFile]:
         for row in self._db.execute(

@@ -11,6 +11,7 @@ from msgspec import Struct
 from yanksync import __version__
 from yanksync.core.project_state import Presence
 from yanksync.state.database import exists
+from yanksync.state.package_files.copy_counts import CopyCounts, FailingFile
 from yanksync.state.queues.fetch import PendingProject
 from yanksync.state.queues.publish import FailedPublication
 from yanksync.state.state import State
@@ -58,6 +59,8 @@ class Status(Struct, frozen=True, kw_only=True):
     # unpublished because their files could not be written
     blocked: tuple[FailedPublication, ...] = ()
     hook_problems: tuple[str, ...] = ()  # why hooks could not be called
+    package_files: CopyCounts = CopyCounts()
+    failing_files: tuple[FailingFile, ...] = ()  # that could not be copied, and why
     version: str = __version__
 
 
@@ -79,7 +82,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
     """Return the condition at ``now`` of the mirror of an opened state.
 
     Without ``count`` the fields ``projects`` and ``yanked_releases``, for which each project is
-    read, stay 0.
+    read, stay 0, and of the package files only those that are still to be copied are counted.
     """
     facts = state.facts
     pending, _, behind = state.fetch_queue.counts()
@@ -89,6 +92,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
     held, waiting = held_counts(state), state.hook_queue.counts()
     waiting |= {f"notify {name}": count for name, count in state.notify_queue.counts().items()}
     young, next_visible = state.file_times.waiting()
+    files = state.package_files
     return Status(
         upstream=facts.config.simple_url,
         state=str(state.path),
@@ -121,6 +125,8 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
         problems=tuple(state.fetch_queue.waiting(_TOLD)),
         blocked=tuple(state.publish_queue.blocked(_TOLD)),
         hook_problems=tuple(_hook_problems(state, hooks)),
+        package_files=files.counts() if count else files.outstanding(),
+        failing_files=tuple(files.failing(_TOLD)),
     )
 
 

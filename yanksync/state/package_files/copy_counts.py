@@ -1,0 +1,84 @@
+"""How many copies there are, and which files could not be copied."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from yanksync.state.database import Database
+
+
+class CopyCounts(Struct, frozen=True):
+    """How many copies there are, and how many bytes they take."""
+
+    served: int = 0
+    served_bytes: int = 0
+    wanted: int = 0
+    wanted_bytes: int = 0  # of those whose size upstream gives
+    failing: int = 0  # wanted ones that could not be copied
+    lacking_metadata: int = 0  # served ones without it, because it could not be copied
+    withheld: int = 0  # out of service
+    withheld_bytes: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many bytes all copies take."""
+        return self.served_bytes + self.withheld_bytes
+
+    @property
+    def outstanding(self) -> int:
+        """How many files are still to be copied, or lack their metadata."""
+        return self.wanted + self.lacking_metadata
+
+
+class FailingFile(Struct, frozen=True):
+    """A file that could not be copied, or whose metadata could not."""
+
+    project: str
+    filename: str
+    problem: str
+    next_try: float  # UTC seconds
+
+
+def count_copies(db: Database) -> CopyCounts:
+    """Count all copies. It reads every row."""
+    row = db.first_row(
+        """SELECT count(*) FILTER (WHERE status = 'served'),
+            coalesce(sum(size) FILTER (WHERE status = 'served'), 0),
+            count(*) FILTER (WHERE status = 'wanted'),
+            coalesce(sum(json_extract(file, '$.size')) FILTER (WHERE status = 'wanted'), 0),
+            count(*) FILTER (WHERE status = 'wanted' AND problem IS NOT NULL),
+            count(*) FILTER (WHERE status = 'served' AND next_try > 0),
+            count(*) FILTER (WHERE status IN ('withheld', 'leaving')),
+            coalesce(sum(size) FILTER (WHERE status IN ('withheld', 'leaving')), 0)
+        FROM package_files"""
+    )
+    return CopyCounts(*row)
+
+
+def count_outstanding(db: Database) -> CopyCounts:
+    """Count what is still to be copied, and that alone."""
+    wanted = db.first_row(
+        """SELECT count(*), coalesce(sum(json_extract(file, '$.size')), 0), count(problem)
+        FROM package_files WHERE status = 'wanted'"""
+    )
+    lacking = db.first_row(
+        "SELECT count(*) FROM package_files WHERE status = 'served' AND next_try > 0"
+    )
+    return CopyCounts(
+        wanted=wanted[0],
+        wanted_bytes=wanted[1],
+        failing=wanted[2],
+        lacking_metadata=lacking[0],
+    )
+
+
+def failing_files(db: Database, limit: int) -> list[FailingFile]:
+    """Return the first files that could not be copied."""
+    found = []
+    for where in ("status = 'wanted'", "status = 'served' AND next_try > 0"):
+        found += db.execute(
+            f"""SELECT project, json_extract(file, '$.filename'), problem, next_try
+            FROM package_files WHERE {where} AND problem IS NOT NULL ORDER BY id LIMIT ?""",
+            (limit,),
+        )
+    return [FailingFile(*row) for row in found[:limit]]
