@@ -55,6 +55,30 @@ class Pending(Struct, kw_only=True):
     held: Annotated[str | None, _says("Why a guard holds it.")]
 
 
+class PackageFiles(Struct, kw_only=True):
+    """Copies of package files; all 0 where files are not copied."""
+
+    served: Annotated[int, _says("Copies that pages name.")]
+    served_bytes: Annotated[int, _says("Their bytes.")]
+    wanted: Annotated[int, _says("Files that are still to be copied.")]
+    wanted_bytes: Annotated[int, _says("Their bytes, of those whose size upstream gives.")]
+    failing: Annotated[int, _says("Those of them that could not be copied.")]
+    lacking_metadata: Annotated[
+        int, _says("Copies without their metadata (PEP 658), because it could not be copied.")
+    ]
+    withheld: Annotated[int, _says("Copies out of service.")]
+    withheld_bytes: Annotated[int, _says("Their bytes.")]
+
+
+class FailingFile(Struct, kw_only=True):
+    """A package file that could not be copied, or whose metadata could not."""
+
+    project: Name
+    filename: Annotated[str, _says("Its name.")]
+    problem: Annotated[str, _says("Why.")]
+    next_try: Annotated[Time, _says("When it is tried again.")]
+
+
 class Blocked(Struct, kw_only=True):
     """A project whose files could not be written."""
 
@@ -130,6 +154,10 @@ class Status(Struct, kw_only=True):
         list[Blocked], _says("Projects whose files could not be written; 100 at most.")
     ]
     hook_problems: Annotated[list[str], _says("Why hooks failed, with the name of each.")]
+    package_files: Annotated[PackageFiles, _says("Copies of package files, and their bytes.")]
+    failing_files: Annotated[
+        list[FailingFile], _says("Package files that could not be copied; 100 at most.")
+    ]
     version: Annotated[str, _says("The version of yanksync.")]
 
 
@@ -409,6 +437,12 @@ class Pass(Struct, kw_only=True):
     recorded: Annotated[int, _says("Pages with changes.")]
     published: Annotated[int, _says("Projects whose files were written.")]
     removed: Annotated[int, _says("Projects whose files were removed.")]
+    files_copied: Annotated[int, _says("Package files that were copied.")]
+    bytes_copied: Annotated[int, _says("Their bytes.")]
+    files_failed: Annotated[
+        int, _says("Package files that could not be copied, or only without their metadata.")
+    ]
+    files_waiting: Annotated[int, _says("Package files that a later pass copies.")]
     pending: Annotated[int, _says("Projects that wait to be fetched.")]
     unpublished: Annotated[int, _says("Projects that are recorded and not published yet.")]
     undelivered: Annotated[int, _says("Changes that a hook did not take.")]

@@ -1,0 +1,74 @@
+"""What the commands say of package files: a pass, status, check, metrics, a signal."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.support.cli_runner import Cli, ended
+from tests.support.fake_index.http_server import Served
+from tests.support.fake_index.index import FakeUpstream, Fault
+
+FILE = "demo-1.0.tar.gz"
+
+
+@pytest.fixture
+def copying(yanksync: Cli, served: Served, upstream: FakeUpstream) -> Cli:
+    """A mirror that is to copy files, of which one cannot be had."""
+    yanksync.configure(
+        f'simple_url = "{served.simple_url}"',
+        mirror='files = "copy"',
+        health='metrics = "yanksync.prom"',
+    )
+    upstream.fail(FILE, Fault.status(404), times=None)
+    return yanksync
+
+
+def test_files_that_cannot_be_had_are_shown(copying: Cli, upstream: FakeUpstream) -> None:
+    done = copying("sync", "--json")
+    assert done.code == 3
+    assert f"demo: {FILE}: not copied: " in done.err
+    copied = done.json["files_copied"]
+    assert (copied > 0, done.json["bytes_copied"] > 0) == (True, True)
+    assert (done.json["files_failed"], done.json["files_waiting"]) == (1, 1)
+
+    status = copying("status", "--json").json
+    assert status["package_files"]["served"] == copied
+    assert (status["package_files"]["wanted"], status["package_files"]["failing"]) == (1, 1)
+    (failing,) = status["failing_files"]
+    assert (failing["project"], failing["filename"]) == ("demo", FILE)
+    assert failing["next_try"].endswith("Z")
+    text = copying("status").out
+    assert f"package files     {copied} copied (" in text
+    assert f"not copied: demo: {FILE}: " in text
+
+    check = copying("check")
+    assert check.code == 1
+    assert check.out.startswith(f"WARNING: {FILE} not copied: ")
+
+    metrics = (copying.home / "yanksync.prom").read_text()
+    assert "yanksync_package_files_failing 1\n" in metrics
+    assert f"yanksync_package_files_copied_total {copied}\n" in metrics
+
+
+def test_a_terminal_is_told_how_much_was_copied(copying: Cli, upstream: FakeUpstream) -> None:
+    upstream.heal()
+    code, out, _ = copying.on_terminal("sync")
+    assert code == 0
+    assert "files copied (" in out
+
+
+def test_a_signal_ends_a_pass_that_waits_for_a_file(copying: Cli, upstream: FakeUpstream) -> None:
+    upstream.heal()
+    upstream.fail(FILE, Fault.hang(60), times=None)
+    process = copying.start("sync")
+    while process.poll() is None and not any(
+        request.path.endswith(FILE) for request in upstream.requests
+    ):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process).code == 143
+    upstream.heal()
+    assert copying("sync").code == 0
