@@ -439,7 +439,7 @@ def copy_planner(
     from yanksync.sync.package_files.choice import recorded_choice  # start-up: few copy files
     from yanksync.sync.package_files.plan import plan_copies
 
-    return partial(plan_copies, before=recorded_choice(mirror))
+    return partial(plan_copies, before=recorded_choice(mirror.state.facts))
 
 
 def _removals(queue: PublishQueue) -> Iterator[PlannedRemoval]:

@@ -15,6 +15,7 @@ from yanksync.core.package_files.selection import (
     FileRules,
     ProjectAction,
     choose,
+    unmet_pins,
 )
 from yanksync.core.pins import Pin, PinnedFile, PinOperator
 
@@ -283,3 +284,12 @@ def test_a_version_goes_with_the_last_of_its_files() -> None:
     given = Page(name="demo", files=files, versions=("1.0", "2.0", "3.0"))
     found = choose(given, FileChoice(FileRules(sdists=False))).page
     assert found.versions == ("1.0", "3.0")  # 3.0 had no file before
+
+
+def test_a_pinned_version_without_a_file_is_told() -> None:
+    pins: dict[str, tuple[Pin, ...]] = {
+        "demo": (pin("1.0"), pin("2.0", PinnedFile("other.whl")), pin("10"), pin("3"))
+    }
+    choice = FileChoice(FileRules(pins=pins))
+    assert unmet_pins(choose(page("1.0", "2.0"), choice).page, choice) == ("2.0", "3", "10")
+    assert unmet_pins(page("1.0"), FileChoice(FileRules())) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ import pytest
 from tests.support.dated_uploads import names, upload
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DAY, DONE, FAILED, HELD, World
+from yanksync.config.load import load
+from yanksync.core.names import NormalizedName
+from yanksync.reports.why.judgement import judge
+from yanksync.reports.why.read import read_report
+from yanksync.sync.policy.explain import offering
 
 WHEELS = {
     "linux": "demo-1.0-cp312-cp312-manylinux_2_17_x86_64.whl",
@@ -139,7 +145,9 @@ def test_many_projects_without_a_chosen_file_are_counted(
     mirror.started(*(f"demo-{number}" for number in range(23)))
     logged = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert len(logged) == 21
-    assert logged[-1] == "3 more projects have no file that the rules of [files] choose"
+    assert (
+        logged[-1] == "3 more projects have no file of a release that the rules of [files] choose"
+    )
 
 
 def test_files_leave_when_they_are_too_old(mirror: World) -> None:
@@ -176,6 +184,39 @@ def test_a_full_resync_fetches_no_project_that_no_lock_file_names(
     assert mirror.resync("demo", "other") == DONE
     assert mirror.asked == ["demo"]
     assert "other: not fetched: no file of files.lock_files names it" in caplog.messages
+
+
+def test_a_pinned_release_that_upstream_lacks_is_logged_once(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.started()
+    lock(mirror, ("demo", "1.0"), ("demo", "3.0"))
+    assert mirror.sync() == DONE
+    (logged,) = (one for one in caplog.messages if one.startswith("demo: no file"))
+    assert "no file is offered of 3.0, which files.lock_files pin; builds" in logged
+    mirror.up.yank("demo", "1.0")
+    caplog.clear()
+    assert mirror.sync() == DONE
+    assert not [one for one in caplog.messages if "no file" in one]
+    mirror.configure(files_sdists=False)
+    assert mirror.sync() == DONE
+    assert (
+        "no file is offered of 1.0, 3.0, which files.lock_files pin (files.sdists)" in caplog.text
+    )
+
+
+def test_why_names_the_rule_that_leaves_a_release_out(mirror: World) -> None:
+    mirror.configure(files_newest=1)
+    mirror.started()
+    with mirror.state() as state:
+        read = partial(read_report, state, load(None, {}, **mirror.flags), NormalizedName("demo"))
+        old, project = (
+            judge(report).text
+            for version in ("1.0", None)
+            if (report := read(version, lambda row: offering(state, row))) is not None
+        )
+    assert old == "No: demo 1.0 is hidden by files.newest."
+    assert project.startswith("Yes: 1 of 2 releases of demo can be installed; 1 file hidden")
 
 
 def test_another_lock_file_brings_and_takes_releases(mirror: World) -> None:

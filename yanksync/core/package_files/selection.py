@@ -20,6 +20,10 @@ from yanksync.core.pins import Pin
 from yanksync.core.policies.cooldown import OLD, parse_time
 from yanksync.core.versions import file_versions, is_prerelease, minor_line, sort_key
 
+_SDISTS = (
+    ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.Z", ".tar",
+)  # fmt: skip
+
 
 class ProjectAction(StrEnum):
     """What becomes of the files of a project."""
@@ -121,6 +125,18 @@ def choose(page: Page, choice: FileChoice) -> ChosenPage:
     return ChosenPage(chosen, left_out)
 
 
+def unmet_pins(page: Page, choice: FileChoice) -> tuple[str, ...]:
+    """Return the pinned versions of which ``page`` has no file."""
+    pins = (choice.rules.pins or {}).get(page.name, ())
+    files = list(zip(file_versions(page), page.files, strict=True))
+    unmet = (
+        pin.version
+        for pin in pins
+        if not any(_is_pinned(version, file, (pin,)) for version, file in files)
+    )
+    return tuple(sorted(set(unmet), key=sort_key))
+
+
 def _tests(
     name: str, action: ProjectAction, choice: FileChoice
 ) -> Iterator[tuple[FileRule, _Test]]:
@@ -155,7 +171,7 @@ def _tests(
 
 def is_sdist(filename: str) -> bool:
     """Return True if a file name is that of an sdist."""
-    return filename.endswith((".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".tar.Z"))
+    return filename.endswith(_SDISTS)
 
 
 def _is_pinned(version: str | None, file: File, pins: tuple[Pin, ...]) -> bool:

@@ -16,7 +16,7 @@ from yanksync.core.package_files.selection import FileChoice, FileRules, Project
 from yanksync.core.pins import Pin
 from yanksync.core.rules.fetch_plan import DAY
 from yanksync.mirror.context import Mirror, log
-from yanksync.system.pin_files import read_pin_files
+from yanksync.state.facts import Facts
 
 _KEY = "files.lock_files"
 
@@ -27,7 +27,7 @@ def with_choice(mirror: Mirror) -> Mirror:
     Pages that changed rules may concern become unpublished. Raises :class:`ConfigError` when a lock
     file cannot be read.
     """
-    before = recorded_choice(mirror) or FileChoice(FileRules())
+    before = recorded_choice(mirror.state.facts) or FileChoice(FileRules())
     configured = _configured(mirror) if mirror.settings.copies_files else FileRules()
     rules = _with_earlier_pins(mirror, configured, before.rules)
     if rules != before.rules:
@@ -71,7 +71,7 @@ def _only_forgets(before: FileRules, after: FileRules) -> bool:
 
 def with_recorded_choice(mirror: Mirror) -> Mirror:
     """Return ``mirror`` with the rules that the newest pass recorded."""
-    choice = recorded_choice(mirror)
+    choice = recorded_choice(mirror.state.facts)
     configured = _without_pins(mirror.settings.files)
     if (replace(choice.rules, pins=None) if choice else FileRules()) != configured:
         log.warning(
@@ -81,13 +81,13 @@ def with_recorded_choice(mirror: Mirror) -> Mirror:
     return mirror if choice is None else _with_rules(mirror, choice, choice.rules.pins)
 
 
-def recorded_choice(mirror: Mirror) -> FileChoice | None:
+def recorded_choice(facts: Facts) -> FileChoice | None:
     """Return the rules that the newest pass recorded; None: it had none."""
-    text = mirror.state.facts.text("files_rules")
+    text = facts.text("files_rules")
     if text is None:
         return None
     rules = msgspec.json.decode(text, type=FileRules)
-    return FileChoice(rules, mirror.state.facts.moment("files_uploaded_after"))
+    return FileChoice(rules, facts.moment("files_uploaded_after"))
 
 
 def _with_rules(mirror: Mirror, choice: FileChoice, pinned: Iterable[str] | None) -> Mirror:
@@ -128,6 +128,8 @@ def _without_pins(files: FilesSettings) -> FileRules:
 
 def _read(paths: tuple[Path, ...]) -> dict[str, tuple[Pin, ...]]:
     """Return the pins of all lock files, by project, with nothing that does not choose files."""
+    from yanksync.system.pin_files import read_pin_files  # start-up: few have lock files
+
     try:
         found = read_pin_files(map(str, paths), ())
     except InputFileError as error:

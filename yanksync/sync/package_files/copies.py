@@ -15,7 +15,7 @@ from yanksync.core.package_files.copies import (
     copy_changes,
     is_same_file,
 )
-from yanksync.core.package_files.selection import FileRule, choose
+from yanksync.core.package_files.selection import FileRule, choose, unmet_pins
 from yanksync.core.policies.yanked import offered_page
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.mirror.context import Mirror, log
@@ -32,6 +32,7 @@ class OfferedFiles(Struct, frozen=True):
     recorded: tuple[File, ...] = ()  # that upstream's page has, and those that are kept
     chosen_from: tuple[File, ...] = ()  # before the rules of ``[files]``
     left_empty_by: tuple[FileRule, ...] = ()  # the rules that leave none of them
+    unmet: tuple[str, ...] = ()  # versions that lock files pin, and of which no file is offered
     copies: tuple[PackageFile, ...] = ()  # with what was decided of them
     is_quarantined: bool = False
 
@@ -120,16 +121,31 @@ def offered_files(
         files=files if mirror.copies_files_of(shown.name) else (),
         chosen_from=tuple(kept.get(one.filename, one) for one in before.files),
         left_empty_by=rules,
+        unmet=unmet_pins(shown, mirror.choice),
     )
 
 
 def _note_unchosen(mirror: Mirror, name: str, offered: OfferedFiles) -> None:
     """Log, once, that rules leave none of a project's files; ``exclude`` says so itself."""
     rules = [str(rule) for rule in offered.left_empty_by if rule is not FileRule.PROJECTS]
-    if not mirror.state.package_files.note_unchosen(name, ", ".join(rules)) or not rules:
+    about = (*rules, *offered.unmet)
+    if not mirror.state.package_files.note_unchosen(name, ", ".join(about)) or not about:
         return
     mirror.totals.unchosen += 1
-    if mirror.totals.unchosen <= UNCHOSEN_NAMED:
+    if mirror.totals.unchosen > UNCHOSEN_NAMED:
+        return
+    if offered.unmet:
+        others = [rule for rule in rules if rule != FileRule.LOCK_FILES]
+        by = f" ({' and '.join(others)})" if others else ""
+        log.warning(
+            "%s: no file is offered of %s, which files.lock_files pin%s; builds from these lock "
+            "files fail. Lock again, or change the rules",
+            name,
+            ", ".join(offered.unmet),
+            by,
+            extra={"project": name},
+        )
+    else:
         log.warning(
             "%s: none of its %d files is chosen, so its page lists none: %s; change that, or name "
             "the project in files.projects",

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
+from yanksync.core.package_files.selection import choose
 from yanksync.core.policies.cooldown import HiddenBy
 from yanksync.core.policies.offer import Offer
 from yanksync.core.policies.overrides import Override
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
-from yanksync.core.versions import same_version
+from yanksync.core.versions import same_version, versions_by_file
 from yanksync.mirror.offers import Offers, recorded_offers
 from yanksync.reports.why.report import FileRuling, OfferedPage
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
+from yanksync.sync.package_files.choice import recorded_choice
 from yanksync.sync.policy.rules import projects_of
 from yanksync.sync.published_page import parse_stored_page, visible_page
 
@@ -56,7 +58,19 @@ def offering(state: State, row: ProjectRow) -> OfferedPage | None:
         return None
     offers = recorded_offers(state.facts)
     offer = _offer(state, offers, row, page)
-    return OfferedPage(page, offer.page, tuple(_rulings(offers, row.name, offer)))
+    rulings = tuple(_rulings(offers, row.name, offer))
+    choice = recorded_choice(state.facts)
+    if choice is None:
+        return OfferedPage(page, offer.page, rulings)
+    chosen = choose(offer.page, choice)
+    versions = versions_by_file(offer.page)
+    left_out = (
+        FileRuling(
+            file=name, version=versions[name], action="hide", rule=rule, reason="", until=None
+        )
+        for name, rule in chosen.left_out.items()
+    )
+    return OfferedPage(page, chosen.page, (*rulings, *left_out))
 
 
 def _rulings(offers: Offers, name: NormalizedName, offer: Offer) -> Iterator[FileRuling]:

@@ -70,7 +70,9 @@ def note_rules(mirror: Mirror, applied: Mapping[int, AppliedRules]) -> None:
 def report_changed_rules(mirror: Mirror) -> None:
     """Log what changed rules did."""
     if (unnamed := mirror.totals.unchosen - UNCHOSEN_NAMED) > 0:
-        log.warning("%d more projects have no file that the rules of [files] choose", unnamed)
+        log.warning(
+            "%d more projects have no file of a release that the rules of [files] choose", unnamed
+        )
     mirror.totals.unchosen = 0
     if mirror.offers.before is not None:
         log.info(
