@@ -57,6 +57,8 @@ def unknown_project(state: State, settings: Settings, name: NormalizedName) -> s
     """Return the message for a project that the mirror does not know."""
     if not settings.mirror.selection.includes(name):
         return f"{name}: mirror.projects and mirror.exclude leave it out"
+    if settings.is_closed_set:
+        return f"{name}: no file of files.lock_files names it, so it is not mirrored"
     return f"{name}: the mirror knows no such project{suggest_known(state, name)}"
 
 
