@@ -120,7 +120,7 @@ def test_a_copy_leaves_the_output_and_comes_back(store: PackageStore) -> None:
 def test_an_altered_copy_is_set_aside(store: PackageStore) -> None:
     published(store)
     for _ in range(2):
-        assert store.set_aside([PATH]).endswith("/altered")
+        assert store.set_aside([PATH, METADATA]).endswith("/altered")
         assert list(store.packages()) == []
     store.put_back([PATH])  # it is not what a page may name again
     assert list(store.packages()) == []
@@ -173,7 +173,7 @@ def test_without_a_place_for_it_a_copy_is_deleted(without_withheld: ObjectPackag
     without_withheld.put_back([PATH])
     without_withheld.delete_withheld([PATH])
     published(without_withheld)
-    assert without_withheld.set_aside([PATH]) == ""
+    assert without_withheld.set_aside([PATH, METADATA]) == ""
     assert list(without_withheld.packages()) == []
 
 

@@ -137,6 +137,30 @@ def test_who_may_not_write_leaves_a_copy_in_service(mirror: World) -> None:
     assert (code, served(mirror)) == (FAILED, True)
 
 
+def test_altered_bytes_are_deleted_with_their_file(mirror: World) -> None:
+    alter(copy(mirror), b"planted")
+    check(mirror)
+    assert mirror.sync() == DONE
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    assert kept_aside(mirror) == sorted(2 * [SDIST, f"{SDIST}.metadata"])
+    assert mirror.sync(later=8 * DAY) == DONE
+    assert kept_aside(mirror) == []
+
+
+def test_what_cannot_be_moved_stops_no_check(mirror: World) -> None:
+    withheld = mirror.where / "state.db.withheld"
+    alter(copy(mirror), b"planted")
+    copy(mirror, "demo-2.0.tar.gz").unlink()
+    withheld.write_text("in the way")
+    found, code, summary = check(mirror)
+    assert (sorted(str(one.kind) for one in found), code) == (["altered", "missing"], FAILED)
+    assert summary.files == 2
+    assert not served(mirror), "no page names it"
+    assert mirror.sync() == DONE
+    assert copy(mirror).read_bytes() == b"demo-1.0.tar.gz\n"
+
+
 def test_a_missing_copy_waits_for_a_repair(mirror: World) -> None:
     path = copy(mirror)
     path.unlink()

@@ -12,7 +12,7 @@ from itertools import islice
 from yanksync.core.errors import PublishError
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.package_files.paths import metadata_path, strongest
-from yanksync.mirror.context import Mirror
+from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.package_store import PackageEntry
 from yanksync.state.facts import PackageCheck
@@ -127,8 +127,12 @@ class _CopyCheck:
     def _take_out(self) -> None:
         """Take what was found altered out of service."""
         altered, self._altered = self._altered, []
-        if self._request.may_write:
+        if not self._request.may_write:
+            return
+        try:
             take_out_altered(self._mirror, altered)
+        except PublishError as error:  # the other files are checked all the same
+            log.error("%s; an altered file is served until the next pass replaces it", error)
 
     def _note(self, batch: Sequence[PackageFile], position: int) -> None:
         """Count copies, and remember now and then how far the reading is."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 
+from yanksync.core.errors import PublishError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.package_files.copies import CopyStatus
 from yanksync.core.rules.removal_guard import UNEXPLAINED_FLOOR, removal_limit
@@ -34,10 +35,18 @@ class FileRepairer:
         """
         missing = [one.path for one in findings if one.kind is FindingKind.MISSING]
         want_again(self._mirror, missing)
-        modes = [one.path for one in findings if one.kind is FindingKind.MODE]
-        self._mirror.packages.reset_package_modes(modes)
+        for one in findings:
+            if one.kind is FindingKind.MODE:
+                self._reset_mode(one.path)
         altered = any(one.kind is FindingKind.ALTERED for one in findings)
         self.needs_upstream = self.needs_upstream or altered or bool(missing)
+
+    def _reset_mode(self, path: str) -> None:
+        """Give a file its mode; one of another user keeps nothing else waiting."""
+        try:
+            self._mirror.packages.reset_package_modes([path])
+        except PublishError as error:
+            log.error("%s; its mode stays as it is", error)
 
     def delete_unreferenced(self, findings: Callable[[], Iterator[Finding]]) -> ExitCode | None:
         """Delete the files that no page names.

@@ -86,9 +86,10 @@ class DiskPackages(PackageInspection):
             remove_empty(kept, self._withheld)
 
     def delete_withheld(self, paths: Sequence[str]) -> None:
-        """Delete withheld copies."""
+        """Delete withheld copies, altered ones, too."""
         with publish_errors(self._withheld):
-            kept = [self._kept(path) for path in with_metadata(paths)]
+            both = with_metadata(paths)
+            kept = [*map(self._kept, both), *map(self._set_aside, both)]
             for place in kept:
                 unlink(place)
             remove_empty(kept, self._withheld)

@@ -20,6 +20,7 @@ from yanksync.system.atomic_files import FILE_MODE
 INCOMING = ".incoming"
 """The directory of received files below ``packages/``; the web server cannot read it."""
 
+_ALTERED = "altered"  # the directory of altered files among those out of service
 _CHUNK = 1 << 20  # bytes
 
 
@@ -51,15 +52,18 @@ class PackageInspection:
 
     def set_aside(self, paths: Sequence[str]) -> str:
         """Move altered files out of the output; return where they are now."""
-        place = f"{self._withheld}/altered"
+        place = f"{self._withheld}/{_ALTERED}"
         with publish_errors(place):
             for path in paths:
-                target = f"{place}/{path.removeprefix(PACKAGES + '/')}"
+                target = self._set_aside(path)
                 os.makedirs(self._withheld, PRIVATE, exist_ok=True)
                 os.makedirs(os.path.dirname(target), PRIVATE, exist_ok=True)
                 with suppress(FileNotFoundError):
                     _move_away(f"{self._output}/{path}", target)
         return place
+
+    def _set_aside(self, path: str) -> str:
+        return f"{self._withheld}/{_ALTERED}/{path.removeprefix(PACKAGES + '/')}"
 
     def delete_packages(self, paths: Sequence[str]) -> None:
         """Delete files, and the directories that are empty then."""

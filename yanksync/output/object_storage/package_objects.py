@@ -131,10 +131,11 @@ class ObjectPackages:
 
     @publish_errors()
     def delete_withheld(self, paths: Sequence[str]) -> None:
-        """Delete withheld copies; missing ones are no error."""
+        """Delete withheld copies, altered ones, too; missing ones are no error."""
         if self._withheld is not None:
             self._begin()
-            self._withheld.delete([_kept(path) for path in _with_metadata(paths)])
+            kept = [_kept(path) for path in _with_metadata(paths)]
+            self._withheld.delete([*kept, *(_ALTERED + path for path in kept)])
 
     @publish_errors()
     def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
@@ -160,12 +161,11 @@ class ObjectPackages:
 
     @publish_errors()
     def set_aside(self, paths: Sequence[str]) -> str:
-        """Take altered copies out of service; return where they are now."""
+        """Take altered files out of service; return where they are now."""
         self._begin()
-        both = _with_metadata(paths)
         if self._withheld is not None:
-            _each(partial(self._keep, below=_ALTERED), both, _PUTS)
-        self._bucket.delete(both)
+            _each(partial(self._keep, below=_ALTERED), paths, _PUTS)
+        self._bucket.delete(paths)
         return "" if self._withheld is None else f"{self._withheld.location}/{_ALTERED}".rstrip("/")
 
     @publish_errors()

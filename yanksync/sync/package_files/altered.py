@@ -39,7 +39,18 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     if not found:
         return
     want_again(mirror, [one.path for one in found])
-    place = mirror.packages.set_aside([path for one in found for path in one.paths])
+    try:
+        place = mirror.packages.set_aside([path for one in found for path in one.paths])
+        _report(found, place)
+    finally:  # a file that stays is at least named by no page
+        queue = mirror.state.publish_queue
+        rows = mirror.state.projects.get({one.copy.project for one in found})
+        pages = queue.queued([row.id for row in rows.values()])
+        publish(mirror, [one for one in pages if one.reason is PublishReason.PAGE])
+
+
+def _report(found: Sequence[AlteredCopy], place: str) -> None:
+    """Log what is out of service; ``place`` is where it is kept, if it is."""
     kept = f"; the altered bytes are kept in {place}" if place else ""
     for one in found:
         log.warning(
@@ -50,10 +61,6 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
             kept,
             extra={"project": one.copy.project},
         )
-    queue = mirror.state.publish_queue
-    rows = mirror.state.projects.get({one.copy.project for one in found})
-    pages = queue.queued([row.id for row in rows.values()])
-    publish(mirror, [one for one in pages if one.reason is PublishReason.PAGE])
 
 
 def want_again(mirror: Mirror, paths: Sequence[str]) -> None:
