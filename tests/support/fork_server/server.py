@@ -105,7 +105,8 @@ def _prepare() -> None:
         if not module.name.endswith(("__main__", "mbcs", "oem")):
             importlib.import_module(module.name)
     for name in _LATE:
-        importlib.import_module(name)
+        with suppress(ImportError):  # the lowest packaging has no pylock
+            importlib.import_module(name)
     with suppress(ImportError):
         importlib.import_module("coverage")
         inspect.stack()  # coverage calls it when it starts: only the first call is slow
