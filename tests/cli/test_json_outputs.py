@@ -83,6 +83,17 @@ def test_what_is_asked_of_a_mirror(busy: Cli) -> None:
     valid("version", printed(busy, "version"))
 
 
+def test_what_can_be_restored(yanksync: Cli, upstream: FakeUpstream) -> None:
+    yanksync.config.write_text(yanksync.config.read_text() + '[mirror]\nfiles = "copy"\n')
+    yanksync("sync")
+    upstream.remove_release("demo", "1.0")
+    upstream.quarantine_project("other")
+    yanksync("sync")
+    report = printed(yanksync, "restore")
+    assert [file["refused"] is None for file in report["files"]] == [True, False, False]
+    valid("restore", report)
+
+
 def test_what_init_has_done(yanksync: Cli, served: Served) -> None:
     done = yanksync("init", "new", "--upstream", served.simple_url, "--json")
     assert (done.code, done.err) == (0, "")

@@ -57,6 +57,16 @@ def test_the_patterns_keep_their_order(loaded: Loaded) -> None:
         ("[withdrawals]\ntitle = \"a\\u0007\"", "withdrawals.title: must be a text on one line"),
         ("[cooldown]\nages = 1", "cooldown.ages: no such key"),
         ('[cooldown]\nmode = "yank"\n[mirror]\nyanked = "omit"', "cooldown.mode: \"yank\" marks"),
+        ('[mirror]\ndeleted = "yank"', 'mirror.deleted: needs mirror.files = "copy"'),
+        ("[files]\ndeleted_index = true", 'files.deleted_index: needs mirror.files = "copy"'),
+        (
+            '[mirror]\nfiles = "copy"\ndeleted = "yank"\nyanked = "omit"',
+            "mirror.deleted: marks files yanked, and mirror.yanked",
+        ),
+        (
+            '[mirror]\nfiles = "copy"\n[files]\ndeleted_projects = "yank"',
+            "files.deleted_projects: does nothing without mirror.deleted",
+        ),
         (
             '[cooldown]\nage = "3d"\nnew_projects = "1d"',
             "cooldown.new_projects: is shorter than cooldown.age",

@@ -86,7 +86,7 @@ def verify_output(
 def check(mirror: Mirror, summary: CheckSummary, *, upstream: bool) -> Iterator[Finding]:
     """Yield everything that is found, and count it."""
     parts = (_projects(mirror, summary), check_list(mirror), _extras(mirror))
-    for part in (*parts, check_withdrawals(mirror)):
+    for part in (*parts, check_withdrawals(mirror), _deleted_index(mirror)):
         for finding in part:
             summary.kinds[finding.kind] += 1
             yield finding
@@ -108,6 +108,15 @@ def check_copies(mirror: Mirror, files: FileCheck, summary: CheckSummary) -> Ite
     for finding in check_files(mirror, files, summary):
         summary.kinds[finding.kind] += 1
         yield finding
+
+
+def _deleted_index(mirror: Mirror) -> Iterator[Finding]:
+    if mirror.settings.files.deleted_index or mirror.state.facts.config.deleted_index:
+        from yanksync.verify.deleted_index import (
+            check_deleted_index,  # start-up: few mirrors have one
+        )
+
+        yield from check_deleted_index(mirror)
 
 
 def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:

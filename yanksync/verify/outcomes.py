@@ -15,7 +15,9 @@ from yanksync.core.project_state import Presence
 from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
 from yanksync.state.project_rows import ProjectRow
+from yanksync.verify import deleted_index
 from yanksync.verify.check import BATCH, check_list, check_project
+from yanksync.verify.deleted_index import is_about_deleted_index
 from yanksync.verify.summary import is_about_files
 from yanksync.verify.withdrawals import is_about_withdrawals, remaining_problem
 
@@ -98,6 +100,8 @@ class _Again:
         """Return why a finding is not corrected; None if it is."""
         if is_about_withdrawals(finding):
             return remaining_problem(self._mirror, finding)
+        if is_about_deleted_index(finding):
+            return deleted_index.remaining_problem(self._mirror, finding)
         if is_about_files(finding):
             from yanksync.verify import package_repair  # start-up: few mirrors copy files
 

@@ -20,11 +20,18 @@ from yanksync.state.facts import PublishedListRecord
 from yanksync.state.views.holds import count_held
 from yanksync.sync import config_changes, output_check
 from yanksync.sync.follow.selection_change import apply_selection
-from yanksync.sync.pipeline import deliver_hooks, run_pass, run_record, update_withdrawals
+from yanksync.sync.pipeline import (
+    deliver_hooks,
+    run_pass,
+    run_record,
+    update_deleted_index,
+    update_withdrawals,
+)
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import publish_list
 from yanksync.sync.removals import publish_backlog, report_held
 from yanksync.verify.check import BATCH, SIZES, UNREADABLE, check, check_copies
+from yanksync.verify.deleted_index import is_about_deleted_index, repair_deleted_index
 from yanksync.verify.outcomes import Kept, Outcome, outcomes
 from yanksync.verify.summary import CheckSummary, FileCheck
 from yanksync.verify.withdrawals import is_about_withdrawals, repair_withdrawals
@@ -99,6 +106,7 @@ def _publish(mirror: Mirror) -> ExitCode:
     mirror.store.prepare()
     publish_backlog(mirror)
     publish_list(mirror)
+    update_deleted_index(mirror)
     update_withdrawals(mirror)
     deliver_hooks(mirror)
     report_held(mirror.totals)
@@ -139,8 +147,8 @@ class _Repairer:
         directory = finding.path.endswith("/")
         if finding.kind in NOTES:
             return
-        if is_about_withdrawals(finding):
-            self._repair_withdrawals(finding)
+        if is_about_withdrawals(finding) or is_about_deleted_index(finding):
+            self._repair_file(finding)
             return
         if finding.kind is FindingKind.MODE and directory:
             self._reset_mode(finding.project)
@@ -152,9 +160,10 @@ class _Repairer:
         else:
             self._mark_project(finding, finding.project)
 
-    def _repair_withdrawals(self, finding: Finding) -> None:
+    def _repair_file(self, finding: Finding) -> None:
+        own = is_about_deleted_index(finding)
         try:
-            repair_withdrawals(self._mirror, finding)
+            (repair_deleted_index if own else repair_withdrawals)(self._mirror, finding)
         except PublishError as error:  # what is left is looked at in the end
             log.error("%s", error)
 

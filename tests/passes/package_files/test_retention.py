@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from yanksync.core.policies.cooldown import format_time
 from yanksync.output.comparison import Finding
 from yanksync.sync.package_files.restore import find_restorable, restore
 from yanksync.verify.check import verify_output
+from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import FileCheck
 
 ONE, TWO = "demo-1.0.tar.gz", "demo-2.0.tar.gz"
 
@@ -171,10 +174,9 @@ def test_the_files_of_a_removed_project_stay_until_the_name_is_created_again(
 
 
 def test_a_file_that_returns_is_upstreams_again(mirror: Keeper) -> None:
-    before = mirror.up.snapshot()
+    projects = mirror.up.snapshot().projects
     mirror.up.remove_release("demo", "1.0")
     mirror.sync()
-    projects = before.projects
     mirror.up.commit("demo", projects["demo"], [("1.0", "new release")])
     assert mirror.settle() == DONE
     assert mirror.offered() == {ONE: False, TWO: False}
@@ -305,3 +307,76 @@ def test_a_run_that_dies_keeps_what_is_to_be_kept(
     assert mirror.settle() == DONE
     assert (mirror.offered(), mirror.served_files()) == ({}, ["other-1.0.tar.gz"])
     assert (mirror.offered("deleted/simple/demo"), mirror.differences()) == ({}, 0)
+
+
+def test_verify_repairs_the_deleted_index(served: Served, tmp_path: Path) -> None:
+    mirror = Keeper(served, tmp_path, files_deleted_index="yes")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    base = tmp_path / "out/deleted/simple"
+    (base / "demo/index.html").write_text("planted")
+    (base / "index.html").unlink()
+    (base / "gone").mkdir()
+    (base / "gone/index.html").write_text("old")
+    (base / "mine.txt").write_text("a note")
+    found: list[Finding] = []
+    mirror.work(lambda opened: verify_output(opened, found.append)[1], later=0.0)
+    assert {(one.kind.value, one.path.removeprefix("deleted/simple/")) for one in found} == {
+        ("different", "demo/index.html"),
+        ("missing", "index.html"),
+        ("extra", "gone/index.html"),
+        ("foreign", "mine.txt"),
+    }
+    repaired = mirror.work(
+        lambda opened: repair_output(opened, lambda *_: None, FileCheck())[1], later=0.0
+    )
+    assert (repaired, mirror.differences()) == (DONE, 1)  # the note stays
+    assert mirror.offered("deleted/simple/demo") == {ONE: mirror.removed_on()}
+
+
+@pytest.mark.rule("R8")
+def test_a_loss_without_an_entry_stays_as_it_was_until_it_counts(mirror: Keeper) -> None:
+    mirror.up.doctor = lambda page: {**page, "files": page["files"][1:]}
+    mirror.resync()
+    assert mirror.offered() == {ONE: False, TWO: False}
+    mirror.resync(later=3600.0)
+    reason = f"removed upstream on {format_time(mirror.clock.time)[:10]}"
+    assert mirror.offered() == {ONE: reason, TWO: False}
+
+
+def test_other_bytes_of_the_same_name_take_the_place_of_a_kept_file(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.restore(replace(mirror.up.snapshot(), used=frozenset()))
+    mirror.up.upload("demo", "1.0", content=b"other bytes")
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: False, TWO: False}
+    (copy,) = (mirror.where / "out/packages").rglob(ONE)
+    assert copy.read_bytes() == b"other bytes"
+    assert mirror.withheld() == [ONE]
+    why = "upstream has another file of this name"
+    assert restored(mirror, ONE) == {ONE: why}
+
+
+def test_a_project_that_was_left_out_returns_without_kept_files(mirror: Keeper) -> None:
+    mirror.configure(mirror_projects="demo,other")
+    mirror.up.upload("other", "1.0")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.configure(mirror_exclude="demo")
+    mirror.sync()
+    assert mirror.withheld() == [ONE, TWO]  # what happened meanwhile stays unknown
+    mirror.configure(mirror_exclude=[])
+    assert mirror.settle() == DONE
+    assert (mirror.offered(), mirror.withheld()) == ({TWO: False}, [ONE])
+
+
+def test_a_lost_state_forgets_what_was_kept(mirror: Keeper) -> None:
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.lose_state()
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {TWO: False}
+    found: list[Finding] = []
+    mirror.work(lambda opened: verify_output(opened, found.append)[1], later=0.0)
+    assert [one.kind.value for one in found if one.path.startswith("packages/")] == ["unreferenced"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.reports.why.report import WhyReport
 from yanksync.state.database import exists
 from yanksync.state.state import State
+
+if TYPE_CHECKING:
+    from yanksync.core.package_files.copies import PackageFile
 
 
 @click.command(short_help="Explain why a release can(not) be installed.")
@@ -67,4 +71,14 @@ def _report(
     from yanksync.reports.why.read import read_report  # start-up: no other command needs them
     from yanksync.sync.policy.explain import offering
 
-    return read_report(state, settings, name, version, lambda row: offering(state, row))
+    kept = _kept_files(state, settings, name)
+    return read_report(state, settings, name, version, lambda row: offering(state, row, kept))
+
+
+def _kept_files(state: State, settings: Settings, name: NormalizedName) -> tuple[PackageFile, ...]:
+    """Return the files that a page offers although upstream removed them."""
+    if not settings.copies_files:
+        return ()
+    copies = state.package_files.by_project([name]).get(name, ())
+    on_pages = settings.mirror.deleted == "yank"
+    return tuple(one for one in copies if one.kept and (on_pages or one.restored))

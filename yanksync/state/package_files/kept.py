@@ -99,6 +99,7 @@ class KeptFiles:
             (json.dumps(gone),),
         )
 
-    def distrust_pages(self) -> None:
-        """Let all pages of the deleted index be written again."""
-        self._db.execute("UPDATE deleted_pages SET digest = NULL")
+    def distrust_pages(self, project: str | None = None) -> None:
+        """Let a page of the deleted index be written again; None: all of them."""
+        where = "?1 IS NULL OR project = ?1"
+        self._db.execute(f"UPDATE deleted_pages SET digest = NULL WHERE {where}", (project,))

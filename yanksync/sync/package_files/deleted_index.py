@@ -82,6 +82,15 @@ def digest(forms: tuple[bytes, bytes]) -> bytes:
     return sha256(b"".join(forms)).digest()
 
 
+def expected_files(mirror: Mirror, name: str) -> list[OutputFile]:
+    """Return the files of a published page, or of the list for its name."""
+    if name == LIST:
+        return output_files(None, list_forms(mirror.state.kept_files.page_digests()))
+    copies = mirror.state.package_files.by_project([name]).get(name, ())
+    forms = page_forms(name, copies)
+    return [] if forms is None else output_files(name, forms)
+
+
 def output_files(name: str | None, forms: tuple[bytes, bytes]) -> list[OutputFile]:
     """Return the files of a page; None: of the list."""
     json, html = forms

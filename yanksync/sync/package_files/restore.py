@@ -25,6 +25,7 @@ _OURS = {
 }
 _OMITTED = 'a restored file is marked yanked, and mirror.yanked = "omit" leaves it out'
 _FORCED = "it was under quarantine; --force restores it all the same"
+_NOWHERE = "files.withheld names no place, so its bytes are gone"
 _WAITS = "it is under quarantine; it comes back when upstream clears that"
 
 
@@ -87,6 +88,8 @@ def _of_project(
             why = str(refusal)
         if why is None and removal.was_quarantined and not force:
             why = _FORCED
+        if settings.withheld is None:
+            why = _NOWHERE
         yield Restorable(wanted, copy.delete_at, why or (_OMITTED if omits else None))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.model import Page
@@ -21,7 +22,10 @@ from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
 from yanksync.sync.package_files.choice import recorded_choice
 from yanksync.sync.policy.rules import projects_of
-from yanksync.sync.published_page import parse_stored_page, visible_page
+from yanksync.sync.published_page import page_with_kept, parse_stored_page, visible_page
+
+if TYPE_CHECKING:
+    from yanksync.core.package_files.copies import PackageFile
 
 
 def explain(
@@ -48,12 +52,13 @@ def explain(
     )
 
 
-def offering(state: State, row: ProjectRow) -> OfferedPage | None:
+def offering(state: State, row: ProjectRow, kept: Sequence[PackageFile] = ()) -> OfferedPage | None:
     """Return the recorded page, and what the newest pass offers of it.
 
-    None: no page is recorded, or it cannot be read.
+    ``kept`` are the files that its page has although upstream removed them. None: no page is
+    recorded, or it cannot be read.
     """
-    page = page_of(state, row)
+    page = page_with_kept(row, page_of(state, row), kept)
     if page is None:
         return None
     offers = recorded_offers(state.facts)
