@@ -23,6 +23,7 @@ _DAY = 86400.0
 YOUNG = 14 * _DAY
 """Seconds. A file that is removed within this time of its upload is not kept."""
 
+_REMOVED = "removed upstream on "
 _DEPTH = layout.DELETED_ROOT.count("/") + 2  # of its pages below the output
 _SKEW = 3600.0  # seconds by which clocks of upstream may differ; its journal runs back minutes
 _TURNS = (
@@ -160,9 +161,12 @@ def _is_quarantined(turns: Sequence[Withdrawal]) -> bool:
 def kept_file(copy: PackageFile) -> File:
     """Return a kept file as pages offer it: yanked, with a reason."""
     removed = copy.removed_at if copy.removed_on is None else copy.removed_on
-    reason = f"removed upstream on {format_time(removed or 0.0)[:10]}"
-    if copy.file.yanked is not None and copy.file.yanked.reason:
-        reason += f"; yanked before: {copy.file.yanked.reason}"
+    reason = f"{_REMOVED}{format_time(removed or 0.0)[:10]}"
+    before = "" if copy.file.yanked is None else copy.file.yanked.reason
+    if before.startswith(_REMOVED):  # a state that was lost has read its own page
+        reason = before
+    elif before:
+        reason += f"; yanked before: {before}"
     # Upstream's attestations of a removed file are gone with it.
     return replace(copy.file, yanked=Yank(reason), provenance=None)
 
