@@ -100,6 +100,6 @@ class KeptFiles:
         )
 
     def distrust_pages(self, project: str | None = None) -> None:
-        """Let a page of the deleted index be written again; None: all of them."""
+        """Let a page, or all of the deleted index, be written again."""
         where = "?1 IS NULL OR project = ?1"
         self._db.execute(f"UPDATE deleted_pages SET digest = NULL WHERE {where}", (project,))

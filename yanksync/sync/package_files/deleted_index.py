@@ -83,7 +83,7 @@ def digest(forms: tuple[bytes, bytes]) -> bytes:
 
 
 def expected_files(mirror: Mirror, name: str) -> list[OutputFile]:
-    """Return the files of a published page, or of the list for its name."""
+    """Return the files of a page, or of the list."""
     if name == LIST:
         return output_files(None, list_forms(mirror.state.kept_files.page_digests()))
     copies = mirror.state.package_files.by_project([name]).get(name, ())
