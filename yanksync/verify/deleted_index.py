@@ -51,7 +51,7 @@ def _difference(mirror: Mirror, file: OutputFile) -> FindingKind | None:
 
 
 def repair_deleted_index(mirror: Mirror, finding: Finding) -> None:
-    """Delete the file of a finding, or let its page be written again."""
+    """Delete a file, or let its page be written again."""
     if finding.kind in (FindingKind.EXTRA, FindingKind.LEFTOVER):
         mirror.store.delete_files([finding.path])
     else:
