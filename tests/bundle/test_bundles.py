@@ -224,3 +224,23 @@ def missing_copies(files: dict[str, bytes]) -> list[str]:
         for name in (file["url"].removeprefix("../../") for file in json.loads(body)["files"])
         if name not in files
     ]
+
+
+def test_the_index_of_deleted_files_goes_along(mirror: World, receiver: Receiver) -> None:
+    mirror.configure(files_deleted_index="yes")
+    mirror.started("demo", "other", upload_time="2020-01-01T00:00:00Z")
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "second.bundle", 1))
+    assert receiver.files() == mirror.files()
+    assert "deleted/simple/demo/index.v1_html" in receiver.files()
+    mirror.up.quarantine_project("demo")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "third.bundle", 2))
+    assert receiver.files() == mirror.files()
+    mirror.configure(files_deleted_index="no")
+    assert mirror.sync() == DONE
+    for since in (0, 4):
+        receiver.apply(bundle_of(mirror, f"after-{since}.bundle", since))
+        assert receiver.files() == mirror.files()

@@ -31,6 +31,8 @@ def whole() -> Members:
         f"{_PAGE}/index.v1_json": b"{}",
         "simple/index.html": b"<html>",
         "simple/index.v1_json": b"{}",
+        "deleted/simple/demo/index.html": b"<html>",
+        "deleted/simple/index.html": b"<html>",
         "withdrawals/feed.atom": b"<feed/>",
         "withdrawals/log/index.json": b"{}",
     }
@@ -165,7 +167,8 @@ def test_members_that_are_not_what_they_should_be(
     f"packages/ab/cd/{'0' * 60}/.x", f"packages/ab/cd/{'0' * 60}/x/y", "packages/x",
     f"packages/ab/cd/{'0' * 60}/{'x' * 256}", "withdrawals/../simple/index.html",
     "withdrawals//x.json", "withdrawals/x", "withdrawals/.x.json", "x", "", "bundle.json/",
-    f"packages/ab/cd/{'0' * 60}/a\nb", "deleted", ".", "..",
+    f"packages/ab/cd/{'0' * 60}/a\nb", "deleted", "deleted/simple/../x/index.html",
+    "deleted/simple/Demo/index.html", "deleted/simplex/index.html", "deleted/index.html", ".", "..",
 ])  # fmt: skip
 def test_no_member_has_such_a_name(path: str) -> None:
     assert kind_of(path) is None

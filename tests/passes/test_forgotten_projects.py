@@ -190,3 +190,32 @@ def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> No
     stranger.unlink()
     assert mirror.sync() == DONE
     assert texts_in(mirror.where) == []
+
+
+def test_the_index_of_deleted_files_forgets_it_too(mirror: World) -> None:
+    mirror.configure(files_deleted_index="yes")
+    mirror.started("old", "kept", upload_time="2020-01-01T00:00:00Z")
+    mirror.up.remove_release("old", "1.0")
+    mirror.up.remove_release("kept", "1.0")
+    assert mirror.sync() == DONE
+    index = mirror.where / "out/deleted/simple"
+    assert {path.name for path in index.iterdir() if path.is_dir()} == {"kept", "old"}
+    forgotten(mirror, "old")
+    assert {path.name for path in index.iterdir() if path.is_dir()} == {"kept"}
+    assert b"old" not in (index / "index.v1_json").read_bytes()
+    assert not list(mirror.where.rglob("old-*"))
+
+
+def test_bytes_that_were_set_aside_go_too(mirror: World) -> None:
+    (copy,) = mirror.where.glob("out/packages/*/*/*/demo-2.0.tar.gz")
+    copy.write_bytes(b"altered bytes")
+    path = copy.relative_to(mirror.where / "out").as_posix()
+
+    def work(opened: Mirror) -> ExitCode:
+        opened.packages.set_aside([path])
+        return ExitCode.DONE
+
+    assert mirror.work(work) == DONE
+    assert len(list(mirror.where.rglob("demo-2.0*"))) == 1
+    forgotten(mirror)
+    assert list(mirror.where.rglob("demo-2.0*")) == []

@@ -6,7 +6,7 @@ more, and what it did not reach stays as it was until then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import chain, groupby, islice
@@ -21,7 +21,7 @@ from yanksync.bundle.contents import BundleContents
 from yanksync.bundle.places import Places
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader, LogPart
-from yanksync.core.bundles.members import MemberKind
+from yanksync.core.bundles.members import MemberKind, is_deleted_index
 from yanksync.core.errors import BundleError, PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.withdrawals import paths
@@ -37,6 +37,7 @@ from yanksync.output.store import ListForm
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.runs import RunRecord
 
+_DELETED_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
 _FILES = 256  # package files that become visible together
 _PAGES = 500
 _CHUNK = 1 << 20  # bytes
@@ -155,7 +156,7 @@ class _Application:
         self._store = places.store
         self._files: set[str] = set()  # paths of all package files of the bundle
         self._pages: set[str] = set()  # names of all its projects
-        self._log: set[str] = set()  # paths of all its files about withdrawals
+        self._others: set[str] = set()  # paths of all other files
 
     def run(self) -> None:
         bundle = self._bundle
@@ -166,16 +167,21 @@ class _Application:
             MemberKind.PACKAGE: self._add_files,
             MemberKind.PAGE: self._write_pages,
             MemberKind.LIST: self._write_list,
+            MemberKind.DELETED: self._write_deleted_index,
         }
         for kind, members in groupby(bundle.members(), lambda one: one[0].kind):
-            steps.get(kind, self._write_log)(members)
-        self._remove_files(bundle.removed_files)
+            steps.get(kind, self._write_others)(members)
+        self._store.delete_files(
+            f"{one}/{form.filename}" for one in bundle.removed_deleted for form in _DELETED_FORMS
+        )
         if bundle.header.has_everything:
-            self._remove_others()
+            self._remove_pages([one for one in self._store.names() if one not in self._pages])
+            self._remove_other_files(layout.DELETED_ROOT, _is_deleted_index)
+            found = self._places.packages.packages()
+            self._remove_files([path for path in found if path not in self._files])
+        self._remove_files(bundle.removed_files)
         if bundle.header.log is not LogPart.CHANGED:
-            found = self._store.list_files(layout.WITHDRAWALS)
-            others = [path for path in found if paths.is_ours(path) and path not in self._log]
-            self._store.delete_files(others)
+            self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
 
     def _add_files(self, members: Iterator[_Body]) -> None:
         while batch := self._receive(islice(members, _FILES)):
@@ -234,7 +240,18 @@ class _Application:
             with self._store.conditions(self._places.state.etags, [layout.LIST_KEY]):
                 self._store.write_list(forms, self._places.settings.mirror.compress)
 
-    def _write_log(self, members: Iterator[_Body]) -> None:
+    def _write_deleted_index(self, members: Iterator[_Body]) -> None:
+        """Write pages of the index of deleted files, with the second name of the HTML form."""
+        for member, chunks in members:
+            body, (directory, _, filename) = b"".join(chunks), member.path.rpartition("/")
+            files = [
+                OutputFile(f"{directory}/{name}", layout.headers(name), partial(iter, (body,)))
+                for name in layout.aliases(filename)
+            ]
+            self._store.write_files(files)
+            self._others.update(file.path for file in files)
+
+    def _write_others(self, members: Iterator[_Body]) -> None:
         while batch := list(islice(members, 1)):
             with ExitStack() as stack:
                 files = []
@@ -243,13 +260,13 @@ class _Application:
                     headers = paths.headers(member.path)
                     files.append(OutputFile(member.path, headers, partial(_chunks, body)))
                 self._store.write_files(files)
-                self._log.update(file.path for file in files)
+                self._others.update(file.path for file in files)
 
-    def _remove_others(self) -> None:
-        """Remove what the bundle, which has everything, does not have."""
-        self._remove_pages([name for name in self._store.names() if name not in self._pages])
-        found = self._places.packages.packages()
-        self._remove_files([path for path in found if path not in self._files])
+    def _remove_other_files(self, directory: str, is_ours: Callable[[str], bool]) -> None:
+        found = self._store.list_files(directory)
+        self._store.delete_files(
+            [path for path in found if is_ours(path) and path not in self._others]
+        )
 
     def _remove_pages(self, names: Sequence[str]) -> None:
         for start in range(0, len(names), _PAGES):
@@ -259,6 +276,11 @@ class _Application:
         for start in range(0, len(files), _FILES):
             batch = files[start : start + _FILES]
             self._places.packages.delete_packages(batch)
+
+
+def _is_deleted_index(path: str) -> bool:
+    directory, _, filename = path.rpartition("/")
+    return is_deleted_index(directory) and filename in {form.filename for form in _DELETED_FORMS}
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:

@@ -20,7 +20,13 @@ from yanksync.core.bundles.header import (
     decode_removed,
     manifest_line,
 )
-from yanksync.core.bundles.members import FORMS, MemberKind, is_package, page_name
+from yanksync.core.bundles.members import (
+    FORMS,
+    MemberKind,
+    is_deleted_index,
+    is_package,
+    page_name,
+)
 from yanksync.core.errors import BundleError
 from yanksync.mirror.progress import Progress
 
@@ -37,6 +43,7 @@ class CheckedBundle(Struct, kw_only=True):
     size: int  # bytes of the whole bundle
     removed_pages: tuple[str, ...] = ()  # names of projects
     removed_files: tuple[str, ...] = ()
+    removed_deleted: tuple[str, ...] = ()  # directories of the index of deleted files
     pages: int = 0
     files: int = 0  # without their metadata
 
@@ -152,7 +159,7 @@ class _Check:
             raise Damaged(f"{member.path} is none that this version reads ({error})") from error
 
     def _removed(self, found: CheckedBundle, body: bytes) -> None:
-        pages, files = [], []
+        pages, files, deleted = [], [], []
         try:
             removed = decode_removed(body)
         except ValueError as error:
@@ -162,9 +169,12 @@ class _Check:
                 pages.append(name)
             elif is_package(path):
                 files.append(path)
+            elif is_deleted_index(path):
+                deleted.append(path)
             else:
                 raise Damaged(f"it removes what no bundle removes: {path!r}")
         found.removed_pages, found.removed_files = tuple(pages), tuple(files)
+        found.removed_deleted = tuple(deleted)
 
     def _pair(self, member: Member) -> None:
         """Check that the two forms of a page follow each other."""

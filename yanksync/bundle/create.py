@@ -116,6 +116,10 @@ class _Writing:
         self._places, self._header = places, header
         self._table = places.state.bundles
         self._before = self._table.get(header.since)
+        self._deleted_index = [
+            f"{layout.DELETED_ROOT}/{name}".rstrip("/")
+            for name in self._table.deleted_index(header.since)
+        ]
         self._file = file
         self._bundle = BundleWriter(file, int(places.now()))
 
@@ -132,6 +136,8 @@ class _Writing:
                 if page.json is not None:
                     self._add_page(page)
             self._add_list()
+            for directory in self._deleted_index:
+                self._add_deleted(directory)
             for file in log_files(self._places, self._header, self._before):
                 self._bundle.add_spooled(file.path, file.chunks())
             self._bundle.finish()
@@ -158,6 +164,9 @@ class _Writing:
             for path, copy in self._table.files(self._header.since):
                 if copy is None:
                     file.write(encode_removed(path) + encode_removed(metadata_path(path)))
+            for directory in self._deleted_index:
+                if self._places.store.read_file(f"{directory}/{FORMS[0]}") is None:
+                    file.write(encode_removed(directory))
             file.seek(0)
             self._bundle.add_spooled(REMOVED, file)
 
@@ -198,6 +207,13 @@ class _Writing:
                 raise BundleError(path, _UNLIKE)
             self._bundle.add_bytes(path, body)
         self._places.progress.advance(1)
+
+    def _add_deleted(self, directory: str) -> None:
+        """Add a page of the index of deleted files, if it is there."""
+        for filename in FORMS:
+            body = self._places.store.read_file(f"{directory}/{filename}")
+            if body is not None:
+                self._bundle.add_bytes(f"{directory}/{filename}", body)
 
     def _add_list(self) -> None:
         """Add the list of projects, unless the bundle before has the same."""

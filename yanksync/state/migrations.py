@@ -401,6 +401,19 @@ _FORGOTTEN = (
     ) WITHOUT ROWID""",
 )
 
+# A page of the index of deleted files that is to be written has no digest yet.
+_BUNDLED_DELETED_INDEX = (
+    _noted("deleted_page_written", "INSERT ON deleted_pages", "true", "deleted", "NEW.project"),
+    _noted("deleted_page_gone", "DELETE ON deleted_pages", "true", "deleted", "OLD.project"),
+    _noted(
+        "deleted_page_changed",
+        "UPDATE OF digest ON deleted_pages",
+        "true",
+        "deleted",
+        "NEW.project",
+    ),
+)
+
 _MIGRATIONS = (
     ("first", _FIRST),
     ("list_index", (_LIST_INDEX,)),
@@ -420,6 +433,7 @@ _MIGRATIONS = (
     ("unchosen", (_UNCHOSEN,)),
     ("kept_files", _KEPT_FILES),
     ("forgotten", _FORGOTTEN),
+    ("bundled_deleted_index", _BUNDLED_DELETED_INDEX),
 )
 VERSION = len(_MIGRATIONS)
 

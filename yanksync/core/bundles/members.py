@@ -18,9 +18,10 @@ class MemberKind(IntEnum):
     PACKAGE = 2  # a package file or its metadata
     PAGE = 3  # a form of a project's page: HTML, and JSON directly behind it
     LIST = 4  # a form of the list of projects
-    WITHDRAWALS = 5
-    LOG_INDEX = 6  # it names the pages of the log
-    MANIFEST = 7
+    DELETED = 5  # a form of a page, or of the list, of the index of deleted files
+    WITHDRAWALS = 6
+    LOG_INDEX = 7  # it names the pages of the log
+    MANIFEST = 8
 
 
 HEADER, REMOVED, MANIFEST = "bundle.json", "removed.ndjson", "manifest.ndjson"
@@ -60,6 +61,8 @@ def kind_of(path: str) -> MemberKind | None:
         return MemberKind.LIST
     if filename in FORMS and page_name(directory) is not None:
         return MemberKind.PAGE
+    if filename in FORMS and is_deleted_index(directory):
+        return MemberKind.DELETED
     if path == paths.LOG_INDEX:
         return MemberKind.LOG_INDEX
     return MemberKind.WITHDRAWALS if _is_about_withdrawals(path) else None
@@ -76,6 +79,14 @@ def page_name(directory: str) -> NormalizedName | None:
     root, _, name = directory.partition("/")
     found = normalize(name) if root == layout.ROOT else None
     return found if found == name else None
+
+
+def is_deleted_index(directory: str) -> bool:
+    """Return True for directories of the index of deleted files."""
+    root, name = directory[: len(layout.DELETED_ROOT)], directory[len(layout.DELETED_ROOT) :]
+    return root == layout.DELETED_ROOT and (
+        name == "" or page_name(f"{layout.ROOT}{name}") is not None
+    )
 
 
 def _is_about_withdrawals(path: str) -> bool:

@@ -85,6 +85,21 @@ class BundleTable:
             served = table.served_at(paths)
             yield from ((path, served.get(path)) for path in paths)
 
+    def deleted_index(self, since: int) -> list[str]:
+        """Return the projects with changed pages in the index of deleted files.
+
+        "" is its list. A cursor of 0 means all.
+        """
+        if since == _EVERYTHING:
+            rows = self._db.execute("SELECT project FROM deleted_pages ORDER BY project")
+        else:
+            rows = self._db.execute(
+                """SELECT name FROM output_changes WHERE kind = 'deleted' AND bundle > ?
+                ORDER BY name""",
+                (since,),
+            )
+        return [row[0] for row in rows]
+
     def _paths(self, since: int, after: str) -> list[str]:
         if since == _EVERYTHING:
             rows = self._db.execute(

@@ -11,7 +11,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
 # Whatever has the name of a project; what refers to its row of ``projects`` goes with that.
-_BY_PROJECT = ("history", "unsettled", "ahead", "package_files")
+_BY_PROJECT = ("history", "unsettled", "ahead", "package_files", "unchosen")
 _BY_NAME = ("projects", "pending")
 
 

@@ -25,6 +25,7 @@ from yanksync.mirror.open_mirror import any_package_store
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
 from yanksync.state.views.stored_page import parse_stored_page
+from yanksync.sync.package_files.deleted_index import publish_deleted_index
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish import publish
 from yanksync.sync.publish_list import publish_list
@@ -119,6 +120,7 @@ def finish_forgetting(mirror: Mirror) -> None:
     for name in names:
         for place in (paths.project_directory(name), paths.osv_directory(name)):
             mirror.store.delete_files(list(mirror.store.list_files(place)))
+    publish_deleted_index(mirror)
     with state.transaction():
         state.forgotten.finish(names)
     state.empty_log()
