@@ -205,6 +205,19 @@ def test_a_pinned_release_that_upstream_lacks_is_logged_once(
     )
 
 
+def test_requirements_without_a_version_are_logged_once(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.started("demo", "other")
+    path = mirror.where / "requirements.txt"
+    path.write_text("demo==1.0\nother>=1\n", encoding="utf-8")
+    mirror.configure(files_lock_files=[str(path)])
+    assert mirror.sync() == mirror.sync() == DONE
+    assert copied(mirror) == ["demo-1.0.tar.gz"]
+    (logged,) = (one for one in caplog.messages if "requirements.txt" in one)
+    assert "1 requirements name no exact version of an index" in logged
+
+
 def test_why_names_the_rule_that_leaves_a_release_out(mirror: World) -> None:
     mirror.configure(files_newest=1)
     mirror.started()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,10 +28,13 @@ def with_choice(mirror: Mirror) -> Mirror:
     file cannot be read.
     """
     before = recorded_choice(mirror.state.facts) or FileChoice(FileRules())
-    configured = _configured(mirror) if mirror.settings.copies_files else FileRules()
+    configured, unpinned = FileRules(), dict[Path, int]()
+    if mirror.settings.copies_files:
+        configured = _configured(mirror, unpinned)
     rules = _with_earlier_pins(mirror, configured, before.rules)
     if rules != before.rules:
         _record(mirror, before.rules, rules)
+        _log_unpinned(unpinned)
     if rules == FileRules():
         return mirror
     choice = FileChoice(rules, _uploaded_after(mirror, rules))
@@ -99,11 +102,22 @@ def _with_rules(mirror: Mirror, choice: FileChoice, pinned: Iterable[str] | None
     return replace(mirror, choice=choice, settings=replace(mirror.settings, mirror=section))
 
 
-def _configured(mirror: Mirror) -> FileRules:
+def _log_unpinned(unpinned: Mapping[Path, int]) -> None:
+    for path, count in unpinned.items():
+        log.warning(
+            "%s: %d requirements name no exact version of an index, and nothing is mirrored for "
+            "them; pin them, as 'uv pip compile' does",
+            path,
+            count,
+        )
+
+
+def _configured(mirror: Mirror, unpinned: dict[Path, int]) -> FileRules:
+    """Return the configured rules; put into ``unpinned`` how many requirements pin nothing."""
     rules, paths = _without_pins(mirror.settings.files), mirror.settings.files.lock_files
     if not paths:
         return rules
-    pins = _read(paths)
+    pins = _read(paths, unpinned)
     if not any(map(mirror.settings.is_mirrored, pins)):
         problem = "pin no project that mirror.projects selects; nothing is changed"
         raise ConfigError(_KEY, ", ".join(map(str, paths)), problem)
@@ -126,18 +140,28 @@ def _without_pins(files: FilesSettings) -> FileRules:
     )
 
 
-def _read(paths: tuple[Path, ...]) -> dict[str, tuple[Pin, ...]]:
+def _read(paths: tuple[Path, ...], unpinned: dict[Path, int]) -> dict[str, tuple[Pin, ...]]:
     """Return the pins of all lock files, by project, with nothing that does not choose files."""
-    from yanksync.system.pin_files import read_pin_files  # start-up: few have lock files
+    from yanksync.core.formats.lock_files.read import reader_of  # start-up: few have lock files
+    from yanksync.system.pin_files import read_pin_files
 
-    try:
-        found = read_pin_files(map(str, paths), ())
-    except InputFileError as error:
-        raise ConfigError(_KEY, error.where, error.problem) from error
     pins: dict[str, set[Pin]] = defaultdict(set)
-    for one in found.pins:
-        bare = Pin(project=one.project, version=one.version, operator=one.operator, files=one.files)
-        pins[one.project].add(bare)
+    for path in paths:
+        try:
+            found = read_pin_files([str(path)], ())
+        except InputFileError as error:
+            raise ConfigError(_KEY, error.where, error.problem) from error
+        if found.skipped and reader_of(path.name) is None:  # others have entries of local projects
+            unpinned[path] = found.skipped
+        for one in found.pins:
+            pins[one.project].add(
+                Pin(
+                    project=one.project,
+                    version=one.version,
+                    operator=one.operator,
+                    files=one.files,
+                )
+            )
     return {
         name: tuple(sorted(pins[name], key=lambda pin: msgspec.json.encode(pin)))
         for name in sorted(pins)
