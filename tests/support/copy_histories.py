@@ -18,7 +18,7 @@ from tests.support.fake_index.index import Fault
 from tests.support.fake_index.values import digest
 from tests.support.histories import Histories, begun, names, versions
 from tests.support.page_assertions import normal
-from tests.support.world import DAY, DONE
+from tests.support.world import DAY, DONE, Counts
 
 TRANSFERS = (
     Fault.body(b"other bytes\n", "application/octet-stream"),
@@ -95,6 +95,24 @@ class CopyHistories(Histories):
     @rule(copy=st.booleans())
     def switch(self, copy: bool) -> None:
         self.world.configure(mirror_files="copy" if copy else "link")
+
+    @rule()
+    def lose_the_state(self) -> None:
+        """The output stays, with its copies: they are known again by their hashes."""
+        if self._is_calm:
+            self.world.lose_state()
+            self.kept = False
+            self.silent = self.exchanged = True  # the history is lost
+
+    @rule()
+    def lose_the_output(self) -> None:
+        if self._is_calm and (self.output / "simple/index.v1_json").is_file():
+            self.world.drop_tree()
+
+    @property
+    def _is_calm(self) -> bool:
+        is_current = self.world.cursor() == self.up.last_serial
+        return is_current and not self.silent and self.world.counts() == Counts(0, 0, 0, 0)
 
     def _poll(self, later: float) -> None:
         self._note_baseline()

@@ -293,7 +293,8 @@ class World:
     def lose_state(self) -> None:
         self._seen = None
         for path in self.where.glob("state.db*"):
-            path.unlink()
+            if path.is_file():  # else what is out of service
+                path.unlink()
 
     def keep_tree(self) -> None:
         """Keep a copy of the whole output, on disk, to be put back by :meth:`put_back_tree`."""

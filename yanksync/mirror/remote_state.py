@@ -32,6 +32,7 @@ from yanksync.mirror.lease import Lease, LeaseRecord, read_with_expiry, request_
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.client import RequestTimeouts
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
+from yanksync.state.facts import UNCHECKED, Recovery
 from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
 from yanksync.system.file_lock import Holder
@@ -252,6 +253,7 @@ class RemoteState:
         assert isinstance(output, Bucket)
         with _storage():
             differs = compare_etags(state, self.client(output))
+        state.facts.change(Recovery, copies=UNCHECKED)
         if differs and not self.new:
             log.warning(
                 "the last run did not end as it should: %d objects' ETags are not those that the "

@@ -60,6 +60,9 @@ class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{fiel
 
 
 _RECOVERY = {"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"}
+UNCHECKED, CHECKED = "unchecked", "checked"
+"""Copies of an output that is not as the state left it: are those that the state has there? Once
+they are known to be, others may stand there, too."""
 
 
 class Recovery(Struct, frozen=True, rename=_RECOVERY):
@@ -68,6 +71,7 @@ class Recovery(Struct, frozen=True, rename=_RECOVERY):
     serial: int | None = None  # of the output; None: the state knows what is in it
     phase: str | None = None  # UNREAD or READ
     survey_due: bool = False  # the published pages are still to be noted
+    copies: str | None = None  # UNCHECKED or CHECKED; None: the state knows them
     adopting: int | None = None  # how far ``adopt`` came with the tree of another program
 
 

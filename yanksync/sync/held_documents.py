@@ -21,7 +21,7 @@ from yanksync.output.digests import digest
 from yanksync.output.reconcile import FormUpdate, WriteProject
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.publish import BATCH, report_failures
-from yanksync.sync.published_page import parse_published_page
+from yanksync.sync.published_page import for_followers, parse_published_page
 
 
 class _HeldDocument(Struct, frozen=True):
@@ -99,4 +99,6 @@ def _document(mirror: Mirror, row: ProjectRow, forms: PublishedForms) -> bytes:
     if body is None or digest(body) != forms.json:
         raise PublishError(layout.directory(row.name), "it is not the one that was published")
     page = parse_published_page(row.name, body)
+    copies = mirror.state.package_files.by_project([row.name]).get(row.name, ())
+    page = for_followers(page, copies)
     return render_document(offered_page(page, mirror.settings.mirror.yanked.value))

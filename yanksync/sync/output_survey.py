@@ -18,6 +18,7 @@ from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList, Store
 from yanksync.state.facts import (
     OTHER_EPOCH,
+    UNCHECKED,
     UNREAD,
     EventLogPosition,
     PublishedListRecord,
@@ -52,6 +53,7 @@ def distrust_output(state: State, why: str, stands: PublishedList, *, newer: boo
             Recovery, serial=tree if tree == OTHER_EPOCH else max(stands.serial or 0, tree or 0)
         )
         facts.change(PublishedListRecord, changed=True, codecs=ANY_COPIES, stamp=stands.stamp)
+        facts.change(Recovery, copies=UNCHECKED)
         # The files about withdrawals, too.
         facts.change(EventLogPosition, settings=None, archived=None, archived_at=None)
         if newer:

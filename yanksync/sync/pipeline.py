@@ -81,6 +81,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
+            _recover_copies(mirror)
         elif mirror.state.facts.config.has_copies and not mirror.settings.copies_files:
             give_up_copies(mirror)
         update_deleted_index(mirror)
@@ -117,6 +118,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
     if mirror.settings.copies_files:
         take_out_copies(mirror)
     output_check.check_output(mirror)
+    _recover_copies(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     is_narrowed = mirror is not configured
     if knows_cutoff(mirror):
@@ -204,6 +206,15 @@ def _copy_files(
 
     copy_files(ruled, follow, at_once=request.at_once)
     return failure
+
+
+def _recover_copies(mirror: Mirror) -> None:
+    """Compare copies with an output that is not as the state left it."""
+    if mirror.state.facts.recovery.copies is not None and mirror.settings.copies_files:
+        from yanksync.sync import copy_recovery  # start-up: few mirrors copy files
+
+        copy_recovery.check_served_copies(mirror)
+        copy_recovery.set_aside_unknown_copies(mirror)
 
 
 def give_up_copies(mirror: Mirror) -> None:

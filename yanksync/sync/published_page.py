@@ -12,7 +12,7 @@ from yanksync.core.errors import InvalidAnswer
 from yanksync.core.formats import json_page_writer
 from yanksync.core.formats.html import page_writer as html_page_writer
 from yanksync.core.formats.parse import parse_page
-from yanksync.core.model import Page
+from yanksync.core.model import File, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.policies.yanked import offered_page
 from yanksync.mirror.context import Mirror
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from yanksync.core.package_files.copies import PackageFile
 
 __all__ = [
+    "for_followers",
     "held_page",
     "parse_published_page",
     "parse_stored_page",
@@ -34,7 +35,7 @@ __all__ = [
     "visible_page",
 ]
 
-_OUTPUT = "https://output.invalid/"  # base of our own pages, whose links are absolute
+_OUTPUT = "https://output.invalid/"  # base of our own pages: links to copies are relative
 
 
 def recorded_page(mirror: Mirror, row: ProjectRow) -> Page:
@@ -123,7 +124,7 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
             render_document,  # start-up: few are followed
         )
 
-        legacy = render_document(_without_kept(page, copies))
+        legacy = render_document(for_followers(page, copies))
     if mirror.copies_files_of(page.name):
         from yanksync.core.package_files.copies import with_copies  # start-up: few copy files
 
@@ -136,14 +137,40 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
     )
 
 
-def _without_kept(page: Page, copies: Sequence[PackageFile]) -> Page:
-    """Leave out files that upstream has no more: followers download from there."""
-    kept = {one.file.filename for one in copies if one.kept}
-    if not kept:
+def for_followers(page: Page, copies: Sequence[PackageFile]) -> Page:
+    """Return a page with upstream's addresses: followers download from there.
+
+    Files without one are left out: those that upstream has no more, and those of a page that was
+    read back from the output, of which the state knows no copy.
+    """
+    if not copies and all("://" in file.url for file in page.files):
         return page
-    return replace(page, files=tuple(one for one in page.files if one.filename not in kept))
+    known = {one.file.filename: one for one in copies}
+    files = []
+    for file in page.files:
+        copy = known.get(file.filename)
+        if copy is not None and copy.kept:
+            continue
+        if "://" not in file.url and copy is not None:
+            file = replace(file, url=copy.file.url, core_metadata=copy.file.core_metadata)
+        if "://" in file.url:
+            files.append(file)
+    return replace(page, files=tuple(files))
 
 
 def parse_published_page(name: NormalizedName, body: bytes) -> Page:
-    """Return the value of a published page, from its JSON. Raises :class:`InvalidAnswer`."""
-    return parse_page(body, layout.V1_JSON.content_type, _OUTPUT, name, STORED_RULES).page
+    """Return the value of a published page, from its JSON.
+
+    Links to copies stay relative. Raises :class:`InvalidAnswer`.
+    """
+    base = f"{_OUTPUT}{layout.directory(name)}/"
+    page = parse_page(body, layout.V1_JSON.content_type, base, name, STORED_RULES).page
+    if not any(file.url.startswith(_OUTPUT) for file in page.files):
+        return page
+    return replace(page, files=tuple(map(_relative, page.files)))
+
+
+def _relative(file: File) -> File:
+    if not file.url.startswith(_OUTPUT):
+        return file
+    return replace(file, url=f"../../{file.url.removeprefix(_OUTPUT)}")
