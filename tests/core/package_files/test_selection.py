@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.builders.dated_files import DAY, T, iso
 from yanksync.core.model import File, Page, Yank
 from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.selection import (
+    ChosenPage,
     FileChoice,
     FileRule,
     FileRules,
@@ -293,3 +296,35 @@ def test_a_pinned_version_without_a_file_is_told() -> None:
     choice = FileChoice(FileRules(pins=pins))
     assert unmet_pins(choose(page("1.0", "2.0"), choice).page, choice) == ("2.0", "3", "10")
     assert unmet_pins(page("1.0"), FileChoice(FileRules())) == ()
+
+
+VERSIONS = st.sampled_from(["1.0", "1.1", "1.1.2", "2.0a1", "2.0a2", "2.0", "2004d"])
+KINDS = st.sampled_from([".tar.gz", "-py3-none-any.whl", "-cp312-cp312-win32.whl", ".egg"])
+FILES = st.builds(
+    lambda version, kind, day, yanked: file(
+        f"demo-{version}{kind}",
+        upload_time=None if day is None else iso(T + day * DAY),
+        yanked=Yank() if yanked else None,
+    ),
+    VERSIONS,
+    KINDS,
+    st.none() | st.integers(0, 9),
+    st.booleans(),
+)
+RULES = st.builds(
+    FileRules,
+    newest=st.integers(0, 3),
+    newest_by=st.sampled_from(["version", "time"]),
+    newest_per=st.sampled_from(["project", "minor"]),
+    prereleases=st.booleans(),
+    platforms=st.sampled_from([(), ("win32",), ("manylinux*",)]),
+    sdists=st.booleans(),
+)
+
+
+@given(st.lists(FILES, max_size=12, unique_by=lambda one: one.filename), RULES, st.integers(0, 9))
+def test_each_file_is_chosen_or_has_a_rule(files: list[File], rules: FileRules, day: int) -> None:
+    given_page, choice = page(*files), FileChoice(rules, T + day * DAY)
+    found = choose(given_page, choice)
+    assert [one for one in files if one.filename not in found.left_out] == list(found.page.files)
+    assert choose(found.page, choice) == ChosenPage(found.page, {})  # a second time changes nothing
