@@ -53,6 +53,16 @@ def test_why_says_that_a_removed_release_is_kept(yanksync: Cli, upstream: FakeUp
     assert "removed upstream on 2023-12-14" in answer
 
 
+def test_why_says_why_a_removed_release_is_not_kept(yanksync: Cli, upstream: FakeUpstream) -> None:
+    copying(yanksync, 'deleted = "yank"\n')
+    upstream.remove_release("demo", "1.0")
+    upstream.remove_project("other")
+    assert yanksync("sync").silent
+    for subject in (("demo", "1.0"), ("other",)):
+        answer = " ".join(yanksync("why", *subject).out.split())
+        assert "its copy is not kept: it was removed within 14 days of its upload" in answer
+
+
 def test_without_copies_nothing_can_be_restored(synced: Cli) -> None:
     done = synced("restore")
     assert (done.code, 'mirror.files is "link"' in done.err) == (2, True)

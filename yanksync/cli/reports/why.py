@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import print_line
@@ -71,14 +72,14 @@ def _report(
     from yanksync.reports.why.read import read_report  # start-up: no other command needs them
     from yanksync.sync.policy.explain import offering
 
-    kept = _kept_files(state, settings, name)
-    return read_report(state, settings, name, version, lambda row: offering(state, row, kept))
-
-
-def _kept_files(state: State, settings: Settings, name: NormalizedName) -> tuple[PackageFile, ...]:
-    """Return the files that a page offers although upstream removed them."""
-    if not settings.copies_files:
-        return ()
-    copies = state.package_files.by_project([name]).get(name, ())
+    copies: tuple[PackageFile, ...] = ()
+    if settings.copies_files:
+        copies = state.package_files.by_project([name]).get(name, ())
     on_pages = settings.mirror.deleted == "yank"
-    return tuple(one for one in copies if one.kept and (on_pages or one.restored))
+    kept = [one for one in copies if one.kept and (on_pages or one.restored)]
+    report = read_report(state, settings, name, version, lambda row: offering(state, row, kept))
+    if report is None or not copies:
+        return report
+    from yanksync.sync.package_files.retention import why_not_kept
+
+    return replace(report, not_kept=why_not_kept(state, settings, copies, version))

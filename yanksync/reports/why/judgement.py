@@ -44,7 +44,8 @@ def _without_files(report: WhyReport) -> Judgement | None:
     name = report.project
     if report.status is None:
         if report.presence is Presence.REMOVED:
-            return _no(f"upstream removed {name}{_when(report, None, HistoryAction.REMOVE)}")
+            when = _when(report, None, HistoryAction.REMOVE)
+            return _no(f"upstream removed {name}{when}{_not_kept(report)}")
         if report.presence is Presence.PRESENT:
             return _no(
                 f"the recorded page of {name} cannot be read; 'yanksync full-resync {name}' "
@@ -121,10 +122,15 @@ def _why_missing(report: WhyReport, subject: str) -> str:
         averted = newest.action is HistoryAction.AVERTED
         hidden = ", while a rule of this mirror hid it" if averted else ""
         date = f"{format_time(newest.timestamp)[:10]}{_serial(newest.serial)}"
-        return f"upstream {_PAST[newest.action]} {subject} on {date}{hidden}"
+        return f"upstream {_PAST[newest.action]} {subject} on {date}{hidden}{_not_kept(report)}"
     if waiting:
         return f"upstream's page of serial {report.serial} has no {subject}{waiting}"
     return f"upstream has no {subject}"
+
+
+def _not_kept(report: WhyReport) -> str:
+    """Return why the mirror offers no copy of what upstream removed."""
+    return "" if report.not_kept is None else f"; its copy is not kept: {report.not_kept}"
 
 
 def _why_not_offered(report: WhyReport, release: ReleaseOffer, subject: str) -> str:

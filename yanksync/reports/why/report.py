@@ -81,3 +81,4 @@ class WhyReport(Struct, frozen=True, kw_only=True):
     kept: tuple[LostFile, ...]  # files that stay published although upstream lost them
     releases: tuple[ReleaseOffer, ...]
     page_serial: int | None = None  # of the page that ``releases`` are from
+    not_kept: str | None = None  # why no copy of a removed file is offered; None: not known

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from yanksync.config.settings import Settings
 from yanksync.core.model import File
+from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.copies import (
+    OUT,
     CopyStatus,
     LeaveCause,
     PackageFile,
@@ -21,8 +23,10 @@ from yanksync.core.package_files.retention import (
     judge,
 )
 from yanksync.core.project_state import Presence, PublishReason
+from yanksync.core.versions import VersionFinder, same_version
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig
+from yanksync.state.state import State
 from yanksync.sync.recovery import PublishTask
 
 _DAY = 86400.0
@@ -157,3 +161,26 @@ def _log(copy: PackageFile, what: str) -> None:
         what,
         extra={"project": copy.project},
     )
+
+
+def why_not_kept(
+    state: State, settings: Settings, copies: Sequence[PackageFile], version: str | None
+) -> str | None:
+    """Return why a copy is out of service; None: there is none.
+
+    ``copies`` are those of one project; with a ``version`` those of a release count.
+    """
+    for copy in copies:
+        named = VersionFinder(copy.project, None).version_of(copy.file.filename)
+        if copy.status not in OUT or copy.size is None:
+            continue
+        if version is not None and (named is None or not same_version(named, version)):
+            continue
+        history = ProjectHistory(copy.project, state.kept_files.withdrawals(copy.project))
+        row = state.projects.get([NormalizedName(copy.project)]).get(NormalizedName(copy.project))
+        is_present = row is not None and row.presence is Presence.PRESENT
+        removal = history.removal(copy, copy.since, is_present=is_present)
+        refusal = judge(removal, retention_policy(settings), copy.since)
+        if refusal is not None:
+            return str(refusal)
+    return None
