@@ -112,9 +112,9 @@ PACKAGE = "packages/ab/cd/ef/demo-1.0"
 
 
 _PACKAGES = {
-    f"{PACKAGE}-py3-none-any.whl": "application/zip",
+    f"{PACKAGE}-py3-none-any.whl": "application/octet-stream",
     f"{PACKAGE}-py3-none-any.whl.metadata": "text/plain; charset=utf-8",
-    f"{PACKAGE}.tar.gz": "application/gzip",
+    f"{PACKAGE}.tar.gz": "application/octet-stream",
     f"{PACKAGE}.tar": "application/octet-stream",
     f"{PACKAGE}.exe": "application/octet-stream",
 }
