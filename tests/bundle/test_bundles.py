@@ -12,6 +12,7 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DONE, World
 from yanksync.core.errors import BundleError
+from yanksync.state.state import State
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def test_the_first_bundle_has_everything(mirror: World, receiver: Receiver) -> N
     contents = receiver.apply(bundle_of(mirror, "first.bundle"))
     assert receiver.files() == mirror.files()
     assert (contents.cursor, contents.pages, contents.files) == (1, 2, 4)
+    with mirror.state() as there, State(receiver.state) as here:
+        assert here.facts.moment("complete_read") == there.facts.moment("complete_read")
 
 
 def test_the_next_one_has_what_changed_and_what_went(mirror: World, receiver: Receiver) -> None:

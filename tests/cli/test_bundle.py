@@ -28,6 +28,7 @@ def test_a_mirror_crosses_an_air_gap(synced: Cli, receiver: Cli) -> None:
     assert {path: one[0] for path, one in receiver.tree().items()} == {
         path: one[0] for path, one in synced.tree().items()
     }
+    assert receiver("check").out.startswith("OK: up to date")
     refused = receiver("sync", YANKSYNC_UPSTREAM_SIMPLE_URL="http://127.0.0.1:9/simple/")
     assert refused.code == 1
     assert "is made of bundles, so nothing was done" in refused.err

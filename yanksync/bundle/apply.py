@@ -133,6 +133,7 @@ def _apply(places: Places, bundle: CheckedBundle) -> None:
     _Application(places, bundle).run()
     with places.state.transaction():
         facts.applied_bundle = AppliedBundle(header.mirror, header.cursor, header.token)
+        facts.put(complete_read=header.complete)  # the lag of this output grows from then on
 
 
 def _check_room(places: Places, bundle: CheckedBundle) -> None:
@@ -180,6 +181,7 @@ class _Application:
             found = self._places.packages.packages()
             self._remove_files([path for path in found if path not in self._files])
         self._remove_files(bundle.removed_files)
+        self._places.packages.keep_incoming(())
         if bundle.header.log is not LogPart.CHANGED:
             self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
 

@@ -95,6 +95,7 @@ def _next_bundle(places: Places, since: int) -> tuple[BundleHeader, MadeBundle]:
         cursor=made.cursor,
         token=made.token,
         log=log_part(made, before),
+        complete=state.facts.moment("complete_read"),
     )
     return header, made
 
