@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -133,8 +132,9 @@ class Start:
 
     @property
     def _forks(self) -> bool:
-        alike = _read_early(self.environ) == _read_early(os.environ)
-        return alike and not self.options.fresh and hasattr(os, "pidfd_open")
+        if self.options.fresh or not hasattr(os, "pidfd_open"):
+            return False
+        return _read_early(self.environ) == _server().read_early
 
     def _popen(self, streams: tuple[int, int, int]) -> subprocess.Popen[str]:
         stdin, stdout, stderr = streams
@@ -158,7 +158,7 @@ class Start:
         return ended
 
 
-def _read_early(environ: Mapping[str, str]) -> dict[str, str]:
+def _read_early(environ: dict[str, str]) -> dict[str, str]:
     """Return the variables that an interpreter reads when it starts."""
     names = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "TZ")
     return {name: value for name, value in environ.items() if name.startswith(names)}
@@ -170,6 +170,7 @@ class _Server:
 
     process: subprocess.Popen[bytes]
     control: socket.socket
+    read_early: dict[str, str]
 
 
 @cache
@@ -185,4 +186,4 @@ def _server() -> _Server:
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
-    return _Server(process, ours)
+    return _Server(process, ours, _read_early(environ))
