@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import cooldown, events, report
+from . import cooldown, events, files, report
 from .nginx import GONE, clear
 from .scenarios import DEFAULT, SCENARIOS, Bench, Outcome, say
 from .tools import Bandersnatch, Floor, Shadowmire, Tool, Yanksync, Yardstick
@@ -27,7 +27,8 @@ Everything stays on loopback. Machines are noisy: look at ratios within one run,
 it differs much between two lines, so does what they were given, and their walls do not compare.
 Lines marked ! are runs that failed or left pages behind; their figures mean nothing.
 "÷ floor" is against curl fetching the same pages to /dev/null and tar unpacking the tree that
-yanksync makes of them (in empty passes: against "import requests"), "÷ peer" against the better
+yanksync makes of them (in empty passes: against "import requests"; of package files: curl,
+sha256sum and sync), "÷ peer" against the better
 peer (with cooldown: against yanksync without it). "kernel s" are the CPU seconds spent in the
 kernel. On tmpfs the disk adds no noise (--work-dir). Logs of the commands stay in the work
 directory with --keep.
@@ -84,16 +85,20 @@ def _measure(options: argparse.Namespace, work: Path, tools: list[Tool], count: 
     bench = Bench(
         *(upstream, logs, options.scenario, options.names, options.many, outcome, options.fsyncs),
         options.events,
+        options.files,
     )
     if "delay" in options.scenario and not upstream.nginx.can_delay:
         say("no delay: install libnginx-mod-http-echo")
     try:
         for repetition in range(options.repeat):
             for tool in tools:
-                if not isinstance(tool, cooldown.WithoutCooldown):
+                if not isinstance(tool, cooldown.WithoutCooldown | files.CopyFloor):
                     bench.turn(tool, repetition)
             cooldown.turn(bench, *(tool for tool in tools if isinstance(tool, Yanksync)))
-            events.turn(bench, next(tool for tool in tools if isinstance(tool, Yanksync)))
+            own = next(tool for tool in tools if isinstance(tool, Yanksync))
+            events.turn(bench, own)
+            floor = next(tool for tool in tools if isinstance(tool, files.CopyFloor))
+            files.turn(bench, own, floor)
     except KeyboardInterrupt:
         say("interrupted; what was measured so far follows")
     finally:
@@ -108,6 +113,7 @@ def _tools(options: argparse.Namespace, work: Path) -> list[Tool]:
         Yanksync(*own),
         cooldown.WithoutCooldown(*own),
         Floor(work),
+        files.CopyFloor(work),
         Yardstick(work),
     ]
     for kind, named in ((Bandersnatch, options.bandersnatch), (Shadowmire, options.shadowmire)):
@@ -147,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of the log; default: %(default)s",
     )
+    add("--files", type=int, default=20_000, metavar="N", help="default: %(default)s")
     add("--delay", type=float, default=50.0, metavar="MS", help="of scenario delay; default: 50")
     add("--workers", type=int, metavar="N", help="yanksync's; default: its own default")
     add(

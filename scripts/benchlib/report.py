@@ -107,8 +107,8 @@ def _cells(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[list[
     """Return the head, and a row for each tool."""
     runs = outcome.runs[scenario]
     kinds = {tool.name: type(tool) for tool in tools}
-    base = [name for name in runs if kinds[name] in (Floor, Yardstick)]
-    peers = [name for name in runs if kinds[name] not in (Floor, Yardstick, Yanksync)]
+    base = [name for name in runs if issubclass(kinds[name], Floor | Yardstick)]
+    peers = [name for name in runs if kinds[name] is not Yanksync and name not in base]
 
     def best(names: Sequence[str], field: str) -> float | None:
         return min((_of(runs, name, field) for name in names), default=None)

@@ -33,6 +33,7 @@ SCENARIOS = {
     "cooldown-shown": "sync in which these 4,000 files become visible",
     "events-empty": "sync with nothing new and a log of --events withdrawals",
     "events": "sync that adds 100 to this log",
+    "files": "full-resync into nothing that copies --files package files",
 }
 DEFAULT = ("cold", "empty", "withdrawals")
 BUILDS = ("cold-gzip", "delay", "cold")
@@ -41,6 +42,8 @@ COOLDOWN = ("cooldown-empty", "cooldown-shown")
 """Have mirrors of their own: see ``cooldown``."""
 EVENTS = ("events-empty", "events")
 """Begin a mirror of their own: see ``events``."""
+FILES = ("files",)
+"""Has a mirror of its own: see ``files``."""
 WITHDRAWALS, UPLOADS, ENTRIES = 100, 20, 50_000
 _SETTINGS = {"cold-gzip": ("mirror.compress=['gzip']",)}
 
@@ -79,6 +82,7 @@ class Bench(Struct):
     outcome: Outcome
     count_fsyncs: bool = False
     events: int = 1_000_000
+    files: int = 20_000
 
     def turn(self, tool: Tool, repetition: int) -> None:
         """Measure ``tool`` in every scenario, once."""
@@ -89,7 +93,7 @@ class Bench(Struct):
             return
         builds = self._wanted("cold-gzip", "delay")
         follows = self._wanted(
-            *(name for name in SCENARIOS if name not in (*BUILDS, *COOLDOWN, *EVENTS))
+            *(name for name in SCENARIOS if name not in (*BUILDS, *COOLDOWN, *EVENTS, *FILES))
         )
         if follows or self._wanted("cold"):
             builds.append("cold")
