@@ -187,9 +187,11 @@ _TABLE = (
     KeySpec("files.bandwidth", size(0, 1 << 40), "0",
         "Bytes per second that all downloads together may take. 0: no limit."),
     KeySpec("files.budget", size(0, 1 << 50), "0",
-        "Bytes that all copies together may take. 0: no limit."),
+        "Bytes that all copies together may take, those out of service included. A file that does "
+        "not fit waits for a later pass. 0: no limit."),
     KeySpec("files.free_space", size(0, 1 << 50), "1GiB",
-        "Bytes that downloads leave free on the disk."),
+        "Bytes that downloads leave free on the disk. A file for which less would be left waits for "
+        "a later pass."),
     KeySpec("files.grace", seconds(0, DECADES), "7d",
         "How long a file that left the mirror is kept out of service before it is deleted."),
     KeySpec("files.keep_days", whole(0, 36500), 0,

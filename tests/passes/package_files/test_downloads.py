@@ -11,7 +11,7 @@ import pytest
 from tests.passes.package_files.copied_mirror import copies, incoming, links
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, HOUR, PARTIAL, World
+from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 from yanksync.core.package_files.copies import CopyStatus, PackageFile
 
 FILE = "demo-1.0.tar.gz"
@@ -237,3 +237,13 @@ def test_pages_of_projects_are_not_written_after_each_file(mirror: World) -> Non
     assert mirror.mirror is not None
     assert mirror.mirror.totals.files_copied == 4
     assert mirror.mirror.totals.published == 4  # each page: with upstream's links, then with ours
+
+
+def test_an_output_that_cannot_be_written_ends_the_pass(mirror: World) -> None:
+    packages = mirror.where / "out/packages"
+    packages.mkdir(parents=True)
+    (packages / ".incoming").symlink_to("nowhere")
+    mirror.up.upload("demo", "1.0")
+    assert mirror.sync() == FAILED
+    assert ".incoming" in (mirror.error or "")
+    assert links(mirror)[FILE].startswith(mirror.served.files_url)
