@@ -190,8 +190,8 @@ _TABLE = (
         "Bytes that all copies together may take, those out of service included. A file that does "
         "not fit waits for a later pass. 0: no limit."),
     KeySpec("files.free_space", size(0, 1 << 50), "1GiB",
-        "Bytes that downloads leave free on the disk. A file for which less would be left waits for "
-        "a later pass."),
+        "Bytes that downloads leave free on the disk. A file for which less would be left waits "
+        "for a later pass."),
     KeySpec("files.grace", seconds(0, DECADES), "7d",
         "How long a file that left the mirror is kept out of service before it is deleted."),
     KeySpec("files.keep_days", whole(0, 36500), 0,
