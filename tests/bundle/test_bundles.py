@@ -11,7 +11,7 @@ from tests.support.bundles import Receiver, Steps, bundle_of, members_of
 from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DONE, World
-from yanksync.core.errors import BundleError
+from yanksync.core.errors import BundleError, PublishError
 from yanksync.state.state import State
 
 
@@ -190,6 +190,18 @@ def test_no_bundle_is_made_of_an_altered_output(mirror: World) -> None:
     with pytest.raises(BundleError, match=r"demo/index\.v1_json: is not what the state knows"):
         bundle_of(mirror, "first.bundle")
     assert list(mirror.where.glob("*bundle*")) == []
+
+
+def test_too_little_room_is_noticed_before_anything_changes(
+    mirror: World, receiver: Receiver
+) -> None:
+    mirror.started()
+    bundle = bundle_of(mirror, "first.bundle")
+    with pytest.raises(PublishError, match="too little room: the bundle has 0 MiB"):
+        receiver.apply(bundle, is_narrow=True)
+    assert receiver.files() == {}
+    receiver.apply(bundle)
+    assert receiver.files() == mirror.files()
 
 
 def test_a_kill_at_any_step_is_made_up_for(mirror: World, receiver: Receiver) -> None:

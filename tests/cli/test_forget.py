@@ -15,6 +15,7 @@ def test_a_project_is_forgotten_and_mirrored_again(synced: Cli) -> None:
     assert b"demo" not in (synced.output / "simple/index.html").read_bytes()
     assert synced("sync").silent
     assert not (synced.output / "simple/demo").exists()
+    assert "demo: it was forgotten, so it is not mirrored" in synced("why", "demo").err
     assert synced("forget", "--list").out.startswith("demo  since ")
     assert synced("forget", "--undo", "demo").out.splitlines()[-1] == "next: yanksync sync"
     assert synced("sync").silent

@@ -18,6 +18,7 @@ from yanksync.bundle.places import Places, open_places
 from yanksync.config.load import load
 from yanksync.mirror.open_mirror import any_package_store
 from yanksync.mirror.progress import NoProgress
+from yanksync.output.store import FreeSpace
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.state import State
 
@@ -75,6 +76,19 @@ class Dying:
         return call
 
 
+class Narrow:
+    """A store on a disk with little room."""
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+
+    def free_space(self) -> FreeSpace:
+        return FreeSpace(1000, None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 class Receiver:
     """A directory that bundles fill, without an upstream."""
 
@@ -85,13 +99,20 @@ class Receiver:
         self.settings = load(None, {}, **places, mirror_compress=[])
 
     def apply(
-        self, bundle: Path, *, dry_run: bool = False, steps: Steps | None = None
+        self,
+        bundle: Path,
+        *,
+        dry_run: bool = False,
+        steps: Steps | None = None,
+        is_narrow: bool = False,
     ) -> BundleContents:
-        """Apply a bundle; with ``steps`` it dies."""
+        """Apply a bundle; with ``steps`` it dies, and ``is_narrow`` leaves it little room."""
         with open_places(self.settings, "bundle apply", NoProgress(), dry_run=dry_run) as places:
             if steps is not None:
                 store, packages = Dying(places.store, steps), Dying(places.packages, steps)
                 places = replace(places, store=store, packages=packages)
+            if is_narrow:
+                places = replace(places, store=Narrow(places.store))
             return apply_file(places, bundle, dry_run=dry_run)
 
     def files(self) -> dict[str, bytes]:

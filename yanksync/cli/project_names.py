@@ -55,6 +55,8 @@ def unknown_names(state: State, names: Iterable[NormalizedName]) -> list[Normali
 
 def unknown_project(state: State, settings: Settings, name: NormalizedName) -> str:
     """Return the message for a project that the mirror does not know."""
+    if name in state.forgotten.names():
+        return f"{name}: it was forgotten, so it is not mirrored; see 'yanksync forget --list'"
     if not settings.mirror.selection.includes(name):
         return f"{name}: mirror.projects and mirror.exclude leave it out"
     if settings.is_closed_set:
