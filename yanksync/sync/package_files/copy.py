@@ -83,7 +83,7 @@ class _Copying:
         self._workers = Workers(downloader, self._hosts)
         self._progress = mirror.progress
         self._after = {CopyStatus.WANTED: 0, CopyStatus.SERVED: 0}  # the last row of each
-        self._under_way: dict[int, PackageFile] = {}  # by row
+        self._under_way: set[int] = set()  # rows
         self._ended = 0  # files that were finished, of all that were queued
         self._queued = 0
         self._done: list[Finished] = []  # what is not published yet
@@ -93,13 +93,12 @@ class _Copying:
 
     def run(self, mirror: Mirror, follow: Callable[[], Mirror]) -> None:
         """Download until nothing is left, and publish meanwhile."""
-        left = mirror.state.package_files.outstanding()
-        self._progress.expect("copying files", left.outstanding, size=left.wanted_bytes)
-        self._workers.start(min(mirror.settings.files.downloads, left.outstanding))
+        self._begin_phase(mirror)
+        self._workers.start(mirror.settings.files.downloads)
         began = mirror.monotonic()
         try:
             while not mirror.stopping() and (self._refill(mirror) or self._is_at_work):
-                self._take(mirror, self._workers.finished(_TICK))
+                self._take(mirror, self._workers.finished(_TICK if self._is_at_work else 0.0))
                 waited = mirror.monotonic() - self._oldest
                 if self._done and (len(self._done) >= _BATCH or waited > _PATIENCE):
                     self._publish(mirror)
@@ -107,10 +106,15 @@ class _Copying:
                     self._publish(mirror, everything=True)
                     mirror, began = follow(), mirror.monotonic()
                     self._after = dict.fromkeys(self._after, 0)  # a page may want an older row
+                    self._begin_phase(mirror)
         finally:
             self._hosts.close()
         self._publish(mirror, everything=not mirror.stopping())
         self._log_limits()
+
+    def _begin_phase(self, mirror: Mirror) -> None:
+        left = mirror.state.package_files.outstanding()
+        self._progress.expect("copying files", left.outstanding, size=left.wanted_bytes)
 
     @property
     def _is_at_work(self) -> bool:
@@ -133,10 +137,9 @@ class _Copying:
                 self._after[status] = rows[-1].id
                 break
         for one in rows:
-            if one.id not in self._under_way:
-                self._under_way[one.id] = one
+            if one.id not in self._under_way and self._hosts.put(one):
+                self._under_way.add(one.id)
                 self._queued += 1
-                self._hosts.put(one)
         return bool(rows)
 
     def _take(self, mirror: Mirror, finished: Sequence[Finished]) -> None:
@@ -149,7 +152,7 @@ class _Copying:
                 raise one.fatal
             if one.limit is not None:
                 self._unfit[one.limit.key] += 1
-                self._under_way.pop(one.copy.id, None)
+                self._under_way.discard(one.copy.id)
             else:
                 self._done.append(one)
             failed += one.received is None
@@ -161,7 +164,7 @@ class _Copying:
         if done:
             self._pages.add(publish_copies(mirror, done), mirror.monotonic())
             for one in done:
-                self._under_way.pop(one.copy.id, None)
+                self._under_way.discard(one.copy.id)
         self._pages.publish(mirror, self._until, everything=everything)
 
     def _log_limits(self) -> None:

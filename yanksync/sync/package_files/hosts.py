@@ -54,17 +54,20 @@ class HostQueue:
         self.waiting = 0  #: files that were not handed out yet
         self.postponed = 0  #: files that wait for a later pass
 
-    def put(self, copy: PackageFile) -> None:
-        """Queue a file."""
+    def put(self, copy: PackageFile) -> bool:
+        """Queue a file.
+
+        Returns False if its host is left alone in this pass.
+        """
         job = Job(copy, urlsplit(copy.file.url).netloc)
         with self._changed:
             host = self._hosts.setdefault(job.host, _Host())
             if host.given_up:
-                self.postponed += 1
-                return
+                return False
             host.waiting.append(job)
             self.waiting += 1
             self._changed.notify()
+            return True
 
     def take(self) -> Job | None:
         """Wait for a file whose host may be asked.
