@@ -44,12 +44,14 @@ def test_a_unit_lets_it_write_what_is_configured(yanksync: Cli, tmp_path: Path) 
     metrics = {
         "YANKSYNC_HEALTH_METRICS": "/var/lib/textfile/yanksync.prom",
         "YANKSYNC_HOOKS_MANIFEST": "/var/lib/manifests",
+        "YANKSYNC_FILES_WITHHELD": "/var/lib/withheld",
     }
     for name in UNITS[0], UNITS[2]:
         unit = tmp_path / name
         unit.write_text(yanksync("show", name, **metrics).out)
-        writes = "\nReadWritePaths=/var/lib/textfile\nReadWritePaths=/var/lib/manifests\n"
-        assert writes in unit.read_text()
+        places = ("textfile", "manifests", "withheld")
+        writes = "".join(f"ReadWritePaths=/var/lib/{place}\n" for place in places)
+        assert f"\n{writes}" in unit.read_text()
         analyze("verify", unit)
     done = yanksync("show", "systemd", YANKSYNC_HEALTH_METRICS="/var/a b/yanksync.prom")
     assert (done.code, done.out) == (2, "")
@@ -209,6 +211,7 @@ def test_the_user_and_the_directories(yanksync: Cli, tmp_path: Path) -> None:
         "YANKSYNC_MIRROR_OUTPUT": "/srv/mirror",
         "YANKSYNC_MIRROR_STATE": "/var/lib/mirror/yanksync.db",
         "YANKSYNC_HOOKS_MANIFEST": "/var/lib/mirror/manifests",
+        "YANKSYNC_FILES_WITHHELD": "/var/lib/mirror/withheld",
     }
     for what, program in (("sysusers", "systemd-sysusers"), ("tmpfiles", "systemd-tmpfiles")):
         file = tmp_path / f"{what}.conf"
@@ -217,9 +220,10 @@ def test_the_user_and_the_directories(yanksync: Cli, tmp_path: Path) -> None:
         subprocess.run([program, f"--root={root}", *create, file], check=True, capture_output=True)
     name, _, uid, gid, _, home, shell = (root / "etc/passwd").read_text().strip().split(":")
     assert (name, home) == ("keeper", "/var/lib/mirror") and shell.endswith("nologin")
-    for place in ("srv/mirror", "var/lib/mirror", "var/lib/mirror/manifests"):
+    places = dict.fromkeys(("srv/mirror", "var/lib/mirror", "var/lib/mirror/manifests"), 0o755)
+    for place, mode in {**places, "var/lib/mirror/withheld": 0o700}.items():
         found = (root / place).stat()
-        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (int(uid), int(gid), 0o755)
+        assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (int(uid), int(gid), mode)
     assert (root / "var/lib").stat().st_uid == 0
 
 
