@@ -1,10 +1,10 @@
 """Takes over, in place, a tree that bandersnatch, shadowmire or a lost yanksync made.
 
-Following begins exactly as in a first build: where the journal stands is asked before the list is,
-and every listed project waits to be asked for until its page reaches the list's serial. Then the
-pages of the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in
-place of upstream. They are recorded and published by the ordinary steps, so an adoption that died
-is carried on by the next one, or by ``sync``, which asks for whatever is left.
+Following begins exactly as in a first build: the journal's newest serial is asked for before the
+list is, and every listed project waits until its page reaches the list's serial. Then the pages of
+the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in place of
+upstream. They are recorded and published by the ordinary steps, so an adoption that died is carried
+on by the next one, or by ``sync``, which asks for whatever is left.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ Report = Callable[[AdoptResult], None]
 def adopt_output(
     mirror: Mirror, report: Report, *, rate: int | None = None, dry_run: bool = False
 ) -> AdoptSummary:
-    """Take over what stands in the output; return what it came to.
+    """Take over the pages in the output; return what became of them.
 
     ``rate``: package files are read no faster than so many bytes per second. With ``dry_run``
     nothing is changed. The state must be empty, or that of an adoption that was
@@ -166,7 +166,7 @@ class _Adoption:
         self._dry_run = dry_run
         self._started = mirror.now()
         self._met: set[str] = set()
-        # With names alone no list is read that would tell what upstream has.
+        # With names alone no list is read that would say what upstream has.
         self._lists = (
             mirror.state.facts.source_choice.journal != JournalSource.NONE
             and mirror.settings.mirror.selection.explicit_names is None
@@ -259,7 +259,7 @@ class _Adoption:
         required_serial: int | None,
         stands: DirectoryContent,
     ) -> tuple[FetchResult | None, int | None, PublishedForms]:
-        """Return the page to take over if it is right, its serial, and what stands there."""
+        """Return the page to take over if it is right, its serial, and its files."""
         known, store = forms_in_directory(stands), self._mirror.store
         if self._lists and required_serial is None:
             self._note(AdoptOutcome.GONE, name, "upstream's list does not have it")
@@ -316,7 +316,7 @@ class _Adoption:
         standing: Sequence[tuple[NormalizedName, PublishedForms, int | None]],
         right: Sequence[FetchResult],
     ) -> None:
-        """Remember what stands in the tree, and the pages that are right; publish those."""
+        """Record what is in the tree and which pages are right; publish those."""
         state = self._mirror.state
         with state.transaction():
             state.projects.add((name, name) for name, _, _ in standing)
@@ -331,7 +331,7 @@ class _Adoption:
 
 
 def foreign_paths(output: Path) -> Iterator[str]:
-    """Yield what stands in ``output`` beside the pages, as paths below it."""
+    """Yield what is in ``output`` beside the pages, as paths below it."""
     try:
         with os.scandir(output) as entries:
             found = sorted(

@@ -19,7 +19,7 @@ class AdoptOutcome(StrEnum):
     MISSING = "missing"  # upstream has it and the tree does not: likewise
     GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
     LEFT_OUT = "left-out"  # the configuration does not select it
-    FOREIGN = "foreign"  # not of ours: left alone
+    FOREIGN = "foreign"  # of another program: left alone
     COPY_KEPT = "copy-kept"  # a package file with the hash that its page says
     COPY_MISSING = "copy-missing"  # a package file that the tree lacks: the next sync downloads it
     ALTERED = "altered"  # a package file that is not what its page says: likewise

@@ -23,7 +23,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.sync.pipeline import run_record
 
-# counted; told one by one only when asked to
+# counted; listed one by one only with -v
 _QUIET = (
     AdoptOutcome.KEPT,
     AdoptOutcome.REWRITTEN,
