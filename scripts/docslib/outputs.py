@@ -127,7 +127,10 @@ class Status(Struct, kw_only=True):
     lag_serials: Annotated[int | None, _says("How many serials upstream is ahead of that read.")]
     throttled_until: Annotated[Time | None, _says("Until when upstream asked for a pause.")]
     cooldown_waiting: Annotated[int, _says("Files that wait to become old enough.")]
-    cooldown_next: Annotated[Time | None, _says("When the next of them is offered.")]
+    cooldown_next: Annotated[
+        Time | None,
+        _says("When one of their pages changes: a file is old enough, or an override ends."),
+    ]
     clock_problem: Annotated[
         str | None, _says("Why cooldown goes by the cut-off of an earlier pass.")
     ]
