@@ -17,7 +17,7 @@ from yanksync.cli.display.plan_lines import plan_lines
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.rules.fetch_plan import ChangedMark, PassPlan
 from yanksync.mirror.context import Mirror
-from yanksync.sync.pipeline import plan_pass
+from yanksync.sync.plan import plan_pass
 from yanksync.verify.check import verify_output
 from yanksync.verify.repair import repair_output
 

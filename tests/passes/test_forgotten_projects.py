@@ -17,7 +17,7 @@ from yanksync.config.load import load
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
-from yanksync.sync.pipeline import update_withdrawals
+from yanksync.sync.optional_steps import update_withdrawals
 from yanksync.sync.policy.forget import contents_of, forget, mirror_again
 
 DEMO = NormalizedName("demo")

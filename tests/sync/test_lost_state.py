@@ -14,7 +14,7 @@ from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DONE, FAILED, HELD, HOUR, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.state.views.holds import held_items
-from yanksync.sync.pipeline import plan_pass
+from yanksync.sync.plan import plan_pass
 from yanksync.verify.repair import repair_output
 
 NAMES = [f"p{number}" for number in range(8)]

@@ -22,7 +22,8 @@ from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.state_access import open_state, path_for_reading
 from yanksync.state.state import State
-from yanksync.sync.pipeline import deliver_hooks, run_record, update_withdrawals
+from yanksync.sync.optional_steps import deliver_hooks, update_withdrawals
+from yanksync.sync.pipeline import run_record
 from yanksync.sync.policy.forget import ForgottenContents, contents_of, forget, mirror_again
 
 

@@ -38,8 +38,9 @@ from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.state_access import locked_since
 from yanksync.state.state import State
 from yanksync.state.views.holds import count_held
-from yanksync.sync.pipeline import PassRequest, plan_pass, run_record
+from yanksync.sync.pipeline import PassRequest, run_record
 from yanksync.sync.pipeline import run_pass as make_pass
+from yanksync.sync.plan import plan_pass
 
 if TYPE_CHECKING:
     from yanksync.service.pass_reports import PassReporter

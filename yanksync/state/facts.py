@@ -66,7 +66,7 @@ they are known to be, others may stand there, too."""
 
 
 class Recovery(Struct, frozen=True, rename=_RECOVERY):
-    """How the output may be newer than the state; ``sync/output_survey.py`` has it."""
+    """How the output may be newer than the state; ``sync/recovery/output_survey.py`` has it."""
 
     serial: int | None = None  # of the output; None: the state knows what is in it
     phase: str | None = None  # UNREAD or READ

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-
 from msgspec import Struct
 
 from yanksync.core.errors import (
@@ -18,16 +15,13 @@ from yanksync.core.errors import (
 )
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
-from yanksync.core.project_state import PublishReason
-from yanksync.core.rules.fetch_plan import PassPlan, PlannedCopies, PlannedRemoval
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.store import room_for
-from yanksync.state.queues.publish import PublishQueue
 from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
-from yanksync.state.views.holds import count_held, held_items
-from yanksync.sync import config_changes, output_check
+from yanksync.state.views.holds import count_held
+from yanksync.sync import config_changes
 from yanksync.sync.fetch_loop import process_pending
 from yanksync.sync.follow.journal import read_changes
 from yanksync.sync.follow.project_list import add_selected_projects, begin_full_resync
@@ -38,6 +32,17 @@ from yanksync.sync.follow.upstream_change import (
     is_other_upstream,
     restart_if_approved,
 )
+from yanksync.sync.optional_steps import (
+    deliver_hooks,
+    finish_forgotten,
+    give_up_copies,
+    recover_copies,
+    send_notifications,
+    take_out_copies,
+    update_deleted_index,
+    update_withdrawals,
+    write_held_forms,
+)
 from yanksync.sync.policy.cutoff import (
     advance_cutoff,
     can_advance,
@@ -45,18 +50,15 @@ from yanksync.sync.policy.cutoff import (
     report_expired,
 )
 from yanksync.sync.policy.published import report_changed_rules
-from yanksync.sync.policy.rules import changed_offers, with_rules
+from yanksync.sync.policy.rules import with_rules
 from yanksync.sync.policy.upload_times import STOPPED, check_first_build
-from yanksync.sync.publish import WHY_REMOVED
 from yanksync.sync.publish_list import publish_list
+from yanksync.sync.recovery import output_check
 from yanksync.sync.removals import (
-    hold_excess_removals,
     publish_backlog,
     publish_removals,
     report_held,
 )
-
-_SHOWN = 1000  # looks that a plan spells out
 
 
 class PassRequest(Struct, frozen=True, kw_only=True):
@@ -77,11 +79,11 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     try:
         request = request or PassRequest()
         if mirror.state.forgotten.unfinished():
-            _finish_forgetting(mirror)
+            finish_forgotten(mirror)
         ruled, failure = _bring_up_to_date(mirror, request)
         if mirror.settings.copies_files and not isinstance(failure, JournalReplaced):
             failure = _copy_files(mirror, ruled, failure, request)
-            _recover_copies(mirror)
+            recover_copies(mirror)
         elif mirror.state.facts.config.has_copies and not mirror.settings.copies_files:
             give_up_copies(mirror)
         update_deleted_index(mirror)
@@ -99,14 +101,6 @@ def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
     send_notifications(mirror)
 
 
-def _finish_forgetting(mirror: Mirror) -> None:
-    """Do what a ``forget`` that died has left."""
-    from yanksync.sync.policy.forget import finish_forgetting  # start-up: it is seldom needed
-
-    mirror.store.prepare()
-    finish_forgetting(mirror)
-
-
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:
     """Do all that a pass does with upstream and the output, package files aside.
 
@@ -118,13 +112,13 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
     if mirror.settings.copies_files:
         take_out_copies(mirror)
     output_check.check_output(mirror)
-    _recover_copies(mirror)
+    recover_copies(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     is_narrowed = mirror is not configured
     if knows_cutoff(mirror):
         publish_backlog(mirror)
     catching_up = mirror.state.facts.recovery.phase is not None
-    failure, unread = _find_changes(mirror, request)
+    failure, unread = find_changes(mirror, request)
     if failure is not None and not can_advance(mirror):
         return mirror, failure
     mirror = advance_cutoff(mirror)
@@ -141,7 +135,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
         has_more = catching_up or not mirror.offers.is_off
         (publish_backlog if has_more else publish_removals)(mirror)
         check_first_build(mirror)
-        _write_held_documents(mirror)
+        write_held_forms(mirror)
         failure = failure or _nothing_found(mirror)
         if failure is None or _has_begun(mirror.state):
             publish_list(mirror)
@@ -175,18 +169,6 @@ def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
     return NoProjectFound(url, selection.projects, is_index=is_index, advice=advice)
 
 
-def _write_held_documents(mirror: Mirror) -> None:
-    """Write the older JSON form of what a guard holds, for followers."""
-    if mirror.settings.mirror.legacy_json and (
-        held := mirror.state.publish_queue.held_without_legacy_json()
-    ):
-        from yanksync.sync.held_documents import (
-            write_held_documents,  # start-up: it is seldom needed
-        )
-
-        write_held_documents(mirror, held)
-
-
 def _copy_files(
     mirror: Mirror, ruled: Mirror, failure: UpstreamError | None, request: PassRequest
 ) -> UpstreamError | None:
@@ -208,82 +190,11 @@ def _copy_files(
     return failure
 
 
-def _recover_copies(mirror: Mirror) -> None:
-    """Compare copies with an output that is not as the state left it."""
-    if mirror.state.facts.recovery.copies is not None and mirror.settings.copies_files:
-        from yanksync.sync import copy_recovery  # start-up: few mirrors copy files
+def find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | None, bool]:
+    """Find out what has changed.
 
-        copy_recovery.check_served_copies(mirror)
-        copy_recovery.set_aside_unknown_copies(mirror)
-
-
-def give_up_copies(mirror: Mirror) -> None:
-    """Let copies leave that an earlier configuration made."""
-    from yanksync.sync.package_files.withdraw import (
-        give_up_copies,  # start-up: few mirrors copied files
-    )
-
-    give_up_copies(mirror)
-
-
-def take_out_copies(mirror: Mirror) -> None:
-    """Take package files out of service that a dead run left there."""
-    from yanksync.sync.package_files.withdraw import take_out  # start-up: few mirrors copy files
-
-    take_out(mirror)
-
-
-def update_deleted_index(mirror: Mirror) -> None:
-    """Publish the index of deleted files, or remove it."""
-    if mirror.settings.files.deleted_index or mirror.state.facts.config.deleted_index:
-        from yanksync.sync.package_files.deleted_index import (
-            publish_deleted_index,  # start-up: few mirrors have one
-        )
-
-        publish_deleted_index(mirror)
-
-
-def update_withdrawals(mirror: Mirror) -> None:
-    """Publish the log of withdrawals, where there is one or was one."""
-    settings, state = mirror.settings.withdrawals, mirror.state
-    if settings.publish:
-        has_work = state.event_log.has_work(settings.text, mirror.now())
-    else:
-        has_work = state.facts.event_log.epoch is not None
-    if has_work:
-        from yanksync.sync.withdrawals.publish import (
-            publish_withdrawals,  # start-up: most passes have nothing for it
-        )
-
-        publish_withdrawals(mirror)
-
-
-def deliver_hooks(mirror: Mirror, *, mid_pass: bool = False) -> None:
-    """Send the changes to the hooks; keep what they do not take.
-
-    ``mid_pass``: the pass goes on. Raises :class:`yanksync.core.errors.StateError`.
-    """
-    if mirror.settings.hooks.enabled:
-        from yanksync.sync.hooks import deliver  # start-up: most mirrors have none
-
-        deliver.deliver(mirror, mid_pass=mid_pass)
-
-
-def send_notifications(mirror: Mirror) -> None:
-    """Tell the targets of ``[[withdrawals.notify]]`` what the log got.
-
-    Raises :class:`yanksync.core.errors.StateError`.
-    """
-    if mirror.settings.withdrawals.notify:
-        from yanksync.sync.hooks.notify import notify  # start-up: most mirrors notify no one
-
-        notify(mirror)
-
-
-def _find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | None, bool]:
-    """Find out what has changed; a journal out of reach does not keep pending pages waiting.
-
-    Returns what went wrong, and whether the journal is still to be read, behind the first pages.
+    A journal out of reach does not keep pending pages waiting. Returns what went wrong, and whether
+    the journal is still to be read, behind the first pages.
     """
     unread = False
     try:
@@ -393,68 +304,3 @@ def run_record(mirror: Mirror, code: ExitCode) -> RunRecord:
         failed=totals.failed,
         problem=totals.problem,
     )
-
-
-def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
-    """Return what a pass would do, without changing anything.
-
-    Upstream is asked what changed.
-
-    Raises :class:`yanksync.core.errors.YanksyncError`.
-    """
-    request = request or PassRequest()
-    state = mirror.state
-    with state.rolled_back():
-        config_changes.apply_policies(mirror)
-        if mirror.store.published_list().stamp:  # else there may be no output yet
-            output_check.check_output(mirror)
-        waiting = set(state.publish_queue.names(PublishReason.PAGE))
-        planner = copy_planner(mirror)
-        mirror = with_rules(mirror)
-        by_rules = set(state.publish_queue.names(PublishReason.PAGE)) - waiting
-        mirror = apply_selection(mirror)
-        failure, _ = _find_changes(mirror, request)
-        if failure is not None:
-            raise failure
-        mirror = advance_cutoff(mirror)
-        hold_excess_removals(mirror)
-        changed = tuple(changed_offers(mirror))
-        copies, rewritten = planner(mirror)
-        same = by_rules.difference((one.name for one in changed), rewritten)
-        rewrites = [one for one in state.publish_queue.names(PublishReason.PAGE) if one not in same]
-        tasks, total = state.fetch_queue.ready(mirror.now(), _SHOWN, at_once=request.at_once)
-        return PassPlan(
-            cursor=state.facts.cursor,
-            removals=tuple(_removals(mirror.state.publish_queue)),
-            files=tuple(file for one in changed for file in one.files),
-            marks=tuple(mark for one in changed for mark in one.marks),
-            copies=copies,
-            held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
-            quarantines=tuple(state.projects.quarantined_by_journal()),
-            publications=len(rewrites),
-            rewrites=tuple(rewrites[:_SHOWN]),
-            looks=tuple(tasks),
-            more=total - len(tasks),
-        )
-
-
-def copy_planner(
-    mirror: Mirror,
-) -> Callable[[Mirror], tuple[PlannedCopies, set[NormalizedName]]]:
-    """Return what plans copies once the rules are applied.
-
-    It knows the rules of before.
-    """
-    if not mirror.settings.copies_files:
-        return lambda _: (PlannedCopies(), set())
-    from yanksync.sync.package_files.choice import recorded_choice  # start-up: few copy files
-    from yanksync.sync.package_files.plan import plan_copies
-
-    return partial(plan_copies, before=recorded_choice(mirror.state.facts))
-
-
-def _removals(queue: PublishQueue) -> Iterator[PlannedRemoval]:
-    """Yield the projects that the pass would remove, held ones left out."""
-    for reason, why in WHY_REMOVED.items():
-        for name in queue.names(reason):
-            yield PlannedRemoval(name, why)

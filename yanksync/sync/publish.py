@@ -31,7 +31,6 @@ from yanksync.output.reconcile import (
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.queues.hooks import LEGACY
 from yanksync.state.queues.publish import QueuedProject
-from yanksync.sync import recovery
 from yanksync.sync.policy.published import AppliedRules, apply_rules, note_rules, with_times
 from yanksync.sync.policy.upload_times import withholds_pages
 from yanksync.sync.published_page import (
@@ -43,7 +42,8 @@ from yanksync.sync.published_page import (
     shown_page,
     visible_page,
 )
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery import published_state
+from yanksync.sync.recovery.published_state import PublishTask
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -158,7 +158,7 @@ def load_batch(
         from yanksync.sync.package_files.copies import with_copies  # start-up: few copy files
 
         tasks = with_copies(mirror, tasks)
-    wanted, unread = recovery.look_up_published(mirror, tasks, pages)
+    wanted, unread = published_state.look_up_published(mirror, tasks, pages)
     if unread:
         report_failures(mirror.totals, unread, fatal=False)
     return wanted

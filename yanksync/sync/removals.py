@@ -18,10 +18,10 @@ from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.state.policy.file_times import NO_ROW
-from yanksync.sync import recovery
 from yanksync.sync.policy.averted import hidden_before
 from yanksync.sync.publish import BATCH, publish
 from yanksync.sync.published_page import recorded_page
+from yanksync.sync.recovery import published_state
 
 _JUDGED = (PublishReason.EXPLAINED, PublishReason.UNEXPLAINED)
 _REHASHED = "its file has another hash than the one that is published"
@@ -50,7 +50,7 @@ def publish_removals(mirror: Mirror) -> None:
     """
     state, totals = mirror.state, mirror.totals
     publish(mirror, state.publish_queue.quarantined_by_journal())
-    publish(mirror, recovery.removals_of_nothing(mirror))
+    publish(mirror, published_state.removals_of_nothing(mirror))
     with state.transaction():
         lossy = hold_excess_removals(mirror)
     if lossy is None:

@@ -18,17 +18,13 @@ from yanksync.output.comparison import NOTES, Finding, FindingKind
 from yanksync.output.inventory import expected_files
 from yanksync.state.facts import PublishedListRecord
 from yanksync.state.views.holds import count_held
-from yanksync.sync import config_changes, output_check
+from yanksync.sync import config_changes
 from yanksync.sync.follow.selection_change import apply_selection
-from yanksync.sync.pipeline import (
-    deliver_hooks,
-    run_pass,
-    run_record,
-    update_deleted_index,
-    update_withdrawals,
-)
+from yanksync.sync.optional_steps import deliver_hooks, update_deleted_index, update_withdrawals
+from yanksync.sync.pipeline import run_pass, run_record
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish_list import publish_list
+from yanksync.sync.recovery import output_check
 from yanksync.sync.removals import publish_backlog, report_held
 from yanksync.verify.check import BATCH, SIZES, UNREADABLE, check, check_copies
 from yanksync.verify.deleted_index import is_about_deleted_index, repair_deleted_index

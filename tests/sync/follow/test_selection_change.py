@@ -11,7 +11,8 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.core.rules.fetch_plan import PassPlan
 from yanksync.mirror.context import Mirror
 from yanksync.state.views.holds import SELECTION, HeldItem, held_items
-from yanksync.sync.pipeline import PassRequest, plan_pass
+from yanksync.sync.pipeline import PassRequest
+from yanksync.sync.plan import plan_pass
 
 NAMES = ["demo", "other", "third"]
 

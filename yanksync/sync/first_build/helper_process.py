@@ -21,7 +21,7 @@ from yanksync.output.disk.store import DiskStore
 from yanksync.output.reconcile import Operation, compressed_copies, published_forms, reconcile
 from yanksync.sync.fetch import PageRequest
 from yanksync.sync.published_page import render_forms, shown_page
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 from yanksync.system import fsync
 from yanksync.upstream.client import RawPage
 

@@ -31,7 +31,7 @@ from yanksync.sync.publish import (
     publish,
 )
 from yanksync.sync.record import RecordResult
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 from yanksync.upstream.client import RawPage
 
 _PORTION = 200  # pages

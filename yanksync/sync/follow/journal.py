@@ -34,9 +34,9 @@ from yanksync.sync.follow.named_projects import mark_named
 from yanksync.sync.follow.project_list import first_build, follow_list
 from yanksync.sync.follow.source_choice import address_advice, current_source, note_journal_refused
 from yanksync.sync.follow.upstream_change import mark_trusted, restart_if_approved
-from yanksync.sync.output_survey import older_than_output
 from yanksync.sync.policy.averted import note_averted
 from yanksync.sync.policy.times import note_entries
+from yanksync.sync.recovery.output_survey import older_than_output
 
 _PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
 

@@ -16,7 +16,7 @@ from yanksync.sync.follow.list_import import FULL_RESYNC, NEWS, WIDER_SELECTION,
 from yanksync.sync.follow.named_projects import mark_all_named, mark_missing_named, mark_named
 from yanksync.sync.follow.set_back import CACHED, check_rows_again, refuse_older_list
 from yanksync.sync.follow.source_choice import CHECK, address_advice, current_source
-from yanksync.sync.output_survey import check_published
+from yanksync.sync.recovery.output_survey import check_published
 from yanksync.upstream.client import RawList
 
 

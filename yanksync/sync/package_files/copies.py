@@ -22,7 +22,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import UNCHOSEN_NAMED
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.package_files.retention import decide
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 
 
 class OfferedFiles(Struct, frozen=True):

@@ -22,7 +22,7 @@ from yanksync.sync.package_files.copies import offered_files
 from yanksync.sync.policy.published import apply_rules
 from yanksync.sync.publish import BATCH, load_batch
 from yanksync.sync.published_page import page_with_kept, shown_page
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 
 _SHOWN = 1000  # files that a plan spells out, of each kind
 

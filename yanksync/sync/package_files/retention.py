@@ -27,7 +27,7 @@ from yanksync.core.versions import VersionFinder, same_version
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig
 from yanksync.state.state import State
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 
 _DAY = 86400.0
 _QUARANTINES = (Refusal.QUARANTINED, Refusal.WAS_QUARANTINED)

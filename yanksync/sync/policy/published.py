@@ -13,7 +13,7 @@ from yanksync.core.policies.offer import Offer
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import UNCHOSEN_NAMED
 from yanksync.state.policy.file_times import NO_ROW, OfferNote
-from yanksync.sync.recovery import PublishTask
+from yanksync.sync.recovery.published_state import PublishTask
 
 
 class AppliedRules(Struct, frozen=True):

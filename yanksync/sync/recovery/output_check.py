@@ -13,7 +13,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.inventory import is_project_directory
 from yanksync.output.store import PublishedList
 from yanksync.state.facts import NO_SERIAL, UNREAD, PublishedListRecord, Recovery
-from yanksync.sync.output_survey import distrust_output, record_published_pages
+from yanksync.sync.recovery.output_survey import distrust_output, record_published_pages
 
 # what waits to go already
 _REMOVALS = (PublishReason.EXPLAINED, PublishReason.UNEXPLAINED, PublishReason.EXCLUDED)

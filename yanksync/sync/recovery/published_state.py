@@ -24,7 +24,7 @@ from yanksync.state.facts import OTHER_EPOCH, READ
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.queues.fetch import FetchQueue
 from yanksync.state.queues.publish import QueuedProject
-from yanksync.sync.output_survey import IN_A_ROW, distrust_output, record_published_pages
+from yanksync.sync.recovery.output_survey import IN_A_ROW, distrust_output, record_published_pages
 
 if TYPE_CHECKING:
     from yanksync.core.package_files.copies import PackageFile
