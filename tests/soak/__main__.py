@@ -24,8 +24,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.soak import histories, kills
+from tests.soak import copy_kills, histories, kills
 from tests.support.cooldown_histories import CooldownHistories
+from tests.support.copy_histories import CopyHistories
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.world import SCRATCH
 
@@ -83,7 +84,7 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # thousands of faults are thousands of warnings
     if options.point:
         with serve(FakeUpstream()) as served:
-            return _replay(served, tuple(map(kills.Point.parse, options.point)))
+            return _replay(served, options)
     begun = time.monotonic()
     end = begun + 60 * options.minutes
     total: Counter[str] = Counter()
@@ -135,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="begin with it; a failing one is printed")
     parser.add_argument(
         "--point", action="append", default=[], help="replay: project:call:n:KILL or an errno"
+    )
+    parser.add_argument(
+        "--files", action="store_true", help="mirrors that copy package files, with their oracle"
     )
     parser.set_defaults(stopped=False)
     return parser
@@ -239,21 +243,24 @@ def _live(shift: Shift, number: int) -> None:
             if shift.over():
                 return
             try:
-                histories.run(served, seed, batch)
+                histories.run(served, seed, batch, files=shift.options.files)
             except Exception as error:
                 again = (
                     f"scripts/soak --kills 0 --jobs 1 --histories 1 --batch {batch} --seed {seed}"
                 )
+                again += " --files" if shift.options.files else ""
                 shift.tell_failure(again, error)
-            counts = histories.Harder.tally + CooldownHistories.tally
-            CooldownHistories.tally.clear()
-            histories.Harder.tally.clear()
+            tallies = (histories.Harder.tally, CooldownHistories.tally, CopyHistories.tally)
+            counts: Counter[str] = Counter()
+            for tally in tallies:
+                counts += tally
+                tally.clear()
             shift.tell(counts, "histories")
 
 
 def _kill(shift: Shift, number: int) -> None:
     """Hit every ``--jobs``-th of the chosen points."""
-    with serve(FakeUpstream()) as served, _scenario(served) as scenario:
+    with serve(FakeUpstream()) as served, _scenario(served, shift.options) as scenario:
         if number == 0:
             print(f"kills: {len(scenario.points)} calls in the pass", flush=True)
         chosen = kills.choose(scenario.points, random.Random(shift.seed), shift.options.kill_share)
@@ -267,13 +274,15 @@ def _kill(shift: Shift, number: int) -> None:
                 scenario.prove(*points, alone=chance.random() < 0.5)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 again = " ".join(f"--point {point}" for point in points)
-                shift.tell_failure(f"scripts/soak {again}", error)
+                files = " --files" if shift.options.files else ""
+                shift.tell_failure(f"scripts/soak{files} {again}", error)
             shift.tell(scenario.tally, "kills")
 
 
-def _replay(served: Served, points: tuple[kills.Point, ...]) -> int:
+def _replay(served: Served, options: argparse.Namespace) -> int:
     """Hit these points once more, with and without a pass alone behind them."""
-    with _scenario(served) as scenario:
+    points = tuple(map(kills.Point.parse, options.point))
+    with _scenario(served, options) as scenario:
         for alone in (False, True):
             scenario.prove(*points, alone=alone)
         print(dict(scenario.tally))
@@ -281,10 +290,10 @@ def _replay(served: Served, points: tuple[kills.Point, ...]) -> int:
 
 
 @contextmanager
-def _scenario(served: Served) -> Iterator[kills.Scenario]:
+def _scenario(served: Served, options: argparse.Namespace) -> Iterator[kills.Scenario]:
     where = Path(tempfile.mkdtemp(prefix="yanksync-kills-", dir=SCRATCH))
     try:
-        yield kills.Scenario(served, where)
+        yield (copy_kills.CopyScenario if options.files else kills.Scenario)(served, where)
     finally:
         shutil.rmtree(where)
 

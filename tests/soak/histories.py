@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
+    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.cooldown_histories import CooldownHistories
+from tests.support.copy_histories import CopyHistories
 from tests.support.fake_index.faults import Kind
 from tests.support.fake_index.index import Fault, Refused, Served, Snapshot
 from tests.support.histories import REASONS, VERSIONS, Histories, begun, names
@@ -487,13 +489,21 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def run(
-    served: Served, number: int, histories: int, steps: int = 30, *, shrink: bool = False
+    served: Served,
+    number: int,
+    histories: int,
+    steps: int = 30,
+    *,
+    shrink: bool = False,
+    files: bool = False,
 ) -> None:
     """Run the histories of one seed; they are the same ones each time.
 
-    Those of odd seeds have an oracle for cooldown, overrides and advisories.
+    Those of odd seeds have an oracle for cooldown, overrides and advisories; with ``files`` all
+    have that for copies of package files.
     """
-    base = CooldownHistories if number % 2 else Harder
+    base: type[RuleBasedStateMachine] = CooldownHistories if number % 2 else Harder
+    base = CopyHistories if files else base
     machine = type("Seeded", (base,), {"served": served})
     run_state_machine_as_test(
         seed(number)(machine),

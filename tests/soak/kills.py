@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from tests.support.fake_index.index import Fault, Served
 from tests.support.page_assertions import HtmlPage, assert_equal_to_upstream
@@ -61,12 +61,20 @@ class Point(NamedTuple):
 class Scenario:
     """A mirror that has a rich pass ahead of it, which can be put back to before it."""
 
+    flags: ClassVar[dict[str, object]] = {}  # what else is configured, for passes in this process
+    more = ""  # the same in the configuration file, behind the keys of [mirror]
+
     def __init__(self, served: Served, where: Path) -> None:
         self.where = where
         self.work, self.kept = where / "work", where / "kept"
         self.work.mkdir(parents=True)
         self.world = World(
-            served, self.work, disk=True, mirror_compress=["gzip"], mirror_legacy_json=True
+            served,
+            self.work,
+            disk=True,
+            mirror_compress=["gzip"],
+            mirror_legacy_json=True,
+            **self.flags,
         )
         self.world.clock.time = time.time() - 3 * HOUR
         self.simple = self.work / "out" / layout.ROOT
@@ -83,7 +91,7 @@ output = "{self.work}/out"
 state = "{self.work}/state.db"
 compress = ["gzip"]
 legacy_json = true
-"""
+{self.more}"""
         (where / "yanksync.toml").write_text(config)
         self.old = self.files()
         self.keep()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.soak import histories
+from tests.soak.copy_kills import FILES, CopyScenario
 from tests.soak.kills import CALLS, Point, Scenario
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 
@@ -60,3 +61,19 @@ def test_the_checks_see_what_they_must(scenario: Scenario) -> None:
 
 def test_some_histories(served: Served) -> None:
     histories.run(served, 2, 15, 25)
+
+
+@pytest.fixture(scope="module")
+def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
+    with serve(FakeUpstream()) as served:
+        yield CopyScenario(served, tmp_path_factory.mktemp("kills"))
+
+
+@pytest.mark.parametrize("call", ["write", "rename", "openat", "unlink"])
+def test_killed_among_the_files(copying: Scenario, call: str) -> None:
+    points = [point for point in copying.points if point.group == FILES and point.call == call]
+    copying.prove(random.Random(call).choice(points), alone=call == "rename")
+
+
+def test_an_error_among_the_files(copying: Scenario) -> None:
+    copying.prove(Point(FILES, "write", 1, "ENOSPC+"))

@@ -6,8 +6,10 @@ of a download and between all steps. The oracle of :mod:`tests.support.copy_orac
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -32,6 +34,7 @@ TRANSFERS = (
 class CopyHistories(Histories):
     """Upstream lives, the mirror copies its files, and everything breaks now and then."""
 
+    tally: ClassVar[Counter[str]] = Counter()
     exchanged = False  # a file was, which a guard may hold (R8)
 
     @initialize(omit=st.booleans(), begun=begun, hide=st.booleans(), link=st.booleans())
@@ -163,3 +166,4 @@ class CopyHistories(Histories):
         self.world.configure(mirror_files="link")
         assert self.world.settle(6) == DONE
         assert self.world.sync() == DONE
+        self.tally["histories"] += 1
