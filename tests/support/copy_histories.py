@@ -6,10 +6,12 @@ of a download and between all steps. The oracle of :mod:`tests.support.copy_orac
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -78,6 +80,16 @@ class CopyHistories(Histories):
     @rule(fault=st.sampled_from(TRANSFERS), times=st.sampled_from((1, 3, None)))
     def transfers_go_wrong(self, fault: Fault, times: int | None) -> None:
         self.up.fail("^/files/", fault, times)
+        self._poll(300.0)
+
+    @rule(name=names, times=st.sampled_from((1, 2, None)))
+    def alter_files(self, name: tuple[str, str], times: int | None) -> None:
+        """Send other bytes of the right length."""
+        project = self.up.project(name[0])
+        for file in project.visible() if project is not None else ():
+            path = re.escape(quote(file.filename, safe="!+~"))
+            altered = Fault.body(file.content.swapcase(), "application/octet-stream")
+            self.up.fail(f"^/files/.*/{path}$", altered, times)
         self._poll(300.0)
 
     @rule()
