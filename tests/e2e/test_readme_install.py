@@ -128,7 +128,7 @@ def status(server: Server, method: str, path: str) -> int:
 def test_object_storage(
     installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
 ) -> None:
-    (configuration,) = page_blocks("how-to/s3", "toml")
+    configuration, _ = page_blocks("how-to/s3", "toml")
     (sync,) = page_blocks("how-to/s3", "sh")
     (policy,) = page_blocks("how-to/s3", "json")
     (site,) = page_blocks("how-to/cdn", "nginx")

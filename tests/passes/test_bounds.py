@@ -6,7 +6,6 @@ Each is a process of its own with little memory, and a server on loopback.
 from __future__ import annotations
 
 import os
-import resource
 import sqlite3
 import struct
 import subprocess
@@ -142,25 +141,32 @@ class Pass:
             """
             (where / "yanksync.toml").write_text(text)
             command = [sys.executable, "-m", "yanksync", "--config", f"{where}/yanksync.toml"]
-            process = subprocess.Popen(
-                [*command, "sync"],
+            done = subprocess.run(
+                [sys.executable, "-c", _MEASURED, str(MOST), f"{where}/peak", *command, "sync"],
                 stderr=subprocess.PIPE,
-                preexec_fn=_small,
                 env={**os.environ, "MALLOC_ARENA_MAX": "1"},
+                check=False,
             )
-            assert process.stderr is not None
-            self.told = process.stderr.read().decode()
-            process.stderr.close()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = self.code = os.waitstatus_to_exitcode(status)
-        self.peak = usage.ru_maxrss * 1024
+        self.told, self.code = done.stderr.decode(), done.returncode
+        self.peak = int((where / "peak").read_text()) * 1024
         self.published = {path.name for path in (where / "out/simple").glob("*/")}
 
 
-def _small() -> None:
-    """Let the process have twice the memory that it may use: this counts what is only reserved."""
-    resource.setrlimit(resource.RLIMIT_STACK, (MIB, resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_AS, (2 * MOST, 2 * MOST))
+# A process counts the memory of the one that forked it as its own, so a small one forks it. It gets
+# twice the memory that it may use: the limit counts what is only reserved.
+_MEASURED = """
+import os, resource, sys
+most, where, *command = sys.argv[1:]
+pid = os.fork()
+if pid == 0:
+    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (2 * int(most), 2 * int(most)))
+    os.execv(command[0], command)
+_, status, usage = os.wait4(pid, 0)
+with open(where, "w") as file:
+    file.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def unique(form: bytes, size: int) -> bytes:

@@ -111,7 +111,7 @@ def test_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
 @mounting
 def test_a_state_on_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
     there = yanksync.home / "state"
-    with mounted(there, "size=1m"):
+    with mounted(there, "size=2m"):
         yanksync.state = there / "yanksync.db"
         keep = {"YANKSYNC_MIRROR_STATE": str(yanksync.state)}
         yanksync.environ |= keep

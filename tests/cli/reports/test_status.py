@@ -134,7 +134,7 @@ def test_history_of_a_project_and_of_a_version(yanked: Cli) -> None:
     assert chosen(yanked("history", "demo", "2.0.0", "--json")) == [("demo", "2.0")]
     assert yanked("history", "nobody", "--json").json == []
     done = yanked("history", "nobody")
-    assert (done.code, done.out) == (0, "") and "the mirror knows no such project" in done.err
+    assert (done.code, done.out) == (1, "") and "the mirror knows no such project" in done.err
 
 
 def test_history_since(yanked: Cli) -> None:
