@@ -99,7 +99,8 @@ class _Server(ThreadingHTTPServer):
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:  # the client was faster
-                    continue
+                    pass
+                connection.close()  # its thread may never have begun
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Be quiet about clients that went away, and about nothing else."""
