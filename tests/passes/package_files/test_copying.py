@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.passes.package_files.copied_mirror import copies, links
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, PARTIAL, World
+from tests.support.world import DAY, DONE, FAILED, PARTIAL, World
 
 
 @pytest.fixture
@@ -48,3 +49,19 @@ def test_a_removed_release_leaves_the_mirror_and_is_deleted_after_the_grace(
     assert [path.name for path in withheld.rglob("*.tar.gz")] == ["demo-1.0.tar.gz"]
     assert mirror.sync(later=8 * DAY) == DONE
     assert list(withheld.rglob("*.tar.gz")) == []
+
+
+def test_a_copy_that_cannot_be_moved_stops_no_other(mirror: World) -> None:
+    mirror.started("demo", "other")
+    held = next((mirror.where / "out/packages").rglob("demo-1.0.tar.gz"))
+    blocked = mirror.where / "state.db.withheld" / held.relative_to(mirror.where / "out/packages")
+    blocked.mkdir(parents=True)  # a rename does not replace a directory
+    mirror.up.quarantine_project("demo")
+    mirror.up.yank("other", "1.0", "broken")
+    assert mirror.sync() == FAILED
+    assert sorted(copies(mirror)) == ["demo-1.0.tar.gz", "other-1.0.tar.gz", "other-2.0.tar.gz"]
+    page = json.loads((mirror.where / "out/simple/other/index.v1_json").read_bytes())
+    assert [file["yanked"] for file in page["files"]] == ["broken", False]
+    blocked.rmdir()
+    assert mirror.sync() == DONE
+    assert "demo-1.0.tar.gz" not in copies(mirror)

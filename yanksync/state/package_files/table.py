@@ -202,9 +202,10 @@ class PackageFileTable:
             (now, problem, id_),
         )
 
-    def leaving(self, limit: int) -> list[PackageFile]:
+    def leaving(self, limit: int, after: int = 0) -> list[PackageFile]:
         """Return copies that are to be moved out of the output."""
-        return list(self._select("status = 'leaving' ORDER BY id LIMIT ?", limit))
+        where = "status = 'leaving' AND id > ? ORDER BY id LIMIT ?"
+        return list(self._select(where, after, limit))
 
     def mark_withheld(self, delete_at: Mapping[int, float | None]) -> None:
         """Note copies that were moved out, and when to delete them."""

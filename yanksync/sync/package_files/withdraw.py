@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yanksync.core.errors import PublishError
 from yanksync.core.package_files.copies import LeaveCause, PackageFile
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig
@@ -15,19 +16,49 @@ _BATCH = 500
 def take_out(mirror: Mirror) -> None:
     """Move all copies that no page names out of the output.
 
-    Raises :class:`yanksync.core.errors.PublishError`; what was not moved is moved by a later pass.
+    A copy that cannot be moved stops no other. It is logged, the pass ends with 1, and a later one
+    tries again. Raises :class:`yanksync.core.errors.PublishError` for the index of deleted files.
     """
     table = mirror.state.package_files
     if mirror.settings.files.deleted_index:
         publish_deleted_index(mirror)  # it names files, too
-    while copies := table.leaving(_BATCH):
-        mirror.packages.withhold([one.path for one in copies])
+    after = 0
+    while leaving := table.leaving(_BATCH, after):
+        after = leaving[-1].id
+        copies = _withheld(mirror, leaving)
         begun = [one for one in copies if one.size is None]
         mirror.packages.delete_withheld([one.path for one in begun])
         with mirror.state.transaction():
             table.mark_withheld({one.id: _delete_at(mirror, one) for one in copies})
             table.forget(one.id for one in begun)
         _log([one for one in copies if one.size is not None])
+
+
+def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[PackageFile]:
+    """Move copies out of the output; return those that could be moved."""
+    try:
+        mirror.packages.withhold([one.path for one in copies])
+    except PublishError as error:
+        if len(copies) > 1:
+            return [one for copy in copies for one in _withheld(mirror, [copy])]
+        _report_unmoved(mirror, copies[0], error)
+        return []
+    return copies
+
+
+def _report_unmoved(mirror: Mirror, copy: PackageFile, error: PublishError) -> None:
+    """Log a copy that is still served, once in a run."""
+    totals = mirror.totals
+    totals.problem = totals.problem or str(error)
+    if totals.first_time(f"unmoved {copy.path}"):
+        totals.causes[error.cause] += 1
+        log.error(
+            "%s: %s: no page names it, but its address still works: %s; the next run tries again",
+            copy.project,
+            copy.path,
+            error,
+            extra={"project": copy.project},
+        )
 
 
 def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
