@@ -652,8 +652,8 @@ def test_an_index_that_is_no_url(here: Path) -> None:
            'must be one header, like "Authorization: Bearer …", in printable ASCII')
           for value in ("secret", "A secret: b", ": secret", "A:", "A: sécret")),
         *((f'manifest = "mirror/{below}/x"', "manifest",
-           "is below simple/, withdrawals/ or packages/ of mirror.output")
-          for below in ("simple", "withdrawals", "packages")),
+           "is among the published files of mirror.output")
+          for below in ("simple", "withdrawals", "packages", "deleted/simple")),
         ('manifest_keep = "1m"', "manifest_keep",
          "must be from 3600 to 316224000 seconds, not 1m"),
         ("timeout = 301", "timeout", "must be from 0.1 to 300 seconds, not 301"),

@@ -233,6 +233,16 @@ def test_a_few_unreferenced_files_are_listed_and_deleted_by_a_repair(mirror: Wor
     assert copy(mirror).exists()
 
 
+def test_a_link_to_a_directory_of_copies_stays(mirror: World) -> None:
+    served, packages = copy(mirror), mirror.where / "out/packages"
+    first = packages / served.relative_to(packages).parts[0]
+    first.rename(mirror.where / "other disk")
+    first.symlink_to(mirror.where / "other disk")
+    assert check(mirror)[:2] == ([], DONE)
+    assert repair(mirror) == ({}, DONE)
+    assert served.exists()
+
+
 def test_many_unreferenced_files_wait_for_approval(mirror: World) -> None:
     places = plant(mirror, 4)
     became, code = repair(mirror)

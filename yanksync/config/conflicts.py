@@ -15,10 +15,10 @@ from yanksync.config.settings import (
     Settings,
     YankedPolicy,
 )
-from yanksync.core.layout import PACKAGES, ROOT, WITHDRAWALS
+from yanksync.core.layout import DELETED_ROOT, PACKAGES, ROOT, WITHDRAWALS
 from yanksync.core.urls import is_loopback, redacted
 
-_BELOW = (ROOT, WITHDRAWALS, PACKAGES)  # what yanksync writes below the output
+_BELOW = (ROOT, WITHDRAWALS, PACKAGES, DELETED_ROOT)  # what yanksync writes below the output
 
 
 class Conflict(Struct, frozen=True):
@@ -127,7 +127,7 @@ def _places(settings: Settings) -> Iterator[Conflict]:
         yield Conflict("mirror.state", "mirror.output", problem)
     manifest = settings.hooks.manifest
     if manifest is not None and _is_among_pages(manifest, output):
-        problem = "is below simple/, withdrawals/ or packages/ of mirror.output"
+        problem = "is among the published files of mirror.output"
         yield Conflict("hooks.manifest", "mirror.output", problem)
 
 

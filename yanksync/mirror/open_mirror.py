@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Bucket, DirectoryObjectForm, Settings
 from yanksync.core import layout
-from yanksync.core.errors import StateError
+from yanksync.core.errors import ConfigError, StateError
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.forgotten import without_forgotten
@@ -140,9 +140,17 @@ def open_package_store(
         from yanksync.output.disk.package_files import DiskPackages  # start-up: few copy files
 
         assert isinstance(withheld, Path)
+        _refuse_served(withheld, output, str(settings.source or "the configuration"))
         return DiskPackages(output, withheld)
     assert not isinstance(withheld, Path)
     return _object_packages(settings, output, withheld, held)
+
+
+def _refuse_served(withheld: Path, output: Path, source: str) -> None:
+    """Raise :class:`ConfigError` if a link leads from ``withheld`` into the output."""
+    if withheld.resolve().is_relative_to(output.resolve()):
+        problem = f"{withheld} leads below mirror.output, where a web server would serve it"
+        raise ConfigError("files.withheld", source, problem)
 
 
 def _object_packages(

@@ -115,7 +115,7 @@ def test_why_of_what_is_not_there(synced: Cli) -> None:
 
 
 def test_the_answer_fits_a_narrow_terminal(synced: Cli, upstream: FakeUpstream) -> None:
-    upstream.yank("demo", "1.0", "it is broken, and nobody should install it any more")
+    upstream.yank("demo", "1.0", "it is broken, so take another release instead of it")
     assert synced("sync").code == 0
     lines = synced("why", "demo", COLUMNS="40").out.splitlines()
     assert max(map(len, lines)) <= 40

@@ -12,6 +12,7 @@ from tests.passes.package_files.copied_mirror import copies, links
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
 from tests.support.world import DAY, DONE, FAILED, PARTIAL, World
+from yanksync.core.errors import ConfigError
 
 
 @pytest.fixture
@@ -65,3 +66,10 @@ def test_a_copy_that_cannot_be_moved_stops_no_other(mirror: World) -> None:
     blocked.rmdir()
     assert mirror.sync() == DONE
     assert "demo-1.0.tar.gz" not in copies(mirror)
+
+
+def test_withheld_files_are_not_kept_behind_a_link_into_the_output(mirror: World) -> None:
+    (mirror.where / "out/packages").mkdir(parents=True)
+    (mirror.where / "state.db.withheld").symlink_to(mirror.where / "out/packages")
+    with pytest.raises(ConfigError, match=r"leads below mirror\.output"):
+        mirror.sync()

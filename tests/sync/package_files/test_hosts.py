@@ -66,7 +66,7 @@ def test_a_host_that_fails_is_given_up(hosts: Hosts, caplog: pytest.LogCaptureFi
     for _ in range(4):
         one, other = hosts.take(), hosts.take()
         hosts.now += 1
-        for job in (one, other):  # that both fail says no more than that one does
+        for job in (one, other):  # two failures of one host count like one
             hosts.queue.failed(job, "no answer in time")
         hosts.now += 10
     assert hosts.queue.waiting == 0

@@ -129,7 +129,7 @@ def test_as_many_are_under_way_as_there_are_workers(session: UpstreamSession) ->
     together = threading.Barrier(WORKERS)
 
     def answer(head: str) -> bytes:
-        together.wait(60)  # nobody is answered before all have asked
+        together.wait(60)  # the server answers once all have asked
         return named(head)
 
     with wire(answer) as running:

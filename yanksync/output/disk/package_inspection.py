@@ -119,13 +119,16 @@ def _entry(place: str, path: str, fresh: int) -> PackageEntry:
 
 
 def _below(directory: str, path: str) -> Iterator[str]:
-    """Yield the paths of files, links and whatever else is no directory, in order."""
+    """Yield the paths of files, links to files and whatever else is no directory, in order.
+
+    A link to a directory is the operator's choice of another disk: copies may be below it.
+    """
     with os.scandir(directory) as entries:
-        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-    for name, is_directory in found:
+        found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
+    for name, is_directory, is_link in found:
         if not is_directory:
             yield f"{path}/{name}"
-        elif name != INCOMING:
+        elif name != INCOMING and not is_link:
             with suppress(FileNotFoundError):
                 yield from _below(f"{directory}/{name}", f"{path}/{name}")
 
