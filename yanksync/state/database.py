@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from yanksync.core.errors import StateError
-from yanksync.state.migrations import VERSION, migrate
+from yanksync.state.schema.migrations import VERSION, migrate
 from yanksync.system.file_lock import holder
 from yanksync.system.ownership import ownership_hint
 

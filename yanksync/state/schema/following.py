@@ -1,14 +1,8 @@
-"""The schema of the state database, as named migrations. DDL is nowhere else.
-
-``VERSION`` is the number of migrations; it is kept in ``PRAGMA user_version`` as well, so that a
-start on an up-to-date database (288 times a day) need not import sqlite-utils.
-"""
+"""Statements: what a mirror knows of projects, pages, queues and withdrawals."""
 
 from __future__ import annotations
 
-import sqlite3
-
-_FIRST = (
+FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     # Narrow on purpose: the list of projects is a scan of this table. Pages have their own table.
     """CREATE TABLE projects (
@@ -116,11 +110,9 @@ _FIRST = (
 
 # The list of projects is read in order, and from this index alone: a third of the work of looking
 # 700,000 rows up by name.
-_LIST_INDEX = (
-    "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
-)
+LIST_INDEX = "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
 
-_TOLD = (
+TOLD = (
     # What outlives a pass for Prometheus: counters, and what is too dear to count in each pass.
     """CREATE TABLE counters (
         name TEXT NOT NULL,
@@ -128,7 +120,7 @@ _TOLD = (
         value REAL NOT NULL,
         PRIMARY KEY (name, label)
     ) WITHOUT ROWID""",
-    # When a withdrawal was first in the output; NULL: not yet, or nobody asked (metrics).
+    # When a withdrawal was first in the output; NULL: not yet, or there are no metrics.
     "ALTER TABLE history ADD COLUMN published REAL",
     # How far the journal, or the list, was read.
     "ALTER TABLE reads ADD COLUMN serial INTEGER",
@@ -143,17 +135,17 @@ _TOLD = (
 )
 
 # What is published in object storage, for conditional puts; '' is the list of projects.
-_TAGS = """CREATE TABLE tags (
+TAGS = """CREATE TABLE tags (
     project TEXT NOT NULL,
     file TEXT NOT NULL,
-    etag TEXT,                            -- NULL: put, and nobody knows whether it arrived
+    etag TEXT,                            -- NULL: put, and it may not have arrived
     PRIMARY KEY (project, file)
 ) WITHOUT ROWID"""
 
 # What followers of the older JSON API read of a project; NULL: that form is not published.
-_LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
+LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
 
-_GUARDS = (
+GUARDS = (
     # Files that stay published though upstream's page lacks them, or has another hash for them.
     """CREATE TABLE lost_files (
         project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -183,7 +175,7 @@ _GUARDS = (
 )
 
 # Each look at the history of a project costs what it finds, however long that history is.
-_LONG_HISTORIES = (
+LONG_HISTORIES = (
     "DROP INDEX history_project",
     "CREATE INDEX history_project ON history (project, era, place)",
     # What was the last thing that happened to a version.
@@ -193,13 +185,13 @@ _LONG_HISTORIES = (
     "CREATE INDEX history_returns ON history (project, era, place) WHERE action = 'return'",
 )
 
-_APPROVALS = (
+APPROVALS = (
     # That a person agreed to what a look may find to be gone.
     "ALTER TABLE pending ADD COLUMN approved INTEGER NOT NULL DEFAULT 0",
     "UPDATE pending SET approved = 1 WHERE held IS NULL AND held_since IS NOT NULL",
 )
 
-_COOLDOWN = (
+COOLDOWN = (
     # Only of projects that changed while they were followed: about one in ten.
     """CREATE TABLE file_times (
         project INTEGER PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
@@ -224,14 +216,14 @@ _COOLDOWN = (
 )
 
 # What lets a copy of a file that upstream took away be recognised.
-_REMOVED_FILES = """CREATE TABLE removed_files (
+REMOVED_FILES = """CREATE TABLE removed_files (
     project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     filename TEXT NOT NULL,
     hashes TEXT NOT NULL,                 -- JSON array of pairs
     PRIMARY KEY (project, filename)
 ) WITHOUT ROWID"""
-_IS_LOGGED = "WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'events_epoch')"
-_WITHDRAWALS = (
+IS_LOGGED = "WHEN EXISTS (SELECT 1 FROM meta WHERE key = 'events_epoch')"
+WITHDRAWALS = (
     # The log of withdrawals: a line is published as it is, and never changes.
     """CREATE TABLE events (
         cursor INTEGER PRIMARY KEY,
@@ -263,12 +255,12 @@ _WITHDRAWALS = (
     """CREATE TABLE unlogged (
         history INTEGER PRIMARY KEY REFERENCES history (id) ON DELETE CASCADE
     )""",
-    f"""CREATE TRIGGER history_added AFTER INSERT ON history {_IS_LOGGED}
+    f"""CREATE TRIGGER history_added AFTER INSERT ON history {IS_LOGGED}
         BEGIN INSERT INTO unlogged VALUES (NEW.id); END""",
-    f"""CREATE TRIGGER history_explained AFTER UPDATE OF reason ON history {_IS_LOGGED}
+    f"""CREATE TRIGGER history_explained AFTER UPDATE OF reason ON history {IS_LOGGED}
         BEGIN INSERT OR IGNORE INTO unlogged VALUES (NEW.id); END""",
 )
-_TIMELINE = (
+TIMELINE = (
     # What the mirror did, for `why`.
     "ALTER TABLE projects ADD COLUMN recorded_at REAL",
     "ALTER TABLE projects ADD COLUMN published_at REAL",
@@ -279,182 +271,9 @@ _TIMELINE = (
 )
 
 # How far each target of notifications has got the log of withdrawals.
-_NOTIFIED = """CREATE TABLE notified (
+NOTIFIED = """CREATE TABLE notified (
     name TEXT PRIMARY KEY,
     epoch INTEGER NOT NULL,               -- of the log
     cursor INTEGER NOT NULL,
     waiting INTEGER NOT NULL              -- events that it did not take
 ) WITHOUT ROWID"""
-
-_PACKAGE_FILES = (
-    # Copies of package files. A project's row may be gone before its copies are.
-    """CREATE TABLE package_files (
-        id INTEGER PRIMARY KEY,
-        project TEXT NOT NULL,            -- normalised
-        path TEXT NOT NULL UNIQUE,        -- below the output
-        file TEXT NOT NULL,               -- JSON of File, as upstream's page had it last
-        status TEXT NOT NULL,             -- wanted, served, leaving, withheld
-        size INTEGER,                     -- bytes of the copy; NULL: it was never copied
-        has_metadata INTEGER NOT NULL DEFAULT 0,
-        cause TEXT,                       -- why it is leaving or withheld
-        since REAL NOT NULL,
-        delete_at REAL,                   -- of a withheld one; NULL: not by itself
-        was_quarantined INTEGER NOT NULL DEFAULT 0,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        next_try REAL NOT NULL DEFAULT 0,
-        problem TEXT
-    )""",
-    "CREATE INDEX package_files_project ON package_files (project)",
-    "CREATE INDEX package_files_wanted ON package_files (id) WHERE status = 'wanted'",
-    "CREATE INDEX package_files_leaving ON package_files (id) WHERE status = 'leaving'",
-    """CREATE INDEX package_files_metadata ON package_files (id)
-        WHERE status = 'served' AND next_try > 0""",
-    """CREATE INDEX package_files_deletion ON package_files (delete_at)
-        WHERE delete_at IS NOT NULL""",
-)
-
-# From the first bundle on, triggers note of each change of the output which bundle has it: the next
-# one. Without bundles they do nothing.
-_NEXT_BUNDLE = """INSERT INTO output_changes
-    SELECT '{}', {}, max(cursor) + 1 FROM bundles WHERE true
-    ON CONFLICT (kind, name) DO UPDATE SET bundle = excluded.bundle"""
-_ARE_BUNDLES = "EXISTS (SELECT 1 FROM bundles)"
-
-
-def _noted(name: str, event: str, when: str, kind: str, column: str) -> str:
-    return f"""CREATE TRIGGER {name} AFTER {event} WHEN {when} AND {_ARE_BUNDLES}
-        BEGIN {_NEXT_BUNDLE.format(kind, column)}; END"""
-
-
-_BUNDLES = (
-    """CREATE TABLE bundles (
-        cursor INTEGER PRIMARY KEY,
-        token TEXT NOT NULL,              -- tells it from that of a state that was put back
-        list TEXT,                        -- digest of the list of projects that it has
-        log TEXT,                         -- the log of withdrawals that it has; NULL: none
-        event INTEGER                     -- the newest event that it has
-    )""",
-    """CREATE TABLE output_changes (
-        kind TEXT NOT NULL,               -- page, file
-        name TEXT NOT NULL,               -- the project; the path of the file
-        bundle INTEGER NOT NULL,          -- the cursor of the first bundle with the change
-        PRIMARY KEY (kind, name)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX output_changes_bundle ON output_changes (bundle)",
-    _noted(
-        "page_changed", "UPDATE OF json_digest, html_digest ON projects",
-        "(NEW.json_digest IS NOT OLD.json_digest OR NEW.html_digest IS NOT OLD.html_digest)",
-        "page", "NEW.name",
-    ),
-    _noted("page_added", "INSERT ON projects", "NEW.json_digest IS NOT NULL", "page", "NEW.name"),
-    _noted("page_gone", "DELETE ON projects", "OLD.json_digest IS NOT NULL", "page", "OLD.name"),
-    _noted(
-        "file_changed", "UPDATE OF status, has_metadata ON package_files",
-        "((NEW.status = 'served') <> (OLD.status = 'served') OR "
-        "NEW.has_metadata <> OLD.has_metadata)",
-        "file", "NEW.path",
-    ),
-    _noted("file_added", "INSERT ON package_files", "NEW.status = 'served'", "file", "NEW.path"),
-    _noted("file_gone", "DELETE ON package_files", "OLD.status = 'served'", "file", "OLD.path"),
-)  # fmt: skip
-# Projects of which rules of [files] leave out every file, so that it is logged once.
-_UNCHOSEN = """CREATE TABLE unchosen (
-    project TEXT PRIMARY KEY,             -- normalised
-    rules TEXT NOT NULL
-) WITHOUT ROWID"""
-
-_KEPT_FILES = (
-    # Copies of files that upstream removed.
-    "ALTER TABLE package_files ADD COLUMN added REAL NOT NULL DEFAULT 0",
-    "ALTER TABLE package_files ADD COLUMN removed_at REAL",  # the pass that saw it
-    "ALTER TABLE package_files ADD COLUMN removed_on REAL",  # as far as the journal tells
-    "ALTER TABLE package_files ADD COLUMN kept INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE package_files ADD COLUMN restored INTEGER NOT NULL DEFAULT 0",
-    "CREATE INDEX package_files_kept ON package_files (removed_at) WHERE kept",
-    # Pages of the index of deleted files. The name '' is its list.
-    """CREATE TABLE deleted_pages (
-        project TEXT PRIMARY KEY,
-        digest BLOB                       -- of what is published; NULL: it is to be written
-    ) WITHOUT ROWID""",
-    # So that no writer of copies can forget the pages that name them.
-    """CREATE TRIGGER kept_changed AFTER UPDATE OF status, kept, removed_on ON package_files
-        WHEN OLD.kept OR NEW.kept
-        BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (NEW.project, NULL); END""",
-    """CREATE TRIGGER kept_forgotten AFTER DELETE ON package_files WHEN OLD.kept
-        BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (OLD.project, NULL); END""",
-)
-
-_FORGOTTEN = (
-    # Projects that a person had forgotten: they are excluded, and their texts are erased.
-    """CREATE TABLE forgotten (
-        project TEXT PRIMARY KEY,         -- normalised
-        since REAL NOT NULL,
-        erased INTEGER NOT NULL           -- nothing of it is left
-    ) WITHOUT ROWID""",
-    # The hashes of their files, so that no other project brings them back.
-    """CREATE TABLE forgotten_files (
-        project TEXT NOT NULL,
-        file INTEGER NOT NULL,            -- a number, in place of its name
-        algorithm TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        PRIMARY KEY (project, algorithm, digest)
-    ) WITHOUT ROWID""",
-)
-
-# A page of the index of deleted files that is to be written has no digest yet.
-_BUNDLED_DELETED_INDEX = (
-    _noted("deleted_page_written", "INSERT ON deleted_pages", "true", "deleted", "NEW.project"),
-    _noted("deleted_page_gone", "DELETE ON deleted_pages", "true", "deleted", "OLD.project"),
-    _noted(
-        "deleted_page_changed",
-        "UPDATE OF digest ON deleted_pages",
-        "true",
-        "deleted",
-        "NEW.project",
-    ),
-)
-
-_MIGRATIONS = (
-    ("first", _FIRST),
-    ("list_index", (_LIST_INDEX,)),
-    ("told", _TOLD),
-    ("tags", (_TAGS,)),
-    ("legacy", (_LEGACY,)),
-    ("guards", _GUARDS),
-    ("long_histories", _LONG_HISTORIES),
-    ("approvals", _APPROVALS),
-    ("cooldown", _COOLDOWN),
-    ("removed_files", (_REMOVED_FILES,)),
-    ("withdrawals", _WITHDRAWALS),
-    ("timeline", _TIMELINE),
-    ("notified", (_NOTIFIED,)),
-    ("package_files", _PACKAGE_FILES),
-    ("bundles", _BUNDLES),
-    ("unchosen", (_UNCHOSEN,)),
-    ("kept_files", _KEPT_FILES),
-    ("forgotten", _FORGOTTEN),
-    ("bundled_deleted_index", _BUNDLED_DELETED_INDEX),
-)
-VERSION = len(_MIGRATIONS)
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date.
-
-    Every migration is one transaction with its own record.
-    """
-    import sqlite_utils
-    from sqlite_utils.migrations import Migrations
-
-    migrations = Migrations("yanksync")
-
-    def add(number: int, name: str, statements: tuple[str, ...]) -> None:
-        @migrations(name=f"{number:04}_{name}")
-        def _(db: sqlite_utils.Database) -> None:
-            for statement in statements:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
-
-    for number, (name, statements) in enumerate(_MIGRATIONS, 1):
-        add(number, name, statements)
-    migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))

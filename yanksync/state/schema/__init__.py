@@ -1,0 +1,1 @@
+"""The schema of the state database. DDL stands nowhere else."""
