@@ -29,6 +29,7 @@ from yanksync.core.errors import (
 from yanksync.core.model import JournalEntry
 from yanksync.upstream.http.http_answers import SizeLimit
 from yanksync.upstream.http.http_session import Session
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.xmlrpc_journal import PAGE, XmlRpcJournal, decode_value
 
 LIMIT = SizeLimit(64 << 20, "upstream.max_list_size")
@@ -37,7 +38,7 @@ URL = "https://upstream.example/pypi"
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    made = Session(user_agent="yanksync/test", timeout=0.4, workers=1)
+    made = Session(SessionOptions(user_agent="yanksync/test", timeout=0.4, workers=1))
     made.requests.trust_env = False
     yield made
     made.close()

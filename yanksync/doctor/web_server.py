@@ -17,6 +17,7 @@ from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.upstream.client import user_agent
 from yanksync.upstream.first_look import FirstLook, first_look
 from yanksync.upstream.http.http_session import Session
+from yanksync.upstream.http.session_options import SessionOptions
 
 _HTML = "text/html"
 _V1 = "application/vnd.pypi.simple.v1"
@@ -52,10 +53,12 @@ def web_checks(settings: Settings, url: str) -> Iterator[Check]:
     root = url.rstrip("/") + "/"
     simple = root if root.endswith("/simple/") else f"{root}simple/"
     session = Session(
-        user_agent=user_agent(settings.upstream.contact),
-        timeout=settings.upstream.timeout,
-        workers=1,
-        allow_http=True,
+        SessionOptions(
+            user_agent=user_agent(settings.upstream.contact),
+            timeout=settings.upstream.timeout,
+            workers=1,
+            allow_http=True,
+        )
     )
     with closing(session):
         yield from _served(session, settings, "web list", simple, layout.ROOT)

@@ -27,6 +27,7 @@ from yanksync.upstream.http.http_answers import (
     upstream_time,
 )
 from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 if TYPE_CHECKING:
@@ -92,11 +93,13 @@ class UpstreamClient:
         )
         self.json_only = json_only
         self._session = UpstreamSession(
-            user_agent=user_agent(section.contact),
-            timeout=section.timeout,
-            workers=section.workers,
-            allow_http=section.allow_http,
-            redirect_hosts=section.redirect_hosts,
+            SessionOptions(
+                user_agent=user_agent(section.contact),
+                timeout=section.timeout,
+                workers=section.workers,
+                allow_http=section.allow_http,
+                redirect_hosts=section.redirect_hosts,
+            )
         )
         self._last: int | None = None
         self._asked = False

@@ -18,6 +18,7 @@ from yanksync.upstream.client import user_agent
 from yanksync.upstream.http.http_answers import RetryAfter, check_status, root_cause
 from yanksync.upstream.http.http_session import FAILURES, Session, lower
 from yanksync.upstream.http.redirects import RedirectRules, origin, url_for_messages
+from yanksync.upstream.http.session_options import SessionOptions
 
 _CHUNK = 1 << 18  # bytes
 _SLOWEST = 1 << 10  # bytes per second, over the whole of an answer
@@ -50,10 +51,12 @@ class FileDownloads:
         """``simple_url``: its credentials go to files on the same host, and to no others."""
         section = settings.upstream
         self._session = Session(
-            user_agent=user_agent(section.contact),
-            timeout=section.timeout,
-            workers=settings.files.downloads_per_host,
-            allow_http=section.allow_http,
+            SessionOptions(
+                user_agent=user_agent(section.contact),
+                timeout=section.timeout,
+                workers=settings.files.downloads_per_host,
+                allow_http=section.allow_http,
+            )
         )
         self._redirects = RedirectRules(allow_http=section.allow_http, hosts=None)
         self._home = origin(simple_url)

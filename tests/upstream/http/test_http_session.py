@@ -28,6 +28,7 @@ from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit, parse_ret
 from yanksync.upstream.http.http_session import Session
 from yanksync.upstream.http.redirects import RedirectRules
 from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.xmlrpc_journal import XmlRpcJournal
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -47,7 +48,7 @@ def session(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NETRC", raising=False)
     kind = UpstreamSession if request.param == "direct" else Session
-    made = kind(user_agent="yanksync/test", timeout=0.4, workers=4)
+    made = kind(SessionOptions(user_agent="yanksync/test", timeout=0.4, workers=4))
     yield made
     made.close()
 
@@ -210,7 +211,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
             assert "its certificate is not trusted: " in why and "REQUESTS_CA_BUNDLE" in why
         assert running.heads == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
-        with closing(Session(user_agent="yanksync/test", timeout=5, workers=1)) as vouched:
+        with closing(
+            Session(SessionOptions(user_agent="yanksync/test", timeout=5, workers=1))
+        ) as vouched:
             assert get(vouched, url).body == b"x"
 
 

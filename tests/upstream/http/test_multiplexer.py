@@ -46,6 +46,7 @@ from yanksync.upstream.client import ACCEPT, UpstreamClient
 from yanksync.upstream.http.http_answers import HttpAnswer, Outcome, SizeLimit
 from yanksync.upstream.http.multiplexer import Multiplexer
 from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.http.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -60,7 +61,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[UpstreamSession]:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", "/nowhere")
-    made = UpstreamSession(user_agent="yanksync/test", timeout=5, workers=WORKERS)
+    made = UpstreamSession(SessionOptions(user_agent="yanksync/test", timeout=5, workers=WORKERS))
     yield made
     made.close()
 
@@ -157,7 +158,7 @@ def test_never_more_than_that(session: UpstreamSession) -> None:
 
 @pytest.mark.parametrize("workers", [1, 64])
 def test_any_number_of_workers(workers: int) -> None:
-    many = UpstreamSession(user_agent="yanksync/test", timeout=5, workers=workers)
+    many = UpstreamSession(SessionOptions(user_agent="yanksync/test", timeout=5, workers=workers))
     with wire(named) as running, closing(many):
         assert bodies(ask(many, questions(running, 200), workers)) == all_named(200)
         assert len(running.heads) == 200 and running.connections <= workers

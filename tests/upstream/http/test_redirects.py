@@ -17,6 +17,7 @@ from yanksync.upstream.client import ACCEPT, RawPage, UpstreamClient
 from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit
 from yanksync.upstream.http.multiplexer import Multiplexer
 from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.http.worker_threads import HttpRequest
 
 LIMIT = SizeLimit(1 << 20, "upstream.max_page_size")
@@ -50,7 +51,9 @@ def netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def session(*redirect_hosts: str) -> closing[UpstreamSession]:
     made = UpstreamSession(
-        user_agent="yanksync/test", timeout=5, workers=2, redirect_hosts=redirect_hosts
+        SessionOptions(
+            user_agent="yanksync/test", timeout=5, workers=2, redirect_hosts=redirect_hosts
+        )
     )
     return closing(made)
 

@@ -22,6 +22,7 @@ from yanksync.upstream.http.http1_parser import HttpResponse
 from yanksync.upstream.http.http_answers import HttpAnswer, SizeLimit
 from yanksync.upstream.http.multiplexer import Multiplexer
 from yanksync.upstream.http.session import UpstreamSession
+from yanksync.upstream.http.session_options import SessionOptions
 from yanksync.upstream.http.worker_threads import HttpRequest
 
 HEADERS = {"Content-Type": "text/xml"}
@@ -39,7 +40,9 @@ def plain_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def opened(timeout: float = 0.4, workers: int = 4) -> UpstreamSession:
-    return UpstreamSession(user_agent="yanksync/test", timeout=timeout, workers=workers)
+    return UpstreamSession(
+        SessionOptions(user_agent="yanksync/test", timeout=timeout, workers=workers)
+    )
 
 
 def post(url: str, session: UpstreamSession | None = None) -> HttpResponse:

@@ -29,6 +29,7 @@ from yanksync.reports.parallel import in_order
 from yanksync.upstream.client import user_agent
 from yanksync.upstream.http.http_answers import SizeLimit
 from yanksync.upstream.http.http_session import Session
+from yanksync.upstream.http.session_options import SessionOptions
 
 _INDEX = paths.LOG_INDEX.removeprefix(f"{layout.WITHDRAWALS}/")
 _AT_ONCE = 4  # documents under way: that many are in memory
@@ -73,11 +74,13 @@ def read_log(settings: Settings, url: str, names: Collection[NormalizedName]) ->
     section = settings.upstream
     with closing(
         Session(
-            user_agent=user_agent(section.contact),
-            timeout=section.timeout,
-            workers=_AT_ONCE,
-            allow_http=section.allow_http,
-            redirect_hosts=section.redirect_hosts,
+            SessionOptions(
+                user_agent=user_agent(section.contact),
+                timeout=section.timeout,
+                workers=_AT_ONCE,
+                allow_http=section.allow_http,
+                redirect_hosts=section.redirect_hosts,
+            )
         )
     ) as session:
         limit = SizeLimit(section.max_page_size, "upstream.max_page_size")

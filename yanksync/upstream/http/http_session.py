@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
@@ -45,6 +45,7 @@ from yanksync.upstream.http.http_answers import (
 )
 from yanksync.upstream.http.interim_responses import FinalAdapter, ResponseLimitExceeded
 from yanksync.upstream.http.redirects import PORTS, RedirectRules, origin, url_for_messages
+from yanksync.upstream.http.session_options import SessionOptions
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 _NO_HEAD = (405, 501)  # the server has no HEAD
@@ -74,27 +75,15 @@ class _BodyOptions(Struct, frozen=True):
 class Session:
     """Asks one upstream. Safe for use by many threads."""
 
-    def __init__(
-        self,
-        *,
-        user_agent: str,
-        timeout: float,
-        workers: int,
-        allow_http: bool = False,
-        redirect_hosts: Collection[str] = (),
-        retry_after: RetryAfter | None = None,
-    ) -> None:
-        """``redirect_hosts``: other hosts that pages may redirect to, with a port or without.
-
-        ``retry_after`` is that of another session which asks the same upstream.
-        """
-        self.timeout = timeout
-        self._redirects = RedirectRules(allow_http=allow_http, hosts=redirect_hosts)
+    def __init__(self, options: SessionOptions, retry_after: RetryAfter | None = None) -> None:
+        """``retry_after`` is that of another session which asks the same upstream."""
+        self.timeout = options.timeout
+        self._redirects = RedirectRules(allow_http=options.allow_http, hosts=options.redirect_hosts)
         self.requests = NoRedirectSession()  #: for single questions: the journal
-        self.requests.headers["User-Agent"] = user_agent
+        self.requests.headers["User-Agent"] = options.user_agent
         # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
         self.requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        adapter = FinalAdapter(pool_maxsize=workers, max_retries=0)
+        adapter = FinalAdapter(pool_maxsize=options.workers, max_retries=0)
         self.requests.mount("https://", adapter)
         self.requests.mount("http://", adapter)
         self.retry_after = retry_after or RetryAfter()  #: what upstream asked for (R13)

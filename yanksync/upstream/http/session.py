@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
     from yanksync.upstream.http.http_session import Session
+    from yanksync.upstream.http.session_options import SessionOptions
 
 _CHUNK = 1 << 18  # bytes asked of the socket at once
 
@@ -79,23 +80,11 @@ class _Request(Struct, frozen=True):
 class UpstreamSession:
     """Asks one upstream. Safe for use by many threads."""
 
-    def __init__(
-        self,
-        *,
-        user_agent: str,
-        timeout: float,
-        workers: int,
-        allow_http: bool = False,
-        redirect_hosts: Collection[str] = (),
-    ) -> None:
-        """``redirect_hosts``: other hosts that pages may redirect to, with a port or without."""
-        self.timeout = timeout
+    def __init__(self, options: SessionOptions) -> None:
+        self.timeout = options.timeout
         self.retry_after = RetryAfter()  #: what upstream asked for (R13)
-        self._user_agent = user_agent
-        self._workers = workers
-        self._allow_http = allow_http
-        self._redirect_hosts = redirect_hosts
-        self._direct = None if needs_requests(os.environ) else DirectConnections(timeout)
+        self._options = options
+        self._direct = None if needs_requests(os.environ) else DirectConnections(options.timeout)
         self._made: Session | None = None
         self._lock = threading.Lock()
 
@@ -107,14 +96,7 @@ class UpstreamSession:
                 # start-up: most passes do without
                 from yanksync.upstream.http.http_session import Session
 
-                self._made = Session(
-                    user_agent=self._user_agent,
-                    timeout=self.timeout,
-                    workers=self._workers,
-                    allow_http=self._allow_http,
-                    redirect_hosts=self._redirect_hosts,
-                    retry_after=self.retry_after,
-                )
+                self._made = Session(self._options, self.retry_after)
             return self._made
 
     def close(self) -> None:
@@ -224,7 +206,7 @@ class UpstreamSession:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         host = parts.netloc.removesuffix(f":{PORTS[parts.scheme]}")
-        named = {"Host": host, "User-Agent": self._user_agent, **headers}
+        named = {"Host": host, "User-Agent": self._options.user_agent, **headers}
         return request_bytes(target, named, method, body)
 
     def _ask(self, direct: DirectConnections, method: str, request: _Request) -> HttpResponse:
