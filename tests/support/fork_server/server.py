@@ -5,11 +5,11 @@ Each message on the socket is a request for a process, and brings its streams.
 
 from __future__ import annotations
 
+import atexit
 import encodings
 import fcntl
 import gc
 import importlib
-import inspect
 import io
 import json
 import os
@@ -20,7 +20,11 @@ import signal
 import socket
 import sys
 import termios
+import threading
 from contextlib import suppress
+from functools import cache
+
+import coverage
 
 import yanksync
 
@@ -54,6 +58,7 @@ def _serve(control: socket.socket) -> tuple[bytes, list[int]]:
                 message, pipes, _, _ = socket.recv_fds(control, _LARGEST, 4)
                 if not message:
                     sys.exit()
+                _measurement(message)
                 pid = os.fork()
                 if pid == 0:
                     # Their numbers are soon those of other files, which no destructor may close.
@@ -66,6 +71,23 @@ def _serve(control: socket.socket) -> tuple[bytes, list[int]]:
                 for pipe in pipes:
                     os.close(pipe)
                 ready.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, ended))
+
+
+def _measurement(message: bytes) -> coverage.Coverage | None:
+    """Return what measures the coverage of a process, where the request is for one that is."""
+    environ: dict[str, str] = json.loads(message)[2]
+    variables = ((name, text) for name, text in environ.items() if name.startswith("COVERAGE_"))
+    return _prepared(*variables) if "COVERAGE_PROCESS_START" in environ else None
+
+
+@cache
+def _prepared(*variables: tuple[str, str]) -> coverage.Coverage:
+    """Prepare a measurement, which takes each process longer than its command."""
+    os.environ.update(variables)
+    made = coverage.Coverage(config_file=os.environ["COVERAGE_PROCESS_START"])
+    made.start()
+    made.stop()
+    return made
 
 
 def _become(message: bytes, pipes: list[int]) -> None:
@@ -92,10 +114,8 @@ def _become(message: bytes, pipes: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
-    if "COVERAGE_PROCESS_START" in environ:
-        import coverage
-
-        coverage.process_startup()
+    if measurement := _measurement(message):
+        measurement.start()
 
 
 def _prepare() -> None:
@@ -107,15 +127,28 @@ def _prepare() -> None:
     for name in _LATE:
         with suppress(ImportError):  # the lowest packaging has no pylock
             importlib.import_module(name)
-    with suppress(ImportError):
-        importlib.import_module("coverage")
-        inspect.stack()  # coverage calls it when it starts: only the first call is slow
     gc.collect()
     gc.freeze()
+
+
+def _run() -> None:
+    """Run yanksync, and leave its memory to the system."""
+    try:
+        runpy.run_module("yanksync", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        # To free each object takes ten times as long as a command.
+        with suppress(OSError):  # it then ends as an interpreter does
+            if isinstance(ended.code, int):
+                threading._shutdown()  # type: ignore[attr-defined]
+                atexit._run_exitfuncs()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(ended.code)
+        raise
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests end it
     _prepare()
     _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
-    runpy.run_module("yanksync", run_name="__main__", alter_sys=True)
+    _run()
