@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.support.documents import PAGES, all_blocks, blocks, parsed, text_of
+from tests.support.documents import PAGES, blocks, parsed, text_of
 from tests.support.source_copy import ROOT
 from yanksync.adopt.results import AdoptOutcome
 from yanksync.cli import COMMANDS, cli
@@ -37,7 +38,8 @@ GENERATED = {f"docs/reference/{name}.rst" for name in ("commands", "configuratio
 
 def table(heading: str) -> dict[str, list[str]]:
     """Return the table whose first column has this heading: first cell → the other cells."""
-    for found in chain.from_iterable(parsed(name).findall(docutils.nodes.table) for name in PAGES):
+    pages = (parsed(name) for name in PAGES if heading in text_of(name))
+    for found in chain.from_iterable(page.findall(docutils.nodes.table) for page in pages):
         rows = [
             [entry.astext() for entry in row.findall(docutils.nodes.entry)]
             for row in found.findall(docutils.nodes.row)
@@ -56,6 +58,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     yield "yanksync", cli
 
 
+@cache
 def options() -> set[str]:
     found = {"--help"}
     for _, command in commands():
@@ -64,7 +67,7 @@ def options() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", DOCUMENTS[len(PAGES) :])
 def test_documents_render(name: str) -> None:
     assert parsed(name).astext()
 
@@ -85,7 +88,7 @@ def test_help_texts_are_those_of_the_commands_and_the_pages_build_without_a_warn
 
 @pytest.mark.parametrize("name", PAGES)
 def test_blocks_can_be_read(name: str) -> None:
-    """Those with a language parse; a block without one hides no command."""
+    """The page renders, blocks with a language parse, and one without hides no command."""
     for block in blocks(parsed(name), "json"):
         json.loads(block)
     for block in blocks(parsed(name), "yaml"):
@@ -139,33 +142,18 @@ def test_two_clicks_answer(question: str) -> None:
 COMMAND = re.compile(r"(?:^|[;&|(] *|-- |bin/)yanksync (?!/)([^|;&>\n)]*)", re.MULTILINE)
 
 
-def typed() -> set[str]:
-    """Return what the documents give to yanksync: in shell blocks, and in the text."""
-    found: set[str] = set()
-    for name in PAGES:
-        document = parsed(name)
-        for block in blocks(document, "sh"):
-            found.update(COMMAND.findall(block.replace("\\\n", " ")))
-        for node in document.findall(docutils.nodes.literal):
-            found.update(re.findall(r"^yanksync (.+)$", node.astext()))
-    return found
-
-
-@pytest.mark.parametrize("arguments", sorted(typed()))
-def test_commands_are_understood(arguments: str) -> None:
-    # An unknown command or option is noticed before --help is.
-    done = CliRunner().invoke(cli, [*shlex.split(arguments), "--help"])
-    assert done.exit_code == 0, done.output
-
-
-def test_options_are_the_real_ones() -> None:
-    named = {
-        found[0]
-        for name in PAGES
-        for node in parsed(name).findall(docutils.nodes.literal)
-        if (found := re.match(r"--[a-z][a-z-]+", node.astext()))
-    }
-    assert named <= options() | {"--version"}
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_and_options_are_understood(name: str) -> None:
+    """In shell blocks, and in the text."""
+    commands = COMMAND.findall("\n".join(blocks(parsed(name), "sh")).replace("\\\n", " "))
+    for node in parsed(name).findall(docutils.nodes.literal):
+        commands += re.findall(r"^yanksync (.+)$", node.astext())
+        if option := re.match(r"--[a-z][a-z-]+", node.astext()):
+            assert option[0] in options() | {"--version"}
+    for arguments in set(commands):
+        # An unknown command or option is noticed before --help is.
+        done = CliRunner().invoke(cli, [*shlex.split(arguments), "--help"])
+        assert done.exit_code == 0, (arguments, done.output)
 
 
 def test_kinds_and_fates_are_the_real_ones() -> None:
@@ -185,12 +173,13 @@ def test_each_key_has_a_section_with_an_anchor() -> None:
     assert [path for path, anchor in anchors.items() if f".. _{anchor}:" not in text] == []
 
 
-@pytest.mark.parametrize("text", all_blocks("toml"))
-def test_examples_of_a_configuration_load(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_examples_of_a_configuration_load(name: str, tmp_path: Path) -> None:
     path = tmp_path / "yanksync.toml"
     rest = '[upstream]\nsimple_url = "https://upstream.example/simple/"\n'
-    path.write_text(text if "[upstream]" in text else rest + text)
-    assert load(path, {}).upstream.simple_url == "https://upstream.example/simple/"
+    for text in blocks(parsed(name), "toml"):
+        path.write_text(text if "[upstream]" in text else rest + text)
+        assert load(path, {}).upstream.simple_url == "https://upstream.example/simple/"
 
 
 def test_paths_that_are_named_exist() -> None:

@@ -65,8 +65,3 @@ def blocks(node: docutils.nodes.Element, kind: str | None = None) -> list[str]:
 def page_blocks(name: str, kind: str | None = None) -> list[str]:
     """Return the literal blocks of a page of docs/, named without folder and suffix of docs."""
     return blocks(parsed(f"docs/{name}.rst"), kind)
-
-
-def all_blocks(kind: str) -> list[str]:
-    """Return the literal blocks of one language in README.rst and all pages."""
-    return [block for name in PAGES for block in blocks(parsed(name), kind)]
