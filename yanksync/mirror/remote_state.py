@@ -37,7 +37,7 @@ from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
 from yanksync.system.file_lock import Holder
 
-LARGEST = 200_000_000  # bytes of a state that is carried to and fro
+LARGEST = 200_000_000  # bytes of a state that each run copies
 _CONTENT = ObjectHeaders(type="application/vnd.sqlite3", cache="no-store")
 _NAME = "yanksync.db"
 
@@ -91,9 +91,9 @@ def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
 
 def _too_large(size: int) -> str:
     return (
-        f"is {size / 1e6:.0f} MB; above {LARGEST // 1_000_000} MB, carrying it to and fro for each "
-        "run is no good. Copy it to a machine that makes all runs, and name the file in "
-        "mirror.state"
+        f"is {size / 1e6:.0f} MB, and each run would copy it from the bucket and back; the limit "
+        f"is {LARGEST // 1_000_000} MB. Nothing was done. Copy it to a machine that makes all "
+        "runs, and name the file in mirror.state"
     )
 
 
