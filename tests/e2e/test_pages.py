@@ -7,6 +7,7 @@ storage, a container or a cache have tests of their own (``OWN``). README has th
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -83,6 +84,35 @@ def demo_yanked(machine: Prepared) -> None:
     machine.upstream.yank("demo", "1.0", "breaks on Windows")
 
 
+def cooling(machine: Prepared) -> None:
+    """The mirror has a new release, and the first configuration of the page is added."""
+    machine.upstream.clock = int(time.time())
+    machine.upstream.upload("demo", "3.0")
+    built(machine)
+    part, *_ = page_blocks("how-to/cooldown", "toml")
+    for place in ("", "etc/"):
+        path = machine.root / f"{place}yanksync.toml"
+        path.write_text(f"{path.read_text()}\n{part}")
+
+
+PLACES = ("srv/mirror", "var/lib/yanksync", "yanksync.toml", "etc/yanksync.toml")
+
+
+def other_machine(machine: Prepared) -> None:
+    """What belongs to one of two machines is put away, and that of the other is put there."""
+    for place in PLACES:
+        here, away, swap = (machine.root / f"{place}{end}" for end in ("", ".away", ".swap"))
+        for old, new in ((here, swap), (away, here), (swap, away)):
+            if old.exists():
+                old.rename(new)
+    (machine.root / "var/lib/yanksync").mkdir(exist_ok=True)
+
+
+def yanked_at_the_other(machine: Prepared) -> None:
+    other_machine(machine)
+    demo_yanked(machine)
+
+
 def copied(machine: Prepared) -> None:
     """The mirror is copied, and then a release is yanked."""
     built(machine)
@@ -127,7 +157,10 @@ STEPS: dict[str, Step] = {
     "a tree of bandersnatch": foreign_tree,
     "six 1.0 is yanked": yanked,
     "/srv/other has a copy of the mirror, and demo 1.0 is yanked after that": copied,
+    "at the second machine": other_machine,
+    "at the first machine, where demo 1.0 is yanked": yanked_at_the_other,
     "demo 1.0 is yanked": demo_yanked,
+    "demo 3.0 is new, and the cooldown is on": cooling,
     "demo 1.0 is yanked, and access.log has requests": logged,
     "demo 1.0 is removed, and /srv/packages has a copy": demo_removed,
 }

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 DAY = 86400
 AGE = "9d"
-COOLDOWN, OVERRIDES, ADVISORIES = page_blocks("how-to/cooldown")
+COOLDOWN, OVERRIDES, ADVISORIES = page_blocks("how-to/cooldown", "toml")
 
 
 @pytest.fixture(params=["pip-html", "pip-json", "uv-html", "uv-json"])

@@ -1,6 +1,6 @@
 """A machine for the commands of README.rst and docs/, in a directory of the test.
 
-``/etc``, ``/opt``, ``/srv``, ``/usr/local`` and ``/var`` are below it. What would change this
+``/etc``, ``/media``, ``/opt``, ``/srv``, ``/usr/local`` and ``/var`` are below it. What would change this
 machine (users, services) is a program of the same name that only notes what it was asked;
 everything else is the real thing.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.support.fake_index.index import FakeUpstream, Served
 
-_ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|opt|srv|usr/local|var)\b)")
+_ROOTED = re.compile(r"(?<![\w.~])/(?=(?:etc|media|opt|srv|usr/local|var)\b)")
 _CONFIGURATION = """\
 [upstream]
 simple_url = "https://upstream.example/simple/"
@@ -51,7 +51,7 @@ class Machine:
         }
         for directory in (
             *("bin", "etc/systemd/system", "etc/nginx/conf.d", "etc/caddy", "etc/cron.d", "opt"),
-            *("srv", "etc/nginx/sites-enabled"),
+            *("srv", "etc/nginx/sites-enabled", "media/usb"),
             *("var/lib/yanksync", "var/backups", "usr/local/bin"),
         ):
             (root / directory).mkdir(parents=True)
