@@ -1,8 +1,8 @@
 """A machine for the commands of README.rst and docs/, in a directory of the test.
 
-``/etc``, ``/media``, ``/opt``, ``/srv``, ``/usr/local`` and ``/var`` are below it. What would change
-this machine (users, services) is a program of the same name that only notes what it was asked;
-everything else is the real thing.
+``/etc``, ``/media``, ``/opt``, ``/srv``, ``/usr/local`` and ``/var`` are below it. What would
+change this machine (users, services) is a program of the same name that only notes what it was
+asked; everything else is the real thing.
 """
 
 from __future__ import annotations
