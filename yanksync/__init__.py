@@ -1,3 +1,3 @@
-"""Follow a package index's journal and keep a static mirror of its Simple API."""
+"""Keep a static mirror of a package index by following its journal."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Takes over, in place, a tree that bandersnatch, shadowmire or a lost yanksync made.
+"""Takes over a tree that bandersnatch, shadowmire or a lost yanksync made.
 
 Following begins exactly as in a first build: the journal's newest serial is asked for before the
 list is, and every listed project waits until its page reaches the list's serial. Then the pages of
@@ -103,7 +103,7 @@ def _check_state(state: State) -> None:
 
 
 def _check_tree(mirror: Mirror) -> None:
-    """Refuse what is no tree of our layout, before anything is noted about it."""
+    """Refuse a directory that is no tree of the Simple API."""
     output = str(mirror.settings.mirror.output)
     if not mirror.store.directory_content(None).exists:
         raise PublishError(output, f"there is no directory {layout.ROOT!r} in it, so no tree")
@@ -125,7 +125,10 @@ def _holds_pages(content: DirectoryContent) -> bool:
 
 
 def _begin(mirror: Mirror) -> None:
-    """Begin to follow upstream as a first build does; the tree is what is to be caught up with."""
+    """Begin to follow upstream as a first build does.
+
+    The tree is what is to be caught up with.
+    """
     facts = mirror.state.facts
     if facts.recovery.adopting == _FOLLOWED:
         return
@@ -147,7 +150,10 @@ _BEGUN, _FOLLOWED = 1, 2
 
 
 def _check_age(mirror: Mirror, tree: int | None, upstream: int | None) -> None:
-    """Refuse a tree that is newer than upstream: it was made of another one."""
+    """Refuse a tree that is newer than upstream.
+
+    It was made of another one.
+    """
     if tree is not None and tree > (upstream or 0):
         raise PublishError(
             str(mirror.settings.mirror.output),
@@ -259,7 +265,7 @@ class _Adoption:
         required_serial: int | None,
         stands: DirectoryContent,
     ) -> tuple[FetchResult | None, int | None, PublishedForms]:
-        """Return the page to take over if it is right, its serial, and its files."""
+        """Return the right page to take over, with serial and files."""
         known, store = forms_in_directory(stands), self._mirror.store
         if self._lists and required_serial is None:
             self._note(AdoptOutcome.GONE, name, "upstream's list does not have it")
@@ -302,7 +308,7 @@ class _Adoption:
     def _fetched(
         self, name: NormalizedName, required_serial: int | None, page: Page, body: bytes
     ) -> FetchResult:
-        """Return a page of the tree as if upstream had answered with it, by no ETag."""
+        """Return a page of the tree as an answer without ETag."""
         stored = StoredPage(
             body=zlib_compress(body),
             content_type=layout.V1_JSON.content_type,
@@ -316,7 +322,10 @@ class _Adoption:
         standing: Sequence[tuple[NormalizedName, PublishedForms, int | None]],
         right: Sequence[FetchResult],
     ) -> None:
-        """Record what is in the tree and which pages are right; publish those."""
+        """Record what is in the tree and which pages are right.
+
+        Publish those.
+        """
         state = self._mirror.state
         with state.transaction():
             state.projects.add((name, name) for name, _, _ in standing)

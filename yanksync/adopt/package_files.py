@@ -1,4 +1,7 @@
-"""Takes over the package files of a tree: each is read once, and nothing is downloaded."""
+"""Takes over the package files of a tree.
+
+Each is read once, and nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class CopyAdoption:
     """Takes over the files of one project after the other."""
 
     def __init__(self, mirror: Mirror, note: Note, rate: int | None, *, dry_run: bool) -> None:
-        """``rate`` is bytes per second; with ``dry_run`` sizes are compared and nothing is read."""
+        """Take a rate in bytes per second; ``dry_run`` compares sizes only."""
         self._mirror = mirror
         self._note = note
         self._pace = read_pace(mirror, rate)
@@ -109,7 +112,10 @@ class CopyAdoption:
             return error.problem
 
     def _refuse(self, name: NormalizedName, path: str, judged: _Judged) -> None:
-        """Leave a file out; one with other bytes is not served any more."""
+        """Leave a file out.
+
+        One with other bytes is not served any more.
+        """
         self._note(AdoptOutcome.ALTERED, name, path, judged.problem)
         if judged.is_altered and not self._dry_run:
             self._mirror.packages.set_aside([path, metadata_path(path)])

@@ -1,4 +1,4 @@
-"""Decides whether a page of an existing tree can be used without fetching it (``adopt``).
+"""Decides whether ``adopt`` can use a page without fetching it.
 
 A page is taken over without asking upstream for it only when nothing speaks against it: it is in
 JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
@@ -82,7 +82,7 @@ def judge_sample(pairs: Iterable[PagePair]) -> SampleVerdict:
 
 
 def _lacks(pair: PagePair) -> Iterable[str]:
-    """Yield what the tree's page leaves out, by the names of the Simple API."""
+    """Yield what the tree's page lacks, by Simple API names."""
     ours = {file.filename: file for file in pair.ours.files}
     for theirs in pair.theirs.files:
         file = ours[theirs.filename]
@@ -105,7 +105,7 @@ def _bases(pair: PagePair) -> Iterable[str | None]:
 
 
 def _contradiction(ours: Page, theirs: Page) -> str | None:
-    """Say what two pages of one serial disagree on, where the one can only be wrong."""
+    """Return how two pages of one serial contradict each other."""
     there = {file.filename: file for file in theirs.files}
     here = {file.filename: file for file in ours.files}
     if there.keys() != here.keys():
@@ -151,8 +151,9 @@ def reason_to_fetch(
 
 
 def _lost_reason(page: Page, in_html: bytes | None) -> str | None:
-    """Say that a yank may have lost its reason: other mirrors write ``true`` for all of them.
+    """Say that a yank may have lost its reason.
 
+    Other mirrors write ``true`` for all of them.
     The HTML form, where they keep the reason, says whether there was none.
     """
     bare = [file.filename for file in page.files if file.yanked == Yank()]

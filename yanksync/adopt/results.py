@@ -1,4 +1,4 @@
-"""What becomes of a tree that is taken over (``adopt``), thing by thing."""
+"""What ``adopt`` found and did, one value for each thing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks upstream for a few pages, to decide whether those of a tree can be trusted."""
+"""Fetches a few pages to decide whether a tree can be trusted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ def _spread(name: str) -> bytes:
 
 
 def _tree_page(mirror: Mirror, name: str) -> Page | None:
-    """Return a page of the tree; None: there is none that can be read."""
+    """Return a page of the tree.
+
+    None: there is none that can be read.
+    """
     if normalize(name) != name:
         return None
     try:

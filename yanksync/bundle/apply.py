@@ -1,5 +1,6 @@
-"""Applies a bundle to an output: files before the pages that name them, removals last.
+"""Applies a bundle to an output.
 
+Files before the pages that name them, removals last.
 All of it was checked before. Each step can be done again: a bundle that was begun is applied once
 more, and what it did not reach stays as it was until then.
 """
@@ -243,7 +244,7 @@ class _Application:
                 self._store.write_list(forms, self._places.settings.mirror.compress)
 
     def _write_deleted_index(self, members: Iterator[_Body]) -> None:
-        """Write pages of the index of deleted files, with the second name of the HTML form."""
+        """Write pages of the index of deleted files."""
         for member, chunks in members:
             body, (directory, _, filename) = b"".join(chunks), member.path.rpartition("/")
             files = [

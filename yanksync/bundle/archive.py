@@ -1,4 +1,4 @@
-"""Writes and reads the tar file of a bundle, without holding its members in memory."""
+"""Writes and reads the tar file of a bundle, as a stream."""
 
 from __future__ import annotations
 
@@ -31,12 +31,18 @@ class Member(Struct, frozen=True):
 
 
 def spool() -> IO[bytes]:
-    """Return a temporary file that has no name; a short one is held in memory."""
+    """Return a temporary file that has no name.
+
+    A short one is held in memory.
+    """
     return SpooledTemporaryFile(_IN_MEMORY)
 
 
 class BundleWriter:
-    """Writes members, and in the end the manifest of them; a context manager."""
+    """Writes members, and in the end the manifest of them.
+
+    A context manager.
+    """
 
     def __init__(self, file: IO[bytes], mtime: int) -> None:
         """``mtime`` is that of all members."""
@@ -96,7 +102,7 @@ def _spooled(file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
 
 
 class _BoundedFile:
-    """A file of which little is read at once, whatever sizes a hostile archive names."""
+    """A file that gives only a few bytes at once."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -114,7 +120,7 @@ class _BoundedFile:
 
 
 def read_members(file: IO[bytes]) -> Iterator[tuple[Member, Iterator[bytes]]]:
-    """Yield the members in order, each with its bytes, which are read before the next.
+    """Yield each member in order; read its bytes before the next.
 
     Raises :class:`Damaged` for everything that no bundle has: other names, links, another order.
     """
@@ -148,7 +154,10 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[Member, Iterator[bytes]]]:
 
 
 def _whole_chunks(body: IO[bytes]) -> Iterator[bytes]:
-    """Yield what a member holds. Raises :class:`Damaged` when the file ends before it."""
+    """Yield what a member holds.
+
+    Raises :class:`Damaged` when the file ends before it.
+    """
     try:
         while chunk := body.read(_CHUNK):
             yield chunk

@@ -56,7 +56,10 @@ def create_bundle(places: Places, file: Path, since: int) -> BundleContents:
 
 @contextmanager
 def _new_file(file: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that gets its name when it is whole. Raises :class:`BundleError`."""
+    """Yield a file that gets its name when it is whole.
+
+    Raises :class:`BundleError`.
+    """
     half = file.with_name(f".{file.name}.tmp")
     try:
         with os.fdopen(create_new(str(half)), "wb") as opened:
@@ -72,7 +75,7 @@ def _new_file(file: Path) -> Iterator[IO[bytes]]:
 
 
 def _next_bundle(places: Places, since: int) -> tuple[BundleHeader, MadeBundle]:
-    """Return the header of the next bundle, and what to note of it.
+    """Return the next bundle's header, and the row to note.
 
     Raises :class:`BundleError` for a cursor that no bundle has.
     """
@@ -210,7 +213,7 @@ class _Writing:
         self._places.progress.advance(1)
 
     def _add_deleted(self, directory: str) -> None:
-        """Add a page of the index of deleted files, if it is there."""
+        """Add a page of the index of deleted files, if any."""
         for filename in FORMS:
             body = self._places.store.read_file(f"{directory}/{filename}")
             if body is not None:

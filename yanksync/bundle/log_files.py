@@ -31,7 +31,7 @@ def log_part(made: MadeBundle, before: MadeBundle | None) -> LogPart:
 def log_files(
     places: Places, header: BundleHeader, before: MadeBundle | None
 ) -> Iterator[OutputFile]:
-    """Yield the files of a bundle about withdrawals, the index of the log last."""
+    """Yield a bundle's files about withdrawals, the log's index last."""
     newest = places.state.event_log.newest()
     above = before.event or 0 if header.log is LogPart.CHANGED and before is not None else 0
     is_same = header.log is LogPart.CHANGED and above == newest

@@ -1,4 +1,7 @@
-"""What the commands for bundles work with: the state and the output, and no upstream."""
+"""What the commands for bundles work with.
+
+The state and the output, and no upstream.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The command line: thin commands that build values, call one function and print its result."""
+"""The command line.
+
+Thin commands that build values, call one function and print its result.
+"""
 
 from __future__ import annotations
 

@@ -84,7 +84,10 @@ def adopt(
 
 
 def _take_over(mirror: Mirror, report: _Report, rate: int | None, *, dry_run: bool) -> AdoptSummary:
-    """Adopt, and remember how it ended: as done in part when the next sync has something to ask."""
+    """Adopt, and remember how it ended.
+
+    As done in part when the next sync has something to ask.
+    """
     if dry_run:
         return take_over(mirror, report.tell, rate=rate, dry_run=True)
     runs = mirror.state.runs
@@ -104,7 +107,10 @@ def _take_over(mirror: Mirror, report: _Report, rate: int | None, *, dry_run: bo
 
 
 def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> Settings:
-    """Return the settings with ``directory`` as the output; it has to be that of each sync."""
+    """Return the settings with ``directory`` as the output.
+
+    It has to be that of each sync.
+    """
     output = settings.mirror.output
     if directory is not None and directory.resolve() != (
         output.resolve() if isinstance(output, Path) else output

@@ -83,8 +83,9 @@ def _is_beside(file: Path, state: object) -> bool:
 
 
 def _check_target(file: Path, state: object) -> None:
-    """Refuse to replace what is no backup: a device, a link, the state or what belongs to it.
+    """Refuse to replace what is no backup.
 
+    A device, a link, the state or what belongs to it.
     Root could replace ``/dev/null``, and any user a file that SQLite has open.
     """
     if not file.name:

@@ -1,4 +1,7 @@
-"""The commands ``bundle create`` and ``bundle apply``: a mirror across an air gap."""
+"""The commands ``bundle create`` and ``bundle apply``.
+
+A mirror across an air gap.
+"""
 
 from __future__ import annotations
 

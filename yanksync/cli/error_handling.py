@@ -1,4 +1,7 @@
-"""How the program ends: errors and signals → messages and exit codes, in this one place."""
+"""How the program ends.
+
+Errors and signals → messages and exit codes, in this one place.
+"""
 
 from __future__ import annotations
 

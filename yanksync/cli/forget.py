@@ -1,4 +1,7 @@
-"""The command ``forget``: removes a project for good, and everything that it said."""
+"""The command ``forget``.
+
+Removes a project for good, and everything that it said.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,10 @@ def _forget(
 
 
 def _looked(settings: Settings, names: Sequence[NormalizedName]) -> list[ForgottenContents] | None:
-    """Return what there is of these projects; None: of one there is nothing."""
+    """Return what there is of these projects.
+
+    None: of one there is nothing.
+    """
     with path_for_reading(settings) as path, State(path, create=False, read_only=True) as state:
         found = {name: contents_of(state, name) for name in names}
         missing = [name for name, contents in found.items() if contents is None]

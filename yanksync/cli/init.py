@@ -97,7 +97,10 @@ def init(
 
 
 def _report(file: Path, *, as_json: bool) -> int:
-    """Print the file, its checks and the next commands; return how many checks failed."""
+    """Print the file, its checks and the next commands.
+
+    Return how many checks failed.
+    """
     examined = examine(file, os.environ)
     owner = other_owner(examined.settings)
     if as_json:
@@ -158,7 +161,10 @@ def _asked(question: str, key: str, default: str) -> str:
 
 
 def _pip_index() -> str | None:
-    """Return the index that pip uses; None if no pip says one, or it holds a password."""
+    """Return the index that pip uses.
+
+    None if no pip says one, or it holds a password.
+    """
     try:
         url = default_simple_url(os.environ)
     except ConfigError:
@@ -193,14 +199,20 @@ def _values(home: Path, answers: _Answers) -> dict[str, object]:
 
 
 def _beside(home: Path, place: object) -> str:
-    """Return a place as the file names it: relative to it where it is beside or below it."""
+    """Return a place as the file names it.
+
+    Relative to it where it is beside or below it.
+    """
     if not isinstance(place, Path):
         return str(place)
     return str(place.relative_to(home) if place.is_relative_to(home) else place)
 
 
 def _written(file: Path, text: str, *, is_secret: bool) -> bool:
-    """Write a new file; return whether that was possible. The directory above DIR must exist."""
+    """Write a new file; return whether that was possible.
+
+    The directory above DIR must exist.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     opener: Callable[[str, int], int] = lambda path, _: os.open(  # noqa: E731
         path, flags, 0o600 if is_secret else 0o644
@@ -229,7 +241,10 @@ def _left_alone(file: Path) -> ExitCode:
 
 
 def _checks(examined: ExaminedConfig) -> Iterator[Check]:
-    """Yield the checks of what was written; variables of the environment override it."""
+    """Yield the checks of what was written.
+
+    Variables of the environment override it.
+    """
     if examined.errors:
         for error in examined.errors:
             yield failed("configuration", str(error))

@@ -1,4 +1,4 @@
-"""The log on standard error, and what of it cron gets to see."""
+"""Sets up the log on standard error, for people and cron."""
 
 from __future__ import annotations
 

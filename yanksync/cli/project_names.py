@@ -1,4 +1,7 @@
-"""Names of projects: what a shell completes them to, and what a mistyped one may mean."""
+"""Names of projects.
+
+What a shell completes them to, and what a mistyped one may mean.
+"""
 
 from __future__ import annotations
 

@@ -63,7 +63,10 @@ class ScheduledPasses:
         self._last: ExitCode | None = None  # how the last pass ended
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode:
-        """Make one pass; log what fails, so that the next one is tried."""
+        """Make one pass.
+
+        Log what fails, so that the next one is tried.
+        """
         try:
             with (
                 reported(settings) as reporter,

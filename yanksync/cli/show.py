@@ -72,7 +72,7 @@ def show(
 
 
 def _check(option: str, value: str | None, kind: str, what: str, known: tuple[str, ...]) -> None:
-    """Refuse an option that the file does not know, and what would mean something else in it."""
+    """Refuse an option that the file cannot have."""
     if value is not None and what not in known:
         raise click.UsageError(f"{option} means nothing for {what}; it is for {', '.join(known)}")
     if value is not None and not re.fullmatch(r"[\w.:\[\]-]+", value):
@@ -80,7 +80,7 @@ def _check(option: str, value: str | None, kind: str, what: str, known: tuple[st
 
 
 def _check_address(listen: str, what: str) -> None:
-    """Refuse a port that there is not, and for nginx the name of a host."""
+    """Refuse an impossible port, and a host name for nginx."""
     port = listen.rpartition(":")[2]
     if re.fullmatch("[0-9]+", port) and not 1 <= int(port) <= 65535:
         raise click.BadParameter(f"the port {port} is not from 1 to 65535", param_hint="--listen")

@@ -166,7 +166,7 @@ class _How(Struct, frozen=True, kw_only=True):
 def _run(
     context: CliContext, settings: Settings, command: str, request: PassRequest, how: _How
 ) -> ExitCode:
-    """Make a pass as soon as no other run works on the mirror."""
+    """Make a pass once no other run has the lock."""
     deadline, waiting = time.monotonic() + how.wait, False
     while True:
         try:
@@ -281,7 +281,10 @@ def _report(
     as_json: bool,
     context: CliContext,
 ) -> list[str]:
-    """Log what the pass came to; return what is to be printed of it."""
+    """Log what the pass came to.
+
+    Return what is to be printed of it.
+    """
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:
             why = f"upstream does not have it{suggest_known(mirror.state, row.name)}"

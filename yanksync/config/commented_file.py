@@ -51,5 +51,5 @@ def _lines(key: KeySpec, values: Mapping[str, object]) -> str:
 
 
 def _toml(value: object) -> str:
-    """Return a text, a number, true, false or a list of these as TOML."""
+    """Return a value, or a list of values, as TOML."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -66,7 +66,10 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
 
 
 def _closed_set(settings: Settings) -> Iterator[Conflict]:
-    """Check the rules that choose releases: beside lock files they would do nothing."""
+    """Check the rules that choose releases.
+
+    Beside lock files they would do nothing.
+    """
     files, key = settings.files, "files.lock_files"
     if not files.lock_files:
         return
@@ -83,7 +86,10 @@ def _closed_set(settings: Settings) -> Iterator[Conflict]:
 
 
 def _deletions(settings: Settings) -> Iterator[Conflict]:
-    """Check the keys that keep files which upstream removed: only copies can stay."""
+    """Check the keys that keep files which upstream removed.
+
+    Only copies can stay.
+    """
     omits = settings.mirror.yanked is YankedPolicy.OMIT
     for key, is_set in (
         ("mirror.deleted", settings.mirror.deleted == "yank"),
@@ -132,7 +138,10 @@ def _places(settings: Settings) -> Iterator[Conflict]:
 
 
 def _withheld(settings: Settings) -> Iterator[Conflict]:
-    """Check where files are kept out of service: a web server serves all of the output."""
+    """Check where files are kept out of service.
+
+    A web server serves all of the output.
+    """
     output, state, place = settings.mirror.output, settings.mirror.state, settings.withheld
     given = settings.files.withheld is not None
     if place is None or not (given or settings.copies_files):

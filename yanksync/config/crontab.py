@@ -1,4 +1,7 @@
-"""Cron expressions of five fields, as Debian's cron(8) reads them: cronsim does that."""
+"""Cron expressions of five fields, as Debian's cron(8) reads them.
+
+Cronsim does that.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Durations as people write them: ``90s``, ``30m``, ``2h``, ``7d``; a bare number is seconds."""
+"""Durations as people write them: ``90s``, ``30m``, ``2h``, ``7d``.
+
+A bare number is seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The keys of ``yanksync.toml``: the one table of types, bounds, defaults and descriptions."""
+"""The keys of ``yanksync.toml``.
+
+The one table of types, bounds, defaults and descriptions.
+"""
 
 from __future__ import annotations
 

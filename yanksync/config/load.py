@@ -147,7 +147,7 @@ def with_simple_url(settings: Settings, url: str, where: str) -> Settings:
 def _read(
     config: Path | None, environ: Mapping[str, str], here: Path
 ) -> tuple[Path | None, dict[str, Any]]:
-    """Return the absolute path of the file in use, None where there is none, and its content."""
+    """Return the absolute path of the file, and its content."""
     named = config or environ.get(_PREFIX + "CONFIG") or None
     path = here / (named or _FILE)
     try:
@@ -200,7 +200,7 @@ def _from_flags(flags: Mapping[str, object]) -> _Entries:
 
 
 def _is_slip(section: str, name: str) -> bool:
-    """Return whether a variable that starts like ours can only be meant as one of ours.
+    """Return whether a variable is probably a misspelt one of ours.
 
     Kubernetes makes some for each service, and yanksync's own tests have theirs.
     """
@@ -288,7 +288,10 @@ def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:
 
 
 def _meant(key: str) -> Iterator[str]:
-    """Yield the keys that a wrong one may have been meant for: their values are not known."""
+    """Yield the keys that a wrong one may have been meant for.
+
+    Their values are not known.
+    """
     from difflib import get_close_matches  # start-up: only mistakes need it
 
     section, _, name = key.partition(".")
@@ -306,7 +309,7 @@ def _meant(key: str) -> Iterator[str]:
 def _conflicts(
     settings: Settings, given: Mapping[str, GivenValue], errors: Sequence[ConfigError]
 ) -> Iterator[ConfigError]:
-    """Yield the conflicts between values, those aside of which one cannot be read itself."""
+    """Yield the conflicts between values that could be read."""
     if any(not error.key and not error.where.startswith("$") for error in errors):
         return  # what the file says is not known
     wrong = {key for error in errors for key in _meant(error.key)}

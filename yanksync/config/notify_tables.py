@@ -87,7 +87,7 @@ def _actions(names: list[str]) -> frozenset[HistoryAction]:
 
 
 def _default_name(values: Mapping[str, Any]) -> str:
-    """Return a name that stays while the target does, and does not show a secret address."""
+    """Return a stable name that shows no secret address."""
     import hashlib  # start-up: few mirrors have one, and it loads OpenSSL
 
     kind = "webhook" if "webhook" in values else "command"

@@ -96,7 +96,10 @@ def _overrides(tables: object, where: str) -> Iterator[GivenOverride | ConfigErr
 
 
 def _problems(table: Mapping[str, Any], values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Put the values of one table into ``values``; yield each key that is wrong, and why."""
+    """Put the values of one table into ``values``.
+
+    Yield each key that is wrong, and why.
+    """
     checks = {
         "match": text(parse_match).check,
         "action": choice(Action).check,
@@ -119,7 +122,7 @@ def _problems(table: Mapping[str, Any], values: dict[str, Any]) -> Iterator[tupl
 
 
 def _until(value: object) -> float:
-    """Return the first moment at which an override does not apply any more."""
+    """Return the first moment after the end of an override."""
     if isinstance(value, str):
         if len(value) != len("2026-12-06"):
             return moment(value)

@@ -61,7 +61,10 @@ def default_simple_url(environ: Mapping[str, str], run: Runner = run_command) ->
 
 
 def _pips(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield the commands that may be pip: that of this Python first, then those on the path."""
+    """Yield the commands that may be pip.
+
+    That of this Python first, then those on the path.
+    """
     if sys.executable:
         yield (sys.executable, "-m", "pip")
     for name in ("pip", "pip3"):
@@ -87,7 +90,10 @@ def _ask(pip: Sequence[str], environ: Mapping[str, str], run: Runner) -> str:
 
 
 def _unquoted(literal: str) -> str:
-    """Return the text that pip printed as a Python literal; pip itself ignores empty ones."""
+    """Return the text that pip printed as a Python literal.
+
+    Pip itself ignores empty ones.
+    """
     try:
         return str(ast.literal_eval(literal)).strip()
     except (SyntaxError, ValueError):

@@ -35,7 +35,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
         force_setattr(self, "exclude", _canonical(self.exclude))
 
     def includes(self, name: str) -> bool:
-        """Whether the project of this *normalised* name is mirrored."""
+        """Return whether the project of this *normalised* name is mirrored."""
         if self.includes_all:
             return True
         return self._included(name) and not self._excluded(name)
@@ -74,7 +74,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
         return cls(tuple(projects.split(" ")), tuple(exclude.split(" ")) if exclude else ())
 
     def covers(self, other: ProjectFilter) -> bool:
-        """Whether all that ``other`` selects is certainly selected here, too."""
+        """Return whether all that ``other`` selects is certainly selected here, too."""
         return all(_covered(p, self.projects, self._included) for p in other.projects) and all(
             _covered(p, other.exclude, other._excluded) for p in self.exclude
         )
@@ -89,7 +89,10 @@ class ProjectFilter(Struct, frozen=True, dict=True):
 
 
 class _Matcher:
-    """Whether a name matches one of some canonical patterns: one look-up, one expression."""
+    """Whether a name matches one of some canonical patterns.
+
+    One look-up, one expression.
+    """
 
     __slots__ = ("_expression", "_names")
 
@@ -106,14 +109,17 @@ class _Matcher:
 
 
 def _covered(pattern: str, patterns: tuple[str, ...], matches: _Matcher) -> bool:
-    """Whether ``patterns`` match all that ``pattern`` does, as far as is easy to see."""
+    """Return whether ``patterns`` surely match all that ``pattern`` does."""
     if pattern in patterns or "*" in patterns:
         return True
     return _WILDCARDS.search(pattern) is None and matches(pattern)
 
 
 def _canonical(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Return ``patterns`` normalised, sorted, each once; only ``*`` when one of them is that."""
+    """Return ``patterns`` normalised, sorted, each once.
+
+    Only ``*`` when one of them is that.
+    """
     found = {normalized_pattern(pattern) for pattern in patterns}
     return ("*",) if "*" in found else tuple(sorted(found))
 
@@ -150,7 +156,7 @@ class WiderFilter(ProjectFilter, frozen=True, dict=True):
     also: ProjectFilter = ProjectFilter()
 
     def includes(self, name: str) -> bool:
-        """Whether one of the two selects the project of this *normalised* name."""
+        """Return whether either selects the project of this *normalised* name."""
         return super().includes(name) or self.also.includes(name)
 
     @cached_property

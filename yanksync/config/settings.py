@@ -1,4 +1,4 @@
-"""The settings of a mirror as frozen values, and the few questions that are asked of them.
+"""The settings of a mirror, as frozen values.
 
 :mod:`yanksync.config.load` makes them. Each key of ``yanksync.toml`` is one field here, with its
 default.
@@ -81,7 +81,10 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
         return self.simple_url, self.journal_url or urljoin(self.simple_url, "../pypi")
 
     def __repr__(self) -> str:
-        """Name the upstream without its credentials: values end up in tracebacks and logs."""
+        """Name the upstream without its credentials.
+
+        Values end up in tracebacks and logs.
+        """
         url = self.simple_url
         return f"Upstream(simple_url={None if url is None else redacted(url)!r}, …)"
 
@@ -284,5 +287,5 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.mirror.deleted == "yank" or self.files.deleted_index
 
     def is_mirrored(self, name: str) -> bool:
-        """Whether the project of this *normalised* name is mirrored."""
+        """Return whether the project of this *normalised* name is mirrored."""
         return self.mirror.selection.includes(name)

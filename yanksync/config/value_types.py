@@ -1,5 +1,6 @@
-"""The types of values in ``yanksync.toml``: what TOML may hold, and what the settings hold for it.
+"""The types of values in ``yanksync.toml``.
 
+What TOML may hold, and what the settings hold for it.
 Each ``check`` raises :class:`ValueError` with what is wrong, in words that follow "section.key: ".
 A message never repeats a value that may be a secret.
 """

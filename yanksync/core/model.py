@@ -1,4 +1,4 @@
-"""The frozen values that travel between the stages, each field with the rule that governs it.
+"""The frozen values that travel between the stages of a pass.
 
 Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
 names to :mod:`yanksync.core.names`; nothing here reads a clock, a path or a socket. Those that come

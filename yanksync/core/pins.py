@@ -1,4 +1,4 @@
-"""Pins: the versions that a lock file, a requirements file or an environment holds a project at."""
+"""Pins: the versions that a lock file or an environment names."""
 
 from __future__ import annotations
 

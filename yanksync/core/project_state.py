@@ -1,4 +1,4 @@
-"""Values: what a project is to the mirror, and why its page waits to be published."""
+"""The state of a project, and why its page waits."""
 
 from __future__ import annotations
 

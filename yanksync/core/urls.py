@@ -22,7 +22,7 @@ def without_userinfo(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether plain http to ``host`` (without brackets) stays on this machine."""
+    """Return whether plain http to ``host`` (without brackets) stays on this machine."""
     import ipaddress  # start-up: only plain http asks
 
     if host.lower() == "localhost":

@@ -1,4 +1,4 @@
-"""Versions: which one a file belongs to, and the one order that pages are written in.
+"""Finds the version of a file, and orders versions.
 
 Pure. PEP 440 decides where it can; nothing here raises on a version or a file name that it cannot
 read, because indexes hold versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700
@@ -38,7 +38,7 @@ _PLATFORM = re.compile(
 
 
 def _pep440(text: str) -> _Primitives | None:
-    """Return the PEP 440 order of ``text`` as plain numbers and strings, or None.
+    """Return the PEP 440 order of ``text`` as plain values, or None.
 
     Equal keys are equal versions. The same order as ``packaging.version.Version``, whose own
     comparisons are too slow for 16 million files.
@@ -66,7 +66,10 @@ def _parsed(text: str) -> _Primitives | None:
 
 
 def _local(local: str | None) -> tuple[int | str, ...]:
-    """Return the order of a local version label: numbers after words (PEP 440)."""
+    """Return the order of a local version label.
+
+    Numbers after words (PEP 440).
+    """
     if local is None:
         return ()
     flat: list[int | str] = []
@@ -155,7 +158,7 @@ class VersionFinder:
         return None
 
     def _likely(self, filename: str) -> str | None:
-        """Return the version in the name of a wheel or a common sdist, the first of its texts."""
+        """Return the version in a wheel's or common sdist's name."""
         if filename.endswith(".whl"):
             parts = filename.split("-", 2)
             return parts[1] if len(parts) == 3 else None
@@ -166,7 +169,7 @@ class VersionFinder:
         return None
 
     def _equal(self, text: str) -> str | None:
-        """Return the listed version that is ``text``, or equal to it (of several, the first)."""
+        """Return the first listed version that equals ``text``."""
         assert self._versions is not None
         if text in self._versions:  # wheels and eggs write "_" for the "-" of 1.0-1
             return text
@@ -216,7 +219,7 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
 
 
 def _texts(filename: str, project: str) -> Iterator[str]:
-    """Yield the texts in a file name that may be its version, the longest first.
+    """Yield possible versions in a file name, the longest first.
 
     A wheel has one. In other names the version may end before the extension or before anything that
     looks like a platform; the shortest is the likeliest where no versions are known.
@@ -237,7 +240,7 @@ def _texts(filename: str, project: str) -> Iterator[str]:
 
 
 def _after_name(filename: str, project: str) -> str | None:
-    """Return what follows the project's name and a hyphen, or None when the name is another.
+    """Return what follows the project's name, or None.
 
     Old sdists carry hyphens in their name part, and any spelling of the name, so each hyphen may be
     the one; the name's own length is tried first, for it is nearly always right.

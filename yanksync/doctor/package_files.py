@@ -1,4 +1,7 @@
-"""Checks what copies of package files need: a place out of service, room, a web server."""
+"""Checks what copies of package files need.
+
+A place out of service, room, a web server.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Checks output and state: who may write there, room, hard links, locks, runs."""
+"""Checks output and state.
+
+Who may write there, room, hard links, locks, runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that something starts the passes, and that the extras can be used."""
+"""Checks what starts the passes, and the optional libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The checks of everything that a mirror is made with: what ``init`` and ``doctor`` share."""
+"""The checks of everything that a mirror is made with.
+
+What ``init`` and ``doctor`` share.
+"""
 
 from __future__ import annotations
 

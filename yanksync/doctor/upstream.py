@@ -1,4 +1,4 @@
-"""Checks upstream: its list, one page, its journal, its clock, TLS and the proxy."""
+"""Checks upstream: list, page, journal, clock, TLS and proxy."""
 
 from __future__ import annotations
 
@@ -122,7 +122,10 @@ def _page(
     explicit: tuple[NormalizedName, ...] | None,
     listed: tuple[NormalizedName, ...],
 ) -> Iterator[Check]:
-    """Check one page; of projects that are named, the first that there is."""
+    """Check one page.
+
+    Of projects that are named, the first that there is.
+    """
     missing = []
     for name in islice(listed if explicit is None else explicit, _TRIED):
         try:
@@ -171,7 +174,10 @@ def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) 
 
 
 def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
-    """Compare the clocks, if upstream sends its time; ``looked`` is when it did."""
+    """Compare the clocks, if upstream sends its time.
+
+    ``looked`` is when it did.
+    """
     theirs = upstream_time(look.headers.get("date"), look.headers.get("age"))
     if theirs is None:
         return
@@ -185,7 +191,10 @@ def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
 
 
 def _tls(url: str, look: FirstLook) -> Check:
-    """Check how the connection is protected; that its certificate is trusted is known by now."""
+    """Check how the connection is protected.
+
+    That its certificate is trusted is known by now.
+    """
     parts = urlsplit(url)
     if parts.scheme == "https":
         if look.expires is None:

@@ -1,4 +1,7 @@
-"""Checks a web server: whether each client gets the form that it asks for."""
+"""Checks a web server.
+
+Whether each client gets the form that it asks for.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def web_checks(settings: Settings, url: str) -> Iterator[Check]:
 
 
 def _published(settings: Settings) -> str | None:
-    """Return a project that has a page in the output; None if it has none, or is no directory."""
+    """Return a project that has a page in the output.
+
+    None if it has none, or is no directory.
+    """
     output = settings.mirror.output
     if not isinstance(output, Path):
         return None

@@ -1,1 +1,4 @@
-"""One mirror, opened for one run: lock or lease, state, upstream and output together."""
+"""One mirror, opened for one run.
+
+Lock or lease, state, upstream and output together.
+"""

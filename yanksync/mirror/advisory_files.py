@@ -70,7 +70,7 @@ def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
 
 
 def _files(path: Path) -> Iterator[str]:
-    """Yield a file, or those below a directory that may hold records, in order."""
+    """Yield files that may hold records, in order."""
     if not path.is_dir():
         yield str(path)
         return

@@ -1,4 +1,7 @@
-"""What a pass works with: the settings, the edges and the clock, in one value."""
+"""What a pass works with.
+
+The settings, the edges and the clock, in one value.
+"""
 
 from __future__ import annotations
 

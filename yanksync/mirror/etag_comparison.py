@@ -1,4 +1,4 @@
-"""Compares what is in object storage with a state that may be older than it.
+"""Compares objects in storage with a state that may be older.
 
 A run that takes a lease over does not know how far the one before it came. The ETags of everything
 listed are compared with those in the state: what differs is marked as unpublished and put again,
@@ -56,7 +56,7 @@ def compare_etags(state: State, output: BucketClient) -> int:
 
 
 def _listed(output: BucketClient) -> Iterator[tuple[str, Etags]]:
-    """Yield what is listed of each project, and of the list in as many parts as it comes in."""
+    """Yield the listed objects of each project, and of the list."""
 
     def project(key: str) -> str:
         path = key.removeprefix(layout.ROOT).removeprefix("/")

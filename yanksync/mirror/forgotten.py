@@ -1,4 +1,7 @@
-"""Leaves out what the operator had forgotten: whole projects, and files by their hashes."""
+"""Leaves out what the operator had forgotten.
+
+Whole projects, and files by their hashes.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The lease of a mirror whose state lives in object storage: who may work on it, and how long.
+"""The lease of a mirror whose state lives in object storage.
 
+Who may work on it, and how long.
 The lease is one small object beside the state, and every change of it is a conditional put on the
 ETag of the one before. So of several that reach for it one gets it, and a run that lost it cannot
 write it again.
@@ -252,7 +253,7 @@ class Lease:
         return True
 
     def _keep(self) -> None:
-        """Renew at half the time, and sooner while there is progress to note."""
+        """Renew at half the time, sooner if progress is new."""
         while not self._clock.wait(self._done, min(self._until_half(), _NOTED)):
             if self._until_half() > 0 and self._is_noted():
                 continue

@@ -1,4 +1,7 @@
-"""The rules that a pass renders with: configured, or as an earlier pass recorded them."""
+"""The rules that a pass renders with.
+
+Configured, or as an earlier pass recorded them.
+"""
 
 from __future__ import annotations
 

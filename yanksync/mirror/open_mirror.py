@@ -1,4 +1,7 @@
-"""Opening a mirror for one run: the lock, the state, upstream and the store, and closing them."""
+"""Opening a mirror for one run.
+
+The lock, the state, upstream and the store, and closing them.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,7 @@ def _refuse_bundles(settings: Settings, state: State) -> None:
 
 
 def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progress:
-    """Return ``progress`` so that ``status`` shows it in another shell, or on another machine."""
+    """Return ``progress`` that ``status`` can see elsewhere, too."""
     if log.isEnabledFor(logging.DEBUG):
         progress = LoggedProgress(progress)
     if held is not None:

@@ -1,4 +1,4 @@
-"""Keeps root from writing into a mirror of another user, who could not replace root's files."""
+"""Keeps root from writing into a mirror of another user."""
 
 from __future__ import annotations
 
@@ -32,14 +32,20 @@ def other_owner(settings: Settings) -> str | None:
 
 
 def _advice(owner: str, roots: list[Path]) -> str:
-    """Return what to do; ``roots`` are the paths of the mirror that root owns."""
+    """Return what to do.
+
+    ``roots`` are the paths of the mirror that root owns.
+    """
     if roots:
         return f"{roots[0]} belongs to root: give all of the mirror to one user, with chown -R"
     return f"run as {owner}: {command_as(owner, sys.argv[1:])}"
 
 
 def _written(settings: Settings) -> Iterator[Path]:
-    """Yield the paths that every run writes; those in object storage have no owner."""
+    """Yield the paths that every run writes.
+
+    Those in object storage have no owner.
+    """
     state, output = settings.mirror.state, settings.mirror.output
     if isinstance(state, Path):
         yield from (state, lock_path(state))

@@ -1,5 +1,6 @@
-"""A state that lives in object storage: fetched, worked on, and put back on a condition.
+"""A state that lives in object storage.
 
+Fetched, worked on, and put back on a condition.
 A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own,
 works behind the fence (:mod:`yanksync.output.object_storage.conditional_writes`), puts the state
 back on the ETag that it fetched, and lets the lease go. One that dies on the way leaves the lease
@@ -73,7 +74,10 @@ def _home() -> Path:
 
 
 def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
-    """Fetch the state into ``target``; return its ETag, None when there is none."""
+    """Fetch the state into ``target``.
+
+    Return its ETag, None when there is none.
+    """
     found = bucket.get(key)
     if found is None:
         return None
@@ -248,7 +252,7 @@ class RemoteState:
         self._release(state, unclean=unclean and not changed)
 
     def _compare(self, state: State) -> None:
-        """Hold what is listed against the state, and mark what differs as to be put again."""
+        """Compare listed objects with the state, and mark differences."""
         output = self._settings.mirror.output
         assert isinstance(output, Bucket)
         with _storage():
@@ -262,7 +266,7 @@ class RemoteState:
             )
 
     def _put(self, state: State) -> None:
-        """Put the state back where it came from, if it is still the one that was fetched."""
+        """Put the state back, if the object is unchanged."""
         copy = self.path.with_name("put.db")
         url = f"{self._location.root}/{self._key}"
         copy.unlink(missing_ok=True)
@@ -282,7 +286,10 @@ class RemoteState:
             raise self._lease.abandon(f"{url} is not what this run fetched") from None
 
     def _kept(self, copy: Path, url: str) -> str:
-        """Put aside what is nowhere else; return where. The next one takes the place of this."""
+        """Put aside what is nowhere else; return where.
+
+        The next one takes the place of this.
+        """
         from hashlib import blake2b  # start-up: it loads OpenSSL, 4 MiB
 
         home = self.path.parent

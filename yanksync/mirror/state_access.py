@@ -1,4 +1,7 @@
-"""Where the state is: a file under the lock, or an object in storage under the lease."""
+"""Where the state is.
+
+A file under the lock, or an object in storage under the lease.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ def open_state(settings: Settings, command: str) -> Iterator[State | None]:
 
 
 def _lock_is_made(state: object) -> bool:
-    """Return whether a run that changes nothing makes the lock file, as the first one does."""
+    """Return whether a run without changes makes the lock file."""
     return isinstance(state, Path) and exists(state) and not lock_path(state).exists()
 
 
@@ -132,7 +135,7 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
 
 
 def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool = True) -> None:
-    """Warn that there is no state, if there is an output that one was made for.
+    """Warn of a missing state if its output is there.
 
     Without ``ask`` no object storage is asked: a command that needs no network does not begin to.
     """
@@ -142,7 +145,10 @@ def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool =
 
 
 def _has_pages(settings: Settings, *, ask: bool) -> bool:
-    """Return whether the output has pages of projects; False when that cannot be found out."""
+    """Return whether the output has pages of projects.
+
+    False when that cannot be found out.
+    """
     if not ask and not isinstance(settings.mirror.output, Path):
         return False
     with suppress(OSError, YanksyncError):  # a command that needs the output reports what is wrong

@@ -1,5 +1,6 @@
-"""Pure: precompressed copies. The same body gives the same bytes in every run on a machine.
+"""Pure: precompressed copies.
 
+The same body gives the same bytes in every run on a machine.
 Nothing compares these bytes with others: a copy is right if it unpacks to its page.
 """
 

@@ -1,4 +1,4 @@
-"""Values: files of the output beside the pages of projects, such as feeds."""
+"""Files of the output beside the pages, such as feeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The serial that a published file carries, whatever its form is and however it is compressed."""
+"""Reads the serial of a published file, in any form."""
 
 from __future__ import annotations
 

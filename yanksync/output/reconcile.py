@@ -1,4 +1,4 @@
-"""Pure: what has to change in the output so that it is what it should be.
+"""Decides what has to change in the output (pure).
 
 Nothing applies an event. What should be there is derived as a whole, compared with the digests
 of what does, and comes out as create, replace, delete or leave alone.
@@ -128,7 +128,10 @@ def reconcile(
 def _legacy(
     known: PublishedForms | None, wanted: RenderedForms, copies: Mapping[str, bytes]
 ) -> FormUpdate | None:
-    """Say what to do with the form for followers. It goes first: it is never behind the page."""
+    """Say what to do with the form for followers.
+
+    It goes first: it is never behind the page.
+    """
     if wanted.legacy is None:
         return None
     stood = None if known is None else known.legacy

@@ -1,4 +1,4 @@
-"""The settings of this environment that a unit or a crontab has to repeat."""
+"""Finds the settings that a unit or crontab has to repeat."""
 
 from __future__ import annotations
 

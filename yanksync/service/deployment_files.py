@@ -1,5 +1,6 @@
-"""What a mirror is run and served with: files for cron, systemd, nginx and Caddy, filled in.
+"""What a mirror is run and served with.
 
+Files for cron, systemd, nginx and Caddy, filled in.
 The templates are in ``yanksync/service/templates/``. What ``cron/`` in the sources holds is made of
 them by ``scripts/docs``, for :data:`EXAMPLE`.
 """
@@ -136,7 +137,10 @@ def _command(installation: Installation) -> str:
 
 
 def _listen(installation: Installation) -> str:
-    """Return the lines of nginx: a port alone is that of both kinds of addresses."""
+    """Return the lines of nginx.
+
+    A port alone is that of both kinds of addresses.
+    """
     listen = installation.listen
     places = (listen, f"[::]:{listen}") if listen.isdecimal() else (listen,)
     return "\n".join(f"    listen {place};" for place in places)
@@ -151,7 +155,10 @@ def _site(installation: Installation) -> str:
 
 
 def _document(installation: Installation) -> str:
-    """Return the line of a unit that names the manual page; none where it is not installed."""
+    """Return the line of a unit that names the manual page.
+
+    None where it is not installed.
+    """
     manual = installation.manual
     return (
         "" if manual is None or not _PLAIN.fullmatch(manual) else f"\nDocumentation=file:{manual}"
@@ -159,7 +166,7 @@ def _document(installation: Installation) -> str:
 
 
 def _directories(settings: Settings, installation: Installation) -> str:
-    """Return a line of tmpfiles.d for each directory that a run writes to."""
+    """Return a line of tmpfiles.d for each written directory."""
     mirror, user = settings.mirror, installation.user
     places = {
         "mirror.output": mirror.output,
@@ -182,7 +189,7 @@ def _directories(settings: Settings, installation: Installation) -> str:
 
 
 def _also(settings: Settings, installation: Installation) -> str:
-    """Return the lines of a unit that let it write to what else is configured."""
+    """Return the unit's lines for other paths that are written."""
     metrics, manifest = settings.health.metrics, settings.hooks.manifest
     also = {
         "health.metrics": None if metrics is None else metrics.parent,
@@ -258,7 +265,10 @@ def systemd_calendar(cron: CronSim) -> list[str]:
 
 
 def _range(found: Iterable[int], low: int, high: int) -> str:
-    """Write numbers as systemd does: all, an even step from the first on, or one by one."""
+    """Write numbers as systemd does.
+
+    All, an even step from the first on, or one by one.
+    """
     numbers = sorted(found)
     step = numbers[1] - numbers[0] if len(numbers) > 1 else 0
     if step and numbers == list(range(numbers[0], high + 1, step)):

@@ -1,5 +1,6 @@
-"""What Prometheus gets of a pass: text for the textfile collector of its node exporter.
+"""What Prometheus gets of a pass.
 
+Text for the textfile collector of its node exporter.
 The conventions are Prometheus': base units, ``_total`` for what only grows, times as such (their
 age is for the reader, because the file stays unchanged without passes), and no timestamps on
 the lines. Counters live in the state, so that they grow over all passes.

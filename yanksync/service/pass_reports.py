@@ -115,6 +115,6 @@ class PassReporter:
 
 
 def _below(url: str, suffix: str) -> str:
-    """Return the address that says more than that we live, as healthchecks has them."""
+    """Return the ping address of a start or a failure."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + suffix))

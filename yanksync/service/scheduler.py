@@ -163,7 +163,10 @@ class Service:
             return True
 
     def _work(self) -> None:
-        """Make one pass, in the scheduler's thread; after a failure the next one comes later."""
+        """Make one pass, in the scheduler's thread.
+
+        After a failure the next one comes later.
+        """
         with self._turn.running():
             if self._turn.stopping():
                 return
@@ -208,11 +211,11 @@ class Service:
         self._notifier.notify(READY=1)
 
     def _stop_limit(self) -> float:
-        """Seconds without progress after which a pass that is to end is killed."""
+        """Return the seconds without progress before a stop kills."""
         return 2 * self._settings.upstream.timeout
 
     def _watchdog_limit(self) -> float:
-        """How long a pass may stand still before the watchdog is to bark."""
+        """Return how long a pass may hang before the watchdog acts."""
         return _STUCK * self._settings.upstream.timeout
 
 
@@ -267,8 +270,9 @@ def _schedule_text(schedule: ScheduleSettings) -> str:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """Catch signals inside; each arrives as a byte on the socket, whatever thread it interrupts.
+    """Catch signals inside.
 
+    Each arrives as a byte on the socket, whatever thread it interrupts.
     One that is ignored, as nohup leaves it, stays ignored.
     """
     inbox, outbox = socket.socketpair()

@@ -1,4 +1,4 @@
-"""Whether a run has changed what the state says of the mirror, and not only of runs."""
+"""Notices whether a run changed more than its own record."""
 
 from __future__ import annotations
 

@@ -27,8 +27,9 @@ class Database:
     """One connection to the state database. Not for use by several threads."""
 
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
-        """Open ``path``, making or upgrading it when ``create``; ``read_only``: only to read it.
+        """Open ``path``, making or upgrading it when ``create``.
 
+        ``read_only``: only to read it.
         Raises :class:`StateError` when it is missing (and not to be made), no database, damaged,
         made by a newer yanksync, or cannot be opened. It is left as it was then.
         """
@@ -83,7 +84,7 @@ class Database:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _version_once_made(self) -> int:
-        """Return the schema's version, once a run at work has made or upgraded it."""
+        """Return the schema's version, after another run's upgrade."""
         end = time.monotonic() + _WAIT
         while (version := self._version()) < VERSION and holder(self.path) is not None:
             if time.monotonic() > end:
@@ -250,7 +251,10 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Return whether there is no room left. SQLite reports that like a broken disk."""
+    """Return whether there is no room left.
+
+    SQLite reports that like a broken disk.
+    """
     if _code(error) != sqlite3.SQLITE_IOERR:
         return _code(error) == sqlite3.SQLITE_FULL
     from shutil import disk_usage  # start-up

@@ -1,5 +1,6 @@
-"""Single facts of the state, in groups: each is read as one value and has one owner.
+"""Single facts of the state, in groups.
 
+Each is read as one value and has one owner.
 Each field is a row of the table ``meta``, under the name that ``rename`` gives it.
 """
 
@@ -194,7 +195,10 @@ T = TypeVar("T", bound=Struct)
 
 
 class _Group(Generic[T]):
-    """The facts of one group as an attribute: read when it is asked for, written when it is set."""
+    """The facts of one group as an attribute.
+
+    Read when it is asked for, written when it is set.
+    """
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind

@@ -78,7 +78,7 @@ class History:
         rows.write()
 
     def _known(self, events: Sequence[JournalEvent], epoch: int) -> set[int]:
-        """Return the serials among those of ``events`` that are recorded, and maybe some more."""
+        """Return the recorded serials of ``events``, and maybe more."""
         serials = [event.entry.serial for event in events]
         rows = self._db.execute(
             "SELECT serial FROM history WHERE era = ? AND serial BETWEEN ? AND ?",
@@ -119,8 +119,9 @@ class History:
         reason: str | None,
         rows: _RowWriter,
     ) -> tuple[str | None, str | None]:
-        """Drop the rows that ``event`` explains; return what is known of it by now.
+        """Drop the rows that ``event`` explains.
 
+        Return what is known of it by now.
         That is the reason, and what was averted.
         """
         serial, averted = event.entry.serial, None
@@ -283,7 +284,10 @@ class History:
             )
 
     def _position_of(self, project: str, serial: int, epoch: int) -> int:
-        """Return the place of what a page of ``serial`` shows: not before what was seen before."""
+        """Return the place of what a page of ``serial`` shows.
+
+        Not before what was seen before.
+        """
         row = self._db.first_row(
             """SELECT place FROM history WHERE project = ? AND place > ? AND era = ?
             AND serial IS NULL ORDER BY place DESC LIMIT 1""",
@@ -296,7 +300,10 @@ class History:
 
 
 class _RowWriter:
-    """Journal entries on their way into the table; :meth:`write` before it is asked."""
+    """Journal entries on their way into the table.
+
+    :meth:`write` before it is asked.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -1,4 +1,7 @@
-"""Compares a list of projects with the state inside SQLite: 750,000 rows never become objects."""
+"""Compares a list of projects with the state inside SQLite.
+
+750,000 rows never become objects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The files that upstream's page lacks: those that stay published, and those that are gone."""
+"""The files that upstream's page lacks.
+
+Those that stay published, and those that are gone.
+"""
 
 from __future__ import annotations
 

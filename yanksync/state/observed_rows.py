@@ -1,4 +1,4 @@
-"""Finds the observed rows of the history that journal entries explain, when these come late (R15).
+"""Finds history rows that late journal entries explain (R15).
 
 Entries come in ascending order, so each row is taken up once, when entries reach its page before,
 and looked at once more, by the first entry that explains it.

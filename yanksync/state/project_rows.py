@@ -1,4 +1,4 @@
-"""Values: a row of the table ``projects``, and the page that belongs to it."""
+"""A row of the table ``projects``, and its page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the state holds of each project: its page, its serial, and what of it is published."""
+"""What the state holds of each project.
+
+Its page, its serial, and what of it is published.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs, the reads of the journal, and how far behind the mirror is."""
+"""Runs, reads of the journal, and the lag of the mirror."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Texts as the state keeps them: SQLite's can hold neither NUL nor lone surrogates."""
+"""Texts as the state keeps them.
+
+SQLite's can hold neither NUL nor lone surrogates.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 0, first part: what the configuration and the output say against what the state remembers.
+"""Step 0: compares configuration and output with the state.
 
 A change of policy makes what it concerns unpublished and costs no request; a state that is older
 than the tree stops trusting what it knows of the tree.

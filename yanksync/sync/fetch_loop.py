@@ -1,5 +1,6 @@
-"""Stages 3 to 8 for everything that is due: ask, record, publish, batch by batch.
+"""Stages 3 to 8 for everything that is due.
 
+Ask, record, publish, batch by batch.
 While one batch is rendered and written, the answers of the next come in.
 """
 
@@ -139,7 +140,10 @@ def _settle(fetch_round: _FetchRound) -> None:
 
 
 def _start_helpers(fetch_round: _FetchRound, stack: ExitStack) -> Helpers | None:
-    """Return helpers for a first build, ended with ``stack``; None where they are of no use."""
+    """Return helpers for a first build, ended with ``stack``.
+
+    None where they are of no use.
+    """
     from yanksync.sync.first_build import helpers  # start-up: few passes need them
 
     if not helpers.can_use_helpers(fetch_round.mirror):
@@ -148,7 +152,10 @@ def _start_helpers(fetch_round: _FetchRound, stack: ExitStack) -> Helpers | None
 
 
 def _retry_once(fetch_round: _FetchRound) -> None:
-    """Ask once more, a while later, for what was stale or failed; keep what still is (R3)."""
+    """Ask once more, a while later, for what was stale or failed.
+
+    Keep what still is (R3).
+    """
     if not fetch_round.to_retry or fetch_round.mirror.stopping():
         return
     mirror = fetch_round.mirror
@@ -171,7 +178,7 @@ def _retry_once(fetch_round: _FetchRound) -> None:
 
 
 def _settle_missing(fetch_round: _FetchRound) -> None:
-    """Take 404s that nothing explains for what they say, unless upstream is out (R7)."""
+    """Accept unexplained 404s, unless upstream is out (R7)."""
     if not fetch_round.missing:
         return
     mirror = fetch_round.mirror
@@ -194,7 +201,7 @@ def _settle_missing(fetch_round: _FetchRound) -> None:
 
 
 def _outage(fetch_round: _FetchRound) -> str | None:
-    """Return what shows that all of upstream is missing, and not single projects; else None.
+    """Return the sign that all of upstream is missing, or None.
 
     Raises :class:`UpstreamError` when upstream does not answer any more.
     """
@@ -213,7 +220,10 @@ def _outage(fetch_round: _FetchRound) -> str | None:
 
 
 def _requests(fetch_round: _FetchRound) -> Iterator[PageRequest]:
-    """Yield what to ask, withdrawals first; reads the journal again when the pass gets long."""
+    """Yield what to ask, withdrawals first.
+
+    Reads the journal again when the pass gets long.
+    """
     mirror, state = fetch_round.mirror, fetch_round.mirror.state
     while not mirror.stopping():
         with state.transaction():
@@ -229,7 +239,7 @@ def _requests(fetch_round: _FetchRound) -> Iterator[PageRequest]:
 
 
 def _reread_journal(fetch_round: _FetchRound) -> None:
-    """Read the journal in the middle of a pass, and let its withdrawals go first.
+    """Read the journal within a pass; withdrawals go first.
 
     What goes wrong is logged only when the journal was not read in this pass before.
     """
@@ -251,7 +261,10 @@ def _reread_journal(fetch_round: _FetchRound) -> None:
 
 
 def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRequest]:
-    """Yield the questions that ``tasks`` come to; one that is answered already costs no request."""
+    """Yield the questions that ``tasks`` come to.
+
+    One that is answered already costs no request.
+    """
     rows = mirror.state.projects.get(task.name for task in tasks)
     for task in tasks:
         if mirror.stopping():
@@ -271,7 +284,10 @@ def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRe
 
 
 def _rechecks(mirror: Mirror) -> list[FetchTask]:
-    """Return the looks of the sweep: pages change without a journal entry, too."""
+    """Return the looks of the sweep.
+
+    Pages change without a journal entry, too.
+    """
     state, now = mirror.state, mirror.now()
     # Losses that a guard holds may be upstream's passing fault: no entry will say that it is over.
     held = [
@@ -310,7 +326,10 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
 
 
 def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
-    """Return the message of an outage: no journal, and not one page answered."""
+    """Return the message of an outage.
+
+    No journal, and not one page answered.
+    """
     mirror = fetch_round.mirror
     if (
         mirror.state.facts.source_choice.journal != JournalSource.NONE

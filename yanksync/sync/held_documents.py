@@ -25,7 +25,7 @@ from yanksync.sync.published_page import for_followers, parse_published_page
 
 
 class _HeldDocument(Struct, frozen=True):
-    """A document to be put beside a page that stays as it is."""
+    """A document beside a page that stays as it is."""
 
     row: ProjectRow
     forms: PublishedForms

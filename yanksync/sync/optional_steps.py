@@ -1,4 +1,7 @@
-"""Steps of a pass that most mirrors do without; each is imported only where it has work."""
+"""Steps of a pass that most mirrors do without.
+
+Each is imported only where it has work.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
 
 
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:
-    """Do all that a pass does with upstream and the output, package files aside.
+    """Run the steps of a pass, except for package files.
 
     Returns the mirror with its rules, and what upstream did not let do.
     """
@@ -146,12 +146,15 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
 
 
 def _has_begun(state: State) -> bool:
-    """Whether anything is published: an empty index would say that upstream has nothing."""
+    """Return whether anything is published.
+
+    An empty index would say that upstream has nothing.
+    """
     return state.facts.published_list.written is not None or state.projects.published() > 0
 
 
 def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
-    """Return what is wrong with a first build that finds none of the projects it is to mirror."""
+    """Return why a first build found no project, or None."""
     state, selection = mirror.state, mirror.settings.mirror.selection
     if state.facts.published_list.written is not None or selection.includes_all:
         return None
@@ -172,8 +175,9 @@ def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
 def _copy_files(
     mirror: Mirror, ruled: Mirror, failure: UpstreamError | None, request: PassRequest
 ) -> UpstreamError | None:
-    """Copy package files, and follow the journal meanwhile; return its newest error, if any.
+    """Copy package files, and follow the journal meanwhile.
 
+    Return its newest error, if any.
     ``ruled`` is ``mirror`` with its rules.
     """
     from yanksync.sync.package_files.copy import copy_files  # start-up: few mirrors copy files
@@ -275,7 +279,10 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
 
 
 def _note_complete_reads(mirror: Mirror) -> None:
-    """Note up to which read of the journal all is published. Use inside a transaction."""
+    """Note up to which read of the journal all is published.
+
+    Use inside a transaction.
+    """
     state = mirror.state
     queues = (state.fetch_queue.oldest(), state.publish_queue.oldest())
     outstanding = [since for since in queues if since is not None]

@@ -216,7 +216,10 @@ def _wanted(
     rows: Mapping[int, ProjectRow],
     pages: Mapping[int, Page],
 ) -> Iterator[PublishTask]:
-    """Yield what is to be published of each project; one that cannot be read stops no other."""
+    """Yield what is to be published of each project.
+
+    One that cannot be read stops no other.
+    """
     lost = mirror.state.lost_files.by_project([one.id for one in queued if one.id not in pages])
     for one in queued:
         row = rows[one.id]
@@ -350,7 +353,7 @@ def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:
 
 
 def _changed(outcome: PublishOutcome) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield the projects whose files were touched, with the siblings that may have stood there.
+    """Yield the touched projects, with possible compressed copies.
 
     A run that was killed may have removed files that it did not note, and the output been lost
     since: nothing is there, and a copy of the output still has them.

@@ -1,4 +1,4 @@
-"""Stage 8 for the list of projects: when it is written, and from what.
+"""Stage 8: writes the list of projects.
 
 It is written after the pages, so a follower of the list finds no page older than the list says.
 """
@@ -79,7 +79,10 @@ def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
 
 
 def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
-    """Yield a form, and leave in ``digests`` what was written: its serials age (``verify``)."""
+    """Yield a form, and leave in ``digests`` what was written.
+
+    Its serials age (``verify``).
+    """
     engine = new_digest()
     for chunk in form.chunks():
         engine.update(chunk)

@@ -1,4 +1,7 @@
-"""What is published of a project: its held page as the configuration wants it, in all forms."""
+"""What is published of a project.
+
+Its held page as the configuration wants it, in all forms.
+"""
 
 from __future__ import annotations
 

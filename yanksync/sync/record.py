@@ -196,7 +196,10 @@ class _Recorder:
         )
 
     def _expectation(self, task: FetchTask) -> Expectation:
-        """Return what the look is for; a doubt too young to be confirmed is none yet (R7)."""
+        """Return what the look is for.
+
+        A doubt too young to be confirmed is none yet (R7).
+        """
         age = self._now - (
             self._now + 1 if task.unconfirmed_since is None else task.unconfirmed_since
         )
@@ -302,7 +305,7 @@ class _Recorder:
         lost: Sequence[LostFile],
         hidden: HiddenReleases | None,
     ) -> None:
-        """Keep for the history what was published ``before`` and is from now on (R6)."""
+        """Keep a newly published state of a page for the history (R6)."""
         settled = self._cursor is None or (page.serial is not None and page.serial <= self._cursor)
 
         changes: Sequence[PageChange] = ()
@@ -332,12 +335,15 @@ class _Recorder:
         self._state.history.add_diff(row.name, seen, self._now, settled=settled)
 
     def _note_time(self, row: ProjectRow, above: int, upto: int | None) -> None:
-        """Note that what the journal said of a project is recorded, for ``why``."""
+        """Note that a project's journal entries are recorded."""
         if row.entry_serial is not None:
             self._state.history_times.recorded(row.name, above, upto, self._now)
 
     def _note_traits(self, result: FetchResult, page: Page) -> None:
-        """Note what upstream is like: whether it gives serials (R3), whether it has JSON (R15)."""
+        """Note what upstream is like.
+
+        Whether it gives serials (R3), whether it has JSON (R15).
+        """
         if page.serial is not None and not self._serials:
             self._serials = True
             self._state.facts.change(UpstreamTraits, serials=True)

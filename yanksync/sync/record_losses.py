@@ -1,4 +1,7 @@
-"""Records the files that upstream's pages lost: they stay published until that is decided (R8)."""
+"""Records the files that upstream's pages lost.
+
+They stay published until that is decided (R8).
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,10 @@ class LossRecorder:
             self._recheck_later(row, vanished)
 
     def _report_new_hashes(self, row: ProjectRow, rehashed: Sequence[LostFile]) -> None:
-        """Tell of files that have another hash; all of them are published, or none is."""
+        """Tell of files that have another hash.
+
+        All of them are published, or none is.
+        """
         if not rehashed:
             return
         have = "the file has" if len(rehashed) == 1 else "the files have"
@@ -118,7 +124,7 @@ class LossRecorder:
             log.error("%s: %s", row.name, why, extra={"project": row.name})
 
     def _recheck_later(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
-        """Ask for the page again ``guard.confirm_after`` after the first look that lacked them."""
+        """Fetch the page again ``guard.confirm_after`` after the first loss."""
         since = min(one.since for one in lost)
         why = (
             f"{first_and_count([one.file.filename for one in lost])}: missing on upstream's page, "

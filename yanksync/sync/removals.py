@@ -141,7 +141,10 @@ def _keeps_files(mirror: Mirror, project: int) -> bool:
 
 
 def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
-    """Forget the lost files that no guard holds; return the projects that have fewer files now."""
+    """Forget the lost files that no guard holds.
+
+    Return the projects that have fewer files now.
+    """
     state, now = mirror.state, mirror.now()
     found = []
     for row in state.projects.by_id(list(projects)):

@@ -1,4 +1,7 @@
-"""Files that others read: each is replaced in one step, and they see all of it or the old one."""
+"""Files that others read.
+
+Each is replaced in one step, and they see all of it or the old one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the operator's own command, in a time that is kept, and says what it came to."""
+"""Runs the operator's command, with a time limit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def _file(lines: Iterable[str]) -> IO[bytes]:
 
 
 class _Child(threading.Thread):
-    """Starts the command, in a thread: a signal to ours cannot come between it and its handle."""
+    """Starts the command, in a thread.
+
+    A signal to ours cannot come between it and its handle.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""One run on a mirror at a time (rule R11): a lock that the system frees when the process dies."""
+"""One run on a mirror at a time (rule R11).
+
+A lock that the system frees when the process dies.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,10 @@ def holder(state: Path) -> Holder | None:
 
 
 def _parsed(content: bytes) -> Holder:
-    """Return what a holder wrote: "PID SECONDS HOST", its command, "DONE TOTAL PHASE"."""
+    """Return what a holder wrote.
+
+    "PID SECONDS HOST", its command, "DONE TOTAL PHASE".
+    """
     lines = [*content.decode("utf-8", "replace").split("\n"), "", "", ""]
     words, count = lines[0].split(" ", 2), lines[2].rstrip().split(" ", 2)
     if len(words) != 3 or not words[1].isdecimal():

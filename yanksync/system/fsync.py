@@ -1,4 +1,4 @@
-"""Bringing files to stable storage, few at a time or a whole batch at once."""
+"""Brings files to stable storage, singly or in batches."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ def unsynced(error: OSError) -> str:
 
 
 def _whole(root: str) -> bool:
-    """Sync the file system of ``root``; False where the system cannot do that."""
+    """Sync the file system of ``root``.
+
+    False where the system cannot do that.
+    """
     call = _syncfs()
     if call is None:
         return False
@@ -98,7 +101,10 @@ def _syncfs() -> Callable[[int], int] | None:
 
 @cache
 def _libc() -> Any:
-    """Return Linux's C library; None where there is none that can be called."""
+    """Return Linux's C library.
+
+    None where there is none that can be called.
+    """
     if not sys.platform.startswith("linux"):
         return None
     try:

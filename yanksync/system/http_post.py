@@ -125,7 +125,7 @@ def post(
 
 
 def _kind(error: Exception) -> str:
-    """Return what went wrong, without the text of ``requests``, which repeats the address."""
+    """Return what went wrong, without the address."""
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate or TLS is not right"
     if isinstance(error, requests.exceptions.ProxyError):

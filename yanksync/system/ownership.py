@@ -1,4 +1,7 @@
-"""Who owns files that this process may not write: often they are another user's."""
+"""Who owns files that this process may not write.
+
+Often they are another user's.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def runner() -> str:
 
 
 def _owner(path: Path) -> tuple[Path, int] | None:
-    """Return the nearest existing path and its owner; None where there are no owners."""
+    """Return the nearest existing path and its owner.
+
+    None where there are no owners.
+    """
     if os.name == "nt":
         return None
     for place in (path, *path.parents):

@@ -1,4 +1,7 @@
-"""Logs each request for a bug report (``-vv``): address, status, size and time, without secrets."""
+"""Logs each request for a bug report (``-vv``).
+
+Address, status, size and time, without secrets.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ log = logging.getLogger("yanksync")
 
 
 def is_wanted() -> bool:
-    """Whether requests are logged."""
+    """Return whether requests are logged."""
     return log.isEnabledFor(logging.DEBUG)
 
 

@@ -1,4 +1,7 @@
-"""Reads requirements files as pip does, with what they include; the owner of pip's parser."""
+"""Reads requirements files as pip does, with what they include.
+
+The owner of pip's parser.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,7 @@ def _check(file: RequirementsFile) -> None:
 
 
 def _included(file: RequirementsFile) -> Iterator[str]:
-    """Yield the paths that ``-r`` and ``-c`` name, from the directory of the file."""
+    """Yield the paths that ``-r`` and ``-c`` name."""
     for line in file.options:
         for option in ("requirements", "constraints"):
             for named in line.options.get(option) or ():
@@ -105,7 +108,10 @@ def _included(file: RequirementsFile) -> Iterator[str]:
 
 
 def _pin(requirement: InstallRequirement, path: str) -> Pin | None:
-    """Return the pin of a requirement; None without an exact version of an index."""
+    """Return the pin of a requirement.
+
+    None without an exact version of an index.
+    """
     if requirement.req is None or requirement.link is not None or requirement.is_editable:
         return None
     exact = _exact(requirement.specifier)
@@ -125,7 +131,10 @@ def _pin(requirement: InstallRequirement, path: str) -> Pin | None:
 
 
 def _exact(specifier: SpecifierSet) -> tuple[PinOperator, str] | None:
-    """Return operator and version of the clause that pins (PEP 592); None: none does."""
+    """Return operator and version of the clause that pins (PEP 592).
+
+    None: none does.
+    """
     for clause in sorted(specifier, key=str):
         if clause.operator == PinOperator.ARBITRARY:
             return PinOperator.ARBITRARY, clause.version

@@ -1,5 +1,6 @@
-"""Tells systemd how the service is: the protocol of sd_notify(3), in one datagram.
+"""Tells systemd how the service is.
 
+The protocol of sd_notify(3), in one datagram.
 Outside systemd ``NOTIFY_SOCKET`` is not set, and nothing is sent.
 """
 

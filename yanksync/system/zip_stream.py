@@ -1,5 +1,6 @@
-"""A ZIP archive that is written as a stream: what it takes does not grow with the entries.
+"""A ZIP archive that is written as a stream.
 
+What it takes does not grow with the entries.
 :mod:`zipfile` keeps an object for each entry until the end; here the list of entries goes to a
 temporary file (APPNOTE.TXT, 4.3).
 """
@@ -43,7 +44,7 @@ def zip_chunks(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
 
 
 def _packed(name: bytes, body: bytes, offset: int) -> tuple[bytes, bytes, bytes]:
-    """Return the header of an entry, its data, and its row in the central directory."""
+    """Return an entry's header, data and row of the directory."""
     engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = engine.compress(body) + engine.flush()
     extra = struct.pack("<2HQ", 1, 8, offset) if offset >= _LARGEST else b""
@@ -58,7 +59,7 @@ def _packed(name: bytes, body: bytes, offset: int) -> tuple[bytes, bytes, bytes]
 
 
 def _end(count: int, size: int, offset: int) -> bytes:
-    """Return the end of an archive, in ZIP64's form, too, where the older one is too small."""
+    """Return the end of an archive, in ZIP64 if needed."""
     found = b""
     if count >= _MOST or offset + size >= _LARGEST:
         found += struct.pack(

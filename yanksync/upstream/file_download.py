@@ -29,7 +29,10 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:([0-9]{1,18})|\*)\Z")
 
 
 class _NoPause(RetryAfter):
-    """Leaves it to the caller to pause: only one host of many asked for it."""
+    """Leaves it to the caller to pause.
+
+    Only one host of many asked for it.
+    """
 
     def ask_for(self, seconds: float) -> None:
         """Do nothing."""
@@ -48,7 +51,7 @@ class FileDownloads:
     """Asks the hosts of package files. Safe for use by many threads."""
 
     def __init__(self, settings: Settings, simple_url: str) -> None:
-        """``simple_url``: its credentials go to files on the same host, and to no others."""
+        """Take ``simple_url``, whose credentials go to its own host alone."""
         section = settings.upstream
         self._session = Session(
             SessionOptions(
@@ -151,7 +154,7 @@ def _redirect(
 
 
 def _continues(response: urllib3.BaseHTTPResponse, start: int) -> bool:
-    """Return False for an answer whose bytes do not follow those before ``start``."""
+    """Return False if the answer's bytes do not follow."""
     if response.status == _PART:
         found = _RANGE.match(response.headers.get("Content-Range", ""))
         return found is not None and int(found[1]) == start
@@ -170,7 +173,10 @@ def _download(response: urllib3.BaseHTTPResponse, chunks: Iterator[bytes], shown
 
 
 def _validator(headers: Mapping[str, str]) -> str:
-    """Return what If-Range may say: a strong ETag, else the date of the last change."""
+    """Return what If-Range may say.
+
+    A strong ETag, else the date of the last change.
+    """
     etag = headers.get("ETag", "")
     if etag.startswith('"'):
         return etag

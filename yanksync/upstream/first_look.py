@@ -1,4 +1,7 @@
-"""Looks at the beginning of an answer: enough to know what is at an address, and who serves it."""
+"""Looks at the beginning of an answer.
+
+Enough to know what is at an address, and who serves it.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _redirected(url: str, first: FirstLook | None) -> Iterator[str]:
 
 
 def _candidates(url: str) -> Iterator[str]:
-    """Yield the root's index, the index of a project's page, and the same over https."""
+    """Yield likely addresses of the index, also over https."""
     parts = urlsplit(url)
     paths = list(dict.fromkeys((parts.path, *_paths(parts.path))))
     if parts.scheme == "http":
@@ -58,7 +58,10 @@ def _candidates(url: str) -> Iterator[str]:
 
 
 def _paths(path: str) -> Iterator[str]:
-    """Yield the paths where the index may be instead; ``path`` ends in a slash."""
+    """Yield the paths where the index may be instead.
+
+    ``path`` ends in a slash.
+    """
     above, _, last = path.rstrip("/").rpartition("/")
     if "/simple/" in path.removesuffix("/simple/"):
         yield path.partition("/simple/")[0] + "/simple/"

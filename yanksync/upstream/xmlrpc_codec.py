@@ -1,5 +1,6 @@
-"""XML-RPC on the wire: a call that carries numbers, and the value that comes back.
+"""XML-RPC on the wire.
 
+A call that carries numbers, and the value that comes back.
 What a journal needs and no more, for two reasons: the standard library's module loads a whole HTTP
 client with it, which every start would pay for, and it reads more types than anybody should trust
 (its own documentation warns of that).

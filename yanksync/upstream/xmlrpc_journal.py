@@ -123,7 +123,7 @@ class XmlRpcJournal:
 
 
 def _refusal(reply: HttpResponse) -> str:
-    """Return what an answer without a journal says, and where it sends us."""
+    """Return the error of an answer without a journal."""
     text = f"answered {reply.reason or 'no'}"
     place = reply.headers.get("location", "")
     if 300 <= reply.status < 400 and place:
@@ -177,7 +177,10 @@ def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[Journa
 
 
 def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, ...]:
-    """Check that the serials ascend from ``last`` on; leave out a row that comes twice."""
+    """Check that the serials ascend from ``last`` on.
+
+    Leave out a row that comes twice.
+    """
     ascending: list[JournalEntry] = []
     for row in rows:
         if row.serial <= last:
@@ -192,7 +195,7 @@ def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, .
 
 
 def _rows(value: object) -> list[JournalRow]:
-    """Return the rows of an answer, but not all of them when there are too many."""
+    """Return the rows of an answer, up to a limit."""
     if not isinstance(value, list):
         raise InvalidAnswer(_WHAT, "changelog_since_serial is no list")
     return [_row(row) for row in value[: PAGE + 1]]

@@ -27,7 +27,10 @@ _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML forbids these two as well
 
 
 class _Texts(dict[bytes | None, str | None]):
-    """Decoded texts by their bytes: the rows of an answer share most of them."""
+    """Decoded texts by their bytes.
+
+    The rows of an answer share most of them.
+    """
 
     def __missing__(self, raw: bytes) -> str:
         text = raw.decode()

@@ -120,7 +120,10 @@ def _deleted_index(mirror: Mirror) -> Iterator[Finding]:
 
 
 def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:
-    """Yield all projects that are held or published: (row, is unpublished, why it is held)."""
+    """Yield all projects that are held or published.
+
+    (row, is unpublished, why it is held).
+    """
     after = 0
     while rows := state.projects.next_batch(after, BATCH):
         after = rows[-1].id
@@ -154,7 +157,10 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
 
 
 def _is_published(row: ProjectRow) -> bool:
-    """Return True if a page should be there: upstream's, or one of files that stay without it."""
+    """Return True if a page should be there.
+
+    Upstream's, or one of files that stay without it.
+    """
     if row.presence is Presence.REMOVED:
         return row.published is not None
     return row.presence is Presence.PRESENT
@@ -204,8 +210,9 @@ def _published(
 def _copies(
     mirror: Mirror, row: ProjectRow, rendered: RenderedForms, content: DirectoryContent
 ) -> list[str]:
-    """Return the compressed copies that a page should have: those that were written with it.
+    """Return the compressed copies that a page should have.
 
+    Those that were written with it.
     Nothing is compressed to compare it: another version of a library gives other bytes. Older
     releases noted a copy for every page; one that is missing and would save nothing is right.
     """
@@ -261,7 +268,7 @@ def _listed(mirror: Mirror) -> PublishedForms:
 
 
 def _extras(mirror: Mirror) -> Iterator[Finding]:
-    """Yield the directories that the state knows nothing of, and those that wait to go."""
+    """Yield unknown directories, and those that wait to go."""
     if not mirror.store.directory_content(None).exists:
         return
     names = mirror.store.names()
@@ -286,7 +293,7 @@ def _extra(name: str, content: DirectoryContent) -> Finding:
 
 
 def _upstream(mirror: Mirror) -> Iterator[Finding]:
-    """Ask upstream for every page that is held, with its ETag, whether it is true."""
+    """Ask upstream whether each held page is still true."""
     mirror.progress.expect("asking upstream", mirror.state.projects.published())
     address = redacted(mirror.upstream.simple_url)
     for name in mirror.state.fetch_queue.without_page():
@@ -308,7 +315,10 @@ def _upstream(mirror: Mirror) -> Iterator[Finding]:
 
 
 def _questions(mirror: Mirror) -> Iterator[PageRequest]:
-    """Yield what to ask; what waits to be published anyway is no news."""
+    """Yield what to ask.
+
+    What waits to be published anyway is no news.
+    """
     for batch in _batches(mirror.state):
         for row, waits, _ in batch:
             if not waits and row.presence is Presence.PRESENT:
@@ -341,7 +351,10 @@ def _judged(mirror: Mirror, result: FetchResult) -> tuple[FindingKind | None, st
 
 
 def _waiting(mirror: Mirror, result: FetchResult, detail: str | None) -> tuple[FindingKind, str]:
-    """Weigh a project that is to be asked for anyway: a withdrawal should not wait for that."""
+    """Weigh a project that is to be asked for anyway.
+
+    A withdrawal should not wait for that.
+    """
     answer = result.answer
     if isinstance(answer, PageFound):
         (row,) = mirror.state.projects.get([result.task.name]).values()

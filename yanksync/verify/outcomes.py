@@ -1,4 +1,4 @@
-"""What became of each finding after a repair, by looking at the output again."""
+"""Finds out what became of each finding after a repair."""
 
 from __future__ import annotations
 

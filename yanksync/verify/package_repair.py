@@ -42,7 +42,10 @@ class FileRepairer:
         self.needs_upstream = self.needs_upstream or altered or bool(missing)
 
     def _reset_mode(self, path: str) -> None:
-        """Give a file its mode; one of another user keeps nothing else waiting."""
+        """Give a file its mode.
+
+        One of another user keeps nothing else waiting.
+        """
         try:
             self._mirror.packages.reset_package_modes([path])
         except PublishError as error:
@@ -77,7 +80,7 @@ class FileRepairer:
         return None
 
     def _unreferenced(self, findings: Iterator[Finding]) -> Iterator[str]:
-        """Yield the files that no page names, even now that the pages are repaired."""
+        """Yield files that no page names after the repair."""
         found = (one.path for one in findings if one.kind is FindingKind.UNREFERENCED)
         while batch := list(islice(found, BATCH)):
             yield from self._mirror.state.copy_checks.unknown(batch)

@@ -1,4 +1,7 @@
-"""``verify --repair``: marks what differs as unpublished; the ordinary pipeline does the rest."""
+"""``verify --repair``: marks what differs as unpublished.
+
+The ordinary pipeline does the rest.
+"""
 
 from __future__ import annotations
 
@@ -164,7 +167,10 @@ class _Repairer:
             log.error("%s", error)
 
     def _reset_mode(self, name: str | None) -> None:
-        """Give a directory its mode; one of another user keeps nothing else waiting."""
+        """Give a directory its mode.
+
+        One of another user keeps nothing else waiting.
+        """
         try:
             self._mirror.store.reset_mode(name)
         except PublishError as error:

@@ -1,4 +1,4 @@
-"""Pure: how upstream's page of a project differs from the page that the state has."""
+"""Compares upstream's page with the page of the state (pure)."""
 
 from __future__ import annotations
 

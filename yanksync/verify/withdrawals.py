@@ -97,7 +97,10 @@ def _files_of(publication: Publication, name: NormalizedName) -> Iterator[Output
 
 
 def _project_of(path: str) -> NormalizedName | None:
-    """Return the project whose file this is; None: it is no single project's."""
+    """Return the project whose file this is.
+
+    None: it is no single project's.
+    """
     for base in _OF_PROJECTS:
         name, slash, _ = path.removeprefix(base).partition("/")
         if path.startswith(base) and slash:

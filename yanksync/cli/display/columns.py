@@ -35,7 +35,7 @@ def table(
 
 
 def _wrapped(cells: Sequence[str], widths: Sequence[int], room: int) -> Iterator[str]:
-    """Yield a line, and what of its last cell does not fit into ``room``."""
+    """Yield a line, and the rest of its last cell below."""
     line = _line(cells, widths)
     if len(line) <= room:
         yield line

@@ -44,7 +44,7 @@ def _count(requests: int, clients: int) -> str:
 
 
 def _clients(file: FileCounts) -> list[tuple[str, ClientCounts]]:
-    """Return the clients of a file, those with most requests after its withdrawal first."""
+    """Return a file's clients, most requests after the withdrawal first."""
     found = file.clients.items()
     return sorted(found, key=lambda one: (-one[1].after, -one[1].before, one[0]))
 

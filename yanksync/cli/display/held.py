@@ -1,4 +1,4 @@
-"""What a guard holds, grouped by reason, as ``holds`` and ``approve`` print it."""
+"""Prints what a guard holds, grouped by reason."""
 
 from __future__ import annotations
 

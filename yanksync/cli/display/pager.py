@@ -43,7 +43,10 @@ def show(lines: Iterable[str]) -> None:
 
 
 def _pager() -> list[str] | None:
-    """Return the command of the pager; None where there is no terminal, or no pager."""
+    """Return the command of the pager.
+
+    None where there is no terminal, or no pager.
+    """
     if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     try:

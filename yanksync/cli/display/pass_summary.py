@@ -1,4 +1,4 @@
-"""What a pass came to, in one line for people and as one object for programs."""
+"""Sums up a pass, as one line and as one JSON object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a dry run prints: one line an action, withdrawals first and in full."""
+"""What a dry run prints.
+
+One line an action, withdrawals first and in full.
+"""
 
 from __future__ import annotations
 

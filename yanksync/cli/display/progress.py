@@ -1,4 +1,7 @@
-"""How far a pass is: one line on a terminal, or a line of the log now and then."""
+"""How far a pass is.
+
+One line on a terminal, or a line of the log now and then.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,7 @@ class ProgressBars:
 
 
 def _width() -> int:
-    """Return the columns of the terminal on standard error, without that of the cursor."""
+    """Return the usable columns of the terminal on standard error."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):  # no terminal, or a stream without a file

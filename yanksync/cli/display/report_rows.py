@@ -1,5 +1,6 @@
-"""What ``verify`` finds and what ``adopt`` does: a row for each thing, printed as it comes.
+"""What ``verify`` finds and what ``adopt`` does.
 
+A row for each thing, printed as it comes.
 There may be millions of them.
 """
 

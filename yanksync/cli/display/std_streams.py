@@ -1,4 +1,7 @@
-"""Standard input, output and error, whatever they were given to us as: closed, full or narrow."""
+"""Standard input, output and error, whatever they were given to us as.
+
+Closed, full or narrow.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ class _Duration(_Seconds):
 
 
 class _Moment(_Seconds):
-    """A date, an RFC 3339 time, or how long ago; the value is UTC seconds."""
+    """A date, an RFC 3339 time, or how long ago.
+
+    The value is UTC seconds.
+    """
 
     name = "time"
 
@@ -63,7 +66,10 @@ class _Moment(_Seconds):
 
 
 def _timestamp(text: str) -> float:
-    """Return the UTC seconds of a date or RFC 3339 time; without a zone it is UTC."""
+    """Return the UTC seconds of a date or RFC 3339 time.
+
+    Without a zone it is UTC.
+    """
     if _TIME.fullmatch(text) is None:
         raise ValueError(text)
     found = datetime.fromisoformat(text.upper())

@@ -1,4 +1,4 @@
-"""The report of ``why``, as lines for a screen of 80 columns and as JSON."""
+"""Prints the report of ``why``, as lines and as JSON."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands that look at a mirror, and those that decide what a guard holds."""
+"""The commands that look at a mirror, or decide about holds."""

@@ -96,7 +96,10 @@ def approve(
 
 
 def _name(text: str) -> str:
-    """Return the name that is meant; 'the journal' is how it is printed."""
+    """Return the name that is meant.
+
+    'the journal' is how it is printed.
+    """
     whole = {subject: what for what, subject in WHOLE_MIRROR.items()}
     return whole.get(text) or valid_name(text)
 
@@ -113,8 +116,9 @@ def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) ->
 def _released(
     settings: Settings, names: Sequence[str], kinds: Collection[str], seen: list[HeldItem] | None
 ) -> tuple[list[HeldItem], int]:
-    """Release what was chosen; of that only what a person has ``seen``, if it was shown.
+    """Release what was chosen.
 
+    Of that only what a person has ``seen``, if it was shown.
     Returns what was released, and how much was not.
     """
     with open_state(settings, "approve") as state:

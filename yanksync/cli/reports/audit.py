@@ -53,7 +53,10 @@ _NO_PINS = (
 def _kinds(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> frozenset[FindingKind]:
-    """Return the kinds of findings that are named, with commas between; all without a value."""
+    """Return the kinds of findings that are named, with commas between.
+
+    All without a value.
+    """
     if value is None:
         return frozenset(FindingKind)
     words = [word.strip() for word in value.split(",")]
@@ -243,7 +246,7 @@ def _index_facts(
 def _state_facts(
     context: CliContext, names: Sequence[NormalizedName]
 ) -> tuple[str, dict[NormalizedName, ProjectFacts]]:
-    """Return what the state of the mirror is called, and what it says."""
+    """Return the name of the mirror's state, and its facts."""
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.audit.state_source import facts_of_state
     from yanksync.state.database import exists
@@ -259,7 +262,7 @@ def _state_facts(
 
 
 def _rules(state: State) -> Rules:
-    """Return what tells the files of a project that the operator's rules hide or mark."""
+    """Return a function that finds files which rules hide or mark."""
     from yanksync.mirror.offers import recorded_offers
     from yanksync.sync.policy.explain import explain
 

@@ -1,4 +1,7 @@
-"""The command ``check``: one line for a monitoring system, and Nagios' exit codes."""
+"""The command ``check``.
+
+One line for a monitoring system, and Nagios' exit codes.
+"""
 
 from __future__ import annotations
 
@@ -142,13 +145,19 @@ def _text(found: Status, code: int, seen: Sequence[Problem]) -> str:
 
 
 def _figures(found: Status, limits: Limits) -> str:
-    """Return performance data; U is Nagios' word for a value that is not known."""
+    """Return performance data.
+
+    U is Nagios' word for a value that is not known.
+    """
     lag = "U" if found.lag_seconds is None else f"{found.lag_seconds:.0f}s;{limits.lag:.0f}"
     return f"lag={lag} held={found.held}"
 
 
 def _one_line(text: str) -> str:
-    """Return ``text`` as Nagios can read it: the bar begins its performance data."""
+    """Return ``text`` as Nagios can read it.
+
+    The bar begins its performance data.
+    """
     return printable(" ".join(text.split()).replace("|", "/"))
 
 

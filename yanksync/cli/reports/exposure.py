@@ -33,7 +33,10 @@ def _selection(
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: Path | None) -> bytes:
-    """Return the key that addresses are hashed with; without a file, a new one."""
+    """Return the key that addresses are hashed with.
+
+    Without a file, a new one.
+    """
     if value is None:
         return secrets.token_bytes(32)
     try:

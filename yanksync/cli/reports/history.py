@@ -115,7 +115,7 @@ def history(
 
 
 def _understood(state: State, words: Sequence[str]) -> tuple[Sequence[str], str | None]:
-    """Return patterns of projects, and the version if the second of two words is one."""
+    """Return patterns of projects, and a version if one is named."""
     _selection(words[:1])
     if len(words) == 2:
         known = _chosen(state, words[:1], None, (None, None), ())
@@ -134,7 +134,10 @@ def _is_version(text: str) -> bool:
 
 
 def _selection(words: Sequence[str]) -> ProjectFilter | None:
-    """Return the projects that are meant; None: all. Exits with 2 if a word is no pattern."""
+    """Return the projects that are meant; None: all.
+
+    Exits with 2 if a word is no pattern.
+    """
     try:
         return ProjectFilter(tuple(words)) if words else None
     except ValueError as error:

@@ -153,7 +153,10 @@ def _wanted(
     locks: tuple[str, ...],
     hashes: tuple[KnownHash, ...],
 ) -> Wanted:
-    """Return the release with its hashes. Needs no configuration if the user has some."""
+    """Return the release with its hashes.
+
+    Needs no configuration if the user has some.
+    """
     from yanksync.reports.rescue.known_hashes import hashes_of_locks
 
     project, version = pin

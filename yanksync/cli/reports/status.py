@@ -164,7 +164,7 @@ def _run(run: Holder, now: float) -> str:
 
 
 def _package_files(counts: CopyCounts) -> Iterator[str]:
-    """Yield how many package files there are of each kind, with their bytes."""
+    """Yield the counts of package files, with their bytes."""
     for count, size, what in (
         (counts.served, counts.served_bytes, "copied"),
         (counts.wanted, counts.wanted_bytes, "to copy"),

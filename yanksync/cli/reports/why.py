@@ -1,4 +1,7 @@
-"""The command ``why``: can a release be installed from this mirror, and why not."""
+"""The command ``why``.
+
+Can a release be installed from this mirror, and why not.
+"""
 
 from __future__ import annotations
 

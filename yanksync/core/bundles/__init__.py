@@ -1,1 +1,4 @@
-"""What a bundle has in it: its header, its members, and what they may name."""
+"""What a bundle has in it.
+
+Its header, its members, and what they may name.
+"""

@@ -1,4 +1,7 @@
-"""The members of a bundle by their names; no other name is accepted (R10)."""
+"""The members of a bundle by their names.
+
+No other name is accepted (R10).
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class _Caddy(Struct, gc=False):
 
 
 class _Json(Struct, gc=False):
-    """The keys under which logs in JSON have what counts, in the order in which they are taken."""
+    """The keys of JSON logs, in the order of preference."""
 
     status: int | str
     request: str | _Caddy | None = None
@@ -154,7 +154,7 @@ def _from_json(line: str) -> FileRequest | None:
 def _requested(
     address: str, time: str | float, request: str, status: str | int
 ) -> FileRequest | None:
-    """Return what the line of a request says, such as ``GET /x HTTP/1.1``."""
+    """Return what a request line such as ``GET /x HTTP/1.1`` says."""
     method, _, rest = request.partition(" ")
     return _request(address, time, method, rest.partition(" ")[0], status)
 
@@ -197,7 +197,7 @@ def moment(time: str | float) -> float:
 
 
 def _seconds(number: float) -> float:
-    """Return the seconds of a number that may be milliseconds, if it is a time."""
+    """Return seconds of a number that may be milliseconds."""
     seconds = number / 1000 if number > _MILLISECONDS else number
     if not 0 <= seconds < _MILLISECONDS:
         raise InvalidLine(str(number))

@@ -1,4 +1,4 @@
-"""Tells a list of projects from a project's page, by their first bytes."""
+"""Tells a list of projects from a page, by the first bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def kind_of(head: bytes, content_type: str) -> DocumentKind:
 
 
 def _names_a_project(anchor: Anchor) -> bool:
-    """Return whether a link leads to the project of its text, as PEP 503 has it."""
+    """Return whether a link leads to its text's project (PEP 503)."""
     last = anchor.href.partition("#")[0].rstrip("/").rpartition("/")[2]
     name = normalize(anchor.text.strip())
     return anchor.href.endswith("/") and name is not None and name == normalize(last)

@@ -1,5 +1,6 @@
-"""Rules for the parts of one file on a page: name, URL, hashes, times. All hostile until checked.
+"""Rules for the parts of one file on a page.
 
+Name, URL, hashes, times. All hostile until checked.
 Each function takes upstream's text and returns the value for :class:`yanksync.core.model.File`.
 They are called for every file of the index, so each has a quick path that one regular expression
 decides.
@@ -95,7 +96,7 @@ def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
 
 
 def _is_plain(url: str, filename: str, allow_http: bool) -> bool:
-    """Return whether ``url`` is absolute, ends in ``filename`` and has nothing to encode.
+    """Return whether ``url`` is absolute, names the file, and needs no encoding.
 
     Raises:
         InvalidFile: it is, and its scheme or host are not allowed.
@@ -165,7 +166,10 @@ def resolve(raw: str, base: str, allow_http: bool) -> tuple[str, str]:
 
 
 def _encoded(part: str) -> str:
-    """Percent-encode what a path or query may not contain; keep what is encoded."""
+    """Percent-encode what a path or query may not contain.
+
+    Keep what is encoded.
+    """
     return quote(_STRAY_PERCENT.sub("%25", part), safe="/%:@!$&'()*+,;=~?")
 
 

@@ -1,5 +1,4 @@
-"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792) into
-:class:`yanksync.core.model.Page`.
+"""Reads a project page in JSON (PEP 691, 700, 714, 740, 792).
 
 :mod:`.json_wire` checks the shape, this module the meaning.
 """
@@ -165,7 +164,10 @@ def _file(wire: WireFile, base: str, rules: PageRules, warnings: PageWarnings) -
 
 
 def _yanked(raw: bool | str | None, rules: PageRules, warnings: PageWarnings) -> Yank | None:
-    """Return the yank: every string is one, the empty one too; null is none, with a note."""
+    """Return the yank: every string is one, the empty one too.
+
+    Null is none, with a note.
+    """
     if raw is None:
         warnings.add("yanked is null, which is no value for it; read as not yanked")
         return None
@@ -176,7 +178,7 @@ def _yanked(raw: bool | str | None, rules: PageRules, warnings: PageWarnings) ->
 
 
 def _core_metadata(wire: WireFile, warnings: PageWarnings) -> bool | Hashes | None:
-    """Return the metadata claim, the keys in the order of PEP 714 and then Warehouse's."""
+    """Return the metadata claim, by the keys of PEP 714 first."""
     claim = wire.core_metadata
     if claim is None:
         claim = wire.dist_info_metadata
@@ -194,7 +196,7 @@ def _core_metadata(wire: WireFile, warnings: PageWarnings) -> bool | Hashes | No
 
 
 def _provenance(raw: object, warnings: PageWarnings) -> str | None:
-    """Return the provenance URL, or None with a note where it is none."""
+    """Return the provenance URL; note an invalid one and return None."""
     url = provenance_url(raw) if isinstance(raw, str) else None
     if url is None:
         warnings.add("a provenance is no absolute https URL; not passed on")

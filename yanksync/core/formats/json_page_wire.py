@@ -1,5 +1,6 @@
-"""The shape of a project page in JSON: from bytes to typed, unchecked values.
+"""The shape of a project page in JSON.
 
+From bytes to typed, unchecked values.
 A page with an element of a wrong shape is read again, element by element, so that one bad file
 hides no other file's yank. Keys that we do not know are ignored, of a repeated key the last
 counts, as in every common JSON reader.
@@ -146,8 +147,9 @@ def check_values(body: bytes, rules: PageRules) -> None:
 
 
 def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that hold lone surrogates: msgspec refuses those too, and
-    no key that we know is among them.
+    """Return an object without the keys that hold lone surrogates.
+
+    msgspec refuses those, too, and no known key is among them.
     """
     return {key: value for key, value in pairs if not _LONE.search(key)}
 
@@ -160,7 +162,7 @@ def _no_constant(name: str) -> NoReturn:
 def _piecewise(
     loose: _LoosePage, rules: PageRules, warnings: PageWarnings
 ) -> tuple[WirePage, list[InvalidFileEntry]]:
-    """Return a page without its elements of a wrong shape, and the files among them.
+    """Return a page without malformed elements, and its readable files.
 
     Raises:
         InvalidDocument: there are too many elements.
@@ -183,7 +185,7 @@ def _piecewise(
 
 
 def _misfit(raw: object, number: int, problem: msgspec.ValidationError) -> InvalidFileEntry:
-    """Return what is known of element ``number`` of ``files``, which cannot be read."""
+    """Return what is known of the unreadable file ``number``."""
     known = raw if isinstance(raw, dict) else {}
     filename, url = known.get("filename"), known.get("url")
     if not isinstance(filename, str):

@@ -29,8 +29,9 @@ class _Status(Struct, omit_defaults=True, gc=False):
 
 
 class _File(Struct, rename="kebab", gc=False):
-    """One element of ``files``, in the order that it is written: as Warehouse, by key.
+    """One element of ``files``, in the order that it is written.
 
+    As Warehouse, by key.
     What is not known is left out: uv rejects a page over a size or time that is null.
     """
 
@@ -99,7 +100,10 @@ def _version(page: Page, sized: bool) -> str:
 
 
 def _file(file: File, sized: bool) -> _File:
-    """Return a file as it is written; ``sized``: whether the page may say sizes."""
+    """Return a file as it is written.
+
+    ``sized``: whether the page may say sizes.
+    """
     yank, metadata = file.yanked, file.core_metadata
     return _File(
         UNSET if metadata is None else _claim(metadata),

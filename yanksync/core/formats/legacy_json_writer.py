@@ -1,4 +1,4 @@
-"""A page in the older JSON API, as far as other mirrors need it to follow this one.
+"""Writes a page in the older JSON form that other mirrors follow.
 
 What bandersnatch and shadowmire read: the files by version, each with its yank in two fields. What
 only the packages' metadata says (classifiers, dependencies, summaries) is not on a page, so it is
@@ -27,7 +27,7 @@ _MICROSECONDS = slice(0, 19)  # of yyyy-mm-ddThh:mm:ss.ffffffZ: the characters b
 
 
 class _File(Struct, kw_only=True, gc=False):
-    """A file, with every key that a follower looks up without asking whether it is there."""
+    """A file, with every key that followers expect."""
 
     comment_text: str = ""
     core_metadata: bool | dict[str, str] | UnsetType = msgspec.field(name="core-metadata")
@@ -95,7 +95,10 @@ def render_document(page: Page) -> bytes:
 
 
 def _newest(groups: dict[str, tuple[File, ...]]) -> str | None:
-    """Return the newest version with files; one that is not yanked in full goes before others."""
+    """Return the newest version with files.
+
+    One that is not yanked in full goes before others.
+    """
     return max(
         groups,
         key=lambda text: (any(file.yanked is None for file in groups[text]), sort_key(text)),
@@ -124,7 +127,10 @@ def _file(file: File) -> _File:
 
 
 def _reason(yank: Yank | None) -> str | None:
-    """Return the reason as the older API has it: null when there is none."""
+    """Return the reason as the older API has it.
+
+    Null when there is none.
+    """
     return None if yank is None or yank.reason == "" else yank.reason
 
 

@@ -1,4 +1,4 @@
-"""From an answer's bytes to a value, by the Content-Type that upstream gave it.
+"""Reads an answer's bytes, as its Content-Type says.
 
 The one door to the readers: whatever upstream sends, what comes out is a value or a
 :class:`yanksync.core.errors.InvalidAnswer`. Each reader is imported where it is needed, because
@@ -107,7 +107,10 @@ def parse_list(
 
 
 def _answer(what: str, read: Callable[[], T]) -> T:
-    """Return what ``read`` returns; every way in which reading fails becomes a BadAnswer."""
+    """Return what ``read`` returns.
+
+    Every way in which reading fails becomes a BadAnswer.
+    """
     try:
         return read()
     except (InvalidDocument, msgspec.ValidationError) as problem:

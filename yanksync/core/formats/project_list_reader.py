@@ -132,7 +132,10 @@ class _JsonRows:
         self._whole = memoryview(projects)
 
     def __iter__(self) -> Iterator[_Row]:
-        """Yield name, serial and revision of each row. Raises ValueError: they cannot be read."""
+        """Yield name, serial and revision of each row.
+
+        Raises ValueError: they cannot be read.
+        """
         whole = self._whole
         if bytes(whole[:1]) != b"[":
             raise InvalidDocument("its projects are no list")
@@ -143,7 +146,7 @@ class _JsonRows:
         yield from _decoded(b"[" + bytes(whole[start:]))
 
     def _part(self, start: int) -> tuple[list[_Row], int]:
-        """Return the rows of the part that begins at ``start``, and where the next one does."""
+        """Return the rows of one part, and the start of the next."""
         window = bytes(self._whole[start : start + _PART + _LONGEST])
         search = _PART
         while (end := _END.search(window, search)) is not None:
@@ -162,7 +165,10 @@ def _checked(row: _LooseRow) -> _Row:
 
 
 def _decoded(part: bytes) -> list[_Row]:
-    """Return rows. Raises ValueError: a number in one is none, or it is no JSON."""
+    """Return rows.
+
+    Raises ValueError: a number in one is none, or it is no JSON.
+    """
     try:
         return [(row.name, row.last_serial, row.revision) for row in _ROWS_DECODER.decode(part)]
     except msgspec.ValidationError:
@@ -196,7 +202,10 @@ def parse_html_list(
 
 
 class _HtmlNames:
-    """The names of a list in HTML; kept as long texts, for a short one costs 50 bytes more."""
+    """The names of a list in HTML.
+
+    Kept as long texts, for a short one costs 50 bytes more.
+    """
 
     def __init__(self, limit: int) -> None:
         self._most = limit
@@ -228,7 +237,7 @@ class _HtmlNames:
 
 
 def _linked_name(anchor: Anchor) -> str:
-    """Return the anchor's text, or "" where its link leads to no project of that name."""
+    """Return the anchor's text, or "" if its link fits none."""
     name, link = normalize(anchor.text), anchor.href
     if name is None or link in (f"{name}/", f"/simple/{name}/"):
         return anchor.text

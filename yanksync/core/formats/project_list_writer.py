@@ -1,4 +1,7 @@
-"""The list of projects in both forms, in chunks: 750,000 rows need not fit into memory."""
+"""The list of projects in both forms, in chunks.
+
+750,000 rows need not fit into memory.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class ProjectListForms:
     """
 
     def __init__(self, rows: Callable[[], Iterable[ListedProject]], serial: int | None) -> None:
-        """``rows`` returns fresh rows at each call; ``serial`` is for the JSON form."""
+        """Take ``rows`` that returns fresh rows at each call."""
         self._rows = rows
         self._serial = serial
         self._html: deque[bytes] = deque()  # of the reading that made the JSON form last
@@ -106,7 +109,7 @@ def serial_rows(rows: Callable[[], Iterable[ListedProject]]) -> Iterator[bytes]:
 
 
 def _chunks(projects: Iterable[ListedProject]) -> Iterator[tuple[list[ListedProject], bool]]:
-    """Yield the rows in lists, and whether no name in a list needs escaping: asked once for all."""
+    """Yield lists of rows, and whether their names need no escaping."""
     rows = iter(projects)
     while chunk := list(islice(rows, _ROWS)):
         names = "".join([row.name + row.display for row in chunk])

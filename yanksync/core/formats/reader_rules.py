@@ -1,4 +1,7 @@
-"""What the readers of upstream's pages share: their limits, their result and how a page fails."""
+"""What the readers of upstream's pages share.
+
+Their limits, their result and how a page fails.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ class FileCollector:
 
 
 def _merged(first: File, second: File) -> File | None:
-    """Return two entries of one file name as one file, or None if their hashes differ.
+    """Return one file for two entries, or None if hashes differ.
 
     An index that unites others lists a file once for each, and not every one knows its hash. The
     first URL counts, and with it what the index says of files beside it: metadata and signature.

@@ -1,1 +1,4 @@
-"""Package files of a mirror that copies them: their places, and which of them a page offers."""
+"""Package files of a mirror that copies them.
+
+Their places, and which of them a page offers.
+"""

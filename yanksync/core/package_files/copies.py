@@ -1,4 +1,4 @@
-"""Pure: the copies of a project's files, and what a page makes of them."""
+"""Applies the copies of a project's files to its page (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pure: which files stay in the mirror although upstream removed them, and as what.
+"""Decides which files stay although upstream removed them (pure).
 
 The cause decides, as far as it can be known: the journal cannot tell an owner's removal from an
 administrator's. Malware is removed early or after a quarantine, so neither of these is kept.

@@ -1,4 +1,4 @@
-"""Pure: which files of a project are chosen by the rules of ``[files]``.
+"""Chooses files of a project by the rules of ``[files]`` (pure).
 
 What the rules leave out is left off the page, too: an installer never picks a file that the mirror
 does not copy.
@@ -140,7 +140,7 @@ def unmet_pins(page: Page, choice: FileChoice) -> tuple[str, ...]:
 def _tests(
     name: str, action: ProjectAction, choice: FileChoice
 ) -> Iterator[tuple[FileRule, _Test]]:
-    """Yield the rules that judge each file by itself, with what a chosen file passes."""
+    """Yield the rules that judge each file by itself."""
     rules = choice.rules
     if action is ProjectAction.EXCLUDE:
         yield FileRule.PROJECTS, lambda version, file: False

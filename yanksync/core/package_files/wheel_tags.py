@@ -1,4 +1,4 @@
-"""Pure: which wheels a platform or an interpreter can use, by their tags (PEP 425)."""
+"""Matches wheels with platforms and interpreters, by their tags (PEP 425)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def is_for_python(filename: str, pythons: tuple[str, ...]) -> bool:
 
 
 def _tags(filename: str) -> frozenset[Tag]:
-    """Return the tags in the name of a wheel; none: it is no name of a wheel."""
+    """Return the tags in the name of a wheel.
+
+    None: it is no name of a wheel.
+    """
     parts = filename.removesuffix(".whl").split("-")
     return _parsed("-".join(parts[-3:])) if len(parts) in (5, 6) else frozenset()
 
@@ -70,7 +73,7 @@ def _platforms(platform: str) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _usable(pythons: tuple[str, ...]) -> frozenset[tuple[str, str]]:
-    """Return the pairs of interpreter and ABI that one of the interpreters can use."""
+    """Return the interpreter and ABI pairs that an interpreter can use."""
     return frozenset((tag.interpreter, tag.abi) for python in pythons for tag in _of_python(python))
 
 

@@ -1,4 +1,4 @@
-"""Pure: which files of a page are too young to be offered, and until when.
+"""Decides which files are too young, and until when (pure).
 
 The unit is the file. A file's effective time is the later of two clocks: the page's upload-time
 (PEP 700), and the time at which the file was added (its journal entry, else the first sight of it).

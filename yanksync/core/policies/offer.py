@@ -1,4 +1,4 @@
-"""Pure: a recorded page as the operator's rules offer it at a cut-off."""
+"""Applies the operator's rules to a recorded page (pure)."""
 
 from __future__ import annotations
 
@@ -122,7 +122,10 @@ def offer(page: Page, rules: OfferRules, times: FileTimes, cutoff: float) -> Off
 def _ruling(
     file: File, version: str | None, verdict: Verdict, cooldown: FileCooldown, *, marks: bool
 ) -> Ruling | None:
-    """Return what becomes of one file; None: it is offered as it was recorded."""
+    """Return what becomes of one file.
+
+    None: it is offered as it was recorded.
+    """
     if verdict.hidden_by is not None:
         return Ruling(file, version, verdict.hidden_by, verdict.reason, verdict.until, hidden=True)
     rule = None if verdict.allowed else cooldown.hidden_by
@@ -139,7 +142,7 @@ def _is_young(ruling: Ruling) -> bool:
 
 
 def _all_rulings(rulings: Sequence[Ruling | None], verdicts: Sequence[Verdict]) -> Iterator[Ruling]:
-    """Yield the decisions, two for a young file that an override marks as well."""
+    """Yield the decisions about a file; there can be two."""
     for ruling, verdict in zip(rulings, verdicts, strict=True):
         if ruling is None:
             continue
@@ -155,7 +158,7 @@ def _page(
     verdicts: Sequence[Verdict],
     rulings: Sequence[Ruling | None],
 ) -> Page:
-    """Return ``page`` without the files that are hidden, and with the marks of the others."""
+    """Return ``page`` without hidden files, and with marks."""
     kept = list(_kept(page, versions, verdicts, rulings))
     listed = page.versions
     if listed is not None:

@@ -1,4 +1,4 @@
-"""Pure: the operator's decisions about a project, a release or a file, and malware advisories."""
+"""Overrides and malware advisories, and what they match (pure)."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def names_version(advisory: Advisory, version: str | None) -> bool:
 
 
 def _in_range(events: Sequence[tuple[str, str]], version: str | None) -> bool:
-    """Return whether ``version`` is affected by the events of one range (OSV's algorithm)."""
+    """Return whether OSV's algorithm finds ``version`` in one range."""
     key = None if version is None else version_key(version)
     if key is None or isinstance(key, str):  # it has no order under PEP 440
         return bool(events) and all(one == ("introduced", "0") for one in events)
@@ -169,7 +169,10 @@ def _in_range(events: Sequence[tuple[str, str]], version: str | None) -> bool:
 
 
 def _sorted_events(events: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:
-    """Return events in the order of their versions; "0" is before every version, as ()."""
+    """Return events in the order of their versions.
+
+    "0" is before every version, as ().
+    """
     known: list[tuple[str, Any]] = []
     for kind, text in events:
         key = () if text == "0" else version_key(text)

@@ -1,4 +1,4 @@
-"""What the mirror offers of a page, in the one order that both forms are written in. Pure."""
+"""Decides what a page offers, in the order of both forms (pure)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What journal entries and answers of upstream mean, and what follows from them."""
+"""Decides what journal entries and answers of upstream mean."""

@@ -1,4 +1,4 @@
-"""Pure: the journal entries of one project, found by what they explain (rule R6).
+"""Finds the journal entries that explain a change of a project (R6).
 
 An entry and a difference between two pages share an address exactly if the entry accounts for the
 difference. So each is looked up, and the cost is that of the entries and the differences, not of
@@ -82,7 +82,10 @@ class EntryIndex:
 
     @cached_property
     def _explaining(self) -> dict[tuple[bool, Scope], list[int]]:
-        """The serials of the entries at each address: of removals, and of other differences."""
+        """The serials of the entries at each address.
+
+        Of removals, and of other differences.
+        """
         found: dict[tuple[bool, Scope], list[int]] = {}
         for event in self._events:
             for removal in (False, True):
@@ -92,7 +95,7 @@ class EntryIndex:
 
     @cached_property
     def _texts(self) -> dict[VersionKey, dict[str, list[JournalEvent]]]:
-        """The entries that begin and end yanks, by version and by its text."""
+        """The entries that begin and end yanks, by version and text."""
         found: dict[VersionKey, dict[str, list[JournalEvent]]] = {}
         for event in self._events:
             version = event.entry.version

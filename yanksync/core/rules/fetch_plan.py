@@ -1,4 +1,4 @@
-"""Stage 2, pure: what a pass will do, and when something is asked for again.
+"""Stage 2: decides what a pass fetches, and when again (pure).
 
 A plan is a value: ``--dry-run`` prints it.
 """

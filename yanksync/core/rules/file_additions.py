@@ -1,4 +1,4 @@
-"""Pure: when the files of a project were added, as far as pages and journal entries say."""
+"""Finds when files were added, by pages and journal entries (pure)."""
 
 from __future__ import annotations
 

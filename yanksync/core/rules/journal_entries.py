@@ -169,7 +169,7 @@ def mirrored_names(
 
 
 def _valid(entries: Iterable[JournalEntry]) -> dict[str, NormalizedName]:
-    """Return the normalised name of each spelling that is a valid project name."""
+    """Return the normalised name of each valid spelling."""
     spellings = dict.fromkeys(entry.name for entry in entries)  # far fewer than entries
     return {raw: name for raw in spellings if (name := normalize(raw)) is not None}
 

@@ -1,4 +1,4 @@
-"""Pure: the files that a new page takes away, and the page that is published meanwhile.
+"""Finds the files that a new page takes away (pure).
 
 A file that vanishes without a reason, or gets another hash, may be upstream's fault or an attack.
 Only such a file is held back: it stays as it was published, while everything else of the new page
@@ -215,8 +215,9 @@ def _quarantined(
     events: Sequence[JournalEvent],
     observation: Observation,
 ) -> Iterator[LostFile]:
-    """Yield what to remember of the files that a quarantine takes away: all, it may be cleared.
+    """Yield what to remember of the files that a quarantine takes away.
 
+    All, it may be cleared.
     Their hashes, that is: nothing asks for the release of each.
     """
     entries, low = _LossEntries(events), None if before is None else before.serial
@@ -259,7 +260,10 @@ def _first_seen(
 
 
 def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation) -> LostFile:
-    """Return ``lost`` as it must be judged again: upstream has these ``hashes`` now."""
+    """Return ``lost`` as it must be judged again.
+
+    Upstream has these ``hashes`` now.
+    """
     return replace(
         lost,
         hashes=hashes,
@@ -274,14 +278,14 @@ def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation
 
 
 def _marked_by_page(lost: LostFile, new: File | None, mark: Yank | None) -> LostFile:
-    """Return ``lost`` with the mark of upstream's file, or of its release if the file is gone."""
+    """Return ``lost`` with the mark of upstream's file or release."""
     if new is not None and new.yanked is not None:
         lost = _marked(lost, new.yanked)
     return _marked(lost, mark) if mark is not None and lost.vanished else lost
 
 
 def _as_it_was(file: File, new: File | None) -> bool:
-    """Return whether ``new`` is the same file, as far as their hashes show."""
+    """Return whether the hashes show the same file."""
     if new is None:
         return False
     if file.hashes == new.hashes or file.filename.endswith(_VARIANTS):
@@ -300,7 +304,10 @@ def _marks_of(page: Page) -> dict[str, Yank]:
 
 
 class _LossEntries:
-    """What journal entries say of lost files: the newest of each sort, which is the last."""
+    """What journal entries say of lost files.
+
+    The newest of each sort, which is the last.
+    """
 
     def __init__(self, events: Iterable[JournalEvent]) -> None:
         self._remade: int | None = None
@@ -343,7 +350,7 @@ class _LossEntries:
         return serial is not None and any(one is not None and one > serial for one in removals)
 
     def _removals(self, lost: LostFile) -> tuple[int | None, ...]:
-        """Return the newest entries that remove the file, its release and its project."""
+        """Return the newest entries that remove file, release and project."""
         release = None if lost.version is None else self._releases.get(version_key(lost.version))
         return self._project, self._files.get(lost.file.filename), release
 

@@ -1,4 +1,4 @@
-"""Stage 4, pure: what differs between two pages, and which entry each difference belongs to.
+"""Stage 4: compares two pages, and finds each difference's entry (pure).
 
 The history holds each journal entry once and never a second time from comparing pages (rule R6). A
 page of serial S is *settled* once the cursor has reached S: only then is it known which entries lie

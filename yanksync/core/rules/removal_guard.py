@@ -1,4 +1,4 @@
-"""Stage 5, pure: which removals a person must look at first (rule R8).
+"""Stage 5: decides which removals wait for a person (R8).
 
 A pass may take away only so much of what is published. What upstream's journal explains is
 followed, malware included; what nothing explains may be upstream's fault. Quarantines are never

@@ -1,4 +1,4 @@
-"""Pure: what may happen to a project, and what each event changes in the state.
+"""Says what may happen to a project, and what changes then.
 
 The journal's word, a page's verdict and a look at the output go through one table. What happens to
 many projects at once is one statement in SQL each: a list is imported, the configuration leaves

@@ -1,4 +1,4 @@
-"""Pure: what one answer of upstream means for a project (rules R3 and R7).
+"""Judges one answer of upstream about a project (R3, R7).
 
 An answer is weighed against what the state holds and what the journal and the list have said. What
 comes out is a verdict; recording it is the state's work, and whether a removal may be published is
@@ -156,7 +156,7 @@ def _judge_page(known: ProjectRow, expected: Expectation, page: Page, serials: b
 
 
 def _says_nothing(known: ProjectRow, page: Page) -> bool:
-    """Whether the page may just as well stand for a project that there is not.
+    """Return whether the page may be of a project without existence.
 
     Indexes such as Nexus answer every name with an empty page.
     """
@@ -165,7 +165,7 @@ def _says_nothing(known: ProjectRow, page: Page) -> bool:
 
 
 def _contradicts_list(known: ProjectRow, page: Page) -> bool:
-    """Whether a list as new leaves out a project that is not known, and whose page has files.
+    """Return whether a page with files contradicts a list as new.
 
     It was quarantined or removed while the state was lost, and the page is from before that.
     """
@@ -200,7 +200,7 @@ def _judge_missing(
 
 
 def _still_gone(project: ProjectRow, expected: Expectation) -> Verdict:
-    """Weigh a 404 of a project whose removal is the newest that is known, a list perhaps aside."""
+    """Judge a 404 of a project that is known to be removed."""
     known = (project.serial, project.entry_serial)
     removed_at = max((serial for serial in known if serial is not None), default=None)
     if (
@@ -215,7 +215,10 @@ def _still_gone(project: ProjectRow, expected: Expectation) -> Verdict:
 
 
 def _seen_since(known: ProjectRow) -> bool:
-    """Whether a page came after the newest entry: the journal is not read up to that page yet."""
+    """Return whether a page came after the newest entry.
+
+    The journal is not read up to that page yet.
+    """
     present = known.presence is Presence.PRESENT or known.is_only_published
     return present and known.floor > (known.entry_serial or 0)
 
@@ -232,7 +235,7 @@ def _list_explains(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
 
 
 def _quarantined_since(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
-    """Whether the held page is followed by a quarantine, whatever came after that but its end."""
+    """Return whether a quarantine follows the held page and lasts."""
     if known.entry_kind is EntryKind.QUARANTINE_PROJECT:
         return True
     ends = (EntryKind.QUARANTINE_PROJECT, EntryKind.UNQUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)

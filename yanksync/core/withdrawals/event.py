@@ -1,4 +1,4 @@
-"""One event of the log of withdrawals, and its line in the log."""
+"""One event of the log of withdrawals, and its line."""
 
 from __future__ import annotations
 

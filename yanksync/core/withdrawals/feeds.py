@@ -1,4 +1,7 @@
-"""Feeds of events: Atom (RFC 4287) and JSON Feed 1.1, an entry at a time."""
+"""Feeds of events.
+
+Atom (RFC 4287) and JSON Feed 1.1, an entry at a time.
+"""
 
 from __future__ import annotations
 
@@ -96,11 +99,11 @@ def _address(feed: Feed, event: WithdrawalEvent) -> str:
 
 
 def _event_id(epoch: int, event: WithdrawalEvent) -> str:
-    """Return the id of an event, which is that of the one that it replaces."""
+    """Return the id of an event, or of the one it replaces."""
     return _uuid(epoch, str(event.replaces or event.cursor))
 
 
 def _uuid(epoch: int, name: str) -> str:
-    """Return a URN that is the same in every run (RFC 9562, version 5)."""
+    """Return a URN that each run repeats (RFC 9562, version 5)."""
     digest = sha1(f"yanksync {epoch} {name}".encode(), usedforsecurity=False).digest()
     return f"urn:uuid:{UUID(bytes=digest[:16], version=5)}"

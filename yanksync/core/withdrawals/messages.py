@@ -1,4 +1,4 @@
-"""Pure: events of withdrawals as text for people, for chat rooms and mails."""
+"""Writes events of withdrawals as text for people (pure)."""
 
 from __future__ import annotations
 

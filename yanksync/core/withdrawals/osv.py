@@ -1,4 +1,7 @@
-"""Withdrawn releases as OSV records: one for each release, or for a project as a whole."""
+"""Withdrawn releases as OSV records.
+
+One for each release, or for a project as a whole.
+"""
 
 from __future__ import annotations
 

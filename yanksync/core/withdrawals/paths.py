@@ -1,4 +1,4 @@
-"""Where the files about withdrawals are, below the output, and what they are served as."""
+"""The paths and content types of the files about withdrawals."""
 
 from __future__ import annotations
 

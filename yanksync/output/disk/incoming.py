@@ -1,4 +1,4 @@
-"""Files that are being received, in a directory that no web server can read."""
+"""Keeps files that are being received where no web server looks."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ class ReceivedFile:
 
 
 def _read_note(place: str) -> tuple[str, str]:
-    """Return path and validator of a part; both empty: it cannot be continued."""
+    """Return path and validator of a part.
+
+    Both empty: it cannot be continued.
+    """
     try:
         with open(place + _NOTE) as file:
             path, validator = json.load(file)

@@ -1,4 +1,7 @@
-"""Files of an output directory beside the pages of projects: written, listed and deleted."""
+"""Files of an output directory beside the pages of projects.
+
+Written, listed and deleted.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ class OtherFiles(PublishedFiles):
             make_directory(f"{self.output}/{path}")
 
     def _make_durable(self, staged: Sequence[StagedFiles], kept: Sequence[str]) -> None:
-        """Bring what is staged to stable storage, with times that may replace those before.
+        """Bring staged files to stable storage, with later times.
 
         So is ``kept``: files that a run that died may have written and not synced.
         """

@@ -1,4 +1,7 @@
-"""Copies of package files in a directory: received, published, and moved out of service."""
+"""Copies of package files in a directory.
+
+Received, published, and moved out of service.
+"""
 
 from __future__ import annotations
 

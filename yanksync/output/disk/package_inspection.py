@@ -1,4 +1,4 @@
-"""Looks at the files below ``packages/`` of a directory, and takes wrong ones away."""
+"""Looks at the files below ``packages/``, and removes wrong ones."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _entry(place: str, path: str, fresh: int) -> PackageEntry:
 
 
 def _below(directory: str, path: str) -> Iterator[str]:
-    """Yield the paths of files, links to files and whatever else is no directory, in order.
+    """Yield the paths of everything but directories, in order.
 
     A link to a directory is the operator's choice of another disk: copies may be below it.
     """

@@ -1,4 +1,4 @@
-"""Reads what is published in a directory, and says of an error what to do."""
+"""Reads published files of a directory, and explains errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written beside those that they will replace, and put in their place later."""
+"""Writes files beside those that they will replace later."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def stage_chunks(
 
 
 def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, final: str) -> None:
-    """Note that a file keeps the time of its writing, and whether that is late enough (R12).
+    """Note that a file keeps its time, and whether that suffices (R12).
 
     On a share that is mounted for one user, a new file may belong to another, who alone may set
     its time.
@@ -150,7 +150,10 @@ def read_chunks(path: str) -> Iterator[bytes]:
 
 
 def _moment(descriptor: int, final: str) -> int:
-    """Return the mtime for a new file: now, but a second after the one it replaces (R12)."""
+    """Return the mtime for a new file.
+
+    Now, but a second after the one it replaces (R12).
+    """
     now = os.fstat(descriptor).st_mtime_ns
     try:
         return max(now, os.lstat(final).st_mtime_ns + _SECOND)

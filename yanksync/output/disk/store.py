@@ -154,7 +154,10 @@ class DiskStore(OtherFiles):
             one.keep = {os.path.basename(final) for _, final in one.renames}
 
     def _stage_form(self, base: str, form: FormUpdate, one: StagedFiles) -> int | None:
-        """Write the temporary files of one form; return the mtime that they were given, in ns."""
+        """Write the temporary files of one form.
+
+        Return the mtime that they were given, in ns.
+        """
         if form.body is not None:
             moment = stage_file(base, form.filename, form.body, one)
         else:
@@ -239,7 +242,10 @@ class DiskStore(OtherFiles):
         return tuple(copies)
 
     def _stage_list(self, form: ListForm, codecs: tuple[str, ...], one: StagedFiles) -> list[str]:
-        """Write the temporary files of a form of the list; return the names of its copies."""
+        """Write the temporary files of a form of the list.
+
+        Return the names of its copies.
+        """
         base, alias = self._root, layout.ALIAS.get(form.filename)
         moment = stage_chunks(base, form.filename, form.chunks(), one, None)
         page = f"{base}/{layout.temporary_name(form.filename)}"
@@ -273,7 +279,7 @@ class DiskStore(OtherFiles):
             os.chmod(path, mode | (DIRECTORY_MODE & ~umask()))
 
     def close(self) -> None:
-        """Every file is closed already."""
+        """Do nothing: every file is closed already."""
 
 
 def _failure(name: str, error: OSError) -> StoreFailure:

@@ -150,7 +150,7 @@ class BucketClient:
         return None if meta is None else int(meta["size"])
 
     def _tags(self, key: str) -> tuple[str | None, str | None]:
-        """Return the ETag and the generation of an object, as far as it has them."""
+        """Return the ETag and generation of an object, if any."""
         meta = self._head(key)
         return (None, None) if meta is None else (quoted_etag(meta["e_tag"]), meta["version"])
 
@@ -332,7 +332,10 @@ class BucketClient:
         return f"{self.location.prefix}/{key}" if self.location.prefix else key
 
     def _at(self, key: str, match: str | None = None) -> tuple[Client, str]:
-        """Return the client and the path for a key; ``match`` is for deletions."""
+        """Return the client and the path for a key.
+
+        ``match`` is for deletions.
+        """
         if key.endswith("/"):
             assert self.allows_trailing_slash
             within = Bucket(scheme="s3", bucket=f"{self.location.bucket}/{self._path(key[:-1])}")

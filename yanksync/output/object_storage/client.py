@@ -1,4 +1,7 @@
-"""The client of object storage: made of ``[storage]``, and what it says when something is wrong."""
+"""The client of object storage.
+
+Made of ``[storage]``, and what it says when something is wrong.
+"""
 
 from __future__ import annotations
 
@@ -269,12 +272,15 @@ def _retry(options: dict[str, StorageValue], source: str) -> Any:
 
 
 def _plain(value: StorageValue) -> str | bool:
-    """Return a value as the client takes it: it reads numbers and times from text."""
+    """Return a value as the client takes it.
+
+    It reads numbers and times from text.
+    """
     return value if isinstance(value, bool) else str(value)
 
 
 def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
-    """Return the key that an error of the client names, if it names one."""
+    """Return the key that an error of the client names."""
     named = [key for key in options if re.search(rf"\b{re.escape(key)}\b", text)]
     for words, part in (("Invalid Access Key", "_key"), ("SAS", "sas")):
         named += [key for key in options if words in text and part in key]

@@ -1,4 +1,4 @@
-"""The fence around the output of a mirror that several machines may work on, one at a time.
+"""Makes writes conditional, where several machines share a mirror.
 
 A lease alone cannot keep a run from writing that was stopped, or whose request was under way, while
 the lease ran out. So each put of a page carries a condition: the ETag that the state names
@@ -78,7 +78,7 @@ class ConditionalWrites:
             return self._tags[name or layout.LIST_KEY].get(filename, MUST_NOT_EXIST)
 
     def note_etag(self, name: str | None, filename: str, etag: str | None) -> None:
-        """A file has this ETag now; None: unknown."""
+        """Note the ETag of a file; None: unknown."""
         with self._lock:
             self.has_written = True
             self._tags[name or layout.LIST_KEY][filename] = etag

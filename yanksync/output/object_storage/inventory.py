@@ -128,7 +128,10 @@ def _with_slash(bucket: BucketClient, name: str | None, entry: FileEntry) -> Fil
 
 
 def _wrong(filename: str, content: ObjectHeaders) -> str | None:
-    """Return what an object wrongly says of itself: a web server's matter elsewhere."""
+    """Return what an object wrongly says of itself.
+
+    A web server's matter elsewhere.
+    """
     said = layout.headers(filename)
     for what, found, wanted in (
         ("content type", content.type, said.content_type),

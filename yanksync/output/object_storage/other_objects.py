@@ -1,4 +1,7 @@
-"""Objects of an output beside the pages of projects: written, listed and deleted."""
+"""Objects of an output beside the pages of projects.
+
+Written, listed and deleted.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ class OtherObjects(PublishedObjects):
 
 
 def _body(file: OutputFile, stack: ExitStack) -> Any:
-    """Return the body of a file for the client to read, from the disk if it is long."""
+    """Return a file's body for the client, long ones from disk."""
     chunks, start = iter(file.chunks()), b""
     while len(start) < _SHORT:
         chunk = next(chunks, None)

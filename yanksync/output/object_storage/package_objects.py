@@ -67,7 +67,10 @@ class ObjectPackages:
         withheld: BucketClient | None = None,
         writes: ConditionalWrites | None = None,
     ) -> None:
-        """``withheld`` is where copies go that are out of service; None: they are deleted."""
+        """``withheld`` is where copies go that are out of service.
+
+        None: they are deleted.
+        """
         self._bucket = bucket
         self._incoming = incoming
         self._withheld = withheld
@@ -178,7 +181,7 @@ class ObjectPackages:
         """There are no modes."""
 
     def _begin(self) -> None:
-        """Note that the output changes, so that the state is put back after an error, too."""
+        """Note that the output changes, so that the state is stored."""
         if self._writes is not None:
             self._writes.has_written = True
 
@@ -191,7 +194,10 @@ def _each(work: Callable[[str], _Result], paths: Sequence[str], threads: int) ->
 def _copy(
     source: BucketClient, key: str, target: BucketClient, to: str, headers: ObjectHeaders
 ) -> None:
-    """Copy an object by way of this machine: the two may be in different buckets."""
+    """Copy an object by way of this machine.
+
+    The two may be in different buckets.
+    """
     found = source.get(key)
     if found is None:
         return

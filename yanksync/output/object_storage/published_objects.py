@@ -38,7 +38,7 @@ class PublishedObjects:
     """Reads the published objects of a bucket."""
 
     def __init__(self, bucket: BucketClient, slash: str | None = None) -> None:
-        """``slash`` is the form that is also put under the name of its directory."""
+        """``slash`` is the form that has a key with a slash."""
         self._bucket = bucket
         self._slash = slash
         self._pool: ThreadPoolExecutor | None = None

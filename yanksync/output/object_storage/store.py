@@ -1,5 +1,6 @@
-"""Publishing to object storage: S3 and what speaks like it, Google's and Microsoft's.
+"""Publishing to object storage.
 
+S3 and what speaks like it, Google's and Microsoft's.
 A put replaces one object in one step, and nothing replaces several. So each project's objects are
 put one after the other, siblings before the page they belong to (R12), and a project of which one
 could not be put is a failure: it stays unpublished, and the next run puts all of it again. What
@@ -36,7 +37,10 @@ _CHUNK = 1 << 20  # bytes
 
 
 class _FailureStreak:
-    """How the puts of a batch go: when nothing succeeds any more, waiting for the rest is vain."""
+    """How the puts of a batch go.
+
+    When nothing succeeds any more, waiting for the rest is vain.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -145,8 +149,9 @@ class ObjectStore(OtherObjects):
         self._writes.note_etag(name, filename, etag)
 
     def _delete(self, name: str | None, gone: Mapping[str, str | None]) -> None:
-        """Delete files of a project: siblings first, as for those that are replaced.
+        """Delete files of a project.
 
+        Siblings first, as for those that are replaced.
         ``gone`` says for each what ETag a listing has just shown; None: none was made.
         """
         pages = {form.filename for form in layout.FORMS}
@@ -161,7 +166,7 @@ class ObjectStore(OtherObjects):
     def _delete_known(
         self, writes: ConditionalWrites, name: str | None, filename: str, listed: str | None
     ) -> None:
-        """Delete a file if it is still the one that the state knows of."""
+        """Delete a file if it is the one that the state knows."""
         key = f"{layout.directory(name)}/{filename}"
         match = writes.condition(name, filename)
         if match == MUST_NOT_EXIST:
@@ -213,7 +218,7 @@ class ObjectStore(OtherObjects):
         return [form.filename + suffix for suffix in written]
 
     def _drop_slash(self) -> None:
-        """Remove the list from the key with the slash, if the configuration once wanted it there.
+        """Remove the list's key with a slash, if there was one.
 
         It is the first in a listing in the order of S3's keys.
         """

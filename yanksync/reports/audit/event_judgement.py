@@ -1,4 +1,4 @@
-"""Pure: what is wrong with a pin, by the events of its project alone."""
+"""Judges a pin by the events of its project (pure)."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ class _Project(Struct):
 
 
 def findings_by_events(pin: Pin, events: Sequence[WithdrawalEvent]) -> tuple[Finding, ...]:
-    """Return what is wrong with ``pin``; ``events`` are those of its project, oldest first."""
+    """Return what is wrong with ``pin``.
+
+    ``events`` are those of its project, oldest first.
+    """
     project = _Project()
     for event in events:
         project.take(event)
@@ -122,7 +125,7 @@ def _of_release(pin: Pin, release: _Release) -> Iterator[Finding]:
 
 
 def _are_spared(files: Sequence[PinnedFile], spared: frozenset[str]) -> bool:
-    """Return whether the yank of all files was taken back for those of the pin."""
+    """Return whether the pin's files were unyanked again."""
     return bool(files) and all(one.filename in spared for one in files)
 
 

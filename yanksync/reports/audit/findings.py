@@ -16,7 +16,10 @@ from yanksync.state.views.history_rows import HistoryRow
 
 
 class FindingKind(StrEnum):
-    """What is wrong with a pin. ``--fail-on`` and every format use these words."""
+    """What is wrong with a pin.
+
+    ``--fail-on`` and every format use these words.
+    """
 
     YANKED = "yanked"
     REMOVED = "removed"
@@ -56,7 +59,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class PinVerdict(Struct, frozen=True, kw_only=True):
-    """One pin, what is wrong with it, and what could take its place."""
+    """One pin, what is wrong with it, and a replacement."""
 
     pin: Pin
     findings: tuple[Finding, ...] = ()  # none: the pin is fine

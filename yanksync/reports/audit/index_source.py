@@ -29,7 +29,7 @@ class _Wanted(Struct, frozen=True):
 
 
 def index_settings(url: str, environ: Mapping[str, str], option: str = "--index") -> Settings:
-    """Return the settings with which an index is asked, of the environment and defaults alone.
+    """Return the settings for asking an index without a configuration.
 
     ``option`` is where the user named it. Raises :class:`yanksync.core.errors.ConfigError` when
     ``url`` cannot be used.
@@ -79,8 +79,9 @@ def facts_of_index(
 
 
 def check_root(client: UpstreamClient, option: str) -> None:
-    """Refuse an address that has no project: it may be no index, and that is no removal (R7).
+    """Refuse an address that has no project.
 
+    It may be no index, and that is no removal (R7).
     ``option`` is where the user named it.
     """
     address = redacted(client.simple_url)

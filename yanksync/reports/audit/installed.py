@@ -35,7 +35,7 @@ class _Answer(Struct):
 
 
 def default_python(environ: Mapping[str, str]) -> str:
-    """Return the Python of the active environment, else the first on the path, else this one."""
+    """Return the active environment's Python, or another likely one."""
     active = environ.get("VIRTUAL_ENV")
     if active:
         folder = "Scripts" if os.name == "nt" else "bin"

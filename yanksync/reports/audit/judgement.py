@@ -1,4 +1,4 @@
-"""Pure: what is wrong with a pin, by what a source says about its project."""
+"""Judges a pin by what a source says of its project (pure)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:
 
 
 def _offered(page: Page, facts: ProjectFacts) -> Page:
-    """Return the page without the files that the mirror's own rules hide or mark."""
+    """Return the page without files that rules hide or mark."""
     ruled = {one.filename for one in facts.ruled}
     return replace(page, files=tuple(one for one in page.files if one.filename not in ruled))
 
@@ -72,7 +72,10 @@ def _findings(pin: Pin, facts: ProjectFacts, page: Page) -> Iterator[Finding]:
 
 
 def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
-    """Return why the version has no file: it is removed, or quarantined alone."""
+    """Return why the version has no file.
+
+    It is removed, or quarantined alone.
+    """
     newest = next((row for row in reversed(events) if _of_release(row, pin)), None)
     if newest is None:
         return Finding(kind=FindingKind.REMOVED)
@@ -83,7 +86,10 @@ def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
 
 
 def _chosen(pin: Pin, files: Sequence[File]) -> Sequence[File]:
-    """Return those of ``files`` that the pin names; all where it names none of them."""
+    """Return those of ``files`` that the pin names.
+
+    All where it names none of them.
+    """
     names = {one.filename for one in pin.files}
     named = [
         file
@@ -107,7 +113,7 @@ def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> It
 
 
 def _ruled(pin: Pin, files: Sequence[File], ruled: Sequence[RuledFile]) -> Iterator[Finding]:
-    """Yield which of the mirror's own rules concern files that the pin allows."""
+    """Yield the rules that concern files of the pin."""
     chosen = {file.filename for file in _chosen(pin, files)}
     found: dict[tuple[FindingKind, str], list[RuledFile]] = {}
     for one in ruled:
@@ -126,7 +132,7 @@ def _ruled(pin: Pin, files: Sequence[File], ruled: Sequence[RuledFile]) -> Itera
 
 
 def _missing(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
-    """Yield which files and hashes of the pin the release does not have."""
+    """Yield the pin's files and hashes that the release lacks."""
     by_name = {file.filename: file for file in files}
     algorithms = {name for file in files for name, _ in file.hashes}
     gone: list[str] = []
@@ -147,7 +153,10 @@ def _missing(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> I
 
 
 def _recreated(events: Sequence[HistoryRow]) -> float | None:
-    """Return when the project was created again after its removal; None: it was not."""
+    """Return when the project was created again after its removal.
+
+    None: it was not.
+    """
     whole = [row for row in events if row.version is None and row.file is None]
     removed = False
     returned = None
@@ -159,7 +168,7 @@ def _recreated(events: Sequence[HistoryRow]) -> float | None:
 
 
 def _since(events: Sequence[HistoryRow], pin: Pin | None, action: HistoryAction) -> float | None:
-    """Return when ``action`` was last done to the release, or to the project without a pin."""
+    """Return when ``action`` last happened to the release or project."""
     for row in reversed(events):
         concerned = row.version is None if pin is None else _of_release(row, pin)
         if concerned and row.action in (action, HistoryAction.AVERTED) and row.file is None:

@@ -68,7 +68,10 @@ def decode_index(body: bytes) -> LogIndex:
 
 
 def page_lines(page: LogPage, body: bytes) -> list[bytes] | None:
-    """Return the lines of a page; None: it is not the one that the index names."""
+    """Return the lines of a page.
+
+    None: it is not the one that the index names.
+    """
     lines = body.split(b"\n")[: page.count]  # the newest page may have grown since
     known = b"".join(line + b"\n" for line in lines)
     return lines if hashlib.sha256(known).hexdigest() == page.sha256 else None
@@ -103,7 +106,7 @@ def decode_project(body: bytes, name: NormalizedName) -> ProjectEvents:
 
 
 def in_place(events: Iterable[WithdrawalEvent]) -> tuple[WithdrawalEvent, ...]:
-    """Return events in order, each in the place of the one that it replaces."""
+    """Return events in order, with replacements in place."""
     found: dict[int, WithdrawalEvent] = {}
     places: dict[int, int] = {}  # by the cursor of an event, that of the first like it
     for event in events:

@@ -49,7 +49,10 @@ class ReadLog(Struct, frozen=True):
 
 
 class _Changed(Exception):
-    """A page does not belong to the index: one of the two is newer."""
+    """A page does not belong to the index.
+
+    One of the two is newer.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -57,7 +60,7 @@ class _Changed(Exception):
 
 
 def withdrawals_url(url: str) -> str:
-    """Return where a mirror has its log, from that address or from the mirror's."""
+    """Return the log's address, from that or from the mirror's."""
     parts = urlsplit(url)
     path = [part for part in parts.path.split("/") if part]
     for last in ("index.json", "log", layout.WITHDRAWALS, layout.ROOT):
@@ -165,7 +168,7 @@ class _Reader:
         return lines
 
     def _has_documents(self, index: LogIndex) -> bool:
-        """Return whether the newest event's project document is as new as the log."""
+        """Return whether project documents are as new as the log."""
         try:
             newest = decode_event(self._page(index.pages[-1])[-1])
         except _WRONG:

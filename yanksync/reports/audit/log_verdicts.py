@@ -70,7 +70,7 @@ def _pages(
 def _with_nearest(
     verdict: PinVerdict, facts: Mapping[NormalizedName, ProjectFacts], python: str
 ) -> PinVerdict:
-    """Return ``verdict`` with the version that can take the place of the pinned one."""
+    """Return ``verdict`` with the version that can replace the pin."""
     known = facts.get(verdict.pin.project)
     if known is None or known.page is None or not _is_replaced(verdict):
         return verdict

@@ -11,7 +11,7 @@ from yanksync.core.versions import files_by_version
 
 
 def nearest_version(pin: Pin, page: Page, python: str) -> str | None:
-    """Return the next version of the same major version, else the one before; None: there is none.
+    """Return the best replacement for a withdrawn version, or None.
 
     It has a file that is not yanked and allows ``python``. A pre-release is offered only where the
     pin is one, too.
@@ -37,7 +37,10 @@ def nearest_version(pin: Pin, page: Page, python: str) -> str | None:
 
 
 def _fits(file: File, python: Version | None) -> bool:
-    """Return whether an installer takes a file by itself; a specifier it cannot read hides none."""
+    """Return whether an installer takes a file by itself.
+
+    A specifier it cannot read hides none.
+    """
     if file.yanked is not None:
         return False
     if file.requires_python is None or python is None:

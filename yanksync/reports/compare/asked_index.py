@@ -1,4 +1,4 @@
-"""Asks another index for pages, no faster than its server is to be asked (R13)."""
+"""Fetches pages from another index, slowly enough for it (R13)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ class AskedIndex:
         self.where = redacted(client.simple_url)
 
     def serial(self) -> int | None:
-        """Return what the root says: its header, or the beginning of the list."""
+        """Return what the root says.
+
+        Its header, or the beginning of the list.
+        """
         looked = self._client.first_look(self._client.simple_url)
         header = looked.headers.get("x-pypi-last-serial")
         return serial_in(looked.head if looked.status == 200 else b"", header)
@@ -140,7 +143,10 @@ class AskedIndex:
 
 
 def _came(name: NormalizedName, future: Future[RawPage | int]) -> tuple[NormalizedName, Answer]:
-    """Return what was answered. Raises :class:`RateLimited`: to go on would not be kind."""
+    """Return what was answered.
+
+    Raises :class:`RateLimited`: to go on would not be kind.
+    """
     try:
         answer = future.result()
         return name, None if isinstance(answer, int) else _read(name, answer)

@@ -1,4 +1,4 @@
-"""Reads the pages of an index from a directory, such as a tree of bandersnatch."""
+"""Reads the pages of an index from a directory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class IndexTree:
     """A directory with a page for each project."""
 
     def __init__(self, directory: Path, max_size: int) -> None:
-        """``directory``: the index, or what has it as ``simple``; ``max_size``: of a page."""
+        """``directory``: the index, or what has it as ``simple``.
+
+        ``max_size``: of a page.
+        """
         below = directory / layout.ROOT
         self._root = below if below.is_dir() else directory
         self._max_size = max_size

@@ -1,4 +1,4 @@
-"""Pure: how an index's page of a project differs from what the state holds."""
+"""Compares an index's page with the page of the state (pure)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _LINE_END = re.compile("\r\n?")
 
 
 def compare(facts: ProjectFacts, page: Page | None, *, html: bool = False) -> Iterator[Difference]:
-    """Yield how the index's ``page`` differs from ``facts``; None: it has no such project.
+    """Yield how the index's ``page`` differs from ``facts``.
 
+    None: it has no such project.
     ``html``: the page was read from HTML, which cannot contain some characters of a reason.
     """
     held = facts.page
@@ -90,7 +91,7 @@ def _is_removal(row: HistoryRow) -> bool:
 
 
 def _shared(facts: ProjectFacts, held: Page, page: Page, *, html: bool) -> Iterator[Difference]:
-    """Yield the differences of files that both have, a row for each version and reason."""
+    """Yield differences of files in both, by version and reason."""
     there = {file.filename: file for file in page.files}
     versions = file_versions(held)
     groups: dict[Difference, list[str]] = {}
@@ -149,7 +150,7 @@ def _in_html(reason: str) -> str:
 
 
 def _extra(facts: ProjectFacts, held: Page, page: Page) -> Iterator[Difference]:
-    """Yield the files that the index offers and the state does not have."""
+    """Yield the files that only the index offers."""
     here = {file.filename for file in held.files}
     withdrawn: dict[Difference, list[str]] = {}
     unknown: list[str] = []
@@ -174,7 +175,10 @@ def _extra(facts: ProjectFacts, held: Page, page: Page) -> Iterator[Difference]:
 
 
 def _withdrawal(events: Sequence[HistoryRow], version: str | None, file: File) -> HistoryRow | None:
-    """Return the newest event that took a file away; None: there is none."""
+    """Return the newest event that took a file away.
+
+    None: there is none.
+    """
     for row in reversed(events):
         if row.action in _WITHDRAWN and _concerns(row, version, file):
             return None if _is_later(file, row.timestamp) else row
@@ -190,7 +194,7 @@ def _concerns(row: HistoryRow, version: str | None, file: File) -> bool:
 
 
 def _is_later(file: File, since: float | None) -> bool:
-    """Return True if a file was uploaded after its project or version went."""
+    """Return True if a file came after its version went."""
     if since is None or file.upload_time is None:
         return False
     try:
@@ -201,7 +205,10 @@ def _is_later(file: File, since: float | None) -> bool:
 
 
 def _missing(name: NormalizedName, held: Page, page: Page) -> Iterator[Difference]:
-    """Yield the files that the index lacks; it may leave yanked ones out (PEP 592)."""
+    """Yield the files that the index lacks.
+
+    It may leave yanked ones out (PEP 592).
+    """
     there = {file.filename for file in page.files}
     gone = [one for one in held.files if one.filename not in there and one.yanked is None]
     if gone:

@@ -54,7 +54,10 @@ class FileCounts(Struct):
 
 
 class Exposure(Struct):
-    """What the logs say; memory grows with withdrawn files and their clients alone."""
+    """What the logs say.
+
+    Memory grows with withdrawn files and their clients alone.
+    """
 
     lines: int = 0
     requests: int = 0  # for files, withdrawn or not

@@ -25,7 +25,7 @@ def expose(
     name: Callable[[str], str],
     since: float | None,
 ) -> tuple[Exposure, bool]:
-    """Return what the logs say, and whether all of them were read to their end.
+    """Return what the logs say, and whether all could be read.
 
     ``find`` returns how a file is withdrawn, ``name`` what is printed for an address.
     """

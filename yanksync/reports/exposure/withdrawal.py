@@ -67,7 +67,7 @@ def withdrawal_of(filename: str, facts: ProjectFacts) -> Withdrawal | None:
 def _action(
     facts: ProjectFacts, file: File | None, open_: Sequence[HistoryAction]
 ) -> HistoryAction | None:
-    """Return what was done with a file that is not offered without a mark."""
+    """Return what withdrew a file that is not offered unmarked."""
     if file is not None:
         return HistoryAction.YANK
     if facts.gone:
@@ -90,7 +90,7 @@ def _version(filename: str, facts: ProjectFacts) -> str | None:
 def _concerning(
     events: Iterable[HistoryRow], filename: str, version: str | None
 ) -> Iterable[HistoryRow]:
-    """Yield the events of a file, of its release, and of its project."""
+    """Yield the events of a file, its release and its project."""
     for row in events:
         files = row.files if row.file is None else (row.file,)
         if files:
@@ -103,7 +103,7 @@ def _concerning(
 def _timeline(
     events: Iterable[HistoryRow], file: File | None
 ) -> tuple[Sequence[HistoryAction], int | None, HistoryRow | None]:
-    """Return what is withdrawn at the end, since when without a gap, and the newest event."""
+    """Return the present withdrawal, its beginning and the newest event."""
     open_: dict[HistoryAction, None] = {}
     since, newest = None, None
     for row in events:

@@ -1,4 +1,4 @@
-"""Tells from the state which of the files in a log are withdrawn."""
+"""Finds the withdrawn files of a log in the state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _FILES = 1 << 16  # names in a log that are remembered
 
 
 class WithdrawnFiles:
-    """Answers for one file name after the other; memory does not grow with their number."""
+    """Answers for one file name after the other.
+
+    Memory does not grow with their number.
+    """
 
     def __init__(self, state: State, selection: ProjectFilter) -> None:
         self._state = state
@@ -36,7 +39,10 @@ class WithdrawnFiles:
         return withdrawal_of(filename, self._facts(project))
 
     def _project(self, filename: str) -> NormalizedName | None:
-        """Return the project of a file: the known one with the longest name."""
+        """Return the project of a file.
+
+        The known one with the longest name.
+        """
         words = filename.split("-")
         ends = [1] if filename.endswith(".whl") else range(len(words) - 1, 0, -1)
         names = [normalize("-".join(words[:end])) for end in ends]

@@ -1,1 +1,1 @@
-"""The rescue: copies of a release that is gone, verified by their hashes."""
+"""Finds copies of a release that is gone, by their hashes."""

@@ -1,4 +1,4 @@
-"""Reads candidates: their hashes, and the names of files that caches keep without one."""
+"""Reads the hashes and names of files that may be copies."""
 
 from __future__ import annotations
 
@@ -134,13 +134,19 @@ def _unpacked(candidate: Candidate, wanted: Wanted) -> Found:
 
 
 def _extension(file: BinaryIO) -> str | None:
-    """Return the extension of an archive, by its first bytes; None: it is none."""
+    """Return the extension of an archive, by its first bytes.
+
+    None: it is none.
+    """
     head = file.read(6)
     return next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None)
 
 
 def _name(file: BinaryIO, wanted: Wanted, extension: str) -> str | None:
-    """Return the name of a verified archive, by what is in it; None: it does not say."""
+    """Return the name of a verified archive, by what is in it.
+
+    None: it does not say.
+    """
     file.seek(0)
     try:
         name = _name_of_wheel(file) if extension == ".zip" else _name_of_sdist(file, extension)

@@ -1,4 +1,7 @@
-"""The hashes of a release: of a lock file, of options, or of the state."""
+"""The hashes of a release.
+
+Of a lock file, of options, or of the state.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def hashes_of_locks(
 
 
 def hashes_of_state(state: State, project: NormalizedName, version: str) -> tuple[KnownHash, ...]:
-    """Return the hashes that the state has of a release, of files that are gone, too.
+    """Return the state's hashes of a release, past ones included.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """

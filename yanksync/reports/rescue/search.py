@@ -1,4 +1,7 @@
-"""Finds what may be a file of a release: in caches, and in trees of files."""
+"""Finds what may be a file of a release.
+
+In caches, and in trees of files.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def _is_built(directory: str, files: Collection[str]) -> bool:
 
 
 def _unpacked(directory: str, name: str, wanted: Wanted) -> Iterator[Candidate]:
-    """Yield what uv keeps unpacked under the note ``name``, if it is of the release."""
+    """Yield what uv keeps unpacked of the release."""
     place = PurePath(directory)
     if name == "revision.http":  # sdists-v*/INDEX/PROJECT/VERSION/revision.http, and ID/src beside
         if place.parent.name == wanted.project and wanted.has(f"{wanted.project}-{place.name}.zip"):

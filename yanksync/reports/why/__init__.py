@@ -1,1 +1,1 @@
-"""Why a project or release can, or cannot, be installed from the mirror."""
+"""Explains why a release can, or cannot, be installed."""

@@ -1,4 +1,4 @@
-"""Pure: what pip and uv do with an exact pin, by the files that are offered (PEP 592)."""
+"""Says what pip and uv do with an exact pin (PEP 592)."""
 
 from __future__ import annotations
 
@@ -69,12 +69,18 @@ def _offer(
 
 
 def _pip(wheels: Sequence[File], sdists: Sequence[File]) -> PinOutcome:
-    """Return what pip does: it takes yanked files only if there are no others."""
+    """Return what pip does.
+
+    It takes yanked files only if there are no others.
+    """
     return _outcome([file.yanked is None for file in (*wheels, *sdists)])
 
 
 def _uv(wheels: Sequence[File], sdists: Sequence[File]) -> PinOutcome:
-    """Return what uv does: it takes a wheel, yanked or not, before an sdist."""
+    """Return what uv does.
+
+    It takes a wheel, yanked or not, before an sdist.
+    """
     preferred = wheels or sdists
     if any(file.yanked is not None for file in preferred):
         return PinOutcome.WARNS

@@ -1,4 +1,7 @@
-"""Pure: the one-line answer of ``why``: can it be installed from this mirror, and why not."""
+"""Pure: the one-line answer of ``why``.
+
+Can it be installed from this mirror, and why not.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Judgement(Struct, frozen=True):
 
 
 def judge(report: WhyReport) -> Judgement:
-    """Return whether the release, or anything of the project, can be installed, and why."""
+    """Return whether and why a release or project can be installed."""
     return _without_files(report) or (
         _of_project(report) if report.version is None else _of_release(report)
     )
@@ -40,7 +43,10 @@ def _no(text: str) -> Judgement:
 
 
 def _without_files(report: WhyReport) -> Judgement | None:
-    """Return why the project as a whole offers nothing; None: it offers something."""
+    """Return why the project as a whole offers nothing.
+
+    None: it offers something.
+    """
     name = report.project
     if report.status is None:
         if report.presence is Presence.REMOVED:
@@ -143,7 +149,7 @@ def _why_not_offered(report: WhyReport, release: ReleaseOffer, subject: str) -> 
 
 
 def _notes(report: WhyReport, release: ReleaseOffer) -> Iterator[str]:
-    """Yield what a user should know of a release that can be installed."""
+    """Yield what a user should know of an installable release."""
     shown = release.files - release.hidden - release.omitted
     if 0 < release.yanked < shown:
         yield f"{release.yanked} of {_count(shown, 'file')} are yanked"
@@ -200,7 +206,10 @@ def _by_rules(rulings: Sequence[FileRuling]) -> str:
 
 
 def _when(report: WhyReport, version: str | None, action: HistoryAction) -> str:
-    """Return the day and serial of the newest event of this kind; "": not known."""
+    """Return the day and serial of the newest event of this kind.
+
+    "": not known.
+    """
     for one in reversed(report.events):
         whole = (one.row.version is None) == (version is None)
         if whole and one.row.action is action and one.row.file is None:

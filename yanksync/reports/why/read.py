@@ -26,8 +26,9 @@ def read_report(
     version: str | None,
     offering: Offering,
 ) -> WhyReport | None:
-    """Return what is known of a project or release; None: the mirror does not know the project.
+    """Return what is known of a project or release.
 
+    None: the mirror does not know the project.
     Raises :class:`yanksync.core.errors.InvalidAnswer` when the recorded page cannot be read.
     """
     row = state.projects.get([name]).get(name)
@@ -74,7 +75,7 @@ def _is_of(version: str | None, pin: Pin) -> bool:
 
 
 def _concerns(event: TimedEvent, pin: Pin) -> bool:
-    """Return whether an event is about the release, or about the whole project."""
+    """Return whether an event is about the release or project."""
     return event.row.version is None or pin.allows(event.row.version)
 
 

@@ -1,4 +1,4 @@
-"""Values: what the mirror knows of one project, and what follows for installers."""
+"""What the mirror knows of one project, for ``why``."""
 
 from __future__ import annotations
 

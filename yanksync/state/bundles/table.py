@@ -1,4 +1,4 @@
-"""The bundles that were made of this mirror, and what it published since each of them."""
+"""The table of bundles, and of changes since each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copies of package files, as a check of them goes through them."""
+"""Lists copies of package files for a check of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of files that upstream removed, what the history says of them, and their own index."""
+"""Copies of files that upstream removed, and their index."""
 
 from __future__ import annotations
 

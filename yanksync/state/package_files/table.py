@@ -1,4 +1,7 @@
-"""The table ``package_files``: the copies of package files, and what is to be copied."""
+"""The table ``package_files``.
+
+The copies of package files, and what is to be copied.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When files were added, and when a page changes although upstream's does not."""
+"""When files were added, and when rules change a page."""
 
 from __future__ import annotations
 

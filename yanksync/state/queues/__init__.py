@@ -1,1 +1,1 @@
-"""What waits: pages to be asked for, pages to be published, changes to be sent to hooks."""
+"""Pages to fetch, pages to publish, and changes for hooks."""

@@ -1,4 +1,7 @@
-"""The projects that wait to be asked for: one row a project, however many entries named it."""
+"""The projects that wait to be asked for.
+
+One row a project, however many entries named it.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class PublishQueue:
     def add(
         self, project: int, reason: PublishReason, since: float, *, approved: bool = False
     ) -> None:
-        """A project's recorded state is newer than what is published of it.
+        """Queue a project whose recorded state is newer than its pages.
 
         What a guard held of it before is no longer what would be published, so it is judged again,
         unless a person has ``approved`` it already.
@@ -244,7 +244,7 @@ class PublishQueue:
             lost.put(id_, kept)
 
     def _has_revisions(self) -> bool:
-        """Return whether the list says when a page changed without a new serial."""
+        """Return whether the list has revisions beside serials."""
         return self._db.first_row("SELECT 1 FROM meta WHERE key = 'offer_digest'") is not None
 
     def _note_list(self, changed: bool, serials: bool) -> None:

@@ -1,4 +1,4 @@
-"""Pages whose serial was above the journal's when they came, until the journal confirms it."""
+"""Pages that were ahead of the journal, until it confirms them."""
 
 from __future__ import annotations
 

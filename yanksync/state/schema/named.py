@@ -1,4 +1,7 @@
-"""All migrations, in their order; one is never changed once a release has it."""
+"""All migrations, in their order.
+
+One is never changed once a release has it.
+"""
 
 from __future__ import annotations
 

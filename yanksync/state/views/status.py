@@ -1,4 +1,4 @@
-"""The condition of a mirror, read from its state while a run may be at work."""
+"""Reads the condition of a mirror, also during a run."""
 
 from __future__ import annotations
 
@@ -137,7 +137,10 @@ def _run(state: State) -> Holder | None:
 
 
 def _pause(state: State, now: float) -> float | None:
-    """Return until when upstream asks to be left alone; None when that is over."""
+    """Return until when upstream asks to be left alone.
+
+    None when that is over.
+    """
     moments = (state.facts.moment(key) for key in ("throttled_until", "journal_not_before"))
     # A longer pause is one that a clock since set back has left.
     known = [moment for moment in moments if moment is not None and 0 < moment - now <= 86400]

@@ -1,4 +1,7 @@
-"""What the mirror did for one project, and what it waits for: times, in UTC seconds."""
+"""What the mirror did for one project, and what it waits for.
+
+Times, in UTC seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The events of the log of withdrawals, and what is to become one."""
+"""The events of the log of withdrawals, and their candidates."""

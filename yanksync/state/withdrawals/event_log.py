@@ -1,4 +1,4 @@
-"""The events of the log of withdrawals, each a line that is published as it is."""
+"""The events of the log, each a line as it is published."""
 
 from __future__ import annotations
 

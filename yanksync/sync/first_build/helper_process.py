@@ -1,4 +1,7 @@
-"""A helper process of a first build: how it is asked, and what it does."""
+"""A helper process of a first build.
+
+How it is asked, and what it does.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ class Helper:
 def _serve(
     line: socket.socket, mirror: Mirror, parent: int, theirs: Sequence[socket.socket]
 ) -> None:
-    """Work in a helper until its parent has no more for it, or is gone. Never returns.
+    """Work until the parent is done or gone. Never returns.
 
     Signals that end a run stay blocked: the parent acts on them. Nothing of the parent's is put in
     order on the way out: its database is not ours.
@@ -155,13 +158,19 @@ def _array(items: Sequence[bytes]) -> bytes:
 
 
 def _summary_of(page: Page) -> Page:
-    """Return what recording the first page of a project needs: of its files, those yanked."""
+    """Return what recording the first page of a project needs.
+
+    Of its files, those yanked.
+    """
     yanked = tuple(file for file in page.files if file.yanked is not None)
     return replace(page, files=yanked or page.files[:1])
 
 
 def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
-    """Publish pages where nothing is; return the answer: what is there now, empty if not all is."""
+    """Publish pages where nothing is.
+
+    Return the answer: what is there now, empty if not all is.
+    """
     works: list[Operation] = []
     stands: list[PublishedForms] = []
     for page in pages:

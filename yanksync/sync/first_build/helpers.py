@@ -1,4 +1,4 @@
-"""Reads, renders and writes the pages of a first build in processes of their own.
+"""Makes the pages of a first build in several processes.
 
 Python runs one thread at a time, and these steps are Python, so threads would wait for each other
 (docs/design/decisions/speed.rst#decision-helpers). This process fetches pages and keeps the state.
@@ -111,7 +111,10 @@ class Helpers:
             self._receive(None)
 
     def _submit(self) -> None:
-        """Give the portion to a helper that has nothing to do; wait until there is one."""
+        """Give the portion to a helper that has nothing to do.
+
+        Wait until there is one.
+        """
         portion, self._portion = self._portion, []
         if not portion:
             return
@@ -126,7 +129,10 @@ class Helpers:
         self._publish_here(portion)
 
     def _receive(self, timeout: int | None) -> None:
-        """Take what helpers have to say: what they read is recorded, what they wrote is noted."""
+        """Take what helpers have to say.
+
+        What they read is recorded, what they wrote is noted.
+        """
         ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
         for helper in self._team:
             if helper.line.fileno() in ready:
@@ -213,7 +219,7 @@ class Helpers:
 
 
 def _is_ordinary(one: PublishTask) -> bool:
-    """Return True if exactly the page that was read is to be written where nothing is."""
+    """Return True if a new page is written as it was read."""
     row = one.row
     is_new = row.published is None and row.quarantine_serial is None
     return is_new and one.page is not None and one.content is None and not one.queued.write_started

@@ -1,1 +1,4 @@
-"""Learns what has changed: from the journal, or from the list of projects."""
+"""Learns what has changed.
+
+From the journal, or from the list of projects.
+"""

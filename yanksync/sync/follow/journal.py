@@ -1,4 +1,4 @@
-"""Stage 1: reads what upstream says has changed, and stores it before anything is done about it.
+"""Stage 1: reads the journal, and stores it before acting on it.
 
 One transaction stores the entries about withdrawals and returns, marks every project they
 name, and moves the cursor: from then on nothing can be lost (R2). Where the journal stands in for
@@ -88,21 +88,24 @@ def read_changes(mirror: Mirror) -> bool:
 
 
 def _note_read(facts: Facts) -> None:
-    """Note that upstream was read to its end, and at least as far as the output had been."""
+    """Note that upstream was read to its end."""
     read = max(facts.cursor or 0, facts.upstream_list.serial or 0)
     if facts.recovery.phase == UNREAD and read >= (facts.recovery.serial or 0):
         facts.change(Recovery, phase=READ)
 
 
 def _respect_retry_after(mirror: Mirror, now: float) -> None:
-    """Ask nothing of a journal that has asked for patience, in this run or one before (R13)."""
+    """Leave a journal alone that asked for a pause (R13)."""
     until = mirror.state.facts.journal.not_before or 0.0
     if 0 < until - now <= _PATIENCE:
         raise RateLimited(redacted(mirror.settings.upstream.urls[1]), until - now)
 
 
 def _follow_journal(mirror: Mirror, started: float) -> None:
-    """Read the journal to its end; hold everything if it is another one (R14)."""
+    """Read the journal to its end.
+
+    Hold everything if it is another one (R14).
+    """
     try:
         if mirror.state.facts.cursor is None:
             first_build(mirror, started)
@@ -139,7 +142,7 @@ def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
 
 
 def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
-    """Check that the journal has the serials of the pages that were ahead of it (R14).
+    """Check that the journal has the serials of earlier pages (R14).
 
     A page's serial is that of an entry about its project (Warehouse). Where upstream has lost its
     newest entries since, their serials are given out again: the page would hide what comes.
@@ -159,7 +162,7 @@ def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
 
 
 def _remember_row(facts: Facts, rows: Sequence[JournalEntry], cursor: int) -> None:
-    """Remember the row at a cursor that came from a list, for the check of the next pass (R14)."""
+    """Remember a list's row at the cursor, for a check (R14)."""
     if rows and rows[0].serial == cursor:
         facts.move_cursor(cursor, rows[0])
 
@@ -208,7 +211,7 @@ def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) 
 
 
 def _update_lost_files(state: State, events: Sequence[JournalEvent], started: float) -> None:
-    """Let go of held files that these entries remove, and mark those that they yank (R8)."""
+    """Drop or mark held files that these entries concern (R8)."""
     if not state.lost_files.any():
         return
     ids = state.lost_files.named()
@@ -226,7 +229,7 @@ def _update_lost_files(state: State, events: Sequence[JournalEvent], started: fl
 
 
 def _withdraw_at_once(mirror: Mirror, mark: ProjectMark, row: ProjectRow, started: float) -> None:
-    """Withdraw what the journal says is withdrawn, before any page says so (R9)."""
+    """Apply withdrawals of the journal before any page (R9)."""
     if mark.kind is EntryKind.REMOVE_PROJECT:
         event: type[RemovedByJournal | QuarantinedByJournal] = RemovedByJournal
         serial = mark.required_serial

@@ -1,4 +1,4 @@
-"""Holds a list of projects against the state, and asks for what it shows to be new or gone.
+"""Compares a list of projects with the state.
 
 A list is evidence of what is there, and never of what is not unless it is as new as what is known;
 names that leave it are counted before any page is asked for (R8).
@@ -89,7 +89,10 @@ def _import_rows(mirror: Mirror, projects: ProjectList, *, are_new: bool) -> Non
 
 
 def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask for the projects that left the list; too many of them are held before that (R8)."""
+    """Ask for the projects that left the list.
+
+    Too many of them are held before that (R8).
+    """
     mirror.totals.held.pop("left-list", None)
     mirror.state.list_import.release_returned()
     left = mirror.state.list_import.note_left_out(projects.serial, started, empty=projects.empty)
@@ -104,7 +107,7 @@ def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> Non
 
 
 def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Fetch published projects that no list has first, if the state is empty.
+    """Fetch published, unlisted projects first, with an empty state.
 
     It was quarantined or removed unnoticed, because the state was lost or another
     program made the tree: its files are not to be offered until a whole first build is through
@@ -133,7 +136,10 @@ def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: f
 
 
 def _mark_unlisted_names(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask for named projects that the list does not have: quarantined ones are left out of it."""
+    """Ask for named projects that the list does not have.
+
+    Quarantined ones are left out of it.
+    """
     named = mirror.settings.mirror.selection.spelled_out_names
     if not named:
         return

@@ -1,4 +1,7 @@
-"""Asks for projects that the configuration names; no list is needed for that."""
+"""Asks for projects that the configuration names.
+
+No list is needed for that.
+"""
 
 from __future__ import annotations
 

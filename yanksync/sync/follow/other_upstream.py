@@ -1,4 +1,4 @@
-"""What another upstream has when a person is asked about it (rule R14).
+"""Collects what another upstream has, for a person's decision (R14).
 
 An approval is for what the person saw. By the next run upstream may be yet another one.
 """
@@ -133,7 +133,10 @@ def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
 
 
 def _other_entry(mirror: Mirror, seen: UpstreamSnapshot) -> str | None:
-    """Return what is wrong with the journal where ``seen`` ended; None if it goes on from there."""
+    """Return what is wrong with the journal where ``seen`` ended.
+
+    None if it goes on from there.
+    """
     if seen.serial is None or seen.row is None:
         return None
     try:

@@ -1,5 +1,6 @@
-"""Stage 1, the list of projects: for a first build, a full-resync, a wider selection, or instead of
-the journal.
+"""Stage 1: reads the list of projects.
+
+For a first build, a full-resync, a wider selection, or instead of the journal.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
 
 
 def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
-    """Take nothing from a list that is older than one read before, or than what is published.
+    """Refuse a list older than one before, or than the output.
 
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
@@ -200,8 +201,9 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
 
 
 def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
-    """Take no projects from an empty list when there is a journal: they would never be missed.
+    """Take no projects from an empty list when there is a journal.
 
+    They would never be missed.
     One that stays empty for longer than a CDN keeps it is true (R7). Projects that are named are
     asked for whatever the list says. Raises :class:`InvalidAnswer`.
     """

@@ -1,4 +1,4 @@
-"""Step 0: a changed ``projects`` or ``exclude`` that leaves out projects that are published.
+"""Step 0: applies a changed ``projects`` or ``exclude``, or holds it.
 
 A slip (a typo, an unset variable) must not empty a mirror: a large narrowing waits for a person,
 and so does one whose new names upstream does not have. Until it is decided the projects that it
@@ -65,7 +65,7 @@ def _selection(text: str | None) -> ProjectFilter | None:
 
 
 def _as_published(mirror: Mirror) -> ProjectFilter | None:
-    """Return the published projects as the selection of before, when that was lost.
+    """Return the published projects as the earlier selection.
 
     None: the configuration selects all of them. It is kept until that is decided.
     """
@@ -89,7 +89,10 @@ def _with(mirror: Mirror, before: ProjectFilter) -> Mirror:
 def _why_held(
     mirror: Mirror, before: ProjectFilter, left_out: Sequence[NormalizedName]
 ) -> str | None:
-    """Return why a person must approve that the projects ``left_out`` go; None: they may go."""
+    """Return why a person must approve that the projects ``left_out`` go.
+
+    None: they may go.
+    """
     published = mirror.state.projects.published()
     why = selection_holds(len(left_out), published, mirror.settings.guard)
     if why is not None:
@@ -108,7 +111,10 @@ def _why_held(
 
 
 def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
-    """Return the names that are spelled out now and were not before: a pattern may have them."""
+    """Return the names that are spelled out now and were not before.
+
+    A pattern may have them.
+    """
     return [
         name
         for name in mirror.settings.mirror.selection.spelled_out_names
@@ -117,7 +123,10 @@ def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
 
 
 def _waits_for_names(mirror: Mirror, before: ProjectFilter) -> bool:
-    """Whether upstream was not asked yet for a name that is new: it may be misspelt."""
+    """Return whether upstream must still be asked for a new name.
+
+    It may be misspelt.
+    """
     added = _added(mirror, before)
     rows = mirror.state.projects.get(added)
     return any(name not in rows or rows[name].presence is Presence.NEW for name in added)
@@ -161,12 +170,12 @@ def _let_go(mirror: Mirror) -> None:
 
 
 def _store_selection(facts: Facts, selection: ProjectFilter) -> None:
-    """Note that the selection is the one that is mirrored, and that nothing of it is held."""
+    """Note that the selection is mirrored and not held."""
     facts.selection = SelectionChange(facts.selection.listed, selection.text)
 
 
 def _is_wider(mirror: Mirror) -> bool:
-    """Whether the selection may have projects that the one before had not, as far as is known."""
+    """Return whether the selection may have got new projects."""
     new = mirror.settings.mirror.selection
     before = _selection(mirror.state.facts.selection.listed)
     if before is None or not before.covers(new):

@@ -1,4 +1,4 @@
-"""Stage 1: notices that upstream was put back, where a list stands in for the journal (rule R14).
+"""Stage 1: notices by the list that upstream was put back (R14).
 
 A cache may give an old list, or an old page, for a while. What stays old for longer than a cache
 keeps it is what upstream says now.

@@ -1,5 +1,6 @@
-"""Which source is followed: the journal, the list of projects, or page by page (rule R15).
+"""Which source is followed.
 
+The journal, the list of projects, or page by page (rule R15).
 ``journal = "auto"`` decides once and remembers. It leaves XML-RPC only when that is refused for
 good, never for an outage or a limit, and comes back to it when the journal returns.
 """
@@ -86,8 +87,9 @@ def _probe(mirror: Mirror) -> str:
 
 
 def _without_journal(mirror: Mirror) -> str:
-    """Return what to follow instead: the list if it has serials, else the named pages.
+    """Return what to follow instead.
 
+    The list if it has serials, else the named pages.
     Raises :class:`ConfigError` and :class:`UpstreamError`.
     """
     if mirror.settings.mirror.selection.explicit_names is not None:
@@ -114,7 +116,10 @@ def _has_serials(rules: PageRules, raw: RawList) -> bool:
 
 
 def _probe_again(mirror: Mirror, known: str) -> str:
-    """See now and then whether the journal that was left has returned; its cursor stayed."""
+    """See now and then whether the journal that was left has returned.
+
+    Its cursor stayed.
+    """
     facts = mirror.state.facts
     now = mirror.now()
     asked = facts.source_choice.probed or 0.0

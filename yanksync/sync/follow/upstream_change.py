@@ -1,4 +1,4 @@
-"""What happens when upstream is not the one that was followed so far (rule R14).
+"""Acts when upstream is not the one followed so far (R14).
 
 It was put back to an earlier state, or ``simple_url`` names another one. Nothing is changed before
 a person approves it; then every floor is lowered, and every project is asked for again.
@@ -44,7 +44,7 @@ from yanksync.upstream.client import UpstreamClient
 
 
 def is_other_upstream(mirror: Mirror) -> bool:
-    """Whether ``simple_url`` is not the address that was followed so far."""
+    """Return whether ``simple_url`` is not the address that was followed so far."""
     known = mirror.state.facts.traits.followed_url
     return known is not None and known != _address(mirror.upstream)
 
@@ -77,7 +77,10 @@ def check_address(mirror: Mirror) -> None:
 
 
 def _compare_upstreams(mirror: Mirror, moved: str) -> None:
-    """Follow the new address if its journal is the one followed; else hold everything."""
+    """Follow the new address if its journal is the one followed.
+
+    Else hold everything.
+    """
     facts, address = mirror.state.facts, _address(mirror.upstream)
     # What is followed still counts where nothing is held: its tombstones, and its place in the
     # journal, after which nothing may be left out of the history.
@@ -108,7 +111,10 @@ def _address(upstream: UpstreamClient) -> str:
 
 
 def _forget_upstream(mirror: Mirror) -> None:
-    """Forget what was learnt about the upstream of before: its forms, its journal, its ETags."""
+    """Forget what was learnt about the upstream of before.
+
+    Its forms, its journal, its ETags.
+    """
     state = mirror.state
     with state.transaction():
         state.projects.forget_etags()
@@ -124,12 +130,18 @@ def _forget_upstream(mirror: Mirror) -> None:
 
 
 def _holds_nothing(projects: Projects) -> bool:
-    """Whether no page of any project is held or published: another index can take none away."""
+    """Return whether no page of any project is held or published.
+
+    Another index can take none away.
+    """
     return not projects.published() and next(projects.names(Presence.PRESENT), None) is None
 
 
 def _begin(mirror: Mirror) -> None:
-    """Begin with this upstream as if it were the first; an address that was wrong gave nothing."""
+    """Begin with this upstream as if it were the first.
+
+    An address that was wrong gave nothing.
+    """
     state = mirror.state
     with state.transaction():
         state.start_over()
@@ -139,7 +151,10 @@ def _begin(mirror: Mirror) -> None:
 
 
 def _why_other_journal(mirror: Mirror) -> str | None:
-    """Return why the journal of this upstream is not the one followed; None when it is."""
+    """Return why the journal of this upstream is not the one followed.
+
+    None when it is.
+    """
     facts = mirror.state.facts
     cursor, known = facts.cursor, facts.cursor_row
     if cursor is None or known is None or current_source(mirror) is not JournalSource.XMLRPC:
@@ -163,8 +178,9 @@ def _hold(
     source: JournalSource,
     seen: UpstreamSnapshot | None = None,
 ) -> NoReturn:
-    """Hold everything until a person approves this upstream, and no other. Raises ``replaced``.
+    """Hold everything until a person approves this upstream, and no other.
 
+    Raises ``replaced``.
     ``seen`` is what it has now, where that is known. Else it is asked for when the problem or the
     journal is new: that reads a list, which is too much for each pass.
     """

@@ -1,4 +1,4 @@
-"""Sends the changes of the output to the configured hooks, after they are published.
+"""Sends published changes to the configured hooks.
 
 Each hook gets them in batches, oldest first; what it has taken is removed from its queue. After its
 first failure a hook is not called again in this pass, and its queue waits for the next one. After a
@@ -141,7 +141,10 @@ _HOOKS: dict[str, Callable[[Mirror, int], None]] = {
 
 
 def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
-    """Yield what to send to a hook; None: everything. The next step means that it was taken."""
+    """Yield what to send to a hook; None: everything.
+
+    The next step means that it was taken.
+    """
     outbox = mirror.state.hook_queue
     if count > EVERYTHING_ABOVE:
         yield None
@@ -161,7 +164,7 @@ def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | N
 
 
 def _paths(projects: Sequence[str] | None) -> Iterator[str]:
-    """Yield the addresses of ``projects`` below that of the mirror, in every form.
+    """Yield the addresses of ``projects``, in every form.
 
     Compressed copies are left out: no client asks for them by name.
     """

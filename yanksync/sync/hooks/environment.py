@@ -1,4 +1,4 @@
-"""The environment of a hook's command, without the secrets that yanksync was given.
+"""Makes the environment of a hook's command, without secrets.
 
 Secrets are taken out, and nothing else: a hook needs ``PATH``, a proxy and secrets of its own, and
 no list could name them all (docs/design/decisions/operation.rst#decision-hooks). So a command that

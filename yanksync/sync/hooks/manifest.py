@@ -1,5 +1,6 @@
-"""What a run changed in the output, as a file of lines: ``put PATH`` and ``delete PATH``.
+"""What a run changed in the output, as a file of lines.
 
+``put PATH`` and ``delete PATH``.
 Paths are below the output. A copy that follows the lines of all files, in the order of their names,
 has what the output has.
 """
@@ -72,7 +73,10 @@ def tidy(directory: Path, before: float) -> None:
 
 
 def _there(directory: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the manifests in ``directory``, with their times; nothing else there is of ours."""
+    """Yield the manifests in ``directory``, with their times.
+
+    Nothing else there is of ours.
+    """
     for path in directory.iterdir():
         match = _NAME.fullmatch(path.name)
         if match is None:

@@ -1,4 +1,4 @@
-"""Sends the events of the log of withdrawals to the targets of ``[[withdrawals.notify]]``.
+"""Sends events of withdrawals to ``[[withdrawals.notify]]`` targets.
 
 Each target has a position of its own in the log, which moves when it has taken a batch: so each
 event is sent once or more, in order, and a target that fails delays no other.
@@ -97,7 +97,10 @@ class _Delivery:
             self._count_waiting()
 
     def _send_summary(self) -> bool:
-        """Send one sentence if there are too many events for lines; return whether it was."""
+        """Send one sentence if there are too many events for lines.
+
+        Return whether it was.
+        """
         if len(list(islice(self._wanted(), _MOST_LINES + 1))) <= _MOST_LINES:
             return False
         actions: Counter[HistoryAction] = Counter()
@@ -114,12 +117,15 @@ class _Delivery:
         return filter(self._is_wanted, events)
 
     def _is_wanted(self, event: WithdrawalEvent) -> bool:
-        """Return whether the target gets an event; none is older than the log."""
+        """Return whether the target gets an event.
+
+        None is older than the log.
+        """
         is_news = event.logged > self._position.epoch
         return is_news and self._target.wants(event.project, event.action)
 
     def _batches(self) -> Iterator[tuple[list[WithdrawalEvent], int]]:
-        """Yield what to send at once, and the position of a target that has got it."""
+        """Yield each batch, and the target's position after it."""
         size = _BATCH[self._target.format]
         while self._position.cursor < self._newest:
             read = list(self._mirror.state.event_log.after(self._position.cursor, _READ))

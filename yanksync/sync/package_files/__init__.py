@@ -1,1 +1,1 @@
-"""Copies package files, and takes out of service what no page names any more."""
+"""Copies package files, and removes copies that no page names."""

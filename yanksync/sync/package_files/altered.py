@@ -1,4 +1,7 @@
-"""Takes altered copies out of service at once; the next pass downloads them again."""
+"""Takes altered copies out of service at once.
+
+The next pass downloads them again.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
 
 
 def _report(found: Sequence[AlteredCopy], place: str) -> None:
-    """Log what is out of service; ``place`` is where it is kept, if it is."""
+    """Log what is out of service.
+
+    ``place`` is where it is kept, if it is.
+    """
     kept = f"; the altered bytes are kept in {place}" if place else ""
     for one in found:
         log.warning(

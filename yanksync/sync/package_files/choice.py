@@ -1,4 +1,4 @@
-"""Which rules of ``[files]`` a pass chooses files by, and what a change of them concerns."""
+"""Decides which rules of ``[files]`` a pass applies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def with_choice(mirror: Mirror) -> Mirror:
 
 
 def _with_earlier_pins(mirror: Mirror, rules: FileRules, before: FileRules) -> FileRules:
-    """Return ``rules`` with the pins of projects that no lock file names any more.
+    """Return ``rules`` with pins that lock files have dropped.
 
     A guard may hold their removal, and until then they offer what they did.
     """
@@ -53,7 +53,7 @@ def _with_earlier_pins(mirror: Mirror, rules: FileRules, before: FileRules) -> F
 
 
 def _record(mirror: Mirror, before: FileRules, rules: FileRules) -> None:
-    """Note the rules, and let the pages that they may concern be published again."""
+    """Note the rules, and queue the pages that they concern."""
     facts, default = mirror.state.facts, rules == FileRules()
     with mirror.state.transaction():
         facts.put(files_rules=None if default else msgspec.json.encode(rules).decode())
@@ -94,7 +94,10 @@ def recorded_choice(facts: Facts) -> FileChoice | None:
 
 
 def _with_rules(mirror: Mirror, choice: FileChoice, pinned: Iterable[str] | None) -> Mirror:
-    """Return ``mirror`` with these rules; with lock files it mirrors ``pinned`` projects alone."""
+    """Return ``mirror`` with these rules.
+
+    With lock files it mirrors ``pinned`` projects alone.
+    """
     if pinned is None:
         return replace(mirror, choice=choice)
     names = tuple(filter(mirror.settings.is_mirrored, pinned))
@@ -141,7 +144,7 @@ def _without_pins(files: FilesSettings) -> FileRules:
 
 
 def _read(paths: tuple[Path, ...], unpinned: dict[Path, int]) -> dict[str, tuple[Pin, ...]]:
-    """Return the pins of all lock files, by project, with nothing that does not choose files."""
+    """Return the pins of all lock files, by project."""
     from yanksync.core.formats.lock_files.read import reader_of  # start-up: few have lock files
     from yanksync.system.pin_files import read_pin_files
 
@@ -169,7 +172,10 @@ def _read(paths: tuple[Path, ...], unpinned: dict[Path, int]) -> dict[str, tuple
 
 
 def _uploaded_after(mirror: Mirror, rules: FileRules) -> float | None:
-    """Return the moment before which files are too old; it moves once a day."""
+    """Return the moment before which files are too old.
+
+    It moves once a day.
+    """
     if not rules.max_age:
         return None
     state, now = mirror.state, mirror.now()

@@ -126,7 +126,10 @@ def offered_files(
 
 
 def _note_unchosen(mirror: Mirror, name: str, offered: OfferedFiles) -> None:
-    """Log, once, that rules leave none of a project's files; ``exclude`` says so itself."""
+    """Log, once, that rules leave none of a project's files.
+
+    ``exclude`` says so itself.
+    """
     rules = [str(rule) for rule in offered.left_empty_by if rule is not FileRule.PROJECTS]
     about = (*rules, *offered.unmet)
     if not mirror.state.package_files.note_unchosen(name, ", ".join(about)) or not about:

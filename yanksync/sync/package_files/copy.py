@@ -54,7 +54,7 @@ def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = 
 
 
 def _drop_parts(mirror: Mirror) -> None:
-    """Delete what was received, but the parts of files that a download will continue."""
+    """Delete received parts that no download will continue."""
     parts = mirror.packages.incoming()
     mirror.packages.keep_incoming(mirror.state.package_files.are_wanted(parts) if parts else ())
 

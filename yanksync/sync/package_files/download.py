@@ -1,4 +1,7 @@
-"""Brings one package file and its metadata here, and checks both. Touches no state."""
+"""Brings one package file and its metadata here, and checks both.
+
+Touches no state.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Downloader:
         return Received(size, True, tuple(paths), put_back)
 
     def _size_in_place(self, copy: PackageFile, wanted: Wanted) -> int | None:
-        """Return the size of a right copy that a run has not noted; None: there is none."""
+        """Return the size of a right copy in place, or None."""
         if copy.status is CopyStatus.SERVED:
             return copy.size
         found = self._store.package_entries([copy.path]).get(copy.path)
@@ -83,7 +86,10 @@ class Downloader:
         return self._checked(self._store.package_chunks, wanted) is not None
 
     def _checked(self, chunks: Callable[[str], Iterator[bytes]], wanted: Wanted) -> int | None:
-        """Return the size of what stands at a path; None: it is missing or wrong."""
+        """Return the size of what stands at a path.
+
+        None: it is missing or wrong.
+        """
         found, size = wanted.new_hash(), 0
         try:
             for chunk in chunks(wanted.path):

@@ -1,4 +1,4 @@
-"""Reads copies that are in place, no faster than allowed, and checks their hashes."""
+"""Reads copies at a limited rate, and checks their hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which file is downloaded next: few at once from each host, none from a host that fails."""
+"""Which file is downloaded next.
+
+Few at once from each host, none from a host that fails.
+"""
 
 from __future__ import annotations
 

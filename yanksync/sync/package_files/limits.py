@@ -1,4 +1,7 @@
-"""The limits of copying: bytes per second, bytes of all copies, and bytes that stay free."""
+"""The limits of copying.
+
+Bytes per second, bytes of all copies, and bytes that stay free.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Bandwidth:
     """
 
     def __init__(self, rate: int, wait: Callable[[float], object]) -> None:
-        """``rate``: bytes per second, 0: no limit; ``wait`` waits for so many seconds."""
+        """``rate``: bytes per second, 0: no limit.
+
+        ``wait`` waits for so many seconds.
+        """
         self._rate, self._wait = rate, wait
         self._lock = threading.Lock()
         self._due = time.monotonic()  # when all that was taken is within the rate
@@ -88,8 +94,9 @@ class Claim:
     """The room of one file."""
 
     def __init__(self, room: Room, size: int | None, there: int) -> None:
-        """``size`` None: not known; ``there``: bytes of it that are on the disk.
+        """``size`` None: not known.
 
+        ``there``: bytes of it that are on the disk.
         Raises :class:`LimitReached`.
         """
         self._room, self._is_known = room, size is not None

@@ -50,12 +50,15 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
 
 
 def _is_lost(finished: Finished) -> bool:
-    """Return True if there is no right copy of a file that upstream removed."""
+    """Return True if a removed file has no right copy."""
     return finished.problem is not None and finished.copy.kept
 
 
 def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Finished, Received]]:
-    """Return what was downloaded and is wanted still: a page may have changed meanwhile."""
+    """Return what was downloaded and is wanted still.
+
+    A page may have changed meanwhile.
+    """
     rows = mirror.state.package_files.by_path(one.copy.path for one in finished)
     found = []
     for one in finished:

@@ -1,4 +1,4 @@
-"""Decides which files stay although upstream removed them, before their pages are rendered."""
+"""Decides which removed files stay, before pages are rendered."""
 
 from __future__ import annotations
 

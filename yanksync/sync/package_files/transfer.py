@@ -1,4 +1,7 @@
-"""Receives the bytes of files: continued where they broke off, within the limits, and checked."""
+"""Receives the bytes of files.
+
+Continued where they broke off, within the limits, and checked.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +109,10 @@ class Transfers:
             raise
 
     def _part_hash(self, incoming: IncomingFile, wanted: Wanted) -> _Hash:
-        """Return the hash of the part that can be continued; drop any other."""
+        """Return the hash of the part that can be continued.
+
+        Drop any other.
+        """
         found = wanted.new_hash()
         if not incoming.validator or incoming.size > (wanted.size or incoming.size):
             incoming.restart()
@@ -120,7 +126,10 @@ class Transfers:
         return found
 
     def _download(self, incoming: IncomingFile, wanted: Wanted, found: _Hash) -> tuple[_Hash, bool]:
-        """Receive the rest; return the hash of the whole, and True if it was continued."""
+        """Receive the rest.
+
+        Return the hash of the whole, and True if it was continued.
+        """
         claim = Claim(self._room, wanted.size, incoming.size)
         try:
             with self._downloads.open(wanted.url, incoming.size, incoming.validator) as download:

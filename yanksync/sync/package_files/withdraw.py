@@ -1,4 +1,4 @@
-"""Takes copies out of service once no page names them, and deletes them when their time is over."""
+"""Takes unnamed copies out of service, and deletes them later."""
 
 from __future__ import annotations
 

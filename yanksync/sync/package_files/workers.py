@@ -57,7 +57,10 @@ class Workers:
                 self._finished.put(finished)
 
     def _finish(self, job: Job) -> Finished | None:
-        """Download a file; None: it is queued once more, or waits for a later pass."""
+        """Download a file.
+
+        None: it is queued once more, or waits for a later pass.
+        """
         copy = job.copy
         try:
             finished = Finished(copy, self._downloader.fetch(copy))

@@ -1,4 +1,7 @@
-"""Which advisories count: those that were read, unless they would bring too much back (R8)."""
+"""Which advisories count.
+
+Those that were read, unless they would bring too much back (R8).
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,10 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
 
 
 def _was_just_compared(mirror: Mirror, places: str) -> bool:
-    """Return True if many files were compared a short while ago: each costs a look at the disk."""
+    """Return True if many files were compared a short while ago.
+
+    Each costs a look at the disk.
+    """
     known = mirror.state.facts.advisories
     if known.looked is None or known.held is not None or known.places != places:
         return False
@@ -108,7 +114,10 @@ def _compare_files(mirror: Mirror, paths: Sequence[Path], places: str) -> str:
 
 
 def _too_many_back(mirror: Mirror, old: Advisories, new: Advisories) -> str | None:
-    """Return why a change of advisories must wait for a person; None: it need not."""
+    """Return why a change of advisories must wait for a person.
+
+    None: it need not.
+    """
     hidden = back = 0
     for row in mirror.state.projects.get(old).values():
         if row.presence is not Presence.PRESENT:

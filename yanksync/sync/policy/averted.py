@@ -1,4 +1,7 @@
-"""Records withdrawals of releases that cooldown hid: no client could install them from here."""
+"""Records withdrawals of releases that cooldown hid.
+
+No client could install them from here.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ def _hidden(mirror: Mirror, row: ProjectRow, page: Page | None) -> HiddenRelease
 
 
 def _withhold(mirror: Mirror, row: ProjectRow, page: Page | None, part: Averted) -> None:
-    """Show the files of ``part`` no more, unless a page has them again."""
+    """Note that pages show the files of ``part`` no more."""
     assert page is not None  # the files are on it
     state, now = mirror.state, mirror.now()
     lost = state.lost_files.one(row.id)

@@ -1,4 +1,7 @@
-"""The cut-off of a pass: the moment at which ages are measured, which a wrong clock cannot move."""
+"""The cut-off of a pass.
+
+The moment at which ages are measured, which a wrong clock cannot move.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explains which rule hides or marks a file, from the state and the rules it recorded."""
+"""Explains which rule hides or marks a file."""
 
 from __future__ import annotations
 
@@ -128,6 +128,6 @@ def unmatched_overrides(state: State, overrides: Iterable[Override]) -> tuple[st
 
 
 def _matches(state: State, offers: Offers, row: ProjectRow) -> bool:
-    """Return whether the one rule of ``offers`` matches a file of the recorded page."""
+    """Return whether the single rule of ``offers`` matches a file."""
     page = page_of(state, row) if row.presence is Presence.PRESENT else None
     return page is not None and bool(_offer(state, offers, row, page).matched)

@@ -1,4 +1,4 @@
-"""Forgets projects: their pages, files and texts go, and only hashes of the files stay.
+"""Forgets projects: only their names and hashes stay.
 
 The first step makes the forgetting last: from then on no pass mirrors the project. A run that dies
 behind that leaves the rest to the next one, which begins with it.
@@ -61,7 +61,7 @@ def contents_of(state: State, name: NormalizedName) -> ForgottenContents | None:
 
 
 def _hashes(state: State, name: NormalizedName) -> list[Hashes]:
-    """Return the hashes of all files that the state knows of a project."""
+    """Return the known hashes of all files of a project."""
     found = [one.file.hashes for one in state.package_files.by_project([name]).get(name, ())]
     row = state.projects.get([name]).get(name)
     if row is not None:

@@ -1,4 +1,4 @@
-"""Applies the rules to pages that are published, and notes what came of it."""
+"""Applies changed rules to published pages."""
 
 from __future__ import annotations
 

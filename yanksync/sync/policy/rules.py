@@ -1,4 +1,4 @@
-"""Which rules a pass renders with, and what a change of them makes unpublished."""
+"""Decides which rules a pass renders with."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _digest(facts: Facts, keys: OfferKeys, advisories: str | None) -> str | None
 
 
 def _publish_again(mirror: Mirror, before: Offers, after: Offers) -> None:
-    """Let the pages be published again that a change of rules may concern."""
+    """Queue the pages that a change of rules may concern."""
     state, now = mirror.state, mirror.now()
     if before.keys.cooldown != after.keys.cooldown:
         log.info("the rules of [cooldown] have changed; writing every page that they change")

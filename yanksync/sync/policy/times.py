@@ -1,4 +1,7 @@
-"""Records when files were added: by journal entries, and at the first sight of them."""
+"""Records when files were added.
+
+By journal entries, and at the first sight of them.
+"""
 
 from __future__ import annotations
 

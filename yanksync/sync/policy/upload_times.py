@@ -1,4 +1,7 @@
-"""Whether upstream gives upload-times at all: without them, cooldown would hide every file."""
+"""Whether upstream gives upload-times at all.
+
+Without them, cooldown would hide every file.
+"""
 
 from __future__ import annotations
 

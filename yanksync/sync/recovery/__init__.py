@@ -1,1 +1,1 @@
-"""What a pass does where the state may not know what the output holds."""
+"""Recovers where the state may not know the output."""

@@ -1,4 +1,4 @@
-"""Compares copies of package files with an output that is not as the state left it.
+"""Compares copies of package files with a changed output.
 
 The state or the output was lost or put back. A copy that the state has and the output has not is
 wanted again, so that no page names it. A copy that the state does not know is set aside once every
@@ -45,7 +45,7 @@ def check_served_copies(mirror: Mirror) -> None:
 
 
 def _lacking(mirror: Mirror, copies: Sequence[PackageFile]) -> list[str]:
-    """Return the paths of copies, and of metadata, that do not stand there."""
+    """Return the paths of missing copies and metadata."""
     places = [one.path for one in copies]
     places += [metadata_path(one.path) for one in copies if one.has_metadata]
     found = mirror.packages.package_entries(places)

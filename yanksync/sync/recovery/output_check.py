@@ -1,4 +1,7 @@
-"""Holds the output against the state before a pass: is it the one that this state wrote?"""
+"""Holds the output against the state before a pass.
+
+Is it the one that this state wrote?
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
 
 
 def _note_building(mirror: Mirror) -> None:
-    """Note that this is a first build; say how far it is when an earlier run began it."""
+    """Note that this is a first build.
+
+    Say how far it is when an earlier run began it.
+    """
     facts = mirror.state.facts
     if facts.flag("building") or facts.published_list.written is None:
         done, total = mirror.state.projects.progress()
@@ -73,7 +79,7 @@ def note_built(mirror: Mirror) -> None:
 def _find_mismatch(
     mirror: Mirror, stands: PublishedList, *, recovering: bool, by_stamp: bool
 ) -> _Mismatch | None:
-    """Return what shows that the output is not as this state left it; None when nothing does.
+    """Return the sign that the output has changed, or None.
 
     While it is ``recovering`` from that, only another list is news.
     """
@@ -101,7 +107,10 @@ def _find_mismatch(
 
 
 def _newer_page(mirror: Mirror) -> _Mismatch | None:
-    """Compare the serial of every page with what the state knows; the list lags behind them."""
+    """Compare the serial of every page with what the state knows.
+
+    The list lags behind them.
+    """
     after = 0
     while rows := mirror.state.projects.next_batch(after, _BATCH):
         after = rows[-1].id
@@ -118,7 +127,7 @@ def _newer_page(mirror: Mirror) -> _Mismatch | None:
 
 
 def _unfinished(mirror: Mirror) -> _Mismatch | None:
-    """Compare the directories of an output without a list with those that the state began."""
+    """Compare the directories of an unfinished first build."""
     state = mirror.state
     names, found = mirror.store.names(), 0
     mirror.progress.expect("checking the output", state.projects.written())
@@ -134,7 +143,10 @@ def _unfinished(mirror: Mirror) -> _Mismatch | None:
 
 
 def _nothing_published(mirror: Mirror) -> _Mismatch | None:
-    """Return that nothing is published any more; None when something is, or nothing was."""
+    """Return that nothing is published any more.
+
+    None when something is, or nothing was.
+    """
     if mirror.state.projects.any_written() and next(iter(mirror.store.names()), None) is None:
         return _Mismatch("nothing is left of the pages that the last run published", newer=False)
     return None

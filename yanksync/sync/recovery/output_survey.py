@@ -1,5 +1,6 @@
-"""Notes what is published when the state does not know: it was lost, or is older than the output.
+"""Notes what is published when the state does not know.
 
+It was lost, or is older than the output.
 From then on guards count these pages, the list of projects names them, and each of them is what
 upstream's next page is compared with (rules R7 and R8).
 """

@@ -1,4 +1,4 @@
-"""Looks at what is published before writing over it, where the state may not know what that is.
+"""Looks at what is published before writing over it.
 
 A run that died may have written pages it did not note. A state that was put back, or lost, may be
 older than the output. Reading is cheaper than writing, and a page that is right keeps its inode.
@@ -75,7 +75,7 @@ def look_up_published(
 
 
 def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]) -> None:
-    """Notice by the pages to be replaced that the output is newer than the state.
+    """Notice that the output is newer than the state.
 
     The list of projects lags by ``list_interval``: it may be the one that the state left there.
     """
@@ -95,7 +95,7 @@ def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Containe
 
 
 def _is_replaced(wanted: PublishTask, fresh: Container[int]) -> bool:
-    """Return whether another page than the published one may be written, or it be removed."""
+    """Return whether the published page may change or go."""
     one, row, page = wanted.queued, wanted.row, wanted.page
     if (
         row.published is None
@@ -130,7 +130,7 @@ def _is_unsure(wanted: PublishTask, *, recovering: bool) -> bool:
 def _not_below(
     mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]
 ) -> tuple[list[PublishTask], dict[str, str]]:
-    """Leave out projects of which the output has a later page, or one that cannot be read.
+    """Leave out projects whose published page is newer or unreadable.
 
     Upstream is asked for these: until it has answered, the state does not count as caught up. The
     pages of the projects in ``fresh`` are its answers already.
@@ -159,7 +159,10 @@ def _not_below(
 
 
 def _known(wanted: PublishTask) -> int | None:
-    """Return the serial up to which the state knows a project; None: any page may be replaced."""
+    """Return the serial up to which the state knows a project.
+
+    None: any page may be replaced.
+    """
     one, row, page = wanted.queued, wanted.row, wanted.page
     if one.reason is PublishReason.EXCLUDED or (page is not None and page.serial is None):
         return None
@@ -177,7 +180,7 @@ def _leave_out(
     *,
     fresh: bool,
 ) -> None:
-    """Note why a project is not published, if it is not, and ask upstream for it."""
+    """Note why a project is not published, and queue it."""
     one, row, page = wanted.queued, wanted.row, wanted.page
     state, now = mirror.state, mirror.now()
     if row.name in later:
@@ -194,8 +197,9 @@ def _leave_out(
 def _confirmed(
     mirror: Mirror, wanted: Sequence[PublishTask], tree: int, fresh: Container[int]
 ) -> list[PublishTask]:
-    """Leave out pages that may be from the past: one that is absent may have been removed since.
+    """Leave out pages that may be from the past.
 
+    One that is absent may have been removed since.
     So may a page without a serial, which compares with nothing, unless upstream has just sent it.
     """
     catching_up = mirror.state.facts.recovery.phase
@@ -220,7 +224,7 @@ def _confirmed(
 
 
 def _is_confirmed(queue: FetchQueue, page: Page, tree: int, catching_up: str) -> bool:
-    """Return True if upstream has shown since then that this page is not from the past."""
+    """Return True if upstream has confirmed this page since."""
     if queue.has(page.name):
         return False
     return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)

@@ -1,4 +1,4 @@
-"""The archive of all OSV records, which is written more seldom than the rest.
+"""Writes the archive of all OSV records, now and then.
 
 It holds every record, so that a pass that writes it takes as long as the log is long. It waits five
 minutes, and longer the more events there are: a second for each hundred.

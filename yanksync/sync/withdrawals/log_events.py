@@ -1,4 +1,4 @@
-"""Makes events of rows of the history, once what is published shows them."""
+"""Makes events of history rows that are published."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class _Appender:
         return self._pages[name]
 
     def _held_page(self, row: HistoryRow) -> _ShownPage:
-        """Return the recorded page, as far as a row of long ago needs it."""
+        """Return the recorded page, if an old row needs it."""
         if row.file is None or row.action is not HistoryAction.REMOVE:
             return _NOTHING
         if row.project not in self._pages:

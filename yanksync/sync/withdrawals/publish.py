@@ -64,7 +64,10 @@ def _is_put_back(known: EventLogPosition, written: WrittenIndex | None) -> bool:
 
 
 def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
-    """Return what is to be published: everything, if the output has another log."""
+    """Return what is to be published.
+
+    Everything, if the output has another log.
+    """
     state = mirror.state
     known = state.facts.event_log
     assert known.epoch is not None

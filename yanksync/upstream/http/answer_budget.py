@@ -1,4 +1,4 @@
-"""Bounds how many bytes of answers are in memory while many are asked for at once.
+"""Bounds the memory that simultaneous answers take.
 
 Every answer may grow to a share of the room; one at a time may grow beyond it, up to its own limit.
 The others wait until that one was read and taken. It waits for none of them, so there is always an

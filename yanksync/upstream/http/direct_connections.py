@@ -1,5 +1,6 @@
-"""Connections to upstream that need no requests: no proxy, no credentials, no ``.netrc``.
+"""Connections to upstream that need no requests.
 
+No proxy, no credentials, no ``.netrc``.
 Importing requests and urllib3 takes longer than the rest of an ordinary pass, and a quarter of its
 memory (docs/design/decisions/upstream.rst#decision-first-question). Certificates are checked
 against the same authorities.

@@ -1,4 +1,4 @@
-"""Pure: a question of HTTP/1.1 (RFC 9112) as bytes, and its answer, from bytes as they come.
+"""Writes requests and reads answers of HTTP/1.1 (RFC 9112, pure).
 
 httptools reads; here is what it leaves open. Only the common answer is taken, and strictly so.
 Whatever is out of the ordinary is :class:`UnsupportedResponse`: the caller then asks again through
@@ -59,7 +59,10 @@ class HttpResponse(Struct, frozen=True):
 
 
 class _Message:
-    """What httptools tells of one message. It must not know the reader: cycles stay in memory."""
+    """What httptools tells of one message.
+
+    It must not know the reader: cycles stay in memory.
+    """
 
     def __init__(self) -> None:
         self.reason = ""

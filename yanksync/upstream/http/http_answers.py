@@ -1,4 +1,4 @@
-"""What an answer's status and headers mean, whichever way it came (R7, R10, R13)."""
+"""Judges an answer by status and headers (R7, R10, R13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire: one place that asks upstream, with requests' habits and the limits of R10 and R13.
+"""Asks upstream with requests, within the limits of R10 and R13.
 
 Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address;
 page requests then go through urllib3's pool, because requests' own work costs more than the call
@@ -273,7 +273,7 @@ class Session:
         self._route(url).pool._put_conn(connection)
 
     def _route(self, url: str, *, own: bool = True) -> _Route:
-        """``own``: the address is upstream's own, and gets the credentials meant for it."""
+        """Return where a request goes; ``own`` requests get credentials."""
         parts = urlsplit(url)
         key = (parts.scheme, parts.netloc, own)
         route = self._routes.get(key)

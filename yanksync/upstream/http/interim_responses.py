@@ -1,4 +1,4 @@
-"""Skips interim responses (1xx) for the connections of urllib3 (RFC 9110, section 15.2).
+"""Skips interim responses (1xx) for urllib3 (RFC 9110, section 15.2).
 
 http.client skips 100 only, without end, and takes a 103 for the answer: the real one would then
 stay on the connection, for the next request. It also has no deadline for a head or a body that
@@ -56,7 +56,7 @@ class FinalResponse(HTTPResponse):
 
 
 class _Timed(io.RawIOBase):
-    """What comes over a socket, until the time for a whole response is over."""
+    """What comes over a socket, within the time of a response."""
 
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
         self._raw = raw

@@ -1,4 +1,4 @@
-"""Sends many requests in one thread, over connections that other threads have opened.
+"""Sends many requests in one thread, over connections opened elsewhere.
 
 A blocking thread for each request spends more time on waking up than on the work
 (docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads open the
@@ -55,7 +55,7 @@ _ODD = 8  # unusual answers in a row: then the threads send all requests, so tha
 
 
 class _Connection:
-    """A connection of our own, and the request that is under way on it."""
+    """A connection, and its request under way."""
 
     __slots__ = ("connection", "last_heard", "reader", "request", "socket", "started", "url")
 
@@ -76,9 +76,10 @@ class Multiplexer:
     """
 
     def __init__(self, session: UpstreamSession, workers: int, room: int = _ROOM) -> None:
-        """``room``: bytes of answers that may be in memory, besides a single large one.
+        """Take the ``room`` for answers in memory, in bytes.
 
-        Raises :class:`OSError` when there is nothing left to wait with.
+        A single large answer may exceed it. Raises :class:`OSError` when there is nothing left to
+        wait with.
         """
         self._session = session
         self._workers = workers
@@ -146,7 +147,10 @@ class Multiplexer:
         self._threads.ask(request)
 
     def _sent(self, request: Asked) -> bool:
-        """Send a request over a line that is idle; False: there is none, or this is not for it."""
+        """Send a request over a line that is idle.
+
+        False: there is none, or this is not for it.
+        """
         try:
             wire = self._session.request(request.url, request.accept, request.etag)
             connection = self._idle.pop() if self._idle else self._adopted(request.url)
@@ -279,7 +283,7 @@ class Multiplexer:
                 self._ask_in_thread(request)  # the session knows where redirects may lead
 
     def _drop_silent(self, now: float) -> None:
-        """Give up what was silent for longer than the timeout, or drips for ever."""
+        """Drop connections that are silent or too slow."""
         timeout = self._session.timeout
         for connection in list(self._lines):
             request = connection.request

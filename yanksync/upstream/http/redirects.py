@@ -1,4 +1,7 @@
-"""Which redirects are followed: on the same host and to hosts that the configuration names."""
+"""Which redirects are followed.
+
+On the same host and to hosts that the configuration names.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ class RedirectRules:
     """Where upstream may redirect to."""
 
     def __init__(self, *, allow_http: bool, hosts: Collection[str] | None) -> None:
-        """``hosts``: other hosts that pages may redirect to, with a port or without; None: any."""
+        """Take ``hosts`` that pages may redirect to; None: any."""
         self._allow_http = allow_http
         self._hosts = None if hosts is None else frozenset(hosts)
 

@@ -1,4 +1,4 @@
-"""Asks upstream directly where that is enough, and through requests elsewhere (R10, R13).
+"""Asks upstream directly, or through requests where needed (R10, R13).
 
 Without a proxy and credentials a request goes over a connection of :mod:`.direct_connections`. What
 is unusual there, such as a redirect or an old form of HTTP, is asked for again through
@@ -60,7 +60,10 @@ _CHUNK = 1 << 18  # bytes asked of the socket at once
 
 
 class _Unusual(Exception):
-    """Requests has to ask: there is no connection, or the answer has an odd form."""
+    """Requests has to ask.
+
+    There is no connection, or the answer has an odd form.
+    """
 
 
 class _Ended(Exception):
@@ -232,7 +235,10 @@ class UpstreamSession:
     def _over(
         self, connection: DirectConnection, request: _Request, shown: str
     ) -> tuple[HttpResponse, int]:
-        """Send a request over a connection; return the answer, and its size as it came."""
+        """Send a request over a connection.
+
+        Return the answer, and its size as it came.
+        """
         reader = ResponseParser(request.limit.size)
         try:
             connection.sock.sendall(request.wire)

@@ -30,7 +30,7 @@ def _line(report: AuditReport, verdict: PinVerdict, finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    """Return a message in which nothing ends the line or begins another command."""
+    """Escape what would end the line or begin a command."""
     return printable(text).replace("%", "%25")
 
 

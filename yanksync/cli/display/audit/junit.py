@@ -1,4 +1,7 @@
-"""The report as JUnit's XML: a suite for each file, a case for each pin."""
+"""The report as JUnit's XML.
+
+A suite for each file, a case for each pin.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The report as SARIF 2.1.0: one rule a kind, one result a finding."""
+"""The report as SARIF 2.1.0.
+
+One rule a kind, one result a finding.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +145,7 @@ def _result(report: AuditReport, verdict: PinVerdict, finding: Finding) -> _Resu
 
 
 def _plain(text: str) -> str:
-    """Return a message in which nothing is a link or a placeholder (SARIF 3.11.5, 3.11.6)."""
+    """Escape links and placeholders in a message (SARIF 3.11.5, 3.11.6)."""
     return _SPECIAL.sub(r"\\\1", printable(text)).replace("{", "{{").replace("}", "}}")
 
 
@@ -156,7 +159,7 @@ def _location(pin: Pin) -> _Location:
 
 
 def _uri(path: str) -> str:
-    """Return a path as the URI of a file, relative as it is."""
+    """Return a relative path as the URI of a file."""
     if Path(path).is_absolute():
         return Path(path).as_uri()
     return quote(PurePath(path).as_posix())

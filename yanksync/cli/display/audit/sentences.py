@@ -1,4 +1,4 @@
-"""What a finding says to people, in the same words in every format."""
+"""Says what a finding means, in the same words for every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the elements that the Simple API gives a meaning to out of an HTML page.
+"""Reads the elements of the Simple API out of an HTML page.
 
 lxml is imported where it is used: most runs never see HTML, and cron starts the tool often. Since
 version 6 (libxml2 2.14) it divides a page as HTML5 says; those before cut attributes at a NUL.
@@ -228,7 +228,10 @@ def feed(body: bytes, content_type: str, target: ParserTarget) -> object:
 
 
 def _feed(feed: Callable[[bytes], None], pieces: Iterator[bytes], target: ParserTarget) -> None:
-    """Feed a parser, as long as ``target`` takes what comes of it. Raises as :func:`read_html`."""
+    """Feed a parser, as long as ``target`` takes what comes of it.
+
+    Raises as :func:`read_html`.
+    """
     blank, pending, parts = True, 0, 0
     for piece in pieces:
         blank = blank and not piece.strip()
@@ -251,7 +254,7 @@ def _parts(piece: bytes) -> int:
 
 
 def _pieces(body: bytes, codec: str) -> Iterator[bytes]:
-    """Yield ``body`` as UTF-8 in pieces that begin with a tag, so that no text is cut.
+    """Yield ``body`` as UTF-8, in pieces that begin with a tag.
 
     Raises:
         UnicodeDecodeError: it is no text of ``codec``.

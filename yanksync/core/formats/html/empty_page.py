@@ -1,4 +1,4 @@
-"""Tells the page of a project without files from all the pages that only look empty.
+"""Tells a project's page without files from pages that only look empty.
 
 An index such as Nexus answers "Links for NAME" and no link for what it does not have. A page of
 maintenance, a log-in or a file browser has no file either, and must not empty the mirror (R7).
@@ -98,7 +98,7 @@ def check_empty(body: bytes, content_type: str, url: str, project: NormalizedNam
 
 
 def _is_own(link: str, url: str) -> bool:
-    """Return whether a link leads to the page itself or the directory above, as in listings."""
+    """Return whether a link leads to the page or its parent."""
     try:
         target = urlsplit(urljoin(url, link))._replace(query="", fragment="")
     except ValueError:
@@ -108,5 +108,5 @@ def _is_own(link: str, url: str) -> bool:
 
 
 def _names(text: str, project: NormalizedName) -> bool:
-    """Return whether a word of ``text`` is the project's name, in any spelling."""
+    """Return whether ``text`` has the project's name, in any spelling."""
     return any(normalize(word) == project for word in _WORD.findall(text))

@@ -1,4 +1,4 @@
-"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792) into a :class:`Page`."""
+"""Reads a project page in HTML (PEP 503, 592, 714, 740, 792)."""
 
 from __future__ import annotations
 

@@ -124,7 +124,10 @@ def _anchor(file: File, timed: bool) -> str:
 
 
 def _fragment(hashes: Hashes) -> str:
-    """Return the fragment: only sha256, for uv refuses a whole page over sha1."""
+    """Return the fragment.
+
+    Only sha256, for uv refuses a whole page over sha1.
+    """
     for algorithm, digest in hashes:
         if algorithm == "sha256":
             return f"#sha256={escape(digest)}"
@@ -132,5 +135,8 @@ def _fragment(hashes: Hashes) -> str:
 
 
 def _claim(metadata: bool | Hashes) -> str:
-    """Return the metadata claim: the sha256 where there is one, else just that it exists."""
+    """Return the metadata claim.
+
+    The sha256 where there is one, else just that it exists.
+    """
     return "true" if metadata is True else _fragment(metadata or ())[1:] or "true"

@@ -1,4 +1,4 @@
-"""The chart: events a day, as an SVG that a style sheet colours, and as a table."""
+"""Draws the events of each day, as SVG and as a table."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ def _described(days: Sequence[DayTotals], period: str) -> str:
 
 
 def _step(most: int) -> int:
-    """Return the distance of the lines of the scale: 1, 2 or 5, or that by a power of ten."""
+    """Return the distance of the lines of the scale.
+
+    1, 2 or 5, or that by a power of ten.
+    """
     power = 1
     while True:
         for digit in (1, 2, 5):
@@ -138,7 +141,10 @@ def _months(days: Sequence[DayTotals]) -> Iterator[str]:
 
 
 def _bars(days: Sequence[DayTotals]) -> Iterator[str]:
-    """Yield a group for each day that has events; its title shows under a pointer."""
+    """Yield a group for each day that has events.
+
+    Its title shows under a pointer.
+    """
     top = _top_value(days)
     for at, day in enumerate(days):
         if not day.total:

@@ -1,4 +1,7 @@
-"""The page of all withdrawals: a chart, the box for pins, and the newest events."""
+"""The page of all withdrawals.
+
+A chart, the box for pins, and the newest events.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,7 @@ def _watch_feed(name: str) -> str:
 
 
 def _extent(total: int, shown: int) -> str:
-    """Return how many events there are, and how many of them are shown."""
+    """Return how many events there are and are shown."""
     if total > shown:
         return f"The newest {shown:,} of {total:,} events"
     return counted(total, "event") if total else "No event yet."

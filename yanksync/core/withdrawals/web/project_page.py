@@ -1,4 +1,7 @@
-"""The page of one project: what is withdrawn now, and all that happened."""
+"""The page of one project.
+
+What is withdrawn now, and all that happened.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ installed from this mirror.</p>
 
 
 def _page_link(name: str, events: Sequence[WithdrawalEvent]) -> str:
-    """Return the link to the mirror's page of the project, where one is published."""
+    """Return the link to the mirror's page, if published."""
     if not events or max(events, key=lambda event: event.cursor).page_sha256 is None:
         return ""
     return f'<li><a href="../../../simple/{name}/index.html">Files on this mirror</a></li>\n'

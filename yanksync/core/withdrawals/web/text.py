@@ -1,4 +1,7 @@
-"""Text of upstream's for HTML: nothing in it is markup, and everything in it can be seen (R10)."""
+"""Text of upstream's for HTML.
+
+Nothing in it is markup, and everything in it can be seen (R10).
+"""
 
 from __future__ import annotations
 
