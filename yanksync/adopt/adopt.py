@@ -334,7 +334,7 @@ class _Adoption:
                 [(rows[name].id, forms, True, serial) for name, forms, serial in standing]
             )
             batch = record(self._mirror, right)
-            for result in right:  # the sweep begins with them: it finds what the tree never said
+            for result in right:  # the recheck begins with them: it finds what the tree never said
                 state.projects.postpone(result.task.name, self._started + DAY)
         publish(self._mirror, batch.queued, batch.pages)
 

@@ -191,8 +191,8 @@ def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     """Return the files of a project's directory.
 
     Nothing can be built on it, and its digests are void, when it is not of one piece: a form is
-    missing or cannot be read, its twin differs, a sibling is stale, or something of our names is
-    there beside.
+    missing or cannot be read, its twin differs, a compressed copy is stale, or something of
+    our names is there beside.
     """
     seen = {one.name: one for one in content.entries if one.name in OURS}
     if any(one.digest is None for one in seen.values()):

@@ -138,7 +138,7 @@ class _Report:
         self._every = every or as_json
 
     def tell(self, result: AdoptResult) -> None:
-        """Print one thing's fate."""
+        """Print what became of one thing."""
         if self._every or result.kind not in _QUIET:
             self._rows.write(result)
 

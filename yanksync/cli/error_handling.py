@@ -36,7 +36,7 @@ LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
 
 CRON_PATIENCE = 3600.0
-"""Seconds that 3 and 75 must have lasted before cron is told of them."""
+"""Seconds that 3 and 75 must have lasted before cron hears of them."""
 
 
 class OutputFormat(Struct):

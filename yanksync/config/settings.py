@@ -41,7 +41,7 @@ class YankedPolicy(StrEnum):
 
 
 class Compression(StrEnum):
-    """The precompressed siblings that a page may have."""
+    """The compressed copies that a page may have."""
 
     GZIP = "gzip"
     BR = "br"

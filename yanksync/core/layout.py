@@ -55,14 +55,14 @@ ALIAS = {HTML.filename: V1_HTML.filename}
 """Forms that hold the same bytes as another one, a hard link where the file system can."""
 
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
-"""What the name of a precompressed sibling adds, by codec."""
+"""What the name of a compressed copy adds, by codec."""
 
 PACKET = 1400
 """Bytes that fit into one network packet. A compressed copy that saves less than that is not
 written: the answer takes as many packets. A web server sends the page (``gzip_static on``)."""
 
 ENCODING = {".gz": "gzip", ".br": "br", ".zst": "zstd"}
-"""The Content-Encoding (RFC 9110, 8.4.1) that the name of a sibling stands for."""
+"""The Content-Encoding (RFC 9110, 8.4.1) that the name of a compressed copy stands for."""
 
 
 class Headers(Struct, frozen=True):
@@ -76,7 +76,7 @@ class Headers(Struct, frozen=True):
 def headers(filename: str) -> Headers:
     """Return the headers of a file of one of our names.
 
-    Who unpacked a precompressed sibling on the way would break its name: "no-transform".
+    Who unpacked a compressed copy on the way would break its name: "no-transform".
     """
     for form in FORMS:
         if filename == form.filename:

@@ -11,7 +11,7 @@ NormalizedName = NewType("NormalizedName", str)
 # The packaging specification's rule. ASCII: with IGNORECASE alone U+017F, U+0130 and U+212A pass.
 _VALID = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE | re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
-_LONGEST = 200  # bytes; a directory entry holds 255, and siblings and temporary names need some
+_LONGEST = 200  # bytes; a directory entry holds 255, and names with endings need some
 
 
 def normalize(name: str) -> NormalizedName | None:

@@ -49,7 +49,7 @@ class Mirror(Struct, frozen=True, eq=False):
 
     @property
     def packages(self) -> PackageStore:
-        """Where copies of package files stand; only where they are copied."""
+        """Where copies of package files are; only where they are copied."""
         assert self.package_store is not None
         return self.package_store
 

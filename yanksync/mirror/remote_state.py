@@ -150,7 +150,7 @@ def _named(error: StateError, settings: Settings, home: Path) -> StateError:
 def _take_over(state: State, note: LeaseRecord) -> None:
     """Copy the times of empty passes from the lease into the state.
 
-    A lease that was let go is newer than the state, whatever the clocks of machines say; one that
+    A lease that was released is newer than the state, whatever the clocks of machines say; one that
     was not tells of the time before the run that held it, which may have put the state.
     """
     known, last = state.facts.moment("complete_read"), state.runs.last_success()

@@ -17,7 +17,7 @@ class FindingKind(StrEnum):
 
     MISSING = "missing"
     DIFFERENT = "different"  # other bytes than those that follow from the state
-    STALE = "stale"  # a sibling that does not hold what its page should
+    STALE = "stale"  # a compressed copy that does not hold what its page should
     EXTRA = "extra"  # one of our own names that the state knows nothing of
     MODE = "mode"  # not what a fresh file or directory would have
     LEFTOVER = "leftover"  # a temporary file of a run that died

@@ -71,8 +71,8 @@ def _run(chunks: Iterable[bytes], step: object, finish: object) -> Iterator[byte
 def decompress_chunks(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``.
 
-    Raises :class:`OSError` where the codec's library is not installed: siblings may have been
-    written by another configuration, or on another machine.
+    Raises :class:`OSError` where the codec's library is not installed: compressed copies may
+    have been written by another configuration, or on another machine.
     """
     if codec == "gzip":
         yield from _gunzip(chunks)

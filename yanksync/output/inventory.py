@@ -24,7 +24,8 @@ class FileEntry(Struct, frozen=True, kw_only=True):
 
     For files that yanksync does not manage, only ``name`` is set.
 
-    ``digest`` is that of the content, of a sibling's decompressed; None when there is none to take.
+    ``digest`` is that of the content, for a compressed copy of the decompressed content; None when
+    there is none to take.
     """
 
     name: str

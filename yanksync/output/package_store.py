@@ -57,13 +57,13 @@ class IncomingFile(Protocol):
 
 
 class PackageStore(Protocol):
-    """Where copies stand.
+    """Where copies are.
 
     Every method raises :class:`yanksync.core.errors.PublishError` for what can happen in the world.
     """
 
     def receive(self, path: str) -> IncomingFile:
-        """Open the file that is to stand at ``path``."""
+        """Open the file for ``path``."""
 
     def incoming(self) -> Sequence[str]:
         """Return the paths of parts that a later download can continue."""
@@ -90,7 +90,7 @@ class PackageStore(Protocol):
         """Delete withheld copies; missing ones are no error."""
 
     def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
-        """Return what stands at these paths; missing ones are left out."""
+        """Return what is at these paths; missing ones are left out."""
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
         """Yield what a copy holds. Raises :class:`OSError`, also for a link."""

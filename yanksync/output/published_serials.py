@@ -34,8 +34,8 @@ def serial_in(text: bytes | bytearray) -> int | None:
 def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
     """Return the serial in a file of this name, or None.
 
-    A damaged sibling is read as far as it goes: clients see no more of it. What is larger than any
-    page is none. Raises :class:`OSError` for what cannot be read.
+    A damaged compressed copy is read as far as it goes: clients see no more of it. What is larger
+    than any page is none. Raises :class:`OSError` for what cannot be read.
     """
     codec = layout.ENCODING.get(os.path.splitext(filename)[1])
     body = bytearray()

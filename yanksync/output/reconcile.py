@@ -25,7 +25,7 @@ class FormUpdate(Struct, frozen=True, kw_only=True):
     filename: str
     body: bytes | None = None  # None: the form stays as it is
     copies: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
-    remove: tuple[str, ...] = ()  # codecs whose sibling has to go
+    remove: tuple[str, ...] = ()  # codecs whose compressed copy has to go
 
 
 class WriteProject(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ class FreeSpace(Struct, frozen=True):
 def room_for(projects: int, siblings: int, *, legacy_json: bool) -> FreeSpace:
     """Return the disk space that a first build needs, roughly."""
     forms = 3 if legacy_json else 2  # with two inodes for three names
-    files = projects * (1 + forms * (1 + siblings))  # a directory, forms, siblings
+    files = projects * (1 + forms * (1 + siblings))  # a directory, forms, compressed copies
     return FreeSpace(projects * (4096 * (1 + forms * siblings) + 12_000 * forms), files)
 
 

@@ -63,7 +63,7 @@ class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{fiel
 _RECOVERY = {"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"}
 UNCHECKED, CHECKED = "unchecked", "checked"
 """Copies of an output that is not as the state left it: are those that the state has there? Once
-they are known to be, others may stand there, too."""
+they are known to be, others may be there, too."""
 
 
 class Recovery(Struct, frozen=True, rename=_RECOVERY):

@@ -179,5 +179,5 @@ class ListImport:
         )
 
     def drop(self) -> None:
-        """Let go of the list."""
+        """Drop the list."""
         self._db.execute("DROP TABLE IF EXISTS temp.listed")

@@ -133,7 +133,7 @@ class Projects:
         return int(row[0])
 
     def quarantine_at_once(self, name: str, serial: int) -> None:
-        """Quarantine a project on the word of the journal's entry ``serial`` (R9)."""
+        """Quarantine a project by the journal's entry ``serial`` (R9)."""
         self._db.execute(
             "UPDATE projects SET quarantined = 1, word = ?2 WHERE name = ?1", (name, serial)
         )
@@ -165,16 +165,16 @@ class Projects:
         )
 
     def postpone(self, name: str, due: float | None) -> None:
-        """Let the sweep fetch a held page at ``due``."""
+        """Let the recheck fetch a held page at ``due``."""
         self._db.execute(
             "UPDATE projects SET due = ? WHERE name = ? AND presence = 'present'", (due, name)
         )
 
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
-        """Return up to ``limit`` projects due for the sweep, oldest first.
+        """Return up to ``limit`` projects due for the recheck, oldest first.
 
         A time beyond ``horizon`` comes from a clock that was set back since, or from a longer
-        sweep: it is due, too. Pending projects are left out, because they are fetched anyway.
+        recheck: it is due, too. Pending projects are left out, because they are fetched anyway.
         """
         found: list[NormalizedName] = []
         for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
@@ -188,7 +188,7 @@ class Projects:
         return found
 
     def schedule_rechecks(self, period: float) -> None:
-        """Spread the first sweep of held pages over ``period``."""
+        """Spread the first recheck of held pages over ``period``."""
         self._db.execute(
             """UPDATE projects SET due = checked
                 + ?1 * (0.5 + (id * 2654435761 & 4294967295) / 8589934592.0)

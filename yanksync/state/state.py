@@ -182,7 +182,7 @@ class State:
     ) -> None:
         """Change the state of a project as :func:`yanksync.core.rules.transitions.transition` says.
 
-        ``since`` is the start of the read that brought it, ``due`` when the sweep asks again, and
+        ``since`` is the start of the read that brought it, ``due`` when the recheck asks again, and
         ``approved`` whether a person has agreed to a removal, and ``hidden`` what cooldown hid.
         """
         name = row.name

@@ -168,7 +168,7 @@ def _retry_once(fetch_round: _FetchRound) -> None:
     tasks = mirror.state.fetch_queue.take_again(mirror.run, names)
     waiting = {task.name for task in tasks}
     # What does not wait any more was brought up to date since, by the journal read meanwhile; looks
-    # of the sweep never waited.
+    # of the recheck never waited.
     fetch_round.to_retry = [
         entry
         for entry in fetch_round.to_retry
@@ -284,7 +284,7 @@ def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRe
 
 
 def _rechecks(mirror: Mirror) -> list[FetchTask]:
-    """Return the looks of the sweep.
+    """Return the looks of the recheck.
 
     Pages change without a journal entry, too.
     """
@@ -317,7 +317,7 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     limit = recheck_budget(state.projects.published(), elapsed, days)
     # Those behind are asked once a day and share the pass's part, so that neither kind waits for
-    # the other for ever. They are asked without a sweep, too, and when nothing is published.
+    # the other for ever. They are asked without a recheck, too, and when nothing is published.
     left = state.fetch_queue.take_behind(mirror.run, now, max(limit // 2, 1))
     names = (
         state.projects.due_for_recheck(now, horizon, limit - len(left)) if limit > len(left) else []

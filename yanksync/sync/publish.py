@@ -348,7 +348,7 @@ def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:
             and rendering.queued.reason is not PublishReason.EXCLUDED
             and row.published_serial is not None
         ):
-            # A project withdrawn on the journal's word has a page that is older than the word.
+            # A project withdrawn by the journal has a page that is older than its entry.
             yield row.name, row.published_serial, max(row.serial or 0, row.quarantine_serial or 0)
 
 

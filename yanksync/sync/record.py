@@ -218,7 +218,7 @@ class _Recorder:
             log.warning("%s: %s", row.name, why, extra={"project": row.name})
 
     def _due(self, row: ProjectRow, task: FetchTask) -> float | None:
-        """Return when the sweep asks again."""
+        """Return when the recheck asks again."""
         due = recheck_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
         if due is None or row.presence is Presence.PRESENT or task.required_serial is not None:
             return due

@@ -69,7 +69,7 @@ class Holder(Struct, frozen=True, kw_only=True):
 def lock(state: Path, command: str = "") -> Iterator[None]:
     """Hold the lock of the mirror with ``state`` for ``command``.
 
-    The file stays when the lock is let go: deleting it would let two runs hold two locks of one
+    The file stays when the lock is released: deleting it would let two runs hold two locks of one
     name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
     the file cannot be made, or its file system has no locks.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 JournalRow = tuple[str | None, str | None, int, str | None, int]
-"""Name, version, timestamp, action and serial, as they were told."""
+"""Name, version, timestamp, action and serial, as they came."""
 
 # Without control characters: XML forbids most of them, and reads a carriage return as a new line.
 _CHARACTERS = rb"[^<>&\x00-\x08\x0b-\x1f]*"

@@ -56,7 +56,7 @@ SIZES = FileCheck()
 """A check of the sizes of package files."""
 
 UNREADABLE = "the state's page cannot be read"
-"""What is told of a page that only upstream can bring back."""
+"""What is reported of a page that only upstream can bring back."""
 
 
 def verify_output(

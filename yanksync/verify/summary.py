@@ -23,7 +23,7 @@ class FileCheck(Struct, frozen=True, kw_only=True):
 class CheckSummary:
     """What a check has come to."""
 
-    projects: int = 0  # held against the output
+    projects: int = 0  # compared with the output
     files: int = 0  # package files that were checked
     kinds: Counter[FindingKind] = field(default_factory=Counter)
     corrected: int = 0  # findings that a repair has put right

@@ -44,7 +44,7 @@ class PackageFile(Struct, frozen=True, kw_only=True):
     file: File  # as upstream's page had it last
     status: CopyStatus
     size: int | None = None  # bytes; of the copy, once there is one
-    has_metadata: bool = False  # its metadata (PEP 658) stands beside it, as ``file`` has it
+    has_metadata: bool = False  # its metadata (PEP 658) is beside it, as ``file`` has it
     cause: LeaveCause | None = None  # leaving, withheld: why
     since: float = 0.0  # UTC seconds: since when it has this status
     delete_at: float | None = None  # withheld: when it is deleted; None: not by itself
@@ -139,7 +139,7 @@ def with_copies(page: Page, copies: Iterable[PackageFile], *, hide_missing: bool
 def copied_file(file: File, copy: PackageFile, depth: int = 2) -> File:
     """Return ``file`` at the address of its copy.
 
-    The page stands ``depth`` directories below the output.
+    The page is ``depth`` directories below the output.
     Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
     """
     is_true = copy.has_metadata or file.core_metadata is False

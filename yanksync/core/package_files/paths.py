@@ -1,4 +1,4 @@
-"""Where a copied file stands below the output."""
+"""Where a copied file is, below the output."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def paths_of(file: File) -> tuple[str, ...]:
 def relative_url(path: str, depth: int = 2) -> str:
     """Return the address of a copy, relative to a page.
 
-    The page stands ``depth`` directories below the output.
+    The page is ``depth`` directories below the output.
     """
     return f"{'../' * depth}{quote(path, safe='/~!$()*+,;=:@')}"
 

@@ -18,7 +18,7 @@ def offered_page(page: Page, yanked: Literal["mark", "omit"]) -> Page:
         yanked: PEP 592's two ways for a mirror: pass the mark on, or leave yanked files out.
 
     Returns:
-        A page whose files stand in order of version, then name, and its versions in that order.
+        A page whose files are in order of version, then name, and its versions in that order.
         Quarantined projects offer nothing (PEP 792). With "omit" a version is dropped
         only when files of it were omitted and none remains.
     """

@@ -125,7 +125,7 @@ def is_overdue(stale_since: float | None, now: float) -> bool:
 
 
 def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
-    """Return when the sweep fetches a page again; None: never.
+    """Return when the recheck fetches a page again; None: never.
 
     Between half of ``sweep_days`` and all of it, by a hash of the name, so that pages built in one
     go are not due in one go.

@@ -104,11 +104,11 @@ class IncomingDirectory:
         self._directory = directory
 
     def place(self, path: str) -> str:
-        """Return where the file is received that is to stand at ``path``."""
+        """Return where the file for ``path`` is received."""
         return f"{self._directory}/{incoming_name(path)}"
 
     def receive(self, path: str) -> ReceivedFile:
-        """Open the file that is to stand at ``path``."""
+        """Open the file for ``path``."""
         place = self.place(path)
         with publish_errors(place):
             try:

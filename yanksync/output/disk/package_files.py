@@ -43,7 +43,7 @@ class DiskPackages(PackageInspection):
         self._refusals = FileSystemRefusals(self._root)
 
     def receive(self, path: str) -> ReceivedFile:
-        """Open the file that is to stand at ``path``."""
+        """Open the file for ``path``."""
         return self._incoming.receive(path)
 
     def incoming(self) -> list[str]:

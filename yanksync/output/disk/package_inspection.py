@@ -33,7 +33,7 @@ class PackageInspection:
         self._root = f"{self._output}/{PACKAGES}"
 
     def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
-        """Return what stands at these paths; missing ones are left out."""
+        """Return what is at these paths; missing ones are left out."""
         fresh = FILE_MODE & ~umask()
         found = {}
         for path in paths:

@@ -28,7 +28,7 @@ class StagedFiles:
     def __init__(self, name: str) -> None:
         self.name = name
         self.renames: list[tuple[str, str]] = []  # (temporary path, final path), in order
-        self.deletes: list[str] = []  # before any rename: siblings that have to go
+        self.deletes: list[str] = []  # before any rename: compressed copies that have to go
         self.made: list[str] = []  # temporary paths
         self.keep: set[str] | None = None  # tidy: the only file names that may stay
         self.fresh = False  # the directory was made just now: nothing else is in it
@@ -94,8 +94,8 @@ def stage_chunks(
             view = memoryview(chunk)
             while view:
                 view = view[os.write(descriptor, view) :]
-        # All file times are set alike: nginx takes a sibling for its page whatever their times say,
-        # but its ETag is made of them.
+        # All file times are set alike: nginx takes a compressed copy for its page whatever their
+        # times say, but its ETag is made of them.
         if moment is None and one.fresh:
             moment = os.fstat(descriptor).st_mtime_ns  # as it is
         else:
@@ -181,7 +181,7 @@ def stage_link(
 
 
 def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
-    """Put the rename of a page behind those of its siblings (R12)."""
+    """Put the rename of a page behind those of its compressed copies (R12)."""
     last = [pair for pair in one.renames if pair[1] == f"{base}/{filename}"]
     one.renames = [pair for pair in one.renames if pair[1] != f"{base}/{filename}"] + last
 

@@ -74,7 +74,7 @@ class DiskStore(OtherFiles):
             for filename in TEMPORARY:
                 unlink(f"{self._root}/{filename}")
             if not os.access(self._root, os.W_OK | os.X_OK):
-                # Told once, and not for each project; what lets it be is asked for the reason.
+                # Logged once, and not for each project; what lets it be is asked for the reason.
                 os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
 
     def _make(self, path: str) -> None:
@@ -215,7 +215,7 @@ class DiskStore(OtherFiles):
             entries = os.listdir(base)
         except FileNotFoundError:
             return
-        # A sibling goes before its page: with gzip_static it would be served after it.
+        # A compressed copy goes before its page: with gzip_static it would be served after it.
         for entry in sorted((OURS | TEMPORARY).intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
         os.rmdir(base)

@@ -39,10 +39,10 @@ class IncomingFiles(Protocol):
     """Where files are received before they are put."""
 
     def place(self, path: str) -> str:
-        """Return where the file is received that is to stand at ``path``."""
+        """Return where the file for ``path`` is received."""
 
     def receive(self, path: str) -> IncomingFile:
-        """Open the file that is to stand at ``path``."""
+        """Open the file for ``path``."""
 
     def drop(self, path: str) -> None:
         """Delete a received file."""
@@ -77,7 +77,7 @@ class ObjectPackages:
         self._writes = writes
 
     def receive(self, path: str) -> IncomingFile:
-        """Open the file that is to stand at ``path``."""
+        """Open the file for ``path``."""
         return self._incoming.receive(path)
 
     def incoming(self) -> Sequence[str]:
@@ -142,7 +142,7 @@ class ObjectPackages:
 
     @publish_errors()
     def package_entries(self, paths: Sequence[str]) -> Mapping[str, PackageEntry]:
-        """Return what stands at these paths; missing ones are left out."""
+        """Return what is at these paths; missing ones are left out."""
         sizes = zip(paths, _each(self._bucket.size, paths, _HEADS), strict=True)
         return {path: PackageEntry(path, size) for path, size in sizes if size is not None}
 

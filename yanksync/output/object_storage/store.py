@@ -2,9 +2,9 @@
 
 S3 and what speaks like it, Google's and Microsoft's.
 A put replaces one object in one step, and nothing replaces several. So each project's objects are
-put one after the other, siblings before the page they belong to (R12), and a project of which one
-could not be put is a failure: it stays unpublished, and the next run puts all of it again. What
-is published is known by our own digests and not by ETags.
+put one after the other, compressed copies before the page they belong to (R12). If one object
+cannot be put, the project is a failure: it stays unpublished, and the next run puts all of it
+again. What is published is known by our own digests and not by ETags.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class ObjectStore(OtherObjects):
     def _delete(self, name: str | None, gone: Mapping[str, str | None]) -> None:
         """Delete files of a project.
 
-        Siblings first, as for those that are replaced.
+        Compressed copies first, as for those that are replaced.
         ``gone`` says for each what ETag a listing has just shown; None: none was made.
         """
         pages = {form.filename for form in layout.FORMS}

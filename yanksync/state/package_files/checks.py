@@ -102,7 +102,7 @@ class CopyChecks(PackageFileTable):
         return sorted({project for (project,) in rows})
 
     def adopt(self, project: str, copies: Iterable[AdoptedCopy], now: float) -> None:
-        """Note copies that stand at their paths. Use inside a transaction."""
+        """Note copies that are at their paths. Use inside a transaction."""
         for one in copies:
             if not self._serve(project, one, now):
                 self.add(project, [one.file], now)

@@ -186,7 +186,7 @@ class PackageFileTable:
         return {row[0] for row in rows}
 
     def mark_served(self, done: Iterable[CopyDone], now: float) -> None:
-        """Note copies that stand at their paths."""
+        """Note copies that are at their paths."""
         self._db.execute_many(
             f"""UPDATE package_files SET status = 'served', size = ?2, has_metadata = ?3,
                 since = CASE status WHEN 'served' THEN since ELSE ?1 END, problem = ?4,

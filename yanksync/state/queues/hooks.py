@@ -17,14 +17,14 @@ from yanksync.state.database import Database
 from yanksync.state.project_rows import copies_in
 
 LEGACY = "legacy"
-"""Stands among the codecs of siblings for the form that followers read."""
+"""Stands among the codecs of compressed copies for the form that followers read."""
 
 
 class OutputChange(Struct, frozen=True):
     """A project whose files changed, or the list of projects."""
 
     project: NormalizedName | None  # None: the list
-    before: frozenset[str]  # codecs of the siblings that may have stood there, and LEGACY
+    before: frozenset[str]  # codecs of the compressed copies that may have stood there, and LEGACY
     now: tuple[str, ...] | None  # the compressed copies there now, twins aside; None: no page is
     legacy: bool = False  # whether the form for followers is published now
 

@@ -1,1 +1,1 @@
-"""The schema of the state database. DDL stands nowhere else."""
+"""The schema of the state database. There is no DDL elsewhere."""

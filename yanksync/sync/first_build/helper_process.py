@@ -42,7 +42,7 @@ class ReadPage(Struct, array_like=True, frozen=True):
 
 
 _RAW = msgspec.msgpack.Decoder(list[tuple[NormalizedName, RawPage]])
-# What the parent decodes: an answer to each page of a portion, None where it is to read it itself;
+# What the parent decodes: an answer to each page of a batch, None where it is to read it itself;
 # and what is published of each project.
 READ_PAGES = msgspec.msgpack.Decoder(list[ReadPage | None])
 PUBLISHED_FORMS = msgspec.msgpack.Decoder(list[PublishedForms])
@@ -75,7 +75,7 @@ class Helper:
         return bool(self.portion or self.wanted)
 
     def read(self, portion: list[tuple[PageRequest, RawPage]]) -> bool:
-        """Let it read a portion; False: it has ended."""
+        """Let it read a batch; False: it has ended."""
         self.portion = portion
         sent = self._send(_READ, [(request.name, page) for request, page in portion])
         if not sent:
@@ -135,7 +135,7 @@ def _serve(
 
 
 def _read_all(mirror: Mirror, task: memoryview) -> tuple[list[Page | None], bytes]:
-    """Return the pages of a portion, and the answer to the parent."""
+    """Return the pages of a batch, and the answer to the parent."""
     rules = mirror.upstream.rules
     pages: list[Page | None] = []
     answers: list[bytes] = []

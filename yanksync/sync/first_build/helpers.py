@@ -37,7 +37,7 @@ from yanksync.upstream.client import RawPage
 _PORTION = 200  # pages
 _PORTION_BYTES = 4 << 20
 _LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helpers stay small
-_PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full portion
+_PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full batch
 _MOST = 4  # of them one process can feed no more
 
 Recorder = Callable[[Sequence[FetchResult]], RecordResult]
@@ -111,7 +111,7 @@ class Helpers:
             self._receive(None)
 
     def _submit(self) -> None:
-        """Give the portion to a helper that has nothing to do.
+        """Give the batch to a helper that has nothing to do.
 
         Wait until there is one.
         """

@@ -151,7 +151,7 @@ def _hold(mirror: Mirror, why: str | None) -> None:
 
 
 def _narrow(mirror: Mirror) -> None:
-    """Let go of every project that the selection leaves out."""
+    """Remove every project that the selection leaves out."""
     with mirror.state.transaction():
         _let_go(mirror)
         _store_selection(mirror.state.facts, mirror.settings.mirror.selection)

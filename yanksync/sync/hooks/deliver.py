@@ -20,16 +20,16 @@ from yanksync.state.project_rows import copies_in
 from yanksync.sync.hooks import manifest
 
 CHUNK = 250
-"""Projects that a hook is told of at once: a thousand addresses."""
+"""Projects that a hook gets at once: a thousand addresses."""
 
 EVERYTHING_ABOVE = 10_000
-"""Of more changes than this a hook is told in one word: everything. A first build would be told in
-three million addresses, and a whole cache is purged sooner than these one by one."""
+"""Above so many changes a hook gets one address that stands for all. A first build has three
+million addresses, and a whole cache is purged sooner than these one by one."""
 
 EVERYTHING = f"{layout.ROOT}/*"
 """Stands for every path there is."""
 
-_LONGEST = 60.0  # seconds after which a pass begins no more portions of a hook
+_LONGEST = 60.0  # seconds after which a pass begins no more batches of a hook
 _FORMS = ("", layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename)
 
 

@@ -21,7 +21,7 @@ class Received(Struct, frozen=True):
     """What came of one file."""
 
     size: int  # bytes of the copy
-    has_metadata: bool  # it stands, or will stand, beside the file
+    has_metadata: bool  # it is, or will be, beside the file
     paths: tuple[str, ...] = ()  # to publish, that of the metadata first
     put_back: bool = False  # the withheld copy is right
     metadata_problem: str | None = None  # why the metadata is not here
@@ -86,7 +86,7 @@ class Downloader:
         return self._checked(self._store.package_chunks, wanted) is not None
 
     def _checked(self, chunks: Callable[[str], Iterator[bytes]], wanted: Wanted) -> int | None:
-        """Return the size of what stands at a path.
+        """Return the size of what is at a path.
 
         None: it is missing or wrong.
         """

@@ -133,7 +133,7 @@ class HostQueue:
         """
         with self._changed:
             host = self._left(job)
-            if job.began >= host.failed_at:  # else others were told at the same time
+            if job.began >= host.failed_at:  # else others began at the same time
                 self._count_failure(host)
             host.not_before = max(host.not_before, self._clock() + seconds)
             job.tries -= 1

@@ -34,7 +34,7 @@ class Bandwidth:
     """
 
     def __init__(self, rate: int, wait: Callable[[float], object]) -> None:
-        """``rate``: bytes per second, 0: no limit.
+        """Take the ``rate`` in bytes per second; 0: no limit.
 
         ``wait`` waits for so many seconds.
         """
@@ -94,10 +94,9 @@ class Claim:
     """The room of one file."""
 
     def __init__(self, room: Room, size: int | None, there: int) -> None:
-        """``size`` None: not known.
+        """Reserve room for a file of this ``size``; None: not known.
 
-        ``there``: bytes of it that are on the disk.
-        Raises :class:`LimitReached`.
+        ``there``: bytes of it that are on the disk already. Raises :class:`LimitReached`.
         """
         self._room, self._is_known = room, size is not None
         self._size = there if size is None else size

@@ -1,7 +1,4 @@
-"""Holds the output against the state before a pass.
-
-Is it the one that this state wrote?
-"""
+"""Checks before a pass that the output is as the state left it."""
 
 from __future__ import annotations
 

@@ -356,7 +356,7 @@ def lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _target(url: str, route: _Route) -> str:
-    """Return what stands in the request line."""
+    """Return the target of the request line."""
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if route.absolute else ""

@@ -82,7 +82,7 @@ class _Timed(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         self._raw.close()
         super().close()
 

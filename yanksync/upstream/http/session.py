@@ -60,7 +60,7 @@ _CHUNK = 1 << 18  # bytes asked of the socket at once
 
 
 class _Unusual(Exception):
-    """Requests has to ask.
+    """The request must be made through requests.
 
     There is no connection, or the answer has an odd form.
     """

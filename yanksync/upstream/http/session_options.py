@@ -1,4 +1,4 @@
-"""What every session with one upstream is told."""
+"""The options of every session with one upstream."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def render_page(page: Page) -> bytes:
 
 
 def _portions(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
-    """Yield ``files`` in portions that are written at once.
+    """Yield ``files`` in batches that are written at once.
 
     Escaped, a reason of a MiB may take 24 MiB: such files go one by one.
     """

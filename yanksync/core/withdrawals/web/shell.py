@@ -6,7 +6,7 @@ from yanksync.core.formats.html.page_writer import encode_utf8, escape
 from yanksync.core.withdrawals.web.text import visible
 
 ASSETS = ("filter.js", "icon.svg", "pins.js", "withdrawals.css")
-"""What stands in ``assets/``, in this package and beside the index."""
+"""What is in ``assets/``, in this package and beside the index."""
 
 INDEX_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
