@@ -181,7 +181,7 @@ def stage_link(
 
 
 def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
-    """Put the rename of a page behind those of its compressed copies (R12)."""
+    """Rename a page after its compressed copies (R12)."""
     last = [pair for pair in one.renames if pair[1] == f"{base}/{filename}"]
     one.renames = [pair for pair in one.renames if pair[1] != f"{base}/{filename}"] + last
 

@@ -1,4 +1,4 @@
-"""Checks before a pass that the output is as the state left it."""
+"""Checks that the output is as the state left it."""
 
 from __future__ import annotations
 
