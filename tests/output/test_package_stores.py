@@ -162,7 +162,7 @@ def test_a_large_file_is_sent_part_by_part(without_withheld: ObjectPackages, s3_
     receive(without_withheld, body=body)
     without_withheld.publish_packages([PATH])
     assert read(without_withheld) == body
-    assert len(s3_gate.asked("PUT")) == 3
+    assert len(s3_gate.asked("PUT")) in (3, 4)  # Azure's last one lists the parts
 
 
 def test_without_a_place_for_it_a_copy_is_deleted(without_withheld: ObjectPackages) -> None:

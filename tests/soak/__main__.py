@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ def main() -> int:
         total += _part("kills", _kill, options, options.kills, time.monotonic() + part)
     if options.histories != 0 and not options.stopped:
         total += _part("histories", _live, options, options.histories, end)
+    print(*_hits(total), sep="\n", flush=True)
     mended = total["diverged"] - total["failed"]
     print(
         f"all in {time.monotonic() - begun:.0f} s: {total['histories']} histories, "
@@ -138,8 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         "--point", action="append", default=[], help="replay: project:call:n:KILL or an errno"
     )
     parser.add_argument(
-        "--files", action="store_true", help="mirrors that copy package files, with their oracle"
-    )
+        "--files", nargs="?", const="all", choices=("all", *copy_kills.NAMES), metavar="SCENARIO",
+        help="mirrors that copy package files, with their oracle; SCENARIO: one kind of kills, of "
+        + ", ".join(copy_kills.NAMES)
+    )  # fmt: skip
     parser.set_defaults(stopped=False)
     return parser
 
@@ -204,8 +207,23 @@ def _stop_by_signal(shift: Shift, options: argparse.Namespace) -> None:
 
 
 def _so_far(what: str, total: Counter[str], seconds: float) -> str:
-    counts = ", ".join(f"{key} {value}" for key, value in sorted(total.items()))
+    items = [(key, value) for key, value in sorted(total.items()) if "/" not in key]
+    counts = ", ".join(f"{key} {value}" for key, value in items)
     return f"{what} in {seconds:.0f} s: {counts}"
+
+
+def _hits(total: Counter[str]) -> Iterator[str]:
+    """Yield how often each sort of point was hit, and how many points it has."""
+    sorts = sorted(key.removeprefix("points/") for key in total if key.startswith("points/"))
+    for what, found in groupby(sorts, lambda sort: sort.rpartition(" ")[0]):
+        told = (
+            f"{sort.rpartition(' ')[2]} {total[f'killed/{sort}']}+{total[f'failed/{sort}']}"
+            f" of {total[f'points/{sort}']}"
+            for sort in found
+        )
+        yield f"kills+errors of points: {what}: {', '.join(told)}"
+    missed = [sort for sort in sorts if not total[f"killed/{sort}"] + total[f"failed/{sort}"]]
+    yield f"{len(sorts)} sorts of points, {len(missed)} not hit: {', '.join(missed)}"
 
 
 def _worker(work: Callable[[Shift, int], None], shift: Shift, number: int) -> None:
@@ -243,7 +261,7 @@ def _live(shift: Shift, number: int) -> None:
             if shift.over():
                 return
             try:
-                histories.run(served, seed, batch, files=shift.options.files)
+                histories.run(served, seed, batch, files=bool(shift.options.files))
             except Exception as error:
                 again = (
                     f"scripts/soak --kills 0 --jobs 1 --histories 1 --batch {batch} --seed {seed}"
@@ -260,29 +278,32 @@ def _live(shift: Shift, number: int) -> None:
 
 def _kill(shift: Shift, number: int) -> None:
     """Hit every ``--jobs``-th of the chosen points."""
-    with serve(FakeUpstream()) as served, _scenario(served, shift.options) as scenario:
+    options = shift.options
+    with serve(FakeUpstream()) as served, _scenarios(served, options) as scenarios:
         if number == 0:
-            print(f"kills: {len(scenario.points)} calls in the pass", flush=True)
-        chosen = kills.choose(scenario.points, random.Random(shift.seed), shift.options.kill_share)
+            print(f"kills: {sum(len(one.points) for one in scenarios)} calls", flush=True)
+            ours = [(one, point) for one in scenarios for point in one.points if point.group]
+            shift.tell(Counter(f"points/{one.sort(point)}" for one, point in ours), "kills")
+        chosen = kills.choose_among(scenarios, random.Random(shift.seed), options.kill_share)
         chance = random.Random(shift.seed + number)
-        for turn, points in enumerate(chosen):
+        for turn, (scenario, points) in enumerate(chosen):
             if shift.over():
                 return
-            if turn % shift.options.jobs != number:
+            if turn % options.jobs != number:
                 continue
             try:
                 scenario.prove(*points, alone=chance.random() < 0.5)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
+            except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
                 again = " ".join(f"--point {point}" for point in points)
-                files = " --files" if shift.options.files else ""
+                files = f" --files {type(scenario).__name__}" if options.files else ""
                 shift.tell_failure(f"scripts/soak{files} {again}", error)
             shift.tell(scenario.tally, "kills")
 
 
 def _replay(served: Served, options: argparse.Namespace) -> int:
     """Hit these points once more, with and without a pass alone behind them."""
-    points = tuple(map(kills.Point.parse, options.point))
-    with _scenario(served, options) as scenario:
+    points = [kills.Point.parse(text) for text in options.point]
+    with _scenarios(served, options) as (scenario, *_):
         for alone in (False, True):
             scenario.prove(*points, alone=alone)
         print(dict(scenario.tally))
@@ -290,10 +311,13 @@ def _replay(served: Served, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _scenario(served: Served, options: argparse.Namespace) -> Iterator[kills.Scenario]:
+def _scenarios(served: Served, options: argparse.Namespace) -> Iterator[list[kills.Scenario]]:
     where = Path(tempfile.mkdtemp(prefix="yanksync-kills-", dir=SCRATCH))
+    kinds: Sequence[type[kills.Scenario]] = [kills.Scenario]
+    if options.files:
+        kinds = [one for one in copy_kills.SCENARIOS if options.files in ("all", one.__name__)]
     try:
-        yield (copy_kills.CopyScenario if options.files else kills.Scenario)(served, where)
+        yield [kind(served, where / kind.__name__) for kind in kinds]
     finally:
         shutil.rmtree(where)
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -35,6 +35,7 @@ ERRORS = ("ENOSPC", "EIO", "EACCES")
 _FAILING = {"write", "pwrite64", "rename", "fsync", "fdatasync", "mkdir", "openat", "unlink"}
 _LINE = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\((?P<rest>.*)")
 _PATIENCE = 300.0
+KILLED = (-9, 137)  # exit codes
 
 
 class Point(NamedTuple):
@@ -61,6 +62,9 @@ class Point(NamedTuple):
 class Scenario:
     """A mirror that has a rich pass ahead of it, which can be put back to before it."""
 
+    groups: ClassVar[tuple[str, ...]] = ("list", "state")  # those that are no projects
+    command: ClassVar[tuple[str, ...]] = ("sync",)  # what is hit
+    calls: ClassVar[tuple[str, ...]] = CALLS
     flags: ClassVar[dict[str, object]] = {}  # what else is configured, for passes in this process
     more = ""  # the same in the configuration file, behind the keys of [mirror]
 
@@ -96,12 +100,16 @@ legacy_json = true
         self.old = self.files()
         self.keep()
         self.points = sorted(self._list_points())
+        self._check_done()
         self.new = self.files()
         self.serials = {
             path.split("/")[0]: json.loads(body)["meta"]["_last-serial"]
             for path, body in self.new.items()
             if path.endswith(f"/{layout.V1_JSON.filename}")
         }
+
+    def _check_done(self) -> None:
+        """Check what a pass makes that nothing hits: all others are compared with it."""
         assert_equal_to_upstream(self.world)
 
     def _live(self) -> None:
@@ -113,6 +121,7 @@ legacy_json = true
                 up.upload(name, version)
         up.yank("taken-back", "1.0", "too early")
         assert self.world.sync(later=0) == DONE
+        self._live_before()
         up.yank("yanked", "1.0", 'broken <b>"x"</b> & co')
         up.unyank("taken-back", "1.0")
         up.remove_project("removed")
@@ -122,6 +131,9 @@ legacy_json = true
         up.yank("thrice", "2.0", "one")
         up.unyank("thrice", "2.0")
         up.yank("thrice", "2.0", "two")
+
+    def _live_before(self) -> None:
+        """Let happen, and be mirrored, what the pass is to find."""
 
     def files(self) -> dict[str, bytes]:
         """Return what is published, by its path below ``simple/``; temporary files are left out."""
@@ -139,15 +151,18 @@ legacy_json = true
         shutil.rmtree(self.work)
         subprocess.run(["cp", "-a", self.kept, self.work], check=True)
         self.world.up.heal()
+        self.world.served.upstream = self.world.up  # other scenarios may share the server
 
-    def run(self, *strace: str, **limits: object) -> subprocess.CompletedProcess[str]:
-        """Make a pass in a process of its own, under strace when there is anything to do for it."""
+    def run(
+        self, *strace: str, args: tuple[str, ...] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command in a process of its own, under strace when there is anything to do."""
         command = [sys.executable, "-m", "yanksync", "--config", str(self.where / "yanksync.toml")]
         if strace:
             command = ["strace", "-f", "-qq", *strace, *command]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("YANKSYNC_", "COV"))}
         return subprocess.run(
-            [*command, "sync"],
+            [*command, *(self.command if args is None else args)],
             cwd=Path(__file__).parents[2],
             env=environ | {"PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
@@ -158,8 +173,8 @@ legacy_json = true
 
     def _list_points(self) -> Iterator[Point]:
         trace = self.where / "trace"
-        done = self.run("-y", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(CALLS)}")
-        assert (done.returncode, done.stdout, done.stderr) == (DONE, "", "")
+        done = self.run("-y", "-s", "0", "-o", str(trace), "-e", f"trace={','.join(self.calls)}")
+        self._check_listed(done)
         seen: Counter[tuple[str, str, str]] = Counter()
         for line in trace.read_text().splitlines():
             match = _LINE.fullmatch(line)
@@ -175,6 +190,10 @@ legacy_json = true
         for (group, call), count in most.items():
             for nth in range(1, count + 1):
                 yield Point(group, call, nth)
+
+    def _check_listed(self, done: subprocess.CompletedProcess[str]) -> None:
+        """Check the run of which the calls are listed."""
+        assert (done.returncode, done.stdout, done.stderr) == (DONE, "", "")
 
     def _group(self, arguments: str) -> str:
         found = re.search(re.escape(str(self.work)) + r"/([^\">, ]+)", arguments)
@@ -202,11 +221,20 @@ legacy_json = true
         lasting = point.what.endswith("+")
         what = "signal=KILL" if point.kills else f"error={point.what.rstrip('+')}"
         when = f"{point.nth}+" if lasting else str(point.nth)
-        return self.run(
+        trace = self.where / "hit"
+        done = self.run(
             *paths,
-            *("-o", os.devnull, "-e", f"trace={point.call}"),
+            *("-o", str(trace), "-e", f"trace={point.call}"),
             *("-e", f"inject={point.call}:{what}:when={when}"),
         )
+        if "(INJECTED)" in trace.read_text() or (point.kills and done.returncode in KILLED):
+            self.tally[f"{'killed' if point.kills else 'failed'}/{self.sort(point)}"] += 1
+        return done
+
+    def sort(self, point: Point) -> str:
+        """Return what hits are counted by: the scenario, what a call is on, and the call."""
+        group = point.group if point.group in self.groups else "pages" if point.group else "any"
+        return f"{type(self).__name__}: {group} {point.call}"
 
     def prove(self, *points: Point, alone: bool = False) -> None:
         """Hit the passes that follow at ``points``, one each; whatever that does must heal.
@@ -229,7 +257,7 @@ legacy_json = true
 
     def _check_killed(self, done: subprocess.CompletedProcess[str]) -> None:
         assert (done.stdout, done.stderr) == ("", "")
-        assert done.returncode in (-9, 137, DONE), done.returncode
+        assert done.returncode in (*KILLED, DONE), done.returncode
         self.tally["kills"] += done.returncode != DONE
         self.tally["past"] += done.returncode == DONE
         self.check_tree()
@@ -324,3 +352,31 @@ def choose(
     near = [point for point in points if point.group != ""]
     while True:
         yield tuple(chance.choice(near) for _ in range(chance.randint(2, 4)))
+
+
+def choose_among(
+    scenarios: Sequence[Scenario], chance: random.Random, share: float
+) -> Iterator[tuple[Scenario, tuple[Point, ...]]]:
+    """Yield what to prove, endlessly: with several scenarios, each sort of point in each first.
+
+    Kills come before errors, and what is of files before what every pass does.
+    """
+    first = []
+    for scenario in scenarios if len(scenarios) > 1 else ():
+        by_sort: dict[str, list[Point]] = {}
+        for point in chance.sample(scenario.points, len(scenario.points)):
+            if point.group:
+                by_sort.setdefault(scenario.sort(point), []).append(point)
+        for kill, *_ in by_sort.values():
+            is_common = kill.group not in scenario.groups[len(Scenario.groups) :]
+            first.append((is_common, 0, scenario, kill))
+            if kill.call in _FAILING:
+                error = kill._replace(what=chance.choice(ERRORS))
+                first.append((is_common, 1, scenario, error))
+    chance.shuffle(first)
+    for *_, scenario, point in sorted(first, key=lambda one: one[:2]):
+        yield scenario, (point,)
+    rest = [(scenario, choose(scenario.points, chance, share)) for scenario in scenarios]
+    while True:
+        for scenario, chosen in rest:
+            yield scenario, next(chosen)

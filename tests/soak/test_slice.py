@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.soak import histories
-from tests.soak.copy_kills import FILES, CopyScenario
+from tests.soak.copy_kills import RECEIVED, Copying
 from tests.soak.kills import CALLS, Point, Scenario
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 
@@ -66,14 +66,14 @@ def test_some_histories(served: Served) -> None:
 @pytest.fixture(scope="module")
 def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
     with serve(FakeUpstream()) as served:
-        yield CopyScenario(served, tmp_path_factory.mktemp("kills"))
+        yield Copying(served, tmp_path_factory.mktemp("kills"))
 
 
 @pytest.mark.parametrize("call", ["write", "rename", "openat", "unlink"])
 def test_killed_among_the_files(copying: Scenario, call: str) -> None:
-    points = [point for point in copying.points if point.group == FILES and point.call == call]
+    points = [point for point in copying.points if point.group == RECEIVED and point.call == call]
     copying.prove(random.Random(call).choice(points), alone=call == "rename")
 
 
 def test_an_error_among_the_files(copying: Scenario) -> None:
-    copying.prove(Point(FILES, "write", 1, "ENOSPC+"))
+    copying.prove(Point(RECEIVED, "write", 1, "ENOSPC+"))

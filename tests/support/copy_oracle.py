@@ -35,24 +35,29 @@ def check_links(output: Path) -> set[str]:
     This is so at any moment, also after a kill.
     """
     named: set[str] = set()
-    for page in (output / "simple").glob("*/index.v1_json"):
+    for page in _pages(output, "index.v1_json"):
         parsed = json.loads(page.read_bytes())
         for file in parsed["files"]:
             named.update(_check_file(output, page, file))
-    for page in (output / "simple").glob("*/index.html"):
+    for page in _pages(output, "index.html"):
         for _, attributes in HtmlPage(page.read_bytes()).anchors:
             link, _, digest = str(attributes["href"]).partition("#sha256=")
             if "://" not in link:
-                body = (output / _target(page, unquote(link))).read_bytes()
+                body = (output / _target(output, page, unquote(link))).read_bytes()
                 assert hashlib.sha256(body).hexdigest() == digest, (page, link)
     return named
+
+
+def _pages(output: Path, name: str) -> Iterator[Path]:
+    for root in ("simple", "deleted/simple"):
+        yield from (output / root).glob(f"*/{name}")
 
 
 def _check_file(output: Path, page: Path, file: Mapping[str, Any]) -> Iterator[str]:
     if "://" in file["url"]:
         assert "output.invalid" not in file["url"], file
         return
-    path = _target(page, unquote(file["url"]))
+    path = _target(output, page, unquote(file["url"]))
     body = (output / path).read_bytes()
     assert hashlib.sha256(body).hexdigest() == file["hashes"]["sha256"], (page, path)
     assert _PLACE.fullmatch(path), path
@@ -64,9 +69,9 @@ def _check_file(output: Path, page: Path, file: Mapping[str, Any]) -> Iterator[s
         yield f"{path}.metadata"
 
 
-def _target(page: Path, link: str) -> str:
+def _target(output: Path, page: Path, link: str) -> str:
     """Return what a relative link leads to, as a path below the output."""
-    parts = PurePosixPath("simple", page.parent.name, link).parts
+    parts = PurePosixPath(page.parent.relative_to(output), link).parts
     found: list[str] = []
     for part in parts:
         if part == "..":
@@ -80,7 +85,7 @@ def check_settled(output: Path) -> None:
     """Check what holds after a pass that has nothing left to do: copies and pages agree."""
     named = check_links(output)
     assert set(served_copies(output)) == named
-    for page in (output / "simple").glob("*/index.v1_json"):
+    for page in _pages(output, "index.v1_json"):
         for file in json.loads(page.read_bytes())["files"]:
             assert "://" not in file["url"], (page.parent.name, file["filename"])
     assert not list((output / "packages").glob(".incoming/*"))

@@ -72,7 +72,8 @@ def assert_equal_to_upstream(world: World, *, but: Sequence[str] = ()) -> None:
     them are in no list, so they may be missing.
     """
     settings = load(None, {}, **world.flags)
-    files = {path: body for path, body in world.files().items() if not path.startswith("packages/")}
+    others = ("packages/", "deleted/")
+    files = {path: body for path, body in world.files().items() if not path.startswith(others)}
     omit = settings.mirror.yanked == "omit"
     mirrored = [name for name in world.up.all_names() if settings.is_mirrored(name)]
     directories = {path.split("/")[1] for path in files if path.count("/") == 2}

@@ -45,7 +45,7 @@ def get_reply(upstream: Repository, target: str, headers: Headers, fault: Fault 
         case ["pypi", ""]:
             return _moved(target, "/")
         case ["files" | "packages", name, filename] | ["packages", _, _, name, filename]:
-            return _file(upstream, name, unquote(filename))
+            return _part(_file(upstream, name, unquote(filename)), headers)
         case [""]:
             return Reply(200, (("Content-Type", "text/html; charset=UTF-8"),), b"<p>Fake</p>\n")
     return NOT_FOUND
@@ -220,6 +220,16 @@ def _file(upstream: Repository, name: str, filename: str) -> Reply:
         ("ETag", f'"{digest(content)}"'),  # pip's cache wants it
     )
     return Reply(200, headers, content)
+
+
+def _part(whole: Reply, headers: Headers) -> Reply:
+    """Return the rest of a file for whoever has its beginning, known by its ETag (RFC 9110)."""
+    found = re.fullmatch(r"bytes=([0-9]+)-", headers.get("range", ""))
+    start, size = int(found[1]) if found else 0, len(whole.body)
+    if not 0 < start < size or ("ETag", headers.get("if-range")) not in whole.headers:
+        return whole
+    where = ("Content-Range", f"bytes {start}-{size - 1}/{size}")
+    return Reply(206, (*whole.headers, where), whole.body[start:])
 
 
 def _moved(target: str, path: str) -> Reply:
