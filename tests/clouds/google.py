@@ -2,7 +2,7 @@
 
 The client speaks the XML API of Google's storage. The server knows that for reading, listing and
 deleting, but puts only in the words of the JSON API, where it checks the generation. So a put is
-passed on in those words; nothing else is changed on the way. ``scripts/clouds`` installs the server
+passed on in those words, one of several parts as a whole; nothing else is changed on the way. ``scripts/clouds`` installs the server
 and names where in ``$FAKE_GCS``.
 """
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests.support.s3_servers import BUCKET, Server, free_ports, running, wait_for
 
@@ -74,6 +74,7 @@ class _Translator(ThreadingHTTPServer):
 
     def __init__(self, target: str) -> None:
         self.target = target
+        self.parts: dict[str, dict[int, bytes]] = {}  # of unfinished puts
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -97,12 +98,40 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, content = self._ask(self.command, self.path, given, body)
         self._answer(status, headers, content)
 
-    do_GET = do_DELETE = do_HEAD = do_POST = _pass
+    do_GET = do_DELETE = do_HEAD = _pass
+
+    def do_POST(self) -> None:
+        """Begin a put in parts, or finish it; all else is passed on."""
+        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        if "uploads" in query:
+            upload = str(len(self.server.parts))
+            self.server.parts[upload] = {}
+            names = f"<Bucket>b</Bucket><Key>k</Key><UploadId>{upload}</UploadId>"
+            self._answer_xml("InitiateMultipartUploadResult", names)
+        elif "uploadId" in query:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = self.server.parts.pop(query["uploadId"][0])
+            self._put(b"".join(body for _, body in sorted(parts.items())), whole=False)
+        else:
+            self._pass()
 
     def do_PUT(self) -> None:
-        """Put an object in the words of the JSON API."""
+        """Put an object, or a part of one."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        bucket, _, key = self.path.removeprefix("/").partition("/")
+        query = parse_qs(urlsplit(self.path).query)
+        if "uploadId" not in query:
+            self._put(body)
+            return
+        number = int(query["partNumber"][0])
+        self.server.parts[query["uploadId"][0]][number] = body
+        self._answer(200, {"ETag": f'"{number}"'}, b"")
+
+    def _answer_xml(self, name: str, content: str) -> None:
+        self._answer(200, {"Content-Type": "text/xml"}, f"<{name}>{content}</{name}>".encode())
+
+    def _put(self, body: bytes, *, whole: bool = True) -> None:
+        """Put an object in the words of the JSON API."""
+        bucket, _, key = urlsplit(self.path).path.removeprefix("/").partition("/")
         said = {
             "name": unquote(key),
             "contentType": self.headers.get("Content-Type"),
@@ -124,6 +153,11 @@ class _Handler(BaseHTTPRequestHandler):
             {"Content-Type": f"multipart/related; boundary={_BORDER}"},
             parts + body + f"\r\n--{_BORDER}--\r\n".encode(),
         )
+        if status == 200 and not whole:
+            tag = json.loads(content)["etag"]
+            names = f"<Bucket>b</Bucket><Key>k</Key><Location>l</Location><ETag>{tag}</ETag>"
+            self._answer_xml("CompleteMultipartUploadResult", names)
+            return
         if status == 200:
             done = json.loads(content)
             headers = {"ETag": f'"{done["etag"]}"', "x-goog-generation": done["generation"]}
