@@ -14,6 +14,7 @@ from tests.support.world import DAY, DONE, FAILED, HELD, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.output.comparison import Finding
 from yanksync.state.views.holds import held_items
+from yanksync.sync.package_files.altered import want_again
 from yanksync.sync.package_files.hashing import ReadPace
 from yanksync.verify.check import SIZES, verify_output
 from yanksync.verify.outcomes import Outcome
@@ -128,6 +129,19 @@ def test_a_link_in_place_of_a_copy_is_no_copy(mirror: World) -> None:
     assert [(str(one.kind), one.detail) for one in found] == [("altered", "is a symbolic link")]
     assert not path.is_symlink()
     assert other.exists()
+
+
+def test_an_altered_copy_that_a_run_left_in_place_is_found_again(mirror: World) -> None:
+    """The run died between its note and the move."""
+    place = copy(mirror)
+    alter(place)
+    with opened(mirror) as running:
+        want_again(running, [below(mirror, place)])
+    assert served(mirror)
+    found, code, _ = check(mirror, READ)
+    assert ("altered", below(mirror, place)) in names(found)
+    assert (code, place.exists(), served(mirror)) == (FAILED, False, False)
+    assert (mirror.sync(), served(mirror)) == (DONE, True)
 
 
 def test_who_may_not_write_leaves_a_copy_in_service(mirror: World) -> None:

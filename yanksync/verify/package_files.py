@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from msgspec.structs import replace
+
 from yanksync.core.errors import PublishError
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.package_files.paths import metadata_path, strongest
@@ -51,6 +53,7 @@ class _CopyCheck:
         checks, position = self._mirror.state.copy_checks, self._begin()
         limit = 1 if self._request.read else BATCH  # reading one file may take long
         try:
+            yield from self._left_in_place()
             while batch := checks.served(position, limit):
                 paths = [path for copy in batch for path in _paths(copy)]
                 entries = self._mirror.packages.package_entries(paths)
@@ -63,6 +66,16 @@ class _CopyCheck:
         finally:
             if self._request.read:
                 self._save(position)
+
+    def _left_in_place(self) -> Iterator[Finding]:
+        """Take altered copies out of service that a run found, and died before it moved them."""
+        copies = self._mirror.state.copy_checks.wanted_again() if self._request.read else []
+        entries = self._mirror.packages.package_entries([copy.path for copy in copies])
+        for copy in copies:
+            if copy.path in entries:
+                standing = replace(copy, size=entries[copy.path].size, has_metadata=False)
+                yield from self._check(standing, entries)
+        self._take_out()
 
     def _begin(self) -> int:
         """Return the number of the copy behind which the check begins."""
