@@ -57,3 +57,24 @@ def test_a_state_in_the_bucket(fleet: Fleet, upstream: FakeUpstream) -> None:
     assert fleet.second("sync").silent
     assert_copied(fleet.store, fleet.objects, FILES[1:])
     assert fleet.first.scratch() == fleet.second.scratch() == []
+
+
+def test_the_index_of_deleted_files(mirror: Mirror, upstream: FakeUpstream) -> None:
+    upstream.upload("demo", "3.0", upload_time="2020-01-01T00:00:00Z")
+    index = 'files = "copy"\n[files]\ndeleted_index = '
+    mirror.settle(f"{index}true")
+    assert mirror("sync").silent
+    upstream.remove_release("demo", "3.0")
+    assert mirror("sync").silent
+    assert sorted(links(mirror.store)) == FILES
+    page = mirror.objects.get("deleted/simple/demo/index.v1_json")
+    assert page is not None
+    (file,) = json.loads(page.body())["files"]
+    assert file["filename"] == "demo-3.0.tar.gz"
+    copy = mirror.objects.get(file["url"].removeprefix("../../../"))
+    assert copy is not None and copy.body() == b"demo-3.0.tar.gz\n"
+    assert mirror("verify", "--hash").silent
+    mirror.settle(f"{index}false")
+    assert mirror("sync").silent
+    assert not list(mirror.objects.list("deleted"))
+    assert_copied(mirror.store, mirror.objects, FILES)

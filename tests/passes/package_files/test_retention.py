@@ -213,6 +213,18 @@ def test_the_deleted_index_has_kept_files_alone(served: Served, tmp_path: Path) 
     assert not (tmp_path / "out/deleted").exists()
 
 
+def test_a_deleted_index_that_is_switched_off_leaves_nothing(
+    served: Served, tmp_path: Path
+) -> None:
+    mirror = Keeper(served, tmp_path, mirror_deleted="remove", files_deleted_index="yes")
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == DONE
+    assert mirror.offered("deleted/simple/demo") != {}
+    mirror.configure(files_deleted_index="no")
+    assert mirror.sync() == DONE
+    assert not (tmp_path / "out/deleted").exists()
+
+
 def restored(mirror: Keeper, *names: str, force: bool = False) -> dict[str, str | None]:
     """Restore files; return why each is refused, by its name."""
     settings = load(None, {}, **mirror.flags)

@@ -84,6 +84,10 @@ class KeptFiles:
         )
         return dict(rows)
 
+    def page_names(self) -> list[str]:
+        """Return whose pages the deleted index may have; "" is its list."""
+        return [row[0] for row in self._db.execute("SELECT project FROM deleted_pages")]
+
     def is_list_due(self) -> bool:
         """Return True if the deleted index needs a new list."""
         row = self._db.first_row("SELECT digest FROM deleted_pages WHERE project = ''")

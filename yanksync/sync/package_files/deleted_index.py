@@ -109,7 +109,7 @@ def _paths(name: str | None) -> list[str]:
 def _remove(mirror: Mirror) -> None:
     log.info("files.deleted_index is false; removing %s/", layout.DELETED_ROOT)
     kept = mirror.state.kept_files
-    for name in kept.page_digests():
+    for name in kept.page_names():  # also of pages that the same pass has changed
         mirror.store.delete_files(_paths(name or None))
     with mirror.state.transaction():
         kept.distrust_pages()
