@@ -2,8 +2,8 @@
 
 The client speaks the XML API of Google's storage. The server knows that for reading, listing and
 deleting, but puts only in the words of the JSON API, where it checks the generation. So a put is
-passed on in those words, one of several parts as a whole; nothing else is changed on the way. ``scripts/clouds`` installs the server
-and names where in ``$FAKE_GCS``.
+passed on in those words, one of several parts as a whole; nothing else is changed on the way.
+``scripts/clouds`` installs the server and names where in ``$FAKE_GCS``.
 """
 
 from __future__ import annotations
