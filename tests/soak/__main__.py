@@ -24,12 +24,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.soak import copy_kills, histories, kills
+from tests.soak import copy_kills, histories, kills, signals
 from tests.support.cooldown_histories import CooldownHistories
 from tests.support.copy_histories import CopyHistories
 from tests.support.fake_index.index import FakeUpstream, Served, serve
 from tests.support.world import SCRATCH
 
+_SIGNALS = 4  # of so many turns one interrupts a process, too
 _FORK = multiprocessing.get_context("fork")
 _READERS = 5  # of upstream's documents, each with a fuzz target
 _CHECKED = 5.0  # seconds between looks at whether a worker is still there
@@ -222,6 +223,8 @@ def _hits(total: Counter[str]) -> Iterator[str]:
             for sort in found
         )
         yield f"kills+errors of points: {what}: {', '.join(told)}"
+    if not sorts:
+        return
     missed = [sort for sort in sorts if not total[f"killed/{sort}"] + total[f"failed/{sort}"]]
     yield f"{len(sorts)} sorts of points, {len(missed)} not hit: {', '.join(missed)}"
 
@@ -282,10 +285,16 @@ def _kill(shift: Shift, number: int) -> None:
     with serve(FakeUpstream()) as served, _scenarios(served, options) as scenarios:
         if number == 0:
             print(f"kills: {sum(len(one.points) for one in scenarios)} calls", flush=True)
+            kinds = {type(one) for one in scenarios}
+            shift.tell(
+                Counter(f"points/{i.sort}" for i in signals.INTERRUPTIONS if i.scenario in kinds),
+                "kills",
+            )
             ours = [(one, point) for one in scenarios for point in one.points if point.group]
             shift.tell(Counter(f"points/{one.sort(point)}" for one, point in ours), "kills")
         chosen = kills.choose_among(scenarios, random.Random(shift.seed), options.kill_share)
         chance = random.Random(shift.seed + number)
+        interruptions = signals.in_turn(scenarios)
         for turn, (scenario, points) in enumerate(chosen):
             if shift.over():
                 return
@@ -293,6 +302,9 @@ def _kill(shift: Shift, number: int) -> None:
                 continue
             try:
                 scenario.prove(*points, alone=chance.random() < 0.5)
+                if turn % _SIGNALS == 0 and (pair := next(interruptions, None)):
+                    signals.interrupt(*pair, chance)
+                    shift.tell(pair[0].tally, "kills")
             except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
                 again = " ".join(f"--point {point}" for point in points)
                 files = f" --files {type(scenario).__name__}" if options.files else ""

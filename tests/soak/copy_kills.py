@@ -171,11 +171,12 @@ class Copying(Scenario):
         assert {*served_copies(self.output)} <= {*check_links(self.output), *self.stands}
         self.tally["finished alone"] += 1
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
+        """Repeat the command before all else."""
         if self.command != Scenario.command:
             done = self.run()
             assert done.returncode in (DONE, 1), done
-        super()._heal()
+        super().heal()
         self._check_settled()
         assert self._everything() == self.stands
 
@@ -283,7 +284,8 @@ class Verifying(Copying):
         repaired = self.run(args=("verify", "--repair"))
         assert repaired.returncode == 0, repaired
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
+        """Repeat the command before all else."""
         done = self.run()
         assert done.returncode in self.codes, done
         served = served_copies(self.output)
@@ -291,7 +293,7 @@ class Verifying(Copying):
         assert {path for path in both if served[path] != self.stands[path]} == set()
         self._repair()
         self.is_checked = True
-        super()._heal()
+        super().heal()
 
 
 class Repairing(Verifying):

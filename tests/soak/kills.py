@@ -96,7 +96,8 @@ state = "{self.work}/state.db"
 compress = ["gzip"]
 legacy_json = true
 {self.more}"""
-        (where / "yanksync.toml").write_text(config)
+        self.config = str(where / "yanksync.toml")
+        Path(self.config).write_text(config)
         self.old = self.files()
         self.keep()
         self.points = sorted(self._list_points())
@@ -157,7 +158,7 @@ legacy_json = true
         self, *strace: str, args: tuple[str, ...] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the command in a process of its own, under strace when there is anything to do."""
-        command = [sys.executable, "-m", "yanksync", "--config", str(self.where / "yanksync.toml")]
+        command = [sys.executable, "-m", "yanksync", "--config", self.config]
         if strace:
             command = ["strace", "-f", "-qq", *strace, *command]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("YANKSYNC_", "COV"))}
@@ -252,7 +253,7 @@ legacy_json = true
             self.tally["diverged"] += 1
         if alone:
             self._finish_alone()
-        self._heal()
+        self.heal()
         self.tally["proven"] += 1
 
     def _check_killed(self, done: subprocess.CompletedProcess[str]) -> None:
@@ -321,7 +322,8 @@ legacy_json = true
                 assert {path for path in wanted if now.get(path) != self.new[path]} == set(), name
         self.tally["finished alone"] += 1
 
-    def _heal(self) -> None:
+    def heal(self) -> None:
+        """Make passes until all is as if nothing had happened."""
         world = self.world
         world.clock.time = time.time()
         code = world.settle(6)

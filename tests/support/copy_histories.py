@@ -16,13 +16,23 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from tests.support.copy_oracle import check_links, check_out_of_service, check_settled
+from tests.support.copy_oracle import (
+    check_links,
+    check_out_of_service,
+    check_settled,
+    served_copies,
+)
 from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.fake_index.values import digest
 from tests.support.histories import Histories, begun, names, versions
 from tests.support.page_assertions import normal
 from tests.support.world import DAY, DONE, Counts
+from yanksync.core.exit_codes import ExitCode
+from yanksync.mirror.context import Mirror
+from yanksync.verify.check import verify_output
+from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import FileCheck
 
 TRANSFERS = (
     Fault.body(b"other bytes\n", "application/octet-stream"),
@@ -37,6 +47,7 @@ class CopyHistories(Histories):
     """Upstream lives, the mirror copies its files, and everything breaks now and then."""
 
     tally: ClassVar[Counter[str]] = Counter()
+    is_done = False  # the last pass left nothing to do
     exchanged = False  # a file was, which a guard may hold (R8)
 
     @initialize(omit=st.booleans(), begun=begun, hide=st.booleans(), link=st.booleans())
@@ -101,6 +112,38 @@ class CopyHistories(Histories):
         self.world.package_kills.at, self.world.package_kills.after = at, after
         self._poll(later)
 
+    @rule(which=st.integers(0, 9), altered=st.booleans(), dies=st.sampled_from((None, False, True)))
+    def damage_a_copy(self, which: int, altered: bool, dies: bool | None) -> None:
+        """Alter or lose a copy on disk; ``verify`` sees it, though one dies around a step."""
+        self.up.heal()
+        self._poll(300.0)
+        copies = served_copies(self.output)
+        if not (copies and self._copies and self.is_done):
+            return
+        path = sorted(copies)[which % len(copies)]
+        if altered:
+            (self.output / path).write_bytes(copies[path].swapcase())
+        else:
+            (self.output / path).unlink()
+        if dies is not None:
+            self.world.package_kills.at, self.world.package_kills.after = 0, dies
+            self._verify(repairs=not altered)
+        self._verify(repairs=not altered)
+        check_links(self.output)
+        assert not (altered and (self.output / path).exists())
+        self.tally["altered" if altered else "lost"] += 1
+
+    def _verify(self, *, repairs: bool) -> None:
+        """Read all copies, as ``verify --hash`` does."""
+
+        def work(mirror: Mirror) -> ExitCode:
+            if repairs:
+                return repair_output(mirror, lambda *_: None, FileCheck(read=True))[1]
+            return verify_output(mirror, lambda _: None, FileCheck(read=True))[1]
+
+        with suppress(Killed):
+            self.world.work(work)
+
     @rule()
     def run_out_of_room(self) -> None:
         self.world.package_kills.full = True
@@ -131,8 +174,10 @@ class CopyHistories(Histories):
 
     def _poll(self, later: float) -> None:
         self._note_baseline()
+        self.is_done = False
         with suppress(Killed):
             code = self.world.sync(later=later)
+            self.is_done = code == DONE
             self._check_quarantines()
             if code == DONE and self._copies:
                 check_settled(self.output)

@@ -101,7 +101,10 @@ class PackageKills:
             self.at -= 1
 
 
-_STEPS = {"publish_packages", "withhold", "put_back", "delete_withheld", "keep_incoming"}
+_STEPS = {
+    *("publish_packages", "withhold", "put_back", "delete_withheld", "keep_incoming"),
+    *("set_aside", "delete_packages"),
+}
 
 
 class _KilledFile:
