@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.cli_runner import Cli, ended
+from tests.support.cli_runner import Cli, ended, wait_for
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import FakeUpstream, Fault
 
@@ -72,3 +72,52 @@ def test_a_signal_ends_a_pass_that_waits_for_a_file(copying: Cli, upstream: Fake
     assert ended(process).code == 143
     upstream.heal()
     assert copying("sync").code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "code"),
+    [("sync", signal.SIGKILL, -signal.SIGKILL), ("run", signal.SIGTERM, 0)],
+)
+def test_a_download_that_a_signal_ends_is_continued(
+    copying: Cli, upstream: FakeUpstream, command: str, number: signal.Signals, code: int
+) -> None:
+    upstream.heal()
+    large, received = bytes(12 << 20), copying.output / "packages/.incoming"
+    upstream.upload("large", "1.0", content=large)
+    upstream.fail("large-1.0", Fault.drip(30), times=None)  # 768 KiB at a time
+    process = copying.start(command)
+    wait_for(lambda: process.poll() is not None or list(received.glob("*.part")))
+    process.send_signal(number)
+    assert process.wait(60) == code
+    process.communicate(timeout=60)
+    assert not list(copying.output.glob("packages/*/*/*/large*"))
+    upstream.heal()
+    upstream.clear_log()
+    assert copying("sync").silent
+    (request,) = [one for one in upstream.requests if one.path.endswith("large-1.0.tar.gz")]
+    start = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+    assert (request.status, start >= 1 << 20) == (206, True)
+    (copy,) = copying.output.glob("packages/*/*/*/large-1.0.tar.gz")
+    assert copy.read_bytes() == large
+    assert not received.exists()
+
+
+def test_a_bundle_that_a_kill_cut_off_is_made_again(copying: Cli, upstream: FakeUpstream) -> None:
+    upstream.heal()
+    upstream.upload("large", "1.0", content=bytes(30 << 20))
+    assert copying("sync").silent
+    half = copying.home / ".all.bundle.tmp"
+    process = copying.start("bundle", "create", "all.bundle")
+    wait_for(
+        lambda: process.poll() is not None or (half.exists() and half.stat().st_size > 1 << 20)
+    )
+    process.kill()
+    process.communicate(timeout=60)
+    assert (process.wait(60), (copying.home / "all.bundle").exists()) == (-9, False)
+    assert copying("bundle", "create", "all.bundle").code == 0
+    assert not half.exists()
+    receiver = copying.home / "receiver"
+    where = {"YANKSYNC_MIRROR_OUTPUT": str(receiver), "YANKSYNC_MIRROR_STATE": f"{receiver}.db"}
+    assert copying("bundle", "apply", "all.bundle", **where).code == 0
+    names = [{path.name for path in one.rglob("*.tar.gz")} for one in (receiver, copying.output)]
+    assert "large-1.0.tar.gz" in names[0] and names[0] == names[1]

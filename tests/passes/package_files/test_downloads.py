@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.passes.package_files.copied_mirror import copies, incoming, links
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
+from tests.support.raw_server import reply, wire
 from tests.support.world import DAY, DONE, FAILED, HOUR, PARTIAL, World
 from yanksync.core.package_files.copies import CopyStatus, PackageFile
 
@@ -237,6 +240,28 @@ def test_pages_of_projects_are_not_written_after_each_file(mirror: World) -> Non
     assert mirror.mirror is not None
     assert mirror.mirror.totals.files_copied == 4
     assert mirror.mirror.totals.published == 4  # each page: with upstream's links, then with ours
+
+
+def test_a_host_is_asked_for_no_more_files_at_once_than_allowed(mirror: World) -> None:
+    mirror.configure(files_downloads="6", files_downloads_per_host="2")
+    both, lock, counts = threading.Barrier(2), threading.Lock(), [0, 0]
+
+    def answer(head: str) -> bytes:
+        with lock:
+            counts[0] += 1
+            counts[1] = max(counts)
+        both.wait(60)  # two are under way
+        time.sleep(0.05)
+        with lock:
+            counts[0] -= 1
+        return reply(f"{head.split()[1].rpartition('/')[2]}\n".encode())
+
+    with wire(answer) as host:
+        mirror.up.files_url = host.url("files/")
+        for number in range(6):
+            mirror.up.upload("demo", f"{number}.0")
+        assert mirror.sync() == DONE
+    assert (counts, len(copies(mirror))) == ([0, 2], 6)
 
 
 def test_an_output_that_cannot_be_written_ends_the_pass(mirror: World) -> None:
