@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tests.support.file_host import BODY, FileHost
+from tests.support.file_host import BODY, ETAG, FileHost
 from tests.support.raw_server import Wire, dripping, reply, wire
 from yanksync.config.load import load
 from yanksync.core.errors import (
@@ -66,9 +68,13 @@ class Site(Struct):
             store.keep_incoming(store.incoming())
 
     def wanted(self, **wanted: Any) -> Wanted:
-        digest = hashlib.sha256(BODY).hexdigest()
-        about = {"url": self.wire.url("demo-1.0.tar.gz"), "size": len(BODY), **wanted}
-        return Wanted(path=PATH, algorithm="sha256", digest=digest, **about)
+        about = {
+            "url": self.wire.url("demo-1.0.tar.gz"),
+            "digest": hashlib.sha256(BODY).hexdigest(),
+            "size": len(BODY),
+            **wanted,
+        }
+        return Wanted(path=PATH, algorithm="sha256", **about)
 
     @property
     def store(self) -> DiskPackages:
@@ -148,6 +154,39 @@ def test_a_file_that_changed_meanwhile_is_received_from_its_start(site: Site) ->
     assert site.copy == BODY
 
 
+def test_a_host_that_ignores_ranges_sends_the_file_from_its_start(site: Site) -> None:
+    site.host.odd = [site.host.cut(70_000), lambda _: reply(BODY, ETag=ETAG)]
+    site.fails(UpstreamUnreachable)
+    assert site.receive() == len(BODY)
+    assert (site.copy, site.left) == (BODY, [])
+    assert site.header("Range") == [None, "bytes=70000-"]
+
+
+def test_a_part_and_a_rest_of_another_file_are_received_again(site: Site) -> None:
+    """The host changed the file and kept its ETag."""
+    site.host.body = bytes(len(BODY))
+    site.host.odd = [site.host.cut(70_000)]
+    site.fails(UpstreamUnreachable)
+    site.host.body = BODY
+    assert site.receive() == len(BODY)
+    assert (site.copy, site.left) == (BODY, [])
+    assert site.header("Range") == [None, "bytes=70000-", None]
+
+
+def test_a_file_that_its_host_calls_compressed_is_taken_as_it_is_sent(site: Site) -> None:
+    """Some hosts say so of each name that ends in .gz."""
+    site.host.headers = {"Content_Encoding": "gzip"}
+    assert site.receive() == len(BODY)
+    assert site.copy == BODY
+
+
+@pytest.mark.parametrize("size", [len(BODY), None])
+def test_a_file_that_was_compressed_on_its_way_is_not_taken(site: Site, size: int | None) -> None:
+    site.host.body, site.host.headers = gzip.compress(BODY), {"Content_Encoding": "gzip"}
+    assert site.fails(InvalidAnswer, size=size)
+    assert site.left == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -197,10 +236,12 @@ def test_other_bytes_are_dropped(site: Site) -> None:
     assert site.left == []
 
 
-def test_a_file_of_another_size_is_not_read(site: Site) -> None:
-    site.host.body = BODY + b"x"
-    expected = f"has {len(BODY) + 1} bytes, and the page says {len(BODY)}"
+@pytest.mark.parametrize("body", [BODY + b"x", BODY[:-1]], ids=["longer", "shorter"])
+def test_a_file_of_another_size_is_not_read(site: Site, body: bytes) -> None:
+    site.host.body = body
+    expected = f"has {len(body)} bytes, and the page says {len(BODY)}"
     assert expected in site.fails(InvalidAnswer)
+    assert site.left == []
 
 
 def test_a_file_that_does_not_end_is_cut_off(site: Site) -> None:
@@ -296,6 +337,35 @@ def test_a_file_of_unknown_size_ends_at_the_budget(site: Site) -> None:
 def test_the_floor_of_free_space_is_kept(site: Site, size: int | None) -> None:
     site.flags["files_free_space"] = "900TiB"
     assert "files.free_space" in site.fails(LimitReached, size=size)
+
+
+def test_a_long_file_takes_no_more_memory(site: Site) -> None:
+    """Neither as it comes, nor as its part is read again."""
+    piece, half = bytes(1 << 20), 24
+    size, found = 2 * half << 20, hashlib.sha256()
+    for _ in range(2 * half):
+        found.update(piece)
+    where = f"bytes {size // 2}-{size - 1}/{size}"
+    site.host.odd = [
+        lambda _: [reply_head(size, "200 OK"), *[piece] * half],
+        lambda _: [reply_head(size // 2, "206 Partial Content", where), *[piece] * half],
+    ]
+    tracemalloc.start()
+    try:
+        site.fails(UpstreamUnreachable, size=size, digest=found.hexdigest())
+        assert site.receive(size=size, digest=found.hexdigest()) == size
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert site.header("Range") == [None, f"bytes={size // 2}-"]
+    assert peak < 8 << 20
+
+
+def reply_head(length: int, status: str, where: str = "") -> bytes:
+    """Return the head of an answer of ``length`` bytes."""
+    return reply(b"", status, ETag=ETAG, Content_Range=where).replace(
+        b"Content-Length: 0", b"Content-Length: %d" % length
+    )
 
 
 def test_a_pass_that_is_to_end_keeps_the_part(site: Site) -> None:
