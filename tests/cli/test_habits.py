@@ -126,6 +126,13 @@ def test_a_log_file_gets_the_error_that_ended_the_command(yanksync: Cli) -> None
     assert (yanksync.home / "run.log").read_text().strip().endswith(f"error: {said}")
 
 
+def test_a_log_file_gets_a_mistake_of_the_command_line(yanksync: Cli) -> None:
+    done = yanksync("--log-file", "run.log", "sync", "--wait", "soon")
+    assert done.code == 2 and done.err.startswith("Usage: yanksync sync ")
+    (line,) = (yanksync.home / "run.log").read_text().splitlines()
+    assert "error: Invalid value for '--wait': 'soon' is no duration" in line
+
+
 def test_a_log_file_that_cannot_be_written_is_2(yanksync: Cli) -> None:
     done = yanksync("--log-file", "none/run.log", "sync")
     assert done.code == 2
@@ -139,6 +146,7 @@ def test_colours(yanksync: Cli) -> None:
     assert "\x1b" not in yanksync(*wrong).err
     assert "\x1b[31m" in yanksync("--color", "always", *wrong).err
     assert "\x1b" not in yanksync.on_terminal(*wrong)[2]
+    assert "\x1b[31mError:\x1b[0m No such" in yanksync("--color", "always", "sync", "--gone").err
 
 
 def test_sync_waits_for_the_lock(synced: Cli, upstream: FakeUpstream) -> None:

@@ -14,6 +14,21 @@ def test_steps_have_a_rate_and_a_remaining_time() -> None:
     assert progress_line(phase, 10.0) == expected
 
 
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (70, "pages  400/1,000  30/s  2 failed  0:00:10 elapsed  0:00:20 left"),
+        (50, "pages  400/1,000  30/s  2 failed  0:00:20 left"),
+        (45, "pages  400/1,000  30/s  2 failed"),
+        (20, "pages  400/1,000"),
+        (3, "pages"),
+    ],
+)
+def test_what_does_not_fit_is_left_out(width: int, expected: str) -> None:
+    phase = Phase("pages", 1000, 0.0, first=100, done=400, failed=2)
+    assert progress_line(phase, 10.0, width) == expected
+
+
 def test_files_have_a_rate_in_bytes() -> None:
     phase = Phase("copying files", 20, 0.0, done=1, size=100 << 20, came=25 << 20)
     expected = "copying files  1/20  2.5 MiB/s  0:00:10 elapsed  0:00:30 left"

@@ -148,7 +148,11 @@ def test_the_index_of_pips_environment_counts(tmp_path: Path, served: Served) ->
 
 
 @pytest.mark.parametrize(
-    "command", [["sync"], ["sync", "--dry-run"], ["full-resync"], ["run"], ["adopt"], ["doctor"]]
+    "command",
+    [
+        *(["sync"], ["sync", "--dry-run"], ["full-resync"], ["run"], ["adopt"], ["doctor"]),
+        *(["approve"], ["verify"], ["restore"], ["backup", "copy.db"]),
+    ],
 )
 def test_without_a_configuration_init_is_named(
     tmp_path: Path, served: Served, upstream: FakeUpstream, command: list[str]

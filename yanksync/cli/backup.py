@@ -39,7 +39,7 @@ def backup(context: CliContext, file: Path) -> ExitCode:
       yanksync backup /var/backups/yanksync.db
       yanksync backup - | gzip > yanksync.db.gz
     """
-    settings = context.settings()
+    settings = context.needed_settings()
     if str(file) == "-":
         return _to_stdout(settings)
     _check_target(file, settings.mirror.state)

@@ -6,6 +6,7 @@ Errors and signals → messages and exit codes, in this one place.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
@@ -74,8 +75,7 @@ def run_guarded(command: click.Command) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        with suppress(OSError):  # standard error is closed; the exit code remains
-            error.show()
+        _show_usage(error)
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt, Terminated) as end:
         came = end.number if isinstance(end, Terminated) else signal.SIGINT
@@ -115,14 +115,32 @@ def _failed(error: YanksyncError) -> ExitCode:
     return exit_code_of(error)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    """Show a mistake of the command line, with the usage unless the log is JSON."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        with suppress(OSError):
+            error.show()
+        return
+    if output_format.form == "json":
+        print_line(error.format_message())
+        return
+    _append_to_file(error.format_message(), "error")
+    text = io.StringIO()
+    error.show(text)
+    with suppress(OSError):  # standard error is closed; the exit code remains
+        shown = text.getvalue().replace(_ERROR, colored(_ERROR, "error"), 1)
+        print(shown, end="", file=sys.stderr, flush=True)
+
+
+_ERROR = "Error:"  # how click begins a message
+
+
 def print_line(message: str, level: str = "error") -> None:
     """Write one line to standard error and the log file.
 
     It has the form of the log.
     """
-    if output_format.file is not None:
-        number = logging.getLevelNamesMapping()[level.upper()]
-        output_format.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
+    _append_to_file(message, level)
     if output_format.form == "json":
         line = as_json(time.time(), level, message)
     else:
@@ -131,6 +149,13 @@ def print_line(message: str, level: str = "error") -> None:
         if output_format.clear is not None:
             output_format.clear()
         print(line, file=sys.stderr, flush=True)
+
+
+def _append_to_file(message: str, level: str) -> None:
+    """Write one line to the log file, if there is one."""
+    if output_format.file is not None:
+        number = logging.getLevelNamesMapping()[level.upper()]
+        output_format.file.handle(logging.LogRecord("yanksync", number, "", 0, message, None, None))
 
 
 def colored(text: str, level: str) -> str:

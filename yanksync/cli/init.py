@@ -138,7 +138,7 @@ def _answers(
         upstream = ask("Index to mirror", "upstream_simple_url", _pip_index() or "") or None
     return _Answers(
         upstream=upstream,
-        projects=projects or ask("Projects (names or patterns)", "mirror_projects", "*"),
+        projects=projects or ask("Projects (names or patterns, separated by commas)", "mirror_projects", "*"),
         output=output or ask("Directory for the pages", "mirror_output", str(home / "mirror")),
         state=state or ask("State database", "mirror_state", str(home / "yanksync.db")),
     )

@@ -130,7 +130,8 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
     pages = f"no page in {output}" if looked else f"{output} was not asked for pages"
     return (
         f"no mirror here yet: there is no state {state}, and {pages}. Run 'yanksync sync' to build "
-        "it; if the mirror is elsewhere, name its configuration with --config"
+        "it, after 'yanksync init' if there is no configuration; if the mirror is elsewhere, name "
+        "its configuration with --config"
     )
 
 

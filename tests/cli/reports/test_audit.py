@@ -95,6 +95,11 @@ def test_the_table_has_all_findings_and_no_control_character(audited: Cli) -> No
     )
 
 
+def test_json_is_a_format(audited: Cli) -> None:
+    text = report(audited, "json")
+    assert audited("audit", "requirements.txt", "--json").out == text
+
+
 def test_the_json_has_the_exact_reason_and_every_pin(audited: Cli) -> None:
     found = json.loads(report(audited, "json"))
     demo, gone, other = found["pins"]

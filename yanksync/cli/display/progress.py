@@ -112,7 +112,7 @@ class ProgressBars:
             return
         self._drawn_at = time.monotonic()
         width = _width()
-        text = progress_line(self._phase, self._drawn_at)[:width]
+        text = progress_line(self._phase, self._drawn_at, width)[:width]
         print(f"\r{text:<{min(self._drawn, width)}}", end="", file=sys.stderr, flush=True)
         self._drawn = len(text)
 
@@ -140,8 +140,11 @@ def _width() -> int:
     return (columns or 80) - 1
 
 
-def progress_line(phase: Phase, now: float) -> str:
-    """Return phase, count, rate, failures, elapsed and remaining time."""
+def progress_line(phase: Phase, now: float, width: int | None = None) -> str:
+    """Return phase, count, rate, failures, elapsed and remaining time.
+
+    What does not fit into ``width`` is left out, first the elapsed time, then the last of the rest.
+    """
     seconds = now - phase.began
     of = f"/{phase.total:,}" if phase.total else ""
     parts = [phase.what]
@@ -150,9 +153,12 @@ def progress_line(phase: Phase, now: float) -> str:
         parts.append(_rate(phase, seconds))
     if phase.failed:
         parts.append(f"{phase.failed:,} failed")
+    elapsed = len(parts)
     parts.append(f"{_clock(seconds)} elapsed")
     if (left := _left(phase, seconds)) is not None:
         parts.append(f"{_clock(left)} left")
+    while width is not None and len(parts) > 1 and len("  ".join(parts)) > width:
+        del parts[elapsed if elapsed < len(parts) else -1]
     return "  ".join(parts)
 
 

@@ -59,7 +59,7 @@ def approve(
       yanksync approve demo other-demo
       yanksync approve --kind removal --yes
     """
-    settings = context.settings()
+    settings = context.needed_settings()
     if not dry_run:
         refuse_other_owner(settings)
     wanted = [_name(text) for text in names]

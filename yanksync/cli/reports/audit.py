@@ -141,6 +141,7 @@ def _ignored(text: str) -> Ignore:
     show_default=True,
     help="How the report is written.",
 )
+@click.option("--json", "report_format", flag_value="json", help="The same as --format json.")
 @click.option(
     "-o",
     "--output",

@@ -46,7 +46,7 @@ def restore_files(
       yanksync restore demo-1.0.tar.gz
       yanksync restore demo --dry-run
     """
-    settings = context.settings()
+    settings = context.needed_settings()
     if not settings.copies_files:
         raise click.UsageError('package files are not copied: mirror.files is "link"')
     is_plan = dry_run or not names

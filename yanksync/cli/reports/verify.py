@@ -71,7 +71,7 @@ def verify(
       yanksync verify --hash --rate 50MiB
       yanksync verify --upstream --json
     """
-    settings = context.settings()
+    settings = context.needed_settings()
     if rate is not None and not read:
         raise click.UsageError("--rate is about --hash: name both")
     if read and not settings.copies_files:
