@@ -173,7 +173,7 @@ def test_every_way_to_fail_is_json_when_asked_for(synced: Cli) -> None:
     told.append(synced(*flags, "approve", "demo"))
     told.append(synced(*flags, "status", YANKSYNC_MIRROR_YANKED="hide"))
     told.append(synced(*flags, "backup", "gone/b.db"))
-    told.append(synced(*flags, "full-resync", "gone"))
+    told.append(synced(*flags, "sync", "--wait", "soon"))
     told.append(synced(*flags, "sync", "--gone"))
     assert [done.code for done in told] == [75, 75, 1, 2, 1, 2, 2]
     for done in told:

@@ -37,6 +37,8 @@ def test_a_mistyped_project_is_recognised(synced: Cli, typed: str) -> None:
     assert (done.code, done.silent) == (1, True)
     done = synced("approve", typed)
     assert done.code == 1 and f"{typed}: nothing of it is held; {meant}" in done.err
+    told = f"yanksync: {typed}: mirror.projects and mirror.exclude leave it out; {meant}\n"
+    assert synced("history", typed, YANKSYNC_MIRROR_PROJECTS="demo").err == told
     done = synced("full-resync", typed)
     assert f"warning: {typed}: upstream does not have it; {meant}\n" in done.err
     named = synced("full-resync", typed, YANKSYNC_MIRROR_PROJECTS="demo")

@@ -154,7 +154,7 @@ def test_questions_on_a_terminal(fresh: Cli, served: Served) -> None:
     assert shown.code == 0, shown.text
     assert f"Index to mirror [{served.simple_url}]: " in shown.text
     assert "write https://upstream.example/simple/" in shown.text  # and it asks again
-    assert "Projects (names or patterns) [*]: " in shown.text
+    assert "Projects (names or patterns, separated by commas) [*]: " in shown.text
     assert f"[{fresh.home / 'mirror'}]: " in shown.text
     assert written(fresh.config) == {
         "upstream": {"simple_url": served.simple_url},

@@ -28,9 +28,8 @@ def table(
         return
     widths = [max(map(len, column)) for column in zip(header, *first, strict=True)]
     widths[-1] = 0
-    yield _line(header, widths)
     room = shutil.get_terminal_size().columns if wrapped else None
-    for row in chain(first, (list(map(printable, later)) for later in rest)):
+    for row in chain((header,), first, (list(map(printable, later)) for later in rest)):
         yield from [_line(row, widths)] if room is None else _wrapped(row, widths, room)
 
 
