@@ -28,6 +28,7 @@ from yanksync.mirror.other_owner import other_owner
 from yanksync.system.ownership import command_as
 
 _FILE = "yanksync.toml"
+_PROJECTS = "Projects (names or patterns, separated by commas)"
 
 
 class _Answers(Struct, frozen=True):
@@ -138,7 +139,7 @@ def _answers(
         upstream = ask("Index to mirror", "upstream_simple_url", _pip_index() or "") or None
     return _Answers(
         upstream=upstream,
-        projects=projects or ask("Projects (names or patterns, separated by commas)", "mirror_projects", "*"),
+        projects=projects or ask(_PROJECTS, "mirror_projects", "*"),
         output=output or ask("Directory for the pages", "mirror_output", str(home / "mirror")),
         state=state or ask("State database", "mirror_state", str(home / "yanksync.db")),
     )

@@ -61,7 +61,9 @@ def unknown_project(state: State, settings: Settings, name: NormalizedName) -> s
     if name in state.forgotten.names():
         return f"{name}: it was forgotten, so it is not mirrored; see 'yanksync forget --list'"
     if not settings.mirror.selection.includes(name):
-        return f"{name}: mirror.projects and mirror.exclude leave it out{suggest_known(state, name)}"
+        return (
+            f"{name}: mirror.projects and mirror.exclude leave it out{suggest_known(state, name)}"
+        )
     if settings.is_closed_set:
         return f"{name}: no file of files.lock_files names it, so it is not mirrored"
     return f"{name}: the mirror knows no such project{suggest_known(state, name)}"
