@@ -116,7 +116,7 @@ def _failed(error: YanksyncError) -> ExitCode:
 
 
 def _show_usage(error: click.ClickException) -> None:
-    """Show a mistake of the command line, with the usage unless the log is JSON."""
+    """Show a mistake of the command line, in text with the usage."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         with suppress(OSError):
             error.show()

@@ -68,7 +68,7 @@ class _CopyCheck:
                 self._save(position)
 
     def _left_in_place(self) -> Iterator[Finding]:
-        """Take altered copies out of service that a run found, and died before it moved them."""
+        """Take altered copies out of service that a dead run found."""
         copies = self._mirror.state.copy_checks.wanted_again() if self._request.read else []
         entries = self._mirror.packages.package_entries([copy.path for copy in copies])
         for copy in copies:
