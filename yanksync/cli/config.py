@@ -48,7 +48,8 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
     if found.errors:
         if not as_json:
             count = len(found.errors)
-            print_line(f"{count} error{'s' * (count != 1)}; nothing runs until they are corrected")
+            they = "it is" if count == 1 else "they are"
+            print_line(f"{count} error{'s' * (count != 1)}; nothing runs until {they} corrected")
         return ExitCode.USAGE
     if not as_json:
         click.echo(f"{colored('ok', 'ok')}  {config_place(found)}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from yanksync.core.errors import JournalReplaced
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import PublishReason
 from yanksync.core.rules.fetch_plan import PassPlan, PlannedCopies, PlannedRemoval
 from yanksync.mirror.context import Mirror
 from yanksync.state.queues.publish import PublishQueue
+from yanksync.state.state import State
 from yanksync.state.views.holds import held_items
 from yanksync.sync import config_changes
 from yanksync.sync.follow.selection_change import apply_selection
@@ -42,6 +44,8 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         by_rules = set(state.publish_queue.names(PublishReason.PAGE)) - waiting
         mirror = apply_selection(mirror)
         failure, _ = find_changes(mirror, request)
+        if isinstance(failure, JournalReplaced):  # the pass itself would do nothing else
+            return PassPlan(cursor=state.facts.cursor, held=_held(state))
         if failure is not None:
             raise failure
         mirror = advance_cutoff(mirror)
@@ -57,13 +61,18 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
             files=tuple(file for one in changed for file in one.files),
             marks=tuple(mark for one in changed for mark in one.marks),
             copies=copies,
-            held=tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state)),
+            held=_held(state),
             quarantines=tuple(state.projects.quarantined_by_journal()),
             publications=len(rewrites),
             rewrites=tuple(rewrites[:_SHOWN]),
             looks=tuple(tasks),
             more=total - len(tasks),
         )
+
+
+def _held(state: State) -> tuple[str, ...]:
+    """Return what would wait for a person, and why."""
+    return tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state))
 
 
 def copy_planner(
