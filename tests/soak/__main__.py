@@ -73,6 +73,14 @@ class Shift:
         self.results.put(Came(Counter(counts)))
         counts.clear()
 
+    @contextmanager
+    def failures(self, told: str) -> Iterator[None]:
+        """Hand over what fails, and how to see it again."""
+        try:
+            yield
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            self.tell_failure(told, error)
+
     def tell_failure(self, told: str, error: BaseException) -> None:
         """Hand over how to see a failure again."""
         text = "".join(traceback.format_exception(error))
@@ -300,16 +308,15 @@ def _kill(shift: Shift, number: int) -> None:
                 return
             if turn % options.jobs != number:
                 continue
-            try:
+            again = " ".join(f"--point {point}" for point in points)
+            files = f" --files {type(scenario).__name__}" if options.files else ""
+            with shift.failures(f"scripts/soak{files} {again}"):
                 scenario.prove(*points, alone=chance.random() < 0.5)
-                if turn % _SIGNALS == 0 and (pair := next(interruptions, None)):
-                    signals.interrupt(*pair, chance)
-                    shift.tell(pair[0].tally, "kills")
-            except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-                again = " ".join(f"--point {point}" for point in points)
-                files = f" --files {type(scenario).__name__}" if options.files else ""
-                shift.tell_failure(f"scripts/soak{files} {again}", error)
             shift.tell(scenario.tally, "kills")
+            if turn % _SIGNALS == 0 and (pair := next(interruptions, None)):
+                with shift.failures(f"more of --files --seed {shift.seed}: {pair[1]}"):
+                    signals.interrupt(*pair, chance)
+                shift.tell(pair[0].tally, "kills")
 
 
 def _replay(served: Served, options: argparse.Namespace) -> int:

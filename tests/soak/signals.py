@@ -55,7 +55,8 @@ def interrupt(scenario: Copying, one: Interruption, chance: random.Random) -> No
     up = scenario.world.up
     up.fail("^/files/", Fault.drip(chance.uniform(1, 8)), None)
     received = scenario.output / INCOMING
-    enough = chance.randrange(len(LARGE) // 2, len(LARGE) * 9 // 10)  # more than there is already
+    before = _received(received)
+    enough = before + chance.randint(1, max(1, (len(LARGE) - before) * 4 // 5))
     wanted = chance.uniform(0.5, 5.0)  # seconds of reading
     process = _start(scenario, one.command)
     began = time.monotonic()
