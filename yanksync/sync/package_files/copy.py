@@ -49,7 +49,8 @@ def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = 
     if table.wanted(until, 1) or table.lacking_metadata(until, 1):
         with _transfers(mirror) as transfers:
             _Copying(mirror, transfers, until).run(mirror, follow)
-        _drop_parts(mirror)
+        if not mirror.stopping():  # else a thread may be about to note its part
+            _drop_parts(mirror)
     mirror.totals.files_waiting = table.outstanding().outstanding
 
 
