@@ -86,7 +86,12 @@ def test_a_download_that_a_signal_ends_is_continued(
     upstream.upload("large", "1.0", content=large)
     upstream.fail("large-1.0", Fault.drip(30), times=None)  # 768 KiB at a time
     process = copying.start(command)
-    wait_for(lambda: process.poll() is not None or list(received.glob("*.part")))
+    wait_for(
+        lambda: (
+            process.poll() is not None
+            or any(path.read_text().endswith("]") for path in received.glob("*.part"))
+        )
+    )
     process.send_signal(number)
     assert process.wait(60) == code
     process.communicate(timeout=60)
