@@ -53,7 +53,7 @@ def create(context: CliContext, file: Path, since: int, as_json: bool) -> ExitCo
     """Write pages, package files and removals into FILE, a new file.
 
     Prints the cursor of the bundle. When the bundle was applied, give that cursor to --since for
-    the next one. A run of sync waits until the bundle is written.
+    the next one. A sync that begins before the bundle is written exits with 75.
 
     \b
     Examples:
