@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.builders.random_pages import CALM
 from tests.support.lock_samples import PDM, PDM_42, PIPFILE, POETRY, POETRY_1, PYLOCK, UV
 from yanksync.core.formats.lock_files.read import reader_of
 from yanksync.core.formats.reader_rules import InvalidDocument
@@ -187,6 +188,7 @@ NAMES = ["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml"]
 TEXTS = [UV, POETRY, PDM, PIPFILE, PYLOCK]
 
 
+@CALM
 @given(
     which=st.sampled_from(list(zip(NAMES, TEXTS, strict=True))),
     at=st.integers(0, 900),
