@@ -91,6 +91,7 @@ def test_lines_that_fetched_no_file(line: str) -> None:
         "#Fields: date time c-ip",
         "2026-11-29\t20:16:43\tLAX1\t884\t192.0.2.7\tGET\tfiles.example\t/demo-1.0.zip\t200",
         '{"a":' * 5000,
+        '{"sc-status": "200", "cs-uri-stem": "/demo-1.0.zip", "c-ip": "192.0.2.7"}',
     ],
 )
 def test_lines_of_no_known_format(line: str) -> None:
@@ -105,6 +106,14 @@ def test_a_line_of_s3() -> None:
     assert moment(found.time) == 1795983403
     assert read(S3.replace('1.1" 200', '1.1" -')) is None
     assert read(S3.replace("GET /", "PUT /")) is None
+    deleted = S3.replace('"GET /files/a/demo-1.0-py3-none-any.whl?versionId=1 HTTP/1.1"', "-")
+    assert read(deleted) is None
+
+
+def test_an_agent_hides_no_line_of_s3() -> None:
+    """S3 leaves the quotation marks of a client's header as they are."""
+    hiding = S3.replace("uv/0.13", f'x [{AT}] "GET / HTTP/1.1" 200 ')
+    assert read(hiding) == read(S3)
 
 
 def test_the_lines_of_cloudfront() -> None:
@@ -119,6 +128,16 @@ def test_the_lines_of_cloudfront() -> None:
     assert moment(wheel.time) == 1795983403
     with pytest.raises(InvalidLine):
         reader.read(short)
+
+
+def test_a_line_of_cloudfront_in_json() -> None:
+    names = CLOUDFRONT.splitlines()[1].split()[1:]
+    line = json.dumps(dict(zip(names, CLOUDFRONT.splitlines()[2].split("\t"), strict=True)))
+    found = read(line)
+    assert found is not None
+    assert found == FileRequest("192.0.2.7", "demo-1.0+cu1-py3-none-any.whl", 200, found.time)
+    assert moment(found.time) == 1795983403
+    assert read(line.replace("GET", "HEAD")) is None
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,18 @@ UNCHANGED = 304
 # nginx's and Apache's: address, identity, user, time, request, status. A client chooses the user:
 # no "[" in it may be taken for the beginning of the time.
 _COMBINED = re.compile(
-    r"(\S+) \S+ .*?\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [+-][0-9]{4})\]"
-    r' "((?:[^"\\]|\\.)*)" ([0-9]{3}) ',
+    r"(?P<address>\S+) \S+ .*?\[(?P<time>[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [+-][0-9]{4})\]"
+    r' "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[0-9]{3}) ',
     re.ASCII,
 )
-# Owner, bucket, time, address, requester, id, operation, key, request, status.
+# Owner, bucket, time, address, requester, id, operation, key, request, status. What S3 deletes by
+# itself, or as one of many, has no request.
 _S3 = re.compile(
-    r'\S+ \S+ \[([^\]]+)\] (\S+) \S+ \S+ \S+ \S+ "((?:[^"\\]|\\.)*)" ([0-9]{3}|-) ', re.ASCII
+    r"\S+ \S+ \[(?P<time>[^\]]+)\] (?P<address>\S+) \S+ \S+ \S+ \S+"
+    r' (?:"(?P<request>(?:[^"\\]|\\.)*)"|-) (?P<status>[0-9]{3}|-) ',
+    re.ASCII,
 )
+_OWNER = re.compile(r"[0-9a-f]{64} ", re.ASCII)  # how the lines of S3 itself begin
 _LOCAL = re.compile(r"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):(.*)", re.ASCII)  # 29/Nov/2026:20:…
 _FIELDS = "#Fields:"
 _CLOUDFRONT = ("date", "time", "c-ip", "cs-method", "cs-uri-stem", "sc-status")
@@ -77,7 +81,19 @@ class _Json(Struct, gc=False):
     ts: str | float | None = None
 
 
+class _CloudFront(Struct, gc=False):
+    """The keys of CloudFront's lines in JSON: the names of its fields."""
+
+    date: str
+    time: str
+    address: str = msgspec.field(name="c-ip")
+    method: str = msgspec.field(name="cs-method")
+    target: str = msgspec.field(name="cs-uri-stem")
+    status: int | str = msgspec.field(name="sc-status")
+
+
 _DECODER = msgspec.json.Decoder(_Json, strict=True)
+_CLOUDFRONT_DECODER = msgspec.json.Decoder(_CloudFront, strict=True)
 
 
 class LogReader:
@@ -101,14 +117,12 @@ class LogReader:
             return None
         if self._fields is not None and "\t" in line:
             return self._from_cloudfront(line)
-        match = _COMBINED.match(line)
-        if match is not None:
-            address, time, request, status = match.groups()
-            return _requested(address, time, request, status)
-        match = _S3.match(line)
-        if match is not None:
-            time, address, request, status = match.groups()
-            return _requested(address, time, request, status)
+        # A client chooses the agent, in which S3 leaves quotation marks as they are.
+        for form in (_S3, _COMBINED) if _OWNER.match(line) else (_COMBINED, _S3):
+            match = form.match(line)
+            if match is not None:
+                one = match.groupdict("")
+                return _requested(one["address"], one["time"], one["request"], one["status"])
         raise InvalidLine(line)
 
     def _read_fields(self, line: str) -> None:
@@ -130,6 +144,11 @@ class LogReader:
 
 def _from_json(line: str) -> FileRequest | None:
     try:
+        if '"sc-status"' in line:
+            one = _CLOUDFRONT_DECODER.decode(line)
+            return _request(
+                one.address, f"{one.date}T{one.time}Z", one.method, one.target, one.status
+            )
         found = _DECODER.decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidLine(line) from error
