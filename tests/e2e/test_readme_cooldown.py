@@ -134,6 +134,19 @@ def test_a_lock_file_with_urls_bypasses_pages(hiding: LiveMirror, tmp_path: Path
     assert (target / "demo-3.0.dist-info").is_dir()
 
 
+def test_a_frozen_sync_asks_no_page(hiding: LiveMirror, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\n'
+        'dependencies = ["demo==3.0"]\n'
+    )
+    project = ["--project", str(tmp_path), "--python", sys.executable, "--default-index"]
+    made = _uv(tmp_path, "lock", *project, _upstream(hiding))
+    assert made.returncode == 0, made.stderr
+    done = _uv(tmp_path, "sync", "--frozen", "--no-install-project", *project,
+               hiding.nginx.simple("json"))  # fmt: skip
+    assert "demo==3.0" in done.stderr, done.stderr
+
+
 def test_a_requirement_with_a_hash_asks_the_page(hiding: LiveMirror, tmp_path: Path) -> None:
     digest = "0" * 64
     (tmp_path / "r.txt").write_text(f"demo==3.0 --hash=sha256:{digest}\n")
@@ -152,6 +165,12 @@ def test_a_clients_own_cooldown_works_on_these_pages(hiding: LiveMirror, tmp_pat
         found = _uv(tmp_path, "pip", "compile", "--no-header", "--no-annotate", *index,
                     "--exclude-newer", before, "-", text="demo")  # fmt: skip
         assert found.stdout.strip() == wanted, found.stderr
+        pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed",
+               "--no-cache-dir", "--index-url", index[1],
+               "--uploaded-prior-to", before, "demo"]  # fmt: skip
+        said = _run(pip, tmp_path)
+        assert (said.returncode == 0) == bool(wanted), said.stderr
+        assert ("Would install demo-2.0" in said.stdout) == bool(wanted), said.stdout
 
 
 def _upstream(mirror: LiveMirror) -> str:

@@ -14,7 +14,7 @@ import uv
 
 from tests.e2e.mirror import LiveMirror
 
-OLDEST_PIP = 25  # as setup.cfg has it
+OLDEST_PIP = 26  # as setup.cfg has it
 _PIP = (sys.executable, "-m", "pip", "install")
 
 
