@@ -67,6 +67,17 @@ def test_a_directory_is_compared(withdrawn: Cli) -> None:
     assert "0 findings" in done.out
 
 
+def test_one_finding_is_no_plural(withdrawn: Cli, tmp_path: Path) -> None:
+    shutil.copytree(withdrawn.output / "simple", tmp_path / "simple")
+    shutil.copytree(withdrawn.home / "before/simple/other", tmp_path / "simple/other")
+    done = withdrawn("compare", str(tmp_path / "simple"))
+    assert (done.code, done.err.partition(":")[2]) == (
+        1,
+        " 1 finding: the index does not show what the state knows\n",
+    )
+    assert ": 1 finding, " in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

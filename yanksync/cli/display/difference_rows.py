@@ -109,7 +109,7 @@ def _summary_lines(summary: Comparison, index: str) -> list[str]:
     """Return what the rows came to, for people."""
     notes = sum(summary.kinds.values()) - summary.findings
     done = f"{summary.compared} of {summary.expected} projects of {index} compared"
-    lines = [f"{done}: {summary.findings} findings, {notes} notes"]
+    lines = [f"{done}: {counted(summary.findings, 'finding')}, {counted(notes, 'note')}"]
     if summary.index_serial is not None and summary.serial is not None:
         behind = summary.serial - summary.index_serial
         lines.append(
@@ -122,3 +122,8 @@ def _summary_lines(summary: Comparison, index: str) -> list[str]:
     if summary.oldest is not None:
         lines.append(f"the oldest withdrawal that it does not show is of {rfc3339(summary.oldest)}")
     return lines
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts: 1 finding, 2 findings."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -170,9 +170,11 @@ def _compared(
 
 def _end(context: CliContext, findings: int, problem: str | None, left: int) -> ExitCode:
     """Print why the exit code is not 0."""
+    from yanksync.cli.display.difference_rows import counted
+
     if problem is not None:
         print_line(f"{problem}; {left} projects were not compared. Run it again later")
         return ExitCode.FAILED
     if findings and not context.quiet:
-        print_line(f"{findings} findings: the index does not show what the state knows")
+        print_line(f"{counted(findings, 'finding')}: the index does not show what the state knows")
     return ExitCode.FAILED if findings else ExitCode.DONE
