@@ -114,6 +114,12 @@ def test_other_readers_read_the_feeds() -> None:
     validated(b"".join(atom_chunks(FEED, [])))
 
 
+def test_feeds_show_what_changes_the_text_around_it() -> None:
+    reason = "a\u00a0b\u202ecod.exe\u2066\u009b31m\u2028c\r\n\td"
+    shown = "Reason: a\u00a0b\\u202ecod.exe\\u2066\\x9b31m\\u2028c\r\n\td"
+    assert shown in paragraphs(*events((YANK, {"reason": reason})))
+
+
 def test_a_json_feed_has_what_version_1_1_asks_for() -> None:
     found = json.loads(b"".join(json_chunks(FEED, events(*ALL))))
     assert found["version"] == "https://jsonfeed.org/version/1.1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from unicodedata import category
 
 from yanksync.core.model import HistoryAction
 from yanksync.core.withdrawals.event import WithdrawalEvent
@@ -17,22 +17,33 @@ _PAST = {
     HistoryAction.REMOVE: "removed",
     HistoryAction.QUARANTINE: "quarantined",
 }
-# What XML 1.0 cannot hold, and lone surrogates, which UTF-8 cannot.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LAID_OUT = "\t\n\r"
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with escapes for what no XML can hold."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Return ``text`` with escapes for control and bidirectional characters.
+
+    Line breaks and tabs stay. No XML can hold most of the others, and the rest change what a
+    person sees of the text around them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one in _LAID_OUT or _is_visible(one) else _escape(one) for one in text)
+
+
+def _is_visible(one: str) -> bool:
+    return one.isprintable() or category(one) == "Zs"  # a no-break space is no escape
+
+
+def _escape(one: str) -> str:
+    return one.encode("unicode_escape").decode()
 
 
 def one_line(text: str) -> str:
     """Return ``text`` on one line, with escapes for control characters."""
     if text.isprintable():
         return text
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
+    return "".join(one if one.isprintable() else _escape(one) for one in text)
 
 
 def subject(event: WithdrawalEvent) -> str:
