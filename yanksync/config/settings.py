@@ -228,7 +228,7 @@ class WithdrawalSettings(Struct, frozen=True, kw_only=True):
         Raise the number when yanksync writes other files than before.
         """
         lists = " ".join(f"{name}={','.join(some.projects)}" for name, some in self.watch)
-        return f"1 {self.title} {lists}"
+        return f"2 {self.title} {lists}"
 
 
 class StorageSettings(Struct, frozen=True):

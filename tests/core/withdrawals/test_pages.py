@@ -83,6 +83,8 @@ def test_pages_are_html_and_keep_their_policy(page: bytes, policy: str, scripts:
     html5lib.HTMLParser(strict=True).parse(page)
     tree: Any = html.document_fromstring(page)
     assert tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content") == [policy]
+    (about,) = tree.xpath("//meta[@name='description']/@content")  # shown beside links to it
+    assert about.startswith("What was yanked, removed or quarantined ")
     assert len(tree.xpath("//script")) == len(tree.xpath("//script[@src][not(node())]")) == scripts
     assert tree.xpath("//style | //@style | //@*[starts-with(name(), 'on')] | //img") == []
 

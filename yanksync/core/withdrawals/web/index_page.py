@@ -60,6 +60,7 @@ placeholder="requests==2.32.0&#10;idna==3.7"></textarea>
 </table>
 </section>
 """
+_ABOUT = "What was yanked, removed or quarantined upstream of this mirror, when, and why."
 
 
 class IndexContent(Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ def render_index(content: IndexContent) -> bytes:
 <a class="skip" href="#events">Skip to the events</a>
 <header>
 <h1>{title}</h1>
-<p>What was yanked, removed or quarantined upstream of this mirror, when, and why.</p>
+<p>{_ABOUT}</p>
 </header>
 <main>
 {plot}{_PINS}<section id="events" aria-labelledby="events-heading" tabindex="-1">
@@ -103,7 +104,13 @@ installed from this mirror.</p>
 </footer>
 """
     return render_shell(
-        title=content.title, policy=INDEX_POLICY, up="", feeds=_FEEDS, scripts=_SCRIPTS, body=body
+        title=content.title,
+        about=_ABOUT,
+        policy=INDEX_POLICY,
+        up="",
+        feeds=_FEEDS,
+        scripts=_SCRIPTS,
+        body=body,
     )
 
 

@@ -65,6 +65,7 @@ installed from this mirror.</p>
 """
     return render_shell(
         title=f"{name} – {content.title}",
+        about=f"What was yanked, removed or quarantined of {name}, when, and why.",
         policy=PROJECT_POLICY,
         up="../../",
         feeds=_FEEDS,

@@ -23,10 +23,12 @@ PROJECT_POLICY = (
 """The Content-Security-Policy of pages without scripts."""
 
 
-def render_shell(*, title: str, policy: str, up: str, feeds: str, scripts: str, body: str) -> bytes:
+def render_shell(
+    *, title: str, about: str, policy: str, up: str, feeds: str, scripts: str, body: str
+) -> bytes:
     """Return a whole page.
 
-    ``up`` leads from its directory to that of the index. No address is absolute: the page works
+    ``about`` is what programs show beside a link to it. ``up`` leads from its directory to that of the index. No address is absolute: the page works
     from a directory, too.
     """
     return encode_utf8(f"""\
@@ -38,6 +40,7 @@ def render_shell(*, title: str, policy: str, up: str, feeds: str, scripts: str, 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="color-scheme" content="light dark">
+<meta name="description" content="{escape(visible(about))}">
 <title>{escape(visible(title))}</title>
 <link rel="icon" href="{up}assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="{up}assets/withdrawals.css">
