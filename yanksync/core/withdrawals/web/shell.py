@@ -28,8 +28,8 @@ def render_shell(
 ) -> bytes:
     """Return a whole page.
 
-    ``about`` is what programs show beside a link to it. ``up`` leads from its directory to that of the index. No address is absolute: the page works
-    from a directory, too.
+    ``about`` is what programs show beside a link to it. ``up`` leads from its directory to that of
+    the index. No address is absolute: the page works from a directory, too.
     """
     return encode_utf8(f"""\
 <!DOCTYPE html>
