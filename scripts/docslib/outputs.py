@@ -87,6 +87,20 @@ class Blocked(Struct, kw_only=True):
     problem: Annotated[str, _says("Why.")]
 
 
+class Withdrawal(Struct, kw_only=True):
+    """A withdrawal that the output lacks."""
+
+    project: Name
+    version: Annotated[str | None, _says("As upstream spells it; null: the whole project.")]
+    action: Annotated[
+        Literal["yanked", "removed", "quarantined", "withdrawn"],
+        _says("What upstream did; ``withdrawn``: files are still served that no page names."),
+    ]
+    at: Annotated[Time | None, _says("When upstream did it; null: not known.")]
+    files: Annotated[int, _says("Withdrawn package files that are still served.")]
+    problem: Annotated[str, _says("Why it cannot be published.")]
+
+
 class Status(Struct, kw_only=True):
     """``yanksync status --json``"""
 
@@ -155,6 +169,10 @@ class Status(Struct, kw_only=True):
     ]
     blocked: Annotated[
         list[Blocked], _says("Projects whose files could not be written; 100 at most.")
+    ]
+    withdrawals: Annotated[
+        list[Withdrawal],
+        _says("Withdrawals by upstream that could not be published; 100 at most."),
     ]
     hook_problems: Annotated[list[str], _says("Why hooks failed, with the name of each.")]
     package_files: Annotated[PackageFiles, _says("Copies of package files, and their bytes.")]

@@ -138,7 +138,10 @@ def test_an_output_mounted_read_only(yanksync: Cli, upstream: FakeUpstream) -> N
         yank_all(upstream)
         done = yanksync("sync")
         told(done, "Read-only file system")
-        assert done.err.count("\n") == 1
+        assert "p0 1.0 was yanked by upstream at 20" in done.err
+        assert "; its page cannot be changed: " in done.err
+        assert done.err.count("\n") == 7  # five withdrawals, that there are more, and the error
+        assert yanksync("check").code == 2
         subprocess.run(["mount", "-o", "remount,rw", str(yanksync.output)], check=True)
         whole(yanksync, upstream)
 

@@ -240,6 +240,10 @@ class PublishError(_LocatedError):
 
     cause = "output"
 
+    def __init__(self, where: str, problem: str, *, is_full: bool = False) -> None:
+        super().__init__(where, problem)
+        self.is_full = is_full  #: whether there is no room
+
 
 class BundleError(_LocatedError):
     """A bundle cannot be made or applied; it changed nothing."""

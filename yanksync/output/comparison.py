@@ -24,6 +24,7 @@ class FindingKind(StrEnum):
     UPSTREAM = "upstream"  # upstream's page is another than the one held
     ALTERED = "altered"  # a package file with other bytes than those that were copied
     UNREFERENCED = "unreferenced"  # a package file that no page names
+    WITHDRAWN = "withdrawn"  # upstream withdrew it, and no pass could publish that
     UNCHECKED = "unchecked"  # it could not be looked at
     # What follows says nothing against the mirror.
     UNPUBLISHED = "unpublished"  # recorded, and to be published by the next run
@@ -42,6 +43,7 @@ DIFFERENCES = (
     FindingKind.UPSTREAM,
     FindingKind.ALTERED,
     FindingKind.UNREFERENCED,
+    FindingKind.WITHDRAWN,
 )
 NOT_SMALLER = f"it is not smaller than its page by {layout.PACKET} bytes"
 """What is said of a compressed copy that should not be there."""

@@ -35,6 +35,8 @@ class WriteProject(Struct, frozen=True, kw_only=True):
     forms: tuple[FormUpdate, ...]
     # a run may have died here: any other file that yanksync wrote has to go
     remove_leftovers: bool
+    # upstream quarantined the project: where the page cannot be replaced, it is removed (R9)
+    withdraws: bool = False
 
 
 class RemoveProject(Struct, frozen=True, kw_only=True):

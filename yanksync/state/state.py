@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from yanksync.state.queues.notifications import NotifyQueue
     from yanksync.state.views.comparable import Comparable
     from yanksync.state.views.timeline import Timeline
+    from yanksync.state.views.unpublished_withdrawals import UnpublishedWithdrawals
     from yanksync.state.withdrawals.event_log import EventLog
 
 
@@ -135,6 +136,15 @@ class State:
         from yanksync.state.views.comparable import Comparable  # start-up: no pass needs it
 
         return Comparable(self._db)
+
+    @cached_property
+    def unpublished_withdrawals(self) -> UnpublishedWithdrawals:
+        """The withdrawals that the output lacks."""
+        from yanksync.state.views.unpublished_withdrawals import (
+            UnpublishedWithdrawals,  # start-up: an empty pass needs it not
+        )
+
+        return UnpublishedWithdrawals(self._db)
 
     @cached_property
     def timeline(self) -> Timeline:

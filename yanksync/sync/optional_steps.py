@@ -5,6 +5,7 @@ Each is imported only where it has work.
 
 from __future__ import annotations
 
+from yanksync.core.errors import PublishError
 from yanksync.mirror.context import Mirror
 
 
@@ -31,6 +32,13 @@ def take_out_copies(mirror: Mirror) -> None:
     from yanksync.sync.package_files.withdraw import take_out  # start-up: few mirrors copy files
 
     take_out(mirror)
+
+
+def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
+    """Follow upstream's withdrawals where the output takes no page."""
+    from yanksync.sync import unwritable_output  # start-up: it is seldom needed
+
+    unwritable_output.withdraw_all_the_same(mirror, failure)
 
 
 def update_deleted_index(mirror: Mirror) -> None:

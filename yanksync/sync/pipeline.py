@@ -41,6 +41,7 @@ from yanksync.sync.optional_steps import (
     take_out_copies,
     update_deleted_index,
     update_withdrawals,
+    withdraw_all_the_same,
     write_held_forms,
 )
 from yanksync.sync.policy.cutoff import (
@@ -88,7 +89,8 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
             give_up_copies(mirror)
         update_deleted_index(mirror)
         _tell(mirror)
-    except PublishError:
+    except PublishError as error:
+        withdraw_all_the_same(mirror, error)
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
     return _finish_run(mirror, failure)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer, PublishError
@@ -270,6 +271,8 @@ def _render(mirror: Mirror, wanted: PublishTask) -> RenderedProject:
         return RenderedProject(one, row, kept, forms, unsure, applied, offered)
     known = row.published if content is None else None
     work = reconcile(row.name, known, rendered, copies, write_started=wanted.may_be_published)
+    if isinstance(work, WriteProject) and shown is not None and shown.quarantined:
+        work = replace(work, withdraws=True)
     return RenderedProject(one, row, work, forms, unsure, applied, offered)
 
 
@@ -327,11 +330,16 @@ def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
     """Note which files the pages want copies of. Use inside a transaction."""
     if not mirror.settings.copies_files:
         return
-    from yanksync.sync.package_files.copies import note_offered  # start-up: few copy files
+    from yanksync.sync.package_files.copies import (  # start-up: few copy files
+        note_offered,
+        note_withdrawn,
+    )
 
     for rendering in outcome.renderings:
-        if rendering.row.name not in outcome.failures and rendering.offered is not None:
-            note_offered(mirror, rendering.row, rendering.queued.reason, rendering.offered)
+        if rendering.offered is not None:
+            failed = rendering.row.name in outcome.failures
+            note = note_withdrawn if failed else note_offered
+            note(mirror, rendering.row, rendering.queued.reason, rendering.offered)
 
 
 def _named(row: ProjectRow) -> dict[str, str]:

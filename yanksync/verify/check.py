@@ -55,6 +55,8 @@ _WITHDRAWALS = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTI
 SIZES = FileCheck()
 """A check of the sizes of package files."""
 
+_ALL = -1  # withdrawals: no limit
+
 UNREADABLE = "the state's page cannot be read"
 """What is reported of a page that only upstream can bring back."""
 
@@ -133,6 +135,7 @@ def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]
 
 def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
     mirror.progress.expect("checking the output", mirror.state.projects.published())
+    withdrawn = _withdrawn(mirror.state)
     for batch in _batches(mirror.state):
         kept = mirror.state.publish_queue.held_with_known_digests(
             [row.id for row, _, held in batch if held is not None]
@@ -144,7 +147,15 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
         ]
         contents = iter(mirror.store.directory_contents(looked))
         for row, waits, held in batch:
-            if waits:
+            if waits and row.name in withdrawn:
+                path = f"{layout.directory(row.name)}/"
+                yield Finding(
+                    kind=FindingKind.WITHDRAWN,
+                    project=row.name,
+                    path=path,
+                    detail=withdrawn[row.name],
+                )
+            elif waits:
                 yield _waits(row.name, held)
                 if row.id in kept:  # it must be as it was published last
                     summary.projects += 1
@@ -154,6 +165,14 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
                 summary.projects += 1
                 yield from check_project(mirror, row, next(contents))
         mirror.progress.advance(len(batch))
+
+
+def _withdrawn(state: State) -> dict[str, str]:
+    """Return the withdrawals that the newest pass could not publish, by project."""
+    error = state.runs.last_error()
+    problem = None if error is None else error.problem
+    found = state.unpublished_withdrawals.read(problem, _ALL)
+    return {one.project: str(one) for one in found}
 
 
 def _is_published(row: ProjectRow) -> bool:

@@ -144,7 +144,7 @@ class _Repairer:
     def mark(self, finding: Finding) -> None:
         """Mark one finding."""
         directory = finding.path.endswith("/")
-        if finding.kind in NOTES:
+        if finding.kind in (*NOTES, FindingKind.WITHDRAWN):  # that waits to be published already
             return
         if is_about_withdrawals(finding) or is_about_deleted_index(finding):
             self._repair_file(finding)

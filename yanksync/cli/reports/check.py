@@ -94,10 +94,10 @@ def check(
     """Check the mirror for monitors such as Nagios.
 
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
-    3 (UNKNOWN). CRITICAL: too far behind upstream, too much held, no run for too long, an output
-    that is gone or empty, or none of the named projects exists. WARNING: only files that could not
-    be written, package files that could not be copied, hooks that failed, or a wrong clock.
-    UNKNOWN: no state, or it cannot be read.
+    3 (UNKNOWN). CRITICAL: a withdrawal that could not be published, too far behind upstream, too
+    much held, no run for too long, an output that is gone or empty, or none of the named projects
+    exists. WARNING: only files that could not be written, package files that could not be copied,
+    hooks that failed, or a wrong clock. UNKNOWN: no state, or it cannot be read.
 
     \b
     Examples:
@@ -174,10 +174,22 @@ def check_object(found: Status, code: int, seen: Sequence[Problem]) -> dict[str,
 
 def problems(found: Status, settings: Settings, limits: Limits, now: float) -> list[Problem]:
     """Return the problems of a mirror for ``check`` and ``status --max-lag``."""
-    critical = [*_held(found, limits, now), *_late(found, limits, now), *_empty(found, settings)]
+    critical = [
+        *_withdrawn(found),
+        *_held(found, limits, now),
+        *_late(found, limits, now),
+        *_empty(found, settings),
+    ]
     return [Problem(CRITICAL, text) for text in critical] + [
         Problem(WARNING, text) for text in _warnings(found)
     ]
+
+
+def _withdrawn(found: Status) -> Iterator[str]:
+    if found.withdrawals:
+        others = len(found.withdrawals) - 1
+        more = f" (and {others} more)" if others else ""
+        yield f"{found.withdrawals[0]}{more}"
 
 
 def _held(found: Status, limits: Limits, now: float) -> Iterator[str]:
@@ -220,9 +232,10 @@ def _empty(found: Status, settings: Settings) -> Iterator[str]:
 def _warnings(found: Status) -> Iterator[str]:
     if found.clock_problem is not None:
         yield found.clock_problem
-    if found.blocked:
-        first = found.blocked[0]
-        more = f" and {len(found.blocked) - 1} more" if len(found.blocked) > 1 else ""
+    told = {one.project for one in found.withdrawals}
+    if blocked := [one for one in found.blocked if one.name not in told]:
+        first = blocked[0]
+        more = f" and {len(blocked) - 1} more" if len(blocked) > 1 else ""
         yield f"{first.name}{more} could not be written: {first.problem}"
     if found.failing_files:
         file, count = found.failing_files[0], found.package_files

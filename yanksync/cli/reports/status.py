@@ -102,6 +102,8 @@ def _status_object(found: Status) -> dict[str, object]:
         problem["next_try"] = rfc3339(waiting.next_try)
     for failing, file in zip(values["failing_files"], found.failing_files, strict=True):
         failing["next_try"] = rfc3339(file.next_try)
+    for left, withdrawal in zip(values["withdrawals"], found.withdrawals, strict=True):
+        left["at"] = rfc3339(withdrawal.at)
     for block, blocked in zip(values["blocked"], found.blocked, strict=True):
         block["since"] = rfc3339(blocked.since)
     return values
@@ -188,7 +190,12 @@ def _details(found: Status) -> Iterator[str]:
     for waiting in found.problems:
         word = "behind" if waiting.behind else "pending"
         yield f"{word}: {waiting.name}: {waiting.problem}"
+    for withdrawal in found.withdrawals:
+        yield f"withdrawn: {withdrawal}"
+    told = {one.project for one in found.withdrawals}
     for blocked in found.blocked:
+        if blocked.name in told:
+            continue
         yield f"unpublished: {blocked.name}: {blocked.problem}"
     for file in found.failing_files:
         yield f"not copied: {file.project}: {file.filename}: {file.problem}"

@@ -35,6 +35,16 @@ class LeaveCause(StrEnum):
     ALTERED = "altered"  # its bytes are not those that were copied
 
 
+WITHDRAWALS = (
+    LeaveCause.REMOVED,
+    LeaveCause.PROJECT_REMOVED,
+    LeaveCause.QUARANTINED,
+    LeaveCause.REPLACED,
+    LeaveCause.HIDDEN,
+)
+"""Why a copy must not stay where its page cannot be written."""
+
+
 class PackageFile(Struct, frozen=True, kw_only=True):
     """One copy, or what is to become one."""
 

@@ -107,6 +107,9 @@ def room_at(path: str) -> FreeSpace | None:
     return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def publish_errors(path: str) -> Iterator[None]:
     """Raise errors inside as :class:`PublishError`, of ``path`` where they name no file."""
@@ -114,13 +117,16 @@ def publish_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         where = str(error.filename2 or error.filename or path)
-        raise PublishError(where, f"{error.strerror or error}{advice(error, where)}") from error
+        why = f"{error.strerror or error}{advice(error, where)}"
+        raise PublishError(where, why, is_full=error.errno in _FULL) from error
 
 
 def advice(error: OSError, where: str | None) -> str:
     """Return advice about an error: the owner, or a full disk."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return "; free some room for mirror.output, the next run goes on from here"
+    if error.errno == errno.EROFS:
+        return "; mount it writable, the next run goes on from here"
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):
         return ""
     return ownership_hint(Path(where))

@@ -99,14 +99,14 @@ class DiskStore(OtherFiles):
         """Do ``operations``, durably; what could not be done comes back as failures."""
         staged: list[StagedFiles] = []
         failures: list[StoreFailure] = []
+        touched = {
+            f"{self._root}/{operation.name}": None
+            for operation in operations
+            if isinstance(operation, KeepProject)
+        }
         try:
             with publish_errors(self._root):
                 self._stage_all(operations, staged, failures)
-                touched = {
-                    f"{self._root}/{operation.name}": None
-                    for operation in operations
-                    if isinstance(operation, KeepProject)
-                }
                 self._make_durable(
                     staged, [path for base in touched for path in published_in(base)]
                 )
@@ -125,22 +125,45 @@ class DiskStore(OtherFiles):
         failures: list[StoreFailure],
     ) -> None:
         fatal: str | None = None
-        for operation in operations:
-            if not isinstance(operation, WriteProject):
-                continue
-            if fatal is not None:
+        writes = [one for one in operations if isinstance(one, WriteProject)]
+        for operation in sorted(writes, key=lambda one: not one.withdraws):
+            if fatal is not None and not operation.withdraws:
                 failures.append(StoreFailure(operation.name, fatal, fatal=True))
                 continue
-            one = StagedFiles(operation.name)
-            staged.append(one)
-            try:
-                self._stage(operation, one)
-            except OSError as error:
-                failures.append(_failure(operation.name, error))
-                staged.remove(one)
-                discard(one)  # nothing of it may be synced, and its room helps the others
-                if failures[-1].fatal:
-                    fatal = failures[-1].why
+            failure = self._stage_one(operation, staged)
+            if failure is not None and operation.withdraws:
+                failure = self._clear(operation, staged, failure)
+            if failure is not None:
+                failures.append(failure)
+                if failure.fatal:
+                    fatal = failure.why
+
+    def _stage_one(self, operation: WriteProject, staged: list[StagedFiles]) -> StoreFailure | None:
+        one = StagedFiles(operation.name)
+        staged.append(one)
+        try:
+            self._stage(operation, one)
+        except OSError as error:
+            staged.remove(one)
+            discard(one)  # nothing of it may be synced, and its room helps the others
+            return _failure(operation.name, error)
+        return None
+
+    def _clear(
+        self, operation: WriteProject, staged: list[StagedFiles], failure: StoreFailure
+    ) -> StoreFailure | None:
+        """Remove a page that cannot be replaced; its room may be enough for the new one (R9)."""
+        base = f"{self._root}/{operation.name}"
+        try:
+            self._remove_files(base)
+            self._sync_directories([base])
+        except OSError:
+            return failure
+        failed = self._stage_one(operation, staged)
+        if failed is None:
+            return None
+        why = f"its page was removed, and the new one cannot be written: {failed.why}"
+        return StoreFailure(operation.name, why, fatal=failed.fatal)
 
     def _stage(self, operation: WriteProject, one: StagedFiles) -> None:
         base = f"{self._root}/{operation.name}"
@@ -211,14 +234,18 @@ class DiskStore(OtherFiles):
     def _remove(self, name: str) -> None:
         base = f"{self._root}/{name}"
         try:
-            refuse_link(base)
-            entries = os.listdir(base)
+            self._remove_files(base)
         except FileNotFoundError:
             return
+        os.rmdir(base)
+
+    @staticmethod
+    def _remove_files(base: str) -> None:
+        refuse_link(base)
+        entries = os.listdir(base)
         # A compressed copy goes before its page: with gzip_static it would be served after it.
         for entry in sorted((OURS | TEMPORARY).intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
-        os.rmdir(base)
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, durably, each file in one step."""

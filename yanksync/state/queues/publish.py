@@ -100,6 +100,14 @@ class PublishQueue:
             QueuedProject(row[0], PublishReason(row[1]), bool(row[2]), bool(row[3])) for row in rows
         ]
 
+    def quarantined(self) -> list[QueuedProject]:
+        """Return the quarantined projects that still offer files."""
+        rows = self._db.execute(
+            """SELECT id, sort, dirty FROM unpublished CROSS JOIN projects USING (id)
+            WHERE sort = 'page' AND held IS NULL AND listed AND (quarantined OR word IS NOT NULL)"""
+        )
+        return [QueuedProject(row[0], PublishReason(row[1]), bool(row[2])) for row in rows]
+
     def quarantined_by_journal(self) -> list[QueuedProject]:
         """Return the projects quarantined by the journal that still offer files.
 

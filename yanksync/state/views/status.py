@@ -16,6 +16,7 @@ from yanksync.state.queues.fetch import PendingProject
 from yanksync.state.queues.publish import FailedPublication
 from yanksync.state.state import State
 from yanksync.state.views.holds import held_counts, oldest_hold
+from yanksync.state.views.unpublished_withdrawals import UnpublishedWithdrawal
 from yanksync.system.file_lock import Holder, holder
 
 _TOLD = 100  # projects with a problem that are shown
@@ -58,6 +59,8 @@ class Status(Struct, frozen=True, kw_only=True):
     problems: tuple[PendingProject, ...] = ()  # pending or behind, and why
     # unpublished because their files could not be written
     blocked: tuple[FailedPublication, ...] = ()
+    # what is served although upstream withdrew it, and why
+    withdrawals: tuple[UnpublishedWithdrawal, ...] = ()
     hook_problems: tuple[str, ...] = ()  # why hooks could not be called
     package_files: CopyCounts = CopyCounts()
     failing_files: tuple[FailingFile, ...] = ()  # that could not be copied, and why
@@ -124,6 +127,9 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
         unknown=tuple(state.projects.names(Presence.UNKNOWN)),
         problems=tuple(state.fetch_queue.waiting(_TOLD)),
         blocked=tuple(state.publish_queue.blocked(_TOLD)),
+        withdrawals=tuple(
+            state.unpublished_withdrawals.read(None if error is None else error.problem, _TOLD)
+        ),
         hook_problems=tuple(_hook_problems(state, hooks)),
         package_files=files.counts() if count else files.outstanding(),
         failing_files=tuple(files.failing(_TOLD)),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from yanksync.core.model import File, Page
 from yanksync.core.package_files.copies import (
     OUT,
+    WITHDRAWALS,
     LeaveCause,
     PackageFile,
     copy_changes,
@@ -73,6 +74,22 @@ def note_offered(
         for one in offered.copies
         if one.status in OUT and one.cause is None and one.id not in returning
     )
+
+
+def note_withdrawn(
+    mirror: Mirror, row: ProjectRow, reason: PublishReason, offered: OfferedFiles
+) -> None:
+    """Let withdrawn copies leave, although their page cannot be written.
+
+    The page that stands there names them still; nothing can be installed from it that upstream
+    withdrew. Use inside a transaction.
+    """
+    changes = copy_changes(offered.files, offered.copies)
+    causes = {one.id: _cause(one, row, reason, offered) for one in changes.leaving}
+    withdrawn = {id_: cause for id_, cause in causes.items() if cause in WITHDRAWALS}
+    mirror.state.package_files.leave(withdrawn, mirror.now())
+    if offered.is_quarantined:
+        mirror.state.package_files.mark_quarantined(row.name)
 
 
 def _cause(

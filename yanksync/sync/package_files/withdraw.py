@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yanksync.core.errors import PublishError
-from yanksync.core.package_files.copies import LeaveCause, PackageFile
+from yanksync.core.package_files.copies import WITHDRAWALS, LeaveCause, PackageFile
+from yanksync.core.package_files.paths import metadata_path
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig
 from yanksync.sync.package_files.deleted_index import publish_deleted_index
@@ -41,9 +42,33 @@ def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[Package
     except PublishError as error:
         if len(copies) > 1:
             return [one for copy in copies for one in _withheld(mirror, [copy])]
-        _report_unmoved(mirror, copies[0], error)
+        if not (error.is_full and _delete_withdrawn(mirror, copies[0], error)):
+            _report_unmoved(mirror, copies[0], error)
         return []
     return copies
+
+
+def _delete_withdrawn(mirror: Mirror, copy: PackageFile, error: PublishError) -> bool:
+    """Delete a copy that upstream withdrew, and that there is no room to keep.
+
+    It may be malware, and must not stay installable. Returns False if it is still served.
+    """
+    if copy.cause not in WITHDRAWALS:
+        return False
+    try:
+        mirror.packages.delete_packages([copy.path, metadata_path(copy.path)])
+    except PublishError:
+        return False
+    with mirror.state.transaction():
+        mirror.state.package_files.forget([copy.id])
+    log.warning(
+        "%s: %s: deleted, as there is no room to keep it out of service (files.withheld): %s",
+        copy.project,
+        copy.path,
+        error,
+        extra={"project": copy.project},
+    )
+    return True
 
 
 def _report_unmoved(mirror: Mirror, copy: PackageFile, error: PublishError) -> None:

@@ -1,0 +1,104 @@
+"""Withdrawals that no pass could publish: what is still served although upstream withdrew it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from yanksync.core.model import HistoryAction
+from yanksync.core.policies.cooldown import format_time
+from yanksync.state.database import Database
+
+_WORDS = {
+    HistoryAction.YANK: "yanked",
+    HistoryAction.REMOVE: "removed",
+    HistoryAction.QUARANTINE: "quarantined",
+}
+_ACTIONS = ", ".join(f"'{action}'" for action in _WORDS)
+
+
+class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
+    """A withdrawal that the output lacks."""
+
+    project: str  # normalised
+    version: str | None = None  # None: the whole project
+    action: str = "withdrawn"  # yanked, removed, quarantined
+    at: int | None = None  # when upstream did it; UTC seconds
+    files: int = 0  # copies of withdrawn files at their addresses
+    problem: str = ""  # why it is not published
+
+    def __str__(self) -> str:
+        """Return the text for people."""
+        subject = self.project if self.version is None else f"{self.project} {self.version}"
+        when = "" if self.at is None else f" at {format_time(self.at)}"
+        files = f", and {self.files} of its files are still served" if self.files else ""
+        return (
+            f"{subject} was {self.action} by upstream{when}; its page cannot be changed{files}: "
+            f"{self.problem}"
+        )
+
+
+class UnpublishedWithdrawals:
+    """Reads them from ``unpublished``, ``history`` and ``package_files``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def read(self, problem: str | None, limit: int = 100) -> list[UnpublishedWithdrawal]:
+        """Return the first ``limit``, longest first.
+
+        ``problem`` is what the newest pass ended with. None: it went well, and only what kept a
+        single project from being written counts.
+        """
+        rows = self._db.execute(
+            f"""SELECT name, coalesce(problem, ?1),
+                sort IN ('explained', 'unexplained') AS goes,
+                listed AND (quarantined OR word IS NOT NULL) AS stands,
+                (SELECT max(place) FROM history WHERE project = name AND place > published_serial
+                    AND published IS NULL AND action IN ({_ACTIONS})
+                    AND era = coalesce((SELECT value FROM meta WHERE key = 'era'), 0)) AS newest
+            FROM unpublished CROSS JOIN projects USING (id)
+            WHERE held IS NULL AND json_digest IS NOT NULL
+                AND (problem IS NOT NULL OR ?1 IS NOT NULL)
+                AND (goes OR stands OR newest IS NOT NULL)
+            ORDER BY since, name LIMIT ?2""",
+            (problem, limit),
+        )
+        found = [self._withdrawal(*row) for row in rows]
+        if problem is not None:
+            found += self._unmoved({one.project for one in found}, problem)
+        return found if limit < 0 else found[:limit]
+
+    def _withdrawal(
+        self, name: str, problem: str, goes: int, stands: int, newest: int | None
+    ) -> UnpublishedWithdrawal:
+        statuses = "'served', 'leaving'" if goes or stands else "'leaving'"
+        files = self._db.count(
+            f"""SELECT count(*) FROM package_files WHERE project = ? AND size IS NOT NULL
+            AND NOT kept AND status IN ({statuses})""",
+            (name,),
+        )
+        event = self._db.first_row(
+            f"""SELECT version, action, timestamp FROM history WHERE project = ? AND place = ?
+            AND action IN ({_ACTIONS}) ORDER BY id DESC LIMIT 1""",
+            (name, newest),
+        )
+        action = "quarantined" if stands else "removed" if goes else "withdrawn"
+        version, at = None, None
+        if event is not None:
+            version, action, at = event[0], _WORDS[HistoryAction(event[1])], event[2]
+        return UnpublishedWithdrawal(
+            project=name, version=version, action=action, at=at, files=files, problem=problem
+        )
+
+    def _unmoved(self, told: set[str], problem: str) -> list[UnpublishedWithdrawal]:
+        """Return copies whose page is right, and that could not be moved away."""
+        rows = self._db.execute(
+            """SELECT project, count(*) FROM package_files WHERE status = 'leaving'
+            AND size IS NOT NULL AND cause NOT IN ('unselected', 'unchosen', 'linked')
+            GROUP BY project ORDER BY min(since), project"""
+        )
+        return [
+            UnpublishedWithdrawal(project=name, files=count, problem=problem)
+            for name, count in rows
+            if name not in told
+        ]
