@@ -5,6 +5,8 @@ Each is imported only where it has work.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from yanksync.core.errors import PublishError
 from yanksync.mirror.context import Mirror
 
@@ -16,6 +18,16 @@ def recover_copies(mirror: Mirror) -> None:
 
         copies.check_served_copies(mirror)
         copies.set_aside_unknown_copies(mirror)
+
+
+def notice_lost_copies(mirror: Mirror) -> None:
+    """Notice an output that has lost its package files; object storage does not lose all."""
+    if not mirror.settings.copies_files or not isinstance(mirror.settings.mirror.output, Path):
+        return
+    if mirror.state.facts.recovery.copies is None:
+        from yanksync.sync.recovery import copies  # start-up: few mirrors copy files
+
+        copies.notice_lost_copies(mirror)
 
 
 def give_up_copies(mirror: Mirror) -> None:

@@ -36,6 +36,7 @@ from yanksync.sync.optional_steps import (
     deliver_hooks,
     finish_forgotten,
     give_up_copies,
+    notice_lost_copies,
     recover_copies,
     send_notifications,
     take_out_copies,
@@ -114,6 +115,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
     if mirror.settings.copies_files:
         take_out_copies(mirror)
     output_check.check_output(mirror)
+    notice_lost_copies(mirror)
     recover_copies(mirror)
     configured, mirror = mirror, apply_selection(mirror)
     is_narrowed = mirror is not configured

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.passes.package_files.copied_mirror import links
 from tests.support.copy_oracle import check_links, check_settled, served_copies
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DONE, World
+from tests.support.world import DAY, DONE, FAILED, PARTIAL, World
+from yanksync.output.comparison import Finding, FindingKind
+from yanksync.verify.check import verify_output
 
 
 @pytest.fixture
@@ -72,6 +76,48 @@ def test_lost_copies_are_copied_again(mirror: World) -> None:
     assert mirror.sync() == DONE
     assert len(downloads(mirror)) == 8 and names(mirror) == DEMO + OTHER
     check_settled(mirror.where / "out")
+
+
+def test_a_file_system_that_is_not_mounted_is_noticed(
+    served: Served, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror = World(served, tmp_path, disk=True, mirror_files="copy", mirror_deleted="yank")
+    mirror.started("demo", "other")
+    mirror.up.clock += int(30 * DAY)
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync(later=30 * DAY) == DONE
+    before, pages = names(mirror), links(mirror)
+    packages = mirror.where / "out/packages"
+    packages.rename(mirror.where / "unmounted")
+    packages.mkdir()
+    assert mirror.sync() == PARTIAL
+    assert "4 package files are missing below" in caplog.text
+    assert downloads(mirror) == []
+    assert [url for url in links(mirror).values() if "://" not in url] == []
+    packages.rmdir()
+    (mirror.where / "unmounted").rename(packages)
+    assert mirror.sync() == DONE
+    assert (names(mirror), links(mirror)) == (before, pages)  # also what upstream removed
+    assert downloads(mirror) == []
+
+
+def test_removed_copies_are_copied_again(mirror: World) -> None:
+    shutil.rmtree(mirror.where / "out/packages")
+    assert mirror.sync() == PARTIAL
+    check_links(mirror.where / "out")
+    assert mirror.sync() == DONE
+    assert len(downloads(mirror)) == 8 and names(mirror) == DEMO + OTHER
+    check_settled(mirror.where / "out")
+
+
+def test_copies_that_no_state_knows_any_more_are_listed(mirror: World) -> None:
+    mirror.lose_state()
+    mirror.configure(mirror_files="link")
+    assert mirror.settle() == DONE
+    found: list[Finding] = []
+    assert mirror.work(lambda mirror: verify_output(mirror, found.append)[1]) == FAILED
+    assert {one.kind for one in found} == {FindingKind.UNREFERENCED}
+    assert len(found) == len(served_copies(mirror.where / "out")) == 8
 
 
 def test_a_file_that_a_guard_holds_keeps_its_copy_without_a_state(mirror: World) -> None:

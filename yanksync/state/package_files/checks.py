@@ -106,6 +106,21 @@ class CopyChecks(PackageFileTable):
         ]
         return sorted({project for (project,) in rows})
 
+    def note_lost(self, paths: Collection[str], now: float) -> list[str]:
+        """Let a later pass look for copies that are missing; return their projects.
+
+        Copies of files that upstream removed stay kept: they may come back with their file system.
+        Use inside a transaction.
+        """
+        rows = self._db.execute(
+            """UPDATE package_files SET status = 'wanted', has_metadata = 0, since = ?1,
+                attempts = 0, next_try = ?1 + 60, problem = NULL
+            WHERE status = 'served' AND path IN (SELECT value FROM json_each(?2))
+            RETURNING project""",
+            (now, json.dumps([*paths])),
+        )
+        return sorted({project for (project,) in rows})
+
     def adopt(self, project: str, copies: Iterable[AdoptedCopy], now: float) -> None:
         """Note copies that are at their paths. Use inside a transaction."""
         for one in copies:

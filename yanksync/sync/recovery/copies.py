@@ -44,6 +44,35 @@ def check_served_copies(mirror: Mirror) -> None:
     state.facts.change(Recovery, copies=CHECKED)
 
 
+def notice_lost_copies(mirror: Mirror) -> None:
+    """Notice that copies are gone, by one look at one of them.
+
+    The next pass downloads what is missing then. Not this one: a file system may not be mounted,
+    and what stands on it counts again once it is.
+    """
+    state = mirror.state
+    first = state.copy_checks.served(0, 1)
+    if not first or not _lacking(mirror, first):
+        return
+    lost, now = 0, mirror.now()
+    for batch in state.package_files.in_batches(_BATCH):
+        served = {one.path for one in batch if one.status is CopyStatus.SERVED}
+        lacking = served.intersection(
+            _lacking(mirror, [one for one in batch if one.path in served])
+        )
+        with state.transaction():
+            lost += len(lacking)
+            for row in state.projects.get(state.copy_checks.note_lost(lacking, now)).values():
+                state.publish_queue.add_page(row.id, now)
+    log.warning(
+        "%d package files are missing below %s/packages; pages do not name their copies any more, "
+        "and the next run downloads them again. If their file system is not mounted, mount it "
+        "before that",
+        lost,
+        mirror.settings.mirror.output,
+    )
+
+
 def _lacking(mirror: Mirror, copies: Sequence[PackageFile]) -> list[str]:
     """Return the paths of missing copies and metadata."""
     places = [one.path for one in copies]
