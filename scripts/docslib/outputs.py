@@ -655,6 +655,10 @@ class ConfigErrors(Struct, kw_only=True):
     """``yanksync config check --json``"""
 
     errors: Annotated[list[ConfigError], _says("All errors; empty: the configuration is valid.")]
+    without_effect: Annotated[
+        list[str],
+        _says('Keys of ``[files]`` that do nothing, as ``mirror.files`` is ``"link"``; no error.'),
+    ]
 
 
 class ConfigValue(Struct, kw_only=True):

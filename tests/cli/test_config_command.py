@@ -34,6 +34,32 @@ def test_every_error_is_named(yanksync: Cli) -> None:
     assert "3 errors; nothing runs until they are corrected" in done.err
 
 
+def test_lock_files_are_checked(yanksync: Cli) -> None:
+    (yanksync.home / "uv.lock").write_text("version = 7\n")
+    (yanksync.home / "other.txt").write_text("other==1.0\n")
+    files = '[files]\nlock_files = ["gone.txt", "uv.lock", "other.txt"]\n'
+    yanksync.config.write_text('[mirror]\nfiles = "copy"\nprojects = ["demo"]\n' + files)
+    done = yanksync("config", "check")
+    assert done.code == 2
+    assert "gone.txt: files.lock_files: cannot be read: No such file" in done.err
+    assert "uv.lock: files.lock_files: " in done.err and "2 errors; " in done.err
+    files = '[files]\nlock_files = ["other.txt"]\n'
+    yanksync.config.write_text('[mirror]\nfiles = "copy"\nprojects = ["demo"]\n' + files)
+    done = yanksync("config", "check")
+    assert done.code == 2 and "pin no project that mirror.projects selects" in done.err
+
+
+def test_keys_that_do_nothing_are_named(yanksync: Cli) -> None:
+    yanksync.config.write_text('[files]\nnewest = 1\nmissing = "hide"\ngrace = "1d"\n')
+    done = yanksync("config", "check")
+    why = 'files.missing, files.newest: without effect, as mirror.files is "link"'
+    assert (done.code, done.err) == (0, f"yanksync: {why}\n")
+    assert yanksync("config", "check", "--json").json == {
+        "errors": [],
+        "without_effect": ["files.missing", "files.newest"],
+    }
+
+
 def test_errors_as_json(yanksync: Cli) -> None:
     yanksync.config.write_text(WRONG)
     done = yanksync("config", "check", "--json")

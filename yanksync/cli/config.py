@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 import click
 
@@ -12,6 +13,7 @@ from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import colored, print_line
 from yanksync.cli.logs import CliContext
 from yanksync.config.load import examine
+from yanksync.config.settings import Settings
 from yanksync.core.errors import ConfigError
 from yanksync.core.exit_codes import ExitCode
 
@@ -41,19 +43,33 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
       yanksync --config /etc/yanksync.toml config check
     """
     found = examine(context.config, os.environ)
+    errors = [*found.errors, *_lock_file_errors(found.settings)]
+    idle = found.settings.keys_without_effect
     if as_json:
-        click.echo(json.dumps({"errors": [_error_object(error) for error in found.errors]}))
-    for error in () if as_json else found.errors:
+        answer = {"errors": [_error_object(error) for error in errors], "without_effect": idle}
+        click.echo(json.dumps(answer))
+    for error in () if as_json else errors:
         print_line(str(error))
-    if found.errors:
+    if idle and not as_json:
+        print_line(f'{", ".join(idle)}: without effect, as mirror.files is "link"', "warning")
+    if errors:
         if not as_json:
-            count = len(found.errors)
+            count = len(errors)
             they = "it is" if count == 1 else "they are"
             print_line(f"{count} error{'s' * (count != 1)}; nothing runs until {they} corrected")
         return ExitCode.USAGE
     if not as_json:
         click.echo(f"{colored('ok', 'ok')}  {config_place(found)}")
     return ExitCode.DONE
+
+
+def _lock_file_errors(settings: Settings) -> Sequence[ConfigError]:
+    """Return what is wrong with the lock files that choose package files."""
+    if not (settings.copies_files and settings.files.lock_files):
+        return ()
+    from yanksync.sync.package_files.choice import lock_file_errors  # start-up: few have any
+
+    return lock_file_errors(settings)
 
 
 @config.command(short_help="Show the values in force.")

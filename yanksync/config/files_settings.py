@@ -38,3 +38,16 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
     max_size: int = 0  # bytes of one file; 0: no limit
     max_age: float = 0.0  # seconds since the upload; 0: no limit
     lock_files: tuple[Path, ...] = ()  # absolute once loaded
+
+    @property
+    def changed_keys(self) -> tuple[str, ...]:
+        """The keys with another value than their default that count with copies alone.
+
+        ``grace`` and ``withheld`` count for the copies that a mirror gives up, too.
+        """
+        default = FilesSettings()
+        return tuple(
+            f"files.{name}"
+            for name in self.__struct_fields__
+            if name not in ("grace", "withheld") and getattr(self, name) != getattr(default, name)
+        )

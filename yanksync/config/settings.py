@@ -263,6 +263,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return (*self.hooks.enabled, *(target.key for target in self.withdrawals.notify))
 
     @property
+    def keys_without_effect(self) -> tuple[str, ...]:
+        """The keys of ``[files]`` that say something and do nothing, as files are not copied."""
+        return () if self.copies_files else self.files.changed_keys
+
+    @property
     def copies_files(self) -> bool:
         """Whether package files are copied."""
         return self.mirror.files == "copy"

@@ -101,6 +101,8 @@ def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progre
 
 def _log_places(settings: Settings) -> None:
     """Log what a run works with, for a bug report."""
+    if idle := settings.keys_without_effect:
+        log.info('%s: without effect, as mirror.files is "link"', ", ".join(idle))
     if log.isEnabledFor(logging.DEBUG):
         simple, journal = map(redacted, settings.upstream.urls)
         mirror = settings.mirror

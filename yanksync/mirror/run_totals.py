@@ -24,6 +24,7 @@ class RunTotals(Struct):
     bytes_copied: int = 0
     files_failed: int = 0  # package files that could not be copied, or only without metadata
     files_waiting: int = 0  # package files that a later pass copies
+    files_unchosen: int = 0  # copies that left because the rules of [files] leave them out
     unchosen: int = 0  # projects of which a rule began to leave out every file
     averted: int = 0  # files that upstream withdrew while cooldown hid them
     explained: int = 0  # removals published in this pass, for the guards (R8)

@@ -82,10 +82,13 @@ def copy_planner(
 
     It knows the rules of before.
     """
-    if not mirror.settings.copies_files:
+    if not (mirror.settings.copies_files or mirror.state.facts.config.has_copies):
         return lambda _: (PlannedCopies(), set())
     from yanksync.sync.package_files.choice import recorded_choice  # start-up: few copy files
-    from yanksync.sync.package_files.plan import plan_copies
+    from yanksync.sync.package_files.plan import plan_copies, plan_giving_up
+
+    if not mirror.settings.copies_files:
+        return lambda mirror: (plan_giving_up(mirror), set())
 
     return partial(plan_copies, before=recorded_choice(mirror.state.facts))
 

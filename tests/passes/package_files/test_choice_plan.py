@@ -105,6 +105,15 @@ def test_a_plan_has_what_a_lock_file_takes_out(mirror: World) -> None:
     ]
 
 
+def test_a_plan_has_what_a_mirror_gives_up(mirror: World) -> None:
+    mirror.started()
+    mirror.configure(mirror_files="link")
+    found = plan(mirror)
+    assert (found.copies.removed, found.copies.removed_bytes) == (2, 32)
+    assert [one.filename for one in found.copies.first] == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
+    assert found.rewrites == ("demo",)
+
+
 def test_a_long_plan_is_cut() -> None:
     first = (PlannedCopy("a.whl", None, appears=False), PlannedCopy("b.whl", 1, appears=True))
     copies = PlannedCopies(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from yanksync.config.load import load
 from yanksync.core.names import NormalizedName
 from yanksync.reports.why.judgement import judge
 from yanksync.reports.why.read import read_report
+from yanksync.sync.package_files.choice import lock_files
 from yanksync.sync.policy.explain import offering
 
 WHEELS = {
@@ -50,6 +52,53 @@ def lock(mirror: World, *pins: tuple[str, str]) -> None:
     )
     path.write_text(f"version = 1\n{tables}", encoding="utf-8")
     mirror.configure(files_lock_files=[str(path)])
+
+
+def test_rules_that_take_many_files_away_are_told(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.started("demo", "other", "third")
+    before = copied(mirror)
+    mirror.configure(files_newest=1)
+    assert mirror.sync() == DONE
+    assert "are out of service" not in caplog.text  # three may always go
+    mirror.configure(files_newest=0)
+    assert mirror.sync() == DONE
+    mirror.configure(files_projects={"*": "exclude"})
+    assert mirror.sync() == DONE
+    assert "6 of 6 package files are out of service" in caplog.text
+    assert "kept for files.grace (7 d)" in caplog.text
+    mirror.configure(files_projects={})
+    assert mirror.sync() == DONE
+    assert (copied(mirror), fetched(mirror)) == (before, [])
+
+
+def test_files_without_a_hash_are_told_where_pages_hide_them(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.up.doctor = _without_hashes
+    mirror.configure(files_missing="hide")
+    mirror.started()
+    assert names(mirror) == []
+    told = "demo: none of its 2 files has a hash to check a copy with, so its page lists none"
+    assert caplog.text.count(told) == 1
+    mirror.up.upload("demo", "3.0")
+    assert mirror.sync() == DONE
+    assert caplog.text.count("has a hash to check") == 1
+
+
+def _without_hashes(name: str, body: bytes) -> bytes:
+    return re.sub(rb'"hashes":\{[^}]*\}', b'"hashes":{}', body)
+
+
+def test_lock_files_are_read_once_in_a_run(mirror: World) -> None:
+    lock(mirror, ("demo", "1.0"))
+    settings = load(None, {}, **mirror.flags)
+    first = lock_files(settings, 1)
+    assert lock_files(settings, 1) is first
+    assert lock_files(settings, 2) is not first
+    lock(mirror, ("demo", "1.0"), ("other", "2.0"))
+    assert sorted(lock_files(settings, 2).pins or ()) == ["demo", "other"]
 
 
 def test_a_first_build_asks_for_no_file_that_is_not_chosen(mirror: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.copy_oracle import check_links, check_settled, served_copies
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, World
+from tests.support.world import DAY, DONE, FAILED, World
 
 
 @pytest.fixture
@@ -55,6 +55,30 @@ def test_copies_are_served_again_without_a_download(mirror: World) -> None:
     assert [one.path for one in mirror.requests if "/files/" in one.path] == []
     check_settled(mirror.where / "out")
     assert withheld(mirror) == []
+
+
+def test_an_altered_copy_does_not_come_back(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.configure(mirror_files="link")
+    assert mirror.sync() == DONE
+    (altered,) = (mirror.where / "state.db.withheld").rglob(FILES[0])
+    altered.write_bytes(b"other bytes")
+    mirror.configure(mirror_files="copy")
+    assert mirror.sync() == DONE
+    assert f"{FILES[0]}: its copy in files.withheld was altered" in caplog.text
+    assert FILES[1] not in caplog.text
+    check_settled(mirror.where / "out")
+
+
+def test_a_place_that_cannot_be_made_is_named_with_its_key(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror.configure(files_withheld="/proc/x/y")
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync() == FAILED
+    assert ": /proc/x" in caplog.text
+    assert "; correct files.withheld, or make that directory" in caplog.text
 
 
 def test_a_mirror_of_links_begins_to_copy(served: Served, tmp_path: Path) -> None:

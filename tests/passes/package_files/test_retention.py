@@ -98,6 +98,17 @@ def test_the_days_of_a_kept_file_end(served: Served, tmp_path: Path) -> None:
     assert (mirror.served_files(), mirror.withheld()) == ([TWO], [])
 
 
+def test_a_kept_release_takes_no_place_of_the_newest(served: Served, tmp_path: Path) -> None:
+    mirror = Keeper(served, tmp_path, files_newest=1)
+    assert list(mirror.offered()) == [TWO]
+    mirror.up.remove_release("demo", "2.0")
+    assert mirror.sync() == DONE
+    assert mirror.offered() == {ONE: False, TWO: mirror.removed_on()}
+    mirror.up.upload("demo", "3.0")
+    assert mirror.sync() == DONE
+    assert list(mirror.offered()) == ["demo-3.0.tar.gz"]
+
+
 def test_a_file_removed_early_is_not_kept(mirror: Keeper) -> None:
     mirror.up.upload("demo", "3.0")
     mirror.sync()

@@ -131,7 +131,7 @@ def test_what_a_read_only_output_still_serves_is_told(
         assert mirror.sync() == FAILED
         assert page(mirror) == sorted(FORMS) and ONE in copies(mirror)
         (told,) = status(mirror).withdrawals
-        assert told.files == 2 and "mount it writable" in told.problem
+        assert told.files == 2 and "mount mirror.output writable" in told.problem
         assert (
             "; its page cannot be changed, and 2 of its files are still served: Read-only"
             in str(told)

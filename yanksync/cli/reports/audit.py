@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -27,16 +26,11 @@ from yanksync.reports.audit.findings import (
     Ignore,
     PinVerdict,
     ProjectFacts,
-    RuledFile,
     with_ignores,
 )
 from yanksync.reports.audit.installed import default_python, read_installed
 from yanksync.reports.audit.judgement import judge
 from yanksync.system.pin_files import read_pin_files
-
-if TYPE_CHECKING:  # start-up: an index is asked without a state
-    from yanksync.reports.audit.state_source import Rules
-    from yanksync.state.state import State
 
 _ACTIVE = "the active one"
 _IGNORE = re.compile(r"(?P<name>[^=@]+)={2,3}(?P<version>[^=@]+)(?:@(?P<until>.+))?")
@@ -248,6 +242,7 @@ def _state_facts(
     context: CliContext, names: Sequence[NormalizedName]
 ) -> tuple[str, dict[NormalizedName, ProjectFacts]]:
     """Return the name of the mirror's state, and its facts."""
+    from yanksync.cli.reports.audit_rules import kept_files, rulings
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.audit.state_source import facts_of_state
     from yanksync.state.database import exists
@@ -258,35 +253,8 @@ def _state_facts(
         if not exists(path):
             raise click.UsageError(_NO_MIRROR.format(settings.mirror.state))
         with State(path, create=False, read_only=True) as state:
-            facts = facts_of_state(state, names, _rules(state))
+            facts = facts_of_state(state, names, rulings(state), kept_files(state, settings))
             return f"the state {settings.mirror.state}", facts
-
-
-def _rules(state: State) -> Rules:
-    """Return a function that finds files which rules hide or mark."""
-    from yanksync.mirror.offers import recorded_offers
-    from yanksync.sync.policy.explain import explain
-
-    offers = recorded_offers(state.facts)
-
-    def ruled(name: NormalizedName) -> list[RuledFile]:
-        return [
-            RuledFile(
-                filename=one.file,
-                kind=_kind_of_rule(one.rule),
-                rule=one.rule,
-                reason=one.reason,
-                until=one.until,
-            )
-            for one in explain(state, name, None, offers) or ()
-        ]
-
-    return ruled
-
-
-def _kind_of_rule(rule: str) -> FindingKind:
-    cooldown = rule.startswith("cooldown.")
-    return FindingKind.TOO_YOUNG if cooldown else FindingKind.OVERRIDDEN
 
 
 def _write(text: str, output: Path | None) -> None:

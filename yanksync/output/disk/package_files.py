@@ -22,6 +22,7 @@ from yanksync.output.disk.incoming import (
 from yanksync.output.disk.inventory import umask
 from yanksync.output.disk.package_inspection import (
     INCOMING,
+    WITHHELD_KEY,
     PackageInspection,
     chunks,
     remove_empty,
@@ -73,7 +74,7 @@ class DiskPackages(PackageInspection):
 
     def withhold(self, paths: Sequence[str]) -> None:
         """Move copies out of the output, durably."""
-        with publish_errors(self._withheld):
+        with publish_errors(self._withheld, WITHHELD_KEY):
             os.makedirs(self._withheld, PRIVATE, exist_ok=True)
             both = with_metadata(paths)
             places = [f"{self._output}/{path}" for path in both]
@@ -90,7 +91,7 @@ class DiskPackages(PackageInspection):
 
     def delete_withheld(self, paths: Sequence[str]) -> None:
         """Delete withheld copies, altered ones, too."""
-        with publish_errors(self._withheld):
+        with publish_errors(self._withheld, WITHHELD_KEY):
             both = with_metadata(paths)
             kept = [*map(self._kept, both), *map(self._set_aside, both)]
             for place in kept:
@@ -126,9 +127,14 @@ class DiskPackages(PackageInspection):
             if error.errno != errno.EXDEV:
                 raise
             between = f"{os.path.dirname(target)}/.{incoming_name(target)}"
-            shutil.copyfile(place, between)
-            self._refusals.unsynced(fsync.sync_files([between], os.path.dirname(target)), "files")
-            os.rename(between, target)
+            try:
+                shutil.copyfile(place, between)
+                refused = fsync.sync_files([between], os.path.dirname(target))
+                self._refusals.unsynced(refused, "files")
+                os.rename(between, target)
+            except OSError:
+                unlink(between)  # half of a file takes the room of a page
+                raise
             os.unlink(place)
 
     def _make_above(self, base: str, touched: dict[str, None]) -> None:

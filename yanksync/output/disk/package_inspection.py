@@ -20,6 +20,7 @@ from yanksync.system.atomic_files import FILE_MODE
 INCOMING = ".incoming"
 """The directory of received files below ``packages/``; the web server cannot read it."""
 
+WITHHELD_KEY = "files.withheld"
 _ALTERED = "altered"  # the directory of altered files among those out of service
 _CHUNK = 1 << 20  # bytes
 
@@ -53,7 +54,7 @@ class PackageInspection:
     def set_aside(self, paths: Sequence[str]) -> str:
         """Move altered files out of the output; return where they are now."""
         place = f"{self._withheld}/{_ALTERED}"
-        with publish_errors(place):
+        with publish_errors(place, WITHHELD_KEY):
             for path in paths:
                 target = self._set_aside(path)
                 os.makedirs(self._withheld, PRIVATE, exist_ok=True)

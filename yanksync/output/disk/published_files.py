@@ -111,22 +111,25 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def publish_errors(path: str) -> Iterator[None]:
-    """Raise errors inside as :class:`PublishError`, of ``path`` where they name no file."""
+def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
+    """Raise errors inside as :class:`PublishError`, of ``path`` where they name no file.
+
+    ``key`` has the place.
+    """
     try:
         yield
     except OSError as error:
         where = str(error.filename2 or error.filename or path)
-        why = f"{error.strerror or error}{advice(error, where)}"
+        why = f"{error.strerror or error}{advice(error, where, key)}"
         raise PublishError(where, why, is_full=error.errno in _FULL) from error
 
 
-def advice(error: OSError, where: str | None) -> str:
-    """Return advice about an error: the owner, or a full disk."""
+def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str:
+    """Return advice about an error: the owner, or a full disk; ``key`` has the place."""
     if error.errno in _FULL:
-        return "; free some room for mirror.output, the next run goes on from here"
+        return f"; free some room for {key}, the next run goes on from here"
     if error.errno == errno.EROFS:
-        return "; mount it writable, the next run goes on from here"
+        return f"; mount {key} writable, the next run goes on from here"
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):
-        return ""
+        return "" if key == "mirror.output" else f"; correct {key}, or make that directory"
     return ownership_hint(Path(where))

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from yanksync.core.model import Page
+from yanksync.core.model import File, Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin
 from yanksync.core.versions import same_version
@@ -77,6 +77,14 @@ class RuledFile(Struct, frozen=True, kw_only=True):
     until: float | None  # UTC seconds; None: until the rules change
 
 
+class KeptFile(Struct, frozen=True, kw_only=True):
+    """A file that upstream removed, and that the mirror offers all the same."""
+
+    file: File
+    version: str | None
+    until: float | None  # UTC seconds; None: without end
+
+
 class ProjectFacts(Struct, frozen=True, kw_only=True):
     """What a source says about one project."""
 
@@ -85,6 +93,7 @@ class ProjectFacts(Struct, frozen=True, kw_only=True):
     gone: bool = False  # the source says that the project is not there
     events: tuple[HistoryRow, ...] = ()  # oldest first; none where the source keeps no history
     ruled: tuple[RuledFile, ...] = ()
+    kept: tuple[KeptFile, ...] = ()
 
 
 class Ignore(Struct, frozen=True):

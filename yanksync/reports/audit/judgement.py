@@ -19,6 +19,8 @@ from yanksync.reports.audit.findings import (
 from yanksync.reports.audit.nearest import nearest_version
 from yanksync.state.views.history_rows import HistoryRow
 
+_KEPT = "this mirror keeps its copy, which an exact pin installs"
+
 
 def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:
     """Return what is wrong with ``pin``.
@@ -27,8 +29,8 @@ def judge(pin: Pin, facts: ProjectFacts, python: str) -> PinVerdict:
     """
     page = facts.page
     if page is None:
-        return PinVerdict(pin=pin, findings=(_without_page(facts),))
-    findings = tuple(_findings(pin, facts, page))
+        return PinVerdict(pin=pin, findings=(_with_kept(pin, facts, _without_page(facts)),))
+    findings = tuple(_with_kept(pin, facts, one) for one in _findings(pin, facts, page))
     nearest = None
     if findings and not any(one.kind is FindingKind.PROJECT_RECREATED for one in findings):
         nearest = nearest_version(pin, _offered(page, facts), pin.python or python)
@@ -39,6 +41,23 @@ def _offered(page: Page, facts: ProjectFacts) -> Page:
     """Return the page without files that rules hide or mark."""
     ruled = {one.filename for one in facts.ruled}
     return replace(page, files=tuple(one for one in page.files if one.filename not in ruled))
+
+
+def _with_kept(pin: Pin, facts: ProjectFacts, finding: Finding) -> Finding:
+    """Return ``finding`` with the words that the mirror still offers what is removed."""
+    if finding.kind not in (FindingKind.REMOVED, FindingKind.PROJECT_GONE):
+        return finding
+    kept = [
+        one
+        for one in facts.kept
+        if one.version is not None
+        and pin.allows(one.version)
+        and (not pin.files or any(like.is_like(one.file) for like in pin.files))
+    ]
+    if not kept or not {*finding.files} <= {one.file.filename for one in kept}:
+        return finding
+    ends = [one.until for one in kept if one.until is not None]
+    return replace(finding, rule="mirror.deleted", reason=_KEPT, until=min(ends, default=None))
 
 
 def _without_page(facts: ProjectFacts) -> Finding:

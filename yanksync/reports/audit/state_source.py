@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from msgspec.structs import replace
+
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
-from yanksync.reports.audit.findings import ProjectFacts, RuledFile
+from yanksync.reports.audit.findings import KeptFile, ProjectFacts, RuledFile
 from yanksync.state.project_rows import ProjectRow
 from yanksync.state.state import State
 from yanksync.state.views.stored_page import parse_stored_page, visible_page
@@ -15,16 +17,25 @@ from yanksync.state.views.stored_page import parse_stored_page, visible_page
 Rules = Callable[[NormalizedName], Collection[RuledFile]]
 """Returns the files of a project that the operator's rules hide or mark."""
 
+Kept = Callable[[NormalizedName], Collection[KeptFile]]
+"""Returns the files of a project that the mirror offers although upstream removed them."""
+
 
 def facts_of_state(
-    state: State, names: Collection[NormalizedName], rules: Rules = lambda name: ()
+    state: State,
+    names: Collection[NormalizedName],
+    rules: Rules = lambda name: (),
+    kept: Kept = lambda name: (),
 ) -> dict[NormalizedName, ProjectFacts]:
     """Return what ``state`` holds of the projects ``names``.
 
     Raises :class:`yanksync.core.errors.InvalidAnswer` where a page of it cannot be read.
     """
     rows = state.projects.get(names)
-    return {name: _facts(state, name, rows.get(name), rules) for name in names}
+    return {
+        name: replace(_facts(state, name, rows.get(name), rules), kept=tuple(kept(name)))
+        for name in names
+    }
 
 
 def _facts(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.config.files_settings import FilesSettings
 from yanksync.config.project_filter import ProjectFilter
+from yanksync.config.settings import Settings
 from yanksync.core.errors import ConfigError, InputFileError
 from yanksync.core.package_files.selection import FileChoice, FileRules, ProjectAction
 from yanksync.core.pins import Pin
@@ -28,13 +31,14 @@ def with_choice(mirror: Mirror) -> Mirror:
     file cannot be read.
     """
     before = recorded_choice(mirror.state.facts) or FileChoice(FileRules())
-    configured, unpinned = FileRules(), dict[Path, int]()
+    configured, pinned = FileRules(), LockFiles()
     if mirror.settings.copies_files:
-        configured = _configured(mirror, unpinned)
+        pinned = lock_files(mirror.settings, mirror.run)
+        configured = replace(_without_pins(mirror.settings.files), pins=pinned.pins)
     rules = _with_earlier_pins(mirror, configured, before.rules)
     if rules != before.rules:
         _record(mirror, before.rules, rules)
-        _log_unpinned(unpinned)
+        _log_unpinned(pinned.unpinned)
     if rules == FileRules():
         return mirror
     choice = FileChoice(rules, _uploaded_after(mirror, rules))
@@ -115,16 +119,58 @@ def _log_unpinned(unpinned: Mapping[Path, int]) -> None:
         )
 
 
-def _configured(mirror: Mirror, unpinned: dict[Path, int]) -> FileRules:
-    """Return the configured rules; put into ``unpinned`` how many requirements pin nothing."""
-    rules, paths = _without_pins(mirror.settings.files), mirror.settings.files.lock_files
+class LockFiles(Struct, frozen=True):
+    """What the configured lock files pin."""
+
+    pins: dict[str, tuple[Pin, ...]] | None = None  # by project; None: there are no lock files
+    unpinned: dict[Path, int] = {}  # how many requirements of a file pin nothing
+
+
+def lock_files(settings: Settings, run: int) -> LockFiles:
+    """Return what the lock files pin. Raises :class:`ConfigError`."""
+    paths = settings.files.lock_files
     if not paths:
-        return rules
-    pins = _read(paths, unpinned)
-    if not any(map(mirror.settings.is_mirrored, pins)):
+        return LockFiles()
+    found = _read_once(paths, run, tuple(map(_stamp, paths)))
+    if not any(map(settings.is_mirrored, found.pins or ())):
         problem = "pin no project that mirror.projects selects; nothing is changed"
         raise ConfigError(_KEY, ", ".join(map(str, paths)), problem)
-    return replace(rules, pins=pins)
+    return found
+
+
+def lock_file_errors(settings: Settings) -> list[ConfigError]:
+    """Return what is wrong with the configured lock files."""
+    errors = []
+    for path in settings.files.lock_files:
+        try:
+            _read((path,))
+        except ConfigError as error:
+            errors.append(error)
+    if not errors:
+        try:
+            lock_files(settings, 0)
+        except ConfigError as error:
+            errors.append(error)
+    return errors
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # reading it says what is wrong
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)
+def _read_once(
+    paths: tuple[Path, ...], run: int, stamps: tuple[tuple[int, int] | None, ...]
+) -> LockFiles:
+    """Return what the lock files pin, read once in a run: a long one asks many times.
+
+    ``stamps`` are the times and sizes of the files: one that was changed meanwhile is read again.
+    """
+    return _read(paths)
 
 
 def _without_pins(files: FilesSettings) -> FileRules:
@@ -143,12 +189,13 @@ def _without_pins(files: FilesSettings) -> FileRules:
     )
 
 
-def _read(paths: tuple[Path, ...], unpinned: dict[Path, int]) -> dict[str, tuple[Pin, ...]]:
+def _read(paths: tuple[Path, ...]) -> LockFiles:
     """Return the pins of all lock files, by project."""
     from yanksync.core.formats.lock_files.read import reader_of  # start-up: few have lock files
     from yanksync.system.pin_files import read_pin_files
 
     pins: dict[str, set[Pin]] = defaultdict(set)
+    unpinned: dict[Path, int] = {}
     for path in paths:
         try:
             found = read_pin_files([str(path)], ())
@@ -165,10 +212,11 @@ def _read(paths: tuple[Path, ...], unpinned: dict[Path, int]) -> dict[str, tuple
                     files=one.files,
                 )
             )
-    return {
+    by_name = {
         name: tuple(sorted(pins[name], key=lambda pin: msgspec.json.encode(pin)))
         for name in sorted(pins)
     }
+    return LockFiles(by_name, unpinned)
 
 
 def _uploaded_after(mirror: Mirror, rules: FileRules) -> float | None:

@@ -16,6 +16,7 @@ from yanksync.core.package_files.copies import (
     copy_changes,
     is_same_file,
 )
+from yanksync.core.package_files.paths import strongest
 from yanksync.core.package_files.selection import FileRule, choose, unmet_pins
 from yanksync.core.policies.yanked import offered_page
 from yanksync.core.project_state import Presence, PublishReason
@@ -33,6 +34,7 @@ class OfferedFiles(Struct, frozen=True):
     recorded: tuple[File, ...] = ()  # that upstream's page has, and those that are kept
     chosen_from: tuple[File, ...] = ()  # before the rules of ``[files]``
     left_empty_by: tuple[FileRule, ...] = ()  # the rules that leave none of them
+    unhashed: int = 0  # files without a hash, where the page must leave out all for that
     unmet: tuple[str, ...] = ()  # versions that lock files pin, and of which no file is offered
     copies: tuple[PackageFile, ...] = ()  # with what was decided of them
     is_quarantined: bool = False
@@ -62,7 +64,7 @@ def note_offered(
     table, now = mirror.state.package_files, mirror.now()
     changes = copy_changes(offered.files, offered.copies)
     causes = {one.id: _cause(one, row, reason, offered) for one in changes.leaving}
-    if mirror.choice is not None:
+    if mirror.choice is not None or mirror.settings.files.missing == "hide":
         _note_unchosen(mirror, row.name, offered)
     table.change(row.name, changes, causes, now)
     if offered.is_quarantined:
@@ -127,6 +129,8 @@ def offered_files(
     if visible is None or shown is None:
         return offered
     files = tuple(kept.get(one.filename, one) for one in shown.files)
+    if _are_all_hidden(mirror, shown):
+        offered = replace(offered, unhashed=len(files))
     if mirror.choice is None:
         return replace(offered, files=files, chosen_from=files)
     before = offered_page(visible, mirror.settings.mirror.yanked.value)
@@ -142,13 +146,23 @@ def offered_files(
     )
 
 
+def _are_all_hidden(mirror: Mirror, shown: Page) -> bool:
+    """Return True if the page of a project lists no file because none can be checked."""
+    return (
+        mirror.settings.files.missing == "hide"
+        and mirror.copies_files_of(shown.name)
+        and bool(shown.files)
+        and all(strongest(file.hashes) is None for file in shown.files)
+    )
+
+
 def _note_unchosen(mirror: Mirror, name: str, offered: OfferedFiles) -> None:
-    """Log, once, that rules leave none of a project's files.
+    """Log, once, why a page lists none of a project's files.
 
     ``exclude`` says so itself.
     """
     rules = [str(rule) for rule in offered.left_empty_by if rule is not FileRule.PROJECTS]
-    about = (*rules, *offered.unmet)
+    about = (*rules, *offered.unmet, *(["files.missing"] if offered.unhashed else ()))
     if not mirror.state.package_files.note_unchosen(name, ", ".join(about)) or not about:
         return
     mirror.totals.unchosen += 1
@@ -163,6 +177,14 @@ def _note_unchosen(mirror: Mirror, name: str, offered: OfferedFiles) -> None:
             name,
             ", ".join(offered.unmet),
             by,
+            extra={"project": name},
+        )
+    elif offered.unhashed:
+        log.warning(
+            "%s: none of its %d files has a hash to check a copy with, so its page lists none "
+            '(files.missing = "hide"); let files.projects link it to offer upstream\'s files',
+            name,
+            offered.unhashed,
             extra={"project": name},
         )
     else:

@@ -17,7 +17,7 @@ from yanksync.sync.package_files.hosts import HostQueue
 from yanksync.sync.package_files.limits import Bandwidth, Room
 from yanksync.sync.package_files.publish_copies import PagesToWrite, publish_copies
 from yanksync.sync.package_files.transfer import Transfers
-from yanksync.sync.package_files.withdraw import delete_expired, take_out
+from yanksync.sync.package_files.withdraw import delete_expired, report_unchosen, take_out
 from yanksync.sync.package_files.workers import Finished, Workers
 from yanksync.upstream.file_download import FileDownloads
 
@@ -51,6 +51,7 @@ def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = 
             _Copying(mirror, transfers, until).run(mirror, follow)
         if not mirror.stopping():  # else a thread may be about to note its part
             _drop_parts(mirror)
+    report_unchosen(mirror)
     mirror.totals.files_waiting = table.outstanding().outstanding
 
 

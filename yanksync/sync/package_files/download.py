@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.core.errors import UpstreamError
 from yanksync.core.package_files.copies import CopyStatus, PackageFile, metadata_hash
@@ -24,6 +25,7 @@ class Received(Struct, frozen=True):
     has_metadata: bool  # it is, or will be, beside the file
     paths: tuple[str, ...] = ()  # to publish, that of the metadata first
     put_back: bool = False  # the withheld copy is right
+    was_altered: bool = False  # the withheld copy is there, and is not the file
     metadata_problem: str | None = None  # why the metadata is not here
 
 
@@ -43,24 +45,33 @@ class Downloader:
         best = strongest(copy.file.hashes)
         assert best is not None  # others are not wanted
         wanted = Wanted(copy.path, copy.file.url, *best, size=copy.file.size)
-        size, put_back = self._size_in_place(copy, wanted), False
+        size, put_back, was_altered = self._size_in_place(copy, wanted), False, False
         if size is None and copy.size is not None:
             size = self._checked(self._store.withheld_chunks, wanted)
             put_back = size is not None
+            was_altered = not put_back and self._is_withheld(wanted)
         paths = []
         if size is None:
             size = self._receive(wanted)
             paths.append(copy.path)
         metadata = self._wanted_metadata(copy)
+        found = Received(size, False, tuple(paths), put_back, was_altered)
         if metadata is None:
-            return Received(size, False, tuple(paths), put_back)
+            return found
         try:
             if not self._is_there(metadata, put_back=put_back):
                 self._receive(metadata)
                 paths.insert(0, metadata.path)
         except (UpstreamError, LimitReached) as error:
-            return Received(size, False, tuple(paths), put_back, str(error))
-        return Received(size, True, tuple(paths), put_back)
+            return replace(found, metadata_problem=str(error))
+        return replace(found, has_metadata=True, paths=tuple(paths))
+
+    def _is_withheld(self, wanted: Wanted) -> bool:
+        try:
+            next(self._store.withheld_chunks(wanted.path), None)
+        except OSError:
+            return False
+        return True
 
     def _size_in_place(self, copy: PackageFile, wanted: Wanted) -> int | None:
         """Return the size of a right copy in place, or None."""

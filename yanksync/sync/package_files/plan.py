@@ -68,6 +68,18 @@ def plan_copies(
     )
 
 
+def plan_giving_up(mirror: Mirror) -> PlannedCopies:
+    """Return what a pass takes out of service once files are not copied any more."""
+    removed = _Total()
+    for batch in mirror.state.package_files.in_batches():
+        for copy in batch:
+            if copy.status in (CopyStatus.SERVED, CopyStatus.LEAVING):
+                removed.note(PlannedCopy(copy.file.filename, _size(copy), appears=False))
+    return PlannedCopies(
+        first=tuple(removed.first), removed=removed.files, removed_bytes=removed.bytes
+    )
+
+
 def _tasks(mirror: Mirror) -> Iterator[PublishTask]:
     after = 0
     while queued := mirror.state.publish_queue.take(BATCH, after):

@@ -80,6 +80,9 @@ def _count(mirror: Mirror, finished: Finished) -> None:
     where, named = f"{copy.project}: {copy.file.filename}", {"project": copy.project}
     came = finished.received
     if came is not None:
+        if came.was_altered:
+            text = "%s: its copy in files.withheld was altered; the file was downloaded again"
+            log.warning(text, where, extra=named)
         if copy.status is CopyStatus.WANTED:
             totals.files_copied += 1
             totals.bytes_copied += came.size

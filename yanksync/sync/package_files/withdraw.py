@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yanksync.config.durations import format_duration
 from yanksync.core.errors import PublishError
 from yanksync.core.package_files.copies import WITHDRAWALS, LeaveCause, PackageFile
 from yanksync.core.package_files.paths import metadata_path
+from yanksync.core.rules.removal_guard import SELECTION_FLOOR, removal_limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig
 from yanksync.sync.package_files.deleted_index import publish_deleted_index
@@ -32,7 +34,9 @@ def take_out(mirror: Mirror) -> None:
         with mirror.state.transaction():
             table.mark_withheld({one.id: _delete_at(mirror, one) for one in copies})
             table.forget(one.id for one in begun)
-        _log([one for one in copies if one.size is not None])
+        moved = [one for one in copies if one.size is not None]
+        mirror.totals.files_unchosen += sum(one.cause is LeaveCause.UNCHOSEN for one in moved)
+        _log(moved)
 
 
 def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[PackageFile]:
@@ -90,6 +94,27 @@ def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
     if copy.cause is LeaveCause.QUARANTINED and copy.removed_at is None:
         return None  # it may be cleared
     return mirror.now() + mirror.settings.files.grace
+
+
+def report_unchosen(mirror: Mirror) -> None:
+    """Log that changed rules of ``[files]`` took many copies out of service in this run.
+
+    Nothing holds them: they are kept for ``files.grace``, and come back with the rules.
+    """
+    gone, totals = mirror.totals.files_unchosen, mirror.totals
+    if gone <= SELECTION_FLOOR:
+        return
+    before = mirror.state.package_files.counts().served + gone
+    limit = removal_limit(SELECTION_FLOOR, mirror.settings.guard.selection, before)
+    if gone > limit and totals.first_time("unchosen files"):
+        log.warning(
+            "%d of %d package files are out of service, as the rules of [files] leave them out "
+            "now. They are kept for files.grace (%s): put the rules back until then, and the next "
+            "run offers them again, without a download",
+            gone,
+            before,
+            format_duration(mirror.settings.files.grace),
+        )
 
 
 def _log(copies: Sequence[PackageFile]) -> None:

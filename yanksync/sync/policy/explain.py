@@ -14,7 +14,7 @@ from yanksync.core.policies.offer import Offer
 from yanksync.core.policies.overrides import Override
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
-from yanksync.core.versions import same_version, versions_by_file
+from yanksync.core.versions import versions_by_file
 from yanksync.mirror.offers import Offers, recorded_offers
 from yanksync.reports.why.report import FileRuling, OfferedPage
 from yanksync.state.policy.file_times import NO_ROW
@@ -28,40 +28,22 @@ if TYPE_CHECKING:
     from yanksync.core.package_files.copies import PackageFile
 
 
-def explain(
-    state: State, name: NormalizedName, version: str | None, offers: Offers | None = None
-) -> list[FileRuling] | None:
-    """Return the decisions about the files of a project or release.
-
-    ``offers`` are the recorded ones, from a caller that asks about many projects. None: no page of
-    the project is recorded.
-    """
-    offers = offers or recorded_offers(state.facts)
-    row = state.projects.get([name]).get(name)
-    if row is None or row.presence is not Presence.PRESENT:
-        return None
-    page = page_of(state, row)
-    return (
-        None
-        if page is None
-        else [
-            one
-            for one in _rulings(offers, name, _offer(state, offers, row, page))
-            if version is None or (one.version is not None and same_version(one.version, version))
-        ]
-    )
-
-
-def offering(state: State, row: ProjectRow, kept: Sequence[PackageFile] = ()) -> OfferedPage | None:
+def offering(
+    state: State,
+    row: ProjectRow,
+    kept: Sequence[PackageFile] = (),
+    offers: Offers | None = None,
+) -> OfferedPage | None:
     """Return the recorded page, and what the newest pass offers of it.
 
-    ``kept`` are the files that its page has although upstream removed them. None: no page is
-    recorded, or it cannot be read.
+    ``kept`` are the files that its page has although upstream removed them, ``offers`` the recorded
+    ones, from a caller that asks about many projects. None: no page is recorded, or it cannot be
+    read.
     """
     page = page_with_kept(row, page_of(state, row), kept)
     if page is None:
         return None
-    offers = recorded_offers(state.facts)
+    offers = offers or recorded_offers(state.facts)
     offer = _offer(state, offers, row, page)
     rulings = tuple(_rulings(offers, row.name, offer))
     choice = recorded_choice(state.facts)
