@@ -41,7 +41,7 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def changed_keys(self) -> tuple[str, ...]:
-        """The keys with another value than their default that count with copies alone.
+        """The configured keys that count with copies alone.
 
         ``grace`` and ``withheld`` count for the copies that a mirror gives up, too.
         """

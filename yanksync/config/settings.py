@@ -264,7 +264,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def keys_without_effect(self) -> tuple[str, ...]:
-        """The keys of ``[files]`` that say something and do nothing, as files are not copied."""
+        """The configured keys of ``[files]`` that do nothing without copies."""
         return () if self.copies_files else self.files.changed_keys
 
     @property

@@ -179,9 +179,10 @@ def _object_packages(
 
 
 def with_left_packages(mirror: Mirror) -> Mirror:
-    """Return ``mirror`` with a store of the package files that an unknown state has left.
+    """Return ``mirror`` with a store of the files below ``packages/``.
 
-    Without files below ``packages/`` it is the same.
+    A state that was lost may have left them.
+    Without any it is the same.
     """
     output = mirror.settings.mirror.output
     if (

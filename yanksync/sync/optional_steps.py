@@ -21,7 +21,10 @@ def recover_copies(mirror: Mirror) -> None:
 
 
 def notice_lost_copies(mirror: Mirror) -> None:
-    """Notice an output that has lost its package files; object storage does not lose all."""
+    """Notice an output that has lost its package files.
+
+    Object storage does not lose all at once.
+    """
     if not mirror.settings.copies_files or not isinstance(mirror.settings.mirror.output, Path):
         return
     if mirror.state.facts.recovery.copies is None:

@@ -125,7 +125,10 @@ def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
 
 
 def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str:
-    """Return advice about an error: the owner, or a full disk; ``key`` has the place."""
+    """Return advice about an error: the owner, or a full disk.
+
+    ``key`` has the place.
+    """
     if error.errno in _FULL:
         return f"; free some room for {key}, the next run goes on from here"
     if error.errno == errno.EROFS:

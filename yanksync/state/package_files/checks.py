@@ -107,7 +107,7 @@ class CopyChecks(PackageFileTable):
         return sorted({project for (project,) in rows})
 
     def note_lost(self, paths: Collection[str], now: float) -> list[str]:
-        """Let a later pass look for copies that are missing; return their projects.
+        """Let a later pass look for missing copies; return their projects.
 
         Copies of files that upstream removed stay kept: they may come back with their file system.
         Use inside a transaction.

@@ -69,7 +69,7 @@ def plan_copies(
 
 
 def plan_giving_up(mirror: Mirror) -> PlannedCopies:
-    """Return what a pass takes out of service once files are not copied any more."""
+    """Return what leaves once files are not copied any more."""
     removed = _Total()
     for batch in mirror.state.package_files.in_batches():
         for copy in batch:

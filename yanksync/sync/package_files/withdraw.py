@@ -97,7 +97,7 @@ def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
 
 
 def report_unchosen(mirror: Mirror) -> None:
-    """Log that changed rules of ``[files]`` took many copies out of service in this run.
+    """Log that changed rules of ``[files]`` took many copies away.
 
     Nothing holds them: they are kept for ``files.grace``, and come back with the rules.
     """
