@@ -1,4 +1,7 @@
-"""What a pass still does where the output takes no page: withdrawals need hardly any room."""
+"""Withdraws what upstream withdrew where the output takes no page.
+
+That needs hardly any room.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``audit`` has to know of the mirror's own rules, and of the files that it keeps."""
+"""The mirror's own rules and kept files, for ``audit``."""
 
 from __future__ import annotations
 

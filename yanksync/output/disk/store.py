@@ -152,7 +152,10 @@ class DiskStore(OtherFiles):
     def _clear(
         self, operation: WriteProject, staged: list[StagedFiles], failure: StoreFailure
     ) -> StoreFailure | None:
-        """Remove a page that cannot be replaced; its room may be enough for the new one (R9)."""
+        """Remove a page that cannot be replaced (R9).
+
+        Its room may be enough for the new one.
+        """
         base = f"{self._root}/{operation.name}"
         try:
             self._remove_files(base)

@@ -78,7 +78,7 @@ class RuledFile(Struct, frozen=True, kw_only=True):
 
 
 class KeptFile(Struct, frozen=True, kw_only=True):
-    """A file that upstream removed, and that the mirror offers all the same."""
+    """A file that upstream removed, and that the mirror still offers."""
 
     file: File
     version: str | None

@@ -44,7 +44,7 @@ def _offered(page: Page, facts: ProjectFacts) -> Page:
 
 
 def _with_kept(pin: Pin, facts: ProjectFacts, finding: Finding) -> Finding:
-    """Return ``finding`` with the words that the mirror still offers what is removed."""
+    """Return ``finding``, or that the mirror still offers what is removed."""
     if finding.kind not in (FindingKind.REMOVED, FindingKind.PROJECT_GONE):
         return finding
     kept = [

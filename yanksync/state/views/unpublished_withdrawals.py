@@ -1,4 +1,4 @@
-"""Withdrawals that no pass could publish: what is still served although upstream withdrew it."""
+"""Withdrawals by upstream that no pass could publish."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class UnpublishedWithdrawals:
         )
 
     def _unmoved(self, told: set[str], problem: str) -> list[UnpublishedWithdrawal]:
-        """Return copies whose page is right, and that could not be moved away."""
+        """Return copies that no page names, and that could not be moved."""
         rows = self._db.execute(
             """SELECT project, count(*) FROM package_files WHERE status = 'leaving'
             AND size IS NOT NULL AND cause NOT IN ('unselected', 'unchosen', 'linked')

@@ -166,9 +166,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 def _read_once(
     paths: tuple[Path, ...], run: int, stamps: tuple[tuple[int, int] | None, ...]
 ) -> LockFiles:
-    """Return what the lock files pin, read once in a run: a long one asks many times.
+    """Return what the lock files pin, read once in a run.
 
-    ``stamps`` are the times and sizes of the files: one that was changed meanwhile is read again.
+    A long run asks many times. ``stamps`` are the times and sizes of the files: one that was
+    changed meanwhile is read again.
     """
     return _read(paths)
 

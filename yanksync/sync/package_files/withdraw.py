@@ -53,7 +53,7 @@ def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[Package
 
 
 def _delete_withdrawn(mirror: Mirror, copy: PackageFile, error: PublishError) -> bool:
-    """Delete a copy that upstream withdrew, and that there is no room to keep.
+    """Delete a withdrawn copy that there is no room to keep.
 
     It may be malware, and must not stay installable. Returns False if it is still served.
     """
