@@ -147,7 +147,7 @@ def offered_files(
 
 
 def _are_all_hidden(mirror: Mirror, shown: Page) -> bool:
-    """Return True if a page lists no file, as none can be checked."""
+    """Return True if a page hides all files for want of hashes."""
     return (
         mirror.settings.files.missing == "hide"
         and mirror.copies_files_of(shown.name)
