@@ -10,7 +10,7 @@ import pytest
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
 from tests.support.verification import names, opened
-from tests.support.world import DAY, DONE, FAILED, HELD, World
+from tests.support.world import DAY, DONE, FAILED, HELD, PARTIAL, World
 from yanksync.core.exit_codes import ExitCode
 from yanksync.output.comparison import Finding
 from yanksync.state.views.holds import held_items
