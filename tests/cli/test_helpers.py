@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ def test_with_helpers_and_without_comes_out_the_same(
     seen: set[int] = set()
     while run.poll() is None:
         seen |= set(helpers(run.pid))
+        time.sleep(0.01)
     assert ended(run).code == 0 and not seen
     run = yanksync.start("sync")
     wait_for(lambda: helpers(run.pid))
