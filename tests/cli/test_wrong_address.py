@@ -57,6 +57,14 @@ def test_https_is_named_where_http_was_written(yanksync: Cli, tmp_path: Path) ->
         assert f"{https} is a package index" in done.err
 
 
+def test_http_is_named_where_https_was_written(yanksync: Cli, served: Served) -> None:
+    yanksync.configure(f'simple_url = "{served.simple_url.replace("http:", "https:")}"')
+    done = yanksync("sync")
+    assert done.code == 1
+    why = "the server has no TLS at this port; if plain http is meant, write http://"
+    assert done.err.endswith(f"/pypi: {why}\n")
+
+
 @pytest.mark.parametrize("journal", ["auto", "xmlrpc"])
 def test_http_that_redirects_to_https_is_recognised(
     yanksync: Cli, tmp_path: Path, journal: str

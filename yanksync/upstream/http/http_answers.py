@@ -37,6 +37,9 @@ _KNOWN = {
     "ConnectTimeoutError": "no connection in time",
     "IncompleteRead": "the answer was cut off",
 }
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL says of an answer in plain text."""
+
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names of one coding (RFC 9110, 8.4.1.3)
 _LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
@@ -305,6 +308,11 @@ def _known_cause(error: Exception, names: Collection[str]) -> str | None:
             f"its certificate is not trusted: {why}; REQUESTS_CA_BUNDLE may name a file of other "
             "authorities"
         )
+    reason = getattr(error, "reason", None)
+    if "SSL" in name and isinstance(reason, str):
+        if reason in _NO_TLS:
+            return "the server has no TLS at this port; if plain http is meant, write http://"
+        return f"TLS failed: {reason.replace('_', ' ').lower()}"
     if not isinstance(error, OSError) or not error.strerror or "SSL" in name:
         return None
     if name == "gaierror":
