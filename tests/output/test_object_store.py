@@ -58,6 +58,14 @@ def asked(url: str) -> tuple[bytes, str | None]:
         return answer.read(), answer.headers["Content-Type"]
 
 
+def is_missing(url: str) -> bool:
+    """Return whether a server answers 404."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        asked(url)
+    with caught.value as error:  # Python 3.14 warns of an answer that is not closed
+        return error.code == 404
+
+
 def test_every_object_says_what_it_is(motor: Server) -> None:
     objects = motor.objects()
     store = ObjectStore(objects)
@@ -102,12 +110,10 @@ def test_keys_that_need_no_index_document(motor: Server, form: str, text: bytes)
     store.apply(work("demo", "two", stands("one", ("gzip",)), ("gzip",)))
     assert b"two" in asked(f"{root}demo/")[0]
     store.apply(work("demo", None, stands("two")))
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        asked(f"{root}demo/")
+    assert is_missing(f"{root}demo/")
     without = ObjectStore(objects)  # the configuration does not want them any more
     without.apply(work("other", "two", None, dirty=True))
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        asked(f"{root}other/")
+    assert is_missing(f"{root}other/")
     assert asked(f"{root}other/{form}")[1] == TYPES[form]
 
 
