@@ -115,7 +115,8 @@ def test_status_tells_what_failed_and_why(troubled: Cli) -> None:
     assert {*blocked} == {"blocked", "stuck"} and status["unpublished"] == 2
     assert {row["name"] for row in status["problems"]} == {*TOLD} - {*blocked, "rehashed"}
     text = troubled("status").out
-    assert f"unpublished: stuck: {blocked['stuck']}\n" in text
+    assert "withdrawn: stuck 1.0 was yanked by upstream at 20" in text
+    assert f"; its page cannot be changed: {blocked['stuck']}\n" in text
     assert "pending: garbage: project garbage: it is no JSON\n" in text
     for name in blocked:
         (troubled.output / "simple" / name).unlink()
