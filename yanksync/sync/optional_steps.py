@@ -50,7 +50,12 @@ def take_out_copies(mirror: Mirror) -> None:
 
 
 def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
-    """Follow upstream's withdrawals where the output takes no page."""
+    """Follow upstream's withdrawals where the output takes no page.
+
+    Object storage is not full: it is out of reach, and each try may take minutes.
+    """
+    if not isinstance(mirror.settings.mirror.output, Path):
+        return
     from yanksync.sync import unwritable_output  # start-up: it is seldom needed
 
     unwritable_output.withdraw_all_the_same(mirror, failure)
