@@ -107,7 +107,9 @@ def test_a_download_that_a_signal_ends_is_continued(
     assert not received.exists()
 
 
-def test_a_bundle_that_a_kill_cut_off_is_made_again(copying: Cli, upstream: FakeUpstream) -> None:
+def test_a_bundle_that_a_kill_cut_off_is_made_and_applied_again(
+    copying: Cli, upstream: FakeUpstream
+) -> None:
     upstream.heal()
     upstream.upload("large", "1.0", content=bytes(30 << 20))
     assert copying("sync").silent
@@ -123,6 +125,12 @@ def test_a_bundle_that_a_kill_cut_off_is_made_again(copying: Cli, upstream: Fake
     assert not half.exists()
     receiver = copying.home / "receiver"
     where = {"YANKSYNC_MIRROR_OUTPUT": str(receiver), "YANKSYNC_MIRROR_STATE": f"{receiver}.db"}
+    process = copying.start("bundle", "apply", "all.bundle", **where)
+    wait_for(lambda: process.poll() is not None or list(receiver.glob("packages/.incoming/*")))
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.wait(60) == -9
     assert copying("bundle", "apply", "all.bundle", **where).code == 0
+    assert not list(receiver.glob("packages/.incoming/*"))
     names = [{path.name for path in one.rglob("*.tar.gz")} for one in (receiver, copying.output)]
     assert "large-1.0.tar.gz" in names[0] and names[0] == names[1]

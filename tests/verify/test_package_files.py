@@ -144,6 +144,19 @@ def test_an_altered_copy_that_a_run_left_in_place_is_found_again(mirror: World) 
     assert (mirror.sync(), served(mirror)) == (DONE, True)
 
 
+def test_an_altered_copy_that_could_not_be_moved_is_taken_out_by_the_next_check(
+    mirror: World,
+) -> None:
+    place, withheld = copy(mirror), mirror.where / "state.db.withheld"
+    alter(place)
+    withheld.write_text("in the way")
+    assert check(mirror, READ)[1] == FAILED
+    assert place.exists()
+    withheld.unlink()
+    assert names(check(mirror, READ)[0]) == [("altered", below(mirror, place))]
+    assert not place.exists()
+
+
 def test_who_may_not_write_leaves_a_copy_in_service(mirror: World) -> None:
     alter(copy(mirror))
     found, code, _ = check(mirror, FileCheck(read=True, may_write=False))

@@ -69,13 +69,15 @@ class _CopyCheck:
 
     def _left_in_place(self) -> Iterator[Finding]:
         """Take altered copies out of service that a dead run found."""
-        copies = self._mirror.state.copy_checks.wanted_again() if self._request.read else []
-        entries = self._mirror.packages.package_entries([copy.path for copy in copies])
-        for copy in copies:
-            if copy.path in entries:
-                standing = replace(copy, size=entries[copy.path].size, has_metadata=False)
-                yield from self._check(standing, entries)
-        self._take_out()
+        checks, after = self._mirror.state.copy_checks, 0
+        while self._request.read and (batch := checks.wanted(float("inf"), BATCH, after)):
+            entries = self._mirror.packages.package_entries([copy.path for copy in batch])
+            for copy in batch:
+                if copy.path in entries:
+                    standing = replace(copy, size=entries[copy.path].size, has_metadata=False)
+                    yield from self._check(standing, entries)
+            self._take_out()
+            after = batch[-1].id
 
     def _begin(self) -> int:
         """Return the number of the copy behind which the check begins."""

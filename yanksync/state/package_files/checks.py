@@ -45,11 +45,6 @@ class CopyChecks(PackageFileTable):
         """Return copies that are served, in the order of their numbers."""
         return list(self._select("status = 'served' AND id > ? ORDER BY id LIMIT ?", after, limit))
 
-    def wanted_again(self) -> list[PackageFile]:
-        """Return wanted copies that published pages may still name."""
-        where = "project IN (SELECT name FROM projects WHERE id IN (SELECT id FROM unpublished))"
-        return list(self._select(f"status = 'wanted' AND {where} ORDER BY id"))
-
     def total(self, after: int = 0) -> CopyTotal:
         """Count the copies that are served, behind a number."""
         row = self._db.first_row(
