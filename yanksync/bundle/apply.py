@@ -16,14 +16,16 @@ from typing import IO
 
 from msgspec.structs import replace
 
+from yanksync.bundle.acceptance import check_room, refuse_wrong_order
 from yanksync.bundle.archive import Member, spool
 from yanksync.bundle.check import CheckedBundle, checked_bundle
 from yanksync.bundle.contents import BundleContents
 from yanksync.bundle.places import Places
+from yanksync.bundle.received import WrittenFiles, note_received
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader, LogPart
 from yanksync.core.bundles.members import MemberKind, is_deleted_index
-from yanksync.core.errors import BundleError, PublishError, YanksyncError
+from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.withdrawals import paths
 from yanksync.output.files import BATCH, OutputFile
@@ -51,11 +53,11 @@ def apply_file(places: Places, path: Path, *, dry_run: bool) -> BundleContents:
     """
 
     def accept(header: BundleHeader) -> None:
-        _refuse_wrong_order(places, str(path), header)
+        refuse_wrong_order(places, str(path), header)
 
     with checked_bundle(path, accept, places.progress) as checked:
         if not dry_run:
-            _check_room(places, checked)
+            check_room(places, checked)
             with _noted_run(places, checked):
                 _apply(places, checked)
         return checked.contents
@@ -76,75 +78,24 @@ def _noted_run(places: Places, checked: CheckedBundle) -> Iterator[None]:
     runs.end(run, places.now(), record)
 
 
-def _refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None:
-    """Raise :class:`BundleError` for a bundle that does not follow the last one."""
-    known = places.state.facts.applied_bundle
-    problem = _wrong_order(known, header)
-    if known.source is None and (
-        places.state.facts.cursor is not None or places.state.projects.published()
-    ):
-        output = places.settings.mirror.output
-        problem = (
-            f"{output} is a mirror that 'yanksync sync' made, and a bundle would replace it; name "
-            "another mirror.output and mirror.state"
-        )
-    if problem is not None:
-        raise BundleError(where, f"is not applied: {problem}. Nothing was changed")
-
-
-def _wrong_order(known: AppliedBundle, header: BundleHeader) -> str | None:
-    newest = known.cursor or 0
-    if known.source not in (None, header.mirror):
-        return (
-            "it is of another mirror than the bundles before; name another mirror.output and "
-            "mirror.state for that"
-        )
-    if known.begun not in (None, header.token) and not header.has_everything:
-        return (
-            "another bundle was begun and is not finished; apply that one again, or one that was "
-            "made without --since"
-        )
-    if header.cursor == newest and header.token == known.token:
-        return None
-    if header.cursor < newest or (header.cursor == newest and not header.has_everything):
-        return f"its cursor is {header.cursor}, and {newest} was applied already"
-    if header.has_everything or (header.since, header.since_token) == (
-        newest,
-        known.token,
-    ):
-        return None
-    if known.source is None:
-        return "no bundle was applied here before; begin with one that was made without --since"
-    if header.since == newest:
-        return (
-            f"the mirror was put back to a backup since bundle {newest}; make one without --since"
-        )
-    return (
-        f"it follows bundle {header.since}, and the last one applied here is {newest}; apply the "
-        f"ones between, or make one with --since {newest}"
-    )
-
-
 def _apply(places: Places, bundle: CheckedBundle) -> None:
     facts, header = places.state.facts, bundle.header
     places.store.prepare()
     known = replace(facts.applied_bundle, source=header.mirror, begun=header.token)
     with places.state.transaction():
         facts.applied_bundle = known
-    _Application(places, bundle).run()
-    with places.state.transaction():
-        facts.applied_bundle = AppliedBundle(header.mirror, header.cursor, header.token)
-        facts.put(complete_read=header.complete)  # the lag of this output grows from then on
-
-
-def _check_room(places: Places, bundle: CheckedBundle) -> None:
-    room = places.store.free_space()
-    if room is not None and bundle.size > room.bytes:
-        raise PublishError(
-            str(places.settings.mirror.output),
-            f"too little room: the bundle has {bundle.size >> 20} MiB, and {room.bytes >> 20} MiB "
-            "are free. Nothing was changed; free some room and apply it again",
-        )
+    with WrittenFiles() as written:
+        _Application(places, bundle, written).run()
+        with places.state.transaction():
+            note_received(places.state.received, bundle, written.files())
+            facts.applied_bundle = AppliedBundle(
+                source=header.mirror,
+                cursor=header.cursor,
+                token=header.token,
+                made=header.made,
+                applied=places.now(),
+            )
+            facts.put(complete_read=header.complete)  # the lag of this output grows from then on
 
 
 _Body = tuple[Member, Iterator[bytes]]
@@ -153,8 +104,8 @@ _Body = tuple[Member, Iterator[bytes]]
 class _Application:
     """Applies one bundle."""
 
-    def __init__(self, places: Places, bundle: CheckedBundle) -> None:
-        self._places, self._bundle = places, bundle
+    def __init__(self, places: Places, bundle: CheckedBundle, written: WrittenFiles) -> None:
+        self._places, self._bundle, self._written = places, bundle, written
         self._store = places.store
         self._files: set[str] = set()  # paths of all package files of the bundle
         self._pages: set[str] = set()  # names of all its projects
@@ -171,7 +122,7 @@ class _Application:
             MemberKind.LIST: self._write_list,
             MemberKind.DELETED: self._write_deleted_index,
         }
-        for kind, members in groupby(bundle.members(), lambda one: one[0].kind):
+        for kind, members in groupby(self._members(), lambda one: one[0].kind):
             steps.get(kind, self._write_others)(members)
         self._store.delete_files(
             f"{one}/{form.filename}" for one in bundle.removed_deleted for form in _DELETED_FORMS
@@ -185,6 +136,10 @@ class _Application:
         self._places.packages.keep_incoming(())
         if bundle.header.log is not LogPart.CHANGED:
             self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
+
+    def _members(self) -> Iterator[_Body]:
+        for member, chunks in self._bundle.members():
+            yield member, self._written.noted(member, chunks)
 
     def _add_files(self, members: Iterator[_Body]) -> None:
         while batch := self._receive(islice(members, _FILES)):

@@ -42,6 +42,7 @@ _UNLIKE = (
 
 def create_bundle(places: Places, file: Path, since: int) -> BundleContents:
     """Write a new bundle to ``file``. Raises :class:`BundleError`."""
+    _refuse_other_outputs(places)
     header, made = _next_bundle(places, since)
     with _new_file(file) as opened:
         contents = _Writing(places, opened, header).run()
@@ -52,6 +53,24 @@ def create_bundle(places: Places, file: Path, since: int) -> BundleContents:
             places.state.facts.put(bundle_mirror=header.mirror)
             places.state.bundles.add(made)
     return contents
+
+
+def _refuse_other_outputs(places: Places) -> None:
+    """Raise :class:`BundleError` for an output that no pass has made."""
+    facts, output = places.state.facts, str(places.settings.mirror.output)
+    if facts.applied_bundle.source is not None:
+        problem = (
+            "is made of bundles, so no bundle was made. Bundles that were applied here can be "
+            "applied elsewhere, too, in the same order; else run 'yanksync bundle create' where "
+            "'yanksync sync' runs"
+        )
+        raise BundleError(output, problem)
+    if facts.published_list.written is None:
+        problem = (
+            "is not built yet, so no bundle was made. Run 'yanksync sync' until it exits with 0, "
+            "then make the bundle"
+        )
+        raise BundleError(output, problem)
 
 
 @contextmanager
@@ -98,6 +117,7 @@ def _next_bundle(places: Places, since: int) -> tuple[BundleHeader, MadeBundle]:
         cursor=made.cursor,
         token=made.token,
         log=log_part(made, before),
+        made=places.now(),
         complete=state.facts.moment("complete_read"),
     )
     return header, made

@@ -168,6 +168,8 @@ class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}")
     cursor: int | None = None  # of the newest one that was applied to its end
     token: str | None = None  # of that one
     begun: str | None = None  # the token of one that was begun and is not finished
+    made: float | None = None  # when the newest one was made, UTC seconds
+    applied: float | None = None  # when it was applied
 
 
 class PackageCheck(Struct, frozen=True, rename=lambda field: f"package_check_{field}"):

@@ -38,6 +38,7 @@ from yanksync.state.runs import Runs
 from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:
+    from yanksync.state.bundles.received import ReceivedTable
     from yanksync.state.bundles.table import BundleTable
     from yanksync.state.package_files.checks import CopyChecks
     from yanksync.state.package_files.kept import KeptFiles
@@ -115,6 +116,13 @@ class State:
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
+
+    @cached_property
+    def received(self) -> ReceivedTable:
+        """What bundles brought to an output that they feed."""
+        from yanksync.state.bundles.received import ReceivedTable  # start-up: no pass needs it
+
+        return ReceivedTable(self._db)
 
     @cached_property
     def kept_files(self) -> KeptFiles:

@@ -31,6 +31,7 @@ class BundleHeader(Struct, frozen=True, kw_only=True):
     cursor: int
     token: str  # another one in each bundle, also of mirrors that were put back to a backup
     log: LogPart = LogPart.NONE
+    made: float | None = None  # UTC seconds
     complete: float | None = None  # UTC seconds: the mirror has all that upstream had then
 
     @property

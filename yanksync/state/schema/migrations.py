@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 19
+VERSION = 20
 
 
 def migrate(connection: sqlite3.Connection) -> None:

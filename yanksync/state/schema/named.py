@@ -27,4 +27,5 @@ MIGRATIONS = (
     ("kept_files", package_files.KEPT_FILES),
     ("forgotten", package_files.FORGOTTEN),
     ("bundled_deleted_index", package_files.BUNDLED_DELETED_INDEX),
+    ("received", (package_files.RECEIVED,)),
 )

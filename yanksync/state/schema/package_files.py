@@ -129,3 +129,10 @@ BUNDLED_DELETED_INDEX = (
         "NEW.project",
     ),
 )
+
+# What bundles brought to an output that they feed, so that it can be checked there.
+RECEIVED = """CREATE TABLE received (
+    path TEXT PRIMARY KEY,                -- below the output
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID"""

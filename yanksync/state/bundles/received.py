@@ -1,0 +1,80 @@
+"""The files that bundles brought: the table ``received``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from yanksync.state.database import Database
+
+
+class ReceivedFile(Struct, frozen=True, array_like=True):
+    """A file of the output, as a bundle had it."""
+
+    path: str  # below the output
+    size: int  # bytes
+    digest: bytes
+
+
+class ReceivedCounts(Struct, frozen=True):
+    """How much there is."""
+
+    projects: int = 0
+    files: int = 0  # package files, without their metadata
+    bytes: int = 0  # of these files
+
+
+class ReceivedTable:
+    """The table ``received``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def put(self, files: Iterable[ReceivedFile]) -> None:
+        """Note files; each replaces the one at its path."""
+        self._db.execute_many(
+            "INSERT OR REPLACE INTO received VALUES (?, ?, ?)",
+            ((one.path, one.size, one.digest) for one in files),
+        )
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Note that files were removed."""
+        self._db.execute_many("DELETE FROM received WHERE path = ?", ((one,) for one in paths))
+
+    def remove_below(self, directory: str) -> None:
+        """Note that all files below a directory were removed."""
+        self._db.execute("DELETE FROM received WHERE path > ? AND path < ?", _below(directory))
+
+    def clear(self) -> None:
+        """Note that all files were removed."""
+        self._db.execute("DELETE FROM received")
+
+    def counts(self) -> ReceivedCounts:
+        """Count projects and package files. It reads every row."""
+        row = self._db.first_row(
+            """SELECT count(*) FILTER (WHERE path LIKE 'simple/%/index.v1_json'),
+                count(*) FILTER (WHERE path LIKE 'packages/%' AND path NOT LIKE '%.metadata'),
+                coalesce(sum(size) FILTER (WHERE path LIKE 'packages/%'), 0)
+            FROM received"""
+        )
+        return ReceivedCounts(*row)
+
+    def batch(self, directory: str, after: str, limit: int) -> list[ReceivedFile]:
+        """Return the next files below a directory, behind the path ``after``, by path."""
+        first, behind = _below(directory)
+        rows = self._db.execute(
+            "SELECT * FROM received WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
+            (max(after, first), behind, limit),
+        )
+        return [ReceivedFile(*row) for row in rows]
+
+    def known(self, paths: Iterable[str]) -> set[str]:
+        """Return those of ``paths`` that bundles brought."""
+        found = "SELECT 1 FROM received WHERE path = ?"
+        return {path for path in paths if self._db.first_row(found, (path,)) is not None}
+
+
+def _below(directory: str) -> tuple[str, str]:
+    """Return bounds of the paths below a directory; "0" is the character behind "/"."""
+    return f"{directory}/", f"{directory}0"
