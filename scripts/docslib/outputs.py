@@ -101,12 +101,27 @@ class Withdrawal(Struct, kw_only=True):
     problem: Annotated[str, _says("Why it cannot be published.")]
 
 
+class Bundle(Struct, kw_only=True):
+    """The newest bundle of an output that bundles feed."""
+
+    cursor: Annotated[
+        int | None, _says("Of the newest one that was applied to its end; null: none was.")
+    ]
+    made: Annotated[Time | None, _says("When it was made.")]
+    applied: Annotated[Time | None, _says("When it was applied.")]
+    unfinished: Annotated[bool, _says("True: another one was begun, and is to be applied again.")]
+
+
 class Status(Struct, kw_only=True):
     """``yanksync status --json``"""
 
     configuration: Annotated[str | None, _says("The file that was read; null: there is none.")]
     upstream: Annotated[
-        str | None, _says("The index, without credentials; null: pip was not asked for it yet.")
+        str | None,
+        _says(
+            "The index, without credentials; null: pip was not asked for it yet, or bundles feed "
+            "the output."
+        ),
     ]
     output: Annotated[str, _says("Where pages are published.")]
     state: Annotated[str, _says("Where the state is.")]
@@ -135,7 +150,8 @@ class Status(Struct, kw_only=True):
         float | None,
         _says(
             "Age of the newest journal read that is published in full, ``behind`` and ``held`` "
-            "left out; null before the first."
+            "left out; null before the first. Where bundles feed the output, of what the newest "
+            "one brought."
         ),
     ]
     lag_serials: Annotated[int | None, _says("How many serials upstream is ahead of that read.")]
@@ -179,6 +195,10 @@ class Status(Struct, kw_only=True):
     failing_files: Annotated[
         list[FailingFile], _says("Package files that could not be copied; 100 at most.")
     ]
+    unfinished_forget: Annotated[
+        list[str], _says("Projects that ``forget`` began to remove; the next pass goes on.")
+    ]
+    bundle: Annotated[Bundle | None, _says("The newest bundle; null: no bundle feeds this output.")]
     version: Annotated[str, _says("The version of yanksync.")]
 
 

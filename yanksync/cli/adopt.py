@@ -72,6 +72,7 @@ def adopt(
         with (
             ProgressBars() as bars,
             context.buffered() as kept,
+            report.rows,
             open_mirror(settings, "adopt", progress=bars, dry_run=dry_run) as mirror,
         ):
             summary = _take_over(mirror, report, rate, dry_run=dry_run)
@@ -133,18 +134,18 @@ class _Report:
     """Prints what becomes of what, as it is found."""
 
     def __init__(self, *, as_json: bool, every: bool) -> None:
-        self._rows = ReportWriter("fates", as_json=as_json)
+        self.rows = ReportWriter("fates", as_json=as_json)
         self._json = as_json
         self._every = every or as_json
 
     def tell(self, result: AdoptResult) -> None:
         """Print what became of one thing."""
         if self._every or result.kind not in _QUIET:
-            self._rows.write(result)
+            self.rows.write(result)
 
     def end(self, summary: AdoptSummary, *, dry_run: bool, quiet: bool) -> None:
         """Print what it came to."""
-        self._rows.end(counts_object(summary))
+        self.rows.end(counts_object(summary))
         if not self._json and not quiet:
             counts = summary.counts
             taken = "would be taken over" if dry_run else "taken over"

@@ -71,6 +71,7 @@ def _checks(examined: ExaminedConfig, url: str | None) -> Iterator[Check]:
         yield from run_checks(settings, status, time.time())
     else:
         yield unreadable
-    yield schedule_check(status.run)
+    if status.bundle is None:
+        yield schedule_check(status.run)
     if url is not None:
         yield from web_checks(settings, url)

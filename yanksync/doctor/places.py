@@ -23,7 +23,7 @@ from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.disk.published_files import room_at
 from yanksync.output.store import FreeSpace, room_for
 from yanksync.state.database import exists
-from yanksync.state.views.status import Status, read_status
+from yanksync.state.views.status import FeedingBundle, Status, read_status
 from yanksync.system.file_lock import lock, lock_path
 from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint, runner
 
@@ -77,7 +77,9 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
             "" if status.run.since is None else f" for {format_duration(now - status.run.since)}"
         )
         yield passed("run at work", f"{status.run.command or 'yes'}{since} ({status.run.who})")
-    if status.last_run is None:
+    if status.bundle is not None:
+        yield _last_bundle(status, status.bundle, now)
+    elif status.last_run is None:
         yield warned("last run", "none yet", "run 'yanksync sync' to build the mirror")
     elif status.last_error is not None:
         yield failed("last run", status.last_error, "run 'yanksync -v sync' to see more")
@@ -94,6 +96,17 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
         hooks = ", ".join(f"{hook} {count}" for hook, count in status.undelivered_hooks.items())
         problems = "; ".join(status.hook_problems) or "the next pass delivers them"
         yield warned("hooks", f"{status.undelivered} changes wait ({hooks})", problems)
+
+
+def _last_bundle(status: Status, bundle: FeedingBundle, now: float) -> Check:
+    """Return how the newest bundle was applied."""
+    again = "apply the same bundle again"
+    if bundle.unfinished and status.run is None:
+        return warned("last bundle", "'yanksync bundle apply' did not end", again)
+    if status.last_error is not None:
+        return failed("last bundle", status.last_error, again)
+    ago = "" if bundle.applied is None else f", {format_duration(now - bundle.applied)} ago"
+    return passed("last bundle", f"bundle {bundle.cursor} was applied{ago}")
 
 
 def found_status(settings: Settings, now: float) -> Status:

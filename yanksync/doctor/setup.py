@@ -6,11 +6,11 @@ What ``init`` and ``doctor`` share.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from yanksync.config.settings import Settings
 from yanksync.core.errors import ConfigError, YanksyncError
-from yanksync.doctor.checks import Check, failed
+from yanksync.doctor.checks import Check, failed, passed
 from yanksync.doctor.places import found_status, output_checks, state_checks
 from yanksync.doctor.schedule import extra_checks
 from yanksync.doctor.upstream import upstream_checks
@@ -30,12 +30,10 @@ def look_into_state(settings: Settings) -> tuple[Status, Check | None]:
 def setup_checks(settings: Settings, status: Status) -> Iterator[Check]:
     """Yield the checks of upstream, output, state and extras."""
     projects = None
-    try:
-        named = addressed(settings, status.upstream, str(settings.mirror.state))
-    except ConfigError as error:
-        yield failed("upstream", str(error), "name it as upstream.simple_url")
+    if status.bundle is not None:
+        yield passed("upstream", "none is asked; bundles feed this output")
     else:
-        projects = yield from upstream_checks(named)
+        projects = yield from _upstream(settings, status)
     yield from output_checks(settings, status, projects)
     yield from state_checks(settings)
     if settings.copies_files:
@@ -43,3 +41,12 @@ def setup_checks(settings: Settings, status: Status) -> Iterator[Check]:
 
         yield from place_checks(settings)
     yield from extra_checks(settings)
+
+
+def _upstream(settings: Settings, status: Status) -> Generator[Check, None, int | None]:
+    try:
+        named = addressed(settings, status.upstream, str(settings.mirror.state))
+    except ConfigError as error:
+        yield failed("upstream", str(error), "name it as upstream.simple_url")
+        return None
+    return (yield from upstream_checks(named))

@@ -80,11 +80,12 @@ def open_mirror(
 def _refuse_bundles(settings: Settings, state: State) -> None:
     """Raise :class:`StateError` for an output that is made of bundles."""
     if state.facts.applied_bundle.source is not None:
-        output = settings.mirror.output
+        mirror = settings.mirror
         raise StateError(
-            str(settings.mirror.state),
-            f"{output} is made of bundles, so nothing was done. 'yanksync bundle apply' changes "
-            "it; for a mirror that follows upstream name another mirror.output and mirror.state",
+            str(mirror.state),
+            f"{mirror.output} is made of bundles, so nothing was done. 'yanksync bundle apply' "
+            "changes it. If it is to follow upstream from now on, name upstream.simple_url, move "
+            f"{mirror.state} away, and run 'yanksync sync'",
         )
 
 

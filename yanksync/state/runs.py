@@ -81,7 +81,7 @@ class Runs:
         """Return the last failed or held pass since the last success."""
         row = self._db.first_row(
             """SELECT ended, exit, problem FROM runs WHERE exit IN (?1, ?2) AND problem IS NOT NULL
-            AND command IN ('sync', 'full-resync', 'run')
+            AND command IN ('sync', 'full-resync', 'run', 'bundle apply')
             AND id > coalesce((SELECT max(id) FROM runs WHERE exit = ?3), 0)
             ORDER BY id DESC LIMIT 1""",
             (ExitCode.FAILED, ExitCode.HELD, ExitCode.DONE),

@@ -39,9 +39,9 @@ class ReportRow(Protocol):
 
 
 class ReportWriter:
-    """Prints rows as lines, or as an array in a JSON object.
+    """Prints rows as lines, or as an array in a JSON object; a context manager.
 
-    The object also has the counts.
+    The object also has the counts, unless the command fails before.
     """
 
     def __init__(self, key: str, *, as_json: bool) -> None:
@@ -49,6 +49,13 @@ class ReportWriter:
         self._key = json.dumps(key)
         self._json = as_json
         self._begun = False
+
+    def __enter__(self) -> ReportWriter:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None and self._begun:
+            click.echo("\n]}")
 
     def write(
         self, row: ReportRow, more: Mapping[str, object] | None = None, note: str = ""

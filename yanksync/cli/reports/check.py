@@ -33,6 +33,10 @@ LEVELS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 
 
+UNFINISHED_BUNDLE = "'yanksync bundle apply' did not end; apply the same bundle again"
+"""What is said of a bundle that was begun, and that no run is applying."""
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """From when on a mirror needs a person."""
 
@@ -97,7 +101,10 @@ def check(
     3 (UNKNOWN). CRITICAL: a withdrawal that could not be published, too far behind upstream, too
     much held, no run for too long, an output that is gone or empty, or none of the named projects
     exists. WARNING: only files that could not be written, package files that could not be copied,
-    hooks that failed, or a wrong clock. UNKNOWN: no state, or it cannot be read.
+    hooks that failed, a forget or a bundle that did not end, or a wrong clock. UNKNOWN: no state,
+    or it cannot be read.
+
+    Where bundles feed the output, the lag is the age of what the newest bundle brought.
 
     \b
     Examples:
@@ -139,6 +146,7 @@ def _end(
 def _text(found: Status, code: int, seen: Sequence[Problem]) -> str:
     if code == OK:
         at = "" if found.journal_serial is None else f" at serial {found.journal_serial}"
+        at = at if found.bundle is None else f" with bundle {found.bundle.cursor}"
         return f"OK: up to date{at}, {found.projects} projects"
     ordered = sorted(seen, key=lambda problem: -problem.level)
     return f"{LEVELS[code]}: " + "; ".join(problem.text for problem in ordered)
@@ -174,10 +182,11 @@ def check_object(found: Status, code: int, seen: Sequence[Problem]) -> dict[str,
 
 def problems(found: Status, settings: Settings, limits: Limits, now: float) -> list[Problem]:
     """Return the problems of a mirror for ``check`` and ``status --max-lag``."""
+    late = _late if found.bundle is None else _late_bundle
     critical = [
         *_withdrawn(found),
         *_held(found, limits, now),
-        *_late(found, limits, now),
+        *late(found, limits, now),
         *_empty(found, settings),
     ]
     return [Problem(CRITICAL, text) for text in critical] + [
@@ -213,6 +222,24 @@ def _late(found: Status, limits: Limits, now: float) -> Iterator[str]:
         yield f"{lag} behind upstream, {most} allowed{_at_work(found)}{why}"
 
 
+def _late_bundle(found: Status, limits: Limits, now: float) -> Iterator[str]:
+    """Yield that no bundle came for too long."""
+    bundle = found.bundle
+    assert bundle is not None
+    if bundle.cursor is None:
+        yield f"no bundle is applied yet{_at_work(found)}"
+        return
+    if limits.age is not None and bundle.applied is not None and now - bundle.applied > limits.age:
+        yield f"no bundle was applied since {local_time(bundle.applied, now)}"
+    made = "" if bundle.made is None else f", made {local_time(bundle.made, now)}"
+    newest = f"the newest bundle here is {bundle.cursor}{made}{_at_work(found)}"
+    if found.lag_seconds is None:
+        yield f"never up to date yet: {newest}"
+    elif found.lag_seconds > limits.lag:
+        lag, most = format_duration(found.lag_seconds), format_duration(limits.lag)
+        yield f"{lag} behind upstream, {most} allowed: {newest}"
+
+
 def _at_work(found: Status) -> str:
     if found.run is None:
         return ""
@@ -230,6 +257,11 @@ def _empty(found: Status, settings: Settings) -> Iterator[str]:
 
 
 def _warnings(found: Status) -> Iterator[str]:
+    if found.bundle is not None and found.bundle.unfinished and found.run is None:
+        yield UNFINISHED_BUNDLE
+    if found.unfinished_forget:
+        names = ", ".join(found.unfinished_forget[:5])
+        yield f"not forgotten yet: {names}; run 'yanksync sync', which goes on with it"
     if found.clock_problem is not None:
         yield found.clock_problem
     told = {one.project for one in found.withdrawals}

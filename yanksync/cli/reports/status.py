@@ -14,7 +14,7 @@ from yanksync.cli.display.report_rows import json_option, rfc3339
 from yanksync.cli.display.times import DURATION, local_time
 from yanksync.cli.error_handling import print_line, printable
 from yanksync.cli.logs import CliContext
-from yanksync.cli.reports.check import Limits, problems
+from yanksync.cli.reports.check import UNFINISHED_BUNDLE, Limits, problems
 from yanksync.config.durations import format_duration
 from yanksync.config.settings import Settings
 from yanksync.config.sizes import readable_size
@@ -24,7 +24,7 @@ from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
 from yanksync.state.package_files.copy_counts import CopyCounts
 from yanksync.state.state import State
-from yanksync.state.views.status import Status
+from yanksync.state.views.status import FeedingBundle, Status
 from yanksync.state.views.status import read_status as status_at
 from yanksync.system.file_lock import Holder
 
@@ -72,7 +72,7 @@ def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
 
 def _looked_at(found: Status, settings: Settings) -> Status:
     """Return ``found`` with what it is about."""
-    url = settings.upstream.simple_url or found.upstream
+    url = settings.upstream.simple_url or found.upstream if found.bundle is None else None
     return msgspec.structs.replace(
         found,
         configuration=None if settings.source is None else str(settings.source),
@@ -100,6 +100,9 @@ def _status_object(found: Status) -> dict[str, object]:
     for problem, waiting in zip(values["problems"], found.problems, strict=True):
         problem["since"] = rfc3339(waiting.since)
         problem["next_try"] = rfc3339(waiting.next_try)
+    if found.bundle is not None:
+        values["bundle"]["made"] = rfc3339(found.bundle.made)
+        values["bundle"]["applied"] = rfc3339(found.bundle.applied)
     for failing, file in zip(values["failing_files"], found.failing_files, strict=True):
         failing["next_try"] = rfc3339(file.next_try)
     for left, withdrawal in zip(values["withdrawals"], found.withdrawals, strict=True):
@@ -114,31 +117,21 @@ def _subject(found: Status) -> list[str]:
     size = "there is none" if found.state_bytes is None else f"{found.state_bytes / 1e6:.1f} MB"
     return [
         f"configuration     {found.configuration or 'no file; environment and defaults'}",
-        f"upstream          {found.upstream or 'what pip uses'}",
+        f"upstream          {_source(found)}",
         f"output            {found.output}",
         f"state             {found.state} ({size})",
     ]
 
 
+def _source(found: Status) -> str:
+    if found.bundle is not None:
+        return "none; bundles feed this output"
+    return found.upstream or "what pip uses"
+
+
 def _condition(found: Status, now: float) -> Iterator[str]:
-    lag = "never in step yet" if found.lag_seconds is None else format_duration(found.lag_seconds)
-    held = ""
-    if found.held:
-        since = "" if found.held_since is None else f" since {local_time(found.held_since, now)}"
-        held = f"{since}  (see 'yanksync holds')"
     yield f"run at work       {'none' if found.run is None else _run(found.run, now)}"
-    if found.throttled_until is not None:
-        yield f"throttled until {local_time(found.throttled_until, now)}, as upstream asks"
-    yield f"journal           {found.journal or 'not read yet'}"
-    serials = f"{_or_none(found.journal_serial)} (upstream {_or_none(found.upstream_serial)})"
-    yield f"serial            {serials}"
-    yield f"lag               {lag}"
-    yield f"projects          {found.projects}"
-    yield f"yanked releases   {found.yanked_releases}"
-    yield f"pending           {found.pending}"
-    yield f"unpublished       {found.unpublished}"
-    yield f"held              {found.held}{held}"
-    yield f"behind            {found.behind}"
+    yield from _followed(found, now) if found.bundle is None else _fed(found, found.bundle)
     if files := ", ".join(_package_files(found.package_files)):
         yield f"package files     {files}"
     if found.cooldown_waiting:
@@ -151,11 +144,48 @@ def _condition(found: Status, now: float) -> Iterator[str]:
     yield f"last success      {rfc3339(found.last_success) or 'none yet'}"
     if found.last_error is not None:
         yield f"last error        {rfc3339(found.last_error_at)}  {found.last_error}"
+    if found.unfinished_forget:
+        yield f"not forgotten     {', '.join(found.unfinished_forget)}; the next sync goes on"
     if found.unknown:
         yield f"unknown upstream  {', '.join(found.unknown)}"
     yield from _details(found)
     if (command := _next(found)) is not None:
         yield f"next: {command}"
+
+
+def _fed(found: Status, bundle: FeedingBundle) -> Iterator[str]:
+    """Yield how an output is that bundles feed."""
+    if bundle.cursor is not None:
+        times = (rfc3339(one) or "at an unknown time" for one in (bundle.made, bundle.applied))
+        yield "bundle            {}, made {}, applied {}".format(bundle.cursor, *times)
+    if bundle.unfinished and found.run is None:
+        yield f"bundle            {UNFINISHED_BUNDLE}"
+    yield f"lag               {_lag(found)}"
+    yield f"projects          {found.projects}"
+
+
+def _followed(found: Status, now: float) -> Iterator[str]:
+    """Yield how an output is that follows upstream."""
+    held = ""
+    if found.held:
+        since = "" if found.held_since is None else f" since {local_time(found.held_since, now)}"
+        held = f"{since}  (see 'yanksync holds')"
+    if found.throttled_until is not None:
+        yield f"throttled until {local_time(found.throttled_until, now)}, as upstream asks"
+    yield f"journal           {found.journal or 'not read yet'}"
+    serials = f"{_or_none(found.journal_serial)} (upstream {_or_none(found.upstream_serial)})"
+    yield f"serial            {serials}"
+    yield f"lag               {_lag(found)}"
+    yield f"projects          {found.projects}"
+    yield f"yanked releases   {found.yanked_releases}"
+    yield f"pending           {found.pending}"
+    yield f"unpublished       {found.unpublished}"
+    yield f"held              {found.held}{held}"
+    yield f"behind            {found.behind}"
+
+
+def _lag(found: Status) -> str:
+    return "never in step yet" if found.lag_seconds is None else format_duration(found.lag_seconds)
 
 
 def _run(run: Holder, now: float) -> str:
@@ -205,7 +235,7 @@ def _next(found: Status) -> str | None:
     """Return the command to run when a person has something to do."""
     if found.held:
         return "yanksync holds"
-    if found.run is not None:
+    if found.run is not None or found.bundle is not None:
         return None
     if found.last_run is None:
         return "yanksync sync"

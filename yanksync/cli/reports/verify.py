@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 
 import click
+from msgspec import Struct
 
 from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.cli.option_values import rate_option
+from yanksync.cli.reports.check import UNFINISHED_BUNDLE
+from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.open_mirror import open_mirror
@@ -22,6 +25,16 @@ from yanksync.verify.check import verify_output as check
 from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import repair_output
 from yanksync.verify.summary import CheckSummary, FileCheck
+
+_FULL = "a bundle that was made without --since"
+
+
+class _How(Struct, frozen=True, kw_only=True):
+    """What is to be checked, and what is done with it."""
+
+    files: FileCheck
+    repair: bool
+    upstream: bool
 
 
 @click.command(short_help="Compare the output with the state.")
@@ -64,6 +77,9 @@ def verify(
     --repair, and the next sync downloads it again. --repair downloads it, and deletes the files
     that no page names, unless they are too many.
 
+    Where bundles feed the output, it is compared with what they brought, and only another bundle
+    can correct it.
+
     \b
     Examples:
       yanksync verify
@@ -74,34 +90,73 @@ def verify(
     settings = context.needed_settings()
     if rate is not None and not read:
         raise click.UsageError("--rate is about --hash: name both")
-    if read and not settings.copies_files:
-        raise click.UsageError('--hash reads package files, and mirror.files is not "copy"')
     if repair:
         refuse_other_owner(settings)
     files = FileCheck(read=read, rate=rate, may_write=other_owner(settings) is None)
+    report = _Report(as_json=as_json, notes=bool(context.verbose) or sys.stdout.isatty())
+    how = _How(files=files, repair=repair, upstream=upstream)
     try:
-        with path_for_reading(settings) as path:
-            State(path, create=False).close()  # nothing is made or upgraded here
-        report = _Report(as_json=as_json, notes=bool(context.verbose) or sys.stdout.isatty())
-        with (
-            ProgressBars() as bars,
-            context.buffered() as kept,
-            open_mirror(settings, "verify", progress=bars, dry_run=True) as mirror,
-        ):
-            if repair:
-                summary, code = repair_output(mirror, report.tell, files, upstream=upstream)
-            else:
-                summary, code = check(mirror, report.tell, files, upstream=upstream)
-            kept.end(code, report=True)
+        with path_for_reading(settings) as path, State(path, create=False) as state:
+            is_fed = state.facts.applied_bundle.source is not None  # nothing is upgraded here
+        if is_fed:
+            return _verify_received(context, settings, how, report)
+        if read and not settings.copies_files:
+            raise click.UsageError('--hash reads package files, and mirror.files is not "copy"')
+        return _verify(context, settings, how, report)
     except LockHeld as held:
         print_line(str(held))
         return ExitCode.LOCKED
+
+
+def _verify(context: CliContext, settings: Settings, how: _How, report: _Report) -> ExitCode:
+    """Compare the output with the state."""
+    with (
+        ProgressBars() as bars,
+        context.buffered() as kept,
+        report.rows,
+        open_mirror(settings, "verify", progress=bars, dry_run=True) as mirror,
+    ):
+        work = repair_output if how.repair else check
+        summary, code = work(mirror, report.tell, how.files, upstream=how.upstream)
+        kept.end(code, report=True)
     report.end(summary, code, quiet=context.quiet)
     waiting = summary.kinds[FindingKind.UNPUBLISHED]
-    if waiting and not (repair or report.shows_notes or context.quiet):
+    if waiting and not (how.repair or report.shows_notes or context.quiet):
         print_line(f"{waiting} not published yet; 'yanksync sync' publishes them", "warning")
     if code != ExitCode.DONE and not kept.failed and not context.quiet:
-        print_line(_why(summary, repair=repair))
+        print_line(_why(summary, repair=how.repair))
+    return code
+
+
+def _verify_received(
+    context: CliContext, settings: Settings, how: _How, report: _Report
+) -> ExitCode:
+    """Compare an output that bundles feed with what they brought."""
+    from yanksync.bundle.places import open_places  # start-up: most mirrors apply no bundle
+    from yanksync.verify.received import ReceivedOutput, check_received
+
+    if how.repair or how.upstream:
+        problem = f"{settings.mirror.output} is made of bundles; {_FULL}"
+        print_line(f"verify has no --repair and no --upstream here: {problem} corrects it")
+        return ExitCode.FAILED
+    summary = CheckSummary()
+    with (
+        ProgressBars() as bars,
+        context.buffered(),
+        report.rows,
+        open_places(settings, "verify", bars, dry_run=True) as places,
+    ):
+        bundle = places.state.facts.applied_bundle
+        output = ReceivedOutput(places.state, places.store, places.packages, bars)
+        for finding in check_received(output, how.files, summary) if bundle.begun is None else ():
+            report.tell(finding)
+    if bundle.begun is not None:
+        print_line(f"{settings.mirror.output}: not checked, because {UNFINISHED_BUNDLE}")
+        return ExitCode.FAILED
+    code = ExitCode.FAILED if summary.differences or summary.unchecked else ExitCode.DONE
+    report.end(summary, code, quiet=context.quiet)
+    if code != ExitCode.DONE and not context.quiet:
+        print_line(f"{summary.differences} differences; {_FULL} corrects them")
     return code
 
 
@@ -119,18 +174,18 @@ class _Report:
     """Prints findings as they come."""
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
-        self._rows = ReportWriter("findings", as_json=as_json)
+        self.rows = ReportWriter("findings", as_json=as_json)
         self._json = as_json
         self.shows_notes = as_json or notes
 
     def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
         """Print one finding, and what became of it."""
         if self.shows_notes or finding.kind not in NOTES:
-            self._rows.write(finding, outcome_object(outcome), _note(outcome))
+            self.rows.write(finding, outcome_object(outcome), _note(outcome))
 
     def end(self, summary: CheckSummary, code: ExitCode, *, quiet: bool) -> None:
         """Print what it came to."""
-        self._rows.end(counts_object(summary))
+        self.rows.end(counts_object(summary))
         repaired = summary.corrected + summary.uncorrected
         if (
             not self._json

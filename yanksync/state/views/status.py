@@ -22,6 +22,15 @@ from yanksync.system.file_lock import Holder, holder
 _TOLD = 100  # projects with a problem that are shown
 
 
+class FeedingBundle(Struct, frozen=True, kw_only=True):
+    """The newest bundle of an output that bundles feed. Times are UTC seconds."""
+
+    cursor: int | None  # of the newest one that was applied to its end; None: none was
+    made: float | None
+    applied: float | None
+    unfinished: bool  # another one was begun
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """What ``read_status`` says. Times are UTC seconds."""
 
@@ -64,6 +73,8 @@ class Status(Struct, frozen=True, kw_only=True):
     hook_problems: tuple[str, ...] = ()  # why hooks could not be called
     package_files: CopyCounts = CopyCounts()
     failing_files: tuple[FailingFile, ...] = ()  # that could not be copied, and why
+    unfinished_forget: tuple[str, ...] = ()  # forgotten projects of which something is left
+    bundle: FeedingBundle | None = None  # None: no bundle feeds this output
     version: str = __version__
 
 
@@ -95,7 +106,8 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
     held, waiting = held_counts(state), state.hook_queue.counts()
     waiting |= {f"notify {name}": count for name, count in state.notify_queue.counts().items()}
     young, next_visible = state.file_times.waiting()
-    files = state.package_files
+    bundle = _feeding_bundle(state)
+    projects, files = _published(state, bundle) if count else (0, state.package_files.outstanding())
     return Status(
         upstream=facts.config.simple_url,
         state=str(state.path),
@@ -103,7 +115,7 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
         run=_run(state),
         journal_serial=facts.followed_serial,
         upstream_serial=facts.journal.upstream_serial,
-        projects=state.projects.published() if count else 0,
+        projects=projects,
         yanked_releases=state.projects.yanked_versions() if count else 0,
         pending=pending,
         unpublished=unpublished,
@@ -131,9 +143,31 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
             state.unpublished_withdrawals.read(None if error is None else error.problem, _TOLD)
         ),
         hook_problems=tuple(_hook_problems(state, hooks)),
-        package_files=files.counts() if count else files.outstanding(),
-        failing_files=tuple(files.failing(_TOLD)),
+        package_files=files,
+        failing_files=tuple(state.package_files.failing(_TOLD)),
+        unfinished_forget=tuple(state.forgotten.unfinished()),
+        bundle=bundle,
     )
+
+
+def _feeding_bundle(state: State) -> FeedingBundle | None:
+    known = state.facts.applied_bundle
+    if known.source is None:
+        return None
+    return FeedingBundle(
+        cursor=known.cursor,
+        made=known.made,
+        applied=known.applied,
+        unfinished=known.begun is not None,
+    )
+
+
+def _published(state: State, bundle: FeedingBundle | None) -> tuple[int, CopyCounts]:
+    """Count projects and package files. It reads every row."""
+    if bundle is None:
+        return state.projects.published(), state.package_files.counts()
+    counts = state.received.counts()
+    return counts.projects, CopyCounts(served=counts.files, served_bytes=counts.bytes)
 
 
 def _run(state: State) -> Holder | None:
