@@ -21,6 +21,7 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
+from yanksync.mirror.bundled_output import open_history
 from yanksync.mirror.context import Mirror
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.state_access import open_state, path_for_reading
@@ -110,7 +111,7 @@ def _looked(settings: Settings, names: Sequence[NormalizedName]) -> list[Forgott
 
     None: of one there is nothing.
     """
-    with path_for_reading(settings) as path, State(path, create=False, read_only=True) as state:
+    with path_for_reading(settings) as path, open_history(settings, path) as state:
         found = {name: contents_of(state, name) for name in names}
         missing = [name for name, contents in found.items() if contents is None]
         for name in missing:

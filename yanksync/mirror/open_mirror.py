@@ -19,8 +19,9 @@ from msgspec.structs import replace
 from yanksync.config.load import with_simple_url
 from yanksync.config.settings import Bucket, DirectoryObjectForm, Settings
 from yanksync.core import layout
-from yanksync.core.errors import ConfigError, StateError
+from yanksync.core.errors import ConfigError
 from yanksync.core.urls import redacted
+from yanksync.mirror.bundled_output import refuse_to_follow
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.forgotten import without_forgotten
 from yanksync.mirror.progress import LoggedProgress, NoProgress, NotedProgress, Progress, never
@@ -54,7 +55,7 @@ def open_mirror(
     :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
-        _refuse_bundles(settings, state)
+        refuse_to_follow(settings, state)
         settings, forgotten = without_forgotten(settings, state)
         settings = resolve_upstream_url(settings, state, remember=not dry_run)
         _log_places(settings)
@@ -75,18 +76,6 @@ def open_mirror(
         finally:
             upstream.close()
             store.close()
-
-
-def _refuse_bundles(settings: Settings, state: State) -> None:
-    """Raise :class:`StateError` for an output that is made of bundles."""
-    if state.facts.applied_bundle.source is not None:
-        mirror = settings.mirror
-        raise StateError(
-            str(mirror.state),
-            f"{mirror.output} is made of bundles, so nothing was done. 'yanksync bundle apply' "
-            "changes it. If it is to follow upstream from now on, name upstream.simple_url, move "
-            f"{mirror.state} away, and run 'yanksync sync'",
-        )
 
 
 def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progress:

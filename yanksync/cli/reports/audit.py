@@ -243,16 +243,16 @@ def _state_facts(
 ) -> tuple[str, dict[NormalizedName, ProjectFacts]]:
     """Return the name of the mirror's state, and its facts."""
     from yanksync.cli.reports.audit_rules import kept_files, rulings
+    from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.audit.state_source import facts_of_state
     from yanksync.state.database import exists
-    from yanksync.state.state import State
 
     settings = context.settings()
     with path_for_reading(settings) as path:
         if not exists(path):
             raise click.UsageError(_NO_MIRROR.format(settings.mirror.state))
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             facts = facts_of_state(state, names, rulings(state), kept_files(state, settings))
             return f"the state {settings.mirror.state}", facts
 

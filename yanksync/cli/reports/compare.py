@@ -146,11 +146,11 @@ def _compared(
     """Compare, and print what is found as it comes."""
     from yanksync.cli.display.difference_rows import DifferenceWriter
     from yanksync.cli.display.progress import ProgressBars
+    from yanksync.mirror.bundled_output import open_history
     from yanksync.reports.compare.compare_index import begin, differences
-    from yanksync.state.state import State
 
     writer = DifferenceWriter(as_json=as_json, notes=bool(context.verbose))
-    with State(path, create=False, read_only=True) as state, ProgressBars() as bars:
+    with open_history(settings, path) as state, ProgressBars() as bars:
         try:
             summary = begin(index, state, selection)
         except UpstreamError as error:

@@ -112,6 +112,7 @@ def exposure(
       yanksync exposure access.log --project demo --since 30d --clients
       zstdcat logs/*.zst | yanksync exposure - --key-file key --json
     """
+    from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import no_mirror, path_for_reading
     from yanksync.reports.exposure.log_files import check
     from yanksync.state.database import exists
@@ -125,7 +126,7 @@ def exposure(
             print_line(no_mirror(settings, path) or missing)
             return ExitCode.FAILED
         name = str if show_addresses else _named(key)
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             for unknown in unknown_names(state, selection.spelled_out_names):
                 print_line(unknown_project(state, settings, unknown), "warning")
             return _report(context, state, logs, selection, since, name, clients, as_json)

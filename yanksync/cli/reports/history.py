@@ -24,6 +24,7 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import normalize
 from yanksync.core.versions import same_version
+from yanksync.mirror.bundled_output import open_history
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.state.database import exists
 from yanksync.state.state import State
@@ -97,7 +98,7 @@ def history(
             if missing is not None:
                 print_line(missing)
             return ExitCode.DONE if missing is None else ExitCode.FAILED
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             names, version = _understood(state, words)
             newest_first = reverse or most is not None
             rows = _chosen(

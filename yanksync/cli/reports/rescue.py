@@ -174,15 +174,15 @@ def _state_hashes(
     context: CliContext, project: NormalizedName, version: str
 ) -> tuple[str, tuple[KnownHash, ...]]:
     """Return what the state is called, and its hashes."""
+    from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.rescue.known_hashes import hashes_of_state
     from yanksync.state.database import exists
-    from yanksync.state.state import State
 
     settings = context.settings()
     with path_for_reading(settings) as path:
         if not exists(path):
             pin = f"{project}=={version}"
             raise click.UsageError(_NO_HASH.format(settings.mirror.state, pin))
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             return f"the state {settings.mirror.state}", hashes_of_state(state, project, version)

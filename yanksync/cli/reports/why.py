@@ -18,6 +18,7 @@ from yanksync.cli.project_names import complete_project, unknown_project, valid_
 from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
+from yanksync.mirror.bundled_output import open_history
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.reports.why.report import WhyReport
 from yanksync.state.database import exists
@@ -53,7 +54,7 @@ def why(context: CliContext, project: str, version: str | None, as_json: bool) -
         if not exists(path):
             print_line(missing or f"there is no state {settings.mirror.state}")
             return ExitCode.FAILED
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             report = _report(state, settings, name, version)
             if report is None:
                 print_line(unknown_project(state, settings, name))

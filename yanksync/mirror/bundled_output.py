@@ -1,0 +1,42 @@
+"""Refuses commands that could only harm or mislead at an output that bundles feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yanksync.config.settings import Settings
+from yanksync.core.errors import StateError, YanksyncError
+from yanksync.state.state import State
+
+
+def refuse_to_follow(settings: Settings, state: State) -> None:
+    """Raise :class:`StateError` for an output that is made of bundles."""
+    if state.facts.applied_bundle.source is not None:
+        mirror = settings.mirror
+        raise StateError(
+            str(mirror.state),
+            f"{mirror.output} is made of bundles, so nothing was done. 'yanksync bundle apply' "
+            "changes it. If it is to follow upstream from now on, name upstream.simple_url, move "
+            f"{mirror.state} away, and run 'yanksync sync'",
+        )
+
+
+def open_history(settings: Settings, path: Path) -> State:
+    """Open the state to read what upstream had and withdrew.
+
+    Raises :class:`StateError`, also for an output that is made of bundles: they bring no history,
+    and an empty one would say that nothing was withdrawn.
+    """
+    state = State(path, create=False, read_only=True)
+    try:
+        if state.facts.applied_bundle.source is None:
+            return state
+        raise StateError(
+            str(settings.mirror.state),
+            f"{settings.mirror.output} is made of bundles, which bring pages and no history. Run "
+            "this command where 'yanksync bundle create' runs; 'yanksync audit --withdrawals' can "
+            "ask the log that bundles bring",
+        )
+    except YanksyncError:
+        state.close()
+        raise
