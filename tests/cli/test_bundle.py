@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
-from tests.support.cli_runner import Cli
+from tests.support.cli_runner import Cli, ended
+from tests.support.fake_index.index import FakeUpstream, Served
 
 
 @pytest.fixture
@@ -28,10 +33,86 @@ def test_a_mirror_crosses_an_air_gap(synced: Cli, receiver: Cli) -> None:
     assert {path: one[0] for path, one in receiver.tree().items()} == {
         path: one[0] for path, one in synced.tree().items()
     }
-    assert receiver("check").out.startswith("OK: up to date")
-    refused = receiver("sync", YANKSYNC_UPSTREAM_SIMPLE_URL="http://127.0.0.1:9/simple/")
-    assert refused.code == 1
-    assert "is made of bundles, so nothing was done" in refused.err
+    assert receiver("check").out.startswith("OK: up to date with bundle 1, 2 projects")
+
+
+def test_the_receiver_asks_no_upstream(
+    synced: Cli, receiver: Cli, upstream: FakeUpstream, served: Served
+) -> None:
+    bundle = receiver.home / "first.bundle"
+    assert synced("bundle", "create", str(bundle)).code == 0
+    assert receiver("bundle", "apply", str(bundle)).code == 0
+    before, pip = receiver.tree(), {"PIP_INDEX_URL": served.simple_url}
+    upstream.clear_log()
+    shown = receiver("status", **pip)
+    assert "upstream          none; bundles feed this output" in shown.out.splitlines()
+    assert "projects          2" in shown.out.splitlines()
+    checked = receiver("doctor", **pip)
+    assert (checked.code, "bundle 1 was applied" in checked.out) == (0, True), checked.out
+    assert receiver("verify", "--hash").silent
+    for command in (["sync"], ["full-resync", "demo"]):
+        refused = receiver(*command, **pip)
+        assert refused.code == 1
+        assert "is made of bundles, so nothing was done" in refused.err
+    for command in (["history"], ["why", "demo"], ["forget", "demo"]):
+        refused = receiver(*command, **pip)
+        assert (refused.code, refused.out) == (1, "")
+        assert "is made of bundles, which bring pages and no history" in refused.err
+    assert upstream.requests == []
+    assert receiver.tree() == before
+
+
+def test_a_receiver_can_be_made_to_follow_upstream(
+    synced: Cli, receiver: Cli, served: Served, upstream: FakeUpstream
+) -> None:
+    bundle = receiver.home / "first.bundle"
+    assert synced("bundle", "create", str(bundle)).code == 0
+    assert receiver("bundle", "apply", str(bundle)).code == 0
+    upstream.upload("demo", "3.0")
+    receiver.state.rename(receiver.home / "before.db")
+    receiver.configure(f'simple_url = "{served.simple_url}"', mirror='output = "mirror"')
+    assert receiver("sync").code == 0
+    assert b"demo-3.0" in (receiver.output / "simple/demo/index.html").read_bytes()
+    assert receiver("verify").silent
+    assert "upstream          http" in receiver("status").out
+
+
+def test_a_killed_apply_is_made_up_for(
+    yanksync: Cli, receiver: Cli, upstream: FakeUpstream
+) -> None:
+    for number in range(150):
+        upstream.upload("demo", f"{number}.0")
+    yanksync.config.write_text(yanksync.config.read_text() + '[mirror]\nfiles = "copy"\n')
+    assert yanksync("sync").code == 0
+    bundle = receiver.home / "first.bundle"
+    assert yanksync("bundle", "create", str(bundle)).code == 0
+    while True:
+        apply = receiver.start("bundle", "apply", str(bundle))
+        while apply.poll() is None and not any(receiver.output.rglob("*.tar.gz")):
+            pass
+        apply.kill()
+        if ended(apply).code != 0:
+            break
+        shutil.rmtree(receiver.output)  # it was faster than the kill
+        receiver.state.unlink()
+    assert missing_copies(receiver.output) == []
+    again = receiver("bundle", "apply", str(bundle))
+    assert again.code == 0, again.err
+    assert missing_copies(receiver.output) == []
+    assert {path: one[0] for path, one in receiver.tree().items()} == {
+        path: one[0] for path, one in yanksync.tree().items()
+    }
+    assert receiver("verify", "--hash").silent
+
+
+def missing_copies(output: Path) -> list[str]:
+    """Return the files that pages name and that are not there."""
+    return [
+        file["url"]
+        for page in output.glob("simple/*/index.v1_json")
+        for file in json.loads(page.read_bytes())["files"]
+        if not (page.parent / file["url"]).is_file()
+    ]
 
 
 def test_a_bundle_replaces_no_file(synced: Cli) -> None:

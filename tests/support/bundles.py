@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from yanksync.bundle.places import Places, open_places
 from yanksync.config.load import load
 from yanksync.mirror.open_mirror import any_package_store
 from yanksync.mirror.progress import NoProgress
+from yanksync.output.comparison import FindingKind
 from yanksync.output.store import FreeSpace
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.state import State
+from yanksync.verify.received import ReceivedOutput, check_received
+from yanksync.verify.summary import CheckSummary, FileCheck
 
 
 def bundle_of(world: World, name: str, since: int = 0) -> Path:
@@ -114,6 +118,22 @@ class Receiver:
             if is_narrow:
                 places = replace(places, store=Narrow(places.store))
             return apply_file(places, bundle, dry_run=dry_run)
+
+    def create(self, file: Path) -> BundleContents:
+        """Make a bundle of this output."""
+        with open_places(self.settings, "bundle create", NoProgress()) as places:
+            return create_bundle(places, file, 0)
+
+    def verified(
+        self, *, read: bool, may_write: bool = True
+    ) -> tuple[Counter[FindingKind], int, int]:
+        """Verify the output; return what was found, and how many projects and files it has."""
+        summary = CheckSummary()
+        with open_places(self.settings, "verify", NoProgress(), dry_run=True) as places:
+            output = ReceivedOutput(places.state, places.store, places.packages, NoProgress())
+            for _ in check_received(output, FileCheck(read=read, may_write=may_write), summary):
+                pass
+        return summary.kinds, summary.projects, summary.files
 
     def files(self) -> dict[str, bytes]:
         """Return everything below the output, by path."""

@@ -1,0 +1,177 @@
+"""An output that bundles feed can be looked at and checked where it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import Receiver, Steps, bundle_of
+from tests.support.dying_store import Killed
+from tests.support.fake_index.http_server import Served
+from tests.support.world import DAY, DONE, World
+from yanksync.cli.reports.check import CRITICAL, WARNING, Limits, Problem, problems
+from yanksync.core.errors import BundleError
+from yanksync.output.comparison import FindingKind
+from yanksync.state.views.status import read_status
+
+Damage = Callable[[Receiver], None]
+
+
+@pytest.fixture
+def mirror(served: Served, where: Path) -> World:
+    (where / "mirror").mkdir()
+    options = {"mirror_files": "copy", "withdrawals_publish": True, "files_deleted_index": True}
+    return World(served, where / "mirror", disk=True, **options)
+
+
+@pytest.fixture
+def receiver(where: Path) -> Receiver:
+    (where / "receiver").mkdir()
+    return Receiver(where / "receiver")
+
+
+@pytest.fixture
+def fed(mirror: World, receiver: Receiver) -> Receiver:
+    """An output of one bundle, with something of each kind."""
+    about = {"core_metadata": b"Name: demo\n", "upload_time": "2020-01-01T00:00:00Z"}
+    mirror.started("demo", "other", **about)
+    mirror.up.remove_release("demo", "1.0")
+    mirror.up.yank("other", "1.0", "broken")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "first.bundle"))
+    return receiver
+
+
+def package(receiver: Receiver, name: str) -> Path:
+    (found,) = (receiver.output / "packages").rglob(name)
+    return found
+
+
+def rewritten(*paths: str) -> Damage:
+    def harm(receiver: Receiver) -> None:
+        for path in (receiver.output / one for one in paths):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # a hard link of another file
+            path.write_bytes(b"<!-- other -->")
+
+    return harm
+
+
+def removed(path: str) -> Damage:
+    return lambda receiver: (receiver.output / path).unlink()
+
+
+def shorter(receiver: Receiver) -> None:
+    package(receiver, "other-2.0.tar.gz").write_bytes(b"x")
+
+
+def other_bytes(receiver: Receiver) -> None:
+    path = package(receiver, "other-2.0.tar.gz")
+    path.write_bytes(bytes(len(path.read_bytes())))
+
+
+def other_metadata(receiver: Receiver) -> None:
+    package(receiver, "other-2.0.tar.gz.metadata").write_bytes(b"Name: odd!\n")
+
+
+DAMAGES: dict[str, tuple[Damage, FindingKind]] = {
+    "page": (rewritten("simple/demo/index.html"), FindingKind.DIFFERENT),
+    "page-gone": (removed("simple/demo/index.v1_json"), FindingKind.MISSING),
+    "list": (rewritten("simple/index.v1_json"), FindingKind.DIFFERENT),
+    "copy-of-page": (
+        rewritten("simple/demo/index.html.gz", "simple/demo/index.v1_html.gz"),
+        FindingKind.STALE,
+    ),
+    "extra-page": (rewritten("simple/more/index.html"), FindingKind.EXTRA),
+    "log": (rewritten("withdrawals/log/index.json"), FindingKind.DIFFERENT),
+    "log-gone": (removed("withdrawals/log/index.json"), FindingKind.MISSING),
+    "bytes": (other_bytes, FindingKind.ALTERED),
+    "metadata": (other_metadata, FindingKind.ALTERED),
+    "size": (shorter, FindingKind.ALTERED),
+    "file-gone": (
+        lambda receiver: package(receiver, "other-2.0.tar.gz").unlink(),
+        FindingKind.MISSING,
+    ),
+    "extra-file": (rewritten(f"packages/aa/bb/{'c' * 60}/x-1.tar.gz"), FindingKind.UNREFERENCED),
+}
+
+
+def test_an_output_is_as_its_bundles_made_it(mirror: World, fed: Receiver) -> None:
+    assert fed.verified(read=True) == (Counter(), 2, 4)
+    mirror.up.remove_project("demo")
+    mirror.up.remove_release("other", "1.0")
+    mirror.up.upload("added", "1.0")
+    assert mirror.sync() == DONE
+    fed.apply(bundle_of(mirror, "second.bundle", 1))
+    assert fed.files() == mirror.files()
+    assert fed.verified(read=True) == (Counter(), 2, 3)
+    found = read_status(fed.state, mirror.clock.time)
+    assert (found.projects, found.package_files.served) == (2, 3)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_found_and_the_next_full_bundle_repairs_it(
+    mirror: World, fed: Receiver, damage: str
+) -> None:
+    harm, kind = DAMAGES[damage]
+    harm(fed)
+    found = fed.verified(read=True)[0]
+    assert found[kind] >= 1 and set(found) == {kind}
+    fed.apply(bundle_of(mirror, "full.bundle"))
+    assert fed.verified(read=True)[0] == Counter()
+    assert fed.files() == mirror.files()
+
+
+def test_an_altered_file_is_taken_out_of_service(fed: Receiver) -> None:
+    other_bytes(fed)
+    assert fed.verified(read=False)[0] == Counter()
+    before = package(fed, "other-2.0.tar.gz")
+    fed.verified(read=True, may_write=False)
+    assert before.exists()
+    fed.verified(read=True)
+    assert not before.exists()
+
+
+def test_the_status_is_that_of_the_newest_bundle(mirror: World, fed: Receiver) -> None:
+    found = read_status(fed.state, mirror.clock.time)
+    assert found.bundle is not None
+    assert (found.bundle.cursor, found.bundle.made) == (1, mirror.clock.time)
+    assert (found.projects, found.package_files.served) == (2, 4)
+    assert _texts(fed, mirror, Limits()) == []
+    late = _problems(fed, mirror, Limits(lag=7 * DAY), later=8 * DAY)
+    assert [one.level for one in late] == [CRITICAL]
+    assert "behind upstream, 7 days allowed: the newest bundle here is 1, made " in late[0].text
+
+
+def test_an_unfinished_bundle_is_told(mirror: World, fed: Receiver) -> None:
+    mirror.up.upload("added", "1.0")
+    assert mirror.sync() == DONE
+    with pytest.raises(Killed):
+        fed.apply(bundle_of(mirror, "second.bundle", 1), steps=Steps(3))
+    (problem,) = _problems(fed, mirror, Limits())
+    assert problem == Problem(
+        WARNING, "'yanksync bundle apply' did not end; apply the same bundle again"
+    )
+
+
+def test_no_bundle_is_made_of_one_that_was_applied(fed: Receiver, where: Path) -> None:
+    with pytest.raises(BundleError, match="is made of bundles, so no bundle was made"):
+        fed.create(where / "onward.bundle")
+    assert not (where / "onward.bundle").exists()
+
+
+def test_no_bundle_is_made_before_the_mirror_is(receiver: Receiver, where: Path) -> None:
+    with pytest.raises(BundleError, match="is not built yet"):
+        receiver.create(where / "early.bundle")
+
+
+def _problems(fed: Receiver, mirror: World, limits: Limits, later: float = 0.0) -> list[Problem]:
+    now = mirror.clock.time + later
+    return problems(read_status(fed.state, now), fed.settings, limits, now)
+
+
+def _texts(fed: Receiver, mirror: World, limits: Limits) -> list[str]:
+    return [one.text for one in _problems(fed, mirror, limits)]
