@@ -17,6 +17,7 @@ from yanksync.config.load import load
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
+from yanksync.state.views.status import read_status
 from yanksync.sync.optional_steps import update_withdrawals
 from yanksync.sync.policy.forget import contents_of, forget, mirror_again
 
@@ -45,6 +46,24 @@ def forgotten(world: World, *names: str) -> None:
         return ExitCode.DONE
 
     assert world.work(work) == DONE
+
+
+def again(world: World) -> None:
+    """Let the project be mirrored again, as the command does."""
+    with world.state() as state:
+        mirror_again(state, load(None, {}, **world.flags), [DEMO], world.clock.time)
+
+
+def filenames(world: World, name: str) -> list[str]:
+    """Return the files of a published page."""
+    page = world.page(name)
+    assert page is not None
+    return [file["filename"] for file in page["files"]]
+
+
+def unfinished(world: World) -> tuple[str, ...]:
+    """Return the projects that the status says are not forgotten yet."""
+    return read_status(world.where / "state.db", world.clock.time).unfinished_forget
 
 
 def texts_in(directory: Path) -> list[str]:
@@ -102,6 +121,23 @@ def test_files_that_another_project_has_already_leave_it(mirror: World) -> None:
     assert page["files"] == []
     assert mirror.sync() == DONE
     assert not [path for path in mirror.files() if path.endswith("copycat-1.0.tar.gz")]
+    again(mirror)
+    assert mirror.sync() == DONE
+    assert filenames(mirror, "copycat") == ["copycat-1.0.tar.gz"]
+    assert [path for path in mirror.files() if path.endswith("copycat-1.0.tar.gz")]
+
+
+def test_a_mirror_without_copies_hides_them_at_once(served: Served, where: Path) -> None:
+    world = World(served, where, disk=True)
+    content = b"the same bytes"
+    world.up.upload("demo", "1.0", content=content)
+    world.up.upload("copycat", "1.0", content=content)
+    assert world.sync() == DONE
+    forgotten(world)
+    assert filenames(world, "copycat") == []
+    again(world)
+    assert world.sync() == DONE
+    assert filenames(world, "copycat") == ["copycat-1.0.tar.gz"]
 
 
 def test_a_follower_of_the_log_begins_again(mirror: World) -> None:
@@ -187,9 +223,60 @@ def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> No
     assert mirror.work(work) == ExitCode.FAILED
     assert mirror.error is not None
     assert "could not be removed; the next 'yanksync sync' tries again" in mirror.error
+    assert unfinished(mirror) == ("demo",)
+    mirror.up.upload("other", "3.0")
+    assert mirror.sync() == ExitCode.FAILED
+    assert "other-3.0.tar.gz" in filenames(mirror, "other")
+    assert unfinished(mirror) == ("demo",)
     stranger.unlink()
     assert mirror.sync() == DONE
     assert texts_in(mirror.where) == []
+    assert unfinished(mirror) == ()
+
+
+def test_a_pass_begins_what_the_output_did_not_let_begin(mirror: World) -> None:
+    pages = mirror.where / "out/simple"
+    pages.rename(mirror.where / "out/away")
+    pages.write_text("a file in its place")
+
+    def work(world: Mirror) -> ExitCode:
+        forget(world, [DEMO])
+        return ExitCode.DONE
+
+    assert mirror.work(work) == ExitCode.FAILED
+    assert unfinished(mirror) == ("demo",)
+    pages.unlink()
+    (mirror.where / "out/away").rename(pages)
+    assert mirror.sync() == DONE
+    assert texts_in(mirror.where) == []
+
+
+def test_files_in_an_earlier_place_go_too(mirror: World) -> None:
+    assert len(list(mirror.where.rglob("state.db.withheld/**/demo-1.0*"))) == 1
+    mirror.configure(files_withheld=str(mirror.where / "elsewhere"))
+    assert mirror.sync() == DONE
+    forgotten(mirror)
+    assert list(mirror.where.rglob("demo-*")) == []
+
+
+def test_an_earlier_place_that_is_gone_is_named(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = mirror.where / "state.db.withheld"
+    mirror.configure(files_withheld=str(mirror.where / "elsewhere"))
+    assert mirror.sync() == DONE
+    place.rename(mirror.where / "unmounted")
+    forgotten(mirror)
+    assert f"demo: {place}, an earlier files.withheld, may still have files of it" in caplog.text
+
+
+def test_a_full_resync_says_that_it_was_forgotten(
+    mirror: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgotten(mirror)
+    assert mirror.resync("demo") == ExitCode.FAILED
+    assert "'yanksync forget --undo demo' lets it be mirrored again" in caplog.text
+    assert mirror.sync() == DONE
 
 
 def test_the_index_of_deleted_files_forgets_it_too(mirror: World) -> None:

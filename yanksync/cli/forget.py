@@ -22,7 +22,7 @@ from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.names import NormalizedName
 from yanksync.mirror.bundled_output import open_history
-from yanksync.mirror.context import Mirror
+from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import open_mirror
 from yanksync.mirror.state_access import open_state, path_for_reading
 from yanksync.state.state import State
@@ -133,7 +133,6 @@ def _work(mirror: Mirror, names: Sequence[NormalizedName]) -> ExitCode:
     """Forget projects, and let everything that is published say so."""
     runs, code = mirror.state.runs, ExitCode.FAILED
     try:
-        mirror.store.prepare()
         forget(mirror, names)
         update_withdrawals(mirror)
         deliver_hooks(mirror)
@@ -142,6 +141,8 @@ def _work(mirror: Mirror, names: Sequence[NormalizedName]) -> ExitCode:
         code = ExitCode.FAILED if mirror.totals.problem is not None else code
     except YanksyncError as error:
         mirror.totals.problem = str(error)
+        if mirror.state.forgotten.unfinished():
+            log.warning("not everything is removed yet; the next 'yanksync sync' goes on with it")
         raise
     finally:
         runs.end(mirror.run, time.time(), run_record(mirror, code))

@@ -136,6 +136,7 @@ class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
     sweep_days: int | None = None
     retention: str | None = None  # which files stay that upstream removed
     deleted_index: bool | None = None  # whether an index of these files is published
+    withheld: str | None = None  # where copies are or were kept out of service, a place a line
     has_copies: bool | None = None  # of package files, or had until they were given up
 
 

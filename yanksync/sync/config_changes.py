@@ -27,6 +27,8 @@ def apply_policies(mirror: Mirror) -> None:
     wanted = rendering_policy(mirror.settings)
     place = mirror.settings.mirror.output_identity
     known = facts.config
+    if mirror.settings.copies_files:
+        _note_withheld(mirror, known.withheld)
     moved = (known.output or "") != place
     if not moved and known.policy == wanted:
         return
@@ -47,6 +49,14 @@ def apply_policies(mirror: Mirror) -> None:
         facts.change(AppliedConfig, output=place, policy=wanted)
         if mirror.settings.copies_files:
             facts.change(AppliedConfig, has_copies=True)
+
+
+def _note_withheld(mirror: Mirror, known: str | None) -> None:
+    """Note where copies go that are out of service, so that ``forget`` finds them later."""
+    places = [] if known is None else known.splitlines()
+    place = str(mirror.settings.withheld)
+    if place not in places:
+        mirror.state.facts.change(AppliedConfig, withheld="\n".join([*places, place]))
 
 
 def selection_changed(mirror: Mirror) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from yanksync.core.errors import PublishError
-from yanksync.mirror.context import Mirror
+from yanksync.mirror.context import Mirror, log
 
 
 def recover_copies(mirror: Mirror) -> None:
@@ -109,11 +109,15 @@ def send_notifications(mirror: Mirror) -> None:
 
 
 def finish_forgotten(mirror: Mirror) -> None:
-    """Do what a ``forget`` that died has left."""
+    """Do what a ``forget`` that died has left; the pass goes on if that fails."""
     from yanksync.sync.policy.forget import finish_forgetting  # start-up: it is seldom needed
 
-    mirror.store.prepare()
-    finish_forgetting(mirror)
+    try:
+        finish_forgetting(mirror)
+    except PublishError as error:  # withdrawals of other projects do not wait for it
+        log.error("%s", error)
+        mirror.totals.problem = str(error)
+        mirror.totals.causes[error.cause] += 1
 
 
 def write_held_forms(mirror: Mirror) -> None:

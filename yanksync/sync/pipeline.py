@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from yanksync.core.errors import (
@@ -220,14 +222,25 @@ def find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | 
         return error, False
     now = mirror.now()
     names = [name for name in request.projects if mirror.settings.is_mirrored(name)]
-    for name in {*request.projects}.difference(names):
-        log.warning("%s: not fetched: no file of files.lock_files names it", name)
+    _report_unfetched(mirror, {*request.projects}.difference(names))
     with mirror.state.transaction():
         mirror.state.projects.add((name, name) for name in names)
         for name in names:
             mirror.state.fetch_queue.mark(name, None, now, forced=True, patient=False)
     _check_free_space(mirror)
     return None, unread
+
+
+def _report_unfetched(mirror: Mirror, names: Iterable[NormalizedName]) -> None:
+    """Say why projects that a person named are not fetched."""
+    forgotten = mirror.state.forgotten.names() if names else ()
+    for name in names:
+        if name in forgotten:
+            why = f"it was forgotten; 'yanksync forget --undo {name}' lets it be mirrored again"
+            mirror.totals.problem = f"{name}: not fetched: {why}"
+            log.error("%s", mirror.totals.problem)
+        else:
+            log.warning("%s: not fetched: no file of files.lock_files names it", name)
 
 
 def _check_free_space(mirror: Mirror) -> None:

@@ -39,9 +39,9 @@ class ReportRow(Protocol):
 
 
 class ReportWriter:
-    """Prints rows as lines, or as an array in a JSON object; a context manager.
+    """Prints rows as lines, or as an array in a JSON object.
 
-    The object also has the counts, unless the command fails before.
+    A context manager. The object also has the counts, unless the command fails before.
     """
 
     def __init__(self, key: str, *, as_json: bool) -> None:

@@ -61,7 +61,10 @@ class ReceivedTable:
         return ReceivedCounts(*row)
 
     def batch(self, directory: str, after: str, limit: int) -> list[ReceivedFile]:
-        """Return the next files below a directory, behind the path ``after``, by path."""
+        """Return the next files below a directory, by path.
+
+        They are those behind the path ``after``.
+        """
         first, behind = _below(directory)
         rows = self._db.execute(
             "SELECT * FROM received WHERE path > ? AND path < ? ORDER BY path LIMIT ?",

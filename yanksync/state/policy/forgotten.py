@@ -51,9 +51,15 @@ class ForgottenTable:
         rows = self._db.execute("SELECT project FROM forgotten WHERE NOT erased")
         return [row[0] for row in rows]
 
-    def hashes(self) -> frozenset[tuple[str, str]]:
-        """Return the hashes of all forgotten files, as pages have them."""
-        rows = self._db.execute("SELECT algorithm, digest FROM forgotten_files")
+    def hashes(self, project: str | None = None) -> frozenset[tuple[str, str]]:
+        """Return the hashes of forgotten files, as pages have them.
+
+        Without ``project`` they are those of all.
+        """
+        rows = self._db.execute(
+            "SELECT algorithm, digest FROM forgotten_files WHERE ?1 IS NULL OR project = ?1",
+            (project,),
+        )
         return frozenset((row[0], row[1]) for row in rows)
 
     def add(self, project: str, files: Iterable[Hashes], now: float) -> None:

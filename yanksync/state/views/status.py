@@ -23,7 +23,10 @@ _TOLD = 100  # projects with a problem that are shown
 
 
 class FeedingBundle(Struct, frozen=True, kw_only=True):
-    """The newest bundle of an output that bundles feed. Times are UTC seconds."""
+    """The newest bundle of an output that bundles feed.
+
+    Times are UTC seconds.
+    """
 
     cursor: int | None  # of the newest one that was applied to its end; None: none was
     made: float | None

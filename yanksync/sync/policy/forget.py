@@ -6,7 +6,11 @@ behind that leaves the rest to the next one, which begins with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,17 +22,22 @@ from yanksync.core.model import File, Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.paths import metadata_path
 from yanksync.core.project_state import PublishReason
+from yanksync.core.urls import redacted
 from yanksync.core.withdrawals import paths
 from yanksync.mirror.context import Mirror, log
-from yanksync.mirror.forgotten import is_forgotten, without_forgotten
+from yanksync.mirror.forgotten import ForgottenHashes, is_forgotten, without_forgotten
 from yanksync.mirror.open_mirror import any_package_store
-from yanksync.state.project_rows import ProjectRow
+from yanksync.output.package_store import PackageStore
+from yanksync.state.project_rows import ProjectRow, StoredPage
 from yanksync.state.state import State
 from yanksync.state.views.stored_page import parse_stored_page
 from yanksync.sync.package_files.deleted_index import publish_deleted_index
 from yanksync.sync.policy.rules import with_recorded_rules
 from yanksync.sync.publish import publish
 from yanksync.sync.publish_list import publish_list
+
+_BATCH = 500
+_DIGEST = re.compile(rb"[0-9a-fA-F]{32,128}")
 
 
 class ForgottenContents(Struct, frozen=True, kw_only=True):
@@ -97,7 +106,11 @@ def mirror_again(
 
     The configuration can leave some of them out.
     """
+    hashes = frozenset[tuple[str, str]]().union(*map(state.forgotten.hashes, names))
     with state.transaction():
+        for rows in _projects_with(state, hashes):  # what hid their files is gone
+            for row in rows:
+                state.publish_queue.add_page(row.id, now)
         for name in names:
             state.forgotten.drop(name)
             if settings.is_mirrored(name):
@@ -107,6 +120,7 @@ def mirror_again(
 
 def finish_forgetting(mirror: Mirror) -> None:
     """Remove what is left of forgotten projects. Raises what :func:`forget` raises."""
+    mirror.store.prepare()
     state, names = mirror.state, mirror.state.forgotten.unfinished()
     settings, hashes = without_forgotten(mirror.settings, state)
     mirror = with_recorded_rules(replace(mirror, settings=settings, forgotten=hashes))
@@ -148,16 +162,55 @@ def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
         store.delete_packages(places)
         store.keep_incoming(set(store.incoming()).difference(places))
         store.delete_withheld([one.path for one in copies])
+        for earlier in _earlier_stores(mirror, copies[0].project):
+            earlier.delete_withheld([one.path for one in copies])
+
+
+def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
+    """Yield a store for each earlier ``files.withheld``; log which cannot be looked into."""
+    settings = mirror.settings
+    for place in (mirror.state.facts.config.withheld or "").splitlines():
+        if place == str(settings.withheld):
+            continue
+        if isinstance(settings.mirror.output, Path) and Path(place).is_dir():
+            section = replace(settings.files, withheld=Path(place))
+            yield any_package_store(replace(settings, files=section))
+        else:
+            log.warning(
+                "%s: %s, an earlier files.withheld, may still have files of it, and cannot be "
+                "looked into now; delete them there",
+                project,
+                redacted(place),
+            )
 
 
 def _hide_in_other_projects(mirror: Mirror) -> None:
     """Publish the pages again of other projects that have the same files."""
     state = mirror.state
-    for batch in state.package_files.in_batches():
-        found = {one.project for one in batch if is_forgotten(one.file.hashes, mirror.forgotten)}
-        rows = state.projects.get(found).values()
+    for rows in _projects_with(state, mirror.forgotten):
         with state.transaction():
             for row in rows:
                 state.publish_queue.add_page(row.id, mirror.now())
         queued = state.publish_queue.queued([row.id for row in rows])
         publish(mirror, [one for one in queued if one.reason is PublishReason.PAGE])
+
+
+def _projects_with(state: State, hashes: ForgottenHashes) -> Iterator[list[ProjectRow]]:
+    """Yield the projects that have a file with one of these hashes."""
+    digests, after = {digest for _, digest in hashes}, 0
+    while digests and (rows := state.projects.next_batch(after, _BATCH)):
+        after = rows[-1].id
+        copies = state.package_files.by_project([row.name for row in rows])
+        yield [
+            row
+            for row in rows
+            if any(is_forgotten(one.file.hashes, hashes) for one in copies.get(row.name, ()))
+            or not digests.isdisjoint(_digests_in(state.projects.page(row.id)))
+        ]
+
+
+def _digests_in(page: StoredPage | None) -> list[str]:
+    """Return whatever looks like a digest; a page is not read for less."""
+    with suppress(zlib.error):  # a damaged page is published from upstream's next answer
+        return [] if page is None else [one.decode().lower() for one in _DIGEST.findall(page.text)]
+    return []
