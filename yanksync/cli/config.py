@@ -53,10 +53,9 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
     if idle and not as_json:
         print_line(f'{", ".join(idle)}: without effect, as mirror.files is "link"', "warning")
     if errors:
-        if not as_json:
-            count = len(errors)
-            they = "it is" if count == 1 else "they are"
-            print_line(f"{count} error{'s' * (count != 1)}; nothing runs until {they} corrected")
+        count = len(errors)
+        they = "it is" if count == 1 else "they are"
+        print_line(f"{count} error{'s' * (count != 1)}; nothing runs until {they} corrected")
         return ExitCode.USAGE
     if not as_json:
         click.echo(f"{colored('ok', 'ok')}  {config_place(found)}")

@@ -109,7 +109,10 @@ def send_notifications(mirror: Mirror) -> None:
 
 
 def finish_forgotten(mirror: Mirror) -> None:
-    """Do what a ``forget`` that died has left; the pass goes on if that fails."""
+    """Do what a ``forget`` that died has left.
+
+    The pass goes on if that fails.
+    """
     from yanksync.sync.policy.forget import finish_forgetting  # start-up: it is seldom needed
 
     try:

@@ -17,13 +17,20 @@ _HEADER = f"{'FINDING':{_FINDING}}  {'PROJECT':{_PIN}}  {'SINCE':10}  DETAIL"
 
 
 class DifferenceWriter:
-    """Prints differences as lines of a table, or as a JSON object."""
+    """Prints differences as lines of a table, or as a JSON object; a context manager."""
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
         """``notes``: the table has those, too; JSON has all."""
         self._json = as_json
         self._notes = notes
         self._begun = False
+
+    def __enter__(self) -> DifferenceWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._json and self._begun:  # the command failed; what it found stays valid
+            click.echo("\n]}")
 
     def write(self, one: Difference) -> None:
         """Print one difference."""
@@ -43,6 +50,7 @@ class DifferenceWriter:
         if self._json:
             lead = "\n], " if self._begun else '{"differences": [], '
             click.echo(lead + json.dumps(summary_object(summary, index, state))[1:])
+            self._begun = False
             return
         for line in _summary_lines(summary, index):
             click.echo(printable(line))

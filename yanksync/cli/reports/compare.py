@@ -149,22 +149,22 @@ def _compared(
     from yanksync.mirror.bundled_output import open_history
     from yanksync.reports.compare.compare_index import begin, differences
 
-    writer = DifferenceWriter(as_json=as_json, notes=bool(context.verbose))
-    with open_history(settings, path) as state, ProgressBars() as bars:
-        try:
-            summary = begin(index, state, selection)
-        except UpstreamError as error:
-            print_line(f"{error}; nothing was compared")
+    with DifferenceWriter(as_json=as_json, notes=bool(context.verbose)) as writer:
+        with open_history(settings, path) as state, ProgressBars() as bars:
+            try:
+                summary = begin(index, state, selection)
+            except UpstreamError as error:
+                print_line(f"{error}; nothing was compared")
+                return ExitCode.FAILED
+            bars.expect(f"comparing {index.where}", summary.expected)
+            for _, found in differences(index, state, selection, summary):
+                for one in found:
+                    writer.write(one)
+                bars.advance(1)
+        if not summary.compared and summary.problem is not None:
+            print_line(f"{summary.problem}; nothing was compared")
             return ExitCode.FAILED
-        bars.expect(f"comparing {index.where}", summary.expected)
-        for _, found in differences(index, state, selection, summary):
-            for one in found:
-                writer.write(one)
-            bars.advance(1)
-    if not summary.compared and summary.problem is not None:
-        print_line(f"{summary.problem}; nothing was compared")
-        return ExitCode.FAILED
-    writer.end(summary, index.where, redacted(str(settings.mirror.state)))
+        writer.end(summary, index.where, redacted(str(settings.mirror.state)))
     return _end(context, summary.findings, summary.problem, summary.expected - summary.compared)
 
 

@@ -20,6 +20,7 @@ from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.cli.project_names import complete_project, unknown_names, unknown_project
 from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.errors import YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import normalize
@@ -187,9 +188,14 @@ def _show(rows: Iterable[HistoryRow], *, as_json: bool, empty: bool = False) -> 
 
 def _print_json(rows: Iterable[HistoryRow]) -> None:
     lead = "["
-    for row in rows:
-        click.echo(lead + json.dumps(history_object(row)), nl=False)
-        lead = ",\n "
+    try:
+        for row in rows:
+            click.echo(lead + json.dumps(history_object(row)), nl=False)
+            lead = ",\n "
+    except YanksyncError:
+        if lead != "[":  # what was read stays valid
+            click.echo("]")
+        raise
     click.echo("[]" if lead == "[" else "]")
 
 
