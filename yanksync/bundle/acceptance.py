@@ -1,4 +1,4 @@
-"""Decides whether a bundle may be applied: its place in the order, and the room that it takes."""
+"""Decides whether a bundle may be applied, by order and room."""
 
 from __future__ import annotations
 

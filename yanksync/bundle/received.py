@@ -1,4 +1,4 @@
-"""Notes what a bundle brought, so that the output can be checked without the bundle."""
+"""Notes what a bundle brought, for later checks without the bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yanksync.state.bundles.received import ReceivedFile, ReceivedTable
 
 
 class WrittenFiles:
-    """The files that a bundle brings, a line for each; a context manager."""
+    """The files that a bundle brings; a context manager."""
 
     def __init__(self) -> None:
         self._lines = spool()
@@ -46,7 +46,10 @@ class WrittenFiles:
 def note_received(
     table: ReceivedTable, bundle: CheckedBundle, written: Iterable[ReceivedFile]
 ) -> None:
-    """Note what is in the output after a bundle. Use inside a transaction."""
+    """Note what is in the output after a bundle.
+
+    Use it inside a transaction.
+    """
     if bundle.header.has_everything:
         table.clear()
     if bundle.header.log is not LogPart.CHANGED:

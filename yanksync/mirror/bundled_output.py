@@ -1,4 +1,4 @@
-"""Refuses commands that could only harm or mislead at an output that bundles feed."""
+"""Refuses commands that do not suit an output that bundles feed."""
 
 from __future__ import annotations
 

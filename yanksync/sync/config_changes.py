@@ -52,7 +52,10 @@ def apply_policies(mirror: Mirror) -> None:
 
 
 def _note_withheld(mirror: Mirror, known: str | None) -> None:
-    """Note where copies go that are out of service, so that ``forget`` finds them later."""
+    """Note where copies go that are out of service.
+
+    ``forget`` looks for them there later.
+    """
     places = [] if known is None else known.splitlines()
     place = str(mirror.settings.withheld)
     if place not in places:

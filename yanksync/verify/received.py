@@ -82,7 +82,10 @@ def _pages(output: ReceivedOutput, summary: CheckSummary) -> Iterator[Finding]:
 
 
 def _forms(files: Sequence[ReceivedFile]) -> Iterator[tuple[str | None, tuple[bytes, bytes]]]:
-    """Yield the digests of each page; its HTML is directly before its JSON."""
+    """Yield the digests of each page.
+
+    Its HTML is directly before its JSON.
+    """
     for html, json in zip(files[::2], files[1::2], strict=True):
         name = html.path.removeprefix(f"{layout.ROOT}/").rpartition("/")[0]
         yield name or None, (html.digest, json.digest)
@@ -130,7 +133,10 @@ def _package_files(
 def _judged(
     output: ReceivedOutput, file: ReceivedFile, entry: PackageEntry | None, pace: ReadPace | None
 ) -> Finding | None:
-    """Return what is wrong with a package file; without ``pace`` it is not read."""
+    """Return what is wrong with a package file.
+
+    Without ``pace`` it is not read.
+    """
     if entry is None:
         return _found(FindingKind.MISSING, file.path)
     if not entry.is_file:
@@ -161,7 +167,10 @@ def _paced(chunks: Iterator[bytes], pace: ReadPace) -> Iterator[bytes]:
 
 
 def _taken_out(output: ReceivedOutput, found: Finding, *, may_write: bool) -> Finding:
-    """Take an altered file out of service; return what to say of it."""
+    """Take an altered file out of service.
+
+    Returns what to say of it.
+    """
     more = "it is still served, because this user may not change that"
     if may_write:
         try:

@@ -17,7 +17,10 @@ _HEADER = f"{'FINDING':{_FINDING}}  {'PROJECT':{_PIN}}  {'SINCE':10}  DETAIL"
 
 
 class DifferenceWriter:
-    """Prints differences as lines of a table, or as a JSON object; a context manager."""
+    """Prints differences as lines of a table, or as a JSON object.
+
+    A context manager.
+    """
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
         """``notes``: the table has those, too; JSON has all."""

@@ -79,5 +79,5 @@ class ReceivedTable:
 
 
 def _below(directory: str) -> tuple[str, str]:
-    """Return bounds of the paths below a directory; "0" is the character behind "/"."""
-    return f"{directory}/", f"{directory}0"
+    """Return bounds of the paths below a directory."""
+    return f"{directory}/", f"{directory}0"  # the character behind the slash

@@ -167,7 +167,10 @@ def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
 
 
 def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
-    """Yield a store for each earlier ``files.withheld``; log which cannot be looked into."""
+    """Yield a store for each earlier ``files.withheld``.
+
+    Log which cannot be looked into.
+    """
     settings = mirror.settings
     for place in (mirror.state.facts.config.withheld or "").splitlines():
         if place == str(settings.withheld):
@@ -210,7 +213,7 @@ def _projects_with(state: State, hashes: ForgottenHashes) -> Iterator[list[Proje
 
 
 def _digests_in(page: StoredPage | None) -> list[str]:
-    """Return whatever looks like a digest; a page is not read for less."""
+    """Return whatever looks like a digest."""
     with suppress(zlib.error):  # a damaged page is published from upstream's next answer
         return [] if page is None else [one.decode().lower() for one in _DIGEST.findall(page.text)]
     return []
