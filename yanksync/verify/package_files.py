@@ -71,10 +71,12 @@ class _CopyCheck:
         """Take altered copies out of service that a dead run found."""
         checks, after = self._mirror.state.copy_checks, 0
         while self._request.read and (batch := checks.wanted(float("inf"), BATCH, after)):
-            entries = self._mirror.packages.package_entries([copy.path for copy in batch])
+            paths = [path for copy in batch for path in (copy.path, metadata_path(copy.path))]
+            entries = self._mirror.packages.package_entries(paths)
             for copy in batch:
-                if copy.path in entries:
-                    standing = replace(copy, size=entries[copy.path].size, has_metadata=False)
+                if (entry := entries.get(copy.path)) is not None:
+                    beside = metadata_path(copy.path) in entries
+                    standing = replace(copy, size=entry.size, has_metadata=beside)
                     yield from self._check(standing, entries)
             self._take_out()
             after = batch[-1].id
