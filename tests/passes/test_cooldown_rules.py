@@ -379,6 +379,14 @@ def test_unreadable_advisories_change_nothing(
     assert world.files() == before
 
 
+def test_a_pipe_among_the_advisories_hangs_no_pass(world: World, tmp_path: Path) -> None:
+    world.started()
+    os.mkfifo(tmp_path / "pipe.json")
+    world.configure(mirror_advisories=[str(tmp_path / "pipe.json")])
+    assert world.sync() == FAILED
+    assert "neither a file nor a directory" in str(world.error)
+
+
 def test_bringing_much_back_is_held(world: World, tmp_path: Path) -> None:
     everything = [f"p{number}" for number in range(5)]
     world.started(*everything)

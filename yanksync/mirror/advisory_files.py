@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from zipfile import BadZipFile, ZipFile
 from zlib import crc32
 from zlib import error as ZlibError  # noqa: N812 (it is no constant)
@@ -50,6 +51,8 @@ def _stamp_of_one(path: str | Path) -> str:
         about = os.stat(path)
     except OSError as error:
         raise _unreadable(path, error.strerror) from error
+    if not (S_ISREG(about.st_mode) or S_ISDIR(about.st_mode)):  # reading a pipe would never end
+        raise _unreadable(path, "it is neither a file nor a directory")
     return f"{path}\0{about.st_size} {about.st_mtime_ns} {about.st_ino}"
 
 
