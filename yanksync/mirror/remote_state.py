@@ -83,7 +83,7 @@ def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
         return None
     url = f"{bucket.location.root}/{key}"
     if found.size > LARGEST:
-        raise StateError(url, _too_large(found.size))
+        raise StateError(url, _too_large(found.size, "Nothing was done"))
     try:
         with open(target, "wb") as file:
             for chunk in found.chunks:
@@ -93,10 +93,10 @@ def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
     return found.etag
 
 
-def _too_large(size: int) -> str:
+def _too_large(size: int, done: str) -> str:
     return (
         f"is {size / 1e6:.0f} MB, and each run would copy it from the bucket and back; the limit "
-        f"is {LARGEST // 1_000_000} MB. Nothing was done. Copy it to a machine that makes all "
+        f"is {LARGEST // 1_000_000} MB. {done}. Copy it to a machine that makes all "
         "runs, and name the file in mirror.state"
     )
 
@@ -273,7 +273,8 @@ class RemoteState:
         state.backup(copy)
         size = copy.stat().st_size
         if size > LARGEST:
-            raise StateError(url, f"{_too_large(size)}. {self._kept(copy, url)}")
+            done = "The object is as it was before this run"
+            raise StateError(url, f"{_too_large(size, done)}. {self._kept(copy, url)}")
         try:
             with _storage():
                 self._lease.renew()

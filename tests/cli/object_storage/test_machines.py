@@ -450,7 +450,8 @@ def test_what_grows_too_large_to_carry_is_kept_once(fleet: Fleet, upstream: Fake
         upstream.upload(f"p{number}", "1.0")
     for _ in range(2):
         done = first("sync")
-        assert done.code == 1 and "is 200 MB; above 200 MB" in done.err
+        assert done.code == 1 and "is 200 MB, and each run would copy it" in done.err
+        assert "The object is as it was before this run" in done.err
         (kept,) = first.scratch()
         assert f"Of this run it is in {first.home}/{kept}\n" in done.err
     with closing(sqlite3.connect(first.home / kept)) as connection:
