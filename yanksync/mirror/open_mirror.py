@@ -168,22 +168,6 @@ def _object_packages(
     return ObjectPackages(client(output), incoming, kept, None if held is None else held.writes)
 
 
-def with_left_packages(mirror: Mirror) -> Mirror:
-    """Return ``mirror`` with a store of the files below ``packages/``.
-
-    A state that was lost may have left them.
-    Without any it is the same.
-    """
-    output = mirror.settings.mirror.output
-    if (
-        mirror.package_store is not None
-        or not isinstance(output, Path)
-        or not (output / layout.PACKAGES).is_dir()
-    ):
-        return mirror
-    return replace(mirror, package_store=any_package_store(mirror.settings))
-
-
 def any_package_store(settings: Settings) -> PackageStore:
     """Return the store of package files, whatever ``mirror.files`` is."""
     section = replace(settings.mirror, files="copy")

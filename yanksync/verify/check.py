@@ -21,7 +21,6 @@ from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror
-from yanksync.mirror.open_mirror import with_left_packages
 from yanksync.output.comparison import Finding, FindingKind, compare_directory
 from yanksync.output.digests import digest_of
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
@@ -74,7 +73,7 @@ def verify_output(
     :class:`yanksync.core.errors.YanksyncError`.
     """
     summary = CheckSummary()
-    mirror = with_recorded_rules(with_left_packages(mirror))
+    mirror = with_recorded_rules(mirror)
     with mirror.state.rolled_back():
         recorded = mirror
         config_changes.apply_policies(mirror)  # what it concerns is the next run's work

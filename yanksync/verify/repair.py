@@ -17,7 +17,6 @@ from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import PublishedForms
 from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.mirror.context import Mirror, log
-from yanksync.mirror.open_mirror import with_left_packages
 from yanksync.output.comparison import NOTES, Finding, FindingKind
 from yanksync.output.inventory import expected_files
 from yanksync.state.facts import PublishedListRecord
@@ -56,7 +55,7 @@ def repair_output(
     summary = CheckSummary()
     if not mirror.store.directory_content(None).exists:
         mirror.store.prepare()
-    mirror = with_recorded_rules(with_left_packages(mirror))
+    mirror = with_recorded_rules(mirror)
     config_changes.apply_policies(mirror)
     mirror = apply_selection(mirror)
     output_check.check_output(mirror, all_is_looked_at=True)

@@ -13,9 +13,7 @@ from tests.passes.package_files.copied_mirror import links
 from tests.support.copy_oracle import check_links, check_settled, served_copies
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, FAILED, PARTIAL, World
-from yanksync.output.comparison import Finding, FindingKind
-from yanksync.verify.check import verify_output
+from tests.support.world import DAY, DONE, PARTIAL, World
 
 
 @pytest.fixture
@@ -108,16 +106,6 @@ def test_removed_copies_are_copied_again(mirror: World) -> None:
     assert mirror.sync() == DONE
     assert len(downloads(mirror)) == 8 and names(mirror) == DEMO + OTHER
     check_settled(mirror.where / "out")
-
-
-def test_copies_that_no_state_knows_any_more_are_listed(mirror: World) -> None:
-    mirror.lose_state()
-    mirror.configure(mirror_files="link")
-    assert mirror.settle() == DONE
-    found: list[Finding] = []
-    assert mirror.work(lambda mirror: verify_output(mirror, found.append)[1]) == FAILED
-    assert {one.kind for one in found} == {FindingKind.UNREFERENCED}
-    assert len(found) == len(served_copies(mirror.where / "out")) == 8
 
 
 def test_a_file_that_a_guard_holds_keeps_its_copy_without_a_state(mirror: World) -> None:
