@@ -7,6 +7,7 @@ A copy with other bytes is taken out of service as soon as it is found. Everythi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from yanksync.output.package_store import PackageEntry
 from yanksync.state.facts import PackageCheck
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.package_files.hashing import hash_problem, read_pace
+from yanksync.verify.file_judgement import Judgement, judge_file
 from yanksync.verify.summary import CheckSummary, FileCheck
 
 BATCH = 500
@@ -115,31 +117,15 @@ class _CopyCheck:
                 yield _found(FindingKind.MODE, copy, path, entry.wrong_mode)
         self._summary.files += 1
 
-    def _judge(
-        self, copy: PackageFile, path: str, entry: PackageEntry | None
-    ) -> tuple[FindingKind, str | None] | None:
+    def _judge(self, copy: PackageFile, path: str, entry: PackageEntry | None) -> Judgement | None:
         """Return what is wrong with a file, and why."""
-        if entry is None:
-            return FindingKind.MISSING, None
-        if not entry.is_file:
-            return FindingKind.ALTERED, entry.problem
-        if entry.problem is not None:
-            return FindingKind.UNCHECKED, entry.problem
-        if path == copy.path and entry.size != copy.size:
-            return FindingKind.ALTERED, f"has {entry.size} bytes, not {copy.size}"
-        if not self._request.read:
-            return None
-        hashes = copy.file.hashes if path == copy.path else copy.file.core_metadata
+        is_copy = path == copy.path
+        hashes = copy.file.hashes if is_copy else copy.file.core_metadata
         wanted = strongest(hashes) if isinstance(hashes, tuple) else None
-        try:
-            problem = hash_problem(self._mirror.packages, path, wanted, self._pace)
-        except FileNotFoundError:
-            return FindingKind.MISSING, None
-        except OSError as error:
-            return FindingKind.UNCHECKED, error.strerror or str(error)
-        except PublishError as error:
-            return FindingKind.UNCHECKED, error.problem
-        return None if problem is None else (FindingKind.ALTERED, problem)
+        read = partial(hash_problem, self._mirror.packages, path, wanted, self._pace)
+        return judge_file(
+            entry, copy.size if is_copy else None, read if self._request.read else None
+        )
 
     def _take_out(self) -> None:
         """Take what was found altered out of service."""

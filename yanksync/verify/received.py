@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 from msgspec import Struct
@@ -18,13 +19,14 @@ from yanksync.core.names import normalize
 from yanksync.mirror.context import log
 from yanksync.mirror.progress import Progress
 from yanksync.output.comparison import Finding, FindingKind, compare_directory
-from yanksync.output.digests import digest_of
+from yanksync.output.digests import new_digest
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
-from yanksync.output.package_store import PackageEntry, PackageStore
+from yanksync.output.package_store import PackageStore
 from yanksync.output.store import Store
 from yanksync.state.bundles.received import ReceivedFile
 from yanksync.state.state import State
-from yanksync.sync.package_files.hashing import ReadPace
+from yanksync.sync.package_files.hashing import ReadPace, read_into
+from yanksync.verify.file_judgement import judge_file
 from yanksync.verify.summary import CheckSummary, FileCheck
 
 BATCH = 500
@@ -118,11 +120,12 @@ def _package_files(
         entries = output.packages.package_entries([file.path for file in files])
         for file in files:
             entry = entries.get(file.path)
-            found = _judged(output, file, entry, pace if request.read else None)
-            if found is not None and found.kind is FindingKind.ALTERED:
-                found = _taken_out(output, found, may_write=request.may_write)
-            if found is not None:
-                yield found
+            read = partial(_bytes_problem, output, file, pace) if request.read else None
+            judgement = judge_file(entry, file.size, read)
+            if judgement is not None:
+                found = _found(judgement[0], file.path, judgement[1])
+                is_altered = found.kind is FindingKind.ALTERED
+                yield _taken_out(output, found, request) if is_altered else found
             elif entry is not None and entry.wrong_mode is not None:
                 yield _found(FindingKind.MODE, file.path, entry.wrong_mode)
             is_file = not file.path.endswith(".metadata")
@@ -130,49 +133,21 @@ def _package_files(
             output.progress.advance(is_file)
 
 
-def _judged(
-    output: ReceivedOutput, file: ReceivedFile, entry: PackageEntry | None, pace: ReadPace | None
-) -> Finding | None:
-    """Return what is wrong with a package file.
-
-    Without ``pace`` it is not read.
-    """
-    if entry is None:
-        return _found(FindingKind.MISSING, file.path)
-    if not entry.is_file:
-        return _found(FindingKind.ALTERED, file.path, entry.problem)
-    if entry.problem is not None:
-        return _found(FindingKind.UNCHECKED, file.path, entry.problem)
-    if entry.size != file.size:
-        why = f"has {entry.size} bytes, not {file.size}"
-        return _found(FindingKind.ALTERED, file.path, why)
-    if pace is None:
-        return None
-    try:
-        digest = digest_of(_paced(output.packages.package_chunks(file.path), pace))
-    except FileNotFoundError:
-        return _found(FindingKind.MISSING, file.path)
-    except OSError as error:
-        return _found(FindingKind.UNCHECKED, file.path, error.strerror or str(error))
-    except PublishError as error:
-        return _found(FindingKind.UNCHECKED, file.path, error.problem)
-    why = "its bytes are not those of the bundle"
-    return None if digest == file.digest else _found(FindingKind.ALTERED, file.path, why)
+def _bytes_problem(output: ReceivedOutput, file: ReceivedFile, pace: ReadPace) -> str | None:
+    found = new_digest()
+    problem = read_into(found, output.packages, file.path, pace)
+    if problem is not None or found.digest() == file.digest:
+        return problem
+    return "its bytes are not those of the bundle"
 
 
-def _paced(chunks: Iterator[bytes], pace: ReadPace) -> Iterator[bytes]:
-    for chunk in chunks:
-        pace.wait_for(len(chunk))
-        yield chunk
-
-
-def _taken_out(output: ReceivedOutput, found: Finding, *, may_write: bool) -> Finding:
+def _taken_out(output: ReceivedOutput, found: Finding, request: FileCheck) -> Finding:
     """Take an altered file out of service.
 
     Returns what to say of it.
     """
     more = "it is still served, because this user may not change that"
-    if may_write:
+    if request.may_write:
         try:
             kept = output.packages.set_aside([found.path])
             more = "it is not served any more" + (f", and is in {kept}" if kept else "")

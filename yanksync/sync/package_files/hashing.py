@@ -5,11 +5,19 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable
+from typing import Protocol
 
 from yanksync.mirror.context import Mirror
 from yanksync.output.package_store import PackageStore
 
 _MOST = 1.0  # seconds of one wait
+
+
+class Digest(Protocol):
+    """A digest of hashlib, as far as it is used here."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
 
 
 class ReadPace:
@@ -52,6 +60,17 @@ def hash_problem(
         return None
     algorithm, digest = wanted
     found = hashlib.new(algorithm, usedforsecurity=False)
+    problem = read_into(found, packages, path, pace)
+    if problem is not None or found.hexdigest() == digest:
+        return problem
+    return f"its {algorithm} is not that of the page"
+
+
+def read_into(found: Digest, packages: PackageStore, path: str, pace: ReadPace) -> str | None:
+    """Feed a file to ``found``; return why its bytes are lost.
+
+    Raises :class:`OSError` when the file cannot be read now.
+    """
     try:
         for chunk in packages.package_chunks(path):
             found.update(chunk)
@@ -60,4 +79,4 @@ def hash_problem(
         if error.errno == errno.EIO:
             return "the disk cannot read it any more"
         raise
-    return None if found.hexdigest() == digest else f"its {algorithm} is not that of the page"
+    return None
