@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from yanksync.cli.display.columns import counted
 from yanksync.cli.display.config_values import Value, config_place, config_values
 from yanksync.cli.display.report_rows import json_option
 from yanksync.cli.error_handling import colored, print_line
@@ -53,9 +54,8 @@ def check(context: CliContext, as_json: bool) -> ExitCode:
     if idle and not as_json:
         print_line(f'{", ".join(idle)}: without effect, as mirror.files is "link"', "warning")
     if errors:
-        count = len(errors)
-        they = "it is" if count == 1 else "they are"
-        print_line(f"{count} error{'s' * (count != 1)}; nothing runs until {they} corrected")
+        they = "it is" if len(errors) == 1 else "they are"
+        print_line(f"{counted(len(errors), 'error')}; nothing runs until {they} corrected")
         return ExitCode.USAGE
     if not as_json:
         click.echo(f"{colored('ok', 'ok')}  {config_place(found)}")

@@ -86,7 +86,7 @@ def test_an_altered_package_file_is_named_and_out_of_service(yanksync: Cli) -> N
     path = file.relative_to(yanksync.output)
     assert (done.code, file.exists()) == (1, False)
     assert f"altered  {path}: its sha256 is not that of the page" in done.out.splitlines()
-    assert "and 4 package files checked: 1 differences" in done.out
+    assert "and 4 package files checked: 1 difference, " in done.out
     assert "the next pass downloads it again; the altered bytes are kept in" in done.err
 
 

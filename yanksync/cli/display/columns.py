@@ -73,3 +73,8 @@ def side_by_side(names: Sequence[str], indent: str = "  ") -> Iterator[str]:
     for line in range(height):
         row = names[line::height]
         yield indent + "".join(name.ljust(width) for name in row).rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts: 1 finding, 2 findings."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

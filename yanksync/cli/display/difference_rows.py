@@ -6,6 +6,7 @@ import json
 
 import click
 
+from yanksync.cli.display.columns import counted
 from yanksync.cli.display.report_rows import rfc3339
 from yanksync.cli.error_handling import printable
 from yanksync.reports.compare.differences import Comparison, Difference, DifferenceKind
@@ -133,8 +134,3 @@ def _summary_lines(summary: Comparison, index: str) -> list[str]:
     if summary.oldest is not None:
         lines.append(f"the oldest withdrawal that it does not show is of {rfc3339(summary.oldest)}")
     return lines
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and what it counts: 1 finding, 2 findings."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -170,7 +170,7 @@ def _compared(
 
 def _end(context: CliContext, findings: int, problem: str | None, left: int) -> ExitCode:
     """Print why the exit code is not 0."""
-    from yanksync.cli.display.difference_rows import counted
+    from yanksync.cli.display.columns import counted
 
     if problem is not None:
         print_line(f"{problem}; {left} projects were not compared. Run it again later")

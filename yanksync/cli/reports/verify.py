@@ -7,6 +7,7 @@ import sys
 import click
 from msgspec import Struct
 
+from yanksync.cli.display.columns import counted
 from yanksync.cli.display.progress import ProgressBars
 from yanksync.cli.display.report_rows import ReportWriter, json_option
 from yanksync.cli.error_handling import print_line
@@ -156,7 +157,7 @@ def _verify_received(
     code = ExitCode.FAILED if summary.differences or summary.unchecked else ExitCode.DONE
     report.end(summary, code, quiet=context.quiet)
     if code != ExitCode.DONE and not context.quiet:
-        print_line(f"{summary.differences} differences; {_FULL} corrects them")
+        print_line(f"{counted(summary.differences, 'difference')}; only {_FULL} corrects that")
     return code
 
 
@@ -166,7 +167,7 @@ def _why(summary: CheckSummary, *, repair: bool) -> str:
         return f"{summary.uncorrected} not corrected; each line says why"
     if repair or not summary.differences:
         return f"{summary.unchecked} could not be checked; each line says why"
-    which = f"{summary.differences} differences"
+    which = counted(summary.differences, "difference")
     return f"{which}; 'yanksync verify --repair' corrects what is wrong in the output"
 
 
@@ -192,10 +193,12 @@ class _Report:
             and (repaired or code != ExitCode.DONE or sys.stdout.isatty())
             and not quiet
         ):
-            files = f" and {summary.files} package files" if summary.files else ""
+            projects = counted(summary.projects, "project")
+            files = f" and {counted(summary.files, 'package file')}" if summary.files else ""
+            differences = counted(summary.differences, "difference")
             done = f"; {summary.corrected} corrected, {summary.uncorrected} not corrected"
             click.echo(
-                f"{summary.projects} projects{files} checked: {summary.differences} differences, "
+                f"{projects}{files} checked: {differences}, "
                 f"{summary.unchecked} could not be checked{done if repaired else ''}"
             )
 
