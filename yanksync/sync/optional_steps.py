@@ -49,7 +49,7 @@ def take_out_copies(mirror: Mirror) -> None:
     take_out(mirror)
 
 
-def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
+def withdraw_what_can_go(mirror: Mirror, failure: PublishError) -> None:
     """Follow upstream's withdrawals where the output takes no page.
 
     Object storage is not full: it is out of reach, and each try may take minutes.
@@ -58,7 +58,7 @@ def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
         return
     from yanksync.sync import unwritable_output  # start-up: it is seldom needed
 
-    unwritable_output.withdraw_all_the_same(mirror, failure)
+    unwritable_output.withdraw_what_can_go(mirror, failure)
 
 
 def update_deleted_index(mirror: Mirror) -> None:

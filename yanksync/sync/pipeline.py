@@ -44,7 +44,7 @@ from yanksync.sync.optional_steps import (
     take_out_copies,
     update_deleted_index,
     update_withdrawals,
-    withdraw_all_the_same,
+    withdraw_what_can_go,
     write_held_forms,
 )
 from yanksync.sync.policy.cutoff import (
@@ -93,7 +93,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         update_deleted_index(mirror)
         _tell(mirror)
     except PublishError as error:
-        withdraw_all_the_same(mirror, error)
+        withdraw_what_can_go(mirror, error)
         deliver_hooks(mirror)  # of what was published before the disk was full
         raise
     return _finish_run(mirror, failure)

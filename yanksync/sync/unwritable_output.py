@@ -23,7 +23,7 @@ from yanksync.sync.removals import publish_removals
 _NAMED = 5  # withdrawals that are logged
 
 
-def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
+def withdraw_what_can_go(mirror: Mirror, failure: PublishError) -> None:
     """Follow upstream's withdrawals as far as the output lets, after ``failure`` (R9).
 
     Quarantined pages and removed projects go, and package files are moved out of service. What
@@ -38,16 +38,16 @@ def withdraw_all_the_same(mirror: Mirror, failure: PublishError) -> None:
     try:
         check_address(mirror)
         read_changes(mirror)
-        _try(lambda: process_pending(mirror, at_once=False, unread=False))
+        _attempt(lambda: process_pending(mirror, at_once=False, unread=False))
     except JournalReplaced:
         return
     except UpstreamError as error:
         log.warning("%s", error)
     if knows_cutoff(mirror):
-        _try(lambda: publish(mirror, mirror.state.publish_queue.quarantined()))
-        _try(lambda: publish_removals(mirror))
+        _attempt(lambda: publish(mirror, mirror.state.publish_queue.quarantined()))
+        _attempt(lambda: publish_removals(mirror))
     if mirror.settings.copies_files:
-        _try(lambda: take_out_copies(mirror))
+        _attempt(lambda: take_out_copies(mirror))
     _report(mirror, failure)
 
 
@@ -60,7 +60,7 @@ def _report(mirror: Mirror, failure: PublishError) -> None:
         log.error("more withdrawals are not published; 'yanksync status' lists them")
 
 
-def _try(step: Callable[[], object]) -> None:
+def _attempt(step: Callable[[], object]) -> None:
     """Make a step; the next one may succeed where it fails."""
     with suppress(PublishError):  # ``failure`` is raised in the end
         step()

@@ -223,7 +223,10 @@ def _file(upstream: Repository, name: str, filename: str) -> Reply:
 
 
 def _part(whole: Reply, headers: Headers) -> Reply:
-    """Return the rest of a file for whoever has its beginning, known by its ETag (RFC 9110)."""
+    """Return the rest of a file to a client that has its beginning.
+
+    The client sends the ETag of the file it began with (RFC 9110, If-Range).
+    """
     found = re.fullmatch(r"bytes=([0-9]+)-", headers.get("range", ""))
     start, size = int(found[1]) if found else 0, len(whole.body)
     if not 0 < start < size or ("ETag", headers.get("if-range")) not in whole.headers:

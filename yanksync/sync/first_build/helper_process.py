@@ -55,7 +55,7 @@ class Helper:
 
     def __init__(self, mirror: Mirror, others: Sequence[Helper]) -> None:
         """Start one, from a process with one thread. Raises :class:`OSError`."""
-        self.portion: list[tuple[PageRequest, RawPage]] = []  # it reads these
+        self.batch: list[tuple[PageRequest, RawPage]] = []  # it reads these
         self.wanted: list[PublishTask] = []  # it writes these
         fsync.prepare_fork()
         self.line, theirs = socket.socketpair()
@@ -72,14 +72,14 @@ class Helper:
     @property
     def busy(self) -> bool:
         """Whether it works on something."""
-        return bool(self.portion or self.wanted)
+        return bool(self.batch or self.wanted)
 
-    def read(self, portion: list[tuple[PageRequest, RawPage]]) -> bool:
+    def read(self, batch: list[tuple[PageRequest, RawPage]]) -> bool:
         """Let it read a batch; False: it has ended."""
-        self.portion = portion
-        sent = self._send(_READ, [(request.name, page) for request, page in portion])
+        self.batch = batch
+        sent = self._send(_READ, [(request.name, page) for request, page in batch])
         if not sent:
-            self.portion = []
+            self.batch = []
         return sent
 
     def publish(self, wanted: list[PublishTask], positions: list[int]) -> bool:

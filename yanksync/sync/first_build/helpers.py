@@ -34,10 +34,10 @@ from yanksync.sync.record import RecordResult
 from yanksync.sync.recovery.published_state import PublishTask
 from yanksync.upstream.client import RawPage
 
-_PORTION = 200  # pages
-_PORTION_BYTES = 4 << 20
+_BATCH = 200  # pages
+_BATCH_BYTES = 4 << 20
 _LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helpers stay small
-_PORTION_SECONDS = 2.0  # or what came in so long: a page does not wait for a full batch
+_BATCH_SECONDS = 2.0  # or what came in so long: a page does not wait for a full batch
 _MOST = 4  # of them one process can feed no more
 
 Recorder = Callable[[Sequence[FetchResult]], RecordResult]
@@ -68,7 +68,7 @@ class Helpers:
         self._record = record
         self._team: list[Helper] = []
         self._poll = select.poll()
-        self._portion: list[tuple[PageRequest, RawPage]] = []
+        self._batch: list[tuple[PageRequest, RawPage]] = []
         self._size, self._begun = 0, mirror.monotonic()
         self._failed = False  # a helper met with something: this process does the rest
 
@@ -93,12 +93,12 @@ class Helpers:
         if self._failed or not request.fresh or len(page.body) > _LARGEST:
             return False
         now = self._mirror.monotonic()
-        if not self._portion:
+        if not self._batch:
             self._size, self._begun = 0, now
-        self._portion.append((request, page))
+        self._batch.append((request, page))
         self._size += len(page.body)
-        late = now - self._begun > _PORTION_SECONDS
-        if len(self._portion) >= _PORTION or self._size >= _PORTION_BYTES or late:
+        late = now - self._begun > _BATCH_SECONDS
+        if len(self._batch) >= _BATCH or self._size >= _BATCH_BYTES or late:
             self._submit()
         elif self._poll.poll(0):
             self._receive(0)
@@ -115,18 +115,18 @@ class Helpers:
 
         Wait until there is one.
         """
-        portion, self._portion = self._portion, []
-        if not portion:
+        batch, self._batch = self._batch, []
+        if not batch:
             return
         while not self._failed:
             helper = next((one for one in self._team if not one.busy), None)
             if helper is None and self._team:
                 self._receive(None)
-            elif helper is not None and helper.read(portion):
+            elif helper is not None and helper.read(batch):
                 return
             else:
                 self._give_up()
-        self._publish_here(portion)
+        self._publish_here(batch)
 
     def _receive(self, timeout: int | None) -> None:
         """Take what helpers have to say.
@@ -141,28 +141,28 @@ class Helpers:
                 except (OSError, EOFError):
                     answer = None
                     self._poll.unregister(helper.line)
-                if helper.portion:
+                if helper.batch:
                     self._was_read(helper, answer)
                 else:
                     self._was_written(helper, answer)
 
     def _was_read(self, helper: Helper, answer: bytearray | None) -> None:
-        portion, helper.portion = helper.portion, []
+        batch, helper.batch = helper.batch, []
         if answer is None:
             self._give_up()
-            self._publish_here(portion)
+            self._publish_here(batch)
             return
         fetched: list[FetchResult] = []
         positions: dict[str, int] = {}
-        came_all = zip(portion, READ_PAGES.decode(answer), strict=True)
+        came_all = zip(batch, READ_PAGES.decode(answer), strict=True)
         for place, ((request, page), came) in enumerate(came_all):
             fetched.append(self._read(request, page, came))
             if came is not None:
                 positions[request.name] = place
-        batch = self._record(fetched)
+        recorded = self._record(fetched)
         mine: list[PublishTask] = []
         others: list[PublishTask] = []
-        for one in load_batch(self._mirror, batch.queued, batch.pages):
+        for one in load_batch(self._mirror, recorded.queued, recorded.pages):
             (mine if _is_ordinary(one) and one.row.name in positions else others).append(one)
         if others:
             publish(self._mirror, [one.queued for one in others])
@@ -205,12 +205,12 @@ class Helpers:
         ]
         mark_published(self._mirror, PublishOutcome(done, {}, fatal=False))
 
-    def _publish_here(self, portion: Sequence[tuple[PageRequest, RawPage]]) -> None:
+    def _publish_here(self, batch: Sequence[tuple[PageRequest, RawPage]]) -> None:
         rules = self._mirror.upstream.rules
-        batch = self._record(
-            [interpret_answer(request.task, page, rules) for request, page in portion]
+        recorded = self._record(
+            [interpret_answer(request.task, page, rules) for request, page in batch]
         )
-        publish(self._mirror, batch.queued, batch.pages)
+        publish(self._mirror, recorded.queued, recorded.pages)
 
     def _give_up(self) -> None:
         if not self._failed:

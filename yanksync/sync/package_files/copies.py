@@ -83,8 +83,8 @@ def note_withdrawn(
 ) -> None:
     """Let withdrawn copies leave, although their page cannot be written.
 
-    The page that stands there names them still; nothing can be installed from it that upstream
-    withdrew. Use inside a transaction.
+    The published page still names them. Without its copy a withdrawn file cannot be installed from
+    the mirror. Use inside a transaction.
     """
     changes = copy_changes(offered.files, offered.copies)
     causes = {one.id: _cause(one, row, reason, offered) for one in changes.leaving}

@@ -51,13 +51,13 @@ def render_page(page: Page) -> bytes:
         f"    <title>{title}</title>\n  </head>\n  <body>\n    <h1>{title}</h1>\n"
     )
     body.write(head)
-    for files in _portions(page.files):
+    for files in _batches(page.files):
         body.write(encode_utf8("".join([_anchor(file, timed) for file in files])))
     body.write(f"  </body>\n</html>\n{serial}".encode())
     return body.getvalue()
 
 
-def _portions(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
+def _batches(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
     """Yield ``files`` in batches that are written at once.
 
     Escaped, a reason of a MiB may take 24 MiB: such files go one by one.
