@@ -20,6 +20,13 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     return made
 
 
+def feed(mirror: Cli, receiver: Cli) -> None:
+    """Carry all of a mirror to the receiver."""
+    bundle = receiver.home / "first.bundle"
+    assert mirror("bundle", "create", str(bundle)).code == 0
+    assert receiver("bundle", "apply", str(bundle)).code == 0
+
+
 def test_a_mirror_crosses_an_air_gap(synced: Cli, receiver: Cli) -> None:
     bundle = receiver.home / "first.bundle"
     made = synced("bundle", "create", str(bundle))
@@ -39,9 +46,7 @@ def test_a_mirror_crosses_an_air_gap(synced: Cli, receiver: Cli) -> None:
 def test_the_receiver_asks_no_upstream(
     synced: Cli, receiver: Cli, upstream: FakeUpstream, served: Served
 ) -> None:
-    bundle = receiver.home / "first.bundle"
-    assert synced("bundle", "create", str(bundle)).code == 0
-    assert receiver("bundle", "apply", str(bundle)).code == 0
+    feed(synced, receiver)
     before, pip = receiver.tree(), {"PIP_INDEX_URL": served.simple_url}
     upstream.clear_log()
     shown = receiver("status", **pip)
@@ -65,9 +70,7 @@ def test_the_receiver_asks_no_upstream(
 def test_a_receiver_can_be_made_to_follow_upstream(
     synced: Cli, receiver: Cli, served: Served, upstream: FakeUpstream
 ) -> None:
-    bundle = receiver.home / "first.bundle"
-    assert synced("bundle", "create", str(bundle)).code == 0
-    assert receiver("bundle", "apply", str(bundle)).code == 0
+    feed(synced, receiver)
     upstream.upload("demo", "3.0")
     receiver.state.rename(receiver.home / "before.db")
     receiver.configure(f'simple_url = "{served.simple_url}"', mirror='output = "mirror"')

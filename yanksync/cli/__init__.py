@@ -1,6 +1,6 @@
 """The command line.
 
-Thin commands that build values, call one function and print its result.
+Each command builds values, calls one function and prints its result.
 """
 
 from __future__ import annotations

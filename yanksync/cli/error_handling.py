@@ -1,6 +1,6 @@
 """How the program ends.
 
-Errors and signals → messages and exit codes, in this one place.
+Errors and signals become messages and exit codes here, and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The lease of a mirror whose state lives in object storage.
 
-Who may work on it, and how long.
-The lease is one small object beside the state, and every change of it is a conditional put on the
-ETag of the one before. So of several that reach for it one gets it, and a run that lost it cannot
-write it again.
+The lease says which run may work on the mirror, and until when. It is one small object beside the
+state, and every change of it is a conditional put on the ETag of the one before. So of several that
+reach for it one gets it, and a run that lost it cannot write it again.
 
 *Who holds it* counts its time on a monotonic clock from before the put that took or renewed it was
 sent, renews it at half its time, and asks :meth:`Lease.check` before each request; a request is

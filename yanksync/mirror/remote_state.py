@@ -1,6 +1,5 @@
 """A state that lives in object storage.
 
-Fetched, worked on, and put back on a condition.
 A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own,
 works behind the fence (:mod:`yanksync.output.object_storage.conditional_writes`), puts the state
 back on the ETag that it fetched, and lets the lease go. One that dies on the way leaves the lease

@@ -1,7 +1,7 @@
 """Tells systemd how the service is.
 
-The protocol of sd_notify(3), in one datagram.
-Outside systemd ``NOTIFY_SOCKET`` is not set, and nothing is sent.
+It sends one datagram, as sd_notify(3) describes. Outside systemd ``NOTIFY_SOCKET`` is not set, and
+nothing is sent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What ``verify`` finds and what ``adopt`` does.
 
-A row for each thing, printed as it comes.
-There may be millions of them.
+Each row is printed as it comes: there may be millions of them.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Publishing to object storage.
 
-S3 and what speaks like it, Google's and Microsoft's.
-A put replaces one object in one step, and nothing replaces several. So each project's objects are
-put one after the other, compressed copies before the page they belong to (R12). If one object
-cannot be put, the project is a failure: it stays unpublished, and the next run puts all of it
-again. What is published is known by our own digests and not by ETags.
+It works with S3 and servers like it, with Google's and with Microsoft's. A put replaces one object
+in one step, and nothing replaces several. So each project's objects are put one after the other,
+compressed copies before the page they belong to (R12). If one object cannot be put, the project is
+a failure: it stays unpublished, and the next run puts all of it again. What is published is known
+by our own digests and not by ETags.
 """
 
 from __future__ import annotations

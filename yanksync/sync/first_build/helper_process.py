@@ -1,7 +1,4 @@
-"""A helper process of a first build.
-
-How it is asked, and what it does.
-"""
+"""A helper process of a first build."""
 
 from __future__ import annotations
 
