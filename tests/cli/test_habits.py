@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -103,6 +104,34 @@ def test_bash_completes_commands_and_options(yanksync: Cli) -> None:
 def test_bash_completes_the_projects_of_the_state(synced: Cli) -> None:
     assert complete(synced, "full-resync", "de") == ["demo"]
     assert complete(synced, "history", "") == ["demo", "other"]
+
+
+def in_shell(yanksync: Cli, *command: str) -> str:
+    """Run a shell that finds the program; return what it prints."""
+    path = f"{Path(PROGRAM).parent}:{os.environ['PATH']}"
+    environ = {**yanksync.environ, "PATH": path, "HOME": str(yanksync.home), "TERM": "xterm"}
+    return subprocess.check_output(
+        command, cwd=yanksync.home, text=True, env=environ, timeout=60, stdin=subprocess.DEVNULL
+    )
+
+
+def test_fish_completes_the_projects_of_the_state(synced: Cli) -> None:
+    script = "yanksync completion fish | source; complete -C 'yanksync full-resync '"
+    assert in_shell(synced, "fish", "-c", script).split() == ["demo", "other"]
+
+
+def test_zsh_completes_the_projects_of_the_state(synced: Cli) -> None:
+    """It completes only what is typed on a terminal."""
+    script = """
+        zmodload zsh/zpty
+        zpty shell zsh -f
+        zpty -w shell 'autoload -U compinit; compinit -u; PS1=; source <(yanksync completion zsh)'
+        zpty -w shell 'print re""ady'
+        zpty -r shell before '*ready*'
+        zpty -w -n shell $'yanksync full-resync de\t'
+        zpty -r shell typed '*full-resync demo*' && print completed
+    """
+    assert in_shell(synced, "zsh", "-f", "-c", script) == "completed\n"
 
 
 def test_nothing_is_completed_without_a_state(yanksync: Cli) -> None:
