@@ -99,8 +99,7 @@ class _Server(ThreadingHTTPServer):
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:  # the client was faster
-                    pass
-                connection.close()  # its thread may never have begun
+                    continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Be quiet about clients that went away, and about nothing else."""

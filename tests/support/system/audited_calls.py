@@ -1,15 +1,29 @@
-"""What the system is asked for, by Python's own audit events; and refusals on its behalf."""
+"""What the system is asked for, by the names of Python's audit events; and refusals on its behalf.
+
+An audit hook would stay in the process for good, and with one a thread whose start coverage traces
+can fail: "Cannot install a trace function while another trace function is being installed".
+"""
 
 from __future__ import annotations
 
+import builtins
+import functools
+import io
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-CALLS = ("os.rename", "os.remove", "os.link", "open")
+import pytest
+
+WATCHED = (
+    *((os, name, "os.rename") for name in ("rename", "replace")),
+    *((os, name, "os.remove") for name in ("remove", "unlink")),
+    (os, "link", "os.link"),
+    *((module, "open", "open") for module in (os, io, builtins)),
+)
+"""Functions, and the audit event of each."""
 
 
 class Audit:
@@ -24,12 +38,10 @@ class Audit:
         """Let ``event`` on a file of that name fail with ``number``, for as long as we watch."""
         self._refused[event, filename] = number
 
-    def see(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event in CALLS:
-            self._take(event, arguments)
-
-    def _take(self, event: str, arguments: tuple[object, ...]) -> None:
-        path = arguments[1] if event in ("os.rename", "os.link") else arguments[0]
+    def see(self, event: str, path: object) -> None:
+        """Note a call; raise what it shall fail with."""
+        if isinstance(path, os.PathLike):
+            path = os.fspath(path)
         if not isinstance(path, str) or not path.startswith(self._below):
             return
         name = path.rpartition("/")[2]
@@ -43,23 +55,24 @@ class Audit:
         return [name for found, name in self.calls if found == event]
 
 
-# A hook stays for good. While nobody watches it is no Python: threads that begin to be traced are
-# audited too, and if another one gets its turn there, it fails ("while another trace function …").
-_nobody: Callable[..., object] = "".format
-_hook: partial[object] = partial(_nobody)
-sys.addaudithook(_hook)
-
-
 @contextmanager
 def audited(below: Path) -> Iterator[Audit]:
     """Watch what is done below a directory."""
     audit = Audit(below)
-    _tell(audit.see)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, event in WATCHED:
+            patch.setattr(module, name, _watched(audit, event, getattr(module, name)))
         yield audit
-    finally:
-        _tell(_nobody)
 
 
-def _tell(whom: Callable[..., object]) -> None:
-    _hook.__setstate__((whom, (), {}, {}))  # type: ignore[attr-defined]
+def _watched(audit: Audit, event: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function, with a look at the file that it makes or unmakes."""
+    which = 1 if event in ("os.rename", "os.link") else 0
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        if len(arguments) > which:
+            audit.see(event, arguments[which])
+        return function(*arguments, **options)
+
+    return call
