@@ -220,7 +220,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         assert running.heads == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
         with closing(
-            Session(SessionOptions(user_agent="yanksync/test", timeout=5, workers=1))
+            Session(SessionOptions(user_agent="yanksync/test", timeout=20, workers=1))
         ) as vouched:
             assert get(vouched, url).body == b"x"
 
