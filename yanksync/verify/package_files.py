@@ -84,7 +84,7 @@ class _CopyCheck:
             after = batch[-1].id
 
     def _begin(self) -> int:
-        """Return the number of the copy behind which the check begins."""
+        """Return the number of the last copy that needs no check."""
         mirror, read = self._mirror, self._request.read
         position = mirror.state.facts.package_check.position or 0 if read else 0
         total, left = mirror.state.copy_checks.total(), mirror.state.copy_checks.total(position)
@@ -128,7 +128,7 @@ class _CopyCheck:
         )
 
     def _take_out(self) -> None:
-        """Take what was found altered out of service."""
+        """Take the altered copies that were found out of service."""
         altered, self._altered = self._altered, []
         if not self._request.may_write:
             return
@@ -138,7 +138,7 @@ class _CopyCheck:
             log.error("%s; an altered file is served until the next pass replaces it", error)
 
     def _note(self, batch: Sequence[PackageFile], position: int) -> None:
-        """Count copies, and remember now and then how far the reading is."""
+        """Count copies, and sometimes save how far the reading is."""
         mirror = self._mirror
         if not self._request.read:
             mirror.progress.advance(len(batch))
@@ -160,7 +160,7 @@ def _paths(copy: PackageFile) -> tuple[str, ...]:
 
 
 def _unreferenced(mirror: Mirror) -> Iterator[Finding]:
-    """Yield the files below ``packages/`` at whose place no copy belongs."""
+    """Yield files below ``packages/`` whose paths belong to no copy."""
     mirror.progress.expect("looking for unreferenced files", 0)
     paths = mirror.packages.packages()
     while batch := list(islice(paths, BATCH)):

@@ -1,4 +1,4 @@
-"""Compares an output that bundles feed with what the bundles brought.
+"""Compares an output with the files that bundles brought.
 
 A package file with other bytes is taken out of service. Only a bundle can bring it back.
 """
@@ -144,7 +144,7 @@ def _bytes_problem(output: ReceivedOutput, file: ReceivedFile, pace: ReadPace) -
 def _taken_out(output: ReceivedOutput, found: Finding, request: FileCheck) -> Finding:
     """Take an altered file out of service.
 
-    Returns what to say of it.
+    Returns a text for its finding.
     """
     more = "it is still served, because this user may not change that"
     if request.may_write:

@@ -18,10 +18,10 @@ class ReceivedFile(Struct, frozen=True, array_like=True):
 
 
 class ReceivedCounts(Struct, frozen=True):
-    """How much there is."""
+    """Counts of what bundles brought."""
 
     projects: int = 0
-    files: int = 0  # package files, without their metadata
+    files: int = 0  # package files, metadata does not count
     bytes: int = 0  # of these files
 
 
@@ -63,7 +63,7 @@ class ReceivedTable:
     def batch(self, directory: str, after: str, limit: int) -> list[ReceivedFile]:
         """Return the next files below a directory, by path.
 
-        They are those behind the path ``after``.
+        The first one is behind the path ``after``.
         """
         first, behind = _below(directory)
         rows = self._db.execute(
@@ -80,4 +80,4 @@ class ReceivedTable:
 
 def _below(directory: str) -> tuple[str, str]:
     """Return bounds of the paths below a directory."""
-    return f"{directory}/", f"{directory}0"  # the character behind the slash
+    return f"{directory}/", f"{directory}0"  # "0" is the character after "/"

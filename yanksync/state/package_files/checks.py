@@ -30,10 +30,10 @@ class CopyState(Struct, frozen=True):
 
 
 class AdoptedCopy(Struct, frozen=True):
-    """A file of another program's tree, whose hash was checked."""
+    """A file from another program's tree whose hash was checked."""
 
     path: str  # below the output
-    file: File  # as the tree's page has it
+    file: File  # as on the page of the tree
     size: int  # bytes
     has_metadata: bool
 
@@ -46,7 +46,7 @@ class CopyChecks(PackageFileTable):
         return list(self._select("status = 'served' AND id > ? ORDER BY id LIMIT ?", after, limit))
 
     def total(self, after: int = 0) -> CopyTotal:
-        """Count the copies that are served, behind a number."""
+        """Count the served copies with higher numbers than this."""
         row = self._db.first_row(
             """SELECT count(*), coalesce(sum(size), 0) FROM package_files
             WHERE status = 'served' AND id > ?""",
@@ -72,8 +72,8 @@ class CopyChecks(PackageFileTable):
     def want_again(self, paths: Collection[str], now: float) -> list[str]:
         """Note that copies are to be downloaded again; return their projects.
 
-        ``paths`` are those of copies or of their metadata. What upstream has removed is forgotten
-        instead. Use inside a transaction.
+        ``paths`` are paths of copies or of their metadata. A copy of a file that upstream has
+        removed is forgotten instead. Use inside a transaction.
         """
         chosen = json.dumps([*paths])
         metadata = json.dumps(
@@ -104,8 +104,8 @@ class CopyChecks(PackageFileTable):
     def note_lost(self, paths: Collection[str], now: float) -> list[str]:
         """Let a later pass look for missing copies; return their projects.
 
-        Copies of files that upstream removed stay kept: they may come back with their file system.
-        Use inside a transaction.
+        Copies of files that upstream removed stay kept: they may come back when their file system
+        is mounted again. Use inside a transaction.
         """
         rows = self._db.execute(
             """UPDATE package_files SET status = 'wanted', has_metadata = 0, since = ?1,
@@ -143,7 +143,7 @@ class CopyChecks(PackageFileTable):
 
 
 def _copy_paths(paths: Iterable[str]) -> Iterable[str]:
-    """Yield the paths, and those of copies whose metadata they may be."""
+    """Yield the paths, and for metadata also the paths of their copies."""
     for path in paths:
         yield path
         if path.endswith(_METADATA):

@@ -20,7 +20,7 @@ _GONE = "%s: %s: %s; it is not served any more, and upstream has removed it, so 
 
 
 class AlteredCopy(Struct, frozen=True):
-    """A copy, or its metadata, that does not hold what was copied."""
+    """A copy, or its metadata, whose bytes have changed."""
 
     copy: PackageFile
     path: str  # below the output
@@ -36,8 +36,8 @@ class AlteredCopy(Struct, frozen=True):
 def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     """Take altered copies out of service, and publish their pages without them.
 
-    ``mirror`` has the rules of the last pass. The state knows first: a run that dies leaves a copy
-    that the next pass replaces. Raises :class:`yanksync.core.errors.PublishError`.
+    ``mirror`` has the rules of the last pass. The state is written first, so that the next pass
+    replaces the copy if this run dies. Raises :class:`yanksync.core.errors.PublishError`.
     """
     if not found:
         return
@@ -45,7 +45,7 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     try:
         place = mirror.packages.set_aside([path for one in found for path in one.paths])
         _report(found, place)
-    finally:  # a file that stays is at least named by no page
+    finally:  # if a file stays, at least no page names it
         queue = mirror.state.publish_queue
         rows = mirror.state.projects.get({one.copy.project for one in found})
         pages = queue.queued([row.id for row in rows.values()])
@@ -55,7 +55,7 @@ def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
 def _report(found: Sequence[AlteredCopy], place: str) -> None:
     """Log what is out of service.
 
-    ``place`` is where it is kept, if it is.
+    ``place`` is where the bytes are kept; None: they are not.
     """
     kept = f"; the altered bytes are kept in {place}" if place else ""
     for one in found:
@@ -70,7 +70,7 @@ def _report(found: Sequence[AlteredCopy], place: str) -> None:
 
 
 def want_again(mirror: Mirror, paths: Sequence[str]) -> None:
-    """Note that files are to be downloaded again."""
+    """Let the next pass download files again."""
     now = mirror.now()
     with mirror.state.transaction():
         projects = mirror.state.copy_checks.want_again(paths, now)

@@ -32,8 +32,8 @@ _WAITS = "it is under quarantine; it comes back when upstream clears that"
 class Restorable(Struct, frozen=True):
     """A file that is out of service."""
 
-    copy: PackageFile  # as it is once it is restored
-    delete_at: float | None  # UTC seconds; None: not by itself
+    copy: PackageFile  # as it will be when it is restored
+    delete_at: float | None  # UTC seconds; None: it stays
     refused: str | None = None  # why it is not restored
 
 
@@ -94,6 +94,6 @@ def _of_project(
 
 
 def restore(state: State, found: Sequence[Restorable]) -> None:
-    """Let the next pass put these files back, refused ones aside."""
+    """Let the next pass put these files back, except refused ones."""
     with state.transaction():
         state.kept_files.restore([one.copy for one in found if one.refused is None])
