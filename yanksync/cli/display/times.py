@@ -11,9 +11,7 @@ import click
 
 from yanksync.config.durations import EXAMPLES, parse_duration
 
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
-)
+_TIME = r"(?a)\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?"
 
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def _timestamp(text: str) -> float:
 
     Without a zone it is UTC.
     """
-    if _TIME.fullmatch(text) is None:
+    if re.fullmatch(_TIME, text) is None:
         raise ValueError(text)
     found = datetime.fromisoformat(text.upper())
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

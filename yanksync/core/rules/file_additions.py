@@ -11,12 +11,12 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes, earliest_effective, effective_times
 from yanksync.core.rules.journal_entries import JournalEvent
 
-_ADDED = re.compile(r"add \S+ file (.+)")
+_ADDED = r"add \S+ file (.+)"
 
 
 def added_file(event: JournalEvent) -> str | None:
     """Return the name of the file that an entry adds, or None."""
-    match = None if event.entry.version is None else _ADDED.fullmatch(event.entry.action)
+    match = None if event.entry.version is None else re.fullmatch(_ADDED, event.entry.action)
     return None if match is None else match[1]
 
 

@@ -78,7 +78,7 @@ HISTORY_ACTIONS = {
 """Which kinds enter the history; the two returns only for what was withdrawn before."""
 
 # Warehouse's role verbs, and those of pypi/legacy.
-_ROLE = re.compile(r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) ")
+_ROLE = r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) "
 _INERT = frozenset({"docupdate", "docdestroy", "keyrotate "})
 
 _PROJECT_KINDS = {
@@ -150,7 +150,7 @@ def classify(entry: JournalEntry) -> EntryKind:
     if entry.version is None:
         if action in _INERT:
             return EntryKind.INERT
-        if _ROLE.match(action):
+        if re.match(_ROLE, action):
             return EntryKind.ROLE
         return _PROJECT_KINDS.get(action, EntryKind.OTHER_CHANGE)
     if action in _INERT:

@@ -71,14 +71,20 @@ class _Release(Struct):
         self.held[event.action] = event
 
 
-def osv_records(project: NormalizedName, events: Iterable[WithdrawalEvent]) -> Iterator[OsvRecord]:
+def osv_records(
+    project: NormalizedName, events: Iterable[WithdrawalEvent], above: int = 0
+) -> Iterator[OsvRecord]:
     """Yield the records of a project from all its events, oldest first.
 
-    A release that is offered again keeps its record, which then counts as withdrawn.
+    A release that is offered again keeps its record, which then counts as withdrawn. ``above``: only
+    the records of releases that have an event after this cursor; no other record can have changed.
     """
     releases: dict[str | None, _Release] = {}
+    changed: set[str | None] = set()
     for event in events:
         for version in event.versions or (None,):
+            if event.cursor > above:
+                changed.add(version)
             if version is None and event.files:
                 continue  # files without a version: a pin cannot mean them
             if _leaves_release(event):
@@ -89,6 +95,8 @@ def osv_records(project: NormalizedName, events: Iterable[WithdrawalEvent]) -> I
                 releases[version] = _Release(version, event, event)
             releases[version].take(event)
     for release in releases.values():
+        if release.version not in changed:
+            continue
         id_ = record_id(project, release.version)
         body = json.dumps(_record(id_, project, release), indent=1) + "\n"
         yield OsvRecord(id_, body.encode("ascii"))

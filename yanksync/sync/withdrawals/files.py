@@ -40,8 +40,14 @@ class Publication(Struct, frozen=True):
     state: State
     settings: WithdrawalSettings
     epoch: int
-    above: int  # the cursor up to which all files are written; 0: write all
+    above: int  # the cursor up to which the output has all events
     newest: int  # the cursor of the newest event
+    everything: bool = True  # also what no event changes; False: the output has it
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether there is anything to write."""
+        return self.everything or self.above < self.newest
 
     def projects(self) -> Iterator[NormalizedName]:
         """Yield the projects whose files are to be written."""
@@ -109,7 +115,7 @@ def project_files(publication: Publication, name: NormalizedName) -> Iterator[Ou
     yield OutputFile(path, paths.headers(path), partial(_chunks, atom_chunks, feed, events))
     path = paths.project_events(name)
     yield OutputFile(path, paths.headers(path), partial(_project_chunks, publication, name))
-    for record in records_of(publication.state, name):
+    for record in records_of(publication.state, name, publication.above):
         path = f"{paths.osv_directory(name)}/{record.id}.json"
         yield OutputFile(path, paths.headers(path), partial(_body, record))
     yield from web_page.project_page_files(publication.state, publication.settings, name)
@@ -119,9 +125,9 @@ def _project_chunks(publication: Publication, name: NormalizedName) -> Iterator[
     return project_chunks(publication.epoch, publication.state.event_log.of_project(name))
 
 
-def records_of(state: State, name: NormalizedName) -> Iterator[OsvRecord]:
-    """Yield the OSV records of one project."""
-    return osv_records(name, state.event_log.of_project(name))
+def records_of(state: State, name: NormalizedName, above: int = 0) -> Iterator[OsvRecord]:
+    """Yield a project's OSV records that have events after a cursor."""
+    return osv_records(name, state.event_log.of_project(name), above)
 
 
 def _body(record: OsvRecord) -> tuple[bytes]:
@@ -136,14 +142,16 @@ def overview_files(publication: Publication) -> Iterator[OutputFile]:
     for path, chunks in ((paths.FEED_ATOM, atom_chunks), (paths.FEED_JSON, json_chunks)):
         yield OutputFile(path, paths.headers(path), partial(_chunks, chunks, feed, events))
     for name, projects in settings.watch:
-        if publication.above == 0 or any(map(projects.includes, publication.projects())):
+        if publication.everything or any(map(projects.includes, publication.projects())):
             path = paths.watch_feed(name)
             title = f"{settings.title}: {name}"
             watched = _feed(publication, f"/{name}", title, up="../")
             found = partial(_watched, publication, projects)
             chunks = partial(_chunks, atom_chunks, watched, found)
             yield OutputFile(path, paths.headers(path), chunks)
-    yield from web_page.page_files(publication.state, settings)
+    if publication.everything:  # they are the same for all events
+        yield from web_page.asset_files()
+    yield web_page.page_file(publication.state, settings)
 
 
 def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[WithdrawalEvent]:

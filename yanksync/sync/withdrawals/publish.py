@@ -47,7 +47,7 @@ def _publish(mirror: Mirror) -> None:
         begin_log(mirror, max(int(mirror.now()), 0 if written is None else written.epoch + 1))
     log_events(mirror)
     publication = _publication(mirror, written)
-    if publication.above < publication.newest or publication.above == 0:
+    if publication.is_needed:
         _write(mirror, publication)
     now = mirror.now()
     if not mirror.stopping() and facts.event_log.is_archive_due(publication.newest, now):
@@ -71,17 +71,16 @@ def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
     state = mirror.state
     known = state.facts.event_log
     assert known.epoch is not None
-    above = known.published or 0
-    if (
-        written is None
+    settings, newest = mirror.settings.withdrawals, state.event_log.newest()
+    everything = (
+        known.published is None
+        or written is None
         or written.epoch != known.epoch
-        or written.newest < above
-        or known.settings != mirror.settings.withdrawals.text
-    ):
-        above = 0
-    return Publication(
-        state, mirror.settings.withdrawals, known.epoch, above, state.event_log.newest()
+        or written.newest < known.published
+        or known.settings != settings.text
     )
+    above = 0 if everything else known.published or 0
+    return Publication(state, settings, known.epoch, above, newest, everything)
 
 
 def _write(mirror: Mirror, publication: Publication) -> None:
@@ -93,7 +92,7 @@ def _write(mirror: Mirror, publication: Publication) -> None:
     store.write_files(_until_stopped(mirror, all_files(publication)))
     if mirror.stopping():
         return
-    if publication.above == 0:
+    if publication.everything:
         watched = {paths.watch_feed(name) for name, _ in publication.settings.watch}
         found = set(filter(paths.is_ours, store.list_files(paths.WATCH_LISTS)))
         store.delete_files(sorted(found - watched))

@@ -23,11 +23,15 @@ from yanksync.state.state import State
 from yanksync.state.withdrawals.event_log import EventLog
 
 
-def page_files(state: State, settings: WithdrawalSettings) -> Iterator[OutputFile]:
-    """Yield the page of all withdrawals, and what it needs."""
+def asset_files() -> Iterator[OutputFile]:
+    """Yield the style sheet, the scripts and the icon of all pages."""
     for name in ASSETS:
         yield _file(paths.asset(name), partial(_asset, name))
-    yield _file(paths.WEB_PAGE, partial(_index, state.event_log, settings))
+
+
+def page_file(state: State, settings: WithdrawalSettings) -> OutputFile:
+    """Return the page of all withdrawals."""
+    return _file(paths.WEB_PAGE, partial(_index, state.event_log, settings))
 
 
 def project_page_files(
