@@ -22,10 +22,9 @@ from yanksync.state.facts import PackageCheck
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.package_files.hashing import hash_problem, read_pace
 from yanksync.verify.file_judgement import Judgement, judge_file
-from yanksync.verify.summary import CheckSummary, FileCheck
+from yanksync.verify.summary import GOES_ON, SAVED, CheckSummary, FileCheck
 
 BATCH = 500
-_SAVED = 5.0  # seconds of reading that a killed run does again
 _FOUND_BEFORE = "a run that was interrupted has found that its bytes are others"
 
 
@@ -106,10 +105,7 @@ class _CopyCheck:
         position = mirror.state.facts.package_check.position or 0 if read else 0
         total, left = mirror.state.copy_checks.total(), mirror.state.copy_checks.total(position)
         if position:
-            mirror.say(
-                f"the last run that read package files was interrupted: this one goes on behind "
-                f"{total.files - left.files} of {total.files} files"
-            )
+            mirror.say(GOES_ON.format(total.files - left.files, total.files))
         if read:
             done = total.files - left.files
             mirror.progress.expect("reading package files", total.files, done, size=left.bytes)
@@ -170,7 +166,7 @@ class _CopyCheck:
             mirror.progress.advance(len(batch))
             return
         mirror.progress.advance(len(batch), size=sum(copy.size or 0 for copy in batch))
-        if mirror.monotonic() - self._saved >= _SAVED:
+        if mirror.monotonic() - self._saved >= SAVED:
             self._saved = mirror.monotonic()
             self._save(position)
 
