@@ -10,6 +10,14 @@ from msgspec import Struct
 from yanksync.core.layout import PACKAGES
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
 
+SAVED = 5.0
+"""Seconds of reading that a killed run does again."""
+
+GOES_ON = (
+    "the last run that read package files was interrupted: this one goes on behind {} of {} files"
+)
+"""What is said of the files that such a run has read."""
+
 
 class FileCheck(Struct, frozen=True, kw_only=True):
     """How copies of package files are checked."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from yanksync.core.layout import PACKAGES
 from yanksync.state.database import Database
 
 
@@ -59,6 +60,14 @@ class ReceivedTable:
             FROM received"""
         )
         return ReceivedCounts(*row)
+
+    def files_up_to(self, path: str) -> int:
+        """Count the package files up to a path, without their metadata."""
+        return self._db.count(
+            """SELECT count(*) FROM received WHERE path > ? AND path <= ?
+            AND path NOT LIKE '%.metadata'""",
+            (_below(PACKAGES)[0], path),
+        )
 
     def batch(self, directory: str, after: str, limit: int) -> list[ReceivedFile]:
         """Return the next files below a directory, by path.

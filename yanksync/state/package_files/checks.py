@@ -101,6 +101,34 @@ class CopyChecks(PackageFileTable):
         ]
         return sorted({project for (project,) in rows})
 
+    def leave_altered(self, paths: Collection[str], now: float) -> list[str]:
+        """Let altered copies leave that upstream removed; return their projects.
+
+        The state knows them until :meth:`forget_altered`: a run that dies leaves the rest to the
+        next one. Use inside a transaction.
+        """
+        rows = self._db.execute(
+            """UPDATE package_files SET status = 'leaving', cause = 'altered', since = ?1,
+                delete_at = NULL, kept = 0, restored = 0
+            WHERE status = 'served' AND kept AND path IN (SELECT value FROM json_each(?2))
+            RETURNING project""",
+            (now, json.dumps([*paths])),
+        )
+        return sorted({project for (project,) in rows})
+
+    def altered(self, limit: int, after: int = 0) -> list[PackageFile]:
+        """Return what :meth:`leave_altered` noted; it may still be in place."""
+        where = "status = 'leaving' AND cause = 'altered' AND id > ? ORDER BY id LIMIT ?"
+        return list(self._select(where, after, limit))
+
+    def forget_altered(self, paths: Collection[str]) -> None:
+        """Forget altered copies that are out of service and cannot come back."""
+        self._db.execute(
+            """DELETE FROM package_files WHERE status = 'leaving' AND cause = 'altered'
+            AND path IN (SELECT value FROM json_each(?))""",
+            (json.dumps([*paths]),),
+        )
+
     def note_lost(self, paths: Collection[str], now: float) -> list[str]:
         """Let a later pass look for missing copies; return their projects.
 

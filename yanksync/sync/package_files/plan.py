@@ -19,6 +19,7 @@ from yanksync.core.policies.yanked import offered_page
 from yanksync.core.rules.fetch_plan import PlannedCopies, PlannedCopy
 from yanksync.mirror.context import Mirror
 from yanksync.sync.package_files.copies import offered_files
+from yanksync.sync.page_batches import page_batches
 from yanksync.sync.policy.published import apply_rules
 from yanksync.sync.publish import BATCH, load_batch
 from yanksync.sync.published_page import page_with_kept, shown_page
@@ -84,7 +85,8 @@ def _tasks(mirror: Mirror) -> Iterator[PublishTask]:
     after = 0
     while queued := mirror.state.publish_queue.take(BATCH, after):
         after = queued[-1].id
-        yield from load_batch(mirror, queued, {})
+        for batch in page_batches(mirror, queued):
+            yield from load_batch(mirror, batch, {})
 
 
 def _planned(mirror: Mirror, task: PublishTask, before: FileChoice | None) -> _PlannedProject:

@@ -21,7 +21,7 @@ _OURS = {
     LeaveCause.UNCHOSEN: "a rule of [files] leaves it out; it comes back when the rule allows it",
     LeaveCause.HIDDEN: "a rule of this mirror hides it; it comes back when the rule allows it",
     LeaveCause.LINKED: 'mirror.files was "link"; it comes back with "copy"',
-    LeaveCause.ALTERED: "its bytes are not upstream's; the next pass copies it again",
+    LeaveCause.ALTERED: "its bytes were altered on the disk, and upstream has removed the file",
 }
 _OMITTED = 'a restored file is marked yanked, and mirror.yanked = "omit" leaves it out'
 _FORCED = "it was under quarantine; --force restores it all the same"
