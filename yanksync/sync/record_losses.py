@@ -1,6 +1,6 @@
 """Records the files that upstream's pages lost.
 
-They stay published until that is decided (R8).
+They stay published until the loss is decided (R8).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LossRecorder:
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8).
 
-        ``times`` are those of the files of ``before``.
+        ``times`` are the times of the files of ``before``.
         """
         held = None if before is None else replace(before, serial=row.minimum_serial)
         hidden = () if before is None else self._mirror.offers.published.hidden(before, times)
@@ -72,7 +72,7 @@ class LossRecorder:
         ``before`` is the page that was published; None: there is none, or the project was removed.
         """
         if before is None and row.presence is not Presence.NEW:
-            before = held_page(self._mirror, row)  # of the project that was removed
+            before = held_page(self._mirror, row)  # the page of the removed project
         known = () if before is None else before.files
         known += tuple(one.file for one in self.of(row))
         left = {(file.filename, file.hashes) for file in shown.files} if known else ()
@@ -88,7 +88,7 @@ class LossRecorder:
     def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
         """Store what is lost.
 
-        The page of unconfirmed losses is fetched again (R7).
+        A page with unconfirmed losses is fetched again (R7).
         """
         before = self.of(row)
         if before != tuple(lost):
@@ -107,9 +107,9 @@ class LossRecorder:
             self._recheck_later(row, vanished)
 
     def _report_new_hashes(self, row: ProjectRow, rehashed: Sequence[LostFile]) -> None:
-        """Tell of files that have another hash.
+        """Log files that have another hash.
 
-        All of them are published, or none is.
+        Either all of them are published, or none.
         """
         if not rehashed:
             return
