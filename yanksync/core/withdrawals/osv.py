@@ -76,8 +76,8 @@ def osv_records(
 ) -> Iterator[OsvRecord]:
     """Yield the records of a project from all its events, oldest first.
 
-    A release that is offered again keeps its record, which then counts as withdrawn. ``above``: only
-    the records of releases that have an event after this cursor; no other record can have changed.
+    A release that is offered again keeps its record, which then counts as withdrawn. ``above``:
+    only the records of releases with an event after this cursor; no other can have changed.
     """
     releases: dict[str | None, _Release] = {}
     changed: set[str | None] = set()
