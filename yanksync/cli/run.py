@@ -1,4 +1,4 @@
-"""The command that stays: ``run``."""
+"""The command that keeps running: ``run``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ScheduledPasses:
     """Makes the passes, and logs what is new in each."""
 
     def __init__(self, *, verbose: bool = False) -> None:
-        """With ``verbose`` each pass is logged; else only what is news."""
+        """With ``verbose`` each pass is logged, otherwise only passes with news."""
         self._verbose = verbose
         self._last: ExitCode | None = None  # how the last pass ended
         self.are_refused = False  #: whether no pass can be made here
@@ -66,7 +66,7 @@ class ScheduledPasses:
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode | None:
         """Make one pass; return its exit code, None if it cannot begin.
 
-        Log what fails, so that the next one is tried.
+        Failures are logged, so that the next pass is tried.
         """
         try:
             with (
@@ -94,7 +94,7 @@ class ScheduledPasses:
 
     def _report(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
         run = run_record(mirror, code)
-        # An empty pass like the one before is no news.
+        # An empty pass after an empty pass is not logged.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
         if not (news or self._verbose):
             return

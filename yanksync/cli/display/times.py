@@ -1,4 +1,4 @@
-"""Times and durations as every command reads and prints them."""
+"""Reads and prints times and durations, for all commands."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def local_time(moment: float, now: float) -> str:
     """Return a local time: ``01:56``, with its date unless today."""
     try:
         then, today = time.localtime(moment), time.localtime(now)
-    except (OverflowError, ValueError, OSError):  # a state that was damaged
+    except (OverflowError, ValueError, OSError):  # a damaged state
         return "an unknown time"
     form = "%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M"
     return time.strftime(form, then)

@@ -14,7 +14,7 @@ from yanksync.state.views.timeline import ProjectTimes, TimedEvent
 
 
 class Answer(StrEnum):
-    """Whether the release, or any release, can be installed."""
+    """Whether the release, or any release of the project, can be installed."""
 
     YES = "yes"
     YANKED = "yanked"  # only by an exact pin (PEP 592)
