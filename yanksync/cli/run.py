@@ -64,7 +64,7 @@ class ScheduledPasses:
         self.are_refused = False  #: whether no pass can be made here
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode | None:
-        """Make one pass; return its exit code, or None where none can be made.
+        """Make one pass; return its exit code, None if it cannot begin.
 
         Failures are logged, so that the next pass is tried.
         """

@@ -1,4 +1,4 @@
-"""Splits what is to be published, so that memory holds a bounded part of it."""
+"""Splits what a pass publishes, so that memory holds a bounded part."""
 
 from __future__ import annotations
 

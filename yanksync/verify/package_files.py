@@ -160,7 +160,7 @@ class _CopyCheck:
             log.error("%s; an altered file is served until the next pass replaces it", error)
 
     def _note(self, batch: Sequence[PackageFile], position: int) -> None:
-        """Count copies, and sometimes save how far the reading is."""
+        """Count copies; sometimes save the progress."""
         mirror = self._mirror
         if not self._request.read:
             mirror.progress.advance(len(batch))

@@ -77,8 +77,7 @@ def osv_records(
     """Yield the records of a project from all its events, oldest first.
 
     A release that is offered again keeps its record, which then counts as withdrawn. ``above``:
-    yield only records of releases with an event after this cursor, because no other record can have
-    changed.
+    only the records of releases with an event after this cursor; no other can have changed.
     """
     releases: dict[str | None, _Release] = {}
     changed: set[str | None] = set()

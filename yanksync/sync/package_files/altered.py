@@ -36,8 +36,8 @@ class AlteredCopy(Struct, frozen=True):
 def take_out_altered(mirror: Mirror, found: Sequence[AlteredCopy]) -> None:
     """Take altered copies out of service, and publish their pages without them.
 
-    ``mirror`` has the rules of the last pass. The state is written first. If this run dies, the next
-    pass replaces the copy, or takes it out if upstream has removed the file. Raises
+    ``mirror`` has the rules of the last pass. The state is written first. If this run dies, the
+    next pass replaces the copy, or takes it out if upstream has removed the file. Raises
     :class:`yanksync.core.errors.PublishError`.
     """
     if not found:
