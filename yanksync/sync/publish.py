@@ -67,9 +67,9 @@ def publish(
 ) -> None:
     """Publish these projects as the state has them, and record it.
 
-    ``pages`` are those that are at hand; the others are read from the state. Without any, it is
-    done in parts, however large the pages are. Raises :class:`PublishError` or
-    :class:`StateError`; what was not noted as published stays unpublished.
+    ``pages`` are pages in memory; the others are read from the state. Without any, it is done in
+    parts, however large the pages are. Raises :class:`PublishError` or :class:`StateError`; what
+    was not noted as published stays unpublished.
     """
     if not queued:
         return

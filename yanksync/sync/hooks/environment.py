@@ -18,7 +18,7 @@ _SECRET = frozenset({"YANKSYNC_HOOKS_WEBHOOK", "YANKSYNC_HOOKS_WEBHOOK_HEADER"})
     "YANKSYNC_HEALTH_PING",
     "IDENTITY_HEADER",  # Azure's machines use it to get a token
 }
-_ADDRESSES = ("YANKSYNC_", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")  # pip's are ours by default
+_ADDRESSES = ("YANKSYNC_", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")  # the default is pip's
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")  # the client of object storage reads these
 _WORDS = re.compile(r"_(?:KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(?:_(?!FILE$|PATH$)|$)")
 
