@@ -46,8 +46,8 @@ class UnpublishedWithdrawals:
     def read(self, problem: str | None, limit: int = 100) -> list[UnpublishedWithdrawal]:
         """Return the first ``limit``, longest first.
 
-        ``problem`` is what the newest pass ended with. None: it went well, and only what kept a
-        single project from being written counts.
+        ``problem`` is the error that ended the newest pass. None: it ended well, and only errors of
+        single projects count.
         """
         rows = self._db.execute(
             f"""SELECT name, coalesce(problem, ?1),
