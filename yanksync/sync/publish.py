@@ -17,7 +17,8 @@ from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.model import Page, PublishedForms
 from yanksync.core.project_state import Presence, PublishReason
-from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.comparison import is_as_expected
