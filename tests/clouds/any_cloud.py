@@ -12,7 +12,6 @@ PLAIN = ObjectHeaders(type="text/plain")
 
 def test_a_story(fleet: Fleet, upstream: FakeUpstream) -> None:
     first, second = fleet.first, fleet.second
-    first.hurry()
     assert first("sync").silent
     upstream.yank("demo", "1.0", "broken")
     assert second("sync").silent
@@ -28,7 +27,7 @@ def test_a_story(fleet: Fleet, upstream: FakeUpstream) -> None:
     process.communicate()
     assert second("sync").code == LOCKED
     upstream.yank("demo", "1.0", "only the second sees this")
-    assert second.until_it_is_free("sync").code == 0
+    assert second.after_the_lease("sync").code == 0
     rule.go.set()  # the put of the dead arrives
     expected = {"demo-1.0.tar.gz": "only the second sees this",
                 "demo-2.0.tar.gz": "the first sees this"}  # fmt: skip

@@ -74,7 +74,7 @@ def test_readmes_configuration(
 def test_a_put_that_the_cloud_finishes_late_overwrites_nothing(
     fleet: Fleet, upstream: FakeUpstream
 ) -> None:
-    fleet.first.hurry()
+    fleet.first.settle("lease = 8")
     assert fleet.first("sync").silent
     upstream.yank("demo", "1.0", "broken")
     rule = fleet.first.gate.when(Mishap.PAUSE, puts_of("demo"), times=1)

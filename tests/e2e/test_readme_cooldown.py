@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,14 +16,16 @@ import pytest
 import uv
 
 from tests.e2e.mirror import LiveMirror, running
+from tests.e2e.nginx import free
 from tests.support.documents import page_blocks
-from tests.support.fake_index.index import FakeUpstream, serve
+from tests.support.fake_index.index import FakeUpstream, serve, wheel
 from tests.support.installers import Client
 
 pytestmark = pytest.mark.e2e
 
 DAY = 86400
 AGE = "9d"
+FORMS = ("html", "json")
 COOLDOWN, OVERRIDES, ADVISORIES = page_blocks("how-to/cooldown", "toml")
 
 
@@ -47,8 +51,35 @@ def _mirror(home: Path, mode: str) -> Iterator[LiveMirror]:
     with serve(FakeUpstream()) as served:
         for mirror in running(served, home):
             stock(mirror)
+            mirror.sync()
+            for form in FORMS:
+                lock(home / form, mirror.nginx.simple(form))
             mirror.sync(cooldown_age=AGE, cooldown_mode=mode)
             yield mirror
+
+
+@pytest.fixture(params=["hiding", "marking"])
+def cooling(request: pytest.FixtureRequest) -> LiveMirror:
+    """A mirror of either mode."""
+    mirror: LiveMirror = request.getfixturevalue(request.param)
+    return mirror
+
+
+def marks(mirror: LiveMirror) -> bool:
+    """Return True if the page has the young release, which is marked."""
+    return len(offered(mirror)) == 3
+
+
+def lock(home: Path, index: str) -> None:
+    """Make a project that pins the young release, and lock it while ``index`` offers that."""
+    home.mkdir(exist_ok=True)
+    (home / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\n'
+        'dependencies = ["demo==3.0"]\n'
+    )
+    made = _uv(home, "lock", "--python", sys.executable, "--default-index", index,
+               "--project", str(home))  # fmt: skip
+    assert made.returncode == 0, made.stderr
 
 
 def stock(mirror: LiveMirror) -> None:
@@ -87,7 +118,7 @@ def test_a_release_that_is_marked(
 ) -> None:
     found = client.resolve(marking, asked)
     assert found.picks == (None if picks is None else {"demo": picks}), found.says
-    if asked == "demo==3.0" and client.tool == "pip":
+    if asked == "demo==3.0":
         assert "too new for this mirror until 2" in found.says
     if asked == "demo>=3":
         says = "Ignored the following yanked versions: 3.0"
@@ -105,8 +136,11 @@ def test_a_project_that_is_marked_as_a_whole(
 # Limits
 
 
-def test_a_second_index_defeats_it_for_pip_alone(hiding: LiveMirror, tmp_path: Path) -> None:
-    upstream, mirror = _upstream(hiding), hiding.nginx.simple("json")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_second_index_defeats_it_for_pip_alone(
+    cooling: LiveMirror, form: str, tmp_path: Path
+) -> None:
+    upstream, mirror = _upstream(cooling), cooling.nginx.simple(form)
     report = tmp_path / "report.json"
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed",
            "--no-cache-dir", "--report", str(report)]  # fmt: skip
@@ -115,47 +149,86 @@ def test_a_second_index_defeats_it_for_pip_alone(hiding: LiveMirror, tmp_path: P
     (item,) = json.loads(report.read_text())["install"]
     assert item["metadata"]["version"] == "3.0"
     indexes = ["--index", mirror, "--default-index", upstream]
-    for name, wanted in (("demo", "demo==2.0"), ("young", None)):
+    pin = "demo==3.0" if marks(cooling) else None
+    for name, wanted in (("demo", "demo==2.0"), ("young", None), ("demo==3.0", pin)):
         found = _uv(tmp_path, "pip", "compile", "--no-header", "--no-annotate", *indexes, "-",
                     text=name)  # fmt: skip
         assert (found.stdout.strip() or None) == wanted, found.stderr
-    found = _uv(tmp_path, "pip", "compile", *indexes, "-", text="demo==3.0")
-    assert found.returncode != 0
 
 
-def test_a_lock_file_with_urls_bypasses_pages(hiding: LiveMirror, tmp_path: Path) -> None:
-    lock, target = tmp_path / "pylock.toml", tmp_path / "target"
-    index = ["--default-index", _upstream(hiding)]
-    made = _uv(tmp_path, "pip", "compile", "-o", str(lock), *index, "-", text="demo==3.0")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_lock_file_with_urls_bypasses_pages(
+    cooling: LiveMirror, form: str, tmp_path: Path
+) -> None:
+    lock_file, target = tmp_path / "pylock.toml", tmp_path / "target"
+    index = ["--default-index", _upstream(cooling)]
+    made = _uv(tmp_path, "pip", "compile", "-o", str(lock_file), *index, "-", text="demo==3.0")
     assert made.returncode == 0, made.stderr
-    only = ["--default-index", hiding.nginx.simple("json"), "--target", str(target)]
-    done = _uv(tmp_path, "pip", "install", "--python", sys.executable, *only, "-r", str(lock))
+    only = ["--default-index", cooling.nginx.simple(form), "--target", str(target)]
+    done = _uv(tmp_path, "pip", "install", "--python", sys.executable, *only, "-r", str(lock_file))
     assert done.returncode == 0, done.stderr
     assert (target / "demo-3.0.dist-info").is_dir()
 
 
-def test_a_frozen_sync_asks_no_page(hiding: LiveMirror, tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(
-        '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\n'
-        'dependencies = ["demo==3.0"]\n'
-    )
-    project = ["--project", str(tmp_path), "--python", sys.executable, "--default-index"]
-    made = _uv(tmp_path, "lock", *project, _upstream(hiding))
-    assert made.returncode == 0, made.stderr
-    done = _uv(tmp_path, "sync", "--frozen", "--no-install-project", *project,
-               hiding.nginx.simple("json"))  # fmt: skip
-    assert "demo==3.0" in done.stderr, done.stderr
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("option", ["--frozen", "--locked"])
+def test_a_sync_from_a_lock_of_this_index_asks_no_page(
+    cooling: LiveMirror, form: str, option: str, tmp_path: Path
+) -> None:
+    index = cooling.nginx.simple(form)
+    done = _synced(tmp_path / "there", cooling.home / form, option, index)
+    assert "+ demo==3.0" in done.stderr, done.stderr
+    assert "yanked" not in done.stderr
+    nowhere = f"http://{free(1)[0]}/simple/"  # whoever asks for a page there fails
+    moved = tmp_path / "moved"
+    shutil.copytree(cooling.home / form, moved)
+    (moved / "uv.lock").write_text((moved / "uv.lock").read_text().replace(index, nowhere))
+    done = _synced(tmp_path / "away", moved, option, nowhere)
+    assert "+ demo==3.0" in done.stderr, done.stderr
 
 
-def test_a_requirement_with_a_hash_asks_the_page(hiding: LiveMirror, tmp_path: Path) -> None:
-    digest = "0" * 64
+@pytest.mark.parametrize("form", FORMS)
+def test_a_locked_sync_from_a_lock_of_another_index_asks_the_page(
+    cooling: LiveMirror, form: str, tmp_path: Path
+) -> None:
+    made, index = tmp_path / "made", cooling.nginx.simple(form)
+    lock(made, _upstream(cooling))
+    frozen = _synced(tmp_path / "frozen", made, "--frozen", index)
+    assert "+ demo==3.0" in frozen.stderr, frozen.stderr
+    locked = _synced(tmp_path / "locked", made, "--locked", index)
+    assert locked.returncode != 0
+    assert "+ demo" not in locked.stderr
+    says = " ".join(locked.stderr.split())
+    if marks(cooling):
+        assert "too new for this mirror until 2" in says
+        assert "needs to be updated" in says
+    else:
+        assert "no version of demo==3.0" in says
+
+
+def _synced(home: Path, project: Path, option: str, index: str) -> subprocess.CompletedProcess[str]:
+    """Sync a copy of ``project`` in ``home``."""
+    shutil.copytree(project, home)
+    return _uv(home, "sync", option, "--no-install-project", "--python", sys.executable,
+               "--default-index", index, "--project", str(home))  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_requirement_with_a_hash_asks_the_page(
+    cooling: LiveMirror, form: str, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(wheel("demo", "3.0")).hexdigest()
     (tmp_path / "r.txt").write_text(f"demo==3.0 --hash=sha256:{digest}\n")
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-cache-dir"]
     done = _run(
-        [*pip, "--index-url", hiding.nginx.simple("json"), "-r", str(tmp_path / "r.txt")], tmp_path
+        [*pip, "--index-url", cooling.nginx.simple(form), "-r", str(tmp_path / "r.txt")], tmp_path
     )
-    assert done.returncode != 0
-    assert "from versions: 1.0, 2.0" in done.stderr
+    if marks(cooling):
+        assert done.returncode == 0, done.stderr
+        assert "too new for this mirror until 2" in done.stderr
+    else:
+        assert done.returncode != 0
+        assert "from versions: 1.0, 2.0" in done.stderr
 
 
 def test_a_clients_own_cooldown_works_on_these_pages(hiding: LiveMirror, tmp_path: Path) -> None:

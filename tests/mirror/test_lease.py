@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.lease_clock import LeaseClock
 from tests.support.s3_proxy import Gate, Mishap
 from tests.support.s3_servers import Server
 from yanksync.core.errors import LeaseLost, LockHeld
@@ -22,31 +23,12 @@ def objects(seaweed: Server, s3_gate: Gate) -> BucketClient:
     return seaweed.behind(s3_gate.url).objects(max_retries="0")
 
 
-class Clock:
-    """A clock that goes on when the test says so."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-        self.waits = 0  # how often somebody began to wait
-
-    def now(self) -> float:
-        return self.time
-
-    def wait(self, event: threading.Event, seconds: float) -> bool:
-        end = self.time + seconds
-        self.waits += 1
-        while self.time < end:
-            if event.wait(0.01):
-                return True
-        return event.is_set()
-
-
 @pytest.fixture
-def ours() -> Clock:
-    return Clock()
+def ours() -> LeaseClock:
+    return LeaseClock()
 
 
-def held(objects: BucketClient, seconds: float, clock: Clock | None = None) -> Lease:
+def held(objects: BucketClient, seconds: float, clock: LeaseClock | None = None) -> Lease:
     lease = Lease(objects, KEY, seconds, clock=clock)
     lease.take()
     return lease
@@ -82,7 +64,7 @@ def test_one_of_many_gets_it(objects: BucketClient) -> None:
 
 
 def test_it_is_renewed_and_then_somebody_elses(
-    objects: BucketClient, s3_gate: Gate, ours: Clock
+    objects: BucketClient, s3_gate: Gate, ours: LeaseClock
 ) -> None:
     lease = held(objects, 300, ours)
     other = Lease(objects, KEY, 300, slack=60)
@@ -118,7 +100,7 @@ def test_a_clock_that_nobody_sets_goes_on() -> None:
 
 
 def test_its_time_counts_from_before_it_is_asked_for(
-    objects: BucketClient, s3_gate: Gate, ours: Clock
+    objects: BucketClient, s3_gate: Gate, ours: LeaseClock
 ) -> None:
     rule = s3_gate.when(Mishap.PAUSE, lambda method, key: method == "PUT", times=1)
     with ThreadPoolExecutor(1) as pool:
@@ -143,7 +125,7 @@ def test_whoever_overwrites_it_has_it(objects: BucketClient) -> None:
 
 
 def test_a_renewal_that_fails_is_tried_again(
-    objects: BucketClient, s3_gate: Gate, ours: Clock
+    objects: BucketClient, s3_gate: Gate, ours: LeaseClock
 ) -> None:
     lease = held(objects, 300, ours)
     rule = s3_gate.when(Mishap.SLOW_DOWN, lambda method, key: method == "PUT", times=2)

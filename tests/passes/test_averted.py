@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.dated_uploads import names, upload
@@ -43,6 +45,26 @@ def test_a_removed_release_is_one_row_with_its_files(cooling: World) -> None:
 
 def test_a_release_that_was_shown_is_removed(cooling: World) -> None:
     assert cooling.sync(later=2 * DAY) == DONE
+    cooling.up.remove_release("demo", "6.6.6")
+    assert cooling.sync() == DONE
+    assert told(cooling) == [("remove", "6.6.6", ())]
+
+
+def test_a_release_that_was_only_marked_is_removed(cooling: World) -> None:
+    """Who pinned it could install it."""
+    cooling.configure(cooldown_mode="yank")
+    assert cooling.sync() == DONE
+    assert len(names(cooling)) == 4
+    cooling.up.remove_release("demo", "6.6.6")
+    assert cooling.sync() == DONE
+    assert told(cooling) == [("remove", "6.6.6", ())]
+
+
+def test_a_release_that_an_override_hid_is_removed(cooling: World, tmp_path: Path) -> None:
+    path = tmp_path / "overrides.toml"
+    path.write_text('[[override]]\nmatch = "demo==6.6.6"\naction = "hide"\n')
+    cooling.configure(mirror_overrides=str(path))
+    assert cooling.sync() == DONE
     cooling.up.remove_release("demo", "6.6.6")
     assert cooling.sync() == DONE
     assert told(cooling) == [("remove", "6.6.6", ())]

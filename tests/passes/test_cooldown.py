@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.support.dated_uploads import names, upload
-from tests.support.fake_index.index import Fault
+from tests.support.fake_index.index import Fault, Served
 from tests.support.page_assertions import HTML
 from tests.support.world import DAY, DONE, HELD, HOUR, PARTIAL, World
 from yanksync.core import layout
@@ -90,15 +91,19 @@ def test_malware_that_is_removed_after_four_hours_is_never_shown(cooling: World)
     for _ in range(30):
         cooling.sync(later=HOUR)
         assert names(cooling) == ["demo-1.0.tar.gz"]
+    told = [(str(row.action), row.version, row.files) for row in cooling.history()]
+    assert told == [("averted", "6.6.6", ("demo-6.6.6.tar.gz",))]
 
 
 def test_a_page_of_young_files_stays_and_is_listed(world: World) -> None:
     world.configure(cooldown_age="1d")
     upload(world, "fresh", "1.0")
+    world.up.archive("fresh")
     assert world.sync(later=MINUTE) == DONE
     page = world.page("fresh")
     assert page is not None
     assert (page["files"], page["versions"]) == ([], [])
+    assert page["project-status"]["status"] == "archived"
     assert page["meta"]["_last-serial"] == world.up.last_serial
     assert world.listed() == ["fresh"]
 
@@ -470,14 +475,46 @@ def test_html_pages_have_the_marks_too(cooling: World) -> None:
 
 
 def test_the_list_has_a_revision(cooling: World) -> None:
-    def rows() -> dict[str, int]:
+    def revision(name: str) -> int | None:
         body = cooling.kills.store.read(None, layout.V1_JSON.filename)
         assert body is not None
-        return {row["name"]: row["_revision"] for row in json.loads(body)["projects"]}
+        rows = {row["name"]: row.get("_revision") for row in json.loads(body)["projects"]}
+        found: int | None = rows[name]
+        return found
 
     cooling.configure(mirror_list_interval="0")
+    cooling.up.upload("other", "1.0")
+    assert cooling.sync() == DONE
+    known, other = revision("demo"), revision("other")
+    assert isinstance(known, int)
     upload(cooling, "demo", "2.0")
-    cooling.sync(later=MINUTE)
-    before = rows()
-    cooling.sync(later=DAY)
-    assert rows()["demo"] > before["demo"]
+    for later in (MINUTE, DAY):  # with a new serial, and without one
+        assert cooling.sync(later=later) == DONE
+        grown = revision("demo")
+        assert grown is not None and grown > known
+        known = grown
+    assert revision("other") == other
+    cooling.configure(cooldown_age="0")
+    assert cooling.sync() == DONE
+    assert revision("demo") is None
+
+
+@pytest.mark.parametrize("mode", ["hide", "yank"])
+def test_two_mirrors_with_the_same_cut_off_have_the_same_pages(
+    world: World, served: Served, tmp_path: Path, mode: str
+) -> None:
+    """One follows from the beginning, and the other was built last."""
+    world.configure(cooldown_age="1d", cooldown_mode=mode)
+    world.started("demo", "other")
+    upload(world, "demo", "3.0")
+    assert world.sync(later=HOUR) == DONE
+    upload(world, "other", "3.0")
+    assert world.sync(later=2 * HOUR) == DONE
+    second = World(served, tmp_path, cooldown_age="1d", cooldown_mode=mode)
+    second.up = served.upstream = world.up
+    second.clock.time = world.clock.time
+    assert second.sync(later=0.0) == DONE
+    assert recorded_cutoff(second) == recorded_cutoff(world)
+    pages = {path: body for path, body in world.files().items() if path.count("/") == 2}
+    assert len(pages) == 6
+    assert {path: body for path, body in second.files().items() if path in pages} == pages

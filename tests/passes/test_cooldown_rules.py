@@ -410,6 +410,19 @@ def test_bringing_much_back_is_held(world: World, tmp_path: Path) -> None:
     assert len(names(world, "p4")) == 2
 
 
+def test_three_releases_may_come_back(world: World, tmp_path: Path) -> None:
+    projects = ["p0", "p1", "p2"]
+    world.started(*projects)
+    for name in projects:
+        (tmp_path / f"{name}.json").write_bytes(record(name, "1.0"))
+    world.configure(mirror_advisories=[str(tmp_path / f"{name}.json") for name in projects])
+    assert world.sync() == DONE
+    assert names(world, "p0") == ["p0-2.0.tar.gz"]
+    world.configure(mirror_advisories=[])
+    assert world.sync() == DONE
+    assert all(len(names(world, name)) == 2 for name in projects)
+
+
 def test_advisories_are_read_again_only_when_they_changed(world: World, tmp_path: Path) -> None:
     world.started()
     path = tmp_path / "a.json"

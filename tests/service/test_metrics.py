@@ -197,6 +197,24 @@ def test_what_is_held_is_told(world: Watched) -> None:
     assert world.latency()[0] == 120  # when it was let through
 
 
+def test_what_cooldown_hides_and_what_it_averted_are_told(world: Watched) -> None:
+    world.configure(cooldown_age="1d")
+    at(world, 0)
+    for version in ("3.0", "4.0"):
+        world.up.upload("demo", version)
+        world.up.upload("demo", version, filename=f"demo-{version}-py3-none-any.whl")
+    assert world.sync() == DONE
+    sample = world.sample
+    assert (sample["cooldown_waiting_files"], sample["averted_files_total"]) == (4, 0)
+    world.up.remove_release("demo", "3.0")
+    assert world.sync() == DONE
+    sample = world.sample
+    assert (sample["cooldown_waiting_files"], sample["averted_files_total"]) == (2, 2)
+    assert world.sync(later=25 * HOUR) == DONE
+    sample = world.sample
+    assert (sample["cooldown_waiting_files"], sample["averted_files_total"]) == (0, 2)
+
+
 def test_every_kind_of_error_has_a_cause_that_is_told() -> None:
     def kinds(of: type[errors.YanksyncError]) -> set[type[errors.YanksyncError]]:
         return {of, *(found for kind in of.__subclasses__() for found in kinds(kind))}

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
-import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.cli_runner import Cli, Done, wait_for
 from tests.support.fake_index.index import Served
 from tests.support.fork_server.start import Process
+from tests.support.lease_clock import LeaseClock
 from tests.support.s3_proxy import Gate
 from tests.support.s3_servers import Server, fresh_place
+from yanksync.config.load import load
 from yanksync.config.settings import Bucket
+from yanksync.core.exit_codes import ExitCode
+from yanksync.mirror.open_mirror import open_mirror
 from yanksync.output.object_storage.store import ObjectStore
+from yanksync.sync.pipeline import PassRequest, run_pass
 
 LOCKED = 75
 FORMS = ("index.html", "index.v1_html", "index.v1_json")
@@ -76,21 +83,26 @@ class Machine(Cli):
             storage=self.server.behind(self.gate.url).toml(**storage),
         )
 
-    def until_it_is_free(self, *args: str) -> Done:
-        """Run until no lease is in the way."""
-        while (done := self(*args)).code == LOCKED:
-            assert done.silent or "another run holds the lease" in done.err
-            time.sleep(0.5)
-        return done
-
     def after_the_lease(self, *args: str) -> Done:
         """Run where the storage says that any lease in the way is over."""
         self.gate.pass_time(3600)
         return self(*args)
 
-    def hurry(self) -> None:
-        """Take leases that do not outlast a test's patience."""
-        self.settle("lease = 8")
+    @contextmanager
+    def passing_here(self, clock: LeaseClock) -> Iterator[Future[ExitCode]]:
+        """Make a pass in a thread of the tests, whose lease goes by ``clock``.
+
+        A pass as a process has the clock of the machine, and is stopped for as long as a lease.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                yield pool.submit(self._pass, clock)
+            finally:
+                self.gate.heal()
+
+    def _pass(self, clock: LeaseClock) -> ExitCode:
+        with open_mirror(load(self.config, {}), "sync", clock=clock) as mirror:
+            return run_pass(mirror, PassRequest())
 
     def scratch(self) -> list[str]:
         return [path.name for path in self.home.iterdir() if path.name != "yanksync.toml"]

@@ -1,4 +1,4 @@
-"""The files about withdrawals that a bundle has."""
+"""Chooses the files about withdrawals for a bundle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def has_log(places: Places) -> bool:
 
 
 def log_text(places: Places) -> str:
-    """Return what the files depend on, beside the events."""
+    """Return the settings that these files depend on."""
     return f"{places.state.facts.event_log.epoch} {places.settings.withdrawals.text}"
 
 
 def log_part(made: MadeBundle, before: MadeBundle | None) -> LogPart:
-    """Return what a bundle has of these files."""
+    """Return which of these files a bundle has."""
     if made.log is None:
         return LogPart.NONE
     same = before is not None and before.log == made.log

@@ -63,7 +63,12 @@ class Mirror(Struct, frozen=True, eq=False):
 
     def say(self, text: str) -> None:
         """Log ``text``; a terminal shows it at any log level."""
-        if log.isEnabledFor(logging.INFO):
-            log.info("%s", text)
-        else:
-            self.progress.say(text)
+        say(self.progress, text)
+
+
+def say(progress: Progress, text: str) -> None:
+    """Log ``text``; a terminal shows it at any log level."""
+    if log.isEnabledFor(logging.INFO):
+        log.info("%s", text)
+    else:
+        progress.say(text)

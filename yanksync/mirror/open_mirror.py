@@ -35,6 +35,7 @@ from yanksync.system.file_lock import note_progress
 from yanksync.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
+    from yanksync.mirror.lease import Clock
     from yanksync.mirror.remote_state import RemoteState
 
 
@@ -46,15 +47,17 @@ def open_mirror(
     progress: Progress | None = None,
     dry_run: bool = False,
     stopping: Callable[[], bool] = never,
+    clock: Clock | None = None,
 ) -> Iterator[Mirror]:
     """Open the mirror for a run of ``command``, alone (R11).
 
     With ``dry_run`` nothing is made that is not there: without a state database the run starts
     from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
-    point. Raises :class:`yanksync.core.errors.LockHeld`,
-    :class:`yanksync.core.errors.StateError`, :class:`yanksync.core.errors.ConfigError`.
+    point. ``clock`` counts the time of a lease, by default as the machine does. Raises
+    :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
+    :class:`yanksync.core.errors.ConfigError`.
     """
-    with open_exclusively(settings, command, dry_run=dry_run) as (state, held):
+    with open_exclusively(settings, command, dry_run=dry_run, clock=clock) as (state, held):
         refuse_to_follow(settings, state)
         settings, forgotten = without_forgotten(settings, state)
         settings = resolve_upstream_url(settings, state, remember=not dry_run)

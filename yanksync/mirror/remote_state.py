@@ -28,7 +28,7 @@ from yanksync.core.errors import LeaseLost, ObjectStorageError, PreconditionFail
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import log
 from yanksync.mirror.etag_comparison import compare_etags
-from yanksync.mirror.lease import Lease, LeaseRecord, read_with_expiry, request_timeouts
+from yanksync.mirror.lease import Clock, Lease, LeaseRecord, read_with_expiry, request_timeouts
 from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
 from yanksync.output.object_storage.client import RequestTimeouts
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
@@ -313,18 +313,19 @@ class RemoteState:
 
 @contextmanager
 def open_remote_state(
-    settings: Settings, command: str = "", *, dry_run: bool = False
+    settings: Settings, command: str = "", *, dry_run: bool = False, clock: Clock | None = None
 ) -> Iterator[RemoteState]:
     """Hold the lease and a fetched state in a temporary directory.
 
-    With ``dry_run`` the state is put back only if something came of it. Raises
+    With ``dry_run`` the state is put back only if something came of it. The time of the lease is
+    counted with ``clock``, by default that of the machine. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`StateError`,
     :class:`yanksync.core.errors.ConfigError`.
     """
     location, key = _bucket_and_key(settings)
     seconds = settings.mirror.lease
     bucket = BucketClient(location, settings.storage, _source(settings), request_timeouts(seconds))
-    lease = Lease(bucket, f"{key}.lease", seconds, command=command)
+    lease = Lease(bucket, f"{key}.lease", seconds, command=command, clock=clock)
     home = _home()
     held = None
     try:

@@ -20,6 +20,7 @@ from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock, lock_path
 
 if TYPE_CHECKING:  # start-up: only a state in object storage needs it
+    from yanksync.mirror.lease import Clock
     from yanksync.mirror.remote_state import RemoteState
 
 log = logging.getLogger("yanksync")
@@ -37,11 +38,11 @@ _ADOPTED = (
 
 @contextmanager
 def open_exclusively(
-    settings: Settings, command: str, *, dry_run: bool
+    settings: Settings, command: str, *, dry_run: bool, clock: Clock | None = None
 ) -> Iterator[tuple[State, RemoteState | None]]:
     """Open the state exclusively (R11), with lock or lease.
 
-    With ``dry_run`` nothing is made that is not there. Raises
+    With ``dry_run`` nothing is made that is not there. ``clock`` counts the time of a lease. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
     :class:`yanksync.core.errors.WrongUser`.
     """
@@ -53,7 +54,7 @@ def open_exclusively(
         from yanksync.mirror.remote_state import open_remote_state
 
         with (
-            open_remote_state(settings, command, dry_run=dry_run) as held,
+            open_remote_state(settings, command, dry_run=dry_run, clock=clock) as held,
             State(held.path) as state,
             held.use(state),
         ):

@@ -67,17 +67,28 @@ def publish(
 ) -> None:
     """Publish these projects as the state has them, and record it.
 
-    ``pages`` are those that are at hand; the others are read from the state. Raises
-    :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
+    ``pages`` are those that are at hand; the others are read from the state. Without any, it is
+    done in parts, however large the pages are. Raises :class:`PublishError` or
+    :class:`StateError`; what was not noted as published stays unpublished.
     """
-    if queued:
-        if pages is None:
-            with mirror.state.transaction():
-                mirror.state.publish_queue.mark_writing(one.id for one in queued)
-        wanted = load_batch(mirror, queued, pages or {})
-        with _conditions(mirror, wanted):
-            outcome = _apply(mirror, wanted)
-        mark_published(mirror, outcome)
+    if not queued:
+        return
+    if pages is not None:
+        _publish(mirror, queued, pages)
+        return
+    from yanksync.sync.page_batches import page_batches  # start-up: an empty pass needs none
+
+    for batch in page_batches(mirror, queued):
+        with mirror.state.transaction():
+            mirror.state.publish_queue.mark_writing(one.id for one in batch)
+        _publish(mirror, batch, {})
+
+
+def _publish(mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
+    wanted = load_batch(mirror, queued, pages)
+    with _conditions(mirror, wanted):
+        outcome = _apply(mirror, wanted)
+    mark_published(mirror, outcome)
 
 
 class Publisher:

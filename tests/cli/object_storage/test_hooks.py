@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.bucket_mirrors import LOCKED, Fleet, Mirror, stopped
-from tests.support.cli_runner import ended, wait_for
+from tests.support.bucket_mirrors import Fleet, Mirror
+from tests.support.cli_runner import wait_for
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.http_receiver import Receiver, receiver
+from tests.support.lease_clock import LeaseClock
 from tests.support.s3_proxy import Mishap, gate, puts, puts_of
 from tests.support.s3_servers import Server
+from yanksync.core.errors import LeaseLost
 
 PARTIAL = 3
 
@@ -261,22 +263,26 @@ def test_what_a_dead_machine_put_is_told_by_the_next(
 def test_a_machine_that_lost_its_lease_tells_nothing_wrong(
     fleet: Fleet, upstream: FakeUpstream, inbox: Receiver, tmp_path: Path
 ) -> None:
-    begun = tmp_path / "begun"
+    begun, go = tmp_path / "begun", tmp_path / "go"
     script = tmp_path / "hook"
-    script.write_text(f"#!/bin/sh\ntouch {begun}\nexec sleep 1\n")
+    script.write_text(
+        f"#!/bin/sh\ntouch {begun}\n"
+        f"for n in $(seq 3000); do [ -e {go} ] && exit; sleep 0.02; done\n"
+    )
     script.chmod(0o755)
-    fleet.first.settle("lease = 8", hooks=f'command = ["{script}"]\nwebhook = "{inbox.url}"')
-    fleet.second.settle("lease = 8", hooks=f'webhook = "{inbox.url}"')
+    fleet.first.settle(hooks=f'command = ["{script}"]\nwebhook = "{inbox.url}"')
+    fleet.second.settle(hooks=f'webhook = "{inbox.url}"')
     assert fleet.second("sync").silent
     news(inbox)
     upstream.yank("demo", "2.0", "broken")
-    process = fleet.first.start("sync")
-    wait_for(begun.exists)
-    stopped(process)
-    done = fleet.second.until_it_is_free("sync")
-    assert done.code == 0 and "the last run did not end as it should" in done.err
-    assert [one["projects"] for one in news(inbox)] == [["demo"]]
-    process.send_signal(signal.SIGCONT)
-    assert ended(process).code == LOCKED
+    with fleet.first.passing_here(clock := LeaseClock()) as passing:
+        wait_for(begun.exists)
+        clock.time += 3600
+        done = fleet.second.after_the_lease("sync")
+        assert done.code == 0 and "the last run did not end as it should" in done.err
+        assert [one["projects"] for one in news(inbox)] == [["demo"]]
+        go.touch()
+        with pytest.raises(LeaseLost):
+            passing.result()
     assert fleet.second("status", "--json").json["undelivered"] == 0
     assert fleet.second("verify").silent

@@ -19,8 +19,10 @@ from tests.support.bucket_mirrors import LOCKED, Fleet, Machine, stopped
 from tests.support.cli_runner import ended
 from tests.support.fake_index.index import FakeUpstream, Fault
 from tests.support.http_receiver import Receiver, receiver
+from tests.support.lease_clock import LeaseClock
 from tests.support.metrics_text import parsed
 from tests.support.s3_proxy import Mishap, puts_of
+from yanksync.core.errors import LeaseLost
 from yanksync.mirror.lease import LeaseRecord, read_record
 from yanksync.mirror.remote_state import LARGEST
 from yanksync.output.object_storage.bucket import ObjectHeaders
@@ -108,23 +110,23 @@ def test_nobody_works_beside_another(fleet: Fleet, upstream: FakeUpstream) -> No
 def test_a_run_that_stood_still_before_a_put_overwrites_nothing(
     fleet: Fleet, upstream: FakeUpstream
 ) -> None:
-    fleet.first.hurry()
     assert fleet.first("sync").silent
     upstream.yank("demo", "1.0", "the first sees this")
     rule = fleet.first.gate.when(Mishap.PAUSE, _the_first_look_at_the_output, times=1)
-    process = fleet.first.start("sync")
-    assert rule.caught.wait(60)
-    stopped(process)
-    rule.go.set()
-    upstream.yank("demo", "2.0", "only the second sees this")
-    assert fleet.second.until_it_is_free("sync").code == 0
-    assert fleet.yanked("demo") == {
-        "demo-1.0.tar.gz": "the first sees this", "demo-2.0.tar.gz": "only the second sees this",
-    }  # fmt: skip
-    before = fleet.etags()
-    fleet.first.gate.forget()
-    process.send_signal(signal.SIGCONT)
-    assert ended(process).code == LOCKED
+    with fleet.first.passing_here(clock := LeaseClock()) as passing:
+        assert rule.caught.wait(60)
+        clock.time += 3600
+        upstream.yank("demo", "2.0", "only the second sees this")
+        assert fleet.second.after_the_lease("sync").code == 0
+        assert fleet.yanked("demo") == {
+            "demo-1.0.tar.gz": "the first sees this",
+            "demo-2.0.tar.gz": "only the second sees this",
+        }
+        before = fleet.etags()
+        fleet.first.gate.forget()
+        rule.go.set()
+        with pytest.raises(LeaseLost, match="could not be renewed in time"):
+            passing.result()
     assert fleet.etags() == before
     assert fleet.first.gate.asked("PUT") == []  # it knew by its clock
     assert fleet.second("verify").silent and fleet.first("sync").silent
@@ -157,21 +159,20 @@ def test_a_put_that_was_under_way_overwrites_nothing(fleet: Fleet, upstream: Fak
 def test_a_deletion_that_was_under_way_deletes_nothing_of_another(
     fleet: Fleet, upstream: FakeUpstream
 ) -> None:
-    fleet.first.hurry()
     assert fleet.first("sync").silent
     upstream.remove_project("demo")
     rule = fleet.first.gate.when(Mishap.PAUSE, _deletions, times=1)
-    process = fleet.first.start("sync")
-    assert rule.caught.wait(60)
-    stopped(process)
-    upstream.upload("demo", "7.0")  # it comes back meanwhile
-    assert fleet.second.until_it_is_free("sync").code == 0
-    before = fleet.etags()
-    assert fleet.yanked("demo") == {"demo-7.0.tar.gz": False}
-    fleet.first.gate.forget()
-    rule.go.set()
-    process.send_signal(signal.SIGCONT)
-    assert ended(process).code == LOCKED
+    with fleet.first.passing_here(clock := LeaseClock()) as passing:
+        assert rule.caught.wait(60)
+        clock.time += 3600
+        upstream.upload("demo", "7.0")  # it comes back meanwhile
+        assert fleet.second.after_the_lease("sync").code == 0
+        before = fleet.etags()
+        assert fleet.yanked("demo") == {"demo-7.0.tar.gz": False}
+        fleet.first.gate.forget()
+        rule.go.set()
+        with pytest.raises(LeaseLost):
+            passing.result()
     assert fleet.etags() == before
     assert fleet.first.gate.asked("DELETE") == fleet.first.gate.asked("POST") == []
     assert fleet.second("verify").silent and fleet.second("sync").silent

@@ -10,7 +10,7 @@ from tests.support.fake_index.index import FakeUpstream, Fault
 
 
 def test_a_run_on_another_machine_is_seen(fleet: Fleet, upstream: FakeUpstream) -> None:
-    fleet.first.hurry()
+    fleet.first.settle("lease = 8")  # renewed after 4 s, with the progress of the run
     assert fleet.first("sync").silent
     assert fleet.second("status", "--json").json["run"] is None
     upstream.yank("demo", "1.0", "late")

@@ -97,6 +97,14 @@ def test_the_first_pattern_that_matches_counts() -> None:
     assert rules.for_project("demo") == ProjectCooldown(age=DAY, new_projects=9 * DAY)
 
 
+def test_not_after_and_the_mode_count_where_a_pattern_says_that_there_is_no_age() -> None:
+    rules = Cooldown(age=DAY, new_projects=9 * DAY, not_after=T, projects=(("our-*", 0.0),))
+    own = rules.for_project("our-x")
+    assert own == ProjectCooldown(not_after=T)
+    files = (file("our_x-1.0.zip", T), file("our_x-2.0.zip", T + 1), file("our_x-3.0.zip", None))
+    assert hidden(files, own, T + 1) == [None, HiddenBy.NOT_AFTER, None]
+
+
 def test_off_means_off() -> None:
     assert Cooldown().is_off
     assert not Cooldown(projects=(("torch", DAY),)).is_off

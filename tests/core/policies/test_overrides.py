@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.support.builders.dated_files import DAY, T, file, page
 from tests.support.offer_oracle import oracle_choice
@@ -79,6 +80,25 @@ def test_allow_cancels_all_of_cooldown() -> None:
         assert got.changes_at == T + 2 * DAY
 
 
+@pytest.mark.parametrize("mode", ["hide", "yank"])
+def test_allow_cancels_an_age_of_new_projects_and_missing_times(mode: Any) -> None:
+    files = (file("demo-1.0.zip", T), file("demo-2.0.zip", None))
+    cooldown = Cooldown(age=DAY, new_projects=9 * DAY, mode=mode)
+    got = offered(*files, cooldown=cooldown, overrides=(override("demo", "allow"),))
+    assert marks(got) == {"demo-1.0.zip": None, "demo-2.0.zip": None}
+    assert got.waiting == 0
+
+
+@pytest.mark.parametrize("action", ["allow", "yank"])
+def test_no_override_removes_a_yank_of_upstream(action: str) -> None:
+    yanked = replace(file("demo-1.0.zip", T), yanked=Yank("theirs"))
+    for match in ("demo", "demo==1.0", "demo-1.0.zip"):
+        got = offered(
+            yanked, cooldown=COOLDOWN, overrides=(override(match, action),), cutoff=T + 9 * DAY
+        )
+        assert marks(got) == {"demo-1.0.zip": "theirs"}
+
+
 def test_an_override_expires_at_the_cut_off() -> None:
     rules: dict[str, Any] = {
         "cooldown": COOLDOWN,
@@ -132,6 +152,12 @@ def test_only_an_allow_of_exactly_that_release_cancels_an_advisory() -> None:
         assert marks(offered(old, advisories=ADVISORY, overrides=(override(match, "allow"),))) == {}
     got = offered(old, advisories=ADVISORY, overrides=(override("demo==1.0", "allow"),))
     assert list(marks(got)) == ["demo-1.0.zip"]
+
+
+def test_an_advisory_is_stronger_than_yank_and_than_cooldowns_mark() -> None:
+    rules: dict[str, Any] = {"cooldown": Cooldown(age=DAY, mode="yank"), "advisories": ADVISORY}
+    for of in (file("demo-1.0.zip", T), file("demo-1.0.zip", T - 9 * DAY)):
+        assert marks(offered(of, **rules, overrides=(override("demo==1.0", "yank"),))) == {}
 
 
 @pytest.mark.parametrize("chosen", list(product([False, True], repeat=3)))

@@ -4,11 +4,11 @@ A file that vanishes without a reason, or gets another hash, may be upstream's f
 Only such a file is held back: it stays as it was published, while everything else of the new page
 is published at once, yanks above all (rules R7 and R8).
 
-A file whose hash was in doubt is remembered when it is published no more: when it comes back with
-another hash than it was published with, a person must approve that, however much later it is.
+If the hash of a file was in doubt, the file is remembered after it is no longer published. If it
+ever comes back with another hash than the published one, a person must approve that.
 
-No installer saw what cooldown hides, so its removal needs no guard: it is gone at once. While only
-the journal tells of the removal, the file is withheld, until a page tells.
+Installers never saw a file that cooldown hides, so its removal needs no guard and takes effect at
+once. If only the journal has shown the removal so far, the file is withheld until a page shows it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _VARIANTS = "-variants.json"
 class LostFile(Struct, frozen=True, kw_only=True):
     """A published file that upstream's page lacks, or has with another hash."""
 
-    file: File  # as it is published, with the yank marks that upstream added since
+    file: File  # as published, with yank marks that upstream added later
     version: str | None  # of the release that it belongs to
-    low: int | None  # serial of the last page that had it; None where upstream gives none
-    since: float  # when upstream's page first differed; UTC seconds
+    low: int | None  # serial of the last page with it; None: upstream gives none
+    since: float  # UTC seconds: when upstream's page first differed
     run: int  # the pass that saw that
-    hashes: Hashes | None = None  # upstream's for that name now; None: the file is gone
+    hashes: Hashes | None = None  # upstream's hashes for that name now; None: the file is gone
     confirmed: bool = (
-        False  # a hash, or a second look said the same, so that the guards may judge it
+        False  # a changed hash, or a loss that a later page confirmed: guards may judge it
     )
-    held: str | None = None  # why a guard holds it
+    held: str | None = None  # why a guard holds the loss
     held_since: float | None = None
-    approved: bool = False  # a person has let it go
-    suspect: bool = False  # upstream has had another hash for it
-    shown: bool = True  # False: it is not published, and only its hashes are remembered
+    approved: bool = False  # a person has approved the loss
+    suspect: bool = False  # upstream once had another hash for it
+    shown: bool = True  # False: not published, only its hashes are remembered
 
     @property
     def vanished(self) -> bool:
@@ -51,16 +51,16 @@ class LostFile(Struct, frozen=True, kw_only=True):
 
     @property
     def withheld(self) -> bool:
-        """Whether the journal removed it while hidden, before a page did."""
+        """Whether the journal removed it, while hidden, before a page did."""
         return not (self.shown or self.suspect)
 
 
 class Observation(Struct, frozen=True):
-    """When a page is looked at."""
+    """The moment at which a page is judged."""
 
     now: float  # UTC seconds
     run: int = 0  # the number of the pass
-    confirm_after: float = 0.0  # seconds between the first look and the one that confirms it
+    confirm_after: float = 0.0  # seconds until a second look may confirm a loss
 
 
 def find_lost_files(
@@ -131,21 +131,21 @@ def confirm_lost(lost: LostFile, observation: Observation) -> LostFile:
 
 
 def remembered(lost: LostFile) -> LostFile:
-    """Return what to remember of a file that is published no more."""
+    """Return what to remember of a file that is no longer published."""
     return replace(
         lost, hashes=None, confirmed=False, held=None, held_since=None, approved=False, shown=False
     )
 
 
 def unpublished(lost: Iterable[LostFile]) -> tuple[LostFile, ...]:
-    """Return ``lost`` for a project of which nothing is published any more."""
+    """Return ``lost`` for a project that is no longer published."""
     return tuple(remembered(one) for one in lost if one.suspect and not _is_new_approved(one))
 
 
 def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> tuple[LostFile, ...]:
     """Return ``lost`` without what newer journal entries explain.
 
-    An entry that removes a file lets it go; one that yanks its release adds the mark.
+    An entry that removes a file explains its loss. An entry that yanks its release adds the mark.
     """
     entries = _LossEntries(events)
     left: list[LostFile] = []
@@ -160,7 +160,7 @@ def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> t
 def page_with_lost_files(page: Page, lost: Sequence[LostFile]) -> Page:
     """Return ``page`` with the lost files as they were published.
 
-    One that was not published when its hash changed is left out.
+    A file that was not published when its hash changed is left out.
     """
     if not lost or page.quarantined:
         return page
@@ -181,10 +181,10 @@ def previously_shown(
     lost_now: Sequence[LostFile],
     events: Sequence[JournalEvent],
 ) -> Page:
-    """Return what was published before ``shown``, as the history compares the two.
+    """Return the page published before ``shown``, for comparing the two.
 
-    Journal entries tell of yanks before a page does, and mark lost files. Such a mark is no news:
-    the history has the entry.
+    Journal entries show yanks before a page does, and mark lost files. Such a mark is no new
+    change, because the history has the entry.
     """
     entries = _LossEntries(events) if lost or lost_now else None
     marked = {
@@ -215,10 +215,10 @@ def _quarantined(
     events: Sequence[JournalEvent],
     observation: Observation,
 ) -> Iterator[LostFile]:
-    """Yield what to remember of the files that a quarantine takes away.
+    """Yield what to remember of files that a quarantine takes away.
 
-    All, it may be cleared.
-    Their hashes, that is: nothing asks for the release of each.
+    It remembers all of them, because the quarantine may end. It needs only their hashes, and not
+    the release of each.
     """
     entries, low = _LossEntries(events), None if before is None else before.serial
     for file in _published(before, known):
@@ -230,7 +230,7 @@ def _quarantined(
 
 
 def _kept(lost: LostFile, entries: _LossEntries) -> tuple[LostFile, ...]:
-    """Return what to remember of a file that is let go."""
+    """Return what to remember of a file whose loss is accepted."""
     if not lost.suspect or entries.explain(lost, vanished=False):
         return ()
     return (remembered(lost),)
@@ -260,7 +260,7 @@ def _first_seen(
 
 
 def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation) -> LostFile:
-    """Return ``lost`` as it must be judged again.
+    """Return ``lost`` changed so that it is judged again.
 
     Upstream has these ``hashes`` now.
     """
@@ -304,9 +304,9 @@ def _marks_of(page: Page) -> dict[str, Yank]:
 
 
 class _LossEntries:
-    """What journal entries say of lost files.
+    """Finds the journal entries about lost files.
 
-    The newest of each sort, which is the last.
+    It keeps the newest entry of each sort, which is the last one.
     """
 
     def __init__(self, events: Iterable[JournalEvent]) -> None:
@@ -336,9 +336,9 @@ class _LossEntries:
     def explain(self, lost: LostFile, *, vanished: bool) -> bool:
         """Return True if an entry since the last page explains the loss.
 
-        That is the last page that had the file.
+        The last page means the last page with the file.
 
-        None accounts for another hash, except that the project was removed and made again.
+        No entry explains another hash, except that the project was removed and created again.
         """
         if not vanished:
             return _is_since(self._remade, lost)
@@ -370,7 +370,7 @@ class _LossEntries:
         if event is None:
             return lost
         if event.kind is EntryKind.YANK:
-            # The entry gives no reason; that of the page, or the one known before, stays.
+            # The entry has no reason, so the reason of the page, or the earlier one, stays.
             return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
         return _marked(lost, None) if lost.vanished and mark is None else lost
 

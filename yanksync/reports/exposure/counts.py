@@ -91,7 +91,7 @@ class Exposure:
 
 
 def pseudonyms(key: bytes) -> Callable[[str], str]:
-    """Return what replaces addresses: the same one under the same key."""
+    """Return a function that replaces addresses, the same way for each key."""
     secret = sha256(key).digest()
     return lambda address: blake2b(
         address.encode("utf-8", "surrogateescape"), key=secret, digest_size=8

@@ -21,9 +21,9 @@ _LONGEST = 255  # characters of a name; clients can request longer ones, but no 
 
 
 class WithdrawnFiles:
-    """Answers for one file name after the other.
+    """Answers whether a file is withdrawn, for many names.
 
-    Memory does not grow with their number: a few projects are kept, the largest among them.
+    Memory does not grow with the number of names: a few projects are kept, the largest among them.
     """
 
     def __init__(self, state: State, selection: ProjectFilter, kept: int = _KEPT) -> None:
@@ -48,7 +48,7 @@ class WithdrawnFiles:
     def _project(self, filename: str) -> NormalizedName | None:
         """Return the project of a file.
 
-        The known one with the longest name.
+        It is the known project with the longest name that fits.
         """
         words = filename.split("-")
         ends = [1] if filename.endswith(".whl") else range(len(words) - 1, 0, -1)

@@ -1,7 +1,7 @@
-"""The files about withdrawals, made of the events of the log.
+"""Makes the files about withdrawals from the events of the log.
 
-Each body is made when it is written, from events that are read for it alone: what a pass needs does
-not grow with the log.
+Each body is made when it is written, from events that are read only for it. So the memory of a pass
+does not grow with the log.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from yanksync.output.files import OutputFile
 from yanksync.state.state import State
 from yanksync.sync.withdrawals import web_page
 
-_LOOKED_THROUGH = 20 * NEWEST  # newest events that are read for a watch list
+_LOOKED_THROUGH = 20 * NEWEST  # newest events that are searched for a watch list
 
 
 class Publication(Struct, frozen=True):
-    """What is to be published of a log."""
+    """The part of a log that must be published."""
 
     state: State
     settings: WithdrawalSettings
@@ -55,7 +55,7 @@ class Publication(Struct, frozen=True):
 
 
 def all_files(publication: Publication) -> Iterator[OutputFile]:
-    """Yield what is to be written, in order, without the index."""
+    """Yield all files to write, in order, without the index."""
     yield from page_files(publication)
     for name in publication.projects():
         yield from project_files(publication, name)
@@ -157,8 +157,8 @@ def overview_files(publication: Publication) -> Iterator[OutputFile]:
 def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[WithdrawalEvent]:
     """Yield the events of a watch list, newest first.
 
-    Either many of its projects have events, so that those are among the newest, or few have any,
-    which are looked up by name then.
+    If many of its projects have events, these are among the newest of the log. If few have any,
+    their events are looked up by name.
     """
     log, begun = publication.state.event_log, publication.epoch
     recent = log.recent(_LOOKED_THROUGH, begun)

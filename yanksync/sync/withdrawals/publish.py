@@ -24,7 +24,7 @@ from yanksync.sync.withdrawals.log_events import begin_log, log_events
 def publish_withdrawals(mirror: Mirror) -> None:
     """Log what became visible, and write the files about withdrawals.
 
-    What cannot be written is logged, and the next pass tries again.
+    A file that cannot be written is logged, and the next pass tries again.
     """
     try:
         if mirror.settings.withdrawals.publish:
@@ -64,9 +64,9 @@ def _is_put_back(known: EventLogPosition, written: WrittenIndex | None) -> bool:
 
 
 def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
-    """Return what is to be published.
+    """Return what must be published.
 
-    Everything, if the output has another log.
+    If the output has another log, that is everything.
     """
     state = mirror.state
     known = state.facts.event_log
@@ -84,7 +84,7 @@ def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
 
 
 def _write(mirror: Mirror, publication: Publication) -> None:
-    """Write what changed, the index of the log last."""
+    """Write the changed files; the index of the log comes last."""
     state, store, newest = mirror.state, mirror.store, publication.newest
     with state.transaction():
         note_full_pages(publication)

@@ -1,4 +1,4 @@
-"""The web page, made of the events of the log."""
+"""Makes the web page from the events of the log."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _index(log: EventLog, settings: WithdrawalSettings) -> bytes:
 
 
 def _totals(log: EventLog) -> tuple[DayTotals, ...]:
-    """Return what the newest days have, each with all its kinds."""
+    """Return how many events of each kind the newest days have."""
     found: dict[int, dict[HistoryAction, int]] = {}
     for one in log.day_counts(log.last_logged() // DAY - DAYS + 1):
         found.setdefault(one.day, {})[one.action] = one.count
@@ -80,7 +80,7 @@ def _totals(log: EventLog) -> tuple[DayTotals, ...]:
 
 
 class _Newest:
-    """Counts events that pass by, and keeps the newest."""
+    """Counts all events, and keeps the newest."""
 
     def __init__(self) -> None:
         self.events = deque[WithdrawalEvent](maxlen=project_page.EVENTS)
