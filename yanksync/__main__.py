@@ -12,7 +12,12 @@ def main() -> None:
     gc.set_threshold(_YOUNG)
     from yanksync.cli import main as run
 
-    run()
+    try:
+        run()
+    finally:
+        # The system takes the memory back, so looking for cycles in it would only cost time
+        # (docs/design/decisions/speed.rst#decision-freeze).
+        gc.freeze()
 
 
 if __name__ == "__main__":

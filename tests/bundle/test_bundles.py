@@ -101,6 +101,9 @@ def test_the_log_of_withdrawals_goes_with_the_mirror(mirror: World, receiver: Re
     bundle = bundle_of(mirror, "second.bundle", 1)
     receiver.apply(bundle)
     assert b"broken, too" in receiver.files()["withdrawals/log/000001.ndjson"]
+    assert receiver.files() == mirror.files()
+    others = [path for path in members_of(bundle) if path.startswith("withdrawals/")]
+    assert others and not any("/assets/" in path for path in others)  # the receiver has them
     mirror.configure(withdrawals_publish=False)
     assert mirror.sync() == DONE
     receiver.apply(bundle_of(mirror, "third.bundle", 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from tests.support.fake_index.http_server import Served
 from tests.support.world import DAY, DONE, World
 from yanksync.cli.reports.check import CRITICAL, WARNING, Limits, Problem, problems
 from yanksync.core.errors import BundleError
-from yanksync.output.comparison import FindingKind
+from yanksync.output.comparison import Finding, FindingKind
+from yanksync.state.state import State
 from yanksync.state.views.status import read_status
 
 Damage = Callable[[Receiver], None]
@@ -133,6 +135,45 @@ def test_an_altered_file_is_taken_out_of_service(fed: Receiver) -> None:
     assert before.exists()
     fed.verified(read=True)
     assert not before.exists()
+
+
+class Interrupted(Exception):
+    """Stands for Ctrl-C."""
+
+
+def third_file(receiver: Receiver) -> Path:
+    """Return the file that is read third; others are read in the order of their paths."""
+    found = (path for path in (receiver.output / "packages").rglob("*-*") if path.is_file())
+    return sorted(path for path in found if path.suffix != ".metadata")[2]
+
+
+def test_reading_goes_on_where_it_was_interrupted(
+    fed: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(finding: Finding, state: State) -> None:
+        raise Interrupted
+
+    caplog.set_level("INFO")
+    third_file(fed).write_bytes(b"x")
+    with pytest.raises(Interrupted):
+        fed.verified(read=True, tell=stop)
+    assert fed.verified(read=False)[2] == 4, "sizes are compared from the first file on"
+    assert fed.verified(read=True, may_write=False)[2] == 1, "three were read before"
+    assert "this one goes on behind 3 of 4 files" in caplog.text
+    assert fed.verified(read=True)[2] == 1, "who may not write does not move the position"
+    assert fed.verified(read=True)[2] == 4, "then all are read again"
+
+
+def test_a_killed_run_has_noted_what_it_had_read(fed: Receiver) -> None:
+    path, seen = third_file(fed), list[str | None]()
+    path.write_bytes(b"x")
+
+    def look(finding: Finding, state: State) -> None:
+        seen.append(state.facts.package_check.received)
+
+    fed.verified(read=True, tell=look, monotonic=count(step=10).__next__)
+    assert seen[:1] == [path.relative_to(fed.output).as_posix()]
+    assert fed.verified(read=True)[2] == 4
 
 
 def test_the_status_is_that_of_the_newest_bundle(mirror: World, fed: Receiver) -> None:

@@ -67,6 +67,23 @@ def test_the_receiver_asks_no_upstream(
     assert receiver.tree() == before
 
 
+def test_run_says_once_that_a_receiver_follows_no_upstream(
+    synced: Cli, receiver: Cli, served: Served, upstream: FakeUpstream
+) -> None:
+    feed(synced, receiver)
+    before = receiver.tree()
+    receiver.configure(f'simple_url = "{served.simple_url}"', mirror='output = "mirror"')
+    with receiver.config.open("a") as file:
+        file.write('[schedule]\nevery = "1s"\n')
+    upstream.clear_log()
+    done = receiver("run")
+    assert done.code == 2
+    assert done.err.count("is made of bundles, so nothing was done") == 1
+    assert done.err.splitlines()[-1].endswith("stopped")
+    assert upstream.requests == []
+    assert receiver.tree() == before
+
+
 def test_a_receiver_can_be_made_to_follow_upstream(
     synced: Cli, receiver: Cli, served: Served, upstream: FakeUpstream
 ) -> None:

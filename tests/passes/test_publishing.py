@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -218,6 +220,40 @@ class RefusesOnce:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
+
+
+class CountsPages:
+    """A store that counts the pages that it is given at once; passes all else on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.counts: list[int] = []
+
+    def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
+        self.counts += [len(operations)] if operations else []
+        return self._store.apply(operations)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_memory_holds_few_large_pages_at_once(disk: World) -> None:
+    names = ("small", "large-1", "large-2", "large-3", "tiny-1", "tiny-2")
+    disk.started(*names)
+    for name in names[1:4]:
+        for version in ("1.0", "2.0"):
+            disk.up.yank(name, version, incompressible(900_000))
+    assert disk.sync() == DONE
+    store = CountsPages(disk.kills.store)
+    disk.kills.store = cast(Store, store)
+    disk.configure(mirror_legacy_json=True)  # every page is written again
+    assert disk.sync() == DONE
+    assert store.counts == [1, 1, 1, 3]
+    assert_equal_to_upstream(disk)
+
+
+def incompressible(size: int) -> str:
+    return "".join(random.Random(size).choices(string.ascii_letters + string.digits, k=size))
 
 
 @pytest.mark.rule("R1")

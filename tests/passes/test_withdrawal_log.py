@@ -22,6 +22,7 @@ from tests.support.world import DONE, FAILED, World
 from yanksync.sync.withdrawals.publish import publish_withdrawals
 
 PUBLISHED = {"withdrawals_publish": "true"}
+PROJECT_FILES = ("feed.atom", "events.json", "index.html", "withdrawn.json")
 
 
 def log_of(world: World) -> list[dict[str, Any]]:
@@ -127,21 +128,52 @@ def test_a_pass_writes_only_what_changed_and_the_index_last(world: World) -> Non
         "withdrawals/log/000001.ndjson",
         "withdrawals/project/demo/feed.atom",
         "withdrawals/project/demo/events.json",
-        "withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json",
         "withdrawals/osv/demo/x_YANKSYNC-demo@2.0.json",
         "withdrawals/project/demo/index.html",
         "withdrawals/project/demo/withdrawn.json",
         "withdrawals/feed.atom",
         "withdrawals/feed.json",
-        "withdrawals/assets/filter.js",
-        "withdrawals/assets/icon.svg",
-        "withdrawals/assets/pins.js",
-        "withdrawals/assets/withdrawals.css",
         "withdrawals/index.html",
         "withdrawals/log/index.json",
     ]
     assert writes_of(world, later=30.0) == []
     assert writes_of(world) == ["withdrawals/osv/all.zip"]  # it waits five minutes
+
+
+def test_a_file_that_no_new_event_changes_stays_as_it_is(disk: World) -> None:
+    disk.configure(withdrawals_watch={"ours": ["d*"], "web": ["o*"]})
+    begun(disk, "demo", "other")
+    for name, version in (("other", "1.0"), ("demo", "1.0"), ("demo", "2.0")):
+        before = disk.stamps()
+        disk.up.yank(name, version)  # the first one is the first event of the log
+        assert disk.sync(later=30.0) == DONE
+        after = disk.stamps()
+        changed = {path for path, stamp in after.items() if before.get(path) != stamp}
+        assets = {path for path in after if path.startswith("withdrawals/assets/")}
+        assert len(assets) == 4 and not assets & changed
+    assert {path for path in changed if path.startswith("withdrawals/")} == {
+        "withdrawals/log/000001.ndjson",
+        "withdrawals/log/index.json",
+        "withdrawals/feed.atom",
+        "withdrawals/feed.json",
+        "withdrawals/watch/ours.atom",
+        "withdrawals/index.html",
+        "withdrawals/osv/demo/x_YANKSYNC-demo@2.0.json",
+        *(f"withdrawals/project/demo/{name}" for name in PROJECT_FILES),
+    }
+
+
+def test_a_record_is_written_again_with_each_event_of_its_release(world: World) -> None:
+    begun(world)
+    world.up.yank("demo", "1.0")
+    world.up.yank("demo", "2.0")
+    assert world.sync() == DONE
+    for change in (world.up.unyank, world.up.remove_release):
+        change("demo", "1.0")
+        written = [path for path in writes_of(world, later=30.0) if "/osv/demo/" in path]
+        assert written == ["withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json"]
+    record = json.loads(world.files()["withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json"])
+    assert record["database_specific"]["kind"] == "remove"
 
 
 def test_what_is_not_published_yet_is_no_event(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from yanksync.bundle.places import Places, open_places
 from yanksync.config.load import load
 from yanksync.mirror.open_mirror import any_package_store
 from yanksync.mirror.progress import NoProgress
-from yanksync.output.comparison import FindingKind
+from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.store import FreeSpace
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.state import State
@@ -125,14 +126,25 @@ class Receiver:
             return create_bundle(places, file, 0)
 
     def verified(
-        self, *, read: bool, may_write: bool = True
+        self,
+        *,
+        read: bool,
+        may_write: bool = True,
+        tell: Callable[[Finding, State], None] = lambda finding, state: None,
+        monotonic: Callable[[], float] = lambda: 0.0,
     ) -> tuple[Counter[FindingKind], int, int]:
-        """Verify the output; return what was found, and how many projects and files it has."""
+        """Verify the output; return what was found, and how many projects and files it has.
+
+        Each finding goes to ``tell`` as soon as it is there.
+        """
         summary = CheckSummary()
         with open_places(self.settings, "verify", NoProgress(), dry_run=True) as places:
-            output = ReceivedOutput(places.state, places.store, places.packages, NoProgress())
-            for _ in check_received(output, FileCheck(read=read, may_write=may_write), summary):
-                pass
+            output = ReceivedOutput(
+                places.state, places.store, places.packages, NoProgress(), monotonic
+            )
+            request = FileCheck(read=read, may_write=may_write)
+            for finding in check_received(output, request, summary):
+                tell(finding, places.state)
         return summary.kinds, summary.projects, summary.files
 
     def files(self) -> dict[str, bytes]:

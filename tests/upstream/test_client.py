@@ -24,7 +24,7 @@ def settings(simple_url: str, journal_url: str = "", **section: object) -> Setti
         upstream=Section(
             simple_url=simple_url,
             journal_url=journal_url or simple_url,
-            timeout=1.0,
+            timeout=20.0,
             journal_interval=0.0,
             **section,  # type: ignore[arg-type]
         )

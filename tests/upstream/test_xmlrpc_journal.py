@@ -6,6 +6,7 @@ import gzip
 import time
 import xmlrpc.client
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -36,12 +37,19 @@ LIMIT = SizeLimit(64 << 20, "upstream.max_list_size")
 URL = "https://upstream.example/pypi"
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    made = Session(SessionOptions(user_agent="yanksync/test", timeout=0.4, workers=1))
+@contextmanager
+def opened(timeout: float) -> Iterator[Session]:
+    made = Session(SessionOptions(user_agent="yanksync/test", timeout=timeout, workers=1))
     made.requests.trust_env = False
     yield made
     made.close()
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """Somebody who asks, and waits as long as a busy machine needs."""
+    with opened(20.0) as made:
+        yield made
 
 
 @pytest.fixture
@@ -273,7 +281,6 @@ def test_faults(code: Any, text: Any, error: type[UpstreamError]) -> None:
         (Fault.garbage(), InvalidAnswer),
         (Fault.reset(), UpstreamUnreachable),
         (Fault.truncate(), UpstreamUnreachable),
-        (Fault.hang(5), UpstreamUnreachable),
         (Fault.body(b"<a/>", "text/xml"), InvalidAnswer),
         (Fault.body(b"", "text/xml"), InvalidAnswer),
     ],
@@ -292,11 +299,22 @@ def test_outages(
     assert real.last_serial() == 5
 
 
+def test_silence(served: Served) -> None:
+    served.upstream.fail("^/pypi", Fault.hang(5), None)
+    url = served.journal_url.replace("//", "//bob:s3cret@")
+    with opened(0.4) as session:
+        journal = XmlRpcJournal(session.post, url, 0.0, LIMIT)
+        for ask in (journal.last_serial, lambda: entries(journal)):
+            with pytest.raises(UpstreamUnreachable, match="no answer in time") as caught:
+                ask()
+            assert "s3cret" not in str(caught.value)
+
+
 def test_an_answer_that_drips_for_ever_is_left(session: Session) -> None:
-    session.timeout = 0.05
+    session.timeout = 0.25  # a busy machine may keep a drip waiting for 0.05
     with (
         wire(lambda head: dripping(10**6, 0.01, Content_Type="text/xml")) as running,
-        pytest.raises(UpstreamUnreachable, match="longer than 1 s"),
+        pytest.raises(UpstreamUnreachable, match="longer than 5 s"),
     ):
         XmlRpcJournal(session.post, running.url("pypi"), 0.0, LIMIT).last_serial()
 
@@ -332,7 +350,7 @@ def test_credentials(session: Session, served: Served) -> None:
     journal = XmlRpcJournal(session.post, url, 0.0, LIMIT)
     assert journal.last_serial() == 5
     assert served.upstream.requests[0].headers["authorization"] == "Basic Ym9iOnMzY3JldA=="
-    for fault in (Fault.status(500), Fault.maintenance(), Fault.hang(5), Fault.status(404)):
+    for fault in (Fault.status(500), Fault.maintenance(), Fault.status(404)):
         served.upstream.fail("^/pypi", fault)
         with pytest.raises(UpstreamError) as caught:
             journal.last_serial()

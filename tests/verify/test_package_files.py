@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from tests.support.dying_store import KilledThread, PackageKills
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
 from tests.support.verification import names, opened
 from tests.support.world import DAY, DONE, FAILED, HELD, PARTIAL, World
+from yanksync.config.load import load
 from yanksync.core.exit_codes import ExitCode
 from yanksync.output.comparison import Finding
 from yanksync.state.views.holds import held_items
 from yanksync.sync.package_files.altered import want_again
 from yanksync.sync.package_files.hashing import ReadPace
+from yanksync.sync.package_files.restore import find_restorable
 from yanksync.verify.check import SIZES, verify_output
 from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import repair_output
@@ -29,6 +34,16 @@ SDIST = "demo-1.0.tar.gz"
 def mirror(served: Served, tmp_path: Path) -> World:
     world = World(served, tmp_path, disk=True, mirror_files="copy")
     return world.started("demo", core_metadata=b"Name: demo\n")
+
+
+@pytest.fixture
+def keeping(mirror: World) -> World:
+    """A mirror that keeps a file, and its metadata, which upstream has removed."""
+    mirror.configure(mirror_deleted="yank")
+    mirror.up.clock += int(30 * DAY)
+    mirror.up.remove_release("demo", "1.0")
+    assert mirror.sync(later=30 * DAY) == DONE
+    return mirror
 
 
 def check(world: World, files: FileCheck = SIZES) -> tuple[list[Finding], ExitCode, CheckSummary]:
@@ -65,6 +80,13 @@ def served(world: World, name: str = SDIST) -> bool:
     assert page is not None
     (file,) = (file for file in page["files"] if file["filename"] == name)
     return str(file["url"]).startswith("../../packages/")
+
+
+def files_of(world: World) -> list[str]:
+    """Return the names of the files that the page of ``demo`` offers."""
+    page = world.page("demo")
+    assert page is not None
+    return [str(file["filename"]) for file in page["files"]]
 
 
 def kept_aside(world: World) -> list[str]:
@@ -216,21 +238,87 @@ def test_a_repair_says_what_upstream_has_no_more(mirror: World) -> None:
     assert "404" in (became[below(mirror, path)] or "")
 
 
-def test_an_altered_file_that_upstream_removed_is_gone(mirror: World) -> None:
-    mirror.configure(mirror_deleted="yank")
-    mirror.up.clock += int(30 * DAY)
-    mirror.up.remove_release("demo", "1.0")
-    assert mirror.sync(later=30 * DAY) == DONE
-    assert served(mirror)
-    path = copy(mirror)
+def test_an_altered_file_that_upstream_removed_is_gone(keeping: World) -> None:
+    assert served(keeping)
+    path = copy(keeping)
     alter(path)
-    assert names(check(mirror, READ)[0]) == [("altered", below(mirror, path))]
+    assert names(check(keeping, READ)[0]) == [("altered", below(keeping, path))]
     assert not path.exists()
-    page = mirror.page("demo")
-    assert page is not None
-    assert [file["filename"] for file in page["files"]] == ["demo-2.0.tar.gz"]
-    assert mirror.sync() == DONE
-    assert check(mirror)[:2] == ([], DONE)
+    assert files_of(keeping) == ["demo-2.0.tar.gz"]
+    with keeping.state() as state:
+        assert list(state.package_files.by_path([below(keeping, path)])) == []
+    assert keeping.sync() == DONE
+    assert check(keeping)[:2] == ([], DONE)
+
+
+def dying_check(world: World, *, after: bool) -> None:
+    """Read all files in a run that dies before, or ``after``, it moves an altered one."""
+    kills = PackageKills()
+    kills.at, kills.after = 0, after
+    with opened(world) as one:
+        dying = replace(one, package_store=kills.around(one.package_store))
+        with pytest.raises(KilledThread):
+            verify_output(dying, lambda _: None, READ)
+
+
+Run = Callable[[World], object]
+NEXT: dict[str, Run] = {
+    "pass": lambda world: world.sync(),
+    "check": check,
+    "reading check": lambda world: check(world, READ),
+    "repair": repair,
+}
+
+
+@pytest.mark.parametrize("dies_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("follows", NEXT)
+def test_the_next_run_takes_out_a_kept_file_that_a_dead_one_found_altered(
+    keeping: World, follows: str, dies_after: bool
+) -> None:
+    place = copy(keeping)
+    alter(place)
+    dying_check(keeping, after=dies_after)
+    assert place.exists() is not dies_after
+    NEXT[follows](keeping)
+    assert not place.exists()
+    assert not Path(f"{place}.metadata").exists()
+    assert keeping.sync() == DONE
+    assert files_of(keeping) == ["demo-2.0.tar.gz"]
+    assert check(keeping, READ)[:2] == ([], DONE)
+
+
+@pytest.mark.parametrize("name", [SDIST, f"{SDIST}.metadata"])
+def test_a_check_names_what_a_dead_one_left_altered(keeping: World, name: str) -> None:
+    place = copy(keeping, name)
+    alter(place)
+    dying_check(keeping, after=False)
+    seen = check(keeping, FileCheck(may_write=False))[0]
+    assert "still served" in (seen[0].detail or "")
+    assert place.exists()
+    found, code, _ = check(keeping)
+    assert (names(found), code) == ([("altered", below(keeping, place))], FAILED)
+    assert "interrupted" in (found[0].detail or "")
+    assert not place.exists()
+    assert check(keeping, READ)[:2] == ([], DONE)
+    assert (SDIST in files_of(keeping)) is (name != SDIST)
+
+
+def test_a_kept_file_that_could_not_be_moved_stays_known(keeping: World) -> None:
+    place, withheld = copy(keeping), keeping.where / "state.db.withheld"
+    alter(place)
+    withheld.write_text("in the way")
+    assert check(keeping, READ)[1] == FAILED
+    assert keeping.sync() == FAILED
+    assert (place.exists(), files_of(keeping)) == (True, ["demo-2.0.tar.gz"])
+    withheld.unlink()
+    assert keeping.sync() == DONE
+    assert not place.exists()
+    with keeping.state() as state:
+        settings = load(None, {}, **keeping.flags)
+        (left,) = find_restorable(state, settings, [], force=True)
+    assert left.refused == "its bytes were altered on the disk, and upstream has removed the file"
+    assert keeping.sync(later=8 * DAY) == DONE
+    assert kept_aside(keeping) == []
 
 
 def test_wrong_modes_are_reset(mirror: World) -> None:

@@ -30,6 +30,11 @@ def test_what_follows_from_the_log_is_as_it_should_be(logged: World) -> None:
 
 def test_each_difference_is_named_and_repaired(logged: World) -> None:
     out = logged.where / "out" / BASE
+    assert logged.sync(later=30.0) == DONE
+    logged.up.yank("demo", "2.0")
+    assert logged.sync() == DONE  # which leaves the assets as they are
+    (out / "assets/pins.js").write_text("x")
+    (out / "assets/icon.svg").unlink()
     (out / "feed.atom").write_text("x")
     (out / "log/index.json").unlink()
     (out / "osv/all.zip").write_text("x")
@@ -42,6 +47,7 @@ def test_each_difference_is_named_and_repaired(logged: World) -> None:
     (out / "robots.txt").write_text("the operator's")
     found, code, _ = check(logged)
     wanted = [
+        ("different", "withdrawals/assets/pins.js"),
         ("different", "withdrawals/feed.atom"),
         ("different", "withdrawals/osv/all.zip"),
         ("different", "withdrawals/project/other/feed.atom"),
@@ -49,6 +55,7 @@ def test_each_difference_is_named_and_repaired(logged: World) -> None:
         ("extra", "withdrawals/watch/old.atom"),
         ("foreign", "withdrawals/robots.txt"),
         ("leftover", "withdrawals/.feed.json.tmp"),
+        ("missing", "withdrawals/assets/icon.svg"),
         ("missing", "withdrawals/log/index.json"),
         ("missing", "withdrawals/osv/demo/x_YANKSYNC-demo@1.0.json"),
     ]

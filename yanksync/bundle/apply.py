@@ -1,8 +1,8 @@
 """Applies a bundle to an output.
 
-Files before the pages that name them, removals last.
-All of it was checked before. Each step can be done again: a bundle that was begun is applied once
-more, and what it did not reach stays as it was until then.
+Files come before the pages that name them, and removals come last. The whole bundle was checked
+before. Each step can be repeated: if a run dies, the same bundle is applied again. Files that it
+did not reach stay as they were until then.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Application:
 
     def run(self) -> None:
         bundle = self._bundle
-        self._places.packages.keep_incoming(())  # what a run that died has left
+        self._places.packages.keep_incoming(())  # what a dead run left
         self._places.progress.expect("applying the bundle", bundle.pages + bundle.files)
         self._remove_pages(bundle.removed_pages)
         steps = {
@@ -178,7 +178,7 @@ class _Application:
             copies = compressed_copies(forms, codecs, self._store.compress)
             name = member.path.split("/")[1]
             written = reconcile(name, None, forms, copies, write_started=True)
-            assert written is not None  # nothing of it counts as published
+            assert written is not None  # no form of it counts as published
             yield written
 
     def _publish(self, operations: Sequence[Operation]) -> None:

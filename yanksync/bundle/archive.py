@@ -33,19 +33,19 @@ class Member(Struct, frozen=True):
 def spool() -> IO[bytes]:
     """Return a temporary file that has no name.
 
-    A short one is held in memory.
+    A short one stays in memory.
     """
     return SpooledTemporaryFile(_IN_MEMORY)
 
 
 class BundleWriter:
-    """Writes members, and in the end the manifest of them.
+    """Writes members, and then the manifest that lists them.
 
     A context manager.
     """
 
     def __init__(self, file: IO[bytes], mtime: int) -> None:
-        """``mtime`` is that of all members."""
+        """Each member gets the time ``mtime``."""
         self._file = file
         self._mtime = mtime
         self._manifest = spool()
@@ -65,7 +65,7 @@ class BundleWriter:
         self.add(path, len(body), (body,))
 
     def add_spooled(self, path: str, chunks: Iterable[bytes]) -> None:
-        """Add a member whose size is not known before."""
+        """Add a member whose size is unknown until its end."""
         with spool() as file:
             for chunk in chunks:
                 file.write(chunk)
@@ -95,7 +95,7 @@ class BundleWriter:
 
 
 def _spooled(file: IO[bytes]) -> tuple[int, Iterator[bytes]]:
-    """Return how large a spooled file is, and what it holds."""
+    """Return the size of a spooled file, and its bytes."""
     size = file.tell()
     file.seek(0)
     return size, iter(lambda: file.read(_CHUNK), b"")
@@ -122,7 +122,7 @@ class _BoundedFile:
 def read_members(file: IO[bytes]) -> Iterator[tuple[Member, Iterator[bytes]]]:
     """Yield each member in order; read its bytes before the next.
 
-    Raises :class:`Damaged` for everything that no bundle has: other names, links, another order.
+    Raises :class:`Damaged` for members that bundles never have: other names, links, another order.
     """
     before = -1
     file.seek(0)
@@ -154,9 +154,9 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[Member, Iterator[bytes]]]:
 
 
 def _whole_chunks(body: IO[bytes]) -> Iterator[bytes]:
-    """Yield what a member holds.
+    """Yield the bytes of a member.
 
-    Raises :class:`Damaged` when the file ends before it.
+    Raises :class:`Damaged` when the file ends before the member.
     """
     try:
         while chunk := body.read(_CHUNK):

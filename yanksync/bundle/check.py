@@ -38,14 +38,14 @@ class CheckedBundle(Struct, kw_only=True):
 
     where: str
     file: IO[bytes]
-    manifest: IO[bytes]  # lines of the members, as they were found
+    manifest: IO[bytes]  # a line for each member that was read
     header: BundleHeader
     size: int  # bytes of the whole bundle
     removed_pages: tuple[str, ...] = ()  # names of projects
     removed_files: tuple[str, ...] = ()
     removed_deleted: tuple[str, ...] = ()  # directories of the index of deleted files
     pages: int = 0
-    files: int = 0  # without their metadata
+    files: int = 0  # metadata does not count
 
     @property
     def contents(self) -> BundleContents:
@@ -63,7 +63,7 @@ class CheckedBundle(Struct, kw_only=True):
     def members(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         """Yield the members again, without header and manifest.
 
-        Raises :class:`BundleError` at the end of a member that is not as it was.
+        Raises :class:`BundleError` at the end of a member that has changed since the check.
         """
         self.manifest.seek(0)
         try:
@@ -94,7 +94,7 @@ def checked_bundle(
 ) -> Iterator[CheckedBundle]:
     """Open a bundle, check all of it, and yield it.
 
-    ``accept`` gets its header, and raises for one that is not to be applied. Raises
+    ``accept`` gets its header, and raises if the bundle must not be applied. Raises
     :class:`BundleError`.
     """
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ class _Check:
     def __init__(self, where: str, file: IO[bytes], manifest: IO[bytes], progress: Progress):
         self._where, self._file, self._manifest = where, file, manifest
         self._progress = progress
-        self._page: str | None = None  # the directory of a page whose JSON form is to follow
+        self._page: str | None = None  # the directory of a page whose JSON form must come next
 
     def run(self, accept: Callable[[BundleHeader], None]) -> CheckedBundle:
         size = self._file.seek(0, 2)

@@ -48,7 +48,7 @@ def create_bundle(places: Places, file: Path, since: int) -> BundleContents:
         contents = _Writing(places, opened, header).run()
         opened.flush()
         os.fsync(opened.fileno())
-        # Before the file has its name: a cursor that was handed out is never used again.
+        # Noted before the file has its name: a cursor that was handed out must never be used again.
         with places.state.transaction():
             places.state.facts.put(bundle_mirror=header.mirror)
             places.state.bundles.add(made)
@@ -75,7 +75,7 @@ def _refuse_other_outputs(places: Places) -> None:
 
 @contextmanager
 def _new_file(file: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that gets its name when it is whole.
+    """Yield a file that gets its name when it is complete.
 
     Raises :class:`BundleError`.
     """
@@ -94,7 +94,7 @@ def _new_file(file: Path) -> Iterator[IO[bytes]]:
 
 
 def _next_bundle(places: Places, since: int) -> tuple[BundleHeader, MadeBundle]:
-    """Return the next bundle's header, and the row to note.
+    """Return the next bundle's header, and its row for the state.
 
     Raises :class:`BundleError` for a cursor that no bundle has.
     """
@@ -195,7 +195,7 @@ class _Writing:
             self._bundle.add_spooled(REMOVED, file)
 
     def _add_copy(self, path: str, copy: PackageFile) -> None:
-        """Add a copy, its metadata first."""
+        """Add the metadata of a copy, then the copy."""
         metadata = copy.file.core_metadata
         if copy.has_metadata and isinstance(metadata, tuple):
             self._add_file(metadata_path(path), None, metadata)
@@ -212,7 +212,7 @@ class _Writing:
             raise BundleError(path, _UNLIKE) from error
 
     def _checked(self, path: str, hashes: Hashes) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`BundleError` if its hash is another."""
+        """Yield a copy's bytes. Raises :class:`BundleError` if its hash is wrong."""
         best = strongest(hashes)
         assert best is not None  # only such files are copied
         found = hashlib.new(best[0], usedforsecurity=False)

@@ -1,4 +1,4 @@
-"""The files about withdrawals that a bundle has."""
+"""Chooses the files about withdrawals for a bundle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def has_log(places: Places) -> bool:
 
 
 def log_text(places: Places) -> str:
-    """Return what the files depend on, beside the events."""
+    """Return the settings that these files depend on."""
     return f"{places.state.facts.event_log.epoch} {places.settings.withdrawals.text}"
 
 
 def log_part(made: MadeBundle, before: MadeBundle | None) -> LogPart:
-    """Return what a bundle has of these files."""
+    """Return which of these files a bundle has."""
     if made.log is None:
         return LogPart.NONE
     same = before is not None and before.log == made.log
@@ -33,8 +33,9 @@ def log_files(
 ) -> Iterator[OutputFile]:
     """Yield a bundle's files about withdrawals, the log's index last."""
     newest = places.state.event_log.newest()
-    above = before.event or 0 if header.log is LogPart.CHANGED and before is not None else 0
-    is_same = header.log is LogPart.CHANGED and above == newest
+    known = before if header.log is LogPart.CHANGED else None
+    above = 0 if known is None else known.event or 0
+    is_same = known is not None and above == newest
     if header.log is LogPart.NONE or is_same:
         return
     from yanksync.sync.withdrawals.archive import archive_file
@@ -43,7 +44,9 @@ def log_files(
     epoch = places.state.facts.event_log.epoch
     assert epoch is not None  # there is a log
     settings = places.settings.withdrawals
-    publication = Publication(places.state, settings, epoch, above, newest)
+    publication = Publication(
+        places.state, settings, epoch, above, newest, everything=known is None
+    )
     yield from all_files(publication)
     yield archive_file(places.state)
     yield index_file(publication)

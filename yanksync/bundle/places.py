@@ -1,6 +1,6 @@
-"""What the commands for bundles work with.
+"""Opens the state and the output for commands about bundles.
 
-The state and the output, and no upstream.
+These commands use no upstream.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Places(Struct, frozen=True, eq=False):
 def open_places(
     settings: Settings, command: str, progress: Progress, *, dry_run: bool = False
 ) -> Iterator[Places]:
-    """Open state and output, alone (R11).
+    """Open state and output, with the lock (R11).
 
     Raises :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
     :class:`yanksync.core.errors.ConfigError`.

@@ -29,7 +29,7 @@ class WrittenFiles:
         self._lines.close()
 
     def noted(self, member: Member, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield what a member holds, and note it at its end."""
+        """Yield the bytes of a member; note the member at its end."""
         digest = new_digest()
         for chunk in chunks:
             digest.update(chunk)

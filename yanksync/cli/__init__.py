@@ -110,7 +110,7 @@ def _said_again(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def _begin(ctx: click.Context) -> None:
-    """Log as the options say from here on."""
+    """Set up the log as the options say."""
     context: CliContext = ctx.obj
     if context.verbose and context.quiet:
         raise click.UsageError("-v and -q exclude each other")

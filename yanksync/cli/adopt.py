@@ -87,7 +87,7 @@ def adopt(
 def _take_over(mirror: Mirror, report: _Report, rate: int | None, *, dry_run: bool) -> AdoptSummary:
     """Adopt, and remember how it ended.
 
-    As done in part when the next sync has something to ask.
+    It counts as done in part if the next sync has something to fetch.
     """
     if dry_run:
         return take_over(mirror, report.tell, rate=rate, dry_run=True)
@@ -110,7 +110,7 @@ def _take_over(mirror: Mirror, report: _Report, rate: int | None, *, dry_run: bo
 def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> Settings:
     """Return the settings with ``directory`` as the output.
 
-    It has to be that of each sync.
+    It must be the output of each sync.
     """
     output = settings.mirror.output
     if directory is not None and directory.resolve() != (
@@ -131,7 +131,7 @@ def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> S
 
 
 class _Report:
-    """Prints what becomes of what, as it is found."""
+    """Prints the result for each page and file, as it comes."""
 
     def __init__(self, *, as_json: bool, every: bool) -> None:
         self.rows = ReportWriter("fates", as_json=as_json)
@@ -139,12 +139,12 @@ class _Report:
         self._every = every or as_json
 
     def tell(self, result: AdoptResult) -> None:
-        """Print what became of one thing."""
+        """Print one result."""
         if self._every or result.kind not in _QUIET:
             self.rows.write(result)
 
     def end(self, summary: AdoptSummary, *, dry_run: bool, quiet: bool) -> None:
-        """Print what it came to."""
+        """Print the counts."""
         self.rows.end(counts_object(summary))
         if not self._json and not quiet:
             counts = summary.counts
@@ -169,7 +169,7 @@ class _Report:
 
 
 def _print_files(summary: AdoptSummary, *, dry_run: bool) -> None:
-    """Print what became of package files, if there are any."""
+    """Print the counts of package files, if there are any."""
     kept, missing, altered = (
         summary.counts[kind]
         for kind in (AdoptOutcome.COPY_KEPT, AdoptOutcome.COPY_MISSING, AdoptOutcome.ALTERED)
@@ -183,6 +183,6 @@ def _print_files(summary: AdoptSummary, *, dry_run: bool) -> None:
 
 
 def counts_object(summary: AdoptSummary) -> dict[str, object]:
-    """Return what an adoption came to as it is printed in JSON."""
+    """Return the counts of an adoption for JSON."""
     counts: dict[str, object] = {str(kind): summary.counts[kind] for kind in AdoptOutcome}
     return {**counts, "lacks": list(summary.lacks)}

@@ -50,7 +50,8 @@ def backup(context: CliContext, file: Path) -> ExitCode:
         with suppress(FileNotFoundError):
             temporary.unlink()
         with path_for_reading(settings) as path, State(path, create=False) as state:
-            # Ours alone: in a directory that others may write, no link of theirs is followed.
+            # Only this user's file: in a directory that others may write, a link of theirs is not
+            # followed.
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             state.backup(temporary)
         refused = fsync.sync_files([str(temporary)], str(file.parent))
@@ -83,10 +84,10 @@ def _is_beside(file: Path, state: object) -> bool:
 
 
 def _check_target(file: Path, state: object) -> None:
-    """Refuse to replace what is no backup.
+    """Refuse to replace a file that is no backup.
 
-    A device, a link, the state or what belongs to it.
-    Root could replace ``/dev/null``, and any user a file that SQLite has open.
+    That is a device, a link, the state or a file that belongs to it. Root could replace
+    ``/dev/null``, and any user a file that SQLite has open.
     """
     if not file.name:
         raise click.BadParameter("it is empty: name the file to write", param_hint="'FILE'")
@@ -96,7 +97,7 @@ def _check_target(file: Path, state: object) -> None:
             raise click.BadParameter("that is the state database itself, or a part of it")
     try:
         mode = file.lstat().st_mode
-    except OSError:  # it is not there, or writing it will say why not
+    except OSError:  # it is missing, or writing it will report the error
         return
     if not stat.S_ISREG(mode):
         raise click.BadParameter(f"{file} is there and no regular file; name another")

@@ -1,6 +1,6 @@
 """The commands ``bundle create`` and ``bundle apply``.
 
-A mirror across an air gap.
+They carry a mirror across an air gap.
 """
 
 from __future__ import annotations

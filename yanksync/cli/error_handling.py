@@ -1,6 +1,6 @@
-"""How the program ends.
+"""Ends the program.
 
-Errors and signals become messages and exit codes here, and nowhere else.
+Errors and signals become messages and exit codes only here.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class OutputFormat(Struct):
     """How this process prints failures, as the command line says."""
 
     form: LogFormat = "text"
-    traceback: bool = False  # of what is a bug, and of nothing else
+    traceback: bool = False  # only for bugs
     color: bool = False
-    file: logging.Handler | None = None  # a log that lines go to, too
-    clear: Callable[[], None] | None = None  # takes away what is shown of the progress
+    file: logging.Handler | None = None  # a second place for the lines
+    clear: Callable[[], None] | None = None  # removes the progress line
 
 
 output_format = OutputFormat()
 
 
 class Terminated(BaseException):
-    """A signal came; everything is put in order on the way out."""
+    """A signal came; cleanup happens on the way out."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -64,7 +64,7 @@ class Terminated(BaseException):
 def run_guarded(command: click.Command) -> int:
     """Run ``command`` with the arguments of the process; return the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells' "&" leave it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and "&" of shells set this
             signal.signal(number, _terminate)
     std_streams.make_safe()
     try:
@@ -79,8 +79,8 @@ def run_guarded(command: click.Command) -> int:
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt, Terminated) as end:
         came = end.number if isinstance(end, Terminated) else signal.SIGINT
-        leave(128 + came)  # as shells expect of a signal
-    except BrokenPipeError:  # the reader (a "| head") has gone, and has what it wanted
+        leave(128 + came)  # as shells expect after a signal
+    except BrokenPipeError:  # the reader (such as "| head") has ended
         std_streams.discard_output()
         return ExitCode.FAILED
     except YanksyncError as error:
@@ -138,7 +138,7 @@ _ERROR = "Error:"  # how click begins a message
 def print_line(message: str, level: str = "error") -> None:
     """Write one line to standard error and the log file.
 
-    It has the form of the log.
+    It has the same form as the log.
     """
     _append_to_file(message, level)
     if output_format.form == "json":
@@ -182,7 +182,7 @@ def older_than_an_hour(since: float | None) -> bool:
 
 
 def _unforeseen(error: Exception) -> ExitCode:
-    if os.strerror(errno.EMFILE) in str(error):  # even modules, loaded late, may end with it
+    if os.strerror(errno.EMFILE) in str(error):  # loading a module can raise it, too
         print_line(f"{error}; allow this process more open files (ulimit -n)")
         return ExitCode.FAILED
     if output_format.traceback:
@@ -209,7 +209,7 @@ def _terminate(number: int, frame: object) -> None:
 def leave(code: int) -> NoReturn:
     """End at once, without waiting for requests.
 
-    Everything else is closed.
+    All other resources are closed already.
     """
     print_line("interrupted; the next run goes on from here")
     os._exit(code)
@@ -217,14 +217,14 @@ def leave(code: int) -> NoReturn:
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """Return "did you mean …?" for ``text``, or an empty text."""
-    from difflib import get_close_matches  # start-up: only for what is mistyped
+    from difflib import get_close_matches  # start-up: only after a typing mistake
 
     close = get_close_matches(text, known, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def printable(text: str) -> str:
-    """Escape what is not printable in ``text`` (R10)."""
+    """Escape characters of ``text`` that are not printable (R10)."""
     if text.isprintable():
         return text
     return "".join(

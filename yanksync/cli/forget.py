@@ -1,6 +1,6 @@
 """The command ``forget``.
 
-Removes a project for good, and everything that it said.
+It removes a project for good, with all its texts.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def _forget(
 
 
 def _looked(settings: Settings, names: Sequence[NormalizedName]) -> list[ForgottenContents] | None:
-    """Return what there is of these projects.
+    """Return what the mirror has of these projects.
 
-    None: of one there is nothing.
+    None: it has nothing of one of them.
     """
     with path_for_reading(settings) as path, open_history(settings, path) as state:
         found = {name: contents_of(state, name) for name in names}
@@ -124,13 +124,13 @@ def _agreed(count: int) -> bool:
     what = "this project" if count == 1 else f"these {count} projects"
     try:
         return click.confirm(f"Remove {what} for good?", err=True)
-    except click.Abort:  # the end of the input is no yes
+    except click.Abort:  # the end of the input does not mean yes
         click.echo(err=True)
         return False
 
 
 def _work(mirror: Mirror, names: Sequence[NormalizedName]) -> ExitCode:
-    """Forget projects, and let everything that is published say so."""
+    """Forget projects, and publish everything without them."""
     runs, code = mirror.state.runs, ExitCode.FAILED
     try:
         forget(mirror, names)

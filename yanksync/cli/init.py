@@ -32,7 +32,7 @@ _PROJECTS = "Projects (names or patterns, separated by commas)"
 
 
 class _Answers(Struct, frozen=True):
-    """What is to be written, as a person says it."""
+    """The values to write, as the user gave them."""
 
     upstream: str | None  # None: not given, and pip has none
     projects: str  # separated by commas
@@ -134,7 +134,7 @@ def _answers(
     *,
     ask: Callable[[str, str, str], str],
 ) -> _Answers:
-    """Return what was said; ask for the rest."""
+    """Return the given values; ask for the rest."""
     if upstream is None:
         upstream = ask("Index to mirror", "upstream_simple_url", _pip_index() or "") or None
     return _Answers(
@@ -164,7 +164,7 @@ def _asked(question: str, key: str, default: str) -> str:
 def _pip_index() -> str | None:
     """Return the index that pip uses.
 
-    None if no pip says one, or it holds a password.
+    None if pip names none, or if its address has a password.
     """
     try:
         url = default_simple_url(os.environ)
@@ -174,7 +174,7 @@ def _pip_index() -> str | None:
 
 
 def _examined(flags: dict[str, object]) -> ExaminedConfig:
-    """Examine values alone: neither a file nor the environment counts."""
+    """Examine only these values, without file and environment."""
     return examine(Path(os.devnull), {}, **flags)
 
 
@@ -200,9 +200,9 @@ def _values(home: Path, answers: _Answers) -> dict[str, object]:
 
 
 def _beside(home: Path, place: object) -> str:
-    """Return a place as the file names it.
+    """Return a path in the form for the file.
 
-    Relative to it where it is beside or below it.
+    It is relative if the path is beside or below the file.
     """
     if not isinstance(place, Path):
         return str(place)
@@ -242,7 +242,7 @@ def _left_alone(file: Path) -> ExitCode:
 
 
 def _checks(examined: ExaminedConfig) -> Iterator[Check]:
-    """Yield the checks of what was written.
+    """Yield the checks of the written configuration.
 
     Variables of the environment override it.
     """
@@ -259,7 +259,7 @@ def _checks(examined: ExaminedConfig) -> Iterator[Check]:
 def _next(file: Path, owner: str | None) -> list[tuple[str, str]]:
     """Return the commands to go on with, and what each does.
 
-    The ``owner`` of the places makes the passes.
+    The ``owner`` of the directories runs the passes.
     """
     config = [] if file.parent == Path.cwd() else ["--config", str(file)]
     program = shlex.join(["yanksync", *config])

@@ -32,7 +32,7 @@ _UNCONFIGURED = (
     "there is no yanksync.toml here, and no variable YANKSYNC_… is set, so nothing was done. Run "
     "'yanksync init' to write one, or name yours with --config"
 )
-_KEPT = 10_000  # warnings kept back at the most; failures are always kept
+_KEPT = 10_000  # warnings that are buffered; failures are always kept
 
 
 class CliContext(Struct, frozen=True):
@@ -63,7 +63,7 @@ class CliContext(Struct, frozen=True):
     def examined(self, **flags: object) -> ExaminedConfig:
         """Read the configuration of a command that needs one.
 
-        Raises :class:`yanksync.core.errors.ConfigError` when nothing says which mirror is meant.
+        Raises :class:`yanksync.core.errors.ConfigError` if no configuration names the mirror.
         """
         found = self._examined(flags)
         if not found.named and not found.errors:
@@ -86,18 +86,18 @@ class CliContext(Struct, frozen=True):
 
     @contextmanager
     def direct(self) -> Iterator[None]:
-        """Print what is logged inside at once, unless a log is active."""
+        """Print log records inside at once, unless a log is active."""
         logger, handler, file = logging.getLogger("yanksync"), self._handler(), self._file()
         handler.addFilter(lambda record: {*logger.handlers} <= {handler, file})
         logger.setLevel(self._level())
         logger.propagate = False
         if output_format.file is not None:
             output_format.file.close()
-        output_format.file = file  # open until the end: the last line says how the command ended
+        output_format.file = file  # open until the end, because the last line is the result
         logger.addHandler(handler)
         if file is not None:
             logger.addHandler(file)
-        logging.lastResort, last = self._handler(), logging.lastResort  # of what libraries log
+        logging.lastResort, last = self._handler(), logging.lastResort  # for records of libraries
         logging.lastResort.setLevel(max(self._level(), logging.WARNING))
         try:
             yield
@@ -135,7 +135,7 @@ class CliContext(Struct, frozen=True):
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """Log inside as a service does: line by line, changes included."""
+        """Log inside like a service: line by line, with changes."""
         handler = self._handler()
         logger = logging.getLogger("yanksync")
         logger.setLevel(
@@ -159,7 +159,8 @@ class CliContext(Struct, frozen=True):
         if not self.log_file.exists() and owner_kept_out(self.log_file) is not None:
             from yanksync.mirror.other_owner import refuse_other_owner  # start-up: only for root
 
-            # The owner could not append to it, so root may not make it beside a mirror of theirs.
+            # The owner of the mirror could not append to a file of root, so root must not make it
+            # there.
             refuse_other_owner(examine(self.config, os.environ).settings)
         try:
             handler = logging.FileHandler(self.log_file, "a", "utf-8", errors="backslashreplace")
@@ -190,7 +191,7 @@ def _log_config(found: ExaminedConfig) -> None:
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to standard error; what is shown of the progress makes place."""
+    """Writes to standard error, and clears the progress line before."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write ``record``."""
@@ -202,13 +203,13 @@ class _Stderr(logging.StreamHandler[TextIO]):
 class BufferingHandler(logging.Handler):
     """Buffers records until the end of the run.
 
-    Of very many warnings it keeps the first.
+    If there are very many warnings, it keeps the first ones.
 
     Whether they are shown depends on how the run ends.
     """
 
     def __init__(self, target: logging.Handler) -> None:
-        """``target`` shows them."""
+        """``target`` prints the records."""
         super().__init__()
         self._target = target
         self._kept: list[logging.LogRecord] = []
@@ -219,13 +220,13 @@ class BufferingHandler(logging.Handler):
             self._kept.append(record)
 
     def flush(self) -> None:
-        """Show what was kept."""
+        """Print the buffered records."""
         kept, self._kept = self._kept, []
         for record in kept:
             self._target.handle(record)
 
     def forget(self) -> None:
-        """Show nothing of what was kept."""
+        """Drop the buffered records."""
         self._kept.clear()
 
 
@@ -242,7 +243,7 @@ class FailureCounter(logging.Handler):
 
 
 class BufferedLog(Struct, frozen=True):
-    """The records kept back, and what is known of all there were."""
+    """The buffered records, and facts about all records."""
 
     handler: BufferingHandler
     count: FailureCounter
@@ -255,7 +256,8 @@ class BufferedLog(Struct, frozen=True):
     def end(self, code: ExitCode, *, report: bool) -> None:
         """Print the buffered records if the run needs attention.
 
-        That is: unless it succeeded, or is only delayed for less than an hour (exit 3 and 75).
+        It needs none if it succeeded, or if it has been delayed for less than an hour (exit 3 and
+        75).
         """
         if code == ExitCode.DONE or (code == ExitCode.PARTIAL and not report):
             self.handler.forget()

@@ -15,7 +15,7 @@ PathLike = TypeVar("PathLike", str, os.PathLike[str])
 def check_directory(
     context: click.Context, parameter: click.Parameter, value: PathLike | None
 ) -> PathLike | None:
-    """Refuse a file whose directory does not exist: no flag makes one."""
+    """Refuse a file whose directory does not exist: flags make none."""
     if value is not None:
         directory = os.path.dirname(os.path.abspath(value))
         if not os.path.isdir(directory):

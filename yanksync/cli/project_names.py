@@ -1,6 +1,6 @@
 """Names of projects.
 
-What a shell completes them to, and what a mistyped one may mean.
+Completes them for shells, and suggests names for mistyped ones.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def suggest_unopened(settings: Settings, names: Iterable[str]) -> dict[str, str]
     from yanksync.mirror.state_access import path_for_reading
 
     place = settings.mirror.state
-    if isinstance(place, Path) and not exists(place):  # which was reported
+    if isinstance(place, Path) and not exists(place):  # the caller has reported that
         return dict.fromkeys(names, "")
     with path_for_reading(settings) as path:
         if not exists(path):

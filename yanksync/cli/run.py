@@ -1,4 +1,4 @@
-"""The command that stays: ``run``."""
+"""The command that keeps running: ``run``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yanksync.cli.error_handling import bug_report_text, exit_code_of, leave
 from yanksync.cli.logs import CliContext
 from yanksync.cli.sync import make_recorded_pass, metrics_option, reported
 from yanksync.config.settings import Settings
-from yanksync.core.errors import LockHeld, YanksyncError
+from yanksync.core.errors import BundledOutput, LockHeld, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.open_mirror import open_mirror
@@ -36,6 +36,8 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
     then four times, up to an hour. SIGTERM or SIGINT lets the pass finish what it has begun, and a
     second one ends it at once. SIGHUP reads the configuration again.
 
+    An output that is made of bundles follows no upstream: there it ends at once, with 2.
+
     \b
     Examples:
       yanksync run
@@ -46,26 +48,25 @@ def run(context: CliContext, metrics: str | None) -> ExitCode:
     settings = load()
     refuse_other_owner(settings)
     with context.streaming():
-        service = Service(
-            settings, ScheduledPasses(verbose=bool(context.verbose)), load, os.environ
-        )
-        if not service.run():
+        passes = ScheduledPasses(verbose=bool(context.verbose))
+        if not Service(settings, passes, load, os.environ).run():
             leave(ExitCode.FAILED)
-    return ExitCode.DONE
+    return ExitCode.USAGE if passes.are_refused else ExitCode.DONE
 
 
 class ScheduledPasses:
     """Makes the passes, and logs what is new in each."""
 
     def __init__(self, *, verbose: bool = False) -> None:
-        """With ``verbose`` each pass is logged; else only what is news."""
+        """With ``verbose`` each pass is logged, otherwise only passes with news."""
         self._verbose = verbose
         self._last: ExitCode | None = None  # how the last pass ended
+        self.are_refused = False  #: whether no pass can be made here
 
-    def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode:
-        """Make one pass.
+    def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode | None:
+        """Make one pass; return its exit code, None if it cannot begin.
 
-        Log what fails, so that the next one is tried.
+        Failures are logged, so that the next pass is tried.
         """
         try:
             with (
@@ -78,6 +79,10 @@ class ScheduledPasses:
             code = ExitCode.LOCKED
             if self._last != ExitCode.LOCKED:
                 log.warning("%s; no pass is made until it is free", held)
+        except BundledOutput as error:
+            log.error("%s", error)
+            self.are_refused = True
+            return None
         except YanksyncError as error:
             code = exit_code_of(error)
             log.error("%s", error)
@@ -89,7 +94,7 @@ class ScheduledPasses:
 
     def _report(self, mirror: Mirror, code: ExitCode, start: Start) -> None:
         run = run_record(mirror, code)
-        # An empty pass like the one before is no news.
+        # An empty pass after an empty pass is not logged.
         news = run.published or run.removed or code != (self._last or ExitCode.DONE)
         if not (news or self._verbose):
             return

@@ -1,4 +1,4 @@
-"""The command that writes what operators need: ``show``."""
+"""The command that prints files for operators: ``show``."""
 
 from __future__ import annotations
 

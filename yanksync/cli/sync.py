@@ -1,4 +1,4 @@
-"""The commands that work: ``sync`` and ``full-resync``."""
+"""The commands that make a pass: ``sync`` and ``full-resync``."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def full_resync(
 
 
 class _How(Struct, frozen=True, kw_only=True):
-    """How a pass is made and reported, as the options say."""
+    """The options for making and reporting a pass."""
 
     dry_run: bool
     as_json: bool
@@ -166,7 +166,7 @@ class _How(Struct, frozen=True, kw_only=True):
 def _run(
     context: CliContext, settings: Settings, command: str, request: PassRequest, how: _How
 ) -> ExitCode:
-    """Make a pass once no other run has the lock."""
+    """Make a pass when no other run has the lock."""
     deadline, waiting = time.monotonic() + how.wait, False
     while True:
         try:
@@ -216,7 +216,7 @@ def _make_pass(
             _report_held(mirror.state)
         if late or (code == ExitCode.PARTIAL and not how.cron):
             _report_partial(mirror, context, late=late)
-    for line in told:  # the progress bar has gone
+    for line in told:  # after the progress bar was cleared
         click.echo(line)
     return code
 
@@ -255,7 +255,7 @@ def make_recorded_pass(
         reporter.started()
     try:
         code = make_pass(mirror, request)
-    except LockHeld:  # the lease was lost: what this run did is not its own to remember
+    except LockHeld:  # the lease was lost: the other run owns the state now
         raise
     except YanksyncError as error:
         mirror.totals.problem = str(error)
@@ -281,9 +281,9 @@ def _report(
     as_json: bool,
     context: CliContext,
 ) -> list[str]:
-    """Log what the pass came to.
+    """Log the result of the pass.
 
-    Return what is to be printed of it.
+    Returns the lines to print.
     """
     for row in mirror.state.projects.get(request.projects).values():
         if row.presence is Presence.UNKNOWN:

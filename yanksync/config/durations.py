@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd]?)", re.ASCII)
+_DURATION = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd]?)"
 _STEPS = ((2 * 86400, 86400, "days"), (7200, 3600, "h"), (120, 60, "min"))
 
 EXAMPLES = '"90s", "30m", "2h", "7d"'
@@ -16,7 +16,7 @@ EXAMPLES = '"90s", "30m", "2h", "7d"'
 
 def parse_duration(text: str) -> float | None:
     """Return the seconds that ``text`` means; None if it is no duration."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     return None if match is None else float(match[1]) * _UNITS[match[2] or "s"]
 
 

@@ -25,7 +25,7 @@ TABLE_KEYS = {
 }
 """The keys of one table, with what they mean."""
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 
 
 def notify_targets(tables: list[object]) -> tuple[NotifyTarget, ...]:
@@ -75,7 +75,7 @@ def _values(table: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
 
 
 def _name(value: str) -> str:
-    if _NAME.fullmatch(value) is None:
+    if re.fullmatch(_NAME, value) is None:
         raise ValueError("must be written with a to z, 0 to 9 and hyphens")
     return value
 

@@ -12,9 +12,9 @@ from msgspec.structs import force_setattr
 
 from yanksync.core.names import NormalizedName, normalize
 
-_WILDCARDS = re.compile(r"[*?\[\]]")
+_WILDCARDS = r"[*?\[\]]"
 # One part of a pattern: a bracket (which may hold ranges, so its hyphens stay), or anything else.
-_PART = re.compile(r"\[!?[a-z0-9-]+\]|[a-z0-9*?]+|(?P<separators>[-_.]+)")
+_PART = r"\[!?[a-z0-9-]+\]|[a-z0-9*?]+|(?P<separators>[-_.]+)"
 
 
 class ProjectFilter(Struct, frozen=True, dict=True):
@@ -48,14 +48,14 @@ class ProjectFilter(Struct, frozen=True, dict=True):
     @cached_property
     def explicit_names(self) -> tuple[NormalizedName, ...] | None:
         """The mirrored names, sorted, when ``projects`` has no wildcard; else None."""
-        if any(_WILDCARDS.search(pattern) for pattern in self.projects):
+        if any(re.search(_WILDCARDS, pattern) for pattern in self.projects):
             return None
         return self.spelled_out_names
 
     @cached_property
     def spelled_out_names(self) -> tuple[NormalizedName, ...]:
         """The mirrored names that are spelled out, sorted."""
-        plain = (pattern for pattern in self.projects if not _WILDCARDS.search(pattern))
+        plain = (pattern for pattern in self.projects if not re.search(_WILDCARDS, pattern))
         return tuple(NormalizedName(name) for name in plain if not self._excluded(name))
 
     @cached_property
@@ -98,7 +98,7 @@ class _Matcher:
 
     def __init__(self, patterns: Iterable[str]) -> None:
         patterns = frozenset(patterns)
-        self._names = frozenset(p for p in patterns if _WILDCARDS.search(p) is None)
+        self._names = frozenset(p for p in patterns if re.search(_WILDCARDS, p) is None)
         rest = sorted(patterns - self._names)
         self._expression = re.compile("|".join(map(translate, rest))) if rest else None
 
@@ -112,7 +112,7 @@ def _covered(pattern: str, patterns: tuple[str, ...], matches: _Matcher) -> bool
     """Return whether ``patterns`` surely match all that ``pattern`` does."""
     if pattern in patterns or "*" in patterns:
         return True
-    return _WILDCARDS.search(pattern) is None and matches(pattern)
+    return re.search(_WILDCARDS, pattern) is None and matches(pattern)
 
 
 def _canonical(patterns: Iterable[str]) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def normalized_pattern(pattern: str) -> str:
 
     :raises ValueError: when no normalised name can match, because of its form
     """
-    if _WILDCARDS.search(pattern) is None:
+    if re.search(_WILDCARDS, pattern) is None:
         name = normalize(pattern)
         if name is None:
             raise ValueError(f"{pattern!r} is no valid project name")
@@ -137,7 +137,7 @@ def normalized_pattern(pattern: str) -> str:
     parts, end = [], 0
     # ASCII only, like names: lower() alone would bring U+212A (the Kelvin sign) to a plain k.
     lowered = pattern.lower() if pattern.isascii() else pattern
-    for match in _PART.finditer(lowered):
+    for match in re.finditer(_PART, lowered):
         if match.start() != end:
             break
         parts.append("-" if match["separators"] else match[0])

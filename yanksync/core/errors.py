@@ -235,6 +235,10 @@ class StateError(_LocatedError):
     cause = "state"
 
 
+class BundledOutput(StateError):
+    """Bundles feed the output, so no pass can be made."""
+
+
 class PublishError(_LocatedError):
     """The output could not be written; the next run tries again."""
 

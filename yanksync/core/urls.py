@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-_USERINFO = re.compile(r"(?<=//)[^/?#]*@")
+_USERINFO = r"(?<=//)[^/?#]*@"
 
 
 def redacted(url: str) -> str:
@@ -13,12 +13,12 @@ def redacted(url: str) -> str:
 
     Both can be tokens.
     """
-    return _USERINFO.sub("***@", url, count=1)
+    return re.sub(_USERINFO, "***@", url, count=1) if "@" in url else url
 
 
 def without_userinfo(url: str) -> str:
     """Return ``url`` without user name and password."""
-    return _USERINFO.sub("", url, count=1)
+    return re.sub(_USERINFO, "", url, count=1) if "@" in url else url
 
 
 def is_loopback(host: str) -> bool:

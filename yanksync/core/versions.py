@@ -13,8 +13,6 @@ import re
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from packaging.version import Version
-
 from yanksync.core.model import File, Page
 
 _Primitives = tuple[int | str | tuple[int | str, ...], ...]
@@ -26,12 +24,12 @@ _LONGEST = (
 )
 _NO_PRE, _NO_DEV = (2,), (1, 0)  # after all pre-releases, and after all development releases
 _SEPARATORS = re.compile(r"[-_.]+")
-_EXTENSION = re.compile(
+_EXTENSION = (
     r"(?:\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)|"
     r"-variants\.json)\Z"  # PEP 825, a draft
 )
 # What follows the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
-_PLATFORM = re.compile(
+_PLATFORM = (
     r"[-.](?=py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|"
     r"netbsd|irix|arm|aarch64|(?:[0-9]+\.)?(?:any|noarch|src|i[3-6]86|x86_64|amd64)\b)"
 )
@@ -48,6 +46,8 @@ def _pep440(text: str) -> _Primitives | None:
 
 @lru_cache(maxsize=65536)
 def _parsed(text: str) -> _Primitives | None:
+    from packaging.version import Version  # start-up
+
     try:
         version = Version(text)
     except ValueError:  # InvalidVersion, or a number beyond Python's limit of digits
@@ -230,12 +230,12 @@ def _texts(filename: str, project: str) -> Iterator[str]:
             yield parts[1]
         return
     rest = _after_name(filename, project)
-    extension = None if rest is None else _EXTENSION.search(rest)
+    extension = None if rest is None else re.search(_EXTENSION, rest)
     if rest is None or extension is None or extension.start() == 0:
         return
     stem = rest[: extension.start()]
     yield stem
-    for end in reversed([match.start() for match in _PLATFORM.finditer(stem, 1)]):
+    for end in reversed([match.start() for match in re.compile(_PLATFORM).finditer(stem, 1)]):
         yield stem[:end]
 
 

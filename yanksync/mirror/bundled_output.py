@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from yanksync.config.settings import Settings
-from yanksync.core.errors import StateError, YanksyncError
+from yanksync.core.errors import BundledOutput, StateError, YanksyncError
 from yanksync.state.state import State
 
 
 def refuse_to_follow(settings: Settings, state: State) -> None:
-    """Raise :class:`StateError` for an output that is made of bundles."""
+    """Raise :class:`BundledOutput` for an output that is made of bundles."""
     if state.facts.applied_bundle.source is not None:
         mirror = settings.mirror
-        raise StateError(
+        raise BundledOutput(
             str(mirror.state),
             f"{mirror.output} is made of bundles, so nothing was done. 'yanksync bundle apply' "
             "changes it. If it is to follow upstream from now on, name upstream.simple_url, move "

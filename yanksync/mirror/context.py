@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.mirror.offers import NOTHING_HIDDEN, Offers
 from yanksync.mirror.progress import NoProgress, Progress, never
 from yanksync.mirror.run_totals import RunTotals
@@ -63,7 +63,12 @@ class Mirror(Struct, frozen=True, eq=False):
 
     def say(self, text: str) -> None:
         """Log ``text``; a terminal shows it at any log level."""
-        if log.isEnabledFor(logging.INFO):
-            log.info("%s", text)
-        else:
-            self.progress.say(text)
+        say(self.progress, text)
+
+
+def say(progress: Progress, text: str) -> None:
+    """Log ``text``; a terminal shows it at any log level."""
+    if log.isEnabledFor(logging.INFO):
+        log.info("%s", text)
+    else:
+        progress.say(text)

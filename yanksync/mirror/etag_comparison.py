@@ -13,7 +13,7 @@ from itertools import groupby
 
 from yanksync.core import layout
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.output.inventory import OURS
 from yanksync.output.object_storage.bucket import BucketClient

@@ -1,4 +1,4 @@
-"""Pure: compares one directory of the output with what should be there."""
+"""Compares one directory of the output with its expected files (pure)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from yanksync.output.inventory import OURS, TEMPORARY, DirectoryContent, FileEnt
 
 
 class FindingKind(StrEnum):
-    """What was found."""
+    """The kind of a finding."""
 
     MISSING = "missing"
     DIFFERENT = "different"  # other bytes than those that follow from the state
-    STALE = "stale"  # a compressed copy that does not hold what its page should
-    EXTRA = "extra"  # one of our own names that the state knows nothing of
-    MODE = "mode"  # not what a fresh file or directory would have
-    LEFTOVER = "leftover"  # a temporary file of a run that died
-    UPSTREAM = "upstream"  # upstream's page is another than the one held
+    STALE = "stale"  # a compressed copy whose content is not that of its page
+    EXTRA = "extra"  # a name of yanksync's that the state does not know
+    MODE = "mode"  # another mode than a new file or directory gets
+    LEFTOVER = "leftover"  # a temporary file of a dead run
+    UPSTREAM = "upstream"  # upstream's page differs from the held one
     ALTERED = "altered"  # a package file with other bytes than those that were copied
     UNREFERENCED = "unreferenced"  # a package file that no page names
     WITHDRAWN = "withdrawn"  # upstream withdrew it, and no pass could publish that
-    UNCHECKED = "unchecked"  # it could not be looked at
-    # What follows says nothing against the mirror.
+    UNCHECKED = "unchecked"  # it could not be checked
+    # The following kinds are notes: they are no faults of the mirror.
     UNPUBLISHED = "unpublished"  # recorded, and to be published by the next run
     HELD = "held"  # a guard keeps it as it was
-    PENDING = "pending"  # upstream has news of it that no run has taken in yet
-    FOREIGN = "foreign"  # of another program: left alone
+    PENDING = "pending"  # upstream has news of it that no run has read yet
+    FOREIGN = "foreign"  # it belongs to another program: left alone
 
 
 DIFFERENCES = (
@@ -75,7 +75,7 @@ def compare_directory(
         yield _found(FindingKind.MODE, name, f"{base}/", content.wrong_mode)
     entries = {entry.name: entry for entry in content.entries}
     pages = (entry for entry in content.entries if entry.digest == wanted.get(entry.name))
-    sizes = {entry.name: entry.size for entry in pages}  # of one changed by hand it says nothing
+    sizes = {entry.name: entry.size for entry in pages}  # wrong for a page that was changed by hand
     for filename, digest in wanted.items():
         entry = entries.pop(filename, None)
         path = f"{base}/{filename}"
@@ -123,7 +123,7 @@ def _is_harmless(finding: Finding) -> bool:
     directory = finding.path.endswith("/")
     if finding.kind is FindingKind.MODE:
         return directory  # writing its files again does not change it
-    # An object under the directory's name is ours, and was wanted by another configuration.
+    # An object with the directory's name belongs to yanksync: an earlier configuration wanted it.
     return finding.kind is FindingKind.FOREIGN and not directory
 
 

@@ -1,7 +1,7 @@
-"""Pure: precompressed copies.
+"""Makes compressed copies (pure).
 
-The same body gives the same bytes in every run on a machine.
-Nothing compares these bytes with others: a copy is right if it unpacks to its page.
+The same body gives the same bytes in every run on a machine. These bytes are never compared: a copy
+is right if it unpacks to its page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def compress(codec: str, body: bytes) -> bytes:
 
 
 def compressed_copy(codec: str, body: bytes) -> bytes | None:
-    """Compress ``body``; None: that saves less than a network packet."""
+    """Compress ``body``; None if that saves less than a network packet."""
     if len(body) <= PACKET:
         return None
     copy = compress(codec, body)
@@ -69,10 +69,10 @@ def _run(chunks: Iterable[bytes], step: object, finish: object) -> Iterator[byte
 
 
 def decompress_chunks(codec: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield ``chunks`` decompressed. Raises :class:`ValueError` for what is not of ``codec``.
+    """Yield ``chunks`` decompressed. Raises :class:`ValueError` for other data.
 
-    Raises :class:`OSError` where the codec's library is not installed: compressed copies may
-    have been written by another configuration, or on another machine.
+    Raises :class:`OSError` if the codec's library is not installed: another configuration or
+    machine may have written the compressed copies.
     """
     if codec == "gzip":
         yield from _gunzip(chunks)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def new_digest() -> blake2b:
-    """Return a digest of nothing yet; feed it with ``update``."""
+    """Return an empty digest; feed it with ``update``."""
     from hashlib import blake2b  # start-up: hashlib loads OpenSSL, 4 MiB
 
     return blake2b(digest_size=16)
@@ -22,7 +22,7 @@ def digest(body: bytes) -> bytes:
 
 
 def digest_of(chunks: Iterable[bytes]) -> bytes:
-    """Return the digest of what ``chunks`` come to, 16 bytes."""
+    """Return the digest of all ``chunks``, 16 bytes."""
     engine = new_digest()
     for chunk in chunks:
         engine.update(chunk)

@@ -1,4 +1,4 @@
-"""Pure: what a project's directory in the output holds."""
+"""Describes what a project's directory in the output has (pure)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class FileEntry(Struct, frozen=True, kw_only=True):
 
     For files that yanksync does not manage, only ``name`` is set.
 
-    ``digest`` is that of the content, for a compressed copy of the decompressed content; None when
-    there is none to take.
+    ``digest`` is the digest of the content; for a compressed copy, of the decompressed content. It
+    is None if the content cannot be read.
     """
 
     name: str
@@ -49,12 +49,12 @@ def file_entry(
 ) -> FileEntry:
     """Return the entry of a file with this content.
 
-    Raises what ``chunks`` raises.
+    Raises the errors of ``chunks``.
     """
     codec = layout.ENCODING.get(os.path.splitext(name)[1])
     try:
         digest = digest_of(chunks if codec is None else decompress_chunks(codec, chunks))
-    except ValueError:  # not what its suffix says
+    except ValueError:  # the content does not fit its suffix
         return FileEntry(name=name, wrong_mode=wrong_mode)
     return FileEntry(name=name, digest=digest, size=size, wrong_mode=wrong_mode)
 
@@ -62,7 +62,7 @@ def file_entry(
 def is_project_directory(content: DirectoryContent) -> bool:
     """Return True if yanksync made this directory.
 
-    It has files with names of yanksync, or none.
+    Its files have names of yanksync, or it is empty.
     """
     return not content.entries or any(
         entry.name in OURS or entry.name in TEMPORARY for entry in content.entries

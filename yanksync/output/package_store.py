@@ -1,4 +1,4 @@
-"""What a store can do with copies of package files."""
+"""The interface of a store for copies of package files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class PackageEntry(Struct, frozen=True):
 
     path: str  # below the output
     size: int  # bytes
-    problem: str | None = None  # why it cannot be read, or is no copy
-    is_file: bool = True  # else something that is served in its place: a symbolic link
+    problem: str | None = None  # why it cannot be read, or is not a copy
+    is_file: bool = True  # False: a symbolic link, which is served instead
     wrong_mode: str | None = None
 
 
 class IncomingFile(Protocol):
     """A file that is being received; a context manager.
 
-    No web server can read it. A part that was noted stays for a later pass to continue.
+    No web server can read it. A noted part stays, so that a later pass can continue it.
     """
 
-    size: int  # bytes that are there already
-    validator: str  # by which the host knows them (for If-Range); "": they cannot be continued
+    size: int  # bytes that are already there
+    validator: str  # the host's ETag or time of these bytes (for If-Range); "": no continuation
 
     def __enter__(self) -> IncomingFile: ...
 
@@ -49,7 +49,7 @@ class IncomingFile(Protocol):
     def note(self, validator: str) -> None:
         """Let a later pass continue this file.
 
-        ``validator`` is by what its host knows the bytes (for If-Range); "": by nothing.
+        ``validator`` is the host's ETag or time of the bytes (for If-Range); "": there is none.
         """
 
     def discard(self) -> None:
@@ -57,9 +57,9 @@ class IncomingFile(Protocol):
 
 
 class PackageStore(Protocol):
-    """Where copies are.
+    """The place of copies.
 
-    Every method raises :class:`yanksync.core.errors.PublishError` for what can happen in the world.
+    Every method raises :class:`yanksync.core.errors.PublishError` if the storage fails.
     """
 
     def receive(self, path: str) -> IncomingFile:
@@ -69,12 +69,12 @@ class PackageStore(Protocol):
         """Return the paths of parts that a later download can continue."""
 
     def keep_incoming(self, paths: Collection[str]) -> None:
-        """Delete received files, the parts of ``paths`` aside."""
+        """Delete received files, except the parts of ``paths``."""
 
     def free_space(self) -> int | None:
         """Return the free bytes where copies go.
 
-        None: there is no such limit.
+        None: there is no limit.
         """
 
     def publish_packages(self, paths: Sequence[str]) -> None:
@@ -93,22 +93,22 @@ class PackageStore(Protocol):
         """Return what is at these paths; missing ones are left out."""
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
+        """Yield a copy's bytes. Raises :class:`OSError`, also for a link."""
 
     def withheld_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a withheld copy holds. Raises :class:`OSError`, also for a link."""
+        """Yield a withheld copy's bytes. Raises :class:`OSError`, also for a link."""
 
     def packages(self) -> Iterator[str]:
-        """Yield the paths of all files below ``packages/``, received ones aside."""
+        """Yield the paths of files below ``packages/``, without received ones."""
 
     def set_aside(self, paths: Sequence[str]) -> str:
         """Take altered files out of service, if they are there.
 
-        Returns where they are kept; "" when they are deleted.
+        Returns the place where they are kept; "": they are deleted.
         """
 
     def delete_packages(self, paths: Sequence[str]) -> None:
         """Delete files below ``packages/``, if they are there."""
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
-        """Give files the mode of a fresh one."""
+        """Give files the mode of a new file."""

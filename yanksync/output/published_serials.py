@@ -16,7 +16,8 @@ LARGEST = 128 << 20
 HEAD = 512
 """Bytes of a JSON form that hold its ``meta``, in pages that yanksync or bandersnatch wrote."""
 
-# Compiled when they are used: most commands need none. What is cut off behind a digit is no serial.
+# Compiled when they are used, because most commands need none. Digits at the very end may be cut
+# off, so they are no serial.
 _JSON = rb'"meta"\s*:\s*\{[^{}]*?"_last-serial"\s*:\s*"?(\d{1,18})(?=\D)'
 _FOLLOWERS = rb'"last_serial"\s*:\s*(\d{1,18})(?=\D)'
 _HTML = rb"<!--SERIAL (\d{1,18})-->"
@@ -26,7 +27,7 @@ def serial_in(text: bytes | bytearray) -> int | None:
     """Return the serial in the first bytes of a page, or None."""
     if text[:64].lstrip().startswith(b"{"):
         match = re.search(_JSON, text) or re.search(_FOLLOWERS, text)
-    else:  # not in JSON: there it can be part of a yank's reason
+    else:  # not for JSON, where it can be part of a yank's reason
         match = re.search(_HTML, text)
     return None if match is None else int(match[1])
 
@@ -34,8 +35,8 @@ def serial_in(text: bytes | bytearray) -> int | None:
 def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
     """Return the serial in a file of this name, or None.
 
-    A damaged compressed copy is read as far as it goes: clients see no more of it. What is larger
-    than any page is none. Raises :class:`OSError` for what cannot be read.
+    A damaged compressed copy is read up to the damage, because clients see no more of it. A file
+    that is larger than any page has no serial. Raises :class:`OSError` if the file cannot be read.
     """
     codec = layout.ENCODING.get(os.path.splitext(filename)[1])
     body = bytearray()
@@ -50,5 +51,5 @@ def serial_of(filename: str, chunks: Iterable[bytes]) -> int | None:
 
 
 def highest_serial(serials: Iterable[int | None]) -> int | None:
-    """Return the highest of the serials; None when there is none."""
+    """Return the highest of the serials; None if there is none."""
     return max((serial for serial in serials if serial is not None), default=None)

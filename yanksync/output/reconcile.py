@@ -1,7 +1,8 @@
 """Decides what has to change in the output (pure).
 
-Nothing applies an event. What should be there is derived as a whole, compared with the digests
-of what does, and comes out as create, replace, delete or leave alone.
+No event is applied to the output. The files that should be there are derived as a whole and
+compared with the digests of the published ones. The result is create, replace, delete or leave
+alone.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ class FormUpdate(Struct, frozen=True, kw_only=True):
     filename: str
     body: bytes | None = None  # None: the form stays as it is
     copies: tuple[tuple[str, bytes], ...] = ()  # (codec, compressed body) to write
-    remove: tuple[str, ...] = ()  # codecs whose compressed copy has to go
+    remove: tuple[str, ...] = ()  # codecs whose compressed copy must be removed
 
 
 class WriteProject(Struct, frozen=True, kw_only=True):
-    """A project's page is to be created or replaced."""
+    """Create or replace a project's page."""
 
     name: str
     forms: tuple[FormUpdate, ...]
-    # a run may have died here: any other file that yanksync wrote has to go
+    # A run may have died here: remove all other files that yanksync wrote.
     remove_leftovers: bool
-    # upstream quarantined the project: where the page cannot be replaced, it is removed (R9)
+    # Upstream quarantined the project: if the page cannot be replaced, remove it (R9).
     withdraws: bool = False
 
 
 class RemoveProject(Struct, frozen=True, kw_only=True):
-    """A project's directory is to go."""
+    """Remove a project's directory."""
 
     name: str
 
 
 class KeepProject(Struct, frozen=True, kw_only=True):
-    """The files of a project are right, but perhaps not synced."""
+    """Keep a project's files, which may not be synced."""
 
     name: str
 
@@ -72,7 +73,7 @@ def compressed_copies(
 ) -> dict[str, bytes]:
     """Return the compressed copies to write, by file name.
 
-    Aliases have the same copies.
+    Files with the same bytes have the same copies.
     """
     bodies = {layout.V1_JSON.filename: rendered.json, layout.HTML.filename: rendered.html}
     if rendered.legacy is not None:
@@ -87,7 +88,7 @@ def compressed_copies(
 
 
 def published_forms(rendered: RenderedForms, copies: Iterable[str]) -> PublishedForms:
-    """Return what is published once ``rendered`` is written with ``copies``."""
+    """Return what is published after ``rendered`` is written with ``copies``."""
     legacy = None if rendered.legacy is None else digest(rendered.legacy)
     return PublishedForms(*rendered.digests, tuple(copies), legacy)
 
@@ -102,15 +103,15 @@ def reconcile(
 ) -> Operation | None:
     """Return the operation that publishes ``wanted``; None: nothing to do.
 
-    ``published`` is what a run published last. ``write_started`` means that a run has begun to
-    replace it: then anything may be there.
+    ``published`` are the forms that a run published last. ``write_started`` means that a run has
+    begun to replace them: then any files may be there.
     """
     if wanted is None:
         return RemoveProject(name=name) if write_started or published is not None else None
     if published is not None and published.legacy is not None and wanted.legacy is None:
-        write_started = True  # tidying is what takes a form away
+        write_started = True  # only tidying removes a form
     if published is not None and not published.is_known:
-        write_started = True  # a digest that was made void
+        write_started = True  # the digest is void
     known = None if write_started else published
     before = (None, None) if known is None else (known.json, known.html)
     there = () if known is None else known.copies
@@ -132,7 +133,7 @@ def _legacy(
 ) -> FormUpdate | None:
     """Say what to do with the form for followers.
 
-    It goes first: it is never behind the page.
+    It is written before the page, so that it is never older.
     """
     if wanted.legacy is None:
         return None

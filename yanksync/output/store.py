@@ -1,4 +1,4 @@
-"""What a store of published files can do."""
+"""The interface of a store for published files."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class StoreFailure(Struct, frozen=True):
 
     name: str
     why: str
-    fatal: bool = False  # nothing more will fit or be let in, whatever the project
+    fatal: bool = False  # no other project could be written either
 
 
 class FreeSpace(Struct, frozen=True):
-    """What is free where the output goes."""
+    """The free space at the place of the output."""
 
     bytes: int
     files: int | None  # inodes; None: the file system does not count them
 
     def exceeds(self, free: FreeSpace) -> bool:
-        """Return whether this is more than is free."""
+        """Return whether this is more than ``free``."""
         files = self.files is not None and free.files is not None and self.files > free.files
         return self.bytes > free.bytes or files
 
@@ -64,8 +64,8 @@ def obsolete_list_files(forms: Sequence[ListForm]) -> tuple[str, ...]:
 class PublishedList(Struct, frozen=True):
     """The list of projects that is published."""
 
-    serial: int | None  # None: it carries none, or is not there
-    stamp: str  # differs from that of any other list, and costs little; empty: it is not there
+    serial: int | None  # None: the list has none, or there is no list
+    stamp: str  # identifies this list at little cost; empty: there is no list
 
 
 Etags = dict[str, str | None]
@@ -73,20 +73,20 @@ Etags = dict[str, str | None]
 
 
 class EtagTable(Protocol):
-    """Where the ETags of published files are kept: :class:`yanksync.state.etags.EtagTable`."""
+    """Keeps the ETags of published files: :class:`yanksync.state.etags.EtagTable`."""
 
     def of(self, names: Iterable[str]) -> dict[str, Etags]:
         """Return the ETags of each of ``names``; empty for missing ones."""
 
     def put(self, tags: Mapping[str, Etags]) -> None:
-        """Make these the tags of their projects."""
+        """Store these as the tags of their projects."""
 
 
 class Store(Protocol):
-    """Where pages are published.
+    """The place where pages are published.
 
-    Every method raises :class:`yanksync.core.errors.PublishError` for what can happen in the world,
-    unless it says otherwise.
+    Every method raises :class:`yanksync.core.errors.PublishError` if the storage fails, unless it
+    says otherwise.
     """
 
     def prepare(self) -> None:
@@ -99,12 +99,12 @@ class Store(Protocol):
     def conditions(self, etags: EtagTable, names: Iterable[str]) -> AbstractContextManager[None]:
         """Allow writes of ``names`` inside, if they still have ``etags``.
 
-        What is published of them at its end is noted there. The list of projects is
+        At its end, ``etags`` gets the tags of the published files. The list of projects is
         :data:`yanksync.core.layout.LIST_KEY`.
         """
 
     def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
-        """Read the ETags of these files before the next put.
+        """Read the ETags of these files again before the next put.
 
         Another program has changed them.
         """
@@ -112,28 +112,28 @@ class Store(Protocol):
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``; return the failures.
 
-        All others are on stable storage then. All forms and copies of a project are written in one
-        uninterrupted step, copies before their page (R12).
+        All other operations are on stable storage then. All forms and copies of a project are
+        written one directly after the other, copies before their page (R12).
         """
 
     def write_list(self, forms: Sequence[ListForm], codecs: tuple[str, ...]) -> tuple[str, ...]:
         """Replace the list of projects, durably, each file in one step.
 
-        The form for followers goes when it is not among ``forms``. Returns the compressed copies
-        that are there now, those of twins aside.
+        The form for followers is removed if it is not among ``forms``. Returns the compressed
+        copies that are there now, without those of second names.
         """
 
     def write_files(self, files: Iterable[OutputFile]) -> None:
         """Replace files beside the pages, durably, each in one step.
 
-        Those of a batch become visible in any order, and before those of the next.
+        The files of one batch become visible in any order, and before the files of the next batch.
         """
 
     def read_file(self, path: str) -> bytes | None:
-        """Return such a file, or None."""
+        """Return a file beside the pages, or None."""
 
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of such a file, or None.
+        """Return the digest of a file beside the pages, or None.
 
         It may be too long for memory.
         """
@@ -150,13 +150,13 @@ class Store(Protocol):
     def read(self, name: str | None, filename: str) -> bytes | None:
         """Return a published file of a project or the list, or None.
 
-        What is larger than :data:`yanksync.output.published_serials.LARGEST` is an error.
+        A file larger than :data:`yanksync.output.published_serials.LARGEST` is an error.
         """
 
     def serial(self, name: str) -> int | None:
         """Return the highest serial in a project's files and copies.
 
-        A run that died may have replaced some of them.
+        A dead run may have replaced only some of them.
         """
 
     def serials(
@@ -164,11 +164,11 @@ class Store(Protocol):
     ) -> Iterator[int | PublishError | None]:
         """Yield for each of ``names`` what :meth:`serial` returns, or raises.
 
-        ``quick``: only the JSON form is read, and of that no more than it takes.
+        ``quick``: only the JSON form is read, and only as far as needed.
         """
 
     def published_list(self) -> PublishedList:
-        """Return what differs between the published list and any other."""
+        """Return facts that identify the published list."""
 
     def names(self) -> Iterator[str]:
         """Yield the names of the directories below ``simple/``, in no particular order."""
@@ -176,7 +176,7 @@ class Store(Protocol):
     def directory_content(self, name: str | None) -> DirectoryContent:
         """Return the content of a directory; None: beside the projects.
 
-        It says what cannot be read. Changes nothing.
+        It names what cannot be read. Changes nothing.
         """
 
     def directory_contents(self, names: Sequence[str]) -> Iterator[DirectoryContent]:
@@ -189,7 +189,7 @@ class Store(Protocol):
         """
 
     def free_space(self) -> FreeSpace | None:
-        """Return what is free; None when there is no such limit."""
+        """Return the free space; None: there is no limit."""
 
     def close(self) -> None:
         """Release all resources; the store is not used afterwards."""

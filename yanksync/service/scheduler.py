@@ -101,13 +101,14 @@ class CurrentPass:
         return 0.0 if self.is_idle else time.monotonic() - self._moved
 
 
-MakePass = Callable[[Settings, CurrentPass], int]
+MakePass = Callable[[Settings, CurrentPass], int | None]
 
 
 class Service:
     """Passes on a schedule.
 
-    :param make_pass: makes one pass and returns its exit code; it raises nothing
+    :param make_pass: makes one pass and returns its exit code, or None if no pass can be made
+        here; it raises nothing
     :param load: reads the configuration again. Raises :class:`yanksync.core.errors.ConfigError`.
     """
 
@@ -124,17 +125,20 @@ class Service:
         self._notifier = SystemdNotifier(environ)
         self._turn = CurrentPass()
         self._failures = 0  # in an unbroken row
+        self._outbox: socket.socket  # what is sent to it comes like a signal
         logging.getLogger("apscheduler").addHandler(logging.NullHandler())
         logging.getLogger("apscheduler").propagate = False
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)})
 
     def run(self) -> bool:
-        """Work until a signal comes; return whether everything in hand was finished.
+        """Work until a signal comes, or no pass can be made.
+
+        Returns whether everything in hand was finished.
 
         When not, because a second signal came or upstream keeps a pass from ending, the caller must
         end the process without waiting for threads. Nothing recorded is lost by that.
         """
-        with _signals() as inbox:
+        with _signals() as (inbox, self._outbox):
             self._scheduler.start()
             self._scheduler.add_job(
                 self._work,
@@ -171,6 +175,10 @@ class Service:
             if self._turn.stopping():
                 return
             code = self._make_pass(self._settings, self._turn)
+            if code is None:
+                self._turn.stop()
+                self._outbox.send(bytes([signal.SIGTERM]))  # the main thread waits for it
+                return
             self._failures = self._failures + 1 if code in _FAILED else 0
             if self._failures and not self._turn.stopping():
                 when = next_retry(self._settings.schedule, self._failures)
@@ -269,10 +277,11 @@ def _schedule_text(schedule: ScheduleSettings) -> str:
 
 
 @contextmanager
-def _signals() -> Iterator[socket.socket]:
+def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Catch signals inside.
 
-    Each arrives as a byte on the socket, whatever thread it interrupts.
+    Each arrives as a byte on the first socket, whatever thread it interrupts. A byte that is sent
+    to the second one arrives there, too.
     One that is ignored, as nohup leaves it, stays ignored.
     """
     inbox, outbox = socket.socketpair()
@@ -283,7 +292,7 @@ def _signals() -> Iterator[socket.socket]:
             before[number] = signal.signal(number, _noted)
     wakeup = signal.set_wakeup_fd(outbox.fileno())
     try:
-        yield inbox
+        yield inbox, outbox
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():

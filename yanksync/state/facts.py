@@ -174,9 +174,10 @@ class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}")
 
 
 class PackageCheck(Struct, frozen=True, rename=lambda field: f"package_check_{field}"):
-    """What checks of package files left to do; ``verify/package_files.py`` has it."""
+    """What checks of package files left to do; ``verify/`` has it."""
 
     position: int | None = None  # number of the copy that was read last; None: all were read
+    received: str | None = None  # the same where bundles feed the output: the path of the file
     unreferenced: str | None = None  # digest of the files that a repair did not delete
     held: str | None = None  # why it did not
     held_since: float | None = None

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from yanksync.core.model import File, Hashes
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.database import Database
 from yanksync.state.texts import plain_text
 

@@ -205,6 +205,14 @@ class Projects:
             return None
         return StoredPage(body=row[0], content_type=row[1], url=row[2], header_serial=row[3])
 
+    def page_sizes(self, projects: Sequence[int]) -> dict[int, int]:
+        """Return the bytes of held pages, compressed as they are, by id."""
+        rows = self._db.execute(
+            "SELECT id, length(body) FROM pages WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(projects),),
+        )
+        return dict(rows)
+
     def published(self) -> int:
         """Return how many projects are published."""
         return self._db.count("SELECT count(*) FROM projects WHERE json_digest IS NOT NULL")

@@ -16,7 +16,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.core.rules.transitions import Effects
 from yanksync.state.change_tracking import ChangeTracker
 from yanksync.state.counters import Counters

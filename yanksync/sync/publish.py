@@ -17,7 +17,8 @@ from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.model import Page, PublishedForms
 from yanksync.core.project_state import Presence, PublishReason
-from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.comparison import is_as_expected
@@ -67,17 +68,28 @@ def publish(
 ) -> None:
     """Publish these projects as the state has them, and record it.
 
-    ``pages`` are those that are at hand; the others are read from the state. Raises
-    :class:`PublishError` or :class:`StateError`; what was not noted as published stays unpublished.
+    ``pages`` are those that are at hand; the others are read from the state. Without any, it is
+    done in parts, however large the pages are. Raises :class:`PublishError` or
+    :class:`StateError`; what was not noted as published stays unpublished.
     """
-    if queued:
-        if pages is None:
-            with mirror.state.transaction():
-                mirror.state.publish_queue.mark_writing(one.id for one in queued)
-        wanted = load_batch(mirror, queued, pages or {})
-        with _conditions(mirror, wanted):
-            outcome = _apply(mirror, wanted)
-        mark_published(mirror, outcome)
+    if not queued:
+        return
+    if pages is not None:
+        _publish(mirror, queued, pages)
+        return
+    from yanksync.sync.page_batches import page_batches  # start-up: an empty pass needs none
+
+    for batch in page_batches(mirror, queued):
+        with mirror.state.transaction():
+            mirror.state.publish_queue.mark_writing(one.id for one in batch)
+        _publish(mirror, batch, {})
+
+
+def _publish(mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
+    wanted = load_batch(mirror, queued, pages)
+    with _conditions(mirror, wanted):
+        outcome = _apply(mirror, wanted)
+    mark_published(mirror, outcome)
 
 
 class Publisher:

@@ -18,11 +18,8 @@ from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
 from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.core.rules.loss_history import EarliestExplanation
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    page_with_lost_files,
-    previously_shown,
-)
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files, previously_shown
 from yanksync.core.rules.page_diff import (
     BEFORE_ALL,
     PendingDiff,

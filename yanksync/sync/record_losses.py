@@ -13,12 +13,8 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import JournalEvent
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    Observation,
-    confirm_lost,
-    find_lost_files,
-)
+from yanksync.core.rules.lost_file import LostFile, Observation
+from yanksync.core.rules.lost_files import confirm_lost, find_lost_files
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.published_page import held_page

@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.project_state import PublishReason
 from yanksync.core.rules.loss_history import removal_changes
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    page_with_lost_files,
-    remembered,
-)
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files, remembered
 from yanksync.core.rules.page_diff import yank_reasons
 from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log

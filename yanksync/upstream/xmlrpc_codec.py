@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,20})\s*\Z", re.ASCII)
+_INTEGER = r"(?a)\s*([+-]?[0-9]{1,20})\s*\Z"
 _PIECE = 1 << 16  # bytes parsed at once
 _ELEMENT = 1 << 20  # bytes of a single tag: expat reads an unfinished one again and again
 _MOST_TAGS = 1_000_000  # 50,000 rows have 650,000
 _MOST_TEXT = 16 << 20  # characters; 50,000 rows have some 5 million
-_DOUBLE = re.compile(r"\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z", re.ASCII)
+_DOUBLE = r"(?a)\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z"
 
 
 class InvalidXmlRpc(ValueError):
@@ -73,14 +73,14 @@ def _refuse_doctype(*_: object) -> None:
 
 
 def _integer(text: str) -> int:
-    match = _INTEGER.match(text)
+    match = re.match(_INTEGER, text)
     if match is None:
         raise InvalidXmlRpc("no XML-RPC: an int that is none")
     return int(match[1])
 
 
 def _double(text: str) -> float:
-    match = _DOUBLE.match(text)
+    match = re.match(_DOUBLE, text)
     if match is None:
         raise InvalidXmlRpc("no XML-RPC: a double that is none")
     return float(match[1])

@@ -46,8 +46,8 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
 }
 _WHAT = "the journal"
-_RATE = re.compile(r"Limit may reset in (\d{1,6}) seconds")
-_GONE = re.compile(r"no longer supported|has been (removed|disabled)|not supported", re.IGNORECASE)
+_RATE = r"Limit may reset in (\d{1,6}) seconds"
+_GONE = r"(?i)no longer supported|has been (removed|disabled)|not supported"
 _NO_METHOD = -32601
 _APPLICATION = -32500
 
@@ -152,10 +152,10 @@ def _fault(value: object, url: str) -> Exception:
     text = value.get("faultString") if isinstance(value, dict) else None
     if type(code) is not int or not isinstance(text, str):
         return InvalidAnswer(_WHAT, "a fault without a code or a text")
-    limit = _RATE.search(text)
+    limit = re.search(_RATE, text)
     if limit is not None or "HTTPTooManyRequests" in text:
         return RateLimited(url, float(limit[1]) if limit is not None else 60.0)
-    if code == _NO_METHOD or (code == _APPLICATION and _GONE.search(text)):
+    if code == _NO_METHOD or (code == _APPLICATION and re.search(_GONE, text)):
         return JournalUnavailable(url, text[:200])
     return UpstreamRefused(url, code, text[:200])
 

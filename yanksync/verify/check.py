@@ -1,6 +1,6 @@
 """Compares the output with every page as it follows from the state.
 
-Nothing is changed here; :mod:`yanksync.verify.repair` repairs what is found.
+This module changes nothing; :mod:`yanksync.verify.repair` repairs what it finds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import FetchTask
-from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
@@ -76,7 +77,7 @@ def verify_output(
     mirror = with_recorded_rules(mirror)
     with mirror.state.rolled_back():
         recorded = mirror
-        config_changes.apply_policies(mirror)  # what it concerns is the next run's work
+        config_changes.apply_policies(mirror)  # the next run publishes the pages that this concerns
         mirror = apply_selection(mirror)
         for finding in check(mirror, summary, upstream=upstream):
             report(finding)
@@ -124,7 +125,7 @@ def _deleted_index(mirror: Mirror) -> Iterator[Finding]:
 def _batches(state: State) -> Iterator[list[tuple[ProjectRow, bool, str | None]]]:
     """Yield all projects that are held or published.
 
-    (row, is unpublished, why it is held).
+    Each comes as: row, whether it is unpublished, why it is held.
     """
     after = 0
     while rows := state.projects.next_batch(after, BATCH):
@@ -157,7 +158,7 @@ def _projects(mirror: Mirror, summary: CheckSummary) -> Iterator[Finding]:
                 )
             elif waits:
                 yield _waits(row.name, held)
-                if row.id in kept:  # it must be as it was published last
+                if row.id in kept:  # the output must still have what was published last
                     summary.projects += 1
                     wanted = {} if row.published is None else expected_files(row.published)
                     yield from compare_directory(row.name, wanted, next(contents))
@@ -178,7 +179,7 @@ def _withdrawn(state: State) -> dict[str, str]:
 def _is_published(row: ProjectRow) -> bool:
     """Return True if a page should be there.
 
-    Upstream's, or one of files that stay without it.
+    It is upstream's page, or one with kept files that upstream no longer has.
     """
     if row.presence is Presence.REMOVED:
         return row.published is not None
@@ -231,9 +232,9 @@ def _copies(
 ) -> list[str]:
     """Return the compressed copies that a page should have.
 
-    Those that were written with it.
-    Nothing is compressed to compare it: another version of a library gives other bytes. Older
-    releases noted a copy for every page; one that is missing and would save nothing is right.
+    These are the copies that were written with it. No page is compressed again to compare it,
+    because another version of a library gives other bytes. Older releases noted a copy for every
+    page, so a missing copy that would save nothing is right.
     """
     section, forms = mirror.settings.mirror, row.published
     if forms is None or not forms.is_known:
@@ -251,7 +252,7 @@ def _copies(
 def check_list(mirror: Mirror) -> Iterator[Finding]:
     """Compare the list of projects with the state.
 
-    Its serials are compared with what was written, because they age.
+    Its serials are compared with those that were written, because later runs may know newer ones.
     """
     facts = mirror.state.facts
     ours = facts.published_list
@@ -278,7 +279,7 @@ def _listed(mirror: Mirror) -> PublishedForms:
         )
     legacy = digests.get(layout.LEGACY.filename)
     written = ours.copies
-    if written is None:  # by an older release: a copy of each form
+    if written is None:  # an older release wrote a copy of each form
         written = " ".join(mirror.settings.mirror.compress)
     copies = copies_in(written, legacy=legacy is not None)
     return PublishedForms(
@@ -336,7 +337,7 @@ def _upstream(mirror: Mirror) -> Iterator[Finding]:
 def _questions(mirror: Mirror) -> Iterator[PageRequest]:
     """Yield what to ask.
 
-    What waits to be published anyway is no news.
+    A project that waits to be published anyway is left out.
     """
     for batch in _batches(mirror.state):
         for row, waits, _ in batch:
@@ -370,9 +371,9 @@ def _judged(mirror: Mirror, result: FetchResult) -> tuple[FindingKind | None, st
 
 
 def _waiting(mirror: Mirror, result: FetchResult, detail: str | None) -> tuple[FindingKind, str]:
-    """Weigh a project that is to be asked for anyway.
+    """Judge a project whose page will be fetched anyway.
 
-    A withdrawal should not wait for that.
+    The fetch may be a while away, and a withdrawal should not wait for it.
     """
     answer = result.answer
     if isinstance(answer, PageFound):

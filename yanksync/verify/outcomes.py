@@ -1,4 +1,4 @@
-"""Finds out what became of each finding after a repair."""
+"""Finds out whether a repair corrected each finding."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Kept:
     def add(self, finding: Finding) -> None:
         """Keep a finding."""
         values = (finding.kind, finding.project, finding.path, finding.detail)
-        self._file.write(json.dumps(values) + "\n")  # as ASCII: paths may hold lone surrogates
+        self._file.write(json.dumps(values) + "\n")  # as ASCII: paths may have lone surrogates
 
     def all(self) -> Iterator[Finding]:
         """Yield the findings, in order."""

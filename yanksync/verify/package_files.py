@@ -22,10 +22,10 @@ from yanksync.state.facts import PackageCheck
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.package_files.hashing import hash_problem, read_pace
 from yanksync.verify.file_judgement import Judgement, judge_file
-from yanksync.verify.summary import CheckSummary, FileCheck
+from yanksync.verify.summary import GOES_ON, SAVED, CheckSummary, FileCheck
 
 BATCH = 500
-_SAVED = 5.0  # seconds of reading that a killed run does again
+_FOUND_BEFORE = "a run that was interrupted has found that its bytes are others"
 
 
 def check_files(mirror: Mirror, request: FileCheck, summary: CheckSummary) -> Iterator[Finding]:
@@ -55,9 +55,10 @@ class _CopyCheck:
         checks, position = self._mirror.state.copy_checks, self._begin()
         limit = 1 if self._request.read else BATCH  # reading one file may take long
         try:
+            yield from self._known_to_be_altered()
             yield from self._left_in_place()
             while batch := checks.served(position, limit):
-                paths = [path for copy in batch for path in _paths(copy)]
+                paths = [path for copy in batch for path in _looked_at(copy)]
                 entries = self._mirror.packages.package_entries(paths)
                 found = [one for copy in batch for one in self._check(copy, entries)]
                 self._take_out()
@@ -69,12 +70,27 @@ class _CopyCheck:
             if self._request.read:
                 self._save(position)
 
+    def _known_to_be_altered(self) -> Iterator[Finding]:
+        """Take out altered copies that a dead run left.
+
+        Upstream has removed their files, so no pass downloads them again.
+        """
+        checks, after = self._mirror.state.copy_checks, 0
+        while batch := checks.altered(BATCH, after):
+            after = batch[-1].id
+            entries = self._mirror.packages.package_entries(_with_metadata(batch))
+            left = [copy for copy in batch if not entries.keys().isdisjoint(_with_metadata([copy]))]
+            found = [self._altered_copy(copy, copy.path, _FOUND_BEFORE) for copy in left]
+            self._take_out()
+            if self._request.may_write:
+                checks.forget_altered([copy.path for copy in batch if copy not in left])
+            yield from found
+
     def _left_in_place(self) -> Iterator[Finding]:
         """Take altered copies out of service that a dead run found."""
         checks, after = self._mirror.state.copy_checks, 0
         while self._request.read and (batch := checks.wanted(float("inf"), BATCH, after)):
-            paths = [path for copy in batch for path in (copy.path, metadata_path(copy.path))]
-            entries = self._mirror.packages.package_entries(paths)
+            entries = self._mirror.packages.package_entries(_with_metadata(batch))
             for copy in batch:
                 if (entry := entries.get(copy.path)) is not None:
                     beside = metadata_path(copy.path) in entries
@@ -84,15 +100,12 @@ class _CopyCheck:
             after = batch[-1].id
 
     def _begin(self) -> int:
-        """Return the number of the copy behind which the check begins."""
+        """Return the number of the last copy that needs no check."""
         mirror, read = self._mirror, self._request.read
         position = mirror.state.facts.package_check.position or 0 if read else 0
         total, left = mirror.state.copy_checks.total(), mirror.state.copy_checks.total(position)
         if position:
-            mirror.say(
-                f"the last run that read package files was interrupted: this one goes on behind "
-                f"{total.files - left.files} of {total.files} files"
-            )
+            mirror.say(GOES_ON.format(total.files - left.files, total.files))
         if read:
             done = total.files - left.files
             mirror.progress.expect("reading package files", total.files, done, size=left.bytes)
@@ -108,14 +121,23 @@ class _CopyCheck:
             if found is not None:
                 kind, why = found
                 if kind is FindingKind.ALTERED:
-                    self._altered.append(AlteredCopy(copy, path, why or "it is another file"))
-                    if not self._request.may_write:
-                        why = f"{why}; it is still served, because this user may not change that"
-                yield _found(kind, copy, path, why)
+                    yield self._altered_copy(copy, path, why or "it is another file")
+                else:
+                    yield _found(kind, copy, path, why)
                 break
             if entry is not None and entry.wrong_mode is not None:
                 yield _found(FindingKind.MODE, copy, path, entry.wrong_mode)
+        left = metadata_path(copy.path)
+        if left in entries and left not in _paths(copy):
+            yield self._altered_copy(copy, left, _FOUND_BEFORE)
         self._summary.files += 1
+
+    def _altered_copy(self, copy: PackageFile, path: str, why: str) -> Finding:
+        """Note an altered copy for :meth:`_take_out`; return the finding."""
+        self._altered.append(AlteredCopy(copy, path, why))
+        if not self._request.may_write:
+            why = f"{why}; it is still served, because this user may not change that"
+        return _found(FindingKind.ALTERED, copy, path, why)
 
     def _judge(self, copy: PackageFile, path: str, entry: PackageEntry | None) -> Judgement | None:
         """Return what is wrong with a file, and why."""
@@ -128,7 +150,7 @@ class _CopyCheck:
         )
 
     def _take_out(self) -> None:
-        """Take what was found altered out of service."""
+        """Take the altered copies that were found out of service."""
         altered, self._altered = self._altered, []
         if not self._request.may_write:
             return
@@ -138,13 +160,13 @@ class _CopyCheck:
             log.error("%s; an altered file is served until the next pass replaces it", error)
 
     def _note(self, batch: Sequence[PackageFile], position: int) -> None:
-        """Count copies, and remember now and then how far the reading is."""
+        """Count copies; sometimes save the progress."""
         mirror = self._mirror
         if not self._request.read:
             mirror.progress.advance(len(batch))
             return
         mirror.progress.advance(len(batch), size=sum(copy.size or 0 for copy in batch))
-        if mirror.monotonic() - self._saved >= _SAVED:
+        if mirror.monotonic() - self._saved >= SAVED:
             self._saved = mirror.monotonic()
             self._save(position)
 
@@ -159,8 +181,20 @@ def _paths(copy: PackageFile) -> tuple[str, ...]:
     return (copy.path, metadata_path(copy.path)) if copy.has_metadata else (copy.path,)
 
 
+def _looked_at(copy: PackageFile) -> tuple[str, ...]:
+    """Return the paths of a copy and of possible metadata.
+
+    A run that died may have left altered metadata beside a removed file.
+    """
+    return (copy.path, metadata_path(copy.path)) if copy.kept else _paths(copy)
+
+
+def _with_metadata(copies: Sequence[PackageFile]) -> list[str]:
+    return [path for copy in copies for path in (copy.path, metadata_path(copy.path))]
+
+
 def _unreferenced(mirror: Mirror) -> Iterator[Finding]:
-    """Yield the files below ``packages/`` at whose place no copy belongs."""
+    """Yield files below ``packages/`` whose paths belong to no copy."""
     mirror.progress.expect("looking for unreferenced files", 0)
     paths = mirror.packages.packages()
     while batch := list(islice(paths, BATCH)):

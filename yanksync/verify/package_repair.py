@@ -1,7 +1,7 @@
 """Repairs what :mod:`yanksync.verify.package_files` finds, and deletes what no page names.
 
-Files that no page names are deleted only if they are few, or if a person has approved just these:
-with an older state, files that a newer one knew look like them.
+Files that no page names are deleted only if they are few, or if a person has approved exactly
+these. After an older state was restored, files that only the newer state knew look the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FileRepairer:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self.needs_upstream = False  #: whether files are to be downloaded again
+        self.needs_upstream = False  #: whether files must be downloaded again
 
     def mark(self, findings: Sequence[Finding]) -> None:
         """Repair some findings.
@@ -44,7 +44,7 @@ class FileRepairer:
     def _reset_mode(self, path: str) -> None:
         """Give a file its mode.
 
-        One of another user keeps nothing else waiting.
+        A file of another user does not stop the rest.
         """
         try:
             self._mirror.packages.reset_package_modes([path])
@@ -58,7 +58,7 @@ class FileRepairer:
         the first one on.
         """
         facts = self._mirror.state.facts
-        if facts.recovery.serial is not None:  # the state may not know them yet
+        if facts.recovery.serial is not None:  # the state may lack files that are right
             return None
         digest, count = blake2b(digest_size=16), 0
         for path in self._unreferenced(findings()):
@@ -86,7 +86,7 @@ class FileRepairer:
             yield from self._mirror.state.copy_checks.unknown(batch)
 
     def _objection(self, count: int) -> str | None:
-        """Return why so many files that no page names stay."""
+        """Return why this many files must not be deleted; None: delete them."""
         copies = self._mirror.state.copy_checks.total().files
         limit = removal_limit(UNEXPLAINED_FLOOR, self._mirror.settings.guard.unexplained, copies)
         if count <= limit:

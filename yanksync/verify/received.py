@@ -1,4 +1,4 @@
-"""Compares an output that bundles feed with what the bundles brought.
+"""Compares an output with the files that bundles brought.
 
 A package file with other bytes is taken out of service. Only a bundle can bring it back.
 """
@@ -6,7 +6,7 @@ A package file with other bytes is taken out of service. Only a bundle can bring
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
@@ -16,18 +16,19 @@ from yanksync.core import layout
 from yanksync.core.errors import PublishError
 from yanksync.core.model import PublishedForms
 from yanksync.core.names import normalize
-from yanksync.mirror.context import log
+from yanksync.mirror.context import log, say
 from yanksync.mirror.progress import Progress
 from yanksync.output.comparison import Finding, FindingKind, compare_directory
 from yanksync.output.digests import new_digest
 from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
-from yanksync.output.package_store import PackageStore
+from yanksync.output.package_store import PackageEntry, PackageStore
 from yanksync.output.store import Store
 from yanksync.state.bundles.received import ReceivedFile
+from yanksync.state.facts import PackageCheck
 from yanksync.state.state import State
 from yanksync.sync.package_files.hashing import ReadPace, read_into
 from yanksync.verify.file_judgement import judge_file
-from yanksync.verify.summary import CheckSummary, FileCheck
+from yanksync.verify.summary import GOES_ON, SAVED, CheckSummary, FileCheck
 
 BATCH = 500
 _COPIES = frozenset(layout.compressed_names(layout.SUFFIX))
@@ -40,6 +41,7 @@ class ReceivedOutput(Struct, frozen=True, eq=False):
     store: Store
     packages: PackageStore
     progress: Progress
+    monotonic: Callable[[], float] = time.monotonic
 
 
 def check_received(
@@ -51,7 +53,7 @@ def check_received(
     parts = (
         _pages(output, summary),
         _other_files(output),
-        _package_files(output, files, summary),
+        _PackageFiles(output, files, summary).findings(counts.files),
         _extra_pages(output),
         _extra_files(output),
     )
@@ -61,9 +63,13 @@ def check_received(
             yield finding
 
 
-def _below(output: ReceivedOutput, directory: str, limit: int) -> Iterator[list[ReceivedFile]]:
-    """Yield all files below a directory, in batches."""
-    after = ""
+def _below(
+    output: ReceivedOutput, directory: str, limit: int, after: str = ""
+) -> Iterator[list[ReceivedFile]]:
+    """Yield all files below a directory, in batches.
+
+    They are those behind the path ``after``.
+    """
     while batch := output.state.received.batch(directory, after, limit):
         after = batch[-1].path
         yield batch
@@ -112,25 +118,68 @@ def _other_file(output: ReceivedOutput, file: ReceivedFile) -> Iterator[Finding]
         yield _found(FindingKind.DIFFERENT, file.path)
 
 
-def _package_files(
-    output: ReceivedOutput, request: FileCheck, summary: CheckSummary
-) -> Iterator[Finding]:
-    pace = ReadPace(request.rate, time.monotonic, time.sleep)
-    for files in _below(output, layout.PACKAGES, BATCH):
-        entries = output.packages.package_entries([file.path for file in files])
-        for file in files:
-            entry = entries.get(file.path)
-            read = partial(_bytes_problem, output, file, pace) if request.read else None
-            judgement = judge_file(entry, file.size, read)
-            if judgement is not None:
-                found = _found(judgement[0], file.path, judgement[1])
-                is_altered = found.kind is FindingKind.ALTERED
-                yield _taken_out(output, found, request) if is_altered else found
-            elif entry is not None and entry.wrong_mode is not None:
-                yield _found(FindingKind.MODE, file.path, entry.wrong_mode)
-            is_file = not file.path.endswith(".metadata")
-            summary.files += is_file
-            output.progress.advance(is_file)
+class _PackageFiles:
+    """Goes through all package files that bundles brought, by path."""
+
+    def __init__(self, output: ReceivedOutput, request: FileCheck, summary: CheckSummary) -> None:
+        self._output, self._request, self._summary = output, request, summary
+        self._pace = ReadPace(request.rate, time.monotonic, time.sleep)
+        self._saved = output.monotonic()
+
+    def findings(self, total: int) -> Iterator[Finding]:
+        """Yield what is wrong with these ``total`` files.
+
+        Altered ones are out of service then.
+        """
+        path = self._begin(total)
+        try:
+            for files in _below(self._output, layout.PACKAGES, BATCH, path):
+                entries = self._output.packages.package_entries([file.path for file in files])
+                for file in files:
+                    found = self._check(file, entries.get(file.path))
+                    path = file.path
+                    self._note(path)
+                    if found is not None:
+                        yield found
+            path = ""
+        finally:
+            self._save(path)
+
+    def _begin(self, total: int) -> str:
+        """Return the path behind which the check begins."""
+        output, path = self._output, ""
+        if self._request.read:
+            path = output.state.facts.package_check.received or ""
+        if path:
+            done = output.state.received.files_up_to(path)
+            say(output.progress, GOES_ON.format(done, total))
+            output.progress.advance(done)
+        return path
+
+    def _check(self, file: ReceivedFile, entry: PackageEntry | None) -> Finding | None:
+        read = partial(_bytes_problem, self._output, file, self._pace)
+        judgement = judge_file(entry, file.size, read if self._request.read else None)
+        if judgement is not None:
+            found = _found(judgement[0], file.path, judgement[1])
+            is_altered = found.kind is FindingKind.ALTERED
+            return _taken_out(self._output, found, self._request) if is_altered else found
+        if entry is not None and entry.wrong_mode is not None:
+            return _found(FindingKind.MODE, file.path, entry.wrong_mode)
+        return None
+
+    def _note(self, path: str) -> None:
+        """Count a file; now and then save the progress."""
+        is_file = not path.endswith(".metadata")
+        self._summary.files += is_file
+        self._output.progress.advance(is_file)
+        if self._request.read and self._output.monotonic() - self._saved >= SAVED:
+            self._saved = self._output.monotonic()
+            self._save(path)
+
+    def _save(self, path: str) -> None:
+        """Remember how far the reading is; "": it is done."""
+        if self._request.read and self._request.may_write:
+            self._output.state.facts.change(PackageCheck, received=path or None)
 
 
 def _bytes_problem(output: ReceivedOutput, file: ReceivedFile, pace: ReadPace) -> str | None:
@@ -144,7 +193,7 @@ def _bytes_problem(output: ReceivedOutput, file: ReceivedFile, pace: ReadPace) -
 def _taken_out(output: ReceivedOutput, found: Finding, request: FileCheck) -> Finding:
     """Take an altered file out of service.
 
-    Returns what to say of it.
+    Returns a text for its finding.
     """
     more = "it is still served, because this user may not change that"
     if request.may_write:

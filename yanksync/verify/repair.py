@@ -48,8 +48,8 @@ def repair_output(
 ) -> tuple[CheckSummary, ExitCode]:
     """Repair what :func:`yanksync.verify.check.verify_output` finds.
 
-    Returns the counts and the exit code. Each finding goes to ``report`` at the end, with what
-    became of it. Upstream is asked only for what cannot be made from the state. Raises
+    Returns the counts and the exit code. Each finding goes to ``report`` at the end, with whether
+    it was corrected. Upstream is asked only for pages that the state cannot give. Raises
     :class:`yanksync.core.errors.YanksyncError`.
     """
     summary = CheckSummary()
@@ -87,7 +87,7 @@ def repair_output(
 
 
 def _repair_copies(mirror: Mirror, found: Iterator[Finding], kept: Kept) -> FileRepairer | None:
-    """Repair what is ``found`` of package files; None: there are no copies."""
+    """Repair findings about package files; None: there are no copies."""
     if mirror.package_store is None:
         return None
     from yanksync.verify.package_repair import FileRepairer  # start-up: few mirrors copy files
@@ -101,7 +101,7 @@ def _repair_copies(mirror: Mirror, found: Iterator[Finding], kept: Kept) -> File
 
 
 def _publish(mirror: Mirror) -> ExitCode:
-    """Make the steps of a pass that need no upstream."""
+    """Run the steps of a pass that need no upstream."""
     mirror.store.prepare()
     publish_backlog(mirror)
     publish_list(mirror)
@@ -131,7 +131,7 @@ def _pass(mirror: Mirror) -> ExitCode:
 
 
 class _Repairer:
-    """Marks what was found, so that publishing mends it."""
+    """Marks what was found, so that publishing corrects it."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
@@ -139,12 +139,12 @@ class _Repairer:
         recovering = mirror.state.facts.recovery.serial is not None
         self._recovering = recovering
         self.needs_upstream = recovering  #: whether upstream is needed
-        self.unrepaired = 0  #: what cannot be mended from here
+        self.unrepaired = 0  #: findings that cannot be corrected here
 
     def mark(self, finding: Finding) -> None:
         """Mark one finding."""
         directory = finding.path.endswith("/")
-        if finding.kind in (*NOTES, FindingKind.WITHDRAWN):  # that waits to be published already
+        if finding.kind in (*NOTES, FindingKind.WITHDRAWN):  # a pass publishes these anyway
             return
         if is_about_withdrawals(finding) or is_about_deleted_index(finding):
             self._repair_file(finding)
@@ -154,7 +154,7 @@ class _Repairer:
         elif finding.project is None:
             self._mark_whole(finding)
         elif finding.kind is FindingKind.EXTRA and directory:
-            if not self._recovering:  # else the pass does so, once it has caught up
+            if not self._recovering:  # otherwise the pass does so, once it has caught up
                 output_check.queue_unknown_directory(self._mirror, finding.project, self._now)
         else:
             self._mark_project(finding, finding.project)
@@ -163,13 +163,13 @@ class _Repairer:
         own = is_about_deleted_index(finding)
         try:
             (repair_deleted_index if own else repair_withdrawals)(self._mirror, finding)
-        except PublishError as error:  # what is left is looked at in the end
+        except PublishError as error:  # the second look at the end reports it
             log.error("%s", error)
 
     def _reset_mode(self, name: str | None) -> None:
         """Give a directory its mode.
 
-        One of another user keeps nothing else waiting.
+        A directory of another user does not stop the rest.
         """
         try:
             self._mirror.store.reset_mode(name)
@@ -190,11 +190,11 @@ class _Repairer:
             state.fetch_queue.mark(name, None, self._now, patient=False)
             self.needs_upstream = True
         elif not finding.path.startswith(layout.ROOT):
-            self.unrepaired += 1  # upstream does not answer for it
+            self.unrepaired += 1  # upstream gives no answer for this project
         else:
             for row in state.projects.get([name]).values():
                 if state.publish_queue.waiting([row.id]).get(row.id) is not None:
-                    # the state has the page that is held, and no more the old one
+                    # The state has the held page, and no longer the old one.
                     self.unrepaired += 1
                     continue
                 effects = transition(row, FilesDiffer())

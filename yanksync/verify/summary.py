@@ -1,4 +1,4 @@
-"""What a check is to do, and what it came to."""
+"""Values: what a check should do, and its result."""
 
 from __future__ import annotations
 
@@ -10,38 +10,46 @@ from msgspec import Struct
 from yanksync.core.layout import PACKAGES
 from yanksync.output.comparison import DIFFERENCES, NOTES, Finding, FindingKind
 
+SAVED = 5.0
+"""Seconds of reading that a killed run does again."""
+
+GOES_ON = (
+    "the last run that read package files was interrupted: this one goes on behind {} of {} files"
+)
+"""What is said of the files that such a run has read."""
+
 
 class FileCheck(Struct, frozen=True, kw_only=True):
     """How copies of package files are checked."""
 
-    read: bool = False  # their bytes, too, and not only their sizes
+    read: bool = False  # compare their bytes, too, not only sizes
     rate: int | None = None  # bytes per second; None: no limit
-    may_write: bool = True  # else altered copies stay in service
+    may_write: bool = True  # False: altered copies stay in service
 
 
 @dataclass
 class CheckSummary:
-    """What a check has come to."""
+    """The result of a check."""
 
     projects: int = 0  # compared with the output
     files: int = 0  # package files that were checked
     kinds: Counter[FindingKind] = field(default_factory=Counter)
-    corrected: int = 0  # findings that a repair has put right
-    uncorrected: int = 0  # those it has not
+    corrected: int = 0  # findings that a repair has corrected
+    uncorrected: int = 0  # findings that it has not
 
     @property
     def differences(self) -> int:
-        """How much is not as it should be."""
+        """Count the findings that are differences."""
         return sum(self.kinds[kind] for kind in DIFFERENCES)
 
     @property
     def unchecked(self) -> int:
-        """How much could not be looked at."""
+        """Count the findings that could not be checked."""
         return self.kinds[FindingKind.UNCHECKED]
 
     @property
     def notes(self) -> dict[str, int]:
-        """How much there is to say beside that."""
+        """Count the notes."""
         return {str(kind): self.kinds[kind] for kind in NOTES}
 
 

@@ -21,7 +21,7 @@ _FIELDS = {
 
 
 def described(held: Page, page: Page) -> str:
-    """Return what ``page``, upstream's, says other than ``held``."""
+    """Return how upstream's ``page`` differs from ``held``."""
     return "; ".join(_parts(held, page)) or "only the order of its files"
 
 

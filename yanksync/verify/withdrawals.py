@@ -52,7 +52,7 @@ def check_withdrawals(mirror: Mirror) -> Iterator[Finding]:
 
 
 def _publication(mirror: Mirror) -> Publication:
-    """Return all that is to be published."""
+    """Return the publication of the whole log."""
     log = mirror.state.event_log
     epoch = mirror.state.facts.event_log.epoch or 0
     return Publication(mirror.state, mirror.settings.withdrawals, epoch, 0, log.newest())
@@ -61,7 +61,7 @@ def _publication(mirror: Mirror) -> Publication:
 def _common_files(mirror: Mirror, publication: Publication) -> Iterator[OutputFile]:
     """Yield the files that belong to no single project.
 
-    An archive that waits to be written again is left out: it is of an earlier time.
+    An archive that waits to be written again is left out, because it has earlier records.
     """
     yield from chain(page_files(publication), [index_file(publication)])
     yield from overview_files(publication)
@@ -80,7 +80,7 @@ def _compared(mirror: Mirror, name: NormalizedName | None, file: OutputFile) -> 
 def _unexpected(
     mirror: Mirror, publication: Publication, directory: str, found: Iterator[str]
 ) -> Iterator[Finding]:
-    """Yield the files of a directory that no event makes."""
+    """Yield the files of a directory that belong to no event."""
     name = _project_of(f"{directory}/")
     files = _common_files(mirror, publication) if name is None else _files_of(publication, name)
     expected = {file.path for file in files} | {paths.OSV_ARCHIVE}
@@ -99,7 +99,7 @@ def _files_of(publication: Publication, name: NormalizedName) -> Iterator[Output
 def _project_of(path: str) -> NormalizedName | None:
     """Return the project whose file this is.
 
-    None: it is no single project's.
+    None: the file belongs to no single project.
     """
     for base in _OF_PROJECTS:
         name, slash, _ = path.removeprefix(base).partition("/")

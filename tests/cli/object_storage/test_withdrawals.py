@@ -12,6 +12,7 @@ from tests.support.fake_index.index import FakeUpstream
 from tests.support.osv_reader import read_archive, withdrawn_by
 from tests.support.s3_proxy import Mishap
 
+PROJECT_FILES = ("feed.atom", "events.json", "index.html", "withdrawn.json")
 PUBLISH = "[withdrawals]\npublish = true"
 
 
@@ -64,6 +65,30 @@ def test_two_machines_go_on_with_one_log(logged: Fleet, upstream: FakeUpstream) 
         machine.settle()
     assert logged.second("sync").silent
     assert list(logged.store.list_files("withdrawals")) == []
+
+
+def test_a_pass_puts_what_its_events_change_and_looks_at_nothing_else(
+    logged: Fleet, upstream: FakeUpstream
+) -> None:
+    upstream.yank("demo", "1.0")
+    assert logged.first("sync").silent
+    upstream.yank("demo", "2.0")
+    gate = logged.first.gate
+    gate.forget()
+    assert logged.first("sync").silent
+    base = f"{logged.place.prefix}/withdrawals/"
+    changed = {
+        "log/000001.ndjson",
+        "log/index.json",
+        "feed.atom",
+        "feed.json",
+        "index.html",
+        "osv/demo/x_YANKSYNC-demo@2.0.json",
+        *(f"project/demo/{name}" for name in PROJECT_FILES),
+    }
+    for method, looked in (("PUT", changed), ("HEAD", changed), ("GET", {"log/index.json"})):
+        asked = [key for key in gate.asked(method) if base in key]
+        assert sorted(key.partition(base)[2] for key in asked) == sorted(looked), method
 
 
 def test_another_machine_makes_up_for_a_run_that_was_killed(

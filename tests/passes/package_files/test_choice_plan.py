@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
+import string
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +43,33 @@ def differences(mirror: World) -> list[Any]:
     found: list[Any] = []
     mirror.work(lambda opened: verify_output(opened, found.append)[1])
     return found
+
+
+def peak(work: Callable[[], object]) -> int:
+    """Return the bytes that Python had at most."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_plan_of_twice_the_pages_takes_no_more_memory(mirror: World) -> None:
+    reason = "".join(random.Random(1).choices(string.ascii_letters, k=900_000))
+    peaks = []
+    for number in range(6):
+        mirror.up.upload(f"large-{number}", "1.0")
+        mirror.up.upload(f"large-{number}", "2.0")
+        for version in ("1.0", "2.0"):
+            mirror.up.yank(f"large-{number}", version, f"{number} {version} {reason}")
+        if number in (2, 5):
+            mirror.configure(files_max_size=0)
+            assert mirror.sync() == DONE
+            mirror.configure(files_max_size=1)
+            peaks.append(peak(lambda: plan(mirror)))
+    assert plan(mirror).copies.removed == 12
+    assert peaks[1] < 1.3 * peaks[0], peaks
 
 
 def test_a_plan_counts_files_and_bytes(mirror: World) -> None:

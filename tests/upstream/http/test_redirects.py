@@ -52,7 +52,7 @@ def netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def session(*redirect_hosts: str) -> closing[UpstreamSession]:
     made = UpstreamSession(
         SessionOptions(
-            user_agent="yanksync/test", timeout=5, workers=2, redirect_hosts=redirect_hosts
+            user_agent="yanksync/test", timeout=20, workers=2, redirect_hosts=redirect_hosts
         )
     )
     return closing(made)

@@ -239,7 +239,7 @@ def named(head: str) -> bytes:
 
 
 def test_pages_go_over_as_many_connections_as_there_are_workers() -> None:
-    with wire(named) as running, closing(opened(timeout=5)) as session:
+    with wire(named) as running, closing(opened(timeout=20)) as session:
         assert ask(session, running, 40) == {f"/p{n}/".encode() for n in range(40)}
         assert running.connections <= 4
         assert ask(session, running, 40) == {f"/p{n}/".encode() for n in range(40)}
@@ -250,13 +250,13 @@ def test_pages_go_over_as_many_connections_as_there_are_workers() -> None:
 def test_pages_go_over_tls(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority / "ca.pem"))
     tls = made_by(authority, "IP:127.0.0.1")
-    with wire(named, tls) as running, closing(opened(timeout=5)) as session:
+    with wire(named, tls) as running, closing(opened(timeout=20)) as session:
         assert len(ask(session, running, 30, "https:")) == 30
         assert is_direct(session)
 
 
 def test_connections_that_were_closed_meanwhile_are_replaced() -> None:
-    with wire(named) as running, closing(opened(timeout=5)) as session:
+    with wire(named) as running, closing(opened(timeout=20)) as session:
         assert len(ask(session, running, 8)) == 8
         running.end()
         assert len(ask(session, running, 8)) == 8
@@ -266,7 +266,7 @@ def test_connections_that_were_closed_meanwhile_are_replaced() -> None:
 
 
 def test_what_a_server_says_on_an_idle_connection_answers_nothing() -> None:
-    with wire(named) as running, closing(opened(timeout=5)) as session:
+    with wire(named) as running, closing(opened(timeout=20)) as session:
         for count in (1, 2, 3):
             assert session.get(running.url("x/"), ACCEPT, None, LIMIT).body == b"/x/"
             assert running.connections == count
@@ -281,7 +281,7 @@ def test_redirects_are_asked_for_once_without_requests() -> None:
             return reply(b"", "301 Moved Permanently", Location=f"/new{path}")
         return reply(path.encode())
 
-    with wire(answer) as running, closing(opened(timeout=5)) as session:
+    with wire(answer) as running, closing(opened(timeout=20)) as session:
         assert ask(session, running, 20) == {f"/new/p{n}/".encode() for n in range(20)}
         assert not is_direct(session)
         assert all(running.paths().count(f"/p{n}/") <= 2 for n in range(20))
@@ -291,7 +291,7 @@ def test_an_answer_larger_than_its_share_waits_for_room() -> None:
     waits: list[bool] = []
     big = gzip.compress(bytes(1000), mtime=0)
     sent = reply(big, Content_Encoding="gzip")
-    with wire(lambda head: sent) as running, closing(opened(timeout=5)) as session:
+    with wire(lambda head: sent) as running, closing(opened(timeout=20)) as session:
         url = running.url("p/")
         answer = session.get(url, ACCEPT, None, LIMIT, share=10, wait=lambda: waits.append(True))
         assert len(answer.body) == 1000 and waits == [True]
@@ -307,7 +307,7 @@ def test_an_upstream_needs_no_requests_for_journal_list_and_pages() -> None:
                 upstream=Section(
                     simple_url=running.simple_url,
                     journal_url=running.journal_url,
-                    timeout=2.0,
+                    timeout=20.0,
                     journal_interval=0.0,
                 )
             )

@@ -1,1 +1,1 @@
-"""What commands that print share: times and durations, columns, the pager."""
+"""Helpers for printing: times and durations, columns, the pager."""

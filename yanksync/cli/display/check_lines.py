@@ -1,4 +1,4 @@
-"""What ``doctor`` and ``init`` print of their checks."""
+"""Prints the checks of ``doctor`` and ``init``."""
 
 from __future__ import annotations
 

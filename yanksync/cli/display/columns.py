@@ -11,7 +11,7 @@ from yanksync.cli.error_handling import printable
 
 _FITTED = 1000  # rows that decide the widths; there may be a million
 _GAP = "  "
-_NARROW, _INDENT = 24, 4  # a column that has less room goes on in lines of its own
+_NARROW, _INDENT = 24, 4  # a column with less room continues on new lines
 
 
 def table(
@@ -19,8 +19,8 @@ def table(
 ) -> Iterator[str]:
     """Yield the lines of a table with a header.
 
-    Without rows there is no line. ``wrapped``: a last column that is longer than the terminal goes
-    on below, in its column if there is room.
+    Without rows there is no line. ``wrapped``: if the last column is longer than the terminal, it
+    continues below, in its column if there is room.
     """
     rest = iter(rows)
     first = [list(map(printable, row)) for row in islice(rest, _FITTED)]
@@ -76,5 +76,5 @@ def side_by_side(names: Sequence[str], indent: str = "  ") -> Iterator[str]:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and what it counts: 1 finding, 2 findings."""
+    """Return a number with its noun: 1 finding, 2 findings."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The values of a configuration, as ``config show`` and ``-vv`` print them."""
+"""Prints the values of a configuration for ``config show`` and ``-vv``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNSET = {
 
 
 class Value(Struct, frozen=True):
-    """The value of a key that is in force."""
+    """The present value of a key."""
 
     key: str
     value: object
@@ -53,7 +53,7 @@ def config_values(found: ExaminedConfig) -> Iterator[Value]:
 
 
 def _plain(value: object) -> object:
-    """Return ``value`` for JSON; TOML has dates, too."""
+    """Return ``value`` for JSON, which has no dates."""
     return value.isoformat() if isinstance(value, date) else value
 
 

@@ -1,4 +1,4 @@
-"""What ``compare`` finds: a row for each difference, printed as it comes."""
+"""Prints the differences of ``compare``, a row for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yanksync.cli.error_handling import printable
 from yanksync.reports.compare.differences import Comparison, Difference, DifferenceKind
 
 _FINDING = max(map(len, DifferenceKind))
-_PIN = 28  # columns; a longer one moves what follows
+_PIN = 28  # columns; a longer pin moves the rest of its line
 _NAMED = 3  # files of a difference that are named
 _HEADER = f"{'FINDING':{_FINDING}}  {'PROJECT':{_PIN}}  {'SINCE':10}  DETAIL"
 
@@ -24,7 +24,7 @@ class DifferenceWriter:
     """
 
     def __init__(self, *, as_json: bool, notes: bool) -> None:
-        """``notes``: the table has those, too; JSON has all."""
+        """``notes``: print notes in the table, too; JSON always has them."""
         self._json = as_json
         self._notes = notes
         self._begun = False
@@ -33,7 +33,7 @@ class DifferenceWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._json and self._begun:  # the command failed; what it found stays valid
+        if self._json and self._begun:  # the command failed: end the array, for valid JSON
             click.echo("\n]}")
 
     def write(self, one: Difference) -> None:
@@ -50,7 +50,7 @@ class DifferenceWriter:
         self._begun = True
 
     def end(self, summary: Comparison, index: str, state: str) -> None:
-        """Print what it came to."""
+        """Print the summary."""
         if self._json:
             lead = "\n], " if self._begun else '{"differences": [], '
             click.echo(lead + json.dumps(summary_object(summary, index, state))[1:])
@@ -78,7 +78,7 @@ def difference_object(one: Difference) -> dict[str, object]:
 
 
 def summary_object(summary: Comparison, index: str, state: str) -> dict[str, object]:
-    """Return what a comparison came to, with its documented keys."""
+    """Return the summary of a comparison with its documented keys."""
     return {
         "index": index,
         "state": state,
@@ -118,7 +118,7 @@ def _detail(one: Difference) -> str:
 
 
 def _summary_lines(summary: Comparison, index: str) -> list[str]:
-    """Return what the rows came to, for people."""
+    """Return the summary for people."""
     notes = sum(summary.kinds.values()) - summary.findings
     done = f"{summary.compared} of {summary.expected} projects of {index} compared"
     lines = [f"{done}: {counted(summary.findings, 'finding')}, {counted(notes, 'note')}"]

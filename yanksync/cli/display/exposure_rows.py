@@ -1,4 +1,4 @@
-"""What an exposure report says, as a table and as JSON."""
+"""Prints an exposure report, as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def show(lines: Iterable[str]) -> None:
     process = subprocess.Popen(
         pager, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8", errors="replace"
     )
-    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the pager's, which goes on
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager, which goes on
     assert process.stdin is not None
     try:
         with suppress(BrokenPipeError):  # the reader has seen enough
@@ -45,7 +45,7 @@ def show(lines: Iterable[str]) -> None:
 def _pager() -> list[str] | None:
     """Return the command of the pager.
 
-    None where there is no terminal, or no pager.
+    None if there is no terminal, or no pager.
     """
     if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None

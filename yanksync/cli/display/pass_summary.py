@@ -44,7 +44,7 @@ _NEXT = {
 
 
 class Start(Struct, frozen=True):
-    """Where a pass began: what the summary counts from."""
+    """The beginning of a pass, from which the summary counts."""
 
     history: int  # the last row of the history
     moment: float  # on the monotonic clock
@@ -52,7 +52,7 @@ class Start(Struct, frozen=True):
 
 
 class PassSummary(Struct, frozen=True, kw_only=True):
-    """What a pass came to; ``sync --json`` prints it."""
+    """The result of a pass; ``sync --json`` prints it."""
 
     exit: int
     result: str
@@ -64,7 +64,7 @@ class PassSummary(Struct, frozen=True, kw_only=True):
     removed: int  # projects whose files were removed
     files_copied: int  # package files
     bytes_copied: int
-    files_failed: int  # package files that could not be copied, or only without metadata
+    files_failed: int  # package files that were not copied, or without metadata
     files_waiting: int  # package files that a later pass copies
     pending: int
     unpublished: int
@@ -87,7 +87,7 @@ def started(mirror: Mirror) -> Start:
 
 
 def summarize(mirror: Mirror, code: ExitCode, start: Start) -> PassSummary:
-    """Return what the pass since ``start`` came to."""
+    """Return the summary of the pass since ``start``."""
     state, totals = mirror.state, mirror.totals
     rows = state.history_rows
     changes = tuple(rows.after(start.history, _LISTED))
@@ -213,7 +213,7 @@ def _count(number: int, noun: str) -> str:
 def outstanding(
     *, pending: int, unpublished: int, undelivered: int = 0, held: int = 0, files: int = 0
 ) -> Iterator[str]:
-    """Yield what waits, of each kind of which there is any."""
+    """Yield what waits, for each kind with a count above 0."""
     if pending:
         yield f"{_count(pending, 'project')} pending"
     if unpublished:

@@ -1,6 +1,6 @@
-"""What a dry run prints.
+"""Prints the plan of a dry run.
 
-One line an action, withdrawals first and in full.
+Each action has a line; withdrawals come first, and all of them are printed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How far a pass is.
+"""Shows how far a pass is.
 
-One line on a terminal, or a line of the log now and then.
+It is one line on a terminal, or sometimes a line of the log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yanksync.cli.error_handling import output_format, print_line
 from yanksync.config.sizes import readable_size
 
 _TICK = 1.0  # seconds between updates when nothing else happens
-_SOON = 0.1  # seconds between updates at least
+_SOON = 0.1  # shortest time between updates, in seconds
 _FEW = 10  # steps that need no line, unless they take long
 _MUCH = 1 << 24  # bytes
 
@@ -35,7 +35,7 @@ class Phase(Struct):
 
     @property
     def is_long(self) -> bool:
-        """Whether it is shown from the start, before a second has passed."""
+        """Whether it is shown at once, before a second has passed."""
         return self.total > _FEW or self.size > _MUCH
 
 
@@ -117,7 +117,7 @@ class ProgressBars:
         self._drawn = len(text)
 
     def _clear(self) -> None:
-        """Take the line away, for another one to be printed."""
+        """Clear the line before another one is printed."""
         with self._lock:
             if self._drawn:
                 print("\r" + " " * self._drawn + "\r", end="", file=sys.stderr, flush=True)
@@ -143,12 +143,13 @@ def _width() -> int:
 def progress_line(phase: Phase, now: float, width: int | None = None) -> str:
     """Return phase, count, rate, failures, elapsed and remaining time.
 
-    What does not fit into ``width`` is left out, first the elapsed time, then the last of the rest.
+    If the line is wider than ``width``, parts are left out: first the elapsed time, then the last
+    part.
     """
     seconds = now - phase.began
     of = f"/{phase.total:,}" if phase.total else ""
     parts = [phase.what]
-    if phase.total or phase.done:  # else what there is to do is not known, or cannot be counted
+    if phase.total or phase.done:  # otherwise the total is unknown, or cannot be counted
         parts.append(f"{phase.done:,}{of}")
         parts.append(_rate(phase, seconds))
     if phase.failed:
@@ -170,7 +171,7 @@ def _rate(phase: Phase, seconds: float) -> str:
 
 
 def _left(phase: Phase, seconds: float) -> float | None:
-    """Return the remaining seconds, by bytes where they are known."""
+    """Return the remaining seconds, by bytes if they are known."""
     done, total = phase.done - phase.first, phase.total - phase.first
     if phase.size:
         done, total = phase.came, max(phase.size, phase.came)

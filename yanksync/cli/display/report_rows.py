@@ -1,6 +1,6 @@
-"""What ``verify`` finds and what ``adopt`` does.
+"""Prints the rows of ``verify`` and ``adopt``.
 
-Each row is printed as it comes: there may be millions of them.
+Each row is printed as it comes, because there may be millions.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from yanksync.core.policies.cooldown import format_time
 
 
 class ReportRow(Protocol):
-    """One thing, and what there is to say of it."""
+    """One row, and what it says."""
 
     @property
     def kind(self) -> StrEnum:
-        """What it is, or what becomes of it."""
+        """The kind of the finding, or the result."""
 
     @property
     def project(self) -> str | None:
-        """The project that it belongs to."""
+        """The project of this row."""
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The path."""
 
     @property
     def detail(self) -> str | None:
@@ -40,11 +40,11 @@ class ReportRow(Protocol):
 class ReportWriter:
     """Prints rows as lines, or as an array in a JSON object.
 
-    A context manager. The object also has the counts, unless the command fails before.
+    A context manager. The object also has the counts, unless the command fails before that.
     """
 
     def __init__(self, key: str, *, as_json: bool) -> None:
-        """``key`` is that of the array."""
+        """``key`` is the key of the array."""
         self._key = json.dumps(key)
         self._json = as_json
         self._begun = False
@@ -61,7 +61,7 @@ class ReportWriter:
     ) -> None:
         """Print one row.
 
-        ``more`` is added in JSON, ``note`` at the end of a line.
+        JSON gets the keys of ``more``; a line gets ``note`` at its end.
         """
         if self._json:
             click.echo(",\n" if self._begun else f"{{{self._key}: [\n", nl=False)
@@ -72,7 +72,7 @@ class ReportWriter:
             click.echo(printable(f"{row.kind}  {row.path}{detail}{note}"))
 
     def end(self, counts: Mapping[str, object]) -> None:
-        """Print what the rows came to; of lines, nothing."""
+        """Print the counts in JSON; print nothing after lines."""
         if self._json:
             click.echo(
                 ("\n], " if self._begun else f"{{{self._key}: [], ") + json.dumps(counts)[1:]

@@ -1,4 +1,4 @@
-"""What a rescue found, as lines and as JSON."""
+"""Prints the result of a rescue, as lines and as JSON."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Standard input, output and error, whatever they were given to us as.
+"""Makes standard input, output and error safe to use.
 
-Closed, full or narrow.
+They may be closed, full, or unable to show some characters.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _STDOUT = 1
 def make_safe() -> None:
     """Make the three streams safe to use.
 
-    One that is closed (``yanksync sync >&-``) leads nowhere from here on. Else the first file to be
-    opened would get its number, and something of ours, or of a hook, would write into it.
+    A closed stream (``yanksync sync >&-``) is replaced by ``/dev/null``. Otherwise the first file
+    that is opened would get its number, and yanksync or a hook would write into that file.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
             os.set_inheritable(number, True)
     if sys.stdout is None:
         sys.stdout = _nowhere()
     if sys.stderr is None:  # print() would take standard output instead
         sys.stderr = _nowhere()
-    with suppress(OSError):  # not a file, when tests have taken its place
+    with suppress(OSError):  # tests may have replaced it by an object without a file
         if os.name == "posix" and sys.stdout.fileno() == _STDOUT:
             sys.stdout = io.TextIOWrapper(
                 io.BufferedWriter(_Output(_STDOUT, "wb", closefd=False)),
                 encoding=sys.stdout.encoding,
-                errors="backslashreplace",  # a reason may have what the locale cannot write
+                errors="backslashreplace",  # a reason may have characters that the locale lacks
                 line_buffering=bool(sys.stdout.line_buffering),
             )
 
@@ -55,10 +55,10 @@ def discard_output() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output, whose errors have a class of their own."""
+    """Standard output, whose errors have a separate class."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write. Raises :class:`StdoutError`; BrokenPipeError when the reader has gone."""
+        """Write. Raises :class:`StdoutError`; BrokenPipeError if the reader has ended."""
         try:
             return super().write(data)
         except BrokenPipeError:

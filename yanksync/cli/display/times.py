@@ -1,4 +1,4 @@
-"""Times and durations as every command reads and prints them."""
+"""Reads and prints times and durations, for all commands."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ import click
 
 from yanksync.config.durations import EXAMPLES, parse_duration
 
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
-)
+_TIME = r"(?a)\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?"
 
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def _timestamp(text: str) -> float:
 
     Without a zone it is UTC.
     """
-    if _TIME.fullmatch(text) is None:
+    if re.fullmatch(_TIME, text) is None:
         raise ValueError(text)
     found = datetime.fromisoformat(text.upper())
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
@@ -83,7 +81,7 @@ def local_time(moment: float, now: float) -> str:
     """Return a local time: ``01:56``, with its date unless today."""
     try:
         then, today = time.localtime(moment), time.localtime(now)
-    except (OverflowError, ValueError, OSError):  # a state that was damaged
+    except (OverflowError, ValueError, OSError):  # a damaged state
         return "an unknown time"
     form = "%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M"
     return time.strftime(form, then)

@@ -21,7 +21,7 @@ from yanksync.state.views.timeline import EventTimes, TimedEvent
 _WIDTH = 80  # a narrower terminal has less
 _LONGEST = 240  # characters of a reason; 'yanksync history' has them all
 _EVENTS, _RULES, _RELEASES = 6, 6, 6  # lines of each that are printed; --json has all
-_SHORT = 40  # characters of what is needed of Python
+_SHORT = 40  # characters of the needed Python versions
 _WORDS = {"hide": "hidden", "yank": "marked yanked"}
 _FORMS = {layout.V1_JSON: "JSON", layout.HTML: "HTML", layout.LEGACY: "legacy JSON"}
 _PINS = {
@@ -172,7 +172,7 @@ def _offered(report: WhyReport) -> Iterator[str]:
 
 def _pins(report: WhyReport) -> Iterator[str]:
     shown = report.releases
-    if report.version is None:  # the others need no line
+    if report.version is None:  # other releases need no line
         shown = tuple(one for one in shown if one.pip is not PinOutcome.INSTALLS or one.hidden)
     for one in shown[-_RELEASES:]:
         yield f"{one.version or 'files without a version'}: {_pin(one)}"

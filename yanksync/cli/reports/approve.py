@@ -65,7 +65,7 @@ def approve(
     wanted = [_name(text) for text in names]
     ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     seen = None
-    if dry_run or ask:  # no run is kept waiting for the answer
+    if dry_run or ask:  # no lock, so that no run waits for the answer
         seen = _looked(settings, wanted, kinds)
         if dry_run and as_json:
             _print_json(seen, wanted, dry_run=True)
@@ -96,9 +96,9 @@ def approve(
 
 
 def _name(text: str) -> str:
-    """Return the name that is meant.
+    """Return the name that the user means.
 
-    'the journal' is how it is printed.
+    Output shows the journal as 'the journal', so this is accepted, too.
     """
     whole = {subject: what for what, subject in WHOLE_MIRROR.items()}
     return whole.get(text) or valid_name(text)
@@ -116,10 +116,10 @@ def _looked(settings: Settings, names: Sequence[str], kinds: Collection[str]) ->
 def _released(
     settings: Settings, names: Sequence[str], kinds: Collection[str], seen: list[HeldItem] | None
 ) -> tuple[list[HeldItem], int]:
-    """Release what was chosen.
+    """Release the chosen changes.
 
-    Of that only what a person has ``seen``, if it was shown.
-    Returns what was released, and how much was not.
+    If changes were shown, release only those that the user has ``seen``. Returns the released
+    changes, and the number of the others.
     """
     with open_state(settings, "approve") as state:
         if state is None:
@@ -134,7 +134,7 @@ def _released(
 def _agreed(count: int) -> bool:
     try:
         return click.confirm(f"Release {'this' if count == 1 else f'these {count}'}?", err=True)
-    except click.Abort:  # the end of the input is no yes
+    except click.Abort:  # the end of the input does not mean yes
         click.echo(err=True)
         return False
 
@@ -180,7 +180,7 @@ def _missing(
     *,
     as_json: bool,
 ) -> int:
-    """Report the names of which nothing is held; return the exit code."""
+    """Report names without held changes; return the exit code."""
     missing = _not_held(found, names)
     meant = suggest_unopened(settings, missing) if missing else {}
     for name in missing:

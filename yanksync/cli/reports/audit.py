@@ -47,9 +47,9 @@ _NO_PINS = (
 def _kinds(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> frozenset[FindingKind]:
-    """Return the kinds of findings that are named, with commas between.
+    """Return the kinds of findings in a list with commas.
 
-    All without a value.
+    Without a value, return all.
     """
     if value is None:
         return frozenset(FindingKind)
@@ -217,7 +217,7 @@ def _pins(files: Sequence[str], requirements: Sequence[str], installed: str | No
 def _judged(
     context: CliContext, pins: Sequence[Pin], index: str | None, withdrawals: str | None
 ) -> tuple[str, list[PinVerdict]]:
-    """Return what the pins were judged by, and the verdicts."""
+    """Return the name of the source, and the verdicts."""
     python = platform.python_version().rstrip("+")
     if withdrawals is not None:
         from yanksync.reports.audit.log_verdicts import judged_by_log
@@ -231,7 +231,7 @@ def _judged(
 def _index_facts(
     url: str, names: Sequence[NormalizedName]
 ) -> tuple[str, dict[NormalizedName, ProjectFacts]]:
-    """Return what an index is called, and what it says."""
+    """Return the name of an index, and its facts."""
     from yanksync.reports.audit.index_source import facts_of_index, index_settings
 
     settings = index_settings(url, os.environ)

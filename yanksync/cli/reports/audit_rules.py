@@ -16,7 +16,7 @@ _DAY = 86400.0
 
 
 def rulings(state: State) -> Rules:
-    """Return what tells the files that the operator's rules concern."""
+    """Return a function for the files that the operator's rules concern."""
     offers = recorded_offers(state.facts)
 
     def ruled(name: NormalizedName) -> list[RuledFile]:
@@ -41,7 +41,7 @@ def _kind_of_rule(rule: str) -> FindingKind:
 
 
 def kept_files(state: State, settings: Settings) -> Kept:
-    """Return what tells the files that stay although upstream removed them."""
+    """Return a function for kept files that upstream removed."""
 
     def kept(name: NormalizedName) -> list[KeptFile]:
         if not settings.copies_files:

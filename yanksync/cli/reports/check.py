@@ -1,6 +1,6 @@
 """The command ``check``.
 
-One line for a monitoring system, and Nagios' exit codes.
+It prints one line for a monitoring system, and has Nagios' exit codes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UNFINISHED_BUNDLE = "'yanksync bundle apply' did not end; apply the same bundle 
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """From when on a mirror needs a person."""
+    """Limits above which a mirror needs a person."""
 
     lag: float = 1800.0  # seconds
     held: int = 0
@@ -53,7 +53,7 @@ class Problem(Struct, frozen=True):
 
 
 class _Monitored(click.Command):
-    """A command whose usage errors are UNKNOWN, as Nagios wants them."""
+    """A command whose usage errors exit with UNKNOWN, as Nagios expects."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
@@ -137,7 +137,7 @@ def _end(
     else:
         click.echo(f"{_one_line(_text(found, code, seen))} | {_figures(found, limits)}")
     if code != OK and not context.quiet:
-        sys.stdout.flush()  # some monitors join the two streams, and want that line first
+        sys.stdout.flush()  # some monitors join the two streams, and need that line first
         unknown = code == UNKNOWN
         print_line(seen[0].text if unknown else "the mirror needs a look; see 'yanksync status'")
     return code
@@ -155,16 +155,16 @@ def _text(found: Status, code: int, seen: Sequence[Problem]) -> str:
 def _figures(found: Status, limits: Limits) -> str:
     """Return performance data.
 
-    U is Nagios' word for a value that is not known.
+    Nagios uses U for an unknown value.
     """
     lag = "U" if found.lag_seconds is None else f"{found.lag_seconds:.0f}s;{limits.lag:.0f}"
     return f"lag={lag} held={found.held}"
 
 
 def _one_line(text: str) -> str:
-    """Return ``text`` as Nagios can read it.
+    """Return ``text`` in a form that Nagios can read.
 
-    The bar begins its performance data.
+    For Nagios a "|" begins the performance data.
     """
     return printable(" ".join(text.split()).replace("|", "/"))
 
@@ -223,7 +223,7 @@ def _late(found: Status, limits: Limits, now: float) -> Iterator[str]:
 
 
 def _late_bundle(found: Status, limits: Limits, now: float) -> Iterator[str]:
-    """Yield that no bundle came for too long."""
+    """Yield a problem if no bundle came for too long."""
     bundle = found.bundle
     assert bundle is not None
     if bundle.cursor is None:

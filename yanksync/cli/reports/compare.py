@@ -29,7 +29,7 @@ _RATE = 5.0
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    """Return ``value``; no range leaves NaN out."""
+    """Return ``value``; refuse NaN, which passes every range check."""
     if math.isnan(value):
         raise click.BadParameter("write a number of pages, such as 0.5 or 20")
     return value
@@ -104,7 +104,7 @@ def compare(
 
 @contextmanager
 def opened(settings: Settings, url: str, rate: float) -> Iterator[OtherIndex]:
-    """Yield the index that ``url`` names. Raises :class:`ConfigError` for what is none."""
+    """Yield the index that ``url`` names. Raises :class:`ConfigError`."""
     directory = _directory(url)
     if directory is not None:
         from yanksync.reports.compare.index_tree import IndexTree
@@ -127,7 +127,7 @@ def _directory(url: str) -> Path | None:
     """Return the directory that ``url`` names; None: it is an address."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets that do not match; the check of the address says so
+    except ValueError:  # unmatched brackets; the check of the address reports that
         return None if "://" in url else Path(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
@@ -143,7 +143,7 @@ def _compared(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Compare, and print what is found as it comes."""
+    """Compare, and print each finding as it comes."""
     from yanksync.cli.display.difference_rows import DifferenceWriter
     from yanksync.cli.display.progress import ProgressBars
     from yanksync.mirror.bundled_output import open_history

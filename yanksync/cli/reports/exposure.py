@@ -25,7 +25,7 @@ _SHORTEST = 16  # bytes of a key
 def _selection(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> ProjectFilter:
-    """Return the projects that are meant."""
+    """Return the selected projects."""
     try:
         return ProjectFilter(values) if values else ProjectFilter()
     except ValueError as error:
@@ -33,7 +33,7 @@ def _selection(
 
 
 def _key(context: click.Context, parameter: click.Parameter, value: Path | None) -> bytes:
-    """Return the key that addresses are hashed with.
+    """Return the key for hashing addresses.
 
     Without a file, a new one.
     """

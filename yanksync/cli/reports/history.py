@@ -136,7 +136,7 @@ def _is_version(text: str) -> bool:
 
 
 def _selection(words: Sequence[str]) -> ProjectFilter | None:
-    """Return the projects that are meant; None: all.
+    """Return the selected projects; None: all.
 
     Exits with 2 if a word is no pattern.
     """
@@ -193,7 +193,7 @@ def _print_json(rows: Iterable[HistoryRow]) -> None:
             click.echo(lead + json.dumps(history_object(row)), nl=False)
             lead = ",\n "
     except YanksyncError:
-        if lead != "[":  # what was read stays valid
+        if lead != "[":  # valid JSON for the rows so far
             click.echo("]")
         raise
     click.echo("[]" if lead == "[" else "]")

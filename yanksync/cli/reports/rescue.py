@@ -38,7 +38,7 @@ def _pin(
 def _hashes(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[KnownHash, ...]:
-    """Return the hashes that the user names."""
+    """Return the hashes that the user gave."""
     found = []
     for value in values:
         algorithm, _, digest = value.strip().lower().partition(":")
@@ -155,7 +155,7 @@ def _wanted(
 ) -> Wanted:
     """Return the release with its hashes.
 
-    Needs no configuration if the user has some.
+    If the user gave hashes, this needs no configuration.
     """
     from yanksync.reports.rescue.known_hashes import hashes_of_locks
 
@@ -173,7 +173,7 @@ def _wanted(
 def _state_hashes(
     context: CliContext, project: NormalizedName, version: str
 ) -> tuple[str, tuple[KnownHash, ...]]:
-    """Return what the state is called, and its hashes."""
+    """Return the name of the state, and its hashes."""
     from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.rescue.known_hashes import hashes_of_state

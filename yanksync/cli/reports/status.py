@@ -71,7 +71,7 @@ def status(context: CliContext, as_json: bool, max_lag: float | None) -> int:
 
 
 def _looked_at(found: Status, settings: Settings) -> Status:
-    """Return ``found`` with what it is about."""
+    """Return ``found`` with the places that it is about."""
     url = settings.upstream.simple_url or found.upstream if found.bundle is None else None
     return msgspec.structs.replace(
         found,
@@ -113,7 +113,7 @@ def _status_object(found: Status) -> dict[str, object]:
 
 
 def _subject(found: Status) -> list[str]:
-    """Return what was looked at."""
+    """Return the places that were read."""
     size = "there is none" if found.state_bytes is None else f"{found.state_bytes / 1e6:.1f} MB"
     return [
         f"configuration     {found.configuration or 'no file; environment and defaults'}",
@@ -154,7 +154,7 @@ def _condition(found: Status, now: float) -> Iterator[str]:
 
 
 def _fed(found: Status, bundle: FeedingBundle) -> Iterator[str]:
-    """Yield how an output is that bundles feed."""
+    """Yield the lines about an output that bundles feed."""
     if bundle.cursor is not None:
         times = (rfc3339(one) or "at an unknown time" for one in (bundle.made, bundle.applied))
         yield "bundle            {}, made {}, applied {}".format(bundle.cursor, *times)
@@ -165,7 +165,7 @@ def _fed(found: Status, bundle: FeedingBundle) -> Iterator[str]:
 
 
 def _followed(found: Status, now: float) -> Iterator[str]:
-    """Yield how an output is that follows upstream."""
+    """Yield the lines about an output that follows upstream."""
     held = ""
     if found.held:
         since = "" if found.held_since is None else f" since {local_time(found.held_since, now)}"
@@ -189,7 +189,7 @@ def _lag(found: Status) -> str:
 
 
 def _run(run: Holder, now: float) -> str:
-    """Return what a run at work says of itself."""
+    """Return the progress of the present run."""
     since = "" if run.since is None else f" since {local_time(run.since, now)}"
     count = f": {run.phase} {run.done:,}/{run.total:,}" if run.total else ""
     return f"{run.command or 'yes'}{since} ({run.who}){count}"
@@ -232,7 +232,7 @@ def _details(found: Status) -> Iterator[str]:
 
 
 def _next(found: Status) -> str | None:
-    """Return the command to run when a person has something to do."""
+    """Return the command to run if a person must act."""
     if found.held:
         return "yanksync holds"
     if found.run is not None or found.bundle is not None:

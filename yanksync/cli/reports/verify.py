@@ -31,7 +31,7 @@ _FULL = "a bundle that was made without --since"
 
 
 class _How(Struct, frozen=True, kw_only=True):
-    """What is to be checked, and what is done with it."""
+    """The options: what to check, and what to do with findings."""
 
     files: FileCheck
     repair: bool
@@ -98,7 +98,7 @@ def verify(
     how = _How(files=files, repair=repair, upstream=upstream)
     try:
         with path_for_reading(settings) as path, State(path, create=False) as state:
-            is_fed = state.facts.applied_bundle.source is not None  # nothing is upgraded here
+            is_fed = state.facts.applied_bundle.source is not None  # without upgrading the state
         if is_fed:
             return _verify_received(context, settings, how, report)
         if read and not settings.copies_files:
@@ -180,12 +180,12 @@ class _Report:
         self.shows_notes = as_json or notes
 
     def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
-        """Print one finding, and what became of it."""
+        """Print one finding, and whether it was corrected."""
         if self.shows_notes or finding.kind not in NOTES:
             self.rows.write(finding, outcome_object(outcome), _note(outcome))
 
     def end(self, summary: CheckSummary, code: ExitCode, *, quiet: bool) -> None:
-        """Print what it came to."""
+        """Print the counts."""
         self.rows.end(counts_object(summary))
         repaired = summary.corrected + summary.uncorrected
         if (

@@ -1,6 +1,6 @@
 """The command ``why``.
 
-Can a release be installed from this mirror, and why not.
+It explains whether a release can be installed from this mirror.
 """
 
 from __future__ import annotations

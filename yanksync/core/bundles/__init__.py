@@ -1,4 +1,4 @@
-"""What a bundle has in it.
+"""Describes what a bundle contains.
 
-Its header, its members, and what they may name.
+A bundle has a header, and members whose names are fixed.
 """

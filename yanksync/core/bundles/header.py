@@ -22,14 +22,14 @@ class LogPart(StrEnum):
 
 
 class BundleHeader(Struct, frozen=True, kw_only=True):
-    """What a bundle is, and which one comes before it."""
+    """Describes a bundle, and names the one before it."""
 
     format: Literal[1] = 1
     mirror: str  # the same in all bundles of a mirror
-    since: int  # the cursor of the bundle before it; or EVERYTHING
-    since_token: str = ""  # of that bundle
+    since: int  # the cursor of the earlier bundle; or EVERYTHING
+    since_token: str = ""  # the token of that bundle
     cursor: int
-    token: str  # another one in each bundle, also of mirrors that were put back to a backup
+    token: str  # random: another one in each bundle, even after a backup was restored
     log: LogPart = LogPart.NONE
     made: float | None = None  # UTC seconds
     complete: float | None = None  # UTC seconds: the mirror has all that upstream had then

@@ -19,7 +19,7 @@ class MemberKind(IntEnum):
     HEADER = 0
     REMOVED = 1  # what the mirror does not publish any more
     PACKAGE = 2  # a package file or its metadata
-    PAGE = 3  # a form of a project's page: HTML, and JSON directly behind it
+    PAGE = 3  # a form of a project's page: HTML, then directly its JSON
     LIST = 4  # a form of the list of projects
     DELETED = 5  # a form of a page, or of the list, of the index of deleted files
     WITHDRAWALS = 6
@@ -45,7 +45,7 @@ _FIXED = {
     MANIFEST: MemberKind.MANIFEST,
 }
 _PACKAGE = re.compile(rf"{layout.PACKAGES}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{60}}/([^/]+)")
-# Not a dot first: such names are those of temporary files, and of the directories above.
+# No dot at the beginning: temporary files and the names of parent directories begin with one.
 _FILENAME = re.compile(r"[^.\-/\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
 _LONGEST = 255  # bytes of a name
 

@@ -15,8 +15,8 @@ from yanksync.core.model import File, Page, sorted_hashes
 from yanksync.core.versions import filename_matches_project
 
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
-_API_VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\Z")
-_DIGITS = re.compile(r"[0-9]{1,19}\Z")
+_API_VERSION = r"([0-9]{1,9})\.([0-9]{1,9})\Z"
+_DIGITS = r"[0-9]{1,19}\Z"
 _LARGEST = 2**63 - 1  # what SQLite and every client can hold
 LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
 _MOST_NOTES = 20
@@ -171,7 +171,7 @@ def check_api_version(value: object, warnings: PageWarnings) -> tuple[int, int]:
     """
     if value is None:
         return (1, 0)
-    match = _API_VERSION.match(value) if isinstance(value, str) else None
+    match = re.match(_API_VERSION, value) if isinstance(value, str) else None
     if match is None:
         raise InvalidDocument(
             f"api-version {quoted_for_log(str(value))} is not of the form Major.Minor"
@@ -201,7 +201,7 @@ def check_serial(value: object) -> int | None:
     """
     if value is None:
         return None
-    if isinstance(value, str) and _DIGITS.match(value):
+    if isinstance(value, str) and re.match(_DIGITS, value):
         value = int(value)
     if type(value) is not int or not 0 <= value <= LARGEST_SERIAL:
         raise InvalidDocument(f"the serial {quoted_for_log(str(value))} is no serial number")

@@ -17,7 +17,7 @@ NOTE = (
     "in a pass, of the first project)"
 )
 
-_NAME = re.compile(r"(?<=[?&;~=])[\w-]+(?==)", re.ASCII)  # Akamai's stand in the value of another
+_NAME = r"(?a)(?<=[?&;~=])[\w-]+(?==)"  # Akamai's stand in the value of another
 _UNTIL = frozenset(
     {
         *("expires", "expiry", "exp", "policy"),  # CloudFront, older S3 and Google, Akamai, many
@@ -40,5 +40,5 @@ def any_expires(files: Iterable[File]) -> bool:
 
 
 def _expires(url: str) -> bool:
-    names = {name.lower() for name in _NAME.findall(url, url.index("?"))}
+    names = {name.lower() for name in re.compile(_NAME).findall(url, url.index("?"))}
     return not (names.isdisjoint(_UNTIL) or names.isdisjoint(_SIGNED))

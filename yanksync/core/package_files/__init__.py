@@ -1,4 +1,4 @@
-"""Package files of a mirror that copies them.
+"""Decides about package files of a mirror that copies them.
 
-Their places, and which of them a page offers.
+It chooses the path of each copy, and the files that a page offers.
 """

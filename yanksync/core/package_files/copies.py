@@ -13,21 +13,21 @@ from yanksync.core.package_files.paths import metadata_fits, relative_url, stron
 
 
 class CopyStatus(StrEnum):
-    """Where a copy is."""
+    """The status of a copy."""
 
     WANTED = "wanted"  # not there yet
     SERVED = "served"  # at its path; pages may name it
-    LEAVING = "leaving"  # still at its path, and no page names it any more
+    LEAVING = "leaving"  # still at its path, but no page names it
     WITHHELD = "withheld"  # kept outside the output
 
 
 class LeaveCause(StrEnum):
     """Why a copy is not served any more."""
 
-    REMOVED = "removed"  # upstream's page lacks it
+    REMOVED = "removed"  # it is not on upstream's page
     PROJECT_REMOVED = "project removed"
     QUARANTINED = "quarantined"
-    REPLACED = "replaced"  # upstream has other bytes of this name
+    REPLACED = "replaced"  # upstream has other bytes with this name
     UNSELECTED = "unselected"  # mirror.projects or mirror.exclude
     UNCHOSEN = "unchosen"  # a rule of [files]
     HIDDEN = "hidden"  # cooldown, an override, an advisory, or mirror.yanked = "omit"
@@ -46,33 +46,33 @@ WITHDRAWALS = (
 
 
 class PackageFile(Struct, frozen=True, kw_only=True):
-    """One copy, or what is to become one."""
+    """One copy, or a file that will become one."""
 
     id: int
     project: str  # normalised
     path: str  # below the output
-    file: File  # as upstream's page had it last
+    file: File  # as upstream's page last had it
     status: CopyStatus
-    size: int | None = None  # bytes; of the copy, once there is one
+    size: int | None = None  # bytes of the copy; None: there is none yet
     has_metadata: bool = False  # its metadata (PEP 658) is beside it, as ``file`` has it
     cause: LeaveCause | None = None  # leaving, withheld: why
-    since: float = 0.0  # UTC seconds: since when it has this status
-    delete_at: float | None = None  # withheld: when it is deleted; None: not by itself
-    was_quarantined: bool = False  # at any time, by its project or its release
-    added: float = 0.0  # UTC seconds: since when the mirror knows the file
+    since: float = 0.0  # UTC seconds: the start of this status
+    delete_at: float | None = None  # withheld: when it is deleted; None: it stays
+    was_quarantined: bool = False  # ever: its project or its release
+    added: float = 0.0  # UTC seconds: when the mirror first saw the file
     removed_at: float | None = None  # when a pass saw its removal; None: upstream has the file
-    removed_on: float | None = None  # when upstream removed it, as far as that is known
+    removed_on: float | None = None  # when upstream removed it; None: not known
     kept: bool = False  # it stays although upstream removed it
     restored: bool = False  # because a person wants that
 
 
 class CopyChanges(Struct, frozen=True):
-    """What a new page of a project changes in its copies."""
+    """Changes in a project's copies that follow from its new page."""
 
-    added: tuple[File, ...] = ()  # to be downloaded
-    leaving: tuple[PackageFile, ...] = ()  # that the page does not name
-    returning: tuple[PackageFile, ...] = ()  # that it names again
-    updated: tuple[tuple[PackageFile, File], ...] = ()  # whose details are others
+    added: tuple[File, ...] = ()  # files to download
+    leaving: tuple[PackageFile, ...] = ()  # copies that the page does not name
+    returning: tuple[PackageFile, ...] = ()  # copies that the page names again
+    updated: tuple[tuple[PackageFile, File], ...] = ()  # copies whose details changed
 
 
 def is_same_file(one: File, other: File) -> bool:
@@ -87,9 +87,9 @@ def _agree(one: File, other: File) -> bool:
 
 
 def metadata_hash(file: File) -> tuple[str, str] | None:
-    """Return the hash that the metadata (PEP 658) is checked with.
+    """Return the hash for checking the metadata (PEP 658).
 
-    None: it is not copied.
+    None: the metadata is not copied.
     """
     if not isinstance(file.core_metadata, tuple) or not metadata_fits(file.filename):
         return None
@@ -97,7 +97,7 @@ def metadata_hash(file: File) -> tuple[str, str] | None:
 
 
 def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyChanges:
-    """Return what makes ``wanted`` the copies of a project.
+    """Return the changes after which ``wanted`` are the project's copies.
 
     Files without a hash that can be checked are never copied.
     """
@@ -149,8 +149,8 @@ def with_copies(page: Page, copies: Iterable[PackageFile], *, hide_missing: bool
 def copied_file(file: File, copy: PackageFile, depth: int = 2) -> File:
     """Return ``file`` at the address of its copy.
 
-    The page is ``depth`` directories below the output.
-    Its signature (PEP 503) is not copied, and its metadata (PEP 658) only when it was checked.
+    The page is ``depth`` directories below the output. Its signature (PEP 503) is not copied. Its
+    metadata (PEP 658) is copied only if it was checked.
     """
     is_true = copy.has_metadata or file.core_metadata is False
     metadata = file.core_metadata if is_true else None

@@ -1,4 +1,4 @@
-"""Where a copied file is, below the output."""
+"""Chooses the path of a copied file below the output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UPSTREAM_PATH = re.compile(r"/([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{60})/[^/]+\
 def strongest(hashes: Hashes) -> tuple[str, str] | None:
     """Return the strongest pair of (algorithm, hex digest).
 
-    None: there is none that a file can be checked with.
+    None: no hash can be used to check a file.
     """
     given = dict(hashes)
     return next(((name, given[name]) for name in STRENGTH if name in given), None)
@@ -31,10 +31,10 @@ def strongest(hashes: Hashes) -> tuple[str, str] | None:
 def paths_of(file: File) -> tuple[str, ...]:
     """Return the paths that a copy may have, the best first.
 
-    They are below the output and end in ``aa/bb/<60 hex>/name``: that of upstream's URL, where it
-    ends so, then one made from the hash. The second is for files of which another one has the first
-    already: upstream put other bytes at an address, or two projects name it. Empty: the file has no
-    hash to check.
+    They are below the output and end in ``aa/bb/<60 hex>/name``. The first is the path of
+    upstream's URL, if it ends in that way. The next one is made from the hash. It is used if
+    another file already has the first path: upstream put other bytes at an address, or two projects
+    name it. Empty: the file has no hash to check.
     """
     best = strongest(file.hashes)
     if best is None:

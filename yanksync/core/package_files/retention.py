@@ -1,7 +1,8 @@
 """Decides which files stay although upstream removed them (pure).
 
-The cause decides, as far as it can be known: the journal cannot tell an owner's removal from an
-administrator's. Malware is removed early or after a quarantine, so neither of these is kept.
+The cause of the removal decides, but it is not always known: the journal does not show whether an
+owner or an administrator removed a file. Malware is removed early or after a quarantine, so such
+files are not kept.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ YOUNG = 14 * _DAY
 """Seconds. A file that is removed within this time of its upload is not kept."""
 
 _REMOVED = "removed upstream on "
-_DEPTH = layout.DELETED_ROOT.count("/") + 2  # of its pages below the output
-_SKEW = 3600.0  # seconds by which clocks of upstream may differ; its journal runs back minutes
+_DEPTH = layout.DELETED_ROOT.count("/") + 2  # directories between the output and its pages
+_SKEW = 3600.0  # seconds by which upstream's times may differ; its journal runs back minutes
 _TURNS = (
     HistoryAction.QUARANTINE,
     HistoryAction.UNQUARANTINE,
@@ -47,7 +48,7 @@ class Refusal(StrEnum):
 
 
 class RetentionPolicy(Struct, frozen=True, kw_only=True):
-    """What becomes of files that upstream removed."""
+    """What the mirror does with files that upstream removed."""
 
     on_pages: bool = False  # mirror.deleted = "yank": the pages of projects offer them
     in_index: bool = False  # files.deleted_index: the index of deleted files offers them
@@ -56,7 +57,7 @@ class RetentionPolicy(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """What decides, to notice a change."""
+        """The policy as a text, to notice a change."""
         return f"{self.on_pages:d}{self.in_index:d}{self.deleted_projects:d} {self.keep_days}"
 
 
@@ -70,16 +71,16 @@ class Withdrawal(Struct, frozen=True):
 
 
 class Removal(Struct, frozen=True, kw_only=True):
-    """What is known of a file that upstream has no more."""
+    """Facts about a file that upstream no longer has."""
 
-    seen: float  # by which pass, UTC seconds
-    happened: float  # when upstream removed it, as far as the history tells
+    seen: float  # UTC seconds of the pass that saw it
+    happened: float  # when upstream removed it, by the history
     uploaded: float
-    is_quarantined: bool = False  # its release; nothing has ended that
-    was_quarantined: bool = False  # at any time, with its project or its release
+    is_quarantined: bool = False  # its release is in quarantine now
+    was_quarantined: bool = False  # ever: its project or its release
     project_removed: bool = False  # the project is not there now
     created_again: bool = False  # the project is there, and was removed since the upload
-    restored: bool = False  # a person wants it
+    restored: bool = False  # a person asked for it
 
 
 def judge(removal: Removal, policy: RetentionPolicy, now: float) -> Refusal | None:
@@ -107,7 +108,7 @@ class ProjectHistory:
     """What the history of a project says of its files."""
 
     def __init__(self, project: str, rows: Sequence[Withdrawal]) -> None:
-        """``rows``: the oldest first."""
+        """``rows``: oldest first."""
         self._rows = rows
         versions = {row.version for row in rows if row.version is not None}
         self._of_rows = VersionFinder(project, versions)
@@ -151,7 +152,7 @@ class ProjectHistory:
 
 
 def _is_quarantined(turns: Sequence[Withdrawal]) -> bool:
-    """Return True if the newest turn quarantined the release.
+    """Return True if the newest of these events quarantined the release.
 
     A quarantine of the project shows on its page.
     """
@@ -163,11 +164,11 @@ def kept_file(copy: PackageFile) -> File:
     removed = copy.removed_at if copy.removed_on is None else copy.removed_on
     reason = f"{_REMOVED}{format_time(removed or 0.0)[:10]}"
     before = "" if copy.file.yanked is None else copy.file.yanked.reason
-    if before.startswith(_REMOVED):  # a state that was lost has read its own page
+    if before.startswith(_REMOVED):  # the state was lost, and this is the mirror's own page
         reason = before
     elif before:
         reason += f"; yanked before: {before}"
-    # Upstream's attestations of a removed file are gone with it.
+    # Upstream's attestations disappear together with the file.
     return replace(copy.file, yanked=Yank(reason), provenance=None)
 
 
@@ -190,10 +191,10 @@ def without_kept_files(
     listed: Collection[str] | None,
     stays: Callable[[PackageFile], bool],
 ) -> Page:
-    """Return what is published of ``shown``, a page with all kept files.
+    """Return the published part of ``shown``, which has all kept files.
 
-    A kept file stays while its copy is at its path, and if ``stays`` says so. ``listed`` are the
-    versions on upstream's page.
+    A kept file stays on the page if ``stays`` allows it, as long as its copy is at its path.
+    ``listed`` are the versions on upstream's page.
     """
     going = {
         one.file.filename

@@ -1,7 +1,7 @@
 """Chooses files of a project by the rules of ``[files]`` (pure).
 
-What the rules leave out is left off the page, too: an installer never picks a file that the mirror
-does not copy.
+The page leaves out the same files, so that an installer never picks a file that the mirror does not
+copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SDISTS = (
 
 
 class ProjectAction(StrEnum):
-    """What becomes of the files of a project."""
+    """What the mirror does with the files of a project."""
 
     COPY = "copy"
     LINK = "link"  # the page names upstream's files; no rule applies to them
@@ -34,7 +34,7 @@ class ProjectAction(StrEnum):
 
 
 class FileRule(StrEnum):
-    """A rule that leaves files out, by its key; in their order."""
+    """The rules that leave files out, by their keys, in order."""
 
     PROJECTS = "files.projects"
     LOCK_FILES = "files.lock_files"
@@ -58,7 +58,7 @@ class FileRules(Struct, frozen=True, kw_only=True):
     newest_by: Literal["version", "time"] = "version"
     newest_per: Literal["project", "minor"] = "project"
     prereleases: bool = True
-    prerelease_projects: tuple[tuple[str, bool], ...] = ()  # the first replaces prereleases
+    prerelease_projects: tuple[tuple[str, bool], ...] = ()  # the first match replaces prereleases
     platforms: tuple[str, ...] = ()  # patterns of wheels' platforms; none: all
     pythons: tuple[str, ...] = ()  # interpreters, such as cp312; none: all
     sdists: bool = True
@@ -89,7 +89,7 @@ class FileChoice(Struct, frozen=True):
 
 
 class ChosenPage(Struct, frozen=True):
-    """What the rules make of a page."""
+    """A page after the rules were applied."""
 
     page: Page
     left_out: Mapping[str, FileRule]  # by file name: the first rule that leaves it out
@@ -102,7 +102,7 @@ _Test = Callable[[str | None, File], bool]
 def choose(page: Page, choice: FileChoice) -> ChosenPage:
     """Return ``page`` with the chosen files.
 
-    A version is dropped only when files of it were left out and none remains.
+    A version leaves the page only if the rules left out files of it, and none is left.
     """
     rules = choice.rules
     action = rules.action(page.name)
@@ -144,7 +144,7 @@ def _tests(
     rules = choice.rules
     if action is ProjectAction.EXCLUDE:
         yield FileRule.PROJECTS, lambda version, file: False
-    # A project without pins is on its way out: a guard may hold its removal.
+    # A project without pins will leave, but a guard may hold its removal.
     if rules.pins is not None and (pins := rules.pins.get(name)) is not None:
         yield FileRule.LOCK_FILES, lambda version, file: _is_pinned(version, file, pins)
     if not rules.sdists:
@@ -188,8 +188,8 @@ def _uploaded(file: File, unknown: float) -> float:
 def _newest(files: list[_Candidate], rules: FileRules) -> set[str | None]:
     """Return the versions of the newest releases.
 
-    A release that is yanked as a whole takes no place: it stays while it is newer than the last of
-    the others. Where none of those that have a place is final, the newest final one has one, too.
+    A release that is yanked as a whole is not counted: it stays while it is newer than the oldest
+    counted release. If no counted release is final, the newest final release is counted, too.
     """
     releases: dict[str | None, list[File]] = {}
     for version, file in files:
@@ -205,9 +205,9 @@ def _newest(files: list[_Candidate], rules: FileRules) -> set[str | None]:
 
 
 def _age(version: str | None, files: list[File], rules: FileRules) -> tuple[object, ...]:
-    """Return what releases are ordered by, oldest first.
+    """Return the sort key of releases, oldest first.
 
-    The time of a release is that of its first file.
+    The time of a release is the time of its first file.
     """
     if rules.newest_by == "version":
         return sort_key(version)

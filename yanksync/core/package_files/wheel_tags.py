@@ -13,7 +13,7 @@ PYTHON = re.compile(r"(cp|pp)([23])([0-9]{1,2})(t?)")
 """An interpreter as wheels name it: ``cp312``, ``cp313t`` (without the GIL), ``pp311``."""
 
 _MOST = 1000  # tags of one wheel; a name with more is not read
-_FAT = {  # what macOS' wheels for several processors are for
+_FAT = {  # the processors of macOS wheels for several processors
     "universal2": ("x86_64", "arm64"),
     "universal": ("x86_64", "i386"),
     "intel": ("x86_64", "i386"),
@@ -23,7 +23,7 @@ _FAT = {  # what macOS' wheels for several processors are for
 def is_for_platform(filename: str, patterns: tuple[str, ...]) -> bool:
     """Return whether one of the patterns names a platform of a wheel.
 
-    A wheel for any platform is for each of them.
+    A wheel for any platform fits every pattern.
     """
     matches = _expression(patterns).match
     return any(
@@ -36,7 +36,7 @@ def is_for_platform(filename: str, patterns: tuple[str, ...]) -> bool:
 def is_for_python(filename: str, pythons: tuple[str, ...]) -> bool:
     """Return whether one of the interpreters can use a wheel.
 
-    Its platform does not count here.
+    This ignores its platform.
     """
     usable = _usable(pythons)
     return any((tag.interpreter, tag.abi) in usable for tag in _tags(filename))
@@ -45,7 +45,7 @@ def is_for_python(filename: str, pythons: tuple[str, ...]) -> bool:
 def _tags(filename: str) -> frozenset[Tag]:
     """Return the tags in the name of a wheel.
 
-    None: it is no name of a wheel.
+    None: it is not the name of a wheel.
     """
     parts = filename.removesuffix(".whl").split("-")
     return _parsed("-".join(parts[-3:])) if len(parts) in (5, 6) else frozenset()

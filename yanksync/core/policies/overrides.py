@@ -12,7 +12,7 @@ from msgspec import Struct
 from yanksync.core.names import normalize
 from yanksync.core.versions import same_version, version_key
 
-_DISTRIBUTION = re.compile(
+_DISTRIBUTION = (
     r"\.(?:whl|egg|zip|exe|msi|rpm|deb|dmg|tar|tgz|tbz2?|tar\.(?:gz|bz2|xz|lz|lzma|zst|Z))\Z"
 )
 _ORDER = {"fixed": 0, "introduced": 1, "last_affected": 2}  # of events at one version
@@ -87,7 +87,7 @@ def parse_match(text: str) -> Match:
         if version.startswith("=") or "*" in version:
             raise ValueError(f"{text!r} must be one release, like demo==1.0, without === and *")
         return Match(project, version)
-    if _DISTRIBUTION.search(text) is not None:
+    if re.search(_DISTRIBUTION, text) is not None:
         if "/" in text or "\\" in text:
             raise ValueError(f"{text!r} must be a file name without a path")
         return Match(file=text)

@@ -1,4 +1,4 @@
-"""Pure: which releases cooldown hid at the moment when upstream withdrew them."""
+"""Finds releases that cooldown hid when upstream withdrew them (pure)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ Releases = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class HiddenReleases(Struct, frozen=True):
-    """What cooldown hides of a project."""
+    """The releases of a project that cooldown hides."""
 
     files: Releases = ()
-    partly: tuple[str, ...] = ()  # versions of which other files are offered
+    partly: tuple[str, ...] = ()  # versions that also have offered files
     offers_more: bool = False  # a file of any release is offered
 
 
 class Averted(Struct, frozen=True):
-    """The part of a withdrawal that concerns files which were never offered."""
+    """The part of a withdrawal that concerns files never offered."""
 
     releases: Releases
     is_all: bool  # nothing else was withdrawn
 
     @property
     def count(self) -> int:
-        """How many files that are."""
+        """The number of these files."""
         return sum(len(files) for _, files in self.releases)
 
 
 def hidden_releases(page: Page, offer: Offer) -> HiddenReleases | None:
-    """Return what cooldown hides of a recorded ``page``; None: no release."""
+    """Return what cooldown hides of a recorded ``page``; None: nothing."""
     hidden: dict[str, list[str]] = {}
     for one in offer.rulings:
         if one.hidden and one.version is not None and isinstance(one.rule, HiddenBy):

@@ -1,8 +1,9 @@
 """Finds the journal entries that explain a change of a project (R6).
 
-An entry and a difference between two pages share an address exactly if the entry accounts for the
-difference. So each is looked up, and the cost is that of the entries and the differences, not of
-their product: an upstream may remove 10,000 releases at once.
+An entry and a difference between two pages share an address exactly if the entry explains the
+difference. So each difference is looked up, and the cost grows with the number of entries and of
+differences, not with their product. This matters because an upstream may remove 10,000 releases at
+once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from yanksync.core.versions import VersionKey, version_key
 
 
 class ScopeKind(StrEnum):
-    """The kinds of addresses, and those that need no text beside them."""
+    """The kinds of addresses; some kinds need no text."""
 
     PROJECT = "all of it"
     UNVERSIONED = "files that belong to no version"
@@ -40,7 +41,7 @@ def scopes_of_change(change: PageChange) -> Iterator[Scope]:
         yield (ScopeKind.RELEASE, key)
         if whole:
             yield (ScopeKind.WHOLE_RELEASE, key)
-    elif not whole or change.files:  # else the difference is about the project
+    elif not whole or change.files:  # otherwise the difference is about the project
         yield ScopeKind.UNVERSIONED
         if whole:
             yield ScopeKind.ALL_UNVERSIONED
@@ -51,8 +52,8 @@ def scopes_of_change(change: PageChange) -> Iterator[Scope]:
 def scopes_of_event(event: JournalEvent, *, removal: bool) -> tuple[Scope, ...]:
     """Return the keys of a journal entry.
 
-    With ``removal`` they are those that explain missing files, else those for other differences.
-    Only an entry that removes explains what is missing; one about a file explains that file only.
+    With ``removal`` they explain missing files, otherwise other differences. Only a removing entry
+    explains a missing file, and an entry about one file explains only that file.
     """
     if event.kind in (EntryKind.OTHER_CHANGE, EntryKind.ROLE) or (removal and not event.removes):
         return ()
@@ -68,7 +69,7 @@ def scopes_of_event(event: JournalEvent, *, removal: bool) -> tuple[Scope, ...]:
 def explains(event: JournalEvent, change: PageChange) -> bool:
     """Return True if ``event`` explains ``change``.
 
-    It does for the same version, or as an entry about the whole project.
+    It does so for the same version, or if it is about the whole project.
     """
     there = scopes_of_event(event, removal=change.action is HistoryAction.REMOVE)
     return any(address in there for address in scopes_of_change(change))
@@ -84,7 +85,7 @@ class EntryIndex:
     def _explaining(self) -> dict[tuple[bool, Scope], list[int]]:
         """The serials of the entries at each address.
 
-        Of removals, and of other differences.
+        One mapping is for removals, the other for other differences.
         """
         found: dict[tuple[bool, Scope], list[int]] = {}
         for event in self._events:

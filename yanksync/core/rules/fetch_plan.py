@@ -27,18 +27,18 @@ class FetchTask(
         "recheck": "sweep",
     },
 ):
-    """A project whose page is to be asked for."""
+    """A project whose page must be fetched."""
 
     name: NormalizedName
     required_serial: int | None = None  # the serial that its page must reach
     urgent: bool = False  # a withdrawal is among its entries
     forced: bool = False  # without ETag: full-resync
-    since: float = 0.0  # start of the read that first asked for it
-    unconfirmed: str | None = None  # what an earlier pass saw and did not believe
+    since: float = 0.0  # start of the journal read that first named it
+    unconfirmed: str | None = None  # what an earlier pass saw, but did not believe
     unconfirmed_since: float | None = None  # UTC seconds
-    recheck: bool = False  # nothing names it; it is asked because its time has come
-    behind: bool = False  # upstream has given the same old answer for longer than a CDN's day
-    approved: bool = False  # should its project be gone, a person has agreed to that already
+    recheck: bool = False  # no entry names it; its regular recheck is due
+    behind: bool = False  # the same old answer came for longer than a CDN keeps it
+    approved: bool = False  # a person has approved the removal in advance
 
 
 class PlannedRemoval(Struct, frozen=True):
@@ -56,14 +56,14 @@ class ChangedFile(Struct, frozen=True):
 
 
 class ChangedMark(Struct, frozen=True):
-    """A file that changed rules mark as yanked, or mark no more."""
+    """A file that changed rules mark as yanked, or no longer mark."""
 
     filename: str
     yanked: bool
 
 
 class ChangedOffer(Struct, frozen=True):
-    """A project whose page changed rules make another one."""
+    """A project whose page changes because of changed rules."""
 
     name: NormalizedName
     files: tuple[ChangedFile, ...] = ()
@@ -71,7 +71,7 @@ class ChangedOffer(Struct, frozen=True):
 
 
 class PlannedCopy(Struct, frozen=True):
-    """A package file to be copied or taken out of service."""
+    """A package file to copy or to take out of service."""
 
     filename: str
     bytes: int | None  # None: upstream does not say
@@ -85,34 +85,34 @@ class PlannedCopies(Struct, frozen=True, kw_only=True):
     """
 
     first: tuple[PlannedCopy, ...] = ()  # the first of each kind
-    added: int = 0  # those in the queue included
-    added_bytes: int = 0  # of those whose size is known
+    added: int = 0  # includes those in the queue
+    added_bytes: int = 0  # only of files whose size is known
     removed: int = 0
     removed_bytes: int = 0
 
 
 class PassPlan(Struct, frozen=True, kw_only=True):
-    """What a pass would do, as known before it fetches pages."""
+    """What a pass would do, before it has fetched pages."""
 
     cursor: int | None  # the journal's serial after reading
-    removals: tuple[PlannedRemoval, ...] = ()  # known before pages are asked for
-    files: tuple[ChangedFile, ...] = ()  # that changed rules hide or bring back
-    marks: tuple[ChangedMark, ...] = ()  # that changed rules set or take away
-    copies: PlannedCopies = PlannedCopies()  # only where package files are copied
+    removals: tuple[PlannedRemoval, ...] = ()  # known before pages are fetched
+    files: tuple[ChangedFile, ...] = ()  # files that changed rules hide or bring back
+    marks: tuple[ChangedMark, ...] = ()  # marks that changed rules set or remove
+    copies: PlannedCopies = PlannedCopies()  # only if package files are copied
     held: tuple[str, ...] = ()  # what would wait for a person, and why
-    quarantines: tuple[NormalizedName, ...] = ()  # withdrawn on the journal's word: no files
-    publications: int = 0  # pages recorded earlier and not yet published
+    quarantines: tuple[NormalizedName, ...] = ()  # quarantined by the journal: no files
+    publications: int = 0  # recorded earlier, not yet published
     rewrites: tuple[NormalizedName, ...] = ()  # the first of these
-    looks: tuple[FetchTask, ...] = ()  # withdrawals first; the first of them, where there are many
-    more: int = 0  # looks beyond those
+    looks: tuple[FetchTask, ...] = ()  # withdrawals first; if there are many, only the first ones
+    more: int = 0  # number of further fetches
 
 
 def backoff(attempts: int) -> float:
     """Return the seconds until the next try (R3).
 
-    ``attempts`` passes had no success.
+    ``attempts`` is the number of passes without success.
 
-    The next pass, then a minute, doubling to an hour.
+    The first try is in the next pass; then the time is a minute, and doubles up to an hour.
     """
     if attempts <= 1:
         return 0.0
@@ -127,8 +127,8 @@ def is_overdue(stale_since: float | None, now: float) -> bool:
 def recheck_due(name: str, checked: float, sweep_days: int) -> float | None:
     """Return when the recheck fetches a page again; None: never.
 
-    Between half of ``sweep_days`` and all of it, by a hash of the name, so that pages built in one
-    go are not due in one go.
+    The time is between half of ``sweep_days`` and all of it, by a hash of the name. So pages that
+    were fetched together are not due together.
     """
     if sweep_days <= 0:
         return None
@@ -143,8 +143,8 @@ def recheck_budget(projects: int, elapsed: float, sweep_days: int) -> int:
 
     ``elapsed`` seconds have passed since the pass before.
 
-    At most twice the average share: the whole mirror is asked within ``sweep_days`` without bursts.
-    The average interval of :func:`recheck_due` is three quarters of ``sweep_days``.
+    It is at most twice the average share. So the whole mirror is fetched within ``sweep_days``,
+    without bursts. The average interval of :func:`recheck_due` is three quarters of ``sweep_days``.
     """
     if sweep_days <= 0 or projects == 0:
         return 0

@@ -11,12 +11,12 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes, earliest_effective, effective_times
 from yanksync.core.rules.journal_entries import JournalEvent
 
-_ADDED = re.compile(r"add \S+ file (.+)")
+_ADDED = r"add \S+ file (.+)"
 
 
 def added_file(event: JournalEvent) -> str | None:
     """Return the name of the file that an entry adds, or None."""
-    match = None if event.entry.version is None else _ADDED.fullmatch(event.entry.action)
+    match = None if event.entry.version is None else re.fullmatch(_ADDED, event.entry.action)
     return None if match is None else match[1]
 
 
@@ -25,14 +25,14 @@ def with_page(
 ) -> FileTimes:
     """Return the times after ``page`` was recorded.
 
-    A file without an entry that no page had before was added now. Its upload-time alone counts for
-    a file of the first page, unless the project appeared while it was followed (``all_new``), and
-    for files that vanish, should they come back. The page of a quarantined project shows no files,
-    so the one after it is the first.
+    A file without an entry that no earlier page had was added now. For a file of the first page
+    only its upload-time counts, unless the project appeared while it was followed (``all_new``).
+    The same is true for files that vanish and come back. The page of a quarantined project shows no
+    files, so the next page counts as the first.
     """
     if before is not None and before.quarantined and known.earliest is None:
         before = None
-    if before is not None and all_new:  # other files are those of its predecessor
+    if before is not None and all_new:  # other files belong to an earlier project of this name
         own = tuple(file for file in before.files if file.filename in known.added)
         before = replace(before, files=own)
     names = {file.filename for file in page.files}
@@ -49,7 +49,7 @@ def with_page(
 def without_page(known: FileTimes, before: Page) -> FileTimes:
     """Return the times after a page vanished.
 
-    If it comes back, its files are as old as before.
+    If it comes back, its files have the same age as before.
     """
     names = (file.filename for file in before.files)
     return FileTimes(_kept(known.added, names), _earliest(known, before))

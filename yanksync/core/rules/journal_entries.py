@@ -1,4 +1,4 @@
-"""Stage 1, pure: what journal entries ask for.
+"""Stage 1: decides what journal entries ask for (pure).
 
 An entry only says "look at that project again" (R5); only the page says what is true.
 The rules kept here:
@@ -24,7 +24,7 @@ from yanksync.core.names import NormalizedName, normalize
 
 
 class EntryKind(StrEnum):
-    """What an entry is about, as far as that rules what follows."""
+    """What an entry is about, for the later steps."""
 
     INERT = "inert"  # changes no page
     ROLE = "role"  # inert for a project that the state holds
@@ -78,7 +78,7 @@ HISTORY_ACTIONS = {
 """Which kinds enter the history; the two returns only for what was withdrawn before."""
 
 # Warehouse's role verbs, and those of pypi/legacy.
-_ROLE = re.compile(r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) ")
+_ROLE = r"(add|accepted|invite|revoke_invite|change|remove) (Owner|Maintainer) "
 _INERT = frozenset({"docupdate", "docdestroy", "keyrotate "})
 
 _PROJECT_KINDS = {
@@ -125,32 +125,32 @@ class ProjectMark(Struct, frozen=True, gc=False):
     required_serial: int  # the serial of its newest page-changing entry
     kind: EntryKind  # of that entry
     urgent: bool  # a withdrawal is among its entries
-    quarantine: int | None = None  # the serial of its last one that nothing ended
+    quarantine: int | None = None  # the serial of its last quarantine, if not ended
 
 
 class JournalBatch(Struct, frozen=True):
-    """What one answer of the journal comes to."""
+    """The result of one answer of the journal."""
 
-    cursor: JournalEntry | None  # the last row; None when there was no new one
+    cursor: JournalEntry | None  # the last row; None: there was no new one
     events: tuple[
         JournalEvent, ...
-    ]  # oldest first; the ones with a place in the history, inert ones left out
-    marks: tuple[ProjectMark, ...]  # one a project
+    ]  # oldest first; only entries for the history, without inert ones
+    marks: tuple[ProjectMark, ...]  # one for each project
     skipped: int  # rows whose name is no valid project name
 
 
 def classify(entry: JournalEntry) -> EntryKind:
     """Return what ``entry`` is about.
 
-    A verb that is not known is :attr:`EntryKind.OTHER_CHANGE`. Release verbs count only with a
-    version and project verbs only without one: a team may be called ``release``, so ``remove Owner
-    release`` and its like must not be read as anything else.
+    An unknown verb is :attr:`EntryKind.OTHER_CHANGE`. Release verbs count only with a version, and
+    project verbs only without one. The reason: a team may be called ``release``, so
+    ``remove Owner release`` must not be read as the removal of a release.
     """
     action = entry.action
     if entry.version is None:
         if action in _INERT:
             return EntryKind.INERT
-        if _ROLE.match(action):
+        if re.match(_ROLE, action):
             return EntryKind.ROLE
         return _PROJECT_KINDS.get(action, EntryKind.OTHER_CHANGE)
     if action in _INERT:
@@ -181,8 +181,8 @@ def interpret(
 ) -> JournalBatch:
     """Turn journal rows, in order, into pending projects and events.
 
-    ``selects`` says whether a project is mirrored; ``held`` are those of the named projects that
-    the state holds a page of, for which role rows are inert (R5).
+    ``selects`` says whether a project is mirrored. ``held`` are the named projects that have a page
+    in the state; rows about roles are inert for them (R5).
     """
     names = _valid(entries)
     skipped = sum(entry.name not in names for entry in entries)
@@ -216,9 +216,9 @@ def interpret(
 def check_continuity(rows: Sequence[JournalEntry], cursor: int, known: JournalEntry | None) -> None:
     """Check that the journal still has the row at the cursor (R14).
 
-    ``rows`` are those from ``cursor - 1`` on. ``known`` is the row at the cursor as it was read;
-    None: only its serial is known, because the cursor came from a list. A cursor of 0 is the start
-    of an empty journal and has no row. Raises :class:`JournalReplaced`.
+    ``rows`` are the rows from ``cursor - 1`` on. ``known`` is the row at the cursor that was read
+    before. None means that only its serial is known, because the cursor came from a list. A cursor
+    of 0 is the start of an empty journal and has no row. Raises :class:`JournalReplaced`.
     """
     if cursor <= 0:
         return
@@ -226,7 +226,7 @@ def check_continuity(rows: Sequence[JournalEntry], cursor: int, known: JournalEn
         raise JournalReplaced(cursor, "it ends before that serial")
     first = rows[0]
     if known is None:
-        if first.serial < cursor:  # a gap at the cursor is no proof against it
+        if first.serial < cursor:  # a gap at the cursor proves nothing
             raise JournalReplaced(cursor, f"it answers with serial {first.serial}")
         return
     if first.serial != cursor:

@@ -1,4 +1,4 @@
-"""A value: what the state knows of a project, its page aside."""
+"""A value: what the state knows about a project, without its page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
     presence: Presence
     serial: int | None = None  # of the held page, or the tombstone of a removed project
     quarantined: bool = False
-    quarantine_serial: int | None = None  # of the entry that did so before its page was seen (R9)
+    quarantine_serial: int | None = None  # of a quarantine before its page was seen (R9)
     etag: str | None = None
     entry_kind: EntryKind | None = None  # its newest page-changing entry
     entry_serial: int | None = None
-    omitted_at_serial: int | None = None  # serial of the list that left it out; None: none did
+    omitted_at_serial: int | None = None  # serial of a list without it; None: there is none
     published: PublishedForms | None = None
     published_serial: int | None = None
 
@@ -30,7 +30,7 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
     def is_only_published(self) -> bool:
         """True if a page is published that the state never had.
 
-        Another state or program made it.
+        Another state or program published it.
         """
         return self.published is not None and self.presence in (Presence.NEW, Presence.UNKNOWN)
 
@@ -38,13 +38,13 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
     def is_of_old_journal(self) -> bool:
         """True if the page is from before upstream was replaced.
 
-        Then its serial compares with no other.
+        Then its serial cannot be compared with others.
         """
-        return self.serial is not None and self.serial <= 0  # -1: and it was removed since
+        return self.serial is not None and self.serial <= 0  # -1: it was removed after that
 
     @property
     def minimum_serial(self) -> int | None:
-        """The serial below which an answer is older than the published page."""
+        """An answer below this serial is older than the published page."""
         known = (self.serial, self.published_serial)
         return max((serial for serial in known if serial is not None), default=None)
 
@@ -52,7 +52,7 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
     def floor(self) -> int:
         """The serial below which a page is stale (R3).
 
-        For a removed project it is the tombstone.
+        For a removed project this is the tombstone.
         """
         removed = self.presence is Presence.REMOVED
         return (self.serial if removed else self.minimum_serial) or 0

@@ -1,19 +1,19 @@
-"""Pure: what the history says of lost files."""
+"""Decides what the history says of lost files (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from yanksync.core.model import HistoryAction, Page, PageChange
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.core.versions import VersionKey, file_versions, version_key
 
 
 class EarliestExplanation:
-    """From which serial on a journal entry may explain a change.
+    """The serial after which a journal entry may explain a change.
 
-    That is the serial of the page before; for a file that this page had lost, it is the serial of
-    the last page that had it. None: from any.
+    This is the serial of the page before. If that page had lost a file already, it is the serial of
+    the last page with the file. None: any entry may explain it.
     """
 
     def __init__(self, lost: Iterable[LostFile], serial: int | None) -> None:
@@ -46,7 +46,7 @@ def _lower(one: int | None, other: int | None) -> int | None:
 
 
 def removal_changes(page: Page, lost: Iterable[LostFile]) -> tuple[PageChange, ...]:
-    """Return what the history says when these vanished files are let go.
+    """Return the changes for the history when vanished files are released.
 
     ``page`` is the page that is published without them.
     """

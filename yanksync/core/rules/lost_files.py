@@ -4,63 +4,27 @@ A file that vanishes without a reason, or gets another hash, may be upstream's f
 Only such a file is held back: it stays as it was published, while everything else of the new page
 is published at once, yanks above all (rules R7 and R8).
 
-A file whose hash was in doubt is remembered when it is published no more: when it comes back with
-another hash than it was published with, a person must approve that, however much later it is.
+If the hash of a file was in doubt, the file is remembered after it is no longer published. If it
+ever comes back with another hash than the published one, a person must approve that.
 
-No installer saw what cooldown hides, so its removal needs no guard: it is gone at once. While only
-the journal tells of the removal, the file is withheld, until a page tells.
+Installers never saw a file that cooldown hides, so its removal needs no guard and takes effect at
+once. If only the journal has shown the removal so far, the file is withheld until a page shows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.core.model import File, Hashes, Page, Yank
-from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
-from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
+from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.core.rules.loss_entries import LossEntries
+from yanksync.core.rules.lost_file import LostFile, Observation, with_mark
+from yanksync.core.versions import file_versions, versions_by_file
 
 _VARIANTS = "-variants.json"
 """Files that describe a release's variants may change under their name (PEP 825, a draft)."""
-
-
-class LostFile(Struct, frozen=True, kw_only=True):
-    """A published file that upstream's page lacks, or has with another hash."""
-
-    file: File  # as it is published, with the yank marks that upstream added since
-    version: str | None  # of the release that it belongs to
-    low: int | None  # serial of the last page that had it; None where upstream gives none
-    since: float  # when upstream's page first differed; UTC seconds
-    run: int  # the pass that saw that
-    hashes: Hashes | None = None  # upstream's for that name now; None: the file is gone
-    confirmed: bool = (
-        False  # a hash, or a second look said the same, so that the guards may judge it
-    )
-    held: str | None = None  # why a guard holds it
-    held_since: float | None = None
-    approved: bool = False  # a person has let it go
-    suspect: bool = False  # upstream has had another hash for it
-    shown: bool = True  # False: it is not published, and only its hashes are remembered
-
-    @property
-    def vanished(self) -> bool:
-        """True if it is published, and upstream's page lacks its name."""
-        return self.shown and self.hashes is None
-
-    @property
-    def withheld(self) -> bool:
-        """Whether the journal removed it while hidden, before a page did."""
-        return not (self.shown or self.suspect)
-
-
-class Observation(Struct, frozen=True):
-    """When a page is looked at."""
-
-    now: float  # UTC seconds
-    run: int = 0  # the number of the pass
-    confirm_after: float = 0.0  # seconds between the first look and the one that confirms it
 
 
 def find_lost_files(
@@ -96,7 +60,7 @@ def find_lost_files(
     ]
     if not going and not withheld:
         return ()
-    entries, marks = _LossEntries(events), _marks_of(after)
+    entries, marks = LossEntries(events), _marks_of(after)
     versions = {} if before is None else versions_by_file(before)
     found = [
         one
@@ -131,23 +95,23 @@ def confirm_lost(lost: LostFile, observation: Observation) -> LostFile:
 
 
 def remembered(lost: LostFile) -> LostFile:
-    """Return what to remember of a file that is published no more."""
+    """Return what to remember of a file that is no longer published."""
     return replace(
         lost, hashes=None, confirmed=False, held=None, held_since=None, approved=False, shown=False
     )
 
 
 def unpublished(lost: Iterable[LostFile]) -> tuple[LostFile, ...]:
-    """Return ``lost`` for a project of which nothing is published any more."""
+    """Return ``lost`` for a project that is no longer published."""
     return tuple(remembered(one) for one in lost if one.suspect and not _is_new_approved(one))
 
 
 def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> tuple[LostFile, ...]:
     """Return ``lost`` without what newer journal entries explain.
 
-    An entry that removes a file lets it go; one that yanks its release adds the mark.
+    An entry that removes a file explains its loss. An entry that yanks its release adds the mark.
     """
-    entries = _LossEntries(events)
+    entries = LossEntries(events)
     left: list[LostFile] = []
     for one in lost:
         if entries.explain(one, vanished=one.vanished):
@@ -160,7 +124,7 @@ def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> t
 def page_with_lost_files(page: Page, lost: Sequence[LostFile]) -> Page:
     """Return ``page`` with the lost files as they were published.
 
-    One that was not published when its hash changed is left out.
+    A file that was not published when its hash changed is left out.
     """
     if not lost or page.quarantined:
         return page
@@ -181,12 +145,12 @@ def previously_shown(
     lost_now: Sequence[LostFile],
     events: Sequence[JournalEvent],
 ) -> Page:
-    """Return what was published before ``shown``, as the history compares the two.
+    """Return the page published before ``shown``, for comparing the two.
 
-    Journal entries tell of yanks before a page does, and mark lost files. Such a mark is no news:
-    the history has the entry.
+    Journal entries show yanks before a page does, and mark lost files. Such a mark is no new
+    change, because the history has the entry.
     """
-    entries = _LossEntries(events) if lost or lost_now else None
+    entries = LossEntries(events) if lost or lost_now else None
     marked = {
         one.file.filename
         for one in (*lost, *lost_now)
@@ -215,12 +179,12 @@ def _quarantined(
     events: Sequence[JournalEvent],
     observation: Observation,
 ) -> Iterator[LostFile]:
-    """Yield what to remember of the files that a quarantine takes away.
+    """Yield what to remember of files that a quarantine takes away.
 
-    All, it may be cleared.
-    Their hashes, that is: nothing asks for the release of each.
+    It remembers all of them, because the quarantine may end. It needs only their hashes, and not
+    the release of each.
     """
-    entries, low = _LossEntries(events), None if before is None else before.serial
+    entries, low = LossEntries(events), None if before is None else before.serial
     for file in _published(before, known):
         old = known.get(file.filename) or LostFile(
             file=file, version=None, low=low, since=observation.now, run=observation.run
@@ -229,8 +193,8 @@ def _quarantined(
             yield from _kept(replace(old, suspect=True), entries)
 
 
-def _kept(lost: LostFile, entries: _LossEntries) -> tuple[LostFile, ...]:
-    """Return what to remember of a file that is let go."""
+def _kept(lost: LostFile, entries: LossEntries) -> tuple[LostFile, ...]:
+    """Return what to remember of a file whose loss is accepted."""
     if not lost.suspect or entries.explain(lost, vanished=False):
         return ()
     return (remembered(lost),)
@@ -260,7 +224,7 @@ def _first_seen(
 
 
 def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation) -> LostFile:
-    """Return ``lost`` as it must be judged again.
+    """Return ``lost`` changed so that it is judged again.
 
     Upstream has these ``hashes`` now.
     """
@@ -280,8 +244,8 @@ def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation
 def _marked_by_page(lost: LostFile, new: File | None, mark: Yank | None) -> LostFile:
     """Return ``lost`` with the mark of upstream's file or release."""
     if new is not None and new.yanked is not None:
-        lost = _marked(lost, new.yanked)
-    return _marked(lost, mark) if mark is not None and lost.vanished else lost
+        lost = with_mark(lost, new.yanked)
+    return with_mark(lost, mark) if mark is not None and lost.vanished else lost
 
 
 def _as_it_was(file: File, new: File | None) -> bool:
@@ -301,83 +265,3 @@ def _marks_of(page: Page) -> dict[str, Yank]:
         if version is not None and file.yanked is not None:
             marks.setdefault(version, file.yanked)
     return marks
-
-
-class _LossEntries:
-    """What journal entries say of lost files.
-
-    The newest of each sort, which is the last.
-    """
-
-    def __init__(self, events: Iterable[JournalEvent]) -> None:
-        self._remade: int | None = None
-        self._project: int | None = None
-        self._files: dict[str, int] = {}
-        self._releases: dict[VersionKey, int] = {}
-        self._marks: dict[VersionKey, JournalEvent] = {}
-        for event in events:
-            self._add(event, event.entry.serial)
-
-    def _add(self, event: JournalEvent, serial: int) -> None:
-        version = event.entry.version
-        key = None if version is None else version_key(version)
-        if event.removes:
-            if event.kind is EntryKind.REMOVE_PROJECT:
-                self._remade = serial
-            if key is None:
-                self._project = serial
-            else:
-                self._releases[key] = serial
-            if event.file is not None:
-                self._files[event.file] = serial
-        elif event.kind in (EntryKind.YANK, EntryKind.UNYANK) and key is not None:
-            self._marks[key] = event
-
-    def explain(self, lost: LostFile, *, vanished: bool) -> bool:
-        """Return True if an entry since the last page explains the loss.
-
-        That is the last page that had the file.
-
-        None accounts for another hash, except that the project was removed and made again.
-        """
-        if not vanished:
-            return _is_since(self._remade, lost)
-        return any(_is_since(serial, lost) for serial in self._removals(lost))
-
-    def remove_after(self, serial: int | None, lost: LostFile) -> bool:
-        """Return whether an entry after the page of ``serial`` removes the file."""
-        removals = self._removals(lost)
-        return serial is not None and any(one is not None and one > serial for one in removals)
-
-    def _removals(self, lost: LostFile) -> tuple[int | None, ...]:
-        """Return the newest entries that remove file, release and project."""
-        release = None if lost.version is None else self._releases.get(version_key(lost.version))
-        return self._project, self._files.get(lost.file.filename), release
-
-    def mark(self, lost: LostFile) -> JournalEvent | None:
-        """Return the newest yank or unyank of the file's release since."""
-        if lost.version is None:
-            return None
-        event = self._marks.get(version_key(lost.version))
-        return event if event is not None and _is_since(event.entry.serial, lost) else None
-
-    def marked(self, lost: LostFile, mark: Yank | None) -> LostFile:
-        """Return ``lost`` with the mark that the newest entry gives it.
-
-        ``mark`` is the mark of its release.
-        """
-        event = self.mark(lost)
-        if event is None:
-            return lost
-        if event.kind is EntryKind.YANK:
-            # The entry gives no reason; that of the page, or the one known before, stays.
-            return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
-        return _marked(lost, None) if lost.vanished and mark is None else lost
-
-
-def _is_since(serial: int | None, lost: LostFile) -> bool:
-    return serial is not None and (lost.low is None or serial > lost.low)
-
-
-def _marked(lost: LostFile, yanked: Yank | None) -> LostFile:
-    return replace(lost, file=replace(lost.file, yanked=yanked))

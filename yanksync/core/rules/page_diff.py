@@ -1,9 +1,9 @@
 """Stage 4: compares two pages, and finds each difference's entry (pure).
 
-The history holds each journal entry once and never a second time from comparing pages (rule R6). A
-page of serial S is *settled* once the cursor has reached S: only then is it known which entries lie
-between the page before and this one. Settling gives the page's reason to the entry that wrote it,
-and what no entry explains becomes an observed change.
+The history has each journal entry once; comparing pages must not add it a second time (rule R6). A
+page of serial S is *settled* when the cursor has reached S: only then all entries between the page
+before and this one are known. Settling gives the page's reason to the entry of that yank. A change
+that no entry explains becomes an observed change.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ BEFORE_ALL = -1
 class PendingDiff(Struct, frozen=True, kw_only=True):
     """The changes of a page that the journal has not reached yet."""
 
-    low: int | None  # serial held before, or BEFORE_ALL; None: a first look, without history
-    high: int | None  # the page's serial; None where upstream gives none
+    low: int | None  # serial of the page before, or BEFORE_ALL; None: first page, no history
+    high: int | None  # the page's serial; None: upstream gives none
     changes: tuple[PageChange, ...] = ()
     reasons: Reasons = ()
-    hidden: HiddenReleases | None = None  # what cooldown hid of the page before
+    hidden: HiddenReleases | None = None  # releases of the page before that cooldown hid
 
 
 class AttributedDiff(Struct, frozen=True):
-    """What became of a :class:`PendingDiff`."""
+    """The result for a :class:`PendingDiff`."""
 
     reasons: tuple[tuple[int, str], ...]  # (serial of the yank's entry, the exact reason)
     observed: tuple[PageChange, ...]
@@ -50,9 +50,9 @@ def diff_pages(
 ) -> tuple[PageChange, ...]:
     """Return the changes from ``before`` to ``after`` for the history.
 
-    ``before`` None is a project that was gone, ``after`` None one that is gone now. ``withdrawn``
-    are versions whose newest row of the history is a removal: they return, others are just new.
-    A file that appears already yanked is no yank.
+    ``before`` is None if the project was gone, ``after`` is None if it is gone now. ``withdrawn``
+    are versions whose newest row of the history is a removal: these return, while others are new. A
+    file that appears already yanked is not a yank.
     """
     if before is None and after is None:
         return ()
@@ -117,15 +117,15 @@ def _moment(file: File) -> datetime | None:
 
 
 def attribute_changes(diff: PendingDiff, entries: EntryIndex) -> AttributedDiff:
-    """Give reasons to entries and find what no entry explains.
+    """Give reasons to entries, and find changes that no entry explains.
 
-    ``entries`` are those that the history has of the project. Those above ``seen.high`` are left
-    aside, and those at or below ``seen.low`` explain nothing. They may still get the reason: the
-    page before may have hidden the release (a quarantine, a stale page). An entry that quarantines
-    or clears ends no yank (Warehouse refuses yanks meanwhile), so it does not come between an entry
-    and its reason.
+    ``entries`` are the project's entries in the history. Entries above ``seen.high`` are ignored.
+    Entries at or below ``seen.low`` explain nothing, but they may still get the reason, because the
+    page before may have hidden the release (a quarantine, a stale page). A quarantine, or its end,
+    does not end a yank (Warehouse refuses yanks during a quarantine). So it does not separate an
+    entry from its reason.
     """
-    exact = dict(reversed(diff.reasons))  # of several that are equal, the first
+    exact = dict(reversed(diff.reasons))  # of equal versions, the first one counts
     equal: dict[VersionKey, str] = {}
     for version, reason in diff.reasons:
         equal.setdefault(version_key(version), reason)
@@ -142,7 +142,7 @@ def attribute_changes(diff: PendingDiff, entries: EntryIndex) -> AttributedDiff:
         for change in diff.changes
         if change.action is HistoryAction.YANK and change.version is None
     }
-    if len(homeless) == 1:  # of yanks of versions that no yanked file is known to belong to
+    if len(homeless) == 1:  # yanks of versions without a known yanked file
         silent = [serial for key, serial in entries.yanks(low, diff.high) if key not in equal]
         if len(silent) == 1:
             reasons.append((silent[0], homeless.pop()))
@@ -185,8 +185,8 @@ def _yanks(before: Page, after: Page) -> Iterable[PageChange]:
         if file.filename in known and known[file.filename] != file.yanked:
             groups.setdefault((version, file.yanked), []).append(file.filename)
     for (version, yank), names in groups.items():
-        # Files that belong to no version are no release: without one and without files, a change
-        # is about the whole project.
+        # Files without a version are no release. A change without a version and without files is
+        # about the whole project.
         whole = version is not None and len(marks[version]) == 1
         yield PageChange(
             action=HistoryAction.UNYANK if yank is None else HistoryAction.YANK,

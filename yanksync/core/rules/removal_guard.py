@@ -1,8 +1,8 @@
 """Stage 5: decides which removals wait for a person (R8).
 
-A pass may take away only so much of what is published. What upstream's journal explains is
-followed, malware included; what nothing explains may be upstream's fault. Quarantines are never
-counted.
+A pass may take away only a part of the published files. Removals that upstream's journal explains
+are followed, because they may concern malware. Removals without an explanation may be a fault of
+upstream. Quarantines are never counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LISTED_SHARE = 1.0  # percent of the projects that may leave the list at once
 
 
 class RemovalCounts(Struct, frozen=True):
-    """How many projects a pass would remove, or take files from."""
+    """How many projects a pass would remove, or would take files from."""
 
     explained: int
     unexplained: int
@@ -24,7 +24,7 @@ class RemovalCounts(Struct, frozen=True):
 
 
 class GuardDecision(Struct, frozen=True):
-    """Why removals are held, for each sort; None lets that sort through."""
+    """Why removals of each sort are held; None: not held."""
 
     explained: str | None = None
     unexplained: str | None = None
@@ -36,7 +36,7 @@ class GuardDecision(Struct, frozen=True):
 
 
 def removal_limit(floor: int, percent: float, projects: int) -> int:
-    """Return how many of ``projects`` published ones a pass may take away."""
+    """Return how many of the published ``projects`` a pass may remove."""
     return max(floor, int(projects * percent / 100))
 
 
@@ -53,7 +53,7 @@ def judge_removals(counts: RemovalCounts, projects: int, guard: GuardSettings) -
 def selection_holds(lost: int, projects: int, guard: GuardSettings) -> str | None:
     """Return why a changed selection is held; None: it is not.
 
-    It leaves out ``lost`` of the published projects.
+    ``lost`` is the number of published projects that it leaves out.
     """
     if lost and lost >= projects:
         return f"it takes away all {projects} published projects"
@@ -74,7 +74,7 @@ class GuardSettings(Struct, frozen=True, kw_only=True):
     Percentages are of the projects that are published.
     """
 
-    explained: float = 50.0  # percent; removals that upstream's journal or list explains
-    unexplained: float = 1.0  # percent; losses that nothing explains
-    selection: float = 10.0  # percent; what a change of projects or exclude leaves out
-    confirm_after: float = 600.0  # seconds; a loss counts only when it is seen again after them
+    explained: float = 50.0  # percent; explained by upstream's journal or list
+    unexplained: float = 1.0  # percent; losses without an explanation
+    selection: float = 10.0  # percent; left out by a change of projects or exclude
+    confirm_after: float = 600.0  # seconds; after this time a loss must be seen again

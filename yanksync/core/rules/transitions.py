@@ -1,9 +1,8 @@
-"""Says what may happen to a project, and what changes then.
+"""Says which events a project has, and what each changes.
 
-The journal's word, a page's verdict and a look at the output go through one table. What happens to
-many projects at once is one statement in SQL each: a list is imported, the configuration leaves
-projects out, the output is distrusted (:mod:`yanksync.state.list_import`,
-:mod:`yanksync.state.state`).
+Journal entries, verdicts on pages and checks of the output use one table. Changes of many projects
+at once are one statement in SQL each: a list is imported, the configuration leaves projects out,
+the output is distrusted (:mod:`yanksync.state.list_import`, :mod:`yanksync.state.state`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class RemovedByJournal(Struct, frozen=True):
     """The journal removed the project; no page has shown it yet (R9)."""
 
     serial: int
-    unknown_files: bool = False  # published files of it are there that the state does not know
+    unknown_files: bool = False  # it has published files that the state does not know
 
 
 class QuarantinedByJournal(Struct, frozen=True):
@@ -40,11 +39,11 @@ class QuarantinedByJournal(Struct, frozen=True):
 
 
 class DirectoryUnknown(Struct, frozen=True):
-    """The output has a directory for which the state has no page."""
+    """The output has a directory without a page in the state."""
 
 
 class FilesDiffer(Struct, frozen=True):
-    """The published files are not those that the state says."""
+    """The published files differ from those that the state has."""
 
 
 Event = Verdict | RemovedByJournal | QuarantinedByJournal | DirectoryUnknown | FilesDiffer
@@ -54,20 +53,20 @@ class Effects(Struct, frozen=True, kw_only=True):
     """What an event changes in the state; by default nothing."""
 
     presence: Presence | None = None  # REMOVED or UNKNOWN from now on
-    tombstone: int | None = None  # of a removed project: the serial that a page must exceed (R3)
-    quarantine: int | None = None  # the journal's entry that quarantines it
-    confirmed: bool = False  # upstream has shown that the held page is still true
-    publish: PublishReason | None = None  # why it is to be published
-    write_started: bool = False  # the digests say nothing: its files are written whole
+    tombstone: int | None = None  # of a removed project: a page must have a higher serial (R3)
+    quarantine: int | None = None  # serial of the journal's quarantine entry
+    confirmed: bool = False  # upstream has shown that the held page is still right
+    publish: PublishReason | None = None  # why it must be published
+    write_started: bool = False  # the digests are void: all its files are written
     history: HistoryAction | None = None  # observed between pages
-    answered: bool = False  # a look that waits for ``reached`` is over; None: any look is
+    answered: bool = False  # ends a fetch that waits for ``reached``; None: any fetch
     reached: int | None = None
-    unconfirmed: str | None = None  # what a later pass must see, too (R7)
-    problem: str | None = None  # why the look brought nothing
+    unconfirmed: str | None = None  # what a later pass must see again (R7)
+    problem: str | None = None  # why the fetch had no result
 
 
 def transition(known: ProjectRow, event: Event) -> Effects:
-    """Return what ``event`` changes in the state, its page aside."""
+    """Return what ``event`` changes in the state, without its page."""
     present = known.presence is Presence.PRESENT
     match event:
         case RemovedByJournal() | QuarantinedByJournal():
@@ -86,7 +85,7 @@ def transition(known: ProjectRow, event: Event) -> Effects:
         case Unconfirmed(seen=seen, why=why):
             return Effects(unconfirmed=seen, problem=why)
         case DirectoryUnknown():
-            # An output that was put back may hold what went long ago, on the journal's word.
+            # A restored output may have a project that the journal removed long ago.
             removal = known.entry_kind is EntryKind.REMOVE_PROJECT
             return Effects(
                 presence=Presence.REMOVED,
@@ -105,22 +104,22 @@ def _removal(*, explained: bool) -> PublishReason:
 def _withdrawn_at_once(
     known: ProjectRow, event: RemovedByJournal | QuarantinedByJournal
 ) -> Effects:
-    # A run published the unknown files before the state was put back.
+    # A run published the unknown files before an older state was restored.
     publish = PublishReason.EXPLAINED if event.unknown_files else None
     stands = known.presence is Presence.PRESENT or known.published is not None
     if isinstance(event, RemovedByJournal):
         return Effects(
             presence=Presence.REMOVED,
-            tombstone=event.serial,  # no older page brings it back (R3)
+            tombstone=event.serial,  # an older page must not bring it back (R3)
             publish=PublishReason.EXPLAINED if stands else publish,
             write_started=event.unknown_files,
         )
     if (known.serial or 0) >= event.serial:
         return Effects()
     return Effects(
-        # One that was never held, too: no page from before that may bring files.
+        # Also for a project without a page: an older page must not bring files.
         quarantine=event.serial,
-        # Its removal may be held: this is no removal.
+        # Its removal may be held, so this is not a removal.
         publish=PublishReason.PAGE if stands else publish,
         write_started=event.unknown_files,
     )
@@ -133,12 +132,12 @@ def _removed(known: ProjectRow, *, explained: bool) -> Effects:
     by_journal = known.entry_kind is EntryKind.REMOVE_PROJECT
     tombstone = known.entry_serial if by_journal else known.minimum_serial
     if not explained and tombstone is not None:
-        tombstone -= 1  # it may have been upstream's fault: then the same page comes back
+        tombstone -= 1  # if it was upstream's fault, the same page comes back
     return Effects(
         presence=Presence.REMOVED,
         tombstone=tombstone,
         publish=_removal(explained=explained),
-        # Of a page that the state never held there is no history.
+        # A page that the state never had has no history.
         history=HistoryAction.REMOVE if present and not by_journal else None,
         answered=True,
     )

@@ -1,8 +1,8 @@
 """Judges one answer of upstream about a project (R3, R7).
 
-An answer is weighed against what the state holds and what the journal and the list have said. What
-comes out is a verdict; recording it is the state's work, and whether a removal may be published is
-judged later, over the whole pass (:mod:`yanksync.core.rules.removal_guard`).
+An answer is compared with the state, the journal and the list. The result is a verdict, which the
+state then records. Later, a guard judges all removals of the pass together
+(:mod:`yanksync.core.rules.removal_guard`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from yanksync.core.rules.known_project import ProjectRow
 
 
 class Expectation(Struct, frozen=True, kw_only=True):
-    """Why a project is looked at."""
+    """Why a project's page is fetched."""
 
-    # the serial that its page must reach; None: any answer will do
+    # The serial that its page must reach; None: any answer is enough.
     required_serial: int | None = None
-    unconfirmed: str | None = None  # what an earlier pass saw and did not believe
+    unconfirmed: str | None = None  # what an earlier pass saw, but did not believe
     behind: bool = False  # the same answer came for longer than a CDN keeps it
 
 
@@ -37,7 +37,7 @@ class NotModified(Struct, frozen=True):
 
 
 class PageMissing(Struct, frozen=True):
-    """404: there is no such page, or so it says."""
+    """404: upstream says that there is no such page."""
 
 
 class Accept(Struct, frozen=True):
@@ -48,7 +48,7 @@ class Accept(Struct, frozen=True):
 
 
 class Confirm(Struct, frozen=True):
-    """What is held is still true."""
+    """The page in the state is still right."""
 
 
 class Removed(Struct, frozen=True):
@@ -66,7 +66,7 @@ class StaleAnswer(Struct, frozen=True):
 class Unconfirmed(Struct, frozen=True):
     """A 404 without explanation, to be confirmed by a later pass (R7)."""
 
-    seen: str  # what :attr:`Expectation.unconfirmed` must equal then
+    seen: str  # a later :attr:`Expectation.unconfirmed` must equal this
     why: str
 
 
@@ -90,7 +90,7 @@ def judge_answer(
     """Return what ``answer`` means.
 
     ``serials``: upstream is known to give pages serials. ``events``: the project's removals and
-    quarantines after the held serial, where the page is missing.
+    quarantines after the held serial, if the page is missing.
     """
     if isinstance(answer, PageMissing):
         return _judge_missing(known, expected, events)
@@ -121,7 +121,7 @@ def _judge_page(known: ProjectRow, expected: Expectation, page: Page, serials: b
         if serials or (known.is_only_published and known.serial and not expected.behind):
             return StaleAnswer("the page has no serial, though upstream gives them")
         if known.entry_kind in _WITHDRAWN and page.files:
-            # Nothing shows that the page is from after that.
+            # Nothing shows that the page is newer than that.
             return StaleAnswer(
                 f"the page has no serial, and the journal says last: {known.entry_kind}"
             )
@@ -156,7 +156,7 @@ def _judge_page(known: ProjectRow, expected: Expectation, page: Page, serials: b
 
 
 def _says_nothing(known: ProjectRow, page: Page) -> bool:
-    """Return whether the page may be of a project without existence.
+    """Return whether the page may mean that no project exists.
 
     Indexes such as Nexus answer every name with an empty page.
     """
@@ -165,9 +165,10 @@ def _says_nothing(known: ProjectRow, page: Page) -> bool:
 
 
 def _contradicts_list(known: ProjectRow, page: Page) -> bool:
-    """Return whether a page with files contradicts a list as new.
+    """Return whether a page with files contradicts an equally new list.
 
-    It was quarantined or removed while the state was lost, and the page is from before that.
+    In that case the project was quarantined or removed while the state was lost, and the page is
+    older.
     """
     if known.presence is not Presence.NEW or known.omitted_at_serial is None or page.serial is None:
         return False
@@ -217,25 +218,25 @@ def _still_gone(project: ProjectRow, expected: Expectation) -> Verdict:
 def _seen_since(known: ProjectRow) -> bool:
     """Return whether a page came after the newest entry.
 
-    The journal is not read up to that page yet.
+    In that case the journal has not been read up to that page yet.
     """
     present = known.presence is Presence.PRESENT or known.is_only_published
     return present and known.floor > (known.entry_serial or 0)
 
 
 def _list_explains(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
-    # A list older than what is known of the project proves nothing by leaving it out.
+    # If a list is older than the facts about the project, it proves nothing by leaving it out.
     if known.omitted_at_serial is None:
         return False
     if known.quarantine_serial is not None or _quarantined_since(known, events):
-        return False  # no list has quarantined projects
+        return False  # lists never have quarantined projects
     if known.presence is Presence.PRESENT and known.serial == 0:
-        return False  # it is from before upstream was replaced: this one never had it (R14)
+        return False  # from before upstream was replaced: the new one never had it (R14)
     return known.omitted_at_serial >= max(known.floor, known.entry_serial or 0)
 
 
 def _quarantined_since(known: ProjectRow, events: Sequence[JournalEvent]) -> bool:
-    """Return whether a quarantine follows the held page and lasts."""
+    """Return whether a quarantine began after the held page and lasts."""
     if known.entry_kind is EntryKind.QUARANTINE_PROJECT:
         return True
     ends = (EntryKind.QUARANTINE_PROJECT, EntryKind.UNQUARANTINE_PROJECT, EntryKind.REMOVE_PROJECT)

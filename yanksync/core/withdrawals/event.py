@@ -23,7 +23,7 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
 
     cursor: int  # counts the events of a mirror: 1, 2, 3 and so on
     logged: int  # UTC seconds: when it entered the log; never runs backwards
-    time: int  # UTC seconds: the journal's, else when it was seen; can run backwards
+    time: int  # UTC seconds: by the journal, else when it was seen; can run backwards
     serial: int | None  # None: seen on a page, without an entry of the journal
     project: NormalizedName
     action: HistoryAction  # never averted
@@ -32,13 +32,13 @@ class WithdrawalEvent(Struct, frozen=True, kw_only=True):
     reason: str | None  # exact; None: unknown
     installable_by_pin: bool  # an exact pin still installs it
     page_sha256: str | None  # of the JSON page that shows the event; None: no page is published
-    replaces: int | None = None  # cursor of the event that said the same and knew less
+    replaces: int | None = None  # cursor of the same event with less knowledge
 
 
 def utc(seconds: int) -> str:
     """Return a time as RFC 3339 has it.
 
-    It is in UTC, and the nearest that RFC 3339 can have.
+    It is in UTC. A time outside of RFC 3339's range becomes the nearest one in it.
     """
     return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -46,7 +46,7 @@ def utc(seconds: int) -> str:
 def encode_event(event: WithdrawalEvent) -> str:
     """Return the line of an event, in ASCII, without its end.
 
-    JSON's escapes hold every text exactly, lone surrogates as well.
+    JSON's escapes keep every text exactly, even lone surrogates.
     """
     found = msgspec.to_builtins(event)
     found |= {"logged": utc(event.logged), "time": utc(event.time)}
@@ -54,7 +54,7 @@ def encode_event(event: WithdrawalEvent) -> str:
 
 
 def forgotten_line(cursor: int, logged: int) -> str:
-    """Return the line of an event of which no text remains.
+    """Return the line of an event whose texts were removed.
 
     It has all keys, so that each follower can read it.
     """

@@ -1,6 +1,6 @@
 """Feeds of events.
 
-Atom (RFC 4287) and JSON Feed 1.1, an entry at a time.
+It writes Atom (RFC 4287) and JSON Feed 1.1, one entry at a time.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ NEWEST = 100
 """Events that a feed has, and all of the last 24 hours."""
 
 _ATOM = "http://www.w3.org/2005/Atom"
-_NAMESPACES: Any = {None: _ATOM}  # lxml's stubs know no default namespace
+_NAMESPACES: Any = {None: _ATOM}  # lxml's stubs do not know the default namespace
 _JSON_FEED = "https://jsonfeed.org/version/1.1"
 
 
 class Feed(Struct, frozen=True):
-    """A feed, its entries aside."""
+    """A feed without its entries."""
 
     id: str  # the same for this feed in all epochs of a mirror
     epoch: int  # of the log
     title: str
-    up: str  # the relative address of withdrawals/, with a slash at its end; empty: it is there
+    up: str  # the relative address of withdrawals/, with a slash; empty: the feed is there
 
 
 def atom_chunks(feed: Feed, events: Iterable[WithdrawalEvent]) -> Iterator[bytes]:
@@ -104,6 +104,6 @@ def _event_id(epoch: int, event: WithdrawalEvent) -> str:
 
 
 def _uuid(epoch: int, name: str) -> str:
-    """Return a URN that each run repeats (RFC 9562, version 5)."""
+    """Return a URN, the same in each run (RFC 9562, version 5)."""
     digest = sha1(f"yanksync {epoch} {name}".encode(), usedforsecurity=False).digest()
     return f"urn:uuid:{UUID(bytes=digest[:16], version=5)}"

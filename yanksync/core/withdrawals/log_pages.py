@@ -18,7 +18,7 @@ _VERSION = 1
 
 
 class LogPage(Struct, frozen=True):
-    """A page, as the index has it."""
+    """A page, as the index describes it."""
 
     number: int  # counted from 1
     count: int
@@ -46,7 +46,7 @@ def page_body(lines: Iterable[str]) -> bytes:
 
 
 def index_chunks(epoch: int, newest: int, pages: Iterable[LogPage]) -> Iterator[bytes]:
-    """Yield the index, a page a line."""
+    """Yield the index, with a line for each page."""
     yield f'{{"version":{_VERSION},"epoch":{epoch},"newest":{newest},"pages":['.encode()
     end = "\n"
     for page in pages:
@@ -63,7 +63,7 @@ def index_chunks(epoch: int, newest: int, pages: Iterable[LogPage]) -> Iterator[
 
 
 def project_chunks(epoch: int, events: Iterable[WithdrawalEvent]) -> Iterator[bytes]:
-    """Yield the document of one project's events, an event a line."""
+    """Yield the document of a project's events, one on each line."""
     yield f'{{"version":{_VERSION},"epoch":{epoch},"events":['.encode()
     end = "\n"
     for event in events:
@@ -80,7 +80,7 @@ class WrittenIndex(Struct, frozen=True):
 
 
 def read_index(body: bytes) -> WrittenIndex | None:
-    """Return what an index says; None: it is none."""
+    """Return what an index says; None: it is no index."""
     try:
         return msgspec.json.decode(body, type=WrittenIndex)
     except (msgspec.MsgspecError, ValueError, RecursionError):

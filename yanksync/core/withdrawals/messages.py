@@ -24,8 +24,8 @@ _TAKEN = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 def event_text(event: WithdrawalEvent, *, code: bool = False) -> str:
     """Return one line about an event.
 
-    ``code``: what upstream wrote is put between backticks, where chat programs expand no mention,
-    link or mark.
+    ``code``: put upstream's text between backticks, because chat programs then ignore mentions,
+    links and marks in it.
     """
     quote = _as_code if code else _plain
     subject = " ".join([event.project, *(quote(one) for one in event.versions)])
@@ -66,7 +66,7 @@ def _escaped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text of upstream's on one line, cut."""
+    """Return upstream's text on one line, and cut it."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut

@@ -1,6 +1,6 @@
 """Withdrawn releases as OSV records.
 
-One for each release, or for a project as a whole.
+Each record is about a release, or about a project as a whole.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENDS = {
     HistoryAction.RETURN: HistoryAction.REMOVE,
     HistoryAction.UNQUARANTINE: HistoryAction.QUARANTINE,
 }
-# Of several that hold for a release, the record is about the first.
+# If several of these are true for a release, the record is about the first one.
 _GRAVEST = {
     HistoryAction.REMOVE: "removed",
     HistoryAction.QUARANTINE: "quarantined",
@@ -52,7 +52,7 @@ class _Release(Struct):
     first: WithdrawalEvent
     last: WithdrawalEvent
     held: dict[HistoryAction, WithdrawalEvent] = field(default_factory=dict)
-    files: set[str] = field(default_factory=set)  # that are yanked; empty: all, if any is
+    files: set[str] = field(default_factory=set)  # yanked files; empty: all, if any
 
     def take(self, event: WithdrawalEvent) -> None:
         """Follow one event."""
@@ -71,16 +71,22 @@ class _Release(Struct):
         self.held[event.action] = event
 
 
-def osv_records(project: NormalizedName, events: Iterable[WithdrawalEvent]) -> Iterator[OsvRecord]:
+def osv_records(
+    project: NormalizedName, events: Iterable[WithdrawalEvent], above: int = 0
+) -> Iterator[OsvRecord]:
     """Yield the records of a project from all its events, oldest first.
 
-    A release that is offered again keeps its record, which is withdrawn then.
+    A release that is offered again keeps its record, which then counts as withdrawn. ``above``:
+    only the records of releases with an event after this cursor; no other can have changed.
     """
     releases: dict[str | None, _Release] = {}
+    changed: set[str | None] = set()
     for event in events:
         for version in event.versions or (None,):
+            if event.cursor > above:
+                changed.add(version)
             if version is None and event.files:
-                continue  # of no version: a pin cannot mean them
+                continue  # files without a version: a pin cannot mean them
             if _leaves_release(event):
                 continue
             if version not in releases:
@@ -89,6 +95,8 @@ def osv_records(project: NormalizedName, events: Iterable[WithdrawalEvent]) -> I
                 releases[version] = _Release(version, event, event)
             releases[version].take(event)
     for release in releases.values():
+        if release.version not in changed:
+            continue
         id_ = record_id(project, release.version)
         body = json.dumps(_record(id_, project, release), indent=1) + "\n"
         yield OsvRecord(id_, body.encode("ascii"))
@@ -158,7 +166,7 @@ def _affected(project: str, version: str | None) -> dict[str, Any]:
     if version is None:
         return {"package": package, "ranges": [_range({"introduced": "0"})]}
     found: dict[str, Any] = {"package": package, "versions": [printable(version)]}
-    if sort_key(version)[0] == 2:  # PEP 440, to which 1.0.0 is 1.0
+    if sort_key(version)[0] == 2:  # PEP 440, for which 1.0.0 equals 1.0
         found["ranges"] = [_range({"introduced": version}, {"last_affected": version})]
     return found
 

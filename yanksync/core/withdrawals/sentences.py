@@ -23,8 +23,8 @@ _LAID_OUT = "\t\n\r"
 def printable(text: str) -> str:
     """Return ``text`` with escapes for control and bidirectional characters.
 
-    Line breaks and tabs stay. No XML can hold most of the others, and the rest change what a
-    person sees of the text around them.
+    Line breaks and tabs stay. XML cannot have most of the other control characters, and
+    bidirectional ones change how the text around them looks.
     """
     if text.isprintable():
         return text
@@ -32,7 +32,7 @@ def printable(text: str) -> str:
 
 
 def _is_visible(one: str) -> bool:
-    return one.isprintable() or category(one) == "Zs"  # a no-break space is no escape
+    return one.isprintable() or category(one) == "Zs"  # a no-break space stays
 
 
 def _escape(one: str) -> str:
@@ -64,7 +64,7 @@ def headline(event: WithdrawalEvent) -> str:
 
 
 def paragraphs(event: WithdrawalEvent) -> list[str]:
-    """Return all that an event says, a paragraph each."""
+    """Return everything that an event says, in paragraphs."""
     found = [f"{headline(event)}."]
     if event.reason:
         found.append(f"Reason: {printable(event.reason)}")

@@ -1,4 +1,4 @@
-"""Logs, once a run, what a file system refuses without a loss."""
+"""Logs once in a run what a file system refuses without harm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ log = logging.getLogger("yanksync")
 
 
 class FileSystemRefusals:
-    """What the file system below ``root`` has refused so far."""
+    """The refusals of the file system below ``root`` so far."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -20,7 +20,7 @@ class FileSystemRefusals:
         return bool(self._logged)
 
     def unsynced(self, error: OSError | None, what: str) -> None:
-        """Tell that ``what`` cannot be synced; None: it can."""
+        """Log that ``what`` cannot be synced; without an error do nothing."""
         if error is not None:
             self._log(
                 f"the file system cannot sync {what} ({error.strerror}). Pages are published all "
@@ -28,7 +28,7 @@ class FileSystemRefusals:
             )
 
     def undated(self, error: OSError | None) -> None:
-        """Tell that times cannot be set; None: they can."""
+        """Log that times cannot be set; without an error do nothing."""
         if error is not None:
             self._log(
                 f"the file system does not let the times of files be set ({error.strerror}). Pages "

@@ -1,4 +1,4 @@
-"""Keeps files that are being received where no web server looks."""
+"""Keeps files that are being received, hidden from web servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRIVATE = 0o700
 """The mode of a directory whose files no other user may read."""
 
 _CHUNK = 1 << 20  # bytes
-_NOTE = ".part"  # ends the name of what says how a part is continued
+_NOTE = ".part"  # end of the name of a note that says how to continue a part
 
 
 class ReceivedFile:
@@ -70,7 +70,7 @@ class ReceivedFile:
     def note(self, validator: str) -> None:
         """Let a later pass continue this file.
 
-        ``validator`` is by what its host knows the bytes (for If-Range); "": by nothing.
+        ``validator`` is the host's ETag or time of the bytes (for If-Range); "": there is none.
         """
         if validator and validator != self.validator:
             with publish_errors(self._place), open(self._place + _NOTE, "w") as file:
@@ -87,7 +87,7 @@ class ReceivedFile:
 def _read_note(place: str) -> tuple[str, str]:
     """Return path and validator of a part.
 
-    Both empty: it cannot be continued.
+    Both are empty if it cannot be continued.
     """
     try:
         with open(place + _NOTE) as file:
@@ -126,7 +126,7 @@ class IncomingDirectory:
             return [path for place in places if (path := _read_note(place)[0])]
 
     def keep(self, paths: Collection[str]) -> None:
-        """Delete received files, the parts of ``paths`` aside."""
+        """Delete received files, except the parts of ``paths``."""
         kept = {name for path in paths for name in (incoming_name(path), _note_name(path))}
         with publish_errors(self._directory):
             for name in self._names():
@@ -149,7 +149,7 @@ class IncomingDirectory:
             return shutil.disk_usage(above).free
 
     def forget_note(self, path: str) -> None:
-        """Delete what says how a file is continued: it is complete."""
+        """Delete the note about a part: the file is complete."""
         unlink(f"{self._directory}/{_note_name(path)}")
 
     def _names(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from yanksync.output.inventory import OURS, DirectoryContent, FileEntry, file_entry
 from yanksync.output.published_serials import serial_of
 
-_CHUNK = 1 << 16  # bytes; compressed, they may come to a thousand times as much
+_CHUNK = 1 << 16  # bytes; unpacked, they may be a thousand times as many
 NO_TARGET = "is a symbolic link that leads to nothing"
 _PERMISSIONS = 0o777  # the bits above them (set-group-ID) are the operator's
 
@@ -20,9 +20,9 @@ def read_directory(
 ) -> DirectoryContent:
     """Return the content of the directory ``path``.
 
-    With ``below`` it is ``simple/``: the directories in it do not count, and it may be a symbolic
-    link, for operators put it on another disk; the directory of a project may not. Modes are held
-    against those that a fresh file or directory would have under the umask.
+    With ``below`` it is ``simple/``: directories in it do not count. It may be a symbolic link,
+    because operators put it on another disk; the directory of a project must not be one. Modes are
+    compared with those of a new file or directory under the umask.
     """
     forbidden = umask()
     try:
@@ -50,13 +50,13 @@ def read_directory(
 
 def umask() -> int:
     """Return the umask of this process."""
-    found = os.umask(0o077)  # it cannot be read without being set
+    found = os.umask(0o077)  # there is no way to read it without setting it
     os.umask(found)
     return found
 
 
 def wrong_mode(mode: int, fresh: int) -> str | None:
-    """Return how a mode differs from a fresh one, or None."""
+    """Return how a mode differs from a new file's, or None."""
     mode &= _PERMISSIONS
     return None if mode == fresh or os.name == "nt" else f"{mode:04o}, not {fresh:04o}"
 
@@ -84,7 +84,7 @@ def _chunks(path: str) -> Iterator[bytes]:
 
 
 def chunks_in(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what is left of an open file."""
+    """Yield the rest of an open file."""
     while chunk := file.read(_CHUNK):
         yield chunk
 
@@ -92,7 +92,7 @@ def chunks_in(file: BinaryIO) -> Iterator[bytes]:
 def open_published(path: str) -> BinaryIO | None:
     """Open a published file; None: there is no regular file.
 
-    A pipe of that name would never answer.
+    Reading a pipe of that name might never end.
     """
     try:
         return open(path, "rb") if stat.S_ISREG(os.stat(path).st_mode) else None
@@ -109,7 +109,7 @@ def serials_in(path: str, files: Iterable[str]) -> Iterator[int | None]:
             continue
         with file:
             inode = os.fstat(file.fileno()).st_ino
-            if inode not in seen:  # else it is a twin: one file with two names
+            if inode not in seen:  # otherwise it is a second name of the same file
                 seen.add(inode)
                 yield _serial(f"{path}/{filename}", file)
 
@@ -117,5 +117,5 @@ def serials_in(path: str, files: Iterable[str]) -> Iterator[int | None]:
 def _serial(path: str, file: BinaryIO) -> int | None:
     try:
         return serial_of(path, chunks_in(file))
-    except OSError as error:  # that of a codec names no file
+    except OSError as error:  # an error of a codec names no file
         raise OSError(error.errno, error.strerror, path) from error

@@ -69,7 +69,7 @@ class OtherFiles(PublishedFiles):
     def _make_durable(self, staged: Sequence[StagedFiles], kept: Sequence[str]) -> None:
         """Bring staged files to stable storage, with later times.
 
-        So is ``kept``: files that a run that died may have written and not synced.
+        The files ``kept`` are synced, too: a dead run may have written them without a sync.
         """
         refresh_times(staged)
         self._refusals.undated(next((one.undated for one in staged if one.undated), None))
@@ -80,7 +80,7 @@ class OtherFiles(PublishedFiles):
         self._refusals.unsynced(fsync.sync_directories(paths, self._root), "directories")
 
     def read_file(self, path: str) -> bytes | None:
-        """Return a file of the output; None when it is not there."""
+        """Return a file of the output; None if it is missing."""
         with publish_errors(f"{self.output}/{path}"):
             file = open_published(f"{self.output}/{path}")
             if file is None:
@@ -89,7 +89,7 @@ class OtherFiles(PublishedFiles):
                 return file.read()
 
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of a file; None when it is not there."""
+        """Return the digest of a file; None if it is missing."""
         with publish_errors(f"{self.output}/{path}"):
             file = open_published(f"{self.output}/{path}")
             if file is None:
@@ -111,7 +111,7 @@ class OtherFiles(PublishedFiles):
                 yield from (f"{place}/{name}" for name in sorted(names))
 
     def delete_files(self, paths: Iterable[str]) -> None:
-        """Delete files, and the directories that are empty then."""
+        """Delete files, and directories that become empty."""
         with publish_errors(str(self.output)):
             for path in paths:
                 unlink(f"{self.output}/{path}")
@@ -121,6 +121,6 @@ class OtherFiles(PublishedFiles):
 
 
 def _with_parents(directory: str) -> list[str]:
-    """Return a directory and all above it, below the output."""
+    """Return a directory and its parents below the output."""
     parts = directory.split("/")
     return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]

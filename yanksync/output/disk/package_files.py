@@ -52,7 +52,7 @@ class DiskPackages(PackageInspection):
         return self._incoming.parts()
 
     def keep_incoming(self, paths: Collection[str]) -> None:
-        """Delete received files, the parts of ``paths`` aside."""
+        """Delete received files, except the parts of ``paths``."""
         self._incoming.keep(paths)
 
     def free_space(self) -> int | None:
@@ -99,7 +99,7 @@ class DiskPackages(PackageInspection):
             remove_empty(kept, self._withheld)
 
     def withheld_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a withheld copy holds. Raises :class:`OSError`, also for a link."""
+        """Yield a withheld copy's bytes. Raises :class:`OSError`, also for a link."""
         return chunks(self._kept(path))
 
     def _kept(self, path: str) -> str:
@@ -113,7 +113,7 @@ class DiskPackages(PackageInspection):
                 self._rename(place, target, touched)
             except FileNotFoundError:
                 if not os.path.lexists(place):
-                    continue  # a run that died has moved it already
+                    continue  # a dead run has moved it already
                 self._make_above(base, touched)
                 self._rename(place, target, touched)
             touched[base] = touched[os.path.dirname(place)] = None
@@ -133,7 +133,7 @@ class DiskPackages(PackageInspection):
                 self._refusals.unsynced(refused, "files")
                 os.rename(between, target)
             except OSError:
-                unlink(between)  # half of a file takes the room of a page
+                unlink(between)  # a half-written file takes room that a page may need
                 raise
             os.unlink(place)
 

@@ -1,4 +1,4 @@
-"""Looks at the files below ``packages/``, and removes wrong ones."""
+"""Checks the files below ``packages/``, and removes wrong ones."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class PackageInspection:
         return found
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`OSError`, also for a link."""
+        """Yield a copy's bytes. Raises :class:`OSError`, also for a link."""
         return chunks(f"{self._output}/{path}")
 
     def packages(self) -> Iterator[str]:
-        """Yield the paths of all files below ``packages/``, received ones aside."""
+        """Yield the paths of files below ``packages/``, without received ones."""
         with publish_errors(self._root), suppress(FileNotFoundError):
             yield from _below(self._root, PACKAGES)
 
@@ -67,7 +67,7 @@ class PackageInspection:
         return f"{self._withheld}/{_ALTERED}/{path.removeprefix(PACKAGES + '/')}"
 
     def delete_packages(self, paths: Sequence[str]) -> None:
-        """Delete files, and the directories that are empty then."""
+        """Delete files, and directories that become empty."""
         with publish_errors(self._root):
             places = [f"{self._output}/{path}" for path in paths]
             for place in places:
@@ -75,7 +75,7 @@ class PackageInspection:
             remove_empty(places, self._root)
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
-        """Give files the mode of a fresh one."""
+        """Give files the mode of a new file."""
         fresh = FILE_MODE & ~umask()
         for path in paths:
             place = f"{self._output}/{path}"
@@ -98,7 +98,7 @@ def remove_empty(places: Sequence[str], root: str) -> None:
 
 
 def chunks(place: str) -> Iterator[bytes]:
-    """Yield what a file holds. Raises :class:`OSError`, also for a link."""
+    """Yield a file's bytes. Raises :class:`OSError`, also for a link."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(place, flags), "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
@@ -120,9 +120,9 @@ def _entry(place: str, path: str, fresh: int) -> PackageEntry:
 
 
 def _below(directory: str, path: str) -> Iterator[str]:
-    """Yield the paths of everything but directories, in order.
+    """Yield the paths of everything except directories, in order.
 
-    A link to a directory is the operator's choice of another disk: copies may be below it.
+    A link to a directory is followed: an operator may have put copies on another disk.
     """
     with os.scandir(directory) as entries:
         found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
@@ -135,7 +135,7 @@ def _below(directory: str, path: str) -> Iterator[str]:
 
 
 def _move_away(place: str, target: str) -> None:
-    """Move a file; where that is another file system, delete it instead."""
+    """Move a file; on another file system, delete it instead."""
     try:
         os.replace(place, target)
     except FileNotFoundError:

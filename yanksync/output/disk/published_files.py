@@ -25,14 +25,14 @@ from yanksync.system.ownership import ownership_hint
 
 
 class PublishedFiles:
-    """The files below an output directory, as far as they are read."""
+    """Reads the files below an output directory."""
 
     def __init__(self, output: Path) -> None:
         self.output = output
         self._root = str(output / layout.ROOT)
 
     def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file; None when it is not there."""
+        """Return a published file; None if it is missing."""
         path = f"{self.output}/{layout.directory(name)}/{filename}"
         with publish_errors(path):
             file = open_published(path)
@@ -64,8 +64,8 @@ class PublishedFiles:
     def published_list(self) -> PublishedList:
         """Return time and size of the published list, to recognise it.
 
-        Whole seconds: they are kept by whatever copies a tree with its times, and a list that
-        replaces another is at least one younger.
+        The time is in whole seconds, because every program that copies a tree with its times keeps
+        them. A list that replaces another one is at least a second newer.
         """
         path = f"{self._root}/{layout.V1_JSON.filename}"
         with publish_errors(path):
@@ -112,9 +112,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
-    """Raise errors inside as :class:`PublishError`, of ``path`` where they name no file.
+    """Raise errors inside as :class:`PublishError`; ``path`` is the default.
 
-    ``key`` has the place.
+    ``key`` is the configuration key of the place.
     """
     try:
         yield
@@ -127,7 +127,7 @@ def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
 def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str:
     """Return advice about an error: the owner, or a full disk.
 
-    ``key`` has the place.
+    ``key`` is the configuration key of the place.
     """
     if error.errno in _FULL:
         return f"; free some room for {key}, the next run goes on from here"

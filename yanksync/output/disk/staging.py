@@ -23,21 +23,21 @@ _PATIENCE = 2 * _SECOND  # how long a file waits for a time that it cannot be gi
 
 
 class StagedFiles:
-    """What is written for one project and not yet in place."""
+    """Files that are written for one project, but not yet in place."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.renames: list[tuple[str, str]] = []  # (temporary path, final path), in order
-        self.deletes: list[str] = []  # before any rename: compressed copies that have to go
+        self.deletes: list[str] = []  # before any rename: compressed copies to delete
         self.made: list[str] = []  # temporary paths
-        self.keep: set[str] | None = None  # tidy: the only file names that may stay
-        self.fresh = False  # the directory was made just now: nothing else is in it
+        self.keep: set[str] | None = None  # tidying: the only file names that may stay
+        self.fresh = False  # the directory is new: nothing else is in it
         self.undated: OSError | None = None  # why a file's time could not be set
         self.early: dict[str, int] = {}  # temporary paths that are too old by so many ns
 
 
 def make_directory(path: str) -> bool:
-    """Return whether the directory was not there before."""
+    """Make a directory; return whether it is new."""
     try:
         os.mkdir(path, DIRECTORY_MODE)
     except FileExistsError:
@@ -47,18 +47,18 @@ def make_directory(path: str) -> bool:
 
 
 def refuse_link(path: str) -> None:
-    """Refuse what is no directory.
+    """Refuse a path that is no directory.
 
     A link could lead to any other place.
 
-    ``simple/`` alone may be a link, as the operator's choice of another disk.
+    Only ``simple/`` may be a link, because operators may put it on another disk.
     """
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         raise OSError(errno.ENOTDIR, "is there and no directory of ours", path)
 
 
 def discard(one: StagedFiles) -> None:
-    """Delete what was written and is not in place."""
+    """Delete written files that are not in place."""
     for path in one.made:
         with suppress(OSError):
             os.unlink(path)
@@ -83,7 +83,7 @@ def stage_chunks(
 ) -> int:
     """Stage a file and return its mtime in ns.
 
-    The mtime is ``moment`` if given, else a fitting one.
+    The mtime is ``moment``, or else one that R12 allows.
     """
     temporary, final = f"{base}/{layout.temporary_name(filename)}", f"{base}/{filename}"
     one.made.append(temporary)
@@ -94,8 +94,8 @@ def stage_chunks(
             view = memoryview(chunk)
             while view:
                 view = view[os.write(descriptor, view) :]
-        # All file times are set alike: nginx takes a compressed copy for its page whatever their
-        # times say, but its ETag is made of them.
+        # All files get the same time: nginx uses a compressed copy for its page without comparing
+        # times, but it makes the ETag from the time.
         if moment is None and one.fresh:
             moment = os.fstat(descriptor).st_mtime_ns  # as it is
         else:
@@ -113,8 +113,8 @@ def stage_chunks(
 def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, final: str) -> None:
     """Note that a file keeps its time, and whether that suffices (R12).
 
-    On a share that is mounted for one user, a new file may belong to another, who alone may set
-    its time.
+    On a share that is mounted for one user, a new file may belong to another user, and only that
+    user may set its time.
     """
     if error.errno not in _REFUSALS:
         raise error
@@ -127,8 +127,8 @@ def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, 
 def refresh_times(staged: Sequence[StagedFiles]) -> None:
     """Write files again whose mtime is too old to replace others (R12).
 
-    That is for those whose time cannot be set: it comes from writing. One that would have to wait
-    for long replaces a file from the future; it stays as it is.
+    This is for files whose time cannot be set: they have the time of the write. If a file would
+    have to wait for long, it replaces a file from the future; it keeps its time.
     """
     lacking = {path: lacks for one in staged for path, lacks in one.early.items()}
     waiting = [path for path, lacks in lacking.items() if lacks <= _PATIENCE]
@@ -143,7 +143,7 @@ def refresh_times(staged: Sequence[StagedFiles]) -> None:
 
 
 def read_chunks(path: str) -> Iterator[bytes]:
-    """Yield what a file holds."""
+    """Yield a file's bytes."""
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
@@ -152,7 +152,7 @@ def read_chunks(path: str) -> Iterator[bytes]:
 def _moment(descriptor: int, final: str) -> int:
     """Return the mtime for a new file.
 
-    Now, but a second after the one it replaces (R12).
+    It is now, or a second after the file that it replaces (R12).
     """
     now = os.fstat(descriptor).st_mtime_ns
     try:
@@ -189,7 +189,7 @@ def order_page_last(one: StagedFiles, base: str, filename: str) -> None:
 def remove_leftovers(base: str, keep: set[str]) -> None:
     """Delete yanksync's files in a directory, except ``keep``.
 
-    Those are the final names of what is staged now. A run that died may have left the others.
+    ``keep`` are the final names of the staged files. A dead run may have left the others.
     """
     staged = {layout.temporary_name(name) for name in keep}
     for filename in OURS:

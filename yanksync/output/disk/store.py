@@ -49,18 +49,18 @@ from yanksync.output.store import (
 )
 from yanksync.system.atomic_files import create_new
 
-# After one of these, nothing more will fit or be let in: the rest of the batch is not tried.
+# After one of these errors the rest of the batch would fail, too, so it is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
 
 
 class DiskStore(OtherFiles):
-    """A directory of files, to be served by any web server."""
+    """A directory of files for any web server."""
 
     @property
     def refused(self) -> bool:
         """True if the file system refused something harmless.
 
-        It was logged.
+        The refusal was logged.
         """
         return self._refusals.any
 
@@ -74,7 +74,8 @@ class DiskStore(OtherFiles):
             for filename in TEMPORARY:
                 unlink(f"{self._root}/{filename}")
             if not os.access(self._root, os.W_OK | os.X_OK):
-                # Logged once, and not for each project; what lets it be is asked for the reason.
+                # Creating a file gives the reason, which is then logged once and not for each
+                # project.
                 os.close(create_new(f"{self._root}/{layout.temporary_name(layout.HTML.filename)}"))
 
     def _make(self, path: str) -> None:
@@ -96,7 +97,7 @@ class DiskStore(OtherFiles):
         """Forget nothing: files have no ETags."""
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
-        """Do ``operations``, durably; what could not be done comes back as failures."""
+        """Do ``operations``, durably; return the failures."""
         staged: list[StagedFiles] = []
         failures: list[StoreFailure] = []
         touched = {
@@ -145,7 +146,7 @@ class DiskStore(OtherFiles):
             self._stage(operation, one)
         except OSError as error:
             staged.remove(one)
-            discard(one)  # nothing of it may be synced, and its room helps the others
+            discard(one)  # no part of it may be published, and others can use its room
             return _failure(operation.name, error)
         return None
 
@@ -154,7 +155,7 @@ class DiskStore(OtherFiles):
     ) -> StoreFailure | None:
         """Remove a page that cannot be replaced (R9).
 
-        Its room may be enough for the new one.
+        The room that this frees may be enough for the new one.
         """
         base = f"{self._root}/{operation.name}"
         try:
@@ -182,7 +183,7 @@ class DiskStore(OtherFiles):
     def _stage_form(self, base: str, form: FormUpdate, one: StagedFiles) -> int | None:
         """Write the temporary files of one form.
 
-        Return the mtime that they were given, in ns.
+        Return their mtime in ns.
         """
         if form.body is not None:
             moment = stage_file(base, form.filename, form.body, one)
@@ -246,7 +247,8 @@ class DiskStore(OtherFiles):
     def _remove_files(base: str) -> None:
         refuse_link(base)
         entries = os.listdir(base)
-        # A compressed copy goes before its page: with gzip_static it would be served after it.
+        # A compressed copy is deleted before its page: with gzip_static it would otherwise still be
+        # served after the page.
         for entry in sorted((OURS | TEMPORARY).intersection(entries), key=len, reverse=True):
             unlink(f"{base}/{entry}")
 
@@ -282,7 +284,8 @@ class DiskStore(OtherFiles):
         copies = []
         for codec in codecs:
             name = form.filename + layout.SUFFIX[codec]
-            # From what is written already: making 750,000 rows again costs more than reading them.
+            # Made from the file that is written already: making 750,000 rows again costs more than
+            # reading them.
             stage_chunks(base, name, compress_chunks(codec, read_chunks(page)), one, moment)
             copy = f"{base}/{layout.temporary_name(name)}"
             if layout.is_worth_keeping(os.stat(page).st_size, os.stat(copy).st_size):
@@ -302,7 +305,7 @@ class DiskStore(OtherFiles):
         return copies
 
     def reset_mode(self, name: str | None) -> None:
-        """Give a directory the mode of a fresh one."""
+        """Give a directory the mode of a new one."""
         path = str(self.output / layout.directory(name))
         with publish_errors(path):
             mode = stat.S_IMODE(os.stat(path).st_mode) & ~0o777
@@ -317,7 +320,7 @@ def _failure(name: str, error: OSError) -> StoreFailure:
 
 
 def _why(error: OSError) -> str:
-    # For a rename, the name of the target says more than that of our temporary file.
+    # For a rename, name the target: the name of a temporary file says little.
     name = error.filename2 or error.filename
     if not name:
         return f"{error.strerror or error}{advice(error, None)}"

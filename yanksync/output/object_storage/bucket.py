@@ -1,17 +1,17 @@
-"""Object storage, as its client gives it: keys, bodies, ETags.
+"""Reads and writes objects by key, with their ETags.
 
-Whatever the client raises comes out as :class:`yanksync.core.errors.ObjectStorageError`, in one
-line and without credentials; a missing object is None.
+All errors of the client become :class:`yanksync.core.errors.ObjectStorageError`, in one line and
+without credentials. A missing object is None.
 
-The client strips a slash from the end of a key. But that for S3 takes a bucket's name as it is and
-puts a slash and the key behind it. So the object ``simple/demo/`` is, to a client of its own, the
-one with the empty key in the bucket ``mirror/simple/demo``; a test holds a real server to it. Those
-for Google and Azure escape the name: no such object can be written or deleted there.
+The client strips a slash from the end of a key. But the client for S3 does not change the name of a
+bucket, and adds a slash and the key. So a separate client for the bucket ``mirror/simple/demo``
+with an empty key reaches the object ``simple/demo/``; a test checks this with a real server. The
+clients for Google and Azure escape the name, so no such object can be written or deleted there.
 
-ETags are in quotes here, always, so that one can be compared with another: Azure gives them with
-quotes in headers and without in listings. Google conditions a put not on an ETag but on the
-generation of the object, which is in no listing. So there the generation that has the ETag is
-asked for first, and the put is on the condition that it is still the same.
+ETags always have quotes here, so that they can be compared: Azure gives them with quotes in headers
+and without quotes in listings. Google's condition for a put names the generation of the object
+instead of its ETag, and listings have no generations. So yanksync first asks for the generation
+that has the ETag, and the put has the condition that it is still the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class ObjectHeaders(Struct, frozen=True, kw_only=True):
-    """What an object says of itself in the headers of its answer."""
+    """The headers of an object."""
 
     type: str | None = None
     cache: str | None = None
@@ -59,7 +59,7 @@ class ObjectInfo(Struct, frozen=True):
 
 
 class StoredObject(Struct, frozen=True, kw_only=True):
-    """An object as it was read."""
+    """An object that was read."""
 
     chunks: Iterator[bytes]
     etag: str | None
@@ -76,7 +76,7 @@ MUST_NOT_EXIST = ""
 """As ``match``: the object must not be there yet."""
 
 _PART = 8 << 20  # bytes; S3 allows 10,000 parts
-_PARTS = 2  # of one object, sent at the same time
+_PARTS = 2  # parts of one object that are sent at the same time
 _CHANGED = "another program has changed it"
 
 
@@ -98,8 +98,8 @@ class BucketClient:
     ) -> None:
         """Make the client, without a request.
 
-        ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what
-        it says of times; ``before`` is called before each request, and may raise. Raises
+        ``source`` is named in errors about ``storage``. ``timeouts`` overrides the times of
+        ``storage``. ``before`` is called before each request, and may raise. Raises
         :class:`ConfigError`.
         """
         import obstore  # start-up: only a mirror in object storage needs it
@@ -141,7 +141,7 @@ class BucketClient:
         )
 
     def etag(self, key: str) -> str | None:
-        """Return the ETag of an object; None when it is not there."""
+        """Return the ETag of an object; None: missing."""
         return self._tags(key)[0]
 
     def size(self, key: str) -> int | None:
@@ -155,7 +155,7 @@ class BucketClient:
         return (None, None) if meta is None else (quoted_etag(meta["e_tag"]), meta["version"])
 
     def _head(self, key: str) -> Any:
-        """Return what an object says of itself without its body; None: missing."""
+        """Return the headers of an object; None: missing."""
         self._before()
         try:
             return self._obstore.head(*self._at(key))
@@ -175,10 +175,10 @@ class BucketClient:
     ) -> str | None:
         """Write an object in one step; return its ETag.
 
-        ``match`` is the ETag that it must have now, :data:`MUST_NOT_EXIST` that it must not be
-        there, None that nothing is asked. Raises :class:`PreconditionFailed` when that is not so,
-        unless it has become what ``body`` says: then the answer to this put was lost. Raises
-        :class:`ObjectStorageError`.
+        ``match`` is the ETag that the object must have now. :data:`MUST_NOT_EXIST` means that it
+        must not exist, and None means no condition. Raises :class:`PreconditionFailed` if the
+        condition fails. If the object already has this ``body``, only the answer to this put was
+        lost, and nothing is raised. Raises :class:`ObjectStorageError`.
         """
         for left in range(RETRIES, -1, -1):
             try:
@@ -186,7 +186,7 @@ class BucketClient:
             except ObjectStorageError as error:
                 if match is None or (error.answered and not isinstance(error, PreconditionFailed)):
                     raise
-                # The client does not try a put with a condition again when the connection is lost.
+                # If the connection is lost, the client does not repeat a put with a condition.
                 found = self.get(key)
                 if found is not None and found.body() == bytes(body):
                     return found.etag
@@ -197,7 +197,7 @@ class BucketClient:
     def _put_once(
         self, key: str, body: Any, content: ObjectHeaders, match: str | None
     ) -> str | None:
-        # In one part: parts know no condition, and leave remains behind.
+        # In one part: parts have no conditions, and abandoned parts stay.
         how: Any = {"mode": self._mode(key, match), "use_multipart": False}
         return quoted_etag(self._send(key, body, content, how)["e_tag"])
 
@@ -219,7 +219,7 @@ class BucketClient:
     def upload(self, key: str, source: Path | IO[bytes], content: ObjectHeaders) -> None:
         """Write an object that may be too large for memory.
 
-        The object is visible once all of it is there. Raises :class:`ObjectStorageError`.
+        The object becomes visible when all of it is there. Raises :class:`ObjectStorageError`.
         """
         self._send(key, source, content, {"chunk_size": _PART, "max_concurrency": _PARTS})
 
@@ -237,7 +237,7 @@ class BucketClient:
         return {"version": generation}
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; those that are not there are no error."""
+        """Delete objects; missing ones are no error."""
         from obstore.exceptions import NotSupportedError
 
         for key in keys:
@@ -250,7 +250,7 @@ class BucketClient:
         try:
             self._obstore.delete(self._client, paths)
         except (FileNotFoundError, NotSupportedError):
-            for key in keys:  # where there is no deletion of many, a missing one ends it
+            for key in keys:  # without batch deletion, a missing object is an error
                 if not key.endswith("/"):
                     self._delete_one(key)
         except Exception as error:
@@ -261,12 +261,12 @@ class BucketClient:
 
         A missing object is no error.
 
-        The client has no condition for that, but sends the headers that it is made with, so one is
-        made for each ETag (4 ms). It also sends them to the service that gives out credentials. If
-        the deletion fails although the object has this ETag, a server may not know the header; then
-        the object is deleted without it, right after that look. Outside S3 it always is:
-        Azure's deletions are batches, and Google's know no ETag. Raises
-        :class:`PreconditionFailed`, :class:`ObjectStorageError`.
+        The client has no condition for deletions, but it sends the headers that it was made with.
+        So one client is made for each ETag (4 ms). It also sends the headers to the service that
+        gives out credentials. If the deletion fails although the object has this ETag, the server
+        may not know the header. Then the object is deleted without it, directly after its ETag was
+        read. Outside S3 this is always done: Azure's deletions are batches, and Google's have no
+        ETag. Raises :class:`PreconditionFailed`, :class:`ObjectStorageError`.
         """
         if self.location.scheme != "s3":
             self._delete_if(key, etag)
@@ -285,7 +285,7 @@ class BucketClient:
             if now != etag:
                 raise PreconditionFailed(found.where, _CHANGED, answered=True)
             if found.answered or left == 0:
-                self._delete_one(key)  # what is wrong is wrong with this, too
+                self._delete_one(key)  # this raises the same error
                 return
 
     def _delete_if(self, key: str, etag: str) -> None:

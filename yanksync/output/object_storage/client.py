@@ -1,6 +1,6 @@
-"""The client of object storage.
+"""Makes the client of object storage, and explains its errors.
 
-Made of ``[storage]``, and what it says when something is wrong.
+The options of the client are those of ``[storage]``.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ _SHOWN = frozenset(
         "retry_timeout",
         "virtual_hosted_style_request",
     }
-) - {"proxy_url"}  # keys whose values hold no secret
+) - {"proxy_url"}  # keys whose values are no secrets
 RETRIES = 3
 """How often a request is tried again."""
-_RETRY_TIMEOUT = 60.0  # seconds from the first try on, after which there is no other
+_RETRY_TIMEOUT = 60.0  # seconds after the first try in which another may start
 _TIMEOUT = 30.0  # seconds for one try
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
@@ -75,8 +75,8 @@ class RequestTimeouts(Struct, frozen=True):
     """How long one request may take."""
 
     timeout: float  # seconds for one try
-    retry_timeout: float  # seconds from the first try on, after which there is no other
-    pause: float = 15.0  # seconds between two tries at the most
+    retry_timeout: float  # seconds after the first try in which another may start
+    pause: float = 15.0  # seconds between two tries at most
 
     @property
     def longest(self) -> float:
@@ -90,10 +90,10 @@ CONFLICT = re.compile("ConditionalRequestConflict|OperationAborted")
 """What the client's words for an answer of a server look like; for one without a bucket; and for
 S3's 409, which says that another request for the object was not finished, and not how it ended."""
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<\n]{1,200})")  # Azure's has an id and a time below
+_MESSAGE = re.compile(r"<Message>([^<\n]{1,200})")  # Azure's has more lines
 _RETRIED = re.compile(r"after (\d+) retries")
 _QUERY = re.compile(r"\?\S*")
-_LONGEST = 300  # characters of what a client has to say
+_LONGEST = 300  # characters of an error text
 _HINTS = (
     (re.compile("ContainerNotFound"), "make the container first"),
     (NO_BUCKET, "make the bucket first"),
@@ -141,7 +141,7 @@ class LoggedCalls:
     """The functions of obstore, with a log of each call."""
 
     def __init__(self, functions: Any, root: str, secrets: Sequence[str]) -> None:
-        """``root`` is the address of the bucket, for people."""
+        """``root`` is the address of the bucket for the log."""
         self._functions = functions
         self._root = root
         self._secrets = secrets
@@ -168,8 +168,8 @@ class LoggedCalls:
 def is_precondition_failure(text: str) -> bool:
     """Return True if a 409 or 412 is a failed condition.
 
-    S3 and Google say that with 412, Azure with 412 or, when the object must not be there, 409. With
-    Azure sends the same for what is locked or cannot be replaced, which is another matter.
+    S3 and Google answer 412 then. Azure answers 412, or 409 if the object must not exist. Azure
+    sends the same codes for an object that is locked or cannot be replaced, which is another case.
     """
     code, status = _CODE.search(text), STATUS.search(text)
     if code is None or status is None:
@@ -180,12 +180,12 @@ def is_precondition_failure(text: str) -> bool:
 
 
 def may_be_shown(key: str) -> bool:
-    """Return whether the value of this key of ``[storage]`` is no secret."""
+    """Return whether the value of a key of ``[storage]`` may be shown."""
     return key in _SHOWN
 
 
 def secrets_in(storage: StorageSettings) -> tuple[str, ...]:
-    """Return the secret values of ``storage``, for no message."""
+    """Return the secret values of ``storage``, to keep them out of messages."""
     return tuple(
         value
         for key, value in storage.options
@@ -199,13 +199,13 @@ def client_for(
     source: str,
     timeouts: RequestTimeouts | None,
     *,
-    single: bool = False,  # each deletion is a request of its own
+    single: bool = False,  # each deletion is a separate request
     match: str | None = None,  # sent with each request: the ETag that the object must have
 ) -> Client:
     """Return a client for the bucket of ``location``, without a request.
 
-    ``source`` is whom to name for what is wrong with ``storage``; ``timeouts`` overrides what that
-    says of times. Raises :class:`ConfigError`.
+    ``source`` is named in errors about ``storage``. ``timeouts`` overrides the times of
+    ``storage``. Raises :class:`ConfigError`.
     """
     from obstore.exceptions import BaseError
     from obstore.store import AzureStore, GCSStore, S3Store
@@ -235,7 +235,7 @@ def client_for(
 
 
 def _check(options: dict[str, StorageValue], source: str) -> None:
-    """Refuse what the client would stumble over, or take in another sense."""
+    """Refuse values that the client would reject or misunderstand."""
     for key in _NOT_HERE:
         if key in options:
             raise ConfigError(f"storage.{key}", source, "belongs into mirror.output")
@@ -272,7 +272,7 @@ def _retry(options: dict[str, StorageValue], source: str) -> Any:
 
 
 def _plain(value: StorageValue) -> str | bool:
-    """Return a value as the client takes it.
+    """Return a value in the form that the client accepts.
 
     It reads numbers and times from text.
     """
@@ -280,7 +280,7 @@ def _plain(value: StorageValue) -> str | bool:
 
 
 def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
-    """Return the key that an error of the client names."""
+    """Return the key that an error of the client is about."""
     named = [key for key in options if re.search(rf"\b{re.escape(key)}\b", text)]
     for words, part in (("Invalid Access Key", "_key"), ("SAS", "sas")):
         named += [key for key in options if words in text and part in key]
@@ -289,7 +289,7 @@ def _culprit(text: str, options: Mapping[str, StorageValue]) -> str:
 
 def _why(error: Exception, storage: StorageSettings) -> str:
     text = str(error).partition("\n\nDebug source")[0]
-    for _, value in storage.options:  # the client repeats what it cannot read
+    for _, value in storage.options:  # the client's error repeats a value that it cannot read
         if isinstance(value, str) and len(value) > 1:
             text = text.replace(f'"{value}"', '"***"')
     if "is not valid for store" in text:

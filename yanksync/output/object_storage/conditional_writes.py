@@ -1,32 +1,33 @@
-"""Makes writes conditional, where several machines share a mirror.
+"""Makes writes conditional if several machines share a mirror.
 
-A lease alone cannot keep a run from writing that was stopped, or whose request was under way, while
-the lease ran out. So each put of a page carries a condition: the ETag that the state names
-(``If-Match``), or that there is no object (``If-None-Match: *``). So does each deletion, with the
-ETag that the state names, or that a listing has just shown of what the state does not know. The
-argument:
+A run may be stopped, or wait for a request, while its lease runs out. The lease alone cannot keep
+it from writing after that. So each put of a page has a condition: the ETag that the state has
+(``If-Match``), or that there is no object (``If-None-Match: *``). Each deletion has a condition,
+too: the ETag that the state has. For objects that the state does not know, it is the ETag that a
+listing has just shown. The argument:
 
 1. A run learns the ETags from the state, which it fetched after it took the lease, or from answers
-   of the storage that came while it held the lease. So each condition names an object that was
+   of the storage that came while it had the lease. So each condition names an object that was
    there before its lease ended.
-2. A run that takes over lists the output before it writes anything, and from then on conditions its
-   own puts on what it has seen. What the run before it managed to write until then is in the list;
-   it is compared with the state, and what differs is put again.
-3. Once the new holder has put an object, its ETag is another. Whatever the old run still sends for
-   it fails with 412, however late it arrives. It ends there, and writes nothing more.
+2. A run that takes over lists the output before it writes anything. From then on its own puts name
+   the ETags of that list. The list has everything that the earlier run wrote until then. It is
+   compared with the state, and objects that differ are put again.
+3. When the new run has put an object, the object has another ETag. Each request of the old run for
+   that object then fails with 412, however late it arrives. The old run ends there, and writes
+   nothing more.
 
-So nothing of the new holder is overwritten by the old one, whatever the clocks say. What is left:
+So the old run overwrites nothing of the new one, whatever the clocks say. These cases stay open:
 
-- An ETag in S3 is that of the bytes, and Google's, too; Azure's is of one put. A page that went
-  A, B, A while a run stood still would let its put or its deletion pass. Pages carry the serial,
-  which only grows, so this needs an upstream without serials.
-- A run that stood still before it put a *new* page puts it even if the new holder had put and
-  removed it again meanwhile. ``verify`` names it as extra.
-- Storage without conditional deletions. Some that speaks like S3 ignores the header (S3 itself has
-  them since 2025), and the client knows none for Azure and Google, where the ETag is looked at
-  first. There a run that stood still in just that moment deletes, when it wakes, what its state
-  said had to go. If the project came back meanwhile, its page is missing until the next
-  ``verify --repair`` or the next change of it.
+- An ETag of S3 or Google belongs to the bytes; Azure's belongs to one put. If a page went A, B, A
+  while a run was stopped, the condition of that run's put or deletion would hold. Pages have the
+  serial, which only grows, so this can only happen if upstream has no serials.
+- A run that was stopped before it put a *new* page puts it later, even if the new run has put and
+  removed that page since then. ``verify`` reports it as extra.
+- Some storage has no conditional deletions. S3 has them since 2025, but some servers that speak S3
+  ignore the header. The client has none for Azure and Google, so the ETag is read first. A run that
+  is stopped between these two requests deletes the page when it goes on. If the project came back
+  during that time, its page is missing until the next ``verify --repair`` or the next change of the
+  project.
 
 After a failed put the object may or may not have changed, so its ETag is read before the next put.
 """
@@ -50,7 +51,7 @@ class ConditionalWrites:
     """
 
     def __init__(self, abandon: Callable[[str], LeaseLost]) -> None:
-        """``abandon`` gives up the lease and returns the error that says why."""
+        """``abandon`` gives up the lease and returns an error with the reason."""
         self._abandon = abandon
         self._lock = threading.Lock()
         self._tags: dict[str, Etags] = {}
@@ -60,7 +61,7 @@ class ConditionalWrites:
     def of(self, etags: EtagTable, names: Iterable[str]) -> Iterator[None]:
         """Begin to write these projects; record the result at the end.
 
-        To be entered and left in the state's thread.
+        Enter and leave it in the thread of the state.
         """
         found = etags.of(names)
         with self._lock:
@@ -84,7 +85,7 @@ class ConditionalWrites:
             self._tags[name or layout.LIST_KEY][filename] = etag
 
     def note_deleted(self, name: str | None, filename: str) -> None:
-        """Note that a file is not there any more."""
+        """Note that a file was deleted."""
         with self._lock:
             self.has_written = True
             self._tags[name or layout.LIST_KEY].pop(filename, None)

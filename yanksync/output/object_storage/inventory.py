@@ -1,4 +1,4 @@
-"""Reads which objects there are, and changes nothing."""
+"""Lists objects, and changes nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def serials_in_objects(
 ) -> Iterator[int | None]:
     """Yield the serials in these files of a project; None: the list.
 
-    ``files`` has their ETags, as far as they are known: equal ones are read once. Raises
+    ``files`` has their ETags, if known: files with equal ETags are read once. Raises
     :class:`ObjectStorageError`.
     """
     once = {etag or filename: filename for filename, etag in files.items()}
@@ -83,11 +83,11 @@ def directory_content(
 ) -> DirectoryContent:
     """Return the objects of a project; None: those beside the projects.
 
-    ``slash`` is the form that is also put under the name of its directory.
+    ``slash`` is the form that also has the name of its directory as key.
     """
     see = partial(_seen, bucket, slash, name)
     try:
-        if name is None:  # a listing would be one of everything
+        if name is None:  # a listing would have all objects
             found = tuple(entry for entry in map(see, sorted(OURS)) if entry.problem != _GONE)
             return DirectoryContent(exists=bool(found) or _anything(bucket), entries=found)
         ignored = slash is not None or not bucket.allows_trailing_slash
@@ -117,7 +117,7 @@ def _seen(bucket: BucketClient, slash: str | None, name: str | None, filename: s
 
 
 def _with_slash(bucket: BucketClient, name: str | None, entry: FileEntry) -> FileEntry:
-    """Return ``entry``, and whether the directory's name has the same object."""
+    """Return ``entry``; note if the key with a slash has other bytes."""
     found = bucket.get(f"{layout.directory(name)}/")
     if found is not None:
         wrong = _wrong(entry.name, found.headers)
@@ -128,9 +128,9 @@ def _with_slash(bucket: BucketClient, name: str | None, entry: FileEntry) -> Fil
 
 
 def _wrong(filename: str, content: ObjectHeaders) -> str | None:
-    """Return what an object wrongly says of itself.
+    """Return which header of an object is wrong, or None.
 
-    A web server's matter elsewhere.
+    For files on disk, the web server sends these headers.
     """
     said = layout.headers(filename)
     for what, found, wanted in (

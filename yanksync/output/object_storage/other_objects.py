@@ -34,9 +34,9 @@ class OtherObjects(PublishedObjects):
     ) -> None:
         """Publish to ``bucket``.
 
-        ``slash`` is the form that is also put under the name of its directory, with the slash at
-        its end: what clients ask for where nothing knows of index documents. With ``writes``
-        each put and each deletion is on a condition, and every method may raise
+        ``slash`` is the form that is also put under the name of its directory with a slash at the
+        end. Clients ask for that key if the bucket has no index documents. With ``writes`` each put
+        and each deletion has a condition, and every method may raise
         :class:`yanksync.core.errors.LeaseLost`.
         """
         super().__init__(bucket, slash)
@@ -46,8 +46,8 @@ class OtherObjects(PublishedObjects):
     def write_files(self, files: Iterable[OutputFile]) -> None:
         """Replace these objects, several at once.
 
-        With a state in the bucket each put is on the condition that the object is still the one
-        that a look has just found (R11). Their bodies are made in the caller's thread.
+        With a state in the bucket, each put has the condition that the object still has the ETag
+        that was just read (R11). The bodies are made in the caller's thread.
         """
         for batch in batches(files):
             with ExitStack() as stack:
@@ -72,13 +72,13 @@ class OtherObjects(PublishedObjects):
 
     @publish_errors()
     def read_file(self, path: str) -> bytes | None:
-        """Return an object of the output; None when it is not there."""
+        """Return an object of the output; None if it is missing."""
         found = self._bucket.get(path)
         return None if found is None else found.body()
 
     @publish_errors()
     def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of an object; None when it is not there."""
+        """Return the digest of an object; None if it is missing."""
         found = self._bucket.get(path)
         return None if found is None else digest_of(found.chunks)
 
@@ -112,7 +112,7 @@ def _body(file: OutputFile, stack: ExitStack) -> Any:
 
 
 def spooled(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Return a file that holds ``chunks``, which are too long for memory."""
+    """Return a file with ``chunks``, which are too long for memory."""
     file = tempfile.TemporaryFile(prefix="yanksync-")  # noqa: SIM115 - the caller closes it
     try:
         for chunk in chunks:

@@ -1,13 +1,14 @@
 """Copies of package files in a bucket.
 
-A file is received in a directory of this machine, checked there, and put as one object: until then
-the bucket has nothing of it. Large files are put part by part. A process that dies meanwhile leaves
-its parts in the storage, invisible; a lifecycle rule of the bucket deletes them.
+A file is received in a directory of this machine, checked there, and put as one object. Until then
+the bucket has nothing of it. Large files are put part by part. If the process dies during that, its
+parts stay in the storage, invisible; a lifecycle rule of the bucket can delete them.
 
-These puts and deletions carry no condition, unlike those of pages
-(:mod:`yanksync.output.object_storage.conditional_writes`): a copy has its path from its hash, so
-two runs put the same bytes. A run that lost its lease is stopped before each request. What one
-deletes that stood still in just that moment is found missing by ``verify`` and copied again.
+These puts and deletions have no condition, unlike those of pages
+(:mod:`yanksync.output.object_storage.conditional_writes`). The path of a copy follows from its
+hash, so two runs put the same bytes. A run that lost its lease is stopped before each request. If
+it was stopped just after that check and deletes a copy later, ``verify`` finds the copy missing,
+and it is copied again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _OUT_OF_SERVICE = ObjectHeaders(type="application/octet-stream", cache="no-store
 
 
 class IncomingFiles(Protocol):
-    """Where files are received before they are put."""
+    """The directory where files are received before they are put."""
 
     def place(self, path: str) -> str:
         """Return where the file for ``path`` is received."""
@@ -51,7 +52,7 @@ class IncomingFiles(Protocol):
         """Return the paths of files that can be continued."""
 
     def keep(self, paths: Collection[str]) -> None:
-        """Delete received files, the parts of ``paths`` aside."""
+        """Delete received files, except the parts of ``paths``."""
 
     def free_space(self) -> int:
         """Return the free bytes of the file system."""
@@ -67,9 +68,9 @@ class ObjectPackages:
         withheld: BucketClient | None = None,
         writes: ConditionalWrites | None = None,
     ) -> None:
-        """``withheld`` is where copies go that are out of service.
+        """``withheld`` is the place of copies that are out of service.
 
-        None: they are deleted.
+        None: such copies are deleted.
         """
         self._bucket = bucket
         self._incoming = incoming
@@ -85,7 +86,7 @@ class ObjectPackages:
         return self._incoming.parts()
 
     def keep_incoming(self, paths: Collection[str]) -> None:
-        """Delete received files, the parts of ``paths`` aside."""
+        """Delete received files, except the parts of ``paths``."""
         self._incoming.keep(paths)
 
     def free_space(self) -> int | None:
@@ -106,7 +107,7 @@ class ObjectPackages:
     def withhold(self, paths: Sequence[str]) -> None:
         """Move copies out of the output.
 
-        They are deleted where there is no place for them.
+        Without a place for them, they are deleted.
         """
         self._begin()
         both = _with_metadata(paths)
@@ -147,11 +148,11 @@ class ObjectPackages:
         return {path: PackageEntry(path, size) for path, size in sizes if size is not None}
 
     def package_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a copy holds. Raises :class:`FileNotFoundError` when it is not there."""
+        """Yield a copy's bytes. Raises :class:`FileNotFoundError` if it is missing."""
         return _chunks(self._bucket, path)
 
     def withheld_chunks(self, path: str) -> Iterator[bytes]:
-        """Yield what a withheld copy holds; see :meth:`package_chunks`."""
+        """Yield a withheld copy's bytes; see :meth:`package_chunks`."""
         if self._withheld is None:
             raise FileNotFoundError(path)
         return _chunks(self._withheld, _kept(path))
@@ -178,7 +179,7 @@ class ObjectPackages:
         self._bucket.delete(paths)
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
-        """There are no modes."""
+        """Do nothing: objects have no modes."""
 
     def _begin(self) -> None:
         """Note that the output changes, so that the state is stored."""

@@ -44,7 +44,7 @@ class PublishedObjects:
         self._pool: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
-        """Let the threads go; what is under way is finished first."""
+        """Stop the threads after their current requests."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
@@ -54,14 +54,14 @@ class PublishedObjects:
         return self._pool
 
     def _there(self, name: str) -> dict[str, str | None]:
-        """Return which of our files a project has, with their ETags."""
+        """Return yanksync's files of a project, with their ETags."""
         ours = {*OURS, SLASH} if self._bucket.allows_trailing_slash else OURS
         found = etags_of_files(self._bucket, name).items()
         return {filename: etag for filename, etag in found if filename in ours}
 
     @publish_errors()
     def read(self, name: str | None, filename: str) -> bytes | None:
-        """Return a published file; None when it is not there."""
+        """Return a published file; None if it is missing."""
         found = self._bucket.get(f"{layout.directory(name)}/{filename}")
         if found is not None and found.size > LARGEST:
             where = f"{self._bucket.location}/{layout.directory(name)}/{filename}"
@@ -78,7 +78,7 @@ class PublishedObjects:
     ) -> Iterator[int | PublishError | None]:
         """Yield the serial of each project, or why it cannot be read."""
         read = self._quick_serial if quick else self.serial
-        for start in range(0, len(names), WORKERS):  # the caller may want no more of them
+        for start in range(0, len(names), WORKERS):  # the caller may stop in between
             part = names[start : start + WORKERS]
             yield from self._workers().map(partial(_serial_or_error, read), part)
 

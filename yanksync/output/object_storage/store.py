@@ -1,10 +1,10 @@
 """Publishing to object storage.
 
-It works with S3 and servers like it, with Google's and with Microsoft's. A put replaces one object
-in one step, and nothing replaces several. So each project's objects are put one after the other,
-compressed copies before the page they belong to (R12). If one object cannot be put, the project is
-a failure: it stays unpublished, and the next run puts all of it again. What is published is known
-by our own digests and not by ETags.
+It works with S3 and similar servers, with Google and with Azure. A put replaces one object in one
+step; several objects cannot be replaced in one step. So the objects of a project are put one after
+the other, compressed copies before their page (R12). If one object cannot be put, the project is a
+failure: it stays unpublished, and the next run puts all its objects again. yanksync's own digests,
+and not ETags, say what is published.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from yanksync.output.store import (
     obsolete_list_files,
 )
 
-_IN_A_ROW = 4  # projects that failed one after the other: the rest of the batch is not tried
+_IN_A_ROW = 4  # projects that failed in a row: then the rest of the batch is not tried
 _CHUNK = 1 << 20  # bytes
 
 
 class _FailureStreak:
-    """How the puts of a batch go.
+    """Counts the failures of a batch in a row.
 
-    When nothing succeeds any more, waiting for the rest is vain.
+    If all puts fail, it is useless to try the rest.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failed = 0  # in an unbroken row
-        self.why: str | None = None  # why no more is tried
+        self.why: str | None = None  # why the rest is not tried
 
     def note_result(self, why: str | None) -> None:
-        """Note how a project went; None: well."""
+        """Note the result of a project; None: success."""
         with self._lock:
             self._failed = 0 if why is None else self._failed + 1
             if self._failed >= _IN_A_ROW:
@@ -63,7 +63,7 @@ class ObjectStore(OtherObjects):
     a bucket, unlike a web server, has no second choice."""
 
     def prepare(self) -> None:
-        """Nothing has to be there, and nothing half written is left over."""
+        """Do nothing: a bucket needs no directories, and has no half-written objects."""
 
     @property
     def is_conditional(self) -> bool:
@@ -75,7 +75,7 @@ class ObjectStore(OtherObjects):
         return nullcontext() if self._writes is None else self._writes.of(etags, names)
 
     def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
-        """Ask for the ETags of these objects before they are put."""
+        """Read the ETags of these objects again before they are put."""
         if self._writes is not None:
             etags.put({name: etags.of([name])[name] | dict.fromkeys(filenames)})
 
@@ -139,7 +139,7 @@ class ObjectStore(OtherObjects):
             self._bucket.put(key, body, content)
             return
         match = self._writes.condition(name, filename)
-        if match is None:  # a put before was given up, and may have arrived
+        if match is None:  # an earlier put was given up, but may have arrived
             match = self._bucket.etag(key) or MUST_NOT_EXIST
         self._writes.note_etag(name, filename, None)
         try:
@@ -151,8 +151,8 @@ class ObjectStore(OtherObjects):
     def _delete(self, name: str | None, gone: Mapping[str, str | None]) -> None:
         """Delete files of a project.
 
-        Compressed copies first, as for those that are replaced.
-        ``gone`` says for each what ETag a listing has just shown; None: none was made.
+        Compressed copies come first, as for replacements. ``gone`` has the ETag of each file from a
+        new listing; None: no listing was made.
         """
         pages = {form.filename for form in layout.FORMS}
         pages.add(SLASH)
@@ -170,8 +170,8 @@ class ObjectStore(OtherObjects):
         key = f"{layout.directory(name)}/{filename}"
         match = writes.condition(name, filename)
         if match == MUST_NOT_EXIST:
-            match = listed  # another program's, under a name of yanksync
-        elif match is None:  # a put was given up, and may have arrived
+            match = listed  # another program's object with a name of yanksync's
+        elif match is None:  # a put was given up, but may have arrived
             match = self._bucket.etag(key)
         if match is not None:
             writes.note_etag(name, filename, None)
@@ -220,17 +220,17 @@ class ObjectStore(OtherObjects):
     def _drop_slash(self) -> None:
         """Remove the list's key with a slash, if there was one.
 
-        It is the first in a listing in the order of S3's keys.
+        It comes first in a listing, by the order of S3's keys.
         """
         first = next(self._bucket.list(layout.ROOT), None)
         if first is not None and first.key == layout.ROOT:
             self._delete(None, {SLASH: first.etag})
 
     def reset_mode(self, name: str | None) -> None:
-        """There are no modes of directories."""
+        """Do nothing: a bucket has no modes of directories."""
 
     def free_space(self) -> FreeSpace | None:
-        """There is always more."""
+        """Return None: a bucket has no limit."""
         return None
 
 

@@ -16,7 +16,7 @@ from yanksync.reports.audit.findings import Finding, FindingKind
 class _Release(Struct):
     """What the events say about one version."""
 
-    yank: WithdrawalEvent | None = None  # of all its files but those in ``spared``
+    yank: WithdrawalEvent | None = None  # of all its files except those in ``spared``
     removal: WithdrawalEvent | None = None
     quarantine: WithdrawalEvent | None = None
     spared: frozenset[str] = frozenset()
@@ -49,7 +49,7 @@ class _Release(Struct):
 def _without(
     known: dict[str, WithdrawalEvent], some: dict[str, WithdrawalEvent]
 ) -> dict[str, WithdrawalEvent]:
-    """Return ``known`` without ``some``; without all if there are none."""
+    """Return ``known`` without ``some``; empty if ``some`` is empty."""
     return {name: one for name, one in known.items() if some and name not in some}
 
 
@@ -73,7 +73,7 @@ class _Project(Struct):
     def _take_whole(self, event: WithdrawalEvent) -> None:
         if event.action is HistoryAction.REMOVE:
             self.removal, self.quarantine = event, None
-            self.releases = {}  # what comes under this name later is another project
+            self.releases = {}  # a later project of this name is another one
         elif event.action is HistoryAction.RETURN and self.removal is not None:
             self.removal, self.returned = None, event
         elif event.action is HistoryAction.QUARANTINE:
@@ -118,7 +118,7 @@ def _of_release(pin: Pin, release: _Release) -> Iterator[Finding]:
     elif some := _pinned(pin.files, release.yanked, unknown=True):
         newest = release.yanked[some[-1]]
         yield Finding(kind=FindingKind.YANKED, reason=newest.reason, since=newest.time, files=some)
-    # A pin that names no files is content with those that are left.
+    # A pin that names no files can use the files that are left.
     if gone := _pinned(pin.files, release.removed, unknown=False):
         since = max(release.removed[name].time for name in gone)
         yield Finding(kind=FindingKind.REMOVED, since=since, files=gone)
@@ -134,7 +134,8 @@ def _pinned(
 ) -> tuple[str, ...]:
     """Return the names in ``known`` that the pin allows.
 
-    ``unknown``: all of them, where the pin does not name its files: an event has no hashes.
+    ``unknown``: return all of them if the pin does not name its files, because an event has no
+    hashes.
     """
     names = {one.filename for one in files if one.filename is not None}
     if not names:

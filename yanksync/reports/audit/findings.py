@@ -53,9 +53,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     reason: str | None = None  # the exact text; "": none was given; None: no reason exists
     since: float | None = None  # UTC seconds; None: the source does not know
     files: tuple[str, ...] = ()  # only these; none: the whole release
-    hashes: tuple[str, ...] = ()  # those that no file has
-    rule: str | None = None  # of the mirror's operator; None: upstream did it
-    until: float | None = None  # UTC seconds: the end of what a rule does; None: not known
+    hashes: tuple[str, ...] = ()  # pinned hashes that no file has
+    rule: str | None = None  # rule of the mirror's operator; None: upstream did it
+    until: float | None = None  # UTC seconds: the end of a rule's effect; None: not known
 
 
 class PinVerdict(Struct, frozen=True, kw_only=True):
@@ -63,8 +63,8 @@ class PinVerdict(Struct, frozen=True, kw_only=True):
 
     pin: Pin
     findings: tuple[Finding, ...] = ()  # none: the pin is fine
-    nearest: str | None = None  # a version that is not withdrawn; None where nothing is wrong, too
-    ignored: bool = False  # the user said so
+    nearest: str | None = None  # a version that is not withdrawn; None also if the pin is fine
+    ignored: bool = False  # the user asked for that
 
 
 class RuledFile(Struct, frozen=True, kw_only=True):
@@ -73,12 +73,12 @@ class RuledFile(Struct, frozen=True, kw_only=True):
     filename: str
     kind: FindingKind  # TOO_YOUNG or OVERRIDDEN
     rule: str  # as the configuration names it
-    reason: str  # what the operator or the advisory says
+    reason: str  # text of the operator or the advisory
     until: float | None  # UTC seconds; None: until the rules change
 
 
 class KeptFile(Struct, frozen=True, kw_only=True):
-    """A file that upstream removed, and that the mirror still offers."""
+    """A file that upstream removed, but the mirror still offers."""
 
     file: File
     version: str | None
@@ -90,8 +90,8 @@ class ProjectFacts(Struct, frozen=True, kw_only=True):
 
     name: NormalizedName
     page: Page | None = None
-    gone: bool = False  # the source says that the project is not there
-    events: tuple[HistoryRow, ...] = ()  # oldest first; none where the source keeps no history
+    gone: bool = False  # the source does not have the project
+    events: tuple[HistoryRow, ...] = ()  # oldest first; empty if the source has no history
     ruled: tuple[RuledFile, ...] = ()
     kept: tuple[KeptFile, ...] = ()
 
@@ -113,7 +113,7 @@ class Ignore(Struct, frozen=True):
 class AuditReport(Struct, frozen=True, kw_only=True):
     """Everything that one audit found, in the order of the files."""
 
-    source: str  # where the answers come from, for people
+    source: str  # the source of the answers, for people
     verdicts: tuple[PinVerdict, ...]
     skipped: int  # requirements and packages without an exact version of an index
     fail_on: frozenset[FindingKind]
@@ -124,12 +124,12 @@ class AuditReport(Struct, frozen=True, kw_only=True):
 
     @property
     def found(self) -> tuple[PinVerdict, ...]:
-        """Those with findings."""
+        """The verdicts with findings."""
         return tuple(one for one in self.verdicts if one.findings)
 
     @property
     def failures(self) -> int:
-        """How many verdicts make the command fail."""
+        """The number of verdicts that make the command fail."""
         return sum(map(self.counts, self.verdicts))
 
 

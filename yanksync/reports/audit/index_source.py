@@ -1,4 +1,4 @@
-"""What any Simple index says about projects, asked now."""
+"""Asks any Simple index about projects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yanksync.reports.audit.findings import ProjectFacts
 from yanksync.upstream.client import UpstreamClient
 from yanksync.upstream.likely_address import likely_address
 
-# No file is fetched, so the address of none can do harm.
+# No file is fetched, so an unsafe address of a file can do no harm.
 _RULES = PageRules(allow_http=True)
 
 
@@ -34,7 +34,7 @@ def index_settings(url: str, environ: Mapping[str, str], option: str = "--index"
     ``option`` is where the user named it. Raises :class:`yanksync.core.errors.ConfigError` when
     ``url`` cannot be used.
     """
-    # An empty file, so that no yanksync.toml of the directory is read.
+    # An empty file, so that a yanksync.toml in the current directory is not read.
     try:
         return load(Path(os.devnull), environ, upstream_simple_url=url)
     except ConfigError as error:
@@ -54,7 +54,7 @@ def facts_of_index(
     """Return what the index of ``settings`` says about the projects ``names``.
 
     ``option`` is where the user named it; None: there may be no index at all. Raises
-    :class:`yanksync.core.errors.UpstreamError` when one answer does not come or is wrong.
+    :class:`yanksync.core.errors.UpstreamError` if an answer is missing or wrong.
     """
     found: dict[NormalizedName, ProjectFacts] = {}
     with closing(UpstreamClient(settings)) as client:
@@ -81,8 +81,8 @@ def facts_of_index(
 def check_root(client: UpstreamClient, option: str) -> None:
     """Refuse an address that has no project.
 
-    It may be no index, and that is no removal (R7).
-    ``option`` is where the user named it.
+    Such an address may be no index, which does not mean a removal (R7). ``option`` is where the
+    user named it.
     """
     address = redacted(client.simple_url)
     if client.root_is_missing():

@@ -1,4 +1,4 @@
-"""Asks a Python for what is installed there."""
+"""Asks a Python interpreter what is installed there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yanksync.core.names import normalize
 from yanksync.core.pins import Pin, PinSet
 
 _SECONDS = 60.0
-# In the other Python, which may be an old one.
+# This runs in the other Python, which may be an old one.
 _SCRIPT = """
 import importlib.metadata, json, sys
 sys.path = [place for place in sys.path if place]  # not the directory of this process
@@ -46,7 +46,7 @@ def default_python(environ: Mapping[str, str]) -> str:
 def read_installed(python: str) -> PinSet:
     """Return what is installed in the environment of ``python``, as pins.
 
-    What was installed from a path, an URL or a repository is skipped. Raises
+    Packages that were installed from a path, a URL or a repository are skipped. Raises
     :class:`InputFileError`.
     """
     answer = _ask(python)
@@ -58,7 +58,7 @@ def read_installed(python: str) -> PinSet:
             skipped += 1
         else:
             pin = Pin(project=project, version=version, python=answer.python)
-            pins.setdefault(project, pin)  # the first on the path is the one that is imported
+            pins.setdefault(project, pin)  # Python imports the first one on the path
     return PinSet(tuple(pins[project] for project in sorted(pins)), skipped)
 
 

@@ -1,4 +1,4 @@
-"""Judges a pin by what a source says of its project (pure)."""
+"""Judges a pin by the facts about its project (pure)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _offered(page: Page, facts: ProjectFacts) -> Page:
 
 
 def _with_kept(pin: Pin, facts: ProjectFacts, finding: Finding) -> Finding:
-    """Return ``finding``, or that the mirror still offers what is removed."""
+    """Return ``finding``; say in it whether the mirror still offers the file."""
     if finding.kind not in (FindingKind.REMOVED, FindingKind.PROJECT_GONE):
         return finding
     kept = [
@@ -93,7 +93,7 @@ def _findings(pin: Pin, facts: ProjectFacts, page: Page) -> Iterator[Finding]:
 def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
     """Return why the version has no file.
 
-    It is removed, or quarantined alone.
+    The version is removed, or this release is quarantined.
     """
     newest = next((row for row in reversed(events) if _of_release(row, pin)), None)
     if newest is None:
@@ -107,7 +107,7 @@ def _without_files(pin: Pin, events: Sequence[HistoryRow]) -> Finding:
 def _chosen(pin: Pin, files: Sequence[File]) -> Sequence[File]:
     """Return those of ``files`` that the pin names.
 
-    All where it names none of them.
+    All files if the pin names none of them.
     """
     names = {one.filename for one in pin.files}
     named = [
@@ -119,7 +119,7 @@ def _chosen(pin: Pin, files: Sequence[File]) -> Sequence[File]:
 
 
 def _yanked(pin: Pin, files: Sequence[File], events: Sequence[HistoryRow]) -> Iterator[Finding]:
-    """Yield that files are yanked, of those that the pin allows."""
+    """Yield findings for yanked files that the pin allows."""
     yanks = [(file, file.yanked) for file in _chosen(pin, files) if file.yanked is not None]
     if yanks:
         reason = next((yank.reason for _, yank in yanks if yank.reason), "")

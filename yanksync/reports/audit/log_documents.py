@@ -1,4 +1,4 @@
-"""Pure: the documents of a published log, from bytes to events."""
+"""Decodes the documents of a published log (pure)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from yanksync.core.withdrawals.event import WithdrawalEvent, decode_event
 
 _VERSION = 1
 _BESIDE = re.compile(r"\w[\w.-]*", re.ASCII)  # a file of the same directory
-# In a JSON string a quotation mark has a backslash before it, so these are found as keys alone.
+# In a JSON string a quotation mark has a backslash before it, so these are found only as keys.
 _PROJECT = re.compile(rb'"project"\s*:\s*"([^"\\]*)"')
 _ACTION = re.compile(rb'"action"\s*:\s*"([a-z-]+)"')
 
 
 class LogPage(Struct, frozen=True):
-    """A page as the index names it."""
+    """A page as the index describes it."""
 
     name: str
     first: int
@@ -80,7 +80,7 @@ def page_lines(page: LogPage, body: bytes) -> list[bytes] | None:
 def events_in(lines: Iterable[bytes], names: Collection[bytes]) -> Iterator[WithdrawalEvent]:
     """Yield the events of the projects ``names``.
 
-    Passes over actions that are newer than this version. Raises :class:`ValueError`.
+    Skips actions that this version does not know. Raises :class:`ValueError`.
     """
     for line in lines:
         match = _PROJECT.search(line)
@@ -108,7 +108,7 @@ def decode_project(body: bytes, name: NormalizedName) -> ProjectEvents:
 def in_place(events: Iterable[WithdrawalEvent]) -> tuple[WithdrawalEvent, ...]:
     """Return events in order, with replacements in place."""
     found: dict[int, WithdrawalEvent] = {}
-    places: dict[int, int] = {}  # by the cursor of an event, that of the first like it
+    places: dict[int, int] = {}  # cursor of an event -> its place
     for event in events:
         told = event.cursor if event.replaces is None else event.replaces
         place = places[event.cursor] = places.get(told, told)

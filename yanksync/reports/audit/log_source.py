@@ -1,4 +1,4 @@
-"""What the published log of a mirror says about projects."""
+"""Reads the published log of a mirror for some projects."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from yanksync.upstream.http.session_options import SessionOptions
 
 _INDEX = paths.LOG_INDEX.removeprefix(f"{layout.WITHDRAWALS}/")
 _AT_ONCE = 4  # documents under way: that many are in memory
-_TRIES = 3  # of reading a log that changes meanwhile
-_WRONG = (ValueError, RecursionError)  # what is no document raises one of these
+_TRIES = 3  # to read a log that changes at the same time
+_WRONG = (ValueError, RecursionError)  # raised for bytes that are no document
 
 Events = dict[NormalizedName, tuple[WithdrawalEvent, ...]]
 
@@ -51,7 +51,7 @@ class ReadLog(Struct, frozen=True):
 class _Changed(Exception):
     """A page does not belong to the index.
 
-    One of the two is newer.
+    One of the two is newer than the other.
     """
 
     def __init__(self, name: str) -> None:
@@ -70,9 +70,9 @@ def withdrawals_url(url: str) -> str:
 
 
 def read_log(settings: Settings, url: str, names: Collection[NormalizedName]) -> ReadLog:
-    """Return what the log at ``url`` has about the projects ``names``.
+    """Return the events of the projects ``names`` from the log at ``url``.
 
-    Raises :class:`yanksync.core.errors.UpstreamError` when an answer does not come or is wrong.
+    Raises :class:`yanksync.core.errors.UpstreamError` if an answer is missing or wrong.
     """
     section = settings.upstream
     with closing(

@@ -27,9 +27,9 @@ _REPLACED = {FindingKind.YANKED, FindingKind.REMOVED, FindingKind.QUARANTINED}
 def judged_by_log(
     url: str, environ: Mapping[str, str], pins: Sequence[Pin], python: str
 ) -> tuple[str, list[PinVerdict]]:
-    """Return what the log is called, and what is wrong with ``pins``.
+    """Return the name of the log, and what is wrong with ``pins``.
 
-    The pages of the mirror are asked for withdrawn projects alone, for another version. Raises
+    Asks the mirror only for the pages of withdrawn projects, to name another version. Raises
     :class:`yanksync.core.errors.ConfigError` and :class:`yanksync.core.errors.UpstreamError`.
     """
     settings = index_settings(url, environ, "--withdrawals")
@@ -59,7 +59,7 @@ def _is_replaced(verdict: PinVerdict) -> bool:
 def _pages(
     settings: Settings, names: Collection[NormalizedName]
 ) -> Mapping[NormalizedName, ProjectFacts]:
-    """Return the pages of projects; none where the mirror does not answer."""
+    """Return the pages of projects; empty if the mirror does not answer."""
     try:
         return facts_of_index(settings, names, None)
     except UpstreamError as error:

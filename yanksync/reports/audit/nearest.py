@@ -1,4 +1,4 @@
-"""Pure: the version that could take the place of a withdrawn one."""
+"""Finds a version that could replace a withdrawn one (pure)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yanksync.core.versions import files_by_version
 def nearest_version(pin: Pin, page: Page, python: str) -> str | None:
     """Return the best replacement for a withdrawn version, or None.
 
-    It has a file that is not yanked and allows ``python``. A pre-release is offered only where the
-    pin is one, too.
+    It has a file that is not yanked and allows ``python``. A pre-release is returned only if the
+    pin is a pre-release, too.
     """
     pinned, interpreter = _parsed(pin.version), _parsed(python)
     if pinned is None or page.quarantined:
@@ -39,7 +39,7 @@ def nearest_version(pin: Pin, page: Page, python: str) -> str | None:
 def _fits(file: File, python: Version | None) -> bool:
     """Return whether an installer takes a file by itself.
 
-    A specifier it cannot read hides none.
+    A specifier that cannot be read does not exclude the file.
     """
     if file.yanked is not None:
         return False

@@ -1,4 +1,4 @@
-"""What the state of the mirror says about projects."""
+"""Reads facts about projects from the state of the mirror."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def facts_of_state(
     rules: Rules = lambda name: (),
     kept: Kept = lambda name: (),
 ) -> dict[NormalizedName, ProjectFacts]:
-    """Return what ``state`` holds of the projects ``names``.
+    """Return the facts of ``state`` about the projects ``names``.
 
     Raises :class:`yanksync.core.errors.InvalidAnswer` where a page of it cannot be read.
     """

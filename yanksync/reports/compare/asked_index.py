@@ -26,7 +26,7 @@ RULES = PageRules(allow_http=True)
 
 _AT_ONCE = 8  # requests under way; the rate decides how many are sent
 _TRIES = 3  # of one page, when the server asks for a pause
-_SILENT = 20  # answers of 404 or errors at the beginning, before the index itself is doubted
+_SILENT = 20  # answers of 404 or errors at the beginning; then the index is checked
 _SERIAL = re.compile(rb'"_last-serial"\s*:\s*"?(\d+)|<!--SERIAL (\d+)-->')
 
 
@@ -34,7 +34,7 @@ class ReadPage(Struct, frozen=True):
     """The page of an index."""
 
     page: Page
-    html: bool  # it was read from HTML
+    html: bool  # the page was read from HTML
 
 
 Answer = ReadPage | UpstreamError | None
@@ -48,17 +48,17 @@ class OtherIndex(Protocol):
 
     @property
     def where(self) -> str:
-        """What it is called, without credentials."""
+        """The name of the index, without credentials."""
 
     def serial(self) -> int | None:
-        """Return the serial of the whole; None: it gives none. Raises :class:`UpstreamError`."""
+        """Return the index's serial; None: unknown. Raises :class:`UpstreamError`."""
 
     def pages(self, names: Iterable[NormalizedName]) -> Answers:
         """Yield the answer for each of ``names``. Raises :class:`UpstreamError` to give up."""
 
 
 class Pace:
-    """Lets something happen at most ``rate`` times a second."""
+    """Limits something to ``rate`` times a second."""
 
     def __init__(
         self,
@@ -88,9 +88,9 @@ class AskedIndex:
         self.where = redacted(client.simple_url)
 
     def serial(self) -> int | None:
-        """Return what the root says.
+        """Return the serial that the root gives.
 
-        Its header, or the beginning of the list.
+        It is in the header, or at the beginning of the list.
         """
         looked = self._client.first_look(self._client.simple_url)
         header = looked.headers.get("x-pypi-last-serial")
@@ -99,8 +99,8 @@ class AskedIndex:
     def pages(self, names: Iterable[NormalizedName]) -> Answers:
         """Yield the answers in the order of ``names``.
 
-        Raises :class:`UpstreamError` when the index has none of the first, or asks for a long
-        pause.
+        Raises :class:`UpstreamError` if the index has none of the first projects, or asks for a
+        long pause.
         """
         answers = self._answers(iter(names))
         try:
@@ -116,7 +116,7 @@ class AskedIndex:
             answers.close()
 
     def _check(self, first: list[tuple[NormalizedName, Answer]]) -> None:
-        """Refuse an index of which no page was read (R7)."""
+        """Refuse an index that has answered no page so far (R7)."""
         found = [answer for _, answer in first]
         if any(isinstance(one, ReadPage) for one in found):
             return
@@ -143,9 +143,9 @@ class AskedIndex:
 
 
 def _came(name: NormalizedName, future: Future[RawPage | int]) -> tuple[NormalizedName, Answer]:
-    """Return what was answered.
+    """Return the answer.
 
-    Raises :class:`RateLimited`: to go on would not be kind.
+    Raises :class:`RateLimited`, because the server asks for fewer requests.
     """
     try:
         answer = future.result()

@@ -18,7 +18,7 @@ _MOST_FAILURES = 20  # in a row: then the index is not asked for the rest
 
 
 def begin(index: OtherIndex, state: State, selection: Selection) -> Comparison:
-    """Return an empty comparison, with how far both have come.
+    """Return an empty comparison with the serials of both sides.
 
     Raises :class:`UpstreamError` when the index does not answer.
     """
@@ -36,7 +36,7 @@ def differences(
 ) -> Iterator[tuple[NormalizedName, tuple[Difference, ...]]]:
     """Yield each project with its differences, and count them.
 
-    What ends it early is noted in ``summary``.
+    If it ends early, ``summary`` has the reason.
     """
     failures = 0
     names = state.comparable.names(selection)

@@ -31,9 +31,9 @@ class DifferenceKind(StrEnum):
 
 NOTES = frozenset(
     {
-        DifferenceKind.FILE_MISSING,  # an index may hold a part, or be some minutes behind
+        DifferenceKind.FILE_MISSING,  # an index may have only a part, or be minutes behind
         DifferenceKind.FILE_UNKNOWN,  # a private file, or one that the state has not seen yet
-        DifferenceKind.BEHIND,  # the withdrawals that it lacks are findings of their own
+        DifferenceKind.BEHIND,  # each withdrawal that it lacks is a separate finding
         DifferenceKind.AHEAD,
     }
 )
@@ -49,28 +49,28 @@ class Difference(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()  # none: all files of the version or project
     reason: str | None = None  # the state's, exact; None: none, or not known
     index_reason: str | None = None  # what the index gives
-    since: int | None = None  # UTC seconds: when upstream did it; None: the history has no entry
+    since: int | None = None  # UTC seconds: when upstream did it; None: not in the history
     serial: int | None = None  # of the state's page
     index_serial: int | None = None  # of the index's page
     problem: str | None = None  # why it was not compared
 
     @property
     def is_note(self) -> bool:
-        """Whether the exit code stays 0 with it."""
+        """Whether this difference leaves the exit code 0."""
         return self.kind in NOTES
 
 
 @dataclass
 class Comparison:
-    """What a comparison has come to."""
+    """The result of a comparison."""
 
     expected: int  # projects to compare
     serial: int | None = None  # up to which the state followed upstream
-    index_serial: int | None = None  # of the index as a whole; None: it gives none
-    behind_since: int | None = None  # UTC seconds: when the first thing it has not seen happened
+    index_serial: int | None = None  # of the whole index; None: not known
+    behind_since: int | None = None  # UTC seconds of the first event it has not seen
     compared: int = 0
     kinds: Counter[DifferenceKind] = field(default_factory=Counter)
-    oldest: int | None = None  # UTC seconds: of the oldest withdrawal that the index does not show
+    oldest: int | None = None  # UTC seconds of the oldest withdrawal it does not show
     problem: str | None = None  # why it ended early
 
     @property

@@ -26,9 +26,9 @@ class IndexTree:
     """A directory with a page for each project."""
 
     def __init__(self, directory: Path, max_size: int) -> None:
-        """``directory``: the index, or what has it as ``simple``.
+        """``directory``: the index, or the directory that contains it as ``simple``.
 
-        ``max_size``: of a page.
+        ``max_size``: bytes of a page.
         """
         below = directory / layout.ROOT
         self._root = below if below.is_dir() else directory
@@ -38,7 +38,7 @@ class IndexTree:
     def serial(self) -> int | None:
         """Return the serial of the list.
 
-        Raises :class:`UpstreamUnreachable`; :class:`InvalidAnswer` for what is no index.
+        Raises :class:`UpstreamUnreachable`, and :class:`InvalidAnswer` if this is no index.
         """
         if not self._root.is_dir():
             raise UpstreamUnreachable(self.where, "there is no such directory")
@@ -54,7 +54,7 @@ class IndexTree:
         return None
 
     def _check_pages(self) -> None:
-        """Refuse a directory without list and pages: there is no index (R7)."""
+        """Refuse a directory with neither a list nor pages (R7)."""
         places = (f"{above}/{form.filename}" for above in ("*", "?/*") for form in _FORMS)
         if not any(any(self._root.glob(place)) for place in places):
             raise InvalidAnswer(
@@ -64,7 +64,7 @@ class IndexTree:
             )
 
     def pages(self, names: Iterable[NormalizedName]) -> Answers:
-        """Yield what is read of each of ``names``."""
+        """Yield the page of each of ``names``."""
         for name in names:
             yield name, self._answer(name)
 
@@ -72,7 +72,7 @@ class IndexTree:
         for directory in (
             self._root / name,
             self._root / name[0] / name,
-        ):  # bandersnatch's hash
+        ):  # bandersnatch's hash-index
             for form in _FORMS:
                 try:
                     return self._read(name, directory / form.filename, form.content_type)

@@ -17,15 +17,15 @@ from yanksync.state.views.history_rows import HistoryRow
 
 _GONE = (HistoryAction.REMOVE, HistoryAction.AVERTED)
 _WITHDRAWN = (*_GONE, HistoryAction.QUARANTINE)
-_NO_HTML = re.compile("[\0\ud800-\udfff]")  # characters that HTML cannot carry
+_NO_HTML = re.compile("[\0\ud800-\udfff]")  # characters that HTML cannot have
 _LINE_END = re.compile("\r\n?")
 
 
 def compare(facts: ProjectFacts, page: Page | None, *, html: bool = False) -> Iterator[Difference]:
     """Yield how the index's ``page`` differs from ``facts``.
 
-    None: it has no such project.
-    ``html``: the page was read from HTML, which cannot contain some characters of a reason.
+    ``page`` is None if the index has no such project. ``html``: the page was read from HTML, which
+    cannot contain some characters of a reason.
     """
     held = facts.page
     if held is None and not facts.gone:
@@ -39,12 +39,12 @@ def compare(facts: ProjectFacts, page: Page | None, *, html: bool = False) -> It
         ahead = page.serial > serial
         kind = DifferenceKind.AHEAD if ahead else DifferenceKind.BEHIND
         yield Difference(kind=kind, project=facts.name, serial=serial, index_serial=page.serial)
-        if ahead:  # what differs is news to the state
+        if ahead:  # the state does not know these changes yet
             return
     if held is None:
         yield from _removed(facts, page.files)
     elif held.quarantined:
-        if page.files:  # whatever status it claims: most installers do not know PEP 792
+        if page.files:  # the status does not matter: most installers do not know PEP 792
             yield _quarantined(facts, held)
     else:
         yield from _shared(facts, held, page, html=html)
@@ -53,7 +53,7 @@ def compare(facts: ProjectFacts, page: Page | None, *, html: bool = False) -> It
 
 
 def _floor(facts: ProjectFacts) -> int | None:
-    """Return the serial that an index as new as the state has."""
+    """Return the serial that an up-to-date index has."""
     if facts.page is not None:
         return facts.page.serial
     return max((row.serial for row in facts.events if row.serial is not None), default=None)
@@ -145,7 +145,7 @@ def _kind(held: Yank | None, there: Yank | None, *, html: bool) -> DifferenceKin
 
 
 def _in_html(reason: str) -> str:
-    """Return what remains of a reason in the HTML of any program."""
+    """Return a reason as the HTML of any program can show it."""
     return _NO_HTML.sub("\ufffd", _LINE_END.sub("\n", reason))
 
 
@@ -194,7 +194,7 @@ def _concerns(row: HistoryRow, version: str | None, file: File) -> bool:
 
 
 def _is_later(file: File, since: float | None) -> bool:
-    """Return True if a file came after its version went."""
+    """Return True if a file came after the removal of its version."""
     if since is None or file.upload_time is None:
         return False
     try:
@@ -207,7 +207,7 @@ def _is_later(file: File, since: float | None) -> bool:
 def _missing(name: NormalizedName, held: Page, page: Page) -> Iterator[Difference]:
     """Yield the files that the index lacks.
 
-    It may leave yanked ones out (PEP 592).
+    It may leave out yanked files (PEP 592).
     """
     there = {file.filename for file in page.files}
     gone = [one for one in held.files if one.filename not in there and one.yanked is None]

@@ -25,7 +25,7 @@ class FileCounts(Struct):
 
     withdrawal: Withdrawal
     clients: dict[str, ClientCounts] = field(default_factory=dict)
-    partial: int = 0  # requests that brought a part of it (206), of those before and after
+    partial: int = 0  # of these requests, those for a part of it (206)
 
     @property
     def before(self) -> int:
@@ -54,9 +54,9 @@ class FileCounts(Struct):
 
 
 class Exposure(Struct):
-    """What the logs say.
+    """The result of reading the logs.
 
-    Memory grows with withdrawn files and their clients alone.
+    Memory grows only with the number of withdrawn files and their clients.
     """
 
     lines: int = 0
@@ -90,13 +90,13 @@ class Exposure(Struct):
 
     @property
     def by_severity(self) -> list[FileCounts]:
-        """The files, those fetched most often after their withdrawal first."""
+        """The files; those fetched most often after their withdrawal come first."""
         found = self.files.values()
         return sorted(found, key=lambda one: (-one.after, -one.before, one.withdrawal.filename))
 
 
 def pseudonyms(key: bytes) -> Callable[[str], str]:
-    """Return what replaces addresses: the same one under the same key."""
+    """Return a function that replaces addresses, the same way for each key."""
     secret = sha256(key).digest()
     return lambda address: blake2b(
         address.encode("utf-8", "surrogateescape"), key=secret, digest_size=8

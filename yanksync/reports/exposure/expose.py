@@ -15,7 +15,7 @@ from yanksync.reports.exposure.withdrawal import Withdrawal
 
 log = logging.getLogger("yanksync")
 
-_CLIENTS = 1 << 16  # whose names are remembered
+_CLIENTS = 1 << 16  # clients whose replacement names are remembered
 
 
 def expose(
@@ -25,9 +25,9 @@ def expose(
     name: Callable[[str], str],
     since: float | None,
 ) -> tuple[Exposure, bool]:
-    """Return what the logs say, and whether all could be read.
+    """Return the counts, and whether all logs could be read.
 
-    ``find`` returns how a file is withdrawn, ``name`` what is printed for an address.
+    ``find`` returns how a file is withdrawn, ``name`` the name to print for an address.
     """
     found, complete = Exposure(), True
     named = lru_cache(_CLIENTS)(name)

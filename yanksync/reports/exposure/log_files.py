@@ -12,13 +12,13 @@ from yanksync.core.errors import InputFileError
 
 STDIN = "-"
 _GZIP = b"\x1f\x8b"
-_LONGEST = 1 << 16  # bytes of a line; of a longer one the rest is left out
+_LONGEST = 1 << 16  # bytes of a line; the rest of a longer line is left out
 
 
 def lines(path: str, stdin: BinaryIO) -> Iterator[str]:
     """Yield the lines of a log, each with its line break.
 
-    Raises :class:`InputFileError` where it cannot be read to its end.
+    Raises :class:`InputFileError` if the log cannot be read to its end.
     """
     try:
         if path == STDIN:

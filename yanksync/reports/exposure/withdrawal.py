@@ -1,4 +1,4 @@
-"""Pure: whether a file is withdrawn, and since when."""
+"""Decides whether a file is withdrawn, and since when (pure)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENDS = {
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
-    """A file that upstream withdrew, and did not give back."""
+    """A file that upstream withdrew, and does not offer again."""
 
     project: NormalizedName
     version: str | None
@@ -67,7 +67,7 @@ def withdrawal_of(filename: str, facts: ProjectFacts) -> Withdrawal | None:
 def _action(
     facts: ProjectFacts, file: File | None, open_: Sequence[HistoryAction]
 ) -> HistoryAction | None:
-    """Return what withdrew a file that is not offered unmarked."""
+    """Return the action that withdrew a marked or missing file."""
     if file is not None:
         return HistoryAction.YANK
     if facts.gone:
@@ -111,7 +111,7 @@ def _timeline(
             since, newest = (row.timestamp if not open_ else since), row
             open_[_BEGINS[row.action]] = None
         elif row.version is None and file is None and row.action is HistoryAction.RETURN:
-            continue  # a project of this name was made again, without the file
+            continue  # a project of this name was created again, without the file
         else:
             open_.pop(_ENDS[row.action], None)
             if not open_:

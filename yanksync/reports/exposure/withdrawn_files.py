@@ -20,9 +20,9 @@ _FILES = 1 << 16  # names in a log that are remembered
 
 
 class WithdrawnFiles:
-    """Answers for one file name after the other.
+    """Answers whether a file is withdrawn, for many names.
 
-    Memory does not grow with their number.
+    Memory does not grow with the number of names.
     """
 
     def __init__(self, state: State, selection: ProjectFilter) -> None:
@@ -41,7 +41,7 @@ class WithdrawnFiles:
     def _project(self, filename: str) -> NormalizedName | None:
         """Return the project of a file.
 
-        The known one with the longest name.
+        It is the known project with the longest name that fits.
         """
         words = filename.split("-")
         ends = [1] if filename.endswith(".whl") else range(len(words) - 1, 0, -1)

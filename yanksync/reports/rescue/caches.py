@@ -1,4 +1,4 @@
-"""Where pip and uv have their caches: they are asked."""
+"""Asks pip and uv for their caches."""
 
 from __future__ import annotations
 

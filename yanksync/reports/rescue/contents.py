@@ -55,7 +55,7 @@ def opened(path: str, kind: Kind) -> Iterator[BinaryIO]:
 
 
 def _no_pipe(path: str, flags: int) -> int:
-    """Open a regular file; a pipe would never answer."""
+    """Open a regular file; reading from a pipe might never end."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -64,7 +64,7 @@ def _no_pipe(path: str, flags: int) -> int:
 
 
 def examine(candidate: Candidate, wanted: Wanted) -> Found | None:
-    """Compare a candidate with the hashes; None: it is of another release."""
+    """Compare a candidate with the hashes; None: it belongs to another release."""
     if candidate.kind is Kind.UNPACKED:
         return _unpacked(candidate, wanted)
     try:
@@ -109,7 +109,7 @@ def digests(file: BinaryIO, algorithms: Sequence[str]) -> list[tuple[str, str]]:
 
 def _unreadable(candidate: Candidate, problem: str) -> Found | None:
     if candidate.kind is not Kind.FILE:
-        return None  # it may be of any project
+        return None  # it may belong to any project
     return Found(
         outcome=Outcome.UNREADABLE,
         path=candidate.path,
@@ -136,16 +136,16 @@ def _unpacked(candidate: Candidate, wanted: Wanted) -> Found:
 def _extension(file: BinaryIO) -> str | None:
     """Return the extension of an archive, by its first bytes.
 
-    None: it is none.
+    None: it is no archive.
     """
     head = file.read(6)
     return next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None)
 
 
 def _name(file: BinaryIO, wanted: Wanted, extension: str) -> str | None:
-    """Return the name of a verified archive, by what is in it.
+    """Return the name of a verified archive, by its content.
 
-    None: it does not say.
+    None: its content does not say.
     """
     file.seek(0)
     try:

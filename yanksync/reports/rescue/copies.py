@@ -1,4 +1,4 @@
-"""Copies verified files into a directory, and never over another file."""
+"""Copies verified files into a directory, without replacing files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values: what a rescue looks for, and what it finds."""
+"""Values: the files that a rescue looks for, and those it finds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     project: NormalizedName
     version: str
-    source: str  # where the hashes come from, for people
+    source: str  # the source of the hashes, for people
     hashes: tuple[KnownHash, ...]
 
     @property
@@ -58,23 +58,23 @@ class Kind(StrEnum):
     """What a found file is."""
 
     FILE = "file"  # it has its own name
-    BODY = "body"  # an answer in pip's HTTP cache: its name is unknown
-    ENTRY = "entry"  # the same before pip 23.3, with headers in front
+    BODY = "body"  # an answer in pip's HTTP cache, without a name
+    ENTRY = "entry"  # the same from before pip 23.3, with headers in front
     UNPACKED = "unpacked"  # a directory of uv's cache
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """What may be a file of the release."""
+    """A file that may belong to the release."""
 
     path: str
     kind: Kind
     filename: str | None = None
     built: bool = False  # pip or uv built it on this machine, from the source archive
-    recorded: str | None = None  # SHA-256 that uv noted of the original file
+    recorded: str | None = None  # SHA-256 of the original file, as uv noted it
 
 
 class Outcome(StrEnum):
-    """What became of a candidate."""
+    """The result for a candidate."""
 
     VERIFIED = "verified"
     MISMATCH = "mismatch"
@@ -84,14 +84,14 @@ class Outcome(StrEnum):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A candidate, and what its hash says."""
+    """A candidate, and the result of checking its hash."""
 
     outcome: Outcome
     path: str
     kind: Kind
     filename: str | None
-    hash: KnownHash | None = None  # its own; None: it could not be read, or uv noted none
-    pinned: bool = False  # the hash is one of those that are known
+    hash: KnownHash | None = None  # its own; None: it cannot be read, or uv noted none
+    pinned: bool = False  # the hash is among the known ones
     problem: str | None = None  # why it cannot be read
 
 
@@ -101,14 +101,14 @@ class Copied(Struct, frozen=True, kw_only=True):
     found: Found
     path: str
     problem: str | None = None  # why it was not copied
-    was_there: bool = False  # the same file stood there before
+    was_there: bool = False  # the same file was there before
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where was looked."""
+    """A place that was searched."""
 
     title: str
-    path: str | None = None  # None: it is not known where it is
+    path: str | None = None  # None: not known
     problem: str | None = None
     examined: int = 0  # files that were compared
     unreadable: int = 0  # directories
@@ -121,7 +121,7 @@ class RescueReport(Struct, frozen=True, kw_only=True):
     target: str
     places: tuple[Place, ...]
     copies: tuple[Copied, ...]
-    others: tuple[Found, ...]  # those that are not verified
+    others: tuple[Found, ...]  # candidates that are not verified
 
     @property
     def rescued(self) -> bool:
@@ -130,5 +130,5 @@ class RescueReport(Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> bool:
-        """Whether a verified file could not be copied, or there is none."""
+        """Whether no verified file was found, or one could not be copied."""
         return not self.rescued or any(one.problem is not None for one in self.copies)

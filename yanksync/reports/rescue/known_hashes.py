@@ -1,6 +1,6 @@
-"""The hashes of a release.
+"""Finds the known hashes of a release.
 
-Of a lock file, of options, or of the state.
+They come from a lock file, from options, or from the state.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ log = logging.getLogger("yanksync")
 def hashes_of_locks(
     paths: Sequence[str], project: NormalizedName, version: str
 ) -> tuple[KnownHash, ...]:
-    """Return the hashes that lock files have of a release.
+    """Return the hashes of a release from lock files.
 
-    Raises :class:`InputFileError` where a file cannot be read, or none of them has a hash.
+    Raises :class:`InputFileError` if a file cannot be read, or if none has a hash.
     """
     pins = [
         pin
@@ -72,7 +72,7 @@ def hashes_of_state(state: State, project: NormalizedName, version: str) -> tupl
 
 
 def _undoubted(files: Iterable[tuple[str, Hashes]]) -> Iterator[KnownHash]:
-    """Yield the hashes of each file, unless it has had several."""
+    """Yield the hashes of each file, unless it had different ones."""
     by_name: dict[tuple[str, str], dict[str, KnownHash]] = defaultdict(dict)
     for filename, hashes in files:
         for one in _strong(filename, hashes):
@@ -94,7 +94,7 @@ def _strong(filename: str | None, hashes: Hashes) -> Iterator[KnownHash]:
     if filename is not None:
         try:
             check_filename(filename)
-        except InvalidFile:  # the name is not safe; that of the file counts
+        except InvalidFile:  # the name is not safe; use the file's own name
             filename = None
     for algorithm, digest in hashes:
         if algorithm in STRONG:

@@ -32,7 +32,7 @@ def rescue(wanted: Wanted, places: Iterable[Place], target: Path) -> RescueRepor
 
 
 def _search(place: Place, wanted: Wanted) -> tuple[Place, list[Found]]:
-    """Return what is in a place, and how much was examined."""
+    """Return the candidates of a place, and how much was examined."""
     if place.path is None:
         return place, []
     if not Path(place.path).is_dir():

@@ -1,6 +1,6 @@
 """Finds what may be a file of a release.
 
-In caches, and in trees of files.
+It searches caches, and trees of files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ORIGIN = "origin.json"  # pip puts it beside a wheel that it built
 def candidates(
     root: str, wanted: Wanted, failed: Callable[[OSError], object]
 ) -> Iterator[Candidate]:
-    """Yield what may be a file of the release below ``root``.
+    """Yield candidates for files of the release below ``root``.
 
     ``failed`` is called for directories that cannot be read.
     """
@@ -54,7 +54,7 @@ def _is_built(directory: str, files: Collection[str]) -> bool:
 
 
 def _unpacked(directory: str, name: str, wanted: Wanted) -> Iterator[Candidate]:
-    """Yield what uv keeps unpacked of the release."""
+    """Yield the unpacked files of the release in uv's cache."""
     place = PurePath(directory)
     if name == "revision.http":  # sdists-v*/INDEX/PROJECT/VERSION/revision.http, and ID/src beside
         if place.parent.name == wanted.project and wanted.has(f"{wanted.project}-{place.name}.zip"):

@@ -14,7 +14,7 @@ _SDISTS = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".t
 
 
 def release_offers(page: OfferedPage, *, omits_yanked: bool) -> tuple[ReleaseOffer, ...]:
-    """Return what is offered of each release, in the order of versions."""
+    """Return what each release offers, in the order of versions."""
     offered = offered_page(page.offered, "omit" if omits_yanked else "mark")
     shown = {file.filename: file for file in offered.files}
     by_rule = {file.filename for file in page.offered.files}
@@ -37,7 +37,8 @@ def allowed_releases(releases: Collection[ReleaseOffer], pin: Pin) -> tuple[Rele
 def chosen_release(releases: Sequence[ReleaseOffer]) -> ReleaseOffer | None:
     """Return the release that an installer takes.
 
-    It is the newest that is not yanked, else the newest with a file, else the newest.
+    It is the newest release that is not yanked. Otherwise it is the newest with a file, or else the
+    newest.
     """
     usable = [one for one in releases if one.pip is not PinOutcome.FAILS]
     fine = [one for one in usable if PinOutcome.INSTALLS in (one.pip, one.uv)]
@@ -71,7 +72,7 @@ def _offer(
 def _pip(wheels: Sequence[File], sdists: Sequence[File]) -> PinOutcome:
     """Return what pip does.
 
-    It takes yanked files only if there are no others.
+    pip takes yanked files only if there are no others.
     """
     return _outcome([file.yanked is None for file in (*wheels, *sdists)])
 
@@ -79,7 +80,7 @@ def _pip(wheels: Sequence[File], sdists: Sequence[File]) -> PinOutcome:
 def _uv(wheels: Sequence[File], sdists: Sequence[File]) -> PinOutcome:
     """Return what uv does.
 
-    It takes a wheel, yanked or not, before an sdist.
+    uv prefers a wheel, yanked or not, to an sdist.
     """
     preferred = wheels or sdists
     if any(file.yanked is not None for file in preferred):

@@ -1,6 +1,6 @@
-"""Pure: the one-line answer of ``why``.
+"""Gives the one-line answer of ``why`` (pure).
 
-Can it be installed from this mirror, and why not.
+The answer says whether the release can be installed from this mirror, and if not, why.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST = 200  # characters of a reason in the answer
 
 
 class Judgement(Struct, frozen=True):
-    """The answer, and the sentence that begins with it."""
+    """The answer, and a sentence that begins with it."""
 
     answer: Answer
     text: str
@@ -121,7 +121,7 @@ def _why_missing(report: WhyReport, subject: str) -> str:
             f"a guard leaves {left_out.file.filename} out: {left_out.held}; "
             f"'yanksync approve {report.project}' lets it through"
         )
-    # A removal of a file, too: it was the last one, since no page shows another.
+    # The removal of a single file counts, too: it was the last file, because no page shows another.
     newest = next((one.row for one in reversed(report.events) if one.row.version), None)
     waiting = _waiting(report)
     if newest is not None and newest.action in _TAKEN:
@@ -149,7 +149,7 @@ def _why_not_offered(report: WhyReport, release: ReleaseOffer, subject: str) -> 
 
 
 def _notes(report: WhyReport, release: ReleaseOffer) -> Iterator[str]:
-    """Yield what a user should know of an installable release."""
+    """Yield notes for users of an installable release."""
     shown = release.files - release.hidden - release.omitted
     if 0 < release.yanked < shown:
         yield f"{release.yanked} of {_count(shown, 'file')} are yanked"
@@ -163,7 +163,7 @@ def _notes(report: WhyReport, release: ReleaseOffer) -> Iterator[str]:
 
 
 def _guarded(report: WhyReport) -> Iterator[str]:
-    """Yield what a guard keeps, and what waits."""
+    """Yield what a guard holds, and what waits."""
     publish, fetch = report.times.publish, report.times.fetch
     if publish is not None and publish.reason is PublishReason.EXCLUDED:
         yield "mirror.projects and mirror.exclude leave the project out from the next pass on"
@@ -208,7 +208,7 @@ def _by_rules(rulings: Sequence[FileRuling]) -> str:
 def _when(report: WhyReport, version: str | None, action: HistoryAction) -> str:
     """Return the day and serial of the newest event of this kind.
 
-    "": not known.
+    Returns "" if it is not known.
     """
     for one in reversed(report.events):
         whole = (one.row.version is None) == (version is None)

@@ -1,4 +1,4 @@
-"""Reads from the state what ``why`` says about a project."""
+"""Reads what the state knows about a project, for ``why``."""
 
 from __future__ import annotations
 

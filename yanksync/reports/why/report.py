@@ -1,4 +1,4 @@
-"""What the mirror knows of one project, for ``why``."""
+"""Values: what the mirror knows about one project, for ``why``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from msgspec import Struct
 from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.views.timeline import ProjectTimes, TimedEvent
 
 
 class Answer(StrEnum):
-    """Whether the release, or any of the project, can be installed."""
+    """Whether the release, or any release of the project, can be installed."""
 
     YES = "yes"
     YANKED = "yanked"  # only by an exact pin (PEP 592)
@@ -36,12 +36,12 @@ class FileRuling(Struct, frozen=True, kw_only=True):
     version: str | None
     action: str  # "hide" or "yank"
     rule: str  # the key, the override or the advisory
-    reason: str  # what the operator or the advisory says
+    reason: str  # text of the operator or the advisory
     until: float | None  # None: until the rules change
 
 
 class OfferedPage(Struct, frozen=True):
-    """A recorded page, and what the operator's rules make of it."""
+    """A recorded page, and the same page after the operator's rules."""
 
     recorded: Page  # with the files that a guard keeps
     offered: Page
@@ -51,14 +51,14 @@ class OfferedPage(Struct, frozen=True):
 class ReleaseOffer(Struct, frozen=True, kw_only=True):
     """What is offered of one release."""
 
-    version: str | None  # None: of files that belong to none
-    files: int  # upstream's, with those that a guard keeps
+    version: str | None  # None: files without a version
+    files: int  # upstream's files, and files that a guard keeps
     wheels: int = 0  # offered
     sdists: int = 0  # offered
     yanked: int = 0  # offered files that are marked
     hidden: int = 0  # by a rule of the operator
     omitted: int = 0  # because they are yanked, by ``mirror.yanked``
-    reason: str | None = None  # of the first mark that has one; None: no file is yanked
+    reason: str | None = None  # of the first mark with a reason; None: no file is yanked
     requires_python: tuple[str, ...] = ()  # of the offered files
     pip: PinOutcome = PinOutcome.FAILS
     uv: PinOutcome = PinOutcome.FAILS
@@ -68,7 +68,7 @@ class WhyReport(Struct, frozen=True, kw_only=True):
     """Everything that ``why`` prints."""
 
     project: NormalizedName
-    version: str | None  # as it was asked for; None: the whole project
+    version: str | None  # as the user wrote it; None: the whole project
     presence: Presence
     serial: int | None  # of the recorded page
     published_serial: int | None

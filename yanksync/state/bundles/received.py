@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from yanksync.core.layout import PACKAGES
 from yanksync.state.database import Database
 
 
@@ -18,10 +19,10 @@ class ReceivedFile(Struct, frozen=True, array_like=True):
 
 
 class ReceivedCounts(Struct, frozen=True):
-    """How much there is."""
+    """Counts of what bundles brought."""
 
     projects: int = 0
-    files: int = 0  # package files, without their metadata
+    files: int = 0  # package files, metadata does not count
     bytes: int = 0  # of these files
 
 
@@ -60,10 +61,18 @@ class ReceivedTable:
         )
         return ReceivedCounts(*row)
 
+    def files_up_to(self, path: str) -> int:
+        """Count the package files up to a path, without their metadata."""
+        return self._db.count(
+            """SELECT count(*) FROM received WHERE path > ? AND path <= ?
+            AND path NOT LIKE '%.metadata'""",
+            (_below(PACKAGES)[0], path),
+        )
+
     def batch(self, directory: str, after: str, limit: int) -> list[ReceivedFile]:
         """Return the next files below a directory, by path.
 
-        They are those behind the path ``after``.
+        The first one is behind the path ``after``.
         """
         first, behind = _below(directory)
         rows = self._db.execute(
@@ -80,4 +89,4 @@ class ReceivedTable:
 
 def _below(directory: str) -> tuple[str, str]:
     """Return bounds of the paths below a directory."""
-    return f"{directory}/", f"{directory}0"  # the character behind the slash
+    return f"{directory}/", f"{directory}0"  # "0" is the character after "/"

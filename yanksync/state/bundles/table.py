@@ -52,7 +52,7 @@ class BundleTable:
         return None if row is None else MadeBundle(*row)
 
     def add(self, bundle: MadeBundle) -> None:
-        """Note a bundle: what changes from now on is for the next."""
+        """Note a bundle; later changes belong to the next one."""
         self._db.execute(
             "INSERT INTO bundles VALUES (?, ?, ?, ?, ?)",
             (bundle.cursor, bundle.token, bundle.list, bundle.log, bundle.event),

@@ -30,10 +30,10 @@ class CopyState(Struct, frozen=True):
 
 
 class AdoptedCopy(Struct, frozen=True):
-    """A file of another program's tree, whose hash was checked."""
+    """A file from another program's tree whose hash was checked."""
 
     path: str  # below the output
-    file: File  # as the tree's page has it
+    file: File  # as on the page of the tree
     size: int  # bytes
     has_metadata: bool
 
@@ -46,7 +46,7 @@ class CopyChecks(PackageFileTable):
         return list(self._select("status = 'served' AND id > ? ORDER BY id LIMIT ?", after, limit))
 
     def total(self, after: int = 0) -> CopyTotal:
-        """Count the copies that are served, behind a number."""
+        """Count the served copies with higher numbers than this."""
         row = self._db.first_row(
             """SELECT count(*), coalesce(sum(size), 0) FROM package_files
             WHERE status = 'served' AND id > ?""",
@@ -72,8 +72,8 @@ class CopyChecks(PackageFileTable):
     def want_again(self, paths: Collection[str], now: float) -> list[str]:
         """Note that copies are to be downloaded again; return their projects.
 
-        ``paths`` are those of copies or of their metadata. What upstream has removed is forgotten
-        instead. Use inside a transaction.
+        ``paths`` are paths of copies or of their metadata. A copy of a file that upstream has
+        removed is forgotten instead. Use inside a transaction.
         """
         chosen = json.dumps([*paths])
         metadata = json.dumps(
@@ -101,11 +101,39 @@ class CopyChecks(PackageFileTable):
         ]
         return sorted({project for (project,) in rows})
 
+    def leave_altered(self, paths: Collection[str], now: float) -> list[str]:
+        """Let altered copies leave that upstream removed; return their projects.
+
+        The state knows them until :meth:`forget_altered`: a run that dies leaves the rest to the
+        next one. Use inside a transaction.
+        """
+        rows = self._db.execute(
+            """UPDATE package_files SET status = 'leaving', cause = 'altered', since = ?1,
+                delete_at = NULL, kept = 0, restored = 0
+            WHERE status = 'served' AND kept AND path IN (SELECT value FROM json_each(?2))
+            RETURNING project""",
+            (now, json.dumps([*paths])),
+        )
+        return sorted({project for (project,) in rows})
+
+    def altered(self, limit: int, after: int = 0) -> list[PackageFile]:
+        """Return what :meth:`leave_altered` noted; it may still be in place."""
+        where = "status = 'leaving' AND cause = 'altered' AND id > ? ORDER BY id LIMIT ?"
+        return list(self._select(where, after, limit))
+
+    def forget_altered(self, paths: Collection[str]) -> None:
+        """Forget altered copies that are out of service and cannot come back."""
+        self._db.execute(
+            """DELETE FROM package_files WHERE status = 'leaving' AND cause = 'altered'
+            AND path IN (SELECT value FROM json_each(?))""",
+            (json.dumps([*paths]),),
+        )
+
     def note_lost(self, paths: Collection[str], now: float) -> list[str]:
         """Let a later pass look for missing copies; return their projects.
 
-        Copies of files that upstream removed stay kept: they may come back with their file system.
-        Use inside a transaction.
+        Copies of files that upstream removed stay kept: they may come back when their file system
+        is mounted again. Use inside a transaction.
         """
         rows = self._db.execute(
             """UPDATE package_files SET status = 'wanted', has_metadata = 0, since = ?1,
@@ -143,7 +171,7 @@ class CopyChecks(PackageFileTable):
 
 
 def _copy_paths(paths: Iterable[str]) -> Iterable[str]:
-    """Yield the paths, and those of copies whose metadata they may be."""
+    """Yield the paths, and for metadata also the paths of their copies."""
     for path in paths:
         yield path
         if path.endswith(_METADATA):

@@ -13,9 +13,9 @@ class CopyCounts(Struct, frozen=True):
     served: int = 0
     served_bytes: int = 0
     wanted: int = 0
-    wanted_bytes: int = 0  # of those whose size upstream gives
-    failing: int = 0  # wanted ones that could not be copied
-    lacking_metadata: int = 0  # served ones without it, because it could not be copied
+    wanted_bytes: int = 0  # only of files whose size upstream gives
+    failing: int = 0  # wanted files that could not be copied
+    lacking_metadata: int = 0  # served files whose metadata could not be copied
     withheld: int = 0  # out of service
     withheld_bytes: int = 0
 
@@ -31,7 +31,7 @@ class CopyCounts(Struct, frozen=True):
 
 
 class FailingFile(Struct, frozen=True):
-    """A file that could not be copied, or whose metadata could not."""
+    """A file that could not be copied, or its metadata."""
 
     project: str
     filename: str
@@ -56,7 +56,7 @@ def count_copies(db: Database) -> CopyCounts:
 
 
 def count_outstanding(db: Database) -> CopyCounts:
-    """Count what is still to be copied, and that alone."""
+    """Count only the files that are still to be copied."""
     wanted = db.first_row(
         """SELECT count(*), coalesce(sum(json_extract(file, '$.size')), 0), count(problem)
         FROM package_files WHERE status = 'wanted'"""

@@ -21,7 +21,7 @@ class KeptFiles:
         self._db = db
 
     def note(self, copies: Iterable[PackageFile]) -> None:
-        """Note what was decided of these copies."""
+        """Note the decisions about these copies."""
         self._db.execute_many(
             """UPDATE package_files SET removed_at = ?, removed_on = ?, kept = ?, restored = ?
             WHERE id = ?""",
@@ -53,7 +53,7 @@ class KeptFiles:
     def withheld_for_removal(self, copies: Iterable[tuple[int, str, float]]) -> None:
         """Note that withheld copies go: (id, why, when).
 
-        They waited for the end of a quarantine, and upstream does not have them.
+        They waited for the end of a quarantine, but upstream no longer has them.
         """
         self._db.execute_many(
             """UPDATE package_files SET cause = ?2, delete_at = ?3, kept = 0, restored = 0
@@ -85,7 +85,7 @@ class KeptFiles:
         return dict(rows)
 
     def page_names(self) -> list[str]:
-        """Return whose pages the deleted index may have; "" is its list."""
+        """Return projects that may have pages in the deleted index ("": list)."""
         return [row[0] for row in self._db.execute("SELECT project FROM deleted_pages")]
 
     def is_list_due(self) -> bool:
@@ -104,6 +104,6 @@ class KeptFiles:
         )
 
     def distrust_pages(self, project: str | None = None) -> None:
-        """Let a page, or all of the deleted index, be written again."""
+        """Let a page, or the whole deleted index, be written again."""
         where = "?1 IS NULL OR project = ?1"
         self._db.execute(f"UPDATE deleted_pages SET digest = NULL WHERE {where}", (project,))

@@ -1,6 +1,6 @@
 """The table ``package_files``.
 
-The copies of package files, and what is to be copied.
+It has the copies of package files, and the files to copy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COLUMNS = (
 
 
 class CopyDone(Struct, frozen=True):
-    """What came of one download."""
+    """The result of one download."""
 
     id: int
     size: int  # bytes
@@ -75,7 +75,7 @@ class PackageFileTable:
     ) -> None:
         """Note what a new page changes. Use inside a transaction.
 
-        What returns is wanted, also what was still leaving: a run that died may have moved it.
+        A file that returns is wanted, even if it was still leaving: a dead run may have moved it.
         ``causes``: why each of ``changes.leaving`` leaves, by its id.
         """
         self.add(project, changes.added, now)
@@ -86,7 +86,7 @@ class PackageFileTable:
             WHERE id = ?""",
             [(now, one.id) for one in changes.returning],
         )
-        # Metadata that is new or another one is copied like a file, by the next pass.
+        # The next pass copies metadata that is new or has changed, like a file.
         self._db.execute_many(
             """UPDATE package_files SET file = ?2, has_metadata = has_metadata AND NOT ?3,
                 next_try = CASE WHEN ?3 AND ?4 AND status = 'served' THEN ?1 ELSE next_try END
@@ -113,7 +113,7 @@ class PackageFileTable:
     def leave(self, causes: Mapping[int, LeaveCause], now: float) -> None:
         """Note the copies, by id, that no page names any more.
 
-        Those that were never copied leave, too: a run that died may have put them in their places.
+        Copies that were never finished leave, too: a dead run may have put them in their places.
         """
         self._db.execute_many(
             """UPDATE package_files SET status = 'leaving', cause = ?1, since = ?2,
@@ -125,9 +125,10 @@ class PackageFileTable:
         )
 
     def give_up(self, cause: LeaveCause, now: float, delete_at: float) -> bool:
-        """Let all copies leave that no page can name.
+        """Let copies leave that no page can name.
 
-        A page that waits to be published may name some: they stay. Returns True if copies are left.
+        If a page waits to be published, its copies stay, because the published page may name them.
+        Returns True if copies are left.
         """
         self._db.execute(
             """UPDATE package_files SET status = 'leaving', cause = ?, since = ?
@@ -261,7 +262,8 @@ class PackageFileTable:
     def note_unchosen(self, project: str, rules: str) -> bool:
         """Note which rules leave out every file of a project.
 
-        ``rules`` is empty where none does. Returns True if that is new. Use inside a transaction.
+        ``rules`` is empty if files are left. Returns True if the rules are new. Use inside a
+        transaction.
         """
         row = self._db.first_row("SELECT rules FROM unchosen WHERE project = ?", (project,))
         if (row[0] if row else "") == rules:
@@ -296,7 +298,8 @@ class PackageFileTable:
 
 
 def _dump(file: File) -> str:
-    # By way of the json module: names and reasons may hold lone surrogates, which msgspec refuses.
+    # The json module writes this, because names and reasons may have lone surrogates, which msgspec
+    # refuses.
     return json.dumps(msgspec.to_builtins(file))
 
 

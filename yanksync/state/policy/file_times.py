@@ -16,13 +16,13 @@ class TimesRow(Struct, frozen=True, kw_only=True):
     """The row of one project."""
 
     added: Mapping[str, float] = {}  # by file name; 0: its upload-time alone counts
-    earliest: float | None = None  # effective time of the oldest file that is gone
+    earliest: float | None = None  # effective time of the oldest removed file
     is_new: bool = False  # the project appeared while upstream was followed
     shown: frozenset[str] = frozenset()
 
     @property
     def times(self) -> FileTimes:
-        """What rendering needs of it."""
+        """The part that rendering needs."""
         return FileTimes(self.added, self.earliest, self.shown)
 
 
@@ -65,7 +65,7 @@ class FileTimesTable:
     def put(self, project: int, row: TimesRow) -> None:
         """Store the times of a project's files.
 
-        What was published of them does not change.
+        This does not change what was published.
         """
         self._db.execute(
             """INSERT INTO file_times (project, added, earliest, is_new) VALUES (?, ?, ?, ?)
@@ -75,7 +75,7 @@ class FileTimesTable:
         )
 
     def restart(self, ids: Iterable[int]) -> None:
-        """Forget the files of these projects, which begin again."""
+        """Forget the files of these projects; they begin again."""
         self._db.execute_many(
             """INSERT INTO file_times (project, is_new) VALUES (?, 1)
             ON CONFLICT (project) DO UPDATE SET added = NULL, earliest = NULL, is_new = 1,
@@ -84,7 +84,7 @@ class FileTimesTable:
         )
 
     def note_offers(self, notes: Iterable[OfferNote]) -> None:
-        """Note what was published, and when that changes by itself."""
+        """Note what was published, and when cooldown changes it."""
         rows = [
             (one.changes_at, one.waiting, json.dumps(sorted(one.shown)) if one.shown else None,
              one.project)
@@ -116,11 +116,11 @@ class FileTimesTable:
         return number
 
     def forget_shown(self) -> None:
-        """Forget which files became visible: other ages hide them again."""
+        """Forget which files became visible, because other ages may hide them."""
         self._db.execute("UPDATE file_times SET shown = NULL WHERE shown IS NOT NULL")
 
     def forget_offers(self) -> None:
-        """Forget what was published under rules: there are none any more."""
+        """Forget what was published under rules, because there are no rules now."""
         self._db.execute(
             """UPDATE file_times SET shown = NULL, waiting = 0, changes_at = NULL
             WHERE changes_at IS NOT NULL OR shown IS NOT NULL"""
@@ -139,7 +139,7 @@ class FileTimesTable:
 
 
 def _dump(added: Mapping[str, float]) -> bytes | None:
-    # By way of the json module: names may hold lone surrogates, which msgspec refuses.
+    # The json module writes this, because names may have lone surrogates, which msgspec refuses.
     return zlib.compress(json.dumps(added).encode()) if added else None
 
 

@@ -1,4 +1,4 @@
-"""Projects that the operator had forgotten, and the hashes of their files."""
+"""Stores forgotten projects and the hashes of their files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.state.database import Database
 
-# Whatever has the name of a project; what refers to its row of ``projects`` goes with that.
+# The tables with the name of a project. Rows that refer to its row of ``projects`` are deleted with
+# that row.
 _BY_PROJECT = ("history", "unsettled", "ahead", "package_files", "unchosen")
 _BY_NAME = ("projects", "pending")
 
 
 class ForgottenProject(Struct, frozen=True):
-    """A project that is not mirrored, because a person had it forgotten."""
+    """A project that is not mirrored, because an operator used ``forget``."""
 
     name: NormalizedName
     since: float  # UTC seconds
-    is_erased: bool  # nothing of it is left in the state
-    files: int  # whose hashes are remembered
+    is_erased: bool  # its texts are no longer in the state
+    files: int  # whose hashes the state keeps
 
 
 class ForgottenTable:
@@ -47,14 +48,14 @@ class ForgottenTable:
         return [row[0] for row in self._db.execute("SELECT project FROM forgotten")]
 
     def unfinished(self) -> list[NormalizedName]:
-        """Return the projects of which something may be left."""
+        """Return the projects that are not yet fully removed."""
         rows = self._db.execute("SELECT project FROM forgotten WHERE NOT erased")
         return [row[0] for row in rows]
 
     def hashes(self, project: str | None = None) -> frozenset[tuple[str, str]]:
         """Return the hashes of forgotten files, as pages have them.
 
-        Without ``project`` they are those of all.
+        Without ``project``, of all projects.
         """
         rows = self._db.execute(
             "SELECT algorithm, digest FROM forgotten_files WHERE ?1 IS NULL OR project = ?1",
@@ -63,7 +64,7 @@ class ForgottenTable:
         return frozenset((row[0], row[1]) for row in rows)
 
     def add(self, project: str, files: Iterable[Hashes], now: float) -> None:
-        """Note a project that is to be forgotten.
+        """Note a project to forget.
 
         ``files`` are the hashes of each of its files.
         """
@@ -95,13 +96,13 @@ class ForgottenTable:
         )
 
     def count_history(self, project: str) -> int:
-        """Return how many rows of the history are of a project."""
+        """Return how many rows of the history a project has."""
         return self._db.count("SELECT count(*) FROM history WHERE project = ?", (project,))
 
     def erase(self, project: str) -> None:
         """Erase all texts of a project. Use inside a transaction.
 
-        The freed places of the database are overwritten.
+        SQLite overwrites the freed parts of the file.
         """
         from yanksync.state.withdrawals.event_log import EventLog  # start-up
 
@@ -114,7 +115,7 @@ class ForgottenTable:
         self._db.execute("UPDATE runs SET problem = NULL WHERE instr(problem, ?) > 0", (project,))
 
     def finish(self, projects: Sequence[str]) -> None:
-        """Note that nothing is left of these projects."""
+        """Note that these projects are fully removed."""
         self._db.execute_many(
             "UPDATE forgotten SET erased = 1 WHERE project = ?", [(one,) for one in projects]
         )

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.facts import AdvisoryChange, PackageCheck, ReplacedJournal, SelectionChange
 from yanksync.state.state import State
 

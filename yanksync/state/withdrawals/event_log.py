@@ -46,7 +46,7 @@ class EventLog:
         self.unlogged = Unlogged(db)
 
     def clear(self) -> None:
-        """Forget all events, and what was to become one."""
+        """Forget all events, and the rows that would become events."""
         for table in ("events", "event_days", "event_pages", "unlogged"):
             self._db.execute(f"DELETE FROM {table}")
 
@@ -59,9 +59,9 @@ class EventLog:
         return self._db.count("SELECT coalesce(sum(count), 0) FROM event_days")
 
     def has_work(self, settings: str, now: float) -> bool:
-        """Return whether something is to be logged or written.
+        """Return whether there are events to log or files to write.
 
-        ``settings`` is what the files depend on, beside the events.
+        ``settings`` are the settings that the files depend on.
         """
         known = self._facts.event_log
         newest = self.newest()
@@ -122,8 +122,9 @@ class EventLog:
     ) -> Iterator[WithdrawalEvent]:
         """Yield the newest ``count`` events, and all of a day.
 
-        That is the last day before the newest of them, and what was logged after ``begun``. The
-        newest comes first; replaced events are left out. ``projects``: only theirs; None: all.
+        The day ends with the newest of them, and has only events that were logged after ``begun``.
+        The newest event comes first; replaced events are left out. ``projects``: only their events;
+        None: all events.
         """
         source, where, values = "events", "replaced_by IS NULL", list[str]()
         if projects is not None and len(projects) == 1:
@@ -143,9 +144,10 @@ class EventLog:
             yield decode_event(line)
 
     def between(self, since: int, until: int) -> Iterator[WithdrawalEvent]:
-        """Yield what happened from ``since`` on and before ``until``.
+        """Yield events that happened from ``since`` on and before ``until``.
 
-        Both are UTC seconds. The order is that of their times, without replaced events.
+        Both are UTC seconds. The events are in the order of their times; replaced events are left
+        out.
         """
         where = "time >= ? AND time < ? AND replaced_by IS NULL"
         return self._read(where, "time, cursor", (since, until))
@@ -178,8 +180,8 @@ class EventLog:
     def append(self, rows: Iterable[LoggedRow]) -> None:
         """Add events at the end, and take their rows off the queue.
 
-        Their cursors follow that of the newest. An event that says more than an earlier one names
-        it in ``replaces``.
+        Their cursors continue from the newest one. An event that knows more than an earlier event
+        names it in ``replaces``.
         """
         for row in rows:
             event = row.event
@@ -206,8 +208,8 @@ class EventLog:
     def forget_project(self, project: str) -> None:
         """Let no text of a project remain in the log.
 
-        The cursors of all events stay; the lines of the project say nothing any more. The log has
-        another epoch then, because pages that were full have changed.
+        The cursors of all events stay; the lines of the project become empty. The log then has
+        another epoch, because full pages have changed.
         """
         rows = self._db.execute(
             """SELECT cursor, logged, time, action, replaced_by FROM events WHERE project = ?""",

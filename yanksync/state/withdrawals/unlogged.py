@@ -1,4 +1,4 @@
-"""Rows of the history that are to become events of the log."""
+"""Finds history rows that will become events of the log."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from yanksync.core.withdrawals.event import decode_event
 from yanksync.state.database import Database
 from yanksync.state.views.history_rows import HistoryRow, row_without_averted
 
-# A row waits until what is published shows it: its project has no work left, and its page has
-# reached the entry. What no page will show, such as a row of an excluded project, waits for none.
+# A row waits until the published page shows it: its project has no work left, and its page has
+# reached the entry. A row that no page will ever show, for example of an excluded project, does not
+# wait.
 _SHOWN = """queued.id IS NULL AND (
     project.id IS NULL OR row.serial IS NULL
     OR row.era < coalesce((SELECT value FROM meta WHERE key = 'era'), 0)
@@ -30,10 +31,10 @@ _READY = f"""FROM unlogged JOIN history AS row ON row.id = unlogged.history
 
 
 class ReadyRow(Struct, frozen=True):
-    """A row of the history that what is published shows."""
+    """A row of the history that the published page shows."""
 
     id: int
-    row: HistoryRow | None  # None: cooldown averted all of it, so that it was never shown
+    row: HistoryRow | None  # None: cooldown hid all of it, so it was never shown
 
 
 class Unlogged:
@@ -53,7 +54,7 @@ class Unlogged:
     def ready(self) -> Iterator[ReadyRow]:
         """Yield the rows that can become events, oldest first.
 
-        They may be dropped meanwhile.
+        The caller may drop rows while it reads.
         """
         found = self._db.stream(
             f"""SELECT row.id, row.serial, row.timestamp, row.project, row.version, row.action,
@@ -63,14 +64,14 @@ class Unlogged:
         return (ReadyRow(id_, row_without_averted(row)) for id_, *row in found)
 
     def drop(self, history: int) -> None:
-        """Take a row off: it has become an event, or is none."""
+        """Drop a row that is an event now, or never will be."""
         self._db.execute("DELETE FROM unlogged WHERE history = ?", (history,))
 
     def told_before(self, id_: int, row: HistoryRow) -> int | None:
         """Return the cursor of an event that ``row`` replaces; or None.
 
-        It was made of the same row, which got its reason since, or of an observed row that gave
-        way to the entry.
+        That event was made from the same row before its reason was known, or from an observed row
+        that the entry has replaced.
         """
         about = (row.project, row.action)
         found = self._db.execute(

@@ -48,7 +48,7 @@ def with_choice(mirror: Mirror) -> Mirror:
 def _with_earlier_pins(mirror: Mirror, rules: FileRules, before: FileRules) -> FileRules:
     """Return ``rules`` with pins that lock files have dropped.
 
-    A guard may hold their removal, and until then they offer what they did.
+    A guard may hold the removal of such projects, which then still offer the same files.
     """
     if rules.pins is None or before.pins is None:
         return rules
@@ -100,7 +100,7 @@ def recorded_choice(facts: Facts) -> FileChoice | None:
 def _with_rules(mirror: Mirror, choice: FileChoice, pinned: Iterable[str] | None) -> Mirror:
     """Return ``mirror`` with these rules.
 
-    With lock files it mirrors ``pinned`` projects alone.
+    With lock files it mirrors only ``pinned`` projects.
     """
     if pinned is None:
         return replace(mirror, choice=choice)
@@ -123,7 +123,7 @@ class LockFiles(Struct, frozen=True):
     """What the configured lock files pin."""
 
     pins: dict[str, tuple[Pin, ...]] | None = None  # by project; None: there are no lock files
-    unpinned: dict[Path, int] = {}  # how many requirements of a file pin nothing
+    unpinned: dict[Path, int] = {}  # by file: requirements that pin nothing
 
 
 def lock_files(settings: Settings, run: int) -> LockFiles:
@@ -157,7 +157,7 @@ def lock_file_errors(settings: Settings) -> list[ConfigError]:
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
-    except (OSError, ValueError):  # reading it says what is wrong
+    except (OSError, ValueError):  # reading the file reports the error
         return None
     return found.st_mtime_ns, found.st_size
 
@@ -168,8 +168,8 @@ def _read_once(
 ) -> LockFiles:
     """Return what the lock files pin, read once in a run.
 
-    A long run asks many times. ``stamps`` are the times and sizes of the files: one that was
-    changed meanwhile is read again.
+    A long run asks many times. ``stamps`` are the times and sizes of the files, so that a file is
+    read again after a change.
     """
     return _read(paths)
 
@@ -202,7 +202,7 @@ def _read(paths: tuple[Path, ...]) -> LockFiles:
             found = read_pin_files([str(path)], ())
         except InputFileError as error:
             raise ConfigError(_KEY, error.where, error.problem) from error
-        if found.skipped and reader_of(path.name) is None:  # others have entries of local projects
+        if found.skipped and reader_of(path.name) is None:  # lock files skip local projects
             unpinned[path] = found.skipped
         for one in found.pins:
             pins[one.project].add(

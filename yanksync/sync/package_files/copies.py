@@ -30,13 +30,13 @@ from yanksync.sync.recovery.published_state import PublishTask
 class OfferedFiles(Struct, frozen=True):
     """What a project offers, for its copies."""
 
-    files: tuple[File, ...] = ()  # that its page may name, with upstream's addresses
-    recorded: tuple[File, ...] = ()  # that upstream's page has, and those that are kept
+    files: tuple[File, ...] = ()  # files for its page, with upstream's addresses
+    recorded: tuple[File, ...] = ()  # files of upstream's page, and kept files
     chosen_from: tuple[File, ...] = ()  # before the rules of ``[files]``
     left_empty_by: tuple[FileRule, ...] = ()  # the rules that leave none of them
-    unhashed: int = 0  # files without a hash, where the page must leave out all for that
-    unmet: tuple[str, ...] = ()  # versions that lock files pin, and of which no file is offered
-    copies: tuple[PackageFile, ...] = ()  # with what was decided of them
+    unhashed: int = 0  # files without a hash, if the page leaves out all because of that
+    unmet: tuple[str, ...] = ()  # pinned versions of which no file is offered
+    copies: tuple[PackageFile, ...] = ()  # with the decision about each
     is_quarantined: bool = False
 
 
@@ -48,7 +48,7 @@ def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFi
 def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
     """Return ``tasks`` with the copies of their files.
 
-    Which ones are kept is decided here, and noted.
+    This also decides which removed files are kept, and notes that.
     """
     copies = copies_of(mirror, [one.row.name for one in tasks])
     return decide(mirror, [replace(one, copies=copies.get(one.row.name, ())) for one in tasks])
@@ -57,7 +57,7 @@ def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[Publis
 def note_offered(
     mirror: Mirror, row: ProjectRow, reason: PublishReason, offered: OfferedFiles
 ) -> None:
-    """Note what becomes of copies now that ``offered`` is published.
+    """Note which copies are wanted or leave, once ``offered`` is published.
 
     Use inside a transaction.
     """
@@ -81,7 +81,7 @@ def note_offered(
 def note_withdrawn(
     mirror: Mirror, row: ProjectRow, reason: PublishReason, offered: OfferedFiles
 ) -> None:
-    """Let withdrawn copies leave, although their page cannot be written.
+    """Let withdrawn copies leave although their page cannot be written.
 
     The published page still names them. Without its copy a withdrawn file cannot be installed from
     the mirror. Use inside a transaction.
@@ -117,8 +117,9 @@ def offered_files(
 ) -> OfferedFiles:
     """Return what a project offers.
 
-    ``visible`` is what cooldown and overrides leave of upstream's page and of the kept files,
-    ``shown`` what ``[files]`` leaves of it. None: there is no page.
+    ``visible`` has the files of upstream's page, and the kept files, that cooldown and overrides
+    allow. ``shown`` has the files of ``visible`` that the rules of ``[files]`` choose. None: there
+    is no page.
     """
     kept = {one.file.filename: one.file for one in task.copies if one.kept}
     offered = OfferedFiles(
@@ -147,7 +148,7 @@ def offered_files(
 
 
 def _are_all_hidden(mirror: Mirror, shown: Page) -> bool:
-    """Return True if a page hides all files for want of hashes."""
+    """Return True if a page hides all files because hashes are missing."""
     return (
         mirror.settings.files.missing == "hide"
         and mirror.copies_files_of(shown.name)
@@ -159,7 +160,7 @@ def _are_all_hidden(mirror: Mirror, shown: Page) -> bool:
 def _note_unchosen(mirror: Mirror, name: str, offered: OfferedFiles) -> None:
     """Log, once, why a page lists none of a project's files.
 
-    ``exclude`` says so itself.
+    With ``exclude`` the configuration itself says why.
     """
     rules = [str(rule) for rule in offered.left_empty_by if rule is not FileRule.PROJECTS]
     about = (*rules, *offered.unmet, *(["files.missing"] if offered.unhashed else ()))

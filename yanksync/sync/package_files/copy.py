@@ -1,6 +1,6 @@
-"""Copies package files: a queue of its own, which later passes continue.
+"""Copies package files from a queue that later passes continue.
 
-A copy is visible only once its size and its strongest hash are right. Pages name it afterwards.
+A copy becomes visible only when its size and its strongest hash are right. Then pages name it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AHEAD = 200  # files that wait for a free thread
 _BATCH = 500  # copies that become visible together
 _PATIENCE = 10.0  # seconds that a copy waits for others
 _TICK = 0.25  # seconds
-_MOST_UNFIT = 100  # files that do not fit: then the pass looks for no smaller ones
+_MOST_UNFIT = 100  # files that do not fit: then the pass stops looking for smaller ones
 
 _ADVICE = {
     "files.budget": "raise files.budget, or let fewer files be copied",
@@ -37,8 +37,8 @@ _ADVICE = {
 def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = False) -> None:
     """Copy files until the queue is empty or a limit is reached.
 
-    ``follow`` brings the pages up to date, while downloads go on; no withdrawal waits for a file.
-    ``at_once``: files that failed are tried whatever their back-off. Raises
+    ``follow`` brings the pages up to date while downloads go on, so that no withdrawal waits for a
+    file. ``at_once``: try files that failed without waiting for their next time. Raises
     :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`.
     """
     take_out(mirror)
@@ -49,7 +49,7 @@ def copy_files(mirror: Mirror, follow: Callable[[], Mirror], *, at_once: bool = 
     if table.wanted(until, 1) or table.lacking_metadata(until, 1):
         with _transfers(mirror) as transfers:
             _Copying(mirror, transfers, until).run(mirror, follow)
-        if not mirror.stopping():  # else a thread may be about to note its part
+        if not mirror.stopping():  # otherwise a thread may still write its part
             _drop_parts(mirror)
     report_unchosen(mirror)
     mirror.totals.files_waiting = table.outstanding().outstanding
@@ -84,17 +84,17 @@ class _Copying:
         downloader = Downloader(mirror.packages, transfers, most_metadata)
         self._workers = Workers(downloader, self._hosts)
         self._progress = mirror.progress
-        self._after = {CopyStatus.WANTED: 0, CopyStatus.SERVED: 0}  # the last row of each
+        self._after = {CopyStatus.WANTED: 0, CopyStatus.SERVED: 0}  # the last row read
         self._under_way: set[int] = set()  # rows
-        self._ended = 0  # files that were finished, of all that were queued
+        self._ended = 0  # queued files that are finished
         self._queued = 0
-        self._done: list[Finished] = []  # what is not published yet
-        self._oldest = 0.0  # monotonic seconds, of what is done
+        self._done: list[Finished] = []  # finished, not published yet
+        self._oldest = 0.0  # monotonic seconds, of the oldest in ``_done``
         self._pages = PagesToWrite()
         self._unfit: Counter[str] = Counter()  # files that do not fit, by key
 
     def run(self, mirror: Mirror, follow: Callable[[], Mirror]) -> None:
-        """Download until nothing is left, and publish meanwhile."""
+        """Download until nothing is left, and publish at the same time."""
         self._begin_phase(mirror)
         self._workers.start(mirror.settings.files.downloads)
         began = mirror.monotonic()

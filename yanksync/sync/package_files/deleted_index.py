@@ -1,4 +1,4 @@
-"""Publishes the index of deleted files: the kept files alone, below ``deleted/simple/``."""
+"""Publishes the index of deleted files below ``deleted/simple/``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
 
 
 def publish_deleted_index(mirror: Mirror) -> None:
-    """Write what changed of the index of deleted files.
+    """Write the changed pages of the index of deleted files.
 
-    Without ``files.deleted_index`` the index is removed. What cannot be written is
-    logged, and the next pass tries again.
+    Without ``files.deleted_index`` the index is removed. A page that cannot be written is logged,
+    and the next pass tries again.
     """
     try:
         if mirror.settings.files.deleted_index:
@@ -109,7 +109,7 @@ def _paths(name: str | None) -> list[str]:
 def _remove(mirror: Mirror) -> None:
     log.info("files.deleted_index is false; removing %s/", layout.DELETED_ROOT)
     kept = mirror.state.kept_files
-    for name in kept.page_names():  # also of pages that the same pass has changed
+    for name in kept.page_names():  # includes pages that this pass has changed
         mirror.store.delete_files(_paths(name or None))
     with mirror.state.transaction():
         kept.distrust_pages()

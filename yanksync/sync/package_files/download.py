@@ -1,6 +1,6 @@
-"""Brings one package file and its metadata here, and checks both.
+"""Downloads one package file and its metadata, and checks both.
 
-Touches no state.
+This module does not use the state.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from yanksync.sync.package_files.transfer import Transfers, Wanted
 
 
 class Received(Struct, frozen=True):
-    """What came of one file."""
+    """The result of one download."""
 
     size: int  # bytes of the copy
-    has_metadata: bool  # it is, or will be, beside the file
-    paths: tuple[str, ...] = ()  # to publish, that of the metadata first
+    has_metadata: bool  # the metadata is, or will be, beside the file
+    paths: tuple[str, ...] = ()  # to publish; the metadata comes first
     put_back: bool = False  # the withheld copy is right
-    was_altered: bool = False  # the withheld copy is there, and is not the file
+    was_altered: bool = False  # the withheld copy has other bytes than the file
     metadata_problem: str | None = None  # why the metadata is not here
 
 
 class Downloader:
-    """Brings files here. Safe for use by many threads."""
+    """Downloads files. Safe for use by many threads."""
 
     def __init__(self, store: PackageStore, transfers: Transfers, most_metadata: int) -> None:
         """``most_metadata``: bytes."""
@@ -38,12 +38,13 @@ class Downloader:
         self._most_metadata = most_metadata
 
     def fetch(self, copy: PackageFile) -> Received:
-        """Bring a file and its metadata here.
+        """Download a file and its metadata.
 
-        What is here already is not downloaded. Raises what :meth:`Transfers.receive` raises.
+        A right copy that is here already is used instead. Raises the errors of
+        :meth:`Transfers.receive`.
         """
         best = strongest(copy.file.hashes)
-        assert best is not None  # others are not wanted
+        assert best is not None  # only such files are wanted
         wanted = Wanted(copy.path, copy.file.url, *best, size=copy.file.size)
         size, put_back, was_altered = self._size_in_place(copy, wanted), False, False
         if size is None and copy.size is not None:

@@ -21,7 +21,7 @@ class Digest(Protocol):
 
 
 class ReadPace:
-    """Keeps the reading of files below so many bytes per second."""
+    """Limits how many bytes per second are read from files."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ReadPace:
         self._due = monotonic()
 
     def wait_for(self, count: int) -> None:
-        """Wait until ``count`` bytes more may have been read."""
+        """Wait until ``count`` more bytes are within the rate."""
         if self._rate is None:
             return
         self._due = max(self._due, self._monotonic()) + count / self._rate
@@ -53,8 +53,8 @@ def hash_problem(
 ) -> str | None:
     """Read a file; return what is wrong with its bytes.
 
-    ``wanted`` is the algorithm and the hex digest; without one nothing is read. Raises
-    :class:`OSError` when the file cannot be read.
+    ``wanted`` is the algorithm and the hex digest; None: nothing is read. Raises :class:`OSError`
+    when the file cannot be read.
     """
     if wanted is None:
         return None
@@ -67,7 +67,7 @@ def hash_problem(
 
 
 def read_into(found: Digest, packages: PackageStore, path: str, pace: ReadPace) -> str | None:
-    """Feed a file to ``found``; return why its bytes are lost.
+    """Feed a file to ``found``; return why its bytes cannot be read.
 
     Raises :class:`OSError` when the file cannot be read now.
     """

@@ -1,6 +1,6 @@
-"""Which file is downloaded next.
+"""Decides which file is downloaded next.
 
-Few at once from each host, none from a host that fails.
+Each host gets few downloads at once, and a host that fails gets none.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from yanksync.mirror.context import log
 TRIES = 3
 """How often a pass asks for one file while its host gives no answer."""
 
-_WAVES = 4  # failures one after the other: then a host's files wait for the next pass
-_LONGEST_PAUSE = 60.0  # seconds; a host that asks for more is left alone in this pass
+_WAVES = 4  # failures in a row: then a host's files wait for the next pass
+_LONGEST_PAUSE = 60.0  # seconds; if a host asks for more, this pass does not ask it again
 
 
 class Job(Struct, eq=False):
@@ -60,7 +60,7 @@ class HostQueue:
     def put(self, copy: PackageFile) -> bool:
         """Queue a file.
 
-        Returns False if its host is left alone in this pass.
+        Returns False if this pass does not ask its host again.
         """
         job = Job(copy, urlsplit(copy.file.url).netloc)
         with self._changed:
@@ -105,7 +105,7 @@ class HostQueue:
             host = self._left(job)
             if not host.given_up:
                 host.failures = 0
-            if host.is_idle:  # a hostile page may name a host for each file
+            if host.is_idle:  # a hostile page may name another host for each file
                 del self._hosts[job.host]
 
     def failed(self, job: Job, problem: str) -> bool:
@@ -115,7 +115,7 @@ class HostQueue:
         """
         with self._changed:
             host = self._left(job)
-            if not host.given_up and job.began >= host.failed_at:  # else others failed with it
+            if not host.given_up and job.began >= host.failed_at:  # otherwise others failed with it
                 self._count_failure(host)
                 host.not_before = host.failed_at + host.failures - 1
                 if host.failures >= _WAVES:
@@ -126,14 +126,14 @@ class HostQueue:
             return True
 
     def pause(self, job: Job, seconds: float) -> None:
-        """Leave a host alone for so long, as it asks (R13).
+        """Pause a host for the time that it asks for (R13).
 
-        Its file is queued once more. A pass does not wait for long, nor often: then the host is
-        given up.
+        Its file is queued once more. If the time is long, or comes often, this pass does not ask
+        the host again.
         """
         with self._changed:
             host = self._left(job)
-            if job.began >= host.failed_at:  # else others began at the same time
+            if job.began >= host.failed_at:  # otherwise others began at the same time
                 self._count_failure(host)
             host.not_before = max(host.not_before, self._clock() + seconds)
             job.tries -= 1

@@ -1,6 +1,6 @@
 """The limits of copying.
 
-Bytes per second, bytes of all copies, and bytes that stay free.
+They are bytes per second, bytes of all copies, and bytes that stay free.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from yanksync.config.files_settings import FilesSettings
 from yanksync.core.errors import YanksyncError
 
-_BURST = 1.0  # seconds of which the bytes may come at once
+_BURST = 1.0  # seconds whose bytes may come at once
 
 
 class LimitReached(YanksyncError):
@@ -36,11 +36,11 @@ class Bandwidth:
     def __init__(self, rate: int, wait: Callable[[float], object]) -> None:
         """Take the ``rate`` in bytes per second; 0: no limit.
 
-        ``wait`` waits for so many seconds.
+        ``wait`` is a function that waits for some seconds.
         """
         self._rate, self._wait = rate, wait
         self._lock = threading.Lock()
-        self._due = time.monotonic()  # when all that was taken is within the rate
+        self._due = time.monotonic()  # from then on, all bytes so far are within the rate
 
     def take(self, size: int) -> None:
         """Wait until ``size`` more bytes are within the rate."""
@@ -70,7 +70,7 @@ class Room:
         self._lock = threading.Lock()
 
     def take(self, size: int, unwritten: int) -> None:
-        """Take room, of which so many bytes are still to be written.
+        """Take room; ``unwritten`` bytes of it are still to be written.
 
         Raises :class:`LimitReached`.
         """

@@ -1,4 +1,4 @@
-"""What a pass would copy and take out, for ``--dry-run``."""
+"""Plans what a pass would copy and take out, for ``--dry-run``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from yanksync.core.policies.yanked import offered_page
 from yanksync.core.rules.fetch_plan import PlannedCopies, PlannedCopy
 from yanksync.mirror.context import Mirror
 from yanksync.sync.package_files.copies import offered_files
+from yanksync.sync.page_batches import page_batches
 from yanksync.sync.policy.published import apply_rules
 from yanksync.sync.publish import BATCH, load_batch
 from yanksync.sync.published_page import page_with_kept, shown_page
 from yanksync.sync.recovery.published_state import PublishTask
 
-_SHOWN = 1000  # files that a plan spells out, of each kind
+_SHOWN = 1000  # files of each kind that a plan names
 
 
 class _PlannedProject(Struct, frozen=True):
@@ -37,8 +38,8 @@ def plan_copies(
 ) -> tuple[PlannedCopies, set[NormalizedName]]:
     """Return what a pass does with copies.
 
-    The second value has the queued projects whose pages change by that. ``before`` are the rules of
-    the newest pass. It reads the pages of all queued projects.
+    The second value has the queued projects whose pages change because of that. ``before`` are the
+    rules of the newest pass. This reads the pages of all queued projects.
     """
     queue = mirror.state.package_files.counts()
     added, removed = _Total(queue.wanted, queue.wanted_bytes), _Total()
@@ -69,7 +70,7 @@ def plan_copies(
 
 
 def plan_giving_up(mirror: Mirror) -> PlannedCopies:
-    """Return what leaves once files are not copied any more."""
+    """Return the copies that leave when files are no longer copied."""
     removed = _Total()
     for batch in mirror.state.package_files.in_batches():
         for copy in batch:
@@ -84,7 +85,8 @@ def _tasks(mirror: Mirror) -> Iterator[PublishTask]:
     after = 0
     while queued := mirror.state.publish_queue.take(BATCH, after):
         after = queued[-1].id
-        yield from load_batch(mirror, queued, {})
+        for batch in page_batches(mirror, queued):
+            yield from load_batch(mirror, batch, {})
 
 
 def _planned(mirror: Mirror, task: PublishTask, before: FileChoice | None) -> _PlannedProject:
@@ -120,6 +122,6 @@ class _Total(Struct):
             self.first.append(copy)
 
     def forget(self, file: File) -> None:
-        """Count a queued file no more."""
+        """Stop counting a queued file."""
         self.files -= 1
         self.bytes -= file.size or 0

@@ -1,4 +1,4 @@
-"""Makes downloaded files visible, and lets the pages name them."""
+"""Makes downloaded files visible, and lets pages name them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from yanksync.sync.package_files.download import Received
 from yanksync.sync.package_files.workers import Finished
 from yanksync.sync.publish import BATCH, publish
 
-_LONGEST_WAIT = 60.0  # seconds in which a page does not name a copy, as more are to come
+_LONGEST_WAIT = 60.0  # seconds that a page waits for more copies before it names one
 
 
 def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
-    """Make copies visible, and note what came of each file.
+    """Make copies visible, and note the result of each download.
 
     Returns the projects with new copies. Their pages are queued. Raises
     :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`.
@@ -55,9 +55,9 @@ def _is_lost(finished: Finished) -> bool:
 
 
 def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Finished, Received]]:
-    """Return what was downloaded and is wanted still.
+    """Return the downloaded files that are still wanted.
 
-    A page may have changed meanwhile.
+    A page may have changed during the download.
     """
     rows = mirror.state.package_files.by_path(one.copy.path for one in finished)
     found = []

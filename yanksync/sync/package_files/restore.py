@@ -21,7 +21,7 @@ _OURS = {
     LeaveCause.UNCHOSEN: "a rule of [files] leaves it out; it comes back when the rule allows it",
     LeaveCause.HIDDEN: "a rule of this mirror hides it; it comes back when the rule allows it",
     LeaveCause.LINKED: 'mirror.files was "link"; it comes back with "copy"',
-    LeaveCause.ALTERED: "its bytes are not upstream's; the next pass copies it again",
+    LeaveCause.ALTERED: "its bytes were altered on the disk, and upstream has removed the file",
 }
 _OMITTED = 'a restored file is marked yanked, and mirror.yanked = "omit" leaves it out'
 _FORCED = "it was under quarantine; --force restores it all the same"
@@ -32,8 +32,8 @@ _WAITS = "it is under quarantine; it comes back when upstream clears that"
 class Restorable(Struct, frozen=True):
     """A file that is out of service."""
 
-    copy: PackageFile  # as it is once it is restored
-    delete_at: float | None  # UTC seconds; None: not by itself
+    copy: PackageFile  # as it will be when it is restored
+    delete_at: float | None  # UTC seconds; None: it stays
     refused: str | None = None  # why it is not restored
 
 
@@ -94,6 +94,6 @@ def _of_project(
 
 
 def restore(state: State, found: Sequence[Restorable]) -> None:
-    """Let the next pass put these files back, refused ones aside."""
+    """Let the next pass put these files back, except refused ones."""
     with state.transaction():
         state.kept_files.restore([one.copy for one in found if one.refused is None])

@@ -34,7 +34,7 @@ _QUARANTINES = (Refusal.QUARANTINED, Refusal.WAS_QUARANTINED)
 
 
 def retention_policy(settings: Settings) -> RetentionPolicy:
-    """Return what the configuration says about files that upstream removed."""
+    """Return the configured policy for files that upstream removed."""
     files = settings.files
     return RetentionPolicy(
         on_pages=settings.mirror.deleted == "yank",
@@ -47,7 +47,7 @@ def retention_policy(settings: Settings) -> RetentionPolicy:
 def queue_changed(mirror: Mirror) -> None:
     """Queue the pages whose kept files may go.
 
-    Their time is over, or the policy is another.
+    This happens when their time is over, or when the policy has changed.
     """
     state, policy, now = mirror.state, retention_policy(mirror.settings), mirror.now()
     names = []
@@ -65,9 +65,9 @@ def queue_changed(mirror: Mirror) -> None:
 
 
 def decide(mirror: Mirror, tasks: Sequence[PublishTask]) -> list[PublishTask]:
-    """Return ``tasks`` with what becomes of copies that upstream's page lacks.
+    """Return ``tasks`` with decisions about copies that upstream's page lacks.
 
-    That they are kept is noted before a page says so. A removal is noted with the page.
+    The decision to keep a copy is noted before a page shows it. A removal is noted with the page.
     """
     policy, noted, decided = retention_policy(mirror.settings), [], []
     for task in tasks:
@@ -137,7 +137,7 @@ def _judged(
 ) -> PackageFile:
     """Return ``copy`` with the decision.
 
-    Its cause says whether a quarantine is why it leaves, or keeps it.
+    Its cause says whether it leaves because of a quarantine.
     """
     removal = history.removal(copy, now, is_present=is_present)
     refusal = judge(removal, policy, now)
@@ -168,7 +168,7 @@ def why_not_kept(
 ) -> str | None:
     """Return why a copy is out of service; None: there is none.
 
-    ``copies`` are those of one project; with a ``version`` those of a release count.
+    ``copies`` belong to one project; with a ``version`` only copies of that release count.
     """
     for copy in copies:
         named = VersionFinder(copy.project, None).version_of(copy.file.filename)

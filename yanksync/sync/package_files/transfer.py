@@ -1,6 +1,6 @@
 """Receives the bytes of files.
 
-Continued where they broke off, within the limits, and checked.
+Broken downloads continue, limits apply, and the bytes are checked.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from yanksync.upstream.file_download import Download, FileDownloads
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-_WORTH_NOTING = 1 << 20  # bytes; a smaller part is lost in a kill
+_WORTH_NOTING = 1 << 20  # bytes; if the run is killed, less than this is lost
 
 
 class Stopped(Exception):
-    """The pass is to end."""
+    """The pass must end."""
 
 
 class Wanted(Struct, frozen=True):
-    """What is to be received."""
+    """A file to receive."""
 
     path: str  # below the output
     url: str
     algorithm: str
     digest: str
     size: int | None = None  # bytes; None: not known
-    most: int | None = None  # bytes that it may have
+    most: int | None = None  # bytes: the limit
 
     def new_hash(self) -> _Hash:
         """Return the hash of no bytes."""
@@ -83,7 +83,7 @@ class Transfers:
         return seen
 
     def check_stop(self) -> None:
-        """Raise :class:`Stopped` once the pass is to end."""
+        """Raise :class:`Stopped` if the pass must end."""
         if self._stopped.is_set():
             raise Stopped
 
@@ -100,7 +100,7 @@ class Transfers:
             if not was_continued or incoming.size != wanted.size:
                 found, was_continued = self._download(incoming, wanted, found)
             if found.hexdigest() != wanted.digest and was_continued:
-                incoming.restart()  # the part may be of other bytes
+                incoming.restart()  # the part may belong to other bytes
                 found, _ = self._download(incoming, wanted, wanted.new_hash())
             if found.hexdigest() != wanted.digest:
                 raise wanted.invalid(f"its {wanted.algorithm} is not that of the page")
@@ -111,7 +111,7 @@ class Transfers:
     def _part_hash(self, incoming: IncomingFile, wanted: Wanted) -> _Hash:
         """Return the hash of the part that can be continued.
 
-        Drop any other.
+        Any other part is deleted.
         """
         found = wanted.new_hash()
         if not incoming.validator or incoming.size > (wanted.size or incoming.size):
@@ -157,7 +157,7 @@ class Transfers:
         return found, was_continued
 
     def _chunks(self, download: Download) -> Iterator[bytes]:
-        """Yield what comes, within the bandwidth, until the pass is to end."""
+        """Yield received bytes within the bandwidth, until the pass must end."""
         for chunk in download.chunks:
             self.check_stop()
             with self._lock:

@@ -19,12 +19,13 @@ _BATCH = 500
 def take_out(mirror: Mirror) -> None:
     """Move all copies that no page names out of the output.
 
-    A copy that cannot be moved stops no other. It is logged, the pass ends with 1, and a later one
-    tries again. Raises :class:`yanksync.core.errors.PublishError` for the index of deleted files.
+    If a copy cannot be moved, the others still are. The failure is logged, the pass ends with 1,
+    and a later pass tries again. Raises :class:`yanksync.core.errors.PublishError` for the index of
+    deleted files.
     """
     table = mirror.state.package_files
     if mirror.settings.files.deleted_index:
-        publish_deleted_index(mirror)  # it names files, too
+        publish_deleted_index(mirror)  # its pages name files, too
     after = 0
     while leaving := table.leaving(_BATCH, after):
         after = leaving[-1].id
@@ -53,7 +54,7 @@ def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[Package
 
 
 def _delete_withdrawn(mirror: Mirror, copy: PackageFile, error: PublishError) -> bool:
-    """Delete a withdrawn copy that there is no room to keep.
+    """Delete a withdrawn copy if there is no room to keep it.
 
     It may be malware, and must not stay installable. Returns False if it is still served.
     """
@@ -99,7 +100,8 @@ def _delete_at(mirror: Mirror, copy: PackageFile) -> float | None:
 def report_unchosen(mirror: Mirror) -> None:
     """Log that changed rules of ``[files]`` took many copies away.
 
-    Nothing holds them: they are kept for ``files.grace``, and come back with the rules.
+    No guard holds this change: the copies are kept for ``files.grace``, and come back with the old
+    rules.
     """
     gone, totals = mirror.totals.files_unchosen, mirror.totals
     if gone <= SELECTION_FLOOR:
@@ -129,7 +131,7 @@ def _log(copies: Sequence[PackageFile]) -> None:
 
 
 def delete_expired(mirror: Mirror) -> None:
-    """Delete withheld copies whose time is over. Raises what :func:`take_out` raises."""
+    """Delete withheld copies whose time is over. Raises as :func:`take_out`."""
     table = mirror.state.package_files
     while copies := table.to_delete(mirror.now(), _BATCH):
         mirror.packages.delete_withheld([one.path for one in copies])
@@ -139,10 +141,10 @@ def delete_expired(mirror: Mirror) -> None:
 
 
 def give_up_copies(mirror: Mirror) -> None:
-    """Let all copies leave, as pages link to upstream's files.
+    """Let all copies leave, because pages link to upstream's files.
 
-    A copy stays while its page waits to be published: that may name it. Raises what
-    :func:`take_out` raises.
+    A copy stays while its page waits to be published, because the published page may name it.
+    Raises the errors of :func:`take_out`.
     """
     facts, now = mirror.state.facts, mirror.now()
     if facts.recovery.serial is not None:  # pages that the state does not know may name copies

@@ -17,7 +17,7 @@ from yanksync.sync.package_files.transfer import Stopped
 
 
 class Finished(Struct, frozen=True):
-    """What came of one file; exactly one of the others is set."""
+    """The result of one file; exactly one other field is set."""
 
     copy: PackageFile
     received: Received | None = None
@@ -29,7 +29,7 @@ class Finished(Struct, frozen=True):
 class Workers:
     """Threads that take files from a queue.
 
-    They are daemons, so that the program does not wait for a host that says nothing.
+    They are daemon threads, so that the program can end while a host does not answer.
     """
 
     def __init__(self, downloader: Downloader, hosts: HostQueue) -> None:
@@ -42,7 +42,7 @@ class Workers:
             threading.Thread(target=self._work, name="download", daemon=True).start()
 
     def finished(self, seconds: float) -> list[Finished]:
-        """Return what is finished; wait so long for the first."""
+        """Return the finished files; wait ``seconds`` for the first one."""
         found = []
         with suppress(queue.Empty):
             found.append(self._finished.get(timeout=seconds))
@@ -76,7 +76,7 @@ class Workers:
             finished = Finished(copy, problem=str(error))
         except LimitReached as error:
             finished = Finished(copy, limit=error)
-        except Exception as error:  # the output fails, or a bug: the pass ends with it
+        except Exception as error:  # the output fails, or there is a bug: the pass ends with it
             finished = Finished(copy, fatal=error)
         self._hosts.done(job)
         return finished

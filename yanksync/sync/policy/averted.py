@@ -14,7 +14,7 @@ from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.averted import Averted, HiddenReleases, averted_part, hidden_releases
 from yanksync.core.rules.journal_entries import JournalEvent
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.mirror.context import Mirror
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow

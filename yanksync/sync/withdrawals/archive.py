@@ -1,7 +1,7 @@
 """Writes the archive of all OSV records, now and then.
 
-It holds every record, so that a pass that writes it takes as long as the log is long. It waits five
-minutes, and longer the more events there are: a second for each hundred.
+The archive has every record, so the time to write it grows with the log. So it is written at most
+every five minutes. With many events it waits longer: a second for each hundred.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The files about withdrawals, made of the events of the log.
+"""Makes the files about withdrawals from the events of the log.
 
-Each body is made when it is written, from events that are read for it alone: what a pass needs does
-not grow with the log.
+Each body is made when it is written, from events that are read only for it. So the memory of a pass
+does not grow with the log.
 """
 
 from __future__ import annotations
@@ -31,17 +31,23 @@ from yanksync.output.files import OutputFile
 from yanksync.state.state import State
 from yanksync.sync.withdrawals import web_page
 
-_LOOKED_THROUGH = 20 * NEWEST  # newest events that are read for a watch list
+_LOOKED_THROUGH = 20 * NEWEST  # newest events that are searched for a watch list
 
 
 class Publication(Struct, frozen=True):
-    """What is to be published of a log."""
+    """The part of a log that must be published."""
 
     state: State
     settings: WithdrawalSettings
     epoch: int
-    above: int  # the cursor up to which all files are written; 0: write all
+    above: int  # the cursor up to which the output has all events
     newest: int  # the cursor of the newest event
+    everything: bool = True  # also what no event changes; False: the output has it
+
+    @property
+    def is_needed(self) -> bool:
+        """Return whether there is anything to write."""
+        return self.everything or self.above < self.newest
 
     def projects(self) -> Iterator[NormalizedName]:
         """Yield the projects whose files are to be written."""
@@ -49,7 +55,7 @@ class Publication(Struct, frozen=True):
 
 
 def all_files(publication: Publication) -> Iterator[OutputFile]:
-    """Yield what is to be written, in order, without the index."""
+    """Yield all files to write, in order, without the index."""
     yield from page_files(publication)
     for name in publication.projects():
         yield from project_files(publication, name)
@@ -109,7 +115,7 @@ def project_files(publication: Publication, name: NormalizedName) -> Iterator[Ou
     yield OutputFile(path, paths.headers(path), partial(_chunks, atom_chunks, feed, events))
     path = paths.project_events(name)
     yield OutputFile(path, paths.headers(path), partial(_project_chunks, publication, name))
-    for record in records_of(publication.state, name):
+    for record in records_of(publication.state, name, publication.above):
         path = f"{paths.osv_directory(name)}/{record.id}.json"
         yield OutputFile(path, paths.headers(path), partial(_body, record))
     yield from web_page.project_page_files(publication.state, publication.settings, name)
@@ -119,9 +125,9 @@ def _project_chunks(publication: Publication, name: NormalizedName) -> Iterator[
     return project_chunks(publication.epoch, publication.state.event_log.of_project(name))
 
 
-def records_of(state: State, name: NormalizedName) -> Iterator[OsvRecord]:
-    """Yield the OSV records of one project."""
-    return osv_records(name, state.event_log.of_project(name))
+def records_of(state: State, name: NormalizedName, above: int = 0) -> Iterator[OsvRecord]:
+    """Yield a project's OSV records that have events after a cursor."""
+    return osv_records(name, state.event_log.of_project(name), above)
 
 
 def _body(record: OsvRecord) -> tuple[bytes]:
@@ -136,21 +142,23 @@ def overview_files(publication: Publication) -> Iterator[OutputFile]:
     for path, chunks in ((paths.FEED_ATOM, atom_chunks), (paths.FEED_JSON, json_chunks)):
         yield OutputFile(path, paths.headers(path), partial(_chunks, chunks, feed, events))
     for name, projects in settings.watch:
-        if publication.above == 0 or any(map(projects.includes, publication.projects())):
+        if publication.everything or any(map(projects.includes, publication.projects())):
             path = paths.watch_feed(name)
             title = f"{settings.title}: {name}"
             watched = _feed(publication, f"/{name}", title, up="../")
             found = partial(_watched, publication, projects)
             chunks = partial(_chunks, atom_chunks, watched, found)
             yield OutputFile(path, paths.headers(path), chunks)
-    yield from web_page.page_files(publication.state, settings)
+    if publication.everything:  # they are the same for all events
+        yield from web_page.asset_files()
+    yield web_page.page_file(publication.state, settings)
 
 
 def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[WithdrawalEvent]:
     """Yield the events of a watch list, newest first.
 
-    Either many of its projects have events, so that those are among the newest, or few have any,
-    which are looked up by name then.
+    If many of its projects have events, these are among the newest of the log. If few have any,
+    their events are looked up by name.
     """
     log, begun = publication.state.event_log, publication.epoch
     recent = log.recent(_LOOKED_THROUGH, begun)

@@ -1,4 +1,4 @@
-"""Makes events of history rows that are published."""
+"""Makes events from history rows whose change is published."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _AWAY = (HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 
 
 class _ShownPage(Struct, frozen=True):
-    """What is published of a project."""
+    """The published page of a project."""
 
     sha256: str | None
-    versions: frozenset[str | None]  # that have files
+    versions: frozenset[str | None]  # versions that have files
 
 
 _NOTHING = _ShownPage(None, frozenset())
@@ -109,15 +109,15 @@ class _Appender:
                 (project,) = found
                 page = recorded_page(self._mirror, project)
                 self._pages[row.project] = _ShownPage(None, _offered(page))
-            except (ValueError, InvalidAnswer):  # it is gone, or cannot be read
+            except (ValueError, InvalidAnswer):  # the page is gone, or cannot be read
                 self._pages[row.project] = _NOTHING
         return self._pages[row.project]
 
     def _was_installable(self, row: HistoryRow, page: _ShownPage) -> bool:
         """Return whether a pin could be installed after what happened long ago.
 
-        No page of that time is left. Of a removed file, today's page says whether its release had
-        others.
+        There is no page from that time. For a removed file, today's page shows whether its release
+        had other files.
         """
         if row.action is HistoryAction.YANK:
             return self._mirror.settings.mirror.yanked is YankedPolicy.MARK

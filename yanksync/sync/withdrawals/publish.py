@@ -24,7 +24,7 @@ from yanksync.sync.withdrawals.log_events import begin_log, log_events
 def publish_withdrawals(mirror: Mirror) -> None:
     """Log what became visible, and write the files about withdrawals.
 
-    What cannot be written is logged, and the next pass tries again.
+    A file that cannot be written is logged, and the next pass tries again.
     """
     try:
         if mirror.settings.withdrawals.publish:
@@ -47,7 +47,7 @@ def _publish(mirror: Mirror) -> None:
         begin_log(mirror, max(int(mirror.now()), 0 if written is None else written.epoch + 1))
     log_events(mirror)
     publication = _publication(mirror, written)
-    if publication.above < publication.newest or publication.above == 0:
+    if publication.is_needed:
         _write(mirror, publication)
     now = mirror.now()
     if not mirror.stopping() and facts.event_log.is_archive_due(publication.newest, now):
@@ -64,28 +64,27 @@ def _is_put_back(known: EventLogPosition, written: WrittenIndex | None) -> bool:
 
 
 def _publication(mirror: Mirror, written: WrittenIndex | None) -> Publication:
-    """Return what is to be published.
+    """Return what must be published.
 
-    Everything, if the output has another log.
+    If the output has another log, that is everything.
     """
     state = mirror.state
     known = state.facts.event_log
     assert known.epoch is not None
-    above = known.published or 0
-    if (
-        written is None
+    settings, newest = mirror.settings.withdrawals, state.event_log.newest()
+    everything = (
+        known.published is None
+        or written is None
         or written.epoch != known.epoch
-        or written.newest < above
-        or known.settings != mirror.settings.withdrawals.text
-    ):
-        above = 0
-    return Publication(
-        state, mirror.settings.withdrawals, known.epoch, above, state.event_log.newest()
+        or written.newest < known.published
+        or known.settings != settings.text
     )
+    above = 0 if everything else known.published or 0
+    return Publication(state, settings, known.epoch, above, newest, everything)
 
 
 def _write(mirror: Mirror, publication: Publication) -> None:
-    """Write what changed, the index of the log last."""
+    """Write the changed files; the index of the log comes last."""
     state, store, newest = mirror.state, mirror.store, publication.newest
     with state.transaction():
         note_full_pages(publication)
@@ -93,7 +92,7 @@ def _write(mirror: Mirror, publication: Publication) -> None:
     store.write_files(_until_stopped(mirror, all_files(publication)))
     if mirror.stopping():
         return
-    if publication.above == 0:
+    if publication.everything:
         watched = {paths.watch_feed(name) for name, _ in publication.settings.watch}
         found = set(filter(paths.is_ours, store.list_files(paths.WATCH_LISTS)))
         store.delete_files(sorted(found - watched))

@@ -1,4 +1,4 @@
-"""The web page, made of the events of the log."""
+"""Makes the web page from the events of the log."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ from yanksync.state.state import State
 from yanksync.state.withdrawals.event_log import EventLog
 
 
-def page_files(state: State, settings: WithdrawalSettings) -> Iterator[OutputFile]:
-    """Yield the page of all withdrawals, and what it needs."""
+def asset_files() -> Iterator[OutputFile]:
+    """Yield the style sheet, the scripts and the icon of all pages."""
     for name in ASSETS:
         yield _file(paths.asset(name), partial(_asset, name))
-    yield _file(paths.WEB_PAGE, partial(_index, state.event_log, settings))
+
+
+def page_file(state: State, settings: WithdrawalSettings) -> OutputFile:
+    """Return the page of all withdrawals."""
+    return _file(paths.WEB_PAGE, partial(_index, state.event_log, settings))
 
 
 def project_page_files(
@@ -60,7 +64,7 @@ def _index(log: EventLog, settings: WithdrawalSettings) -> bytes:
 
 
 def _totals(log: EventLog) -> tuple[DayTotals, ...]:
-    """Return what the newest days have, each with all its kinds."""
+    """Return how many events of each kind the newest days have."""
     found: dict[int, dict[HistoryAction, int]] = {}
     for one in log.day_counts(log.last_logged() // DAY - DAYS + 1):
         found.setdefault(one.day, {})[one.action] = one.count
@@ -76,7 +80,7 @@ def _totals(log: EventLog) -> tuple[DayTotals, ...]:
 
 
 class _Newest:
-    """Counts events that pass by, and keeps the newest."""
+    """Counts all events, and keeps the newest."""
 
     def __init__(self) -> None:
         self.events = deque[WithdrawalEvent](maxlen=project_page.EVENTS)

@@ -1,4 +1,4 @@
-"""The report as workflow commands of GitHub Actions, one line a finding."""
+"""Writes the report as workflow commands of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yanksync.reports.audit.findings import AuditReport, Finding, PinVerdict
 
 
 def render_annotations(report: AuditReport) -> Iterator[str]:
-    """Yield ``::error``, and ``::notice`` for what does not make the command fail."""
+    """Yield ``::error``, or ``::notice`` if the command does not fail."""
     for verdict in report.found:
         for finding in verdict.findings:
             yield _line(report, verdict, finding)
@@ -30,7 +30,7 @@ def _line(report: AuditReport, verdict: PinVerdict, finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    """Escape what would end the line or begin a command."""
+    """Escape characters that would end the line or begin a command."""
     return printable(text).replace("%", "%25")
 
 

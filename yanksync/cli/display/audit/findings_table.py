@@ -1,4 +1,4 @@
-"""The report as a table for terminals, and as one in Markdown."""
+"""Writes the report as a table, for terminals or in Markdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def render_markdown(report: AuditReport) -> Iterator[str]:
 
 
 def summary(report: AuditReport) -> str:
-    """Return what the report comes to, as one line."""
+    """Return a summary of the report in one line."""
     found, pins = len(report.found), len(report.verdicts)
     what = f"{pins} pin{'s' * (pins != 1)} judged by {report.source}"
     ignored = sum(one.ignored for one in report.verdicts)

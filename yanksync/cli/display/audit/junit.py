@@ -1,6 +1,6 @@
 """The report as JUnit's XML.
 
-A suite for each file, a case for each pin.
+Each file is a suite, each pin a case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yanksync.reports.audit.findings import AuditReport, PinVerdict
 
 
 def render_junit(report: AuditReport) -> Iterator[str]:
-    """Yield the document; control characters, which XML cannot hold, are escaped."""
+    """Yield the document; control characters are escaped, as XML forbids them."""
     root = etree.Element("testsuites", name="yanksync audit")
     ordered = sorted(report.verdicts, key=lambda one: one.pin.path)  # stable: lines keep order
     for path, some in groupby(ordered, key=lambda one: one.pin.path):

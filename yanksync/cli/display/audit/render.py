@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from yanksync.reports.audit.findings import AuditReport
 
-FORMATS = {  # each with what it needs is imported when it is asked for
+FORMATS = {  # each is imported only when it is used
     "table": "findings_table:render_table",
     "json": "json_report:render_json",
     "sarif": "sarif:render_sarif",

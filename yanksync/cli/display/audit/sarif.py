@@ -1,6 +1,6 @@
 """The report as SARIF 2.1.0.
 
-One rule a kind, one result a finding.
+Each kind is a rule, each finding a result.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SPECIAL = re.compile(r"([\\\[\]])")
 
 
 class _Sarif(Struct, rename="camel", omit_defaults=True):
-    """A part of the document; what is not known is left out."""
+    """A part of the document; unknown values are left out."""
 
 
 class _Message(_Sarif):

@@ -1,4 +1,4 @@
-"""Says what a finding means, in the same words for every format."""
+"""Explains findings, in the same words for every format."""
 
 from __future__ import annotations
 

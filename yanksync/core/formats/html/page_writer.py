@@ -28,7 +28,7 @@ _ENTITIES = str.maketrans(
 )
 _FILES = 1000  # written at once
 _LONG = 10_000  # characters of a reason
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = "[\ud800-\udfff]"
 
 
 def render_page(page: Page) -> bytes:
@@ -73,7 +73,7 @@ def encode_utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return _SURROGATES.sub("\ufffd", text).encode()
+        return re.sub(_SURROGATES, "\ufffd", text).encode()
 
 
 def escape(text: str) -> str:

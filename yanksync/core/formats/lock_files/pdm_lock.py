@@ -55,7 +55,7 @@ def read_pdm_lock(body: bytes) -> PinSet:
     about = lock.metadata
     check_format(about.lock_version, (4,), "PDM")
     targets = [lowest_python(target.requires_python) for target in about.targets]
-    pins: dict[tuple[str, str], Pin] = {}  # a package has another table for its extras
+    pins: dict[tuple[str, str], Pin] = {}  # a package has a second table for its extras
     skipped = 0
     lines = package_lines(body, "package", len(lock.package))
     for one, line in zip(lock.package, lines, strict=True):

@@ -1,4 +1,4 @@
-"""From a lock file's bytes to its pins, by the file's name."""
+"""Chooses the reader of a lock file by the file's name."""
 
 from __future__ import annotations
 

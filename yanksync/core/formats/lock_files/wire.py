@@ -1,4 +1,4 @@
-"""What the readers of lock files have in common."""
+"""Shared helpers of the readers of lock files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def project_name(text: str) -> NormalizedName:
 def pinned_file(name: str | None, place: str | None, digest: str) -> PinnedFile:
     """Return a file of a pin.
 
-    Without a name, that of its URL or path counts.
+    If it has no name, the name in its URL or path counts.
     """
     named = name or linked_name((place or "").partition("#")[0])
     return PinnedFile(named or None, hash_pairs((digest,)))
