@@ -64,9 +64,9 @@ class ScheduledPasses:
         self.are_refused = False  #: whether no pass can be made here
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode | None:
-        """Make one pass; return its exit code, or None where none can be made.
+        """Make one pass; return its exit code.
 
-        Log what fails, so that the next one is tried.
+        None: no pass can be made here. What fails is logged, so that the next one is tried.
         """
         try:
             with (

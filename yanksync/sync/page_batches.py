@@ -1,4 +1,4 @@
-"""Splits what is to be published, so that memory holds a bounded part of it."""
+"""Splits what is to be published into parts that fit into memory."""
 
 from __future__ import annotations
 

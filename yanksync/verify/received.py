@@ -168,7 +168,7 @@ class _PackageFiles:
         return None
 
     def _note(self, path: str) -> None:
-        """Count a file, and remember now and then how far the reading is."""
+        """Count a file, and note now and then where the reading is."""
         is_file = not path.endswith(".metadata")
         self._summary.files += is_file
         self._output.progress.advance(is_file)
