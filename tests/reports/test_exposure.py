@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.system.file_size_limit import small_files
+from yanksync.config.project_filter import ProjectFilter
+from yanksync.core.errors import StateError
 from yanksync.core.model import File, HistoryAction, Page, Yank
 from yanksync.core.names import NormalizedName
 from yanksync.reports.audit.findings import ProjectFacts
@@ -17,6 +23,10 @@ from yanksync.reports.exposure.counts import Exposure, pseudonyms
 from yanksync.reports.exposure.expose import expose
 from yanksync.reports.exposure.log_files import lines
 from yanksync.reports.exposure.withdrawal import Withdrawal, withdrawal_of
+from yanksync.reports.exposure.withdrawn_files import WithdrawnFiles
+from yanksync.state.project_rows import RecordedPage, StoredPage
+from yanksync.state.request_counts import FileTotals, RequestCount, RequestCounts
+from yanksync.state.state import State
 from yanksync.state.views.history_rows import HistoryRow
 
 DEMO = NormalizedName("demo")
@@ -119,13 +129,27 @@ def line(
     return LINE.format(address=address, second=second, status=status, name=name, day=day)
 
 
+class Found:
+    """What a report has, once its counts are closed."""
+
+    def __init__(self, report: Exposure) -> None:
+        self.report = report
+        self.files = report.by_severity()
+        self.clients = [dict(report.clients(one)) for one in self.files]
+
+    @property
+    def requests(self) -> list[tuple[int, int]]:
+        """The requests before and after, for each file."""
+        return [(one.totals.before, one.totals.after) for one in self.files]
+
+
 def counted(
     tmp_path: Path,
     *logged: str,
     since: float | None = None,
     name: Callable[[str], str] = str,
     withdrawal: Withdrawal = WITHDRAWN,
-) -> Exposure:
+) -> Found:
     """Count the lines of a log; the file was withdrawn at 01:46:40."""
     path = tmp_path / "access.log"
     path.write_text("\n".join(logged) + "\n")
@@ -133,9 +157,10 @@ def counted(
     def find(filename: str) -> Withdrawal | None:
         return withdrawal if filename == NAME else None
 
-    found, complete = expose([str(path)], io.BytesIO(), find, name, since)
-    assert complete
-    return found
+    with RequestCounts() as counts:
+        found = Exposure(counts)
+        assert expose(found, [str(path)], io.BytesIO(), find, name, since)
+        return Found(found)
 
 
 def test_requests_and_clients_before_and_after(tmp_path: Path) -> None:
@@ -152,18 +177,21 @@ def test_requests_and_clients_before_and_after(tmp_path: Path) -> None:
         "",
         "nonsense",
     )
-    (one,) = found.by_severity
-    assert (one.before, one.clients_before, one.after, one.clients_after) == (2, 2, 3, 2)
-    assert (one.unchanged, one.partial) == (1, 1)
-    first = one.clients["192.0.2.1"]
+    (one,), report = found.files, found.report
+    assert found.requests == [(2, 3)]
+    assert (one.totals.clients_before, one.totals.clients_after) == (2, 2)
+    assert (one.totals.unchanged, one.partial) == (1, 1)
+    (clients,) = found.clients
+    assert list(clients) == ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
+    first = clients["192.0.2.1"]
     assert (first.before, first.after, first.last) == (1, 2, 1_000_000_002)
-    assert (found.lines, found.requests, found.skipped) == (9, 7, 1)
-    assert found.first_skipped == f"{tmp_path}/access.log:10"
+    assert (report.lines, report.requests, report.skipped) == (9, 7, 1)
+    assert report.first_skipped == f"{tmp_path}/access.log:10"
 
 
 def test_since_leaves_out_what_is_older(tmp_path: Path) -> None:
     found = counted(tmp_path, line(38), line(41), line(42), since=1_000_000_002)
-    assert [(one.before, one.after) for one in found.by_severity] == [(0, 1)]
+    assert found.requests == [(0, 1)]
 
 
 def test_a_withdrawal_of_unknown_time_is_before_everything(tmp_path: Path) -> None:
@@ -171,11 +199,11 @@ def test_a_withdrawal_of_unknown_time_is_before_everything(tmp_path: Path) -> No
         project=DEMO, version="1.0", filename=NAME, action=YANK, since=None, reason=""
     )
     found = counted(tmp_path, line(1), withdrawal=unknown)
-    assert [(one.before, one.after) for one in found.by_severity] == [(0, 1)]
+    assert found.requests == [(0, 1)]
 
 
 def test_a_time_that_is_none_skips_the_line(tmp_path: Path) -> None:
-    assert counted(tmp_path, line(41, day="99")).skipped == 1
+    assert counted(tmp_path, line(41, day="99")).report.skipped == 1
 
 
 def test_one_key_gives_a_client_one_name(tmp_path: Path) -> None:
@@ -183,7 +211,7 @@ def test_one_key_gives_a_client_one_name(tmp_path: Path) -> None:
     assert one("192.0.2.1") == again("192.0.2.1") != one("192.0.2.2")
     assert one("192.0.2.1") != other("192.0.2.1")
     found = counted(tmp_path, line(41), line(42), name=one)
-    (name,) = found.by_severity[0].clients
+    (name,) = found.clients[0]
     assert name == one("192.0.2.1") and len(name) == 16
 
 
@@ -210,9 +238,11 @@ def test_a_damaged_log_is_told_and_the_rest_counts(
 ) -> None:
     path = tmp_path / "access.log.gz"
     path.write_bytes(gzip.compress(f"{line(41)}\n".encode() * 50)[:kept] + b"\xff" * (kept > 0))
-    found, complete = expose([str(path), "-"], io.BytesIO(line(42).encode()), _any, str, None)
-    assert not complete
-    assert sum(one.after for one in found.by_severity) >= 1
+    with RequestCounts() as counts:
+        report = Exposure(counts)
+        stdin = io.BytesIO(line(42).encode())
+        assert not expose(report, [str(path), "-"], stdin, _any, str, None)
+        assert Found(report).requests[0][1] >= 1
     assert "is damaged, and was not read to its end" in caplog.text
 
 
@@ -240,17 +270,116 @@ class Endless(io.RawIOBase):
         return len(text)
 
 
+def peak(work: Callable[[], object]) -> int:
+    """Return how much memory Python takes at most for ``work``."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_memory_does_not_grow_with_the_log() -> None:
     def find(filename: str) -> Withdrawal | None:
         return WITHDRAWN if filename == NAME else None
 
-    def peak(count: int) -> int:
-        tracemalloc.start()
-        found, _ = expose(["-"], Endless(count), find, str, None)  # type: ignore[arg-type]
-        assert found.lines == count
-        size = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return size
+    def read(count: int) -> None:
+        with RequestCounts() as counts:
+            found = Exposure(counts)
+            log: Any = Endless(count)
+            assert expose(found, ["-"], log, find, str, None)
+            assert found.lines == count
 
-    peak(100)  # what is kept once
-    assert peak(20_000) < 2 * peak(2_000)
+    read(100)  # what is kept once
+    assert peak(lambda: read(20_000)) < 2 * peak(lambda: read(2_000))
+
+
+def test_memory_does_not_grow_with_the_clients() -> None:
+    def count(clients: int) -> None:
+        with RequestCounts() as counts:
+            for number in range(clients):
+                counts.of(number % 9, f"{number:016x}").after += 1
+            assert counts.totals()[3].clients_after == (clients + 5) // 9
+            assert sum(1 for _ in counts.clients(3)) == (clients + 5) // 9
+
+    assert peak(lambda: count(60_000)) < 1.2 * peak(lambda: count(20_000))
+
+
+def test_counts_are_the_same_however_often_they_are_written() -> None:
+    """More clients than are held, each with requests before and after the others'."""
+    clients = [f"client {number:05}" for number in range(20_000)]
+    with RequestCounts() as counts:
+        for step in (1, 2):
+            for client in clients:
+                one = counts.of(7, client)
+                one.before, one.after = one.before + 1, one.after + step
+                one.last = max(one.last, 10.0 - step)
+        counts.of(7, "\ud800").unchanged += 1
+        counts.of(8, "other").before += 1
+        totals = counts.totals()
+        found = dict(counts.clients(7))
+    assert totals == {
+        7: FileTotals(40_000, 60_000, 1, 20_000, 20_000),
+        8: FileTotals(1, 0, 0, 1, 0),
+    }
+    assert list(found) == [*clients, "\ud800"]
+    assert found["client 00000"] == RequestCount(before=2, after=3, last=9.0)
+
+
+def test_counts_that_find_no_room_are_an_error() -> None:
+    def fill(counts: RequestCounts) -> None:
+        for number in range(60_000):
+            counts.of(1, f"{number:0500}")
+
+    no_room = pytest.raises(StateError, match="no room for the counts of requests")
+    with RequestCounts() as counts, small_files(1 << 20), no_room:
+        fill(counts)
+
+
+def test_pages_of_projects_are_not_all_kept(tmp_path: Path) -> None:
+    with State(tmp_path / "state.db") as state:
+        for number in range(60):
+            record_files(state, f"demo{number}", 50)
+
+        def read(projects: int) -> None:
+            withdrawn = WithdrawnFiles(state, ProjectFilter(), kept=1000)
+            for number in range(projects):
+                found = withdrawn.find(f"demo{number}-1.tar.gz")
+                assert found is not None and found.project == f"demo{number}"
+                assert withdrawn.find(f"demo{number}-2.tar.gz") is None
+                assert withdrawn.find(f"demo{number}-1-{'x' * 300}.tar.gz") is None
+
+        read(1)
+        assert peak(lambda: read(60)) < 1.2 * peak(lambda: read(24))
+
+
+def record_files(state: State, name: str, count: int) -> None:
+    """Record a page with files, of which the first one is yanked."""
+    files = [
+        {
+            "filename": f"{name}-{number}.tar.gz",
+            "url": f"https://files.example/{name}-{number}.tar.gz",
+            "hashes": {"sha256": f"{number:064x}"},
+            "yanked": number == 1,
+        }
+        for number in range(1, count + 1)
+    ]
+    body = json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": files}).encode()
+    state.projects.add([(name, name)])
+    state.projects.record(
+        name,
+        RecordedPage(
+            serial=1,
+            quarantined=False,
+            yanked=1,
+            etag=None,
+            checked=0.0,
+            due=None,
+            stored=StoredPage(
+                body=zlib.compress(body),
+                content_type="application/vnd.pypi.simple.v1+json",
+                url=f"https://upstream.example/simple/{name}/",
+            ),
+        ),
+    )

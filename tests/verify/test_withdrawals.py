@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.support.verification import check, names, repair
@@ -81,6 +83,23 @@ def test_withdrawals_that_are_no_events_yet_wait(logged: World) -> None:
         state.event_log.unlogged.add_all()
     found, code, _ = check(logged)
     assert (names(found), code) == ([("unpublished", "withdrawals/")], DONE)
+
+
+def test_what_no_pass_could_write_is_named_with_its_cause(logged: World) -> None:
+    directory = logged.where / "out" / BASE
+    shutil.rmtree(directory)
+    directory.write_text("in the way")
+    found, code, _ = check(logged)  # nothing waits; each file is missing
+    assert {str(one.kind) for one in found} == {"missing"} and code == FAILED
+    logged.up.yank("demo", "2.0", "bad")
+    assert logged.sync() == FAILED
+    for look in (check, repair):
+        found, code = look(logged)[:2]
+        assert (names(found), code) == ([("withdrawn", "withdrawals/")], FAILED)
+        assert "withdrawals: is there and no directory of ours" in str(found[0].detail)
+    directory.unlink()
+    assert repair(logged)[1] == DONE
+    assert (names(check(logged)[0]), len(list(directory.rglob("*.html")))) == ([], 3)
 
 
 def test_without_a_log_verify_looks_at_none(disk: World) -> None:

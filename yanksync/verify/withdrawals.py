@@ -35,9 +35,10 @@ def check_withdrawals(mirror: Mirror) -> Iterator[Finding]:
     settings, known = mirror.settings.withdrawals, mirror.state.facts.event_log
     if not settings.publish and known.epoch is None:
         return
-    log = mirror.state.event_log
-    is_current = known.published == log.newest() and not log.unlogged.is_any_ready()
-    if not settings.publish or not is_current or known.settings != settings.text:
+    if settings.publish and _is_any_waiting(mirror):
+        yield _waiting(mirror)
+        return
+    if not settings.publish or known.settings != settings.text:
         yield _found(FindingKind.UNPUBLISHED, None, _DIRECTORY)
         return
     publication = _publication(mirror)
@@ -49,6 +50,22 @@ def check_withdrawals(mirror: Mirror) -> Iterator[Finding]:
     listed = mirror.store.list_files(WITHDRAWALS)
     for directory, found in groupby(listed, lambda path: path.rpartition("/")[0]):
         yield from _unexpected(mirror, publication, directory, found)
+
+
+def _is_any_waiting(mirror: Mirror) -> bool:
+    """Return whether an event is to be logged or written."""
+    log, known = mirror.state.event_log, mirror.state.facts.event_log
+    return known.published != log.newest() or log.unlogged.is_any_ready()
+
+
+def _waiting(mirror: Mirror) -> Finding:
+    """Return that events wait, and why no pass could write them."""
+    error = mirror.state.runs.last_error()
+    problem = None if error is None else error.problem
+    if problem is None:  # the next pass writes them
+        return _found(FindingKind.UNPUBLISHED, None, _DIRECTORY)
+    detail = f"the log, the feeds and the web page lack withdrawals: {problem}"
+    return Finding(kind=FindingKind.WITHDRAWN, project=None, path=_DIRECTORY, detail=detail)
 
 
 def _publication(mirror: Mirror) -> Publication:
@@ -118,6 +135,8 @@ def repair_withdrawals(mirror: Mirror, finding: Finding) -> None:
 
 def remaining_problem(mirror: Mirror, finding: Finding) -> str | None:
     """Return what is still wrong with a file; or None."""
+    if finding.path == _DIRECTORY:
+        return "they still wait" if _is_any_waiting(mirror) else None
     files = list(_expected(mirror, finding.path))
     if not files and mirror.store.file_digest(finding.path) is not None:
         return "it is still there"

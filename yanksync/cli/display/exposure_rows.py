@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from yanksync.cli.display.columns import table
 from yanksync.cli.display.report_rows import rfc3339
-from yanksync.reports.exposure.counts import ClientCounts, Exposure, FileCounts
+from yanksync.reports.exposure.counts import Exposure, FileCounts
+from yanksync.state.request_counts import RequestCount
 
 _HEADER = ("FILE", "WITHDRAWN", "SINCE", "BEFORE", "AFTER", "UNCHANGED")
 
 
 def lines(found: Exposure, *, clients: bool) -> Iterator[str]:
     """Yield the table, with a row for each client if ``clients``."""
-    yield from table(_HEADER, _rows(found, clients))
-    fetched = len(found.files)
-    after = sum(one.after for one in found.files.values())
+    files = found.by_severity()
+    yield from table(_HEADER, _rows(found, files, clients))
+    fetched = len(files)
+    after = sum(one.totals.after for one in files)
     yield (
         f"{found.lines} lines with {found.requests} requests for files: {fetched} withdrawn "
         f"file{'s' * (fetched != 1)} fetched, {after} times after the withdrawal"
     )
 
 
-def _rows(found: Exposure, clients: bool) -> Iterator[tuple[str, ...]]:
-    for file in found.by_severity:
-        withdrawal = file.withdrawal
+def _rows(found: Exposure, files: Sequence[FileCounts], clients: bool) -> Iterator[tuple[str, ...]]:
+    for file in files:
+        withdrawal, totals = file.withdrawal, file.totals
         yield (
             withdrawal.filename,
             withdrawal.action.value,
             rfc3339(withdrawal.since) or "-",
-            _count(file.before, file.clients_before),
-            _count(file.after, file.clients_after),
-            str(file.unchanged),
+            _count(totals.before, totals.clients_before),
+            _count(totals.after, totals.clients_after),
+            str(totals.unchanged),
         )
-        for address, one in _clients(file) if clients else ():
+        for address, one in found.clients(file) if clients else ():
             counts = (str(one.before), str(one.after), str(one.unchanged))
             yield (f"  {address}", "", rfc3339(one.last) or "", *counts)
 
@@ -43,14 +45,8 @@ def _count(requests: int, clients: int) -> str:
     return f"{requests} by {clients}" if requests else "0"
 
 
-def _clients(file: FileCounts) -> list[tuple[str, ClientCounts]]:
-    """Return a file's clients, most requests after the withdrawal first."""
-    found = file.clients.items()
-    return sorted(found, key=lambda one: (-one[1].after, -one[1].before, one[0]))
-
-
 def json_lines(found: Exposure, since: float | None) -> Iterator[str]:
-    """Yield the report as one object."""
+    """Yield the report as one object, a client a line."""
     head = {
         "since": rfc3339(since),
         "lines": found.lines,
@@ -58,12 +54,20 @@ def json_lines(found: Exposure, since: float | None) -> Iterator[str]:
         "skipped": found.skipped,
     }
     yield json.dumps(head)[:-1] + ', "files": ['
-    yield ",\n".join(json.dumps(_object(one)) for one in found.by_severity)
+    end = ""
+    for file in found.by_severity():
+        yield f'{end}{json.dumps(_object(file))[:-1]}, "clients": ['
+        inner = ""
+        for name, one in found.clients(file):
+            yield f"{inner}{json.dumps(_client(name, one))}"
+            inner = ","
+        yield "]}"
+        end = ","
     yield "]}"
 
 
 def _object(file: FileCounts) -> dict[str, object]:
-    withdrawal = file.withdrawal
+    withdrawal, totals = file.withdrawal, file.totals
     return {
         "project": withdrawal.project,
         "version": withdrawal.version,
@@ -71,18 +75,18 @@ def _object(file: FileCounts) -> dict[str, object]:
         "action": withdrawal.action.value,
         "since": rfc3339(withdrawal.since),
         "reason": withdrawal.reason,
-        "before": {"requests": file.before, "clients": file.clients_before},
-        "after": {"requests": file.after, "clients": file.clients_after},
-        "unchanged": file.unchanged,
+        "before": {"requests": totals.before, "clients": totals.clients_before},
+        "after": {"requests": totals.after, "clients": totals.clients_after},
+        "unchanged": totals.unchanged,
         "partial": file.partial,
-        "clients": [
-            {
-                "client": name,
-                "before": one.before,
-                "after": one.after,
-                "unchanged": one.unchanged,
-                "last": rfc3339(one.last),
-            }
-            for name, one in _clients(file)
-        ],
+    }
+
+
+def _client(name: str, one: RequestCount) -> dict[str, object]:
+    return {
+        "client": name,
+        "before": one.before,
+        "after": one.after,
+        "unchanged": one.unchanged,
+        "last": rfc3339(one.last),
     }

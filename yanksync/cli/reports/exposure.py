@@ -149,14 +149,18 @@ def _report(
     as_json: bool,
 ) -> ExitCode:
     """Read the logs and print what they say."""
+    from yanksync.reports.exposure.counts import Exposure
     from yanksync.reports.exposure.expose import expose
     from yanksync.reports.exposure.withdrawn_files import WithdrawnFiles
+    from yanksync.state.request_counts import RequestCounts
 
     find = WithdrawnFiles(state, selection).find
-    found, complete = expose(logs, sys.stdin.buffer, find, name, since)
-    rows = exposure_rows.json_lines(found, since)
-    for line in rows if as_json else exposure_rows.lines(found, clients=clients):
-        click.echo(line)
+    with RequestCounts() as counts:
+        found = Exposure(counts)
+        complete = expose(found, logs, sys.stdin.buffer, find, name, since)
+        rows = exposure_rows.json_lines(found, since)
+        for line in rows if as_json else exposure_rows.lines(found, clients=clients):
+            click.echo(line)
     if found.skipped and not context.quiet:
         print_line(
             f"{found.skipped} of {found.lines} lines are in no known format, and were skipped; the "

@@ -27,6 +27,7 @@ from yanksync.verify.outcomes import Outcome
 from yanksync.verify.repair import repair_output
 from yanksync.verify.summary import CheckSummary, FileCheck
 
+_NAMED = 3  # paths that wait to be published
 _FULL = "a bundle that was made without --since"
 
 
@@ -123,7 +124,11 @@ def _verify(context: CliContext, settings: Settings, how: _How, report: _Report)
     report.end(summary, code, quiet=context.quiet)
     waiting = summary.kinds[FindingKind.UNPUBLISHED]
     if waiting and not (how.repair or report.shows_notes or context.quiet):
-        print_line(f"{waiting} not published yet; 'yanksync sync' publishes them", "warning")
+        more = f" and {waiting - _NAMED} more" if waiting > _NAMED else ""
+        named = f"{', '.join(report.waiting)}{more}"
+        print_line(
+            f"{waiting} not published yet: {named}; 'yanksync sync' publishes them", "warning"
+        )
     if code != ExitCode.DONE and not kept.failed and not context.quiet:
         print_line(_why(summary, repair=how.repair))
     return code
@@ -178,9 +183,12 @@ class _Report:
         self.rows = ReportWriter("findings", as_json=as_json)
         self._json = as_json
         self.shows_notes = as_json or notes
+        self.waiting: list[str] = []  # the first paths that are not published yet
 
     def tell(self, finding: Finding, outcome: Outcome | None = None) -> None:
         """Print one finding, and whether it was corrected."""
+        if finding.kind is FindingKind.UNPUBLISHED and len(self.waiting) < _NAMED:
+            self.waiting.append(finding.path)
         if self.shows_notes or finding.kind not in NOTES:
             self.rows.write(finding, outcome_object(outcome), _note(outcome))
 

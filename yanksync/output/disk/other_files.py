@@ -101,7 +101,7 @@ class OtherFiles(PublishedFiles):
         """Yield the paths of all files below a directory, by subdirectory."""
 
         def stop(error: OSError) -> None:
-            if not isinstance(error, FileNotFoundError):
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise error
 
         with publish_errors(f"{self.output}/{directory}"):

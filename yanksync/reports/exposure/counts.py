@@ -2,68 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b, sha256
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from yanksync.core.formats.access_logs import UNCHANGED, FileRequest
 from yanksync.reports.exposure.withdrawal import Withdrawal
+from yanksync.state.request_counts import FileTotals, RequestCount, RequestCounts
 
 
-class ClientCounts(Struct):
-    """What one client fetched of a file."""
-
-    before: int = 0  # requests before the withdrawal
-    after: int = 0
-    unchanged: int = 0  # it had the file already (304)
-    last: float = 0.0  # UTC seconds of the newest request
-
-
-class FileCounts(Struct):
+class FileCounts(Struct, frozen=True):
     """All requests for a withdrawn file."""
 
+    number: int  # of the file in this report
     withdrawal: Withdrawal
-    clients: dict[str, ClientCounts] = field(default_factory=dict)
-    partial: int = 0  # of these requests, those for a part of it (206)
-
-    @property
-    def before(self) -> int:
-        """How many requests came before the withdrawal."""
-        return sum(one.before for one in self.clients.values())
-
-    @property
-    def after(self) -> int:
-        """How many requests came after it."""
-        return sum(one.after for one in self.clients.values())
-
-    @property
-    def unchanged(self) -> int:
-        """How many requests found the file unchanged."""
-        return sum(one.unchanged for one in self.clients.values())
-
-    @property
-    def clients_before(self) -> int:
-        """How many clients fetched it before."""
-        return sum(one.before > 0 for one in self.clients.values())
-
-    @property
-    def clients_after(self) -> int:
-        """How many clients fetched it after."""
-        return sum(one.after > 0 for one in self.clients.values())
+    totals: FileTotals
+    partial: int  # requests that brought a part of it (206), of those before and after
 
 
-class Exposure(Struct):
-    """The result of reading the logs.
+class _File(Struct):
+    """A withdrawn file that was requested."""
 
-    Memory grows only with the number of withdrawn files and their clients.
+    number: int
+    withdrawal: Withdrawal
+    partial: int = 0
+
+
+class Exposure:
+    """What the logs say.
+
+    Memory grows with the withdrawn files that were requested alone; ``counts`` has their clients.
     """
 
-    lines: int = 0
-    requests: int = 0  # for files, withdrawn or not
-    skipped: int = 0  # lines in no format that is known
-    first_skipped: str | None = None  # where the first one is
-    files: dict[str, FileCounts] = field(default_factory=dict)
+    def __init__(self, counts: RequestCounts) -> None:
+        self.lines = 0
+        self.requests = 0  # for files, withdrawn or not
+        self.skipped = 0  # lines in no format that is known
+        self.first_skipped: str | None = None  # where the first one is
+        self._counts = counts
+        self._files: dict[str, _File] = {}
 
     def skip(self, place: str) -> None:
         """Count a line that cannot be read."""
@@ -71,28 +49,45 @@ class Exposure(Struct):
         self.first_skipped = self.first_skipped or place
 
     def add(self, request: FileRequest, withdrawal: Withdrawal, client: str, at: float) -> None:
-        """Count a request of ``client`` for a withdrawn file."""
-        counts = self.files.get(withdrawal.filename)
-        if counts is None:
-            counts = self.files[withdrawal.filename] = FileCounts(withdrawal)
-        one = counts.clients.get(client)
-        if one is None:
-            one = counts.clients[client] = ClientCounts()
+        """Count a request of ``client`` for a withdrawn file.
+
+        Raises :class:`yanksync.core.errors.StateError`.
+        """
+        file = self._files.get(withdrawal.filename)
+        if file is None:
+            file = self._files[withdrawal.filename] = _File(len(self._files), withdrawal)
+        one = self._counts.of(file.number, client)
         one.last = max(one.last, at)
         if request.status == UNCHANGED:
             one.unchanged += 1
             return
-        counts.partial += request.status == 206
+        file.partial += request.status == 206
         if withdrawal.since is not None and at < withdrawal.since:
             one.before += 1
         else:
             one.after += 1
 
-    @property
     def by_severity(self) -> list[FileCounts]:
-        """The files; those fetched most often after their withdrawal come first."""
-        found = self.files.values()
-        return sorted(found, key=lambda one: (-one.after, -one.before, one.withdrawal.filename))
+        """Return the files, those fetched most often after their withdrawal first.
+
+        Raises :class:`yanksync.core.errors.StateError`.
+        """
+        totals = self._counts.totals()
+        found = [
+            FileCounts(one.number, one.withdrawal, totals[one.number], one.partial)
+            for one in self._files.values()
+        ]
+        return sorted(
+            found,
+            key=lambda one: (-one.totals.after, -one.totals.before, one.withdrawal.filename),
+        )
+
+    def clients(self, file: FileCounts) -> Iterator[tuple[str, RequestCount]]:
+        """Yield a file's clients, most requests after the withdrawal first.
+
+        Raises :class:`yanksync.core.errors.StateError`.
+        """
+        return self._counts.clients(file.number)
 
 
 def pseudonyms(key: bytes) -> Callable[[str], str]:

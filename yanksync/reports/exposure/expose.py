@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import BinaryIO
 
 from yanksync.core.errors import InputFileError
@@ -15,37 +14,36 @@ from yanksync.reports.exposure.withdrawal import Withdrawal
 
 log = logging.getLogger("yanksync")
 
-_CLIENTS = 1 << 16  # clients whose replacement names are remembered
-
 
 def expose(
+    found: Exposure,
     paths: Iterable[str],
     stdin: BinaryIO,
     find: Callable[[str], Withdrawal | None],
     name: Callable[[str], str],
     since: float | None,
-) -> tuple[Exposure, bool]:
-    """Return the counts, and whether all logs could be read.
+) -> bool:
+    """Count what the logs say, and return whether all could be read.
 
-    ``find`` returns how a file is withdrawn, ``name`` the name to print for an address.
+    ``find`` returns how a file is withdrawn, ``name`` what is printed for an address. Raises
+    :class:`yanksync.core.errors.StateError`.
     """
-    found, complete = Exposure(), True
-    named = lru_cache(_CLIENTS)(name)
+    complete = True
     for path in paths:
         try:
-            _read(path, stdin, found, find, named, since)
+            _read(found, path, stdin, find, name, since)
         except InputFileError as error:
             log.error("%s; the report has what was read before", error)
             complete = False
-    return found, complete
+    return complete
 
 
 def _read(
+    found: Exposure,
     path: str,
     stdin: BinaryIO,
-    found: Exposure,
     find: Callable[[str], Withdrawal | None],
-    named: Callable[[str], str],
+    name: Callable[[str], str],
     since: float | None,
 ) -> None:
     """Count the requests of one log."""
@@ -64,6 +62,6 @@ def _read(
                 continue
             at = moment(request.time)
             if since is None or at >= since:
-                found.add(request, withdrawal, named(request.address), at)
+                found.add(request, withdrawal, name(request.address), at)
         except InvalidLine:
             found.skip(f"{path}:{number}")

@@ -44,6 +44,9 @@ def withdrawal_of(filename: str, facts: ProjectFacts) -> Withdrawal | None:
         file = next((one for one in page.files if one.filename == filename), None)
     if file is not None and file.yanked is None:
         return None
+    quarantined = page is not None and page.quarantined
+    if file is None and not (facts.events or facts.gone or quarantined):
+        return None  # most files of a log: nothing was ever said of them
     version = _version(filename, facts)
     open_, since, newest = _timeline(_concerning(facts.events, filename, version), file)
     action = _action(facts, file, open_)
