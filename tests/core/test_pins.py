@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import Specifier
 from packaging.version import Version
 
+from tests.support.builders.random_pages import CALM
 from yanksync.core.model import File
 from yanksync.core.names import NormalizedName
 from yanksync.core.pins import Pin, PinnedFile, PinOperator, hash_pairs
@@ -21,12 +22,14 @@ def pin(version: str, operator: PinOperator) -> Pin:
     return Pin(project=NormalizedName("demo"), version=version, operator=operator)
 
 
+@CALM
 @given(pinned=VERSIONS, offered=VERSIONS)
 def test_an_equal_pin_allows_what_packaging_allows(pinned: str, offered: str) -> None:
     wanted = Specifier(f"=={pinned}").contains(offered, prereleases=True)
     assert pin(pinned, PinOperator.EQUAL).allows(offered) == wanted
 
 
+@CALM
 @given(pinned=VERSIONS, offered=VERSIONS)
 def test_an_arbitrary_pin_allows_what_packaging_allows(pinned: str, offered: str) -> None:
     offered = str(Version(offered))  # older releases of packaging compare this form alone

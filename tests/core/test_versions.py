@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from tests.support.builders.random_pages import CALM
 from yanksync.core.model import File, Page
 from yanksync.core.versions import (
     VersionFinder,
@@ -130,6 +131,7 @@ SPELLINGS = st.from_regex(
 )
 
 
+@CALM
 @given(SPELLINGS, SPELLINGS)
 def test_the_order_is_that_of_pep_440(a: str, b: str) -> None:
     assert same_version(a, b) == (Version(a) == Version(b))
@@ -137,12 +139,14 @@ def test_the_order_is_that_of_pep_440(a: str, b: str) -> None:
         assert (sort_key(a) < sort_key(b)) == (Version(a) < Version(b))
 
 
+@CALM
 @given(st.lists(st.none() | SPELLINGS | st.text()))
 def test_any_texts_have_one_order(texts: list[str | None]) -> None:
     ordered = sorted(set(texts), key=sort_key)
     assert all(sort_key(a) < sort_key(b) for a, b in itertools.pairwise(ordered))
 
 
+@CALM
 @given(st.text(), st.text(), st.none() | st.lists(st.text()))
 def test_no_text_raises(filename: str, project: str, versions: list[str] | None) -> None:
     version = VersionFinder(project, versions).version_of(filename)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders.dated_files import DAY, T, iso
+from tests.support.builders.random_pages import CALM
 from yanksync.core.model import File, Page, Yank
 from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.selection import (
@@ -322,6 +323,7 @@ RULES = st.builds(
 )
 
 
+@CALM
 @given(st.lists(FILES, max_size=12, unique_by=lambda one: one.filename), RULES, st.integers(0, 9))
 def test_each_file_is_chosen_or_has_a_rule(files: list[File], rules: FileRules, day: int) -> None:
     given_page, choice = page(*files), FileChoice(rules, T + day * DAY)

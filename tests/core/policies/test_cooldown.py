@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders.dated_files import DAY, HOUR, T, file, iso, page
+from tests.support.builders.random_pages import CALM
 from tests.support.offer_oracle import Oracle, OracleFile, OracleRules
 from yanksync.core.model import File, Page
 from yanksync.core.policies.cooldown import (
@@ -152,6 +153,7 @@ def mirrored(files: list[OracleFile]) -> tuple[Page, dict[str, float]]:
     return page(*shown), {one.name: one.added for one in files if one.added is not None}
 
 
+@CALM
 @given(RULES, FILES, STEPS)
 def test_it_agrees_with_the_oracle_pass_by_pass(
     rules: OracleRules, files: list[tuple[OracleFile, int]], steps: list[int]
@@ -185,6 +187,7 @@ def test_it_agrees_with_the_oracle_pass_by_pass(
         )
 
 
+@CALM
 @given(RULES, FILES)
 def test_it_ends_when_it_says_so(rules: OracleRules, files: list[tuple[OracleFile, int]]) -> None:
     own = ProjectCooldown(rules.age, rules.new_projects, missing="allow")

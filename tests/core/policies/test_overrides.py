@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.builders.dated_files import DAY, T, file, page
+from tests.support.builders.random_pages import CALM
 from tests.support.offer_oracle import oracle_choice
 from yanksync.core.model import File, Yank
 from yanksync.core.policies.cooldown import UNKNOWN_TIMES, Cooldown
@@ -211,6 +212,7 @@ ALL = st.lists(
 )
 
 
+@CALM
 @given(ALL, st.booleans(), st.integers(0, 4))
 def test_nothing_changes_before_it_is_said_to(
     overrides: list[Override], malware: bool, days: int

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.support.builders.random_pages import CALM
 from yanksync.core.rules.removal_guard import (
     GuardDecision,
     GuardSettings,
@@ -113,6 +114,7 @@ def test_the_limit_is_rounded_down_and_never_below_the_floor(
 
 
 @pytest.mark.rule("R8")
+@CALM
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 100))
 def test_a_higher_percentage_holds_no_more(
     count: int, projects: int, one: float, other: float
